@@ -1,0 +1,53 @@
+# Everything below sets itself up: it needs Python 3.11+, make and a C library, and leaves nothing outside this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+.PHONY: help install demo down test test-slow test-e2e check lint types contracts bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: .venv/installed ## the environment in .venv, with the exact versions of constraints.txt
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); AugmentOps needs Python 3.11 to 3.13: make PYTHON=python3.11 …" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install ## Airflow and MLflow here, one run of the pipeline on the digits, the decision; Ctrl-C ends it
+	@$(BIN)/augment-ops demo
+
+down: install ## end what `make demo` or `augment-ops up` left running
+	@$(BIN)/augment-ops down
+
+test: install check ## lint, types, import contracts and every fast test
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/e2e -q
+
+test-slow: install ## kill -9 of a task, of the scheduler and of MLflow in the middle of a run (real processes)
+	$(BIN)/python -m pytest -m slow -q
+
+test-e2e: install ## the trigger form, an approval and MLflow's pages in a real browser (needs Chromium)
+	$(BIN)/python -m pytest -m "not slow" tests/e2e -q
+
+check: lint types contracts ## without tests
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+contracts: install
+	$(BIN)/lint-imports --no-logo
+
+bench: install ## the whole pipeline on Fashion-MNIST: make bench DATA=fashion_mnist_images.tar.gz
+	$(BIN)/python benchmarks/fashion_mnist.py $(DATA)
+
+clean: down ## state and caches; the environment stays
+	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

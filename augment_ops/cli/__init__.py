@@ -1,0 +1,45 @@
+"""`augment-ops`: the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import NoReturn
+
+import typer
+
+from augment_ops.errors import EXIT_COMPUTATION_FAILED, AugmentOpsError, StoreError
+
+app = typer.Typer(
+    name="augment-ops",
+    help="Data augmentation as a governed production component.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def main() -> None:
+    """Entry point: every error of ours becomes its message on stderr and its exit code."""
+    from augment_ops.cli import policies, runs, services
+
+    for commands in (services, runs, policies):
+        commands.register(app)
+    try:
+        app()
+    except AugmentOpsError as error:
+        _fail(error)
+    except OSError as error:
+        # What is not caught where it arises: a full disk or a missing permission somewhere below the home.
+        _fail(
+            StoreError(str(error.filename or "file system"), str(error), "a folder with room", "free space or permit")
+        )
+
+
+def _fail(error: AugmentOpsError) -> NoReturn:
+    if "--json" in sys.argv:
+        faults = [vars(fault) for fault in error.faults]
+        print(json.dumps({"error": type(error).__name__, "message": str(error), "faults": faults}))
+    print(str(error), file=sys.stderr)
+    raise SystemExit(error.exit_code if isinstance(error, AugmentOpsError) else EXIT_COMPUTATION_FAILED)

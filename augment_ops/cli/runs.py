@@ -1,0 +1,162 @@
+"""`augment-ops run` and `augment-ops stage`: the pipeline without Airflow, stage after stage or one at a time."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import typer
+
+from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
+from augment_ops.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("run")(run)
+    app.command("stage")(stage)
+
+
+def run(
+    dataset: Annotated[
+        str, typer.Option(help="digits, or a folder, tar, IDX folder, .npz, CSV or Parquet index")
+    ] = "digits",
+    policy: Annotated[
+        str, typer.Option(help="name in policies/augment/, or the path of a policy file")
+    ] = "digits-robust",
+    dataset_name: Annotated[str, typer.Option(help="kebab-case; default: from the data set's URI")] = "",
+    delivery: Annotated[str, typer.Option(help="online | offline")] = "online",
+    environment: Annotated[str, typer.Option(help="dev | staging | production")] = "dev",
+    approval: Annotated[str, typer.Option(help="auto; ml-lead asks a person, which Airflow does")] = "auto",
+    gate: Annotated[str, typer.Option(help="name in policies/gates/")] = "default",
+    suite: Annotated[str, typer.Option(help="name in policies/stress/")] = "invariances",
+    quality: Annotated[str, typer.Option(help="name in policies/quality/")] = "default",
+    drift: Annotated[str, typer.Option(help="name in policies/drift/")] = "default",
+    model: Annotated[
+        str, typer.Option(help="package.module:factory of your own network")
+    ] = "augment_ops.training.models:small_cnn",
+    seed: Annotated[int, typer.Option(help="decides every random choice")] = 7,
+    epochs: Annotated[int, typer.Option(help="0 chooses by the size of the data set")] = 0,
+    batch_size: Annotated[int, typer.Option()] = 64,
+    workers: Annotated[int, typer.Option(help="processes that augment while training")] = 1,
+    image_size: Annotated[str, typer.Option(help="HxW to resize to when reading")] = "",
+    max_samples: Annotated[int, typer.Option(help="0 takes all")] = 0,
+    production_window: Annotated[str, typer.Option(help="URI of recent production images")] = "",
+    run_id: Annotated[str, typer.Option(help="give the id of an earlier run to go on with it")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print the decision as one JSON object")] = False,
+) -> None:
+    """Take a data set through the whole pipeline, to a promoted or refused model.
+
+    Exit code: 0 promoted, 1 a check or the gate said no, 2 bad input, 3 a computation failed.
+
+    Example: augment-ops run --dataset digits --policy digits-robust
+    """
+    values: dict[str, Any] = {key: value for key, value in locals().items() if key not in ("run_id", "as_json")}
+    outcome = run_pipeline(values, run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json)
+    if as_json:
+        print(json.dumps(outcome))
+    else:
+        _show(outcome)
+    if outcome["verdict"] != "PASS" or not outcome["promoted"]:
+        raise SystemExit(EXIT_CHECK_SAID_NO)
+
+
+def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[str, Any]:
+    """Run every stage in order; the decision as one object. Progress goes to stderr."""
+    from augment_ops.pipeline.decide_stages import Decided, Promotion
+    from augment_ops.pipeline.execute import execute
+    from augment_ops.pipeline.graph import STAGES
+    from augment_ops.pipeline.params import parse_params
+    from augment_ops.pipeline.preflight import preflight
+    from augment_ops.pipeline.report_stage import Report
+    from augment_ops.pipeline.run import begin, open_store
+
+    settings = _settings()
+    params = parse_params(values)
+    if params.approval != "auto":
+        raise InputError(
+            "--approval",
+            params.approval,
+            "auto: a command line cannot prove who is answering",
+            "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
+        )
+    preflight(settings, params)
+    store = open_store(settings)
+    begin(store, run_id, params, settings.actor)
+    outputs: dict[str, str] = {}
+    for position, stage in enumerate(STAGES, 1):
+        head = f"[{position:>2}/{len(STAGES)}] {stage.name}"
+
+        def say(line: str, head: str = head) -> None:
+            if not quiet:
+                print(f"{head}: {line}", file=sys.stderr, flush=True)
+
+        say("…")
+        ref = execute(settings, run_id, stage.name, say=say)
+        outputs[stage.name] = ref.output
+        say(f"{'kept' if ref.reused else 'done'} in {ref.wall_s:.1f} s")
+    return _outcome(store, run_id, outputs, Decided, Promotion, Report)
+
+
+def _settings() -> Settings:
+    """The environment's settings, with MLflow where it is now: the server that `up` started, if one runs."""
+    from augment_ops.services.stack import tracking_uri
+
+    settings = Settings.from_environment()
+    return replace(settings, mlflow_uri=tracking_uri(settings))
+
+
+def _outcome(
+    store: Any, run_id: str, outputs: dict[str, str], decided: Any, promotion: Any, report: Any
+) -> dict[str, Any]:
+    from augment_ops.content import from_json
+
+    decision = from_json(decided, store.get(outputs["decide"])).decision
+    promoted = from_json(promotion, store.get(outputs["promote"]))
+    page = from_json(report, store.get(outputs["report"]))
+    return {
+        "run_id": run_id,
+        **asdict(decision),
+        "promoted": promoted.promoted,
+        "model_version": promoted.version,
+        "promotion": promoted.message,
+        "report": page.path,
+        "report_url": page.url,
+        "mlflow_run_url": page.mlflow_run_url,
+    }
+
+
+def stage(
+    name: Annotated[str, typer.Argument(help="ingest, check_data, …")],
+    run_id: Annotated[str, typer.Option(help="id of a run that was started before")],
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Run one stage of a run again; a stage that has its output already changes nothing.
+
+    Example: augment-ops stage stress_test --run-id cli-0123456789ab
+    """
+    from augment_ops.pipeline.execute import execute
+
+    settings = _settings()
+    ref = execute(settings, run_id, name, say=lambda line: print(line, file=sys.stderr))
+    if as_json:
+        print(json.dumps(asdict(ref)))
+    else:
+        print(f"{name}: {'kept' if ref.reused else 'done'}, output {ref.output}")
+
+
+def _show(outcome: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from augment_ops.cli.decision import show_decision
+
+    facts = {
+        "outcome": outcome["promotion"],
+        "report": outcome["report"],
+        "MLflow run": outcome["mlflow_run_url"],
+        "run id": outcome["run_id"],
+    }
+    show_decision(Console(), outcome["verdict"], outcome["summary"], outcome["reasons"], facts)

@@ -1,0 +1,67 @@
+"""Content addressing: one canonical form, one hash, one way from a value to a document and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from augment_ops.errors import StoreError
+
+T = TypeVar("T")
+
+
+def sha256_hex(data: bytes | memoryview) -> str:
+    """Hex sha256 of `data` (64 characters)."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """UTF-8 JSON with sorted keys and no layout: equal values give equal bytes.
+
+    Dataclasses become objects, tuples become arrays. NaN and infinities are kept as the tokens that `json` reads
+    back, because a measurement that is not a number must reach the gate as such (law 2).
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(value: object) -> str:
+    """Hex sha256 over the canonical JSON of `value`."""
+    return sha256_hex(canonical_json(value))
+
+
+def from_json(cls: type[T], data: bytes) -> T:
+    """Read a document that `canonical_json` wrote back into the frozen dataclass `cls`.
+
+    Raises:
+        StoreError: not JSON, or not of that form.
+    """
+    try:
+        value: T = _adapter(cls).validate_python(json.loads(data))  # type: ignore[arg-type]
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise StoreError(
+            f"document {cls.__name__}",
+            str(error).splitlines()[0][:200],
+            f"the canonical JSON of a {cls.__name__}",
+            "restore it from a backup, or start a new run",
+        ) from error
+    return value
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+@cache
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)

@@ -1,0 +1,263 @@
+"""From a source to an immutable snapshot, in one pass and with bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.data.decode import Defect, decode
+from augment_ops.data.snapshot import (
+    SPLITS,
+    SnapshotManifest,
+    content_digest,
+    document_name,
+    index_table,
+)
+from augment_ops.data.sources import RawSample, open_source
+from augment_ops.data.split import Member, assign
+from augment_ops.data.spool import Spool
+from augment_ops.data.store import Store
+from augment_ops.errors import DataError, StoreError
+
+Shape = tuple[int, int, int]
+Progress = Callable[[int], None]
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MIN_CLASSES = 2  # nothing can be learnt, or tested, with one
+_SHOWN = 5
+_REPORT_EVERY = 1000
+
+
+@dataclass(slots=True)
+class _Row:
+    """One sample, decoded; its pixels are in the spool at `offset`."""
+
+    raw: RawSample  # its `data` is dropped once it is in the spool
+    shape: Shape | None
+    pixel_sha256: str | None
+    defect: str | None
+    offset: int
+
+
+def ingest(
+    uri: str,
+    store: Store,
+    *,
+    name: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    max_samples: int | None = None,
+    progress: Progress | None = None,
+) -> SnapshotManifest:
+    """Read a data set into the store; the manifest of its snapshot.
+
+    The same samples give the same digest, whatever the container and the order of files in it, and what the store
+    holds already is not written again. A file that cannot be read becomes a row with a defect. Safe to run twice at
+    once and to kill at any moment: the manifest is written last.
+
+    Args:
+        uri: see `augment_ops.data.sources.open_source`.
+        store: where the snapshot goes; `store.scratch` needs room for all decoded pixels as well.
+        name: kebab-case name of the data set; by default from the URI.
+        image_size: (height, width) that every image is resized to; by default none is.
+        max_samples: at most so many samples, drawn evenly by a hash of their ids; by default all.
+        progress: called with the number of samples read so far, now and then.
+
+    Raises:
+        DataError: the source is missing, empty, unreadable as a whole, has one class only, or cannot be split.
+        StoreError: the store cannot be written (disk full, say); nothing is left half-written.
+    """
+    _refuse_arguments(name, image_size, max_samples)
+    source = open_source(uri)
+    dataset = name or source.name
+    store.sweep()
+    with Spool(store.scratch) as spool:
+        rows: list[_Row] = []
+        sampler = _Sampler(max_samples)
+        for raw in source.samples():
+            if sampler.admits(raw.id):
+                rows.append(_decode(raw, image_size, spool))
+            if progress is not None and sampler.seen % _REPORT_EVERY == 0:
+                progress(sampler.seen)
+        rows = sorted((row for row in rows if sampler.keeps(row.raw.id)), key=lambda row: row.raw.id)
+        if progress is not None:
+            progress(sampler.seen)
+        return _write(uri, dataset, rows, spool, store)
+
+
+def _decode(raw: RawSample, image_size: tuple[int, int] | None, spool: Spool) -> _Row:
+    pixels = raw.data if isinstance(raw.data, Defect) else decode(raw.data, image_size)
+    light = RawSample(raw.id, raw.label, raw.split, raw.subject, raw.time, raw.source, b"", raw.extra)
+    if isinstance(pixels, Defect):
+        return _Row(light, None, None, pixels.text, -1)
+    height, width, channels = pixels.shape
+    sha = hashlib.sha256(pixels.data).hexdigest()
+    defect = None if raw.label is not None else "label missing"
+    return _Row(light, (height, width, channels), sha, defect, spool.append(pixels))
+
+
+def _write(uri: str, dataset: str, rows: Sequence[_Row], spool: Spool, store: Store) -> SnapshotManifest:
+    _refuse_repeated(uri, rows)
+    shape = _most_frequent_shape(uri, rows)
+    for row in rows:
+        if row.shape is not None and row.shape != shape:
+            row.defect = f"shape {_text(row.shape)} instead of {_text(shape)}"
+    classes = _classes(uri, rows)
+    splits, rule = assign([_member(row) for row in rows], uri)
+    columns = _columns(rows, shape, classes, splits)
+    digest = content_digest(dataset, classes, shape, columns)
+    known = _existing(store, digest)
+    if known is not None:
+        return known
+    offsets = [row.offset for row in rows if row.shape == shape]
+    images = store.put_chunks(spool.chunks(offsets, shape[0] * shape[1] * shape[2]))
+    manifest = SnapshotManifest(
+        digest=digest,
+        dataset=dataset,
+        uri=uri,
+        classes=classes,
+        image_shape=shape,
+        split_rule=rule,
+        counts=_counts(columns, classes),
+        samples=len(rows),
+        defective=sum(row.defect is not None for row in rows),
+        index=store.put(_parquet(columns)),
+        images=images,
+    )
+    store.put_document(document_name(digest), canonical_json(manifest))
+    return manifest
+
+
+class _Sampler:
+    """Keeps the samples with the smallest hashes: an even draw that no order of reading changes."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._largest: list[int] = []  # a heap of negated hashes, at most `limit`
+        self.seen = 0
+
+    def admits(self, sample_id: str) -> bool:
+        """Whether the sample is among the smallest so far; every sample is asked about once."""
+        self.seen += 1
+        if self._limit is None:
+            return True
+        if len(self._largest) < self._limit:
+            heapq.heappush(self._largest, -_hash(sample_id))
+            return True
+        return -heapq.heappushpop(self._largest, -_hash(sample_id)) != _hash(sample_id)
+
+    def keeps(self, sample_id: str) -> bool:
+        """Whether it still is, once all are seen."""
+        return self._limit is None or _hash(sample_id) <= -self._largest[0]
+
+
+def _hash(sample_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(sample_id.encode(), digest_size=8, key=b"augment-ops sample 1").digest())
+
+
+def _member(row: _Row) -> Member:
+    raw = row.raw
+    return Member(raw.id, raw.label, raw.split, raw.subject, raw.time, row.pixel_sha256)
+
+
+def _columns(
+    rows: Sequence[_Row], shape: Shape, classes: Sequence[str], splits: Sequence[str]
+) -> Mapping[str, Sequence[object]]:
+    label_of = {name: label for label, name in enumerate(classes)}
+    shapes = [row.shape or (0, 0, 0) for row in rows]
+    numbers = iter(range(len(rows)))
+    own: dict[str, Sequence[object]] = {
+        "sample_id": [row.raw.id for row in rows],
+        "label": [-1 if row.raw.label is None else label_of[row.raw.label] for row in rows],
+        "class_name": [row.raw.label for row in rows],
+        "split": splits,
+        "subject": [row.raw.subject for row in rows],
+        "time": [row.raw.time for row in rows],
+        "source": [row.raw.source for row in rows],
+        "pixel_sha256": [row.pixel_sha256 for row in rows],
+        "height": [height for height, _, _ in shapes],
+        "width": [width for _, width, _ in shapes],
+        "channels": [channels for _, _, channels in shapes],
+        "defect": [row.defect for row in rows],
+        "row": [next(numbers) if row.shape == shape else -1 for row in rows],
+    }
+    extra = {key: [row.raw.extra[key] for row in rows] for key in rows[0].raw.extra}
+    return own | extra
+
+
+def _classes(uri: str, rows: Sequence[_Row]) -> tuple[str, ...]:
+    names = {row.raw.label for row in rows if row.raw.label is not None}
+    if len(names) < _MIN_CLASSES:
+        raise DataError(
+            uri,
+            f"one class, {next(iter(names))!r}" if names else "no label in any sample",
+            "at least two classes",
+            "point at the folder that holds one folder a class, or give an index with columns path,label",
+        )
+    whole = all(re.fullmatch(r"-?\d+", name) for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name), name)) if whole else sorted(names))
+
+
+def _most_frequent_shape(uri: str, rows: Sequence[_Row]) -> Shape:
+    counts = Counter(row.shape for row in rows if row.shape is not None)
+    if not counts:
+        first = rows[0] if rows else None
+        found = f"no readable image among {len(rows)}; {first.raw.id} is {first.defect}" if first else "no samples"
+        raise DataError(uri, found, "images that can be read", "check the files; fetch or export them again")
+    return max(counts, key=lambda shape: (counts[shape], shape))
+
+
+def _counts(columns: Mapping[str, Sequence[object]], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    rows = zip(columns["split"], columns["class_name"], columns["row"], strict=True)
+    found = Counter((split, name) for split, name, row in rows if row != -1)
+    return {split: {name: found[split, name] for name in classes} for split in SPLITS}
+
+
+def _parquet(columns: Mapping[str, Sequence[object]]) -> bytes:
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(index_table(columns), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def _existing(store: Store, digest: str) -> SnapshotManifest | None:
+    """The snapshot of that digest when all its parts are there; else it is written (again)."""
+    data = store.get_document(document_name(digest))
+    if data is None:
+        return None
+    try:
+        manifest = from_json(SnapshotManifest, data)
+    except StoreError:
+        return None
+    return manifest if store.has(manifest.index) and store.has(manifest.images) else None
+
+
+def _refuse_repeated(uri: str, rows: Sequence[_Row]) -> None:
+    repeated = [row.raw.id for row, after in pairwise(rows) if row.raw.id == after.raw.id]
+    if repeated:
+        raise DataError(
+            uri,
+            f"{len(repeated)} sample ids more than once: {', '.join(repeated[:_SHOWN])}",
+            "every file listed once",
+            "remove the repeated entries; for several labels an image choose one",
+        )
+
+
+def _refuse_arguments(name: str | None, image_size: tuple[int, int] | None, max_samples: int | None) -> None:
+    if name is not None and not _NAME.fullmatch(name):
+        raise DataError("data set name", repr(name), "kebab-case, such as street-signs", "use a-z, 0-9 and hyphens")
+    if image_size is not None and min(image_size) < 1:
+        raise DataError("image size", str(image_size), "height and width of at least 1 pixel", "give HEIGHT,WIDTH")
+    if max_samples is not None and max_samples < 1:
+        raise DataError("max samples", str(max_samples), "a number of at least 1", "leave it out to take all samples")
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape))

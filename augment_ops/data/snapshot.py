@@ -1,0 +1,257 @@
+"""An immutable data set in the store: a manifest, an index of its samples, and their pixels.
+
+What is where: the document `snapshots/<digest>.json` holds the manifest, which names two objects: the index (Parquet)
+and the pixels (raw uint8, rows in the order of the index's `row`). The document is written last, so a snapshot either
+exists whole or does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from augment_ops.content import from_json
+from augment_ops.data.store import Store
+from augment_ops.errors import DataError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+SPLITS = ("train", "validation", "test")
+
+# The index's own columns; whatever else a source brings follows them.
+COLUMNS = (
+    "sample_id",
+    "label",
+    "class_name",
+    "split",
+    "subject",
+    "time",
+    "source",
+    "pixel_sha256",
+    "height",
+    "width",
+    "channels",
+    "defect",
+    "row",
+)
+# What a sample is. Where its file lay, and its row in the pixel file, are not part of that.
+_IDENTITY = ("sample_id", "label", "class_name", "split", "subject", "time", "pixel_sha256", "defect")
+_LAYOUT = frozenset(COLUMNS) - frozenset(_IDENTITY)
+_ROWS_PER_HASH = 10_000  # bounds the memory of hashing; part of the digest's definition
+
+
+@dataclass(frozen=True)
+class SnapshotManifest:
+    """What a snapshot is, and where its parts are.
+
+    Attributes:
+        digest: sha256 over what the samples are (see `content_digest`), independent of how their files were laid out.
+        dataset: kebab-case name.
+        uri: where it was first ingested from.
+        classes: sorted, by number where all of them are integers; a label is an index into them.
+        image_shape: (height, width, channels) of every sample with pixels: the most frequent one of the source.
+        split_rule: how train, validation and test came about, in words.
+        counts: split to class name to number of usable samples (with pixels and a label).
+        samples: all samples, defective ones too.
+        defective: samples that cannot be used; the index's `defect` says why.
+        index: digest of the Parquet object.
+        images: digest of the pixel object, uint8 (N, H, W, C) in C order without a header.
+    """
+
+    digest: str
+    dataset: str
+    uri: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    split_rule: str
+    counts: dict[str, dict[str, int]]
+    samples: int
+    defective: int
+    index: str
+    images: str
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The usable samples of one split, in the order of their ids.
+
+    Attributes:
+        name: `train`, `validation` or `test`.
+        ids: N sample ids.
+        labels: int64 (N,), indices into the manifest's classes.
+        images: uint8 (N, H, W, C), a copy that belongs to the caller.
+        index: N rows of the snapshot's index.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    images: npt.NDArray[np.uint8]
+    index: pd.DataFrame
+
+
+class Snapshot:
+    """A snapshot opened for reading. Index and pixels are read, and verified, when they are first asked for."""
+
+    def __init__(self, store: Store, manifest: SnapshotManifest) -> None:
+        self.manifest = manifest
+        self._store = store
+
+    @classmethod
+    def open(cls, store: Store, digest: str) -> Snapshot:
+        """Open the snapshot of that digest.
+
+        Raises:
+            DataError: there is no snapshot of that digest.
+            StoreError: its manifest is damaged.
+        """
+        data = store.get_document(document_name(digest))
+        if data is None:
+            raise DataError(
+                f"{store.uri}: snapshot {digest[:80]}",
+                "no such snapshot",
+                "the digest of a data set that was ingested into this store",
+                "ingest the data set (augment-ops run --dataset …), or check AUGMENT_OPS_STORE",
+            )
+        manifest = from_json(SnapshotManifest, data)
+        if manifest.digest != digest:
+            raise _damaged(digest, f"the manifest of snapshot {manifest.digest}")
+        return cls(store, manifest)
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row a sample, sorted by `sample_id`; do not modify.
+
+        Columns: sample_id, label (int64; -1 without one), class_name, split, subject, time (float64: seconds since 1970
+        UTC, or the source's own numbers; NaN without one), source, pixel_sha256, height, width, channels (0 where the
+        file could not be read), defect, row (int64; the row in `images`, -1 without pixels), then the source's own
+        columns. Text is None where there is none. `defect` is None or begins with `unreadable:`, `truncated:`, `shape`
+        or `label`.
+
+        Raises:
+            StoreError: the index is missing, altered, or not what the manifest's digest stands for.
+        """
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(io.BytesIO(self._store.get(self.manifest.index)))
+        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+        manifest = self.manifest
+        if content_digest(manifest.dataset, manifest.classes, manifest.image_shape, columns) != manifest.digest:
+            raise _damaged(manifest.digest, "an index, class list or image shape with another digest")
+        return _frame(table, columns)
+
+    @cached_property
+    def images(self) -> npt.NDArray[np.uint8]:
+        """uint8 (N, H, W, C), memory-mapped and read-only; the index's `row` says which is whose.
+
+        Raises:
+            StoreError: the pixels are missing or altered.
+        """
+        path = self._store.local(self.manifest.images)
+        height, width, channels = self.manifest.image_shape
+        size = path.stat().st_size
+        if size == 0 or size % (height * width * channels):
+            raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
+        return np.memmap(path, np.uint8, mode="r").reshape(-1, height, width, channels)
+
+    def split(self, name: str) -> Split:
+        """The usable samples of `train`, `validation` or `test`; none where the split is empty.
+
+        Raises:
+            DataError: another name.
+        """
+        if name not in SPLITS:
+            raise DataError("split", repr(name), " | ".join(SPLITS), "pass one of these names")
+        index = self.index
+        usable = index[(index["split"] == name) & (index["row"] >= 0) & (index["label"] >= 0)].reset_index(drop=True)
+        return Split(
+            name=name,
+            ids=tuple(usable["sample_id"]),
+            labels=usable["label"].to_numpy(np.int64, copy=True),
+            images=np.asarray(self.images[usable["row"].to_numpy()]),
+            index=usable,
+        )
+
+
+def document_name(digest: str) -> str:
+    """Name of the document that holds the manifest of that snapshot."""
+    return f"snapshots/{digest}.json"
+
+
+def content_digest(
+    dataset: str,
+    classes: Sequence[str],
+    image_shape: Sequence[int],
+    columns: Mapping[str, Sequence[object]],
+) -> str:
+    """Hex sha256 over what a data set is: its name, classes, image shape and every sample.
+
+    Of a sample: id, label, class, split, subject, time, sha256 of its pixels, kind of defect, and the source's own
+    columns (slices are made from those). Not: where its file lay, in which container, or in which order it was read;
+    nor the decoder's words about a defect, which change with its version.
+
+    Args:
+        dataset: kebab-case name.
+        classes: class names in label order.
+        image_shape: height, width, channels.
+        columns: the index by column, rows sorted by sample id.
+    """
+    extra = sorted(name for name in columns if name not in _LAYOUT and name not in _IDENTITY)
+    used = [*_IDENTITY, *extra]
+    sha = hashlib.sha256(_line(["augment-ops snapshot 1", dataset, list(classes), list(image_shape), used]))
+    kinds = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
+    hashed = {**columns, "defect": kinds}
+    for start in range(0, len(kinds), _ROWS_PER_HASH):
+        part = (hashed[name][start : start + _ROWS_PER_HASH] for name in used)
+        sha.update(_line(list(zip(*part, strict=True))))
+    return sha.hexdigest()
+
+
+def index_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+    """The index as an Arrow table; `COLUMNS` with fixed types, the source's own with the types of their values.
+
+    Raises:
+        pyarrow.ArrowException: a column of mixed types (sources make them uniform).
+    """
+    import pyarrow as pa
+
+    whole = dict.fromkeys(("label", "height", "width", "channels", "row"), pa.int64())
+    types = dict.fromkeys(COLUMNS, pa.string()) | whole | {"time": pa.float64()}
+    arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
+    return pa.table(arrays)
+
+
+def _frame(table: pa.Table, columns: Mapping[str, list[object]]) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    # pandas 3 would turn missing text into NaN: object columns keep None under every version.
+    text = {name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)}
+    numbers = table.drop_columns(list(text)).to_pandas()
+    data = {
+        name: pd.Series(columns[name], dtype=object) if name in text else numbers[name] for name in table.column_names
+    }
+    return pd.DataFrame(data)
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _damaged(digest: str, found: str) -> StoreError:
+    return StoreError(
+        f"snapshot {digest[:80]}",
+        found,
+        "the manifest, index and pixels that were ingested",
+        f"delete documents/{document_name(digest[:80])} from the store and ingest the data set again",
+    )

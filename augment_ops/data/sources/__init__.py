@@ -1,0 +1,54 @@
+"""Where samples come from: one URI, one source, one stream of samples."""
+
+from __future__ import annotations
+
+from augment_ops.data.sources.base import RawSample, Source
+from augment_ops.data.sources.locate import locate
+from augment_ops.errors import DataError
+
+__all__ = ["RawSample", "Source", "open_source"]
+
+_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_INDEX = (".csv", ".parquet")
+
+
+def open_source(uri: str) -> Source:
+    """Find out what `uri` is and open it; nothing is read yet but names.
+
+    Args:
+        uri: `digits`, or a path or fsspec URI (`s3://…` where s3fs is installed) of an image folder, a tar of one, a
+            folder of IDX files, an `.npz` file, or a `.csv` or `.parquet` index.
+
+    Raises:
+        DataError: nothing is there, or its form is not known.
+    """
+    # Each form's libraries are imported only where a data set needs them.
+    if uri == "digits":
+        from augment_ops.data.sources.digits import DigitsSource
+
+        return DigitsSource()
+    place = locate(uri)
+    if place.is_folder:
+        from augment_ops.data.sources.folder import FolderSource
+        from augment_ops.data.sources.idx import IdxSource, has_idx_files
+
+        return IdxSource(place) if has_idx_files(place) else FolderSource(place)
+    lowered = place.path.lower()
+    if lowered.endswith(_TAR):
+        from augment_ops.data.sources.folder import TarSource
+
+        return TarSource(place)
+    if lowered.endswith(".npz"):
+        from augment_ops.data.sources.npz import NpzSource
+
+        return NpzSource(place)
+    if lowered.endswith(_INDEX):
+        from augment_ops.data.sources.index import IndexSource
+
+        return IndexSource(place)
+    raise DataError(
+        uri,
+        "a file of an unknown format",
+        f"an image folder, {', '.join((*_TAR, '.npz', *_INDEX))}, a folder of IDX files, or the word digits",
+        "give one of these; loose images and their labels can be listed in a .csv index with columns path,label",
+    )

@@ -1,0 +1,27 @@
+"""scikit-learn's digits: 1,797 grey images of 8×8, bundled with it, so that everything runs offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from augment_ops.data.sources.base import RawSample
+
+_FULL_SCALE = 16  # the bundled images count ink in 4×4 blocks: 0 to 16
+
+
+class DigitsSource:
+    """UCI's Optical Recognition of Handwritten Digits (its test part), as scikit-learn ships it."""
+
+    name = "digits"
+
+    def samples(self) -> Iterator[RawSample]:
+        """1,797 samples, uint8 (8, 8), ids `0000` to `1796`, no splits."""
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        images = np.rint(data.images * (255 / _FULL_SCALE)).astype(np.uint8)
+        for number, (image, label) in enumerate(zip(images, data.target, strict=True)):
+            name = f"{number:04d}"
+            yield RawSample(name, str(label), None, None, None, f"sklearn.datasets.load_digits/{name}", image)

@@ -1,0 +1,150 @@
+"""A CSV or Parquet file that lists images: columns `path` and `label`, optionally `subject`, `time` and `split`."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from augment_ops.data.decode import Defect
+from augment_ops.data.snapshot import COLUMNS
+from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
+from augment_ops.data.sources.locate import Place
+from augment_ops.errors import DataError, Fault, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_REQUIRED = ("path", "label")
+_OWN = (*_REQUIRED, "subject", "time", "split")
+_ROWS_SHOWN = 5
+
+
+class IndexSource:
+    """Images listed in a table. Paths are relative to the table's folder; other columns are kept as metadata.
+
+    A column whose name the snapshot itself uses (`height`, say) is kept as `meta_<name>`.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.name = place.name
+        self._place = place
+
+    def samples(self) -> Iterator[RawSample]:
+        """One sample a row, with its path as id; see `Source`."""
+        table = self._table()
+        paths = self._paths(table)
+        rows = len(paths)
+        labels = [_text(value) for value in table["label"]]
+        splits = self._splits(table) if "split" in table else [None] * rows
+        subjects = [_text(value) for value in table["subject"]] if "subject" in table else [None] * rows
+        times = self._times(table) if "time" in table else [None] * rows
+        self._refuse_gaps({"subject": subjects, "time": times, "split": splits})
+        extra = {_free(str(name)): _scalars(table[name]) for name in table.columns if name not in _OWN}
+        folder = posixpath.dirname(self._place.path)
+        contents = self._place.read_many([posixpath.normpath(posixpath.join(folder, path)) for path in paths])
+        for row, content in enumerate(contents):
+            data = Defect(_why(content)) if isinstance(content, Exception) else content
+            values = {name: column[row] for name, column in extra.items()}
+            yield RawSample(paths[row], labels[row], splits[row], subjects[row], times[row], paths[row], data, values)
+
+    def _table(self) -> pd.DataFrame:
+        import pandas as pd
+
+        with self._place.open() as file:
+            try:
+                if self._place.path.lower().endswith(".parquet"):
+                    table = pd.read_parquet(file)
+                else:
+                    # Only an empty cell is missing: "NA" and "null" are class names like any other.
+                    text = dict.fromkeys(("path", "label", "subject", "split"), "str")
+                    table = pd.read_csv(file, dtype=text, keep_default_na=False, na_values=[""])
+            except (ValueError, OSError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+                found = str(error).splitlines()[0][:200]
+                raise self._fault("table", found, "a table with a header row", "save the table again") from error
+        table.columns = [str(name).strip() for name in table.columns]
+        faults = [
+            Fault(name, f"no such column.{nearest(name, table.columns)}", "a column of that name", "add or rename it")
+            for name in _REQUIRED
+            if name not in table
+        ]
+        if faults:
+            raise DataError.of(self._place.uri, faults)
+        if table.empty:
+            raise self._fault("table", "no rows", "one row an image", "list the images")
+        return table
+
+    def _paths(self, table: pd.DataFrame) -> list[str]:
+        paths = [_text(value) for value in table["path"]]
+        blank = [row for row, path in enumerate(paths) if path is None]
+        if blank:
+            raise self._fault("path", f"no path in {_rows(blank)}", "a path in every row", "fill or drop these rows")
+        return [posixpath.normpath(str(path).strip().replace("\\", "/")) for path in paths]
+
+    def _splits(self, table: pd.DataFrame) -> list[str | None]:
+        given = [_text(value) for value in table["split"]]
+        unknown = sorted({text for text in given if text is not None and text.strip().lower() not in SPLIT_NAMES})
+        if unknown:
+            found = f"{unknown[0]!r}.{nearest(unknown[0], SPLIT_NAMES)}"
+            raise self._fault("split", found, " | ".join(SPLIT_NAMES), "use one of these names")
+        return [None if text is None else SPLIT_NAMES[text.strip().lower()] for text in given]
+
+    def _times(self, table: pd.DataFrame) -> list[float | None]:
+        """Numbers as they are; dates as seconds since 1970, those without a zone in UTC."""
+        import pandas as pd
+
+        column = table["time"]
+        if pd.api.types.is_numeric_dtype(column):
+            return [None if pd.isna(value) else float(value) for value in column]
+        try:
+            moments = pd.to_datetime(column, utc=True, format=None if column.dtype.kind == "M" else "ISO8601")
+        except (ValueError, TypeError) as error:
+            found = str(error).splitlines()[0][:200]
+            fix = "write times as 2024-05-31T12:00:00Z"
+            raise self._fault("time", found, "ISO 8601 dates or numbers", fix) from error
+        return [None if pd.isna(moment) else moment.timestamp() for moment in moments]
+
+    def _refuse_gaps(self, columns: dict[str, list[Any]]) -> None:
+        """A split by subject or time cannot be honest about samples that have none."""
+        for name, values in columns.items():
+            missing = [row for row, value in enumerate(values) if value is None]
+            if missing and len(missing) < len(values):
+                raise self._fault(
+                    name, f"nothing in {_rows(missing)}", "a value in every row, or no such column", "fill or drop it"
+                )
+
+    def _fault(self, part: str, found: str, expected: str, fix: str) -> DataError:
+        return DataError(f"{self._place.uri}: {part}", found, expected, fix)
+
+
+def _text(value: Any) -> str | None:
+    """Cell to text: None where empty; 3 and 3.0 are the same class, whether the column had gaps or not."""
+    import pandas as pd
+
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None
+
+
+def _scalars(column: pd.Series) -> list[Scalar]:
+    """Values that Parquet keeps and JSON hashes: numbers and truth values as they are, all else as text."""
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        return [None if pd.isna(value) else value for value in column.tolist()]
+    return [None if value is None or pd.isna(value) else str(value) for value in column.tolist()]
+
+
+def _free(name: str) -> str:
+    return f"meta_{name}" if name in COLUMNS else name
+
+
+def _why(error: Exception) -> str:
+    return "unreadable: no such file" if isinstance(error, FileNotFoundError) else f"unreadable: {type(error).__name__}"
+
+
+def _rows(numbers: list[int]) -> str:
+    shown = ", ".join(str(number + 2) for number in numbers[:_ROWS_SHOWN])  # a reader counts from 1, after the header
+    return f"{len(numbers)} rows (line {shown}{', …' if len(numbers) > _ROWS_SHOWN else ''})"

@@ -1,0 +1,120 @@
+"""A URI to a file system and a path that exists, with errors that say what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+from augment_ops.errors import DataError, nearest
+
+_EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|npz|csv|parquet))+$", re.IGNORECASE)
+_BATCH = 256  # files fetched at once: hides the latency of an object store, and bounds memory
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder that was there a moment ago.
+
+    Attributes:
+        uri: as the user wrote it, for messages.
+        filesystem: fsspec file system.
+        path: absolute path in it, without a slash at the end.
+        is_folder: whether it is one.
+    """
+
+    uri: str
+    filesystem: Any
+    path: str
+    is_folder: bool
+
+    @property
+    def name(self) -> str:
+        """Kebab-case name of the data set: the last part of the path without its extensions."""
+        return kebab(_EXTENSIONS.sub("", posixpath.basename(self.path)))
+
+    @contextlib.contextmanager
+    def open(self, path: str | None = None) -> Iterator[IO[bytes]]:
+        """Read `path`, by default the place itself."""
+        with self.faults(), self.filesystem.open(path or self.path, "rb") as file:
+            yield cast("IO[bytes]", file)
+
+    def files(self) -> list[str]:
+        """Every file below a folder, sorted, relative to it."""
+        with self.faults():
+            found = self.filesystem.find(self.path)
+        return sorted(posixpath.relpath(path, self.path) for path in found)
+
+    def read_many(self, paths: list[str]) -> Iterator[bytes | Exception]:
+        """Bytes of each file in turn, or why it could not be read; paths in the file system."""
+        for start in range(0, len(paths), _BATCH):
+            part = paths[start : start + _BATCH]
+            with self.faults():
+                # Not cat(): it reads file names as patterns, and img[1].png would give the bytes of img1.png.
+                yield from self.filesystem.cat_ranges(part, None, None, on_error="return")
+
+    @contextlib.contextmanager
+    def faults(self) -> Iterator[None]:
+        """Name the data set in whatever its file system raises (client libraries have exceptions of their own)."""
+        try:
+            yield
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:
+            raise _unreachable(self.uri, error) from error
+
+
+def locate(uri: str) -> Place:
+    """Resolve a path or fsspec URI.
+
+    Raises:
+        DataError: the scheme is unknown, its client is not installed, it does not answer, or nothing is there.
+    """
+    import fsspec
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise DataError(
+            uri,
+            str(error).splitlines()[0][:200],
+            "a path, or a URI that fsspec can open here",
+            'check the scheme, or install its client: pip install "augment-ops[s3]" for s3://',
+        ) from error
+    path = str(path).rstrip("/") or "/"
+    place = Place(uri, filesystem, path, is_folder=False)
+    with place.faults():
+        if not filesystem.exists(path):
+            raise _missing(place)
+        return Place(uri, filesystem, path, is_folder=bool(filesystem.isdir(path)))
+
+
+def kebab(text: str) -> str:
+    """Lower case letters and digits joined by single hyphens; `data` where none are left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "data"
+
+
+def _missing(place: Place) -> DataError:
+    folder, name = posixpath.split(place.path)
+    siblings: list[str] = []
+    with contextlib.suppress(Exception):  # the hint is a courtesy; the fault is that nothing is there
+        siblings = [posixpath.basename(str(p).rstrip("/")) for p in place.filesystem.ls(folder, detail=False)]
+    return DataError(
+        place.uri,
+        f"nothing at {place.path}",
+        "an image folder, a tar, IDX or npz files, an index, or the word digits",
+        f"check the path.{nearest(name, siblings)}",
+    )
+
+
+def _unreachable(uri: str, error: Exception) -> DataError:
+    text = str(error).splitlines()[0][:200] if str(error) else ""
+    return DataError(
+        uri,
+        f"{type(error).__name__}: {text}",
+        "a data set that can be read from here",
+        "check the path, its permissions, and for a remote store its address and credentials",
+    )

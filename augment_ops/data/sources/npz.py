@@ -1,0 +1,104 @@
+"""NumPy archives: `x_train, y_train, x_test, y_test`, `train_images, …`, or `images, labels`."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from augment_ops.data.decode import Pixels
+from augment_ops.data.sources.base import RawSample
+from augment_ops.data.sources.locate import Place
+from augment_ops.errors import DataError
+
+_PAIRS: dict[str | None, tuple[tuple[str, str], ...]] = {
+    "train": (("x_train", "y_train"), ("train_images", "train_labels")),
+    "validation": (("x_val", "y_val"), ("x_valid", "y_valid"), ("val_images", "val_labels")),
+    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
+    None: (("images", "labels"), ("x", "y"), ("data", "labels")),
+}
+_NAMES = "x_train, y_train, x_test, y_test; train_images, train_labels, …; or images, labels"
+
+
+class NpzSource:
+    """One `.npz` file. Pickled objects in it are never loaded."""
+
+    def __init__(self, place: Place) -> None:
+        self.name = place.name
+        self._place = place
+
+    def samples(self) -> Iterator[RawSample]:
+        """Samples with ids `train/000000` …, or `000000` … without splits; one split in memory at a time."""
+        with self._place.open() as file:
+            try:
+                archive = np.load(file, allow_pickle=False)
+            except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+                raise self._fault("file", f"not an npz archive ({error})", "save it with numpy.savez") from error
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise self._fault("file", "a single array", "save images and labels with numpy.savez")
+            with archive:
+                for split, images, labels in self._pairs(archive.files):
+                    yield from self._split(archive, split, images, labels)
+
+    def _pairs(self, names: list[str]) -> list[tuple[str | None, str, str]]:
+        """(split, name of the images, name of the labels) of what is there; labels and images always both."""
+        found = [
+            (split, images, labels)
+            for split, candidates in _PAIRS.items()
+            for images, labels in candidates
+            if images in names and labels in names
+        ]
+        given = [pair for pair in found if pair[0] is not None]
+        pairs = given or found[:1]
+        if not pairs or len({pair[0] for pair in pairs}) < len(pairs):
+            raise self._fault("arrays", ", ".join(sorted(names)[:12]) or "none", f"name them {_NAMES}")
+        return pairs
+
+    def _split(self, archive: Any, split: str | None, images_name: str, labels_name: str) -> Iterator[RawSample]:
+        images = self._images(self._array(archive, images_name), images_name)
+        labels = self._labels(self._array(archive, labels_name), labels_name)
+        if len(images) != len(labels):
+            raise self._fault(labels_name, f"{len(labels)} labels for {len(images)} images", "save one label an image")
+        prefix = f"{split}/" if split else ""
+        for number, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+            name = f"{prefix}{number:06d}"
+            yield RawSample(name, str(label), split, None, None, f"{images_name}[{number}]", image)
+
+    def _array(self, archive: Any, name: str) -> npt.NDArray[Any]:
+        try:
+            return np.asarray(archive[name])
+        except ValueError as error:
+            found = f"Python objects, which are not unpickled ({error})"
+            raise self._fault(name, found, "save it as an array of integers") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise self._fault(name, f"damaged data ({error})", "save or fetch the file again") from error
+
+    def _images(self, images: npt.NDArray[Any], name: str) -> Pixels:
+        whole = images.dtype.kind in "iu" and (images.dtype == np.uint8 or _in_byte_range(images))
+        if not whole:
+            found = f"{images.dtype} pixels"
+            raise self._fault(name, found, "scale the images to 0..255 and save them as uint8")
+        shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3, 4))
+        if not shaped or 0 in images.shape[1:]:
+            fix = "reshape the images to (N, H, W) or (N, H, W, C) with 1, 3 or 4 channels last"
+            raise self._fault(name, f"an array of shape {images.shape}", fix)
+        images = images.astype(np.uint8, copy=False)
+        return images[..., :3] if images.ndim == 4 else images  # the fourth channel is alpha
+
+    def _labels(self, labels: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        if labels.dtype.kind not in "iu" or labels.ndim != 1:
+            found = f"{labels.dtype} labels of shape {labels.shape}"
+            raise self._fault(name, found, "save one integer class number an image")
+        return labels
+
+    def _fault(self, part: str, found: str, fix: str) -> DataError:
+        return DataError(f"{self._place.uri}: {part}", found, f"uint8 images and integer labels named {_NAMES}", fix)
+
+
+def _in_byte_range(values: npt.NDArray[Any]) -> bool:
+    return values.size == 0 or (int(values.min()) >= 0 and int(values.max()) <= 255)

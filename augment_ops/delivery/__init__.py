@@ -1,0 +1,1 @@
+"""Delivery of augmented batches: online (a loader) or offline (shards), with identical bytes."""

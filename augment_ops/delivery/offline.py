@@ -1,0 +1,143 @@
+"""Offline delivery: every epoch's augmented split as one shard in the store, addressed by what it was made from.
+
+A shard holds the samples in the order of the split, so it does not depend on the order of training. It is written as it
+is made, in blocks: memory is bounded by a block, and a run that was killed goes on after its last whole shard. A shard
+that is gone from the store is made again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.data.store import Store
+from augment_ops.delivery.batches import Batch, batch_rows
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.errors import StoreError
+
+_BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
+
+
+@dataclass(frozen=True)
+class ShardManifest:
+    """The augmented copies of one split.
+
+    Attributes:
+        digest: over snapshot, split, policy, seed, engine and number of epochs: what decides the bytes.
+        shape: (N, H, W, C) of every shard, uint8, in C order, rows as in the split.
+        shards: object digest of each epoch's shard.
+        augment_s: time that augmenting took, per epoch; 0 for shards found in the store.
+    """
+
+    digest: str
+    snapshot_digest: str
+    split: str
+    policy_digest: str
+    seed: int
+    engine: str
+    shape: tuple[int, int, int, int]
+    shards: tuple[str, ...]
+    augment_s: tuple[float, ...]
+
+
+def materialise(
+    store: Store,
+    images: NDArray[np.uint8],
+    ids: tuple[str, ...],
+    augmenter: Augmenter,
+    *,
+    snapshot_digest: str,
+    split: str,
+    epochs: int,
+    progress: Callable[[int], None] = lambda epoch: None,
+) -> ShardManifest:
+    """Write the shards that are not there yet.
+
+    Args:
+        images: uint8 (N, H, W, C), the split; ids: its N sample ids.
+        epochs: number of copies of every sample, keyed by 0 … epochs - 1.
+        progress: called with each epoch that is complete.
+
+    Raises:
+        StoreError: the store is full; shards already complete stay, nothing half-written does.
+    """
+    identity = digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
+    shards, times = [], []
+    for epoch in range(epochs):
+        pointer = f"derived/{identity}/epoch-{epoch:05d}.json"
+        known = store.get_document(pointer)
+        shard, elapsed = "" if known is None else from_json(str, known), 0.0
+        if not shard or not store.has(shard):
+            shard, elapsed = _write_shard(store, images, ids, augmenter, epoch)
+            store.put_document(pointer, canonical_json(shard))
+        shards.append(shard)
+        times.append(elapsed)
+        progress(epoch)
+    shape = (len(images), *images.shape[1:])
+    return ShardManifest(
+        digest_of([identity, epochs]), snapshot_digest, split, augmenter.policy.digest, augmenter.seed,
+        augmenter.engine, shape, tuple(shards), tuple(times),
+    )  # fmt: skip
+
+
+def _write_shard(
+    store: Store, images: NDArray[np.uint8], ids: tuple[str, ...], augmenter: Augmenter, epoch: int
+) -> tuple[str, float]:
+    block = max(1, _BLOCK_BYTES // max(1, int(np.prod(images.shape[1:]))))
+    augment_s = 0.0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal augment_s
+        for start in range(0, len(images), block):
+            part = np.ascontiguousarray(images[start : start + block])
+            started = time.perf_counter()
+            augmented = augmenter(part, ids[start : start + block], epoch)
+            augment_s += time.perf_counter() - started
+            yield augmented.tobytes()
+
+    return store.put_chunks(blocks(), size=images.nbytes), augment_s
+
+
+class ShardBatches:
+    """Batches read from shards, in the order and with the bytes that online delivery gives.
+
+    Args:
+        labels: int64 (N,) of the split.
+        seed: decides the order of the epochs, as online.
+    """
+
+    def __init__(
+        self, store: Store, manifest: ShardManifest, labels: NDArray[np.int64], *, seed: int, batch_size: int
+    ) -> None:
+        self._store = store
+        self._manifest = manifest
+        self._labels = labels
+        self._seed = seed
+        self._batch_size = batch_size
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """All batches of one epoch.
+
+        Raises:
+            StoreError: the shard is gone, altered, or was never made.
+        """
+        if epoch >= len(self._manifest.shards):
+            raise StoreError(
+                f"shards {self._manifest.digest[:12]}",
+                f"{len(self._manifest.shards)} epochs",
+                f"at least {epoch + 1}",
+                "run the augment stage again with as many epochs as training has",
+            )
+        path = self._store.local(self._manifest.shards[epoch])
+        images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
+        per_sample = self._manifest.augment_s[epoch] / len(self._labels)
+        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size):
+            yield Batch(np.asarray(images[rows]), self._labels[rows], rows, per_sample * len(rows))
+
+    def close(self) -> None:
+        """Nothing is held open between epochs."""

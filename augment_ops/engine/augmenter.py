@@ -1,0 +1,134 @@
+"""`Augmenter`: the one way from images and ids to augmented images, whatever engine is behind it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import index
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import sample_key
+from augment_ops.engine.reference import ENGINE, ReferencePlan
+from augment_ops.errors import InputError, TransformError
+from augment_ops.policy.spec import Policy
+
+Ids = Sequence[str] | Sequence[int] | NDArray[np.integer] | NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one sample costs in milliseconds of CPU time, measured over `n` samples one at a time."""
+
+    p50_ms: float
+    p95_ms: float
+    n: int
+
+
+class Augmenter:
+    """A policy and a seed, applied to batches: a pure function of (policy digest, seed, epoch, sample id).
+
+    The same key gives the same bytes whatever the batch, its order, the thread or the process. Thread-safe; picklable.
+
+    Args:
+        policy: what to apply.
+        seed: any integer; other seeds give independent results.
+    """
+
+    engine = ENGINE
+
+    def __init__(self, policy: Policy, seed: int) -> None:
+        self.policy = policy
+        self.seed = index(seed)
+        self._local = threading.local()
+
+    def __call__(self, images: NDArray[np.uint8], ids: Ids, epoch: int = 0) -> NDArray[np.uint8]:
+        """Augment a batch.
+
+        Args:
+            images: uint8 (N, H, W, C); not modified.
+            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id.
+            epoch: number of the epoch, or of the copy.
+
+        Returns:
+            uint8 (N, H, W, C), a new array.
+
+        Raises:
+            TransformError: wrong shape or dtype, ids that do not match or repeat, or an image that a transform refuses.
+            TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
+        """
+        epoch = index(epoch)
+        names = _checked(images, ids)
+        out = images.copy()
+        if self.policy.is_identity:
+            return out
+        plan = self._plan()
+        for row, name in enumerate(names):
+            key = sample_key(self.policy.digest, self.seed, epoch, name)
+            out[row] = plan.apply(images[row], key, name)
+        return out
+
+    def _plan(self) -> ReferencePlan:
+        # albumentations' objects carry state while they run: one set a thread.
+        plan: ReferencePlan | None = getattr(self._local, "plan", None)
+        if plan is None:
+            plan = self._local.plan = ReferencePlan(self.policy)
+        return plan
+
+    def __getstate__(self) -> tuple[Policy, int]:
+        return self.policy, self.seed
+
+    def __setstate__(self, state: tuple[Policy, int]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+def measure_cost(augmenter: Augmenter, images: NDArray[np.uint8], *, samples: int = 200, warmup: int = 20) -> Cost:
+    """Measure the CPU time of the augmenter, one sample at a time.
+
+    CPU time and not wall time: a budget must not be exceeded because the machine is busy with something else.
+
+    Args:
+        augmenter: what to time.
+        images: uint8 (N, H, W, C), reused in turn.
+        samples: how many samples are timed, after `warmup` that are not.
+
+    Raises:
+        InputError: no image to time on.
+    """
+    if len(images) == 0:
+        raise InputError("measure_cost: images", "none", "at least one image", "give a snapshot that holds images")
+    times = np.empty(samples)
+    for i in range(-warmup, samples):
+        row = i % len(images)
+        started = time.process_time()
+        augmenter(images[row : row + 1], [f"cost-{i}"])
+        if i >= 0:
+            times[i] = time.process_time() - started
+    p50, p95 = np.percentile(times * 1e3, [50, 95])
+    return Cost(float(p50), float(p95), samples)
+
+
+def _checked(images: NDArray[np.uint8], ids: Ids) -> list[str]:
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
+        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise TransformError("images", found, "a uint8 array (N, H, W, C)", "convert the batch before augmenting it")
+    if 0 in images.shape:
+        raise TransformError("images", f"shape {images.shape}", "no empty axis", "drop empty batches and images")
+    for i in ids:
+        if isinstance(i, bool) or not isinstance(i, (str, int, np.integer)):
+            raise TransformError(
+                "ids", f"{i!r:.80} ({type(i).__name__})", "integers or strings", "convert them: 7.0 is not the id 7"
+            )
+    names = [str(i) for i in ids]
+    if len(names) != len(images):
+        raise TransformError("ids", f"{len(names)} ids for {len(images)} images", "one id an image", "match them")
+    if len(set(names)) != len(names):
+        repeated = Counter(names).most_common(1)[0][0]
+        raise TransformError(
+            "ids", f"{repeated!r} more than once", "distinct ids", "give every sample of a batch an id of its own"
+        )
+    return names

@@ -1,0 +1,103 @@
+"""Evidence and rules to a decision. Pure: the same input gives the same decision, byte for byte.
+
+It fails closed: `PASS` needs every judgement that the rules ask for, made on evidence that was found sound. Only then,
+and only where no reason says otherwise, may a candidate be promoted.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from augment_ops.content import digest_of
+from augment_ops.gate import judge_run, judge_stress
+from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
+from augment_ops.gate.evidence import Cells, examine
+from augment_ops.gate.explain import summarize
+from augment_ops.gate.rules import GateRules
+
+# Worst first; a report shows reasons in this order. What was not judged comes before what passed.
+_RANK: dict[Outcome, int] = {"error": 0, "fail": 1, "investigate": 2, "warn": 3, "not-set": 4, "pass": 5}
+_PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
+    ("error", "ERROR"),
+    ("fail", "FAIL"),
+    ("investigate", "INVESTIGATE"),
+)
+
+
+def decide(rules: GateRules, evidence: Evidence | None) -> Decision:
+    """Judge a candidate.
+
+    Args:
+        rules: the gate.
+        evidence: all that may be looked at; None, and parts that are None, never pass.
+    """
+    reasons = _rules_faults(rules) or _reasons(rules, evidence)
+    reasons.sort(key=lambda reason: _RANK[reason.outcome])
+    verdict = _verdict(reasons)
+    gate = f"{getattr(rules, 'name', '(unnamed)')} {getattr(rules, 'version', '(no version)')}"
+    return Decision(
+        verdict=verdict,
+        gate=gate,
+        rules_digest=rules.digest,
+        evidence_digest=digest_of(evidence),
+        reasons=tuple(reasons),
+        summary=summarize(verdict, gate, reasons),
+    )
+
+
+def _reasons(rules: GateRules, evidence: Evidence | None) -> list[Reason]:
+    if evidence is None:
+        return [Reason("evidence", "error", "There is no evidence at all; run the stages before decide.")]
+    reasons, cells = examine(rules, evidence)
+    if cells is not None:
+        reasons += judge_stress.invariance(rules, cells)
+        reasons += _unjudged_severities(rules, cells)
+        reasons += judge_stress.class_recall(rules, cells)
+        reasons += judge_stress.champion(rules, evidence, cells)
+        reasons += judge_stress.control(rules, evidence, cells)
+    reasons += judge_run.quality(evidence)
+    reasons += judge_run.data_wait(rules, evidence)
+    reasons += judge_run.budget(rules, evidence)
+    reasons += judge_run.drift(rules, evidence)
+    return reasons + _missing_judgements(rules, cells, reasons)
+
+
+def _rules_faults(rules: GateRules) -> list[Reason]:
+    """Rules that did not come through `load` (copied with changes, built without validation) are read once more."""
+    try:
+        GateRules.model_validate(rules.model_dump(warnings=False))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "(all)"
+        return [Reason("rules", "error", f"The gate's rules are not valid: {field}: {first['msg']}.")]
+    return []
+
+
+def _unjudged_severities(rules: GateRules, cells: Cells) -> list[Reason]:
+    measured = {severity for _, _, severity in cells.by_address if severity > 0}
+    left = sorted(measured - set(rules.invariance.severities))
+    if not left:
+        return []
+    return [Reason("invariance", "not-set", f"Severity {', '.join(map(str, left))} was measured and is not judged.")]
+
+
+def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Reason]) -> list[Reason]:
+    """The last guard: whatever went wrong above, `PASS` has a judgement behind every demand."""
+    if any(reason.outcome in {"error", "fail", "investigate"} for reason in reasons):
+        return []
+    made = {(r.rule, r.corruption, r.severity) for r in reasons if r.outcome in {"pass", "warn"}}
+    corruptions = cells.corruptions if cells is not None else rules.invariance.corruptions
+    demanded = {("invariance", name, severity) for name in corruptions for severity in rules.invariance.severities}
+    rules_made = {rule for rule, _, _ in made}
+    unmet = sorted(demanded - made) + sorted({"class_recall", "data_quality", "augmented_quality"} - rules_made)
+    if demanded and not unmet:
+        return []
+    return [Reason("evidence", "error", f"{len(unmet)} demanded judgements were not made: {unmet!r:.120}.")]
+
+
+def _verdict(reasons: list[Reason]) -> Verdict:
+    outcomes = {reason.outcome for reason in reasons}
+    for outcome, verdict in _PRECEDENCE:
+        if outcome in outcomes:
+            return verdict
+    return "PASS" if "pass" in outcomes or "warn" in outcomes else "ERROR"

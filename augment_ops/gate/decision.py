@@ -1,0 +1,89 @@
+"""The gate's input and output as values: evidence in, decision out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from augment_ops.stress.report import StressReport
+
+Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
+Outcome = Literal["pass", "warn", "fail", "investigate", "error", "not-set"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the gate may look at. A part that is missing is None, and fails closed.
+
+    Attributes:
+        snapshot_digest, policy_digest, suite_digest: what this run resolved; every report must name the same.
+        candidate_digest, control_digest: model digests as training reported them.
+        candidate_policy_digest: the policy that the candidate was trained with, as training reported it.
+        trained_on: digest of the snapshot that each model was trained on, by role.
+        data_quality, augmented_quality: status of the two quality reports (`ok`, `warn`, `fail`) or None.
+        stress: the stress report.
+        champion_version: registered version of the champion when the run decided, None where there is none.
+        data_wait_share: of the candidate's training, 0 to 1.
+        augment_p95_ms: measured p95 per sample of the policy at its budget's size.
+        budget_p95_ms: the policy's own budget.
+        drift_status: `ok`, `warn`, `drift`, `insufficient`, or `no-window`.
+        documents: digest of every document the evidence was read from, by stage.
+    """
+
+    snapshot_digest: str
+    policy_digest: str
+    suite_digest: str
+    candidate_digest: str | None
+    control_digest: str | None
+    candidate_policy_digest: str | None
+    trained_on: dict[str, str]
+    data_quality: str | None
+    augmented_quality: str | None
+    stress: StressReport | None
+    champion_version: str | None
+    data_wait_share: float | None
+    augment_p95_ms: float | None
+    budget_p95_ms: float | None
+    drift_status: str | None
+    documents: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one rule found. Addresses are None where the rule has none.
+
+    Attributes:
+        rule: name as in the gate's file.
+        measured, threshold: compared numbers; NaN or None where there is none.
+        n: samples behind `measured`.
+        message: one sentence that names corruption, severity and class where they apply.
+    """
+
+    rule: str
+    outcome: Outcome
+    message: str
+    corruption: str | None = None
+    severity: int | None = None
+    class_name: str | None = None
+    measured: float | None = None
+    threshold: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict with its reasons; recomputed from the same evidence and rules it is the same, byte for byte.
+
+    Attributes:
+        rules_digest: digest of the gate's rules.
+        evidence_digest: digest of the `Evidence`.
+        reasons: worst first, then in the order of the rules.
+        summary: two sentences for a person.
+    """
+
+    verdict: Verdict
+    gate: str
+    rules_digest: str
+    evidence_digest: str
+    reasons: tuple[Reason, ...]
+    summary: str

@@ -1,0 +1,88 @@
+"""The rules that read the rest of the run: quality reports, training's waiting, the policy's cost, drift."""
+
+from __future__ import annotations
+
+import math
+
+from augment_ops.gate.decision import Evidence, Outcome, Reason
+from augment_ops.gate.judge_stress import TOLERANCE, share
+from augment_ops.gate.rules import GateRules
+
+_QUALITY: dict[str, Outcome] = {"ok": "pass", "warn": "warn", "fail": "fail"}
+
+
+def quality(evidence: Evidence) -> list[Reason]:
+    """Both quality reports must be there and must not have failed; no rule can change that."""
+    return [
+        _quality("data_quality", "snapshot", "check_data", evidence.data_quality),
+        _quality("augmented_quality", "augmented samples", "check_augmented", evidence.augmented_quality),
+    ]
+
+
+def _quality(rule: str, subject: str, stage: str, status: str | None) -> Reason:
+    outcome = _QUALITY.get(status) if isinstance(status, str) else None
+    if outcome is None:
+        found = "missing" if status is None else f"of unknown status {status!r:.40}"
+        return Reason(rule, "error", f"The quality report of the {subject} is {found}; run {stage} again.")
+    verb = {"pass": "is in order", "warn": "has warnings", "fail": "has failed"}[outcome]
+    return Reason(rule, outcome, f"The quality report of the {subject} {verb} ({stage}).")
+
+
+def data_wait(rules: GateRules, evidence: Evidence) -> list[Reason]:
+    """Share of the candidate's training spent waiting for batches."""
+    rule, value = rules.data_wait, evidence.data_wait_share
+    if rule is None:
+        return [Reason("data_wait", "not-set", "No rule is set: waiting for data is not judged.")]
+    if value is None or not 0 <= value <= 1:
+        return [Reason("data_wait", "error", f"The data-wait share is {_shown(value)}; a share from 0 to 1 is needed.")]
+    outcome, limit = _against(value, rule.warn_share, rule.block_share)
+    message = f"The training waited for data during {share(value)} of its time (limit {share(limit)})."
+    return [Reason("data_wait", outcome, message, measured=value, threshold=limit)]
+
+
+def budget(rules: GateRules, evidence: Evidence) -> list[Reason]:
+    """Measured cost of the policy over its own budget."""
+    rule, p95, allowed = rules.budget, evidence.augment_p95_ms, evidence.budget_p95_ms
+    if rule is None:
+        return [Reason("budget", "not-set", "No rule is set: the policy's cost is not judged.")]
+    if p95 is None or not (math.isfinite(p95) and p95 >= 0):
+        return [Reason("budget", "error", f"The policy's p95 is {_shown(p95)}; a time in milliseconds is needed.")]
+    if allowed is None or not (math.isfinite(allowed) and allowed > 0):
+        return [Reason("budget", "error", f"The policy's budget is {_shown(allowed)}; a time above 0 is needed.")]
+    ratio = p95 / allowed
+    if not math.isfinite(ratio):  # a budget so small that the quotient overflows
+        return [Reason("budget", "error", f"p95 {p95} ms over a budget of {allowed} ms is not a number.")]
+    outcome, limit = _against(ratio, rule.warn_ratio, rule.block_ratio)
+    message = f"The policy takes {p95:.3g} ms a sample at p95, {ratio:.2f} times its budget of {allowed:.3g} ms."
+    return [Reason("budget", outcome, message, measured=ratio, threshold=limit)]
+
+
+def drift(rules: GateRules, evidence: Evidence) -> list[Reason]:
+    """What the comparison with the production window found."""
+    rule, status = rules.drift, evidence.drift_status
+    if rule is None:
+        return [Reason("drift", "not-set", "No rule is set: drift does not count.")]
+    answers: dict[str, tuple[Outcome, str]] = {
+        "ok": ("pass", "The production window looks like the snapshot."),
+        "warn": ("warn", "The production window begins to differ from the snapshot."),
+        "drift": (rule.on_drift, "The production window has drifted from the snapshot."),
+        "insufficient": ("warn", "The production window has too few samples to tell drift."),
+        "no-window": ("not-set", "There is no production window yet: drift was not looked at."),
+    }
+    if not isinstance(status, str) or status not in answers:
+        found = "missing" if status is None else f"of unknown status {status!r:.40}"
+        return [Reason("drift", "error", f"The drift report is {found}; run check_drift again.")]
+    outcome, message = answers[status]
+    return [Reason("drift", outcome, message)]
+
+
+def _against(value: float, warn_at: float, block_at: float | None) -> tuple[Outcome, float]:
+    if block_at is not None and value >= block_at - TOLERANCE:
+        return "fail", block_at
+    if value >= warn_at - TOLERANCE:
+        return "warn", warn_at
+    return "pass", warn_at
+
+
+def _shown(value: float | None) -> str:
+    return "missing" if value is None else f"{value!r:.40}"

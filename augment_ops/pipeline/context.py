@@ -1,0 +1,103 @@
+"""What a stage gets to work with: the run, the store, the tracker, and the outputs of the stages before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from augment_ops.content import from_json
+from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.store import Store
+from augment_ops.errors import InputError
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.run import Run, record_of
+from augment_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from augment_ops.tracking import MlflowTracker, TrackedRun
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Context:
+    """One stage of one run.
+
+    Attributes:
+        given: what the driver brings from outside (a person's answer); part of the stage's key.
+        say: tells a person what is going on, one line.
+    """
+
+    settings: Settings
+    store: Store
+    run: Run
+    given: Mapping[str, str] = field(default_factory=dict)
+    say: Callable[[str], None] = print
+
+    @cached_property
+    def params(self) -> RunParams:
+        """The run's parameters."""
+        return self.run.typed
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of governed acts."""
+        return Ledger(self.settings.ledger)
+
+    @cached_property
+    def tracker(self) -> MlflowTracker:
+        """MLflow. Imported here because it takes seconds and some stages do without."""
+        from augment_ops.tracking import connect
+
+        return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
+
+    @cached_property
+    def dataset(self) -> str:
+        """Name of the data set, which names the experiment and the registered model."""
+        return self.output("ingest", SnapshotManifest).dataset
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The snapshot that this run ingested."""
+        return Snapshot.open(self.store, self.output("ingest", SnapshotManifest).digest)
+
+    @cached_property
+    def parent(self) -> TrackedRun:
+        """The MLflow run of this pipeline run; found again, never opened twice."""
+        return self.open_run(self.dataset)
+
+    def open_run(self, dataset: str, role: str | None = None, tags: Mapping[str, str] | None = None) -> TrackedRun:
+        """The MLflow run of this pipeline run, or the nested one of `role`, with `tags` set on it."""
+        tags = {"augment_ops.git_commit": self.run.git_commit, "augment_ops.actor": self.run.actor, **(tags or {})}
+        if self.run.link:
+            tags["augment_ops.driver_link"] = self.run.link
+        return self.tracker.open_run(dataset, self.run.id, role, tags)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags on the MLflow run of this pipeline run."""
+        self.open_run(self.dataset, tags=tags)
+
+    def output(self, stage: str, cls: type[T]) -> T:
+        """What `stage` of this run left behind.
+
+        Raises:
+            InputError: it has not run.
+            StoreError: its document was altered.
+        """
+        return from_json(cls, self.store.get(self.digest(stage)))
+
+    def digest(self, stage: str) -> str:
+        """Digest of the document that `stage` of this run left behind.
+
+        Raises:
+            InputError: it has not run.
+        """
+        record = record_of(self.store, self.run.id, stage)
+        if record is None:
+            raise InputError(
+                f"run {self.run.id}", f"no output of stage {stage}", "a stage that has run", f"run {stage}"
+            )
+        return record.output

@@ -1,0 +1,199 @@
+"""decide, approve and promote: from evidence to a moved alias, with nothing in between that is not recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augment_ops.content import canonical_json, digest_of
+from augment_ops.errors import GovernanceError
+from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.governance.approvals import Approvals
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.evaluate_stages import StressTest, frozen_suite, rival
+from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
+from augment_ops.quality.report import QualityReport
+from augment_ops.training.result import TrainingResult
+from monitoring.drift_check import DriftReport
+
+EVIDENCE = (
+    "check_data", "resolve_policy", "augment", "check_augmented", "train_candidate", "train_control", "stress_test",
+    "check_drift",
+)  # fmt: skip
+
+APPROVE, REJECT = "Approve", "Reject"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The gate's decision and the model it is about.
+
+    Attributes:
+        version: registered version of the candidate; None where the gate refused it.
+        champion_version: the champion it was compared with; None where there was none.
+    """
+
+    decision: Decision
+    version: str | None
+    champion_version: str | None
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Whether the candidate may be promoted, and who said so.
+
+    Attributes:
+        by: id of the person, `gate` where the gate alone decides.
+    """
+
+    approved: bool
+    by: str
+    role: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of the candidate.
+
+    Attributes:
+        promoted: whether the candidate is the champion now.
+        version: its registered version, where it has one.
+        previous: the champion before, to which a rollback would return.
+    """
+
+    promoted: bool
+    version: str | None
+    previous: str | None
+    message: str
+
+
+def decide(ctx: Context) -> Decided:
+    """Let the gate judge all evidence; register the candidate as challenger where it passes."""
+    from augment_ops.gate.decide import decide as judge
+    from augment_ops.gate.rules import load
+
+    rules = load(ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml")
+    champion = rival(ctx)
+    evidence = _evidence(ctx, champion.version if champion else None)
+    decision = judge(rules, evidence)
+    ctx.say(f"{decision.verdict}: {decision.summary}")
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(evidence), "gate/evidence.json")
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(decision), "gate/decision.json")
+    ctx.tag({"augment_ops.verdict": decision.verdict})
+    version = None
+    if decision.verdict == "PASS":
+        candidate = ctx.output("train_candidate", TrainingResult)
+        same = champion is not None and champion.model_digest == candidate.model_digest
+        version = champion.version if champion is not None and same else _register(ctx, decision, candidate)
+    ctx.ledger.append(
+        "decide", ctx.run.actor, key=f"{ctx.run.id}:decide:{digest_of(decision)}",
+        subjects={"decision": digest_of(decision), "evidence": decision.evidence_digest, "gate": decision.rules_digest},
+        reason=f"{decision.verdict}: {decision.summary}",
+    )  # fmt: skip
+    return Decided(decision, version, champion.version if champion else None)
+
+
+def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
+    policy = ctx.output("resolve_policy", ResolvedPolicy)
+    candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
+    stress = ctx.output("stress_test", StressTest)
+    return Evidence(
+        snapshot_digest=ctx.snapshot.manifest.digest,
+        policy_digest=policy.digest,
+        suite_digest=frozen_suite(ctx).digest,  # as it stands in the store, not as the report's document says
+        candidate_digest=candidate.model_digest,
+        control_digest=control.model_digest,
+        candidate_policy_digest=candidate.policy_digest,
+        trained_on={result.role: result.snapshot_digest for result in (candidate, control)},
+        data_quality=ctx.output("check_data", QualityReport).status,
+        augmented_quality=ctx.output("check_augmented", AugmentedCheck).report.status,
+        stress=stress.report,
+        champion_version=champion_version,
+        data_wait_share=candidate.data_wait_share,
+        augment_p95_ms=policy.p95_ms,
+        budget_p95_ms=policy.budget_p95_ms,
+        drift_status=ctx.output("check_drift", DriftReport).status,
+        documents={stage: ctx.digest(stage) for stage in EVIDENCE},
+    )
+
+
+def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> str:
+    policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
+    run = ctx.open_run(ctx.dataset, "candidate")
+    example = ctx.snapshot.split("validation").images[:4]
+    # Logged in training already; asking again gives its address.
+    uri = ctx.tracker.log_model(
+        run, ctx.store.local(candidate.artifact), candidate.model_digest, example, manifest.classes
+    )
+    tags = {
+        "augment_ops.policy": policy.name,
+        "augment_ops.policy_version": policy.version,
+        "augment_ops.policy_digest": policy.digest,
+        "augment_ops.snapshot_digest": manifest.digest,
+        "augment_ops.suite_digest": ctx.output("stress_test", StressTest).suite.digest,
+        "augment_ops.decision_digest": digest_of(decision),
+        "augment_ops.verdict": decision.verdict,
+        "augment_ops.git_commit": ctx.run.git_commit,
+        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
+    }
+    return ctx.tracker.register_challenger(ctx.dataset, ctx.run.id, run, uri, tags, decision.summary)
+
+
+def approve(ctx: Context) -> Approval:
+    """Record who lets the candidate through: the gate alone, or the person whose answer the driver brings.
+
+    Raises:
+        GovernanceError: the environment asks for a person and none answered, or this person may not approve.
+    """
+    params, decided = ctx.params, ctx.output("decide", Decided)
+    Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
+    if decided.decision.verdict != "PASS":
+        return Approval(False, "gate", "gate", f"the gate said {decided.decision.verdict}", ctx.run.started_at)
+    if params.approval == "auto":
+        return Approval(True, "gate", "gate", f"approval auto in {params.environment}", ctx.run.started_at)
+    answer = ctx.given
+    if not answer.get("by"):
+        raise GovernanceError(
+            f"run {ctx.run.id}: approval",
+            "no answer of a person",
+            f"an answer of role {params.approval}",
+            "trigger the run in Airflow, where the role's people are asked; or use approval auto below production",
+        )
+    subjects = {"decision": digest_of(decided.decision), "version": f"{ctx.dataset}/{decided.version}"}
+    approved = answer.get("chosen") == APPROVE
+    key = f"{ctx.run.id}:approve:{digest_of(dict(answer))}"
+    try:
+        Approvals.load(ctx.settings.policies).may_approve(params.approval, answer["by"], ctx.run.actor)
+    except GovernanceError as refusal:
+        ctx.ledger.append("refuse", answer["by"], subjects=subjects, reason=refusal.faults[0].found, key=key)
+        raise
+    reason = answer.get("reason", "") or f"{answer.get('chosen')} in the Airflow UI"
+    ctx.ledger.append("approve" if approved else "reject", answer["by"], subjects=subjects, reason=reason, key=key)
+    return Approval(approved, answer["by"], params.approval, reason, answer.get("at", ""))
+
+
+def promote(ctx: Context) -> Promotion:
+    """Move the alias `champion` to an approved candidate.
+
+    Raises:
+        GovernanceError: the champion is no longer the one that the candidate was compared with.
+    """
+    decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
+    if decided.version is None or not approval.approved:
+        why = f"the gate said {decided.decision.verdict}" if decided.version is None else f"{approval.by} rejected it"
+        return Promotion(False, decided.version, None, f"not promoted: {why}")
+    if decided.version == decided.champion_version:
+        return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
+    ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
+    candidate = ctx.output("train_candidate", TrainingResult)
+    ctx.ledger.append(
+        "promote", approval.by if approval.by != "gate" else ctx.run.actor, key=f"{ctx.run.id}:promote",
+        subjects={
+            "version": f"{ctx.dataset}/{decided.version}", "model": candidate.model_digest,
+            "decision": digest_of(decided.decision), "previous": decided.champion_version or "none",
+        },
+        reason=approval.reason,
+    )  # fmt: skip
+    message = f"version {decided.version} is champion of {ctx.dataset}"
+    return Promotion(True, decided.version, decided.champion_version, message)

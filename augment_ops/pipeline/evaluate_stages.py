@@ -1,0 +1,160 @@
+"""stress_test and check_drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.errors import InputError
+from augment_ops.pipeline.context import Context
+from augment_ops.stress.report import CLEAN, Role, StressReport
+from augment_ops.stress.suite import SuiteManifest
+from augment_ops.training.result import TrainingResult
+from monitoring.drift_check import DriftReport, Sample
+
+if TYPE_CHECKING:
+    from augment_ops.tracking import RegisteredVersion
+    from augment_ops.tracking.program import Predict
+
+
+@dataclass(frozen=True)
+class StressTest:
+    """The frozen suite, and what the models did on it."""
+
+    suite: SuiteManifest
+    report: StressReport
+
+
+def rival(ctx: Context) -> RegisteredVersion | None:
+    """The champion that this run has to beat: the present one, or its predecessor where this run is the present one."""
+    champion = ctx.tracker.champion(ctx.dataset)
+    if champion is None or champion.tags.get("augment_ops.pipeline_run") != ctx.run.id:
+        return champion
+    previous = champion.tags.get("augment_ops.previous_champion")
+    return ctx.tracker.version(ctx.dataset, previous) if previous else None
+
+
+def stress_test(ctx: Context) -> StressTest:
+    """Evaluate candidate, control and champion on the frozen suite."""
+    from augment_ops.stress.evaluate import evaluate
+    from augment_ops.tracking import load_program
+
+    suite = frozen_suite(ctx)
+    models: dict[Role, tuple[str, Predict]] = {}
+    trained: tuple[tuple[Role, str], ...] = (("candidate", "train_candidate"), ("control", "train_control"))
+    for role, stage in trained:
+        result = ctx.output(stage, TrainingResult)
+        models[role] = (result.model_digest, load_program(ctx.store.local(result.artifact)))
+    champion = rival(ctx)
+    if champion is not None:
+        models["champion"] = (champion.model_digest, _champion_predict(ctx, champion))
+    report = evaluate(suite, ctx.store.get, models, champion.version if champion else None)
+    _log_stress(ctx, report)
+    return StressTest(suite, report)
+
+
+def frozen_suite(ctx: Context) -> SuiteManifest:
+    """The suite of this run's snapshot, frozen on first use."""
+    from augment_ops.stress.suite import freeze, load
+
+    spec = load(ctx.settings.policies / "stress" / f"{ctx.params.suite}.yaml")
+    snapshot = ctx.snapshot.manifest
+    pointer = f"suites/{digest_of([spec.digest, snapshot.digest])}.json"
+    known = ctx.store.get_document(pointer)
+    if known is not None:
+        return from_json(SuiteManifest, ctx.store.get(known.decode()))
+    held_out = ctx.snapshot.split(spec.split)
+    manifest = freeze(
+        spec,
+        held_out.images,
+        held_out.ids,
+        held_out.labels,
+        ctx.store.put,
+        snapshot_digest=snapshot.digest,
+        classes=snapshot.classes,
+    )
+    ctx.store.put_document(pointer, ctx.store.put(canonical_json(manifest)).encode())
+    return manifest
+
+
+def _champion_predict(ctx: Context, champion: RegisteredVersion) -> Predict:
+    mine = digest_of([ctx.snapshot.manifest.classes, ctx.snapshot.manifest.image_shape])
+    if champion.tags.get("augment_ops.interface_digest") != mine:
+        raise InputError(
+            f"champion version {champion.version} of {ctx.dataset}",
+            "a model for other classes or another image size",
+            f"{len(ctx.snapshot.manifest.classes)} classes at {ctx.snapshot.manifest.image_shape}",
+            "run under another --dataset-name: models with different interfaces cannot replace each other",
+        )
+    return ctx.tracker.load_predictor(ctx.dataset, champion.version)
+
+
+def _log_stress(ctx: Context, report: StressReport) -> None:
+    from augment_ops.report.plots import confusion_matrix, severity_curves
+
+    tracker = ctx.tracker
+    curve: list[tuple[str, float, int]] = []
+    for cell in report.cells:
+        # The severity is the step: MLflow then draws accuracy against severity by itself.
+        curve.append((f"stress.{cell.role}.{cell.corruption}.accuracy", cell.accuracy, cell.severity))
+        if cell.corruption == CLEAN:
+            for name, recall in zip(report.classes, cell.class_recall, strict=True):
+                if recall is not None:
+                    curve.append((f"recall.{cell.role}.{_metric_name(name)}", recall, 0))
+    tracker.log_curve(ctx.parent, curve)
+    ctx.tag({"augment_ops.suite_digest": report.suite_digest})
+    tracker.log_bytes(ctx.parent, canonical_json(report), "stress/report.json")
+    tracker.log_bytes(ctx.parent, severity_curves(report), "pictures/accuracy_by_severity.png")
+    for role, matrix in report.confusion.items():
+        tracker.log_bytes(ctx.parent, confusion_matrix(matrix, report.classes), f"pictures/confusion_{role}.png")
+
+
+def _metric_name(text: str) -> str:
+    # MLflow takes letters, digits, _ - . space : and / in names of metrics.
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. ") else "_" for c in text)[:100]
+
+
+def check_drift(ctx: Context) -> DriftReport:
+    """Compare the snapshot with the production window, where there is one."""
+    from monitoring.drift_check import check_drift as compare
+    from monitoring.rules import DriftRules
+
+    rules = DriftRules.load(ctx.settings.policies / "drift" / f"{ctx.params.drift}.yaml")
+    train, manifest = ctx.snapshot.split("train"), ctx.snapshot.manifest
+    reference = Sample(manifest.digest, train.images, train.labels)
+    window = _window(ctx)
+    report = compare(reference, window, rules, manifest.classes)
+    ctx.say(report.message)
+    ctx.tracker.log_metrics(ctx.parent, {f"drift.{feature.name}.psi": feature.psi for feature in report.features})
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
+    if window is not None:
+        from monitoring.evidently_page import render_page
+        from monitoring.image_features import image_features
+
+        page = render_page(image_features(reference.images), image_features(window.images))
+        ctx.tracker.log_bytes(ctx.parent, page.encode(), "drift/evidently.html")
+    return report
+
+
+def default_window(ctx: Context) -> Path:
+    """Where production puts its latest images for this data set: any layout that a data set may have."""
+    return ctx.settings.home / "production" / ctx.dataset
+
+
+def _window(ctx: Context) -> Sample | None:
+    from augment_ops.data.ingest import ingest
+    from augment_ops.data.snapshot import Snapshot
+
+    place = ctx.params.production_window or str(default_window(ctx))
+    if not ctx.params.production_window and not Path(place).exists():
+        return None
+    manifest = ingest(place, ctx.store, name=f"{ctx.dataset}-window", image_size=ctx.params.resize_to())
+    window = Snapshot.open(ctx.store, manifest.digest)
+    usable = window.index[window.index["row"] >= 0]
+    known = {name: label for label, name in enumerate(ctx.snapshot.manifest.classes)}
+    labels = [known.get(name, len(known)) for name in usable["class_name"]]  # a class of its own for unknown names
+    return Sample(manifest.digest, window.images[usable["row"].to_numpy()], np.asarray(labels, np.int64))

@@ -1,0 +1,101 @@
+"""Run one stage of one run: the whole interface between the stages and whatever drives them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from augment_ops.content import canonical_json, digest_of, sha256_hex
+from augment_ops.errors import InputError, nearest
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
+from augment_ops.pipeline.run import StageRecord, find, keep_record, now, open_store, record_of
+from augment_ops.settings import Settings
+
+
+@dataclass(frozen=True)
+class StageRef:
+    """What a driver passes from task to task: where an output is, never the output.
+
+    Attributes:
+        output: digest of the output document in the store.
+        reused: whether it was there already.
+        wall_s: seconds of work of the execution that made it.
+        link: address of the run in MLflow's UI; empty without a server.
+    """
+
+    run_id: str
+    stage: str
+    output: str
+    reused: bool
+    wall_s: float
+    link: str
+
+
+def execute(
+    settings: Settings,
+    run_id: str,
+    stage_name: str,
+    *,
+    given: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = print,
+) -> StageRef:
+    """Run a stage, or find the output that it left behind for the same inputs.
+
+    Args:
+        given: what the driver brings from outside, such as a person's answer.
+        say: gets one line of progress at a time.
+
+    Raises:
+        AugmentOpsError: the computation failed, or (CheckRefused) a check stops the run. Nothing is half-written.
+    """
+    started = time.perf_counter()
+    stage = BY_NAME.get(stage_name)
+    if stage is None:
+        names = [s.name for s in STAGES]
+        raise InputError("stage", stage_name, ", ".join(names), f"name a stage.{nearest(stage_name, names)}")
+    store = open_store(settings)
+    ctx = Context(settings, store, find(store, run_id), dict(given or {}), say)
+    key = _key(ctx, stage)
+    record = record_of(store, run_id, stage_name)
+    reused = record is not None and record.key == key
+    if record is None or not reused:
+        output = store.put(canonical_json(stage.work(ctx)))
+        record = StageRecord(stage_name, key, output, time.perf_counter() - started, now())
+        keep_record(store, run_id, record)
+    refusal = stage.refuses(ctx.output(stage_name, output_type(stage_name)))
+    if refusal is not None:
+        raise refusal
+    return StageRef(run_id, stage_name, record.output, reused, record.wall_s, _link(ctx))
+
+
+def _key(ctx: Context, stage: Stage) -> str:
+    policies = ctx.settings.policies
+    files = {name: _file_digest(policies / name) for name in stage.files(ctx.params)}
+    params = ctx.params.model_dump()
+    return digest_of(
+        [
+            stage.name,
+            ctx.run.software,
+            {name: params[name] for name in stage.params},
+            {name: ctx.digest(name) for name in stage.needs},
+            files,
+            stage.state(ctx),
+        ]
+    )
+
+
+def _file_digest(path: Any) -> str | None:
+    return sha256_hex(path.read_bytes()) if path.is_file() else None  # the stage itself says what is wrong with it
+
+
+def output_type(stage_name: str) -> type[Any]:
+    """The dataclass that a stage leaves behind."""
+    cls: type[Any] = get_type_hints(BY_NAME[stage_name].work)["return"]
+    return cls
+
+
+def _link(ctx: Context) -> str:
+    return ctx.parent.url if ctx.settings.mlflow_uri.startswith("http") else ""

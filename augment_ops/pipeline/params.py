@@ -1,0 +1,91 @@
+"""What a run is asked to do: typed, validated once, the same from the command line and from Airflow's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from augment_ops.errors import Fault, InputError, nearest
+
+# Samples seen in one training when `epochs` is 0 (automatic): 8 epochs of 54,000 samples, 40 of 1,100.
+_AUTO_SAMPLES = 432_000
+_AUTO_EPOCHS = (8, 40)
+
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RunParams(BaseModel):
+    """Parameters of one pipeline run.
+
+    Attributes:
+        dataset: `digits`, or the URI of an image folder, tar, IDX folder, `.npz`, or CSV/Parquet index.
+        dataset_name: kebab-case name under which runs and models are kept; empty takes it from the URI.
+        policy: name in policies/augment/.
+        delivery: `online` augments while training, `offline` writes the augmented shards first; the bytes are the same.
+        environment: where the model is meant for; production demands a person's approval.
+        approval: `auto` lets the gate alone decide, `ml-lead` asks a named person.
+        epochs: passes over the training split; 0 chooses by the size of the data set.
+        workers: processes that augment while training; 0 augments in the trainer's own.
+        image_size: `HxW` in pixels, to which images are resized when read; empty keeps them.
+        max_samples: at most so many samples, taken evenly; 0 takes all.
+        production_window: URI of recent production images for the drift check; empty looks in the state folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    dataset: _Name = "digits"
+    dataset_name: Annotated[str, Field(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")] = ""
+    policy: _Name = "digits-robust"
+    delivery: Literal["online", "offline"] = "online"
+    environment: Literal["dev", "staging", "production"] = "dev"
+    approval: Literal["auto", "ml-lead"] = "auto"
+    gate: _Name = "default"
+    suite: _Name = "invariances"
+    quality: _Name = "default"
+    drift: _Name = "default"
+    model: _Name = "augment_ops.training.models:small_cnn"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 7
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 64
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    image_size: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,3}x[1-9][0-9]{0,3})?$")] = ""
+    max_samples: Annotated[int, Field(ge=0)] = 0
+    production_window: str = ""
+
+    def epochs_for(self, n: int) -> int:
+        """Epochs to train on `n` samples."""
+        low, high = _AUTO_EPOCHS
+        return self.epochs or min(high, max(low, round(_AUTO_SAMPLES / max(n, 1))))
+
+    def resize_to(self) -> tuple[int, int] | None:
+        """`image_size` as (H, W), or None."""
+        if not self.image_size:
+            return None
+        height, _, width = self.image_size.partition("x")
+        return int(height), int(width)
+
+
+def parse_params(values: Mapping[str, Any]) -> RunParams:
+    """Validate the parameters of a run.
+
+    Raises:
+        InputError: every unknown key, wrong type and value out of range at once.
+    """
+    try:
+        return RunParams.model_validate(dict(values))
+    except ValidationError as error:
+        faults = [_fault(item) for item in error.errors(include_url=False)]
+        raise InputError.of("run parameters", faults) from error
+
+
+def _fault(item: Any) -> Fault:
+    name = ".".join(str(part) for part in item["loc"])
+    known = sorted(RunParams.model_fields)
+    if item["type"] == "extra_forbidden":
+        return Fault(name, "unknown key", f"one of {', '.join(known)}", f"remove or rename it.{nearest(name, known)}")
+    message = str(item["msg"])
+    return Fault(
+        name, repr(item["input"])[:120], message[:1].lower() + message[1:], "correct the value (numbers have no quotes)"
+    )

@@ -1,0 +1,150 @@
+"""resolve_policy, augment and check_augmented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from augment_ops.content import digest_of
+from augment_ops.delivery.offline import ShardManifest, materialise
+from augment_ops.engine.augmenter import Augmenter, measure_cost
+from augment_ops.engine.key import generator, sample_key
+from augment_ops.governance.approvals import Approvals
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.data_stages import log_quality
+from augment_ops.policy.library import admit
+from augment_ops.policy.spec import Policy
+from augment_ops.quality.report import QualityReport
+
+_CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
+_SHEET_SAMPLES = 24
+
+
+@dataclass(frozen=True)
+class ResolvedPolicy:
+    """The one policy version that this run may use.
+
+    Attributes:
+        text: the file as registered.
+        p50_ms, p95_ms: measured per sample at the budget's size; `budget_p95_ms` is what the policy allows itself.
+    """
+
+    name: str
+    version: str
+    digest: str
+    domain: str
+    owner: str
+    description: str
+    limitations: tuple[str, ...]
+    text: str
+    engine: str
+    p50_ms: float
+    p95_ms: float
+    budget_p95_ms: float
+    budget_at: tuple[int, int, int]
+
+    def policy(self) -> Policy:
+        """The policy itself."""
+        return Policy.from_text(self.text, f"policy {self.name} {self.version}")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training gets its augmented samples.
+
+    Attributes:
+        digest: of the plan or of the shards; what decides the bytes.
+        shards: where they were written first; None where they are made while training.
+    """
+
+    mode: str
+    digest: str
+    epochs: int
+    shards: ShardManifest | None
+
+
+@dataclass(frozen=True)
+class AugmentedCheck:
+    """Quality of augmented samples, with pictures.
+
+    Attributes:
+        contact_sheet: object digest of a PNG: originals beside augmented samples.
+    """
+
+    report: QualityReport
+    contact_sheet: str
+
+
+def resolve_policy(ctx: Context) -> ResolvedPolicy:
+    """Admit one policy version to this run, measure its cost, and register it."""
+    params = ctx.params
+    Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
+    policy = admit(ctx.settings.policies, params.policy)
+    shape = policy.budget.at
+    pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (16, *shape), dtype=np.uint8)
+    cost = measure_cost(Augmenter(policy, params.seed), pixels)
+    ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")
+    tracker = ctx.tracker
+    tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)
+    ctx.tag(
+        {
+            "augment_ops.policy": policy.name,
+            "augment_ops.policy_version": policy.version,
+            "augment_ops.policy_digest": policy.digest,
+        }
+    )
+    tracker.log_metrics(ctx.parent, {"policy.p50_ms": cost.p50_ms, "policy.p95_ms": cost.p95_ms})
+    return ResolvedPolicy(
+        policy.name, policy.version, policy.digest, policy.domain, policy.owner, policy.description,
+        policy.limitations, policy.text, Augmenter.engine, cost.p50_ms, cost.p95_ms, policy.budget.p95_ms, shape,
+    )  # fmt: skip
+
+
+def augment(ctx: Context) -> Augmentation:
+    """Plan the augmentation, or write its shards."""
+    params, resolved = ctx.params, ctx.output("resolve_policy", ResolvedPolicy)
+    train = ctx.snapshot.split("train")
+    epochs = params.epochs_for(len(train.labels))
+    if params.delivery == "online" or not resolved.policy().transforms:
+        snapshot = ctx.snapshot.manifest.digest
+        plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
+        return Augmentation("online", plan, epochs, None)
+    shards = materialise(
+        ctx.store,
+        train.images,
+        train.ids,
+        Augmenter(resolved.policy(), params.seed),
+        snapshot_digest=ctx.snapshot.manifest.digest,
+        split="train",
+        epochs=epochs,
+        progress=lambda epoch: ctx.say(f"shard {epoch + 1}/{epochs}"),
+    )
+    return Augmentation("offline", shards.digest, epochs, shards)
+
+
+def check_augmented(ctx: Context) -> AugmentedCheck:
+    """Compare augmented samples with their originals and with the held-out split."""
+    from augment_ops.quality.augmented_checks import check_augmented as compare
+    from augment_ops.quality.rules import QualityRules
+    from augment_ops.report.plots import contact_sheet
+
+    params, resolved = ctx.params, ctx.output("resolve_policy", ResolvedPolicy)
+    rules = QualityRules.load(ctx.settings.policies / "quality" / f"{params.quality}.yaml")
+    train, test = ctx.snapshot.split("train"), ctx.snapshot.split("test")
+    order = generator(sample_key("augmented sample", params.seed)).permutation(len(train.labels))[:_CHECKED_SAMPLES]
+    originals = train.images[order]
+    ids = [train.ids[row] for row in order]
+    augmented = Augmenter(resolved.policy(), params.seed)(originals, ids, epoch=0)
+    plan = ctx.output("augment", Augmentation).digest
+    classes, labels = ctx.snapshot.manifest.classes, train.labels[order]
+    report = compare(
+        originals, augmented, ids, labels, test.images, rules, plan,
+        identity=not resolved.policy().transforms, classes=classes,
+    )  # fmt: skip
+    log_quality(ctx, report)
+    shown = slice(0, _SHEET_SAMPLES)
+    names = [classes[label] for label in labels[shown]]
+    sheet = contact_sheet(originals[shown], augmented[shown, None], names)
+    ctx.tracker.log_bytes(ctx.parent, sheet, "pictures/contact_sheet.png")
+    return AugmentedCheck(report, ctx.store.put(sheet))

@@ -1,0 +1,50 @@
+"""Everything a run names is looked at before the run begins, so that bad input changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from augment_ops.errors import AugmentOpsError, Fault, InputError
+from augment_ops.governance.approvals import Approvals
+from augment_ops.pipeline.params import RunParams
+from augment_ops.settings import Settings
+
+
+def preflight(settings: Settings, params: RunParams) -> None:
+    """Load every file that the run will read, and its network's factory.
+
+    Raises:
+        InputError: all faults of all of them at once.
+    """
+    faults: list[Fault] = []
+    for look in _looks(settings, params):
+        try:
+            look()
+        except AugmentOpsError as error:
+            prefix = f"{error.file}: " if error.file else ""
+            faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
+    if faults:
+        raise InputError.of("this run", faults)
+
+
+def _looks(settings: Settings, params: RunParams) -> list[Callable[[], object]]:
+    from augment_ops.gate import rules as gate
+    from augment_ops.policy.library import admit
+    from augment_ops.quality.rules import QualityRules
+    from augment_ops.stress import suite
+    from augment_ops.training.models import DEFAULT_FACTORY, load_factory
+    from monitoring.rules import DriftRules
+
+    policies = settings.policies
+    looks: list[Callable[[], object]] = [
+        lambda: Approvals.load(policies).check_way(params.environment, params.approval),
+        lambda: admit(policies, params.policy),
+        lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
+        lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
+        lambda: gate.load(policies / "gates" / f"{params.gate}.yaml"),
+        lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
+    ]
+    if params.model != DEFAULT_FACTORY:
+        looks.append(lambda: load_factory(params.model))
+    return looks

@@ -1,0 +1,147 @@
+"""A run and the records that its stages leave: references into the store, written last and replaced whole.
+
+`runs/<run>/run.json` says what was asked, `runs/<run>/<stage>.json` points at the output of a stage. A stage whose
+record answers to the same inputs is not run again; one that was killed has no record and starts over.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from augment_ops import __version__
+from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.data.store import Store
+from augment_ops.errors import InputError
+from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.settings import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked, by whom and when.
+
+    Attributes:
+        id: the driver's own id (Airflow's run id, or `cli-…`).
+        params: as validated.
+        actor: who started the run.
+        software: version of this package.
+        git_commit: commit of the checkout it ran from, or `unknown`.
+        link: address of the run in its driver's UI; empty on the command line.
+    """
+
+    id: str
+    params: dict[str, Any]
+    actor: str
+    started_at: str
+    software: str
+    git_commit: str
+    link: str = ""
+
+    @property
+    def typed(self) -> RunParams:
+        """The parameters as their type."""
+        return parse_params(self.params)
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """Points at the output of one stage.
+
+    Attributes:
+        key: digest of everything the output depends on.
+        output: digest of the output document.
+        wall_s: seconds of work, imports included.
+    """
+
+    stage: str
+    key: str
+    output: str
+    wall_s: float
+    finished_at: str
+
+
+def open_store(settings: Settings) -> Store:
+    """The store of these settings."""
+    return Store(settings.store, cache=settings.home / "cache")
+
+
+def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
+    """Record a run, or find it again where its first stage is retried.
+
+    Raises:
+        InputError: the id belongs to a run that was asked something else.
+    """
+    found = store.get_document(_name(run_id, "run"))
+    if found is not None:
+        run = from_json(Run, found)
+        if run.params != params.model_dump():
+            changed = [k for k, v in params.model_dump().items() if run.params.get(k) != v]
+            raise InputError(
+                f"run {run_id}",
+                f"other parameters than it was started with ({', '.join(changed)})",
+                "the same parameters for a retry",
+                "start a new run",
+            )
+        return run
+    run = Run(run_id, params.model_dump(), actor, now(), __version__, git_commit(), link)
+    store.put_document(_name(run_id, "run"), canonical_json(run))
+    return run
+
+
+def find(store: Store, run_id: str) -> Run:
+    """The run of that id.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = store.get_document(_name(run_id, "run"))
+    if found is None:
+        raise InputError(f"run {run_id}", "no record of it", "a run whose first stage has run", "start with ingest")
+    return from_json(Run, found)
+
+
+def record_of(store: Store, run_id: str, stage: str) -> StageRecord | None:
+    """What `stage` left behind in this run, or None."""
+    found = store.get_document(_name(run_id, stage))
+    return None if found is None else from_json(StageRecord, found)
+
+
+def keep_record(store: Store, run_id: str, record: StageRecord) -> None:
+    """Write the record of a finished stage; its output is in the store already."""
+    store.put_document(_name(run_id, record.stage), canonical_json(asdict(record)))
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@cache
+def git_commit() -> str:
+    """Commit of this checkout, `-dirty` where it was changed since; `unknown` outside one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return "unknown"  # installed: git would answer for whatever checkout lies around it
+    try:
+        out = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # no tags
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return out.stdout.strip()
+
+
+def _name(run_id: str, document: str) -> str:
+    # Airflow's ids hold colons and plus signs, which object stores and file systems dislike. Where one is replaced, a
+    # hash keeps `a:b` and `a_b` two runs.
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", run_id)
+    if name != run_id:
+        name = f"{name}-{sha256_hex(run_id.encode())[:8]}"
+    return f"runs/{name}/{document}.json"

@@ -1,0 +1,148 @@
+"""train_candidate and train_control: the same seed and budget, with the policy and without."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from pathlib import Path
+
+from augment_ops.content import canonical_json, digest_of
+from augment_ops.data.snapshot import Split
+from augment_ops.delivery.batches import BatchSource, batch_rows
+from augment_ops.delivery.offline import ShardBatches
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.policy_stages import Augmentation, ResolvedPolicy
+from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
+
+NO_AUGMENTATION = digest_of("no augmentation")  # stands for the control's policy
+
+
+def train_candidate(ctx: Context) -> TrainingResult:
+    """Train with the policy."""
+    return _train(ctx, "candidate")
+
+
+def train_control(ctx: Context) -> TrainingResult:
+    """Train without augmentation."""
+    return _train(ctx, "control")
+
+
+def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
+    from augment_ops.training import loop
+    from augment_ops.training.export import export, model_digest
+    from augment_ops.training.models import load_factory
+
+    params, snapshot = ctx.params, ctx.snapshot
+    plan = ctx.output("augment", Augmentation)
+    train, validation = snapshot.split("train"), snapshot.split("validation")
+    shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
+    model = loop.build(load_factory(params.model), shape, classes, params.seed)
+    source = _batches(ctx, role, plan, train)
+    budget = loop.Budget(plan.epochs, params.batch_size, params.seed)
+    steps = len(batch_rows(params.seed, 0, len(train.labels), params.batch_size))
+
+    def progress(metrics: EpochMetrics) -> None:
+        ctx.say(
+            f"{role} epoch {metrics.epoch + 1}/{budget.epochs}: loss {metrics.train_loss:.3f}, validation accuracy "
+            f"{metrics.validation_accuracy:.4f}, {metrics.samples_per_s:,.0f} samples/s, "
+            f"wait {metrics.data_wait_share:.0%}"
+        )
+
+    try:
+        curve, meters = loop.train(model, source, (validation.images, validation.labels), budget, steps, progress)
+    finally:
+        source.close()
+    with tempfile.TemporaryDirectory(prefix="export-") as folder:
+        program = Path(folder) / "model.pt2"
+        export(model, shape, program)
+        artifact = ctx.store.put_file(program)
+    result = TrainingResult(
+        role=role,
+        model_digest=model_digest(model),
+        artifact=artifact,
+        factory=params.model,
+        parameters=sum(p.numel() for p in model.parameters()),
+        snapshot_digest=snapshot.manifest.digest,
+        policy_digest=_policy_digest(ctx, role),
+        augmented_with=plan.digest if role == "candidate" else NO_AUGMENTATION,
+        seed=params.seed,
+        curve=curve,
+        samples_per_s=meters.samples_per_s,
+        data_wait_share=meters.data_wait_share,
+        augment_p50_ms=meters.augment_p50_ms,
+        augment_p95_ms=meters.augment_p95_ms,
+        wall_s=meters.wall_s,
+        peak_rss_mb=_peak_rss_mb(),
+    )
+    _log(ctx, result, validation)
+    return result
+
+
+def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) -> BatchSource:
+    params = ctx.params
+    if role == "candidate" and plan.shards is not None:
+        return ShardBatches(ctx.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size)
+    policy = ctx.output("resolve_policy", ResolvedPolicy).policy()
+    augmenter = None if role == "control" or policy.is_identity else Augmenter(policy, params.seed)
+    return OnlineBatches(
+        train.images,
+        train.labels,
+        train.ids,
+        augmenter,
+        seed=params.seed,
+        batch_size=params.batch_size,
+        workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
+    )
+
+
+def _policy_digest(ctx: Context, role: TrainedRole) -> str:
+    return ctx.output("resolve_policy", ResolvedPolicy).digest if role == "candidate" else NO_AUGMENTATION
+
+
+def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
+    from augment_ops.report.plots import learning_curve
+
+    tags = {
+        "augment_ops.model_digest": result.model_digest,
+        "augment_ops.policy_digest": result.policy_digest,
+        "augment_ops.snapshot_digest": result.snapshot_digest,
+    }
+    tracker, run = ctx.tracker, ctx.open_run(ctx.dataset, result.role, tags)
+    plan, classes = ctx.output("augment", Augmentation), ctx.snapshot.manifest.classes
+    tracker.log_params(
+        run,
+        {
+            "role": result.role, "factory": result.factory, "parameters": result.parameters, "seed": result.seed,
+            "epochs": plan.epochs, "batch_size": ctx.params.batch_size, "delivery": plan.mode,
+            "workers": ctx.params.workers,
+        },
+    )  # fmt: skip
+    names = (
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "samples_per_s",
+        "data_wait_share",
+    )
+    tracker.log_curve(run, [(name, getattr(entry, name), entry.epoch) for entry in result.curve for name in names])
+    totals = ("samples_per_s", "data_wait_share", "augment_p50_ms", "augment_p95_ms", "wall_s", "peak_rss_mb")
+    tracker.log_metrics(run, {f"total.{name}": getattr(result, name) for name in totals})
+    tracker.log_bytes(run, learning_curve({result.role: result.curve}), "pictures/learning_curve.png")
+    tracker.log_bytes(run, canonical_json(result), "training.json")
+    tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, validation.images[:4], classes)
+    tracker.finish_run(run, "FINISHED")
+    ctx.ledger.append(
+        "train", ctx.run.actor, key=f"{ctx.run.id}:train:{result.role}",
+        subjects={"model": result.model_digest, "policy": result.policy_digest, "snapshot": result.snapshot_digest},
+        reason=f"{result.role} of run {ctx.run.id}",
+    )  # fmt: skip
+
+
+def _peak_rss_mb() -> float:
+    # The trainer's peak and that of its largest worker, which it has waited for. Linux reports KiB.
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return (own + child) / 1024

@@ -1,0 +1,1 @@
+"""Augmentation policies: typed YAML, canonical digest, domain limits."""

@@ -1,0 +1,184 @@
+"""The transforms that a policy may name: albumentations' own, with their parameters, defaults and validation.
+
+Read from the installed library rather than copied, so that a policy means exactly what albumentations documents.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from augment_ops.errors import Fault, nearest
+
+LIBRARY = f"albumentations {version('albumentations')}"
+CONTAINERS = ("Sequential", "OneOf", "SomeOf")
+
+# Name → why no policy may use it; the error repeats the reason.
+_EXCLUDED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("BasicTransform", "DualTransform", "ImageOnlyTransform", "Transform3D"),
+        "it is a base class",
+    ),
+    **dict.fromkeys(
+        (
+            "AtLeastOneBBoxRandomCrop", "BBoxSafeRandomCrop", "ConstrainedCoarseDropout", "CropNonEmptyMaskIfExists",
+            "MaskDropout", "RandomCropNearBBox", "RandomSizedBBoxSafeCrop", "TextImage",
+        ),
+        "it needs boxes, masks or texts beside the image",
+    ),
+    **dict.fromkeys(
+        ("FDA", "HistogramMatching", "Mosaic", "OverlayElements", "PixelDistributionAdaptation"),
+        "it needs other images, so its result would not be a function of the sample and its key",
+    ),
+    **dict.fromkeys(
+        ("CenterCrop3D", "CoarseDropout3D", "CubicSymmetry", "Pad3D", "PadIfNeeded3D", "RandomCrop3D"),
+        "it works on volumes, not on images",
+    ),
+    **dict.fromkeys(
+        ("FromFloat", "Normalize", "ToFloat", "ToRGB", "ToTensor3D", "ToTensorV2"),
+        "it changes the type of the pixels or the number of channels; the model's own program scales its input",
+    ),
+    # A second name would slip past a domain's `forbidden`.
+    "FrequencyMasking": "it is another name of XYMasking",
+    "SquareSymmetry": "it is another name of D4",
+    "TimeMasking": "it is another name of XYMasking",
+    "TimeReverse": "it is another name of HorizontalFlip",
+    "Lambda": "it holds Python code, which a file cannot",
+    "NoOp": "it does nothing",
+}  # fmt: skip
+_NOT_FOR_POLICIES = frozenset({"strict"})  # a switch of the library's own validation
+
+
+def albumentations() -> Any:
+    """The library, imported without its request to the network for updates."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    import albumentations as module
+
+    return module
+
+
+@cache
+def transform_classes() -> Mapping[str, type]:
+    """Name → class of every transform that a policy may use outside containers."""
+    library = albumentations()
+    return {
+        name: cls
+        for name, cls in vars(library).items()
+        if isinstance(cls, type) and issubclass(cls, library.BasicTransform) and name not in _EXCLUDED
+    }
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Parameter → default of a transform or container, as albumentations declares them."""
+    cls = getattr(albumentations(), name)
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
+
+
+def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` over the defaults as albumentations reads them: what the transform will really use.
+
+    Its validation turns a number into a range where that is its meaning (Rotate's 5 into ±5) and a text into a number.
+
+    Args:
+        name: a transform or container.
+        params: free of faults.
+    """
+    values = {**defaults(name), **params}
+    if name in CONTAINERS:
+        return values
+    schema = _schema(name)
+    known = {key: value for key, value in values.items() if key in schema.model_fields}
+    return schema(**known, strict=False).model_dump()
+
+
+def construct(name: str, params: Mapping[str, Any], children: Sequence[Any] = ()) -> Any:
+    """Make albumentations' own object for a step.
+
+    Args:
+        name: a transform or container.
+        params: as written in the file.
+        children: the constructed steps inside a container.
+    """
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
+    if name in CONTAINERS:
+        values["transforms"] = list(children)
+    return getattr(albumentations(), name)(**values)
+
+
+def unknown_fault(where: str, name: str) -> Fault:
+    """The fault of a name that no policy may use, with the reason or the nearest name."""
+    if name in _EXCLUDED:
+        return Fault(where, f"{name!r}: {_EXCLUDED[name]}", "a transform of images alone", "remove it, or name another")
+    return Fault(
+        where,
+        f"unknown transform {name!r}",
+        f"a transform of {LIBRARY} that a file can express",
+        f"correct the name.{nearest(name, [*transform_classes(), *CONTAINERS])}",
+    )
+
+
+def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
+    """Every fault of one transform's parameters: unknown names, wrong types, values out of bounds."""
+    schema = _schema(name)
+    known = sorted(set(schema.model_fields) - _NOT_FOR_POLICIES)
+    faults = [
+        Fault(
+            f"{where}.{name}.{key}",
+            f"unknown parameter {key!r}",
+            f"one of {', '.join(known)}",
+            f"remove it or correct its name.{nearest(str(key), known)}",
+        )
+        for key in params
+        if key not in known
+    ]
+    values = {key: value for key, value in {**defaults(name), **params}.items() if key in known}
+    try:
+        schema(**values, strict=False)
+        if not faults:
+            construct(name, params)  # constructors check what schemas do not
+    except ValidationError as error:
+        faults += _schema_faults(f"{where}.{name}", error, params)
+    except Exception as error:  # whatever the library raises for a value that it did not foresee
+        faults.append(_parameters_fault(f"{where}.{name}", params, " ".join(str(error).split())[:200]))
+    return faults
+
+
+def _schema(name: str) -> type[BaseModel]:
+    schema: type[BaseModel] = transform_classes()[name].InitSchema  # type: ignore[attr-defined]
+    return schema
+
+
+def _parameters_fault(where: str, params: Mapping[str, Any], message: str) -> Fault:
+    return Fault(where, repr(dict(params))[:120], message, f"give values that {LIBRARY} accepts together")
+
+
+def _schema_faults(where: str, error: ValidationError, params: Mapping[str, Any]) -> list[Fault]:
+    # A union reports one error an alternative; a reader needs one fault a parameter that lists them.
+    by_parameter: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
+    faults: list[Fault] = []
+    for item in error.errors(include_url=False):
+        message = item["msg"].removeprefix("Value error, ").rstrip(".")
+        if not item["loc"]:
+            faults.append(_parameters_fault(where, params, message))
+        elif item["type"] == "missing":
+            faults.append(Fault(f"{where}.{item['loc'][0]}", "nothing", "a value: it has no default", "add it"))
+        else:
+            by_parameter.setdefault(str(item["loc"][0]), []).append(message)
+            found.setdefault(str(item["loc"][0]), repr(item["input"])[:120])
+    return faults + [
+        Fault(
+            f"{where}.{parameter}",
+            found[parameter],
+            "; or ".join(dict.fromkeys(messages)),
+            f"give a value that {LIBRARY} accepts for this parameter",
+        )
+        for parameter, messages in by_parameter.items()
+    ]

@@ -1,0 +1,212 @@
+"""A policy: a typed, validated, content-addressed file of transforms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from augment_ops.content import digest_of
+from augment_ops.errors import Fault, PolicyError, nearest
+from augment_ops.policy import catalogue
+from augment_ops.policy.yaml_file import parse, read_text, validate
+
+_KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_SEMVER = r"^\d+\.\d+\.\d+$"
+
+
+class Budget(BaseModel):
+    """What one sample may cost: p95 in milliseconds at an image shape (H, W, C)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    p95_ms: Annotated[float, Field(gt=0)]
+    at: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+
+
+class Discovery(BaseModel):
+    """The search that found a policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    mlflow_run: str
+
+
+class _PolicyFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=_KEBAB)]
+    version: Annotated[str, Field(pattern=_SEMVER)]
+    modality: Literal["image"]
+    domain: Annotated[str, Field(pattern=_KEBAB)]
+    owner: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    limitations: tuple[str, ...] = ()
+    discovered_by: Discovery | None = None
+    budget: Budget
+    transforms: tuple[Any, ...]  # each checked against albumentations, with its own faults
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One step of a policy.
+
+    Attributes:
+        name: albumentations' class name.
+        params: parameters as written in the file (defaults not filled in).
+        children: the steps inside a container (Sequential, OneOf, SomeOf); empty otherwise.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    children: tuple[Transform, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One version of a policy.
+
+    Attributes:
+        text: the file as written; what is registered and shown.
+        digest: sha256 over the canonical content: comments and layout do not change it, anything else does.
+    """
+
+    name: str
+    version: str
+    modality: str
+    domain: str
+    owner: str
+    description: str
+    limitations: tuple[str, ...]
+    discovered_by: Discovery | None
+    budget: Budget
+    transforms: tuple[Transform, ...]
+    digest: str
+    text: str
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """Read a policy file.
+
+        Raises:
+            PolicyError: every fault of the file at once; the file's name must be the policy's name.
+        """
+        path = Path(path)
+        policy = cls.from_text(read_text(path, kind="policy"), str(path))
+        if path.stem != policy.name:
+            raise PolicyError(
+                f"{path}: name",
+                policy.name,
+                f"{path.stem}, the file's own name",
+                f"rename the file to {policy.name}.yaml or correct `name`",
+            )
+        return policy
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "policy") -> Policy:
+        """Read a policy from YAML text; `where` is named in errors.
+
+        Raises:
+            PolicyError: every fault at once.
+        """
+        content = parse(text, where)
+        faults: list[Fault] = []
+        items = content.get("transforms")
+        transforms = tuple(
+            _transform(f"transforms[{i}]", item, faults)
+            for i, item in enumerate(items if isinstance(items, list) else [])  # the file's own check says what it is
+        )
+        file = validate(content, _PolicyFile, where, also=faults)
+        return cls(
+            **{name: getattr(file, name) for name in _PolicyFile.model_fields if name != "transforms"},
+            transforms=transforms,
+            digest=digest_of(_canonical(file.model_dump(mode="json"))),
+            text=text,
+        )
+
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether the policy applies nothing at all."""
+        return not self.transforms
+
+
+def _transform(where: str, item: object, faults: list[Fault]) -> Transform:
+    """Parse `Name: {parameters}`; what is wrong goes to `faults`, and a harmless stand-in is returned."""
+    if not isinstance(item, dict) or len(item) != 1:
+        faults.append(
+            Fault(where, repr(item)[:120], "a transform, its parameters", "write `- Affine: {rotate: [-5, 5], p: 1.0}`")
+        )
+        return Transform("", {})
+    name, params = next(iter(item.items()))
+    params = {} if params is None else params
+    if not isinstance(params, dict):
+        faults.append(Fault(f"{where}.{name}", repr(params)[:120], "a mapping of parameters", "write `{p: 0.5}`"))
+        return Transform(str(name), {})
+    if name in catalogue.CONTAINERS:
+        return _container(f"{where}.{name}", str(name), params, faults)
+    if name not in catalogue.transform_classes():
+        faults.append(catalogue.unknown_fault(f"{where}.{name}", str(name)))
+        return Transform(str(name), {})
+    faults += catalogue.parameter_faults(where, str(name), params)
+    return Transform(str(name), dict(params))
+
+
+def _container(where: str, name: str, params: dict[str, Any], faults: list[Fault]) -> Transform:
+    known = {"transforms", *catalogue.defaults(name)}
+    before = len(faults)
+    faults += [
+        Fault(f"{where}.{key}", f"unknown parameter {key!r}", f"one of {', '.join(sorted(known))}",
+              f"remove it or correct its name.{nearest(str(key), known)}")
+        for key in params
+        if key not in known
+    ]  # fmt: skip
+    p = params.get("p", 1.0)
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
+        faults.append(Fault(f"{where}.p", repr(p), "a probability from 0 to 1", "correct the value"))
+    inner = params.get("transforms")
+    if not isinstance(inner, list) or not inner:
+        faults.append(Fault(f"{where}.transforms", repr(inner)[:120], "a list of at least one transform", "add it"))
+        inner = []
+    children = tuple(_transform(f"{where}.transforms[{i}]", item, faults) for i, item in enumerate(inner))
+    rest = {key: value for key, value in params.items() if key != "transforms"}
+    if len(faults) == before:
+        faults += _choice_faults(where, name, rest, children)
+    return Transform(name, rest, children)
+
+
+def _choice_faults(where: str, name: str, params: Mapping[str, Any], children: tuple[Transform, ...]) -> list[Fault]:
+    """What albumentations finds out only while it runs: SomeOf's n and replace, OneOf without any weight."""
+    faults = []
+    values = catalogue.resolved(name, params)
+    if name == "OneOf" and not any(catalogue.resolved(child.name, child.params)["p"] > 0 for child in children):
+        faults.append(Fault(f"{where}.transforms", "p: 0 in all of them", "one with a p above 0", "raise a p"))
+    if name == "SomeOf":
+        n, replace = values["n"], values["replace"]
+        if not isinstance(replace, bool):
+            faults.append(Fault(f"{where}.replace", repr(replace)[:120], "true or false", "correct the value"))
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1 or (n > len(children) and replace is False):
+            most = "" if replace is True else f" to {len(children)}, the number of its transforms"
+            faults.append(Fault(f"{where}.n", repr(n)[:120], f"a whole number from 1{most}", "correct the value"))
+    return faults
+
+
+def _canonical(value: object) -> object:
+    """Numbers that mean the same are the same: YAML's 1 and 1.0 behave alike in every parameter."""
+    if isinstance(value, dict):
+        return {str(k): _canonical(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(v) for v in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Semantic versions in order: 1.10.0 after 1.9.3."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))

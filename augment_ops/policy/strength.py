@@ -1,0 +1,136 @@
+"""How strong a transform can get: its parameters in the units of a domain's limits, through containers and chains.
+
+Effects of chained transforms add up (noise in quadrature, scales multiply); of the branches of a OneOf only the
+strongest counts, of a SomeOf as many as it can choose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from augment_ops.policy import catalogue
+from augment_ops.policy.spec import Transform
+
+# `scale_range` of a domain bounds two effects, both as logarithms of the factor.
+ZOOM_OUT, ZOOM_IN = "zoom out", "zoom in"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One parameter that a bound limits."""
+
+    bound: str  # as the limits name it, or ZOOM_OUT, ZOOM_IN
+    transform: str
+    parameter: str
+    strength: Callable[[Any], float]  # parameter as resolved → the size of its strongest effect, in the bound's unit
+
+
+def _extent(value: Any) -> float:
+    """Largest absolute value reachable: (-3, 5) means 5, a mapping by axis its largest, None nothing."""
+    if value is None:
+        return 0.0
+    if isinstance(value, Mapping):
+        return max((_extent(v) for v in value.values()), default=0.0)
+    if isinstance(value, (list, tuple)):
+        return max((abs(float(v)) for v in value), default=0.0)
+    return abs(float(value))
+
+
+def _change(factors: Any) -> float:
+    """Largest change that multiplying by a factor of the range can make: (0.8, 1.3) means 0.3."""
+    return max(abs(float(factor) - 1) for factor in factors)
+
+
+def _any_angle(p: Any) -> float:
+    return 180.0 if p else 0.0
+
+
+def _unbounded(value: Any) -> float:
+    """For a parameter in pixels, whose share of the image depends on the image."""
+    return math.inf if _extent(value) else 0.0
+
+
+def _zoom_in(factors: Any) -> float:
+    """Logarithm of the largest factor, so that chained zooms add up; 0 where nothing grows."""
+    ranges = factors.values() if isinstance(factors, Mapping) else [factors]
+    return max(0.0, *(log(high) for _, high in ranges))
+
+
+def _zoom_out(factors: Any) -> float:
+    """Logarithm of the strongest reduction; 0 where nothing shrinks."""
+    ranges = factors.values() if isinstance(factors, Mapping) else [factors]
+    return max(0.0, *(-log(low) for low, _ in ranges))
+
+
+def log(factor: float) -> float:
+    """Natural logarithm; minus infinity for factors that are not positive."""
+    return math.log(factor) if factor > 0 else -math.inf
+
+
+def _plus_one(limit: Any) -> Any:
+    """RandomScale's range stays as written when resolved: 0.1 for 0.9 to 1.1."""
+    return tuple(1 + float(v) for v in limit)
+
+
+SETTINGS = (
+    Setting("max_rotation_deg", "Affine", "rotate", _extent),
+    Setting("max_rotation_deg", "Rotate", "limit", _extent),
+    Setting("max_rotation_deg", "SafeRotate", "limit", _extent),
+    Setting("max_rotation_deg", "ShiftScaleRotate", "rotate_limit", _extent),
+    Setting("max_rotation_deg", "RandomRotate90", "p", _any_angle),
+    Setting("max_rotation_deg", "D4", "p", _any_angle),
+    Setting("max_shear_deg", "Affine", "shear", _extent),
+    Setting("max_translation_share", "Affine", "translate_percent", _extent),
+    Setting("max_translation_share", "Affine", "translate_px", _unbounded),
+    Setting("max_translation_share", "ShiftScaleRotate", "shift_limit_x", _extent),
+    Setting("max_translation_share", "ShiftScaleRotate", "shift_limit_y", _extent),
+    Setting("max_brightness_change", "RandomBrightnessContrast", "brightness_limit", _extent),
+    Setting("max_brightness_change", "ColorJitter", "brightness", _change),
+    Setting("max_brightness_change", "HueSaturationValue", "val_shift_limit", lambda v: _extent(v) / 255),
+    Setting("max_contrast_change", "RandomBrightnessContrast", "contrast_limit", _extent),
+    Setting("max_contrast_change", "ColorJitter", "contrast", _change),
+    Setting("max_noise_std", "GaussNoise", "std_range", _extent),
+    Setting("max_hue_shift_deg", "HueSaturationValue", "hue_shift_limit", lambda v: 2 * _extent(v)),  # OpenCV: 0–180
+    Setting("max_hue_shift_deg", "ColorJitter", "hue", lambda v: 360 * _extent(v)),
+    Setting(ZOOM_OUT, "Affine", "scale", _zoom_out),
+    Setting(ZOOM_OUT, "ShiftScaleRotate", "scale_limit", _zoom_out),
+    Setting(ZOOM_OUT, "RandomScale", "scale_limit", lambda v: _zoom_out(_plus_one(v))),
+    Setting(ZOOM_IN, "Affine", "scale", _zoom_in),
+    Setting(ZOOM_IN, "ShiftScaleRotate", "scale_limit", _zoom_in),
+    Setting(ZOOM_IN, "RandomScale", "scale_limit", lambda v: _zoom_in(_plus_one(v))),
+)
+
+
+def settings_of(transform: Transform, bound: str) -> list[Setting]:
+    """The parameters of one transform that `bound` limits."""
+    return [setting for setting in SETTINGS if (setting.bound, setting.transform) == (bound, transform.name)]
+
+
+def strength(transform: Transform, bound: str) -> float:
+    """The strongest effect that a transform, with what it contains, can have in one draw."""
+    if transform.children:
+        return joint(bound, _chosen(transform, [strength(child, bound) for child in transform.children]))
+    values = catalogue.resolved(transform.name, transform.params)
+    # The largest of them: the x and y of one transform do not add up.
+    return max((s.strength(values[s.parameter]) for s in settings_of(transform, bound)), default=0.0)
+
+
+def _chosen(container: Transform, strengths: list[float]) -> list[float]:
+    """Of the strengths of a container's transforms, the strongest that one draw can bring together."""
+    strongest = sorted(strengths, reverse=True)
+    if container.name == "OneOf":
+        return strongest[:1]
+    if container.name == "SomeOf":
+        values = catalogue.resolved(container.name, container.params)
+        return strongest[:1] * values["n"] if values["replace"] else strongest[: values["n"]]
+    return strongest
+
+
+def joint(bound: str, strengths: list[float]) -> float:
+    """The strength of effects that follow each other."""
+    if bound == "max_noise_std":
+        return math.hypot(*strengths)  # the variances of independent noises add up
+    return sum(strengths)

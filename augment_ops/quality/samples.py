@@ -1,0 +1,72 @@
+"""A snapshot's samples as the checks look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from augment_ops.quality.pixels import Images
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = ("train", "validation", "test")
+# A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
+# the test split must not repeat it either.
+SEEN_BEFORE = {"validation": ("train",), "test": ("train", "validation")}
+_SHOWN = 5  # names listed in a message, which is one sentence
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What every check of `check_data` reads.
+
+    Attributes:
+        index: the columns of `Snapshot.index`.
+        images: uint8 (N, H, W, C), perhaps memory-mapped.
+        classes: class names; a label is an index into them.
+    """
+
+    index: pd.DataFrame
+    images: Images
+    classes: tuple[str, ...]
+
+    @cached_property
+    def defect(self) -> pd.Series[Any]:
+        """Text; empty where there is no defect."""
+        return self.index["defect"].fillna("").astype(str)
+
+    @cached_property
+    def labelled(self) -> pd.Series[Any]:
+        """Whether the label is one of the classes."""
+        label = self.index["label"]
+        return (label >= 0) & (label < len(self.classes))
+
+    @cached_property
+    def usable(self) -> pd.DataFrame:
+        """Rows with pixels and a label, numbered from 0 in the order of the index: what splits are made of."""
+        return self.index[(self.index["row"] >= 0) & self.labelled].reset_index(drop=True)
+
+    @cached_property
+    def class_counts(self) -> pd.DataFrame:
+        """Usable samples: a row a split, a column a label; 0 where there are none."""
+        counts = self.usable.groupby(["split", "label"]).size().unstack(fill_value=0)
+        return counts.reindex(index=list(SPLITS), columns=range(len(self.classes)), fill_value=0)
+
+
+def share(part: int, whole: int) -> float:
+    """NaN where there is nothing to take a share of."""
+    return part / whole if whole else float("nan")
+
+
+def ids(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Sample ids of the first rows, more than a result can show."""
+    return tuple(str(sample) for sample in rows["sample_id"].head(20))
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b, c`, cut off after a few."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,104 @@
+"""All that a report shows, as one value. A part that a run did not reach is None, and the page says so."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.gate.decision import Decision
+from augment_ops.quality.report import QualityReport
+from augment_ops.stress.report import StressReport
+from augment_ops.training.result import TrainingResult
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Originals beside what the policy makes of them.
+
+    Attributes:
+        originals: uint8 (N, H, W, C).
+        copies: uint8 (N, K, H, W, C), K augmented copies of each original.
+        labels: class name of each original, N of them.
+    """
+
+    originals: NDArray[Any]
+    copies: NDArray[Any]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FailingPicture:
+    """One entry of `StressReport.flipped` with its pixels.
+
+    Attributes:
+        clean, stressed: uint8 (H, W, C).
+        label, predicted: class names.
+    """
+
+    corruption: str
+    severity: int
+    sample_id: str
+    label: str
+    predicted: str
+    clean: NDArray[Any]
+    stressed: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """One pipeline run.
+
+    Attributes:
+        created: ISO 8601 time in UTC.
+        decision: None where the run stopped before the gate; `stopped_because` then says why.
+        snapshot: fields of the snapshot's manifest: digest, uri, classes, image_shape, split_rule, samples, defective,
+            counts (split → class → samples). What is absent is left out of the page.
+        policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file).
+        run: how it was started: triggered_by, environment, approval, delivery, git_commit, …; shown as given.
+        drift: fields of a drift report: status, message, not_measured, and features with name, status, psi, p_value,
+            n_reference, n_window and message; None where it was not run.
+        measured: more numbers that belong to the run's cost, name with unit as it is to be read → value.
+        lineage: name → digest or reference, in the order of the pipeline.
+        airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
+    """
+
+    run_id: str
+    dataset: str
+    created: str
+    decision: Decision | None
+    data_quality: QualityReport | None
+    augmented_quality: QualityReport | None
+    candidate: TrainingResult | None
+    control: TrainingResult | None
+    stress: StressReport | None
+    snapshot: dict[str, Any]
+    policy: dict[str, Any]
+    drift: dict[str, Any] | None = None
+    run: dict[str, str] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
+    lineage: dict[str, str] = field(default_factory=dict)
+    augmented: Augmented | None = None
+    failing: tuple[FailingPicture, ...] = ()
+    airflow_url: str | None = None
+    mlflow_url: str | None = None
+    stopped_because: str = ""
+
+
+def to_json(inputs: ReportInputs) -> bytes:
+    """The report as one canonical JSON document; pictures appear as shape and sha256."""
+    return canonical_json({f.name: _without_pixels(getattr(inputs, f.name)) for f in dataclasses.fields(inputs)})
+
+
+def _without_pixels(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "sha256": sha256_hex(np.ascontiguousarray(value).tobytes())}
+    if isinstance(value, tuple):
+        return [_without_pixels(item) for item in value]
+    if isinstance(value, (Augmented, FailingPicture)):
+        return {f.name: _without_pixels(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return value

@@ -1,0 +1,177 @@
+"""What the page and the plots read out of a stress report: gaps, gains, worst classes, intervals. No markup here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
+
+ROLES: tuple[Role, ...] = ("candidate", "champion", "control")
+_Z95 = 1.959963984540054  # two-sided 95% of the normal distribution
+
+
+@dataclass(frozen=True)
+class Point:
+    """Accuracy at one severity with its 95% interval; `y` is NaN where a prediction was not finite."""
+
+    x: int
+    y: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """One corruption; one value for each of the table's severities, None where the cell is missing or not a number."""
+
+    corruption: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class GapTable:
+    """Corruption by severity."""
+
+    severities: tuple[int, ...]
+    rows: tuple[GapRow, ...]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class of the candidate: recall when clean, and where stress hurts it most."""
+
+    name: str
+    n: int
+    clean: float | None
+    worst: float
+    corruption: str
+    severity: int
+
+
+def wilson(accuracy: float, n: int) -> tuple[float, float]:
+    """95% interval of a share of `n` samples. Source: Wilson 1927, J. Am. Stat. Assoc. 22(158)."""
+    if n <= 0 or not math.isfinite(accuracy):
+        return (math.nan, math.nan)
+    z2 = _Z95**2
+    centre = (accuracy + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z95 * math.sqrt(accuracy * (1 - accuracy) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return (max(0.0, centre - half), min(1.0, centre + half))
+
+
+def severities(report: StressReport) -> tuple[int, ...]:
+    """All severities above clean, sorted."""
+    return tuple(sorted({c.severity for c in report.cells if c.corruption != CLEAN}))
+
+
+def role_curves(report: StressReport, corruption: str) -> dict[Role, tuple[Point, ...]]:
+    """For each role that was evaluated, accuracy from clean (0) upwards."""
+    curves: dict[Role, tuple[Point, ...]] = {}
+    for role in ROLES:
+        cells = [report.cell(role, CLEAN, 0), *(report.cell(role, corruption, s) for s in severities(report))]
+        points = tuple(_point(c) for c in cells if c is not None)
+        if points:
+            curves[role] = points
+    return curves
+
+
+def gap_table(report: StressReport, role: Role) -> GapTable:
+    """Clean accuracy less accuracy under corruption, as shares; positive is worse."""
+    clean = _accuracy(report.cell(role, CLEAN, 0))
+    return _table(report, lambda corruption, s: (clean, _accuracy(report.cell(role, corruption, s))))
+
+
+def gain_table(report: StressReport, over: Role) -> GapTable:
+    """Accuracy of the candidate less that of `over` in each cell, as shares; positive is better."""
+    return _table(
+        report,
+        lambda corruption, s: (
+            _accuracy(report.cell("candidate", corruption, s)),
+            _accuracy(report.cell(over, corruption, s)),
+        ),
+    )
+
+
+def clean_accuracy(report: StressReport, role: Role) -> float | None:
+    """Accuracy on the untouched held-out images; None where it is missing or not a number."""
+    return _accuracy(report.cell(role, CLEAN, 0))
+
+
+def stressed_accuracy(report: StressReport, role: Role) -> float | None:
+    """Mean over all corruptions and severities, each cell alike; None where any cell is missing or not a number."""
+    values = [_accuracy(report.cell(role, c, s)) for c in report.corruptions for s in severities(report)]
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def worst_gap(report: StressReport) -> tuple[str, int, float] | None:
+    """Corruption, severity and size of the candidate's largest loss against clean."""
+    table = gap_table(report, "candidate")
+    cells = [
+        (row.corruption, s, value)
+        for row in table.rows
+        for s, value in zip(table.severities, row.values, strict=True)
+        if value is not None
+    ]
+    return max(cells, key=lambda c: c[2], default=None)
+
+
+def worst_classes(report: StressReport, limit: int) -> tuple[ClassRow, ...]:
+    """The classes with the lowest recall under any corruption, lowest first."""
+    clean = report.cell("candidate", CLEAN, 0)
+    rows = (_class_row(report, clean, k) for k in range(len(report.classes)))
+    found = sorted((r for r in rows if r is not None), key=lambda r: r.worst)
+    return tuple(found[:limit])
+
+
+def top_confusions(report: StressReport, limit: int) -> tuple[tuple[str, str, int, float], ...]:
+    """True class, predicted class, samples and share of the true class, most frequent first (candidate, clean)."""
+    matrix = report.confusion.get("candidate", ())
+    found = [
+        (report.classes[i], report.classes[j], count, count / max(sum(row), 1))
+        for i, row in enumerate(matrix)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return tuple(sorted(found, key=lambda f: (-f[2], f[0], f[1]))[:limit])
+
+
+def _class_row(report: StressReport, clean: Cell | None, k: int) -> ClassRow | None:
+    stressed: Iterable[tuple[float | None, Cell]] = (
+        (c.class_recall[k], c) for c in report.cells if c.role == "candidate" and c.corruption != CLEAN
+    )
+    known = [(recall, c) for recall, c in stressed if recall is not None and math.isfinite(recall)]
+    if not known:
+        return None
+    recall, cell = min(known, key=lambda item: item[0])
+    return ClassRow(
+        name=report.classes[k],
+        n=cell.class_n[k],
+        clean=None if clean is None else clean.class_recall[k],
+        worst=recall,
+        corruption=cell.corruption,
+        severity=cell.severity,
+    )
+
+
+def _table(report: StressReport, pair: Callable[[str, int], tuple[float | None, float | None]]) -> GapTable:
+    levels = severities(report)
+    rows = []
+    for corruption in report.corruptions:
+        values = []
+        for level in levels:
+            a, b = pair(corruption, level)
+            values.append(None if a is None or b is None else a - b)
+        rows.append(GapRow(corruption, tuple(values)))
+    return GapTable(levels, tuple(rows))
+
+
+def _point(cell: Cell) -> Point:
+    low, high = wilson(cell.accuracy, cell.n)
+    return Point(cell.severity, cell.accuracy, low, high, cell.n)
+
+
+def _accuracy(cell: Cell | None) -> float | None:
+    return None if cell is None or not math.isfinite(cell.accuracy) else cell.accuracy

@@ -1,0 +1,269 @@
+"""One self-contained HTML page from which an ML lead can decide: no network, no script, light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from augment_ops.gate.decision import Reason
+from augment_ops.report import numbers
+from augment_ops.report.charts import learning_chart, severity_panels
+from augment_ops.report.formats import chance, duration, is_link, mark, number, percent, points, strength, tone, whole
+from augment_ops.report.images import data_uri
+from augment_ops.report.inputs import ReportInputs, to_json
+from augment_ops.stress.report import Role, StressReport
+from augment_ops.training.result import TrainingResult
+
+__all__ = ["render", "to_json"]
+
+# How much is shown before a fold or a cut; the JSON beside the page holds everything.
+_OPEN_REASONS = 12
+_WORST_CLASSES = 8
+_FAILING_PICTURES = 64
+_CONTACT_ROWS = 12
+_MATRIX_CLASSES = 20
+_HEAT_FULL_AT = 0.40  # a loss of 40 points gets the full colour
+_GAIN_FULL_AT = 0.30
+
+_SEVERITY_OF_OUTCOME = ("pass", "not-set", "warn", "investigate", "fail", "error")
+
+# What the page knows of the plain dicts of the inputs; a field that is absent is left out.
+_POLICY_FIELDS = ("name", "version", "digest", "description", "owner", "domain", "limitations", "budget", "text")
+_SNAPSHOT_FIELDS = ("digest", "uri", "classes", "image_shape", "split_rule", "counts", "samples", "defective")
+_DRIFT_FIELDS = ("status", "message", "features", "not_measured")
+
+
+@dataclass(frozen=True)
+class _Fact:
+    """One headline number with what it is compared with."""
+
+    name: str
+    value: str
+    notes: tuple[str, ...]
+
+
+def render(inputs: ReportInputs) -> str:
+    """The page as one HTML document.
+
+    The only addresses in it are the two links given; every text is escaped; pictures are `data:` URIs. A part that is
+    None is said to be missing.
+    """
+    stress, decision = inputs.stress, inputs.decision
+    reasons = decision.reasons if decision else ()
+    context = {
+        "r": inputs,
+        "policy": dict.fromkeys(_POLICY_FIELDS) | inputs.policy,
+        "snapshot": dict.fromkeys(_SNAPSHOT_FIELDS) | inputs.snapshot,
+        "drift": None if inputs.drift is None else dict.fromkeys(_DRIFT_FIELDS) | inputs.drift,
+        "verdict": decision.verdict if decision else "STOPPED",
+        "next_step": _next_step(inputs),
+        "facts": _facts(inputs),
+        "open_reasons": [x for x in reasons if x.outcome != "pass"][:_OPEN_REASONS],
+        "more_reasons": [x for x in reasons if x.outcome != "pass"][_OPEN_REASONS:],
+        "passed_reasons": [x for x in reasons if x.outcome == "pass"],
+        "marks_of_cells": _marks_of_cells(reasons),
+        "panels": severity_panels(stress, _lowest_accepted(stress, reasons)) if stress else (),
+        "heat": numbers.gap_table(stress, "candidate") if stress else None,
+        "gains": _gains(stress),
+        "worst_classes": numbers.worst_classes(stress, _WORST_CLASSES) if stress else (),
+        "confusions": numbers.top_confusions(stress, _WORST_CLASSES) if stress else (),
+        "matrix": _matrix(stress),
+        "failing": _failing(inputs),
+        "contact": _contact(inputs),
+        "learning": learning_chart(_curves(inputs)),
+        "costs": _costs(inputs),
+        "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
+    }
+    return _environment().get_template("page.html.j2").render(context).lstrip()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., object]] = {
+        "num": number,
+        "pct": percent,
+        "chance": chance,
+        "points": points,
+        "whole": whole,
+        "duration": duration,
+        "tone": tone,
+        "mark": mark,
+        "is_link": is_link,
+        "short": lambda digest: str(digest)[:12],
+        "plain": lambda name: str(name).replace("_", " "),
+        "heat": lambda v: strength(v, _HEAT_FULL_AT),
+        "gain": lambda v: strength(v, _GAIN_FULL_AT),
+    }
+    environment.filters.update(filters)
+    return environment
+
+
+def _next_step(inputs: ReportInputs) -> str:
+    """What the verdict means for production; the summary has said what it means for the candidate."""
+    if inputs.decision is None:
+        return "The run stopped before the gate: nothing was decided and nothing is promoted."
+    champion = inputs.stress.champion_version if inputs.stress else None
+    if inputs.decision.verdict == "PASS":
+        return f"Champion version {champion} is kept for rollback." if champion else "There is no champion yet."
+    return f"Champion version {champion} stays in production." if champion else ""
+
+
+def _facts(inputs: ReportInputs) -> list[_Fact]:
+    facts: list[_Fact] = []
+    stress, trained = inputs.stress, inputs.candidate
+    if stress:
+        clean = stress.cell("candidate", "clean", 0)
+        if clean is not None:
+            low, high = numbers.wilson(clean.accuracy, clean.n)
+            spread = f"95% interval {percent(low)} to {percent(high)}, n\u00a0=\u00a0{whole(clean.n)}"
+            facts.append(
+                _Fact("Clean accuracy", percent(clean.accuracy), (spread, *_against(stress, numbers.clean_accuracy)))
+            )
+        mean = numbers.stressed_accuracy(stress, "candidate")
+        cells = len(stress.corruptions) * len(numbers.severities(stress))
+        note = f"mean of {cells} corruption × severity cells"
+        facts.append(_Fact("Under stress", percent(mean), (note, *_against(stress, numbers.stressed_accuracy))))
+        if (worst := numbers.worst_gap(stress)) is not None:
+            where = f"{worst[0].replace('_', ' ')}, severity {worst[1]}"
+            facts.append(
+                _Fact(
+                    "Largest loss", f"{points(worst[2], sign=False)} points", (where, "against its own clean accuracy")
+                )
+            )
+        for row in numbers.worst_classes(stress, 1):
+            where = f"{row.corruption.replace('_', ' ')}, severity {row.severity}, n\u00a0=\u00a0{whole(row.n)}"
+            facts.append(_Fact("Lowest class recall", percent(row.worst), (f"class {row.name}", where)))
+    if trained:
+        budget = (inputs.policy.get("budget") or {}).get("p95_ms")
+        limit = "the policy states no budget" if budget is None else f"budget {number(budget)} ms a sample"
+        wait = f"{percent(trained.data_wait_share)} of training waited for data"
+        facts.append(_Fact("Augmentation p95", _milliseconds(trained.augment_p95_ms), (limit, wait)))
+    return facts
+
+
+def _against(stress: StressReport, measure: Callable[[StressReport, Role], float | None]) -> list[str]:
+    own = measure(stress, "candidate")
+    others: tuple[Role, ...] = ("control", "champion")
+    notes = []
+    for role in others:
+        other = measure(stress, role) if role in stress.models else None
+        if own is not None and other is not None:
+            notes.append(f"{points(own - other)} against {role} ({percent(other)})")
+    return notes
+
+
+def _marks_of_cells(reasons: tuple[Reason, ...]) -> dict[tuple[str, int], str]:
+    """(corruption, severity) → the worst outcome that the gate gave that cell, as a whole or for one class in it."""
+    marks: dict[tuple[str, int], str] = {}
+    for reason in reasons:
+        if reason.corruption is not None and reason.severity is not None:
+            key = (reason.corruption, reason.severity)
+            marks[key] = max(marks.get(key, "pass"), reason.outcome, key=_SEVERITY_OF_OUTCOME.index)
+    return marks
+
+
+def _lowest_accepted(stress: StressReport, reasons: tuple[Reason, ...]) -> float | None:
+    """Accuracy below which the gate blocks any corruption, read back from the reasons that compared a gap with a limit.
+
+    The page knows no gate rules; a reason is about a gap where it measured the very gap of its cell.
+    """
+    clean = numbers.clean_accuracy(stress, "candidate")
+    table = numbers.gap_table(stress, "candidate")
+    gaps = {(row.corruption, s): v for row in table.rows for s, v in zip(table.severities, row.values, strict=True)}
+    limits = [
+        x.threshold
+        for x in reasons
+        if x.outcome in ("pass", "fail") and x.corruption and x.severity and x.threshold and x.measured is not None
+        if (gap := gaps.get((x.corruption, x.severity))) is not None and math.isclose(gap, x.measured, abs_tol=1e-9)
+    ]
+    return None if clean is None or not limits or clean <= max(limits) else clean - max(limits)
+
+
+def _gains(stress: StressReport | None) -> list[tuple[Role, numbers.GapTable]]:
+    if stress is None:
+        return []
+    others: tuple[Role, ...] = ("control", "champion")
+    return [(role, numbers.gain_table(stress, role)) for role in others if role in stress.models]
+
+
+def _matrix(stress: StressReport | None) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Rows of the candidate's confusion: true class, then (samples, colour strength) for each predicted class."""
+    matrix = stress.confusion.get("candidate", ()) if stress else ()
+    if stress is None or len(stress.classes) > _MATRIX_CLASSES:
+        return []
+    return [
+        (name, [(count, strength(count / max(sum(row), 1), 1.0)) for count in row])
+        for name, row in zip(stress.classes, matrix, strict=True)
+    ]
+
+
+def _failing(inputs: ReportInputs) -> list[tuple[str, list[tuple[Any, str, str]]]]:
+    """Corruption → (picture, clean URI, stressed URI), in the order given."""
+    groups: dict[str, list[tuple[Any, str, str]]] = {}
+    for picture in inputs.failing[:_FAILING_PICTURES]:
+        entry = (picture, data_uri(picture.clean), data_uri(picture.stressed))
+        groups.setdefault(picture.corruption, []).append(entry)
+    return list(groups.items())
+
+
+def _contact(inputs: ReportInputs) -> list[tuple[str, str, list[str]]]:
+    """Label, original, copies."""
+    sheet = inputs.augmented
+    if sheet is None:
+        return []
+    rows = zip(sheet.labels, sheet.originals, sheet.copies, strict=True)
+    return [(label, data_uri(original), [data_uri(c) for c in copies]) for label, original, copies in rows][
+        :_CONTACT_ROWS
+    ]
+
+
+def _curves(inputs: ReportInputs) -> dict[str, Any]:
+    return {t.role: t.curve for t in (inputs.control, inputs.candidate) if t is not None and t.curve}
+
+
+def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
+    """Name, candidate, control, difference."""
+    candidate, control = inputs.candidate, inputs.control
+    if candidate is None:
+        return []
+    ms = _milliseconds
+    measures: tuple[tuple[str, Callable[[TrainingResult], float], Callable[[float], str]], ...] = (
+        ("Wall time", lambda t: t.wall_s, duration),
+        ("Samples per second", lambda t: t.samples_per_s, whole),
+        ("Waiting for data, share of wall time", lambda t: t.data_wait_share, percent),
+        ("Augmentation per sample, p50", lambda t: t.augment_p50_ms, ms),
+        ("Augmentation per sample, p95", lambda t: t.augment_p95_ms, ms),
+        ("Peak memory", lambda t: t.peak_rss_mb, lambda v: f"{whole(v)} MB"),
+    )
+    rows = []
+    for name, read, form in measures:
+        own, other = read(candidate), None if control is None else read(control)
+        shown = "—" if other is None else form(other)
+        rows.append((name, form(own), shown, _difference(own, other, share=form is percent)))
+    return rows
+
+
+def _milliseconds(value: float) -> str:
+    return f"{number(value)} ms" if value else "none"
+
+
+def _difference(own: float, other: float | None, *, share: bool) -> str:
+    if not other or not math.isfinite(own):
+        return ""
+    if share:
+        return f"{points(own - other)} points"
+    change = round((own / other - 1) * 100)
+    return f"{change:+d}%".replace("-", "−") if change else "the same"

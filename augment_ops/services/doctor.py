@@ -1,0 +1,236 @@
+"""Check this machine and environment; each finding says how to mend it. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from augment_ops.errors import AugmentOpsError
+from augment_ops.services import processes
+from augment_ops.services.components import components
+from augment_ops.services.layout import dags_folder, layout_of, source_root
+from augment_ops.services.people import people
+from augment_ops.services.ports import holder, is_free, next_free
+from augment_ops.services.stack import running_settings
+from augment_ops.settings import Settings
+
+Outcome = Literal["ok", "warn", "fail"]
+
+_PYTHON = ((3, 11), (3, 14))  # pyproject.toml: requires-python
+# The stack takes 1.1 GB here, training on small images 1 GB, and the build of the environment is 3 GB on disk.
+_MEMORY_GB = (2.0, 4.0)  # available: less than the first fails, less than the second warns
+_DISK_GB = (1.0, 5.0)
+_SHOWN = 5  # of the packages that differ
+_MODULES = ("airflow", "mlflow", "torch", "albumentations", "evidently")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `fix` is empty where nothing is to be done."""
+
+    check: str
+    outcome: Outcome
+    found: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All checks, each on its own: one that fails does not hide the others."""
+    checks: tuple[Callable[[Settings], list[Finding]], ...] = (
+        _python,
+        _pins,
+        _ports,
+        _home,
+        _disk,
+        _memory,
+        _processors,
+        _policies,
+        _dags,
+        _stack,
+        _browser,
+    )
+    findings: list[Finding] = []
+    for check in checks:
+        try:
+            findings += check(settings)
+        except AugmentOpsError as error:
+            fault = error.faults[0]
+            findings.append(Finding(check.__name__.strip("_"), "fail", f"{fault.where}: {fault.found}", fault.fix))
+    return findings
+
+
+def worst(findings: list[Finding]) -> Outcome:
+    """Fail before warn before ok."""
+    outcomes = {finding.outcome for finding in findings}
+    return "fail" if "fail" in outcomes else "warn" if "warn" in outcomes else "ok"
+
+
+def pinned(text: str) -> dict[str, str]:
+    """Exact versions of a constraints file by normalised name; other lines are passed over."""
+    pins: dict[str, str] = {}
+    for line in text.splitlines():
+        if match := re.match(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;#]+)", line):
+            pins[re.sub(r"[-_.]+", "-", match[1]).lower()] = match[2]
+    return pins
+
+
+def _python(_: Settings) -> list[Finding]:
+    found = f"{sys.version_info.major}.{sys.version_info.minor} in {sys.prefix}"
+    low, high = _PYTHON
+    if low <= sys.version_info[:2] < high:
+        return [Finding("python", "ok", found)]
+    return [Finding("python", "fail", found, "install Python 3.11, 3.12 or 3.13 and run `make setup` with it")]
+
+
+def _pins(_: Settings) -> list[Finding]:
+    root = source_root()
+    path = root / "constraints.txt" if root else None
+    if path is None or not path.is_file():
+        return [Finding("pins", "warn", "no constraints.txt beside the code", "run from a clone of the repository")]
+    differing: list[str] = []
+    missing: list[str] = [name for name in _MODULES if _installed(_DISTRIBUTIONS.get(name, name)) is None]
+    pins = pinned(path.read_text())
+    for name, wanted in pins.items():
+        found = _installed(name)
+        # A local part ("2.13.0+cpu") names the build of the same version.
+        if found is not None and found.split("+")[0] != wanted.split("+")[0]:
+            differing.append(f"{name} {found} (pinned {wanted})")
+    fix = f"{sys.executable} -m pip install -c constraints.txt -e ."
+    if missing:
+        return [Finding("pins", "fail", f"not installed: {', '.join(missing)}", fix)]
+    if differing:
+        shown = ", ".join(differing[:_SHOWN]) + (
+            f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        )
+        return [Finding("pins", "warn", shown, fix)]
+    return [Finding("pins", "ok", f"{len(pins)} versions as pinned")]
+
+
+_DISTRIBUTIONS = {"airflow": "apache-airflow-core"}
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _ports(settings: Settings) -> list[Finding]:
+    current = running_settings(settings)
+    layout = layout_of(current)
+    running = {n for n, r in processes.records(layout).items() if processes.leader(layout, r) is not None}
+    findings: list[Finding] = []
+    for component in components(current):
+        port = component.port
+        if port is None:
+            continue
+        name = f"port {port.number} ({port.service})"
+        if component.name in running:
+            findings.append(Finding(name, "ok", "in use by this stack"))
+        elif is_free(port.number):
+            findings.append(Finding(name, "ok", "free"))
+        else:
+            free = next_free(port.number)
+            findings.append(
+                Finding(
+                    name, "fail", f"taken by {holder(port.number)}", f"export {port.variable}={free or '<a free port>'}"
+                )
+            )
+    return findings
+
+
+def _home(settings: Settings) -> list[Finding]:
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return [Finding("home", "ok", str(settings.home))]
+    return [
+        Finding("home", "fail", f"{folder} cannot be written", "set AUGMENT_OPS_HOME to a folder that can be written")
+    ]
+
+
+def _disk(settings: Settings) -> list[Finding]:
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    return [_enough("disk", free, _DISK_GB, "free space, or set AUGMENT_OPS_HOME to another disk")]
+
+
+def _memory(_: Settings) -> list[Finding]:
+    available = psutil.virtual_memory().available / 1e9
+    return [_enough("memory", available, _MEMORY_GB, "end other programs; the stack and a training take 2 to 3 GB")]
+
+
+def _enough(check: str, gigabytes: float, limits: tuple[float, float], fix: str) -> Finding:
+    least, comfortable = limits
+    found = f"{gigabytes:.1f} GB available"
+    if gigabytes < least:
+        return Finding(check, "fail", found, fix)
+    return Finding(check, "ok", found) if gigabytes >= comfortable else Finding(check, "warn", found, fix)
+
+
+def _processors(_: Settings) -> list[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    if cores > 1:
+        return [Finding("processors", "ok", str(cores))]
+    return [Finding("processors", "warn", "1", "it works, but starting takes about a minute")]
+
+
+def _policies(settings: Settings) -> list[Finding]:
+    everybody = people(settings.policies)
+    findings = [Finding("approvers", "ok", ", ".join(person.id for person in everybody if person.roles) or "nobody")]
+    files = sorted((settings.policies / "augment").glob("*.yaml"))
+    if not files:
+        return [
+            *findings,
+            Finding("policies", "fail", f"no file in {settings.policies / 'augment'}", "restore policies/ from git"),
+        ]
+    return [*findings, *_loaded(files)]
+
+
+def _loaded(files: list[Path]) -> list[Finding]:
+    from augment_ops import Policy
+
+    faulty: list[Finding] = []
+    for path in files:
+        try:
+            Policy.load(path)
+        except AugmentOpsError as error:
+            faulty.append(Finding("policies", "fail", f"{path.name}: {len(error.faults)} faults", str(error)))
+    return faulty or [Finding("policies", "ok", ", ".join(path.stem for path in files))]
+
+
+def _dags(_: Settings) -> list[Finding]:
+    folder = dags_folder()
+    names = ", ".join(path.stem for path in sorted(folder.glob("*.py")))
+    if names:
+        return [Finding("dags", "ok", f"{names} in {folder}")]
+    return [Finding("dags", "fail", f"no DAG file in {folder}", "restore dags/ from git, or set AUGMENT_OPS_DAGS")]
+
+
+def _stack(settings: Settings) -> list[Finding]:
+    layout = layout_of(settings)
+    known = processes.records(layout)
+    dead = [name for name, record in known.items() if processes.leader(layout, record) is None]
+    if dead:
+        return [Finding("stack", "warn", f"ended by itself: {', '.join(dead)}", "augment-ops up starts it again")]
+    strays = [] if known else processes.members(layout)
+    if strays:
+        return [Finding("stack", "warn", f"{len(strays)} processes without a record", "augment-ops down ends them")]
+    return [Finding("stack", "ok", "running" if known else "not running")]
+
+
+def _browser(_: Settings) -> list[Finding]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found:
+        return [Finding("browser", "ok", found)]
+    fix = f"only tests/e2e need it: {Path(sys.executable).parent / 'playwright'} install chromium"
+    return [Finding("browser", "ok", "no chromium on PATH", fix)]

@@ -1,0 +1,79 @@
+"""What a stress test leaves behind: numbers by model role, corruption, severity and class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["candidate", "control", "champion"]
+CLEAN = "clean"  # the corruption name of severity 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one corruption at one severity.
+
+    Attributes:
+        corruption: name in the suite; `clean` with severity 0 for the untouched held-out images.
+        severity: 1 to 5; 0 is clean.
+        n: samples evaluated.
+        accuracy: share correct, 0 to 1; NaN where a prediction was not finite.
+        class_n: samples per class, in the order of `StressReport.classes`.
+        class_recall: recall per class; None where the class has no sample.
+    """
+
+    role: Role
+    corruption: str
+    severity: int
+    n: int
+    accuracy: float
+    class_n: tuple[int, ...]
+    class_recall: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class FlippedSample:
+    """A held-out sample that the candidate gets right when clean and wrong under a corruption."""
+
+    corruption: str
+    severity: int
+    sample_id: str
+    label: int
+    predicted: int
+
+
+@dataclass(frozen=True)
+class StressReport:
+    """The evidence that the gate judges.
+
+    Attributes:
+        suite: name of the suite.
+        suite_digest: digest over the suite's definition and every image in it.
+        snapshot_digest: the snapshot whose held-out split the suite was made from.
+        models: digest of the model evaluated in each role; `champion` is absent where there is none.
+        champion_version: registered version of the champion evaluated, or None.
+        confusion: per role, rows true class, columns predicted, on clean images.
+        flipped: a bounded selection, worst corruption first.
+    """
+
+    suite: str
+    suite_digest: str
+    snapshot_digest: str
+    classes: tuple[str, ...]
+    models: dict[Role, str]
+    champion_version: str | None
+    cells: tuple[Cell, ...]
+    confusion: dict[Role, tuple[tuple[int, ...], ...]]
+    flipped: tuple[FlippedSample, ...]
+
+    def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:
+        """The one cell of that address, or None."""
+        for cell in self.cells:
+            if (cell.role, cell.corruption, cell.severity) == (role, corruption, severity):
+                return cell
+        return None
+
+    @property
+    def corruptions(self) -> tuple[str, ...]:
+        """Names in the order of the suite, without `clean`."""
+        return tuple(dict.fromkeys(c.corruption for c in self.cells if c.corruption != CLEAN))

@@ -1,0 +1,258 @@
+"""A stress suite: its definition in policies/stress/, and the frozen, content-addressed images made from it.
+
+Freezing hands every cell's bytes to a `put` and keeps the digests; the digest of the manifest covers the definition,
+the samples, the labels and every byte of every cell. Models are then compared on the very same pixels, today and when
+the next challenger comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from augment_ops.content import digest_of, sha256_hex
+from augment_ops.engine.key import sample_key
+from augment_ops.errors import DataError, PolicyError, StoreError, nearest
+from augment_ops.policy.yaml_file import load_model
+from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply
+from augment_ops.stress.report import CLEAN
+
+_Strength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+_Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
+
+Put = Callable[[bytes], str]
+Get = Callable[[str], bytes]
+
+
+class SuiteSpec(BaseModel):
+    """policies/stress/<name>.yaml.
+
+    Attributes:
+        split: the held-out split that the suite is made from.
+        max_samples: at most so many samples, the first in keyed order of their ids.
+        max_suite_gib: bound on all cells together; large images get fewer samples.
+        corruptions: name → its parameter → five strengths, rising with severity.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    description: Annotated[str, Field(min_length=1)]
+    split: Annotated[str, Field(pattern=r"^(validation|test)$")] = "test"
+    max_samples: Annotated[int, Field(ge=1, strict=True)]
+    max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
+    corruptions: Annotated[dict[str, dict[str, _Strengths]], Field(min_length=1)]
+
+    @field_validator("corruptions")
+    @classmethod
+    def _strengths_that_rise(cls, value: dict[str, dict[str, _Strengths]]) -> dict[str, dict[str, _Strengths]]:
+        # A suite whose severities do not rise, or reach an unreadable strength, would say nothing about a model.
+        for name, params in value.items():
+            known = CORRUPTIONS.get(name)
+            if known is None:
+                guess = nearest(name, CORRUPTIONS)
+                raise ValueError(f"a known corruption, not {name!r}: {', '.join(CORRUPTIONS)}.{guess}")
+            if set(params) != {known.parameter}:
+                raise ValueError(f"{name} with the one parameter {known.parameter} ({known.unit})")
+            strengths = params[known.parameter]
+            if any(a >= b for a, b in pairwise(strengths)) or strengths[-1] > known.limit:
+                raise ValueError(f"{name}.{known.parameter} rising with severity, at most {known.limit} ({known.unit})")
+        return value
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the content; comments and layout do not count."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+@dataclass(frozen=True)
+class SuiteCell:
+    """One corruption at one severity.
+
+    Attributes:
+        object: sha256 of the raw uint8 (N, H, W, C) bytes, in C order.
+    """
+
+    corruption: str
+    severity: int
+    object: str
+
+
+@dataclass(frozen=True)
+class SuiteManifest:
+    """A frozen suite.
+
+    Attributes:
+        digest: sha256 over everything below.
+        spec_digest: of the definition it was made from.
+        snapshot_digest, split: what it was made from.
+        shape: (H, W, C) of one image.
+        sample_ids: in the order of the cells.
+        labels: sha256 of the int64 little-endian (N,) labels.
+        cells: the untouched images (`clean`, severity 0) first.
+    """
+
+    digest: str
+    name: str
+    version: str
+    spec_digest: str
+    snapshot_digest: str
+    split: str
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    sample_ids: tuple[str, ...]
+    labels: str
+    cells: tuple[SuiteCell, ...]
+
+    def check(self) -> None:
+        """See that the manifest is the one that was frozen.
+
+        Raises:
+            StoreError: its content does not give its digest.
+        """
+        content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "digest"}
+        if digest_of(content) != self.digest:
+            raise _altered(f"manifest of stress suite {self.name}", "content of another digest", self.digest)
+
+    def images(self, cell: SuiteCell, get: Get) -> Image:
+        """Read a cell: uint8 (N, H, W, C), read-only.
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        data = _read(get, cell.object, f"stress cell {cell.corruption}/{cell.severity}")
+        shape = (len(self.sample_ids), *self.shape)
+        if len(data) != int(np.prod(shape)):
+            raise _altered(f"stress cell {cell.corruption}/{cell.severity}", f"{len(data)} bytes", f"uint8 {shape}")
+        return np.frombuffer(data, np.uint8).reshape(shape)
+
+    def read_labels(self, get: Get) -> NDArray[np.int64]:
+        """Read the labels: int64 (N,), read-only.
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        data = _read(get, self.labels, "labels of the stress suite")
+        if len(data) != 8 * len(self.sample_ids):
+            raise _altered("labels of the stress suite", f"{len(data)} bytes", f"int64 ({len(self.sample_ids)},)")
+        return np.frombuffer(data, "<i8").astype(np.int64)
+
+
+def load(path: str | Path) -> SuiteSpec:
+    """Read a suite's definition.
+
+    Raises:
+        PolicyError: every fault of the file at once; the file's name must be the suite's name.
+    """
+    path = Path(path)
+    spec = load_model(path, SuiteSpec, kind="stress suite")
+    if spec.name != path.stem:
+        expected = f"{path.stem}, the file's own name"
+        raise PolicyError(f"{path}: name", spec.name, expected, "rename the file or correct `name`")
+    return spec
+
+
+def build(spec: SuiteSpec, images: Image, ids: Sequence[str]) -> Iterator[tuple[str, int, Image]]:
+    """Yield (corruption, severity, images) one cell at a time: `clean` at 0 first, then in the order of the file.
+
+    Args:
+        images: uint8 (N, H, W, C); not modified.
+        ids: N sample ids; they key the randomness.
+
+    Raises:
+        TransformError: images or ids that cannot be corrupted.
+    """
+    yield CLEAN, 0, images
+    for name, params in spec.corruptions.items():
+        for severity in SEVERITIES:
+            yield name, severity, apply(name, severity, images, ids, params=params)
+
+
+def freeze(
+    spec: SuiteSpec,
+    images: Image,
+    ids: Sequence[str],
+    labels: NDArray[np.int64],
+    put: Put,
+    *,
+    snapshot_digest: str,
+    classes: Sequence[str],
+) -> SuiteManifest:
+    """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.
+
+    Args:
+        images: uint8 (N, H, W, C) of the whole split; may be memory-mapped.
+        ids: N distinct sample ids.
+        labels: int64 (N,), each an index into `classes`.
+        put: stores bytes and returns their sha256; putting the same bytes twice must be harmless.
+
+    Raises:
+        DataError: no samples, ids that repeat, or labels that do not fit.
+    """
+    _check_split(images, ids, labels, classes)
+    rows = _chosen_rows(spec, ids, int(np.prod(images.shape[1:])))
+    chosen_ids = [str(ids[row]) for row in rows]
+    chosen = np.ascontiguousarray(images[rows])
+    cells = tuple(
+        SuiteCell(name, severity, put(cell.tobytes())) for name, severity, cell in build(spec, chosen, chosen_ids)
+    )
+    height, width, channels = (int(size) for size in images.shape[1:])
+    content: dict[str, Any] = {
+        "name": spec.name,
+        "version": spec.version,
+        "spec_digest": spec.digest,
+        "snapshot_digest": snapshot_digest,
+        "split": spec.split,
+        "classes": tuple(classes),
+        "shape": (height, width, channels),
+        "sample_ids": tuple(chosen_ids),
+        "labels": put(np.asarray(labels)[rows].astype("<i8").tobytes()),
+        "cells": cells,
+    }
+    return SuiteManifest(digest=digest_of(content), **content)
+
+
+def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], image_bytes: int) -> list[int]:
+    """Rows of the suite's samples in keyed order: a random choice that no order of files can change."""
+    cells = 1 + len(spec.corruptions) * len(SEVERITIES)
+    affordable = int(spec.max_suite_gib * 2**30 / (cells * image_bytes))
+    count = max(1, min(spec.max_samples, affordable))
+    return sorted(range(len(ids)), key=lambda row: sample_key("stress-sample", spec.name, str(ids[row])))[:count]
+
+
+def _check_split(images: Image, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+    where = "held-out split"
+    if len(images) == 0:
+        raise DataError(where, "no samples", "at least one", "give the data set a test split")
+    if not len(images) == len(ids) == len(labels):
+        found = f"{len(images)} images, {len(ids)} ids, {len(labels)} labels"
+        raise DataError(where, found, "one id and one label an image", "pass the arrays of one split")
+    if len({str(i) for i in ids}) != len(ids):
+        raise DataError(where, "sample ids that repeat", "distinct ids", "ingest the data set again")
+    if len(set(classes)) != len(classes) or labels.min() < 0 or labels.max() >= len(classes):
+        found = f"labels {labels.min()} to {labels.max()} for {len(set(classes))} distinct classes"
+        raise DataError(where, found, "labels that index distinct classes", "leave out samples without a valid label")
+
+
+def _read(get: Get, digest: str, what: str) -> bytes:
+    data = get(digest)
+    if sha256_hex(data) != digest:
+        raise _altered(what, f"bytes with sha256 {sha256_hex(data)[:12]}…", digest)
+    return data
+
+
+def _altered(where: str, found: str, expected: str) -> StoreError:
+    return StoreError(
+        where,
+        found,
+        expected,
+        "restore it from a backup, or remove the suite from documents/suites/ of the store, which freezes it again",
+    )

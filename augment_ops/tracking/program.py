@@ -1,0 +1,49 @@
+"""An exported program (`.pt2`) as a function of images, loaded without running any pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from augment_ops.errors import StoreError
+from augment_ops.tracking.connection import quieten
+
+Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (N, H, W, C) to float32 (N, K) logits
+
+
+def load_program(path: Path) -> Predict:
+    """Load a program that takes uint8 (N, H, W, C) and gives float32 (N, K) logits.
+
+    `torch.export.load` unpickles example inputs and odd constants with full rights; MLflow's check refuses an archive
+    that holds anything but tensors, plain containers and JSON before that happens.
+
+    Raises:
+        StoreError: no `.pt2`, or one that could run code when it is loaded.
+    """
+    quieten()
+    import torch
+    from mlflow.exceptions import MlflowException
+    from mlflow.pytorch import _validate_pt2_archive_is_pickle_free
+
+    try:
+        _validate_pt2_archive_is_pickle_free(str(path))
+        with path.open("rb") as file:  # a path would have to end in .pt2, and objects of the store do not
+            module: Any = torch.export.load(file).module()
+    except (MlflowException, OSError, RuntimeError, ValueError) as error:
+        raise StoreError(
+            str(path),
+            " ".join(str(error).split())[:200],
+            "a .pt2 archive of tensors and JSON",
+            "export the network again with torch.export.save; never load a model of unknown origin",
+        ) from error
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            # A copy, because stored pixels are mapped read-only, which torch warns about.
+            logits: np.ndarray = module(torch.from_numpy(np.array(images))).numpy()
+        return logits
+
+    return predict

@@ -1,0 +1,182 @@
+"""The one object that stages hold: every write may be repeated, and its errors are in this project's words."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from augment_ops.tracking import artifacts, models, registry, runs
+from augment_ops.tracking.connection import Connection, answering
+from augment_ops.tracking.program import Predict, load_program
+from augment_ops.tracking.values import RegisteredVersion, TrackedRun
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+class MlflowTracker:
+    """MLflow as this project uses it; made by `connect`.
+
+    Every method raises TrackingError where MLflow does not answer or refuses, and StoreError where a disk is full.
+    Every write is idempotent: repeated after a kill at any point it leaves one run a role, one model, one version.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI."""
+        return self._connection.uri
+
+    def check(self) -> None:
+        """Ask the store something cheap; a refused connection is known within 10 s."""
+        with answering(self.uri, "answer"):
+            self._connection.client.search_experiments(max_results=1)
+
+    def open_run(
+        self, dataset: str, pipeline_run: str, role: str | None = None, tags: Mapping[str, str] = _NO_TAGS
+    ) -> TrackedRun:
+        """The run of `pipeline_run` and `role`, made where it is absent, in the experiment `augment-ops/<dataset>`.
+
+        Args:
+            role: `candidate` or `control` for a nested run; None for the parent, which is made for either.
+            tags: set on the run itself, not on the parent of a nested one.
+        """
+        with self._connection.exclusive(f"open the run of {pipeline_run}"):
+            return runs.open_run(self._connection, dataset, pipeline_run, role, tags)
+
+    def finish_run(self, run: TrackedRun, status: Literal["FINISHED", "FAILED"]) -> None:
+        """End the run with that status."""
+        with answering(self.uri, "end a run"):
+            runs.finish_run(self._connection, run, status)
+
+    def log_params(self, run: TrackedRun, params: Mapping[str, str | int | float]) -> None:
+        """Record parameters; another value for one that is there is refused, as MLflow never changes one."""
+        with answering(self.uri, "log parameters"):
+            runs.log_params(self._connection, run, params)
+
+    def log_metrics(self, run: TrackedRun, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Record metrics of one step in one batch; NaN is kept."""
+        self.log_curve(run, [(name, value, step) for name, value in metrics.items()])
+
+    def log_curve(self, run: TrackedRun, points: Sequence[tuple[str, float, int]]) -> None:
+        """Record points (name, value, step) in one batch; a point that is there is not written again."""
+        with self._connection.exclusive("log metrics"):
+            runs.log_curve(self._connection, run, points)
+
+    def log_bytes(self, run: TrackedRun, data: bytes, path: str) -> None:
+        """Store an artifact such as `report/report.html`; what was there is replaced, never half."""
+        with self._connection.exclusive(f"store {path}"):
+            artifacts.log_bytes(self._connection, run, data, path)
+
+    def log_dataset(
+        self,
+        run: TrackedRun,
+        name: str,
+        digest: str,
+        context: str,
+        shape: Sequence[int],
+        counts: Mapping[str, int],
+        source: str,
+    ) -> None:
+        """Record a data set as input of the run, named `<name>.<context>`.
+
+        Args:
+            digest: our own sha256; MLflow keeps its first 36 characters, a tag on the input the whole.
+            context: `train`, `validation`, `test`, `stress` …
+            shape: of one sample, (H, W, C).
+            counts: samples by class.
+        """
+        with self._connection.exclusive(f"log the data set {name}"):
+            runs.log_dataset(self._connection, run, name, digest, context, shape, counts, source)
+
+    def log_model(
+        self, run: TrackedRun, artifact: Path, model_digest: str, input_example: np.ndarray, classes: Sequence[str]
+    ) -> str:
+        """Record the exported program, byte for byte, as the run's model.
+
+        Args:
+            artifact: the `.pt2` that `torch.export.save` wrote; uint8 (N, H, W, C) in, float32 (N, K) logits out.
+            model_digest: of the weights.
+            input_example: uint8 (n, H, W, C), a few images.
+            classes: K names in the order of the logits.
+
+        Returns:
+            URI of the model, `models:/m-…`.
+        """
+        with self._connection.exclusive("log the model"):
+            program = models.Program(artifact, model_digest, input_example, classes)
+            return models.log_model(self._connection, run, program)
+
+    def register_policy(self, name: str, version: str, digest: str, content: bytes, run: TrackedRun) -> str:
+        """Register a policy as a version of `policy.<name>` and return MLflow's number for it.
+
+        Raises:
+            PolicyError: that version is registered with another digest.
+        """
+        with self._connection.exclusive(f"register policy {name} {version}"):
+            return registry.register_policy(self._connection, name, version, digest, content, run)
+
+    def register_challenger(
+        self,
+        dataset: str,
+        pipeline_run: str,
+        run: TrackedRun,
+        model_uri: str,
+        tags: Mapping[str, str],
+        description: str,
+    ) -> str:
+        """Register the candidate as a version of `<dataset>-classifier` with the alias `challenger`.
+
+        Args:
+            run: the candidate's.
+            model_uri: what `log_model` returned.
+        """
+        with self._connection.exclusive(f"register the challenger of {pipeline_run}"):
+            return registry.register_challenger(
+                self._connection, dataset, pipeline_run, run, model_uri, tags, description
+            )
+
+    def champion(self, dataset: str) -> RegisteredVersion | None:
+        """The present champion, or None."""
+        with answering(self.uri, "name the champion"):
+            return registry.champion(self._connection, dataset)
+
+    def version(self, dataset: str, version: str) -> RegisteredVersion:
+        """A registered version by number."""
+        with answering(self.uri, f"find version {version}"):
+            return registry.registered(self._connection, dataset, version)
+
+    def promote(self, dataset: str, version: str, expected_champion: str | None) -> None:
+        """Move the alias `champion` to `version`, and keep the number of the one before in a tag.
+
+        Raises:
+            GovernanceError: the champion is neither `expected_champion` nor `version`; nothing was changed.
+        """
+        with self._connection.exclusive(f"promote version {version}"):
+            registry.promote(self._connection, dataset, version, expected_champion)
+
+    def set_version_tags(self, dataset: str, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a registered version."""
+        with answering(self.uri, f"tag version {version}"):
+            registry.set_version_tags(self._connection, dataset, version, tags)
+
+    def download_model(self, dataset: str, version: str, into: Path | None = None) -> Path:
+        """The `.pt2` of a registered version, its sha256 verified.
+
+        Args:
+            into: folder for a copy where the artifacts are not on this machine; by default below the system's
+                temporary folder.
+        """
+        into = into or Path(tempfile.gettempdir()) / "augment-ops-models"
+        with answering(self.uri, f"hand out version {version}"):
+            return registry.download_model(self._connection, dataset, version, into)
+
+    def load_predictor(self, dataset: str, version: str) -> Predict:
+        """A registered version as a function from uint8 (N, H, W, C) to float32 (N, K) logits."""
+        return load_program(self.download_model(dataset, version))

@@ -1,0 +1,1 @@
+"""Training of candidate and control under one seed and one budget."""

@@ -1,0 +1,220 @@
+"""The training loop: deterministic given the seed, whatever delivers its batches."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.delivery.batches import Batch, BatchSource, WaitMeter
+from augment_ops.engine.key import sample_key
+from augment_ops.errors import InputError, TrainingError
+from augment_ops.training.result import EpochMetrics
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Progress = Callable[[EpochMetrics], None]
+
+_LEARNING_RATE = 3e-3  # AdamW with batch norm on small nets; decays to zero along a cosine
+_WEIGHT_DECAY = 1e-4
+_EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What candidate and control may spend, the same for both."""
+
+    epochs: int
+    batch_size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What the whole training cost."""
+
+    samples_per_s: float
+    data_wait_share: float
+    augment_p50_ms: float
+    augment_p95_ms: float
+    wall_s: float
+
+
+def build(factory: Callable[..., nn.Module], input_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+    """The initial network, its weights a function of the seed.
+
+    Raises:
+        InputError: the factory raised or made something else than a net, or its net cannot be trained or exported, or
+            does not map such images to one logit a class.
+    """
+    import torch
+    from torch import nn
+
+    from augment_ops.training.export import program_of
+    from augment_ops.training.models import with_pixel_input
+
+    _make_deterministic()
+    torch.manual_seed(seed)
+    try:
+        net = factory(input_shape, classes)
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"the factory returned a {type(net).__name__}")
+        if not any(parameter.requires_grad for parameter in net.parameters()):
+            raise ValueError("no parameter that could be trained")
+        model = with_pixel_input(net)
+        model.eval()
+        with torch.no_grad():
+            logits = model(torch.zeros((2, *input_shape), dtype=torch.uint8))
+            shape = f"{str(logits.dtype).removeprefix('torch.')} {tuple(logits.shape)}"
+    except Exception as error:
+        raise InputError(
+            "--model",
+            f"{type(error).__name__}: {str(error)[:200]}",
+            f"a net for images {input_shape} and {classes} classes",
+            "make the factory honour (input_shape, classes)",
+        ) from error
+    expected = f"float32 (2, {classes})"
+    if shape != expected:
+        raise InputError(
+            "--model", f"output {shape} for 2 images", f"{expected}: one logit a class", "correct the last layer"
+        )
+    program_of(model, input_shape)  # now, rather than when hours of training are to be exported
+    return model
+
+
+def train(
+    model: nn.Module,
+    source: BatchSource,
+    validation: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    budget: Budget,
+    steps_per_epoch: int,
+    progress: Progress,
+) -> tuple[tuple[EpochMetrics, ...], Meters]:
+    """Train `model` in place.
+
+    Args:
+        source: delivers the batches; time spent waiting for it is metered.
+        validation: images uint8 (N, H, W, C) and labels int64 (N,), evaluated after every epoch.
+        progress: called after every epoch.
+
+    Raises:
+        TrainingError: the loss is not a finite number, or the net fails on a batch.
+    """
+    import torch
+
+    _make_deterministic()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=budget.epochs * steps_per_epoch)
+    total, curve, started = WaitMeter(), [], time.perf_counter()
+    samples = 0
+    training_s = 0.0
+    for epoch in range(budget.epochs):
+        meter, epoch_started = WaitMeter(), time.perf_counter()
+        torch.manual_seed(sample_key("dropout", budget.seed, epoch)[0] >> 1)  # torch takes 63 bits
+        loss, accuracy, n = _one_epoch(model, meter.watch(source.epoch(epoch)), optimizer, schedule, epoch)
+        elapsed = time.perf_counter() - epoch_started
+        validation_loss, validation_accuracy = _evaluate(model, *validation)
+        if len(validation[1]) and not math.isfinite(validation_loss):
+            raise TrainingError(
+                f"training, epoch {epoch}, validation",
+                f"a loss of {validation_loss}",
+                "a finite number",
+                "look at the validation images; with a model of your own, check its outputs in evaluation",
+            )
+        metrics = EpochMetrics(
+            epoch, loss, accuracy, validation_loss, validation_accuracy,
+            samples_per_s=n / elapsed, data_wait_share=meter.wait_s / elapsed, wall_s=elapsed,
+        )  # fmt: skip
+        curve.append(metrics)
+        progress(metrics)
+        total.wait_s += meter.wait_s
+        total.per_sample_ms += meter.per_sample_ms
+        samples += n
+        training_s += elapsed
+    p50, p95 = total.percentiles()
+    wall = time.perf_counter() - started
+    return tuple(curve), Meters(samples / training_s, total.wait_s / training_s, p50, p95, wall)
+
+
+def _one_epoch(
+    model: nn.Module,
+    batches: Iterator[Batch],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    epoch: int,
+) -> tuple[float, float, int]:
+    import torch
+
+    model.train()
+    loss_sum, correct, n = 0.0, 0, 0
+    for step, batch in enumerate(batches):
+        labels = torch.from_numpy(batch.labels)
+        try:
+            logits, value = _step(model, torch.from_numpy(batch.images), labels, optimizer)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise TrainingError(
+                f"training, epoch {epoch}, batch {step}",
+                f"{type(error).__name__}: {str(error)[:200]}",
+                f"a net that can train on {len(labels)} images",
+                "with a model of your own, check forward() in training",
+            ) from error
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"training, epoch {epoch}, batch {step}",
+                f"a loss of {value}",
+                "a finite number",
+                "look at the images and labels of this batch; with a model of your own, check its outputs",
+            )
+        schedule.step()
+        loss_sum += value * len(labels)
+        correct += int((logits.argmax(1) == labels).sum())
+        n += len(labels)
+    return loss_sum / n, correct / n, n
+
+
+def _step(
+    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, optimizer: torch.optim.Optimizer
+) -> tuple[torch.Tensor, float]:
+    """One step of training; the logits and the loss. The weights stay where the loss is not finite."""
+    from torch.nn import functional
+
+    logits = model(images)
+    loss = functional.cross_entropy(logits, labels)
+    value = loss.item()
+    if math.isfinite(value):
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return logits, value
+
+
+def _evaluate(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[float, float]:
+    import torch
+    from torch.nn import functional
+
+    model.eval()
+    loss_sum, correct = 0.0, 0
+    with torch.no_grad():
+        for start in range(0, len(labels), _EVALUATION_BATCH):
+            part = slice(start, start + _EVALUATION_BATCH)
+            target = torch.from_numpy(np.array(labels[part]))  # copies: torch warns of read-only memory
+            logits = model(torch.from_numpy(np.array(images[part])))
+            loss_sum += float(functional.cross_entropy(logits, target, reduction="sum"))
+            correct += int((logits.argmax(1) == target).sum())
+    return (loss_sum / len(labels), correct / len(labels)) if len(labels) else (math.nan, math.nan)
+
+
+def _make_deterministic() -> None:
+    import torch
+
+    # One thread: the order of floating-point sums, and so the weights, must not depend on the machine's cores. The
+    # other cores augment, or train the control.
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)

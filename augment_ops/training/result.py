@@ -1,0 +1,59 @@
+"""What training leaves behind, and what the meters measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TrainedRole = Literal["candidate", "control"]
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One pass over the training split."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    samples_per_s: float
+    data_wait_share: float
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """One trained model and what it cost.
+
+    Attributes:
+        role: `candidate`, or `control` (the same seed and budget without augmentation).
+        model_digest: sha256 over the names, shapes, dtypes and bytes of the weights.
+        artifact: sha256 of the exported program (`.pt2`, no pickle) in the store.
+        factory: `package.module:function` that built the network.
+        parameters: number of trainable parameters.
+        policy_digest: digest of the policy applied; for the control that of the identity.
+        augmented_with: reference of the plan or shards that delivered the samples.
+        curve: one entry an epoch.
+        samples_per_s: over the whole training, waiting included.
+        data_wait_share: share of the wall time in which the trainer waited for a batch, 0 to 1.
+        augment_p50_ms, augment_p95_ms: augmentation time per sample; 0 where nothing is applied.
+        peak_rss_mb: peak resident memory of the training process and its loader workers together.
+    """
+
+    role: TrainedRole
+    model_digest: str
+    artifact: str
+    factory: str
+    parameters: int
+    snapshot_digest: str
+    policy_digest: str
+    augmented_with: str
+    seed: int
+    curve: tuple[EpochMetrics, ...]
+    samples_per_s: float
+    data_wait_share: float
+    augment_p50_ms: float
+    augment_p95_ms: float
+    wall_s: float
+    peak_rss_mb: float

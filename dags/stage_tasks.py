@@ -1,0 +1,188 @@
+"""Airflow's side of the stages: thin operators that call `augment_ops.pipeline` and pass references on.
+
+This module and the DAG files import only the standard library and Airflow at the top: the project's code costs seconds
+to import and is imported where it runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.types import TaskInstanceKey
+
+
+class MlflowLink(BaseOperatorLink):
+    """Button on a task: its run in MLflow."""
+
+    name = "MLflow run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """What the task found out while it ran; empty before that."""
+        return getattr(operator, "mlflow_link", "")
+
+
+class ReportLink(BaseOperatorLink):
+    """Button on the last task: the report."""
+
+    name = "Report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """What the task found out while it ran; empty before that."""
+        return getattr(operator, "report_link", "")
+
+
+class StageOperator(BaseOperator):
+    """Runs one stage of the pipeline and hands on the reference of its output.
+
+    Args:
+        stage: name of the stage.
+        answer_of: task id of the person's answer that the stage needs, or None.
+        skip_unless: field of the output without which the task is shown as skipped (its output is kept all the same).
+    """
+
+    operator_extra_links = (MlflowLink(),)
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self, *, stage: str, answer_of: str | None = None, skip_unless: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(task_id=stage, **kwargs)
+        self.stage = stage
+        self.answer_of = answer_of
+        self.skip_unless = skip_unless
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the stage; a refusal or bad input fails the task at once, anything else may be retried."""
+        from augment_ops.errors import CheckRefused, GovernanceError, InputError
+
+        try:
+            return self._execute(context)
+        except (CheckRefused, GovernanceError, InputError) as refusal:
+            # Trying again would say the same. Without its cause, which would stand last in the log and hide it.
+            raise AirflowFailException(str(refusal)) from None
+
+    def _execute(self, context: Context) -> dict[str, Any]:
+        from augment_ops.content import from_json
+        from augment_ops.pipeline.execute import execute, output_type
+        from augment_ops.pipeline.run import open_store
+        from augment_ops.settings import Settings
+
+        settings = Settings.from_environment()
+        run = context["dag_run"]
+        if self.stage == "ingest":
+            _begin(settings, context)
+        ref = execute(settings, run.run_id, self.stage, given=self._answer(context), say=self.log.info)
+        self.mlflow_link = ref.link
+        output = from_json(output_type(self.stage), open_store(settings).get(ref.output))
+        if self.skip_unless and not getattr(output, self.skip_unless):
+            raise AirflowSkipException(getattr(output, "message", "") or getattr(output, "reason", ""))
+        return dataclasses.asdict(ref)
+
+    def _answer(self, context: Context) -> dict[str, str]:
+        response = self.answer_of and context["ti"].xcom_pull(task_ids=self.answer_of)
+        if not response:
+            return {}
+        person = response.get("responded_by_user") or {}
+        return {
+            "chosen": ",".join(response["chosen_options"]),
+            "by": str(person.get("id") or person.get("name") or ""),
+            "reason": str((response.get("params_input") or {}).get("reason") or ""),
+            "at": str(response["responded_at"]),
+        }
+
+
+class ReportOperator(StageOperator):
+    """The stage `report`: its page is one click away, its verdict one glance."""
+
+    operator_extra_links = (ReportLink(), MlflowLink())
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Make the report; what it comes to travels with its reference."""
+        from augment_ops.content import from_json
+        from augment_ops.pipeline.report_stage import Report
+        from augment_ops.pipeline.run import open_store
+        from augment_ops.settings import Settings
+
+        ref = super().execute(context)
+        report = from_json(Report, open_store(Settings.from_environment()).get(ref["output"]))
+        self.report_link = report.url
+        self.log.info("%s: %s", report.verdict, report.summary)
+        return {**ref, "verdict": report.verdict, "summary": report.summary, "promotion": report.promotion}
+
+
+class AskForApproval(HITLOperator):
+    """Asks the people who hold the run's approval role, except the one who started it.
+
+    Skipped where the gate said no, or decides alone. Who may be asked is read when the task runs, so that a change of
+    policies/approvers.yaml counts at once.
+    """
+
+    def execute(self, context: Context) -> None:
+        """Say what is to be decided, and wait."""
+        from augment_ops.errors import AugmentOpsError
+
+        try:
+            self._prepare(context)
+        except AugmentOpsError as error:
+            raise AirflowFailException(str(error)) from None
+        super().execute(context)
+
+    def _prepare(self, context: Context) -> None:
+        from augment_ops.errors import GovernanceError
+        from augment_ops.governance.approvals import Approvals
+        from augment_ops.pipeline.context import Context as StageContext
+        from augment_ops.pipeline.decide_stages import Decided
+        from augment_ops.pipeline.run import find, open_store
+        from augment_ops.settings import Settings
+
+        settings = Settings.from_environment()
+        store = open_store(settings)
+        run = find(store, context["dag_run"].run_id)
+        stage = StageContext(settings, store, run)
+        decided = stage.output("decide", Decided)
+        if decided.decision.verdict != "PASS":
+            raise AirflowSkipException(f"the gate said {decided.decision.verdict}: there is nothing to approve")
+        if run.typed.approval == "auto":
+            raise AirflowSkipException(f"approval auto in {run.typed.environment}: the gate decides alone")
+        role = run.typed.approval
+        asked = [p for p in Approvals.load(settings.policies).people(role) if p.id != run.actor]
+        if not asked:
+            raise GovernanceError(
+                f"approval by {role}",
+                f"only {run.actor}, who triggered the run",
+                "another person with that role",
+                "add one to policies/approvers.yaml, or let somebody else trigger the run",
+            )
+        self.assigned_users = [{"id": person.id, "name": person.name} for person in asked]
+        reasons = [reason for reason in decided.decision.reasons if reason.outcome not in ("pass", "not-set")]
+        lines = [
+            decided.decision.summary,
+            f"Version {decided.version} of `{stage.dataset}-classifier`, against champion "
+            f"{decided.champion_version or '(none yet)'}; started by {run.actor}.",
+            *(f"- **{reason.outcome}** {reason.message}" for reason in reasons[:10]),
+            f"[Evidence, metrics and pictures in MLflow]({stage.parent.url})",
+        ]
+        self.body = "\n\n".join(lines)
+
+
+def _begin(settings: Any, context: Context) -> None:
+    """Validate what was asked, unknown keys included, and record the run."""
+    from augment_ops.pipeline.params import parse_params
+    from augment_ops.pipeline.preflight import preflight
+    from augment_ops.pipeline.run import begin, open_store
+
+    run = context["dag_run"]
+    asked = {**dict(context["params"]), **(run.conf or {})}
+    params = parse_params({name: "" if value is None else value for name, value in asked.items()})  # an emptied field
+    preflight(settings, params)
+    base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
+    link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
+    begin(open_store(settings), run.run_id, params, run.triggering_user_name or "schedule", link)

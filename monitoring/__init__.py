@@ -1,0 +1,1 @@
+"""Drift of production data against the snapshot a model was trained on."""

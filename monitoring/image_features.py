@@ -1,0 +1,62 @@
+"""What a picture looks like in three numbers: brightness, contrast and sharpness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.errors import DataError
+
+IMAGE_FEATURES = ("mean", "contrast", "sharpness")
+
+_VALUES_AT_ONCE = 4_000_000  # float32 grey values of one block: 16 MB, whatever the size of the images
+_RGB = 3
+
+
+def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """Measure every image; memory is bounded by a block of images, not by N.
+
+    Args:
+        images: uint8 (N, H, W, C); a memory map is read once, in order.
+
+    Returns:
+        float64 (N,) each, in grey levels 0 to 255: `mean`, `contrast` (standard deviation) and `sharpness` (standard
+        deviation of the 4-neighbour Laplacian over interior pixels; NaN for images below 3 × 3).
+
+    Raises:
+        DataError: not uint8 (N, H, W, C).
+
+    Source: sharpness after Pech-Pacheco et al. 2000, Diatom autofocusing in brightfield microscopy (variance of the
+    Laplacian); its root here, so that all three have one unit.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise DataError(
+            "image features", f"{images.dtype} {images.shape}", "uint8 (N, H, W, C)", "pass the pixels of a snapshot"
+        )
+    count, height, width, _ = images.shape
+    features = {name: np.full(count, np.nan) for name in IMAGE_FEATURES}
+    step = max(1, _VALUES_AT_ONCE // max(1, height * width))
+    for start in range(0, count, step):
+        grey = _grey(images[start : start + step])
+        block = slice(start, start + len(grey))
+        features["mean"][block] = grey.mean(axis=(1, 2), dtype=np.float64)
+        features["contrast"][block] = grey.std(axis=(1, 2), dtype=np.float64)
+        if min(height, width) >= 3:
+            features["sharpness"][block] = _laplacian(grey).std(axis=(1, 2), dtype=np.float64)
+    return features
+
+
+def _grey(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    pixels = images.astype(np.float32)
+    if images.shape[3] == _RGB:
+        return pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)  # luma of ITU-R BT.601
+    grey: NDArray[np.float32] = pixels.mean(axis=3)
+    return grey
+
+
+def _laplacian(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    neighbours = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
+    result: NDArray[np.float32] = neighbours - 4 * grey[:, 1:-1, 1:-1]
+    return result

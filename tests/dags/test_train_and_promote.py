@@ -1,0 +1,120 @@
+"""The DAG is parsed as Airflow would, in a process of its own, and held against the pipeline's graph."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from augment_ops.pipeline.graph import STAGES
+from augment_ops.pipeline.params import RunParams
+
+ROOT = Path(__file__).parents[2]
+
+_PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+dag = bag.dags["train_and_promote"]
+heavy = {"torch", "mlflow", "albumentations", "augment_ops", "monitoring", "sklearn", "pandas", "evidently", "cv2"}
+print("RESULT" + json.dumps({
+    "dags": sorted(bag.dags),
+    "errors": bag.import_errors,
+    "edges": sorted([a.task_id, b] for a in dag.tasks for b in a.downstream_task_ids),
+    "upstream": {t.task_id: sorted(t.get_flat_relative_ids(upstream=True)) for t in dag.tasks},
+    "groups": {t.task_id: t.task_group.group_id for t in dag.tasks},
+    "params": {name: dag.params.get_param(name).value for name in dag.params},
+    "schemas": {name: dag.params.get_param(name).schema for name in dag.params},
+    "descriptions": {name: dag.params.get_param(name).description for name in dag.params},
+    "heavy": sorted(heavy & {m.split(".")[0] for m in sys.modules}),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    }
+    out = subprocess.run(
+        [sys.executable, "-c", _PARSE, str(ROOT / "dags")],
+        capture_output=True, text=True, env=environment, cwd=ROOT / "dags", timeout=200, check=False,
+    )  # fmt: skip
+    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
+    assert line is not None, out.stderr[-2000:]
+    return json.loads(line.removeprefix("RESULT"))
+
+
+def test_every_file_of_dags_parses(parsed: dict) -> None:
+    assert parsed["errors"] == {}
+    assert parsed["dags"] == ["train_and_promote"]
+
+
+def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:
+    # pandas and friends may come with Airflow's own serialisers; what costs seconds must not.
+    assert parsed["heavy"] == []
+
+
+def test_tasks_are_the_stages_and_the_question(parsed: dict) -> None:
+    assert sorted(parsed["groups"]) == sorted([*(stage.name for stage in STAGES), "ask_approval"])
+
+
+def test_every_need_of_a_stage_runs_before_it(parsed: dict) -> None:
+    missing = {
+        stage.name: sorted(set(stage.needs) - set(parsed["upstream"][stage.name]))
+        for stage in STAGES
+        if set(stage.needs) - set(parsed["upstream"][stage.name])
+    }
+    assert missing == {}
+
+
+def test_edges_are_exactly_these(parsed: dict) -> None:
+    assert parsed["edges"] == sorted(
+        [
+            ["ingest", "check_data"],
+            ["check_data", "resolve_policy"],
+            ["check_data", "check_drift"],
+            ["resolve_policy", "augment"],
+            ["augment", "check_augmented"],
+            ["check_augmented", "train_candidate"],
+            ["check_augmented", "train_control"],
+            ["train_candidate", "stress_test"],
+            ["train_control", "stress_test"],
+            ["stress_test", "decide"],
+            ["check_drift", "decide"],
+            ["decide", "ask_approval"],
+            ["decide", "approve"],
+            ["ask_approval", "approve"],
+            ["approve", "promote"],
+            ["promote", "report"],
+        ]
+    )
+
+
+def test_the_form_asks_exactly_for_the_parameters_of_a_run(parsed: dict) -> None:
+    assert parsed["params"] == RunParams().model_dump()
+
+
+@pytest.mark.parametrize("name", ["policy", "delivery", "environment", "approval", "gate", "suite"])
+def test_choices_are_dropdowns(parsed: dict, name: str) -> None:
+    assert parsed["params"][name] in parsed["schemas"][name]["enum"]
+
+
+def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
+    schemas = parsed["schemas"]
+    assert {schema["section"] for schema in schemas.values()} == {"Data and policy", "Training", "Decision"}
+    assert all(schema["title"] for schema in schemas.values())
+    described = [name for name, text in parsed["descriptions"].items() if text]
+    assert {"dataset", "policy", "delivery", "environment", "approval"} <= set(described)
+
+
+def test_policies_in_the_dropdown_are_those_of_the_library(parsed: dict) -> None:
+    assert parsed["schemas"]["policy"]["enum"] == sorted(p.stem for p in (ROOT / "policies" / "augment").glob("*.yaml"))

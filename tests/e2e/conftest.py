@@ -1,0 +1,218 @@
+"""The real stack on free ports with the project's own DAGs and policies, and a real browser in front of it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from augment_ops.governance.ledger import Ledger
+from augment_ops.services import stack
+from augment_ops.services.airflow_api import FINISHED, AirflowApi, TaskState
+from augment_ops.services.demo import DAG_ID, login, wait_for_dag
+from augment_ops.services.layout import layout_of
+from augment_ops.services.people import ADMIN, read_passwords
+from augment_ops.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+POLL_S = 0.5
+
+# One sandbox fewer than Chromium wants (it cannot have its own as root in a container), and no calls home.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], what: str, timeout_s: float) -> T:
+    """What `look` finds, as soon as it finds something; fails naming `what` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout_s:.0f} s: {what}")
+        time.sleep(POLL_S)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The running stack, as its tests ask it."""
+
+    settings: Settings
+    dags: Path
+    admin: AirflowApi
+
+    eventually = staticmethod(eventually)
+
+    @property
+    def airflow(self) -> str:
+        return stack.addresses(self.settings)["airflow"]
+
+    @property
+    def mlflow(self) -> str:
+        return stack.addresses(self.settings)["mlflow"]
+
+    def password(self, user: str) -> str:
+        return read_passwords(layout_of(self.settings).passwords)[user]
+
+    def login(self, user: str = ADMIN) -> AirflowApi:
+        return login(self.settings, user)
+
+    def trigger(self, **conf: Any) -> str:
+        return self.admin.trigger(DAG_ID, conf).run_id
+
+    def tasks(self, run: str) -> dict[str, TaskState]:
+        return {task.task_id: task for task in self.admin.task_instances(DAG_ID, run)}
+
+    def wait_for_task(self, run: str, task: str, states: set[str], timeout_s: float) -> TaskState:
+        """The task once it is in one of `states`; fails at once where the run ended without."""
+
+        def look() -> TaskState | None:
+            ended = self.admin.dag_run(DAG_ID, run).state in FINISHED  # asked first: its tasks are final then
+            now = self.tasks(run)[task]
+            if now.state not in states and ended:
+                pytest.fail(f"{run} ended with {task} {now.state}: {self.complaints(run)}")
+            return now if now.state in states else None
+
+        return eventually(look, f"{task} of {run} in {sorted(states)}", timeout_s)
+
+    def wait_for_end(self, run: str, timeout_s: float) -> str:
+        """State of the run when it has ended."""
+
+        def look() -> str | None:
+            state = self.admin.dag_run(DAG_ID, run).state
+            return state if state in FINISHED else None
+
+        return eventually(look, f"the end of {run}", timeout_s)
+
+    def complaints(self, run: str) -> dict[str, list[str]]:
+        """Messages of failed tasks, by task."""
+        return {
+            name: self.admin.errors(DAG_ID, run, name, task.tries)
+            for name, task in self.tasks(run).items()
+            if task.state == "failed"
+        }
+
+    def log(self, run: str, task: str) -> str:
+        """What the task's latest try has logged until now."""
+        tries = max(self.tasks(run)[task].tries, 1)
+        content = self._airflow(f"dagRuns/{run}/taskInstances/{task}/logs/{tries}?full_content=true")["content"]
+        return "\n".join(str(line.get("event", "")) if isinstance(line, dict) else str(line) for line in content)
+
+    def task_pid(self, run: str, task: str) -> int:
+        """Number of the process that runs the task."""
+        return int(self._airflow(f"dagRuns/{run}/taskInstances/{task}")["pid"])
+
+    def links(self, run: str, task: str) -> dict[str, str]:
+        return self._airflow(f"dagRuns/{run}/taskInstances/{task}/links")["extra_links"]
+
+    def clear(self, run: str, tasks: list[str]) -> None:
+        """Let exactly these tasks run again."""
+        body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "task_ids": tasks}
+        self._airflow("clearTaskInstances", body)
+
+    def _airflow(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        answer = httpx.request(
+            "GET" if body is None else "POST",
+            f"{self.airflow}/api/v2/dags/{DAG_ID}/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.admin.token()}"},
+            timeout=30,
+            trust_env=False,
+        )
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def client(self) -> Any:
+        from mlflow import MlflowClient
+
+        from augment_ops.tracking import connect
+
+        return MlflowClient(connect(self.mlflow).uri)
+
+    def champion(self, dataset: str) -> str | None:
+        """Version behind the alias `champion`."""
+        return self.state(dataset)["aliases"].get("champion")
+
+    def state(self, dataset: str) -> dict[str, Any]:
+        """Everything of a data set that a second execution could have doubled."""
+        client = self.client()
+        experiment = client.get_experiment_by_name(f"augment-ops/{dataset}")
+        runs = client.search_runs([experiment.experiment_id]) if experiment else []
+        versions = client.search_model_versions(f"name = '{dataset}-classifier'")
+        return {
+            "runs": sorted(
+                (run.data.tags["augment_ops.pipeline_run"], run.data.tags["augment_ops.role"]) for run in runs
+            ),
+            "statuses": sorted({run.info.status for run in runs}),
+            "metrics": {run.info.run_id: run.data.metrics for run in runs},
+            "points": {
+                run.info.run_id: sum(len(client.get_metric_history(run.info.run_id, key)) for key in run.data.metrics)
+                for run in runs
+            },
+            "artifacts": {run.info.run_id: _artifacts(client, run.info.run_id) for run in runs},
+            "models": len(client.search_logged_models([experiment.experiment_id])) if experiment else 0,
+            "versions": sorted(int(version.version) for version in versions),
+            "aliases": client.get_registered_model(f"{dataset}-classifier").aliases if versions else {},
+            "ledger": [entry.hash for entry in Ledger(self.settings.ledger).entries()],
+        }
+
+
+def _artifacts(client: Any, run: str, folder: str | None = None) -> list[str]:
+    found: list[str] = []
+    for entry in client.list_artifacts(run, folder):
+        found += _artifacts(client, run, entry.path) if entry.is_dir else [f"{entry.path} {entry.file_size}"]
+    return sorted(found)
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    import os
+
+    airflow, mlflow = _free_ports()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("AUGMENT_OPS_", "AIRFLOW", "MLFLOW_"))]:
+            patch.delenv(name)
+        patch.setenv("AUGMENT_OPS_HOME", str(tmp_path_factory.mktemp("e2e") / "var"))
+        patch.setenv("AUGMENT_OPS_POLICIES", str(ROOT / "policies"))
+        patch.setenv("AUGMENT_OPS_AIRFLOW_PORT", str(airflow))
+        patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(mlflow))
+        settings = Settings.from_environment()
+        try:
+            stack.up(settings, dags=ROOT / "dags")
+            stack.wait_until_healthy(settings)
+            with login(settings) as admin:
+                wait_for_dag(admin, DAG_ID)
+                yield Running(settings, ROOT / "dags", admin)
+        finally:
+            stack.down(settings)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium of the system. Of one module: while it lives, its event loop runs in this thread."""
+    from playwright.sync_api import sync_playwright
+
+    found = next((p for p in ("/usr/bin/chromium", shutil.which("chromium") or "") if p and Path(p).exists()), None)
+    if found is None:
+        pytest.skip("no Chromium here: install the package chromium, so that /usr/bin/chromium or PATH has it")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()

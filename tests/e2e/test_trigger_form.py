@@ -1,0 +1,278 @@
+"""A run as people have it: asked for in Airflow's form, approved in its UI, looked at in MLflow, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from augment_ops.errors import ServiceError
+from augment_ops.governance.ledger import Ledger
+from augment_ops.services.demo import DAG_ID
+
+pytestmark = pytest.mark.timeout(1200)
+
+LEAD, DEPUTY = "ml-lead", "ml-deputy"
+REASON = "The warnings are about cost, not about quality."
+QUESTION = "ask_approval"
+SHORT = 24  # epochs: enough to pass the gate against the first champion
+RUN_S = 900.0  # for a whole run on a machine that is busy with other things; an idle one takes a tenth
+PAGE_MS = 30_000  # for a page to show something
+
+
+def page_of(running: Any, browser: Any, user: str) -> Any:
+    """A window of somebody's own, logged in as a person does."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PAGE_MS)
+    page = browser.new_context(viewport={"width": 1280, "height": 1100}).new_page()
+    page.set_default_timeout(PAGE_MS)
+    page.goto(running.airflow)
+    page.get_by_role("textbox", name="Username").fill(user)
+    page.get_by_label("Password").or_(page.locator("input[type=password]")).first.fill(running.password(user))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="AugmentOps")).to_be_visible()
+    return page
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def form(running: Any, browser: Any) -> Iterator[Any]:
+    """The administrator's window with the form open."""
+    from playwright.sync_api import expect
+
+    page = page_of(running, browser, "admin")
+    page.get_by_role("link", name="Dags", exact=True).click()
+    page.get_by_role("link", name=DAG_ID, exact=True).first.click()
+    expect(page).to_have_url(re.compile(f"/dags/{DAG_ID}$"))  # the list has a button of that name in every row
+    expect(page.get_by_role("link", name="Audit Log")).to_be_visible()
+    page.get_by_role("button", name="Trigger Dag").click()
+    yield page
+    page.context.close()
+
+
+def section(form: Any, name: str) -> Any:
+    """The region below a heading of the form, opened."""
+    from playwright.sync_api import expect
+
+    button = form.get_by_role("dialog").get_by_role("button", name=name, exact=True)
+    expect(button).to_be_visible()
+    if button.get_attribute("aria-expanded") != "true":
+        button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    return form.get_by_role("dialog")
+
+
+def choices(form: Any, dialog: Any, field: str) -> list[str]:
+    """What a dropdown offers."""
+    from playwright.sync_api import expect
+
+    dialog.get_by_role("combobox", name=field, exact=True).click()
+    expect(form.get_by_role("option").first).to_be_visible()
+    offered = form.get_by_role("option").all_inner_texts()
+    dialog.get_by_role("heading").first.click()  # Escape would close the whole form
+    expect(form.get_by_role("option")).to_have_count(0)
+    return offered
+
+
+def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: Any) -> None:
+    from playwright.sync_api import expect
+
+    dialog = section(form, "Data and policy")
+    expect(dialog.get_by_text("or the path or URI of an image folder, tar")).to_be_visible()
+    suggestions = dialog.get_by_label(re.compile("^Data set")).or_(dialog.locator("input[name=element_dataset]")).first
+    expect(suggestions).to_have_value("digits")
+    assert form.locator("datalist option").evaluate_all("options => options.map(o => o.value)") == ["digits"]
+    policies = sorted(path.stem for path in (running.settings.policies / "augment").glob("*.yaml"))
+    assert choices(form, dialog, "Policy") == policies
+    assert choices(form, dialog, "Delivery mode") == ["online", "offline"]
+
+    dialog = section(form, "Training")
+    expect(dialog.get_by_role("spinbutton", name="Seed")).to_have_value("7")
+
+    dialog = section(form, "Decision")
+    expect(dialog.get_by_text("Whoever triggers the run cannot approve it.")).to_be_visible()
+    assert choices(form, dialog, "Environment") == ["dev", "staging", "production"]
+    assert choices(form, dialog, "Approval") == ["auto: the gate alone decides", "ml-lead: a named person decides"]
+    assert "default" in choices(form, dialog, "Gate")
+    assert "invariances" in choices(form, dialog, "Stress suite")
+
+
+@pytest.fixture(scope="module")
+def asked(running: Any, form: Any, pictures: Any) -> str:
+    """A run with the form's own defaults and a person's approval, when it asks for that."""
+    from playwright.sync_api import expect
+
+    dialog = section(form, "Decision")
+    dialog.get_by_role("combobox", name="Approval", exact=True).click()
+    form.get_by_role("option", name="ml-lead").click()
+    form.screenshot(path=pictures / "form.png")
+    dialog.get_by_role("button", name="Trigger", exact=True).click()
+    expect(form.get_by_text("Dag run has been successfully triggered.")).to_be_visible()
+    run = running.admin.dag_runs(DAG_ID, limit=1)[0]
+    assert (run.triggered_by, run.conf["approval"]) == ("admin", "ml-lead")
+    form.goto("about:blank")  # a page that follows a run takes a third of a core from it
+    running.wait_for_task(run.run_id, QUESTION, {"awaiting_input"}, RUN_S)
+    return run.run_id
+
+
+@pytest.mark.parametrize("user", ["admin", "viewer"])
+def test_neither_who_triggered_the_run_nor_a_viewer_may_answer(running: Any, asked: str, user: str) -> None:
+    (question,) = running.admin.questions(DAG_ID, asked)
+    assert (question.assigned, question.answered_by) == ((LEAD, DEPUTY), None)
+
+    with running.login(user) as person, pytest.raises(ServiceError, match="403"):
+        person.answer(DAG_ID, asked, QUESTION, "Approve")
+
+    assert running.admin.questions(DAG_ID, asked) == [question]
+    assert running.champion("digits") is None
+
+
+@pytest.fixture(scope="module")
+def approved(running: Any, browser: Any, asked: str, pictures: Any) -> str:
+    """The run, after the lead found the question and said yes."""
+    from playwright.sync_api import expect
+
+    page = page_of(running, browser, LEAD)
+    expect(page.get_by_role("button", name="1 Required Actions")).to_be_visible()  # on the first page already
+    page.get_by_role("button", name="Browse").click()
+    page.get_by_role("menuitem", name="Required Actions").click()
+    waiting = page.get_by_role("row").filter(has_text="Approval Required")
+    waiting.get_by_role("link", name="Promote this model to champion?").click()
+    body = page.locator("body")
+    expect(body).to_contain_text("lets the candidate pass")
+    expect(body).to_contain_text("started by admin")
+    expect(page.get_by_role("link", name="Evidence, metrics and pictures in MLflow")).to_have_attribute(
+        "href", re.compile(re.escape(running.mlflow))
+    )
+    page.get_by_role("group").filter(has_text="Kept in the ledger").get_by_role("textbox").fill(REASON)
+    page.screenshot(path=pictures / "approval.png")
+    page.get_by_role("button", name="Approve", exact=True).click()
+    expect(body).to_contain_text(f"from {LEAD}")
+    page.context.close()
+    assert running.wait_for_end(asked, RUN_S) == "success"
+    return asked
+
+
+def test_the_approved_model_is_champion_and_the_ledger_knows_who_and_why(running: Any, approved: str) -> None:
+    assert {task.state for task in running.tasks(approved).values()} == {"success"}
+    state = running.state("digits")
+    assert state["aliases"]["champion"] == "1"
+    entries = {entry.act: entry for entry in Ledger(running.settings.ledger).entries() if approved in entry.key}
+    assert (entries["approve"].actor, entries["approve"].reason) == (LEAD, REASON)
+    assert (entries["promote"].actor, entries["promote"].reason) == (LEAD, REASON)
+    assert entries["decide"].actor == "admin"
+
+
+@pytest.fixture(scope="module")
+def next_run(running: Any, approved: str) -> str:
+    """Another candidate, on its way while people look at the first."""
+    return running.trigger(seed=8, epochs=SHORT, approval="ml-lead")
+
+
+def test_the_report_and_the_mlflow_run_stand_on_the_task(
+    running: Any, browser: Any, approved: str, next_run: str, pictures: Any
+) -> None:
+    from playwright.sync_api import expect
+
+    page = page_of(running, browser, "viewer")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(running.admin.run_url(DAG_ID, approved))
+    page.get_by_role("button", name="Show Graph").click()
+    page.get_by_role("button", name="Expand all task groups").click()
+    expect(page.get_by_role("link", name="train_candidate")).to_be_visible()
+    page.screenshot(path=pictures / "dag.png")
+
+    page.goto(f"{running.admin.run_url(DAG_ID, approved)}/tasks/report/details")
+    expect(page.get_by_role("link", name="MLflow run", exact=True)).to_be_visible()
+    link = page.get_by_role("link", name="Report", exact=True)
+    expect(link).to_be_visible()
+
+    with page.context.expect_page() as opened:  # MLflow in a tab of its own
+        link.click()
+    report = opened.value
+    frame = report.frame_locator("iframe")
+    expect(frame.get_by_text("lets the candidate pass").first).to_be_visible()
+    expect(frame.get_by_text(REASON).first).to_be_visible()
+    report.screenshot(path=pictures / "report_in_mlflow.png")
+    page.context.close()
+
+
+def test_mlflow_shows_metrics_and_pictures(
+    running: Any, browser: Any, approved: str, next_run: str, pictures: Any
+) -> None:
+    from playwright.sync_api import expect
+
+    address = running.links(approved, "report")["MLflow run"]
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(address)
+    expect(page.get_by_role("link", name="stress.candidate.rotation.accuracy")).to_be_attached()
+    expect(page.get_by_role("link", name="candidate", exact=True)).to_be_visible()
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("pictures", exact=True).click()
+    for name in ("contact_sheet", "confusion_candidate", "accuracy_by_severity"):
+        page.get_by_text(f"{name}.png", exact=True).click()
+        picture = page.get_by_role("img", name=f"pictures/{name}.png")
+        expect(picture).to_be_visible()
+        page.wait_for_function("picture => picture.naturalWidth > 200", arg=picture.element_handle())
+    page.screenshot(path=pictures / "mlflow.png")
+    page.context.close()
+
+
+def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> None:
+    running.wait_for_task(next_run, QUESTION, {"awaiting_input"}, RUN_S)
+    before = running.champion("digits")
+    with running.login(DEPUTY) as deputy:
+        deputy.answer(DAG_ID, next_run, QUESTION, "Reject", {"reason": "not before the audit"})
+
+    assert running.wait_for_end(next_run, RUN_S) == "success"
+    assert {name: running.tasks(next_run)[name].state for name in ("approve", "promote", "report")} == {
+        "approve": "skipped", "promote": "skipped", "report": "success",
+    }  # fmt: skip
+    assert running.champion("digits") == before == "1"
+    assert running.state("digits")["aliases"] == {"champion": "1", "challenger": "2"}
+    assert running.admin.xcom(DAG_ID, next_run, "report")["promotion"] == f"not promoted: {DEPUTY} rejected it"
+    last = Ledger(running.settings.ledger).entries()[-1]
+    assert (last.act, last.actor, last.reason) == ("reject", DEPUTY, "not before the audit")
+
+
+def test_clearing_every_task_of_a_finished_run_changes_nothing(running: Any, approved: str, next_run: str) -> None:
+    before, tries = running.state("digits"), running.tasks(approved)
+
+    running.clear(approved, [task for task in tries if task != QUESTION])  # a person is not asked twice
+
+    assert running.wait_for_end(approved, RUN_S) == "success"
+    assert {name for name, task in running.tasks(approved).items() if task.tries == tries[name].tries + 1} == {
+        name for name in tries if name != QUESTION
+    }
+    assert running.state("digits") == before
+    assert Ledger(running.settings.ledger).verify() == []
+
+
+def test_a_conf_of_the_wrong_type_is_refused_before_a_run_exists(running: Any) -> None:
+    before = running.admin.dag_runs(DAG_ID)
+    for conf, name in (({"epochs": "many"}, "epochs"), ({"policy": 5}, "policy"), ({"approval": "nobody"}, "approval")):
+        with pytest.raises(ServiceError, match=f"400 .*{name}"):
+            running.admin.trigger(DAG_ID, conf)
+    assert [run.run_id for run in running.admin.dag_runs(DAG_ID)] == [run.run_id for run in before]
+
+
+def test_an_unknown_key_fails_the_first_task_and_names_the_nearest(running: Any) -> None:
+    before = running.state("digits")
+    run = running.trigger(polcy="digits-none", image_size="")
+
+    assert running.wait_for_end(run, RUN_S) == "failed"
+
+    tasks = running.tasks(run)
+    assert (tasks["ingest"].state, tasks["ingest"].tries) == ("failed", 1)  # refused, so not tried again
+    assert {task.state for name, task in tasks.items() if name != "ingest"} == {"upstream_failed"}
+    message = running.complaints(run)["ingest"][0]
+    assert "polcy" in message
+    assert "Did you mean policy?" in message
+    assert running.state("digits") == before

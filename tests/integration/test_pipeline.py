@@ -1,0 +1,179 @@
+"""Whole runs on the digits without Airflow: real MLflow on SQLite, real training, real gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from augment_ops.cli.runs import run_pipeline
+from augment_ops.content import from_json
+from augment_ops.data.store import Store
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.execute import execute
+from augment_ops.pipeline.graph import STAGES
+from augment_ops.pipeline.policy_stages import Augmentation
+from augment_ops.settings import Settings
+from augment_ops.tracking import MlflowTracker, connect
+from augment_ops.training.result import TrainingResult
+from monitoring.drift_check import DriftReport
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUGMENT_OPS_HOME", str(home))
+        patch.setenv("AUGMENT_OPS_POLICIES", str(ROOT / "policies"))
+        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        yield Settings.from_environment()
+
+
+@pytest.fixture(scope="module")
+def tracker(settings: Settings) -> MlflowTracker:
+    return connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+
+
+@pytest.fixture(scope="module")
+def robust(settings: Settings) -> dict:
+    """The demo's run."""
+    return run_pipeline({"dataset": "digits", "policy": "digits-robust"}, "cli-robust", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def plain(settings: Settings, robust: dict) -> dict:
+    """The same without augmentation, with a champion in place."""
+    return run_pipeline({"dataset": "digits", "policy": "digits-none"}, "cli-none", quiet=True)
+
+
+def test_the_robust_policy_is_promoted(robust: dict, tracker: MlflowTracker) -> None:
+    assert (robust["verdict"], robust["promoted"]) == ("PASS", True)
+    champion = tracker.champion("digits")
+    assert champion is not None
+    assert champion.version == robust["model_version"]
+    assert champion.tags["augment_ops.policy"] == "digits-robust"
+    assert champion.tags["augment_ops.pipeline_run"] == "cli-robust"
+
+
+def test_without_augmentation_the_gate_names_rotation_and_the_champion_stays(
+    robust: dict, plain: dict, tracker: MlflowTracker
+) -> None:
+    assert (plain["verdict"], plain["promoted"], plain["model_version"]) == ("FAIL", False, None)
+    failed = [reason for reason in plain["reasons"] if reason["outcome"] == "fail"]
+    assert "rotation" in {reason["corruption"] for reason in failed}
+    assert all(reason["severity"] for reason in failed if reason["corruption"] == "rotation")
+    champion = tracker.champion("digits")
+    assert champion is not None
+    assert champion.version == robust["model_version"]
+
+
+def test_the_identity_policy_trains_the_control(plain: dict, settings: Settings) -> None:
+    store = Store(settings.store)
+    digests = {
+        role: from_json(TrainingResult, store.get(execute(settings, "cli-none", f"train_{role}").output)).model_digest
+        for role in ("candidate", "control")
+    }
+    assert digests["candidate"] == digests["control"]
+
+
+def test_running_again_changes_nothing(robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker) -> None:
+    before = _state(settings, tracker)
+    again = run_pipeline({"dataset": "digits", "policy": "digits-robust"}, "cli-robust", quiet=True)
+    assert again == robust
+    assert _state(settings, tracker) == before
+
+
+@pytest.mark.parametrize(
+    "stage", ["ingest", "check_augmented", "stress_test", "decide", "approve", "promote", "report"]
+)
+def test_a_stage_that_lost_its_record_leaves_no_second_trace(
+    robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker, stage: str
+) -> None:
+    """As after a kill between a stage's last effect and its record."""
+    before = _state(settings, tracker)
+    record = settings.home / "store" / "documents" / "runs" / "cli-robust" / f"{stage}.json"
+    record.unlink()
+    assert not execute(settings, "cli-robust", stage).reused
+    assert _state(settings, tracker) == before
+
+
+def test_the_report_is_one_self_contained_page(robust: dict) -> None:
+    page = Path(robust["report"])
+    text = page.read_text(encoding="utf-8")
+    assert "PASS" in text
+    assert "digits-robust" in text
+    assert "<script src" not in text
+    assert json.loads(page.with_suffix(".json").read_text())["run_id"] == "cli-robust"
+
+
+def test_offline_delivery_trains_the_same_model(robust: dict, settings: Settings) -> None:
+    store, model = Store(settings.store), {}
+    for delivery in ("online", "offline"):
+        run = f"cli-{delivery}"
+        values = {"dataset": "digits", "policy": "digits-robust", "delivery": delivery, "epochs": 2}
+        run_pipeline(values, run, quiet=True)
+        assert from_json(Augmentation, store.get(execute(settings, run, "augment").output)).mode == delivery
+        trained = from_json(TrainingResult, store.get(execute(settings, run, "train_candidate").output))
+        model[delivery] = trained.model_digest
+    assert model["online"] == model["offline"]
+
+
+def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings, tmp_path: Path) -> None:
+    digits = load_digits()
+    pixels = (digits.images[:400] * (255 / 16) / 2).astype(np.uint8)
+    np.savez(tmp_path / "window.npz", images=pixels, labels=digits.target[:400])
+    values = {"dataset": "digits", "epochs": 1, "production_window": str(tmp_path / "window.npz")}
+    outcome = run_pipeline(values, "cli-drift", quiet=True)
+    report = from_json(DriftReport, Store(settings.store).get(execute(settings, "cli-drift", "check_drift").output))
+    assert report.status == "drift"
+    assert {feature.name for feature in report.features if feature.status == "drift"} >= {"mean", "contrast"}
+    assert {reason["outcome"] for reason in outcome["reasons"] if reason["rule"] == "drift"} == {"warn"}
+    assert len(list(settings.home.glob("mlflow/artifacts/**/drift/evidently.html"))) == 1
+
+
+def test_every_governed_act_is_in_the_ledger(robust: dict, plain: dict, settings: Settings) -> None:
+    ledger = Ledger(settings.ledger)
+    acts = [(entry.act, entry.key.split(":")[0]) for entry in ledger.entries()]
+    assert acts.count(("promote", "cli-robust")) == 1
+    assert acts.count(("train", "cli-robust")) == 2
+    assert ("decide", "cli-none") in acts
+    assert ("promote", "cli-none") not in acts
+    assert ledger.verify() == []
+
+
+def test_all_stages_were_run(robust: dict, settings: Settings) -> None:
+    records = settings.home / "store" / "documents" / "runs" / "cli-robust"
+    assert {path.stem for path in records.iterdir()} == {"run", *(stage.name for stage in STAGES)}
+
+
+def _state(settings: Settings, tracker: MlflowTracker) -> dict:
+    """Everything that a second execution could have doubled."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracker.uri)
+    experiment = client.get_experiment_by_name("augment-ops/digits")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    return {
+        "runs": sorted(run.info.run_id for run in runs),
+        "metrics": {run.info.run_id: run.data.metrics for run in runs},
+        "points": {
+            run.info.run_id: sum(len(client.get_metric_history(run.info.run_id, key)) for key in run.data.metrics)
+            for run in runs
+        },
+        "versions": sorted(
+            (version.name, version.version)
+            for version in client.search_model_versions()
+            if version.name == "digits-classifier"
+        ),
+        "aliases": client.get_registered_model("digits-classifier").aliases,
+        "models": len(client.search_logged_models([experiment.experiment_id])),
+        "ledger": [entry.hash for entry in Ledger(settings.ledger).entries()],
+    }

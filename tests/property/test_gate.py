@@ -1,0 +1,231 @@
+"""Attempts to fool the gate: whatever is done to good evidence or good rules, only what deserves it passes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from augment_ops.gate.decide import decide
+from augment_ops.gate.decision import Evidence
+from augment_ops.gate.rules import GateRules, load
+from augment_ops.stress.report import Cell, StressReport
+
+RULES = load(Path(__file__).resolve().parents[2] / "policies" / "gates" / "default.yaml")
+ADDRESSES = [("clean", 0), *((c, s) for c in RULES.invariance.corruptions for s in RULES.invariance.severities)]
+ROLES = ("candidate", "control", "champion")
+ODD_NUMBERS = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e308]),
+)
+
+
+def make_cell(role, corruption, severity, right, class_n) -> Cell:
+    n = sum(class_n)
+    return Cell(
+        role=role,
+        corruption=corruption,
+        severity=severity,
+        n=n,
+        accuracy=sum(right) / n,
+        class_n=tuple(class_n),
+        class_recall=tuple(k / m if m else None for k, m in zip(right, class_n, strict=True)),
+    )
+
+
+def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
+    roles = ROLES if champion else ROLES[:2]
+    report = StressReport(
+        suite="invariances",
+        suite_digest="a" * 64,
+        snapshot_digest="b" * 64,
+        classes=tuple("abcdefgh"[: len(class_n)]),
+        models={role: str(index) * 64 for index, role in enumerate(roles)},
+        champion_version="4" if champion else None,
+        cells=tuple(make_cell(r, c, s, right_of(r, c, s), class_n) for c, s in ADDRESSES for r in roles),
+        confusion={},
+        flipped=(),
+    )
+    return Evidence(
+        snapshot_digest="b" * 64,
+        policy_digest="f" * 64,
+        suite_digest="a" * 64,
+        candidate_digest="0" * 64,
+        control_digest="1" * 64,
+        candidate_policy_digest="f" * 64,
+        trained_on={"candidate": "b" * 64, "control": "b" * 64},
+        data_quality="ok",
+        augmented_quality="ok",
+        stress=report,
+        champion_version="4" if champion else None,
+        data_wait_share=0.01,
+        augment_p95_ms=0.5,
+        budget_p95_ms=1.0,
+        drift_status="ok",
+        documents={"stress_test": "2" * 64},
+    )
+
+
+GOOD = make_evidence(lambda role, corruption, severity: (95, 95, 95))
+
+
+def with_cells(cells, evidence=GOOD) -> Evidence:
+    return replace(evidence, stress=replace(evidence.stress, cells=tuple(cells)))
+
+
+def deserves_to_pass(evidence: Evidence) -> bool:
+    """The rules of policies/gates/default.yaml once more, written as plainly as can be, in whole samples."""
+    cells = {(c.role, c.corruption, c.severity): c for c in evidence.stress.cells}
+    clean = cells["candidate", "clean", 0]
+    if clean.n < 200 or min(clean.class_n) < 20:
+        return False
+    right = {a: sum(round(r * n) for r, n in zip(c.class_recall, c.class_n, strict=True)) for a, c in cells.items()}
+    for (role, corruption, _), found in cells.items():
+        if role != "candidate":
+            continue
+        if 100 * (right["candidate", "clean", 0] - right[found.role, found.corruption, found.severity]) >= 15 * clean.n:
+            return False
+        floor = 0.6 if corruption == "clean" else 0.4
+        if any(recall < floor for recall in found.class_recall):
+            return False
+    if evidence.champion_version is None:
+        return True
+    lost = right["champion", "clean", 0] - right["candidate", "clean", 0]
+    stressed = sum(right["champion", c, s] - right["candidate", c, s] for c, s in ADDRESSES[1:])
+    return 100 * lost <= 2 * clean.n and 100 * stressed <= 2 * clean.n * (len(ADDRESSES) - 1)
+
+
+def test_the_good_evidence_passes():
+    """Otherwise everything below would hold for a gate that refuses all."""
+    assert decide(RULES, GOOD).verdict == "PASS"
+    assert deserves_to_pass(GOOD)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_the_verdict_is_that_of_the_rules_written_plainly(data):
+    class_n = data.draw(st.lists(st.integers(15, 150), min_size=2, max_size=4))
+    clean = [data.draw(st.integers(int(0.55 * n), n)) for n in class_n]
+    base = data.draw(st.sampled_from([0.0, 0.02, 0.05]))
+    odd = data.draw(st.dictionaries(st.sampled_from(ADDRESSES), st.floats(0, 0.5), max_size=3))
+    ahead = data.draw(st.floats(-0.05, 0.05))
+
+    def right_of(role, corruption, severity):
+        loss = (0 if corruption == "clean" else base) + (
+            odd.get((corruption, severity), 0) if role == "candidate" else 0
+        )
+        gain = ahead if role == "champion" else 0
+        return [min(n, max(0, round(k - (loss - gain) * n))) for k, n in zip(clean, class_n, strict=True)]
+
+    evidence = make_evidence(right_of, class_n, champion=data.draw(st.booleans()))
+    assert (decide(RULES, evidence).verdict == "PASS") == deserves_to_pass(evidence)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_no_change_of_one_number_in_a_cell_gets_past_the_gate(data):
+    """A number is changed alone, so the cell contradicts itself or the others: never PASS, unless nothing changed."""
+    index = data.draw(st.integers(0, len(GOOD.stress.cells) - 1))
+    old = GOOD.stress.cells[index]
+    name = data.draw(st.sampled_from(["accuracy", "recall", "n", "class_n", "severity", "drop", "repeat"]))
+    cells = list(GOOD.stress.cells)
+    if name == "accuracy":
+        value = data.draw(ODD_NUMBERS)
+        assume(not abs(value - old.accuracy) <= 1e-6)
+        cells[index] = replace(old, accuracy=value)
+    elif name == "recall":
+        value = data.draw(st.one_of(st.none(), ODD_NUMBERS))
+        assume(value is None or not abs(value - 0.95) <= 3e-6)
+        cells[index] = replace(old, class_recall=(0.95, value, 0.95))
+    elif name in {"n", "class_n"}:
+        value = data.draw(st.one_of(st.integers(), ODD_NUMBERS))
+        change = {"n": value} if name == "n" else {"class_n": (100, value, 100)}
+        assume(value != (300 if name == "n" else 100))
+        cells[index] = replace(old, **change)
+    elif name == "severity":
+        value = data.draw(st.integers(-3, 9))
+        assume(value != old.severity)
+        cells[index] = replace(old, severity=value)
+    elif name == "drop":
+        del cells[index]
+    else:
+        cells.insert(data.draw(st.integers(0, len(cells))), old)
+    assert decide(RULES, with_cells(cells)).verdict == "ERROR"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_no_single_field_of_the_evidence_can_be_emptied_or_replaced(data):
+    name = data.draw(st.sampled_from([f.name for f in fields(Evidence)]))
+    odd = st.one_of(st.none(), st.just(""), st.text(max_size=5), st.just("9" * 64))
+    value = {
+        "stress": st.none(),
+        "documents": st.dictionaries(st.text(), st.text(max_size=5), max_size=2),
+        "data_wait_share": st.one_of(st.none(), ODD_NUMBERS.filter(lambda x: not 0 <= x <= 1)),
+        "augment_p95_ms": st.one_of(st.none(), ODD_NUMBERS.filter(lambda x: not 0 <= x < 3)),
+        "budget_p95_ms": st.one_of(st.none(), ODD_NUMBERS.filter(lambda x: not x > 0.2)),
+        "trained_on": st.dictionaries(st.sampled_from(["candidate", "control"]), odd, max_size=2),
+    }.get(name, odd.filter(lambda x: x not in {"ok", "warn", "drift", "4"}))
+    broken = replace(GOOD, **{name: data.draw(value)})
+    assert decide(RULES, broken).verdict != "PASS"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(range(len(GOOD.stress.cells))), unique=True, max_size=123))
+def test_a_report_with_only_some_of_its_cells_never_passes(kept):
+    assume(len(kept) < len(GOOD.stress.cells))
+    cells = [GOOD.stress.cells[i] for i in kept]
+    assert decide(RULES, with_cells(cells)).verdict == "ERROR"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(GOOD.stress.cells))
+def test_the_order_of_cells_does_not_matter(cells):
+    assert decide(RULES, with_cells(cells)).verdict == "PASS"
+
+
+BAD = make_evidence(lambda role, corruption, severity: (10, 100, 100) if role == "candidate" else (95, 95, 95))
+LEAVES = [
+    (section, name)
+    for section in ("invariance", "class_recall", "champion", "control", "data_wait", "budget", "drift")
+    for name in type(getattr(RULES, section)).model_fields
+]
+ANYTHING = st.one_of(
+    ODD_NUMBERS,
+    st.integers(),
+    st.none(),
+    st.booleans(),
+    st.text(max_size=5),
+    st.just(()),
+    st.lists(st.integers(), max_size=3),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(LEAVES), ANYTHING)
+def test_no_threshold_lets_a_broken_class_pass_by_the_loader_or_around_it(leaf, value):
+    """Recall 10% in one class, clean and everywhere: only a floor below that could pass it."""
+    section, name = leaf
+    assume(not (section == "class_recall" and isinstance(value, float) and 0 < value <= 0.1))
+    content = RULES.model_dump()
+    content[section][name] = value
+    loose = RULES.model_copy(update={section: getattr(RULES, section).model_copy(update={name: value})})
+    try:
+        GateRules.model_validate(content)
+        valid = True
+    except ValidationError:
+        valid = False
+    for evidence in (BAD, GOOD):
+        decision = decide(loose, evidence)
+        assert valid or decision.verdict == "ERROR"
+    assert decide(loose, BAD).verdict != "PASS"
+
+
+@pytest.mark.parametrize("evidence", [None, GOOD, BAD])
+def test_an_empty_rule_set_passes_nothing(evidence):
+    assert decide(GateRules.model_construct(), evidence).verdict == "ERROR"

@@ -1,0 +1,63 @@
+"""A snapshot that was altered is never read as if it were whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot, SnapshotManifest, document_name
+from augment_ops.data.store import Store
+from augment_ops.errors import DataError, StoreError
+
+
+@pytest.fixture
+def manifest(images: Path, store: Store) -> SnapshotManifest:
+    return ingest(str(images), store)
+
+
+def test_an_unknown_digest_says_what_to_do(store: Store) -> None:
+    with pytest.raises(DataError, match="ingest the data set"):
+        Snapshot.open(store, sha256_hex(b"never"))
+
+
+def test_a_manifest_that_is_not_one_is_refused(store: Store, manifest: SnapshotManifest) -> None:
+    store.put_document(document_name(manifest.digest), b"{}")
+    with pytest.raises(StoreError, match="SnapshotManifest"):
+        Snapshot.open(store, manifest.digest)
+
+
+def test_a_manifest_under_another_name_is_refused(store: Store, manifest: SnapshotManifest) -> None:
+    other = sha256_hex(b"other")
+    store.put_document(document_name(other), canonical_json(manifest))
+    with pytest.raises(StoreError, match="the manifest of snapshot"):
+        Snapshot.open(store, other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: dataclasses.replace(m, classes=("dog", "cat")),
+        lambda m: dataclasses.replace(m, image_shape=(5, 6, 1)),
+        lambda m: dataclasses.replace(m, dataset="other"),
+    ],
+)
+def test_a_manifest_changed_by_hand_is_found_out(
+    store: Store, manifest: SnapshotManifest, change: Callable[[SnapshotManifest], SnapshotManifest]
+) -> None:
+    store.put_document(document_name(manifest.digest), canonical_json(change(manifest)))
+    with pytest.raises(StoreError, match="another digest"):
+        _ = Snapshot.open(store, manifest.digest).index
+
+
+def test_altered_pixels_are_found_out(store: Store, manifest: SnapshotManifest) -> None:
+    path = store.local(manifest.images)
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="altered"):
+        Snapshot.open(store, manifest.digest).split("train")

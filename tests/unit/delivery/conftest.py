@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augment_ops.data.store import Store
+from augment_ops.delivery.batches import Batch
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.policy.spec import Policy
+
+HEAD = """\
+name: tested
+version: 1.0.0
+modality: image
+domain: general
+owner: tests
+description: For tests.
+budget: {p95_ms: 1.0, at: [8, 8, 1]}
+transforms:
+"""
+N = 61
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def augmenter() -> Augmenter:
+    """Draws from NumPy, `random` and OpenCV, another number of times for every sample."""
+    steps = "[Affine: {rotate: [-20, 20], p: 0.7}, CoarseDropout: {}, GaussNoise: {std_range: [0.05, 0.2], p: 0.9}]"
+    return Augmenter(Policy.from_text(f"{HEAD}  {steps}\n"), 7)
+
+
+@pytest.fixture
+def noise() -> Augmenter:
+    return Augmenter(Policy.from_text(f"{HEAD}  - GaussNoise: {{std_range: [0.1, 0.2], p: 1.0}}\n"), 7)
+
+
+@pytest.fixture
+def wrong() -> Augmenter:
+    """Refuses grey images."""
+    return Augmenter(Policy.from_text(f"{HEAD}  - ISONoise: {{p: 1.0}}\n"), 7)
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    """61 different images 8×8×1."""
+    y, x = np.mgrid[0:8, 0:8]
+    return np.stack([(20 * y + 15 * x + 19 * n) % 256 for n in range(N)]).astype(np.uint8)[..., None]
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    return (np.arange(N) % 3).astype(np.int64)
+
+
+@pytest.fixture
+def ids() -> tuple[str, ...]:
+    return tuple(f"{n:03d}" for n in range(N))
+
+
+@pytest.fixture
+def by_row() -> Callable[[Iterable[Batch]], dict[int, bytes]]:
+    """Row → bytes of its image; every row once."""
+
+    def collect(batches: Iterable[Batch]) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for batch in batches:
+            for row, image in zip(batch.rows.tolist(), batch.images, strict=True):
+                assert row not in found
+                found[row] = image.tobytes()
+        return found
+
+    return collect
+
+
+@pytest.fixture
+def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
+    """While it holds, the operating system refuses to let any file grow beyond so many bytes."""
+
+    @contextlib.contextmanager
+    def limited(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return limited

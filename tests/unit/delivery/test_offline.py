@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.data.store import Store
+from augment_ops.delivery import offline
+from augment_ops.delivery.offline import ShardBatches, ShardManifest, materialise
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.errors import StoreError, TransformError
+
+SNAPSHOT = "5" * 64
+
+
+@pytest.fixture
+def make(store, images, ids, augmenter):
+    def write(epochs=3, **other):
+        given = {"into": store, "augmenter": augmenter, "snapshot_digest": SNAPSHOT, "split": "train", **other}
+        return materialise(
+            given["into"], images, ids, given["augmenter"], snapshot_digest=given["snapshot_digest"],
+            split=given["split"], epochs=epochs,
+        )  # fmt: skip
+
+    return write
+
+
+def files(store) -> list[Path]:
+    return [path for path in Path(store.uri).rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 256])
+def test_offline_gives_the_batches_that_online_gives(make, store, images, labels, ids, augmenter, batch_size):
+    shards = ShardBatches(store, make(), labels, seed=7, batch_size=batch_size)
+    online = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=batch_size, workers=0)
+    for epoch in range(3):
+        pairs = list(zip(shards.epoch(epoch), online.epoch(epoch), strict=True))
+        for one, other in pairs:
+            assert (one.images == other.images).all()
+            assert (one.labels == other.labels).all()
+            assert (one.rows == other.rows).all()
+            assert one.images.dtype == np.uint8
+            assert type(one.images) is np.ndarray
+            one.images[:] = 0  # belongs to the consumer: the shard on disk keeps its bytes
+    shards.close()
+
+
+def test_a_shard_does_not_depend_on_the_size_of_blocks(make, monkeypatch, tmp_path):
+    whole = make(epochs=1)
+    monkeypatch.setattr(offline, "_BLOCK_BYTES", 5 * 64)  # five images at a time
+    assert make(epochs=1, into=Store(str(tmp_path / "other"))).shards == whole.shards
+
+
+def test_the_manifest_says_what_decides_the_bytes(make, noise, images):
+    manifest = make()
+    assert manifest.shape == images.shape
+    assert manifest.policy_digest != noise.policy.digest
+    assert (manifest.seed, manifest.split, manifest.snapshot_digest) == (7, "train", SNAPSHOT)
+    assert len(set(manifest.shards)) == 3
+    assert from_json(ShardManifest, canonical_json(manifest)) == manifest
+    others = [
+        make(epochs=2),
+        make(augmenter=noise),
+        make(augmenter=Augmenter(noise.policy, 8)),
+        make(snapshot_digest="6" * 64),
+        make(split="test"),
+    ]
+    assert len({manifest.digest, *(other.digest for other in others)}) == 6
+
+
+def test_another_engine_makes_its_own_shards(make, monkeypatch):
+    before = make(epochs=1)
+    monkeypatch.setattr(Augmenter, "engine", "another/1")
+    after = make(epochs=1)
+    assert after.digest != before.digest
+    assert after.augment_s[0] > 0  # made, not found
+
+
+def test_what_is_there_is_not_made_again(make, store, monkeypatch):
+    first = make(epochs=2)
+    before = {path: path.stat().st_mtime_ns for path in files(store)}
+    called = []
+    monkeypatch.setattr(Augmenter, "__call__", lambda *args: called.append(args))
+    again = make(epochs=2)
+    assert not called
+    assert (again.shards, again.digest, again.augment_s) == (first.shards, first.digest, (0.0, 0.0))
+    assert {path: path.stat().st_mtime_ns for path in files(store)} == before
+
+
+def test_more_epochs_keep_the_first_ones(make):
+    assert make(epochs=3).shards[:2] == make(epochs=2).shards
+
+
+def test_a_shard_that_is_gone_is_made_again(make, store, labels):
+    manifest = make()
+    store.local(manifest.shards[1]).unlink()
+    with pytest.raises(StoreError, match="run the stage that makes it again"):
+        list(ShardBatches(store, manifest, labels, seed=7, batch_size=8).epoch(1))
+    assert make().shards == manifest.shards
+    assert len(list(ShardBatches(store, manifest, labels, seed=7, batch_size=8).epoch(1))) == 8
+
+
+def test_an_altered_shard_is_refused(make, store, labels):
+    manifest = make(epochs=1)
+    path = store.local(manifest.shards[0])
+    path.write_bytes(b"\x00" + path.read_bytes()[1:])
+    with pytest.raises(StoreError, match="sha256"):
+        list(ShardBatches(store, manifest, labels, seed=7, batch_size=8).epoch(0))
+
+
+def test_an_epoch_beyond_the_shards_is_refused(make, store, labels):
+    source = ShardBatches(store, make(epochs=2), labels, seed=7, batch_size=8)
+    with pytest.raises(StoreError, match="2 epochs; expected at least 3"):
+        list(source.epoch(2))
+
+
+def test_progress_counts_whole_epochs(store, images, ids, augmenter):
+    seen = []
+    materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="t", epochs=3, progress=seen.append)
+    assert seen == [0, 1, 2]
+
+
+def test_a_disk_that_fills_up_leaves_whole_shards_only(make, store, files_up_to, monkeypatch):
+    """61 images are 3,904 bytes a shard; the operating system itself refuses the write."""
+    first = make(epochs=1)
+    before = sorted(files(store))
+    with files_up_to(2000), pytest.raises(StoreError):
+        make(epochs=3)
+    assert sorted(files(store)) == before
+    whole = make(epochs=3)  # space again: goes on after the last whole shard
+    assert whole.shards[0] == first.shards[0]
+    assert whole.augment_s[0] == 0
+    assert min(whole.augment_s[1:]) > 0
+
+
+def test_no_space_left_is_said_with_the_size(make, store, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError, match=r"no space left on the device \(3,904 bytes were to be written\)"):
+        make(epochs=1)
+    assert files(store) == []
+
+
+def test_nothing_is_left_where_a_transform_refuses(make, store, wrong):
+    with pytest.raises(TransformError):
+        make(augmenter=wrong)
+    assert files(store) == []

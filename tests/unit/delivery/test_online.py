@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import multiprocessing
+import random
+
+import cv2
+import numpy as np
+import pytest
+
+from augment_ops.delivery.batches import batch_rows
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.key import KeyedStream
+from augment_ops.errors import TransformError
+
+
+@pytest.fixture
+def online(images, labels, ids):
+    sources = []
+
+    def make(augmenter, workers, batch_size=7, **other):
+        given = {"images": images, "labels": labels, "ids": ids, **other}
+        source = OnlineBatches(
+            given["images"], given["labels"], given["ids"], augmenter, seed=7, batch_size=batch_size, workers=workers
+        )
+        sources.append(source)
+        return source
+
+    yield make
+    for source in sources:
+        source.close()
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_bytes_and_order_do_not_depend_on_workers_or_batches(online, augmenter, images, ids, by_row, workers):
+    for batch_size in (7, 64) if workers else (1, 7, 64, 256):
+        source = online(augmenter, workers, batch_size)
+        for epoch in (0, 1, 5):
+            batches = list(source.epoch(epoch))
+            rows = batch_rows(7, epoch, len(ids), batch_size)
+            assert [b.rows.tolist() for b in batches] == [r.tolist() for r in rows]
+            found = by_row(batches)
+            expected = augmenter(images, ids, epoch)
+            assert found == {row: image.tobytes() for row, image in enumerate(expected)}
+        source.close()
+
+
+def test_spawned_workers_give_the_same_bytes(online, augmenter, images, ids, by_row):
+    method = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        found = by_row(online(augmenter, 1).epoch(3))
+    finally:
+        multiprocessing.set_start_method(method, force=True)
+    assert found == {row: image.tobytes() for row, image in enumerate(augmenter(images, ids, 3))}
+
+
+def constant_epochs(source, epochs=3):
+    return [image.tobytes() for epoch in range(epochs) for batch in source.epoch(epoch) for image in batch.images]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_nothing_repeats_across_epochs_and_workers(online, noise, labels, workers):
+    """The classic failure: every worker starts each epoch with the same random state."""
+    seen = constant_epochs(online(noise, workers, images=np.full((len(labels), 8, 8, 1), 128, np.uint8)))
+    assert len(set(seen)) == len(seen) == 3 * len(labels)
+
+
+def test_the_test_above_fails_without_keys(online, noise, labels, monkeypatch):
+    monkeypatch.setattr(KeyedStream, "seat", lambda self, key, transform=0: None)
+    seen = constant_epochs(online(noise, 2, images=np.full((len(labels), 8, 8, 1), 128, np.uint8)))
+    assert len(set(seen)) <= 0.6 * len(seen)  # both workers emit one stream
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_global_random_state_is_not_touched(online, augmenter, workers):
+    import torch
+
+    before = random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()
+    source = online(augmenter, workers)
+    for epoch in range(2):
+        list(source.epoch(epoch))
+    after = random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().numpy().tobytes()
+    assert after == before
+
+
+def test_without_an_augmenter_the_originals_come(online, images, labels, by_row):
+    source = online(None, 0)
+    batches = list(source.epoch(0))
+    assert by_row(batches) == {row: image.tobytes() for row, image in enumerate(images)}
+    assert all((batch.labels == labels[batch.rows]).all() for batch in batches)
+    assert {batch.augment_s for batch in batches} == {0.0}
+
+
+def test_batches_are_the_consumers_own_memory(online, images):
+    read_only = images.copy()
+    read_only.flags.writeable = False
+    for batch in online(None, 0, images=read_only).epoch(0):
+        batch.images[:] = 0  # would raise, or change what the next epoch sees
+    assert read_only.any()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_an_error_arrives_as_itself(online, wrong, workers):
+    with pytest.raises(TransformError, match=r"transforms\[0\]\.ISONoise, sample \d\d\d") as caught:
+        list(online(wrong, workers).epoch(0))
+    assert caught.value.faults[0].where.startswith("transforms[0].ISONoise")
+
+
+def test_an_epoch_that_was_left_midway_does_not_leak_into_the_next(online, augmenter, by_row, images, ids):
+    source = online(augmenter, 2)
+    abandoned = source.epoch(0)
+    next(abandoned)
+    assert by_row(source.epoch(1)) == {row: image.tobytes() for row, image in enumerate(augmenter(images, ids, 1))}
+
+
+def test_close_ends_the_workers_whoever_holds_the_batches(online, augmenter):
+    source = online(augmenter, 2)
+    held = source.epoch(0)
+    next(held)
+    assert len(multiprocessing.active_children()) == 2
+    source.close()
+    assert multiprocessing.active_children() == []
+    source.close()  # again is nothing
+
+
+def test_workers_start_although_opencv_has_threads_here(images, labels, ids, augmenter, by_row):
+    """Large images make OpenCV start threads; a forked child that then changes their number waits for them forever."""
+    cv2.setNumThreads(2)
+    large = np.zeros((512, 512, 3), np.uint8)
+    cv2.warpAffine(large, np.array([[0.9, 0.1, 3], [-0.1, 0.9, 4]], np.float32), (512, 512))
+    cv2.GaussianBlur(large, (9, 9), 2)
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=32, workers=1)
+    source._loader.timeout = 20  # seconds until torch gives up on a worker
+    assert cv2.getNumThreads() == 1  # the hang itself comes about every other time
+    try:
+        assert len(by_row(source.epoch(0))) == len(ids)
+    finally:
+        source.close()
+
+
+def test_workers_start_once(online, augmenter):
+    source = online(augmenter, 1)
+    list(source.epoch(0))
+    (first,) = multiprocessing.active_children()
+    list(source.epoch(1))
+    (second,) = multiprocessing.active_children()
+    assert first.pid == second.pid

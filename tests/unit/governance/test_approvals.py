@@ -1,0 +1,90 @@
+"""Approvals: who may answer, which ways an environment allows, and files that are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from augment_ops.errors import GovernanceError, InputError, PolicyError
+from augment_ops.governance import Approvals
+
+POLICIES = Path(__file__).parents[3] / "policies"
+APPROVERS = """
+version: 1
+roles:
+  ml-lead: [{id: ada, name: Ada}, {id: bob, name: Bob}]
+  solo: [{id: eve, name: Eve}]
+"""
+ENVIRONMENTS = """
+version: 1
+environments:
+  development: {approvals: [auto, ml-lead]}
+  production: {approvals: [ml-lead]}
+"""
+
+
+def load(folder: Path, approvers: str = APPROVERS, environments: str = ENVIRONMENTS) -> Approvals:
+    (folder / "approvers.yaml").write_text(approvers)
+    (folder / "environments.yaml").write_text(environments)
+    return Approvals.load(folder)
+
+
+def test_shipped_files_let_the_gate_decide_alone_only_below_production() -> None:
+    approvals = Approvals.load(POLICIES)
+    assert [name for name in approvals.environments if "auto" not in approvals.ways(name)] == ["production"]
+    assert len(approvals.people("ml-lead")) >= 2, "with one person, a run that this person triggers cannot be approved"
+
+
+def test_holder_who_did_not_trigger_may_approve(tmp_path: Path) -> None:
+    approvals = load(tmp_path)
+    assert approvals.may_approve("ml-lead", "ada", "bob").name == "Ada"
+    assert approvals.may_approve("ml-lead", "ada", None).name == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("role", "person", "trigger", "fix"),
+    [
+        ("ml-lead", "ada", "ada", "ask bob to answer"),
+        ("ml-lead", "mallory", "ada", "ask one of bob to answer"),
+        ("solo", "eve", "eve", "add a second person"),
+        ("ml-led", "ada", "bob", "Did you mean ml-lead?"),
+    ],
+)
+def test_refusals_say_what_to_do_next(tmp_path: Path, role: str, person: str, trigger: str, fix: str) -> None:
+    with pytest.raises(GovernanceError) as caught:
+        load(tmp_path).may_approve(role, person, trigger)
+    assert fix in caught.value.faults[0].fix
+
+
+def test_environment_refuses_a_way_it_does_not_allow(tmp_path: Path) -> None:
+    approvals = load(tmp_path)
+    approvals.check_way("development", "auto")
+    with pytest.raises(GovernanceError, match="choose approval ml-lead"):
+        approvals.check_way("production", "auto")
+    with pytest.raises(InputError, match="Did you mean production"):
+        approvals.check_way("producton", "auto")
+
+
+def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
+    broken = "version: 2\nroles:\n  ml-lead: []\nextra: 1\n"
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, approvers=broken)
+    assert {fault.where for fault in caught.value.faults} == {"version", "roles.ml-lead", "extra"}
+
+
+def test_approval_without_a_role_behind_it_is_a_fault(tmp_path: Path) -> None:
+    environments = "version: 1\nenvironments:\n  production: {approvals: [ml-leed]}\n"
+    with pytest.raises(PolicyError, match="Did you mean ml-lead"):
+        load(tmp_path, environments=environments)
+
+
+@pytest.mark.parametrize("text", ["roles: [", ""])
+def test_unreadable_yaml_is_a_policy_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PolicyError, match=r"approvers\.yaml"):
+        load(tmp_path, approvers=text)
+
+
+def test_absent_file_is_a_policy_error(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"approvers\.yaml"):
+        Approvals.load(tmp_path)

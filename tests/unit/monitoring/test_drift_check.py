@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.errors import DataError, PolicyError
+from monitoring.drift_check import DriftReport, Sample, check_drift
+from monitoring.evidently_page import render_page
+from monitoring.image_features import image_features
+from monitoring.rules import DriftRules
+
+DEFAULT = Path(__file__).resolve().parents[3] / "policies/drift/default.yaml"
+RULES = DriftRules.load(DEFAULT)
+CLASSES = tuple("abcd")
+
+
+def pictures(n: int, seed: int, *, gain: float = 1.0, blur: bool = False, labelled: bool = True) -> Sample:
+    generator = np.random.Generator(np.random.Philox(key=[seed, 11]))
+    level = generator.normal(90, 20, size=(n, 1, 1, 1))
+    pixels = level + generator.normal(0, 20, size=(n, 12, 12, 1))
+    if blur:
+        pixels = (pixels + np.roll(pixels, 1, 1) + np.roll(pixels, 1, 2) + np.roll(pixels, (1, 1), (1, 2))) / 4
+    images = np.clip(pixels * gain, 0, 255).astype(np.uint8)
+    return Sample(f"digest-{seed}", images, generator.integers(0, 4, n) if labelled else None)
+
+
+def status_of(report: DriftReport) -> dict[str, str]:
+    return {f.name: f.status for f in report.features}
+
+
+def test_no_window_is_said():
+    report = check_drift(pictures(300, 1), None, RULES, CLASSES)
+    assert (report.status, report.window_digest, report.n_window) == ("no-window", None, 0)
+    assert "No production window yet" in report.message
+
+
+def test_the_same_source_is_ok_and_every_feature_is_reported():
+    report = check_drift(pictures(2000, 1), pictures(400, 2), RULES, CLASSES)
+    assert report.status == "ok", report.message
+    assert set(status_of(report)) == set(RULES.features)
+    assert (report.n_reference, report.n_window) == (2000, 400)
+
+
+def test_brighter_pictures_drift_in_mean_and_blurred_ones_in_sharpness():
+    reference = pictures(2000, 1)
+    bright = check_drift(reference, pictures(400, 2, gain=1.5), RULES, CLASSES)
+    assert bright.status == "drift"
+    assert status_of(bright)["mean"] == "drift"
+    assert status_of(bright)["class-mix"] == "ok"
+    blurred = check_drift(reference, pictures(400, 2, blur=True), RULES, CLASSES)
+    assert status_of(blurred)["sharpness"] == "drift"
+    assert status_of(blurred)["mean"] == "ok"
+    assert "sharpness" in blurred.message
+
+
+def test_too_few_is_insufficient_not_ok():
+    report = check_drift(pictures(2000, 1), pictures(60, 2, gain=2.0), RULES, CLASSES)
+    assert report.status == "insufficient"
+    assert str(RULES.min_n) in report.message
+
+
+def test_a_window_without_labels_says_that_the_class_mix_was_not_measured():
+    report = check_drift(pictures(2000, 1), pictures(400, 2, labelled=False), RULES, CLASSES)
+    assert report.status == "ok"
+    assert report.not_measured == ("class-mix: the window has no labels",)
+
+
+def test_another_image_shape_is_drift():
+    window = pictures(400, 2)
+    smaller = Sample("small", window.images[:, :6, :6], window.labels)
+    report = check_drift(pictures(2000, 1), smaller, RULES, CLASSES)
+    assert report.status == "drift"
+    assert "12 × 12 × 1" in report.features[0].message
+
+
+def test_labels_that_do_not_match_the_images_are_refused():
+    side = pictures(300, 1)
+    with pytest.raises(DataError, match="299 labels for 300 images"):
+        check_drift(pictures(300, 2), Sample("x", side.images, side.labels[:-1]), RULES, CLASSES)
+
+
+def test_false_alarms_of_the_whole_check_at_200_are_rare():
+    reference = pictures(1000, 1)
+    alarms = [check_drift(reference, pictures(RULES.min_n, 100 + i), RULES, CLASSES).status for i in range(60)]
+    assert alarms.count("ok") >= 59, alarms
+
+
+def test_the_report_survives_a_round_trip():
+    report = check_drift(pictures(2000, 1), pictures(400, 2, gain=1.5), RULES, CLASSES)
+    assert from_json(DriftReport, canonical_json(report)) == report
+
+
+def test_features_of_known_pictures():
+    flat = np.full((1, 8, 8, 1), 40, np.uint8)
+    steps = np.zeros((1, 8, 8, 1), np.uint8)
+    steps[:, :, 4:] = 200
+    features = image_features(np.concatenate([flat, steps]))
+    assert features["mean"].tolist() == [40.0, 100.0]
+    assert features["contrast"].tolist() == [0.0, 100.0]
+    assert features["sharpness"][0] == 0.0
+    # Laplacian of a vertical step of 200 over 6 interior columns: +200, −200 and four zeros.
+    assert features["sharpness"][1] == pytest.approx(200 * np.sqrt(2 / 6))
+
+
+def test_features_of_colour_weigh_green_most_and_do_not_depend_on_blocks(monkeypatch):
+    green = np.zeros((5, 4, 4, 3), np.uint8)
+    green[..., 1] = 100
+    assert image_features(green)["mean"] == pytest.approx([58.7] * 5)
+    images = pictures(40, 5).images
+    whole = image_features(images)
+    monkeypatch.setattr("monitoring.image_features._VALUES_AT_ONCE", 7 * 144)
+    for name, values in image_features(images).items():
+        assert np.array_equal(values, whole[name])
+
+
+def test_features_refuse_floats_and_tiny_pictures_have_no_sharpness():
+    with pytest.raises(DataError, match="uint8"):
+        image_features(np.zeros((2, 4, 4, 1), np.float32))
+    assert np.isnan(image_features(np.zeros((2, 2, 2, 1), np.uint8))["sharpness"]).all()
+
+
+def test_a_faulty_file_lists_all_its_faults(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(DEFAULT.read_text().replace("min_n: 200", "min_n: 1").replace("bins: 10", "bin: 10"))
+    with pytest.raises(PolicyError) as caught:
+        DriftRules.load(path)
+    assert {f.where for f in caught.value.faults} >= {"min_n", "bins", "bin"}
+
+
+def test_limits_in_the_wrong_order_are_refused(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(DEFAULT.read_text().replace("warn_psi: 0.10", "warn_psi: 0.9"))
+    with pytest.raises(PolicyError, match="must not lie above"):
+        DriftRules.load(path)
+
+
+def test_the_digest_ignores_comments_and_nothing_else(tmp_path):
+    path = tmp_path / "default.yaml"
+    path.write_text(DEFAULT.read_text() + "\n# a remark\n")
+    assert DriftRules.load(path).digest == RULES.digest
+    path.write_text(DEFAULT.read_text().replace("min_n: 200", "min_n: 201"))
+    assert DriftRules.load(path).digest != RULES.digest
+
+
+def test_evidently_gives_a_page_where_its_own_checks_would_end(tmp_path):
+    reference, window = image_features(pictures(300, 1).images), image_features(pictures(300, 2, gain=1.5).images)
+    window["mean"][:50] = np.inf
+    window["contrast"][:] = np.nan  # left out
+    reference["class-mix"] = window["class-mix"] = np.array(list("abc") * 100)
+    page = render_page(reference, window)
+    assert "sharpness" in page
+    assert "class-mix" in page
+    assert 'src="http' not in page
+    with pytest.raises(DataError, match="columns mean"):
+        render_page({"mean": np.full(5, np.nan)}, {"mean": np.ones(5)})

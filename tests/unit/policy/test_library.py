@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from augment_ops.errors import PolicyError
+from augment_ops.policy.library import admit, policy_names, policy_path
+
+SHIPPED = Path(__file__).resolve().parents[3] / "policies"
+
+
+def test_every_shipped_policy_is_admitted():
+    names = policy_names(SHIPPED)
+    assert {"digits-none", "digits-robust", "fashion-robust"} <= set(names)
+    for name in names:
+        assert admit(SHIPPED, name).name == name
+
+
+def test_a_policy_beyond_its_limits_is_not_admitted(policies: Path, text):
+    (policies / "augment" / "tested.yaml").write_text(text("Rotate: {limit: 20}"))
+    (policies / "limits" / "general.yaml").write_text("domain: general\ndescription: d\nmax_rotation_deg: 19\n")
+    with pytest.raises(PolicyError, match=r"Rotate\.limit: found 20; expected within ±19"):
+        admit(policies, "tested")
+    (policies / "limits" / "general.yaml").write_text("domain: general\ndescription: d\nmax_rotation_deg: 20\n")
+    assert admit(policies, "tested").transforms[0].name == "Rotate"
+
+
+def test_a_policy_without_its_domain_is_not_admitted(policies: Path, text):
+    (policies / "augment" / "tested.yaml").write_text(text(domain="nowhere"))
+    with pytest.raises(PolicyError, match=r"nowhere\.yaml"):
+        admit(policies, "tested")
+
+
+def test_a_file_outside_the_library_is_named_by_its_path(policies: Path, tmp_path: Path):
+    assert policy_path(policies, "a") == policies / "augment" / "a.yaml"
+    assert policy_path(policies, str(tmp_path / "b.yaml")) == tmp_path / "b.yaml"
+    assert policy_names(policies) == []

@@ -1,0 +1,195 @@
+"""Each check of a snapshot passes on clean data, finds its planted defect, and leaves the other checks alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from augment_ops.quality.report import CheckResult
+from augment_ops.quality.rules import DataRules, QualityRules
+
+Planting = Any  # the class lives in conftest.py, which is not importable by name under importmode=importlib
+
+
+def _truncate(p: Planting, n: int) -> set[str]:
+    for i in p.of("train")[:n]:
+        p.spoil(i, "truncated: image file is truncated (3 bytes not processed)")
+    return {p.rows[i]["sample_id"] for i in p.of("train")[:n]}
+
+
+def _blank(p: Planting, n: int) -> set[str]:
+    rows = p.of("train")[:n]
+    for k, i in enumerate(rows):
+        # One colour each, so that they are neither duplicates nor constant over the channels.
+        p.images[i] = np.array([10 * k, 100, 255 - k], np.uint8)
+    return {p.rows[i]["sample_id"] for i in rows}
+
+
+def _shape(p: Planting, n: int) -> set[str]:
+    for i in p.of("train")[:n]:
+        p.spoil(i, "shape 32x32x1")
+    return {p.rows[i]["sample_id"] for i in p.of("train")[:n]}
+
+
+def _unlabelled(p: Planting, n: int) -> set[str]:
+    rows = p.of("train")[:n]
+    for i in rows:
+        p.rows[i]["label"] = -1
+    return {p.rows[i]["sample_id"] for i in rows}
+
+
+def _out_of_range(p: Planting, n: int) -> set[str]:
+    rows = p.of("train")[:n]
+    for i in rows:
+        p.rows[i]["label"] = 3
+    return {p.rows[i]["sample_id"] for i in rows}
+
+
+def _conflict(p: Planting, n: int) -> set[str]:
+    pairs = list(zip(p.of("train", 0)[:n], p.of("train", 1)[:n], strict=True))
+    for a, b in pairs:
+        p.images[b] = p.images[a]
+    return {p.rows[i]["sample_id"] for pair in pairs for i in pair}
+
+
+def _repeat(p: Planting, n: int) -> set[str]:
+    rows = p.of("train", 0)
+    for i in rows[1 : n + 1]:
+        p.images[i] = p.images[rows[0]]
+    return {p.rows[i]["sample_id"] for i in rows[1 : n + 1]}
+
+
+def _leak(held_out: str, seen: str) -> Callable[[Planting, int], set[str]]:
+    def plant(p: Planting, n: int) -> set[str]:
+        rows = p.of(held_out, 0)[:n]
+        for source, i in zip(p.of(seen, 0), rows, strict=False):
+            p.images[i] = p.images[source]
+        return {p.rows[i]["sample_id"] for i in rows}
+
+    return plant
+
+
+def _nearly_leak(p: Planting, n: int) -> set[str]:
+    rows = p.of("test", 0)[:n]
+    for source, i in zip(p.of("train", 0), rows, strict=False):
+        p.images[i] = p.images[source] ^ 3  # up to 3 grey levels everywhere, as re-encoding does
+    return {p.rows[i]["sample_id"] for i in rows}
+
+
+def _share_subject(p: Planting, n: int) -> set[str]:
+    for i, row in enumerate(p.rows):
+        row["subject"] = f"person-{row['split']}-{i}"
+    for train, test in zip(p.of("train")[:n], p.of("test")[:n], strict=True):
+        p.rows[test]["subject"] = p.rows[train]["subject"]
+    return {p.rows[i]["sample_id"] for i in p.of("test")[:n]}
+
+
+def _drop(split: str, label: int, keep: int) -> Callable[[Planting, int], set[str]]:
+    def plant(p: Planting, _: int) -> set[str]:
+        for i in p.of(split, label)[keep:]:
+            p.rows[i] = None
+        p.rows = [r for r in p.rows if r is not None]
+        return set()
+
+    return plant
+
+
+_N = 336  # samples of the clean data set; 120 of them in test, 36 in validation
+
+CASES = {
+    # name: (plant, how many, check, status, measured, other checks that may speak up)
+    "one truncated file": (_truncate, 1, "unreadable", "fail", 1 / _N, set()),
+    "one blank image": (_blank, 1, "blank-or-constant", "warn", 1 / _N, set()),
+    "many blank images": (_blank, 10, "blank-or-constant", "fail", 10 / _N, set()),
+    "one odd size": (_shape, 1, "shape-mismatch", "warn", 1 / _N, set()),
+    "many odd sizes": (_shape, 6, "shape-mismatch", "fail", 6 / _N, set()),
+    "no label": (_unlabelled, 1, "label-range", "fail", 1 / _N, set()),
+    "label too large": (_out_of_range, 2, "label-range", "fail", 2 / _N, set()),
+    "one conflict": (_conflict, 1, "label-conflict", "warn", 2 / _N, {"exact-duplicates-within-split"}),
+    "conflicts": (_conflict, 3, "label-conflict", "fail", 6 / _N, {"exact-duplicates-within-split"}),
+    "repeated": (_repeat, 4, "exact-duplicates-within-split", "warn", 4 / _N, set()),
+    "export gone wrong": (_repeat, 40, "exact-duplicates-within-split", "fail", 40 / _N, set()),
+    "test in train": (_leak("test", "train"), 2, "exact-duplicates-between-splits", "fail", 2 / 120, set()),
+    "validation in train": (_leak("validation", "train"), 1, "exact-duplicates-between-splits", "fail", 1 / 36, set()),
+    "test in validation": (_leak("test", "validation"), 1, "exact-duplicates-between-splits", "fail", 1 / 120, set()),
+    "nearly in train": (_nearly_leak, 3, "near-duplicates-between-splits", "fail", 3 / 120, set()),
+    "subjects shared": (_share_subject, 2, "subject-leakage", "fail", 2, set()),
+    "class gone from test": (_drop("test", 1, 0), 0, "missing-class", "fail", 1, {"test-samples-per-class"}),
+    "class gone from train": (_drop("train", 2, 0), 0, "missing-class", "fail", 1, {"train-samples-per-class"}),
+    "long tail": (_drop("train", 2, 5), 0, "class-balance", "warn", 12, {"train-samples-per-class"}),
+    "few to train on": (_drop("train", 2, 49), 0, "train-samples-per-class", "warn", 49, set()),
+    "hardly any to train on": (_drop("train", 2, 9), 0, "train-samples-per-class", "fail", 9, set()),
+    "few to test on": (_drop("test", 0, 29), 0, "test-samples-per-class", "warn", 29, set()),
+    "hardly any to test on": (_drop("test", 0, 9), 0, "test-samples-per-class", "fail", 9, set()),
+}
+
+
+def test_clean_data_passes_every_check_in_the_order_of_the_file(planting: Planting, rules: QualityRules) -> None:
+    results = planting.check(rules)
+    assert [c for c in results.values() if c.status != "ok"] == []
+    assert list(results) == [name.replace("_", "-") for name in DataRules.model_fields]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_planted_defect_is_found_and_nothing_else(case: str, planting: Planting, rules: QualityRules) -> None:
+    plant, count, name, status, measured, others = CASES[case]
+    shown = plant(planting, count)
+
+    results = planting.check(rules)
+
+    result = results[name]
+    assert (result.status, result.measured) == (status, pytest.approx(measured)), result
+    assert set(result.samples) <= shown
+    assert len(result.samples) == min(len(shown), 10)
+    assert {c.name for c in results.values() if c.status != "ok"} - {name} == others
+
+
+def test_exactly_at_a_threshold_is_not_above_it(planting: Planting, rules: QualityRules) -> None:
+    _drop("train", 2, 50)(planting, 0)
+    assert planting.check(rules)["train-samples-per-class"].status == "ok"
+
+
+def test_a_defect_of_unknown_kind_does_not_pass_unseen(planting: Planting, rules: QualityRules) -> None:
+    planting.spoil(0, "colour profile missing")
+    assert planting.check(rules)["unreadable"].status == "fail"
+
+
+def test_messages_name_place_and_remedy(planting: Planting, rules: QualityRules) -> None:
+    _drop("test", 1, 0)(planting, 0)
+    _leak("test", "train")(planting, 2)
+    results = planting.check(rules)
+    assert "bee in test" in results["missing-class"].message
+    assert "2 of 80 test samples" in results["exact-duplicates-between-splits"].message
+    assert "take them out" in results["exact-duplicates-between-splits"].message
+    assert "take them out" not in results["near-duplicates-between-splits"].message
+
+
+def test_no_subjects_is_said(planting: Planting, rules: QualityRules) -> None:
+    assert "names no subjects" in planting.check(rules)["subject-leakage"].message
+
+
+def test_nothing_to_measure_fails(planting: Planting, rules: QualityRules) -> None:
+    """A snapshot without one usable sample: shares are NaN, and NaN has not passed."""
+    for i in range(len(planting.rows)):
+        planting.spoil(i, "unreadable: not an image")
+    results: dict[str, CheckResult] = planting.check(rules)
+    for name in ("blank-or-constant", "label-conflict", "near-duplicates-between-splits", "class-balance"):
+        assert math.isnan(results[name].measured), name
+        assert results[name].status == "fail", name
+    assert results["missing-class"].measured == 3 * len(planting.classes)
+
+
+def test_exact_copies_are_not_counted_again_as_near(planting: Planting, rules: QualityRules) -> None:
+    _leak("test", "train")(planting, 5)
+    assert planting.check(rules)["near-duplicates-between-splits"].measured == 0
+
+
+def test_a_copy_without_a_label_is_in_no_split_and_leaks_nothing(planting: Planting, rules: QualityRules) -> None:
+    test = planting.of("test")[0]
+    planting.images[test] = planting.images[planting.of("train")[0]]
+    planting.rows[test]["label"] = -1
+    assert {c.name for c in planting.check(rules).values() if c.status != "ok"} == {"label-range"}

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from augment_ops.gate.decision import Decision, Reason
+from augment_ops.quality.report import CheckResult, QualityReport
+from augment_ops.report.formats import number
+from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
+from augment_ops.report.page import render
+from augment_ops.stress.report import CLEAN, Cell, StressReport
+from augment_ops.training.result import EpochMetrics, TrainingResult
+
+HOSTILE = '<script>alert("x")</script>'
+CLASSES = ("0", HOSTILE, "a & b")
+AIRFLOW, MLFLOW = "http://127.0.0.1:8080/dags/a/runs/1?x=1&y=2", "http://127.0.0.1:5000/#/experiments/1/runs/2"
+CORRUPTIONS = ("rotation", "noise")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text of each table row."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self._in_cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+    def row_with(self, text: str) -> list[str]:
+        return next([cell.strip() for cell in row] for row in self.rows if any(text in cell for cell in row))
+
+
+def cells(role: str, drop: float, nan_at: tuple[str, int] | None = None) -> list[Cell]:
+    made = [Cell(role, CLEAN, 0, 90, 0.96, (30, 30, 30), (1.0, 0.95, 0.93))]
+    for corruption in CORRUPTIONS:
+        for severity in range(1, 6):
+            accuracy = math.nan if (corruption, severity) == nan_at else 0.96 - drop * severity
+            recall = (accuracy, max(0.0, accuracy - 0.1), None)
+            made.append(Cell(role, corruption, severity, 90, accuracy, (30, 30, 0), recall))
+    return made
+
+
+def stress(nan_at: tuple[str, int] | None = None) -> StressReport:
+    return StressReport(
+        suite="invariances",
+        suite_digest="5" * 64,
+        snapshot_digest="1" * 64,
+        classes=CLASSES,
+        models={"candidate": "c" * 64, "control": "d" * 64, "champion": "e" * 64},
+        champion_version="3",
+        cells=(*cells("candidate", 0.04, nan_at), *cells("control", 0.1), *cells("champion", 0.05)),
+        confusion={"candidate": ((30, 0, 0), (1, 28, 1), (2, 0, 28))},
+        flipped=(),
+    )
+
+
+def training(role: str, wall_s: float) -> TrainingResult:
+    curve = tuple(EpochMetrics(e, 1 / e, 0.5 + e / 20, 1.1 / e, 0.5 + e / 21, 900.0, 0.1, 1.0) for e in range(1, 9))
+    return TrainingResult(
+        role=role,
+        model_digest="c" * 64,
+        artifact="f" * 64,
+        factory="package.module:net",
+        parameters=28938,
+        snapshot_digest="1" * 64,
+        policy_digest="2" * 64,
+        augmented_with="plan:online",
+        seed=7,
+        curve=curve,
+        samples_per_s=9120.0,
+        data_wait_share=0.231,
+        augment_p50_ms=0.08,
+        augment_p95_ms=0.1623,
+        wall_s=wall_s,
+        peak_rss_mb=612.0,
+    )
+
+
+def reasons() -> tuple[Reason, ...]:
+    return (
+        Reason("invariance", "fail", "rotation at severity 5 costs 20.0 points.", "rotation", 5, "0", 0.2, 0.15, 90),
+        Reason("evidence", "error", "noise 2 is not a number.", "noise", 2, None, math.nan, None, 90),
+        Reason("class_recall", "warn", f"Class {HOSTILE} is low.", "noise", 4, HOSTILE, 0.71234567, 0.8, 1234),
+        Reason("budget", "not-set", "The gate sets no budget."),
+        *(
+            Reason("invariance", "pass", f"noise, severity {s}.", "noise", s, None, 0.04 * s + 0.001, 0.15, 1000 + s)
+            for s in range(1, 6)
+        ),
+    )
+
+
+def inputs(**changes: object) -> ReportInputs:
+    pixels = np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)
+    checks = (
+        CheckResult("blank", "warn", 0.0123, "share", 0.01, 0.05, f"Blank: {HOSTILE}", ("s1", HOSTILE)),
+        CheckResult("balance", "fail", math.nan, "ratio", None, 20.0, "Could not be measured."),
+    )
+    base = ReportInputs(
+        run_id="run-1",
+        dataset="digits",
+        created="2026-05-04 09:17 UTC",
+        decision=Decision("FAIL", "default 1.0.0", "a" * 64, "b" * 64, reasons(), "It fails. Nothing is promoted."),
+        data_quality=QualityReport("check_data", "1" * 64, "9" * 64, checks),
+        augmented_quality=None,
+        candidate=training("candidate", 75.0),
+        control=training("control", 50.0),
+        stress=stress(),
+        snapshot={
+            "digest": "1" * 64,
+            "uri": "digits",
+            "classes": CLASSES,
+            "image_shape": (8, 8, 1),
+            "counts": {"train": {"0": 900, HOSTILE: 634}},
+            "samples": 1534,
+        },
+        policy={
+            "name": "digits-robust",
+            "version": "1.2.0",
+            "digest": "2" * 64,
+            "description": "Tilt.",
+            "limitations": [f"not for {HOSTILE}"],
+            "budget": {"p95_ms": 0.5, "at": [8, 8, 1]},
+            "text": f"name: digits-robust  # {HOSTILE}\n",
+        },
+        drift={
+            "status": "drift",
+            "message": "Drift in mean.",
+            "features": [
+                {
+                    "name": "mean",
+                    "status": "drift",
+                    "psi": 0.4321,
+                    "p_value": 1e-12,
+                    "n_window": 450,
+                    "n_reference": 1534,
+                    "message": "mean moved.",
+                }
+            ],
+            "not_measured": ["class-mix: the window has no labels"],
+        },
+        run={"triggered by": HOSTILE},
+        measured={"Orchestration overhead, s": 31.25},
+        lineage={"snapshot": "1" * 64},
+        augmented=Augmented(pixels, np.stack([pixels, 255 - pixels], axis=1), CLASSES),
+        failing=(FailingPicture("rotation", 5, HOSTILE, "0", HOSTILE, pixels[0], pixels[1]),),
+        airflow_url=AIRFLOW,
+        mlflow_url=MLFLOW,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def test_the_only_addresses_are_the_two_links():
+    page = Page(render(inputs()))
+    outside = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "action", "data", "poster")
+        and not (value or "").startswith(("data:", "#"))
+    ]
+    assert outside == [AIRFLOW, MLFLOW]
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+
+
+def test_no_address_hides_in_a_style_and_the_browser_is_told_to_load_nothing():
+    html = render(inputs())
+    assert "url(" not in html
+    assert "@import" not in html
+    policy = next(a["content"] for t, a in Page(html).tags if t == "meta" and a.get("http-equiv"))
+    assert "default-src 'none'" in (policy or "")
+
+
+def test_hostile_names_are_text_everywhere():
+    html = render(inputs())
+    assert "<script" not in html.lower()
+    assert html.count("&lt;script&gt;") >= 8  # reason, check, sample, classes, matrix, picture, policy text, limitation
+    # A quote in a name must not end an attribute: every alt text reads back whole.
+    alts = [a["alt"] for t, a in Page(html).tags if t == "img"]
+    assert f"Original, class {HOSTILE}" in alts
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "mlflow:abc", "data:text/html,x", "//evil.example/x", "http:", "http://["]
+)
+def test_what_is_not_an_http_address_is_shown_as_text(url):
+    html = render(inputs(mlflow_url=url))
+    assert [a["href"] for t, a in Page(html).tags if t == "a" and not a["href"].startswith("#")] == [AIRFLOW]
+    assert url in html
+
+
+def test_every_number_of_every_reason_stands_in_its_row():
+    page = Page(render(inputs()))
+    for reason in reasons():
+        row = page.row_with(reason.message)
+        assert reason.outcome in row[0]
+        assert row[1] == reason.rule
+        assert row[3] == number(reason.measured)
+        assert row[4] == number(reason.threshold)
+        assert row[5] == ("—" if reason.n is None else f"{reason.n:,}".replace(",", "\u202f"))
+    assert page.row_with("noise 2 is not a number")[3] == "not a number"
+
+
+def test_reasons_beyond_the_fold_are_still_in_the_page():
+    many = tuple(Reason("invariance", "fail", f"reason number {i}.", measured=i / 97, n=i) for i in range(60))
+    page = Page(render(inputs(decision=Decision("FAIL", "g", "a" * 64, "b" * 64, many, "No."))))
+    assert [page.row_with(r.message)[3] for r in many] == [number(r.measured) for r in many]
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVESTIGATE", "ERROR"])
+def test_the_verdict_is_the_first_thing_said(verdict):
+    decision = Decision(verdict, "default 1.0.0", "a" * 64, "b" * 64, reasons(), "Two sentences. Here.")
+    html = render(inputs(decision=decision))
+    assert f"<title>{verdict} · digits · digits-robust</title>" in html
+    assert html.index(f"<span>{verdict}</span>") < html.index("Two sentences. Here.") < html.index('id="reasons"')
+    assert ("kept for rollback" in html) == (verdict == "PASS")
+    assert ("Champion version 3 stays in production" in html) == (verdict != "PASS")
+
+
+def test_a_run_that_stopped_early_says_what_is_missing_and_why():
+    html = render(
+        inputs(
+            decision=None,
+            candidate=None,
+            control=None,
+            stress=None,
+            drift=None,
+            augmented=None,
+            failing=(),
+            policy={},
+            snapshot={},
+            lineage={},
+            stopped_because="check_data failed: balance could not be measured.",
+        )
+    )
+    assert "STOPPED" in html
+    assert "check_data failed: balance could not be measured." in html
+    for said in (
+        "Nothing was trained",
+        "The stress test did not run",
+        "The drift check did not run",
+        "No decision was",
+    ):
+        assert said in html
+
+
+def test_heat_map_shows_points_lost_and_marks_what_the_gate_blocked():
+    page = Page(render(inputs()))
+    tables = [[c.strip() for c in row] for row in page.rows if row and row[0].strip() == "rotation"]
+    assert tables[0] == ["rotation", "4.0", "8.0", "12.0", "16.0", "20.0✕blocks"]
+    assert tables[1] == ["rotation", "+6.0", "+12.0", "+18.0", "+24.0", "+30.0"]  # over the control
+    assert tables[2] == ["rotation", "+1.0", "+2.0", "+3.0", "+4.0", "+5.0"]  # over the champion
+
+
+def test_an_accuracy_that_is_not_a_number_breaks_the_line_and_shows_no_number():
+    html = render(inputs(stress=stress(nan_at=("noise", 3))))
+    assert "nan" not in re.sub(r"data:image[^\"]*", "", html).lower().replace("governance", "")
+    noise = next(row for row in Page(html).rows if row and row[0].strip() == "noise")
+    assert noise[3].strip() == "—"
+    lines = re.findall(r'<path class="s candidate" d="(M[^"]+)"/>', html)
+    assert sum(line.count("M") == 2 for line in lines) == 1
+
+
+def test_the_gate_limit_is_drawn_where_the_reasons_say():
+    with_limit = render(inputs())
+    assert "lowest accuracy the gate accepts" in with_limit
+    silent = Decision("PASS", "g", "a" * 64, "b" * 64, (), "Fine. Really.")
+    assert "lowest accuracy the gate accepts" not in render(inputs(decision=silent))
+
+
+def test_costs_compare_candidate_and_control():
+    page = Page(render(inputs()))
+    assert page.row_with("Wall time") == ["Wall time", "1 min 15 s", "50.0 s", "+50%"]
+    assert page.row_with("share of wall time")[1:] == ["23.1%", "23.1%", "0.0 points"]
+
+
+def test_pictures_have_alt_texts_tables_have_headers_and_charts_have_words():
+    page = Page(render(inputs()))
+    images = [a for t, a in page.tags if t == "img"]
+    assert len(images) == 3 * 3 + 2
+    assert all(a.get("alt") and str(a["src"]).startswith("data:image/") for a in images)
+    assert sum(t == "table" for t, _ in page.tags) == sum(t == "caption" for t, _ in page.tags)
+    assert all(a.get("scope") for t, a in page.tags if t == "th")
+    charts = [a for t, a in page.tags if t == "svg" and "chart" in str(a.get("class"))]
+    assert len(charts) == len(CORRUPTIONS) + 1
+    assert all(a.get("aria-label") and a.get("role") == "img" for a in charts)
+
+
+def test_many_large_colour_pictures_stay_below_five_megabytes():
+    generator = np.random.Generator(np.random.Philox(1))
+    noise = generator.integers(0, 256, size=(12, 224, 224, 3), dtype=np.uint8)  # noise compresses worst
+    failing = tuple(
+        FailingPicture(f"corruption{i % 8}", 5, str(i), "a", "b", noise[i % 12], noise[(i + 1) % 12]) for i in range(64)
+    )
+    augmented = Augmented(noise, np.stack([noise] * 6, axis=1), ("a",) * 12)
+    assert len(render(inputs(augmented=augmented, failing=failing)).encode()) < 5_000_000
+
+
+def test_a_thousand_classes_do_not_fill_the_page():
+    k = 1000
+    names = tuple(f"class-{i}" for i in range(k))
+    wide = Cell("candidate", CLEAN, 0, k, 0.9, (1,) * k, (0.9,) * k)
+    blurred = Cell("candidate", "blur", 1, k, 0.8, (1,) * k, tuple(i / k for i in range(k)))
+    report = dataclasses.replace(
+        stress(),
+        classes=names,
+        cells=(wide, blurred),
+        confusion={"candidate": tuple(tuple(int(i == j) for j in range(k)) for i in range(k))},
+    )
+    html = render(inputs(stress=report))
+    assert len(html) < 400_000
+    assert "Confusion on clean images" not in html
+    assert Page(html).row_with("class-0")[2] == "0.0%"
+
+
+def test_the_json_holds_every_number_and_names_pictures_by_digest():
+    document = json.loads(to_json(inputs()))
+    assert document["decision"]["reasons"][2]["measured"] == 0.71234567
+    assert document["failing"][0]["clean"]["shape"] == [8, 8, 1]
+    assert len(document["failing"][0]["clean"]["sha256"]) == 64
+    assert document["augmented"]["copies"]["shape"] == [3, 2, 8, 8, 1]
+    assert to_json(inputs()) == to_json(inputs())
+
+
+def test_the_same_inputs_give_the_same_page():
+    assert render(inputs()) == render(inputs())

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import base64
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from augment_ops.report import numbers, plots
+from augment_ops.report.charts import severity_panels
+from augment_ops.report.formats import duration, number, percent, points
+from augment_ops.report.images import data_uri
+from augment_ops.stress.report import CLEAN, Cell, StressReport
+from augment_ops.training.result import EpochMetrics
+
+
+def report(accuracies: dict[str, list[float]], clean: float = 0.9) -> StressReport:
+    cells = [Cell("candidate", CLEAN, 0, 100, clean, (50, 50), (clean, clean))]
+    for name, values in accuracies.items():
+        cells += [Cell("candidate", name, s, 100, a, (50, 50), (a, a - 0.2)) for s, a in enumerate(values, start=1)]
+    return StressReport(
+        "suite", "5" * 64, "1" * 64, ("a", "$\\frac"), {"candidate": "c" * 64}, None, tuple(cells), {}, ()
+    )
+
+
+EXAMPLE = report({"rotation": [0.9, 0.85, 0.7, 0.5, 0.3], "blur": [0.9, 0.9, 0.91, 0.9, math.nan]})
+CURVE = tuple(EpochMetrics(e, 1 / e, 0.6, 1 / e, 0.7, 100.0, 0.1, 1.0) for e in range(1, 4))
+
+
+def opened(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_every_picture_is_a_png_and_the_same_values_give_the_same_bytes():
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    for draw in (
+        lambda: plots.contact_sheet(images, np.stack([images] * 3, axis=1), ["a", "b"]),
+        lambda: plots.severity_curves(EXAMPLE),
+        lambda: plots.heat_map(EXAMPLE),
+        lambda: plots.confusion_matrix([[3, 1], [0, 4]], ["a", "b"]),
+        lambda: plots.learning_curve({"candidate": CURVE, "control": CURVE}),
+    ):
+        first = draw()
+        assert opened(first).ndim == 3
+        assert draw() == first
+
+
+def test_names_that_look_like_formulas_or_lack_a_glyph_do_not_end_a_run():
+    names = ["$\\frac", "猫"]
+    assert plots.confusion_matrix([[1, 0], [0, 1]], names)
+    assert plots.contact_sheet(np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 1, 4, 4, 3), np.uint8), names)
+    assert plots.severity_curves(report({"$\\frac": [0.5] * 5}))
+    assert plots.heat_map(report({"$\\frac": [0.5] * 5}))
+
+
+def test_the_contact_sheet_shows_grey_as_grey_on_a_fixed_scale():
+    # Without vmin and vmax a flat picture of level 128 would be drawn black.
+    flat = np.full((1, 8, 8, 1), 128, np.uint8)
+    pixels = opened(plots.contact_sheet(flat, np.stack([flat], axis=1), ["a"])).reshape(-1, 3)
+    assert (pixels == 128).all(axis=1).mean() > 0.2
+
+
+def test_nothing_to_draw_is_still_a_picture():
+    empty = StressReport("s", "5" * 64, "1" * 64, (), {}, None, (), {}, ())
+    for png in (
+        plots.severity_curves(empty),
+        plots.heat_map(empty),
+        plots.learning_curve({}),
+        plots.contact_sheet(np.zeros((0, 8, 8, 1), np.uint8), np.zeros((0, 2, 8, 8, 1), np.uint8), []),
+    ):
+        assert opened(png).size
+
+
+def test_gaps_and_gains_are_differences_in_the_right_direction():
+    table = numbers.gap_table(EXAMPLE, "candidate")
+    assert table.severities == (1, 2, 3, 4, 5)
+    assert table.rows[0].values == pytest.approx((0.0, 0.05, 0.2, 0.4, 0.6))
+    assert table.rows[1].values[4] is None
+    assert numbers.worst_gap(EXAMPLE) == ("rotation", 5, pytest.approx(0.6))
+
+
+def test_a_mean_over_cells_with_a_hole_is_no_number():
+    assert numbers.stressed_accuracy(EXAMPLE, "candidate") is None
+    whole = report({"rotation": [0.8, 0.6]})
+    assert numbers.stressed_accuracy(whole, "candidate") == pytest.approx(0.7)
+    assert numbers.stressed_accuracy(whole, "champion") is None
+
+
+def test_worst_classes_name_the_place_that_hurts_most():
+    row = numbers.worst_classes(EXAMPLE, 1)[0]
+    assert (row.name, row.corruption, row.severity, row.n) == ("$\\frac", "rotation", 5, 50)
+    assert (row.clean, row.worst) == (0.9, pytest.approx(0.1))
+
+
+@pytest.mark.parametrize(("share", "n", "low", "high"), [(0.9, 100, 0.8256, 0.9448), (0.0, 10, 0.0, 0.2775)])
+def test_wilson_interval(share, n, low, high):
+    # Reference values: R's binom::binom.confint(x, n, methods = "wilson").
+    assert numbers.wilson(share, n) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_panels_share_one_scale_and_draw_the_limit_on_it():
+    high, low = severity_panels(report({"blur": [0.9] * 5, "rotation": [0.5] * 5}, clean=1.0), limit=0.75)
+    assert [t.label for t in high.y_ticks] == [t.label for t in low.y_ticks] == ["40%", "70%", "100%"]
+    ticks = {t.label: t.at for t in low.y_ticks}
+    assert high.limit == low.limit == pytest.approx((ticks["70%"] * 5 + ticks["100%"]) / 6, abs=0.1)
+    assert low.lines[0].dots[0].y == ticks["100%"]
+    assert "50.0%" in low.text
+
+
+def test_small_pictures_keep_their_very_pixels_and_large_ones_shrink():
+    small = np.random.Generator(np.random.Philox(2)).integers(0, 256, (28, 28, 3), dtype=np.uint8)
+    kind, data = data_uri(small).split(",")
+    assert kind == "data:image/png;base64"
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), small)
+    kind, data = data_uri(np.zeros((300, 200, 1), np.uint8)).split(",")
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (85, 128)
+
+
+def test_numbers_read_as_a_person_writes_them():
+    assert [number(v) for v in (None, math.nan, -math.inf, 0.123456, -2.0)] == [
+        "—",
+        "not a number",
+        "−∞",
+        "0.1235",
+        "−2",
+    ]
+    assert [points(v) for v in (0.1234, -0.1234, -0.0001, math.nan)] == ["+12.3", "−12.3", "0.0", "—"]
+    assert [percent(v) for v in (0.9731, None, math.nan)] == ["97.3%", "—", "—"]
+    assert [duration(v) for v in (12.34, 75.0, 3661.0)] == ["12.3 s", "1 min 15 s", "1 h 01 min"]

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.errors import DataError, PolicyError, StoreError
+from augment_ops.stress.suite import SuiteManifest, SuiteSpec, build, freeze, load
+
+CLASSES = ("left", "middle", "right")
+SNAPSHOT = "5" * 64
+
+
+def frozen(spec, stripes, objects, **changes):
+    images, ids, labels = stripes
+    return freeze(spec, images, ids, labels, objects.put, **{"snapshot_digest": SNAPSHOT, "classes": CLASSES} | changes)
+
+
+def smaller(spec: SuiteSpec, **changes: object) -> SuiteSpec:
+    return SuiteSpec.model_validate(spec.model_dump() | changes)
+
+
+def test_a_frozen_suite_gives_back_what_was_built(spec, stripes, objects):
+    manifest = frozen(spec, stripes, objects)
+    images, ids, labels = stripes
+    order = [ids.index(i) for i in manifest.sample_ids]
+    assert sorted(order) == list(range(60))
+    assert (manifest.read_labels(objects.get) == labels[order]).all()
+    expected = list(build(spec, images[order], list(manifest.sample_ids)))
+    assert len(manifest.cells) == len(expected) == 1 + 8 * 5
+    for cell, (corruption, severity, content) in zip(manifest.cells, expected, strict=True):
+        assert (cell.corruption, cell.severity) == (corruption, severity)
+        assert (manifest.images(cell, objects.get) == content).all()
+    assert (manifest.images(manifest.cells[0], objects.get) == images[order]).all()
+
+
+def test_the_same_split_gives_the_same_suite_whatever_the_order_of_its_files(spec, stripes, objects):
+    images, ids, labels = stripes
+    first = frozen(spec, stripes, objects)
+    held = dict(objects.held)
+    shuffled = np.random.default_rng(3).permutation(60)
+    again = frozen(spec, (images[shuffled], [ids[i] for i in shuffled], labels[shuffled]), objects)
+    assert again == first
+    assert objects.held == held, "freezing again must not write anything new"
+
+
+def test_the_digest_covers_definition_pixels_labels_and_origin(spec, stripes, objects):
+    images, ids, labels = stripes
+    digests = {frozen(spec, stripes, objects).digest}
+    touched = images.copy()
+    touched[7, 5, 5, 0] += 1
+    relabelled = labels.copy()
+    relabelled[0] = (relabelled[0] + 1) % 3
+    stronger = spec.model_dump()
+    stronger["corruptions"]["rotation"]["angle_deg"] = (6, 12, 18, 22, 27)
+    variants = [
+        (spec, (touched, ids, labels), {}),
+        (spec, (images, ids, relabelled), {}),
+        (spec, (images, ["other", *ids[1:]], labels), {}),
+        (SuiteSpec.model_validate(stronger), stripes, {}),
+        (smaller(spec, version="1.0.1"), stripes, {}),
+        (spec, stripes, {"snapshot_digest": "6" * 64}),
+        (spec, stripes, {"classes": ("left", "middle", "other")}),
+    ]
+    for variant, split, changes in variants:
+        digests.add(frozen(variant, split, objects, **changes).digest)
+    assert len(digests) == 1 + len(variants)
+
+
+def test_a_manifest_survives_its_document_and_says_when_it_was_altered(spec, stripes, objects):
+    manifest = frozen(spec, stripes, objects)
+    read = from_json(SuiteManifest, canonical_json(manifest))
+    read.check()
+    assert read == manifest
+    for change in (
+        {"cells": manifest.cells[:-1]},
+        {"classes": ("left", "middle", "other")},
+        {"snapshot_digest": "6" * 64},
+        {"sample_ids": tuple(reversed(manifest.sample_ids))},
+    ):
+        with pytest.raises(StoreError, match="manifest of stress suite"):
+            dataclasses.replace(manifest, **change).check()
+
+
+def test_altered_bytes_are_refused_even_where_the_store_gives_them(spec, stripes, objects):
+    manifest = frozen(spec, stripes, objects)
+    cell = manifest.cells[5]
+    data = bytearray(objects.held[cell.object])
+    data[100] ^= 1
+    with pytest.raises(StoreError, match=f"{cell.corruption}/{cell.severity}"):
+        manifest.images(cell, lambda digest: bytes(data))
+    with pytest.raises(StoreError, match="labels"):
+        manifest.read_labels(lambda digest: b"\0" * 480)
+
+
+def test_a_cell_of_another_size_is_refused(spec, stripes, objects):
+    manifest = frozen(spec, stripes, objects)
+    short = dataclasses.replace(manifest.cells[0], object=objects.put(b"\0" * 100))
+    with pytest.raises(StoreError, match="100 bytes"):
+        manifest.images(short, objects.get)
+
+
+def test_samples_are_bounded_by_number_and_by_bytes(spec, stripes, objects):
+    by_number = frozen(smaller(spec, max_samples=10), stripes, objects)
+    assert len(by_number.sample_ids) == 10
+    assert by_number.sample_ids == frozen(spec, stripes, objects).sample_ids[:10]
+    by_bytes = frozen(smaller(spec, max_suite_gib=41 * 144 * 7.5 / 2**30), stripes, objects)
+    assert len(by_bytes.sample_ids) == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda i, d, k: (i[:0], [], k[:0]), "no samples"),
+        (lambda i, d, k: (i, d[:-1], k), "59 ids"),
+        (lambda i, d, k: (i, d, k[:-1]), "59 labels"),
+        (lambda i, d, k: (i, ["s0", "s0", *d[2:]], k), "repeat"),
+        (lambda i, d, k: (i, d, k + 1), "labels 1 to 3"),
+        (lambda i, d, k: (i, d, k - 1), "labels -1 to 1"),
+    ],
+)
+def test_a_split_that_cannot_be_used_is_refused_before_anything_is_stored(spec, stripes, objects, change, found):
+    with pytest.raises(DataError, match=found):
+        frozen(spec, change(*stripes), objects)
+    assert not objects.held
+
+
+def write(tmp_path: Path, spec: SuiteSpec, **changes: object) -> Path:
+    path = tmp_path / "invariances.yaml"
+    content = yaml.safe_load(canonical_json(spec.model_dump(mode="json")))
+    path.write_text(yaml.safe_dump(content | changes))
+    return path
+
+
+def test_the_digest_does_not_see_comments_and_layout(spec, tmp_path):
+    assert load(write(tmp_path, spec)).digest == spec.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"corruptions": {}}, "corruptions"),
+        ({"corruptions": {"rotatoin": {"angle_deg": [1, 2, 3, 4, 5]}}}, "Did you mean rotation"),
+        ({"corruptions": {"rotation": {"degrees": [1, 2, 3, 4, 5]}}}, "angle_deg"),
+        ({"corruptions": {"rotation": {"angle_deg": [1, 2, 3, 4]}}}, "rotation.angle_deg"),
+        ({"corruptions": {"rotation": {"angle_deg": [0, 2, 3, 4, 5]}}}, "rotation.angle_deg"),
+        ({"corruptions": {"rotation": {"angle_deg": [5, 5, 5, 5, 5]}}}, "rising"),
+        ({"corruptions": {"rotation": {"angle_deg": [5, 4, 3, 2, 1]}}}, "rising"),
+        ({"corruptions": {"rotation": {"angle_deg": [5, 10, 20, 40, 90]}}}, "at most 45"),
+        ({"corruptions": {"rotation": {"angle_deg": [1, 2, 3, 4, float("nan")]}}}, "finite"),
+        ({"split": "train"}, "split"),
+        ({"max_samples": 0}, "max_samples"),
+        ({"name": "others"}, "the file's own name"),
+        ({"surprise": 1}, "unknown key"),
+    ],
+)
+def test_a_definition_that_would_test_nothing_is_refused(spec, tmp_path, changes, found):
+    with pytest.raises(PolicyError, match=found):
+        load(write(tmp_path, spec, **changes))

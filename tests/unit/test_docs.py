@@ -1,0 +1,80 @@
+"""What the documentation says can be typed exists, and what it links to is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+
+from augment_ops.cli import policies, runs, services
+from augment_ops.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMAND = re.compile(r"^augment-ops .+$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+def command_tree() -> Any:
+    app = typer.Typer()
+    for module in (services, runs, policies):
+        module.register(app)
+    return typer.main.get_command(app)
+
+
+def examples() -> list[str]:
+    shown = [line for page in PAGES for line in COMMAND.findall(page.read_text())]
+    group, found = command_tree(), []
+    for name, command in group.commands.items():
+        inner = command.commands.values() if hasattr(command, "commands") else [command]
+        for one in inner:
+            help_text = one.help or ""
+            assert "Example: augment-ops" in help_text, f"{name}: --help shows no example"
+            found.append(help_text.split("Example: ")[1].splitlines()[0])
+    return sorted({line.split("  #")[0].strip() for line in [*shown, *found]})
+
+
+@pytest.mark.parametrize("line", examples())
+def test_commands_in_docs_and_help_exist_with_their_options(line: str) -> None:
+    words = shlex.split(line)[1:]
+    group = command_tree()
+    while hasattr(group, "commands"):
+        assert words[0] in group.commands, f"no command {words[0]}"
+        group = group.commands[words.pop(0)]
+    group.make_context(line, words, resilient_parsing=False)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_local_links_lead_somewhere(page: Path) -> None:
+    targets = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    assert [link for link in targets if not (page.parent / link).exists()] == []
+
+
+def test_the_pages_name_every_environment_variable_that_is_read() -> None:
+    read = set(
+        re.findall(r"AUGMENT_OPS_[A-Z_]+[A-Z]", Path(Settings.from_environment.__code__.co_filename).read_text())
+    )
+    documented = (ROOT / "docs" / "pipeline.md").read_text()
+    assert {name for name in read if name not in documented} <= {"AUGMENT_OPS_ACTOR"}
+
+
+def test_the_readme_starts_with_the_two_commands() -> None:
+    commands = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert commands[:2] == ["demo", "test"]
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"demo", "test", "test-slow", "down"} <= set(targets)
+
+
+def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    names: dict[str, Any] = {"images": images, "ids": [1, 2, 3, 4]}
+    exec(code, names)
+    assert names["out"].shape == images.shape
+    assert (names["out"] != images).any()

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import contextlib
+import errno
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from augment_ops.errors import StoreError
+from augment_ops.training import loop
+from augment_ops.training.export import export, model_digest
+from augment_ops.training.models import small_cnn, with_pixel_input
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    net = loop.build(small_cnn, SHAPE, 10, 7)
+    net.train()
+    with torch.no_grad():  # moves the statistics of batch normalisation away from where they start
+        net(torch.randint(0, 256, (16, *SHAPE), dtype=torch.uint8))
+    return net.train()
+
+
+def test_the_program_gives_the_logits_of_the_model(model, tmp_path: Path):
+    path = tmp_path / "new" / "model.pt2"
+    export(model, SHAPE, path)
+    assert [p.name for p in path.parent.iterdir()] == ["model.pt2"]
+    program = torch.export.load(path).module()
+    model.eval()
+    for n in (1, 2, 17):
+        images = torch.from_numpy(np.random.default_rng(n).integers(0, 256, (n, *SHAPE), dtype=np.uint8))
+        with torch.no_grad():
+            assert torch.equal(program(images), model(images))
+
+
+def test_a_program_needs_none_of_this_code(model, tmp_path: Path, monkeypatch):
+    export(model, SHAPE, tmp_path / "model.pt2")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "augment_ops"]:
+        monkeypatch.setitem(sys.modules, name, None)  # importing it raises
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    assert program(torch.zeros((3, *SHAPE), dtype=torch.uint8)).shape == (3, 10)
+
+
+def test_a_program_is_the_same_bytes_wherever_it_is_made(model, tmp_path: Path):
+    for name in ("one", "other"):
+        export(model, SHAPE, tmp_path / name / "model.pt2")
+    content = (tmp_path / "one" / "model.pt2").read_bytes()
+    assert content == (tmp_path / "other" / "model.pt2").read_bytes()
+    assert str(Path(loop.__file__).parent).encode() not in content
+
+
+def test_an_earlier_program_is_replaced(model, tmp_path: Path):
+    path = tmp_path / "model.pt2"
+    path.write_bytes(b"earlier")
+    export(model, SHAPE, path)
+    assert path.stat().st_size > 1000
+
+
+@contextlib.contextmanager
+def files_up_to(size: int):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_fills_up_leaves_what_was_there(model, tmp_path: Path):
+    """The operating system itself refuses the write; torch's own file writer would abort the process."""
+    path = tmp_path / "model.pt2"
+    path.write_bytes(b"earlier")
+    with files_up_to(20_000), pytest.raises(StoreError, match="room for the exported model"):
+        export(model, SHAPE, path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.pt2"]
+    assert path.read_bytes() == b"earlier"
+
+
+@pytest.mark.parametrize("call", ["tempfile.mkstemp", "pathlib.Path.replace", "pathlib.Path.mkdir"])
+def test_any_step_may_find_the_disk_full(model, tmp_path: Path, monkeypatch, call):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(call, full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            export(model, SHAPE, tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_digest_is_of_names_types_shapes_and_bytes():
+    def digest(*parameters: tuple[str, torch.Tensor]) -> str:
+        net = nn.Module()
+        for name, tensor in parameters:
+            net.register_buffer(name, tensor)
+        return model_digest(net)
+
+    one = torch.arange(6, dtype=torch.float32)
+    base = digest(("a", one), ("b", one + 1))
+    assert base == digest(("b", one + 1), ("a", one))  # order of registration
+    assert base == digest(("a", torch.stack([one, one], 1)[:, 0]), ("b", one + 1))  # strides
+    others = [
+        digest(("a", one + 1), ("b", one)),
+        digest(("a", one), ("c", one + 1)),
+        digest(("a", one)),
+        digest(("a", one.reshape(2, 3)), ("b", one + 1)),
+        digest(("a", one.to(torch.float64)), ("b", one + 1)),
+        digest(("a", one.view(torch.int32)), ("b", one + 1)),
+    ]
+    assert len({base, *others}) == 7
+
+
+def test_the_digest_covers_buffers_and_not_the_mode(model):
+    before = model_digest(model)
+    model.eval()
+    assert model_digest(model) == before
+    other = with_pixel_input(small_cnn(SHAPE, 10))
+    other.load_state_dict(model.state_dict())
+    assert model_digest(other) == before
+    other.net[1].running_mean += 1
+    assert model_digest(other) != before
