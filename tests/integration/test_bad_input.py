@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -194,19 +193,11 @@ def test_mlflow_down(run: Callable[..., tuple[int, str]], monkeypatch: pytest.Mo
     assert not (home / "store" / "documents" / "runs" / "down" / "ingest.json").exists()
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may grow beyond 20 kB: every larger write fails in the kernel, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_full_disk(run: Callable[..., tuple[int, str]], home: Path, small_files: None) -> None:
-    code, error = run("run", "--run-id", "full")
+def test_a_full_disk(
+    run: Callable[..., tuple[int, str]], home: Path, files_up_to: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    with files_up_to(20_000):
+        code, error = run("run", "--run-id", "full")
     assert code == 3
     assert "expected" in error
     assert {path.name for path in (home / "store").rglob("*") if path.is_file()} == {"run.json"}

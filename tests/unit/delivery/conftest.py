@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import contextlib
-import resource
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -81,21 +77,3 @@ def by_row() -> Callable[[Iterable[Batch]], dict[int, bytes]]:
         return found
 
     return collect
-
-
-@pytest.fixture
-def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
-    """While it holds, the operating system refuses to let any file grow beyond so many bytes."""
-
-    @contextlib.contextmanager
-    def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-            signal.signal(signal.SIGXFSZ, handler)
-
-    return limited

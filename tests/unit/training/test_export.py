@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 import errno
-import resource
-import signal
 import sys
 from pathlib import Path
 
@@ -64,19 +61,7 @@ def test_an_earlier_program_is_replaced(model, tmp_path: Path):
     assert path.stat().st_size > 1000
 
 
-@contextlib.contextmanager
-def files_up_to(size: int):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_disk_that_fills_up_leaves_what_was_there(model, tmp_path: Path):
+def test_a_disk_that_fills_up_leaves_what_was_there(model, tmp_path: Path, files_up_to):
     """The operating system itself refuses the write; torch's own file writer would abort the process."""
     path = tmp_path / "model.pt2"
     path.write_bytes(b"earlier")
