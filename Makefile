@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help install demo down test test-slow test-e2e check lint types contracts bench clean
+.PHONY: help install demo down test test-slow check lint types contracts bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,14 +25,11 @@ demo: install ## Airflow and MLflow here, one run of the pipeline on the digits,
 down: install ## end what `make demo` or `augment-ops up` left running
 	@$(BIN)/augment-ops down
 
-test: install check ## lint, types, import contracts and every fast test
-	$(BIN)/python -m pytest -m "not slow" --ignore tests/e2e -q
+test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
+	$(BIN)/python -m pytest -m "not slow" -q
 
 test-slow: install ## kill -9 of a task, of the scheduler and of MLflow in the middle of a run (real processes)
 	$(BIN)/python -m pytest -m slow -q
-
-test-e2e: install ## the trigger form, an approval and MLflow's pages in a real browser (needs Chromium)
-	$(BIN)/python -m pytest -m "not slow" tests/e2e -q
 
 check: lint types contracts ## without tests
 

@@ -23,6 +23,7 @@ from augment_ops.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 POLL_S = 0.5
+ANSWERED_AFTER_S = 6  # longer than a round of the scheduler
 
 # One sandbox fewer than Chromium wants (it cannot have its own as root in a container), and no calls home.
 CHROMIUM_ARGUMENTS = [
@@ -86,6 +87,17 @@ class Running:
             return now if now.state in states else None
 
         return eventually(look, f"{task} of {run} in {sorted(states)}", timeout_s)
+
+    def wait_for_question(self, run: str, task: str, timeout_s: float) -> None:
+        """Wait until a person would see the question.
+
+        An answer within the scheduler's next seconds races with its own end of the waiting task, and Airflow 3.3 then
+        fails the task; no person is so fast.
+        """
+        self.wait_for_task(run, task, {"awaiting_input"}, timeout_s)
+        asked = time.monotonic()
+        eventually(lambda: time.monotonic() - asked > ANSWERED_AFTER_S or None, f"{task} is at rest", timeout_s)
+        self.wait_for_task(run, task, {"awaiting_input"}, 1)
 
     def wait_for_end(self, run: str, timeout_s: float) -> str:
         """State of the run when it has ended."""

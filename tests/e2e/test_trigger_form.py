@@ -118,7 +118,7 @@ def asked(running: Any, form: Any, pictures: Any) -> str:
     run = running.admin.dag_runs(DAG_ID, limit=1)[0]
     assert (run.triggered_by, run.conf["approval"]) == ("admin", "ml-lead")
     form.goto("about:blank")  # a page that follows a run takes a third of a core from it
-    running.wait_for_task(run.run_id, QUESTION, {"awaiting_input"}, RUN_S)
+    running.wait_for_question(run.run_id, QUESTION, RUN_S)
     return run.run_id
 
 
@@ -226,7 +226,7 @@ def test_mlflow_shows_metrics_and_pictures(
 
 
 def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> None:
-    running.wait_for_task(next_run, QUESTION, {"awaiting_input"}, RUN_S)
+    running.wait_for_question(next_run, QUESTION, RUN_S)
     before = running.champion("digits")
     with running.login(DEPUTY) as deputy:
         deputy.answer(DAG_ID, next_run, QUESTION, "Reject", {"reason": "not before the audit"})
