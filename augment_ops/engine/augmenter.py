@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine.key import sample_key
-from augment_ops.engine.reference import ENGINE, ReferencePlan
+from augment_ops.engine import philox
+from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.engine.plan import compile_policy
+from augment_ops.engine.program import Program
+from augment_ops.engine.reference import LIBRARY
 from augment_ops.errors import InputError, TransformError
 from augment_ops.policy.spec import Policy
 
-Ids = Sequence[str] | Sequence[int] | NDArray[np.integer] | NDArray[np.str_]
+# Part of the lineage: raise it whenever the same key may give other bytes.
+ENGINE = "compiled-1"
 
 
 @dataclass(frozen=True)
@@ -39,45 +41,45 @@ class Augmenter:
         seed: any integer; other seeds give independent results.
     """
 
-    engine = ENGINE
-
     def __init__(self, policy: Policy, seed: int) -> None:
         self.policy = policy
         self.seed = index(seed)
+        self.plan = compile_policy(policy)
         self._local = threading.local()
 
-    def __call__(self, images: NDArray[np.uint8], ids: Ids, epoch: int = 0) -> NDArray[np.uint8]:
+    @property
+    def engine(self) -> str:
+        """What computes: part of the lineage, because another engine may round differently."""
+        return f"{ENGINE}+{LIBRARY}" if self.plan.uses_albumentations else ENGINE
+
+    def __call__(self, images: NDArray[np.uint8], ids: Ids | SampleIds, epoch: int = 0) -> NDArray[np.uint8]:
         """Augment a batch.
 
         Args:
             images: uint8 (N, H, W, C); not modified.
-            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id.
+            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
             epoch: number of the epoch, or of the copy.
 
         Returns:
-            uint8 (N, H, W, C), a new array.
+            uint8 (N, H', W', C), a new array; of another size where the policy crops, pads or resizes.
 
         Raises:
             TransformError: wrong shape or dtype, ids that do not match or repeat, or an image that a transform refuses.
             TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
         """
         epoch = index(epoch)
-        names = _checked(images, ids)
-        out = images.copy()
+        ids = _checked(images, ids)
         if self.policy.is_identity:
-            return out
-        plan = self._plan()
-        for row, name in enumerate(names):
-            key = sample_key(self.policy.digest, self.seed, epoch, name)
-            out[row] = plan.apply(images[row], key, name)
-        return out
+            return images.copy()
+        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+        return self._program()(np.ascontiguousarray(images), keys, ids.names)
 
-    def _plan(self) -> ReferencePlan:
+    def _program(self) -> Program:
         # albumentations' objects carry state while they run: one set a thread.
-        plan: ReferencePlan | None = getattr(self._local, "plan", None)
-        if plan is None:
-            plan = self._local.plan = ReferencePlan(self.policy)
-        return plan
+        program: Program | None = getattr(self._local, "program", None)
+        if program is None:
+            program = self._local.program = Program(self.plan)
+        return program
 
     def __getstate__(self) -> tuple[Policy, int]:
         return self.policy, self.seed
@@ -112,23 +114,12 @@ def measure_cost(augmenter: Augmenter, images: NDArray[np.uint8], *, samples: in
     return Cost(float(p50), float(p95), samples)
 
 
-def _checked(images: NDArray[np.uint8], ids: Ids) -> list[str]:
+def _checked(images: NDArray[np.uint8], ids: Ids | SampleIds) -> SampleIds:
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
         found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
         raise TransformError("images", found, "a uint8 array (N, H, W, C)", "convert the batch before augmenting it")
     if 0 in images.shape:
         raise TransformError("images", f"shape {images.shape}", "no empty axis", "drop empty batches and images")
-    for i in ids:
-        if isinstance(i, bool) or not isinstance(i, (str, int, np.integer)):
-            raise TransformError(
-                "ids", f"{i!r:.80} ({type(i).__name__})", "integers or strings", "convert them: 7.0 is not the id 7"
-            )
-    names = [str(i) for i in ids]
-    if len(names) != len(images):
-        raise TransformError("ids", f"{len(names)} ids for {len(images)} images", "one id an image", "match them")
-    if len(set(names)) != len(names):
-        repeated = Counter(names).most_common(1)[0][0]
-        raise TransformError(
-            "ids", f"{repeated!r} more than once", "distinct ids", "give every sample of a batch an id of its own"
-        )
-    return names
+    if len(ids) != len(images):
+        raise TransformError("ids", f"{len(ids)} ids for {len(images)} images", "one id an image", "match them")
+    return ids if isinstance(ids, SampleIds) else SampleIds.of(ids)

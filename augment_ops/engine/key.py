@@ -1,8 +1,9 @@
 """Counter-based randomness on a key: the only source of randomness in augmentation (law 1).
 
-A sample's 128-bit key is BLAKE2b over (policy digest, seed, epoch or copy, sample id). It keys Philox4x64-10, whose
-256-bit counter is laid out as (draw index, 0, transform index, 0): every transform of every sample has a stream of its
-own, and no stream depends on how many numbers another one drew.
+A sample's 128-bit key is a function of (policy digest, seed, epoch or copy, sample id): BLAKE2b over the first three
+keys Philox, whose counter is BLAKE2b over the sample id. Sample ids are hashed once a data set (`SampleIds`), so a key
+costs nanoseconds. It keys Philox4x64-10 in turn (`philox.py` has the layout): every transform of every sample has a
+stream of its own, and no stream depends on how many numbers another one drew.
 
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox); RFC 7693 (BLAKE2).
 """
@@ -11,14 +12,22 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.errors import TransformError
 
 Key = tuple[int, int]
+Ids = Sequence[str] | Sequence[int] | NDArray[np.integer] | NDArray[np.str_]
 
 _TRANSFORM_WORD = 2  # the word of the counter that holds the transform index; word 0 counts draws
-_PERSON = b"augment-ops/key1"  # separates these hashes from any other use of BLAKE2b (16 bytes at most)
+# These separate the hashes from any other use of BLAKE2b (16 bytes at most).
+_PERSON, _ID_PERSON = b"augment-ops/key1", b"augment-ops/id1"
 
 
 def sample_key(*parts: str | int) -> Key:
@@ -34,6 +43,57 @@ def sample_key(*parts: str | int) -> Key:
         digest.update(encoded)
     raw = digest.digest()
     return int.from_bytes(raw[:8], "little"), int.from_bytes(raw[8:], "little")
+
+
+@dataclass(frozen=True, eq=False)
+class SampleIds:
+    """Sample ids and their hashes: made once for a data set, cheap to take batches from.
+
+    Attributes:
+        names: the ids as text.
+        words: uint64 (N, 2).
+    """
+
+    names: NDArray[np.object_]
+    words: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, ids: Ids) -> SampleIds:
+        """Hash ids: integers or strings, distinct; 7 and "7" are the same id.
+
+        Raises:
+            TransformError: an id of another type, or one that repeats.
+        """
+        for i in ids:
+            if isinstance(i, bool) or not isinstance(i, (str, int, np.integer)):
+                raise TransformError(
+                    "ids", f"{i!r:.80} ({type(i).__name__})", "integers or strings", "convert them: 7.0 is not the id 7"
+                )
+        names = [str(i) for i in ids]
+        digests = b"".join(
+            hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, person=_ID_PERSON).digest()
+            for name in names
+        )
+        words = np.frombuffer(digests, "<u8").astype(np.uint64).reshape(-1, 2)
+        return cls(np.array(names, object), words)._distinct()
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, rows: NDArray[np.integer] | slice) -> SampleIds:
+        return SampleIds(self.names[rows], self.words[rows])._distinct()
+
+    def _distinct(self) -> SampleIds:
+        if len(set(self.words[:, 0].tolist())) != len(self.words):  # 64 bits differ where ids do, but for 1 in 10^10
+            repeated, times = Counter(self.names.tolist()).most_common(1)[0]
+            if times > 1:
+                raise TransformError(
+                    "ids",
+                    f"{repeated!r} more than once",
+                    "distinct ids",
+                    "give every sample of a batch an id of its own",
+                )
+        return self
 
 
 def generator(key: Key, transform: int = 0) -> np.random.Generator:

@@ -83,7 +83,8 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     policy = admit(ctx.settings.policies, params.policy)
     shape = policy.budget.at
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (16, *shape), dtype=np.uint8)
-    cost = measure_cost(Augmenter(policy, params.seed), pixels)
+    augmenter = Augmenter(policy, params.seed)
+    cost = measure_cost(augmenter, pixels)
     ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")
     tracker = ctx.tracker
     tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)
@@ -97,7 +98,7 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     tracker.log_metrics(ctx.parent, {"policy.p50_ms": cost.p50_ms, "policy.p95_ms": cost.p95_ms})
     return ResolvedPolicy(
         policy.name, policy.version, policy.digest, policy.domain, policy.owner, policy.description,
-        policy.limitations, policy.text, Augmenter.engine, cost.p50_ms, cost.p95_ms, policy.budget.p95_ms, shape,
+        policy.limitations, policy.text, augmenter.engine, cost.p50_ms, cost.p95_ms, policy.budget.p95_ms, shape,
     )  # fmt: skip
 
 

@@ -1,0 +1,63 @@
+"""Who gets which transform: `p`, OneOf and SomeOf decided for a whole batch, from the key.
+
+A node's decisions are the draws of its own stream for `DECISIONS`: first whether it applies, then what it chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.plan import Node
+
+Mask = NDArray[np.bool_]
+
+
+def decide(nodes: tuple[Node, ...], keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
+    """Which samples every leaf applies to.
+
+    Args:
+        nodes: a plan's.
+        keys: uint64 (N, 2).
+
+    Returns:
+        index of the leaf → bool (N,).
+    """
+    masks: dict[int, Mask] = {}
+    everyone = np.ones(len(keys), np.bool_)
+    for node in nodes:
+        _decide(node, everyone, keys, masks, forced=False)
+    return masks
+
+
+def _decide(node: Node, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, Mask], *, forced: bool) -> None:
+    name, p = node.transform.name, float(node.values["p"])
+    choices = len(node.children) if name in ("OneOf", "SomeOf") else 0
+    # Whoever chooses a child of OneOf has decided that it applies, except for a SomeOf, which asks its own p again.
+    asks = p < 1 and (not forced or name == "SomeOf")
+    draws = None
+    if asks or choices:
+        draws = philox.uniforms(keys, node.index, philox.DECISIONS, 1 + choices)
+    if asks:
+        assert draws is not None
+        mask = mask & (draws[:, 0] < p)
+    if not node.children:
+        masks[node.index] = mask
+    elif name == "OneOf":
+        assert draws is not None
+        weights = np.array([float(child.values["p"]) for child in node.children])
+        edges = np.cumsum(weights / weights.sum())
+        chosen = np.minimum(np.searchsorted(edges, draws[:, 1], side="right"), choices - 1)
+        for i, child in enumerate(node.children):
+            _decide(child, mask & (chosen == i), keys, masks, forced=True)
+    elif name == "SomeOf":
+        assert draws is not None
+        rank = draws[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1)
+        for i, child in enumerate(node.children):
+            _decide(child, mask & (rank[:, i] < int(node.values["n"])), keys, masks, forced=False)
+    else:
+        for child in node.children:
+            _decide(child, mask, keys, masks, forced=False)

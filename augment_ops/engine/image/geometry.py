@@ -1,0 +1,476 @@
+"""Geometry: every transform as matrices from source to result, so that adjacent ones multiply into one warp.
+
+Matrices are float64 (N, 3, 3) and map pixel centres: the centre of the upper left pixel is (0, 0), the image's centre
+(W / 2 - 0.5, H / 2 - 0.5), as in OpenCV. Each transform draws a fixed number of uniforms a sample, in the order that
+its function names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.errors import TransformError
+
+Size = tuple[int, int]
+Uniforms = NDArray[np.float64]
+Matrices = NDArray[np.float64]
+
+NEAREST, LINEAR = 0, 1  # OpenCV's numbers, which policies use
+CONSTANT = 0
+_BORDERS = (0, 1, 2, 3, 4)  # constant, replicate, reflect, wrap, reflect without the edge (OpenCV's numbers)
+_PERSPECTIVE_LIMIT = 0.32  # of a side; albumentations folds larger jitters back
+_RESIZED_CROP_TRIES = 10
+
+
+@dataclass(frozen=True)
+class Border:
+    """What lies outside the source: OpenCV's border mode, the fill of a constant one, the interpolation."""
+
+    mode: int
+    fill: tuple[float, ...]
+    interpolation: int
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One geometric transform with its parameters.
+
+    Attributes:
+        draws: uniforms a sample.
+        matrices: (uniforms (N, draws), size of the source) → (N, 3, 3).
+        size: size of the source → size of the result.
+        border: None where no pixel outside the source is ever read.
+        affine: whether the last row of every matrix is 0, 0, 1.
+        crops: whether it removes a part of the frame that a later transform could otherwise bring back.
+        pads: whether it adds to the frame, where an earlier transform may have moved pixels.
+    """
+
+    draws: int
+    matrices: Callable[[Uniforms, Size], Matrices]
+    size: Callable[[Size], Size]
+    border: Border | None = None
+    affine: bool = True
+    crops: bool = False
+    pads: bool = False
+
+
+def between(u: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:
+    """Uniform numbers in `limits` from uniform numbers in [0, 1)."""
+    low, high = limits
+    return low + (high - low) * u
+
+
+def integers(u: NDArray[np.float64], low: int, high: int) -> NDArray[np.int64]:
+    """Uniform integers from `low` to `high`, both included, from uniform numbers in [0, 1)."""
+    return low + (u * (high - low + 1)).astype(np.int64)
+
+
+def identities(n: int) -> Matrices:
+    """`n` identity matrices."""
+    return np.tile(np.eye(3), (n, 1, 1))
+
+
+def horizontal_flip(values: Mapping[str, Any]) -> Geometry:
+    """Mirror left and right."""
+    return Geometry(0, lambda u, size: _d4(np.full(len(u), _FLIP_X), size), _same)
+
+
+def vertical_flip(values: Mapping[str, Any]) -> Geometry:
+    """Mirror top and bottom."""
+    return Geometry(0, lambda u, size: _d4(np.full(len(u), _FLIP_Y), size), _same)
+
+
+def transpose(values: Mapping[str, Any]) -> Geometry:
+    """Mirror at the main diagonal; square images."""
+    return Geometry(0, lambda u, size: _d4(np.full(len(u), _TRANSPOSE), _square(size, "Transpose")), _same)
+
+
+def random_rotate90(values: Mapping[str, Any]) -> Geometry:
+    """0 to 3 quarter turns, counter-clockwise; square images. Draws: turns."""
+    turns = np.array([0, _R90, _R180, _R270])
+    return Geometry(1, lambda u, size: _d4(turns[integers(u[:, 0], 0, 3)], _square(size, "RandomRotate90")), _same)
+
+
+def d4(values: Mapping[str, Any]) -> Geometry:
+    """One of the eight symmetries of the square. Draws: which, in albumentations' order e r90 r180 r270 v hvt h t."""
+    return Geometry(1, lambda u, size: _d4(integers(u[:, 0], 0, 7), _square(size, "D4")), _same)
+
+
+def affine(values: Mapping[str, Any]) -> Geometry | None:
+    """Affine. Draws: translation x, y; shear x, y; scale x, y and, for `balanced_scale`, side x, y; angle."""
+    border = _border(values)
+    if border is None or values["fit_output"]:
+        return None
+    scale, shear = values["scale"], values["shear"]
+    percent, pixels = values["translate_percent"], values["translate_px"]
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        height, width = size
+        if percent is not None:  # whole pixels, toward zero, as albumentations does it
+            move_x = np.trunc(between(u[:, 0], percent["x"]) * width)
+            move_y = np.trunc(between(u[:, 1], percent["y"]) * height)
+        else:
+            move_x = integers(u[:, 0], int(pixels["x"][0]), int(pixels["x"][1])).astype(float)
+            move_y = integers(u[:, 1], int(pixels["y"][0]), int(pixels["y"][1])).astype(float)
+        scale_x = _scales(u[:, 4], u[:, 6], scale["x"], balanced=values["balanced_scale"])
+        scale_y = _scales(u[:, 5], u[:, 7], scale["y"], balanced=values["balanced_scale"])
+        return _affine_matrices(
+            size, move_x, move_y, -between(u[:, 2], shear["x"]), -between(u[:, 3], shear["y"]),
+            scale_x, scale_x if values["keep_ratio"] else scale_y, between(u[:, 8], values["rotate"]),
+        )  # fmt: skip
+
+    return Geometry(9, matrices, _same, border)
+
+
+def shift_scale_rotate(values: Mapping[str, Any]) -> Geometry | None:
+    """ShiftScaleRotate: an Affine with these limits (independent scales for x and y, as albumentations has it)."""
+    scale, angle = values["scale_limit"], values["rotate_limit"]
+    return affine(
+        {
+            **values,
+            "scale": {"x": scale, "y": scale},
+            "shear": {"x": (0.0, 0.0), "y": (0.0, 0.0)},
+            "translate_percent": {"x": values["shift_limit_x"], "y": values["shift_limit_y"]},
+            "translate_px": None,
+            "rotate": angle,
+            "fit_output": False,
+            "keep_ratio": False,
+            "balanced_scale": False,
+        }
+    )
+
+
+def rotate(values: Mapping[str, Any]) -> Geometry | None:
+    """Rotate about the centre. Draws: angle."""
+    border = _border(values)
+    if border is None or values["crop_border"]:
+        return None
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        zero, one = np.zeros(len(u)), np.ones(len(u))
+        return _affine_matrices(size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
+
+    return Geometry(1, matrices, _same, border)
+
+
+def perspective(values: Mapping[str, Any]) -> Geometry | None:
+    """Perspective that keeps the size. Draws: scale; then 8 normal jitters of the corners, two uniforms each."""
+    border = _border(values)
+    if border is None or values["fit_output"] or not values["keep_size"]:
+        return None
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        height, width = size
+        scale = between(u[:, 0], values["scale"])
+        # Box and Muller 1958: two uniforms make one normal.
+        normal = np.sqrt(-2 * np.log1p(-u[:, 1:9])) * np.cos(2 * np.pi * u[:, 9:17])
+        jitter = np.mod(np.abs(normal * scale[:, None]), _PERSPECTIVE_LIMIT).reshape(-1, 4, 2)
+        corners = jitter.copy()  # top left, top right, bottom right, bottom left
+        corners[:, 1, 0] = 1 - corners[:, 1, 0]
+        corners[:, 2] = 1 - corners[:, 2]
+        corners[:, 3, 1] = 1 - corners[:, 3, 1]
+        frame = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
+        points = corners * np.array([width, height])
+        forward = _homography(points, np.broadcast_to(frame, points.shape))
+        # albumentations scales the result from the size of the quadrangle back to the frame's.
+        longest = _sides(points)
+        back = identities(len(u))
+        back[:, 0, 0] = width / longest[:, 0]
+        back[:, 1, 1] = height / longest[:, 1]
+        product: Matrices = back @ forward
+        return product
+
+    return Geometry(17, matrices, _same, border, affine=False)
+
+
+def random_crop(values: Mapping[str, Any]) -> Geometry | None:
+    """RandomCrop without padding. Draws: top, left."""
+    if values["pad_if_needed"]:
+        return None
+    target = (int(values["height"]), int(values["width"]))
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        _fits(size, target, "RandomCrop")
+        top = ((size[0] - target[0] + 1) * u[:, 0]).astype(np.int64)
+        left = ((size[1] - target[1] + 1) * u[:, 1]).astype(np.int64)
+        return _shifts(-left.astype(float), -top.astype(float))
+
+    return Geometry(2, matrices, lambda size: target, crops=True)
+
+
+def center_crop(values: Mapping[str, Any]) -> Geometry | None:
+    """CenterCrop without padding."""
+    if values["pad_if_needed"]:
+        return None
+    target = (int(values["height"]), int(values["width"]))
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        _fits(size, target, "CenterCrop")
+        top, left = (size[0] - target[0]) // 2, (size[1] - target[1]) // 2
+        return _shifts(np.full(len(u), -float(left)), np.full(len(u), -float(top)))
+
+    return Geometry(0, matrices, lambda size: target, crops=True)
+
+
+def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
+    """RandomResizedCrop. Draws: ten tries of (area, aspect), then top, left.
+
+    Source: Szegedy et al. 2015, arXiv:1409.4842; albumentations takes the first try that fits, else the centre.
+    """
+    if values["interpolation"] != LINEAR or values["area_for_downscale"] is not None:
+        return None
+    target = (int(values["size"][0]), int(values["size"][1]))
+    ratio = values["ratio"]
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        height, width = size
+        area = between(u[:, 0:20:2], values["scale"]) * (height * width)
+        aspect = np.exp(between(u[:, 1:20:2], (np.log(ratio[0]), np.log(ratio[1]))))
+        widths, heights = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
+        fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+        first = fits.argmax(axis=1)
+        row = np.arange(len(u))
+        found = fits[row, first]
+        whole_h, whole_w = _centre_crop_size(size, ratio)
+        crop_w = np.where(found, widths[row, first], whole_w)
+        crop_h = np.where(found, heights[row, first], whole_h)
+        top = np.where(found, np.trunc((height - crop_h + 1) * u[:, 20]), (height - crop_h) // 2)
+        left = np.where(found, np.trunc((width - crop_w + 1) * u[:, 21]), (width - crop_w) // 2)
+        return _resizes(crop_w, crop_h, target) @ _shifts(-left, -top)
+
+    # A resize reads at most half a pixel beyond the crop; OpenCV repeats the crop's edge there. Here the pixel beyond
+    # is read where the image has one, and only the image's own edge is repeated.
+    return Geometry(22, matrices, lambda size: target, Border(1, (0.0,), LINEAR), crops=True)
+
+
+def resize(values: Mapping[str, Any]) -> Geometry | None:
+    """Resize, bilinear, as OpenCV does it: pixel areas match, not centres; no smoothing when it shrinks."""
+    if values["interpolation"] != LINEAR or values["area_for_downscale"] is not None:
+        return None
+    target = (int(values["height"]), int(values["width"]))
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        return _resizes(np.full(len(u), float(size[1])), np.full(len(u), float(size[0])), target)
+
+    return Geometry(0, matrices, lambda size: target, Border(1, (0.0,), LINEAR))
+
+
+def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
+    """PadIfNeeded. Draws: above, left (for `position: random`)."""
+    border = _border({**values, "interpolation": LINEAR})
+    if border is None:
+        return None
+
+    def size_of(size: Size) -> Size:
+        (top, bottom), (left, right) = _paddings(values, size)
+        return size[0] + top + bottom, size[1] + left + right
+
+    def matrices(u: Uniforms, size: Size) -> Matrices:
+        (top, bottom), (left, right) = _paddings(values, size)
+        rows, columns = top + bottom, left + right
+        position = values["position"]
+        if position == "random":
+            return _shifts(integers(u[:, 1], 0, columns).astype(float), integers(u[:, 0], 0, rows).astype(float))
+        above = {"center": top, "top": 0, "bottom": rows}[position.partition("_")[0]]
+        beside = {"center": left, "left": 0, "right": columns, "": left}[position.partition("_")[2]]
+        return _shifts(np.full(len(u), float(beside)), np.full(len(u), float(above)))
+
+    return Geometry(2, matrices, size_of, border, pads=True)
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
+    "HorizontalFlip": horizontal_flip,
+    "VerticalFlip": vertical_flip,
+    "Transpose": transpose,
+    "RandomRotate90": random_rotate90,
+    "D4": d4,
+    "Affine": affine,
+    "ShiftScaleRotate": shift_scale_rotate,
+    "Rotate": rotate,
+    "Perspective": perspective,
+    "RandomCrop": random_crop,
+    "CenterCrop": center_crop,
+    "RandomResizedCrop": random_resized_crop,
+    "Resize": resize,
+    "PadIfNeeded": pad_if_needed,
+}
+
+
+def inverses(forward: Matrices, *, is_affine: bool) -> Matrices:
+    """From source → result to result → source."""
+    if not is_affine:
+        return np.asarray(np.linalg.inv(forward), np.float64)
+    a, b, c = forward[:, 0, 0], forward[:, 0, 1], forward[:, 0, 2]
+    d, e, f = forward[:, 1, 0], forward[:, 1, 1], forward[:, 1, 2]
+    determinant = a * e - b * d
+    result = np.zeros_like(forward)
+    result[:, 0, 0] = e / determinant
+    result[:, 0, 1] = -b / determinant
+    result[:, 1, 0] = -d / determinant
+    result[:, 1, 1] = a / determinant
+    result[:, 0, 2] = (b * f - c * e) / determinant
+    result[:, 1, 2] = (c * d - a * f) / determinant
+    result[:, 2, 2] = 1.0
+    return result
+
+
+# The symmetries of the square as (xx, xy, yx, yy), in albumentations' order.
+_D4 = np.array(
+    [
+        [1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0],
+        [1, 0, 0, -1], [0, -1, -1, 0], [-1, 0, 0, 1], [0, 1, 1, 0],
+    ],
+    dtype=float,
+)  # fmt: skip
+_R90, _R180, _R270, _FLIP_Y, _FLIP_X, _TRANSPOSE = 1, 2, 3, 4, 6, 7
+
+
+def _same(size: Size) -> Size:
+    return size
+
+
+def _d4(which: NDArray[np.int64], size: Size) -> Matrices:
+    height, width = size
+    linear = _D4[which]
+    result = identities(len(which))
+    result[:, 0, 0], result[:, 0, 1], result[:, 1, 0], result[:, 1, 1] = linear.T
+    # A negative entry turns an axis round: what was 0 comes to lie at the far end.
+    result[:, 0, 2] = np.where(linear[:, 0] + linear[:, 1] < 0, width - 1, 0)
+    result[:, 1, 2] = np.where(linear[:, 2] + linear[:, 3] < 0, height - 1, 0)
+    return result
+
+
+def _affine_matrices(
+    size: Size,
+    move_x: NDArray[np.float64],
+    move_y: NDArray[np.float64],
+    shear_x: NDArray[np.float64],
+    shear_y: NDArray[np.float64],
+    scale_x: NDArray[np.float64],
+    scale_y: NDArray[np.float64],
+    angle: NDArray[np.float64],
+) -> Matrices:
+    """Centre · translation · shear · rotation · scale · centre⁻¹; angles in degrees."""
+    centre_x, centre_y = size[1] / 2 - 0.5, size[0] / 2 - 0.5
+    radians = np.deg2rad(angle)
+    cos, sin = np.cos(radians), np.sin(radians)
+    tan_x, tan_y = np.tan(np.deg2rad(shear_x)), np.tan(np.deg2rad(shear_y))
+    result = np.zeros((len(angle), 3, 3))
+    xx, xy = (cos - tan_x * sin) * scale_x, (sin + tan_x * cos) * scale_y
+    yx, yy = (tan_y * cos - sin) * scale_x, (tan_y * sin + cos) * scale_y
+    result[:, 0, 0], result[:, 0, 1], result[:, 1, 0], result[:, 1, 1] = xx, xy, yx, yy
+    result[:, 0, 2] = centre_x + move_x - xx * centre_x - xy * centre_y
+    result[:, 1, 2] = centre_y + move_y - yx * centre_x - yy * centre_y
+    result[:, 2, 2] = 1.0
+    return result
+
+
+def _scales(
+    u: NDArray[np.float64], side: NDArray[np.float64], limits: tuple[float, float], *, balanced: bool
+) -> NDArray[np.float64]:
+    low, high = limits
+    if not balanced:
+        return between(u, limits)
+    if low < 1 < high:  # as often smaller as larger
+        return np.where(side < 0.5, between(u, (low, 1.0)), between(u, (1.0, high)))
+    if low < 1:
+        return between(u, (low, 1.0))
+    return between(u, (1.0, high)) if high > 1 else np.ones_like(u)
+
+
+def _shifts(x: NDArray[np.float64], y: NDArray[np.float64]) -> Matrices:
+    result = identities(len(x))
+    result[:, 0, 2], result[:, 1, 2] = x, y
+    return result
+
+
+def _resizes(width: NDArray[np.float64], height: NDArray[np.float64], target: Size) -> Matrices:
+    result = identities(len(width))
+    factor_x, factor_y = target[1] / width, target[0] / height
+    result[:, 0, 0], result[:, 1, 1] = factor_x, factor_y
+    result[:, 0, 2], result[:, 1, 2] = factor_x / 2 - 0.5, factor_y / 2 - 0.5
+    return result
+
+
+def _homography(source: NDArray[np.float64], target: NDArray[np.float64]) -> Matrices:
+    """The projective maps that take four points to four points, each (N, 4, 2)."""
+    n = len(source)
+    system = np.zeros((n, 8, 8))
+    x, y = source[..., 0], source[..., 1]
+    u, v = target[..., 0], target[..., 1]
+    system[:, :4, 0], system[:, :4, 1], system[:, :4, 2] = x, y, 1
+    system[:, 4:, 3], system[:, 4:, 4], system[:, 4:, 5] = x, y, 1
+    system[:, :4, 6], system[:, :4, 7] = -x * u, -y * u
+    system[:, 4:, 6], system[:, 4:, 7] = -x * v, -y * v
+    solved = np.linalg.solve(system, np.concatenate([u, v], axis=1)[..., None])[..., 0]
+    result: Matrices = np.concatenate([solved, np.ones((n, 1))], axis=1).reshape(n, 3, 3)
+    return result
+
+
+def _sides(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole lengths of the longer horizontal and vertical side of quadrangles (N, 4, 2), at least 2: (N, 2)."""
+    top_left, top_right, bottom_right, bottom_left = np.moveaxis(points, 1, 0)
+
+    def length(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.maximum(np.hypot(*(a - b).T), 2.0).astype(np.float64)
+
+    width = np.maximum(length(top_right, top_left), length(bottom_right, bottom_left))
+    height = np.maximum(length(bottom_right, top_right), length(bottom_left, top_left))
+    return np.floor(np.stack([width, height], axis=1)).astype(np.float64)
+
+
+def _centre_crop_size(size: Size, ratio: tuple[float, float]) -> Size:
+    height, width = size
+    if width / height < ratio[0]:
+        return round(width / ratio[0]), width
+    if width / height > ratio[1]:
+        return height, round(height * ratio[1])
+    return height, width
+
+
+def _paddings(values: Mapping[str, Any], size: Size) -> tuple[tuple[int, int], tuple[int, int]]:
+    def one(length: int, least: int | None, divisor: int | None) -> tuple[int, int]:
+        missing = max(0, least - length) if least is not None else -length % (divisor or 1)
+        return missing // 2, missing - missing // 2
+
+    return (
+        one(size[0], values["min_height"], values["pad_height_divisor"]),
+        one(size[1], values["min_width"], values["pad_width_divisor"]),
+    )
+
+
+def _border(values: Mapping[str, Any]) -> Border | None:
+    if values["interpolation"] not in (NEAREST, LINEAR) or values["border_mode"] not in _BORDERS:
+        return None
+    fill = values["fill"]
+    return Border(
+        values["border_mode"],
+        tuple(fill) if isinstance(fill, (list, tuple)) else (float(fill),),
+        values["interpolation"],
+    )
+
+
+def _square(size: Size, name: str) -> Size:
+    if size[0] != size[1]:
+        raise TransformError(
+            name,
+            f"images of {size[0]}x{size[1]}",
+            "square images: a batch has one shape",
+            "use flips for images that are not square, or resize them when the data set is read (--image-size)",
+        )
+    return size
+
+
+def _fits(size: Size, target: Size, name: str) -> None:
+    if target[0] > size[0] or target[1] > size[1]:
+        raise TransformError(
+            name,
+            f"a crop of {target[0]}x{target[1]} from images of {size[0]}x{size[1]}",
+            "a crop no larger than the image",
+            "put PadIfNeeded before it, or make the crop smaller",
+        )

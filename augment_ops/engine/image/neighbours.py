@@ -1,0 +1,109 @@
+"""Transforms that look at neighbours: convolutions with a kernel of the sample's own, borders reflected (101)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.image.geometry import Uniforms, between, integers
+
+Kernels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution with its parameters.
+
+    Attributes:
+        draws: uniforms a sample.
+        kernels: uniforms (N, draws) → float32 (N, K) where separable, else (N, K, K); K is odd, the sample's own kernel
+            in the middle.
+        separable: whether rows and columns are convolved one after the other.
+    """
+
+    draws: int
+    kernels: Callable[[Uniforms], Kernels]
+    separable: bool
+
+
+def gaussian_blur(values: Mapping[str, Any]) -> Convolution:
+    """GaussianBlur. Draws: standard deviation in pixels, size of the kernel."""
+    low, high = values["blur_limit"]
+
+    def kernels(u: Uniforms) -> Kernels:
+        sigma = between(u[:, 0], values["sigma_limit"])
+        size = integers(u[:, 1], low, high)
+        radius = np.where(size == 0, np.trunc(sigma * 3.5), size // 2).astype(np.int64)
+        widest = max(1, int(radius.max(initial=0)))
+        x = np.arange(-widest, widest + 1)
+        weights = np.exp(-0.5 * (x / sigma[:, None]) ** 2) * (np.abs(x) <= radius[:, None])
+        normalised: Kernels = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return normalised
+
+    return Convolution(2, kernels, separable=True)
+
+
+def motion_blur(values: Mapping[str, Any]) -> Convolution:
+    """MotionBlur: a line of ones. Draws: size, angle in degrees, direction, shift x, y."""
+    low, high = (max(3, v + (v % 2 == 0)) for v in values["blur_limit"])
+    high = max(low, high)
+
+    def kernels(u: Uniforms) -> Kernels:
+        size = low + 2 * integers(u[:, 0], 0, (high - low) // 2)
+        angle = np.deg2rad(between(u[:, 1], values["angle_range"]))
+        direction = np.clip(between(u[:, 2], values["direction_range"]), -1.0, 1.0)
+        result = np.zeros((len(u), high, high), np.float32)
+        for i in range(len(u)):
+            result[i] = _line(
+                int(size[i]), high, angle[i], direction[i], u[i, 3:5] if values["allow_shifted"] else None
+            )
+        return result
+
+    return Convolution(5, kernels, separable=False)
+
+
+def sharpen(values: Mapping[str, Any]) -> Convolution | None:
+    """Sharpen by a kernel. Draws: alpha, lightness."""
+    if values["method"] != "kernel":
+        return None
+
+    def kernels(u: Uniforms) -> Kernels:
+        alpha, lightness = between(u[:, 0], values["alpha"]), between(u[:, 1], values["lightness"])
+        result = np.repeat(-alpha, 9).reshape(-1, 3, 3)
+        result[:, 1, 1] = 1 - alpha + alpha * (8 + lightness)
+        return result.astype(np.float32)
+
+    return Convolution(2, kernels, separable=False)
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Convolution | None]] = {
+    "GaussianBlur": gaussian_blur,
+    "MotionBlur": motion_blur,
+    "Sharpen": sharpen,
+}
+
+
+def _line(
+    size: int, largest: int, angle: float, direction: float, shift: NDArray[np.float64] | None
+) -> NDArray[np.float32]:
+    """Albumentations' kernel of a straight motion, in the middle of a larger one."""
+    reach = size // 2
+    start, stop = float(-reach), float(reach)
+    if direction < 0:
+        stop = reach * (1 + direction)
+    elif direction > 0:
+        start = -reach * (1 - direction)
+    t = np.linspace(start, stop, size)
+    x, y = reach + np.cos(angle) * t, reach + np.sin(angle) * t
+    if shift is not None:
+        x, y = x + (2 * shift[0] - 1) * reach / 2, y + (2 * shift[1] - 1) * reach / 2
+    kernel = np.zeros((largest, largest), np.float32)
+    rim = (largest - size) // 2
+    columns = np.clip(np.round(x), 0, size - 1).astype(int) + rim
+    kernel[np.clip(np.round(y), 0, size - 1).astype(int) + rim, columns] = 1
+    normalised: NDArray[np.float32] = kernel / kernel.sum()
+    return normalised

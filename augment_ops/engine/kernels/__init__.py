@@ -1,0 +1,1 @@
+"""Loops that numba compiles: pixels and counters, no parameters and no policies. They release the GIL."""

@@ -1,0 +1,117 @@
+"""The pass that writes the pixels: warp, colour, noise and holes of each image while it is in the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from augment_ops.engine.kernels.colour import apply_table, compose, identity_table, run
+from augment_ops.engine.kernels.convolution import convolve, convolve_separable
+from augment_ops.engine.kernels.holes import fill_holes
+from augment_ops.engine.kernels.noise import add_gauss, add_salt
+from augment_ops.engine.kernels.operations import LAST_TABLE
+from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
+from augment_ops.engine.kernels.warp import warp
+
+
+@njit(cache=True, nogil=True)
+def run_segment(
+    source: U8,
+    target: U8,
+    in_place: bool,
+    moved: U8,
+    inverse: F64,
+    border: int,
+    nearest: bool,
+    border_fill: U8,
+    codes: I64,
+    coloured: U8,
+    arguments: F32,
+    noisy: U8,
+    noise: I64,
+    salt: bool,
+    shared: bool,
+    noise_transform: int,
+    keys: U64,
+    pool: I16,
+    rectangles: I32,
+    hole_fill: U8,
+) -> None:
+    """Run one segment on a batch.
+
+    Args:
+        source: uint8 (N, H, W, C).
+        target: uint8 (N, H', W', C); `source` itself where `in_place`.
+        moved: uint8 (N,), which images are warped; the others are copied and need H' = H, W' = W.
+        inverse: float64 (N, 3, 3), from target to source; (0, 3, 3) where nothing is moved.
+        border, nearest, border_fill: of the warp.
+        codes: int64 (T,), the colour operations in order.
+        coloured: uint8 (N, T), which of them an image gets.
+        arguments: float32 (N, T, A).
+        noisy: uint8 (N,), or (0,) without noise; noise: int64 (N, 2); salt: whether it is salt and pepper.
+        shared, noise_transform, keys, pool: of the noise.
+        rectangles: int32 (N, K, 4), filled with hole_fill (C,).
+    """
+    count, height, width, channels = target.shape
+    steps = len(codes)
+    table = np.empty((channels, 256), np.uint8)
+    with_geometry = len(inverse) > 0
+    packed = np.empty((source.shape[1] + 3 if with_geometry else 1, source.shape[2] + 3), np.uint32)
+    scratch = np.empty((8, width), np.uint32)
+    for i in range(count):
+        pixels = target[i].reshape((height * width, channels))
+        step, pending = 0, False
+        while step < steps and (codes[step] <= LAST_TABLE or coloured[i, step] == 0):
+            if coloured[i, step]:
+                if not pending:
+                    identity_table(table)
+                compose(table, codes[step], arguments[i, step])
+                pending = True
+            step += 1
+        if with_geometry and moved[i]:
+            warp(source[i], target[i], inverse[i], border, border_fill, nearest, table, pending, packed, scratch)
+        else:
+            if not in_place:
+                target[i] = source[i]
+            if pending:
+                apply_table(pixels, table)
+        pending = False
+        while step < steps:
+            if coloured[i, step]:
+                if codes[step] <= LAST_TABLE:
+                    if not pending:
+                        identity_table(table)
+                    compose(table, codes[step], arguments[i, step])
+                    pending = True
+                else:
+                    if pending:
+                        apply_table(pixels, table)
+                    pending = run(pixels, codes[step], arguments[i, step], table)
+            step += 1
+        if pending:
+            apply_table(pixels, table)
+        if len(noisy) > 0 and noisy[i]:
+            if salt:
+                add_salt(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform)
+            else:
+                add_gauss(pixels, noise[i, 0], noise[i, 1], shared, keys[i], noise_transform, pool)
+        if rectangles.shape[1] > 0:
+            fill_holes(target[i], rectangles[i], hole_fill)
+
+
+@njit(cache=True, nogil=True)
+def run_separable(images: U8, active: U8, kernels: F32) -> None:
+    """Convolve the rows and columns of the active images (N, H, W, C) with kernels (N, K), in place."""
+    scratch = np.empty(images[0].size, np.float32)
+    for i in range(len(images)):
+        if active[i]:
+            convolve_separable(images[i], kernels[i], scratch)
+
+
+@njit(cache=True, nogil=True)
+def run_square(images: U8, active: U8, kernels: F32) -> None:
+    """Convolve the active images (N, H, W, C) with kernels (N, K, K), in place."""
+    scratch = np.empty(images[0].size, np.uint8)
+    for i in range(len(images)):
+        if active[i]:
+            convolve(images[i], kernels[i], scratch)

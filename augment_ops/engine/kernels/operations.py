@@ -1,0 +1,6 @@
+"""Codes by which the compiled loops know the colour operations."""
+
+# Codes of operations. Up to `LAST_TABLE` they are tables whatever the image.
+LINEAR, GAMMA, SOLARIZE, POSTERIZE = 0, 1, 2, 3
+LAST_TABLE = POSTERIZE
+LINEAR_OF_MEAN, EQUALIZE, EQUALIZE_PIL, AUTOCONTRAST, JITTER, SHIFT_HSV, GRAY, SHUFFLE, ENHANCE = range(4, 13)

@@ -1,0 +1,174 @@
+"""A policy as a plan: which transforms share a pass over the pixels, and why the passes end where they do.
+
+A leaf is one transform at its place in the policy. Leaves in a row that fit one pass (geometry, then colour, then
+noise, then holes) form a segment; what looks at neighbours, or is not compiled, stands alone. The alternatives of a
+OneOf exclude each other, so their order is free and they are sorted to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from augment_ops.engine.image import colour, geometry, holes, neighbours, noise
+from augment_ops.engine.image.colour import Colour
+from augment_ops.engine.image.geometry import Geometry
+from augment_ops.engine.image.holes import Holes
+from augment_ops.engine.image.neighbours import Convolution
+from augment_ops.engine.image.noise import Noise
+from augment_ops.policy import catalogue
+from augment_ops.policy.spec import Policy, Transform
+
+Operation = Geometry | Colour | Noise | Holes | Convolution | None
+
+_BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
+    **geometry.BUILDERS,
+    **colour.BUILDERS,
+    **noise.BUILDERS,
+    **holes.BUILDERS,
+    **neighbours.BUILDERS,
+}
+_STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4}
+_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "albumentations")
+_NOT_COMPILED = len(_STAGES)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A transform or container at its place in the policy.
+
+    Attributes:
+        index: in the order of the file, containers included: the transform index of its random streams.
+        where: as errors name it.
+        operation: what a compiled leaf does; None for containers and for what albumentations does.
+    """
+
+    transform: Transform
+    index: int
+    where: str
+    values: Mapping[str, Any]
+    children: tuple[Node, ...] = ()
+    operation: Operation = None
+
+    @property
+    def stage(self) -> int:
+        """Where in a pass it belongs; what stands alone comes last."""
+        return _STAGES.get(type(self.operation), _NOT_COMPILED)
+
+
+@dataclass
+class Segment:
+    """Leaves that share a pass over the pixels.
+
+    Attributes:
+        why: the reason for not continuing the segment before; empty for the first.
+    """
+
+    why: str
+    leaves: list[Node] = field(default_factory=list)
+
+    def of(self, kind: type) -> list[Node]:
+        """Its leaves of one kind of operation."""
+        return [leaf for leaf in self.leaves if isinstance(leaf.operation, kind)]
+
+    def describe(self) -> str:
+        """One line for people."""
+        by_stage: dict[int, list[str]] = {}
+        for leaf in self.leaves:
+            by_stage.setdefault(leaf.stage, []).append(leaf.transform.name)
+        return " · ".join(f"{_STAGE_NAMES[stage]}: {', '.join(names)}" for stage, names in sorted(by_stage.items()))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled policy.
+
+    Attributes:
+        nodes: the policy's transforms as a forest.
+        segments: the passes, in order.
+    """
+
+    nodes: tuple[Node, ...]
+    segments: tuple[Segment, ...]
+
+    @property
+    def uses_albumentations(self) -> bool:
+        """Whether a transform is not compiled."""
+        return any(leaf.stage == _NOT_COMPILED for segment in self.segments for leaf in segment.leaves)
+
+    def describe(self) -> list[str]:
+        """The plan for people: a line a segment, and the reason where one ends."""
+        lines = []
+        for number, segment in enumerate(self.segments, 1):
+            if segment.why:
+                lines.append(f"   — {segment.why}")
+            lines.append(f"{number}. {segment.describe()}")
+        return lines
+
+
+def compile_policy(policy: Policy) -> Plan:
+    """Compile a policy that is free of faults."""
+    counter = iter(range(1 << 30))
+    nodes = tuple(_node(t, f"transforms[{i}]", counter) for i, t in enumerate(policy.transforms))
+    segments: list[Segment] = []
+    for leaf in _leaves(nodes):
+        why = _why_not(segments[-1], leaf) if segments else ""
+        if why or not segments:
+            segments.append(Segment(why))
+        segments[-1].leaves.append(leaf)
+    return Plan(nodes, tuple(segments))
+
+
+def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
+    index, name = next(counter), transform.name
+    place = f"{where}.{name}"
+    values = catalogue.resolved(name, transform.params)
+    children = tuple(_node(t, f"{place}.transforms[{i}]", counter) for i, t in enumerate(transform.children))
+    operation = None if children else _compiled(name, values)
+    return Node(transform, index, place, values, children, operation)
+
+
+def _compiled(name: str, values: Mapping[str, Any]) -> Operation:
+    build = _BUILDERS.get(name)
+    return build(values) if build else None
+
+
+def _leaves(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    for node in nodes:
+        if not node.children:
+            yield node
+        elif node.transform.name == "OneOf" and not any(child.children for child in node.children):
+            yield from sorted(node.children, key=lambda child: child.stage)
+        else:
+            yield from _leaves(node.children)
+
+
+def _why_not(segment: Segment, leaf: Node) -> str:
+    """Why a leaf cannot join a segment; empty where it can."""
+    name, last = leaf.transform.name, segment.leaves[-1]
+    for one in (leaf, last):
+        if one.operation is None:
+            return f"{one.transform.name} runs through albumentations, image by image"
+        if isinstance(one.operation, Convolution):
+            return f"{one.transform.name} looks at neighbours"
+    if leaf.stage < last.stage:
+        return f"{name} ({_STAGE_NAMES[leaf.stage]}) comes after {last.transform.name} ({_STAGE_NAMES[last.stage]})"
+    if isinstance(leaf.operation, Geometry):
+        return _why_not_one_warp(segment, leaf, leaf.operation)
+    if leaf.stage == last.stage and not isinstance(leaf.operation, Colour):
+        return f"a pass draws one kind of {_STAGE_NAMES[leaf.stage]}"
+    return ""
+
+
+def _why_not_one_warp(segment: Segment, leaf: Node, new: Geometry) -> str:
+    for earlier in segment.of(Geometry):
+        before = earlier.operation
+        assert isinstance(before, Geometry)
+        if before.crops:
+            return f"{leaf.transform.name} could bring back what {earlier.transform.name} cut off"
+        if new.pads and before.border is not None:
+            return f"{leaf.transform.name} adds a rim where {earlier.transform.name} may have moved pixels"
+        if before.border is not None and new.border is not None and before.border != new.border and not new.crops:
+            return f"{leaf.transform.name} and {earlier.transform.name} differ in border or interpolation"
+    return ""
