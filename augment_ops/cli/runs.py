@@ -41,7 +41,7 @@ def run(
     seed: Annotated[int, typer.Option(help="decides every random choice")] = 7,
     epochs: Annotated[int, typer.Option(help="0 chooses by the size of the data set")] = 0,
     batch_size: Annotated[int, typer.Option()] = 64,
-    workers: Annotated[int, typer.Option(help="processes that augment while training")] = 1,
+    workers: Annotated[int, typer.Option(help="threads or processes that augment while training")] = 1,
     image_size: Annotated[str, typer.Option(help="HxW to resize to when reading")] = "",
     max_samples: Annotated[int, typer.Option(help="0 takes all")] = 0,
     production_window: Annotated[str, typer.Option(help="URI of recent production images")] = "",

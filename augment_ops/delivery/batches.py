@@ -1,10 +1,9 @@
-"""Where a trainer's batches come from: one seam, two modes with identical bytes, and the meters on it."""
+"""Where a trainer's batches come from: one seam, three modes with identical bytes."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +23,7 @@ class Batch:
         images: uint8 (N, H, W, C).
         labels: int64 (N,).
         rows: int64 (N,), positions in the training split.
-        augment_s: time that augmenting this batch took, in the process that did it.
+        augment_s: time that augmenting this batch took, in the thread or process that did it.
     """
 
     images: NDArray[np.uint8]
@@ -36,8 +35,14 @@ class Batch:
 class BatchSource(Protocol):
     """Batches of an epoch, in the order that the key gives."""
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All batches of one epoch."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on: (epoch, start) is all the state that a loader has, so a
+        training that stopped after batch k of an epoch goes on with `epoch(epoch, k + 1)`.
+        """
+        ...
+
+    def ready(self) -> int | None:
+        """How many batches wait for the trainer; None where nothing runs ahead."""
         ...
 
     def close(self) -> None:
@@ -59,34 +64,3 @@ def batch_rows(seed: int, epoch: int, n: int, batch_size: int) -> list[NDArray[n
     if len(starts) > 1 and n - starts[-1] == 1:
         starts.pop()
     return [order[start:end] for start, end in zip(starts, [*starts[1:], n], strict=True)]
-
-
-@dataclass
-class WaitMeter:
-    """Measures the share of time in which the trainer waits for its next batch.
-
-    Attributes:
-        wait_s: seconds spent waiting.
-        per_sample_ms: augmentation time per sample of each batch, in milliseconds.
-    """
-
-    wait_s: float = 0.0
-    per_sample_ms: list[float] = field(default_factory=list)
-
-    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Pass the batches on, timing how long each one let its consumer wait."""
-        while True:
-            started = time.perf_counter()
-            batch = next(batches, None)
-            self.wait_s += time.perf_counter() - started
-            if batch is None:
-                return
-            self.per_sample_ms.append(1e3 * batch.augment_s / len(batch.labels))
-            yield batch
-
-    def percentiles(self) -> tuple[float, float]:
-        """p50 and p95 of the augmentation time per sample, in milliseconds; zeros where nothing was measured."""
-        if not self.per_sample_ms:
-            return 0.0, 0.0
-        p50, p95 = np.percentile(self.per_sample_ms, [50, 95])
-        return float(p50), float(p95)

@@ -120,8 +120,8 @@ class ShardBatches:
         self._seed = seed
         self._batch_size = batch_size
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All batches of one epoch.
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on.
 
         Raises:
             StoreError: the shard is gone, altered, or was never made.
@@ -136,8 +136,12 @@ class ShardBatches:
         path = self._store.local(self._manifest.shards[epoch])
         images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
-        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size):
+        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
             yield Batch(np.asarray(images[rows]), self._labels[rows], rows, per_sample * len(rows))
+
+    def ready(self) -> int | None:
+        """Nothing runs ahead: a batch is read when it is asked for."""
+        return None
 
     def close(self) -> None:
         """Nothing is held open between epochs."""

@@ -1,20 +1,26 @@
-"""Online delivery: augment while training, in worker processes that run ahead of the trainer.
+"""Online delivery: augment while training, in workers that run ahead of the trainer.
 
 What a worker returns depends on (epoch, rows) alone, which travel in the request: workers hold no random state that
-could repeat between epochs or between each other (the classic failure of this design).
+could repeat between epochs or between each other (the classic failure of this design). Compiled policies run in
+threads, because their loops release the GIL and threads share memory; policies that go through albumentations hold the
+GIL, so they run in processes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows
 from augment_ops.engine.augmenter import Augmenter
+from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError
 
 Request = tuple[int, NDArray[np.int64]]
@@ -29,7 +35,8 @@ class OnlineBatches:
         ids: N sample ids.
         augmenter: None trains on the originals (the control).
         seed: decides the order of the epochs.
-        workers: processes that augment; 0 augments in the trainer's own process.
+        workers: threads or processes that augment; 0 augments when the trainer asks.
+        kind: what the workers are; `auto` takes threads unless the policy goes through albumentations.
     """
 
     def __init__(
@@ -42,40 +49,139 @@ class OnlineBatches:
         seed: int,
         batch_size: int,
         workers: int,
+        kind: Literal["auto", "threads", "processes"] = "auto",
     ) -> None:
-        self._labels = labels
+        self._n = len(labels)
         self._seed = seed
         self._batch_size = batch_size
-        self._dataset: Any = _Requests(images, labels, ids, augmenter)  # a Dataset to torch, by its __getitem__
-        self._requests = _Schedule()
-        self._loader = self._start(workers) if workers else None
-        self._batches: Any = None  # torch's iterator, which owns the workers
+        answer = _Answers(images, labels, SampleIds.of(ids), augmenter)
+        if kind == "auto":
+            kind = "processes" if augmenter is not None and augmenter.plan.uses_albumentations else "threads"
+        self._workers: _Workers
+        if workers == 0:
+            self._workers = _Nobody(answer)
+        elif kind == "threads":
+            self._workers = _Threads(answer, workers)
+        else:
+            self._workers = _Processes(answer, workers)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """All batches of one epoch."""
-        rows = batch_rows(self._seed, epoch, len(self._labels), self._batch_size)
-        self._requests.requests = [(epoch, r) for r in rows]
-        if self._loader is None:
-            return map(_delivered, map(self._dataset.__getitem__, self._requests))
-        self._batches = iter(self._loader)
-        return map(_delivered, self._batches)
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on."""
+        rows = batch_rows(self._seed, epoch, self._n, self._batch_size)
+        return map(_delivered, self._workers.serve([(epoch, r) for r in rows[start:]]))
+
+    def ready(self) -> int | None:
+        """How many batches wait for the trainer; None where nothing runs ahead."""
+        return self._workers.ready()
 
     def close(self) -> None:
         """End the workers, even while somebody (a traceback, say) still holds an iterator over batches."""
-        if self._batches is not None:
-            self._batches._shutdown_workers()
-        self._batches = self._loader = None
+        self._workers.close()
 
-    def _start(self, workers: int) -> Any:
+
+class _Answers:
+    """Answers a request with its batch, or with the error that prevents it; runs in the workers.
+
+    An error travels as a value because torch makes a RuntimeError of one whose constructor takes other arguments than
+    a text.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64], ids: SampleIds, augmenter: Augmenter | None
+    ) -> None:
+        self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter
+
+    def __getitem__(self, request: Request) -> Batch | AugmentOpsError:  # what makes it a Dataset to torch
+        epoch, rows = request
+        images = np.ascontiguousarray(self._images[rows])
+        if self._augmenter is None:
+            return Batch(images, self._labels[rows], rows, 0.0)
+        started = time.perf_counter()
+        try:
+            images = self._augmenter(images, self._ids[rows], epoch)
+        except AugmentOpsError as error:
+            return error
+        return Batch(images, self._labels[rows], rows, time.perf_counter() - started)
+
+
+Answer = Batch | AugmentOpsError
+
+
+class _Workers(Protocol):
+    """Those who answer requests, in order."""
+
+    def serve(self, requests: Sequence[Request]) -> Iterator[Answer]: ...
+
+    def ready(self) -> int | None: ...
+
+    def close(self) -> None: ...
+
+
+class _Nobody:
+    """The trainer augments for itself."""
+
+    def __init__(self, answers: _Answers) -> None:
+        self._answers = answers
+
+    def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        return map(self._answers.__getitem__, requests)
+
+    def ready(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        return
+
+
+class _Threads:
+    def __init__(self, answers: _Answers, workers: int) -> None:
+        self._answers = answers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="augment")
+        self._pending: deque[Future[Answer]] = deque()
+
+    def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        self._drop()  # of an epoch that was left midway
+        coming = iter(requests)
+        pending = self._pending
+        pending.extend(self._pool.submit(self._answers.__getitem__, r) for r in islice(coming, PREFETCH_BATCHES))
+
+        def answers() -> Iterator[Answer]:
+            while pending:
+                answer = pending.popleft().result()
+                pending.extend(self._pool.submit(self._answers.__getitem__, r) for r in islice(coming, 1))
+                yield answer
+
+        return answers()
+
+    def ready(self) -> int | None:
+        return sum(future.done() for future in self._pending)
+
+    def close(self) -> None:
+        self._drop()
+        self._pool.shutdown(wait=True)
+
+    def _drop(self) -> None:
+        for future in self._pending:
+            future.cancel()
+        # Another epoch must not find these, nor the old iterator the new ones.
+        self._pending = deque()
+
+
+class _Processes:
+    """torch's worker processes, which live as long as the source."""
+
+    def __init__(self, answers: _Answers, workers: int) -> None:
         import torch
         from torch.utils.data import DataLoader
 
         # Here too, before the workers are forked: a child of a process whose OpenCV has threads hangs in this call.
         _one_thread()
-        return DataLoader(
-            self._dataset,
+        self._schedule = _Schedule()
+        dataset: Any = answers
+        self._loader: Any = DataLoader(
+            dataset,
             batch_size=None,  # a request is a whole batch
-            sampler=self._requests,
+            sampler=self._schedule,
             num_workers=workers,
             prefetch_factor=max(2, PREFETCH_BATCHES // workers),
             persistent_workers=True,
@@ -85,13 +191,28 @@ class OnlineBatches:
             # the trainer's dropout with the number of workers. Nothing here uses those seeds.
             generator=torch.Generator(),
         )
+        self._batches: Any = None  # torch's iterator, which owns the workers
+
+    def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        self._schedule.requests = requests
+        self._batches = iter(self._loader)
+        batches: Iterator[Answer] = self._batches
+        return batches
+
+    def ready(self) -> int | None:
+        return None if self._batches is None else int(self._batches._data_queue.qsize())
+
+    def close(self) -> None:
+        if self._batches is not None:
+            self._batches._shutdown_workers()
+        self._batches = self._loader = None
 
 
 class _Schedule:
     """The requests of the coming epoch, in order."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.requests: Sequence[Request] = ()
 
     def __iter__(self) -> Iterator[Request]:
         return iter(self.requests)
@@ -100,36 +221,7 @@ class _Schedule:
         return len(self.requests)
 
 
-class _Requests:
-    """Answers a request with its batch, or with the error that prevents it; runs in the workers.
-
-    An error travels as a value because torch makes a RuntimeError of one whose constructor takes other arguments than
-    a text.
-    """
-
-    def __init__(
-        self,
-        images: NDArray[np.uint8],
-        labels: NDArray[np.int64],
-        ids: tuple[str, ...],
-        augmenter: Augmenter | None,
-    ) -> None:
-        self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter
-
-    def __getitem__(self, request: Request) -> Batch | AugmentOpsError:
-        epoch, rows = request
-        images = np.ascontiguousarray(self._images[rows])
-        if self._augmenter is None:
-            return Batch(images, self._labels[rows], rows, 0.0)
-        started = time.perf_counter()
-        try:
-            images = self._augmenter(images, [self._ids[row] for row in rows], epoch)
-        except AugmentOpsError as error:
-            return error
-        return Batch(images, self._labels[rows], rows, time.perf_counter() - started)
-
-
-def _delivered(answer: Batch | AugmentOpsError) -> Batch:
+def _delivered(answer: Answer) -> Batch:
     if isinstance(answer, AugmentOpsError):
         raise answer
     return answer

@@ -187,7 +187,7 @@ def _noise(
         draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
         noise = operation.arguments(draws, size)
         return masks[leaf.index].astype(np.uint8), noise, operation.kind == "salt", operation.shared, leaf.index
-    return np.empty(0, np.uint8), np.empty((0, 2), np.int64), False, False, 0
+    return np.empty(0, np.uint8), np.empty((0, 3), np.int64), False, False, 0
 
 
 def _holes(

@@ -110,7 +110,7 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         augmented_quality=ctx.output("check_augmented", AugmentedCheck).report.status,
         stress=stress.report,
         champion_version=champion_version,
-        data_wait_share=candidate.data_wait_share,
+        data_wait_share=candidate.delivery.data_wait_share,
         augment_p95_ms=policy.p95_ms,
         budget_p95_ms=policy.budget_p95_ms,
         drift_status=ctx.output("check_drift", DriftReport).status,

@@ -27,7 +27,8 @@ class RunParams(BaseModel):
         environment: where the model is meant for; production demands a person's approval.
         approval: `auto` lets the gate alone decide, `ml-lead` asks a named person.
         epochs: passes over the training split; 0 chooses by the size of the data set.
-        workers: processes that augment while training; 0 augments in the trainer's own.
+        workers: threads (processes, for policies that are not compiled) that augment while training; 0 lets the trainer
+            augment for itself.
         image_size: `HxW` in pixels, to which images are resized when read; empty keeps them.
         max_samples: at most so many samples, taken evenly; 0 takes all.
         production_window: URI of recent production images for the drift check; empty looks in the state folder.

@@ -82,7 +82,7 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
     policy = admit(ctx.settings.policies, params.policy)
     shape = policy.budget.at
-    pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (16, *shape), dtype=np.uint8)
+    pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
     augmenter = Augmenter(policy, params.seed)
     cost = measure_cost(augmenter, pixels)
     ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")

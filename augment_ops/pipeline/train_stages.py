@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import BatchSource, batch_rows
+from augment_ops.delivery.meters import advice
 from augment_ops.delivery.offline import ShardBatches
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
@@ -70,9 +73,8 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
         seed=params.seed,
         curve=curve,
         samples_per_s=meters.samples_per_s,
-        data_wait_share=meters.data_wait_share,
-        augment_p50_ms=meters.augment_p50_ms,
-        augment_p95_ms=meters.augment_p95_ms,
+        delivery=meters.delivery,
+        advice=advice(meters.delivery, workers=params.workers, cores=os.cpu_count() or 1),
         wall_s=meters.wall_s,
         peak_rss_mb=_peak_rss_mb(),
     )
@@ -128,8 +130,9 @@ def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
         "data_wait_share",
     )
     tracker.log_curve(run, [(name, getattr(entry, name), entry.epoch) for entry in result.curve for name in names])
-    totals = ("samples_per_s", "data_wait_share", "augment_p50_ms", "augment_p95_ms", "wall_s", "peak_rss_mb")
-    tracker.log_metrics(run, {f"total.{name}": getattr(result, name) for name in totals})
+    totals = {name: getattr(result, name) for name in ("samples_per_s", "wall_s", "peak_rss_mb")}
+    totals |= {name: value for name, value in asdict(result.delivery).items() if value is not None}
+    tracker.log_metrics(run, {f"total.{name}": value for name, value in totals.items()})
     tracker.log_bytes(run, learning_curve({result.role: result.curve}), "pictures/learning_curve.png")
     tracker.log_bytes(run, canonical_json(result), "training.json")
     tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, validation.images[:4], classes)

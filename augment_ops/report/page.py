@@ -149,8 +149,7 @@ def _facts(inputs: ReportInputs) -> list[_Fact]:
     if trained:
         budget = (inputs.policy.get("budget") or {}).get("p95_ms")
         limit = "the policy states no budget" if budget is None else f"budget {number(budget)} ms a sample"
-        wait = f"{percent(trained.data_wait_share)} of training waited for data"
-        facts.append(_Fact("Augmentation p95", _milliseconds(trained.augment_p95_ms), (limit, wait)))
+        facts.append(_Fact("Augmentation p95", _milliseconds(trained.delivery.augment_p95_ms), (limit, trained.advice)))
     return facts
 
 
@@ -243,9 +242,9 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
     measures: tuple[tuple[str, Callable[[TrainingResult], float], Callable[[float], str]], ...] = (
         ("Wall time", lambda t: t.wall_s, duration),
         ("Samples per second", lambda t: t.samples_per_s, whole),
-        ("Waiting for data, share of wall time", lambda t: t.data_wait_share, percent),
-        ("Augmentation per sample, p50", lambda t: t.augment_p50_ms, ms),
-        ("Augmentation per sample, p95", lambda t: t.augment_p95_ms, ms),
+        ("Waiting for data, share of wall time", lambda t: t.delivery.data_wait_share, percent),
+        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, ms),
+        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, ms),
         ("Peak memory", lambda t: t.peak_rss_mb, lambda v: f"{whole(v)} MB"),
     )
     rows = []

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.batches import Batch, BatchSource, WaitMeter
+from augment_ops.delivery.batches import Batch, BatchSource
+from augment_ops.delivery.meters import DeliveryMeters, WaitMeter
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, TrainingError
 from augment_ops.training.result import EpochMetrics
@@ -41,10 +42,8 @@ class Meters:
     """What the whole training cost."""
 
     samples_per_s: float
-    data_wait_share: float
-    augment_p50_ms: float
-    augment_p95_ms: float
     wall_s: float
+    delivery: DeliveryMeters
 
 
 def build(factory: Callable[..., nn.Module], input_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
@@ -118,7 +117,7 @@ def train(
     for epoch in range(budget.epochs):
         meter, epoch_started = WaitMeter(), time.perf_counter()
         torch.manual_seed(sample_key("dropout", budget.seed, epoch)[0] >> 1)  # torch takes 63 bits
-        loss, accuracy, n = _one_epoch(model, meter.watch(source.epoch(epoch)), optimizer, schedule, epoch)
+        loss, accuracy, n = _one_epoch(model, meter.watch(source, source.epoch(epoch)), optimizer, schedule, epoch)
         elapsed = time.perf_counter() - epoch_started
         validation_loss, validation_accuracy = _evaluate(model, *validation)
         if len(validation[1]) and not math.isfinite(validation_loss):
@@ -134,13 +133,11 @@ def train(
         )  # fmt: skip
         curve.append(metrics)
         progress(metrics)
-        total.wait_s += meter.wait_s
-        total.per_sample_ms += meter.per_sample_ms
+        total.add(meter)
         samples += n
         training_s += elapsed
-    p50, p95 = total.percentiles()
     wall = time.perf_counter() - started
-    return tuple(curve), Meters(samples / training_s, total.wait_s / training_s, p50, p95, wall)
+    return tuple(curve), Meters(samples / training_s, wall, total.result(training_s))
 
 
 def _one_epoch(

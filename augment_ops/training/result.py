@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from augment_ops.delivery.meters import DeliveryMeters
+
 TrainedRole = Literal["candidate", "control"]
 
 
@@ -36,8 +38,7 @@ class TrainingResult:
         augmented_with: reference of the plan or shards that delivered the samples.
         curve: one entry an epoch.
         samples_per_s: over the whole training, waiting included.
-        data_wait_share: share of the wall time in which the trainer waited for a batch, 0 to 1.
-        augment_p50_ms, augment_p95_ms: augmentation time per sample; 0 where nothing is applied.
+        delivery: what delivery cost, and `advice` what to do about it.
         peak_rss_mb: peak resident memory of the training process and its loader workers together.
     """
 
@@ -52,8 +53,7 @@ class TrainingResult:
     seed: int
     curve: tuple[EpochMetrics, ...]
     samples_per_s: float
-    data_wait_share: float
-    augment_p50_ms: float
-    augment_p95_ms: float
+    delivery: DeliveryMeters
+    advice: str
     wall_s: float
     peak_rss_mb: float

@@ -417,11 +417,13 @@ def _sides(points: NDArray[np.float64]) -> NDArray[np.float64]:
     top_left, top_right, bottom_right, bottom_left = np.moveaxis(points, 1, 0)
 
     def length(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.maximum(np.hypot(*(a - b).T), 2.0).astype(np.float64)
+        longest: NDArray[np.float64] = np.maximum(np.hypot(*(a - b).T), 2.0)
+        return longest
 
     width = np.maximum(length(top_right, top_left), length(bottom_right, bottom_left))
     height = np.maximum(length(bottom_right, top_right), length(bottom_left, top_left))
-    return np.floor(np.stack([width, height], axis=1)).astype(np.float64)
+    sides: NDArray[np.float64] = np.floor(np.stack([width, height], axis=1))
+    return sides
 
 
 def _centre_crop_size(size: Size, ratio: tuple[float, float]) -> Size:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.image.geometry import Uniforms, between
-from augment_ops.engine.kernels.noise import RUN, SHIFT
+from augment_ops.engine.kernels.noise import RUN
 from augment_ops.engine.kernels.types import I16
 
 POOL_SIZE = 1 << 16
 _POOL_SCALE = 7680.0  # of the pool's int16: the largest quantile, 4.17 σ, still fits
+_INT16 = 32767
 
 _POOL_SEED = (0x6175676D656E742D, 0x6F70732F706F6F6C)  # "augment-" "ops/pool"
 
@@ -33,8 +34,8 @@ class Noise:
     Attributes:
         kind: "gauss" or "salt".
         draws: uniforms a sample.
-        arguments: (uniforms (N, draws), (H, W)) → int64 (N, 2): the gain of the pool and the mean, both in
-            fixed point; or the number of pixels and, of these, of white ones.
+        arguments: (uniforms (N, draws), (H, W)) → int64 (N, 3): the gain of the pool, the mean and the factor that ends
+            the fixed point; or the number of pixels and, of these, of white ones.
         shared: whether all channels of a pixel get the same.
     """
 
@@ -50,9 +51,17 @@ def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
         return None
 
     def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.int64]:
-        gain = between(u[:, 0], values["std_range"]) * 255 * (1 << SHIFT) / _POOL_SCALE
-        mean = between(u[:, 1], values["mean_range"]) * 255 * (1 << SHIFT)
-        return np.rint(np.stack([gain, mean], axis=1)).astype(np.int64)
+        sigma = between(u[:, 0], values["std_range"]) * 255
+        mean = between(u[:, 1], values["mean_range"]) * 255
+        # As many fractional bits as fit: the gain is an int16, and so is the sum of the mean and the upper half of a
+        # product (half an int16 at most). At least 2, so that 2^(16 - bits) is an int16 too.
+        gain = sigma * (1 << 16) / _POOL_SCALE
+        bits = np.floor(np.log2(_INT16 / np.maximum(np.maximum(gain, 2 * np.abs(mean)), 1)))
+        scale = 2 ** np.clip(bits, 2, 14)
+        fixed: NDArray[np.int64] = np.rint(np.stack([gain * scale, mean * scale, (1 << 16) / scale], 1)).astype(
+            np.int64
+        )
+        return fixed
 
     return Noise("gauss", 2, arguments, not values["per_channel"])
 
@@ -63,7 +72,7 @@ def salt_and_pepper(values: Mapping[str, Any]) -> Noise:
     def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.int64]:
         count = (size[0] * size[1] * between(u[:, 0], values["amount"])).astype(np.int64)
         white = (count * between(u[:, 1], values["salt_vs_pepper"])).astype(np.int64)
-        return np.stack([count, white], axis=1)
+        return np.stack([count, white, count], axis=1)
 
     return Noise("salt", 2, arguments, True)
 

@@ -48,7 +48,7 @@ def run_segment(
         codes: int64 (T,), the colour operations in order.
         coloured: uint8 (N, T), which of them an image gets.
         arguments: float32 (N, T, A).
-        noisy: uint8 (N,), or (0,) without noise; noise: int64 (N, 2); salt: whether it is salt and pepper.
+        noisy: uint8 (N,), or (0,) without noise; noise: int64 (N, 3); salt: whether it is salt and pepper.
         shared, noise_transform, keys, pool: of the noise.
         rectangles: int32 (N, K, 4), filled with hole_fill (C,).
     """
@@ -57,7 +57,7 @@ def run_segment(
     table = np.empty((channels, 256), np.uint8)
     with_geometry = len(inverse) > 0
     packed = np.empty((source.shape[1] + 3 if with_geometry else 1, source.shape[2] + 3), np.uint32)
-    scratch = np.empty((8, width), np.uint32)
+    scratch, pairs = np.empty((4, width), np.uint32), np.empty((2, width), np.uint64)
     for i in range(count):
         pixels = target[i].reshape((height * width, channels))
         step, pending = 0, False
@@ -69,7 +69,7 @@ def run_segment(
                 pending = True
             step += 1
         if with_geometry and moved[i]:
-            warp(source[i], target[i], inverse[i], border, border_fill, nearest, table, pending, packed, scratch)
+            warp(source[i], target[i], inverse[i], border, border_fill, nearest, table, pending, packed, scratch, pairs)
         else:
             if not in_place:
                 target[i] = source[i]
@@ -94,7 +94,7 @@ def run_segment(
             if salt:
                 add_salt(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform)
             else:
-                add_gauss(pixels, noise[i, 0], noise[i, 1], shared, keys[i], noise_transform, pool)
+                add_gauss(pixels, noise[i], shared, keys[i], noise_transform, pool)
         if rectangles.shape[1] > 0:
             fill_holes(target[i], rectangles[i], hole_fill)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from augment_ops.engine.kernels.types import F64, U8, U32
+from augment_ops.engine.kernels.memory import load32, load_pair, store32
+from augment_ops.engine.kernels.types import F64, U8, U32, U64
 
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
 _RIM = 3  # columns and rows added: one before, two after, so that the last tap of the last pixel exists
-_PAIR = np.uint32(0x00FF00FF)  # two channels, 16 bits apart
+_PAIR = np.uint32(0x00FF00FF)  # every other channel, 16 bits apart
 _HALF = np.uint32(0x00800080)
-_SHIFTS = (0, 16, 8, 24)  # where a channel lies in its uint32: the pairs are channels 0, 1 and 2, 3
 
 
 @njit(cache=True, nogil=True)
@@ -38,36 +38,49 @@ def pack(source: U8, first: int, border: int, fill: U8, packed: U32) -> None:
     """Channels first … first + 3 of (H, W, C) into uint32 (H + 3, W + 3), with a rim."""
     height, width, channels = source.shape
     count = min(4, channels - first)
+    flat = source.reshape(-1)
     for y in range(height):
         row = packed[y + 1]
-        if count == 1:
+        if channels == 3:
+            start = y * width * 3
+            # Four bytes at a time, of which three count; the image's last pixel has no fourth.
+            wide = width if y < height - 1 else width - 1
+            for x in range(wide):
+                row[x + 1] = load32(flat, np.uint64(start + 3 * x)) & np.uint32(0xFFFFFF)
+            for x in range(wide, width):
+                row[x + 1] = _one_by_one(source, y, x, first, count)
+        elif count == 1:
             for x in range(width):
                 row[x + 1] = source[y, x, first]
-        elif count == 3:
-            for x in range(width):
-                row[x + 1] = (
-                    np.uint32(source[y, x, first])
-                    | (np.uint32(source[y, x, first + 1]) << np.uint32(16))
-                    | (np.uint32(source[y, x, first + 2]) << np.uint32(8))
-                )
         else:
             for x in range(width):
-                value = np.uint32(0)
-                for c in range(count):
-                    value |= np.uint32(source[y, x, first + c]) << np.uint32(_SHIFTS[c])
-                row[x + 1] = value
+                row[x + 1] = _one_by_one(source, y, x, first, count)
     filled = np.uint32(0)
     for c in range(count):
-        filled |= np.uint32(fill[first + c]) << np.uint32(_SHIFTS[c])
+        filled |= np.uint32(fill[first + c]) << np.uint32(8 * c)
     for y in range(-1, height + _RIM - 1):
-        inside = 0 <= y < height
-        for x in range(-1, width + _RIM - 1):
-            if inside and 0 <= x < width:
-                continue
-            if border == _CONSTANT:
-                packed[y + 1, x + 1] = filled
-            else:
-                packed[y + 1, x + 1] = packed[outside(y, height, border) + 1, outside(x, width, border) + 1]
+        if 0 <= y < height:
+            _rim(packed, y, -1, 0, height, width, border, filled)
+            _rim(packed, y, width, width + _RIM - 1, height, width, border, filled)
+        else:
+            _rim(packed, y, -1, width + _RIM - 1, height, width, border, filled)
+
+
+@njit(cache=True, nogil=True)
+def _one_by_one(source: U8, y: int, x: int, first: int, count: int) -> int:
+    value = np.uint32(0)
+    for c in range(count):
+        value |= np.uint32(source[y, x, first + c]) << np.uint32(8 * c)
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _rim(packed: U32, y: int, start: int, stop: int, height: int, width: int, border: int, filled: int) -> None:
+    for x in range(start, stop):
+        if border == _CONSTANT:
+            packed[y + 1, x + 1] = filled
+        else:
+            packed[y + 1, x + 1] = packed[outside(y, height, border) + 1, outside(x, width, border) + 1]
 
 
 @njit(cache=True, nogil=True)
@@ -154,6 +167,7 @@ def warp(
     tabled: bool,
     packed: U32,
     scratch: U32,
+    pairs: U64,
 ) -> None:
     """Warp one image, then look its values up.
 
@@ -166,14 +180,14 @@ def warp(
         nearest: no interpolation.
         table: uint8 (C, 256), used where `tabled`.
         packed: uint32 (H + 3, W + 3), scratch.
-        scratch: uint32 (8, W' or more), scratch.
+        scratch: uint32 (4, W' or more), scratch; pairs: uint64 (2, W' or more), scratch.
     """
     height, width, channels = target.shape
     size = (source.shape[0], source.shape[1])
     stride = np.uint64(source.shape[1] + _RIM)
     flat = packed.reshape(-1)
     ix, fx, fy, row = scratch[0, :width], scratch[1, :width], scratch[2, :width], scratch[3, :width]
-    p00, p01, p10, p11 = scratch[4, :width], scratch[5, :width], scratch[6, :width], scratch[7, :width]
+    top, bottom = pairs[0, :width], pairs[1, :width]
     for first in range(0, channels, 4):
         count = min(4, channels - first)
         pack(source, first, border, fill, packed)
@@ -181,49 +195,61 @@ def warp(
             _coordinates(inverse, y, width, size, border, nearest, ix, fx, fy)
             for x in range(width):
                 at = np.uint64(ix[x])
-                p00[x] = flat[at]
-                p01[x] = flat[at + np.uint64(1)]
-                p10[x] = flat[at + stride]
-                p11[x] = flat[at + stride + np.uint64(1)]
-            if count <= 2:
+                top[x] = load_pair(flat, at)
+                bottom[x] = load_pair(flat, at + stride)
+            if count == 1:
                 for x in range(width):
-                    top = _mix(p00[x] & _PAIR, p01[x] & _PAIR, fx[x])
-                    row[x] = _mix(top, _mix(p10[x] & _PAIR, p11[x] & _PAIR, fx[x]), fy[x])
+                    row[x] = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(0))
             else:
-                eight = np.uint32(8)
                 for x in range(width):
-                    top = _mix(p00[x] & _PAIR, p01[x] & _PAIR, fx[x])
-                    low = _mix(top, _mix(p10[x] & _PAIR, p11[x] & _PAIR, fx[x]), fy[x])
-                    top = _mix((p00[x] >> eight) & _PAIR, (p01[x] >> eight) & _PAIR, fx[x])
-                    bottom = _mix((p10[x] >> eight) & _PAIR, (p11[x] >> eight) & _PAIR, fx[x])
-                    row[x] = low | np.uint32(_mix(top, bottom, fy[x]) << eight)
-            _unpack(row, target[y], first, count, table, tabled)
+                    even = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(0))
+                    odd = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(8))
+                    row[x] = even | np.uint32(odd << np.uint32(8))
+            _unpack(row, target, y, first, count, table, tabled)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _blend(top: int, bottom: int, fx: int, fy: int, shift: int) -> int:
+    """Channels 0 and 2 (shift 0) or 1 and 3 (shift 8) of four taps, 16 bits apart."""
+    t, b = top >> shift, bottom >> shift
+    high = np.uint64(32)
+    above = _mix(np.uint32(t) & _PAIR, np.uint32(t >> high) & _PAIR, fx)
+    below = _mix(np.uint32(b) & _PAIR, np.uint32(b >> high) & _PAIR, fx)
+    return _mix(above, below, fy)
 
 
 @njit(cache=True, nogil=True)
-def _unpack(row: U32, target: U8, first: int, count: int, table: U8, tabled: bool) -> None:
-    width = len(row)
-    if tabled:
-        if count == 3:
-            t0, t1, t2 = table[first], table[first + 1], table[first + 2]
-            for x in range(width):
-                value = row[x]
-                target[x, first] = t0[value & np.uint32(255)]
-                target[x, first + 1] = t1[(value >> np.uint32(16)) & np.uint32(255)]
-                target[x, first + 2] = t2[(value >> np.uint32(8)) & np.uint32(255)]
-        else:
-            for c in range(count):
-                shift, level = np.uint32(_SHIFTS[c]), table[first + c]
-                for x in range(width):
-                    target[x, first + c] = level[(row[x] >> shift) & np.uint32(255)]
-    elif count == 3:
+def _store_pixels(row: U32, flat: U8, start: int) -> None:
+    """Pixels of three bytes by stores of four: the next one corrects the fourth, which the last must not write."""
+    last = len(row) - 1
+    for x in range(last):
+        store32(flat, np.uint64(start + 3 * x), row[x])
+    for c in range(3):
+        flat[start + 3 * last + c] = np.uint8((row[last] >> np.uint32(8 * c)) & np.uint32(255))
+
+
+@njit(cache=True, nogil=True)
+def _unpack(row: U32, target: U8, y: int, first: int, count: int, table: U8, tabled: bool) -> None:
+    _, width, channels = target.shape
+    byte = np.uint32(255)
+    if tabled and channels == 3:
         for x in range(width):
-            value = row[x]
-            target[x, first] = np.uint8(value & np.uint32(255))
-            target[x, first + 1] = np.uint8((value >> np.uint32(16)) & np.uint32(255))
-            target[x, first + 2] = np.uint8((value >> np.uint32(8)) & np.uint32(255))
+            v = row[x]
+            row[x] = (
+                np.uint32(table[0, v & byte])
+                | np.uint32(np.uint32(table[1, (v >> np.uint32(8)) & byte]) << np.uint32(8))
+                | np.uint32(np.uint32(table[2, (v >> np.uint32(16)) & byte]) << np.uint32(16))
+            )
+        _store_pixels(row, target.reshape(-1), y * width * 3)
+    elif tabled:
+        for c in range(count):
+            shift, level = np.uint32(8 * c), table[first + c]
+            for x in range(width):
+                target[y, x, first + c] = level[(row[x] >> shift) & byte]
+    elif channels == 3:
+        _store_pixels(row, target.reshape(-1), y * width * 3)
     else:
         for c in range(count):
-            shift = np.uint32(_SHIFTS[c])
+            shift = np.uint32(8 * c)
             for x in range(width):
-                target[x, first + c] = np.uint8((row[x] >> shift) & np.uint32(255))
+                target[y, x, first + c] = np.uint8((row[x] >> shift) & byte)
