@@ -55,9 +55,16 @@ def _decide(node: Node, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, M
             _decide(child, mask & (chosen == i), keys, masks, forced=True)
     elif name == "SomeOf":
         assert draws is not None
-        rank = draws[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1)
+        n = int(node.values["n"])
+        if node.values["replace"]:  # the plan has n copies of each child: of one chosen k times, k apply
+            kinds = choices // n
+            chosen = (draws[:, 1 : n + 1] * kinds).astype(np.int64)
+            taken = (chosen[:, :, None] == np.arange(kinds)).sum(axis=1)
+            applies = (taken[:, :, None] > np.arange(n)).reshape(len(keys), choices)
+        else:
+            applies = draws[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1) < n
         for i, child in enumerate(node.children):
-            _decide(child, mask & (rank[:, i] < int(node.values["n"])), keys, masks, forced=False)
+            _decide(child, mask & applies[:, i], keys, masks, forced=False)
     else:
         for child in node.children:
             _decide(child, mask, keys, masks, forced=False)

@@ -7,8 +7,9 @@ OneOf exclude each other, so their order is free and they are sorted to fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from augment_ops.engine.image import colour, geometry, holes, neighbours, noise
@@ -124,7 +125,11 @@ def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
     index, name = next(counter), transform.name
     place = f"{where}.{name}"
     values = catalogue.resolved(name, transform.params)
-    children = tuple(_node(t, f"{place}.transforms[{i}]", counter) for i, t in enumerate(transform.children))
+    # A SomeOf that may choose a child again has as many copies of it as it could choose, each with streams of its own.
+    copies = int(values["n"]) if name == "SomeOf" and values["replace"] else 1
+    children = tuple(
+        _node(t, f"{place}.transforms[{i}]", counter) for i, t in enumerate(transform.children) for _ in range(copies)
+    )
     operation = None if children else _compiled(name, values)
     return Node(transform, index, place, values, children, operation)
 
@@ -134,14 +139,23 @@ def _compiled(name: str, values: Mapping[str, Any]) -> Operation:
     return build(values) if build else None
 
 
-def _leaves(nodes: tuple[Node, ...]) -> Iterator[Node]:
+def _leaves(nodes: Sequence[Node]) -> Iterator[Node]:
+    for step in _steps(nodes):
+        yield from sorted(step, key=lambda leaf: leaf.stage)
+
+
+def _steps(nodes: Sequence[Node]) -> list[list[Node]]:
+    """The leaves in order, those together that exclude each other and may run in any order."""
+    steps: list[list[Node]] = []
     for node in nodes:
-        if not node.children:
-            yield node
-        elif node.transform.name == "OneOf" and not any(child.children for child in node.children):
-            yield from sorted(node.children, key=lambda child: child.stage)
-        else:
-            yield from _leaves(node.children)
+        if node.transform.name == "OneOf":
+            branches = [_steps([child]) for child in node.children]
+            steps += [[leaf for leaves in step for leaf in leaves] for step in zip_longest(*branches, fillvalue=[])]
+        elif node.children:
+            steps += _steps(node.children)
+        elif node.transform.name != "NoOp":
+            steps.append([node])
+    return steps
 
 
 def _why_not(segment: Segment, leaf: Node) -> str:

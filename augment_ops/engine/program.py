@@ -138,13 +138,16 @@ def _geometry(
                 "one size for all images of a batch",
                 "set p: 1.0, and keep transforms that change the size out of OneOf and SomeOf",
             )
-        if mask.any():
-            draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
             with _located(leaf):
                 matrices = operation.matrices(draws, size)
-            if not mask.all():
-                matrices[~mask] = np.eye(3)
-            total = matrices if total is None else matrices @ total
+            if total is None:
+                total = geo.identities(n)
+                total[rows] = matrices
+            else:
+                total[rows] = matrices @ total[rows]
             is_affine = is_affine and operation.affine
             moved |= mask
         border = border or operation.border
@@ -159,21 +162,21 @@ def _colours(
     segment: Segment, channels: int, keys: Keys, masks: Mapping[int, Mask]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
     leaves = [leaf for leaf in segment.of(Colour) if masks[leaf.index].any()]
-    rows = []
+    drawn = []
     for leaf in leaves:
-        operation = leaf.operation
+        operation, rows = leaf.operation, np.flatnonzero(masks[leaf.index])
         assert isinstance(operation, Colour)
         colour.require(operation, leaf.where, channels)
-        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
+        draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
         with _located(leaf):
             arguments = operation.arguments(draws, channels)
-        rows.append(arguments[:, None] if arguments.ndim == 1 else arguments)
-    widest = max((row.shape[1] for row in rows), default=1)
+        drawn.append((rows, arguments[:, None] if arguments.ndim == 1 else arguments))
+    widest = max((arguments.shape[1] for _, arguments in drawn), default=1)
     table = np.zeros((len(keys), len(leaves), widest), np.float32)
     coloured = np.zeros((len(keys), len(leaves)), np.uint8)
-    for i, (leaf, row) in enumerate(zip(leaves, rows, strict=True)):
-        table[:, i, : row.shape[1]] = row
-        coloured[:, i] = masks[leaf.index]
+    for i, (rows, arguments) in enumerate(drawn):
+        table[rows, i, : arguments.shape[1]] = arguments
+        coloured[rows, i] = 1
     codes = [leaf.operation.code for leaf in leaves if isinstance(leaf.operation, Colour)]
     return np.array(codes, np.int64), coloured, table
 

@@ -10,14 +10,26 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from augment_ops.errors import Fault, nearest
+from augment_ops.policy.families import FAMILIES
 
 LIBRARY = f"albumentations {version('albumentations')}"
 CONTAINERS = ("Sequential", "OneOf", "SomeOf")
+
+
+class _Sharpness(BaseModel):
+    """Blend with the smoothed image: 0 is smooth, 1 the image itself, 2 sharp. Pillow's ImageEnhance.Sharpness."""
+
+    factor_range: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.5, 1.5)
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+# Transforms that albumentations does not have: name → their parameters. They exist in the compiled engine alone.
+OWN: Mapping[str, type[BaseModel]] = {"Sharpness": _Sharpness, **FAMILIES}
 
 # Name → why no policy may use it; the error repeats the reason.
 _EXCLUDED: Mapping[str, str] = {
@@ -74,8 +86,15 @@ def transform_classes() -> Mapping[str, type]:
     }
 
 
+def names() -> list[str]:
+    """Every transform and family that a policy may name outside containers."""
+    return [*transform_classes(), *OWN]
+
+
 def defaults(name: str) -> dict[str, Any]:
     """Parameter → default of a transform or container, as albumentations declares them."""
+    if name in OWN:
+        return {key: field.default for key, field in OWN[name].model_fields.items()}
     cls = getattr(albumentations(), name)
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
@@ -91,11 +110,11 @@ def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
         params: free of faults.
     """
     values = {**defaults(name), **params}
-    if name in CONTAINERS:
+    if name in CONTAINERS or name == "NoOp":
         return values
     schema = _schema(name)
     known = {key: value for key, value in values.items() if key in schema.model_fields}
-    return schema(**known, strict=False).model_dump()
+    return (schema(**known) if name in OWN else schema(**known, strict=False)).model_dump()
 
 
 def construct(name: str, params: Mapping[str, Any], children: Sequence[Any] = ()) -> Any:
@@ -120,7 +139,7 @@ def unknown_fault(where: str, name: str) -> Fault:
         where,
         f"unknown transform {name!r}",
         f"a transform of {LIBRARY} that a file can express",
-        f"correct the name.{nearest(name, [*transform_classes(), *CONTAINERS])}",
+        f"correct the name.{nearest(name, [*names(), *CONTAINERS])}",
     )
 
 
@@ -140,8 +159,8 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
     ]
     values = {key: value for key, value in {**defaults(name), **params}.items() if key in known}
     try:
-        schema(**values, strict=False)
-        if not faults:
+        schema(**values) if name in OWN else schema(**values, strict=False)
+        if not faults and name not in OWN:
             construct(name, params)  # constructors check what schemas do not
     except ValidationError as error:
         faults += _schema_faults(f"{where}.{name}", error, params)
@@ -151,6 +170,8 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
 
 
 def _schema(name: str) -> type[BaseModel]:
+    if name in OWN:
+        return OWN[name]
     schema: type[BaseModel] = transform_classes()[name].InitSchema  # type: ignore[attr-defined]
     return schema
 

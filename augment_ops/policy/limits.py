@@ -74,7 +74,7 @@ def load_limits(policies: Path, domain: str) -> Limits:
     faults = []
     if limits.domain != domain:
         faults.append(Fault("domain", limits.domain, domain, "correct `domain`"))
-    known = catalogue.transform_classes()
+    known = catalogue.names()
     # A name that no policy can use would forbid nothing.
     faults += [catalogue.unknown_fault(f"forbidden.{name}", name) for name in limits.forbidden if name not in known]
     if faults:

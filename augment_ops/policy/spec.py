@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError, nearest
 from augment_ops.policy import catalogue
+from augment_ops.policy.families import FAMILIES, Step, expand
 from augment_ops.policy.yaml_file import parse, read_text, validate
 
 _KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -60,7 +61,7 @@ class Transform:
     Attributes:
         name: albumentations' class name.
         params: parameters as written in the file (defaults not filled in).
-        children: the steps inside a container (Sequential, OneOf, SomeOf); empty otherwise.
+        children: the steps inside a container (Sequential, OneOf, SomeOf) or of a family; empty otherwise.
     """
 
     name: str
@@ -150,11 +151,18 @@ def _transform(where: str, item: object, faults: list[Fault]) -> Transform:
         return Transform(str(name), {})
     if name in catalogue.CONTAINERS:
         return _container(f"{where}.{name}", str(name), params, faults)
-    if name not in catalogue.transform_classes():
+    if name not in catalogue.names():
         faults.append(catalogue.unknown_fault(f"{where}.{name}", str(name)))
         return Transform(str(name), {})
-    faults += catalogue.parameter_faults(where, str(name), params)
+    wrong = catalogue.parameter_faults(where, str(name), params)
+    faults += wrong
+    if name in FAMILIES and not wrong:
+        return Transform(str(name), dict(params), _expanded(expand(str(name), params)))
     return Transform(str(name), dict(params))
+
+
+def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:
+    return tuple(Transform(name, params, _expanded(children)) for name, params, children in steps)
 
 
 def _container(where: str, name: str, params: dict[str, Any], faults: list[Fault]) -> Transform:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from augment_ops.engine.image.geometry import Uniforms, between, integers
 from augment_ops.engine.kernels.operations import (
     AUTOCONTRAST,
-    ENHANCE,
     EQUALIZE,
     EQUALIZE_PIL,
     GAMMA,
@@ -226,19 +225,6 @@ def multiplicative_noise(values: Mapping[str, Any]) -> Colour | None:
     return Colour(
         LINEAR, 16 if values["per_channel"] else 1, arguments, tuple(range(1, 17)) if values["per_channel"] else None
     )
-
-
-def enhance(values: Mapping[str, Any]) -> Colour:
-    """Blend with black, the mean grey or the grey image (Pillow's Brightness, Contrast and Color), for the families.
-
-    Draws: factor.
-    """
-    kind = {"brightness": 0.0, "contrast": 1.0, "color": 2.0}[values["kind"]]
-
-    def arguments(u: Uniforms, channels: int) -> Arguments:
-        return np.stack([np.full(len(u), kind), between(u[:, 0], values["factor_range"])], axis=1)
-
-    return Colour(ENHANCE, 1, arguments, (1, RGB))
 
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Colour | None]] = {

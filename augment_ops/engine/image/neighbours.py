@@ -80,10 +80,25 @@ def sharpen(values: Mapping[str, Any]) -> Convolution | None:
     return Convolution(2, kernels, separable=False)
 
 
+def sharpness(values: Mapping[str, Any]) -> Convolution:
+    """Sharpness, as Pillow's ImageEnhance has it, but for the rim of one pixel. Draws: factor."""
+    smooth = np.ones((3, 3)) / 13
+    smooth[1, 1] = 5 / 13
+    centre = np.zeros((3, 3))
+    centre[1, 1] = 1
+
+    def kernels(u: Uniforms) -> Kernels:
+        factor = between(u[:, 0], values["factor_range"])[:, None, None]
+        return (factor * centre + (1 - factor) * smooth).astype(np.float32)
+
+    return Convolution(1, kernels, separable=False)
+
+
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Convolution | None]] = {
     "GaussianBlur": gaussian_blur,
     "MotionBlur": motion_blur,
     "Sharpen": sharpen,
+    "Sharpness": sharpness,
 }
 
 

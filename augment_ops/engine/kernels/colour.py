@@ -12,7 +12,6 @@ from numba import njit
 
 from augment_ops.engine.kernels.operations import (
     AUTOCONTRAST,
-    ENHANCE,
     EQUALIZE,
     EQUALIZE_PIL,
     GAMMA,
@@ -120,8 +119,6 @@ def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
         _gray(pixels, np.int64(row[0]))
     elif code == SHUFFLE:
         _shuffle(pixels, row)
-    elif code == ENHANCE:
-        _enhance(pixels, np.int64(row[0]), row[1], table)
     return False
 
 
@@ -260,26 +257,6 @@ def _jitter(pixels: U8, row: F32, table: U8) -> None:
                     pixels[i, c] = clip_rounded(np.float32(pixels[i, c]) * factor + gray)
         elif channels == 3 and which == 3 and factor != 0:
             _shift_hsv(pixels, 180 * factor, np.float32(0.0), np.float32(0.0))
-
-
-@njit(cache=True, nogil=True)
-def _enhance(pixels: U8, kind: int, factor: float, table: U8) -> None:
-    """Pillow's ImageEnhance: blend of the image with black, its mean grey, or its grey."""
-    channels = pixels.shape[1]
-    if kind == 2:
-        if channels == 3:
-            for i in range(pixels.shape[0]):
-                gray = np.float32(_luma(pixels[i, 0], pixels[i, 1], pixels[i, 2]))
-                for c in range(3):
-                    pixels[i, c] = clip_truncated(gray + factor * (np.float32(pixels[i, c]) - gray))
-        return
-    base = 0.0
-    if kind == 1:
-        base = math.floor(_mean_luma(pixels) + 0.5)
-    for c in range(channels):
-        for v in range(256):
-            table[c, v] = clip_truncated(base + factor * (v - base))
-    apply_table(pixels, table)
 
 
 @njit(cache=True, nogil=True)

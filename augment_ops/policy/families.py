@@ -1,0 +1,231 @@
+"""Policy families as single entries, spelled out as the transforms that they are made of.
+
+A family is a container: what it expands to are albumentations' transforms with fixed ranges, so limits, strength,
+preview and the compiled engine treat it like anything else that a policy may hold. Magnitudes are those of the
+authors' code. Two things differ from it on purpose: geometry interpolates linearly, and shears turn about the centre of
+the image, not about its corner, which would move the image as well.
+
+Sources: AutoAugment, Cubuk et al. 2018, arXiv:1805.09501 (tables of its appendix); RandAugment, Cubuk et al. 2019,
+arXiv:1909.13719; TrivialAugment (Wide), Müller & Hutter 2021, arXiv:2103.10158; AugMix, Hendrycks et al. 2019,
+arXiv:1912.02781.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# What an expansion is made of: (name, parameters, steps inside).
+Step = tuple[str, dict[str, Any], tuple[Any, ...]]
+
+_BINS = 31  # magnitudes 0 … 30 of RandAugment and TrivialAugment
+_TABLE_BINS = 10  # magnitudes 0 … 9 of AutoAugment's tables
+_TRANSLATION = 150 / 331  # of the image: AutoAugment's 150 pixels of its 331
+_TRIVIAL_TRANSLATION_PX = 32
+_BITS = 8
+
+
+class _Family(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fill: Annotated[float, Field(ge=0, le=255)] = 0.0
+    p: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+class RandAugment(_Family):
+    """`num_ops` of 14 operations, one after the other, all of one magnitude (0 to 30)."""
+
+    num_ops: Annotated[int, Field(ge=1, le=10)] = 2
+    magnitude: Annotated[int, Field(ge=0, lt=_BINS)] = 9
+
+
+class TrivialAugment(_Family):
+    """One of 14 operations, of a magnitude drawn uniformly from a wide range."""
+
+
+class AutoAugment(_Family):
+    """One of 25 pairs of operations that were found on a data set."""
+
+    policy: Literal["cifar10", "imagenet", "svhn"] = "imagenet"
+
+
+FAMILIES: Mapping[str, type[_Family]] = {
+    "AutoAugment": AutoAugment,
+    "RandAugment": RandAugment,
+    "TrivialAugment": TrivialAugment,
+}
+
+
+def expand(name: str, params: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of a family with parameters that are free of faults."""
+    family = FAMILIES[name](**params)
+    if isinstance(family, RandAugment):
+        operations = [_operation(o, family.magnitude / (_BINS - 1), family.fill) for o in _RAND_OPERATIONS]
+        return tuple(_one_of(operations) for _ in range(family.num_ops))
+    if isinstance(family, AutoAugment):
+        return (_one_of([_pair(row, family.fill) for row in _TABLES[family.policy]]),)
+    return (_one_of([_wide(o, family.fill) for o in _RAND_OPERATIONS]),)
+
+
+def _one_of(steps: Sequence[Step], p: float = 1.0) -> Step:
+    return ("OneOf", {"p": p}, tuple(steps))
+
+
+def _pair(row: str, fill: float) -> Step:
+    """A sub-policy: 'Posterize .4 8, Rotate .6 9' is two operations with probability and magnitude."""
+    steps = []
+    for part in row.split(", "):
+        name, p, magnitude = part.split()
+        if float(p):
+            share = 0.0 if magnitude == "-" else int(magnitude) / (_TABLE_BINS - 1)
+            steps.append(_with_p(_operation(name, share, fill), float(p)))
+    return ("Sequential", {"p": 1.0}, tuple(steps))
+
+
+def _with_p(step: Step, p: float) -> Step:
+    name, params, children = step
+    return (name, {**params, "p": p}, children)
+
+
+def _operation(name: str, share: float, fill: float) -> Step:
+    """An operation at `share` of its largest magnitude; either sign with the same probability."""
+    make, largest = _SIGNED.get(name, (None, 0.0))
+    if make is None:
+        return _UNSIGNED[name](share)
+    value = share * largest
+    if value == 0:
+        return ("NoOp", {"p": 1.0}, ())
+    return _one_of([make((value, value), fill), make((-value, -value), fill)])
+
+
+def _wide(name: str, fill: float) -> Step:
+    """TrivialAugment's wide range of an operation."""
+    if name in _WIDE:
+        make, largest = _SIGNED[name][0], _WIDE[name]
+        return make((-largest, largest), fill)
+    if name.startswith("Translate"):
+        limit = [-_TRIVIAL_TRANSLATION_PX, _TRIVIAL_TRANSLATION_PX]
+        return ("Affine", {"translate_px": {name[-1].lower(): limit}, "fill": fill, "p": 1.0}, ())
+    if name == "Posterize":  # 8 to 2 bits; 8 changes nothing
+        bits = [("Posterize", {"num_bits": [2, _BITS - 1], "p": 6 / 7}, ()), ("NoOp", {"p": 1 / 7}, ())]
+        return _one_of(bits)  # type: ignore[arg-type]
+    if name == "Solarize":
+        return ("Solarize", {"threshold_range": [0.0, 1.0], "p": 1.0}, ())
+    return _UNSIGNED[name](0.0)
+
+
+def _shear(axis: str) -> Callable[[tuple[float, float], float], Step]:
+    def make(limits: tuple[float, float], fill: float) -> Step:
+        degrees = [math.degrees(math.atan(v)) for v in limits]
+        return ("Affine", {"shear": {axis: degrees, _other(axis): [0.0, 0.0]}, "fill": fill, "p": 1.0}, ())
+
+    return make
+
+
+def _translation(axis: str) -> Callable[[tuple[float, float], float], Step]:
+    def make(limits: tuple[float, float], fill: float) -> Step:
+        return (
+            "Affine",
+            {"translate_percent": {axis: list(limits), _other(axis): [0.0, 0.0]}, "fill": fill, "p": 1.0},
+            (),
+        )
+
+    return make
+
+
+def _rotation(limits: tuple[float, float], fill: float) -> Step:
+    return ("Rotate", {"limit": list(limits), "fill": fill, "p": 1.0}, ())
+
+
+def _jitter(parameter: str) -> Callable[[tuple[float, float], float], Step]:
+    def make(limits: tuple[float, float], fill: float) -> Step:
+        still = {"brightness": [1.0, 1.0], "contrast": [1.0, 1.0], "saturation": [1.0, 1.0], "hue": [0.0, 0.0]}
+        return ("ColorJitter", {**still, parameter: [1 + v for v in limits], "p": 1.0}, ())
+
+    return make
+
+
+def _sharpness(limits: tuple[float, float], fill: float) -> Step:
+    return ("Sharpness", {"factor_range": [1 + v for v in limits], "p": 1.0}, ())
+
+
+def _other(axis: str) -> str:
+    return "y" if axis == "x" else "x"
+
+
+def _posterize(share: float) -> Step:
+    bits = _BITS - round(4 * share)
+    return ("Posterize", {"num_bits": bits, "p": 1.0}, ()) if bits < _BITS else ("NoOp", {"p": 1.0}, ())
+
+
+def _plain(name: str, **params: Any) -> Callable[[float], Step]:
+    return lambda share: (name, {**params, "p": 1.0}, ())
+
+
+# Operations whose magnitude has a sign: how to make one, and the largest magnitude.
+_SIGNED: Mapping[str, tuple[Callable[[tuple[float, float], float], Step], float]] = {
+    "ShearX": (_shear("x"), 0.3),
+    "ShearY": (_shear("y"), 0.3),
+    "TranslateX": (_translation("x"), _TRANSLATION),
+    "TranslateY": (_translation("y"), _TRANSLATION),
+    "Rotate": (_rotation, 30.0),
+    "Brightness": (_jitter("brightness"), 0.9),
+    "Color": (_jitter("saturation"), 0.9),
+    "Contrast": (_jitter("contrast"), 0.9),
+    "Sharpness": (_sharpness, 0.9),
+}
+_UNSIGNED: Mapping[str, Callable[[float], Step]] = {
+    "Identity": _plain("NoOp"),
+    "Posterize": _posterize,
+    "Solarize": lambda share: ("Solarize", {"threshold_range": [1 - share, 1 - share], "p": 1.0}, ()),
+    "AutoContrast": _plain("AutoContrast", method="pil"),
+    "Equalize": _plain("Equalize", mode="pil"),
+    "Invert": _plain("InvertImg"),
+}
+_WIDE: Mapping[str, float] = {
+    "ShearX": 0.99, "ShearY": 0.99, "Rotate": 135.0,
+    "Brightness": 0.99, "Color": 0.99, "Contrast": 0.99, "Sharpness": 0.99,
+}  # fmt: skip
+_RAND_OPERATIONS = (
+    "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast",
+    "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize",
+)  # fmt: skip
+# Operation, probability, magnitude (0 to 9, - where there is none).
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "imagenet": (
+        "Posterize .4 8, Rotate .6 9", "Solarize .6 5, AutoContrast .6 -", "Equalize .8 -, Equalize .6 -",
+        "Posterize .6 7, Posterize .6 6", "Equalize .4 -, Solarize .2 4", "Equalize .4 -, Rotate .8 8",
+        "Solarize .6 3, Equalize .6 -", "Posterize .8 5, Equalize 1 -", "Rotate .2 3, Solarize .6 8",
+        "Equalize .6 -, Posterize .4 6", "Rotate .8 8, Color .4 0", "Rotate .4 9, Equalize .6 -",
+        "Equalize 0 -, Equalize .8 -", "Invert .6 -, Equalize 1 -", "Color .6 4, Contrast 1 8",
+        "Rotate .8 8, Color 1 2", "Color .8 8, Solarize .8 7", "Sharpness .4 7, Invert .6 -",
+        "ShearX .6 5, Equalize 1 -", "Color .4 0, Equalize .6 -", "Equalize .4 -, Solarize .2 4",
+        "Solarize .6 5, AutoContrast .6 -", "Invert .6 -, Equalize 1 -", "Color .6 4, Contrast 1 8",
+        "Equalize .8 -, Equalize .6 -",
+    ),
+    "cifar10": (
+        "Invert .1 -, Contrast .2 6", "Rotate .7 2, TranslateX .3 9", "Sharpness .8 1, Sharpness .9 3",
+        "ShearY .5 8, TranslateY .7 9", "AutoContrast .5 -, Equalize .9 -", "ShearY .2 7, Posterize .3 7",
+        "Color .4 3, Brightness .6 7", "Sharpness .3 9, Brightness .7 9", "Equalize .6 -, Equalize .5 -",
+        "Contrast .6 7, Sharpness .6 5", "Color .7 7, TranslateX .5 8", "Equalize .3 -, AutoContrast .4 -",
+        "TranslateY .4 3, Sharpness .2 6", "Brightness .9 6, Color .2 8", "Solarize .5 2, Invert 0 -",
+        "Equalize .2 -, AutoContrast .6 -", "Equalize .2 -, Equalize .6 -", "Color .9 9, Equalize .6 -",
+        "AutoContrast .8 -, Solarize .2 8", "Brightness .1 3, Color .7 0", "Solarize .4 5, AutoContrast .9 -",
+        "TranslateY .9 9, TranslateY .7 9", "AutoContrast .9 -, Solarize .8 3", "Equalize .8 -, Invert .1 -",
+        "TranslateY .7 9, AutoContrast .9 -",
+    ),
+    "svhn": (
+        "ShearX .9 4, Invert .2 -", "ShearY .9 8, Invert .7 -", "Equalize .6 -, Solarize .6 6",
+        "Invert .9 -, Equalize .6 -", "Equalize .6 -, Rotate .9 3", "ShearX .9 4, AutoContrast .8 -",
+        "ShearY .9 8, Invert .4 -", "ShearY .9 5, Solarize .2 6", "Invert .9 -, AutoContrast .8 -",
+        "Equalize .6 -, Rotate .9 3", "ShearX .9 4, Solarize .3 3", "ShearY .8 8, Invert .7 -",
+        "Equalize .9 -, TranslateY .6 6", "Invert .9 -, Equalize .6 -", "Contrast .3 3, Rotate .8 4",
+        "Invert .8 -, TranslateY 0 2", "ShearY .7 6, Solarize .4 8", "Invert .6 -, Rotate .8 4",
+        "ShearY .3 7, TranslateX .9 3", "ShearX .1 6, Invert .6 -", "Solarize .7 2, TranslateY .6 7",
+        "ShearY .8 4, Invert .8 -", "ShearX .7 9, TranslateY .8 3", "ShearY .8 5, AutoContrast .7 -",
+        "ShearX .7 2, Invert .1 -",
+    ),
+}  # fmt: skip
