@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.image.geometry import Uniforms, between, integers
+from augment_ops.engine.kernels.convolution import motion_lines
 
 Kernels = NDArray[np.float32]
 
@@ -56,11 +57,9 @@ def motion_blur(values: Mapping[str, Any]) -> Convolution:
         size = low + 2 * integers(u[:, 0], 0, (high - low) // 2)
         angle = np.deg2rad(between(u[:, 1], values["angle_range"]))
         direction = np.clip(between(u[:, 2], values["direction_range"]), -1.0, 1.0)
+        shifts = 2 * u[:, 3:5] - 1 if values["allow_shifted"] else np.zeros((len(u), 2))
         result = np.zeros((len(u), high, high), np.float32)
-        for i in range(len(u)):
-            result[i] = _line(
-                int(size[i]), high, angle[i], direction[i], u[i, 3:5] if values["allow_shifted"] else None
-            )
+        motion_lines(size, angle, direction, shifts, result)
         return result
 
     return Convolution(5, kernels, separable=False)
@@ -100,25 +99,3 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Convolution | None]] = {
     "Sharpen": sharpen,
     "Sharpness": sharpness,
 }
-
-
-def _line(
-    size: int, largest: int, angle: float, direction: float, shift: NDArray[np.float64] | None
-) -> NDArray[np.float32]:
-    """Albumentations' kernel of a straight motion, in the middle of a larger one."""
-    reach = size // 2
-    start, stop = float(-reach), float(reach)
-    if direction < 0:
-        stop = reach * (1 + direction)
-    elif direction > 0:
-        start = -reach * (1 - direction)
-    t = np.linspace(start, stop, size)
-    x, y = reach + np.cos(angle) * t, reach + np.sin(angle) * t
-    if shift is not None:
-        x, y = x + (2 * shift[0] - 1) * reach / 2, y + (2 * shift[1] - 1) * reach / 2
-    kernel = np.zeros((largest, largest), np.float32)
-    rim = (largest - size) // 2
-    columns = np.clip(np.round(x), 0, size - 1).astype(int) + rim
-    kernel[np.clip(np.round(y), 0, size - 1).astype(int) + rim, columns] = 1
-    normalised: NDArray[np.float32] = kernel / kernel.sum()
-    return normalised

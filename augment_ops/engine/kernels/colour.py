@@ -17,16 +17,19 @@ from augment_ops.engine.kernels.operations import (
     GAMMA,
     GRAY,
     JITTER,
+    LAST_TABLE,
     LINEAR,
     LINEAR_OF_MEAN,
+    POSTERIZE,
     SHIFT_HSV,
     SHUFFLE,
     SOLARIZE,
 )
-from augment_ops.engine.kernels.types import F32, I64, U8
+from augment_ops.engine.kernels.types import F32, I32, I64, U8
 
 # OpenCV's weights of red, green and blue in 15-bit fixed point (ITU-R BT.601).
-_RED, _GREEN, _BLUE, _GRAY_SHIFT = 9798, 19235, 3735, 15
+_RED, _GREEN, _BLUE, _GRAY_SHIFT = np.int32(9798), np.int32(19235), np.int32(3735), 15
+_RUN = 4096  # pixels that are worked on at a time
 _HSV_SHIFT = 12  # OpenCV's fixed point of 8-bit HSV
 
 
@@ -83,9 +86,97 @@ def compose(table: U8, code: int, row: F32) -> None:
 @njit(cache=True, nogil=True)
 def apply_table(pixels: U8, table: U8) -> None:
     """Look every value up; pixels is (pixels, channels)."""
-    for i in range(pixels.shape[0]):
-        for c in range(pixels.shape[1]):
-            pixels[i, c] = table[c, pixels[i, c]]
+    channels, flat = pixels.shape[1], pixels.reshape(-1)
+    if _all_alike(table):
+        level = table[0]
+        for i in range(len(flat)):
+            flat[i] = level[flat[i]]
+    elif channels == 3:
+        red, green, blue = table[0], table[1], table[2]
+        for i in range(0, len(flat) - 2, 3):
+            flat[i] = red[flat[i]]
+            flat[i + 1] = green[flat[i + 1]]
+            flat[i + 2] = blue[flat[i + 2]]
+    else:
+        for c in range(channels):
+            for i in range(c, len(flat), channels):
+                flat[i] = table[c, flat[i]]
+
+
+@njit(cache=True, nogil=True)
+def _all_alike(table: U8) -> bool:
+    for c in range(1, table.shape[0]):
+        for v in range(256):
+            if table[c, v] != table[0, v]:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _apply_alone(pixels: U8, code: int, row: F32) -> bool:
+    """Apply one pointwise operation by arithmetic, several times as fast as a table; False where it cannot be."""
+    channels, flat = pixels.shape[1], pixels.reshape(-1)
+    if code == SOLARIZE:
+        threshold = np.uint8(min(max(math.ceil(row[0]), 0), 255))
+        if row[0] > 255:
+            return True
+        for i in range(len(flat)):
+            value = flat[i]
+            flat[i] = np.uint8(255) - value if value >= threshold else value
+        return True
+    for c in range(1, channels):
+        if row[c] != row[0] or (code == LINEAR and row[channels + c] != row[channels]):
+            return False
+    if code == POSTERIZE:
+        mask = np.uint8(256 - (1 << (8 - np.int64(row[0]))))
+        for i in range(len(flat)):
+            flat[i] &= mask
+        return True
+    if code != LINEAR:
+        return False
+    scale, offset, zero, most = row[0], row[channels], np.float32(0), np.float32(255)
+    for i in range(len(flat)):
+        value = np.float32(flat[i]) * scale + offset
+        value = value if value > zero else zero
+        flat[i] = np.uint8(np.int32(value if value < most else most))
+    return True
+
+
+@njit(cache=True, nogil=True)
+def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> None:
+    """Run the colour operations of one image, tables composed as long as nothing has to look at the pixels.
+
+    Args:
+        pixels: uint8 (pixels, channels), in place.
+        codes: int64 (T,), the operations in order; wanted: uint8 (T,), which of them this image gets.
+        arguments: float32 (T, A).
+        table: uint8 (channels, 256), scratch.
+    """
+    steps, step = len(codes), 0
+    while step < steps:
+        if not wanted[step]:
+            step += 1
+            continue
+        following = step + 1
+        while following < steps and not wanted[following]:
+            following += 1
+        if codes[step] <= LAST_TABLE:
+            alone = following == steps or codes[following] > LAST_TABLE
+            if alone and _apply_alone(pixels, codes[step], arguments[step]):
+                step = following
+                continue
+            identity_table(table)
+            compose(table, codes[step], arguments[step])
+        elif not run(pixels, codes[step], arguments[step], table):
+            step = following
+            continue
+        # What follows and is pointwise goes into the same table.
+        while following < steps and (not wanted[following] or codes[following] <= LAST_TABLE):
+            if wanted[following]:
+                compose(table, codes[following], arguments[following])
+            following += 1
+        apply_table(pixels, table)
+        step = following
 
 
 @njit(cache=True, nogil=True)
@@ -131,9 +222,10 @@ def _mean(pixels: U8) -> float:
     return total / (pixels.shape[0] * pixels.shape[1])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _luma(r: int, g: int, b: int) -> int:
-    return (np.int64(r) * _RED + np.int64(g) * _GREEN + np.int64(b) * _BLUE + (1 << (_GRAY_SHIFT - 1))) >> _GRAY_SHIFT
+    weighted = np.int32(np.int32(np.int32(r) * _RED) + np.int32(np.int32(g) * _GREEN)) + np.int32(np.int32(b) * _BLUE)
+    return np.int32(np.int32(weighted + np.int32(1 << (_GRAY_SHIFT - 1))) >> np.int32(_GRAY_SHIFT))
 
 
 @njit(cache=True, nogil=True)
@@ -141,8 +233,11 @@ def _mean_luma(pixels: U8) -> float:
     if pixels.shape[1] == 1:
         return _mean(pixels)
     total = 0
-    for i in range(pixels.shape[0]):
-        total += _luma(pixels[i, 0], pixels[i, 1], pixels[i, 2])
+    for start in range(0, pixels.shape[0], _RUN):
+        part = np.int32(0)  # of a run that cannot overflow
+        for i in range(start, min(start + _RUN, pixels.shape[0])):
+            part += _luma(pixels[i, 0], pixels[i, 1], pixels[i, 2])
+        total += part
     return total / pixels.shape[0]
 
 
@@ -277,6 +372,12 @@ def _gray(pixels: U8, method: int) -> None:
 @njit(cache=True, nogil=True)
 def _shuffle(pixels: U8, row: F32) -> None:
     channels = pixels.shape[1]
+    if channels == 3:
+        a, b, c = np.int64(row[0]), np.int64(row[1]), np.int64(row[2])
+        for i in range(pixels.shape[0]):
+            x, y, z = pixels[i, a], pixels[i, b], pixels[i, c]
+            pixels[i, 0], pixels[i, 1], pixels[i, 2] = x, y, z
+        return
     kept = np.empty(channels, np.uint8)
     for i in range(pixels.shape[0]):
         for c in range(channels):
@@ -287,73 +388,79 @@ def _shuffle(pixels: U8, row: F32) -> None:
 
 @njit(cache=True, nogil=True)
 def _shift_hsv(pixels: U8, hue: float, saturation: float, value: float) -> None:
-    """Shift hue (of 180), saturation and value; grey images change in value alone."""
+    """Shift hue (of 180), saturation and value; grey images change in value alone.
+
+    In simple loops over planes, without branches, so that they vectorise.
+    """
     if pixels.shape[1] == 1:
         for i in range(pixels.shape[0]):
             pixels[i, 0] = _plus(pixels[i, 0], value)
         return
-    for i in range(pixels.shape[0]):
-        h, s, v = _to_hsv(np.int64(pixels[i, 0]), np.int64(pixels[i, 1]), np.int64(pixels[i, 2]))
-        if hue != 0:
-            h = np.int64((h + hue) % 180)
-        if saturation != 0 and s != 0:
-            s = _plus(s, saturation)
-        if value != 0:
-            v = _plus(v, value)
-        pixels[i, 0], pixels[i, 1], pixels[i, 2] = _to_rgb(h, s, v)
+    hues, inverse_v, inverse_d = np.empty(256, np.int32), np.zeros(256, np.int32), np.zeros(256, np.int32)
+    for v in range(256):
+        hues[v] = np.int32(np.int64((v + hue) % 180)) if hue != 0 else v
+    for v in range(1, 256):
+        inverse_v[v] = np.int32(np.rint((255 << _HSV_SHIFT) / v))
+        inverse_d[v] = np.int32(np.rint((180 << _HSV_SHIFT) / (6.0 * v)))
+    more_s, more_v = np.int32(saturation), np.int32(value)
+    h, s, v = np.empty(_RUN, np.int32), np.empty(_RUN, np.int32), np.empty(_RUN, np.int32)
+    for start in range(0, pixels.shape[0], _RUN):
+        part = pixels[start : start + _RUN]
+        _to_hsv(part, inverse_v, inverse_d, h, s, v)
+        for i in range(len(part)):
+            h[i] = hues[h[i]]
+            more = s[i] + more_s if s[i] != 0 else 0
+            s[i] = min(max(more, 0), 255)
+            v[i] = min(max(v[i] + more_v, 0), 255)
+        _to_rgb(part, h, s, v)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _plus(level: int, shift: float) -> int:
     """Albumentations' addition of a number to a uint8 image: the fraction of the number is dropped first."""
     return min(max(np.int64(level) + np.int64(shift), 0), 255)
 
 
 @njit(cache=True, nogil=True)
-def _to_hsv(r: int, g: int, b: int) -> tuple[int, int, int]:
+def _to_hsv(pixels: U8, inverse_v: I32, inverse_d: I32, h: I32, s: I32, v: I32) -> None:
     """OpenCV's 8-bit RGB to HSV, hue of 180."""
-    v = max(r, g, b)
-    spread = v - min(r, g, b)
-    half = 1 << (_HSV_SHIFT - 1)
-    s = 0
-    if v > 0:
-        s = (spread * np.int64(np.rint((255 << _HSV_SHIFT) / v)) + half) >> _HSV_SHIFT
-    if spread == 0:
-        return 0, s, v
-    if v == r:
-        h = g - b
-    elif v == g:
-        h = b - r + 2 * spread
-    else:
-        h = r - g + 4 * spread
-    h = (h * np.int64(np.rint((180 << _HSV_SHIFT) / (6.0 * spread))) + half) >> _HSV_SHIFT
-    return h + 180 if h < 0 else h, s, v
+    half, shift = np.int32(1 << (_HSV_SHIFT - 1)), np.int32(_HSV_SHIFT)
+    for i in range(len(pixels)):
+        r, g, b = np.int32(pixels[i, 0]), np.int32(pixels[i, 1]), np.int32(pixels[i, 2])
+        high = r if r > g else g
+        high = high if high > b else b
+        low = r if r < g else g
+        low = low if low < b else b
+        spread = np.int32(high - low)
+        turn = np.int32(r - g + 4 * spread)
+        turn = np.int32(b - r + 2 * spread) if high == g else turn
+        turn = np.int32(g - b) if high == r else turn
+        v[i] = high
+        s[i] = spread
+        h[i] = turn
+    for i in range(len(pixels)):
+        spread = s[i]
+        turn = np.int32(np.int32(np.int32(h[i] * inverse_d[spread]) + half) >> shift)
+        h[i] = turn + np.int32(180) if turn < 0 else turn
+        s[i] = np.int32(np.int32(np.int32(spread * inverse_v[v[i]]) + half) >> shift)
 
 
 @njit(cache=True, nogil=True)
-def _to_rgb(hue: int, saturation: int, value: int) -> tuple[int, int, int]:
+def _to_rgb(pixels: U8, hues: I32, saturations: I32, values: I32) -> None:
     """OpenCV's 8-bit HSV to RGB, in float32 as there."""
-    if saturation == 0:
-        return value, value, value
-    h = np.float32(hue) * np.float32(6.0 / 180.0)
-    s = np.float32(saturation) * np.float32(1.0 / 255.0)
-    v = np.float32(value) * np.float32(1.0 / 255.0)
-    sector = np.int64(h)
-    f = h - np.float32(sector)
-    sector %= 6
-    one = np.float32(1.0)
-    p, q, t = v * (one - s), v * (one - s * f), v * (one - s * (one - f))
-    if sector == 0:
-        r, g, b = v, t, p
-    elif sector == 1:
-        r, g, b = q, v, p
-    elif sector == 2:
-        r, g, b = p, v, t
-    elif sector == 3:
-        r, g, b = p, q, v
-    elif sector == 4:
-        r, g, b = t, p, v
-    else:
-        r, g, b = v, p, q
-    scale = np.float32(255.0)
-    return clip_rounded(r * scale), clip_rounded(g * scale), clip_rounded(b * scale)
+    one, zero, most = np.float32(1), np.float32(0), np.float32(255)
+    for i in range(len(pixels)):
+        h = np.float32(hues[i]) * np.float32(6.0 / 180.0)
+        s = np.float32(saturations[i]) * np.float32(1.0 / 255.0)
+        v = np.float32(values[i]) * np.float32(1.0 / 255.0)
+        sector = np.int32(h)
+        f = h - np.float32(sector)
+        sector = sector - np.int32(6) if sector >= 6 else sector
+        p, q, t = v * (one - s), v * (one - s * f), v * (one - s * (one - f))
+        r = v if sector in (0, 5) else q if sector == 1 else t if sector == 4 else p
+        g = v if sector in (1, 2) else t if sector == 0 else q if sector == 3 else p
+        b = v if sector in (3, 4) else t if sector == 2 else q if sector == 5 else p
+        for c, level in ((0, r), (1, g), (2, b)):
+            scaled = np.rint(level * most)
+            scaled = scaled if scaled > zero else zero
+            pixels[i, c] = np.uint8(np.int32(scaled if scaled < most else most))

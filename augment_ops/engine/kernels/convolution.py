@@ -5,73 +5,108 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from augment_ops.engine.kernels.colour import clip_rounded
-from augment_ops.engine.kernels.types import F32, U8
+from augment_ops.engine.kernels.types import F32, F64, I64, U8
 from augment_ops.engine.kernels.warp import outside
 
 _REFLECT_101 = 4
 
 
 @njit(cache=True, nogil=True)
-def convolve_separable(image: U8, kernel: F32, between_passes: F32) -> None:
-    """Rows, then columns, in place; `between_passes` is float32, the shape of `image` flattened or larger."""
-    height, width, channels = image.shape
-    radius = len(kernel) // 2
-    while radius > 0 and kernel[len(kernel) // 2 - radius] == 0:
-        radius -= 1
-    middle = len(kernel) // 2
-    line = width * channels
-    rows = between_passes[: height * line].reshape((height, line))
-    extended = np.empty(line + 2 * radius * channels, np.float32)
-    for y in range(height):
-        source = image[y].reshape(-1)
-        for x in range(-radius, width + radius):
-            inside = outside(x, width, _REFLECT_101)
-            for c in range(channels):
-                extended[(x + radius) * channels + c] = source[inside * channels + c]
-        target = rows[y]
-        target[:] = 0
-        for k in range(-radius, radius + 1):
-            weight, offset = kernel[middle + k], (k + radius) * channels
-            part = extended[offset : offset + line]
-            for i in range(line):
-                target[i] += weight * part[i]
-    summed = np.empty(line, np.float32)
-    for y in range(height):
-        summed[:] = 0
-        for k in range(-radius, radius + 1):
-            weight, part = kernel[middle + k], rows[outside(y + k, height, _REFLECT_101)]
-            for i in range(line):
-                summed[i] += weight * part[i]
-        target8 = image[y].reshape(-1)
-        for i in range(line):
-            target8[i] = clip_rounded(summed[i])
+def _extend(row: U8, width: int, channels: int, radius: int, extended: F32) -> None:
+    """A row (width · channels) as float32 with `radius` more pixels on either side."""
+    line, left = width * channels, radius * channels
+    middle = extended[left : left + line]
+    for i in range(line):
+        middle[i] = row[i]
+    for x in range(radius):
+        before, after = outside(-1 - x, width, _REFLECT_101), outside(width + x, width, _REFLECT_101)
+        for c in range(channels):
+            extended[left - (x + 1) * channels + c] = row[before * channels + c]
+            extended[left + line + x * channels + c] = row[after * channels + c]
 
 
 @njit(cache=True, nogil=True)
-def convolve(image: U8, kernel: F32, copy: U8) -> None:
-    """A square kernel, in place; `copy` is uint8, the shape of `image` flattened or larger."""
+def _add(total: F32, part: F32, weight: float) -> None:
+    for i in range(len(total)):
+        total[i] += weight * part[i]
+
+
+@njit(cache=True, nogil=True)
+def _round(total: F32, target: U8) -> None:
+    zero, most = np.float32(0), np.float32(255)
+    for i in range(len(total)):
+        value = np.rint(total[i])
+        value = value if value > zero else zero
+        target[i] = np.uint8(np.int32(value if value < most else most))
+
+
+@njit(cache=True, nogil=True)
+def convolve_separable(image: U8, kernel: F32, between_passes: F32) -> None:
+    """Rows, then columns, in place; `between_passes` is float32, the shape of `image` flattened or larger."""
     height, width, channels = image.shape
-    radius = kernel.shape[0] // 2
+    middle = radius = len(kernel) // 2
+    while radius > 0 and kernel[middle - radius] == 0:
+        radius -= 1
     line = width * channels
-    kept = copy[: height * line].reshape((height, width, channels))
-    kept[:] = image
-    summed = np.empty(line, np.float32)
-    extended = np.empty(line + 2 * radius * channels, np.float32)
+    rows = between_passes[: height * line].reshape((height, line))
+    extended, total = np.empty(line + 2 * radius * channels, np.float32), np.empty(line, np.float32)
     for y in range(height):
-        summed[:] = 0
-        for dy in range(-radius, radius + 1):
-            source = kept[outside(y + dy, height, _REFLECT_101)]
-            for x in range(-radius, width + radius):
-                inside = outside(x, width, _REFLECT_101)
-                for c in range(channels):
-                    extended[(x + radius) * channels + c] = source[inside, c]
-            for dx in range(-radius, radius + 1):
-                weight = kernel[radius + dy, radius + dx]
-                if weight != 0:
-                    part = extended[(dx + radius) * channels : (dx + radius) * channels + line]
-                    for i in range(line):
-                        summed[i] += weight * part[i]
-        target = image[y].reshape(-1)
-        for i in range(line):
-            target[i] = clip_rounded(summed[i])
+        _extend(image[y].reshape(-1), width, channels, radius, extended)
+        rows[y, :] = 0
+        for k in range(2 * radius + 1):
+            _add(rows[y], extended[k * channels : k * channels + line], kernel[middle - radius + k])
+    for y in range(height):
+        total[:] = 0
+        for k in range(-radius, radius + 1):
+            _add(total, rows[outside(y + k, height, _REFLECT_101)], kernel[middle + k])
+        _round(total, image[y].reshape(-1))
+
+
+@njit(cache=True, nogil=True)
+def convolve(image: U8, kernel: F32) -> None:
+    """A square kernel, in place."""
+    height, width, channels = image.shape
+    size, radius = kernel.shape[0], kernel.shape[0] // 2
+    line = width * channels
+    # The rows that a result needs are kept in a ring: row y lies at y % size, so the results may go into the image.
+    ring, total = np.empty((size, line + 2 * radius * channels), np.float32), np.empty(line, np.float32)
+    for y in range(min(radius, height)):
+        _extend(image[y].reshape(-1), width, channels, radius, ring[y])
+    for y in range(height):
+        if y + radius < height:
+            _extend(image[y + radius].reshape(-1), width, channels, radius, ring[(y + radius) % size])
+        total[:] = 0
+        for dy in range(size):
+            source = ring[outside(y + dy - radius, height, _REFLECT_101) % size]
+            for dx in range(size):
+                if kernel[dy, dx] != 0:
+                    _add(total, source[dx * channels : dx * channels + line], kernel[dy, dx])
+        _round(total, image[y].reshape(-1))
+
+
+@njit(cache=True, nogil=True)
+def motion_lines(sizes: I64, angles: F64, directions: F64, shifts: F64, out: F32) -> None:
+    """Albumentations' kernels of straight motions, each in the middle of a larger one, summing to 1.
+
+    Args:
+        sizes: int64 (N,), odd; angles: float64 (N,) in radians; directions: float64 (N,) in -1 … 1.
+        shifts: float64 (N, 2) of x and y in -1 … 1, of half the reach.
+        out: float32 (N, K, K), zeros.
+    """
+    largest = out.shape[1]
+    for n in range(len(sizes)):
+        size, reach = sizes[n], sizes[n] // 2
+        start = -float(reach) * (1 - max(directions[n], 0.0))
+        stop = float(reach) * (1 + min(directions[n], 0.0))
+        rim, ones = (largest - size) // 2, 0
+        for step in range(size):
+            t = start + (stop - start) * step / (size - 1)
+            x = np.rint(reach + np.cos(angles[n]) * t + shifts[n, 0] * reach / 2)
+            y = np.rint(reach + np.sin(angles[n]) * t + shifts[n, 1] * reach / 2)
+            column, row = np.int64(min(max(x, 0.0), size - 1.0)), np.int64(min(max(y, 0.0), size - 1.0))
+            if out[n, rim + row, rim + column] == 0:
+                out[n, rim + row, rim + column] = 1
+                ones += 1
+        for row in range(largest):
+            for column in range(largest):
+                out[n, row, column] /= ones

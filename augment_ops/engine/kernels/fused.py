@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from augment_ops.engine.kernels.colour import apply_table, compose, identity_table, run
+from augment_ops.engine.kernels.colour import colour
 from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
 from augment_ops.engine.kernels.noise import add_gauss, add_salt
-from augment_ops.engine.kernels.operations import LAST_TABLE
 from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
-from augment_ops.engine.kernels.warp import warp
+from augment_ops.engine.kernels.warp import span_rows, warp
 
 
 @njit(cache=True, nogil=True)
@@ -53,43 +52,19 @@ def run_segment(
         rectangles: int32 (N, K, 4), filled with hole_fill (C,).
     """
     count, height, width, channels = target.shape
-    steps = len(codes)
     table = np.empty((channels, 256), np.uint8)
     with_geometry = len(inverse) > 0
     packed = np.empty((source.shape[1] + 3 if with_geometry else 1, source.shape[2] + 3), np.uint32)
-    scratch, pairs = np.empty((4, width), np.uint32), np.empty((2, width), np.uint64)
+    span = span_rows(width) * width
+    scratch, pairs = np.empty((4, span), np.uint32), np.empty((2, span), np.uint64)
+    coordinates = np.empty((2, span), np.float32)
     for i in range(count):
-        pixels = target[i].reshape((height * width, channels))
-        step, pending = 0, False
-        while step < steps and (codes[step] <= LAST_TABLE or coloured[i, step] == 0):
-            if coloured[i, step]:
-                if not pending:
-                    identity_table(table)
-                compose(table, codes[step], arguments[i, step])
-                pending = True
-            step += 1
         if with_geometry and moved[i]:
-            warp(source[i], target[i], inverse[i], border, border_fill, nearest, table, pending, packed, scratch, pairs)
-        else:
-            if not in_place:
-                target[i] = source[i]
-            if pending:
-                apply_table(pixels, table)
-        pending = False
-        while step < steps:
-            if coloured[i, step]:
-                if codes[step] <= LAST_TABLE:
-                    if not pending:
-                        identity_table(table)
-                    compose(table, codes[step], arguments[i, step])
-                    pending = True
-                else:
-                    if pending:
-                        apply_table(pixels, table)
-                    pending = run(pixels, codes[step], arguments[i, step], table)
-            step += 1
-        if pending:
-            apply_table(pixels, table)
+            warp(source[i], target[i], inverse[i], border, border_fill, nearest, packed, scratch, pairs, coordinates)
+        elif not in_place:
+            copy(source[i].reshape(-1), target[i].reshape(-1))
+        pixels = target[i].reshape((height * width, channels))
+        colour(pixels, codes, coloured[i], arguments[i], table)
         if len(noisy) > 0 and noisy[i]:
             if salt:
                 add_salt(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform)
@@ -97,6 +72,13 @@ def run_segment(
                 add_gauss(pixels, noise[i], shared, keys[i], noise_transform, pool)
         if rectangles.shape[1] > 0:
             fill_holes(target[i], rectangles[i], hole_fill)
+
+
+@njit(cache=True, nogil=True)
+def copy(source: U8, target: U8) -> None:
+    """A loop that becomes memcpy; assignment of arrays does not."""
+    for i in range(len(target)):
+        target[i] = source[i]
 
 
 @njit(cache=True, nogil=True)
@@ -111,7 +93,6 @@ def run_separable(images: U8, active: U8, kernels: F32) -> None:
 @njit(cache=True, nogil=True)
 def run_square(images: U8, active: U8, kernels: F32) -> None:
     """Convolve the active images (N, H, W, C) with kernels (N, K, K), in place."""
-    scratch = np.empty(images[0].size, np.uint8)
     for i in range(len(images)):
         if active[i]:
-            convolve(images[i], kernels[i], scratch)
+            convolve(images[i], kernels[i])
