@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     commands.command("validate")(validate)
     commands.command("show")(show)
     commands.command("list")(list_policies)
+    commands.command("import")(import_)
     app.add_typer(commands, name="policy")
 
 
@@ -41,18 +43,24 @@ def validate(
 
 def show(
     name: Annotated[str, typer.Argument(help="name or file")],
+    plan: Annotated[bool, typer.Option("--plan", help="how it is compiled: the passes, and why they end")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Print a policy with its digest and limits.
+    """Print a policy with its digest and limits, or its plan.
 
-    Example: augment-ops policy show digits-robust
+    Example: augment-ops policy show digits-robust --plan
     """
     from augment_ops.content import canonical_json
+    from augment_ops.engine.plan import compile_policy
     from augment_ops.policy.library import admit
     from augment_ops.policy.limits import load_limits
 
     policies = Settings.from_environment().policies
     policy = admit(policies, name)
+    if plan:
+        lines = compile_policy(policy).describe()
+        print(json.dumps(lines) if as_json else "\n".join(lines) or "nothing to do: the policy is the identity")
+        return
     if as_json:
         body = asdict(policy) | {"budget": policy.budget.model_dump(), "discovered_by": None}
         if policy.discovered_by is not None:
@@ -64,6 +72,39 @@ def show(
     limits = load_limits(policies, policy.domain)
     bounds = limits.model_dump(exclude={"domain", "description"}, exclude_none=True, exclude_defaults=True)
     print(f"# limits of {policy.domain}: {json.dumps(bounds)}")
+
+
+def import_(
+    pipeline: Annotated[Path, typer.Argument(help="what A.save wrote: JSON or YAML")],
+    name: Annotated[str, typer.Option(help="of the policy, kebab-case")],
+    owner: Annotated[str, typer.Option(help="team that answers for it")],
+    domain: Annotated[str, typer.Option(help="chooses the limits that bind it")] = "general",
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Make a policy of a saved albumentations pipeline, and say what could not be carried over.
+
+    Example: augment-ops policy import pipeline.json --name my-photos --owner vision-platform
+    """
+    from augment_ops.errors import PolicyError
+    from augment_ops.policy.importer import import_pipeline
+    from augment_ops.policy.library import policy_path
+    from augment_ops.policy.limits import check_limits, load_limits
+
+    policies = Settings.from_environment().policies
+    imported = import_pipeline(pipeline, name=name, owner=owner, domain=domain)
+    target = policy_path(policies, name)
+    check_limits(imported.policy, load_limits(policies, domain), str(pipeline))
+    if target.exists():
+        raise PolicyError(str(target), "a policy of that name", "a new name", "choose another --name")
+    temporary = target.with_name(f".{target.name}.new")
+    temporary.write_text(imported.text, encoding="utf-8")
+    temporary.replace(target)
+    if as_json:
+        print(json.dumps({"file": str(target), "digest": imported.policy.digest, "lost": imported.lost}))
+        return
+    print(f"{target}: {imported.policy.digest[:12]}")
+    for line in imported.lost:
+        print(f"not carried over: {line}")
 
 
 def list_policies(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
