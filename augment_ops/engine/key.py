@@ -80,8 +80,13 @@ class SampleIds:
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitem__(self, rows: NDArray[np.integer] | slice) -> SampleIds:
-        return SampleIds(self.names[rows], self.words[rows])._distinct()
+    def __getitem__(self, rows: NDArray[np.integer]) -> SampleIds:
+        """The ids of some rows, each at most once."""
+        if len(np.unique(rows)) != len(rows):
+            raise TransformError(
+                "rows", "a row more than once", "distinct rows", "take every sample at most once a batch"
+            )
+        return SampleIds(self.names[rows], self.words[rows])
 
     def _distinct(self) -> SampleIds:
         if len(set(self.words[:, 0].tolist())) != len(self.words):  # 64 bits differ where ids do, but for 1 in 10^10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise, pool
 from augment_ops.engine.kernels import fused
+from augment_ops.engine.kernels.matrices import follow, identities, invert
 from augment_ops.engine.plan import Node, Plan, Segment
 from augment_ops.engine.reference import ReferenceStep
 from augment_ops.errors import TransformError
@@ -126,7 +128,6 @@ def _geometry(
     border: geo.Border | None = None
     moved = np.zeros(n, np.bool_)
     total: NDArray[np.float64] | None = None
-    is_affine = True
     for leaf in segment.of(Geometry):
         operation, mask = leaf.operation, masks[leaf.index]
         assert isinstance(operation, Geometry)
@@ -144,18 +145,16 @@ def _geometry(
             with _located(leaf):
                 matrices = operation.matrices(draws, size)
             if total is None:
-                total = geo.identities(n)
-                total[rows] = matrices
-            else:
-                total[rows] = matrices @ total[rows]
-            is_affine = is_affine and operation.affine
+                total = identities(n)
+            follow(total, rows, matrices)
             moved |= mask
         border = border or operation.border
         size = new_size
     border = border or _WHOLE_PIXELS
     if total is None:
         return moved.astype(np.uint8), np.empty((0, 3, 3)), size, border
-    return moved.astype(np.uint8), geo.inverses(total, is_affine=is_affine), size, border
+    invert(total)
+    return moved.astype(np.uint8), total, size, border
 
 
 def _colours(
@@ -216,6 +215,7 @@ def _located(leaf: Node) -> Iterator[None]:
         raise TransformError(leaf.where, fault.found, fault.expected, fault.fix) from error
 
 
+@cache
 def _levels(fill: tuple[float, ...], channels: int, where: str) -> NDArray[np.uint8]:
     if len(fill) not in (1, channels):
         raise TransformError(

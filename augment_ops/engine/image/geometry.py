@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.engine.kernels import matrices as kernels
 from augment_ops.errors import TransformError
 
 Size = tuple[int, int]
@@ -45,7 +46,6 @@ class Geometry:
         matrices: (uniforms (N, draws), size of the source) → (N, 3, 3).
         size: size of the source → size of the result.
         border: None where no pixel outside the source is ever read.
-        affine: whether the last row of every matrix is 0, 0, 1.
         crops: whether it removes a part of the frame that a later transform could otherwise bring back.
         pads: whether it adds to the frame, where an earlier transform may have moved pixels.
     """
@@ -54,7 +54,6 @@ class Geometry:
     matrices: Callable[[Uniforms, Size], Matrices]
     size: Callable[[Size], Size]
     border: Border | None = None
-    affine: bool = True
     crops: bool = False
     pads: bool = False
 
@@ -68,11 +67,6 @@ def between(u: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.f
 def integers(u: NDArray[np.float64], low: int, high: int) -> NDArray[np.int64]:
     """Uniform integers from `low` to `high`, both included, from uniform numbers in [0, 1)."""
     return low + (u * (high - low + 1)).astype(np.int64)
-
-
-def identities(n: int) -> Matrices:
-    """`n` identity matrices."""
-    return np.tile(np.eye(3), (n, 1, 1))
 
 
 def horizontal_flip(values: Mapping[str, Any]) -> Geometry:
@@ -119,10 +113,11 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
             move_y = integers(u[:, 1], int(pixels["y"][0]), int(pixels["y"][1])).astype(float)
         scale_x = _scales(u[:, 4], u[:, 6], scale["x"], balanced=values["balanced_scale"])
         scale_y = _scales(u[:, 5], u[:, 7], scale["y"], balanced=values["balanced_scale"])
-        return _affine_matrices(
-            size, move_x, move_y, -between(u[:, 2], shear["x"]), -between(u[:, 3], shear["y"]),
+        moved: Matrices = kernels.affine(
+            height, width, move_x, move_y, -between(u[:, 2], shear["x"]), -between(u[:, 3], shear["y"]),
             scale_x, scale_x if values["keep_ratio"] else scale_y, between(u[:, 8], values["rotate"]),
         )  # fmt: skip
+        return moved
 
     return Geometry(9, matrices, _same, border)
 
@@ -153,7 +148,8 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
 
     def matrices(u: Uniforms, size: Size) -> Matrices:
         zero, one = np.zeros(len(u)), np.ones(len(u))
-        return _affine_matrices(size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
+        turned: Matrices = kernels.affine(*size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
+        return turned
 
     return Geometry(1, matrices, _same, border)
 
@@ -179,13 +175,13 @@ def perspective(values: Mapping[str, Any]) -> Geometry | None:
         forward = _homography(points, np.broadcast_to(frame, points.shape))
         # albumentations scales the result from the size of the quadrangle back to the frame's.
         longest = _sides(points)
-        back = identities(len(u))
+        back: Matrices = kernels.identities(len(u))
         back[:, 0, 0] = width / longest[:, 0]
         back[:, 1, 1] = height / longest[:, 1]
         product: Matrices = back @ forward
         return product
 
-    return Geometry(17, matrices, _same, border, affine=False)
+    return Geometry(17, matrices, _same, border)
 
 
 def random_crop(values: Mapping[str, Any]) -> Geometry | None:
@@ -301,24 +297,6 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
 }
 
 
-def inverses(forward: Matrices, *, is_affine: bool) -> Matrices:
-    """From source → result to result → source."""
-    if not is_affine:
-        return np.asarray(np.linalg.inv(forward), np.float64)
-    a, b, c = forward[:, 0, 0], forward[:, 0, 1], forward[:, 0, 2]
-    d, e, f = forward[:, 1, 0], forward[:, 1, 1], forward[:, 1, 2]
-    determinant = a * e - b * d
-    result = np.zeros_like(forward)
-    result[:, 0, 0] = e / determinant
-    result[:, 0, 1] = -b / determinant
-    result[:, 1, 0] = -d / determinant
-    result[:, 1, 1] = a / determinant
-    result[:, 0, 2] = (b * f - c * e) / determinant
-    result[:, 1, 2] = (c * d - a * f) / determinant
-    result[:, 2, 2] = 1.0
-    return result
-
-
 # The symmetries of the square as (xx, xy, yx, yy), in albumentations' order.
 _D4 = np.array(
     [
@@ -337,36 +315,11 @@ def _same(size: Size) -> Size:
 def _d4(which: NDArray[np.int64], size: Size) -> Matrices:
     height, width = size
     linear = _D4[which]
-    result = identities(len(which))
+    result: Matrices = kernels.identities(len(which))
     result[:, 0, 0], result[:, 0, 1], result[:, 1, 0], result[:, 1, 1] = linear.T
     # A negative entry turns an axis round: what was 0 comes to lie at the far end.
     result[:, 0, 2] = np.where(linear[:, 0] + linear[:, 1] < 0, width - 1, 0)
     result[:, 1, 2] = np.where(linear[:, 2] + linear[:, 3] < 0, height - 1, 0)
-    return result
-
-
-def _affine_matrices(
-    size: Size,
-    move_x: NDArray[np.float64],
-    move_y: NDArray[np.float64],
-    shear_x: NDArray[np.float64],
-    shear_y: NDArray[np.float64],
-    scale_x: NDArray[np.float64],
-    scale_y: NDArray[np.float64],
-    angle: NDArray[np.float64],
-) -> Matrices:
-    """Centre · translation · shear · rotation · scale · centre⁻¹; angles in degrees."""
-    centre_x, centre_y = size[1] / 2 - 0.5, size[0] / 2 - 0.5
-    radians = np.deg2rad(angle)
-    cos, sin = np.cos(radians), np.sin(radians)
-    tan_x, tan_y = np.tan(np.deg2rad(shear_x)), np.tan(np.deg2rad(shear_y))
-    result = np.zeros((len(angle), 3, 3))
-    xx, xy = (cos - tan_x * sin) * scale_x, (sin + tan_x * cos) * scale_y
-    yx, yy = (tan_y * cos - sin) * scale_x, (tan_y * sin + cos) * scale_y
-    result[:, 0, 0], result[:, 0, 1], result[:, 1, 0], result[:, 1, 1] = xx, xy, yx, yy
-    result[:, 0, 2] = centre_x + move_x - xx * centre_x - xy * centre_y
-    result[:, 1, 2] = centre_y + move_y - yx * centre_x - yy * centre_y
-    result[:, 2, 2] = 1.0
     return result
 
 
@@ -384,13 +337,13 @@ def _scales(
 
 
 def _shifts(x: NDArray[np.float64], y: NDArray[np.float64]) -> Matrices:
-    result = identities(len(x))
+    result: Matrices = kernels.identities(len(x))
     result[:, 0, 2], result[:, 1, 2] = x, y
     return result
 
 
 def _resizes(width: NDArray[np.float64], height: NDArray[np.float64], target: Size) -> Matrices:
-    result = identities(len(width))
+    result: Matrices = kernels.identities(len(width))
     factor_x, factor_y = target[1] / width, target[0] / height
     result[:, 0, 0], result[:, 1, 1] = factor_x, factor_y
     result[:, 0, 2], result[:, 1, 2] = factor_x / 2 - 0.5, factor_y / 2 - 0.5
