@@ -15,6 +15,7 @@ from augment_ops.engine.key import Ids, SampleIds, sample_key
 from augment_ops.engine.plan import compile_policy
 from augment_ops.engine.program import Program
 from augment_ops.engine.reference import LIBRARY
+from augment_ops.engine.targets import Annotated, Targets, check
 from augment_ops.errors import InputError, TransformError
 from augment_ops.policy.spec import Policy
 
@@ -73,6 +74,32 @@ class Augmenter:
             return images.copy()
         keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
         return self._program()(np.ascontiguousarray(images), keys, ids.names)
+
+    def annotated(
+        self,
+        images: NDArray[np.uint8],
+        ids: Ids | SampleIds,
+        targets: Targets,
+        epoch: int = 0,
+        *,
+        min_visibility: float = 0.0,
+    ) -> Annotated:
+        """Augment a batch together with its masks, boxes and keypoints.
+
+        Args:
+            images, ids, epoch: as for a call; the images come out the same.
+            targets: what belongs to the images.
+            min_visibility: share of its area that a moved box must have inside the frame to be kept, 0 to 1.
+
+        Raises:
+            TransformError: also for targets that do not match their images, and for policies with transforms that move
+                pixels without being compiled.
+        """
+        epoch, ids = index(epoch), _checked(images, ids)
+        check(targets, images)
+        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+        moved, kept, inside = self._program().annotate(targets, images.shape[1:3], keys, min_visibility)
+        return Annotated(self(images, ids, epoch), moved, kept, inside)
 
     def _program(self) -> Program:
         # albumentations' objects carry state while they run: one set a thread.

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine import philox
+from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
-from augment_ops.engine.image import colour
-from augment_ops.engine.image import geometry as geo
-from augment_ops.engine.image.colour import Colour
-from augment_ops.engine.image.geometry import Geometry
-from augment_ops.engine.image.holes import Holes
+from augment_ops.engine.image.geometry import NEAREST, Geometry, Size
 from augment_ops.engine.image.neighbours import Convolution
-from augment_ops.engine.image.noise import Noise, pool
+from augment_ops.engine.image.noise import pool
 from augment_ops.engine.kernels import fused
-from augment_ops.engine.kernels.matrices import follow, identities, invert
+from augment_ops.engine.kernels.matrices import follow, identities
+from augment_ops.engine.parameters import Keys
 from augment_ops.engine.plan import Node, Plan, Segment
 from augment_ops.engine.reference import ReferenceStep
+from augment_ops.engine.targets import Targets, corners, formatted, moved_boxes, moved_points
 from augment_ops.errors import TransformError
 
 Images = NDArray[np.uint8]
-Keys = NDArray[np.uint64]
+Kept = tuple[NDArray[np.int64], ...] | None
+Inside = tuple[NDArray[np.bool_], ...] | None
 
-# Flips and crops land on whole pixels inside the source: no border is read, nothing is interpolated.
-_WHOLE_PIXELS = geo.Border(geo.CONSTANT, (0.0,), geo.NEAREST)
 _IN_CACHE = 1 << 20  # bytes of images that pass through all segments before the next ones do
 
 
@@ -72,6 +67,45 @@ class Program:
             parts.append(current if owned else current.copy())
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def annotate(self, targets: Targets, size: Size, keys: Keys, min_visibility: float) -> tuple[Targets, Kept, Inside]:
+        """Move what belongs to a batch of images of `size` as `__call__` moves the images.
+
+        Raises:
+            TransformError: a transform that is not compiled moves pixels.
+        """
+        masks = decide(self._plan.nodes, keys)
+        total, pictures = identities(len(keys)), targets.masks
+        before = size
+        for segment in self._plan.segments:
+            for leaf in segment.leaves:
+                if leaf.operation is None and self._steps[leaf.index].moves_pixels:
+                    raise TransformError(
+                        leaf.where, "a transform that is not compiled", "one that masks and boxes can follow",
+                        "take another transform, or augment images alone",
+                    )  # fmt: skip
+            move = parameters.moves(segment, size, keys, masks)
+            if len(move.forward):
+                follow(total, np.arange(len(keys)), move.forward)
+            if pictures is not None:
+                pictures = _fuse_masks(segment, pictures, move, keys, masks)
+            size = move.size
+        boxes, keypoints = None, None
+        kept: Kept = None
+        inside: Inside = None
+        if targets.boxes is not None:
+            moved = [
+                moved_boxes(corners(rows, targets.box_format, before), matrix, size, min_visibility)
+                for rows, matrix in zip(targets.boxes, total, strict=True)
+            ]
+            boxes = [formatted(rows, targets.box_format, size) for rows, _ in moved]
+            kept = tuple(positions for _, positions in moved)
+        if targets.keypoints is not None:
+            keypoints = [moved_points(rows, matrix) for rows, matrix in zip(targets.keypoints, total, strict=True)]
+            # A pixel reaches half a pixel beyond its centre.
+            edge = np.array([size[1], size[0]]) - 0.5
+            inside = tuple(np.asarray(np.logical_and(p >= -0.5, p < edge).all(axis=1)) for p in keypoints)
+        return Targets(pictures, boxes, keypoints, targets.box_format), kept, inside
+
     def _run(
         self,
         segment: Segment,
@@ -81,7 +115,7 @@ class Program:
         masks: Mapping[int, Mask],
         names: NDArray[np.object_],
     ) -> tuple[Images, bool]:
-        if not any(masks[leaf.index].any() for leaf in segment.leaves) and not _resizes(segment, images):
+        if not any(masks[leaf.index].any() for leaf in segment.leaves) and not resizes(segment, images.shape[1:3]):
             return images, owned
         first = segment.leaves[0]
         if isinstance(first.operation, Convolution):
@@ -104,129 +138,50 @@ def _convolve(leaf: Node, operation: Convolution, images: Images, keys: Keys, ma
 
 
 def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapping[int, Mask]) -> Images:
-    n, _, _, channels = images.shape
-    moved, inverse, size, border = _geometry(segment, images, keys, masks)
-    in_place = len(inverse) == 0 and owned
-    target = images if in_place else np.empty((n, *size, channels), np.uint8)
-    codes, coloured, arguments = _colours(segment, channels, keys, masks)
-    noisy, noise, salt, shared, noise_index = _noise(segment, size, keys, masks)
-    rectangles, hole_fill = _holes(segment, size, channels, keys, masks)
+    n, height, width, channels = images.shape
+    move = parameters.moves(segment, (height, width), keys, masks)
+    colour = parameters.colours(segment, channels, keys, masks)
+    noise = parameters.noises(segment, move.size, keys, masks)
+    holes = parameters.rectangles(segment, move.size, keys, masks)
+    in_place = len(move.forward) == 0 and owned
+    target = images if in_place else np.empty((n, *move.size, channels), np.uint8)
     fused.run_segment(
-        images, target, in_place, moved, inverse, border.mode, border.interpolation == geo.NEAREST,
-        _levels(border.fill, channels, segment.leaves[0].where),
-        codes, coloured, arguments, noisy, noise, salt, shared, noise_index, keys, pool(), rectangles, hole_fill,
+        images, target, in_place,
+        move.moved, move.inverse(), move.border.mode, move.border.interpolation == NEAREST,
+        parameters.levels(move.border.fill, channels, segment.leaves[0].where),
+        colour.codes, colour.wanted, colour.arguments,
+        noise.noisy, noise.scale, noise.salt, noise.shared, noise.transform, keys, pool(),
+        holes.corners, parameters.levels(holes.fill, channels, holes.where),
     )  # fmt: skip
     return target
 
 
-def _geometry(
-    segment: Segment, images: Images, keys: Keys, masks: Mapping[int, Mask]
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], geo.Size, geo.Border]:
-    """Which images move, their matrices from target to source, the size of the target, and the border."""
-    n, height, width, _ = images.shape
-    size: geo.Size = (height, width)
-    border: geo.Border | None = None
-    moved = np.zeros(n, np.bool_)
-    total: NDArray[np.float64] | None = None
-    for leaf in segment.of(Geometry):
-        operation, mask = leaf.operation, masks[leaf.index]
-        assert isinstance(operation, Geometry)
-        new_size = operation.size(size)
-        if new_size != size and not mask.all():
-            raise TransformError(
-                leaf.where,
-                f"applied to some images of a batch and not to others, {size} to {new_size}",
-                "one size for all images of a batch",
-                "set p: 1.0, and keep transforms that change the size out of OneOf and SomeOf",
-            )
-        rows = np.flatnonzero(mask)
-        if len(rows):
-            draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
-            with _located(leaf):
-                matrices = operation.matrices(draws, size)
-            if total is None:
-                total = identities(n)
-            follow(total, rows, matrices)
-            moved |= mask
-        border = border or operation.border
-        size = new_size
-    border = border or _WHOLE_PIXELS
-    if total is None:
-        return moved.astype(np.uint8), np.empty((0, 3, 3)), size, border
-    invert(total)
-    return moved.astype(np.uint8), total, size, border
+def _fuse_masks(
+    segment: Segment, masks: Images, move: parameters.Moves, keys: Keys, active: Mapping[int, Mask]
+) -> Images:
+    """Warp masks (N, H, W, K) and cut the holes that go through masks."""
+    n, _, _, channels = masks.shape
+    holes = parameters.rectangles(segment, move.size, keys, active)
+    cut = holes.corners if holes.mask_fill is not None else np.empty((n, 0, 4), np.int32)
+    target = np.empty((n, *move.size, channels), np.uint8)
+    fused.run_segment(
+        masks, target, False,
+        move.moved, move.inverse(), move.mask_border.mode, move.mask_border.interpolation == NEAREST,
+        parameters.levels(move.mask_border.fill, channels, f"{segment.leaves[0].where}.fill_mask"),
+        *_no_colour(n), np.empty(0, np.uint8), np.empty((0, 3), np.int64), False, False, 0, keys, pool(),
+        cut, parameters.levels(holes.mask_fill or (0.0,), channels, f"{holes.where}.fill_mask"),
+    )  # fmt: skip
+    return target
 
 
-def _colours(
-    segment: Segment, channels: int, keys: Keys, masks: Mapping[int, Mask]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
-    leaves = [leaf for leaf in segment.of(Colour) if masks[leaf.index].any()]
-    drawn = []
-    for leaf in leaves:
-        operation, rows = leaf.operation, np.flatnonzero(masks[leaf.index])
-        assert isinstance(operation, Colour)
-        colour.require(operation, leaf.where, channels)
-        draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
-        with _located(leaf):
-            arguments = operation.arguments(draws, channels)
-        drawn.append((rows, arguments[:, None] if arguments.ndim == 1 else arguments))
-    widest = max((arguments.shape[1] for _, arguments in drawn), default=1)
-    table = np.zeros((len(keys), len(leaves), widest), np.float32)
-    coloured = np.zeros((len(keys), len(leaves)), np.uint8)
-    for i, (rows, arguments) in enumerate(drawn):
-        table[rows, i, : arguments.shape[1]] = arguments
-        coloured[rows, i] = 1
-    codes = [leaf.operation.code for leaf in leaves if isinstance(leaf.operation, Colour)]
-    return np.array(codes, np.int64), coloured, table
+def _no_colour(n: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
+    return np.empty(0, np.int64), np.empty((n, 0), np.uint8), np.empty((n, 0, 1), np.float32)
 
 
-def _noise(
-    segment: Segment, size: geo.Size, keys: Keys, masks: Mapping[int, Mask]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool, bool, int]:
-    for leaf in segment.of(Noise):
-        operation = leaf.operation
-        assert isinstance(operation, Noise)
-        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
-        noise = operation.arguments(draws, size)
-        return masks[leaf.index].astype(np.uint8), noise, operation.kind == "salt", operation.shared, leaf.index
-    return np.empty(0, np.uint8), np.empty((0, 3), np.int64), False, False, 0
-
-
-def _holes(
-    segment: Segment, size: geo.Size, channels: int, keys: Keys, masks: Mapping[int, Mask]
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    for leaf in segment.of(Holes):
-        operation = leaf.operation
-        assert isinstance(operation, Holes)
-        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
-        rectangles = operation.rectangles(draws, size)
-        rectangles[~masks[leaf.index]] = 0
-        return rectangles, _levels(operation.fill, channels, leaf.where)
-    return np.empty((len(keys), 0, 4), np.int32), np.zeros(channels, np.uint8)
-
-
-@contextmanager
-def _located(leaf: Node) -> Iterator[None]:
-    """Errors of a transform's parameters say which place of the policy they come from."""
-    try:
-        yield
-    except TransformError as error:
-        fault = error.faults[0]
-        raise TransformError(leaf.where, fault.found, fault.expected, fault.fix) from error
-
-
-@cache
-def _levels(fill: tuple[float, ...], channels: int, where: str) -> NDArray[np.uint8]:
-    if len(fill) not in (1, channels):
-        raise TransformError(
-            f"{where}.fill", f"{len(fill)} values", f"1 or {channels}, one a channel", "match the number of channels"
-        )
-    return np.resize(np.clip(fill, 0, 255), channels).astype(np.uint8)
-
-
-def _resizes(segment: Segment, images: Images) -> bool:
-    size = before = (images.shape[1], images.shape[2])
+def resizes(segment: Segment, size: Size) -> bool:
+    """Whether a segment changes the size of images."""
+    after = size
     for leaf in segment.of(Geometry):
         assert isinstance(leaf.operation, Geometry)
-        size = leaf.operation.size(size)
-    return size != before
+        after = leaf.operation.size(after)
+    return after != size

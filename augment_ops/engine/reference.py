@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, KeyedStream
 from augment_ops.errors import TransformError
-from augment_ops.policy.catalogue import construct
+from augment_ops.policy.catalogue import albumentations, construct
 from augment_ops.policy.spec import Transform
 
 LIBRARY = f"albumentations-{version('albumentations')}"
@@ -34,6 +34,11 @@ class ReferenceStep:
         self._stream = KeyedStream()
         self._step = construct(transform.name, transform.params)
         self._step.set_random_state(self._stream.numpy, self._stream.python)
+
+    @property
+    def moves_pixels(self) -> bool:
+        """Whether masks and boxes would have to follow it."""
+        return bool(isinstance(self._step, albumentations().DualTransform))
 
     def apply(self, image: NDArray[np.uint8], key: Key, sample_id: str) -> NDArray[np.uint8]:
         """Augment one image.

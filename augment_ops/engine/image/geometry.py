@@ -37,6 +37,10 @@ class Border:
     interpolation: int
 
 
+# Of resizes, which read at most half a pixel beyond the edge and repeat it.
+_EDGE, _MASK_EDGE = Border(1, (0.0,), LINEAR), Border(1, (0.0,), NEAREST)
+
+
 @dataclass(frozen=True)
 class Geometry:
     """One geometric transform with its parameters.
@@ -45,7 +49,7 @@ class Geometry:
         draws: uniforms a sample.
         matrices: (uniforms (N, draws), size of the source) → (N, 3, 3).
         size: size of the source → size of the result.
-        border: None where no pixel outside the source is ever read.
+        border: None where no pixel outside the source is ever read; mask_border: that of masks.
         crops: whether it removes a part of the frame that a later transform could otherwise bring back.
         pads: whether it adds to the frame, where an earlier transform may have moved pixels.
     """
@@ -54,6 +58,7 @@ class Geometry:
     matrices: Callable[[Uniforms, Size], Matrices]
     size: Callable[[Size], Size]
     border: Border | None = None
+    mask_border: Border | None = None
     crops: bool = False
     pads: bool = False
 
@@ -119,7 +124,7 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
         )  # fmt: skip
         return moved
 
-    return Geometry(9, matrices, _same, border)
+    return Geometry(9, matrices, _same, border, _mask_border(values))
 
 
 def shift_scale_rotate(values: Mapping[str, Any]) -> Geometry | None:
@@ -151,7 +156,7 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
         turned: Matrices = kernels.affine(*size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
         return turned
 
-    return Geometry(1, matrices, _same, border)
+    return Geometry(1, matrices, _same, border, _mask_border(values))
 
 
 def perspective(values: Mapping[str, Any]) -> Geometry | None:
@@ -181,7 +186,7 @@ def perspective(values: Mapping[str, Any]) -> Geometry | None:
         product: Matrices = back @ forward
         return product
 
-    return Geometry(17, matrices, _same, border)
+    return Geometry(17, matrices, _same, border, _mask_border(values))
 
 
 def random_crop(values: Mapping[str, Any]) -> Geometry | None:
@@ -241,7 +246,9 @@ def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
 
     # A resize reads at most half a pixel beyond the crop; OpenCV repeats the crop's edge there. Here the pixel beyond
     # is read where the image has one, and only the image's own edge is repeated.
-    return Geometry(22, matrices, lambda size: target, Border(1, (0.0,), LINEAR), crops=True)
+    return Geometry(
+        22, matrices, lambda size: target, Border(1, (0.0,), LINEAR), Border(1, (0.0,), NEAREST), crops=True
+    )
 
 
 def resize(values: Mapping[str, Any]) -> Geometry | None:
@@ -253,7 +260,7 @@ def resize(values: Mapping[str, Any]) -> Geometry | None:
     def matrices(u: Uniforms, size: Size) -> Matrices:
         return _resizes(np.full(len(u), float(size[1])), np.full(len(u), float(size[0])), target)
 
-    return Geometry(0, matrices, lambda size: target, Border(1, (0.0,), LINEAR))
+    return Geometry(0, matrices, lambda size: target, _EDGE, _MASK_EDGE)
 
 
 def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
@@ -276,7 +283,7 @@ def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
         beside = {"center": left, "left": 0, "right": columns, "": left}[position.partition("_")[2]]
         return _shifts(np.full(len(u), float(beside)), np.full(len(u), float(above)))
 
-    return Geometry(2, matrices, size_of, border, pads=True)
+    return Geometry(2, matrices, size_of, border, _mask_border({**values, "mask_interpolation": NEAREST}), pads=True)
 
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
@@ -397,6 +404,16 @@ def _paddings(values: Mapping[str, Any], size: Size) -> tuple[tuple[int, int], t
         one(size[0], values["min_height"], values["pad_height_divisor"]),
         one(size[1], values["min_width"], values["pad_width_divisor"]),
     )
+
+
+def _mask_border(values: Mapping[str, Any]) -> Border:
+    """What lies outside a mask: never interpolated unless the policy says so."""
+    linear = values["mask_interpolation"] == LINEAR
+    return Border(values["border_mode"], _fill(values["fill_mask"]), LINEAR if linear else NEAREST)
+
+
+def _fill(value: Any) -> tuple[float, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (float(value),)
 
 
 def _border(values: Mapping[str, Any]) -> Border | None:

@@ -22,12 +22,13 @@ class Holes:
     Attributes:
         draws: uniforms a sample.
         rectangles: (uniforms (N, draws), (H, W)) → int32 (N, K, 4) of x0, y0, x1, y1, half-open; empty where x1 <= x0.
-        fill: grey levels, one or one a channel.
+        fill: grey levels, one or one a channel; mask_fill: that of masks, None where they stay as they are.
     """
 
     draws: int
     rectangles: Callable[[Uniforms, Size], Rectangles]
     fill: tuple[float, ...]
+    mask_fill: tuple[float, ...] | None
 
 
 def coarse_dropout(values: Mapping[str, Any]) -> Holes | None:
@@ -56,7 +57,7 @@ def coarse_dropout(values: Mapping[str, Any]) -> Holes | None:
         result[np.arange(most) >= count[:, None]] = 0
         return result
 
-    return Holes(1 + 4 * most, rectangles, fill)
+    return Holes(1 + 4 * most, rectangles, fill, _levels(values["fill_mask"]))
 
 
 def erasing(values: Mapping[str, Any]) -> Holes | None:
@@ -86,7 +87,7 @@ def erasing(values: Mapping[str, Any]) -> Holes | None:
         result[lowest > highest] = 0
         return result[:, None].astype(np.int32)
 
-    return Holes(4, rectangles, fill)
+    return Holes(4, rectangles, fill, _levels(values["fill_mask"]))
 
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Holes | None]] = {
@@ -97,6 +98,10 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Holes | None]] = {
 
 def _fill(values: Mapping[str, Any]) -> tuple[float, ...] | None:
     fill = values["fill"]
-    if isinstance(fill, str):
-        return None  # random or inpainted
+    return None if isinstance(fill, str) else _levels(fill)  # a text asks for random or inpainted pixels
+
+
+def _levels(fill: Any) -> tuple[float, ...] | None:
+    if fill is None:
+        return None
     return tuple(fill) if isinstance(fill, (list, tuple)) else (float(fill),)

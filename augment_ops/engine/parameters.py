@@ -1,0 +1,196 @@
+"""What every sample of a batch gets in one segment of the plan: numbers alone, from the key alone.
+
+Both the compiled loops and the tensors of a GPU work from these, and so do masks, boxes and keypoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.decisions import Mask
+from augment_ops.engine.image import colour
+from augment_ops.engine.image import geometry as geo
+from augment_ops.engine.image.colour import Colour
+from augment_ops.engine.image.geometry import Geometry
+from augment_ops.engine.image.holes import Holes
+from augment_ops.engine.image.noise import Noise
+from augment_ops.engine.kernels.matrices import follow, identities, invert
+from augment_ops.engine.plan import Node, Segment
+from augment_ops.errors import TransformError
+
+Keys = NDArray[np.uint64]
+Masks = Mapping[int, Mask]
+
+# Flips and crops land on whole pixels inside the source: no border is read, nothing is interpolated.
+_WHOLE_PIXELS = geo.Border(geo.CONSTANT, (0.0,), geo.NEAREST)
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The geometry of a segment.
+
+    Attributes:
+        moved: uint8 (N,), which samples are warped.
+        forward: float64 (N, 3, 3), from source to result; (0, 3, 3) where nothing moves.
+        size: of the result.
+        border: of images; mask_border: of masks.
+    """
+
+    moved: NDArray[np.uint8]
+    forward: NDArray[np.float64]
+    size: geo.Size
+    border: geo.Border
+    mask_border: geo.Border
+
+    def inverse(self) -> NDArray[np.float64]:
+        """From result to source, (N, 3, 3)."""
+        result = self.forward.copy()
+        invert(result)
+        return result
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The colour program of a segment: codes int64 (T,), wanted uint8 (N, T), arguments float32 (N, T, A)."""
+
+    codes: NDArray[np.int64]
+    wanted: NDArray[np.uint8]
+    arguments: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Noises:
+    """The noise of a segment: noisy uint8 (N,) or (0,), scale int64 (N, 3); transform: the index of its streams."""
+
+    noisy: NDArray[np.uint8]
+    scale: NDArray[np.int64]
+    salt: bool
+    shared: bool
+    transform: int
+
+
+@dataclass(frozen=True)
+class Rectangles:
+    """The holes of a segment: int32 (N, K, 4) of x0, y0, x1, y1; the fill of images and, where it has one, of masks."""
+
+    corners: NDArray[np.int32]
+    fill: tuple[float, ...]
+    mask_fill: tuple[float, ...] | None
+    where: str
+
+
+def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
+    """Draw the geometry of a segment for images of `size`.
+
+    Raises:
+        TransformError: a transform that changes the size applies to some of the samples, or cannot work on this size.
+    """
+    moved = np.zeros(len(keys), np.bool_)
+    total: NDArray[np.float64] | None = None
+    border: geo.Border | None = None
+    mask_border: geo.Border | None = None
+    for leaf in segment.of(Geometry):
+        operation, mask = leaf.operation, masks[leaf.index]
+        assert isinstance(operation, Geometry)
+        with _located(leaf):
+            after = operation.size(size)
+        if after != size and not mask.all():
+            raise TransformError(
+                leaf.where,
+                f"applied to some images of a batch and not to others, {size} to {after}",
+                "one size for all images of a batch",
+                "set p: 1.0, and keep transforms that change the size out of OneOf and SomeOf",
+            )
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
+            with _located(leaf):
+                matrices = operation.matrices(draws, size)
+            total = identities(len(keys)) if total is None else total
+            follow(total, rows, matrices)
+            moved |= mask
+        border, mask_border = border or operation.border, mask_border or operation.mask_border
+        size = after
+    forward = np.empty((0, 3, 3)) if total is None else total
+    return Moves(moved.astype(np.uint8), forward, size, border or _WHOLE_PIXELS, mask_border or _WHOLE_PIXELS)
+
+
+def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colours:
+    """Draw the colour operations of a segment for images of `channels`.
+
+    Raises:
+        TransformError: a transform does not work on so many channels.
+    """
+    leaves = [leaf for leaf in segment.of(Colour) if masks[leaf.index].any()]
+    drawn = []
+    for leaf in leaves:
+        operation, rows = leaf.operation, np.flatnonzero(masks[leaf.index])
+        assert isinstance(operation, Colour)
+        colour.require(operation, leaf.where, channels)
+        draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
+        with _located(leaf):
+            arguments = operation.arguments(draws, channels)
+        drawn.append((rows, arguments[:, None] if arguments.ndim == 1 else arguments))
+    widest = max((arguments.shape[1] for _, arguments in drawn), default=1)
+    table = np.zeros((len(keys), len(leaves), widest), np.float32)
+    wanted = np.zeros((len(keys), len(leaves)), np.uint8)
+    for i, (rows, arguments) in enumerate(drawn):
+        table[rows, i, : arguments.shape[1]] = arguments
+        wanted[rows, i] = 1
+    codes = [leaf.operation.code for leaf in leaves if isinstance(leaf.operation, Colour)]
+    return Colours(np.array(codes, np.int64), wanted, table)
+
+
+def noises(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Noises:
+    """Draw the noise of a segment for images of `size`."""
+    for leaf in segment.of(Noise):
+        operation = leaf.operation
+        assert isinstance(operation, Noise)
+        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
+        scale = operation.arguments(draws, size)
+        return Noises(masks[leaf.index].astype(np.uint8), scale, operation.kind == "salt", operation.shared, leaf.index)
+    return Noises(np.empty(0, np.uint8), np.empty((0, 3), np.int64), False, False, 0)
+
+
+def rectangles(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Rectangles:
+    """Draw the holes of a segment for images of `size`."""
+    for leaf in segment.of(Holes):
+        operation = leaf.operation
+        assert isinstance(operation, Holes)
+        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
+        with _located(leaf):
+            corners = operation.rectangles(draws, size)
+        corners[~masks[leaf.index]] = 0
+        return Rectangles(corners, operation.fill, operation.mask_fill, leaf.where)
+    return Rectangles(np.empty((len(keys), 0, 4), np.int32), (0.0,), None, "")
+
+
+@cache
+def levels(fill: tuple[float, ...], channels: int, where: str) -> NDArray[np.uint8]:
+    """A fill as uint8 (channels,).
+
+    Raises:
+        TransformError: neither one value nor one a channel.
+    """
+    if len(fill) not in (1, channels):
+        raise TransformError(
+            f"{where}.fill", f"{len(fill)} values", f"1 or {channels}, one a channel", "match the number of channels"
+        )
+    return np.resize(np.clip(fill, 0, 255), channels).astype(np.uint8)
+
+
+@contextmanager
+def _located(leaf: Node) -> Iterator[None]:
+    """Errors of a transform's parameters say which place of the policy they come from."""
+    try:
+        yield
+    except TransformError as error:
+        fault = error.faults[0]
+        raise TransformError(leaf.where, fault.found, fault.expected, fault.fix) from error
