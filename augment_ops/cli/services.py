@@ -301,7 +301,8 @@ def _show_decision(shown: Demonstrated, as_json: bool) -> None:
         "MLflow run": shown.mlflow_run_url,
         "report": shown.report_url or shown.report_path,
         "report file": shown.report_path if shown.report_url else "",
-        "time": f"{shown.seconds:.0f} s, of which {shown.task_seconds:.0f} s in tasks",
+        "time": f"{shown.seconds:.0f} s: {shown.work_seconds:.0f} s of work, "
+        f"{max(0.0, shown.seconds - shown.work_seconds):.0f} s of orchestration",
     }
     show_decision(_stdout(), shown.verdict, shown.summary, shown.reasons, facts)
 

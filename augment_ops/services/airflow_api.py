@@ -45,6 +45,7 @@ class TaskState:
         state: Airflow's word (queued, running, success, failed, skipped, upstream_failed, awaiting_input …);
             `waiting` where Airflow has none yet.
         seconds: of the current or last try, None before it started.
+        started: when that try started, in seconds since 1970; None before it did.
         tries: 0 before the first.
         map_index: -1 where the task is not mapped.
     """
@@ -54,6 +55,7 @@ class TaskState:
     seconds: float | None
     tries: int
     map_index: int = -1
+    started: float | None = None
 
 
 @dataclass(frozen=True)
@@ -289,12 +291,13 @@ def _run(entry: Mapping[str, Any]) -> DagRun:
 
 def _task(entry: Mapping[str, Any]) -> TaskState:
     seconds = entry["duration"]
-    if seconds is None and entry["start_date"]:
-        started = datetime.fromisoformat(entry["start_date"])
+    started = datetime.fromisoformat(entry["start_date"]) if entry.get("start_date") else None
+    if seconds is None and started:
         seconds = (datetime.now(started.tzinfo) - started).total_seconds()
     return TaskState(
-        entry["task_id"], entry["state"] or "waiting", seconds, entry["try_number"], entry.get("map_index", -1)
-    )
+        entry["task_id"], entry["state"] or "waiting", seconds, entry["try_number"], entry.get("map_index", -1),
+        started.timestamp() if started else None,
+    )  # fmt: skip
 
 
 def _question(entry: Mapping[str, Any]) -> Question:

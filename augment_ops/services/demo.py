@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, Fault, ServiceError
-from augment_ops.services.airflow_api import AirflowApi
+from augment_ops.services.airflow_api import AirflowApi, TaskState
 from augment_ops.services.environment import airflow_address
 from augment_ops.services.follow import Outcome, follow
 from augment_ops.services.layout import layout_of
@@ -40,7 +40,7 @@ class Demonstrated:
         promotion: what became of the candidate, in a sentence.
         model_version: registered version of the candidate, None where the gate refused it.
         seconds: from trigger to end.
-        task_seconds: sum of the time in which tasks computed; the rest is orchestration.
+        work_seconds: of these, those in which at least one task was at work; the rest is orchestration.
     """
 
     verdict: str
@@ -54,7 +54,7 @@ class Demonstrated:
     model_version: str | None
     run_id: str
     seconds: float
-    task_seconds: float
+    work_seconds: float
 
 
 def login(settings: Settings, user: str = ADMIN) -> AirflowApi:
@@ -104,8 +104,18 @@ def demonstrate(
         model_version=None if version is None else str(version),
         run_id=run.run_id,
         seconds=round(outcome.seconds, 1),
-        task_seconds=round(sum(task.seconds or 0.0 for task in outcome.tasks), 1),
+        work_seconds=round(_at_work(outcome.tasks), 1),
     )
+
+
+def _at_work(tasks: Sequence[TaskState]) -> float:
+    """Seconds in which at least one task ran; tasks that run at the same time count once."""
+    spans = sorted((t.started, t.started + t.seconds) for t in tasks if t.started is not None and t.seconds is not None)
+    total, reached = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
 
 
 def wait_for_dag(api: AirflowApi, dag_id: str, timeout_s: float = _DAG_S) -> None:

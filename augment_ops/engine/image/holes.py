@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.image.geometry import Uniforms, between, integers
+from augment_ops.errors import TransformError
 
 Size = tuple[int, int]
 Rectangles = NDArray[np.int32]
+
+# Of GridDropout's grid: draws are counted before the size of the images is known.
+_MOST_CELLS, _MOST_SIDE = 256, 64
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,53 @@ def erasing(values: Mapping[str, Any]) -> Holes | None:
     return Holes(4, rectangles, fill, _levels(values["fill_mask"]))
 
 
+def grid_dropout(values: Mapping[str, Any]) -> Holes | None:
+    """GridDropout on a fixed grid. Draws: an order of rows, an order of columns; then, a cell, offset y, x.
+
+    The cells of a grid differ by a pixel where the image does not divide; albumentations shuffles which are larger.
+    Source: Chen et al. 2020, arXiv:2001.04086.
+    """
+    fill = _fill(values)
+    if fill is None or values["unit_size_range"] is not None:
+        return None
+    given, ratio = values["holes_number_xy"], values["ratio"]
+
+    def edges(u: NDArray[np.float64], length: int, parts: int) -> NDArray[np.int64]:
+        larger = u.argsort(axis=1, kind="stable") < length % parts
+        return np.concatenate([np.zeros((len(u), 1), np.int64), (length // parts + larger).cumsum(axis=1)], axis=1)
+
+    def rectangles(u: Uniforms, size: Size) -> Rectangles:
+        # albumentations takes the numbers of holes as (rows, columns), whatever the name says.
+        rows, columns = given or (size[0] // max(2, size[0] // 10), size[1] // max(2, size[1] // 10))
+        if rows > size[0] or columns > size[1] or rows * columns > _MOST_CELLS:
+            raise TransformError(
+                "GridDropout", f"{rows}x{columns} holes in images of {size[0]}x{size[1]}",
+                f"at most one a pixel, and {_MOST_CELLS} in all", "lower holes_number_xy",
+            )  # fmt: skip
+        y = edges(u[:, :rows], size[0], rows)[:, :, None].repeat(columns, axis=2)
+        x = edges(u[:, rows : rows + columns], size[1], columns)[:, None, :].repeat(rows, axis=1)
+        top, left, bottom, right = y[:, :-1], x[:, :, :-1], y[:, 1:], x[:, :, 1:]
+        height, width = bottom - top, right - left
+        hole_h = np.clip(height * ratio, 1, np.maximum(height - 1, 1)).astype(np.int64)
+        hole_w = np.clip(width * ratio, 1, np.maximum(width - 1, 1)).astype(np.int64)
+        if values["random_offset"]:
+            start = rows + columns
+            each = u[:, start : start + 2 * rows * columns].reshape(len(u), rows, columns, 2)
+            top = top + ((height - hole_h + 1) * each[..., 0]).astype(np.int64)
+            left = left + ((width - hole_w + 1) * each[..., 1]).astype(np.int64)
+        else:
+            top = np.clip(top + values["shift_xy"][1], 0, size[0] - hole_h)
+            left = np.clip(left + values["shift_xy"][0], 0, size[1] - hole_w)
+        result = np.stack([left, top, left + hole_w, top + hole_h], axis=-1)
+        return result.reshape(len(u), rows * columns, 4).astype(np.int32)
+
+    return Holes(2 * _MOST_SIDE + 2 * _MOST_CELLS, rectangles, fill, _levels(values["fill_mask"]))
+
+
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Holes | None]] = {
     "CoarseDropout": coarse_dropout,
     "Erasing": erasing,
+    "GridDropout": grid_dropout,
 }
 
 
