@@ -14,7 +14,7 @@ from typing import Any
 
 from augment_ops.engine.image import colour, geometry, holes, neighbours, noise
 from augment_ops.engine.image.colour import Colour
-from augment_ops.engine.image.geometry import Geometry
+from augment_ops.engine.image.geometry import Geometry, Size
 from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise
@@ -33,6 +33,7 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
 _STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4}
 _STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "albumentations")
 _NOT_COMPILED = len(_STAGES)
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,13 @@ class Segment:
         """Its leaves of one kind of operation."""
         return [leaf for leaf in self.leaves if isinstance(leaf.operation, kind)]
 
+    def output_size(self, size: Size) -> Size:
+        """The size of what comes of images of `size`."""
+        for leaf in self.leaves:
+            if isinstance(leaf.operation, Geometry):
+                size = leaf.operation.size(size)
+        return size
+
     def describe(self) -> str:
         """One line for people."""
         by_stage: dict[int, list[str]] = {}
@@ -97,6 +105,12 @@ class Plan:
     def uses_albumentations(self) -> bool:
         """Whether a transform is not compiled."""
         return any(leaf.stage == _NOT_COMPILED for segment in self.segments for leaf in segment.leaves)
+
+    def output_size(self, size: Size) -> Size:
+        """The size of what comes of images of `size` when every transform applies."""
+        for segment in self.segments:
+            size = segment.output_size(size)
+        return size
 
     def describe(self) -> list[str]:
         """The plan for people: a line a segment, and the reason where one ends."""
@@ -136,7 +150,16 @@ def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
 
 def _compiled(name: str, values: Mapping[str, Any]) -> Operation:
     build = _BUILDERS.get(name)
-    return build(values) if build else None
+    return build(values) if build and _sane(values) else None
+
+
+def _sane(value: Any) -> bool:
+    """Whether all numbers of a transform are such as arithmetic is made for; else albumentations answers for it."""
+    if isinstance(value, Mapping):
+        return all(map(_sane, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_sane, value))
+    return not isinstance(value, (int, float)) or abs(value) <= _LARGEST
 
 
 def _leaves(nodes: Sequence[Node]) -> Iterator[Node]:

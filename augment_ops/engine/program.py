@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
-from augment_ops.engine.image.geometry import NEAREST, Geometry, Size
+from augment_ops.engine.image.geometry import NEAREST, Size
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.kernels import fused
@@ -115,7 +115,10 @@ class Program:
         masks: Mapping[int, Mask],
         names: NDArray[np.object_],
     ) -> tuple[Images, bool]:
-        if not any(masks[leaf.index].any() for leaf in segment.leaves) and not resizes(segment, images.shape[1:3]):
+        if (
+            not any(masks[leaf.index].any() for leaf in segment.leaves)
+            and segment.output_size(images.shape[1:3]) == images.shape[1:3]
+        ):
             return images, owned
         first = segment.leaves[0]
         if isinstance(first.operation, Convolution):
@@ -176,12 +179,3 @@ def _fuse_masks(
 
 def _no_colour(n: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
     return np.empty(0, np.int64), np.empty((n, 0), np.uint8), np.empty((n, 0, 1), np.float32)
-
-
-def resizes(segment: Segment, size: Size) -> bool:
-    """Whether a segment changes the size of images."""
-    after = size
-    for leaf in segment.of(Geometry):
-        assert isinstance(leaf.operation, Geometry)
-        after = leaf.operation.size(after)
-    return after != size

@@ -10,6 +10,8 @@ from augment_ops.content import digest_of
 from augment_ops.delivery.offline import ShardManifest, materialise
 from augment_ops.engine.augmenter import Augmenter, measure_cost
 from augment_ops.engine.key import generator, sample_key
+from augment_ops.engine.plan import compile_policy
+from augment_ops.errors import PolicyError
 from augment_ops.governance.approvals import Approvals
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_quality
@@ -107,6 +109,7 @@ def augment(ctx: Context) -> Augmentation:
     params, resolved = ctx.params, ctx.output("resolve_policy", ResolvedPolicy)
     train = ctx.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
+    _check_size(resolved.policy(), ctx.snapshot.manifest.image_shape)
     if params.delivery == "online" or not resolved.policy().transforms:
         snapshot = ctx.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
@@ -122,6 +125,19 @@ def augment(ctx: Context) -> Augmentation:
         progress=lambda epoch: ctx.say(f"shard {epoch + 1}/{epochs}"),
     )
     return Augmentation("offline", shards.digest, epochs, shards)
+
+
+def _check_size(policy: Policy, shape: tuple[int, int, int]) -> None:
+    """Models are trained and tested at one size."""
+    before = shape[:2]
+    after = compile_policy(policy).output_size(before)
+    if after != before:
+        raise PolicyError(
+            f"policy {policy.name}",
+            f"images of {after[0]}x{after[1]} from {before[0]}x{before[1]}",
+            "augmented images of the size of the data set's",
+            f"let its last transform bring them back (Resize: {{height: {before[0]}, width: {before[1]}, p: 1.0}})",
+        )
 
 
 def check_augmented(ctx: Context) -> AugmentedCheck:

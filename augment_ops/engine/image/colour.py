@@ -129,9 +129,9 @@ def rgb_shift(values: Mapping[str, Any]) -> Colour:
     def arguments(u: Uniforms, channels: int) -> Arguments:
         names = ("r_shift_limit", "g_shift_limit", "b_shift_limit")
         offsets = np.stack([np.trunc(between(u[:, i], limits(k))) for i, k in enumerate(names)], axis=1)
-        return linear(np.ones(len(u)), offsets, channels)
+        return linear(np.ones(len(u)), offsets[:, :channels], channels)
 
-    return Colour(LINEAR, 3, arguments, (RGB,))
+    return Colour(LINEAR, 3, arguments, (1, RGB))
 
 
 def to_gray(values: Mapping[str, Any]) -> Colour | None:
@@ -139,7 +139,7 @@ def to_gray(values: Mapping[str, Any]) -> Colour | None:
     method = _GRAY_METHODS.get(values["method"])
     if method is None or values["num_output_channels"] != RGB:
         return None
-    return Colour(GRAY, 0, lambda u, channels: np.full((len(u), 1), float(method)), (RGB,))
+    return Colour(GRAY, 0, lambda u, channels: np.full((len(u), 1), float(method)), (1, RGB))
 
 
 def channel_shuffle(values: Mapping[str, Any]) -> Colour:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from augment_ops.engine.image.geometry import Uniforms, between, integers
 from augment_ops.engine.kernels.convolution import motion_lines
 
+_WIDEST = 255  # pixels of a kernel; beyond, other ways than convolution are faster
+
 Kernels = NDArray[np.float32]
 
 
@@ -31,9 +33,11 @@ class Convolution:
     separable: bool
 
 
-def gaussian_blur(values: Mapping[str, Any]) -> Convolution:
+def gaussian_blur(values: Mapping[str, Any]) -> Convolution | None:
     """GaussianBlur. Draws: standard deviation in pixels, size of the kernel."""
     low, high = values["blur_limit"]
+    if max(high, 7 * values["sigma_limit"][1]) > _WIDEST:
+        return None
 
     def kernels(u: Uniforms) -> Kernels:
         sigma = between(u[:, 0], values["sigma_limit"])
@@ -48,10 +52,12 @@ def gaussian_blur(values: Mapping[str, Any]) -> Convolution:
     return Convolution(2, kernels, separable=True)
 
 
-def motion_blur(values: Mapping[str, Any]) -> Convolution:
+def motion_blur(values: Mapping[str, Any]) -> Convolution | None:
     """MotionBlur: a line of ones. Draws: size, angle in degrees, direction, shift x, y."""
     low, high = (max(3, v + (v % 2 == 0)) for v in values["blur_limit"])
     high = max(low, high)
+    if high > _WIDEST:
+        return None
 
     def kernels(u: Uniforms) -> Kernels:
         size = low + 2 * integers(u[:, 0], 0, (high - low) // 2)

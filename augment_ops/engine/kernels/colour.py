@@ -206,7 +206,7 @@ def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
         _jitter(pixels, row, table)
     elif code == SHIFT_HSV:
         _shift_hsv(pixels, row[0], row[1], row[2])
-    elif code == GRAY:
+    elif code == GRAY and channels == 3:
         _gray(pixels, np.int64(row[0]))
     elif code == SHUFFLE:
         _shuffle(pixels, row)

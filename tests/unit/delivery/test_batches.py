@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment_ops.delivery import batches
-from augment_ops.delivery.batches import Batch, WaitMeter, batch_rows, epoch_order
+from augment_ops.delivery.batches import batch_rows, epoch_order
 
 
 def test_an_epoch_is_a_permutation_that_seed_and_epoch_decide():
@@ -33,21 +32,3 @@ def test_no_batch_is_a_single_row_where_there_are_more():
     assert [len(batch) for batch in batch_rows(7, 0, 66, 64)] == [64, 2]
     assert [len(batch) for batch in batch_rows(7, 0, 1, 64)] == [1]
     assert [len(batch) for batch in batch_rows(7, 0, 3, 1)] == [1, 2]
-
-
-def test_the_meter_counts_waiting_and_not_working(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(batches.time, "perf_counter", lambda: now[0])
-
-    def source():
-        for augment_s in (0.4, 0.8):
-            now[0] += 2.0  # the consumer waits
-            yield Batch(np.zeros((4, 1, 1, 1), np.uint8), np.zeros(4, np.int64), np.arange(4), augment_s)
-
-    meter = WaitMeter()
-    assert meter.percentiles() == (0.0, 0.0)
-    for _ in meter.watch(source()):
-        now[0] += 5.0  # the consumer works
-    assert meter.wait_s == 4.0
-    assert meter.per_sample_ms == pytest.approx([100.0, 200.0])
-    assert meter.percentiles() == pytest.approx((150.0, 195.0))

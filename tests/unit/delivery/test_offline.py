@@ -107,7 +107,7 @@ def test_a_shard_that_is_gone_is_made_again(make, store, labels):
 def test_an_altered_shard_is_refused(make, store, labels):
     manifest = make(epochs=1)
     path = store.local(manifest.shards[0])
-    path.write_bytes(b"\x00" + path.read_bytes()[1:])
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     with pytest.raises(StoreError, match="sha256"):
         list(ShardBatches(store, manifest, labels, seed=7, batch_size=8).epoch(0))
 

@@ -9,7 +9,7 @@ import pytest
 
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.key import KeyedStream
+from augment_ops.engine import philox
 from augment_ops.errors import TransformError
 
 
@@ -17,11 +17,12 @@ from augment_ops.errors import TransformError
 def online(images, labels, ids):
     sources = []
 
-    def make(augmenter, workers, batch_size=7, **other):
+    def make(augmenter, workers, batch_size=7, kind="auto", **other):
         given = {"images": images, "labels": labels, "ids": ids, **other}
         source = OnlineBatches(
-            given["images"], given["labels"], given["ids"], augmenter, seed=7, batch_size=batch_size, workers=workers
-        )
+            given["images"], given["labels"], given["ids"], augmenter,
+            seed=7, batch_size=batch_size, workers=workers, kind=kind,
+        )  # fmt: skip
         sources.append(source)
         return source
 
@@ -31,10 +32,12 @@ def online(images, labels, ids):
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_bytes_and_order_do_not_depend_on_workers_or_batches(online, augmenter, images, ids, by_row, workers):
-    for batch_size in (7, 64) if workers else (1, 7, 64, 256):
-        source = online(augmenter, workers, batch_size)
+@pytest.mark.parametrize(
+    ("workers", "kind"), [(0, "auto"), (1, "threads"), (2, "threads"), (1, "processes"), (2, "processes")]
+)
+def test_bytes_and_order_do_not_depend_on_workers_or_batches(online, augmenter, images, ids, by_row, workers, kind):
+    for batch_size in (7, 64) if kind == "processes" else (1, 7, 64, 256):
+        source = online(augmenter, workers, batch_size, kind)
         for epoch in (0, 1, 5):
             batches = list(source.epoch(epoch))
             rows = batch_rows(7, epoch, len(ids), batch_size)
@@ -49,7 +52,7 @@ def test_spawned_workers_give_the_same_bytes(online, augmenter, images, ids, by_
     method = multiprocessing.get_start_method()
     multiprocessing.set_start_method("spawn", force=True)
     try:
-        found = by_row(online(augmenter, 1).epoch(3))
+        found = by_row(online(augmenter, 1, kind="processes").epoch(3))
     finally:
         multiprocessing.set_start_method(method, force=True)
     assert found == {row: image.tobytes() for row, image in enumerate(augmenter(images, ids, 3))}
@@ -59,16 +62,16 @@ def constant_epochs(source, epochs=3):
     return [image.tobytes() for epoch in range(epochs) for batch in source.epoch(epoch) for image in batch.images]
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_nothing_repeats_across_epochs_and_workers(online, noise, labels, workers):
+@pytest.mark.parametrize(("workers", "kind"), [(0, "auto"), (2, "threads"), (2, "processes")])
+def test_nothing_repeats_across_epochs_and_workers(online, noise, labels, workers, kind):
     """The classic failure: every worker starts each epoch with the same random state."""
-    seen = constant_epochs(online(noise, workers, images=np.full((len(labels), 8, 8, 1), 128, np.uint8)))
+    seen = constant_epochs(online(noise, workers, kind=kind, images=np.full((len(labels), 8, 8, 1), 128, np.uint8)))
     assert len(set(seen)) == len(seen) == 3 * len(labels)
 
 
 def test_the_test_above_fails_without_keys(online, noise, labels, monkeypatch):
-    monkeypatch.setattr(KeyedStream, "seat", lambda self, key, transform=0: None)
-    seen = constant_epochs(online(noise, 2, images=np.full((len(labels), 8, 8, 1), 128, np.uint8)))
+    monkeypatch.setattr(philox, "derive", lambda key, ids: np.ones_like(ids))
+    seen = constant_epochs(online(noise, 2, kind="processes", images=np.full((len(labels), 8, 8, 1), 128, np.uint8)))
     assert len(set(seen)) <= 0.6 * len(seen)  # both workers emit one stream
 
 
@@ -107,15 +110,16 @@ def test_an_error_arrives_as_itself(online, wrong, workers):
     assert caught.value.faults[0].where.startswith("transforms[0].ISONoise")
 
 
-def test_an_epoch_that_was_left_midway_does_not_leak_into_the_next(online, augmenter, by_row, images, ids):
-    source = online(augmenter, 2)
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_an_epoch_that_was_left_midway_does_not_leak_into_the_next(online, augmenter, by_row, images, ids, kind):
+    source = online(augmenter, 2, kind=kind)
     abandoned = source.epoch(0)
     next(abandoned)
     assert by_row(source.epoch(1)) == {row: image.tobytes() for row, image in enumerate(augmenter(images, ids, 1))}
 
 
 def test_close_ends_the_workers_whoever_holds_the_batches(online, augmenter):
-    source = online(augmenter, 2)
+    source = online(augmenter, 2, kind="processes")
     held = source.epoch(0)
     next(held)
     assert len(multiprocessing.active_children()) == 2
@@ -130,8 +134,8 @@ def test_workers_start_although_opencv_has_threads_here(images, labels, ids, aug
     large = np.zeros((512, 512, 3), np.uint8)
     cv2.warpAffine(large, np.array([[0.9, 0.1, 3], [-0.1, 0.9, 4]], np.float32), (512, 512))
     cv2.GaussianBlur(large, (9, 9), 2)
-    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=32, workers=1)
-    source._loader.timeout = 20  # seconds until torch gives up on a worker
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=32, workers=1, kind="processes")
+    source._workers._loader.timeout = 20  # seconds until torch gives up on a worker
     assert cv2.getNumThreads() == 1  # the hang itself comes about every other time
     try:
         assert len(by_row(source.epoch(0))) == len(ids)
@@ -140,7 +144,7 @@ def test_workers_start_although_opencv_has_threads_here(images, labels, ids, aug
 
 
 def test_workers_start_once(online, augmenter):
-    source = online(augmenter, 1)
+    source = online(augmenter, 1, kind="processes")
     list(source.epoch(0))
     (first,) = multiprocessing.active_children()
     list(source.epoch(1))

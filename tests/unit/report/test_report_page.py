@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.report.formats import number
@@ -91,9 +92,8 @@ def training(role: str, wall_s: float) -> TrainingResult:
         seed=7,
         curve=curve,
         samples_per_s=9120.0,
-        data_wait_share=0.231,
-        augment_p50_ms=0.08,
-        augment_p95_ms=0.1623,
+        delivery=DeliveryMeters(0.231, 0.08, 0.1, 0.1623, 0.2, 0.4),
+        advice="23.1% of the training was spent waiting for data.",
         wall_s=wall_s,
         peak_rss_mb=612.0,
     )

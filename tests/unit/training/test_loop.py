@@ -61,11 +61,11 @@ def test_it_learns_and_measures(training):
     assert curve[-1].train_loss < curve[0].train_loss
     assert curve[-1].validation_accuracy > 0.9
     assert all(0 <= m.data_wait_share <= 1 for m in curve)
-    assert 0 <= meters.data_wait_share <= 1
+    assert 0 <= meters.delivery.data_wait_share <= 1
     assert meters.samples_per_s > 0
     assert meters.wall_s >= sum(m.wall_s for m in curve)
-    assert (meters.augment_p50_ms, meters.augment_p95_ms) == (0, 0)
-    assert training.run(training.online(training.augmenter()))[2].augment_p95_ms > 0
+    assert (meters.delivery.augment_p50_ms, meters.delivery.augment_p95_ms) == (0, 0)
+    assert training.run(training.online(training.augmenter()))[2].delivery.augment_p95_ms > 0
 
 
 def test_the_shape_of_the_initial_net_follows_the_seed_only():

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numba
+import pytest
+
+from augment_ops.engine import kernels
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(kernels, "_HERE", tmp_path)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    (tmp_path / "one.py").write_text("a = 1\n")
+    (tmp_path / "two.py").write_text("b = 1\n")
+    return tmp_path
+
+
+def test_a_change_in_any_file_leads_to_another_folder(package: Path):
+    """numba itself looks at the file of the outermost function alone, and would go on with old loops inside new ones."""
+    before = kernels._cache_folder()
+    assert before == kernels._cache_folder()
+    (package / "two.py").write_text("b = 2\n")
+    after = kernels._cache_folder()
+    assert after != before
+    assert before.parent == after.parent == package / "__pycache__"
+
+
+def test_a_folder_of_the_users_choice_is_kept_to(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "chosen"))
+    assert kernels._cache_folder().parent == tmp_path / "chosen"
+
+
+def test_where_the_package_is_read_only_the_users_cache_serves(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (package / "__pycache__").write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert kernels._cache_folder().parent == tmp_path / "home" / "augment-ops"
+
+
+def test_other_users_of_numba_are_left_alone():
+    assert "loops-" not in numba.config.CACHE_DIR
+    assert "loops-" in str(kernels.fused.run_segment._cache.cache_path)  # type: ignore[attr-defined]
