@@ -18,7 +18,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_change_in_any_file_leads_to_another_folder(package: Path):
-    """numba itself looks at the file of the outermost function alone, and would go on with old loops inside new ones."""
+    """numba itself looks at the file of the outermost function alone, and would keep old loops inside new ones."""
     before = kernels._cache_folder()
     assert before == kernels._cache_folder()
     (package / "two.py").write_text("b = 2\n")
