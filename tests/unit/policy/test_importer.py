@@ -1,0 +1,93 @@
+"""Saved albumentations pipelines as policies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import albumentations as A  # noqa: N812
+import pytest
+
+from augment_ops.errors import PolicyError
+from augment_ops.policy.importer import import_pipeline
+from augment_ops.policy.spec import Policy
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def imported(path: Path):
+    return import_pipeline(path, name="mine", owner="team", domain="general")
+
+
+@pytest.mark.parametrize("data_format", ["json", "yaml"])
+def test_a_pipeline_becomes_a_policy(tmp_path: Path, data_format):
+    path = tmp_path / "pipeline"
+    pipeline = A.Compose(
+        [
+            A.HorizontalFlip(p=0.5),
+            A.OneOf([A.GaussianBlur(sigma_limit=(0.1, 2), p=0.3), A.RandomGamma(p=0.7)], p=0.4),
+            A.SomeOf([A.InvertImg(), A.Transpose()], n=1, p=0.8),
+            A.Affine(rotate=(-5, 5), p=1),
+        ]
+    )
+    A.save(pipeline, path, data_format=data_format)
+    result = imported(path)
+    by_hand = Policy.from_text(result.text)
+    assert by_hand.digest == result.policy.digest
+    assert result.lost == ()
+    assert [t.name for t in result.policy.transforms] == ["HorizontalFlip", "OneOf", "SomeOf", "Affine"]
+    blur, gamma = result.policy.transforms[1].children
+    assert (blur.params["sigma_limit"], blur.params["p"]) == ([0.1, 2], 0.3)
+    assert gamma.params == {"p": 0.7}  # nothing but p differs from the defaults
+    assert result.policy.transforms[2].params == {"n": 1, "replace": False, "p": 0.8}
+    assert result.policy.transforms[3].params["rotate"] == [-5.0, 5.0]
+
+
+def test_what_is_lost_is_said(tmp_path: Path):
+    path = tmp_path / "pipeline.json"
+    pipeline = A.Compose([A.HorizontalFlip()], bbox_params=A.BboxParams("coco"), seed=3)
+    A.save(pipeline, path)
+    document = json.loads(path.read_text())
+    document["__version__"] = "1.4.0"
+    document["transform"]["transforms"][0]["always_apply"] = False
+    path.write_text(json.dumps(document))
+    lost = imported(path).lost
+    assert len(lost) == 3
+    assert "albumentations 1.4.0" in lost[0]
+    assert "bbox_params" in lost[1]
+    assert "HorizontalFlip.always_apply" in lost[2]
+
+
+def test_a_pipeline_that_applies_sometimes_stays_one_that_does(tmp_path: Path):
+    A.save(A.Compose([A.HorizontalFlip()], p=0.3), tmp_path / "p.json")
+    (transform,) = imported(tmp_path / "p.json").policy.transforms
+    assert (transform.name, transform.params["p"]) == ("Sequential", 0.3)
+
+
+def test_a_single_transform_is_a_pipeline_too(tmp_path: Path):
+    A.save(A.HorizontalFlip(p=0.2), tmp_path / "p.json")
+    (transform,) = imported(tmp_path / "p.json").policy.transforms
+    assert (transform.name, transform.params) == ("HorizontalFlip", {"p": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "expected JSON or YAML"),
+        ("[1, 2]", "a saved albumentations pipeline"),
+        ("name: digits-robust", "a saved albumentations pipeline"),
+        (json.dumps({"__class_fullname__": "Compose", "transforms": 5}), "transforms: found 5"),
+        (json.dumps({"__class_fullname__": "a.b.Normalize"}), "changes the type of the pixels"),
+        (json.dumps({"__class_fullname__": "NoSuchThing"}), "unknown transform 'NoSuchThing'"),
+    ],
+)
+def test_what_cannot_be_read(tmp_path: Path, content, says):
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises(PolicyError, match=says):
+        imported(path)
+
+
+def test_no_file(tmp_path: Path):
+    with pytest.raises(PolicyError, match="No such file"):
+        imported(tmp_path / "nothing.json")
