@@ -12,6 +12,8 @@ import pytest
 import typer
 
 from augment_ops.cli import policies, runs, services
+from augment_ops.engine.plan import compile_policy
+from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -78,3 +80,9 @@ def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     exec(code, names)
     assert names["out"].shape == images.shape
     assert (names["out"] != images).any()
+
+
+def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
+    text = (ROOT / "docs" / "engine.md").read_text()
+    plan = compile_policy(Policy.load(ROOT / "policies" / "augment" / "fashion-robust.yaml"))
+    assert "\n".join(["```", *plan.describe(), "```"]) in text
