@@ -22,6 +22,7 @@ from augment_ops.engine.image.geometry import Geometry
 from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.kernels.matrices import follow, identities, invert
+from augment_ops.engine.kernels.operations import GAUSS
 from augment_ops.engine.plan import Node, Segment
 from augment_ops.errors import TransformError
 
@@ -67,11 +68,11 @@ class Colours:
 
 @dataclass(frozen=True)
 class Noises:
-    """The noise of a segment: noisy uint8 (N,) or (0,), scale int64 (N, 3); transform: the index of its streams."""
+    """The noise of a segment: noisy uint8 (N,) or (0,), scale float64 (N, 3); transform: the index of its streams."""
 
     noisy: NDArray[np.uint8]
-    scale: NDArray[np.int64]
-    salt: bool
+    scale: NDArray[np.float64]
+    kind: int
     shared: bool
     transform: int
 
@@ -133,7 +134,7 @@ def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colour
     for leaf in leaves:
         operation, rows = leaf.operation, np.flatnonzero(masks[leaf.index])
         assert isinstance(operation, Colour)
-        colour.require(operation, leaf.where, channels)
+        colour.require(operation.channels, leaf.where, channels)
         draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
         with _located(leaf):
             arguments = operation.arguments(draws, channels)
@@ -148,15 +149,21 @@ def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colour
     return Colours(np.array(codes, np.int64), wanted, table)
 
 
-def noises(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Noises:
-    """Draw the noise of a segment for images of `size`."""
+def noises(segment: Segment, size: geo.Size, channels: int, keys: Keys, masks: Masks) -> Noises:
+    """Draw the noise of a segment for images of `size` and `channels`.
+
+    Raises:
+        TransformError: it does not work on so many channels.
+    """
     for leaf in segment.of(Noise):
         operation = leaf.operation
         assert isinstance(operation, Noise)
+        if masks[leaf.index].any():
+            colour.require(operation.channels, leaf.where, channels)
         draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
         scale = operation.arguments(draws, size)
-        return Noises(masks[leaf.index].astype(np.uint8), scale, operation.kind == "salt", operation.shared, leaf.index)
-    return Noises(np.empty(0, np.uint8), np.empty((0, 3), np.int64), False, False, 0)
+        return Noises(masks[leaf.index].astype(np.uint8), scale, operation.kind, operation.shared, leaf.index)
+    return Noises(np.empty(0, np.uint8), np.empty((0, 3)), GAUSS, False, 0)
 
 
 def rectangles(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Rectangles:

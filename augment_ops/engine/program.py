@@ -14,6 +14,7 @@ from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.kernels import fused
 from augment_ops.engine.kernels.matrices import follow, identities
+from augment_ops.engine.kernels.operations import GAUSS
 from augment_ops.engine.parameters import Keys
 from augment_ops.engine.plan import Node, Plan, Segment
 from augment_ops.engine.reference import ReferenceStep
@@ -144,7 +145,7 @@ def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapp
     n, height, width, channels = images.shape
     move = parameters.moves(segment, (height, width), keys, masks)
     colour = parameters.colours(segment, channels, keys, masks)
-    noise = parameters.noises(segment, move.size, keys, masks)
+    noise = parameters.noises(segment, move.size, channels, keys, masks)
     holes = parameters.rectangles(segment, move.size, keys, masks)
     in_place = len(move.forward) == 0 and owned
     target = images if in_place else np.empty((n, *move.size, channels), np.uint8)
@@ -153,7 +154,7 @@ def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapp
         move.moved, move.inverse(), move.border.mode, move.border.interpolation == NEAREST,
         parameters.levels(move.border.fill, channels, segment.leaves[0].where),
         colour.codes, colour.wanted, colour.arguments,
-        noise.noisy, noise.scale, noise.salt, noise.shared, noise.transform, keys, pool(),
+        noise.noisy, noise.scale, noise.kind, noise.shared, noise.transform, keys, pool(),
         holes.corners, parameters.levels(holes.fill, channels, holes.where),
     )  # fmt: skip
     return target
@@ -171,7 +172,7 @@ def _fuse_masks(
         masks, target, False,
         move.moved, move.inverse(), move.mask_border.mode, move.mask_border.interpolation == NEAREST,
         parameters.levels(move.mask_border.fill, channels, f"{segment.leaves[0].where}.fill_mask"),
-        *_no_colour(n), np.empty(0, np.uint8), np.empty((0, 3), np.int64), False, False, 0, keys, pool(),
+        *_no_colour(n), np.empty(0, np.uint8), np.empty((0, 3)), GAUSS, False, 0, keys, pool(),
         cut, parameters.levels(holes.mask_fill or (0.0,), channels, f"{holes.where}.fill_mask"),
     )  # fmt: skip
     return target

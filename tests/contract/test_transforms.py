@@ -5,6 +5,7 @@ Each is a pure function of the key, or says clearly why it cannot work; what is 
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from augment_ops.engine.augmenter import Augmenter
-from augment_ops.engine.plan import compile_policy
+from augment_ops.engine.plan import _BUILDERS, compile_policy
 from augment_ops.engine.program import Program
 from augment_ops.errors import PolicyError, TransformError
 from augment_ops.policy import catalogue
@@ -207,3 +208,30 @@ def test_every_object_of_albumentations_reads_the_keyed_stream():
     for step in program._steps.values():
         assert step._step.random_generator is step._stream.numpy
         assert step._step.py_random is step._stream.python
+
+
+ODD = (
+    "null", "{}", "true", "x", "''", "-1", "0", "1.0e+300", "'nan'", "[1]", "[2, 1]", "{x: [1, 2]}", ".nan", "1e3",
+    "99999999999999999999999", "[[1, 2], [3, 4]]", "[null, null]", "[0, 0]", "[0, 1]", "[-1, 1]", "0.5", "2", "100",
+)  # fmt: skip
+NEEDED = {
+    "CenterCrop": {"height": "4", "width": "4"},
+    "RandomCrop": {"height": "4", "width": "4"},
+    "RandomResizedCrop": {"size": "[4, 4]"},
+    "Resize": {"height": "4", "width": "4"},
+    "PadIfNeeded": {"min_height": "12", "min_width": "12"},
+}
+
+
+@pytest.mark.parametrize("name", [*_BUILDERS, "RandAugment", "TrivialAugment", "AutoAugment"])
+def test_odd_parameters_are_faults_or_work(name):
+    """Without a warning of arithmetic: those are errors here."""
+    worked = 0
+    for parameter in [*catalogue.defaults(name), *NEEDED.get(name, ())]:
+        for value in ODD:
+            params = {"p": "1.0", **NEEDED.get(name, {}), parameter: value}
+            step = ", ".join(f"{key}: {text}" for key, text in params.items())
+            with contextlib.suppress(PolicyError, TransformError):
+                Augmenter(Policy.from_text(f"{HEAD}  - {name}: {{{step}}}\n"), 7)(images(3)[:2, :8, :8], IDS[:2])
+                worked += 1
+    assert worked > 0

@@ -61,13 +61,13 @@ class Colour:
         return self.code <= LAST_TABLE
 
 
-def require(colour: Colour, name: str, channels: int) -> None:
+def require(allowed: tuple[int, ...] | None, name: str, channels: int) -> None:
     """Raise TransformError where a transform does not work on images of so many channels."""
-    if colour.channels is not None and channels not in colour.channels:
+    if allowed is not None and channels not in allowed:
         raise TransformError(
             name,
             f"images of {channels} channels",
-            " or ".join(str(c) for c in colour.channels) + " channels",
+            " or ".join(str(c) for c in allowed) + " channels",
             "choose another transform for this kind of image",
         )
 
@@ -213,10 +213,8 @@ def auto_contrast(values: Mapping[str, Any]) -> Colour | None:
     return Colour(AUTOCONTRAST, 0, lambda u, channels: np.repeat(row, len(u), axis=0))
 
 
-def multiplicative_noise(values: Mapping[str, Any]) -> Colour | None:
+def multiplicative_noise(values: Mapping[str, Any]) -> Colour:
     """MultiplicativeNoise of the whole image or of channels. Draws: one factor, or one a channel (at most 16)."""
-    if values["elementwise"]:
-        return None
 
     def arguments(u: Uniforms, channels: int) -> Arguments:
         factor = between(u[:, :channels] if values["per_channel"] else u[:, :1], values["multiplier"])
@@ -241,7 +239,6 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Colour | None]] = {
     "Posterize": posterize,
     "Equalize": equalize,
     "AutoContrast": auto_contrast,
-    "MultiplicativeNoise": multiplicative_noise,
 }
 
 

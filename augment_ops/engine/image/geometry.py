@@ -103,9 +103,9 @@ def d4(values: Mapping[str, Any]) -> Geometry:
 def affine(values: Mapping[str, Any]) -> Geometry | None:
     """Affine. Draws: translation x, y; shear x, y; scale x, y and, for `balanced_scale`, side x, y; angle."""
     border = _border(values)
-    if border is None or values["fit_output"]:
-        return None
     scale, shear = values["scale"], values["shear"]
+    if border is None or values["fit_output"] or min(scale["x"][0], scale["y"][0]) <= 0:
+        return None
     percent, pixels = values["translate_percent"], values["translate_px"]
 
     def matrices(u: Uniforms, size: Size) -> Matrices:
@@ -223,10 +223,10 @@ def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
 
     Source: Szegedy et al. 2015, arXiv:1409.4842; albumentations takes the first try that fits, else the centre.
     """
-    if values["interpolation"] != LINEAR or values["area_for_downscale"] is not None:
+    ratio = values["ratio"]
+    if values["interpolation"] != LINEAR or values["area_for_downscale"] is not None or ratio[0] <= 0:
         return None
     target = (int(values["size"][0]), int(values["size"][1]))
-    ratio = values["ratio"]
 
     def matrices(u: Uniforms, size: Size) -> Matrices:
         height, width = size

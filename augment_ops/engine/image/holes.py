@@ -70,9 +70,9 @@ def erasing(values: Mapping[str, Any]) -> Holes | None:
     Source: Zhong et al. 2017, arXiv:1708.04896, within the bounds that albumentations sets.
     """
     fill = _fill(values)
-    if fill is None:
-        return None
     low, high = values["ratio"]
+    if fill is None or low <= 0 or values["scale"][0] <= 0:
+        return None
 
     def rectangles(u: Uniforms, size: Size) -> Rectangles:
         height, width = size

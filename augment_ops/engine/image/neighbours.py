@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from augment_ops.engine.image.geometry import Uniforms, between, integers
 from augment_ops.engine.kernels.convolution import motion_lines
 
+_SHARP = 1e-3  # pixels of standard deviation, at which nothing is blurred
 _WIDEST = 255  # pixels of a kernel; beyond, other ways than convolution are faster
 
 Kernels = NDArray[np.float32]
@@ -36,11 +37,11 @@ class Convolution:
 def gaussian_blur(values: Mapping[str, Any]) -> Convolution | None:
     """GaussianBlur. Draws: standard deviation in pixels, size of the kernel."""
     low, high = values["blur_limit"]
-    if max(high, 7 * values["sigma_limit"][1]) > _WIDEST:
+    if low < 0 or max(high, 7 * values["sigma_limit"][1]) > _WIDEST:
         return None
 
     def kernels(u: Uniforms) -> Kernels:
-        sigma = between(u[:, 0], values["sigma_limit"])
+        sigma = np.maximum(between(u[:, 0], values["sigma_limit"]), _SHARP)
         size = integers(u[:, 1], low, high)
         radius = np.where(size == 0, np.trunc(sigma * 3.5), size // 2).astype(np.int64)
         widest = max(1, int(radius.max(initial=0)))

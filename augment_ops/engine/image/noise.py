@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
+from augment_ops.engine.image import colour
+from augment_ops.engine.image.colour import Colour
 from augment_ops.engine.image.geometry import Uniforms, between
 from augment_ops.engine.kernels.noise import RUN
+from augment_ops.engine.kernels.operations import GAUSS, ISO, MULTIPLY, SALT
 from augment_ops.engine.kernels.types import I16
 
 POOL_SIZE = 1 << 16
@@ -32,17 +35,20 @@ class Noise:
     """A noise with its parameters.
 
     Attributes:
-        kind: "gauss" or "salt".
+        kind: GAUSS, SALT, ISO or MULTIPLY.
         draws: uniforms a sample.
-        arguments: (uniforms (N, draws), (H, W)) → int64 (N, 3): the gain of the pool, the mean and the factor that ends
-            the fixed point; or the number of pixels and, of these, of white ones.
+        arguments: (uniforms (N, draws), (H, W)) → float64 (N, 3): the gain of the pool, the mean and the factor that
+            ends the fixed point; the number of pixels and, of these, of white ones; colour shift and intensity; or the
+            range of factors.
         shared: whether all channels of a pixel get the same.
+        channels: numbers of channels that it works on; None for any.
     """
 
-    kind: str
+    kind: int
     draws: int
-    arguments: Callable[[Uniforms, tuple[int, int]], NDArray[np.int64]]
+    arguments: Callable[[Uniforms, tuple[int, int]], NDArray[np.float64]]
     shared: bool
+    channels: tuple[int, ...] | None = None
 
 
 def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
@@ -50,7 +56,7 @@ def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
     if values["noise_scale_factor"] != 1:
         return None
 
-    def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.int64]:
+    def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.float64]:
         sigma = between(u[:, 0], values["std_range"]) * 255
         mean = between(u[:, 1], values["mean_range"]) * 255
         # As many fractional bits as fit: the gain is an int16, and so is the sum of the mean and the upper half of a
@@ -58,28 +64,46 @@ def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
         gain = sigma * (1 << 16) / _POOL_SCALE
         bits = np.floor(np.log2(_INT16 / np.maximum(np.maximum(gain, 2 * np.abs(mean)), 1)))
         scale = 2 ** np.clip(bits, 2, 14)
-        fixed: NDArray[np.int64] = np.rint(np.stack([gain * scale, mean * scale, (1 << 16) / scale], 1)).astype(
-            np.int64
-        )
+        fixed: NDArray[np.float64] = np.rint(np.stack([gain * scale, mean * scale, (1 << 16) / scale], axis=1))
         return fixed
 
-    return Noise("gauss", 2, arguments, not values["per_channel"])
+    return Noise(GAUSS, 2, arguments, not values["per_channel"])
 
 
 def salt_and_pepper(values: Mapping[str, Any]) -> Noise:
     """SaltAndPepper. Draws: share of pixels, share of white ones among them."""
 
-    def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.int64]:
-        count = (size[0] * size[1] * between(u[:, 0], values["amount"])).astype(np.int64)
-        white = (count * between(u[:, 1], values["salt_vs_pepper"])).astype(np.int64)
+    def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.float64]:
+        count = np.trunc(size[0] * size[1] * between(u[:, 0], values["amount"]))
+        white = np.trunc(count * between(u[:, 1], values["salt_vs_pepper"]))
         return np.stack([count, white, count], axis=1)
 
-    return Noise("salt", 2, arguments, True)
+    return Noise(SALT, 2, arguments, shared=True)
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Noise | None]] = {
+def iso_noise(values: Mapping[str, Any]) -> Noise:
+    """ISONoise: Poisson noise of the lightness and normal noise of the hue. Draws: colour shift, intensity."""
+
+    def arguments(u: Uniforms, size: tuple[int, int]) -> NDArray[np.float64]:
+        shift, intensity = between(u[:, 0], values["color_shift"]), between(u[:, 1], values["intensity"])
+        return np.stack([shift, intensity, intensity], axis=1)
+
+    return Noise(ISO, 2, arguments, shared=True, channels=(3,))
+
+
+def multiplicative_noise(values: Mapping[str, Any]) -> Noise | Colour:
+    """MultiplicativeNoise: a factor a value or a pixel where `elementwise`, else a colour operation."""
+    if not values["elementwise"]:
+        return colour.multiplicative_noise(values)
+    row = np.array([[*values["multiplier"], 0.0]])
+    return Noise(MULTIPLY, 0, lambda u, size: np.repeat(row, len(u), axis=0), shared=not values["per_channel"])
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Noise | Colour | None]] = {
     "GaussNoise": gauss_noise,
     "SaltAndPepper": salt_and_pepper,
+    "ISONoise": iso_noise,
+    "MultiplicativeNoise": multiplicative_noise,
 }
 
 

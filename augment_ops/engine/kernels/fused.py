@@ -8,7 +8,8 @@ from numba import njit
 from augment_ops.engine.kernels.colour import colour
 from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
-from augment_ops.engine.kernels.noise import add_gauss, add_salt
+from augment_ops.engine.kernels.noise import add_gauss, add_iso, add_salt, multiply
+from augment_ops.engine.kernels.operations import ISO, MULTIPLY, SALT
 from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
 from augment_ops.engine.kernels.warp import span_rows, warp
 
@@ -27,8 +28,8 @@ def run_segment(
     coloured: U8,
     arguments: F32,
     noisy: U8,
-    noise: I64,
-    salt: bool,
+    noise: F64,
+    kind: int,
     shared: bool,
     noise_transform: int,
     keys: U64,
@@ -47,7 +48,7 @@ def run_segment(
         codes: int64 (T,), the colour operations in order.
         coloured: uint8 (N, T), which of them an image gets.
         arguments: float32 (N, T, A).
-        noisy: uint8 (N,), or (0,) without noise; noise: int64 (N, 3); salt: whether it is salt and pepper.
+        noisy: uint8 (N,), or (0,) without noise; noise: float64 (N, 3); kind: GAUSS, …
         shared, noise_transform, keys, pool: of the noise.
         rectangles: int32 (N, K, 4), filled with hole_fill (C,).
     """
@@ -66,8 +67,12 @@ def run_segment(
         pixels = target[i].reshape((height * width, channels))
         colour(pixels, codes, coloured[i], arguments[i], table)
         if len(noisy) > 0 and noisy[i]:
-            if salt:
+            if kind == SALT:
                 add_salt(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform)
+            elif kind == ISO:
+                add_iso(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform, pool)
+            elif kind == MULTIPLY:
+                multiply(pixels, noise[i, 0], noise[i, 1], shared, keys[i], noise_transform)
             else:
                 add_gauss(pixels, noise[i], shared, keys[i], noise_transform, pool)
         if rectangles.shape[1] > 0:

@@ -6,20 +6,20 @@ import numpy as np
 from numba import njit
 
 from augment_ops.engine.kernels.philox import PIXELS, block
-from augment_ops.engine.kernels.types import I16, I64, U8, U64
+from augment_ops.engine.kernels.types import F64, I16, U8, U64
 
 RUN = 1024  # values of an image that follow each other in the pool
 
 
 @njit(cache=True, nogil=True)
-def add_gauss(pixels: U8, scale: I64, shared: bool, key: U64, transform: int, pool: I16) -> None:
+def add_gauss(pixels: U8, scale: F64, shared: bool, key: U64, transform: int, pool: I16) -> None:
     """Add noise to an image (pixels, channels), rounded down and cut to 0 … 255, as albumentations does.
 
     Every loop stays in int16, where processors multiply 16 or 32 values at once and keep the upper halves. Two such
     products and the sum between them are floor(normal · gain + mean) in fixed point, whatever the gain.
 
     Args:
-        scale: int64 (3,): gain, mean and the final factor, each an int16.
+        scale: float64 (3,): gain, mean and the final factor, each a whole number that fits an int16.
         shared: whether all channels of a pixel get the same.
         key: uint64 (2,), the sample's; transform: the index of the transform.
         pool: int16, of `augment_ops.engine.image.noise`.
@@ -67,12 +67,12 @@ def _add(levels: U8, noise: I16) -> None:
 
 
 @njit(cache=True, nogil=True)
-def add_salt(pixels: U8, count: int, white: int, key: U64, transform: int) -> None:
-    """Set `count` different pixels, `white` of them to 255 and the others to 0.
+def add_salt(pixels: U8, many: float, bright: float, key: U64, transform: int) -> None:
+    """Set `many` different pixels, `bright` of them to 255 and the others to 0.
 
     Source: Floyd's sampling without replacement, Bentley and Floyd 1987.
     """
-    area = pixels.shape[0]
+    area, count, white = pixels.shape[0], np.int64(many), np.int64(bright)
     chosen = np.zeros(area, np.uint8)
     for step in range(count):
         last = area - count + step
@@ -90,3 +90,84 @@ def add_salt(pixels: U8, count: int, white: int, key: U64, transform: int) -> No
             seen += 1
             for c in range(pixels.shape[1]):
                 pixels[i, c] = 255 if take else 0
+
+
+@njit(cache=True, nogil=True)
+def multiply(pixels: U8, low: float, high: float, shared: bool, key: U64, transform: int) -> None:
+    """Multiply every value, or every pixel where `shared`, by a factor of its own from low … high; fractions dropped.
+
+    A factor is drawn from 16 bits.
+    """
+    count, channels = pixels.shape
+    flat = pixels.reshape(-1)
+    each = channels if shared else 1
+    step = np.float32((high - low) / 65536.0)
+    words = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
+    for i in range(count * channels // each):
+        if i % 16 == 0:
+            words = block(i // 16 + 1, 0, transform, PIXELS, key[0], key[1])
+        share = np.float32((words[i % 16 // 4] >> np.uint64(16 * (i % 4))) & np.uint64(0xFFFF)) + np.float32(0.5)
+        factor = np.float32(low) + share * step
+        for c in range(each):
+            value = np.float32(flat[i * each + c]) * factor
+            flat[i * each + c] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
+
+
+@njit(cache=True, nogil=True)
+def add_iso(pixels: U8, shift: float, intensity: float, key: U64, transform: int, pool: I16) -> None:
+    """Noise of a camera's sensor on three channels: Poisson in lightness, normal in hue, as albumentations has it."""
+    count = pixels.shape[0]
+    total, squares = 0.0, 0.0
+    for i in range(count):
+        r, g, b = np.float32(pixels[i, 0]), np.float32(pixels[i, 1]), np.float32(pixels[i, 2])
+        light = (max(r, g, b) + min(r, g, b)) / 510.0
+        total += light
+        squares += light * light
+    rate = np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) * intensity
+    none = np.exp(-rate)
+    words = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
+    at = 0
+    for i in range(count):
+        if i % 4 == 0:
+            words = block(i // 4 + 1, 0, transform, PIXELS, key[0], key[1])
+        if i % RUN == 0:
+            at = np.int64(block(i // RUN + 1, 1, transform, PIXELS, key[0], key[1])[0] >> np.uint64(48))
+        # Poisson by inversion: Devroye 1986, chapter X.
+        u, chance, more = (words[i % 4] >> np.uint64(11)) * 2.0**-53, none, 0
+        while u > chance and more < 50:
+            u -= chance
+            more += 1
+            chance *= rate / more
+        turn = pool[at + i % RUN] / 7680.0 * shift * intensity / 60.0  # degrees to sectors
+        _hls(pixels, i, more * intensity, turn)
+
+
+@njit(cache=True, nogil=True)
+def _hls(pixels: U8, i: int, lighter: float, turn: float) -> None:
+    """Move a pixel's lightness by `lighter` of what is missing to white, and its hue by `turn` sixths of a circle."""
+    r, g, b = pixels[i, 0] / 255.0, pixels[i, 1] / 255.0, pixels[i, 2] / 255.0
+    high, low = max(r, g, b), min(r, g, b)
+    light, spread = (high + low) / 2, high - low
+    hue, saturation = 0.0, 0.0
+    if spread > 0:
+        saturation = spread / (high + low) if light < 0.5 else spread / (2 - high - low)
+        if high == r:
+            hue = (g - b) / spread
+        elif high == g:
+            hue = 2 + (b - r) / spread
+        else:
+            hue = 4 + (r - g) / spread
+    light = min(light + lighter * (1 - light), 1.0)
+    top = light * (1 + saturation) if light < 0.5 else light + saturation - light * saturation
+    bottom = 2 * light - top
+    for c in range(3):
+        at = (hue + turn + 2 - 2 * c) % 6
+        if at < 1:
+            value = bottom + (top - bottom) * at
+        elif at < 3:
+            value = top
+        elif at < 4:
+            value = bottom + (top - bottom) * (4 - at)
+        else:
+            value = bottom
+        pixels[i, c] = np.uint8(min(max(value * 255.0 + 0.5, 0.0), 255.0))

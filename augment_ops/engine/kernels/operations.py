@@ -1,6 +1,9 @@
-"""Codes by which the compiled loops know the colour operations."""
+"""Codes by which the compiled loops know colour operations and kinds of noise."""
 
 # Codes of operations. Up to `LAST_TABLE` they are tables whatever the image.
 LINEAR, GAMMA, SOLARIZE, POSTERIZE = 0, 1, 2, 3
 LAST_TABLE = POSTERIZE
 LINEAR_OF_MEAN, EQUALIZE, EQUALIZE_PIL, AUTOCONTRAST, JITTER, SHIFT_HSV, GRAY, SHUFFLE = range(4, 12)
+
+# Kinds of noise.
+GAUSS, SALT, ISO, MULTIPLY = range(4)

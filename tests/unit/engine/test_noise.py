@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import albumentations as A  # noqa: N812
+import cv2
 import numpy as np
 import pytest
 from scipy import stats
@@ -98,3 +100,31 @@ def test_salt_and_pepper_lies_everywhere():
     assert stats.chisquare(blocks.ravel()).pvalue > 1e-4
     halves = (found == 255).reshape(N, 2, 32, 64).sum((0, 2, 3))
     assert stats.chisquare(halves).pvalue > 1e-4  # white ones come as much at the end as at the beginning
+
+
+def test_elementwise_factors_are_uniform_and_own():
+    grey = np.full((N, 64, 64, 3), 200, np.uint8)
+    step = "MultiplicativeNoise: {multiplier: [0.2, 1.2], elementwise: true, per_channel: true, p: 1}"
+    found = noisy(step, grey)
+    assert stats.kstest((found.ravel() + 0.5) / 200, stats.uniform(0.2, 1.0).cdf).statistic < 0.006
+    flat = found.reshape(N, -1)
+    assert abs(np.corrcoef(flat[0], flat[1])[0, 1]) < 0.05
+    shared = noisy(step.replace("per_channel: true", "per_channel: false"), grey)
+    assert (shared == shared[..., :1]).all()
+
+
+def test_iso_noise_has_the_moments_of_albumentations():
+    rng = np.random.default_rng(0)
+    images = np.stack([cv2.resize(x, (64, 64)) for x in rng.integers(0, 256, (N, 16, 16, 3), dtype=np.uint8)])
+    found = noisy("ISONoise: {color_shift: [0.03, 0.03], intensity: [0.5, 0.5], p: 1}", images) - images
+    theirs = A.ISONoise(color_shift=(0.03, 0.03), intensity=(0.5, 0.5), p=1)
+    theirs.set_random_seed(3)
+    expected = np.stack([theirs(image=x)["image"] for x in images]).astype(int) - images
+    assert found.mean() == pytest.approx(expected.mean(), rel=0.1)
+    assert found.std() == pytest.approx(expected.std(), rel=0.05)
+    assert (found > 5).mean() == pytest.approx((expected > 5).mean(), rel=0.1)
+
+
+def test_iso_noise_of_no_intensity_is_the_image():
+    images = np.random.default_rng(0).integers(0, 256, (N, 20, 20, 3), dtype=np.uint8)
+    assert (noisy("ISONoise: {color_shift: [0, 0], intensity: [0, 0], p: 1}", images) == images).all()
