@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
 
@@ -74,6 +75,32 @@ class Augmenter:
             return images.copy()
         keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
         return self._program()(np.ascontiguousarray(images), keys, ids.names)
+
+    def ragged(
+        self, images: Sequence[NDArray[np.uint8]], ids: Ids | SampleIds, epoch: int = 0
+    ) -> list[NDArray[np.uint8]]:
+        """Augment images of different sizes, those of one size together; the bytes are those of each image alone.
+
+        Args:
+            images: N arrays uint8 (H, W, C), each of a size of its own.
+            ids, epoch: as for a call.
+
+        Returns:
+            N arrays, in the order of `images`.
+        """
+        ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+        if len(ids) != len(images):
+            raise TransformError("ids", f"{len(ids)} ids for {len(images)} images", "one id an image", "match them")
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for row, image in enumerate(images):
+            by_shape.setdefault(image.shape, []).append(row)
+        out: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * len(images)
+        for rows in by_shape.values():
+            for row, image in zip(
+                rows, self(np.stack([images[r] for r in rows]), ids[np.array(rows)], epoch), strict=True
+            ):
+                out[row] = image
+        return out
 
     def annotated(
         self,

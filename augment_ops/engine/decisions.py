@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.engine.plan import Node
+from augment_ops.engine.plan import Mix, Node
 
 Mask = NDArray[np.bool_]
 
@@ -44,8 +44,10 @@ def _decide(node: Node, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, M
     if asks:
         assert draws is not None
         mask = mask & (draws[:, 0] < p)
-    if not node.children:
+    if not node.children or isinstance(node.operation, Mix):
         masks[node.index] = mask
+        for child in node.children:
+            _decide(child, mask, keys, masks, forced=True)
     elif name == "OneOf":
         assert draws is not None
         weights = np.array([float(child.values["p"]) for child in node.children])

@@ -21,7 +21,24 @@ from augment_ops.engine.image.noise import Noise
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Policy, Transform
 
-Operation = Geometry | Colour | Noise | Holes | Convolution | None
+
+@dataclass(frozen=True)
+class Mix:
+    """Chains that are run beside each other and mixed with the image: AugMix.
+
+    Attributes:
+        chains: the segments of every chain.
+    """
+
+    chains: tuple[tuple[Segment, ...], ...]
+
+    @property
+    def leaves(self) -> list[Node]:
+        """All that the chains hold."""
+        return [leaf for chain in self.chains for segment in chain for leaf in segment.leaves]
+
+
+Operation = Geometry | Colour | Noise | Holes | Convolution | Mix | None
 
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     **geometry.BUILDERS,
@@ -30,8 +47,8 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     **holes.BUILDERS,
     **neighbours.BUILDERS,
 }
-_STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4}
-_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "albumentations")
+_STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4, Mix: 5}
+_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "mix", "albumentations")
 _NOT_COMPILED = len(_STAGES)
 _LARGEST = 1e6
 
@@ -43,7 +60,7 @@ class Node:
     Attributes:
         index: in the order of the file, containers included: the transform index of its random streams.
         where: as errors name it.
-        operation: what a compiled leaf does; None for containers and for what albumentations does.
+        operation: what a compiled leaf does (AugMix counts as one); None for containers and what albumentations does.
     """
 
     transform: Transform
@@ -126,13 +143,17 @@ def compile_policy(policy: Policy) -> Plan:
     """Compile a policy that is free of faults."""
     counter = iter(range(1 << 30))
     nodes = tuple(_node(t, f"transforms[{i}]", counter) for i, t in enumerate(policy.transforms))
+    return Plan(nodes, _segments(nodes))
+
+
+def _segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
     for leaf in _leaves(nodes):
         why = _why_not(segments[-1], leaf) if segments else ""
         if why or not segments:
             segments.append(Segment(why))
         segments[-1].leaves.append(leaf)
-    return Plan(nodes, tuple(segments))
+    return tuple(segments)
 
 
 def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
@@ -144,7 +165,11 @@ def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
     children = tuple(
         _node(t, f"{place}.transforms[{i}]", counter) for i, t in enumerate(transform.children) for _ in range(copies)
     )
-    operation = None if children else _compiled(name, values)
+    operation: Operation
+    if name == "AugMix":
+        operation = Mix(tuple(_segments([child]) for child in children))
+    else:
+        operation = None if children else _compiled(name, values)
     return Node(transform, index, place, values, children, operation)
 
 
@@ -174,6 +199,8 @@ def _steps(nodes: Sequence[Node]) -> list[list[Node]]:
         if node.transform.name == "OneOf":
             branches = [_steps([child]) for child in node.children]
             steps += [[leaf for leaves in step for leaf in leaves] for step in zip_longest(*branches, fillvalue=[])]
+        elif isinstance(node.operation, Mix):
+            steps.append([node])
         elif node.children:
             steps += _steps(node.children)
         elif node.transform.name != "NoOp":
@@ -184,11 +211,9 @@ def _steps(nodes: Sequence[Node]) -> list[list[Node]]:
 def _why_not(segment: Segment, leaf: Node) -> str:
     """Why a leaf cannot join a segment; empty where it can."""
     name, last = leaf.transform.name, segment.leaves[-1]
-    for one in (leaf, last):
-        if one.operation is None:
-            return f"{one.transform.name} runs through albumentations, image by image"
-        if isinstance(one.operation, Convolution):
-            return f"{one.transform.name} looks at neighbours"
+    alone = _alone(leaf) or _alone(last)
+    if alone:
+        return alone
     if leaf.stage < last.stage:
         return f"{name} ({_STAGE_NAMES[leaf.stage]}) comes after {last.transform.name} ({_STAGE_NAMES[last.stage]})"
     if isinstance(leaf.operation, Geometry):
@@ -196,6 +221,16 @@ def _why_not(segment: Segment, leaf: Node) -> str:
     if leaf.stage == last.stage and not isinstance(leaf.operation, Colour):
         return f"a pass draws one kind of {_STAGE_NAMES[leaf.stage]}"
     return ""
+
+
+def _alone(leaf: Node) -> str:
+    """Why a leaf shares its pass with no other; empty where it may."""
+    name = leaf.transform.name
+    if leaf.operation is None:
+        return f"{name} runs through albumentations, image by image"
+    if isinstance(leaf.operation, Convolution):
+        return f"{name} looks at neighbours"
+    return f"{name} mixes chains of its own" if isinstance(leaf.operation, Mix) else ""
 
 
 def _why_not_one_warp(segment: Segment, leaf: Node, new: Geometry) -> str:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
-from augment_ops.engine.image.geometry import NEAREST, Size
+from augment_ops.engine.image.geometry import NEAREST, Geometry, Size
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.kernels import fused
 from augment_ops.engine.kernels.matrices import follow, identities
 from augment_ops.engine.kernels.operations import GAUSS
 from augment_ops.engine.parameters import Keys
-from augment_ops.engine.plan import Node, Plan, Segment
+from augment_ops.engine.plan import Mix, Node, Plan, Segment
 from augment_ops.engine.reference import ReferenceStep
 from augment_ops.engine.targets import Targets, corners, formatted, moved_boxes, moved_points
 from augment_ops.errors import TransformError
@@ -25,6 +25,7 @@ Images = NDArray[np.uint8]
 Kept = tuple[NDArray[np.int64], ...] | None
 Inside = tuple[NDArray[np.bool_], ...] | None
 
+_TINY = 1e-300  # keeps a sum of zeros, which never comes, from being divided by
 _IN_CACHE = 1 << 20  # bytes of images that pass through all segments before the next ones do
 
 
@@ -56,7 +57,8 @@ class Program:
             uint8 (N, H', W', C), a new array.
         """
         segments = self._plan.segments
-        chunk = max(1, _IN_CACHE // images[0].nbytes) if len(segments) > 1 else len(images)
+        one_pass = len(segments) == 1 and not isinstance(segments[0].leaves[0].operation, Mix)
+        chunk = len(images) if one_pass else max(1, _IN_CACHE // images[0].nbytes)
         masks = decide(self._plan.nodes, keys)
         parts = []
         for start in range(0, len(images), chunk):
@@ -79,10 +81,10 @@ class Program:
         before = size
         for segment in self._plan.segments:
             for leaf in segment.leaves:
-                if leaf.operation is None and self._steps[leaf.index].moves_pixels:
+                if self._leaves_targets_behind(leaf):
                     raise TransformError(
-                        leaf.where, "a transform that is not compiled", "one that masks and boxes can follow",
-                        "take another transform, or augment images alone",
+                        leaf.where, "a transform that is not compiled, or mixes several moves",
+                        "one that masks and boxes can follow", "take another transform, or augment images alone",
                     )  # fmt: skip
             move = parameters.moves(segment, size, keys, masks)
             if len(move.forward):
@@ -107,6 +109,11 @@ class Program:
             inside = tuple(np.asarray(np.logical_and(p >= -0.5, p < edge).all(axis=1)) for p in keypoints)
         return Targets(pictures, boxes, keypoints, targets.box_format), kept, inside
 
+    def _leaves_targets_behind(self, leaf: Node) -> bool:
+        if isinstance(leaf.operation, Mix):
+            return any(isinstance(inner.operation, Geometry) for inner in leaf.operation.leaves)
+        return leaf.operation is None and self._steps[leaf.index].moves_pixels
+
     def _run(
         self,
         segment: Segment,
@@ -126,6 +133,10 @@ class Program:
             images = images if owned else images.copy()
             _convolve(first, first.operation, images, keys, masks[first.index])
             return images, True
+        if isinstance(first.operation, Mix):
+            images = images if owned else images.copy()
+            self._mix(first, first.operation, images, keys, masks, names)
+            return images, True
         if first.operation is None:
             images = images if owned else images.copy()
             for row in np.flatnonzero(masks[first.index]).tolist():
@@ -133,6 +144,25 @@ class Program:
                 images[row] = self._steps[first.index].apply(images[row], key, str(names[row]))
             return images, True
         return _fuse(segment, images, owned, keys, masks), True
+
+    def _mix(
+        self, leaf: Node, mix: Mix, images: Images, keys: Keys, masks: Mapping[int, Mask], names: NDArray[np.object_]
+    ) -> None:
+        """AugMix: (1 - m) · image + m · Σ wᵢ · chainᵢ(image), m uniform, w uniform on the simplex."""
+        rows = np.flatnonzero(masks[leaf.index])
+        here = {index: mask[rows] for index, mask in masks.items()}
+        u = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, 1 + len(mix.chains))
+        # Exponential numbers over their sum are uniform on the simplex (Devroye 1986, chapter XI).
+        shares = -np.log1p(-u[:, 1:])
+        shares *= u[:, :1] / np.maximum(shares.sum(axis=1, keepdims=True), _TINY)
+        weights = np.concatenate([1 - u[:, :1], shares], axis=1).astype(np.float32)[..., None, None, None]
+        total = images[rows] * weights[:, 0]
+        for i, chain in enumerate(mix.chains):
+            current, owned = images[rows], True
+            for segment in chain:
+                current, owned = self._run(segment, current, owned, keys[rows], here, names[rows])
+            total += current * weights[:, i + 1]
+        images[rows] = np.rint(np.clip(total, 0, 255))
 
 
 def _convolve(leaf: Node, operation: Convolution, images: Images, keys: Keys, mask: Mask) -> None:

@@ -52,7 +52,18 @@ class AutoAugment(_Family):
     policy: Literal["cifar10", "imagenet", "svhn"] = "imagenet"
 
 
+class AugMix(_Family):
+    """`width` chains of one to three operations each, mixed with each other and with the image by random weights.
+
+    The operations are AugMix's nine, without those that stress suites corrupt with. `severity` is 1 to 10.
+    """
+
+    severity: Annotated[int, Field(ge=1, le=10)] = 3
+    width: Annotated[int, Field(ge=1, le=5)] = 3
+
+
 FAMILIES: Mapping[str, type[_Family]] = {
+    "AugMix": AugMix,
     "AutoAugment": AutoAugment,
     "RandAugment": RandAugment,
     "TrivialAugment": TrivialAugment,
@@ -65,6 +76,8 @@ def expand(name: str, params: Mapping[str, Any]) -> tuple[Step, ...]:
     if isinstance(family, RandAugment):
         operations = [_operation(o, family.magnitude / (_BINS - 1), family.fill) for o in _RAND_OPERATIONS]
         return tuple(_one_of(operations) for _ in range(family.num_ops))
+    if isinstance(family, AugMix):
+        return tuple(_chain(family.severity / 10, family.fill) for _ in range(family.width))
     if isinstance(family, AutoAugment):
         return (_one_of([_pair(row, family.fill) for row in _TABLES[family.policy]]),)
     return (_one_of([_wide(o, family.fill) for o in _RAND_OPERATIONS]),)
@@ -72,6 +85,26 @@ def expand(name: str, params: Mapping[str, Any]) -> tuple[Step, ...]:
 
 def _one_of(steps: Sequence[Step], p: float = 1.0) -> Step:
     return ("OneOf", {"p": p}, tuple(steps))
+
+
+def _chain(share: float, fill: float) -> Step:
+    """One operation, then with 2/3 another, then with 1/2 a third: one, two or three, each as often."""
+    operation = _one_of([_mild(name, share, fill) for name in _MIX_OPERATIONS])
+    third: Step = ("Sequential", {"p": 1 / 2}, (operation,))
+    second: Step = ("Sequential", {"p": 2 / 3}, (operation, third))
+    return ("Sequential", {"p": 1.0}, (operation, second))
+
+
+def _mild(name: str, share: float, fill: float) -> Step:
+    """AugMix's operation at up to `share` of its largest magnitude."""
+    if name in _MIX_LARGEST:
+        largest = _MIX_LARGEST[name] * share
+        return _SIGNED[name][0]((-largest, largest), fill)
+    if name == "Posterize":
+        return ("Posterize", {"num_bits": [max(1, 4 - int(4 * share)), 4], "p": 1.0}, ())
+    if name == "Solarize":
+        return ("Solarize", {"threshold_range": [1 - share, 0.99], "p": 1.0}, ())
+    return _UNSIGNED[name](0.0)
 
 
 def _pair(row: str, fill: float) -> Step:
@@ -188,6 +221,12 @@ _UNSIGNED: Mapping[str, Callable[[float], Step]] = {
 _WIDE: Mapping[str, float] = {
     "ShearX": 0.99, "ShearY": 0.99, "Rotate": 135.0,
     "Brightness": 0.99, "Color": 0.99, "Contrast": 0.99, "Sharpness": 0.99,
+}  # fmt: skip
+_MIX_OPERATIONS = (
+    "AutoContrast", "Equalize", "Posterize", "Rotate", "Solarize", "ShearX", "ShearY", "TranslateX", "TranslateY",
+)  # fmt: skip
+_MIX_LARGEST: Mapping[str, float] = {
+    "Rotate": 30.0, "ShearX": 0.3, "ShearY": 0.3, "TranslateX": 1 / 3, "TranslateY": 1 / 3,
 }  # fmt: skip
 _RAND_OPERATIONS = (
     "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast",

@@ -121,7 +121,7 @@ def strength(transform: Transform, bound: str) -> float:
 def _chosen(container: Transform, strengths: list[float]) -> list[float]:
     """Of the strengths of a container's transforms, the strongest that one draw can bring together."""
     strongest = sorted(strengths, reverse=True)
-    if container.name == "OneOf":
+    if container.name in ("OneOf", "AugMix"):  # chains of AugMix lie beside each other
         return strongest[:1]
     if container.name == "SomeOf":
         values = catalogue.resolved(container.name, container.params)

@@ -198,4 +198,6 @@ def test_a_transform_that_masks_cannot_follow_is_refused():
     images, targets = np.zeros((1, 20, 20, 3), np.uint8), Targets(masks=np.zeros((1, 20, 20, 1), np.uint8))
     with pytest.raises(TransformError, match=r"transforms\[0\].ElasticTransform.*not compiled"):
         augmenter("ElasticTransform: {p: 1}").annotated(images, ["a"], targets)
+    with pytest.raises(TransformError, match=r"transforms\[0\].AugMix.*mixes several moves"):
+        augmenter("AugMix: {}").annotated(images, ["a"], targets)
     augmenter("CLAHE: {p: 1}").annotated(images, ["a"], targets)  # moves nothing

@@ -223,7 +223,7 @@ NEEDED = {
 }
 
 
-@pytest.mark.parametrize("name", [*_BUILDERS, "RandAugment", "TrivialAugment", "AutoAugment"])
+@pytest.mark.parametrize("name", [*_BUILDERS, "RandAugment", "TrivialAugment", "AutoAugment", "AugMix"])
 def test_odd_parameters_are_faults_or_work(name):
     """Without a warning of arithmetic: those are errors here."""
     worked = 0

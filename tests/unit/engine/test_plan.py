@@ -46,6 +46,7 @@ def test_the_usual_policy_is_one_pass():
         (("Rotate: {fill: 9}", "Affine: {}"), "Affine and Rotate differ in border or interpolation"),
         (("Rotate: {interpolation: 0}", "Affine: {}"), "Affine and Rotate differ in border or interpolation"),
         (("CenterCrop: {height: 4, width: 4}", "Rotate: {}"), "Rotate could bring back what CenterCrop cut off"),
+        (("Rotate: {}", "AugMix: {}"), "AugMix mixes chains of its own"),
         (("Rotate: {}", "PadIfNeeded: {}"), "PadIfNeeded adds a rim where Rotate may have moved pixels"),
     ],
 )

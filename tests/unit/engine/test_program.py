@@ -26,6 +26,7 @@ EVERYTHING = (
     "ColorJitter: {p: 0.8}",
     "SaltAndPepper: {p: 0.5}",
     "RandAugment: {}",
+    "AugMix: {p: 0.5}",
 )
 
 
@@ -95,6 +96,21 @@ def test_any_number_of_channels(channels):
     whole = augmenter(*steps)(images, ids)
     assert whole.shape == images.shape
     assert (augmenter(*steps)(images[2:3], [2]) == whole[2:3]).all()
+
+
+def test_images_of_different_sizes():
+    rng = np.random.default_rng(0)
+    sizes = [(20, 30, 3), (12, 12, 1), (20, 30, 3), (33, 9, 3), (12, 12, 1)]
+    images = [rng.integers(0, 256, size, dtype=np.uint8) for size in sizes]
+    augment = augmenter("Rotate: {p: 1}", "GaussNoise: {p: 1}")
+    out = augment.ragged(images, list("abcde"), 4)
+    for i, image in enumerate(images):
+        assert (out[i] == augment(image[None], ["abcde"[i]], 4)[0]).all()
+    with pytest.raises(TransformError, match="2 ids for 1 images"):
+        augment.ragged(images[:1], ["a", "b"])
+    with pytest.raises(TransformError, match="more than once"):
+        augment.ragged(images[:2], ["a", "a"])
+    assert augment.ragged([], []) == []
 
 
 def test_geometry_is_the_same_for_every_channel():

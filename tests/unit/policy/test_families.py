@@ -86,7 +86,9 @@ def test_auto_augment_takes_one_of_25_pairs(table):
     assert counts.mean() == pytest.approx(expected, abs=0.05)
 
 
-@pytest.mark.parametrize("step", ["RandAugment: {}", "TrivialAugment: {}", "AutoAugment: {policy: cifar10}"])
+@pytest.mark.parametrize(
+    "step", ["RandAugment: {}", "TrivialAugment: {}", "AutoAugment: {policy: cifar10}", "AugMix: {}"]
+)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_families_run_compiled_and_change_images(step, channels):
     images = np.random.default_rng(0).integers(0, 256, (64, 16, 16, channels), dtype=np.uint8)
@@ -95,6 +97,35 @@ def test_families_run_compiled_and_change_images(step, channels):
     assert not augment.plan.uses_albumentations
     assert out.shape == images.shape
     assert (out != images).any(axis=(1, 2, 3)).mean() > 0.5
+
+
+def test_aug_mix_is_a_mixture_of_chains_and_the_image():
+    """On a grey image without colour every chain gives the image back: so must any mixture of weights that sum to 1."""
+    flat = np.full((64, 16, 16, 3), 77, np.uint8)
+    out = Augmenter(policy("AugMix: {severity: 1, fill: 77}"), 7)(flat, range(64))
+    kept = np.abs(out.astype(int) - 77).max(axis=(1, 2, 3))
+    assert set(kept.tolist()) - set(range(14)) == set()  # Posterize to 4 bits takes 13 grey levels at most
+    assert (kept == 0).any()
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_chains_of_aug_mix_are_one_to_three_long_each_as_often(width):
+    plan = compile_policy(policy(f"AugMix: {{width: {width}}}"))
+    masks = decide(plan.nodes, KEYS)
+    ((mix,),) = (segment.leaves for segment in plan.segments)
+    for chain in mix.operation.chains:
+        lengths = sum(masks[leaf.index].astype(int) for segment in chain for leaf in segment.leaves)
+        shares = np.bincount(lengths, minlength=4) / len(KEYS)
+        assert shares[0] == 0
+        assert shares[1:] == pytest.approx([1 / 3] * 3, abs=0.02)
+
+
+def test_aug_mix_stays_between_the_image_and_its_chains():
+    images = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
+    out = Augmenter(policy("AugMix: {severity: 3, width: 2}"), 7)(images, range(64))
+    distance = np.abs(out.astype(int) - images).mean(axis=(1, 2, 3))
+    assert (distance > 0.5).mean() > 0.9
+    assert np.quantile(distance, 0.1) < 0.3 * np.quantile(distance, 0.9)  # the share of the image is uniform
 
 
 def test_limits_see_through_families():

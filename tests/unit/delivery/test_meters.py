@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from augment_ops.delivery import meters
+from augment_ops.delivery.batches import Batch
+from augment_ops.delivery.meters import DeliveryMeters, WaitMeter, advice
+
+
+class Source:
+    """Two batches of four samples, each of which lets its consumer wait two seconds."""
+
+    def __init__(self, clock: list[float], depths: list[int | None]) -> None:
+        self.clock, self.depths = clock, depths
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        for augment_s in (0.4, 0.8):
+            self.clock[0] += 2.0
+            yield Batch(np.zeros((4, 1, 1, 1), np.uint8), np.zeros(4, np.int64), np.arange(4), augment_s)
+
+    def ready(self) -> int | None:
+        return self.depths.pop(0)
+
+    def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(meters.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_the_meter_counts_waiting_and_not_working(clock):
+    meter, source = WaitMeter(), Source(clock, [1, 4, 0])
+    for _ in meter.watch(source, source.epoch(0)):
+        clock[0] += 5.0  # the consumer works
+    assert meter.wait_s == 4.0
+    assert meter.per_sample_ms == pytest.approx([100.0, 200.0])
+    assert meter.depths == [1, 4]  # the last look found no batch
+    result = meter.result(16.0)
+    assert result == DeliveryMeters(0.25, *map(pytest.approx, (150.0, 190.0, 195.0, 199.0)), 2.5)
+
+
+def test_meters_add_up(clock):
+    total = WaitMeter()
+    for _ in range(3):
+        meter, source = WaitMeter(), Source(clock, [None, None, None])
+        list(meter.watch(source, source.epoch(0)))
+        total.add(meter)
+    assert total.wait_s == 12.0
+    assert len(total.per_sample_ms) == 6
+    assert total.result(100.0).queue_depth is None
+
+
+def test_nothing_measured_is_zero():
+    assert WaitMeter().result(1.0) == DeliveryMeters(0.0, 0.0, 0.0, 0.0, 0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("share", "depth", "workers", "says"),
+    [
+        (0.05, None, 0, "Not held back"),
+        (0.3, None, 0, "set workers to 1"),
+        (0.3, 3.5, 1, "use smaller batches"),
+        (0.3, 0.2, 1, "set workers to 2"),
+        (0.3, 0.2, 3, "set workers to 4"),
+        (0.3, 0.2, 4, "delivery: offline"),
+        (0.3, None, 8, "delivery: offline"),
+    ],
+)
+def test_advice(share, depth, workers, says):
+    text = advice(DeliveryMeters(share, 1, 1, 1, 1, depth), workers=workers, cores=4)
+    assert says in text
+    assert f"{share:.1%}" in text

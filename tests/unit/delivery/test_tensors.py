@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import torch
+from torch.utils.data import DataLoader
+
+from augment_ops.delivery.batches import batch_rows
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.delivery.tensors import EpochDataset
+
+
+def test_an_epoch_for_torch(images, labels, ids, augmenter):
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=16, workers=1)
+    expected = list(source.epoch(2))
+    for batches in (EpochDataset(source, 2), DataLoader(EpochDataset(source, 2, device="cpu"), batch_size=None)):
+        found = list(batches)
+        assert [(x.dtype, y.dtype) for x, y in found] == [(torch.uint8, torch.int64)] * len(expected)
+        for (x, y), batch in zip(found, expected, strict=True):
+            assert (x.numpy() == batch.images).all()
+            assert (y.numpy() == batch.labels).all()
+    source.close()
+
+
+def test_it_goes_on_in_the_middle_of_an_epoch(images, labels, ids, augmenter):
+    rows = batch_rows(7, 2, len(ids), 16)
+    for workers, kind in ((0, "auto"), (1, "threads"), (3, "threads"), (1, "processes")):
+        source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=16, workers=workers, kind=kind)
+        whole = [x.numpy() for x, _ in EpochDataset(source, 2)]
+        rest = [x.numpy() for x, _ in EpochDataset(source, 2, start=2)]
+        assert len(whole) == len(rows)
+        assert all((a == b).all() for a, b in zip(whole[2:], rest, strict=True))
+        source.close()
+
+
+def test_threads_run_ahead_and_end(images, labels, ids, augmenter):
+    import threading
+
+    before = threading.active_count()
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=4, workers=2)
+    batches = source.epoch(0)
+    next(batches)
+    assert threading.active_count() > before
+    assert source.ready() is not None
+    source.close()
+    assert threading.active_count() == before
