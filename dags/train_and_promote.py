@@ -36,8 +36,13 @@ PARAMS = {
         description="Augmentation policy of policies/augment/.",
     ),
     "delivery": Param(
-        "online", type="string", enum=["online", "offline"], title="Delivery mode", section=DATA,
-        description="Augment while training, or write augmented shards first. The samples are the same, byte for byte.",
+        "online", type="string", enum=["online", "nearline", "offline"], title="Delivery mode", section=DATA,
+        description="Augment while training; the same, kept in a cache for the next training; or write the augmented "
+        "shards first. The samples are the same, byte for byte.",
+    ),
+    "cache_gib": Param(
+        4.0, type="number", minimum=0, title="Cache of nearline delivery in GiB", section=DATA,
+        description="What was used longest ago is removed when it is full.",
     ),
     "dataset_name": Param(
         "", type=_OPTIONAL, pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$", title="Name of the data set", section=DATA,

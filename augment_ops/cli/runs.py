@@ -28,7 +28,8 @@ def run(
         str, typer.Option(help="name in policies/augment/, or the path of a policy file")
     ] = "digits-robust",
     dataset_name: Annotated[str, typer.Option(help="kebab-case; default: from the data set's URI")] = "",
-    delivery: Annotated[str, typer.Option(help="online | offline")] = "online",
+    delivery: Annotated[str, typer.Option(help="online | nearline | offline")] = "online",
+    cache_gib: Annotated[float, typer.Option(help="what the cache of nearline delivery may take")] = 4.0,
     environment: Annotated[str, typer.Option(help="dev | staging | production")] = "dev",
     approval: Annotated[str, typer.Option(help="auto; ml-lead asks a person, which Airflow does")] = "auto",
     gate: Annotated[str, typer.Option(help="name in policies/gates/")] = "default",

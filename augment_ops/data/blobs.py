@@ -45,6 +45,9 @@ class Blobs(Protocol):
     def fetch(self, name: str, path: Path) -> None:
         """Copy `name` to a file on this machine. StoreError where it is absent."""
 
+    def delete(self, name: str) -> None:
+        """Remove `name`; nothing where it is absent."""
+
     def names(self, prefix: str) -> list[str]:
         """Sorted names that start with `prefix`."""
 
@@ -88,6 +91,10 @@ class LocalBlobs:
     def fetch(self, name: str, path: Path) -> None:
         with _faults(self.root / name):
             shutil.copyfile(self.root / name, path)
+
+    def delete(self, name: str) -> None:
+        with _faults(self.root / name):
+            (self.root / name).unlink(missing_ok=True)
 
     def names(self, prefix: str) -> list[str]:
         folder = self.root / prefix[: prefix.rfind("/") + 1]
@@ -134,6 +141,10 @@ class RemoteBlobs:
     def fetch(self, name: str, path: Path) -> None:
         with _faults(self._key(name), remote=True):
             self._fs.get_file(self._key(name), str(path))
+
+    def delete(self, name: str) -> None:
+        with _faults(self._key(name), remote=True), contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._key(name))
 
     def names(self, prefix: str) -> list[str]:
         folder = self._key(prefix[: prefix.rfind("/") + 1]).rstrip("/")

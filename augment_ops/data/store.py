@@ -99,6 +99,10 @@ class Store:
             raise self._altered(digest)
         return data
 
+    def remove(self, digest: str) -> None:
+        """Remove an object that only its caller counts on; nothing where it is gone already."""
+        self._blobs.delete(_object(digest))
+
     def has(self, digest: str) -> bool:
         """Whether there is an object of that name; its content is verified only when it is read."""
         return self._blobs.size(_object(digest)) is not None
@@ -128,6 +132,10 @@ class Store:
     def get_document(self, name: str) -> bytes | None:
         """The document's bytes, or None where there is none of that name."""
         return self._blobs.read(_document(name))
+
+    def remove_document(self, name: str) -> None:
+        """Remove a document; nothing where it is gone already."""
+        self._blobs.delete(_document(name))
 
     def documents(self, prefix: str) -> list[str]:
         """Sorted names of the documents that start with `prefix`; '' for all."""

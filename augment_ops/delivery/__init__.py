@@ -1,1 +1,1 @@
-"""Delivery of augmented batches: online (a loader) or offline (shards), with identical bytes."""
+"""Delivery of augmented batches: online (a loader), nearline (a cache) or offline (shards), with identical bytes."""

@@ -20,6 +20,7 @@ from augment_ops.delivery.batches import Batch, batch_rows
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import StoreError
 
+CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
 
 
@@ -66,15 +67,16 @@ def materialise(
     Raises:
         StoreError: the store is full; shards already complete stay, nothing half-written does.
     """
-    identity = digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
+    identity = shard_identity(snapshot_digest, split, augmenter)
     shards, times = [], []
     for epoch in range(epochs):
-        pointer = f"derived/{identity}/epoch-{epoch:05d}.json"
+        pointer = shard_pointer(identity, epoch)
         known = store.get_document(pointer)
         shard, elapsed = "" if known is None else from_json(str, known), 0.0
         if not shard or not store.has(shard):
             shard, elapsed = _write_shard(store, images, ids, augmenter, epoch)
             store.put_document(pointer, canonical_json(shard))
+        store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")  # a manifest counts on it: no cache may remove it now
         shards.append(shard)
         times.append(elapsed)
         progress(epoch)
@@ -83,6 +85,16 @@ def materialise(
         digest_of([identity, epochs]), snapshot_digest, split, augmenter.policy.digest, augmenter.seed,
         augmenter.engine, shape, tuple(shards), tuple(times),
     )  # fmt: skip
+
+
+def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> str:
+    """Digest of what decides the bytes of a split's shards, but for the epoch."""
+    return digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
+
+
+def shard_pointer(identity: str, epoch: int) -> str:
+    """Name of the document that holds the shard of an epoch."""
+    return f"derived/{identity}/epoch-{epoch:05d}.json"
 
 
 def _write_shard(

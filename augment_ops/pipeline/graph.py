@@ -72,7 +72,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "train_candidate", ("ingest", "resolve_policy", "augment", "check_augmented"), train_stages.train_candidate,
-        params=("model", "seed", "batch_size", "workers"),
+        params=("model", "seed", "batch_size", "workers", "cache_gib"),
     ),
     Stage(
         "train_control", ("ingest", "resolve_policy", "augment", "check_augmented"), train_stages.train_control,

@@ -23,7 +23,9 @@ class RunParams(BaseModel):
         dataset: `digits`, or the URI of an image folder, tar, IDX folder, `.npz`, or CSV/Parquet index.
         dataset_name: kebab-case name under which runs and models are kept; empty takes it from the URI.
         policy: name in policies/augment/.
-        delivery: `online` augments while training, `offline` writes the augmented shards first; the bytes are the same.
+        delivery: `online` augments while training, `offline` writes the augmented shards first, `nearline` keeps what
+            it augments in a cache for the next training; the bytes are the same.
+        cache_gib: what the cache of `nearline` may take in the store, in GiB; what was used longest ago goes first.
         environment: where the model is meant for; production demands a person's approval.
         approval: `auto` lets the gate alone decide, `ml-lead` asks a named person.
         epochs: passes over the training split; 0 chooses by the size of the data set.
@@ -39,7 +41,8 @@ class RunParams(BaseModel):
     dataset: _Name = "digits"
     dataset_name: Annotated[str, Field(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")] = ""
     policy: _Name = "digits-robust"
-    delivery: Literal["online", "offline"] = "online"
+    delivery: Literal["online", "nearline", "offline"] = "online"
+    cache_gib: Annotated[float, Field(ge=0, le=1e6)] = 4.0
     environment: Literal["dev", "staging", "production"] = "dev"
     approval: Literal["auto", "ml-lead"] = "auto"
     gate: _Name = "default"

@@ -110,10 +110,12 @@ def augment(ctx: Context) -> Augmentation:
     train = ctx.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
     _check_size(resolved.policy(), ctx.snapshot.manifest.image_shape)
-    if params.delivery == "online" or not resolved.policy().transforms:
+    if params.delivery != "offline" or not resolved.policy().transforms:
         snapshot = ctx.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
-        return Augmentation("online", plan, epochs, None)
+        # Nothing is there to be kept where nothing is applied.
+        mode = "nearline" if params.delivery == "nearline" and resolved.policy().transforms else "online"
+        return Augmentation(mode, plan, epochs, None)
     shards = materialise(
         ctx.store,
         train.images,

@@ -12,7 +12,8 @@ from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import BatchSource, batch_rows
 from augment_ops.delivery.meters import advice
-from augment_ops.delivery.offline import ShardBatches
+from augment_ops.delivery.nearline import NearlineBatches
+from augment_ops.delivery.offline import ShardBatches, shard_identity
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.pipeline.context import Context
@@ -88,7 +89,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         return ShardBatches(ctx.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size)
     policy = ctx.output("resolve_policy", ResolvedPolicy).policy()
     augmenter = None if role == "control" or policy.is_identity else Augmenter(policy, params.seed)
-    return OnlineBatches(
+    online = OnlineBatches(
         train.images,
         train.labels,
         train.ids,
@@ -96,6 +97,18 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         seed=params.seed,
         batch_size=params.batch_size,
         workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
+    )
+    if plan.mode != "nearline" or augmenter is None:
+        return online
+    return NearlineBatches(
+        ctx.store,
+        online,
+        shard_identity(ctx.snapshot.manifest.digest, "train", augmenter),
+        train.images,
+        train.labels,
+        seed=params.seed,
+        batch_size=params.batch_size,
+        limit_bytes=int(params.cache_gib * (1 << 30)),
     )
 
 

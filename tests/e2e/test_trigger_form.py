@@ -91,7 +91,7 @@ def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: An
     assert form.locator("datalist option").evaluate_all("options => options.map(o => o.value)") == ["digits"]
     policies = sorted(path.stem for path in (running.settings.policies / "augment").glob("*.yaml"))
     assert choices(form, dialog, "Policy") == policies
-    assert choices(form, dialog, "Delivery mode") == ["online", "offline"]
+    assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline"]
 
     dialog = section(form, "Training")
     expect(dialog.get_by_role("spinbutton", name="Seed")).to_have_value("7")

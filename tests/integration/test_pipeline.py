@@ -115,14 +115,14 @@ def test_the_report_is_one_self_contained_page(robust: dict) -> None:
 
 def test_offline_delivery_trains_the_same_model(robust: dict, settings: Settings) -> None:
     store, model = Store(settings.store), {}
-    for delivery in ("online", "offline"):
+    for delivery in ("online", "nearline", "offline"):
         run = f"cli-{delivery}"
         values = {"dataset": "digits", "policy": "digits-robust", "delivery": delivery, "epochs": 2}
         run_pipeline(values, run, quiet=True)
         assert from_json(Augmentation, store.get(execute(settings, run, "augment").output)).mode == delivery
         trained = from_json(TrainingResult, store.get(execute(settings, run, "train_candidate").output))
         model[delivery] = trained.model_digest
-    assert model["online"] == model["offline"]
+    assert model["online"] == model["nearline"] == model["offline"]
 
 
 def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings, tmp_path: Path) -> None:

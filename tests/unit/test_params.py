@@ -40,7 +40,7 @@ def test_all_faults_come_at_once_with_the_nearest_name():
     }
     assert "Did you mean policy?" in said
     assert "epochs: found '5'; expected input should be a valid integer" in said
-    assert "delivery: found 'offlin'; expected input should be 'online' or 'offline'" in said
+    assert "delivery: found 'offlin'; expected input should be 'online', 'nearline' or 'offline'" in said
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_batches_are_the_consumers_own_memory(online, images):
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_an_error_arrives_as_itself(online, wrong, workers):
-    with pytest.raises(TransformError, match=r"transforms\[0\]\.ISONoise, sample \d\d\d") as caught:
+    with pytest.raises(TransformError, match=r"transforms\[0\]\.ISONoise") as caught:
         list(online(wrong, workers).epoch(0))
     assert caught.value.faults[0].where.startswith("transforms[0].ISONoise")
 

@@ -1,0 +1,148 @@
+"""Nearline delivery: epochs are augmented once, kept in a cache of limited size, and read from it the next time.
+
+The cache holds the shards of offline delivery, under the same names, so each mode finds what the other has made. An
+epoch that is not there is augmented online and recorded on the way; only a whole recording becomes a shard.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.data.blobs import temporary_file
+from augment_ops.data.store import Store
+from augment_ops.delivery.batches import Batch, batch_rows
+from augment_ops.delivery.offline import CACHE_ENTRIES, shard_pointer
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.errors import StoreError
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A shard of the cache: its bytes, and when it was last used in seconds since 1970."""
+
+    size: int
+    used_at: float
+
+
+class ShardCache:
+    """Which shards of a store may be removed again, and in which order.
+
+    Args:
+        limit_bytes: what all of them together may take.
+    """
+
+    def __init__(self, store: Store, limit_bytes: int) -> None:
+        self._store, self._limit = store, limit_bytes
+
+    def use(self, shard: str, size: int) -> None:
+        """Say that a shard was made or read now."""
+        self._store.put_document(f"{CACHE_ENTRIES}/{shard}.json", canonical_json(_Entry(size, time.time())))
+
+    def owns(self, shard: str) -> bool:
+        """Whether a shard may be removed."""
+        return self._store.get_document(f"{CACHE_ENTRIES}/{shard}.json") is not None
+
+    def make_room(self, size: int) -> bool:
+        """Remove the shards used longest ago until `size` bytes fit; False where they never will."""
+        if size > self._limit:
+            return False
+        entries = []
+        for name in self._store.documents(f"{CACHE_ENTRIES}/"):
+            document = self._store.get_document(name)
+            if document is not None:  # another process may have removed it meanwhile
+                entries.append((from_json(_Entry, document), name.rpartition("/")[2].removesuffix(".json")))
+        total = sum(entry.size for entry, _ in entries)
+        for entry, shard in sorted(entries, key=lambda pair: pair[0].used_at):
+            if total + size <= self._limit:
+                break
+            self._store.remove(shard)
+            self._store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")
+            total -= entry.size
+        return True
+
+
+class NearlineBatches:
+    """Batches from the cache where it has the epoch, else from `online`, recorded.
+
+    Args:
+        store: keeps the shards.
+        online: augments what is not cached; its bytes are the shards'.
+        identity: of the shards, as `shard_identity` gives it.
+        images: uint8 (N, H, W, C), the split, for its shape; labels: int64 (N,).
+        seed, batch_size: decide the order of the epochs, as online.
+        limit_bytes: what the cache may take.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        online: OnlineBatches,
+        identity: str,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        *,
+        seed: int,
+        batch_size: int,
+        limit_bytes: int,
+    ) -> None:
+        self._store, self._online, self._identity = store, online, identity
+        self._shape, self._size, self._labels = images.shape, images.nbytes, labels
+        self._seed, self._batch_size = seed, batch_size
+        self._cache = ShardCache(store, limit_bytes)
+        self._reading = False
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on."""
+        shard = self._shard(epoch)
+        self._reading = shard is not None
+        if shard is not None:
+            return self._read(shard, epoch, start)
+        # What begins in the middle would be a shard with holes.
+        return self._recorded(epoch) if start == 0 else self._online.epoch(epoch, start)
+
+    def ready(self) -> int | None:
+        """How many batches wait for the trainer; None while they come from the cache."""
+        return None if self._reading else self._online.ready()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._online.close()
+
+    def _shard(self, epoch: int) -> str | None:
+        known = self._store.get_document(shard_pointer(self._identity, epoch))
+        shard = "" if known is None else from_json(str, known)
+        if not shard or not self._store.has(shard):
+            return None
+        try:
+            self._store.local(shard)
+        except StoreError:  # altered or damaged: made again, in its place
+            self._store.remove(shard)
+            return None
+        return shard
+
+    def _read(self, shard: str, epoch: int, start: int) -> Iterator[Batch]:
+        if self._cache.owns(shard):
+            self._cache.use(shard, self._size)
+        images = np.memmap(self._store.local(shard), np.uint8, mode="r", shape=self._shape)
+        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
+            yield Batch(np.asarray(images[rows]), self._labels[rows], rows, 0.0)
+
+    def _recorded(self, epoch: int) -> Iterator[Batch]:
+        if not self._cache.make_room(self._size):
+            yield from self._online.epoch(epoch)
+            return
+        with temporary_file(self._store.scratch) as temporary:
+            recording = np.memmap(temporary, np.uint8, mode="w+", shape=self._shape)
+            for batch in self._online.epoch(epoch):
+                recording[batch.rows] = batch.images
+                yield batch
+            recording.flush()
+            shard = self._store.put_file(temporary)
+        self._store.put_document(shard_pointer(self._identity, epoch), canonical_json(shard))
+        self._cache.use(shard, self._size)
