@@ -43,8 +43,10 @@ types: install
 contracts: install
 	$(BIN)/lint-imports --no-logo
 
-bench: install ## the whole pipeline on Fashion-MNIST: make bench DATA=fashion_mnist_images.tar.gz
-	$(BIN)/python benchmarks/fashion_mnist.py $(DATA)
+bench: install ## engine and loader side by side; with DATA=fashion_mnist_images.tar.gz the whole pipeline as well
+	$(BIN)/python -W ignore benchmarks/engine.py
+	$(BIN)/python -W ignore benchmarks/loader.py
+	$(if $(DATA),$(BIN)/python benchmarks/fashion_mnist.py $(DATA))
 
 clean: down ## state and caches; the environment stays
 	rm -rf var build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

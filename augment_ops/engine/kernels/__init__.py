@@ -15,7 +15,7 @@ from pathlib import Path
 import numba
 
 _HERE = Path(__file__).parent
-_LOOPS = ("philox", "memory", "colour", "warp", "convolution", "noise", "holes", "matrices", "fused")
+_LOOPS = ("compiled", "philox", "memory", "colour", "warp", "convolution", "noise", "holes", "matrices", "fused")
 
 
 def _cache_folder() -> Path:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.operations import (
     AUTOCONTRAST,
     EQUALIZE,
@@ -33,7 +33,7 @@ _RUN = 4096  # pixels that are worked on at a time
 _HSV_SHIFT = 12  # OpenCV's fixed point of 8-bit HSV
 
 
-@njit(cache=True, nogil=True)
+@inner
 def clip_truncated(value: float) -> int:
     """To uint8 as albumentations does: cut to 0 … 255, fraction dropped."""
     if value <= 0.0:
@@ -43,7 +43,7 @@ def clip_truncated(value: float) -> int:
     return np.uint8(value)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def clip_rounded(value: float) -> int:
     """To uint8 as OpenCV does: nearest, halves to even."""
     if value <= 0.0:
@@ -53,7 +53,7 @@ def clip_rounded(value: float) -> int:
     return np.uint8(np.rint(value))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def identity_table(table: U8) -> None:
     """Reset a table (channels, 256)."""
     for c in range(table.shape[0]):
@@ -61,7 +61,7 @@ def identity_table(table: U8) -> None:
             table[c, v] = v
 
 
-@njit(cache=True, nogil=True)
+@inner
 def compose(table: U8, code: int, row: F32) -> None:
     """Put a pointwise operation after what a table (channels, 256) does already."""
     channels = table.shape[0]
@@ -83,7 +83,7 @@ def compose(table: U8, code: int, row: F32) -> None:
                 table[c, v] &= mask
 
 
-@njit(cache=True, nogil=True)
+@inner
 def apply_table(pixels: U8, table: U8) -> None:
     """Look every value up; pixels is (pixels, channels)."""
     channels, flat = pixels.shape[1], pixels.reshape(-1)
@@ -103,7 +103,7 @@ def apply_table(pixels: U8, table: U8) -> None:
                 flat[i] = table[c, flat[i]]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _all_alike(table: U8) -> bool:
     for c in range(1, table.shape[0]):
         for v in range(256):
@@ -112,7 +112,7 @@ def _all_alike(table: U8) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _apply_alone(pixels: U8, code: int, row: F32) -> bool:
     """Apply one pointwise operation by arithmetic, several times as fast as a table; False where it cannot be."""
     channels, flat = pixels.shape[1], pixels.reshape(-1)
@@ -142,7 +142,7 @@ def _apply_alone(pixels: U8, code: int, row: F32) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> None:
     """Run the colour operations of one image, tables composed as long as nothing has to look at the pixels.
 
@@ -179,7 +179,7 @@ def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> Non
         step = following
 
 
-@njit(cache=True, nogil=True)
+@inner
 def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
     """Run an operation that looks at the image; whether `table` now holds something still to be applied."""
     channels = pixels.shape[1]
@@ -213,7 +213,7 @@ def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mean(pixels: U8) -> float:
     total = 0
     for i in range(pixels.shape[0]):
@@ -222,13 +222,13 @@ def _mean(pixels: U8) -> float:
     return total / (pixels.shape[0] * pixels.shape[1])
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _luma(r: int, g: int, b: int) -> int:
     weighted = np.int32(np.int32(np.int32(r) * _RED) + np.int32(np.int32(g) * _GREEN)) + np.int32(np.int32(b) * _BLUE)
     return np.int32(np.int32(weighted + np.int32(1 << (_GRAY_SHIFT - 1))) >> np.int32(_GRAY_SHIFT))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mean_luma(pixels: U8) -> float:
     if pixels.shape[1] == 1:
         return _mean(pixels)
@@ -241,7 +241,7 @@ def _mean_luma(pixels: U8) -> float:
     return total / pixels.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _equalize(histogram: I64, total: int, table: U8) -> None:
     """OpenCV's equalizeHist."""
     first = 0
@@ -259,7 +259,7 @@ def _equalize(histogram: I64, total: int, table: U8) -> None:
         table[v] = clip_rounded(np.float32(summed) * scale)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _equalize_pil(histogram: I64, table: U8) -> None:
     """Pillow's ImageOps.equalize as albumentations has it."""
     last, kinds, total = 0, 0, 0
@@ -278,7 +278,7 @@ def _equalize_pil(histogram: I64, table: U8) -> None:
         table[v] = min((summed + step // 2) // step, 255)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _bounds(histogram: I64, cutoff: float) -> tuple[int, int]:
     """The darkest and the brightest level that count when `cutoff` percent of the pixels are cut at either end."""
     low, high, total = 0, 255, 0
@@ -305,7 +305,7 @@ def _bounds(histogram: I64, cutoff: float) -> tuple[int, int]:
     return (127, 127) if low > high else (low, high)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _auto_contrast(histogram: I64, cutoff: float, stretch: bool, table: U8) -> None:
     histogram[255] = 0  # albumentations counts levels below 255 only; kept, so that both give the same picture
     low, high = _bounds(histogram, cutoff)
@@ -329,7 +329,7 @@ def _auto_contrast(histogram: I64, cutoff: float, stretch: bool, table: U8) -> N
             table[v] = clip_rounded(summed * 255.0 / whole)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _jitter(pixels: U8, row: F32, table: U8) -> None:
     channels = pixels.shape[1]
     for step in range(4):
@@ -354,7 +354,7 @@ def _jitter(pixels: U8, row: F32, table: U8) -> None:
             _shift_hsv(pixels, 180 * factor, np.float32(0.0), np.float32(0.0))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _gray(pixels: U8, method: int) -> None:
     for i in range(pixels.shape[0]):
         r, g, b = np.int64(pixels[i, 0]), np.int64(pixels[i, 1]), np.int64(pixels[i, 2])
@@ -369,7 +369,7 @@ def _gray(pixels: U8, method: int) -> None:
         pixels[i, 0] = pixels[i, 1] = pixels[i, 2] = value
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _shuffle(pixels: U8, row: F32) -> None:
     channels = pixels.shape[1]
     if channels == 3:
@@ -386,7 +386,7 @@ def _shuffle(pixels: U8, row: F32) -> None:
             pixels[i, c] = kept[np.int64(row[c])]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _shift_hsv(pixels: U8, hue: float, saturation: float, value: float) -> None:
     """Shift hue (of 180), saturation and value; grey images change in value alone.
 
@@ -415,13 +415,13 @@ def _shift_hsv(pixels: U8, hue: float, saturation: float, value: float) -> None:
         _to_rgb(part, h, s, v)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _plus(level: int, shift: float) -> int:
     """Albumentations' addition of a number to a uint8 image: the fraction of the number is dropped first."""
     return min(max(np.int64(level) + np.int64(shift), 0), 255)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _to_hsv(pixels: U8, inverse_v: I32, inverse_d: I32, h: I32, s: I32, v: I32) -> None:
     """OpenCV's 8-bit RGB to HSV, hue of 180."""
     half, shift = np.int32(1 << (_HSV_SHIFT - 1)), np.int32(_HSV_SHIFT)
@@ -445,7 +445,7 @@ def _to_hsv(pixels: U8, inverse_v: I32, inverse_d: I32, h: I32, s: I32, v: I32) 
         s[i] = np.int32(np.int32(np.int32(spread * inverse_v[v[i]]) + half) >> shift)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _to_rgb(pixels: U8, hues: I32, saturations: I32, values: I32) -> None:
     """OpenCV's 8-bit HSV to RGB, in float32 as there."""
     one, zero, most = np.float32(1), np.float32(0), np.float32(255)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.types import F32, F64, I64, U8
 from augment_ops.engine.kernels.warp import outside
 
 _REFLECT_101 = 4
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _extend(row: U8, width: int, channels: int, radius: int, extended: F32) -> None:
     """A row (width · channels) as float32 with `radius` more pixels on either side."""
     line, left = width * channels, radius * channels
@@ -25,13 +25,13 @@ def _extend(row: U8, width: int, channels: int, radius: int, extended: F32) -> N
             extended[left + line + x * channels + c] = row[after * channels + c]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add(total: F32, part: F32, weight: float) -> None:
     for i in range(len(total)):
         total[i] += weight * part[i]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _round(total: F32, target: U8) -> None:
     zero, most = np.float32(0), np.float32(255)
     for i in range(len(total)):
@@ -40,7 +40,7 @@ def _round(total: F32, target: U8) -> None:
         target[i] = np.uint8(np.int32(value if value < most else most))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def convolve_separable(image: U8, kernel: F32, between_passes: F32) -> None:
     """Rows, then columns, in place; `between_passes` is float32, the shape of `image` flattened or larger."""
     height, width, channels = image.shape
@@ -62,7 +62,7 @@ def convolve_separable(image: U8, kernel: F32, between_passes: F32) -> None:
         _round(total, image[y].reshape(-1))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def convolve(image: U8, kernel: F32) -> None:
     """A square kernel, in place."""
     height, width, channels = image.shape
@@ -84,7 +84,7 @@ def convolve(image: U8, kernel: F32) -> None:
         _round(total, image[y].reshape(-1))
 
 
-@njit(cache=True, nogil=True)
+@entry
 def motion_lines(sizes: I64, angles: F64, directions: F64, shifts: F64, out: F32) -> None:
     """Albumentations' kernels of straight motions, each in the middle of a larger one, summing to 1.
 

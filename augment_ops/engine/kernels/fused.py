@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from augment_ops.engine.kernels.colour import colour
+from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
 from augment_ops.engine.kernels.noise import add_gauss, add_iso, add_salt, multiply
@@ -14,7 +14,7 @@ from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
 from augment_ops.engine.kernels.warp import span_rows, warp
 
 
-@njit(cache=True, nogil=True)
+@entry
 def run_segment(
     source: U8,
     target: U8,
@@ -79,14 +79,14 @@ def run_segment(
             fill_holes(target[i], rectangles[i], hole_fill)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def copy(source: U8, target: U8) -> None:
     """A loop that becomes memcpy; assignment of arrays does not."""
     for i in range(len(target)):
         target[i] = source[i]
 
 
-@njit(cache=True, nogil=True)
+@entry
 def run_separable(images: U8, active: U8, kernels: F32) -> None:
     """Convolve the rows and columns of the active images (N, H, W, C) with kernels (N, K), in place."""
     scratch = np.empty(images[0].size, np.float32)
@@ -95,7 +95,7 @@ def run_separable(images: U8, active: U8, kernels: F32) -> None:
             convolve_separable(images[i], kernels[i], scratch)
 
 
-@njit(cache=True, nogil=True)
+@entry
 def run_square(images: U8, active: U8, kernels: F32) -> None:
     """Convolve the active images (N, H, W, C) with kernels (N, K, K), in place."""
     for i in range(len(images)):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import I32, U8
 
 
-@njit(cache=True, nogil=True)
+@inner
 def fill_holes(image: U8, rectangles: I32, fill: U8) -> None:
     """Fill rectangles (K, 4) of an image (H, W, C) with `fill` (C,)."""
     for k in range(rectangles.shape[0]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from augment_ops.engine.kernels.compiled import entry
 from augment_ops.engine.kernels.types import F64, I64
 
 
-@njit(cache=True, nogil=True)
+@entry
 def affine(
     height: int,
     width: int,
@@ -38,7 +38,7 @@ def affine(
     return result
 
 
-@njit(cache=True, nogil=True)
+@entry
 def follow(total: F64, rows: I64, matrices: F64) -> None:
     """total[rows] = matrices · total[rows], in place; matrices (len(rows), 3, 3)."""
     product = np.empty((3, 3))
@@ -50,7 +50,7 @@ def follow(total: F64, rows: I64, matrices: F64) -> None:
         right[:] = product
 
 
-@njit(cache=True, nogil=True)
+@entry
 def invert(matrices: F64) -> None:
     """Inverses of (N, 3, 3), in place, by cofactors."""
     for i in range(len(matrices)):
@@ -74,7 +74,7 @@ def invert(matrices: F64) -> None:
             )
 
 
-@njit(cache=True, nogil=True)
+@entry
 def identities(n: int) -> F64:
     """`n` identity matrices, (n, 3, 3)."""
     result = np.zeros((n, 3, 3))

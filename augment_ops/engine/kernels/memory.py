@@ -25,16 +25,6 @@ def load32(_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
-def load64(_context: Any, array: Any, index: Any) -> Any:
-    """Eight bytes of a flat uint8 array from `index` (uint64) on, as uint64, lowest byte first; no bounds check."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *arguments, 64), align=1)
-
-    return types.uint64(array, types.uint64), generate
-
-
-@intrinsic
 def load_pair(_context: Any, array: Any, index: Any) -> Any:
     """Elements `index` and `index` + 1 of a flat uint32 array as uint64, the first below; no bounds check."""
 

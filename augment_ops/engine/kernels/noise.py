@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.philox import PIXELS, block
 from augment_ops.engine.kernels.types import F64, I16, U8, U64
 
 RUN = 1024  # values of an image that follow each other in the pool
 
 
-@njit(cache=True, nogil=True)
+@inner
 def add_gauss(pixels: U8, scale: F64, shared: bool, key: U64, transform: int, pool: I16) -> None:
     """Add noise to an image (pixels, channels), rounded down and cut to 0 … 255, as albumentations does.
 
@@ -57,7 +57,7 @@ def add_gauss(pixels: U8, scale: F64, shared: bool, key: U64, transform: int, po
         _add(flat[start * each : (start + many) * each], spread)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _add(levels: U8, noise: I16) -> None:
     zero, most = np.int16(0), np.int16(255)
     for i in range(len(levels)):
@@ -66,7 +66,7 @@ def _add(levels: U8, noise: I16) -> None:
         levels[i] = np.uint8(value if value < most else most)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def add_salt(pixels: U8, many: float, bright: float, key: U64, transform: int) -> None:
     """Set `many` different pixels, `bright` of them to 255 and the others to 0.
 
@@ -92,7 +92,7 @@ def add_salt(pixels: U8, many: float, bright: float, key: U64, transform: int) -
                 pixels[i, c] = 255 if take else 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def multiply(pixels: U8, low: float, high: float, shared: bool, key: U64, transform: int) -> None:
     """Multiply every value, or every pixel where `shared`, by a factor of its own from low … high; fractions dropped.
 
@@ -113,7 +113,7 @@ def multiply(pixels: U8, low: float, high: float, shared: bool, key: U64, transf
             flat[i * each + c] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def add_iso(pixels: U8, shift: float, intensity: float, key: U64, transform: int, pool: I16) -> None:
     """Noise of a camera's sensor on three channels: Poisson in lightness, normal in hue, as albumentations has it."""
     count = pixels.shape[0]
@@ -142,7 +142,7 @@ def add_iso(pixels: U8, shift: float, intensity: float, key: U64, transform: int
         _hls(pixels, i, more * intensity, turn)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hls(pixels: U8, i: int, lighter: float, turn: float) -> None:
     """Move a pixel's lightness by `lighter` of what is missing to white, and its hue by `turn` sixths of a circle."""
     r, g, b = pixels[i, 0] / 255.0, pixels[i, 1] / 255.0, pixels[i, 2] / 255.0

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.types import F64, U64
 
 PARAMETERS, DECISIONS, PIXELS = 0, 1, 2  # word 3 of the counter: what the numbers are for
@@ -31,7 +32,7 @@ def _multiply_high(_context: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@njit(cache=True, nogil=True)
+@inner
 def block(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> tuple[int, int, int, int]:
     """Four words from counter (c0 … c3) and key (k0, k1), all uint64; for use inside compiled loops."""
     x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
@@ -45,7 +46,7 @@ def block(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> tuple[int, in
     return x0, x1, x2, x3
 
 
-@njit(cache=True, nogil=True)
+@entry
 def fill_words(keys: U64, transform: int, purpose: int, out: U64) -> None:
     """Words of one stream of every key (N, 2) into out (N, draws)."""
     n, draws = out.shape
@@ -56,7 +57,7 @@ def fill_words(keys: U64, transform: int, purpose: int, out: U64) -> None:
                 out[i, start + j] = words[j]
 
 
-@njit(cache=True, nogil=True)
+@entry
 def fill_uniforms(keys: U64, transform: int, purpose: int, out: F64) -> None:
     """As `fill_words`, doubles in [0, 1)."""
     n, draws = out.shape
@@ -67,7 +68,7 @@ def fill_uniforms(keys: U64, transform: int, purpose: int, out: F64) -> None:
                 out[i, start + j] = np.float64(words[j] >> np.uint64(11)) * DOUBLE
 
 
-@njit(cache=True, nogil=True)
+@entry
 def fill_derived(key0: int, key1: int, ids: U64, out: U64) -> None:
     """The first two words of the block that every id (N, 2) counts, into out (N, 2)."""
     for i in range(len(ids)):

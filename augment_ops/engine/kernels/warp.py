@@ -8,20 +8,19 @@ the result. A pixel is blended with weights of 1/256 (OpenCV: 1/32) and rounded 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from augment_ops.engine.kernels.memory import load32, load64, load_pair, store32
+from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.memory import load32, load_pair, store32
 from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
 _RIM = 3  # columns and rows added: one before, two after, so that the last tap of the last pixel exists
 _SPAN = 1024  # pixels
-_WIDE = 64  # pixels; in wider rows it pays to look where the source begins and ends
 _PAIR = np.uint32(0x00FF00FF)  # every other channel, 16 bits apart
 _HALF = np.uint32(0x00800080)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def outside(i: int, n: int, border: int) -> int:
     """Index inside 0 … n - 1 that a border mode puts at i, at most one image outside."""
     if 0 <= i < n:
@@ -35,7 +34,7 @@ def outside(i: int, n: int, border: int) -> int:
     return min(max(i, 0), n - 1)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def pack(source: U8, first: int, border: int, fill: U8, packed: U32) -> None:
     """Channels first … first + 3 of (H, W, C) into uint32 (H + 3, W + 3), with a rim."""
     height, width, channels = source.shape
@@ -68,7 +67,7 @@ def pack(source: U8, first: int, border: int, fill: U8, packed: U32) -> None:
             _rim(packed, y, -1, width + _RIM - 1, height, width, border, filled)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _one_by_one(source: U8, y: int, x: int, first: int, count: int) -> int:
     value = np.uint32(0)
     for c in range(count):
@@ -76,7 +75,7 @@ def _one_by_one(source: U8, y: int, x: int, first: int, count: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _rim(packed: U32, y: int, start: int, stop: int, height: int, width: int, border: int, filled: int) -> None:
     for x in range(start, stop):
         if border == _CONSTANT:
@@ -85,7 +84,7 @@ def _rim(packed: U32, y: int, start: int, stop: int, height: int, width: int, bo
             packed[y + 1, x + 1] = packed[outside(y, height, border) + 1, outside(x, width, border) + 1]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _fold(coordinates: F32, n: int, border: int) -> None:
     """Bring a row of coordinates into -1 … n by the border mode, in place; not a number comes to the low end."""
     low, high = np.float32(-1), np.float32(n)
@@ -110,7 +109,7 @@ def _fold(coordinates: F32, n: int, border: int) -> None:
         coordinates[x] = c if c < high else high
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mix(a: int, b: int, weight: int) -> int:
     """Two channels at a time: a and b in the ratio 256 - weight to weight, rounded."""
     left = np.uint32(a * np.uint32(np.uint32(256) - weight))
@@ -118,7 +117,7 @@ def _mix(a: int, b: int, weight: int) -> int:
     return np.uint32(np.uint32(both >> np.uint32(8)) & _PAIR)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _coordinates(inverse: F64, y: int, sx: F32, sy: F32) -> None:
     """Where the pixels of row y come from."""
     if inverse[2, 0] == 0 and inverse[2, 1] == 0:
@@ -138,16 +137,15 @@ def _coordinates(inverse: F64, y: int, sx: F32, sy: F32) -> None:
             sy[x] = np.float32((inverse[1, 0] * x + left) * far)
 
 
-@njit(cache=True, nogil=True)
-def _taps(sx: F32, sy: F32, stride: int, offset: float, nearest: bool, at: U32, fx: U32, fy: U32) -> None:
+@inner
+def _taps(sx: F32, sy: F32, stride: int, nearest: bool, at: U32, fx: U32, fy: U32) -> None:
     """Offsets of the upper left taps in rows of `stride` pixels, and the weights of the right and lower ones.
 
     Args:
-        sx, sy: float32, coordinates that are at least -offset.
-        offset: where pixel 0 lies: 1 with a rim, else 0.
+        sx, sy: float32, coordinates that are at least -1: pixel 0 lies behind a rim of one.
     """
     scale, half, byte, eight = np.float32(256.0), np.float32(0.5), np.uint32(255), np.uint32(8)
-    rim, wide = np.float32(offset), np.uint32(stride)
+    rim, wide = np.float32(1), np.uint32(stride)
     if nearest:
         # The whole part of x + 1/2 in fixed point, so that no weight remains.
         for x in range(len(sx)):
@@ -165,27 +163,7 @@ def _taps(sx: F32, sy: F32, stride: int, offset: float, nearest: bool, at: U32, 
         fy[x] = ty & byte
 
 
-@njit(cache=True, nogil=True)
-def _between(coordinates: F32, slope: float, low: float, high: float, start: int, stop: int) -> tuple[int, int]:
-    """The part of start … stop where a row of coordinates, monotonic with `slope`, lies strictly between two bounds."""
-    bottom, top = np.float32(low), np.float32(high)
-    if start < stop and slope != 0:
-        one = start + (bottom - coordinates[start]) / slope
-        other = start + (top - coordinates[start]) / slope
-        first = np.int64(min(max(min(one, other), start), stop))
-        last = np.int64(min(max(one, other, start), stop))
-    else:
-        first, last = start, stop
-    # The guess may be off by the rounding of a coordinate: from a little outside it comes in step by step.
-    first, last = max(start, first - 2), min(stop, last + 3)
-    while first < last and not bottom < coordinates[first] < top:
-        first += 1
-    while last > first and not bottom < coordinates[last - 1] < top:
-        last -= 1
-    return first, last
-
-
-@njit(cache=True, nogil=True)
+@inner
 def warp(
     source: U8,
     target: U8,
@@ -212,19 +190,11 @@ def warp(
     """
     if _on_the_grid(inverse) and (border == _CONSTANT or _within(inverse, source, target)):
         _shift(source, target, inverse, fill)
-    elif _direct(source, target, inverse, border):
-        _warp_rgb(source, target, inverse, fill, nearest, scratch, pairs, coordinates)
     else:
         _warp_packed(source, target, inverse, border, fill, nearest, packed, scratch, pairs, coordinates)
 
 
-@njit(cache=True, nogil=True)
-def _direct(source: U8, target: U8, inverse: F64, border: int) -> bool:
-    is_affine = inverse[2, 0] == 0 and inverse[2, 1] == 0
-    return source.shape[2] == 3 and target.shape[1] > _WIDE and border == _CONSTANT and is_affine
-
-
-@njit(cache=True, nogil=True)
+@inner
 def _on_the_grid(inverse: F64) -> bool:
     """Whether pixels come to lie on pixels without turning: flips, crops, shifts."""
     return (
@@ -234,7 +204,7 @@ def _on_the_grid(inverse: F64) -> bool:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _within(inverse: F64, source: U8, target: U8) -> bool:
     """Whether a flip, crop or shift reads no pixel outside the source."""
     for axis in range(2):
@@ -245,7 +215,7 @@ def _within(inverse: F64, source: U8, target: U8) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
     height, width, channels = target.shape
     step, first = np.int64(inverse[0, 0]), np.int64(inverse[0, 2])
@@ -279,7 +249,7 @@ def _shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
                     target[y, x, c] = source[sy, first - x, c]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _fill_span(target: U8, y: int, left: int, right: int, fill: U8) -> None:
     channels = target.shape[2]
     span = target[y, left:right].reshape(-1)
@@ -289,83 +259,7 @@ def _fill_span(target: U8, y: int, left: int, right: int, fill: U8) -> None:
             span[i] = level
 
 
-@njit(cache=True, nogil=True)
-def _warp_rgb(
-    source: U8, target: U8, inverse: F64, fill: U8, nearest: bool, scratch: U32, pairs: U64, coordinates: F32
-) -> None:
-    """Affine on three channels with a constant border: taps come from the bytes of the source where all lie inside."""
-    height, width, _ = target.shape
-    source_height, source_width, _ = source.shape
-    flat, out = source.reshape(-1), target.reshape(-1)
-    three, stride = np.uint64(3), np.uint64(3 * source_width)
-    byte, bits, eight, sixteen = np.uint32(255), np.uint64(24), np.uint32(8), np.uint32(16)
-    high, high8, half = np.uint32(0x00FF0000), np.uint32(0xFF00), np.uint32(128)
-    # Eight bytes are read where six are wanted: the lower taps keep the distance of a row from the end of the memory,
-    # or of two where the nearest pixel may be a row further down.
-    lowest = source_height - (3 if nearest else 2)
-    sx, sy = coordinates[0, :width], coordinates[1, :width]
-    ax, ay = inverse[0, 0], inverse[1, 0]
-    for y in range(height):
-        _coordinates(inverse, y, sx, sy)
-        begin, end = _between(sx, ax, -1.0, source_width, 0, width)
-        begin, end = _between(sy, ay, -1.0, source_height, begin, end)
-        # The last 1/256 before a pixel rounds up to it: the bounds keep that distance.
-        left, right = _between(sx, ax, 0.0, source_width - 1.01, begin, end)
-        left, right = _between(sy, ay, 0.0, lowest - 0.01, left, right)
-        _fill_span(target, y, 0, begin, fill)
-        _edge_span(source, target, y, begin, left, sx, sy, fill, nearest)
-        _edge_span(source, target, y, right, end, sx, sy, fill, nearest)
-        _fill_span(target, y, end, width, fill)
-        at, fx, fy, row = scratch[0, left:right], scratch[1, left:right], scratch[2, left:right], scratch[3, left:right]
-        top, bottom = pairs[0, left:right], pairs[1, left:right]
-        _taps(sx[left:right], sy[left:right], source_width, 0.0, nearest, at, fx, fy)
-        for x in range(len(at)):
-            first = np.uint64(at[x]) * three
-            top[x] = load64(flat, first)
-            bottom[x] = load64(flat, first + stride)
-        for x in range(len(at)):
-            t, b = top[x], bottom[x]
-            right_t, right_b = np.uint32(t >> bits), np.uint32(b >> bits)
-            left_t, left_b = np.uint32(t), np.uint32(b)
-            even = _mix(
-                _mix(left_t & _PAIR, right_t & _PAIR, fx[x]), _mix(left_b & _PAIR, right_b & _PAIR, fx[x]), fy[x]
-            )
-            # The channel in the middle: the upper and the lower row are blended at once.
-            both = _mix(
-                ((left_t >> eight) & byte) | np.uint32((left_b << eight) & high),
-                ((right_t >> eight) & byte) | np.uint32((right_b << eight) & high),
-                fx[x],
-            )
-            odd = np.uint32((both & byte) * np.uint32(np.uint32(256) - fy[x])) + np.uint32((both >> sixteen) * fy[x])
-            row[x] = even | (np.uint32(odd + half) & high8)
-        if left < right:
-            _store_pixels(row, out, (y * width + left) * 3)
-
-
-@njit(cache=True, nogil=True)
-def _edge_span(
-    source: U8, target: U8, y: int, left: int, right: int, xs: F32, ys: F32, fill: U8, nearest: bool
-) -> None:
-    """Pixels left … right of row y at the edge of the source, one by one."""
-    height, width, _ = source.shape
-    for x in range(left, right):
-        # The arithmetic of `_taps` and `_mix`, so that it does not matter which of the paths a pixel takes.
-        tx = np.int32((xs[x] + np.float32(1)) * np.float32(256) + np.float32(0.5))
-        ty = np.int32((ys[x] + np.float32(1)) * np.float32(256) + np.float32(0.5))
-        if nearest:
-            tx, ty = (tx + 128) & ~255, (ty + 128) & ~255
-        x0, y0, fx, fy = (tx >> 8) - 1, (ty >> 8) - 1, tx & 255, ty & 255
-        for c in range(3):
-            a = source[y0, x0, c] if 0 <= y0 < height and 0 <= x0 < width else fill[c]
-            b = source[y0, x0 + 1, c] if 0 <= y0 < height and -1 <= x0 < width - 1 else fill[c]
-            d = source[y0 + 1, x0, c] if -1 <= y0 < height - 1 and 0 <= x0 < width else fill[c]
-            e = source[y0 + 1, x0 + 1, c] if -1 <= y0 < height - 1 and -1 <= x0 < width - 1 else fill[c]
-            above = (np.int64(a) * (256 - fx) + np.int64(b) * fx + 128) >> 8
-            below = (np.int64(d) * (256 - fx) + np.int64(e) * fx + 128) >> 8
-            target[y, x, c] = (above * (256 - fy) + below * fy + 128) >> 8
-
-
-@njit(cache=True, nogil=True)
+@inner
 def _warp_packed(
     source: U8,
     target: U8,
@@ -394,7 +288,7 @@ def _warp_packed(
             top, bottom = pairs[0, :many], pairs[1, :many]
             _fold(sx, source.shape[1], border)
             _fold(sy, source.shape[0], border)
-            _taps(sx, sy, source.shape[1] + _RIM, 1.0, nearest, at, fx, fy)
+            _taps(sx, sy, source.shape[1] + _RIM, nearest, at, fx, fy)
             for x in range(many):
                 index = np.uint64(at[x])
                 top[x] = load_pair(flat, index)
@@ -402,6 +296,9 @@ def _warp_packed(
             if count == 1:
                 for x in range(many):
                     row[x] = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(0))
+            elif count <= 3:
+                for x in range(many):
+                    row[x] = _blend_three(top[x], bottom[x], fx[x], fy[x])
             else:
                 for x in range(many):
                     even = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(0))
@@ -417,13 +314,13 @@ def _warp_packed(
                         out[begin + x * channels + c] = np.uint8((row[x] >> shift) & np.uint32(255))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def span_rows(width: int) -> int:
     """How many rows are worked on at once: what one does for a row of eight pixels costs more than the pixels."""
     return max(1, _SPAN // width)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _blend(top: int, bottom: int, fx: int, fy: int, shift: int) -> int:
     """Channels 0 and 2 (shift 0) or 1 and 3 (shift 8) of four taps, 16 bits apart."""
     t, b = top >> shift, bottom >> shift
@@ -433,7 +330,21 @@ def _blend(top: int, bottom: int, fx: int, fy: int, shift: int) -> int:
     return _mix(above, below, fy)
 
 
-@njit(cache=True, nogil=True)
+@inner
+def _blend_three(top: int, bottom: int, fx: int, fy: int) -> int:
+    """Channels 0, 1 and 2 of four taps: of the one in the middle, the upper and the lower row are blended at once."""
+    high, byte, eight, sixteen = np.uint64(32), np.uint32(255), np.uint32(8), np.uint32(16)
+    left_t, right_t = np.uint32(top), np.uint32(top >> high)
+    left_b, right_b = np.uint32(bottom), np.uint32(bottom >> high)
+    even = _mix(_mix(left_t & _PAIR, right_t & _PAIR, fx), _mix(left_b & _PAIR, right_b & _PAIR, fx), fy)
+    left = ((left_t >> eight) & byte) | np.uint32((left_b << eight) & np.uint32(0x00FF0000))
+    right = ((right_t >> eight) & byte) | np.uint32((right_b << eight) & np.uint32(0x00FF0000))
+    both = _mix(left, right, fx)
+    odd = np.uint32((both & byte) * np.uint32(np.uint32(256) - fy)) + np.uint32((both >> sixteen) * fy)
+    return even | np.uint32(np.uint32(odd + np.uint32(128)) & np.uint32(0xFF00))
+
+
+@inner
 def _store_pixels(row: U32, flat: U8, start: int) -> None:
     """Pixels of three bytes by stores of four: the next one corrects the fourth, which the last must not write."""
     last = len(row) - 1
