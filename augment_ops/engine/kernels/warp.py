@@ -59,12 +59,16 @@ def pack(source: U8, first: int, border: int, fill: U8, packed: U32) -> None:
     filled = np.uint32(0)
     for c in range(count):
         filled |= np.uint32(fill[first + c]) << np.uint32(8 * c)
-    for y in range(-1, height + _RIM - 1):
-        if 0 <= y < height:
-            _rim(packed, y, -1, 0, height, width, border, filled)
-            _rim(packed, y, width, width + _RIM - 1, height, width, border, filled)
+    for y in range(height + _RIM):
+        row, inside = packed[y], 1 <= y <= height
+        if border == _CONSTANT:
+            for x in range(0 if inside else width + _RIM):
+                row[x] = filled
+            row[0] = row[width + 1] = row[width + 2] = filled
         else:
-            _rim(packed, y, -1, width + _RIM - 1, height, width, border, filled)
+            for x in range(width + _RIM):
+                if not (inside and 1 <= x <= width):
+                    row[x] = packed[outside(y - 1, height, border) + 1, outside(x - 1, width, border) + 1]
 
 
 @inner
@@ -73,15 +77,6 @@ def _one_by_one(source: U8, y: int, x: int, first: int, count: int) -> int:
     for c in range(count):
         value |= np.uint32(source[y, x, first + c]) << np.uint32(8 * c)
     return value
-
-
-@inner
-def _rim(packed: U32, y: int, start: int, stop: int, height: int, width: int, border: int, filled: int) -> None:
-    for x in range(start, stop):
-        if border == _CONSTANT:
-            packed[y + 1, x + 1] = filled
-        else:
-            packed[y + 1, x + 1] = packed[outside(y, height, border) + 1, outside(x, width, border) + 1]
 
 
 @inner
