@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from augment_ops.engine.image import colour, geometry, holes, neighbours, noise
+from augment_ops.engine.image import colour, framing, geometry, holes, neighbours, noise
 from augment_ops.engine.image.colour import Colour
 from augment_ops.engine.image.geometry import Geometry, Size
 from augment_ops.engine.image.holes import Holes
@@ -42,6 +42,7 @@ Operation = Geometry | Colour | Noise | Holes | Convolution | Mix | None
 
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     **geometry.BUILDERS,
+    **framing.BUILDERS,
     **colour.BUILDERS,
     **noise.BUILDERS,
     **holes.BUILDERS,

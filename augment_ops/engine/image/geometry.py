@@ -25,7 +25,6 @@ NEAREST, LINEAR = 0, 1  # OpenCV's numbers, which policies use
 CONSTANT = 0
 _BORDERS = (0, 1, 2, 3, 4)  # constant, replicate, reflect, wrap, reflect without the edge (OpenCV's numbers)
 _PERSPECTIVE_LIMIT = 0.32  # of a side; albumentations folds larger jitters back
-_RESIZED_CROP_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,6 @@ class Border:
     mode: int
     fill: tuple[float, ...]
     interpolation: int
-
-
-# Of resizes, which read at most half a pixel beyond the edge and repeat it.
-_EDGE, _MASK_EDGE = Border(1, (0.0,), LINEAR), Border(1, (0.0,), NEAREST)
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ def d4(values: Mapping[str, Any]) -> Geometry:
 
 def affine(values: Mapping[str, Any]) -> Geometry | None:
     """Affine. Draws: translation x, y; shear x, y; scale x, y and, for `balanced_scale`, side x, y; angle."""
-    border = _border(values)
+    border = border_of(values)
     scale, shear = values["scale"], values["shear"]
     if border is None or values["fit_output"] or min(scale["x"][0], scale["y"][0]) <= 0:
         return None
@@ -124,7 +119,7 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
         )  # fmt: skip
         return moved
 
-    return Geometry(9, matrices, _same, border, _mask_border(values))
+    return Geometry(9, matrices, _same, border, mask_border_of(values))
 
 
 def shift_scale_rotate(values: Mapping[str, Any]) -> Geometry | None:
@@ -147,7 +142,7 @@ def shift_scale_rotate(values: Mapping[str, Any]) -> Geometry | None:
 
 def rotate(values: Mapping[str, Any]) -> Geometry | None:
     """Rotate about the centre. Draws: angle."""
-    border = _border(values)
+    border = border_of(values)
     if border is None or values["crop_border"]:
         return None
 
@@ -156,12 +151,12 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
         turned: Matrices = kernels.affine(*size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
         return turned
 
-    return Geometry(1, matrices, _same, border, _mask_border(values))
+    return Geometry(1, matrices, _same, border, mask_border_of(values))
 
 
 def perspective(values: Mapping[str, Any]) -> Geometry | None:
     """Perspective that keeps the size. Draws: scale; then 8 normal jitters of the corners, two uniforms each."""
-    border = _border(values)
+    border = border_of(values)
     if border is None or values["fit_output"] or not values["keep_size"]:
         return None
 
@@ -186,104 +181,7 @@ def perspective(values: Mapping[str, Any]) -> Geometry | None:
         product: Matrices = back @ forward
         return product
 
-    return Geometry(17, matrices, _same, border, _mask_border(values))
-
-
-def random_crop(values: Mapping[str, Any]) -> Geometry | None:
-    """RandomCrop without padding. Draws: top, left."""
-    if values["pad_if_needed"]:
-        return None
-    target = (int(values["height"]), int(values["width"]))
-
-    def matrices(u: Uniforms, size: Size) -> Matrices:
-        _fits(size, target, "RandomCrop")
-        top = ((size[0] - target[0] + 1) * u[:, 0]).astype(np.int64)
-        left = ((size[1] - target[1] + 1) * u[:, 1]).astype(np.int64)
-        return _shifts(-left.astype(float), -top.astype(float))
-
-    return Geometry(2, matrices, lambda size: target, crops=True)
-
-
-def center_crop(values: Mapping[str, Any]) -> Geometry | None:
-    """CenterCrop without padding."""
-    if values["pad_if_needed"]:
-        return None
-    target = (int(values["height"]), int(values["width"]))
-
-    def matrices(u: Uniforms, size: Size) -> Matrices:
-        _fits(size, target, "CenterCrop")
-        top, left = (size[0] - target[0]) // 2, (size[1] - target[1]) // 2
-        return _shifts(np.full(len(u), -float(left)), np.full(len(u), -float(top)))
-
-    return Geometry(0, matrices, lambda size: target, crops=True)
-
-
-def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
-    """RandomResizedCrop. Draws: ten tries of (area, aspect), then top, left.
-
-    Source: Szegedy et al. 2015, arXiv:1409.4842; albumentations takes the first try that fits, else the centre.
-    """
-    ratio = values["ratio"]
-    if values["interpolation"] != LINEAR or values["area_for_downscale"] is not None or ratio[0] <= 0:
-        return None
-    target = (int(values["size"][0]), int(values["size"][1]))
-
-    def matrices(u: Uniforms, size: Size) -> Matrices:
-        height, width = size
-        area = between(u[:, 0:20:2], values["scale"]) * (height * width)
-        aspect = np.exp(between(u[:, 1:20:2], (np.log(ratio[0]), np.log(ratio[1]))))
-        widths, heights = np.rint(np.sqrt(area * aspect)), np.rint(np.sqrt(area / aspect))
-        fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
-        first = fits.argmax(axis=1)
-        row = np.arange(len(u))
-        found = fits[row, first]
-        whole_h, whole_w = _centre_crop_size(size, ratio)
-        crop_w = np.where(found, widths[row, first], whole_w)
-        crop_h = np.where(found, heights[row, first], whole_h)
-        top = np.where(found, np.trunc((height - crop_h + 1) * u[:, 20]), (height - crop_h) // 2)
-        left = np.where(found, np.trunc((width - crop_w + 1) * u[:, 21]), (width - crop_w) // 2)
-        return _resizes(crop_w, crop_h, target) @ _shifts(-left, -top)
-
-    # A resize reads at most half a pixel beyond the crop; OpenCV repeats the crop's edge there. Here the pixel beyond
-    # is read where the image has one, and only the image's own edge is repeated.
-    return Geometry(
-        22, matrices, lambda size: target, Border(1, (0.0,), LINEAR), Border(1, (0.0,), NEAREST), crops=True
-    )
-
-
-def resize(values: Mapping[str, Any]) -> Geometry | None:
-    """Resize, bilinear, as OpenCV does it: pixel areas match, not centres; no smoothing when it shrinks."""
-    if values["interpolation"] != LINEAR or values["area_for_downscale"] is not None:
-        return None
-    target = (int(values["height"]), int(values["width"]))
-
-    def matrices(u: Uniforms, size: Size) -> Matrices:
-        return _resizes(np.full(len(u), float(size[1])), np.full(len(u), float(size[0])), target)
-
-    return Geometry(0, matrices, lambda size: target, _EDGE, _MASK_EDGE)
-
-
-def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
-    """PadIfNeeded. Draws: above, left (for `position: random`)."""
-    border = _border({**values, "interpolation": LINEAR})
-    if border is None:
-        return None
-
-    def size_of(size: Size) -> Size:
-        (top, bottom), (left, right) = _paddings(values, size)
-        return size[0] + top + bottom, size[1] + left + right
-
-    def matrices(u: Uniforms, size: Size) -> Matrices:
-        (top, bottom), (left, right) = _paddings(values, size)
-        rows, columns = top + bottom, left + right
-        position = values["position"]
-        if position == "random":
-            return _shifts(integers(u[:, 1], 0, columns).astype(float), integers(u[:, 0], 0, rows).astype(float))
-        above = {"center": top, "top": 0, "bottom": rows}[position.partition("_")[0]]
-        beside = {"center": left, "left": 0, "right": columns, "": left}[position.partition("_")[2]]
-        return _shifts(np.full(len(u), float(beside)), np.full(len(u), float(above)))
-
-    return Geometry(2, matrices, size_of, border, _mask_border({**values, "mask_interpolation": NEAREST}), pads=True)
+    return Geometry(17, matrices, _same, border, mask_border_of(values))
 
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
@@ -296,11 +194,6 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
     "ShiftScaleRotate": shift_scale_rotate,
     "Rotate": rotate,
     "Perspective": perspective,
-    "RandomCrop": random_crop,
-    "CenterCrop": center_crop,
-    "RandomResizedCrop": random_resized_crop,
-    "Resize": resize,
-    "PadIfNeeded": pad_if_needed,
 }
 
 
@@ -343,20 +236,6 @@ def _scales(
     return between(u, (1.0, high)) if high > 1 else np.ones_like(u)
 
 
-def _shifts(x: NDArray[np.float64], y: NDArray[np.float64]) -> Matrices:
-    result: Matrices = kernels.identities(len(x))
-    result[:, 0, 2], result[:, 1, 2] = x, y
-    return result
-
-
-def _resizes(width: NDArray[np.float64], height: NDArray[np.float64], target: Size) -> Matrices:
-    result: Matrices = kernels.identities(len(width))
-    factor_x, factor_y = target[1] / width, target[0] / height
-    result[:, 0, 0], result[:, 1, 1] = factor_x, factor_y
-    result[:, 0, 2], result[:, 1, 2] = factor_x / 2 - 0.5, factor_y / 2 - 0.5
-    return result
-
-
 def _homography(source: NDArray[np.float64], target: NDArray[np.float64]) -> Matrices:
     """The projective maps that take four points to four points, each (N, 4, 2)."""
     n = len(source)
@@ -386,27 +265,7 @@ def _sides(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return sides
 
 
-def _centre_crop_size(size: Size, ratio: tuple[float, float]) -> Size:
-    height, width = size
-    if width / height < ratio[0]:
-        return round(width / ratio[0]), width
-    if width / height > ratio[1]:
-        return height, round(height * ratio[1])
-    return height, width
-
-
-def _paddings(values: Mapping[str, Any], size: Size) -> tuple[tuple[int, int], tuple[int, int]]:
-    def one(length: int, least: int | None, divisor: int | None) -> tuple[int, int]:
-        missing = max(0, least - length) if least is not None else -length % (divisor or 1)
-        return missing // 2, missing - missing // 2
-
-    return (
-        one(size[0], values["min_height"], values["pad_height_divisor"]),
-        one(size[1], values["min_width"], values["pad_width_divisor"]),
-    )
-
-
-def _mask_border(values: Mapping[str, Any]) -> Border:
+def mask_border_of(values: Mapping[str, Any]) -> Border:
     """What lies outside a mask: never interpolated unless the policy says so."""
     linear = values["mask_interpolation"] == LINEAR
     return Border(values["border_mode"], _fill(values["fill_mask"]), LINEAR if linear else NEAREST)
@@ -416,7 +275,8 @@ def _fill(value: Any) -> tuple[float, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (float(value),)
 
 
-def _border(values: Mapping[str, Any]) -> Border | None:
+def border_of(values: Mapping[str, Any]) -> Border | None:
+    """What lies outside an image; None for an interpolation that is not compiled."""
     if values["interpolation"] not in (NEAREST, LINEAR) or values["border_mode"] not in _BORDERS:
         return None
     fill = values["fill"]
@@ -436,13 +296,3 @@ def _square(size: Size, name: str) -> Size:
             "use flips for images that are not square, or resize them when the data set is read (--image-size)",
         )
     return size
-
-
-def _fits(size: Size, target: Size, name: str) -> None:
-    if target[0] > size[0] or target[1] > size[1]:
-        raise TransformError(
-            name,
-            f"a crop of {target[0]}x{target[1]} from images of {size[0]}x{size[1]}",
-            "a crop no larger than the image",
-            "put PadIfNeeded before it, or make the crop smaller",
-        )

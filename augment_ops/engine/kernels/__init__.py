@@ -15,7 +15,10 @@ from pathlib import Path
 import numba
 
 _HERE = Path(__file__).parent
-_LOOPS = ("compiled", "philox", "memory", "colour", "warp", "convolution", "noise", "holes", "matrices", "fused")
+_LOOPS = (
+    "compiled", "philox", "memory", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise", "holes",
+    "matrices", "fused",
+)  # fmt: skip
 
 
 def _cache_folder() -> Path:

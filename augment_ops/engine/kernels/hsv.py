@@ -1,0 +1,91 @@
+"""Shifts of hue, saturation and value, with OpenCV's 8-bit conversions (hue of 180)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.types import I32, U8
+
+_RUN = 4096  # pixels that are worked on at a time
+_HSV_SHIFT = 12  # OpenCV's fixed point of 8-bit HSV
+
+
+@inner
+def shift_hsv(pixels: U8, hue: float, saturation: float, value: float) -> None:
+    """Shift hue (of 180), saturation and value; grey images change in value alone.
+
+    In simple loops over planes, without branches, so that they vectorise.
+    """
+    if pixels.shape[1] == 1:
+        for i in range(pixels.shape[0]):
+            pixels[i, 0] = _plus(pixels[i, 0], value)
+        return
+    hues, inverse_v, inverse_d = np.empty(256, np.int32), np.zeros(256, np.int32), np.zeros(256, np.int32)
+    for v in range(256):
+        hues[v] = np.int32(np.int64((v + hue) % 180)) if hue != 0 else v
+    for v in range(1, 256):
+        inverse_v[v] = np.int32(np.rint((255 << _HSV_SHIFT) / v))
+        inverse_d[v] = np.int32(np.rint((180 << _HSV_SHIFT) / (6.0 * v)))
+    more_s, more_v = np.int32(saturation), np.int32(value)
+    h, s, v = np.empty(_RUN, np.int32), np.empty(_RUN, np.int32), np.empty(_RUN, np.int32)
+    for start in range(0, pixels.shape[0], _RUN):
+        part = pixels[start : start + _RUN]
+        _to_hsv(part, inverse_v, inverse_d, h, s, v)
+        for i in range(len(part)):
+            h[i] = hues[h[i]]
+            more = s[i] + more_s if s[i] != 0 else 0
+            s[i] = min(max(more, 0), 255)
+            v[i] = min(max(v[i] + more_v, 0), 255)
+        _to_rgb(part, h, s, v)
+
+
+@inner
+def _plus(level: int, shift: float) -> int:
+    """Albumentations' addition of a number to a uint8 image: the fraction of the number is dropped first."""
+    return min(max(np.int64(level) + np.int64(shift), 0), 255)
+
+
+@inner
+def _to_hsv(pixels: U8, inverse_v: I32, inverse_d: I32, h: I32, s: I32, v: I32) -> None:
+    """OpenCV's 8-bit RGB to HSV, hue of 180."""
+    half, shift = np.int32(1 << (_HSV_SHIFT - 1)), np.int32(_HSV_SHIFT)
+    for i in range(len(pixels)):
+        r, g, b = np.int32(pixels[i, 0]), np.int32(pixels[i, 1]), np.int32(pixels[i, 2])
+        high = r if r > g else g
+        high = high if high > b else b
+        low = r if r < g else g
+        low = low if low < b else b
+        spread = np.int32(high - low)
+        turn = np.int32(r - g + 4 * spread)
+        turn = np.int32(b - r + 2 * spread) if high == g else turn
+        turn = np.int32(g - b) if high == r else turn
+        v[i] = high
+        s[i] = spread
+        h[i] = turn
+    for i in range(len(pixels)):
+        spread = s[i]
+        turn = np.int32(np.int32(np.int32(h[i] * inverse_d[spread]) + half) >> shift)
+        h[i] = turn + np.int32(180) if turn < 0 else turn
+        s[i] = np.int32(np.int32(np.int32(spread * inverse_v[v[i]]) + half) >> shift)
+
+
+@inner
+def _to_rgb(pixels: U8, hues: I32, saturations: I32, values: I32) -> None:
+    """OpenCV's 8-bit HSV to RGB, in float32 as there."""
+    one, zero, most = np.float32(1), np.float32(0), np.float32(255)
+    for i in range(len(pixels)):
+        h = np.float32(hues[i]) * np.float32(6.0 / 180.0)
+        s = np.float32(saturations[i]) * np.float32(1.0 / 255.0)
+        v = np.float32(values[i]) * np.float32(1.0 / 255.0)
+        sector = np.int32(h)
+        f = h - np.float32(sector)
+        sector = sector - np.int32(6) if sector >= 6 else sector
+        p, q, t = v * (one - s), v * (one - s * f), v * (one - s * (one - f))
+        r = v if sector in (0, 5) else q if sector == 1 else t if sector == 4 else p
+        g = v if sector in (1, 2) else t if sector == 0 else q if sector == 3 else p
+        b = v if sector in (3, 4) else t if sector == 2 else q if sector == 5 else p
+        for c, level in ((0, r), (1, g), (2, b)):
+            scaled = np.rint(level * most)
+            scaled = scaled if scaled > zero else zero
+            pixels[i, c] = np.uint8(np.int32(scaled if scaled < most else most))
