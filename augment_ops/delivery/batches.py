@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.delivery.mixing import Mixed
 from augment_ops.engine.key import generator, sample_key
 
 # Batches ready ahead of the trainer: 2 hide one slow batch, more than 4 only cost memory.
@@ -24,12 +25,14 @@ class Batch:
         labels: int64 (N,).
         rows: int64 (N,), positions in the training split.
         augment_s: time that augmenting this batch took, in the thread or process that did it.
+        mixed: the mixtures that `images` are, with soft labels and both parents; None where samples are not mixed.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     rows: NDArray[np.int64]
     augment_s: float
+    mixed: Mixed | None = None
 
 
 class BatchSource(Protocol):

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows
+from augment_ops.delivery.mixing import Mixing, mix
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import AugmentOpsError
+from augment_ops.errors import AugmentOpsError, InputError
 
 Request = tuple[int, NDArray[np.int64]]
 
@@ -37,6 +38,8 @@ class OnlineBatches:
         seed: decides the order of the epochs.
         workers: threads or processes that augment; 0 augments when the trainer asks.
         kind: what the workers are; `auto` takes threads unless the policy goes through albumentations.
+        mixing: MixUp or CutMix after the augmentation; needs an augmenter.
+        classes: number of classes, of the soft labels of mixtures; by default as many as `labels` name.
     """
 
     def __init__(
@@ -50,11 +53,18 @@ class OnlineBatches:
         batch_size: int,
         workers: int,
         kind: Literal["auto", "threads", "processes"] = "auto",
+        mixing: Mixing | None = None,
+        classes: int | None = None,
     ) -> None:
+        if mixing is not None and augmenter is None:
+            raise InputError(
+                "mixing", "no augmenter", "an augmenter, whose keys it uses", "give a policy, digits-none for none"
+            )
         self._n = len(labels)
         self._seed = seed
         self._batch_size = batch_size
-        answer = _Answers(images, labels, SampleIds.of(ids), augmenter)
+        known = int(labels.max(initial=0)) + 1 if classes is None else classes
+        answer = _Answers(images, labels, SampleIds.of(ids), augmenter, mixing, known)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.plan.uses_albumentations else "threads"
         self._workers: _Workers
@@ -87,21 +97,33 @@ class _Answers:
     """
 
     def __init__(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int64], ids: SampleIds, augmenter: Augmenter | None
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        ids: SampleIds,
+        augmenter: Augmenter | None,
+        mixing: Mixing | None,
+        classes: int,
     ) -> None:
         self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter
+        self._mixing, self._classes = mixing, classes
 
     def __getitem__(self, request: Request) -> Batch | AugmentOpsError:  # what makes it a Dataset to torch
         epoch, rows = request
-        images = np.ascontiguousarray(self._images[rows])
         if self._augmenter is None:
-            return Batch(images, self._labels[rows], rows, 0.0)
-        started = time.perf_counter()
+            return Batch(np.ascontiguousarray(self._images[rows]), self._labels[rows], rows, 0.0)
+        started, mixed = time.perf_counter(), None
         try:
-            images = self._augmenter(images, self._ids[rows], epoch)
+            if self._mixing is None:
+                images = self._augmenter(np.ascontiguousarray(self._images[rows]), self._ids[rows], epoch)
+            else:
+                mixed = mix(
+                    self._mixing, self._augmenter, self._images, self._labels, self._ids, rows, epoch, self._classes
+                )
+                images = mixed.images
         except AugmentOpsError as error:
             return error
-        return Batch(images, self._labels[rows], rows, time.perf_counter() - started)
+        return Batch(images, self._labels[rows], rows, time.perf_counter() - started, mixed)
 
 
 Answer = Batch | AugmentOpsError

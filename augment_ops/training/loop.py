@@ -153,8 +153,9 @@ def _one_epoch(
     loss_sum, correct, n = 0.0, 0, 0
     for step, batch in enumerate(batches):
         labels = torch.from_numpy(batch.labels)
+        wanted = labels if batch.mixed is None else torch.from_numpy(batch.mixed.labels)
         try:
-            logits, value = _step(model, torch.from_numpy(batch.images), labels, optimizer)
+            logits, value = _step(model, torch.from_numpy(batch.images), wanted, optimizer)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise TrainingError(
                 f"training, epoch {epoch}, batch {step}",

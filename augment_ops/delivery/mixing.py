@@ -1,0 +1,132 @@
+"""MixUp and CutMix: every sample with a partner of its own, a function of its key and not of its batch.
+
+The partner is a row of the whole split, drawn from the sample's key, and comes augmented under its own key of the same
+epoch. So the mixture of a sample is the same in any batch, and both parents are known.
+
+Sources: MixUp, Zhang et al. 2017, arXiv:1710.09412; CutMix, Yun et al. 2019, arXiv:1905.04899.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.errors import InputError
+
+_STREAM = 1 << 40  # a transform index that no policy reaches
+_DRAWS = 5  # applies, partner, weight, and the centre of CutMix's box
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How samples are mixed.
+
+    Attributes:
+        kind: `mixup` blends two images, `cutmix` pastes a box of one into the other.
+        alpha: of the Beta distribution that the weight comes from, symmetric; 1 is uniform.
+        p: share of the samples that are mixed.
+    """
+
+    kind: Literal["mixup", "cutmix"]
+    alpha: float = 1.0
+    p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("mixup", "cutmix") or not self.alpha > 0 or not 0 <= self.p <= 1:
+            raise InputError(
+                "mixing",
+                f"{self.kind!r}, alpha {self.alpha}, p {self.p}",
+                "mixup or cutmix, alpha above 0, p from 0 to 1",
+                "correct the value",
+            )
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Mixed samples.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        labels: float32 (N, K), the shares of the classes, summing to 1.
+        partners: int64 (N,), the row of the other parent; the sample's own where it was not mixed.
+        weights: float64 (N,), the sample's own share, 1 where it was not mixed.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.float32]
+    partners: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+def mix(
+    mixing: Mixing,
+    augmenter: Augmenter,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    ids: SampleIds,
+    rows: NDArray[np.int64],
+    epoch: int,
+    classes: int,
+) -> Mixed:
+    """Augment and mix some rows of a split.
+
+    Args:
+        images: uint8 (M, H, W, C), the split; labels: int64 (M,); ids: of the M samples.
+        rows: int64 (N,), distinct.
+        classes: K, of the soft labels.
+    """
+    keys = philox.derive(sample_key(augmenter.policy.digest, augmenter.seed, epoch), ids[rows].words)
+    u = philox.uniforms(keys, _STREAM, philox.PARAMETERS, _DRAWS)
+    partners = _partners(u[:, 1], rows, len(images))
+    mixed = (u[:, 0] < mixing.p) & (partners != rows)
+    partners = np.where(mixed, partners, rows)
+    # A row may be the partner of several samples; each is augmented once.
+    needed, places = np.unique(np.concatenate([rows, partners]), return_inverse=True)
+    augmented = augmenter(np.ascontiguousarray(images[needed]), ids[needed], epoch)
+    own, other = augmented[places[: len(rows)]], augmented[places[len(rows) :]]
+    weights = np.where(mixed, _beta(mixing.alpha, u[:, 2]), 1.0)
+    if mixing.kind == "mixup":
+        share = weights.astype(np.float32)[:, None, None, None]
+        out = np.rint(share * own + (1 - share) * other).astype(np.uint8)
+    else:
+        out, weights = _pasted(own, other, weights, u[:, 3:5])
+    soft = np.zeros((len(rows), classes), np.float32)
+    np.add.at(soft, (np.arange(len(rows)), labels[rows]), weights)
+    np.add.at(soft, (np.arange(len(rows)), labels[partners]), 1 - weights)
+    return Mixed(out, soft, partners, weights)
+
+
+def _partners(u: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Any other row of n, all with the same probability."""
+    if n == 1:
+        return rows
+    chosen = (u * (n - 1)).astype(np.int64)
+    return chosen + (chosen >= rows)
+
+
+def _beta(alpha: float, u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Beta(alpha, alpha) by inversion."""
+    from scipy.special import betaincinv
+
+    return np.asarray(betaincinv(alpha, alpha, u), np.float64)
+
+
+def _pasted(
+    own: NDArray[np.uint8], other: NDArray[np.uint8], weights: NDArray[np.float64], u: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """A box of `other` in `own`, of the area 1 - weight before the frame cuts it; the weights after."""
+    height, width = own.shape[1:3]
+    half = np.sqrt(1 - weights)[:, None] * [height, width] / 2
+    centre = u * [height, width]
+    low = np.clip(np.rint(centre - half), 0, [height, width]).astype(int)
+    high = np.clip(np.rint(centre + half), 0, [height, width]).astype(int)
+    out = own.copy()
+    for i, ((top, left), (bottom, right)) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        out[i, top:bottom, left:right] = other[i, top:bottom, left:right]
+    return out, 1 - (high - low).prod(axis=1) / (height * width)
