@@ -7,6 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from augment_ops.delivery.batches import batch_rows
+from augment_ops.delivery.mixing import Mixing
+from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import InputError, TrainingError, TransformError
 from augment_ops.training import loop
 from augment_ops.training.export import model_digest
@@ -178,3 +181,22 @@ def branches_on_values(net, images, logits):
 def test_a_factory_that_is_wrong_is_found_before_training(factory, said):
     with pytest.raises(InputError, match=f"--model: (.|\n)*{said}"):
         loop.build(factory, SHAPE, 3, 7)
+
+
+def test_mixtures_train_on_their_soft_labels(training, monkeypatch):
+    wanted, real = [], torch.nn.functional.cross_entropy
+
+    def watched(logits, labels):
+        wanted.append(labels.clone())
+        return real(logits, labels)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", watched)
+    source = OnlineBatches(
+        training.images, training.labels, training.ids, training.augmenter(),
+        seed=7, batch_size=32, workers=0, mixing=Mixing("mixup"), classes=3,
+    )  # fmt: skip
+    training.run(source, epochs=1)
+    soft = [labels for labels in wanted if labels.ndim == 2]
+    assert len(soft) == len(batch_rows(7, 0, len(training.ids), 32))
+    assert all(((labels > 0).sum(1) <= 2).all() for labels in soft)
+    assert any(((labels > 0).sum(1) == 2).any() for labels in soft)
