@@ -87,9 +87,7 @@ def advice(meters: DeliveryMeters, *, workers: int, cores: int) -> str:
     if workers == 0:
         return f"{share}: nothing runs ahead of the trainer; set workers to 1 or more."
     if meters.queue_depth is not None and meters.queue_depth > _KEPT_UP * PREFETCH_BATCHES:
-        return (
-            f"{share} although batches were ready: single batches are slow; use smaller batches or a bigger prefetch."
-        )
+        return f"{share} although batches were ready: some are much slower than others; use smaller batches."
     if workers < cores:
         return f"{share}: augmentation is too slow for this trainer; set workers to {min(cores, 2 * workers)}."
     return f"{share} with every core at work; write the augmented shards beforehand (delivery: offline)."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,10 +100,10 @@ class NearlineBatches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch from number `start` on."""
-        shard = self._shard(epoch)
-        self._reading = shard is not None
-        if shard is not None:
-            return self._read(shard, epoch, start)
+        path = self._cached(epoch)
+        self._reading = path is not None
+        if path is not None:
+            return self._read(path, epoch, start)
         # What begins in the middle would be a shard with holes.
         return self._recorded(epoch) if start == 0 else self._online.epoch(epoch, start)
 
@@ -114,22 +115,23 @@ class NearlineBatches:
         """End the workers."""
         self._online.close()
 
-    def _shard(self, epoch: int) -> str | None:
+    def _cached(self, epoch: int) -> Path | None:
+        """The file of an epoch's shard, verified now; None where it has to be made."""
         known = self._store.get_document(shard_pointer(self._identity, epoch))
         shard = "" if known is None else from_json(str, known)
         if not shard or not self._store.has(shard):
             return None
         try:
-            self._store.local(shard)
+            path = self._store.local(shard)
         except StoreError:  # altered or damaged: made again, in its place
             self._store.remove(shard)
             return None
-        return shard
-
-    def _read(self, shard: str, epoch: int, start: int) -> Iterator[Batch]:
         if self._cache.owns(shard):
             self._cache.use(shard, self._size)
-        images = np.memmap(self._store.local(shard), np.uint8, mode="r", shape=self._shape)
+        return path
+
+    def _read(self, path: Path, epoch: int, start: int) -> Iterator[Batch]:
+        images = np.memmap(path, np.uint8, mode="r", shape=self._shape)
         for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
             yield Batch(np.asarray(images[rows]), self._labels[rows], rows, 0.0)
 
