@@ -86,3 +86,19 @@ def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
     text = (ROOT / "docs" / "engine.md").read_text()
     plan = compile_policy(Policy.load(ROOT / "policies" / "augment" / "fashion-robust.yaml"))
     assert "\n".join(["```", *plan.describe(), "```"]) in text
+
+
+def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, loader = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
+    names: dict[str, Any] = {
+        "images": images, "list_of_images": list(images), "names": ("a", "b", "c", "d"), "epochs": 2,
+        "masks": (images > 99).astype(np.uint8), "boxes": [np.array([[3.0, 4.0, 10.0, 9.0]])] * 4,
+        "labels": np.arange(4),
+    }  # fmt: skip
+    exec(first, names)
+    assert (names["both"].images == names["out"]).all()
+    exec(loader.replace('device="cuda"', 'device="cpu"').replace("...", "seen = pixels.shape"), names)
+    names["source"].close()
+    assert names["seen"] == (4, 28, 28, 1)
