@@ -14,7 +14,7 @@ from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # uint8 (N, H, W, C) → logits float32 (N, K)
 
-_BATCH = 1000
+_BATCH = 256  # activations that stay in the cache: twice as fast as 1000 at 28×28
 _BATCH_BYTES = 32 * 2**20  # large images go in smaller batches: activations are many times the input
 _FLIPPED = 8  # pictures a corruption: one row of a page
 
