@@ -18,7 +18,7 @@ from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, batch_rows
 from augment_ops.engine.augmenter import Augmenter
-from augment_ops.errors import StoreError
+from augment_ops.errors import InputError, StoreError
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
@@ -88,7 +88,16 @@ def materialise(
 
 
 def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> str:
-    """Digest of what decides the bytes of a split's shards, but for the epoch."""
+    """Digest of what decides the bytes of a split's shards, but for the epoch.
+
+    Raises:
+        InputError: the policy normalises; shards keep levels, which take a quarter of the space.
+    """
+    if augmenter.policy.normalises:
+        raise InputError(
+            f"policy {augmenter.policy.name}", "it ends with Normalize", "images as uint8, which shards keep",
+            "remove Normalize and scale the batches where the model reads them",
+        )  # fmt: skip
     return digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
 
 

@@ -6,22 +6,49 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import index
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.key import Ids, SampleIds, sample_key
-from augment_ops.engine.plan import compile_policy
+from augment_ops.engine.plan import Plan, compile_policy
 from augment_ops.engine.program import Program
 from augment_ops.engine.reference import LIBRARY
 from augment_ops.engine.targets import Annotated, Targets, check
 from augment_ops.errors import InputError, TransformError
 from augment_ops.policy.spec import Policy
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from augment_ops.engine.tensors.program import TensorProgram
+
+P = TypeVar("P", np.uint8, np.float32)
+
 # Part of the lineage: raise it whenever the same key may give other bytes.
 ENGINE = "compiled-1"
+_AXES = 4
+
+
+class _Programs:
+    """What runs a plan in one thread, made when it is needed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @cached_property
+    def compiled(self) -> Program:
+        return Program(self._plan)
+
+    @cached_property
+    def tensors(self) -> TensorProgram:
+        from augment_ops.engine.tensors.program import TensorProgram  # imports torch
+
+        return TensorProgram(self._plan)
 
 
 @dataclass(frozen=True)
@@ -54,35 +81,62 @@ class Augmenter:
         """What computes: part of the lineage, because another engine may round differently."""
         return f"{ENGINE}+{LIBRARY}" if self.plan.uses_albumentations else ENGINE
 
-    def __call__(self, images: NDArray[np.uint8], ids: Ids | SampleIds, epoch: int = 0) -> NDArray[np.uint8]:
+    def __call__(self, images: NDArray[P], ids: Ids | SampleIds, epoch: int = 0) -> NDArray[P]:
         """Augment a batch.
 
         Args:
-            images: uint8 (N, H, W, C); not modified.
+            images: uint8 (N, H, W, C), or float32 from 0 to 1; not modified. Levels that the policy names count in
+                255ths either way. uint8 goes through compiled loops, float32 through torch, several times as slow.
             ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
             epoch: number of the epoch, or of the copy.
 
         Returns:
-            uint8 (N, H', W', C), a new array; of another size where the policy crops, pads or resizes.
+            (N, H', W', C), a new array of the same type; of another size where the policy crops, pads or resizes, and
+            float32 of another range where it ends with Normalize.
 
         Raises:
-            TransformError: wrong shape or dtype, ids that do not match or repeat, or an image that a transform refuses.
+            TransformError: wrong shape, dtype or range, ids that do not match or repeat, or an image that a transform
+                refuses.
             TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
         """
         epoch = index(epoch)
         ids = _checked(images, ids)
         if self.policy.is_identity:
             return images.copy()
-        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
-        return self._program()(np.ascontiguousarray(images), keys, ids.names)
+        if images.dtype == np.float32:
+            import torch  # takes seconds, and uint8 images do without
 
-    def ragged(
-        self, images: Sequence[NDArray[np.uint8]], ids: Ids | SampleIds, epoch: int = 0
-    ) -> list[NDArray[np.uint8]]:
+            found: NDArray[P] = self._tensors(torch.from_numpy(np.ascontiguousarray(images)), ids, epoch).numpy()
+            return found
+        return self._programs().compiled(np.ascontiguousarray(images), self._keys(ids, epoch), ids.names)
+
+    def tensors(self, images: Tensor, ids: Ids | SampleIds, epoch: int = 0) -> Tensor:
+        """Augment a batch on the device where it is, from the same keys.
+
+        uint8 images come out as a call makes them, but for a grey level in a few of a thousand values: devices round
+        differently (docs/engine.md has the figures). Parameters are drawn on the CPU; what is not compiled runs there.
+
+        Args:
+            images: a torch tensor, uint8 or float32 (N, H, W, C), on any device; not modified.
+            ids, epoch: as for a call.
+
+        Returns:
+            (N, H', W', C), a new tensor on the same device, of the type that a call gives.
+        """
+        epoch, ids = index(epoch), _checked(images, ids)
+        return images.clone() if self.policy.is_identity else self._tensors(images, ids, epoch)
+
+    def _tensors(self, images: Tensor, ids: SampleIds, epoch: int) -> Tensor:
+        return self._programs().tensors(images, self._keys(ids, epoch), ids.names)
+
+    def _keys(self, ids: SampleIds, epoch: int) -> NDArray[np.uint64]:
+        return philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+
+    def ragged(self, images: Sequence[NDArray[P]], ids: Ids | SampleIds, epoch: int = 0) -> list[NDArray[P]]:
         """Augment images of different sizes, those of one size together; the bytes are those of each image alone.
 
         Args:
-            images: N arrays uint8 (H, W, C), each of a size of its own.
+            images: N arrays (H, W, C), each of a size of its own, all of one type.
             ids, epoch: as for a call.
 
         Returns:
@@ -94,7 +148,7 @@ class Augmenter:
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for row, image in enumerate(images):
             by_shape.setdefault(image.shape, []).append(row)
-        out: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * len(images)
+        out = list(images)
         for rows in by_shape.values():
             for row, image in zip(
                 rows, self(np.stack([images[r] for r in rows]), ids[np.array(rows)], epoch), strict=True
@@ -104,7 +158,7 @@ class Augmenter:
 
     def annotated(
         self,
-        images: NDArray[np.uint8],
+        images: NDArray[Any],
         ids: Ids | SampleIds,
         targets: Targets,
         epoch: int = 0,
@@ -124,16 +178,16 @@ class Augmenter:
         """
         epoch, ids = index(epoch), _checked(images, ids)
         check(targets, images)
-        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
-        moved, kept, inside = self._program().annotate(targets, images.shape[1:3], keys, min_visibility)
+        program = self._programs().compiled
+        moved, kept, inside = program.annotate(targets, images.shape[1:3], self._keys(ids, epoch), min_visibility)
         return Annotated(self(images, ids, epoch), moved, kept, inside)
 
-    def _program(self) -> Program:
+    def _programs(self) -> _Programs:
         # albumentations' objects carry state while they run: one set a thread.
-        program: Program | None = getattr(self._local, "program", None)
-        if program is None:
-            program = self._local.program = Program(self.plan)
-        return program
+        programs: _Programs | None = getattr(self._local, "programs", None)
+        if programs is None:
+            programs = self._local.programs = _Programs(self.plan)
+        return programs
 
     def __getstate__(self) -> tuple[Policy, int]:
         return self.policy, self.seed
@@ -168,12 +222,25 @@ def measure_cost(augmenter: Augmenter, images: NDArray[np.uint8], *, batches: in
     return Cost(float(p50), float(p95), batches)
 
 
-def _checked(images: NDArray[np.uint8], ids: Ids | SampleIds) -> SampleIds:
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
-        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise TransformError("images", found, "a uint8 array (N, H, W, C)", "convert the batch before augmenting it")
+def _checked(images: NDArray[Any] | Tensor, ids: Ids | SampleIds) -> SampleIds:
+    dtype = str(getattr(images, "dtype", "")).removeprefix("torch.")
+    if dtype not in ("uint8", "float32") or images.ndim != _AXES:
+        found = f"{dtype} {tuple(images.shape)}" if dtype else type(images).__name__
+        raise TransformError(
+            "images", found, "a uint8 or float32 array (N, H, W, C)", "convert the batch before augmenting it"
+        )
     if 0 in images.shape:
-        raise TransformError("images", f"shape {images.shape}", "no empty axis", "drop empty batches and images")
+        raise TransformError("images", f"shape {tuple(images.shape)}", "no empty axis", "drop empty batches and images")
     if len(ids) != len(images):
         raise TransformError("ids", f"{len(ids)} ids for {len(images)} images", "one id an image", "match them")
-    return ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+    ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+    if dtype == "float32" and not bool(((images >= 0) & (images <= 1)).all()):  # what is no number compares false
+        wrong = ~((images >= 0) & (images <= 1))
+        row = next(i for i in range(len(images)) if wrong[i].any())
+        raise TransformError(
+            f"images, sample {ids.names[row]}",
+            f"{float(images[row][wrong[row]][0])}",
+            "numbers from 0 to 1",
+            "scale float images to 0 … 1 before augmenting them, and mend what is not a number",
+        )
+    return ids

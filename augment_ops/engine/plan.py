@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from augment_ops.engine.image import colour, framing, geometry, holes, neighbours, noise
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.image import colour, framing, geometry, holes, neighbours, noise, normalise
 from augment_ops.engine.image.colour import Colour
 from augment_ops.engine.image.geometry import Geometry, Size
 from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise
+from augment_ops.engine.image.normalise import Normalise
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Policy, Transform
 
@@ -37,8 +42,19 @@ class Mix:
         """All that the chains hold."""
         return [leaf for chain in self.chains for segment in chain for leaf in segment.leaves]
 
+    def weights(self, keys: NDArray[np.uint64], index: int) -> NDArray[np.float64]:
+        """Shares of the image itself and of every chain, (N, 1 + chains), for samples with `keys` (N, 2).
 
-Operation = Geometry | Colour | Noise | Holes | Convolution | Mix | None
+        The result is (1 - m) · image + m · Σ wᵢ · chainᵢ(image), m uniform, w uniform on the simplex.
+        """
+        u = philox.uniforms(keys, index, philox.PARAMETERS, 1 + len(self.chains))
+        # Exponential numbers over their sum are uniform on the simplex (Devroye 1986, chapter XI).
+        shares = -np.log1p(-u[:, 1:])
+        shares *= u[:, :1] / np.maximum(shares.sum(axis=1, keepdims=True), _TINY)
+        return np.concatenate([1 - u[:, :1], shares], axis=1)
+
+
+Operation = Geometry | Colour | Noise | Holes | Convolution | Mix | Normalise | None
 
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     **geometry.BUILDERS,
@@ -47,11 +63,13 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     **noise.BUILDERS,
     **holes.BUILDERS,
     **neighbours.BUILDERS,
+    **normalise.BUILDERS,
 }
-_STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4, Mix: 5}
-_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "mix", "albumentations")
+_STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4, Mix: 5, Normalise: 6}
+_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "mix", "normalise", "albumentations")
 _NOT_COMPILED = len(_STAGES)
 _LARGEST = 1e6
+_TINY = 1e-300  # keeps a sum of zeros, which never comes, from being divided by
 
 
 @dataclass(frozen=True)
@@ -231,6 +249,8 @@ def _alone(leaf: Node) -> str:
         return f"{name} runs through albumentations, image by image"
     if isinstance(leaf.operation, Convolution):
         return f"{name} looks at neighbours"
+    if isinstance(leaf.operation, Normalise):
+        return f"{name} leaves the levels of pixels"
     return f"{name} mixes chains of its own" if isinstance(leaf.operation, Mix) else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,20 @@ from augment_ops.engine.decisions import Mask, decide
 from augment_ops.engine.image.geometry import NEAREST, Geometry, Size
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
+from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.kernels import fused
 from augment_ops.engine.kernels.matrices import follow, identities
 from augment_ops.engine.kernels.operations import GAUSS
 from augment_ops.engine.parameters import Keys
 from augment_ops.engine.plan import Mix, Node, Plan, Segment
-from augment_ops.engine.reference import ReferenceStep
+from augment_ops.engine.reference import reference_steps
 from augment_ops.engine.targets import Targets, corners, formatted, moved_boxes, moved_points
 from augment_ops.errors import TransformError
 
-Images = NDArray[np.uint8]
+Images = NDArray[Any]  # uint8; float32 after Normalize
 Kept = tuple[NDArray[np.int64], ...] | None
 Inside = tuple[NDArray[np.bool_], ...] | None
 
-_TINY = 1e-300  # keeps a sum of zeros, which never comes, from being divided by
 _IN_CACHE = 1 << 20  # bytes of images that pass through all segments before the next ones do
 
 
@@ -38,12 +39,7 @@ class Program:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._steps = {
-            leaf.index: ReferenceStep(leaf.transform, leaf.index, leaf.where)
-            for segment in plan.segments
-            for leaf in segment.leaves
-            if leaf.operation is None
-        }
+        self._steps = reference_steps(plan)
 
     def __call__(self, images: Images, keys: Keys, names: NDArray[np.object_]) -> Images:
         """Augment a batch.
@@ -54,7 +50,7 @@ class Program:
             names: N sample ids, for errors.
 
         Returns:
-            uint8 (N, H', W', C), a new array.
+            uint8 (N, H', W', C), a new array; float32 where the policy normalises.
         """
         segments = self._plan.segments
         one_pass = len(segments) == 1 and not isinstance(segments[0].leaves[0].operation, Mix)
@@ -133,6 +129,8 @@ class Program:
             images = images if owned else images.copy()
             _convolve(first, first.operation, images, keys, masks[first.index])
             return images, True
+        if isinstance(first.operation, Normalise):
+            return _normalise(first, first.operation, images), True
         if isinstance(first.operation, Mix):
             images = images if owned else images.copy()
             self._mix(first, first.operation, images, keys, masks, names)
@@ -148,14 +146,10 @@ class Program:
     def _mix(
         self, leaf: Node, mix: Mix, images: Images, keys: Keys, masks: Mapping[int, Mask], names: NDArray[np.object_]
     ) -> None:
-        """AugMix: (1 - m) · image + m · Σ wᵢ · chainᵢ(image), m uniform, w uniform on the simplex."""
+        """AugMix."""
         rows = np.flatnonzero(masks[leaf.index])
         here = {index: mask[rows] for index, mask in masks.items()}
-        u = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, 1 + len(mix.chains))
-        # Exponential numbers over their sum are uniform on the simplex (Devroye 1986, chapter XI).
-        shares = -np.log1p(-u[:, 1:])
-        shares *= u[:, :1] / np.maximum(shares.sum(axis=1, keepdims=True), _TINY)
-        weights = np.concatenate([1 - u[:, :1], shares], axis=1).astype(np.float32)[..., None, None, None]
+        weights = mix.weights(keys[rows], leaf.index).astype(np.float32)[..., None, None, None]
         total = images[rows] * weights[:, 0]
         for i, chain in enumerate(mix.chains):
             current, owned = images[rows], True
@@ -169,6 +163,16 @@ def _convolve(leaf: Node, operation: Convolution, images: Images, keys: Keys, ma
     kernels = operation.kernels(philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws))
     run = fused.run_separable if operation.separable else fused.run_square
     run(images, mask.astype(np.uint8), kernels)
+
+
+def _normalise(leaf: Node, operation: Normalise, images: Images) -> Images:
+    # Imported here: few policies need torch, and it takes seconds.
+    import torch
+
+    from augment_ops.engine.tensors.levels import WHOLE
+    from augment_ops.engine.tensors.normalise import normalise
+
+    return normalise(torch.from_numpy(images), WHOLE, operation, leaf.where).numpy()
 
 
 def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapping[int, Mask]) -> Images:

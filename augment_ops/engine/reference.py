@@ -7,12 +7,14 @@ call; its own state is never used. Re-seating costs about 3 µs, `set_random_see
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, KeyedStream
+from augment_ops.engine.plan import Plan
 from augment_ops.errors import TransformError
 from augment_ops.policy.catalogue import albumentations, construct
 from augment_ops.policy.spec import Transform
@@ -40,23 +42,23 @@ class ReferenceStep:
         """Whether masks and boxes would have to follow it."""
         return bool(isinstance(self._step, albumentations().DualTransform))
 
-    def apply(self, image: NDArray[np.uint8], key: Key, sample_id: str) -> NDArray[np.uint8]:
+    def apply(self, image: NDArray[Any], key: Key, sample_id: str) -> NDArray[Any]:
         """Augment one image.
 
         Args:
-            image: uint8 (H, W, C); not modified.
+            image: uint8 or float32 (H, W, C); not modified.
             key: the sample's key.
             sample_id: named in errors.
 
         Returns:
-            uint8 (H, W, C).
+            (H, W, C) of the same type.
 
         Raises:
             TransformError: the transform cannot work on this image, or changed its shape or dtype.
         """
         self._stream.seat(key, self._index)
         try:
-            result: NDArray[np.uint8] = self._step(image=image, force_apply=True)["image"]
+            result: NDArray[Any] = self._step(image=image, force_apply=True)["image"]
         except Exception as error:  # whatever the library's dependencies raise, NotImplementedError included
             raise TransformError(
                 f"{self._where}, sample {sample_id}",
@@ -66,11 +68,21 @@ class ReferenceStep:
             ) from error
         if result.ndim == 2:
             result = result[:, :, None]
-        if result.shape != image.shape or result.dtype != np.uint8:
+        if result.shape != image.shape or result.dtype != image.dtype:
             raise TransformError(
                 f"{self._where}, sample {sample_id}",
                 f"{result.dtype} {result.shape}",
-                f"uint8 {image.shape}, as it came in",
+                f"{image.dtype} {image.shape}, as it came in",
                 "use transforms that keep size and type; resize when the data set is read (--image-size)",
             )
         return result
+
+
+def reference_steps(plan: Plan) -> Mapping[int, ReferenceStep]:
+    """A step for every leaf of a plan that is not compiled, by the leaf's index."""
+    return {
+        leaf.index: ReferenceStep(leaf.transform, leaf.index, leaf.where)
+        for segment in plan.segments
+        for leaf in segment.leaves
+        if leaf.operation is None
+    }

@@ -15,7 +15,7 @@ from augment_ops.errors import PolicyError
 from augment_ops.governance.approvals import Approvals
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_quality
-from augment_ops.policy.library import admit
+from augment_ops.policy.library import admit_to_run
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
 
@@ -82,7 +82,7 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     """Admit one policy version to this run, measure its cost, and register it."""
     params = ctx.params
     Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
-    policy = admit(ctx.settings.policies, params.policy)
+    policy = admit_to_run(ctx.settings.policies, params.policy)
     shape = policy.budget.at
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
     augmenter = Augmenter(policy, params.seed)

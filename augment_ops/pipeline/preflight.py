@@ -30,7 +30,7 @@ def preflight(settings: Settings, params: RunParams) -> None:
 
 def _looks(settings: Settings, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.gate import rules as gate
-    from augment_ops.policy.library import admit
+    from augment_ops.policy.library import admit_to_run
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
     from augment_ops.training.models import DEFAULT_FACTORY, load_factory
@@ -39,7 +39,7 @@ def _looks(settings: Settings, params: RunParams) -> list[Callable[[], object]]:
     policies = settings.policies
     looks: list[Callable[[], object]] = [
         lambda: Approvals.load(policies).check_way(params.environment, params.approval),
-        lambda: admit(policies, params.policy),
+        lambda: admit_to_run(policies, params.policy),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
         lambda: gate.load(policies / "gates" / f"{params.gate}.yaml"),

@@ -53,7 +53,7 @@ _EXCLUDED: Mapping[str, str] = {
         "it works on volumes, not on images",
     ),
     **dict.fromkeys(
-        ("FromFloat", "Normalize", "ToFloat", "ToRGB", "ToTensor3D", "ToTensorV2"),
+        ("FromFloat", "ToFloat", "ToRGB", "ToTensor3D", "ToTensorV2"),
         "it changes the type of the pixels or the number of channels; the model's own program scales its input",
     ),
     # A second name would slip past a domain's `forbidden`.

@@ -23,6 +23,7 @@ _NOT_CARRIED = {
     "seed": "the seed: a run has its own",
     "mask_interpolation": "the interpolation of masks",
 }
+_TENSORS = ("ToTensorV2", "ToTensor3D")
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,16 @@ def _steps(saved: Mapping[str, Any], where: str, lost: list[str]) -> list[dict[s
     children = saved.get("transforms")
     if not isinstance(children, list):
         raise PolicyError.of(where, [Fault("transforms", repr(children)[:120], "a list", "write the file with A.save")])
-    steps = [_step(child, lost) for child in children]
+    lost += [
+        f"{_name(child)}: batches become tensors where they are delivered" for child in children if _to_tensor(child)
+    ]
+    steps = [_step(child, lost) for child in children if not _to_tensor(child)]
     p = saved.get("p", 1.0)
     return steps if p == 1 else [{"Sequential": {"transforms": steps, "p": p}}]
+
+
+def _to_tensor(saved: Mapping[str, Any]) -> bool:
+    return _name(saved) in _TENSORS
 
 
 def _step(saved: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:

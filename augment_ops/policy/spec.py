@@ -123,6 +123,7 @@ class Policy:
             _transform(f"transforms[{i}]", item, faults)
             for i, item in enumerate(items if isinstance(items, list) else [])  # the file's own check says what it is
         )
+        faults += _normalize_faults(transforms)
         file = validate(content, _PolicyFile, where, also=faults)
         return cls(
             **{name: getattr(file, name) for name in _PolicyFile.model_fields if name != "transforms"},
@@ -135,6 +136,11 @@ class Policy:
     def is_identity(self) -> bool:
         """Whether the policy applies nothing at all."""
         return not self.transforms
+
+    @property
+    def normalises(self) -> bool:
+        """Whether the result is float32 on a scale of its own, whatever the type of the images."""
+        return bool(self.transforms) and self.transforms[-1].name == "Normalize"
 
 
 def _transform(where: str, item: object, faults: list[Fault]) -> Transform:
@@ -159,6 +165,27 @@ def _transform(where: str, item: object, faults: list[Fault]) -> Transform:
     if name in FAMILIES and not wrong:
         return Transform(str(name), dict(params), _expanded(expand(str(name), params)))
     return Transform(str(name), dict(params))
+
+
+def _normalize_faults(transforms: tuple[Transform, ...]) -> list[Fault]:
+    """Normalize leaves the levels that all other transforms work on, so it comes last, for all images."""
+    faults = []
+    for i, transform in enumerate(transforms):
+        last = i == len(transforms) - 1
+        if transform.name == "Normalize" and not (last and transform.params.get("p", 1) == 1):
+            found = f"p: {transform.params['p']}" if last else "before other transforms"
+            faults.append(
+                Fault(f"transforms[{i}].Normalize", found, "the last step, with p: 1.0", "move or correct it")
+            )
+        if _holds(transform.children, "Normalize"):
+            faults.append(
+                Fault(f"transforms[{i}].{transform.name}", "Normalize inside", "it as the last step", "move it there")
+            )
+    return faults
+
+
+def _holds(transforms: tuple[Transform, ...], name: str) -> bool:
+    return any(t.name == name or _holds(t.children, name) for t in transforms)
 
 
 def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:

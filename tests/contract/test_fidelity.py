@@ -256,3 +256,17 @@ def test_combinations_of_tables_are_what_one_after_the_other_gives():
     ):
         one_by_one = np.stack([apply(x) for x in one_by_one])
     assert (together(images, ids) == one_by_one).mean() > 0.99
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["standard", "image", "image_per_channel", "min_max", "min_max_per_channel"])
+def test_normalize(kind, channels, dtype):
+    images = pictures(20, 30, channels)
+    mean = (0.4, 0.5, 0.6)[:channels]
+    policy = Policy.from_text(f"{HEAD}  - Normalize: {{normalization: {kind}, mean: {list(mean)}, std: 0.2}}\n")
+    given = images if dtype == np.uint8 else (images / np.float32(255)).astype(np.float32)
+    found = Augmenter(policy, 3)(given, SampleIds.of(range(N)))
+    expected = np.stack([A.Normalize(mean, (0.2,) * channels, normalization=kind)(image=x)["image"] for x in images])
+    assert found.dtype == np.float32
+    assert np.abs(found - expected.reshape(found.shape)).max() < 1e-4

@@ -58,6 +58,7 @@ NOT_ON_GREY = {
     "ChromaticAberration",
     "HEStain",
     "ISONoise",
+    "Normalize",
     "PlanckianJitter",
     "RandomFog",
     "RandomGravel",
@@ -80,6 +81,7 @@ WITHOUT_CHANCE = {
     "InvertImg",
     "LongestMaxSize",
     "Morphological",
+    "Normalize",
     "Pad",
     "PadIfNeeded",
     "Posterize",
@@ -136,7 +138,7 @@ def assert_pure(policy: Policy, batch: np.ndarray) -> np.ndarray:
     assert (batch == before).all()
     assert state == (random.getstate(), np.random.get_state()[1].tobytes())
     assert whole.shape[:1] + whole.shape[3:] == batch.shape[:1] + batch.shape[3:]
-    assert whole.dtype == np.uint8
+    assert whole.dtype == (np.float32 if policy.normalises else np.uint8)
     return whole
 
 

@@ -129,6 +129,7 @@ def test_labels_that_are_not_integers(run: Callable[..., tuple[int, str]], tmp_p
         ("- GausNoise: {p: 0.5}", "Did you mean GaussNoise?"),
         ("- GaussNoise: {std: [0.1, 0.2]}", "Did you mean std_range?"),
         ("- Affine: {rotate: [-80, 80]}", "max_rotation_deg"),
+        ("- Normalize: {}", "the model's own program scales its input"),
     ],
 )
 def test_a_policy_that_may_not_be_used(

@@ -24,7 +24,7 @@ from augment_ops.engine.kernels.operations import GAUSS, ISO, MULTIPLY, SALT
 from augment_ops.engine.kernels.types import I16
 
 POOL_SIZE = 1 << 16
-_POOL_SCALE = 7680.0  # of the pool's int16: the largest quantile, 4.17 σ, still fits
+POOL_SCALE = 7680.0  # of the pool's int16: the largest quantile, 4.17 σ, still fits
 _INT16 = 32767
 
 _POOL_SEED = (0x6175676D656E742D, 0x6F70732F706F6F6C)  # "augment-" "ops/pool"
@@ -61,7 +61,7 @@ def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
         mean = between(u[:, 1], values["mean_range"]) * 255
         # As many fractional bits as fit: the gain is an int16, and so is the sum of the mean and the upper half of a
         # product (half an int16 at most). At least 2, so that 2^(16 - bits) is an int16 too.
-        gain = sigma * (1 << 16) / _POOL_SCALE
+        gain = sigma * (1 << 16) / POOL_SCALE
         bits = np.floor(np.log2(_INT16 / np.maximum(np.maximum(gain, 2 * np.abs(mean)), 1)))
         scale = 2 ** np.clip(bits, 2, 14)
         fixed: NDArray[np.float64] = np.rint(np.stack([gain * scale, mean * scale, (1 << 16) / scale], axis=1))
@@ -114,5 +114,5 @@ def pool() -> I16:
 
     quantiles = ndtri((np.arange(POOL_SIZE) + 0.5) / POOL_SIZE)
     ranks = philox.words(np.array([_POOL_SEED], np.uint64), 0, philox.PIXELS, POOL_SIZE)[0].argsort(kind="stable")
-    values = np.rint(quantiles[ranks] * _POOL_SCALE).astype(np.int16)
+    values = np.rint(quantiles[ranks] * POOL_SCALE).astype(np.int16)
     return np.concatenate([values, values[: RUN - 1]])

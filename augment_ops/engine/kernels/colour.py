@@ -82,12 +82,7 @@ def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
             histogram[:] = 0
             for i in range(pixels.shape[0]):
                 histogram[pixels[i, c]] += 1
-            if code == EQUALIZE:
-                equalize(histogram, pixels.shape[0], table[c])
-            elif code == EQUALIZE_PIL:
-                equalize_pil(histogram, table[c])
-            else:
-                auto_contrast(histogram, row[0], row[1] != 0, table[c])
+            table_of(code, row, histogram, pixels.shape[0], table[c])
         return True
     if code == JITTER:
         _jitter(pixels, row, table)
@@ -98,6 +93,17 @@ def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
     elif code == SHUFFLE:
         _shuffle(pixels, row)
     return False
+
+
+@inner
+def table_of(code: int, row: F32, histogram: I64, total: int, table: U8) -> None:
+    """The table (256,) that an operation makes of the histogram (256,) of `total` values."""
+    if code == EQUALIZE:
+        equalize(histogram, total, table)
+    elif code == EQUALIZE_PIL:
+        equalize_pil(histogram, table)
+    else:
+        auto_contrast(histogram, row[0], row[1] != 0, table)
 
 
 @inner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from augment_ops.engine.kernels.colour import colour
+from augment_ops.engine.kernels.colour import colour, table_of
 from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
@@ -101,3 +101,19 @@ def run_square(images: U8, active: U8, kernels: F32) -> None:
     for i in range(len(images)):
         if active[i]:
             convolve(images[i], kernels[i])
+
+
+@entry
+def histogram_tables(code: int, rows: F32, histograms: I64, total: int, tables: U8) -> None:
+    """Tables (N, C, 256) of an operation from histograms (N, C, 256) of `total` values each, which are used up."""
+    for i in range(tables.shape[0]):
+        for c in range(tables.shape[1]):
+            table_of(code, rows[i], histograms[i, c], total, tables[i, c])
+
+
+@entry
+def salt_marks(noise: F64, keys: U64, transform: int, marks: U8) -> None:
+    """Where salt and pepper falls on images: marks (N, pixels, 1) of 255, 0, and 128 for neither."""
+    for i in range(len(marks)):
+        marks[i] = 128
+        add_salt(marks[i], noise[i, 0], noise[i, 1], keys[i], transform)

@@ -37,6 +37,11 @@ def augmenter() -> Augmenter:
 
 
 @pytest.fixture
+def normalising() -> Augmenter:
+    return Augmenter(Policy.from_text(f"{HEAD}  - Normalize: {{}}\n"), 7)
+
+
+@pytest.fixture
 def noise() -> Augmenter:
     return Augmenter(Policy.from_text(f"{HEAD}  - GaussNoise: {{std_range: [0.1, 0.2], p: 1.0}}\n"), 7)
 

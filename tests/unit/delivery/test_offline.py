@@ -12,7 +12,7 @@ from augment_ops.delivery import offline
 from augment_ops.delivery.offline import ShardBatches, ShardManifest, materialise
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
-from augment_ops.errors import StoreError, TransformError
+from augment_ops.errors import InputError, StoreError, TransformError
 
 SNAPSHOT = "5" * 64
 
@@ -31,6 +31,12 @@ def make(store, images, ids, augmenter):
 
 def files(store) -> list[Path]:
     return [path for path in Path(store.uri).rglob("*") if path.is_file()]
+
+
+def test_what_normalises_has_no_shards(make, store, normalising):
+    with pytest.raises(InputError, match="policy tested: found it ends with Normalize"):
+        make(augmenter=normalising)
+    assert files(store) == []
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 256])

@@ -116,7 +116,8 @@ def test_the_identity_returns_a_copy(policy, images):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda im: im.astype(np.float32), "float32"),
+        (lambda im: im.astype(np.float64), "float64"),
+        (lambda im: im.astype(np.float32), "sample .* numbers from 0 to 1"),
         (lambda im: im[0], r"\(12, 10, 3\)"),
         (lambda im: im[..., None], "uint8"),
         (lambda im: im.tolist(), "list"),

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import albumentations as A  # noqa: N812
+import numpy as np
 import pytest
 
+from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import PolicyError
 from augment_ops.policy.importer import import_pipeline
 from augment_ops.policy.spec import Policy
@@ -70,6 +72,18 @@ def test_a_single_transform_is_a_pipeline_too(tmp_path: Path):
     assert (transform.name, transform.params) == ("HorizontalFlip", {"p": 0.2})
 
 
+def test_how_most_pipelines_end(tmp_path: Path):
+    A.save(
+        A.Compose([A.HorizontalFlip(), A.Normalize(mean=(0.5,), std=(0.25,)), A.pytorch.ToTensorV2()]),
+        tmp_path / "p.json",
+    )
+    found = imported(tmp_path / "p.json")
+    assert [t.name for t in found.policy.transforms] == ["HorizontalFlip", "Normalize"]
+    assert found.lost == ("ToTensorV2: batches become tensors where they are delivered",)
+    images = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3)
+    assert Augmenter(found.policy, 7)(images, [1]).dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -77,7 +91,7 @@ def test_a_single_transform_is_a_pipeline_too(tmp_path: Path):
         ("[1, 2]", "a saved albumentations pipeline"),
         ("name: digits-robust", "a saved albumentations pipeline"),
         (json.dumps({"__class_fullname__": "Compose", "transforms": 5}), "transforms: found 5"),
-        (json.dumps({"__class_fullname__": "a.b.Normalize"}), "changes the type of the pixels"),
+        (json.dumps({"__class_fullname__": "a.b.ToFloat"}), "changes the type of the pixels"),
         (json.dumps({"__class_fullname__": "NoSuchThing"}), "unknown transform 'NoSuchThing'"),
     ],
 )

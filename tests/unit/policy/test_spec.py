@@ -136,11 +136,20 @@ def test_a_faulty_head_is_refused_at_its_field(text, fields):
         ("CropAndPad: {percent: null, px: null}", "CropAndPad"),
         ("SquareSymmetry: {}", "SquareSymmetry"),
         ("RGBShift: {r_shift_limit: -1}", "RGBShift"),  # the schema takes it, the constructor does not
+        ("Normalize: {p: 0.5}", "Normalize"),
+        ("OneOf: {transforms: [{Normalize: {}}]}", "OneOf"),
+        ("Sequential: {transforms: [{OneOf: {transforms: [{Normalize: {}}]}}]}", "Sequential"),
         ("Posterize: {num_bits: [[1, 2], [3, 4]]}", "Posterize"),  # a TypeError, after which the library takes defaults
     ],
 )
 def test_a_faulty_step_is_refused_at_its_place(text, step, where):
     assert refusal(text(step)).faults[0].where == f"transforms[0].{where}"
+
+
+def test_normalize_is_the_last_step(text):
+    Policy.from_text(text("Rotate: {}", "Normalize: {p: 1}"))
+    error = refusal(text("Normalize: {}", "Rotate: {}"))
+    assert [(f.where, f.found) for f in error.faults] == [("transforms[0].Normalize", "before other transforms")]
 
 
 def test_some_of_may_repeat_more_often_than_it_has_transforms(text):

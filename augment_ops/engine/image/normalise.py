@@ -1,0 +1,33 @@
+"""Normalize: from levels to the numbers that a model wants, at the end of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """A normalisation with its parameters.
+
+    Attributes:
+        kind: `standard`, or from the image's own `image`, `image_per_channel`, `min_max`, `min_max_per_channel`.
+        mean, std: of `standard`, in levels of 255; one value, or one a channel.
+    """
+
+    kind: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def normalize(values: Mapping[str, Any]) -> Normalise:
+    """Normalize. Draws nothing."""
+    most = values["max_pixel_value"] or 1.0
+    mean, std = (tuple((np.atleast_1d(values[k]) * most).tolist()) for k in ("mean", "std"))
+    return Normalise(values["normalization"], mean, std)
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Normalise]] = {"Normalize": normalize}

@@ -1,0 +1,158 @@
+"""The colour program of a segment on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augment_ops.engine.kernels import operations as codes
+from augment_ops.engine.kernels.fused import histogram_tables
+from augment_ops.engine.parameters import Colours
+from augment_ops.engine.tensors.hsv import shift_hsv
+from augment_ops.engine.tensors.levels import WHOLE, Levels, mean, on, put, take, wide
+
+# OpenCV's weights of red, green and blue, of 2^15 (ITU-R BT.601); float32 holds the products of levels exactly.
+_RED, _GREEN, _BLUE, _ALL = 9798, 19235, 3735, 1 << 15
+
+
+def colour(x: Tensor, levels: Levels, program: Colours) -> Tensor:
+    """Run the colour operations of a batch.
+
+    Args:
+        x: float32 (N, H, W, C), may be modified.
+        program: which operations, for whom, with what arguments.
+    """
+    for step, code in enumerate(program.codes.tolist()):
+        rows = np.flatnonzero(program.wanted[:, step])
+        if len(rows):
+            arguments = on(x, program.arguments[rows, step])
+            x = put(x, rows, _OPERATIONS[code](take(x, rows), levels, arguments))
+    return x
+
+
+def luma(x: Tensor, levels: Levels) -> Tensor:
+    """Grey levels (N, H, W, 1) of one or three channels."""
+    if x.shape[3] == 1:
+        return x
+    weighted = x[..., :1] * _RED + x[..., 1:2] * _GREEN + x[..., 2:3] * _BLUE
+    return ((weighted + _ALL // 2) / _ALL).floor() if levels.whole else weighted / _ALL
+
+
+def _linear(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    channels = x.shape[3]
+    scale, offset = row[:, :channels], row[:, channels : 2 * channels] * levels.step
+    return levels.cut(x * wide(scale, x) + wide(offset, x))
+
+
+def _linear_of_mean(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    offset = (row[:, 1] * mean(x, levels)).to(torch.float32)
+    return levels.cut(x * wide(row[:, 0], x) + wide(offset, x))
+
+
+def _gamma(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    power = wide(row[:, 0], x)
+    if not levels.whole:
+        return x.pow(power)
+    # 256 powers a sample, and in float64: whether a fraction is dropped must not hang on the last bit of float32.
+    share = torch.arange(256, device=x.device, dtype=torch.float64) / 255
+    table = (share.pow(row[:, :1].to(torch.float64)) * 255).to(torch.float32)
+    return table.gather(1, x.flatten(1).to(torch.int64)).view(x.shape)
+
+
+def _solarize(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    return torch.where(x >= wide(row[:, 0] * levels.step, x), levels.top - x, x)
+
+
+def _posterize(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    step = wide(2 ** (8 - row[:, : x.shape[3]]), x)
+    return torch.floor(_in_levels(x, levels) / step) * step * levels.step
+
+
+def _histogram(code: int) -> Callable[[Tensor, Levels, Tensor], Tensor]:
+    def run(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+        """The histograms are made here; the tables of them by the loops that make them for the CPU."""
+        n, height, width, channels = x.shape
+        which = torch.arange(n * channels, device=x.device).view(n, 1, 1, channels) * 256
+        at = (_in_levels(x, levels).to(torch.int64) + which).flatten()
+        counts = torch.bincount(at, minlength=n * channels * 256).view(n, channels, 256)
+        tables = np.empty((n, channels, 256), np.uint8)
+        histogram_tables(code, row.cpu().numpy(), counts.cpu().numpy(), height * width, tables)
+        found = torch.from_numpy(tables).to(x.device).flatten()[at].view(x.shape)
+        return found.to(torch.float32) * levels.step
+
+    return run
+
+
+def _jitter(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    """Brightness, contrast, saturation and hue, in the order that the last four arguments name."""
+    order = row[:, 4:8].cpu().numpy()
+    for step in range(4):
+        for which, run in enumerate((_brightness, _contrast, _saturation, _hue)):
+            rows = np.flatnonzero(order[:, step] == which)
+            if len(rows) and (x.shape[3] == 3 or which < 2):
+                x = put(x, rows, run(take(x, rows), levels, take(row[:, which], rows)))
+    return x
+
+
+def _brightness(x: Tensor, levels: Levels, factor: Tensor) -> Tensor:
+    return levels.cut(x * wide(factor, x))
+
+
+def _contrast(x: Tensor, levels: Levels, factor: Tensor) -> Tensor:
+    offset = (mean(luma(x, levels), levels) * (1 - factor)).to(torch.float32)
+    return levels.cut(x * wide(factor, x) + wide(offset, x))
+
+
+def _saturation(x: Tensor, levels: Levels, factor: Tensor) -> Tensor:
+    f = wide(factor, x)
+    gray = luma(x, levels) * (1 - f.to(torch.float64))  # as the loops add: a half must fall to the same side
+    return levels.nearest(x * f + gray).to(torch.float32)
+
+
+def _hue(x: Tensor, levels: Levels, factor: Tensor) -> Tensor:
+    none = torch.zeros_like(factor)
+    moved = shift_hsv(x / levels.step, 180 * factor, none, none, whole=levels.whole) * levels.step
+    return torch.where(wide(factor, x) == 0, x, moved)
+
+
+def _shift_hsv(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    if x.shape[3] == 1:
+        return WHOLE.cut(_in_levels(x, levels) + wide(row[:, 2].trunc(), x)) * levels.step
+    return shift_hsv(_in_levels(x, levels), row[:, 0], row[:, 1], row[:, 2], whole=True) * levels.step
+
+
+def _gray(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    if x.shape[3] == 1:
+        return x
+    high, low = x.amax(dim=3, keepdim=True), x.amin(dim=3, keepdim=True)
+    ways = (luma(x, levels), levels.floor(x.sum(dim=3, keepdim=True) / 3), high, levels.floor((high + low) / 2))
+    method = wide(row[:, 0], x)
+    gray = sum(torch.where(method == i, way, 0.0) for i, way in enumerate(ways))
+    return torch.as_tensor(gray).expand(x.shape).clone()
+
+
+def _shuffle(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
+    order = row[:, : x.shape[3]].to(torch.int64)
+    return x.gather(3, wide(order, x).expand(x.shape))
+
+
+def _in_levels(x: Tensor, levels: Levels) -> Tensor:
+    """Whole levels of 255: albumentations does some operations on these whatever the type of the image."""
+    return x if levels.whole else (x * 255).round()
+
+
+_OPERATIONS: Mapping[int, Callable[[Tensor, Levels, Tensor], Tensor]] = {
+    codes.LINEAR: _linear,
+    codes.GAMMA: _gamma,
+    codes.SOLARIZE: _solarize,
+    codes.POSTERIZE: _posterize,
+    codes.LINEAR_OF_MEAN: _linear_of_mean,
+    **{code: _histogram(code) for code in (codes.EQUALIZE, codes.EQUALIZE_PIL, codes.AUTOCONTRAST)},
+    codes.JITTER: _jitter,
+    codes.SHIFT_HSV: _shift_hsv,
+    codes.GRAY: _gray,
+    codes.SHUFFLE: _shuffle,
+}
