@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment_ops.engine.kernels.compiled import inner
-from augment_ops.engine.kernels.memory import load32, load_pair, store32
+from augment_ops.engine.kernels.memory import close_four, load32, load_pair, spread_four, store32
 from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
@@ -44,11 +44,11 @@ def pack(source: U8, first: int, border: int, fill: U8, packed: U32) -> None:
         row = packed[y + 1]
         if channels == 3:
             start = y * width * 3
-            # Four bytes at a time, of which three count; the image's last pixel has no fourth.
-            wide = width if y < height - 1 else width - 1
-            for x in range(wide):
-                row[x + 1] = load32(flat, np.uint64(start + 3 * x)) & np.uint32(0xFFFFFF)
-            for x in range(wide, width):
+            # Four pixels at a time as long as there are four bytes after them.
+            fours = min(width, (len(flat) - start - 4) // 3) // 4 * 4
+            for x in range(0, fours, 4):
+                spread_four(flat, np.uint64(start + 3 * x), row, np.uint64(x + 1))
+            for x in range(max(fours, 0), width):
                 row[x + 1] = _one_by_one(source, y, x, first, count)
         elif count == 1:
             for x in range(width):
@@ -83,7 +83,7 @@ def _one_by_one(source: U8, y: int, x: int, first: int, count: int) -> int:
 def _fold(coordinates: F32, n: int, border: int) -> None:
     """Bring a row of coordinates into -1 … n by the border mode, in place; not a number comes to the low end."""
     low, high = np.float32(-1), np.float32(n)
-    if border == _REPLICATE or n == 1:
+    if border == _REPLICATE or (n == 1 and border != _CONSTANT):
         low, high = np.float32(0), np.float32(n - 1)
     elif border != _CONSTANT:
         period = np.float32(n if border == _WRAP else 2 * n if border == _REFLECT else 2 * n - 2)
@@ -153,6 +153,30 @@ def _taps(sx: F32, sy: F32, stride: int, nearest: bool, at: U32, fx: U32, fy: U3
     for x in range(len(sx)):
         tx = np.uint32(np.int32((sx[x] + rim) * scale + half))
         ty = np.uint32(np.int32((sy[x] + rim) * scale + half))
+        at[x] = np.uint32(np.uint32(ty >> eight) * wide) + np.uint32(tx >> eight)
+        fx[x] = tx & byte
+        fy[x] = ty & byte
+
+
+@inner
+def _taps_of_parallels(inverse: F64, y: int, size: tuple[int, int], at: U32, fx: U32, fy: U32) -> None:
+    """`_coordinates`, `_fold` and `_taps` of row y in one loop: no perspective, a constant border, interpolation.
+
+    Args:
+        size: height and width of the source.
+    """
+    ax, ay = np.float32(inverse[0, 0]), np.float32(inverse[1, 0])
+    bx, by = np.float32(inverse[0, 1] * y + inverse[0, 2]), np.float32(inverse[1, 1] * y + inverse[1, 2])
+    scale, half, byte, eight = np.float32(256.0), np.float32(0.5), np.uint32(255), np.uint32(8)
+    rim, wide = np.float32(1), np.uint32(size[1] + _RIM)
+    low, right, bottom = np.float32(-1), np.float32(size[1]), np.float32(size[0])
+    for x in range(len(at)):
+        step = np.float32(x)
+        sx, sy = ax * step + bx, ay * step + by
+        sx, sy = sx if sx > low else low, sy if sy > low else low
+        sx, sy = sx if sx < right else right, sy if sy < bottom else bottom
+        tx = np.uint32(np.int32((sx + rim) * scale + half))
+        ty = np.uint32(np.int32((sy + rim) * scale + half))
         at[x] = np.uint32(np.uint32(ty >> eight) * wide) + np.uint32(tx >> eight)
         fx[x] = tx & byte
         fy[x] = ty & byte
@@ -271,19 +295,25 @@ def _warp_packed(
     height, width, channels = target.shape
     out, flat = target.reshape(-1), packed.reshape(-1)
     rows, stride = span_rows(width), np.uint64(source.shape[1] + _RIM)
+    parallel = border == _CONSTANT and not nearest and inverse[2, 0] == 0 and inverse[2, 1] == 0
     for first in range(0, channels, 4):
         count = min(4, channels - first)
         pack(source, first, border, fill, packed)
         for y in range(0, height, rows):
             many = min(rows, height - y) * width
-            sx, sy = coordinates[0, :many], coordinates[1, :many]
-            for r in range(min(rows, height - y)):
-                _coordinates(inverse, y + r, sx[r * width : (r + 1) * width], sy[r * width : (r + 1) * width])
             at, fx, fy, row = scratch[0, :many], scratch[1, :many], scratch[2, :many], scratch[3, :many]
             top, bottom = pairs[0, :many], pairs[1, :many]
-            _fold(sx, source.shape[1], border)
-            _fold(sy, source.shape[0], border)
-            _taps(sx, sy, source.shape[1] + _RIM, nearest, at, fx, fy)
+            if parallel:
+                for r in range(min(rows, height - y)):
+                    a, b = r * width, (r + 1) * width
+                    _taps_of_parallels(inverse, y + r, source.shape[:2], at[a:b], fx[a:b], fy[a:b])
+            else:
+                sx, sy = coordinates[0, :many], coordinates[1, :many]
+                for r in range(min(rows, height - y)):
+                    _coordinates(inverse, y + r, sx[r * width : (r + 1) * width], sy[r * width : (r + 1) * width])
+                _fold(sx, source.shape[1], border)
+                _fold(sy, source.shape[0], border)
+                _taps(sx, sy, source.shape[1] + _RIM, nearest, at, fx, fy)
             for x in range(many):
                 index = np.uint64(at[x])
                 top[x] = load_pair(flat, index)
@@ -341,9 +371,10 @@ def _blend_three(top: int, bottom: int, fx: int, fy: int) -> int:
 
 @inner
 def _store_pixels(row: U32, flat: U8, start: int) -> None:
-    """Pixels of three bytes by stores of four: the next one corrects the fourth, which the last must not write."""
-    last = len(row) - 1
-    for x in range(last):
-        store32(flat, np.uint64(start + 3 * x), row[x])
-    for c in range(3):
-        flat[start + 3 * last + c] = np.uint8((row[last] >> np.uint32(8 * c)) & np.uint32(255))
+    """Pixels of three bytes, four at a time: what goes beyond them is written by the next ones."""
+    fours = max(len(row) - 2, 0) // 4 * 4
+    for x in range(0, fours, 4):
+        close_four(row, np.uint64(x), flat, np.uint64(start + 3 * x))
+    for x in range(fours, len(row)):
+        for c in range(3):
+            flat[start + 3 * x + c] = np.uint8((row[x] >> np.uint32(8 * c)) & np.uint32(255))

@@ -93,7 +93,7 @@ def _coordinates(inverse: NDArray[np.float64], size: Size, like: Tensor) -> list
 def _folded(coordinates: Tensor, n: int, border: int) -> Tensor:
     """Into -1 … n by the border mode; not a number comes to the low end."""
     low, high, c = -1.0, float(n), coordinates
-    if border == _REPLICATE or n == 1:
+    if border == _REPLICATE or (n == 1 and border != CONSTANT):
         low, high = 0.0, float(n - 1)
     elif border == _WRAP:
         c = c - torch.floor(c / n) * n

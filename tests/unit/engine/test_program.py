@@ -113,6 +113,13 @@ def test_images_of_different_sizes():
     assert augment.ragged([], []) == []
 
 
+@pytest.mark.parametrize("shape", [(4, 1, 10, 3), (4, 10, 1, 3)])
+@pytest.mark.parametrize("interpolation", [0, 1])
+def test_one_row_moved_out_of_the_frame_leaves_the_fill(shape, interpolation):
+    step = f"Affine: {{translate_px: [3, 3], rotate: [0.1, 0.1], interpolation: {interpolation}, fill: 9, p: 1}}"
+    assert (augmenter(step)(pictures(shape), range(4)) == 9).all()
+
+
 def test_geometry_is_the_same_for_every_channel():
     images = np.repeat(pictures((6, 90, 100, 1)), 7, axis=3)  # wide enough for the way of three channels
     alone = {c: augmenter("Affine: {rotate: [-30, 30], p: 1}")(images[..., :c], list(range(6))) for c in (1, 2, 3, 7)}
