@@ -62,9 +62,8 @@ def show(
         print(json.dumps(lines) if as_json else "\n".join(lines) or "nothing to do: the policy is the identity")
         return
     if as_json:
-        body = asdict(policy) | {"budget": policy.budget.model_dump(), "discovered_by": None}
-        if policy.discovered_by is not None:
-            body["discovered_by"] = policy.discovered_by.model_dump()
+        parts = {"budget": policy.budget, "discovered_by": policy.discovered_by, "mixing": policy.mixing}
+        body = asdict(policy) | {name: part and part.model_dump() for name, part in parts.items()}
         print(canonical_json(body).decode())
         return
     print(policy.text.rstrip())

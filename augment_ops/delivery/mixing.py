@@ -8,8 +8,8 @@ Sources: MixUp, Zhang et al. 2017, arXiv:1710.09412; CutMix, Yun et al. 2019, ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +17,10 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds, sample_key
-from augment_ops.errors import InputError
+from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches
 _DRAWS = 5  # applies, partner, weight, and the centre of CutMix's box
-
-
-@dataclass(frozen=True)
-class Mixing:
-    """How samples are mixed.
-
-    Attributes:
-        kind: `mixup` blends two images, `cutmix` pastes a box of one into the other.
-        alpha: of the Beta distribution that the weight comes from, symmetric; 1 is uniform.
-        p: share of the samples that are mixed.
-    """
-
-    kind: Literal["mixup", "cutmix"]
-    alpha: float = 1.0
-    p: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("mixup", "cutmix") or not self.alpha > 0 or not 0 <= self.p <= 1:
-            raise InputError(
-                "mixing",
-                f"{self.kind!r}, alpha {self.alpha}, p {self.p}",
-                "mixup or cutmix, alpha above 0, p from 0 to 1",
-                "correct the value",
-            )
 
 
 @dataclass(frozen=True)
@@ -53,53 +29,64 @@ class Mixed:
 
     Attributes:
         images: uint8 (N, H, W, C).
+        own: uint8 (N, H, W, C), the samples before they were mixed.
         labels: float32 (N, K), the shares of the classes, summing to 1.
         partners: int64 (N,), the row of the other parent; the sample's own where it was not mixed.
         weights: float64 (N,), the sample's own share, 1 where it was not mixed.
     """
 
     images: NDArray[np.uint8]
+    own: NDArray[np.uint8]
     labels: NDArray[np.float32]
     partners: NDArray[np.int64]
     weights: NDArray[np.float64]
 
 
-def mix(
-    mixing: Mixing,
-    augmenter: Augmenter,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    ids: SampleIds,
-    rows: NDArray[np.int64],
-    epoch: int,
-    classes: int,
-) -> Mixed:
-    """Augment and mix some rows of a split.
+class Mixer:
+    """Mixes the samples of a split as a policy says.
 
     Args:
-        images: uint8 (M, H, W, C), the split; labels: int64 (M,); ids: of the M samples.
-        rows: int64 (N,), distinct.
+        mixing: how.
+        augmenter: the policy and seed that give the keys.
+        ids: of the N samples of the split.
+        labels: int64 (N,).
         classes: K, of the soft labels.
     """
-    keys = philox.derive(sample_key(augmenter.policy.digest, augmenter.seed, epoch), ids[rows].words)
-    u = philox.uniforms(keys, _STREAM, philox.PARAMETERS, _DRAWS)
-    partners = _partners(u[:, 1], rows, len(images))
-    mixed = (u[:, 0] < mixing.p) & (partners != rows)
-    partners = np.where(mixed, partners, rows)
-    # A row may be the partner of several samples; each is augmented once.
-    needed, places = np.unique(np.concatenate([rows, partners]), return_inverse=True)
-    augmented = augmenter(np.ascontiguousarray(images[needed]), ids[needed], epoch)
-    own, other = augmented[places[: len(rows)]], augmented[places[len(rows) :]]
-    weights = np.where(mixed, _beta(mixing.alpha, u[:, 2]), 1.0)
-    if mixing.kind == "mixup":
-        share = weights.astype(np.float32)[:, None, None, None]
-        out = np.rint(share * own + (1 - share) * other).astype(np.uint8)
-    else:
-        out, weights = _pasted(own, other, weights, u[:, 3:5])
-    soft = np.zeros((len(rows), classes), np.float32)
-    np.add.at(soft, (np.arange(len(rows)), labels[rows]), weights)
-    np.add.at(soft, (np.arange(len(rows)), labels[partners]), 1 - weights)
-    return Mixed(out, soft, partners, weights)
+
+    def __init__(
+        self, mixing: Mixing, augmenter: Augmenter, ids: SampleIds, labels: NDArray[np.int64], classes: int
+    ) -> None:
+        self._mixing, self._ids, self._labels, self._classes = mixing, ids, labels, classes
+        self._digest, self._seed = augmenter.policy.digest, augmenter.seed
+
+    def __call__(
+        self, rows: NDArray[np.int64], epoch: int, augmented: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    ) -> Mixed:
+        """Mix some samples.
+
+        Args:
+            rows: int64 (N,), distinct.
+            augmented: gives the augmented images of rows, uint8 (M, H, W, C), of the same epoch.
+        """
+        keys = philox.derive(sample_key(self._digest, self._seed, epoch), self._ids[rows].words)
+        u = philox.uniforms(keys, _STREAM, philox.PARAMETERS, _DRAWS)
+        partners = _partners(u[:, 1], rows, len(self._labels))
+        mixed = (u[:, 0] < self._mixing.p) & (partners != rows)
+        partners = np.where(mixed, partners, rows)
+        # A row may be the partner of several samples; each is augmented once.
+        needed, places = np.unique(np.concatenate([rows, partners]), return_inverse=True)
+        pictures = augmented(needed)
+        own, other = pictures[places[: len(rows)]], pictures[places[len(rows) :]]
+        weights = np.where(mixed, _beta(self._mixing.alpha, u[:, 2]), 1.0)
+        if self._mixing.kind == "mixup":
+            share = weights.astype(np.float32)[:, None, None, None]
+            out = np.rint(share * own + (1 - share) * other).astype(np.uint8)
+        else:
+            out, weights = _pasted(own, other, weights, u[:, 3:5])
+        soft = np.zeros((len(rows), self._classes), np.float32)
+        np.add.at(soft, (np.arange(len(rows)), self._labels[rows]), weights)
+        np.add.at(soft, (np.arange(len(rows)), self._labels[partners]), 1 - weights)
+        return Mixed(out, own, soft, partners, weights)
 
 
 def _partners(u: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:

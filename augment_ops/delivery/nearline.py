@@ -18,7 +18,8 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.blobs import temporary_file
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, batch_rows
-from augment_ops.delivery.offline import CACHE_ENTRIES, shard_pointer
+from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import StoreError
 
@@ -78,6 +79,7 @@ class NearlineBatches:
         images: uint8 (N, H, W, C), the split, for its shape; labels: int64 (N,).
         seed, batch_size: decide the order of the epochs, as online.
         limit_bytes: what the cache may take.
+        mixer: the one of `online`; the cache keeps samples as they were before.
     """
 
     def __init__(
@@ -91,11 +93,13 @@ class NearlineBatches:
         seed: int,
         batch_size: int,
         limit_bytes: int,
+        mixer: Mixer | None = None,
     ) -> None:
         self._store, self._online, self._identity = store, online, identity
         self._shape, self._size, self._labels = images.shape, images.nbytes, labels
         self._seed, self._batch_size = seed, batch_size
         self._cache = ShardCache(store, limit_bytes)
+        self._mixer = mixer
         self._reading = False
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
@@ -133,7 +137,7 @@ class NearlineBatches:
     def _read(self, path: Path, epoch: int, start: int) -> Iterator[Batch]:
         images = np.memmap(path, np.uint8, mode="r", shape=self._shape)
         for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
-            yield Batch(np.asarray(images[rows]), self._labels[rows], rows, 0.0)
+            yield read_batch(images, self._labels, rows, epoch, 0.0, self._mixer)
 
     def _recorded(self, epoch: int) -> Iterator[Batch]:
         if not self._cache.make_room(self._size):
@@ -142,7 +146,7 @@ class NearlineBatches:
         with temporary_file(self._store.scratch) as temporary:
             recording = np.memmap(temporary, np.uint8, mode="w+", shape=self._shape)
             for batch in self._online.epoch(epoch):
-                recording[batch.rows] = batch.images
+                recording[batch.rows] = batch.images if batch.mixed is None else batch.mixed.own
                 yield batch
             recording.flush()
             shard = self._store.put_file(temporary)

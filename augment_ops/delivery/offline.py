@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, batch_rows
+from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import InputError, StoreError
 
@@ -130,16 +131,25 @@ class ShardBatches:
     Args:
         labels: int64 (N,) of the split.
         seed: decides the order of the epochs, as online.
+        mixer: MixUp or CutMix of what the shards hold.
     """
 
     def __init__(
-        self, store: Store, manifest: ShardManifest, labels: NDArray[np.int64], *, seed: int, batch_size: int
+        self,
+        store: Store,
+        manifest: ShardManifest,
+        labels: NDArray[np.int64],
+        *,
+        seed: int,
+        batch_size: int,
+        mixer: Mixer | None = None,
     ) -> None:
         self._store = store
         self._manifest = manifest
         self._labels = labels
         self._seed = seed
         self._batch_size = batch_size
+        self._mixer = mixer
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch from number `start` on.
@@ -158,7 +168,7 @@ class ShardBatches:
         images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
         for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
-            yield Batch(np.asarray(images[rows]), self._labels[rows], rows, per_sample * len(rows))
+            yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
 
     def ready(self) -> int | None:
         """Nothing runs ahead: a batch is read when it is asked for."""
@@ -166,3 +176,18 @@ class ShardBatches:
 
     def close(self) -> None:
         """Nothing is held open between epochs."""
+
+
+def read_batch(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    epoch: int,
+    augment_s: float,
+    mixer: Mixer | None,
+) -> Batch:
+    """A batch of a shard (N, H, W, C), mixed where a mixer is given."""
+    if mixer is None:
+        return Batch(np.asarray(images[rows]), labels[rows], rows, augment_s)
+    mixed = mixer(rows, epoch, lambda needed: np.asarray(images[needed]))
+    return Batch(mixed.images, labels[rows], rows, augment_s, mixed)

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows
-from augment_ops.delivery.mixing import Mixing, mix
+from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import AugmentOpsError, InputError
+from augment_ops.errors import AugmentOpsError
 
 Request = tuple[int, NDArray[np.int64]]
 
@@ -38,8 +38,7 @@ class OnlineBatches:
         seed: decides the order of the epochs.
         workers: threads or processes that augment; 0 augments when the trainer asks.
         kind: what the workers are; `auto` takes threads unless the policy goes through albumentations.
-        mixing: MixUp or CutMix after the augmentation; needs an augmenter.
-        classes: number of classes, of the soft labels of mixtures; by default as many as `labels` name.
+        mixer: MixUp or CutMix after the augmentation.
     """
 
     def __init__(
@@ -53,18 +52,12 @@ class OnlineBatches:
         batch_size: int,
         workers: int,
         kind: Literal["auto", "threads", "processes"] = "auto",
-        mixing: Mixing | None = None,
-        classes: int | None = None,
+        mixer: Mixer | None = None,
     ) -> None:
-        if mixing is not None and augmenter is None:
-            raise InputError(
-                "mixing", "no augmenter", "an augmenter, whose keys it uses", "give a policy, digits-none for none"
-            )
         self._n = len(labels)
         self._seed = seed
         self._batch_size = batch_size
-        known = int(labels.max(initial=0)) + 1 if classes is None else classes
-        answer = _Answers(images, labels, SampleIds.of(ids), augmenter, mixing, known)
+        answer = _Answers(images, labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.plan.uses_albumentations else "threads"
         self._workers: _Workers
@@ -102,28 +95,28 @@ class _Answers:
         labels: NDArray[np.int64],
         ids: SampleIds,
         augmenter: Augmenter | None,
-        mixing: Mixing | None,
-        classes: int,
+        mixer: Mixer | None,
     ) -> None:
         self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter
-        self._mixing, self._classes = mixing, classes
+        self._mixer = mixer
 
     def __getitem__(self, request: Request) -> Batch | AugmentOpsError:  # what makes it a Dataset to torch
         epoch, rows = request
-        if self._augmenter is None:
-            return Batch(np.ascontiguousarray(self._images[rows]), self._labels[rows], rows, 0.0)
-        started, mixed = time.perf_counter(), None
+        started = time.perf_counter()
         try:
-            if self._mixing is None:
-                images = self._augmenter(np.ascontiguousarray(self._images[rows]), self._ids[rows], epoch)
+            if self._mixer is None:
+                images, mixed = self._augmented(rows, epoch), None
             else:
-                mixed = mix(
-                    self._mixing, self._augmenter, self._images, self._labels, self._ids, rows, epoch, self._classes
-                )
+                mixed = self._mixer(rows, epoch, lambda needed: self._augmented(needed, epoch))
                 images = mixed.images
         except AugmentOpsError as error:
             return error
-        return Batch(images, self._labels[rows], rows, time.perf_counter() - started, mixed)
+        elapsed = 0.0 if self._augmenter is None and mixed is None else time.perf_counter() - started
+        return Batch(images, self._labels[rows], rows, elapsed, mixed)
+
+    def _augmented(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
+        images = np.ascontiguousarray(self._images[rows])
+        return images if self._augmenter is None else self._augmenter(images, self._ids[rows], epoch)
 
 
 Answer = Batch | AugmentOpsError

@@ -24,7 +24,7 @@ from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.policy import catalogue
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import Mixing, Policy, Transform
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,12 @@ class Plan:
     Attributes:
         nodes: the policy's transforms as a forest.
         segments: the passes, in order.
+        mixing: of the samples that the passes leave.
     """
 
     nodes: tuple[Node, ...]
     segments: tuple[Segment, ...]
+    mixing: Mixing | None = None
 
     @property
     def uses_albumentations(self) -> bool:
@@ -155,6 +157,9 @@ class Plan:
             if segment.why:
                 lines.append(f"   — {segment.why}")
             lines.append(f"{number}. {segment.describe()}")
+        if self.mixing is not None:
+            share = f"alpha {self.mixing.alpha:g}, p {self.mixing.p:g}"
+            lines.append(f"then {self.mixing.kind} with a sample of the split that the key draws ({share})")
         return lines
 
 
@@ -162,7 +167,7 @@ def compile_policy(policy: Policy) -> Plan:
     """Compile a policy that is free of faults."""
     counter = iter(range(1 << 30))
     nodes = tuple(_node(t, f"transforms[{i}]", counter) for i, t in enumerate(policy.transforms))
-    return Plan(nodes, _segments(nodes))
+    return Plan(nodes, _segments(nodes), policy.mixing)
 
 
 def _segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:

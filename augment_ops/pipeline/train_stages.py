@@ -12,10 +12,12 @@ from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import BatchSource, batch_rows
 from augment_ops.delivery.meters import advice
+from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
 from augment_ops.delivery.offline import ShardBatches, shard_identity
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
+from augment_ops.engine.key import SampleIds
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.policy_stages import Augmentation, ResolvedPolicy
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
@@ -85,10 +87,16 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
 
 def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) -> BatchSource:
     params = ctx.params
-    if role == "candidate" and plan.shards is not None:
-        return ShardBatches(ctx.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size)
     policy = ctx.output("resolve_policy", ResolvedPolicy).policy()
     augmenter = None if role == "control" or policy.is_identity else Augmenter(policy, params.seed)
+    mixer = None
+    if augmenter is not None and policy.mixing is not None:
+        classes = len(ctx.snapshot.manifest.classes)
+        mixer = Mixer(policy.mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
+    if role == "candidate" and plan.shards is not None:
+        return ShardBatches(
+            ctx.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size, mixer=mixer
+        )
     online = OnlineBatches(
         train.images,
         train.labels,
@@ -97,6 +105,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         seed=params.seed,
         batch_size=params.batch_size,
         workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
+        mixer=mixer,
     )
     if plan.mode != "nearline" or augmenter is None:
         return online
@@ -109,6 +118,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         seed=params.seed,
         batch_size=params.batch_size,
         limit_bytes=int(params.cache_gib * (1 << 30)),
+        mixer=mixer,
     )
 
 

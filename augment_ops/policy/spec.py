@@ -39,6 +39,22 @@ class Discovery(BaseModel):
     mlflow_run: str
 
 
+class Mixing(BaseModel):
+    """How samples are mixed once they are augmented, each with a partner that its key draws.
+
+    Attributes:
+        kind: `mixup` blends two images, `cutmix` pastes a box of one into the other.
+        alpha: of the Beta distribution that the weight comes from, symmetric; 1 is uniform.
+        p: share of the samples that are mixed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["mixup", "cutmix"]
+    alpha: Annotated[float, Field(gt=0)] = 1.0
+    p: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
 class _PolicyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +68,7 @@ class _PolicyFile(BaseModel):
     discovered_by: Discovery | None = None
     budget: Budget
     transforms: tuple[Any, ...]  # each checked against albumentations, with its own faults
+    mixing: Mixing | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,7 @@ class Policy:
     discovered_by: Discovery | None
     budget: Budget
     transforms: tuple[Transform, ...]
+    mixing: Mixing | None
     digest: str
     text: str
 
@@ -125,17 +143,19 @@ class Policy:
         )
         faults += _normalize_faults(transforms)
         file = validate(content, _PolicyFile, where, also=faults)
+        # What a policy does not ask for is no part of its digest, so those from before mixing keep theirs.
+        body = file.model_dump(mode="json", exclude={"mixing"} if file.mixing is None else None)
         return cls(
             **{name: getattr(file, name) for name in _PolicyFile.model_fields if name != "transforms"},
             transforms=transforms,
-            digest=digest_of(_canonical(file.model_dump(mode="json"))),
+            digest=digest_of(_canonical(body)),
             text=text,
         )
 
     @cached_property
     def is_identity(self) -> bool:
         """Whether the policy applies nothing at all."""
-        return not self.transforms
+        return not self.transforms and self.mixing is None
 
     @property
     def normalises(self) -> bool:

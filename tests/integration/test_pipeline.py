@@ -113,16 +113,22 @@ def test_the_report_is_one_self_contained_page(robust: dict) -> None:
     assert json.loads(page.with_suffix(".json").read_text())["run_id"] == "cli-robust"
 
 
-def test_offline_delivery_trains_the_same_model(robust: dict, settings: Settings) -> None:
+def test_every_delivery_trains_the_same_model(robust: dict, settings: Settings, tmp_path: Path) -> None:
     store, model = Store(settings.store), {}
-    for delivery in ("online", "nearline", "offline"):
-        run = f"cli-{delivery}"
-        values = {"dataset": "digits", "policy": "digits-robust", "delivery": delivery, "epochs": 2}
-        run_pipeline(values, run, quiet=True)
+    text = (ROOT / "policies" / "augment" / "digits-robust.yaml").read_text().replace("digits-robust", "digits-mixed")
+    policy = tmp_path / "digits-mixed.yaml"
+    policy.write_text(f"{text}mixing: {{kind: mixup, alpha: 0.2, p: 0.5}}\n")
+    for run, named, delivery in (
+        ("cli-online", str(policy), "online"),
+        ("cli-nearline", str(policy), "nearline"),
+        ("cli-offline", str(policy), "offline"),
+        ("cli-unmixed", "digits-robust", "online"),
+    ):
+        run_pipeline({"dataset": "digits", "policy": named, "delivery": delivery, "epochs": 2}, run, quiet=True)
         assert from_json(Augmentation, store.get(execute(settings, run, "augment").output)).mode == delivery
         trained = from_json(TrainingResult, store.get(execute(settings, run, "train_candidate").output))
-        model[delivery] = trained.model_digest
-    assert model["online"] == model["nearline"] == model["offline"]
+        model[run] = trained.model_digest
+    assert model["cli-online"] == model["cli-nearline"] == model["cli-offline"] != model["cli-unmixed"]
 
 
 def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ CONTENT = st.fixed_dictionaries(
         "discovered_by": st.none() | st.fixed_dictionaries({"method": WORDS, "mlflow_run": WORDS}),
         "budget": st.fixed_dictionaries({"p95_ms": st.sampled_from([1, 2.5]), "at": st.just([8, 8, 1])}),
         "transforms": st.lists(STEPS, max_size=3),
+        "mixing": st.none() | st.fixed_dictionaries({"kind": st.sampled_from(["mixup", "cutmix"]), "p": P}),
     }
 )
 
@@ -107,6 +108,8 @@ EDITS = {
     "OneOf": "Sequential",
     "SomeOf": "Sequential",
     "Sequential": "OneOf",
+    "mixup": "cutmix",
+    "cutmix": "mixup",
 }
 
 
@@ -139,7 +142,7 @@ def edited(content: dict[str, Any], place: tuple[Any, ...], kind: int) -> dict[s
     elif isinstance(value, str):
         if last == "modality":
             return None
-        holder[last] = EDITS.get(value, value + "x") if last in ("name", "version", "domain") else value + "x"
+        holder[last] = EDITS.get(value, value + "x") if last in ("name", "version", "domain", "kind") else value + "x"
     else:
         return None
     return content
@@ -166,7 +169,7 @@ def test_the_defaults_of_the_head_may_be_left_out():
         "budget": {"p95_ms": 1, "at": [8, 8, 1]},
         "transforms": [],
     }
-    full = {**content, "limitations": [], "discovered_by": None}
+    full = {**content, "limitations": [], "discovered_by": None, "mixing": None}
     assert digest(json.dumps(content)) == digest(json.dumps(full))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import typer
 
 from augment_ops.cli import policies, runs, services
@@ -89,16 +90,29 @@ def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
 
 
 def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, loader = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL)
+    first, loader, tensors, mixer = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL
+    )
     monkeypatch.chdir(ROOT)
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
     names: dict[str, Any] = {
         "images": images, "list_of_images": list(images), "names": ("a", "b", "c", "d"), "epochs": 2,
         "masks": (images > 99).astype(np.uint8), "boxes": [np.array([[3.0, 4.0, 10.0, 9.0]])] * 4,
-        "labels": np.arange(4),
+        "labels": np.arange(4), "floats": (images / 255).astype(np.float32), "torch": torch, "device": "cpu",
     }  # fmt: skip
     exec(first, names)
     assert (names["both"].images == names["out"]).all()
     exec(loader.replace('device="cuda"', 'device="cpu"').replace("...", "seen = pixels.shape"), names)
     names["source"].close()
     assert names["seen"] == (4, 28, 28, 1)
+    exec(tensors, names)
+    assert (names["found"].numpy() == names["out"]).all()
+    exec(mixer, names)
+    assert next(names["source"].epoch(0)).mixed.labels.shape == (4, 10)
+    names["source"].close()
+
+
+def test_the_mixing_of_the_docs_is_one() -> None:
+    (line,) = re.findall(r"^mixing: .*", (ROOT / "docs" / "engine.md").read_text(), re.MULTILINE)
+    text = (ROOT / "policies" / "augment" / "fashion-robust.yaml").read_text()
+    assert Policy.from_text(f"{text}{line}\n").mixing is not None

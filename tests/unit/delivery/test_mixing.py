@@ -6,34 +6,37 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from augment_ops.delivery.mixing import Mixing, mix
+from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.nearline import NearlineBatches
+from augment_ops.delivery.offline import ShardBatches, materialise, shard_identity
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import InputError
+from augment_ops.policy.spec import Mixing
 
 KINDS = ["mixup", "cutmix"]
 
 
 def mixed(mixing, augmenter, images, labels, ids, rows=None, epoch=2):
-    rows = np.arange(len(ids)) if rows is None else np.asarray(rows)
-    return mix(mixing, augmenter, images, labels, SampleIds.of(ids), rows, epoch, 10)
+    rows, ids = np.arange(len(ids)) if rows is None else np.asarray(rows), SampleIds.of(ids)
+    mixer = Mixer(mixing, augmenter, ids, labels, 10)
+    return mixer(rows, epoch, lambda needed: augmenter(images[needed], ids[needed], epoch))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mixture_is_a_function_of_its_key(kind, augmenter, images, labels, ids):
-    whole = mixed(Mixing(kind), augmenter, images, labels, ids)
+    whole = mixed(Mixing(kind=kind), augmenter, images, labels, ids)
     order = np.random.default_rng(0).permutation(len(ids))
-    other = mixed(Mixing(kind), augmenter, images, labels, ids, order)
+    other = mixed(Mixing(kind=kind), augmenter, images, labels, ids, order)
     for name in ("images", "labels", "partners", "weights"):
         assert (getattr(other, name) == getattr(whole, name)[order]).all()
-    alone = mixed(Mixing(kind), augmenter, images, labels, ids, [5])
+    alone = mixed(Mixing(kind=kind), augmenter, images, labels, ids, [5])
     assert (alone.images[0] == whole.images[5]).all()
-    later = mixed(Mixing(kind), augmenter, images, labels, ids, epoch=3)
+    later = mixed(Mixing(kind=kind), augmenter, images, labels, ids, epoch=3)
     assert (later.partners != whole.partners).mean() > 0.9
 
 
 def test_mixup_is_the_weighted_sum_of_both_augmented_parents(augmenter, images, labels, ids):
-    found = mixed(Mixing("mixup", 0.4), augmenter, images, labels, ids)
+    found = mixed(Mixing(kind="mixup", alpha=0.4), augmenter, images, labels, ids)
     own = augmenter(images, ids, 2).astype(float)
     w = found.weights[:, None, None, None]
     expected = w * own + (1 - w) * own[found.partners]
@@ -41,7 +44,7 @@ def test_mixup_is_the_weighted_sum_of_both_augmented_parents(augmenter, images, 
 
 
 def test_cutmix_is_a_box_of_the_partner_and_the_weight_its_area(augmenter, images, labels, ids):
-    found = mixed(Mixing("cutmix"), augmenter, images, labels, ids)
+    found = mixed(Mixing(kind="cutmix"), augmenter, images, labels, ids)
     own = augmenter(images, ids, 2)
     area = images.shape[1] * images.shape[2]
     for i, picture in enumerate(found.images):
@@ -56,7 +59,7 @@ def test_cutmix_is_a_box_of_the_partner_and_the_weight_its_area(augmenter, image
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_soft_labels_name_both_parents(kind, augmenter, images, labels, ids):
-    found = mixed(Mixing(kind), augmenter, images, labels, ids)
+    found = mixed(Mixing(kind=kind), augmenter, images, labels, ids)
     assert found.labels.sum(1) == pytest.approx(1)
     assert (found.partners != np.arange(len(ids))).all()
     for i, soft in enumerate(found.labels):
@@ -70,29 +73,29 @@ def test_soft_labels_name_both_parents(kind, augmenter, images, labels, ids):
 def test_weights_and_partners_are_distributed_as_they_should(alpha, augmenter):
     n = 3000
     images, labels = np.zeros((n, 2, 2, 1), np.uint8), np.zeros(n, np.int64)
-    found = mixed(Mixing("mixup", alpha), augmenter, images, labels, range(n))
+    found = mixed(Mixing(kind="mixup", alpha=alpha), augmenter, images, labels, range(n))
     assert stats.kstest(found.weights, stats.beta(alpha, alpha).cdf).pvalue > 1e-4
     assert stats.kstest(found.partners / n, "uniform").pvalue > 1e-4
 
 
 def test_p_leaves_samples_as_they_are(augmenter, images, labels, ids):
     own = augmenter(images, ids, 2)
-    half = mixed(Mixing("mixup", p=0.5), augmenter, images, labels, ids)
+    half = mixed(Mixing(kind="mixup", p=0.5), augmenter, images, labels, ids)
     kept = half.weights == 1
     assert 0.2 < kept.mean() < 0.8
     assert (half.images[kept] == own[kept]).all()
     assert (half.partners[kept] == np.arange(len(ids))[kept]).all()
-    single = mixed(Mixing("cutmix"), augmenter, images[:1], labels[:1], ids[:1])
+    single = mixed(Mixing(kind="cutmix"), augmenter, images[:1], labels[:1], ids[:1])
     assert single.weights.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(0, "auto"), (2, "threads"), (1, "processes")])
 def test_a_loader_delivers_mixtures(workers, kind, augmenter, images, labels, ids):
+    mixer = Mixer(Mixing(kind="cutmix"), augmenter, SampleIds.of(ids), labels, 10)
     source = OnlineBatches(
-        images, labels, ids, augmenter,
-        seed=7, batch_size=16, workers=workers, kind=kind, mixing=Mixing("cutmix"), classes=10,
-    )  # fmt: skip
-    whole = mixed(Mixing("cutmix"), augmenter, images, labels, ids, epoch=1)
+        images, labels, ids, augmenter, seed=7, batch_size=16, workers=workers, kind=kind, mixer=mixer
+    )
+    whole = mixed(Mixing(kind="cutmix"), augmenter, images, labels, ids, epoch=1)
     for batch in source.epoch(1):
         assert batch.mixed is not None
         assert (batch.images == whole.images[batch.rows]).all()
@@ -101,12 +104,27 @@ def test_a_loader_delivers_mixtures(workers, kind, augmenter, images, labels, id
     source.close()
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "blend"}, {"alpha": 0}, {"alpha": float("nan")}, {"p": 1.5}])
-def test_what_cannot_be_asked_for(wrong):
-    with pytest.raises(InputError, match="mixing"):
-        Mixing(**{"kind": "mixup", **wrong})
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mode_delivers_the_same_mixtures(kind, store, augmenter, images, labels, ids):
+    mixer = Mixer(Mixing(kind=kind, p=0.7), augmenter, SampleIds.of(ids), labels, 10)
+    order = {"seed": 7, "batch_size": 16, "mixer": mixer}
+    online = OnlineBatches(images, labels, ids, augmenter, workers=0, **order)
+    identity = shard_identity("5" * 64, "train", augmenter)
+    nearline = NearlineBatches(store, online, identity, images, labels, limit_bytes=1 << 30, **order)
+    expected = [batch.mixed for batch in online.epoch(0)]
+    recorded = [batch.mixed for batch in nearline.epoch(0)]
+    cached = [batch.mixed for batch in nearline.epoch(0)]
+    assert nearline.ready() is None  # the second time, from the cache
+    shards = materialise(store, images, ids, augmenter, snapshot_digest="5" * 64, split="train", epochs=1)
+    offline = [batch.mixed for batch in ShardBatches(store, shards, labels, **order).epoch(0)]
+    for mode in (recorded, cached, offline):
+        for name in ("images", "own", "labels", "partners", "weights"):
+            for ours, theirs in zip(mode, expected, strict=True):
+                np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
 
 
-def test_mixing_needs_keys(images, labels, ids):
-    with pytest.raises(InputError, match="no augmenter"):
-        OnlineBatches(images, labels, ids, None, seed=7, batch_size=8, workers=0, mixing=Mixing("mixup"))
+def test_originals_can_be_mixed(augmenter, images, labels, ids):
+    mixer = Mixer(Mixing(kind="mixup"), augmenter, SampleIds.of(ids), labels, 10)
+    batch = next(OnlineBatches(images, labels, ids, None, seed=7, batch_size=16, workers=0, mixer=mixer).epoch(0))
+    assert (batch.mixed.own == images[batch.rows]).all()
+    assert (batch.images != batch.mixed.own).any()

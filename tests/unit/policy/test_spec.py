@@ -7,7 +7,7 @@ import pytest
 
 from augment_ops import Policy
 from augment_ops.errors import PolicyError
-from augment_ops.policy.spec import version_key
+from augment_ops.policy.spec import Mixing, version_key
 
 
 def refusal(text: str) -> PolicyError:
@@ -150,6 +150,25 @@ def test_normalize_is_the_last_step(text):
     Policy.from_text(text("Rotate: {}", "Normalize: {p: 1}"))
     error = refusal(text("Normalize: {}", "Rotate: {}"))
     assert [(f.where, f.found) for f in error.faults] == [("transforms[0].Normalize", "before other transforms")]
+
+
+def test_mixing_is_part_of_a_policy(text):
+    plain, mixed = (
+        Policy.from_text(text("Rotate: {}", **more)) for more in ({}, {"mixing": "{kind: mixup, alpha: 0.2}"})
+    )
+    assert (plain.mixing, mixed.mixing) == (None, Mixing(kind="mixup", alpha=0.2))
+    assert plain.digest != mixed.digest
+    assert Policy.from_text(text("Rotate: {}", mixing="null")).digest == plain.digest
+    assert not Policy.from_text(text(mixing="{kind: cutmix}")).is_identity
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [("mixup", ""), ("{kind: blend}", ".kind"), ("{}", ".kind"), ("{kind: mixup, alpha: 0}", ".alpha"),
+     ("{kind: cutmix, p: 1.5}", ".p"), ("{kind: cutmix, q: 1}", ".q")],
+)  # fmt: skip
+def test_faults_of_mixing(text, wrong, where):
+    assert [fault.where for fault in refusal(text("Rotate: {}", mixing=wrong)).faults] == [f"mixing{where}"]
 
 
 def test_some_of_may_repeat_more_often_than_it_has_transforms(text):

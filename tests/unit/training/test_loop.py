@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from augment_ops.delivery.batches import batch_rows
-from augment_ops.delivery.mixing import Mixing
+from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, TrainingError, TransformError
+from augment_ops.policy.spec import Mixing
 from augment_ops.training import loop
 from augment_ops.training.export import model_digest
 from augment_ops.training.models import small_cnn
@@ -191,10 +193,11 @@ def test_mixtures_train_on_their_soft_labels(training, monkeypatch):
         return real(logits, labels, **options)
 
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", watched)
+    augmenter = training.augmenter()
+    mixer = Mixer(Mixing(kind="mixup"), augmenter, SampleIds.of(training.ids), training.labels, classes=3)
     source = OnlineBatches(
-        training.images, training.labels, training.ids, training.augmenter(),
-        seed=7, batch_size=32, workers=0, mixing=Mixing("mixup"), classes=3,
-    )  # fmt: skip
+        training.images, training.labels, training.ids, augmenter, seed=7, batch_size=32, workers=0, mixer=mixer
+    )
     training.run(source, epochs=1)
     soft = [labels for labels in wanted if labels.ndim == 2]
     assert len(soft) == len(batch_rows(7, 0, len(training.ids), 32))
