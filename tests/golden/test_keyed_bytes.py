@@ -48,7 +48,7 @@ POLICIES = {
         "[Affine: {rotate: [-30, 30], scale: [0.75, 1.3], p: 1.0}, RandomBrightnessContrast: {p: 0.8}, "
         "GaussianBlur: {blur_limit: 0, sigma_limit: [0.1, 0.6], p: 0.3}, GaussNoise: {std_range: [0.02, 0.2], p: 0.6}]",
         "c61071c3a06ee087c8b6b51c9ea53f85716e56ed8cb9eb786e23d5f10c5aaf37",
-        "ae10465acab2095f1d54cf0191e4143742b2bfecdeef299f2915fca7bf861c8a",
+        "b8132f617647506761b326e05145458e79128d61561739b4d38de1a5bb59e138",
     ),
     "containers": (
         "[OneOf: {transforms: [Transpose: {p: 0.3}, VerticalFlip: {}], p: 0.8}, "

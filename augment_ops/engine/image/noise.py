@@ -2,7 +2,7 @@
 
 Drawing a normal number a value costs more than all the rest of a policy. The pool holds 65,536 normal numbers: the
 quantiles of the normal distribution in an order that Philox shuffled, so its mean, variance and shape are exact. A run
-of 1,024 values of an image reads the pool from an offset of its own, drawn from the image's key.
+of values of an image, a quarter of them or 1,024, reads the pool from an offset of its own, drawn from the image's key.
 """
 
 from __future__ import annotations

@@ -8,7 +8,17 @@ from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.philox import PIXELS, block
 from augment_ops.engine.kernels.types import F64, I16, U8, U64
 
-RUN = 1024  # values of an image that follow each other in the pool
+RUN = 1024  # values of an image that follow each other in the pool, at most
+_SHORTEST = 16
+
+
+@inner
+def run_length(values: int) -> int:
+    """Values of an image that follow each other in the pool: a quarter of them for a small image.
+
+    A block of the generator has four words. One offset alone, of 65,536, would soon come again.
+    """
+    return min(RUN, max(_SHORTEST, (values + 3) // 4))
 
 
 @inner
@@ -29,14 +39,15 @@ def add_gauss(pixels: U8, scale: F64, shared: bool, key: U64, transform: int, po
     gain, mean, back = np.int32(np.int16(scale[0])), np.int16(scale[1]), np.int32(np.int16(scale[2]))
     each = channels if shared else 1
     length = count if shared else count * channels
-    noise, spread = np.empty(RUN, np.int16), np.empty(RUN * each, np.int16)
+    step = run_length(length)
+    noise, spread = np.empty(step, np.int16), np.empty(step * each, np.int16)
     words = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
     half = np.int32(16)
-    for run in range((length + RUN - 1) // RUN):
+    for run in range((length + step - 1) // step):
         if run % 4 == 0:
             words = block(run // 4 + 1, 0, transform, PIXELS, key[0], key[1])
-        at, start = np.int64(words[run % 4] >> np.uint64(48)), run * RUN
-        many = min(RUN, length - start)
+        at, start = np.int64(words[run % 4] >> np.uint64(48)), run * step
+        many = min(step, length - start)
         normal = pool[at : at + many]
         for i in range(many):
             noise[i] = np.int16((np.int32(normal[i]) * gain) >> half)

@@ -10,7 +10,7 @@ from torch import Tensor
 from augment_ops.engine import philox
 from augment_ops.engine.image.noise import POOL_SCALE, pool
 from augment_ops.engine.kernels.fused import salt_marks
-from augment_ops.engine.kernels.noise import RUN
+from augment_ops.engine.kernels.noise import RUN, run_length
 from augment_ops.engine.kernels.operations import ISO, MULTIPLY, SALT
 from augment_ops.engine.parameters import Keys, Noises
 from augment_ops.engine.tensors.levels import WHOLE, Levels, on
@@ -40,8 +40,9 @@ def add_noise(x: Tensor, levels: Levels, noise: Noises, rows: NDArray[np.int64],
 def _gauss(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, noise: Noises) -> Tensor:
     n, height, width, channels = x.shape
     length = height * width * (1 if noise.shared else channels)
-    starts = philox.words(keys, noise.transform, philox.PIXELS, -(-length // RUN)) >> np.uint64(48)
-    normal = _from_pool(starts, length, x)
+    run = run_length.py_func(length)
+    starts = philox.words(keys, noise.transform, philox.PIXELS, -(-length // run)) >> np.uint64(48)
+    normal = _from_pool(starts, run, length, x)
     if levels.whole:  # the fixed point of the loops
         gain, mean, back = (torch.from_numpy(scale[:, i : i + 1].astype(np.int64)).to(x.device) for i in range(3))
         added = ((((normal * gain) >> 16) + mean) * back >> 16).to(torch.float32)
@@ -52,9 +53,9 @@ def _gauss(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, no
     return (x + added).clamp_(0, levels.top)
 
 
-def _from_pool(starts: NDArray[np.uint64], length: int, x: Tensor) -> Tensor:
+def _from_pool(starts: NDArray[np.uint64], run: int, length: int, x: Tensor) -> Tensor:
     """Runs of the pool, int64 (N, length)."""
-    at = torch.from_numpy(starts.astype(np.int64)).to(x.device)[:, :, None] + torch.arange(RUN, device=x.device)
+    at = torch.from_numpy(starts.astype(np.int64)).to(x.device)[:, :, None] + torch.arange(run, device=x.device)
     return torch.from_numpy(pool()).to(x.device)[at].flatten(1)[:, :length].to(torch.int64)
 
 
@@ -93,7 +94,7 @@ def _iso(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, tran
     counters[..., 0], counters[..., 1] = np.arange(1, counters.shape[1] + 1), 1
     counters[..., 2], counters[..., 3] = transform, philox.PIXELS
     starts = philox.blocks(counters, keys[:, None])[..., 0] >> np.uint64(48)
-    turn = _from_pool(starts, area, x) / POOL_SCALE * shift * intensity / 60
+    turn = _from_pool(starts, RUN, area, x) / POOL_SCALE * shift * intensity / 60
     return _hls(whole.to(torch.float64), lighter.view(n, height, width), turn.view(n, height, width)) * levels.step
 
 

@@ -75,6 +75,17 @@ def test_the_test_above_fails_without_keys(online, noise, labels, monkeypatch):
     assert len(set(seen)) <= 0.6 * len(seen)  # both workers emit one stream
 
 
+@pytest.mark.parametrize(("workers", "kind"), [(0, "auto"), (2, "threads"), (2, "processes")])
+def test_no_two_of_ten_thousand_small_samples_are_alike(online, noise, workers, kind):
+    """Where the samples are equal and noise alone tells them apart."""
+    n = 10_000
+    images = np.full((n, 8, 8, 1), 128, np.uint8)
+    source = online(
+        noise, workers, 64, kind, images=images, labels=np.zeros(n, np.int64), ids=tuple(map(str, range(n)))
+    )
+    assert len(set(constant_epochs(source))) == 3 * n
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_global_random_state_is_not_touched(online, augmenter, workers):
     import torch
