@@ -33,6 +33,7 @@ from augment_ops.policy.spec import Transform  # noqa: E402
 
 HERE = Path(__file__).parent
 SHAPES = {(28, 28, 1): 256, (32, 32, 3): 256, (96, 96, 3): 64, (224, 224, 3): 32, (512, 512, 3): 8}
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SECONDS = 2.0  # per contender and shape, at least
 ROUNDS = 12  # at least
 
@@ -64,6 +65,7 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "load_before": os.getloadavg()[0],
         "threads": 1,
+        "tensors_on": torch.cuda.get_device_name() if DEVICE == "cuda" else "CPU",
         "compile_s": compile_seconds(),
         "us_per_image": {},
     }
@@ -95,6 +97,7 @@ def contenders(name: str, shape: tuple[int, int, int], n: int) -> dict[str, Run]
     policy = Policy.from_text(HEAD + POLICIES[name])
     augmenter, ids = Augmenter(policy, 7), SampleIds.of(range(n))
     chosen: dict[str, Run] = {"augment-ops": lambda images, epoch: augmenter(images, ids, epoch)}
+    chosen["as tensors"] = as_tensors(augmenter, ids)
     if name == "usual":
         chosen["albumentations"] = one_by_one(tuned())
         chosen["albumentations as written"] = one_by_one(A.Compose([built(t) for t in policy.transforms]))
@@ -105,6 +108,21 @@ def contenders(name: str, shape: tuple[int, int, int], n: int) -> dict[str, Run]
     else:
         chosen["albumentations"] = one_by_one(A.Compose([built(t) for t in policy.transforms]))
     return chosen
+
+
+def as_tensors(augmenter: Augmenter, ids: SampleIds) -> Run:
+    """The same plan by torch: on the GPU, images there already, where there is one; else on the CPU."""
+    there: list[torch.Tensor] = []
+
+    def run(images: np.ndarray, epoch: int) -> object:
+        if not there:
+            there.append(torch.from_numpy(images).to(DEVICE))
+        result = augmenter.tensors(there[0], ids, epoch)
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+        return result
+
+    return run
 
 
 def one_by_one(compose: A.Compose) -> Run:
@@ -240,15 +258,16 @@ def markdown(result: dict) -> str:
         "median (95th percentile) over batches. *usual* is flip, rotation, shift and scale, brightness and contrast,",
         "Gaussian noise and one hole; albumentations 2.0.8 has its geometry merged by hand, *as written* has not.",
         f"First calls of all kernels: {result['compile_s']['first']} s, and {result['compile_s']['from cache']} s from",
-        "the cache on disk.",
+        f"the cache on disk. *as tensors* is the same plan by torch on {result['tensors_on']}.",
         "",
-        "| policy, shape | augment-ops | albumentations | ratio | as written | cv2 by hand | kornia | memcpy |",
-        "|---|---|---|---|---|---|---|---|",
+        "| policy, shape | augment-ops | albumentations | ratio | as written | cv2 by hand | kornia | as tensors | "
+        "memcpy |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, figures in result["us_per_image"].items():
         cell = {who: f"{f['p50']:,.1f} ({f['p95']:,.1f})" for who, f in figures.items()}
         ratio = figures["albumentations"]["p50"] / figures["augment-ops"]["p50"]
-        others = (cell.get(who, "") for who in ("albumentations as written", "cv2", "kornia", "memcpy"))
+        others = (cell.get(who, "") for who in ("albumentations as written", "cv2", "kornia", "as tensors", "memcpy"))
         lines.append(
             f"| {name} | {cell['augment-ops']} | {cell['albumentations']} | **{ratio:.1f}×** | {' | '.join(others)} |"
         )

@@ -36,6 +36,7 @@ def main(archive: str) -> None:
         assert process.stdout is not None
         outcome = json.loads(process.stdout.read())
         report = json.loads((Path(home) / "reports" / "bench" / "report.json").read_text())
+    candidate = report["candidate"] | report["candidate"]["delivery"]
     clean = {cell["role"]: cell["accuracy"] for cell in report["stress"]["cells"] if cell["corruption"] == "clean"}
     result = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
@@ -47,7 +48,7 @@ def main(archive: str) -> None:
         "clean_accuracy": clean,
         "stage_s": {name: round(value, 1) for name, value in report["measured"].items()},
         "candidate": {
-            key: round(report["candidate"][key], 3)
+            key: round(candidate[key], 3)
             for key in ("samples_per_s", "data_wait_share", "augment_p50_ms", "augment_p95_ms", "wall_s")
         },
         "epochs": len(report["candidate"]["curve"]),
