@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from augment_ops.governance.approvals import Approvals, Person
-from augment_ops.governance.ledger import Entry, Ledger
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.ledger import Ledger
 
 __all__ = ["Approvals", "Entry", "Ledger", "Person"]

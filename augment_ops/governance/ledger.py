@@ -7,77 +7,26 @@ elsewhere (an MLflow tag, a report) and given to `verify` as anchors show that t
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    create_engine,
-    insert,
-    inspect,
-    make_url,
-    select,
-)
+from sqlalchemy import Connection, Engine, RowMapping, create_engine, func, insert, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from augment_ops.content import canonical_json, sha256_hex
+from augment_ops import __version__
 from augment_ops.errors import Fault, GovernanceError, InputError
+from augment_ops.governance.chain import GENESIS, TABLE, Entry, chained, entry_of, row_of
 from augment_ops.governance.guards import GUARDS, guards_missing
+from augment_ops.governance.verify import RESTORE, check_chain
 
-GENESIS = "0" * 64  # what the first entry carries in place of a hash before it
+_NO_ANCHORS: Mapping[str, str] = MappingProxyType({})
 _LOCK_WAIT_S = 30  # a writer holds the lock for milliseconds; longer means that something hangs
-
-_TABLE = Table(
-    "ledger",
-    MetaData(),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("at", String(32), nullable=False),
-    Column("act", String(64), nullable=False),
-    Column("actor", String(255), nullable=False),
-    Column("subjects", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("key", String(255), nullable=False, unique=True),
-    # Unique: even two writers without a lock could not grow two branches from one entry.
-    Column("prev_hash", String(64), nullable=False, unique=True),
-    Column("hash", String(64), nullable=False, unique=True),
-)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One governed act.
-
-    Attributes:
-        seq: 1, 2, 3 … without a gap.
-        at: UTC, ISO 8601 with microseconds.
-        act: what was done, such as `promote`.
-        subjects: what it was done to: names to digests or versions.
-        key: idempotency key; the same key is never entered twice.
-        hash: sha256 over `prev_hash` and the canonical JSON of everything above it.
-    """
-
-    seq: int
-    at: str
-    act: str
-    actor: str
-    subjects: dict[str, str]
-    reason: str
-    key: str
-    prev_hash: str
-    hash: str
+_PAGE = 10_000  # entries that are read at a time
+_CLOCKS_DIFFER_S = 60  # what machines that share a ledger may differ in time
 
 
 class Ledger:
@@ -98,57 +47,77 @@ class Ledger:
             GovernanceError: the key belongs to another act or to other subjects.
         """
         with self._answering(f"enter {act}"), self._writing() as connection:
-            known = connection.execute(select(_TABLE).where(_TABLE.c.key == key)).first()
+            known = connection.execute(select(TABLE).where(TABLE.c.key == key)).mappings().first()
             if known is not None:
-                return self._same(_entry(known), act, subjects)
-            last = connection.execute(select(_TABLE).order_by(_TABLE.c.seq.desc()).limit(1)).first()
-            entry = _next(None if last is None else _entry(last), act, actor, dict(subjects), reason, key)
-            connection.execute(insert(_TABLE).values(_row(entry)))
+                return self._same(entry_of(known), act, subjects)
+            newest = connection.execute(select(TABLE).order_by(TABLE.c.seq.desc()).limit(1)).mappings().first()
+            last = None if newest is None else entry_of(newest)
+            content = {
+                "at": self._time(last), "act": act, "actor": actor, "subjects": dict(subjects), "reason": reason,
+                "software": f"augment-ops {__version__}", "key": key,
+            }  # fmt: skip
+            entry = chained(last, content)
+            connection.execute(insert(TABLE).values(row_of(entry)))
         return entry
 
     def entries(self) -> list[Entry]:
         """All entries, oldest first."""
-        with self._answering("list the entries"), self._reading() as connection:
-            return [_entry(row) for row in connection.execute(select(_TABLE).order_by(_TABLE.c.seq))]
+        return list(self.read())
+
+    def read(self) -> Iterator[Entry]:
+        """The entries one after the other, oldest first, however many there are."""
+        with self._answering("list the entries"):
+            yield from map(entry_of, self._rows())
 
     def head(self) -> str:
         """Hash of the newest entry, for anchoring elsewhere; that of the empty ledger where there is none."""
         with self._answering("read the head"), self._reading() as connection:
-            newest = connection.execute(select(_TABLE.c.hash).order_by(_TABLE.c.seq.desc()).limit(1)).scalar()
+            newest = connection.execute(select(TABLE.c.hash).order_by(TABLE.c.seq.desc()).limit(1)).scalar()
         return GENESIS if newest is None else str(newest)
 
-    def verify(self, anchors: Iterable[str] = ()) -> list[Fault]:
+    def size(self) -> int:
+        """How many entries there are."""
+        with self._answering("count the entries"), self._reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(TABLE)).scalar_one())
+
+    def verify(self, anchors: Mapping[str, str] = _NO_ANCHORS) -> list[Fault]:
         """Recompute the chain; nothing is wrong where the list is empty.
 
         Args:
-            anchors: hashes of entries noted elsewhere; each must still be in the ledger.
+            anchors: hashes of entries → where they were noted; each must still be in the ledger.
         """
-        faults: list[Fault] = []
-        with self._answering("verify the chain"), self._reading() as connection:
-            rows = connection.execute(select(_TABLE).order_by(_TABLE.c.seq)).all()
-            missing = guards_missing(connection)
-        fix = "restore the ledger from a backup, and find out who changed it"
-        if missing:
-            found = f"no trigger {', '.join(missing)}"
-            faults.append(Fault(self._where, found, "a table that refuses UPDATE and DELETE", fix))
-        before = GENESIS
-        for position, row in enumerate(rows, start=1):
-            where = f"{self._where}, entry {row.seq}"
-            if row.seq != position:
-                faults.append(Fault(where, f"number {row.seq}", f"number {position}: entries were removed", fix))
-                break
-            if row.prev_hash != before:
-                faults.append(Fault(where, f"link {row.prev_hash[:12]}…", f"{before[:12]}…, the entry before", fix))
-            if row.hash != _hash_of_row(row):
-                faults.append(Fault(where, f"hash {row.hash[:12]}…", "the hash of its content: it was altered", fix))
-            before = row.hash
-        known = {row.hash for row in rows}
-        faults += [
-            Fault(self._where, "no such entry", f"the entry {anchor[:12]}…, noted elsewhere", fix)
-            for anchor in anchors
-            if anchor not in known
-        ]
-        return faults
+        with self._answering("verify the chain"):
+            with self._reading() as connection:
+                missing = guards_missing(connection)
+            return [*_unguarded(self._where, missing), *check_chain(self._where, self._rows(), anchors)]
+
+    def _rows(self) -> Iterator[RowMapping]:
+        """Rows in order, page by page: a cursor over all of them would hold a transaction open."""
+        after: int | None = None
+        with self._reading() as connection:
+            while True:
+                query = select(TABLE).order_by(TABLE.c.seq).limit(_PAGE)
+                if after is not None:
+                    query = query.where(TABLE.c.seq > after)
+                page = connection.execute(query).mappings().all()
+                yield from page
+                if len(page) < _PAGE:
+                    return
+                after = page[-1]["seq"]
+
+    def _time(self, last: Entry | None) -> str:
+        """Now, or the time of the newest entry where another machine's clock was a little ahead."""
+        now = datetime.now(UTC)
+        if last is None or now.isoformat(timespec="microseconds") >= last.at:
+            return now.isoformat(timespec="microseconds")
+        if datetime.fromisoformat(last.at) - now > timedelta(seconds=_CLOCKS_DIFFER_S):
+            raise GovernanceError(
+                self._where,
+                f"a clock that says {now.isoformat(timespec='seconds')}",
+                f"a time after {last.at}, when entry {last.seq} was made",
+                "set this machine's clock (timedatectl), and do it again; nothing was entered",
+            )
+        return last.at
 
     def _same(self, entry: Entry, act: str, subjects: Mapping[str, str]) -> Entry:
         if (entry.act, entry.subjects) != (act, dict(subjects)):
@@ -186,9 +155,17 @@ class Ledger:
     def _prepare(self, connection: Connection) -> None:
         if self._ready:
             return
-        if not inspect(connection).has_table(_TABLE.name):
-            for statement in GUARDS[connection.dialect.name].create(_TABLE, connection.dialect):
+        if not inspect(connection).has_table(TABLE.name):
+            for statement in GUARDS[connection.dialect.name].create(TABLE, connection.dialect):
                 connection.exec_driver_sql(statement)
+        columns = {column["name"] for column in inspect(connection).get_columns(TABLE.name)}
+        if columns != set(TABLE.columns.keys()):
+            raise GovernanceError(
+                self._where,
+                f"a table of {', '.join(sorted(columns))}",
+                f"one of {', '.join(sorted(TABLE.columns.keys()))}",
+                "it was made by another version: keep it as it is, and set AUGMENT_OPS_LEDGER to a new one",
+            )
         self._ready = True
 
     @contextmanager
@@ -212,7 +189,9 @@ def _engine(url: str) -> Engine:
         parsed = None
     if parsed is None or parsed.get_backend_name() not in GUARDS:
         found = "no database URL" if parsed is None else parsed.get_backend_name()
-        fix = "give one such as sqlite:////srv/ledger.db or postgresql+psycopg://user@host/name"
+        fix = (
+            "give one such as sqlite:////srv/ledger.db or, with augment-ops[postgres], postgresql+pg8000://user@host/db"
+        )
         raise InputError("AUGMENT_OPS_LEDGER", found, f"a URL of {' or '.join(GUARDS)}", fix)
     arguments: dict[str, object] = {}
     if parsed.get_backend_name() == "sqlite":
@@ -226,39 +205,10 @@ def _engine(url: str) -> Engine:
     return create_engine(parsed, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=arguments)
 
 
-def _next(last: Entry | None, act: str, actor: str, subjects: dict[str, str], reason: str, key: str) -> Entry:
-    content = {
-        "seq": 1 if last is None else last.seq + 1,
-        "at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "act": act,
-        "actor": actor,
-        "subjects": subjects,
-        "reason": reason,
-        "key": key,
-    }
-    before = GENESIS if last is None else last.hash
-    return Entry(**content, prev_hash=before, hash=_hash(before, content))  # type: ignore[arg-type]
-
-
-def _hash(before: str, content: Mapping[str, object]) -> str:
-    return sha256_hex(before.encode() + canonical_json(content))
-
-
-def _hash_of_row(row: Row[tuple[object, ...]]) -> str | None:
-    content = {name: value for name, value in row._mapping.items() if name not in ("prev_hash", "hash")}
-    try:
-        content["subjects"] = json.loads(row.subjects)
-    except ValueError:
-        return None  # not what was written, whatever it is
-    return _hash(row.prev_hash, content)
-
-
-def _row(entry: Entry) -> dict[str, object]:
-    return {**vars(entry), "subjects": canonical_json(entry.subjects).decode()}
-
-
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
-    return Entry(**{**row._mapping, "subjects": json.loads(row.subjects)})
+def _unguarded(where: str, missing: list[str]) -> list[Fault]:
+    if not missing:
+        return []
+    return [Fault(where, f"no trigger {', '.join(missing)}", "a table that refuses UPDATE and DELETE", RESTORE)]
 
 
 def _shown(subjects: Mapping[str, str]) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from augment_ops.content import from_json
+from augment_ops.content import digest_of, from_json
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
-from augment_ops.errors import InputError
+from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import Run, record_of
@@ -46,6 +47,17 @@ class Context:
     def ledger(self) -> Ledger:
         """The ledger of governed acts."""
         return Ledger(self.settings.ledger)
+
+    @contextmanager
+    def refusals(self, actor: str, subjects: Mapping[str, str]) -> Iterator[None]:
+        """Enter a refusal that is raised inside into the ledger, once however often the stage is tried."""
+        try:
+            yield
+        except GovernanceError as refusal:
+            fault = refusal.faults[0]
+            key = f"{self.run.id}:refuse:{digest_of([actor, dict(subjects), str(refusal)])}"
+            self.ledger.append("refuse", actor, subjects, f"{fault.where}: {fault.found}", key)
+            raise
 
     @cached_property
     def tracker(self) -> MlflowTracker:

@@ -82,13 +82,17 @@ def decide(ctx: Context) -> Decided:
     ctx.tracker.log_bytes(ctx.parent, canonical_json(decision), "gate/decision.json")
     ctx.tag({"augment_ops.verdict": decision.verdict})
     version = None
+    candidate = ctx.output("train_candidate", TrainingResult)
     if decision.verdict == "PASS":
-        candidate = ctx.output("train_candidate", TrainingResult)
         same = champion is not None and champion.model_digest == candidate.model_digest
         version = champion.version if champion is not None and same else _register(ctx, decision, candidate)
     ctx.ledger.append(
         "decide", ctx.run.actor, key=f"{ctx.run.id}:decide:{digest_of(decision)}",
-        subjects={"decision": digest_of(decision), "evidence": decision.evidence_digest, "gate": decision.rules_digest},
+        subjects={
+            "model": candidate.model_digest, "decision": digest_of(decision),
+            "evidence": decision.evidence_digest, "gate": decision.rules_digest,
+            **({} if version is None else {"version": f"{ctx.dataset}/{version}"}),
+        },
         reason=f"{decision.verdict}: {decision.summary}",
     )  # fmt: skip
     return Decided(decision, version, champion.version if champion else None)
@@ -163,11 +167,8 @@ def approve(ctx: Context) -> Approval:
     subjects = {"decision": digest_of(decided.decision), "version": f"{ctx.dataset}/{decided.version}"}
     approved = answer.get("chosen") == APPROVE
     key = f"{ctx.run.id}:approve:{digest_of(dict(answer))}"
-    try:
+    with ctx.refusals(answer["by"], subjects):
         Approvals.load(ctx.settings.policies).may_approve(params.approval, answer["by"], ctx.run.actor)
-    except GovernanceError as refusal:
-        ctx.ledger.append("refuse", answer["by"], subjects=subjects, reason=refusal.faults[0].found, key=key)
-        raise
     reason = answer.get("reason", "") or f"{answer.get('chosen')} in the Airflow UI"
     ctx.ledger.append("approve" if approved else "reject", answer["by"], subjects=subjects, reason=reason, key=key)
     return Approval(approved, answer["by"], params.approval, reason, answer.get("at", ""))
@@ -185,15 +186,16 @@ def promote(ctx: Context) -> Promotion:
         return Promotion(False, decided.version, None, f"not promoted: {why}")
     if decided.version == decided.champion_version:
         return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
-    ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
     candidate = ctx.output("train_candidate", TrainingResult)
-    ctx.ledger.append(
-        "promote", approval.by if approval.by != "gate" else ctx.run.actor, key=f"{ctx.run.id}:promote",
-        subjects={
-            "version": f"{ctx.dataset}/{decided.version}", "model": candidate.model_digest,
-            "decision": digest_of(decided.decision), "previous": decided.champion_version or "none",
-        },
-        reason=approval.reason,
-    )  # fmt: skip
+    actor = approval.by if approval.by != "gate" else ctx.run.actor
+    subjects = {
+        "version": f"{ctx.dataset}/{decided.version}",
+        "model": candidate.model_digest,
+        "decision": digest_of(decided.decision),
+        "previous": decided.champion_version or "none",
+    }
+    with ctx.refusals(actor, subjects):
+        ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
+    ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=f"{ctx.run.id}:promote")
     message = f"version {decided.version} is champion of {ctx.dataset}"
     return Promotion(True, decided.version, decided.champion_version, message)

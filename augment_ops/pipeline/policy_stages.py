@@ -81,8 +81,10 @@ class AugmentedCheck:
 def resolve_policy(ctx: Context) -> ResolvedPolicy:
     """Admit one policy version to this run, measure its cost, and register it."""
     params = ctx.params
-    Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
     policy = admit_to_run(ctx.settings.policies, params.policy)
+    subjects = {"policy": policy.digest, "policy_version": f"{policy.name}/{policy.version}"}
+    with ctx.refusals(ctx.run.actor, subjects):
+        Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
     shape = policy.budget.at
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
     augmenter = Augmenter(policy, params.seed)
@@ -90,6 +92,8 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")
     tracker = ctx.tracker
     tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)
+    key = f"publish:{policy.name}:{policy.version}"  # another content under that version is refused by the ledger too
+    ctx.ledger.append("publish", ctx.run.actor, subjects, policy.description, key)
     ctx.tag(
         {
             "augment_ops.policy": policy.name,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS_TAG = f"{TAG}previous_champion"
+QUARANTINE_TAG = f"{TAG}quarantined"  # holds the reason
 _VERSIONS_OF_MODEL = "mlflow.modelVersions"  # the tag by which MLflow's UI links a logged model to its versions
 
 
@@ -103,6 +104,7 @@ def promote(connection: Connection, dataset: str, version: str, expected_champio
     current = _alias(connection, name, CHAMPION)
     if current == version:
         return
+    check_admissible(connection, entry)
     if current != expected_champion:
         raise GovernanceError(
             f"{name}, alias {CHAMPION}",
@@ -116,6 +118,18 @@ def promote(connection: Connection, dataset: str, version: str, expected_champio
     else:
         connection.client.set_model_version_tag(name, version, PREVIOUS_TAG, current)
     connection.client.set_registered_model_alias(name, CHAMPION, version)
+
+
+def check_admissible(connection: Connection, entry: RegisteredVersion) -> None:
+    """Refuse a version whose model, under this number or another, is in quarantine."""
+    for known in _versions(connection, entry.model, DIGEST_TAG, entry.model_digest):
+        if QUARANTINE_TAG in known.tags:
+            raise GovernanceError(
+                f"{entry.model} version {entry.version}",
+                f"in quarantine since version {known.version}: {known.tags[QUARANTINE_TAG]}",
+                "a model that may be champion",
+                f"choose another version or train a new one; to lift the quarantine, remove the tag {QUARANTINE_TAG}",
+            )
 
 
 def set_version_tags(connection: Connection, dataset: str, version: str, tags: Mapping[str, str]) -> None:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from augment_ops.errors import TrackingError
 from augment_ops.tracking.connection import Connection
-from augment_ops.tracking.values import PARENT_ROLE, TAG, TrackedRun, experiment_name, quoted
+from augment_ops.tracking.values import (
+    EXPERIMENTS,
+    LEDGER_HEAD_TAG,
+    PARENT_ROLE,
+    TAG,
+    TrackedRun,
+    experiment_name,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -24,6 +32,7 @@ _METRICS_PER_BATCH = 1000
 _PARAMS_PER_BATCH = 100
 _PARAM_LENGTH = 6000  # MLflow cuts longer values without a word
 _DIGEST_LENGTH = 36  # of an MLflow data set
+_RUNS_PER_PAGE = 1000
 
 
 def open_run(
@@ -43,6 +52,26 @@ def finish_run(connection: Connection, run: TrackedRun, status: str) -> None:
     """End the run; the end time of one that has that status already stays."""
     if connection.client.get_run(run.run_id).info.status != status:
         connection.client.set_terminated(run.run_id, status)
+
+
+def ledger_heads(connection: Connection) -> dict[str, str]:
+    """Heads of the ledger that runs noted → the run, as a person finds it."""
+    experiments = connection.client.search_experiments(filter_string=f"name LIKE '{EXPERIMENTS}%'")
+    found: dict[str, str] = {}
+    token = None
+    while experiments:
+        page = connection.client.search_runs(
+            [experiment.experiment_id for experiment in experiments],
+            filter_string=f"tags.`{LEDGER_HEAD_TAG}` != ''",
+            max_results=_RUNS_PER_PAGE,
+            page_token=token,
+        )
+        for run in page:
+            found[run.data.tags[LEDGER_HEAD_TAG]] = f"MLflow run {run.info.run_id}"
+        token = page.token
+        if not token:
+            break
+    return found
 
 
 def log_params(connection: Connection, run: TrackedRun, params: Mapping[str, str | int | float]) -> None:

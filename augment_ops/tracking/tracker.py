@@ -55,6 +55,11 @@ class MlflowTracker:
         with answering(self.uri, "end a run"):
             runs.finish_run(self._connection, run, status)
 
+    def ledger_heads(self) -> dict[str, str]:
+        """Heads of the ledger that runs have noted → where."""
+        with answering(self.uri, "list the heads of the ledger"):
+            return runs.ledger_heads(self._connection)
+
     def log_params(self, run: TrackedRun, params: Mapping[str, str | int | float]) -> None:
         """Record parameters; another value for one that is there is refused, as MLflow never changes one."""
         with answering(self.uri, "log parameters"):
@@ -160,6 +165,15 @@ class MlflowTracker:
         """
         with self._connection.exclusive(f"promote version {version}"):
             registry.promote(self._connection, dataset, version, expected_champion)
+
+    def admissible(self, version: RegisteredVersion) -> None:
+        """Raise GovernanceError where a version may not become champion."""
+        with answering(self.uri, f"look at version {version.version}"):
+            registry.check_admissible(self._connection, version)
+
+    def quarantine(self, dataset: str, version: str, reason: str) -> None:
+        """Say that a version may not become champion again."""
+        self.set_version_tags(dataset, version, {registry.QUARANTINE_TAG: reason})
 
     def set_version_tags(self, dataset: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags on a registered version."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TAG = "augment_ops."  # prefix of every tag of ours
+LEDGER_HEAD_TAG = f"{TAG}ledger_head"
+EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours
 PARENT_ROLE = "pipeline"  # value of the role tag on the one parent run of a pipeline run
 
 
@@ -45,7 +47,7 @@ class RegisteredVersion:
 
 def experiment_name(dataset: str) -> str:
     """The experiment of a data set."""
-    return f"augment-ops/{dataset}"
+    return f"{EXPERIMENTS}{dataset}"
 
 
 def classifier_name(dataset: str) -> str:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from augment_ops.cli.audit import verify
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json
 from augment_ops.data.store import Store
+from augment_ops.governance.audit import Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
@@ -151,7 +153,20 @@ def test_every_governed_act_is_in_the_ledger(robust: dict, plain: dict, settings
     assert acts.count(("train", "cli-robust")) == 2
     assert ("decide", "cli-none") in acts
     assert ("promote", "cli-none") not in acts
+    published = [entry.subjects["policy_version"] for entry in ledger.entries() if entry.act == "publish"]
+    assert published.count("digits-robust/1.0.0") == 1  # once, however many runs there were
+    about = [entry.act for entry in choose(ledger.entries(), Wanted(about=f"digits/{robust['model_version']}"))]
+    assert about == ["train", "decide", "promote"]
     assert ledger.verify() == []
+
+
+def test_heads_that_runs_and_reports_noted_are_in_the_ledger(
+    robust: dict, plain: dict, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verify(as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["faults"], answer["not_asked"]) == ([], [])
+    assert answer["anchors"] >= 2
 
 
 def test_all_stages_were_run(robust: dict, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,8 @@ def test_key_of_another_act_is_refused(ledger: Ledger, act: str, subjects: dict[
     [
         "UPDATE ledger SET actor = 'eve' WHERE seq = 1",
         "DELETE FROM ledger WHERE seq = 2",
-        "INSERT OR REPLACE INTO ledger SELECT seq, at, act, 'eve', subjects, reason, key, prev_hash, hash FROM ledger",
+        "INSERT OR REPLACE INTO ledger "
+        "SELECT seq, at, act, 'eve', subjects, reason, software, key, prev_hash, hash FROM ledger",
     ],
 )
 def test_database_refuses_to_change_an_entry(ledger: Ledger, database: sqlite3.Connection, statement: str) -> None:
@@ -74,7 +76,9 @@ def test_database_refuses_to_change_an_entry(ledger: Ledger, database: sqlite3.C
     assert [entry.actor for entry in ledger.entries()] == ["ada", "bob"]
 
 
-@pytest.mark.parametrize("column", ["seq", "at", "act", "actor", "subjects", "reason", "key", "prev_hash", "hash"])
+@pytest.mark.parametrize(
+    "column", ["seq", "at", "act", "actor", "subjects", "reason", "software", "key", "prev_hash", "hash"]
+)
 def test_verify_finds_any_column_altered_without_the_triggers(
     ledger: Ledger, database: sqlite3.Connection, column: str
 ) -> None:
@@ -102,13 +106,15 @@ def test_verify_finds_a_removed_entry_in_the_middle(ledger: Ledger, database: sq
 
 def test_only_an_anchor_shows_that_the_newest_entry_was_removed(ledger: Ledger, database: sqlite3.Connection) -> None:
     anchor = ledger.entries()[-1].hash
-    assert ledger.verify([anchor]) == []
+    assert ledger.verify({anchor: "a report"}) == []
     trigger = database.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_no_delete'").fetchone()[0]
     database.execute("DROP TRIGGER ledger_no_delete")
     database.execute("DELETE FROM ledger WHERE seq = 2")
     database.execute(trigger)
     assert ledger.verify() == []
-    assert [fault.found for fault in ledger.verify([anchor])] == ["no such entry"]
+    (fault,) = ledger.verify({anchor: "the report of run 7"})
+    assert fault.found == "no such entry"
+    assert "the report of run 7" in fault.expected
 
 
 def test_damaged_file_is_a_governance_error(path: Path) -> None:
@@ -131,8 +137,46 @@ def test_locked_file_is_a_governance_error_that_changes_nothing(
 
 def test_failing_append_leaves_no_entry_and_no_lock(ledger: Ledger, database: sqlite3.Connection) -> None:
     with pytest.raises(GovernanceError):
-        ledger.append("promote", None, {}, "", "c")  # type: ignore[arg-type]  # NOT NULL fails inside the transaction
+        ledger.append("promote", "ada", {}, "\udcff", "c")  # no character: fails inside the transaction
     assert ledger.append("promote", "ada", {}, "", "c").seq == 3
+
+
+@pytest.mark.parametrize(("behind_s", "refused"), [(0.5, False), (59, False), (61, True), (86_400, True)])
+def test_a_clock_that_went_back(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, behind_s: float, refused: bool
+) -> None:
+    """A little behind is another machine's clock, and takes the time of the entry before; more is refused."""
+    before = ledger.append("promote", "ada", {}, "", "a")
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.fromisoformat(before.at) - timedelta(seconds=behind_s)
+
+    monkeypatch.setattr("augment_ops.governance.ledger.datetime", Behind)
+    if refused:
+        with pytest.raises(GovernanceError, match="timedatectl"):
+            ledger.append("promote", "ada", {}, "", "b")
+    else:
+        assert ledger.append("promote", "ada", {}, "", "b").at == before.at
+    assert ledger.size() == (1 if refused else 2)
+    assert ledger.verify() == []
+
+
+def test_a_table_of_another_version_is_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE ledger (seq INTEGER PRIMARY KEY, act TEXT)")
+    connection.close()
+    with pytest.raises(GovernanceError, match="made by another version"):
+        Ledger(f"sqlite:///{path}").append("promote", "ada", {}, "", "a")
+
+
+def test_many_entries_are_read_in_pages(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augment_ops.governance.ledger._PAGE", 3)
+    entries = [ledger.append("act", "ada", {}, "", f"{n}") for n in range(7)]
+    assert ledger.entries() == entries
+    assert ledger.verify({entries[0].hash: "a report"}) == []
 
 
 @pytest.mark.parametrize("url", ["mysql://host/name", "nonsense"])

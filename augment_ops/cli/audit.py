@@ -1,0 +1,143 @@
+"""`augment-ops audit …` and `augment-ops rollback`: who did what, whether the record is whole, and the way back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from augment_ops.errors import EXIT_CHECK_SAID_NO, TrackingError
+from augment_ops.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    audit = typer.Typer(help="Read the ledger of governed acts; check that nobody changed it.", no_args_is_help=True)
+    audit.command("verify")(verify)
+    audit.command("log")(log)
+    audit.command("champions")(show_champions)
+    app.add_typer(audit, name="audit")
+    app.command("rollback")(rollback)
+
+
+def verify(
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="head of the ledger noted somewhere; may be repeated")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute the chain of the ledger, and hold it against the heads that reports and MLflow runs have noted.
+
+    Exit code: 0 whole, 1 altered.
+
+    Example: augment-ops audit verify
+    """
+    from augment_ops.governance.ledger import Ledger
+
+    settings = Settings.from_environment()
+    anchors, silent = _noted(settings)
+    anchors |= dict.fromkeys(anchor or [], "--anchor")
+    ledger = Ledger(settings.ledger)
+    faults = ledger.verify(anchors)
+    entries, head = ledger.size(), ledger.head()
+    if as_json:
+        answer = {"faults": [vars(fault) for fault in faults], "entries": entries, "head": head}
+        print(json.dumps({**answer, "anchors": len(anchors), "not_asked": silent}))
+    else:
+        for fault in faults:
+            print(fault)
+        for line in silent:
+            print(f"not asked: {line}")
+        state = f"{len(faults)} faults" if faults else "whole"
+        print(f"{entries} entries, held against {len(anchors)} noted heads: {state}; head {head}")
+    if faults:
+        raise typer.Exit(EXIT_CHECK_SAID_NO)
+
+
+def log(
+    about: Annotated[str, typer.Option(help="a policy, a model version (digits/3), or a digest")] = "",
+    act: Annotated[str, typer.Option(help="publish, train, decide, approve, reject, refuse, promote, rollback")] = "",
+    actor: Annotated[str, typer.Option(help="who did it")] = "",
+    since: Annotated[str, typer.Option(help="2026-11-01, or with a time (UTC)")] = "",
+    until: Annotated[str, typer.Option(help="as --since, inclusive")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines, one entry a line")] = False,
+) -> None:
+    """List governed acts, oldest first.
+
+    Example: augment-ops audit log --about digits-robust --since 2026-11-01
+    """
+    from augment_ops.governance.audit import Wanted, choose
+    from augment_ops.governance.ledger import Ledger
+
+    entries = Ledger(Settings.from_environment().ledger).read()
+    for entry in choose(entries, Wanted(about, act, actor, since, until)):
+        if as_json:
+            print(json.dumps(asdict(entry), ensure_ascii=False))
+            continue
+        what = ", ".join(f"{name} {_short(value)}" for name, value in entry.subjects.items())
+        print(f"{entry.seq:>6}  {entry.at[:19]}Z  {entry.act:<8}  {entry.actor:<12}  {what}  — {entry.reason}")
+
+
+def show_champions(
+    dataset: Annotated[str, typer.Argument(help="name of the data set")],
+    as_json: AsJson = False,
+) -> None:
+    """List the champions of a data set with who made each champion, when and why.
+
+    Example: augment-ops audit champions digits
+    """
+    from augment_ops.governance.audit import champions
+    from augment_ops.governance.ledger import Ledger
+
+    reigns = champions(Ledger(Settings.from_environment().ledger).read(), dataset)
+    if as_json:
+        print(json.dumps([asdict(reign) for reign in reigns]))
+        return
+    for reign in reigns:
+        print(f"{reign.at[:19]}Z  version {reign.version}  {reign.act} by {reign.by}  — {reign.reason}")
+    if not reigns:
+        print(f"{dataset} has had no champion")
+
+
+def rollback(
+    dataset: Annotated[str, typer.Argument(help="name of the data set")],
+    reason: Annotated[str, typer.Option(help="for the ledger")],
+    to: Annotated[str, typer.Option(help="number of the version; default: the champion before the present one")] = "",
+    quarantine: Annotated[bool, typer.Option(help="the version that is left must not be champion again")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the champion before the present one champion again. May be repeated: it goes back once.
+
+    Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
+    """
+    from augment_ops.pipeline.rollback import roll_back
+
+    settings = Settings.from_environment()
+    done = roll_back(settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine)
+    print(json.dumps(asdict(done)) if as_json else done.message)
+
+
+def _noted(settings: Settings) -> tuple[dict[str, str], list[str]]:
+    """Heads that were noted outside the ledger → where; and who could not be asked."""
+    from augment_ops.content import from_json
+    from augment_ops.tracking import connect
+
+    heads: dict[str, str] = {}
+    for path in sorted((settings.home / "reports").glob("*/report.json")):
+        lineage = from_json(dict, path.read_bytes()).get("lineage", {})
+        if "ledger head" in lineage:
+            heads[lineage["ledger head"]] = f"the report {path}"
+    try:
+        heads |= connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts").ledger_heads()
+    except TrackingError as error:
+        return heads, [f"MLflow: {error.faults[0].found}"]
+    return heads, []
+
+
+def _short(value: str) -> str:
+    digest = 64
+    return f"{value[:12]}…" if len(value) == digest else value

@@ -1,0 +1,199 @@
+"""`augment-ops audit` and `augment-ops rollback` on a real MLflow store and a real ledger."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augment_ops import cli
+from augment_ops.governance import Ledger
+from augment_ops.settings import Settings
+from augment_ops.tracking import MlflowTracker, connect
+from augment_ops.training.export import export
+from augment_ops.training.loop import build
+from augment_ops.training.models import small_cnn
+
+pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
+
+SHAPE, CLASSES = (8, 8, 1), ("left", "right")
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("AUGMENT_OPS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AUGMENT_OPS_ACTOR", "bob")
+    for name in ("AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return Settings.from_environment()
+
+
+@pytest.fixture
+def tracker(settings: Settings) -> MlflowTracker:
+    return connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+
+
+@pytest.fixture
+def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Ledger:
+    """Three versions of one data set, each champion after the other."""
+    program, ledger = tmp_path / "net.pt2", Ledger(settings.ledger)
+    export(build(small_cnn, SHAPE, len(CLASSES), 7), SHAPE, program)
+    images = np.zeros((2, *SHAPE), np.uint8)
+    for number in (1, 2, 3):
+        pipeline_run, digest = f"run-{number}", f"{number}" * 64
+        run = tracker.open_run("digits", pipeline_run, "candidate")
+        uri = tracker.log_model(run, program, digest, images, CLASSES)
+        version = tracker.register_challenger("digits", pipeline_run, run, uri, {}, "")
+        previous = str(number - 1) if number > 1 else None
+        tracker.promote("digits", version, previous)
+        subjects = {"version": f"digits/{version}", "model": digest, "previous": previous or "none"}
+        ledger.append("promote", "ada", subjects, f"the gate passed {number}", pipeline_run)
+    return ledger
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command line: exit code, stdout, stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["augment-ops", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def champion(tracker: MlflowTracker) -> str:
+    found = tracker.champion("digits")
+    assert found is not None
+    return found.version
+
+
+def test_rollback_goes_back_once_however_often_it_is_asked(
+    call: Call, champions: Ledger, tracker: MlflowTracker
+) -> None:
+    code, out, _ = call("rollback", "digits", "--reason", "wrong on sevens")
+    assert (code, champion(tracker)) == (0, "2")
+    assert "version 2 is champion of digits again, after version 3" in out
+    entry = champions.entries()[-1]
+    assert (entry.act, entry.actor, entry.reason) == ("rollback", "bob", "wrong on sevens")
+    assert entry.subjects == {"version": "digits/2", "model": "2" * 64, "previous": "3"}
+
+    code, out, _ = call("rollback", "digits", "--reason", "wrong on sevens")
+    assert (code, champion(tracker), champions.size()) == (0, "2", 4)
+    assert "--to goes back further" in out
+
+    code, _, _ = call("rollback", "digits", "--reason", "two was no better", "--to", "1", "--json")
+    assert (code, champion(tracker), champions.size()) == (0, "1", 5)
+    assert champions.verify() == []
+
+
+def test_a_rollback_that_was_cut_off_is_completed(
+    call: Call, champions: Ledger, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowTracker, "promote", killed)
+        call("rollback", "digits", "--reason", "wrong on sevens")
+    assert (champion(tracker), champions.size()) == ("3", 4)
+    call("rollback", "digits", "--reason", "wrong on sevens", "--quarantine")
+    assert (champion(tracker), champions.size()) == ("2", 4)
+
+
+def test_what_is_in_quarantine_never_is_champion_again(call: Call, champions: Ledger, tracker: MlflowTracker) -> None:
+    assert call("rollback", "digits", "--reason", "leaks labels", "--quarantine")[0] == 0
+    code, _, error = call("rollback", "digits", "--reason", "try again", "--to", "3")
+    assert code == 3
+    assert "in quarantine since version 3: leaks labels" in error
+    assert champion(tracker) == "2"
+    last = champions.entries()[-1]
+    assert (last.act, last.actor, last.subjects["version"]) == ("refuse", "bob", "digits/3")
+    call("rollback", "digits", "--reason", "try again", "--to", "3")
+    assert champions.size() == 5  # the same refusal once
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("digits", "--to", "9"), "9"),
+        (("nothing",), "no champion"),
+    ],
+)
+def test_where_nobody_can_go_back(call: Call, champions: Ledger, tracker: MlflowTracker, arguments, says) -> None:
+    code, _, error = call("rollback", *arguments, "--reason", "x")
+    assert code in (2, 3)
+    assert says in error
+    assert (champion(tracker), champions.size()) == ("3", 3)
+
+
+def test_before_the_first_champion_there_is_none(call: Call, champions: Ledger, tracker: MlflowTracker) -> None:
+    for to in ("2", "1"):
+        call("rollback", "digits", "--reason", "further", "--to", to)
+    tracker.promote("digits", "2", "1")
+    champions.append("promote", "ada", {"version": "digits/2", "model": "2" * 64, "previous": "none"}, "", "odd")
+    code, _, error = call("rollback", "digits", "--reason", "further")
+    assert code == 2
+    assert "no champion before version 2" in error
+
+
+def test_champions_with_who_and_why(call: Call, champions: Ledger) -> None:
+    call("rollback", "digits", "--reason", "wrong on sevens")
+    code, out, _ = call("audit", "champions", "digits")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split("version ")[1][0] for line in lines] == ["1", "2", "3", "2"]
+    assert "rollback by bob  — wrong on sevens" in lines[-1]
+    assert json.loads(call("audit", "champions", "digits", "--json")[1])[-1]["previous"] == "3"
+    assert "has had no champion" in call("audit", "champions", "nothing")[1]
+
+
+def test_log_as_lines_of_json(call: Call, champions: Ledger) -> None:
+    code, out, _ = call("audit", "log", "--about", "digits/2", "--json")
+    assert code == 0
+    (entry,) = map(json.loads, out.splitlines())
+    assert (entry["seq"], entry["actor"], entry["software"]) == (2, "ada", "augment-ops 0.1.0")
+    assert "the gate passed 3" in call("audit", "log", "--actor", "ada")[1]
+
+
+def test_verify_shows_that_the_end_was_cut_off(
+    call: Call, champions: Ledger, tracker: MlflowTracker, settings: Settings
+) -> None:
+    code, out, _ = call("audit", "verify")
+    assert (code, "3 entries, held against 0 noted heads: whole" in out) == (0, True)
+    tracker.open_run("digits", "run-3", tags={"augment_ops.ledger_head": champions.head()})
+    report = settings.home / "reports" / "run-2" / "report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text(json.dumps({"lineage": {"ledger head": champions.entries()[1].hash}}))
+    assert "held against 2 noted heads: whole" in call("audit", "verify")[1]
+
+    path = settings.ledger.removeprefix("sqlite:///")
+    with sqlite3.connect(path) as connection:
+        (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_no_delete'").fetchone()
+        connection.execute("DROP TRIGGER ledger_no_delete")
+        connection.execute("DELETE FROM ledger WHERE seq = 3")
+        connection.execute(trigger)
+    connection.close()
+    code, out, _ = call("audit", "verify")
+    assert code == 1
+    assert "that MLflow run" in out
+    assert "report.json" not in out  # what the report noted is still there
+    answer = json.loads(call("audit", "verify", "--json")[1])
+    assert (len(answer["faults"]), answer["entries"], answer["anchors"]) == (1, 2, 2)
+
+
+def test_verify_says_whom_it_could_not_ask(call: Call, champions: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    code, out, _ = call("audit", "verify", "--anchor", champions.head())
+    assert code == 0
+    assert "not asked: MLflow" in out
+    assert "held against 1 noted heads: whole" in out
