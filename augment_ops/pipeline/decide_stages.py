@@ -134,6 +134,7 @@ def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> st
         "augment_ops.policy": policy.name,
         "augment_ops.policy_version": policy.version,
         "augment_ops.policy_digest": policy.digest,
+        "augment_ops.limitations": "; ".join(policy.limitations) or "none named",
         "augment_ops.snapshot_digest": manifest.digest,
         "augment_ops.suite_digest": ctx.output("stress_test", StressTest).suite.digest,
         "augment_ops.decision_digest": digest_of(decision),

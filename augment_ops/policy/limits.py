@@ -40,12 +40,18 @@ class Limits(BaseModel):
     max_contrast_change: _Positive | None = None
     max_noise_std: _Positive | None = None
     max_hue_shift_deg: _Positive | None = None
+    max_saturation_change: _Positive | None = None
+    max_channel_shift: _Positive | None = None
+    max_gamma_change: _Positive | None = None
+    max_perspective_share: _Positive | None = None
+    max_distortion_share: _Positive | None = None
+    max_elastic_px: _Positive | None = None
     forbidden: dict[str, str] = {}  # transform → the reason, which the error repeats
 
     @property
     def digest(self) -> str:
-        """sha256 over the content."""
-        return digest_of(self.model_dump(mode="json"))
+        """sha256 over the content; a bound that is absent is no part of it."""
+        return digest_of(self.model_dump(mode="json", exclude_none=True))
 
 
 @dataclass(frozen=True)

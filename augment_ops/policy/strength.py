@@ -44,6 +44,11 @@ def _change(factors: Any) -> float:
     return max(abs(float(factor) - 1) for factor in factors)
 
 
+def _channel_shift(limits: Any) -> float:
+    """Share of the value range; limits beyond ±1 are in grey levels."""
+    return _extent(limits) if _extent(limits) <= 1 else _extent(limits) / 255
+
+
 def _any_angle(p: Any) -> float:
     return 180.0 if p else 0.0
 
@@ -95,6 +100,17 @@ SETTINGS = (
     Setting("max_noise_std", "GaussNoise", "std_range", _extent),
     Setting("max_hue_shift_deg", "HueSaturationValue", "hue_shift_limit", lambda v: 2 * _extent(v)),  # OpenCV: 0–180
     Setting("max_hue_shift_deg", "ColorJitter", "hue", lambda v: 360 * _extent(v)),
+    Setting("max_saturation_change", "ColorJitter", "saturation", _change),
+    Setting("max_saturation_change", "HueSaturationValue", "sat_shift_limit", lambda v: _extent(v) / 255),
+    Setting("max_channel_shift", "RGBShift", "r_shift_limit", _channel_shift),
+    Setting("max_channel_shift", "RGBShift", "g_shift_limit", _channel_shift),
+    Setting("max_channel_shift", "RGBShift", "b_shift_limit", _channel_shift),
+    Setting("max_gamma_change", "RandomGamma", "gamma_limit", lambda v: _change([float(g) / 100 for g in v])),
+    Setting("max_perspective_share", "Perspective", "scale", _extent),
+    Setting("max_distortion_share", "GridDistortion", "distort_limit", _extent),
+    Setting("max_distortion_share", "OpticalDistortion", "distort_limit", _extent),
+    Setting("max_distortion_share", "ThinPlateSpline", "scale_range", _extent),
+    Setting("max_elastic_px", "ElasticTransform", "alpha", _extent),  # noise of -1 to 1, smoothed, times alpha
     Setting(ZOOM_OUT, "Affine", "scale", _zoom_out),
     Setting(ZOOM_OUT, "ShiftScaleRotate", "scale_limit", _zoom_out),
     Setting(ZOOM_OUT, "RandomScale", "scale_limit", lambda v: _zoom_out(_plus_one(v))),

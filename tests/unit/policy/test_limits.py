@@ -8,9 +8,12 @@ from augment_ops.errors import PolicyError
 from augment_ops.policy.limits import Limits, check_limits, limit_faults, load_limits
 from augment_ops.policy.spec import Policy
 
+POLICIES = Path(__file__).parents[3] / "policies"
 ALL = {
     "max_rotation_deg": 30, "max_shear_deg": 10, "max_translation_share": 0.2, "scale_range": (0.5, 2.0),
     "max_brightness_change": 0.3, "max_contrast_change": 0.3, "max_noise_std": 0.1, "max_hue_shift_deg": 40,
+    "max_saturation_change": 0.3, "max_channel_shift": 0.1, "max_gamma_change": 0.2, "max_perspective_share": 0.1,
+    "max_distortion_share": 0.2, "max_elastic_px": 30,
 }  # fmt: skip
 
 
@@ -52,6 +55,17 @@ EDGES = [
     ("HueSaturationValue: {{hue_shift_limit: {}}}", "20", "21", "hue_shift_limit"),  # of OpenCV's 180: 40°
     ("HueSaturationValue: {{val_shift_limit: {}}}", "76", "78", "val_shift_limit"),  # of 255
     ("ColorJitter: {{hue: {}}}", "0.11", "0.12", "hue"),  # of one turn
+    ("ColorJitter: {{saturation: [{}, 1.1], hue: 0}}", "0.7", "0.69", "saturation"),
+    ("HueSaturationValue: {{sat_shift_limit: {}}}", "76", "78", "sat_shift_limit"),  # of 255
+    ("RGBShift: {{r_shift_limit: {}, g_shift_limit: 0, b_shift_limit: 0}}", "25", "26", "r_shift_limit"),
+    ("RGBShift: {{r_shift_limit: 0, g_shift_limit: {}, b_shift_limit: 0}}", "0.1", "0.11", "g_shift_limit"),
+    ("RGBShift: {{r_shift_limit: 0, g_shift_limit: 0, b_shift_limit: {}}}", "25", "26", "b_shift_limit"),
+    ("RandomGamma: {{gamma_limit: [{}, 110]}}", "80", "79", "gamma_limit"),  # of a hundred
+    ("Perspective: {{scale: [0.01, {}]}}", "0.1", "0.11", "scale"),
+    ("GridDistortion: {{distort_limit: {}}}", "0.2", "0.21", "distort_limit"),
+    ("OpticalDistortion: {{distort_limit: [{}, 0]}}", "-0.2", "-0.21", "distort_limit"),
+    ("ThinPlateSpline: {{scale_range: [0.1, {}]}}", "0.2", "0.21", "scale_range"),
+    ("ElasticTransform: {{alpha: {}}}", "30", "31", "alpha"),
 ]
 
 
@@ -210,3 +224,39 @@ def test_files_of_limits(policies: Path):
 def test_the_digest_of_limits_follows_their_content():
     assert limits().digest == limits(**ALL).digest
     assert limits().digest != limits(**{**ALL, "max_shear_deg": 11}).digest
+
+
+@pytest.mark.parametrize(
+    ("domain", "step", "reason"),
+    [
+        ("medical", "ColorJitter: {hue: 0.01, brightness: 0, contrast: 0, saturation: 0}", "max_hue_shift_deg"),
+        ("medical", "HueSaturationValue: {hue_shift_limit: 1, sat_shift_limit: 0, val_shift_limit: 0}", "max_hue"),
+        ("medical", "ColorJitter: {hue: 0, saturation: 0.5, brightness: 0, contrast: 0}", "max_saturation_change"),
+        ("medical", "ElasticTransform: {alpha: 200}", "max_elastic_px"),
+        ("medical", "ChannelShuffle: {}", "no ChannelShuffle"),
+        ("medical", "RandAugment: {}", "no Solarize"),
+        ("driving", "VerticalFlip: {}", "no VerticalFlip"),
+        ("driving", "Sequential: {transforms: [{OneOf: {transforms: [{D4: {}}, {Blur: {}}]}}]}", "no D4"),
+        ("driving", "ColorJitter: {}", "max_hue_shift_deg"),
+        ("driving", "TrivialAugment: {}", "max_rotation_deg"),
+    ],
+)
+def test_what_the_domains_refuse(text, domain, step, reason):
+    found = limit_faults(Policy.from_text(text(step)), load_limits(POLICIES, domain))
+    assert any(reason in str(fault) for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("domain", "step"),
+    [
+        ("medical", "ElasticTransform: {alpha: 20, sigma: 8}"),
+        ("medical", "RandomBrightnessContrast: {brightness_limit: 0.1, contrast_limit: 0.1}"),
+        ("medical", "HorizontalFlip: {}"),
+        ("driving", "RandomRain: {}"),
+        ("driving", "RandomFog: {}"),
+        ("driving", "RandomSnow: {}"),
+        ("driving", "HorizontalFlip: {}"),
+    ],
+)
+def test_what_the_domains_allow(text, domain, step):
+    assert limit_faults(Policy.from_text(text(step)), load_limits(POLICIES, domain)) == []
