@@ -117,6 +117,27 @@ def check_limits(policy: Policy, limits: Limits, where: str) -> None:
         raise PolicyError.of(where, faults)
 
 
+def reaches(policy: Policy, limits: Limits) -> dict[str, tuple[float, float | None, bool]]:
+    """Bound → the strongest effect of all transforms together, the limit where there is one, whether it is exceeded.
+
+    Zooms are factors; everything else is in the unit of its bound.
+    """
+    bounds = {bound.name: bound for bound in _bounds(limits)}
+    found: dict[str, tuple[float, float | None, bool]] = {}
+    for name in dict.fromkeys(setting.bound for setting in SETTINGS):
+        strongest = joint(name, [strength(transform, name) for transform in policy.transforms])
+        bound = bounds.get(name)
+        limit = None if bound is None else bound.limit
+        sign = {ZOOM_IN: 1, ZOOM_OUT: -1}.get(name)
+        factors = (strongest, limit) if sign is None else (_factor(sign, strongest), _factor(sign, limit))
+        found[name] = (factors[0] or 0.0, factors[1], bound is not None and bound.exceeded(strongest))
+    return found
+
+
+def _factor(sign: int, exponent: float | None) -> float | None:
+    return None if exponent is None else math.exp(sign * exponent)
+
+
 def _bounds(limits: Limits) -> list[_Bound]:
     bounds = []
     for name in dict.fromkeys(s.bound for s in SETTINGS if s.bound not in (ZOOM_IN, ZOOM_OUT)):

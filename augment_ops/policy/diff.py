@@ -1,0 +1,165 @@
+"""What changed between two policies: transforms in their order, strengths, limits, head, digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any, Literal
+
+from augment_ops.policy import catalogue
+from augment_ops.policy.limits import Limits, reaches
+from augment_ops.policy.spec import Policy, Transform
+
+_HEAD = ("name", "version", "domain", "owner", "description", "limitations", "discovered_by", "budget", "mixing")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a transform.
+
+    Attributes:
+        kind: `added`, `removed`, `moved` (the same transform at another place) or `changed` (other parameters).
+        where: its place after the change, or before it where it was removed; from_: the place before a move.
+        parameters: of a `changed` one: name → as it was and is used, defaults filled in.
+        text: the transform as written, of an added, removed or moved one.
+    """
+
+    kind: Literal["added", "removed", "moved", "changed"]
+    where: str
+    from_: str = ""
+    parameters: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The strongest effect of all transforms together, in the unit of a bound.
+
+    Attributes:
+        bound: as the limits name it.
+        before, after: of the two policies.
+        limit: of the second policy's domain; None where it does not bind.
+        exceeded: whether `after` is beyond it.
+    """
+
+    bound: str
+    before: float
+    after: float
+    limit: float | None
+    exceeded: bool
+
+
+@dataclass(frozen=True)
+class PolicyDiff:
+    """Everything that differs.
+
+    Attributes:
+        digests: of both policies; equal where nothing that counts differs.
+        head: field → before and after.
+        transforms: in the order of the second policy, removed ones where they stood.
+        reach: the bounds whose strength differs.
+    """
+
+    digests: tuple[str, str]
+    head: Mapping[str, tuple[Any, Any]]
+    transforms: tuple[Change, ...]
+    reach: tuple[Reach, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same policy."""
+        return self.digests[0] == self.digests[1]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        before, after = (digest[:12] for digest in self.digests)
+        lines = [f"digest {before} (the same)" if self.same else f"digest {before} → {after}"]
+        lines += [f"{name}: {_plain(old)} → {_plain(new)}" for name, (old, new) in self.head.items()]
+        for change in self.transforms:
+            if change.kind == "changed":
+                lines += [f"~ {change.where}.{k}: {_plain(a)} → {_plain(b)}" for k, (a, b) in change.parameters.items()]
+            else:
+                sign = {"added": "+", "removed": "-", "moved": ">"}[change.kind]
+                came = f" (was {change.from_})" if change.from_ else ""
+                lines.append(f"{sign} {change.where}{came}: {change.text}")
+        for reach in self.reach:
+            bound = "" if reach.limit is None else f" of {reach.limit:g}{', beyond it' if reach.exceeded else ''}"
+            lines.append(f"strength {reach.bound}: {reach.before:g} → {reach.after:g}{bound}")
+        return lines
+
+
+def compare(before: Policy, after: Policy, limits: Limits) -> PolicyDiff:
+    """What changed from one policy to another.
+
+    Args:
+        limits: of the domain of `after`.
+    """
+    old, new = reaches(before, limits), reaches(after, limits)
+    return PolicyDiff(
+        (before.digest, after.digest),
+        {name: pair for name in _HEAD if (pair := (getattr(before, name), getattr(after, name)))[0] != pair[1]},
+        tuple(_moves(_changes(before.transforms, after.transforms, "transforms"))),
+        tuple(
+            Reach(bound, old[bound][0], strength, limit, exceeded)
+            for bound, (strength, limit, exceeded) in new.items()
+            if abs(old[bound][0] - strength) > _TINY
+        ),
+    )
+
+
+_TINY = 1e-9
+
+
+def _changes(before: Sequence[Transform], after: Sequence[Transform], where: str) -> list[Change]:
+    """Align both lists by name, the longest common order first; what is left over was added or removed."""
+    changes: list[Change] = []
+    matcher = SequenceMatcher(None, [t.name for t in before], [t.name for t in after], autojunk=False)
+    for _, a0, a1, b0, b1 in matcher.get_opcodes():
+        if a1 - a0 == b1 - b0 and [t.name for t in before[a0:a1]] == [t.name for t in after[b0:b1]]:
+            for i, (old, new) in enumerate(zip(before[a0:a1], after[b0:b1], strict=True)):
+                changes += _changed(old, new, f"{where}[{b0 + i}].{new.name}")
+            continue
+        changes += [Change("removed", f"{where}[{i}]", text=written(before[i])) for i in range(a0, a1)]
+        changes += [Change("added", f"{where}[{i}]", text=written(after[i])) for i in range(b0, b1)]
+    return changes
+
+
+def _changed(old: Transform, new: Transform, where: str) -> list[Change]:
+    values = [catalogue.resolved(t.name, t.params) for t in (old, new)]
+    different = {k: (values[0].get(k), v) for k, v in values[1].items() if values[0].get(k) != v}
+    changes = [Change("changed", where, parameters=different)] if different else []
+    # What a family holds follows from its parameters.
+    inside = [] if old.name in catalogue.OWN else _changes(old.children, new.children, f"{where}.transforms")
+    return changes + inside
+
+
+def _moves(changes: list[Change]) -> list[Change]:
+    """A transform that was removed at one place and added at another was moved."""
+    gone = [change for change in changes if change.kind == "removed"]
+    result: list[Change] = []
+    for change in changes:
+        match = next((g for g in gone if change.kind == "added" and g.text == change.text), None)
+        if match is None:
+            result.append(change)
+        else:
+            gone.remove(match)
+            result = [kept for kept in result if kept is not match]
+            changes[changes.index(match)] = Change("moved", "")  # where it follows, it is passed over
+            result.append(Change("moved", change.where, match.where, text=change.text))
+    return [change for change in result if change.where]
+
+
+def written(transform: Transform) -> str:
+    """A transform as one line."""
+    inside = ""
+    if transform.children and transform.name not in catalogue.OWN:
+        inside = f"transforms: [{', '.join(map(written, transform.children))}]"
+    parameters = ", ".join(filter(None, [*(f"{k}: {_plain(v)}" for k, v in transform.params.items()), inside]))
+    return f"{transform.name}: {{{parameters}}}"
+
+
+def _plain(value: Any) -> str:
+    if hasattr(value, "model_dump"):
+        return str(value.model_dump())
+    return str(list(value)) if isinstance(value, tuple) else str(value)
