@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(help="Check and show augmentation policies.", no_args_is_help=True)
     commands.command("validate")(validate)
     commands.command("show")(show)
+    commands.command("diff")(diff)
     commands.command("list")(list_policies)
     commands.command("import")(import_)
     app.add_typer(commands, name="policy")
@@ -71,6 +72,28 @@ def show(
     limits = load_limits(policies, policy.domain)
     bounds = limits.model_dump(exclude={"domain", "description"}, exclude_none=True, exclude_defaults=True)
     print(f"# limits of {policy.domain}: {json.dumps(bounds)}")
+
+
+def diff(
+    before: Annotated[str, typer.Argument(help="name or file")],
+    after: Annotated[str, typer.Argument(help="name or file")],
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Show what changed between two policies: transforms in order, strengths against the limits, head, digest.
+
+    Exit code: 0 whatever differs. The second policy may be beyond its limits; the line says so.
+
+    Example: augment-ops policy diff digits-none digits-robust
+    """
+    from augment_ops.policy.diff import compare
+    from augment_ops.policy.library import policy_path
+    from augment_ops.policy.limits import load_limits
+    from augment_ops.policy.spec import Policy
+
+    policies = Settings.from_environment().policies
+    old, new = (Policy.load(policy_path(policies, name)) for name in (before, after))
+    found = compare(old, new, load_limits(policies, new.domain))
+    print(found.to_json() if as_json else "\n".join(found.lines()))
 
 
 def import_(

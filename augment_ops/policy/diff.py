@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from augment_ops.policy.limits import Limits, reaches
 from augment_ops.policy.spec import Policy, Transform
 
 _HEAD = ("name", "version", "domain", "owner", "description", "limitations", "discovered_by", "budget", "mixing")
+_TINY = 1e-9  # a strength that differs by less differs by rounding
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class PolicyDiff:
         """Whether both are the same policy."""
         return self.digests[0] == self.digests[1]
 
+    def to_json(self) -> str:
+        """As one JSON object."""
+        return json.dumps({"same": self.same, **asdict(self)}, default=lambda value: value.model_dump())
+
     def lines(self) -> list[str]:
         """For people."""
         before, after = (digest[:12] for digest in self.digests)
@@ -108,9 +114,6 @@ def compare(before: Policy, after: Policy, limits: Limits) -> PolicyDiff:
     )
 
 
-_TINY = 1e-9
-
-
 def _changes(before: Sequence[Transform], after: Sequence[Transform], where: str) -> list[Change]:
     """Align both lists by name, the longest common order first; what is left over was added or removed."""
     changes: list[Change] = []
@@ -136,18 +139,18 @@ def _changed(old: Transform, new: Transform, where: str) -> list[Change]:
 
 def _moves(changes: list[Change]) -> list[Change]:
     """A transform that was removed at one place and added at another was moved."""
-    gone = [change for change in changes if change.kind == "removed"]
-    result: list[Change] = []
-    for change in changes:
-        match = next((g for g in gone if change.kind == "added" and g.text == change.text), None)
-        if match is None:
-            result.append(change)
-        else:
-            gone.remove(match)
-            result = [kept for kept in result if kept is not match]
-            changes[changes.index(match)] = Change("moved", "")  # where it follows, it is passed over
-            result.append(Change("moved", change.where, match.where, text=change.text))
-    return [change for change in result if change.where]
+    moved: dict[int, Change] = {}  # position of what was added → what was removed elsewhere
+    for i, change in enumerate(changes):
+        if change.kind == "added":
+            gone = (c for c in changes if c.kind == "removed" and c.text == change.text and c not in moved.values())
+            match = next(gone, None)
+            if match is not None:
+                moved[i] = match
+    return [
+        Change("moved", change.where, moved[i].where, text=change.text) if i in moved else change
+        for i, change in enumerate(changes)
+        if change not in moved.values()
+    ]
 
 
 def written(transform: Transform) -> str:
