@@ -28,7 +28,7 @@ down: install ## end what `make demo` or `augment-ops up` left running
 test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
 	$(BIN)/python -m pytest -m "not slow" -q
 
-test-slow: install ## kill -9 of a task, of the scheduler and of MLflow in the middle of a run (real processes)
+test-slow: install ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load
 	$(BIN)/python -m pytest -m slow -q
 
 check: lint types contracts ## without tests

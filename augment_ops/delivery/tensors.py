@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 class EpochDataset(IterableDataset):  # type: ignore[type-arg]
     """The batches of one epoch as torch's `IterableDataset` of (images, labels).
 
-    Images come as uint8 (N, H, W, C), labels as int64 (N,). Use it as it is, or as
-    `DataLoader(EpochDataset(source, epoch), batch_size=None)`; the workers are the source's own, so keep num_workers=0.
+    Images come as the source has them: uint8 (N, H, W, C), or float32 where its policy normalises. Labels come as int64
+    (N,), or as the soft labels of mixtures, float32 (N, K), which torch's cross_entropy takes as well. Use it as it is,
+    or as `DataLoader(EpochDataset(source, epoch), batch_size=None)`; the workers are the source's own, so keep
+    num_workers=0.
 
     Args:
         source: where the batches come from.
@@ -36,7 +38,8 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
 
         device = torch.device(self._device) if self._device is not None else None
         for batch in self._source.epoch(self._epoch, self._start):
-            images, labels = torch.from_numpy(batch.images), torch.from_numpy(batch.labels)
+            wanted = batch.labels if batch.mixed is None else batch.mixed.labels
+            images, labels = torch.from_numpy(batch.images), torch.from_numpy(wanted)
             if device is not None and device.type == "cuda":
                 images, labels = images.pin_memory(), labels.pin_memory()
             if device is not None:

@@ -6,8 +6,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from augment_ops.delivery.batches import batch_rows
+from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.tensors import EpochDataset
+from augment_ops.engine.key import SampleIds
+from augment_ops.policy.spec import Mixing
 
 
 def test_an_epoch_for_torch(images, labels, ids, augmenter):
@@ -19,6 +22,22 @@ def test_an_epoch_for_torch(images, labels, ids, augmenter):
         for (x, y), batch in zip(found, expected, strict=True):
             assert (x.numpy() == batch.images).all()
             assert (y.numpy() == batch.labels).all()
+    source.close()
+
+
+def test_mixtures_come_with_their_soft_labels(images, labels, ids, augmenter):
+    mixer = Mixer(Mixing(kind="mixup"), augmenter, SampleIds.of(ids), labels, 3)
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=16, workers=0, mixer=mixer)
+    for (_, wanted), batch in zip(EpochDataset(source, 0), source.epoch(0), strict=True):
+        assert (wanted.dtype, wanted.shape) == (torch.float32, (len(batch.rows), 3))
+        assert (wanted.numpy() == batch.mixed.labels).all()
+
+
+def test_what_normalises_comes_as_float(images, labels, ids, normalising):
+    source = OnlineBatches(
+        images.repeat(3, axis=3), labels, ids, normalising, seed=7, batch_size=16, workers=1, kind="threads"
+    )
+    assert {pixels.dtype for pixels, _ in EpochDataset(source, 0)} == {torch.float32}
     source.close()
 
 
