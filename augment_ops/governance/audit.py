@@ -49,16 +49,16 @@ class Reign:
 
 def choose(entries: Iterable[Entry], wanted: Wanted) -> list[Entry]:
     """The entries that answer; those about a policy or model include what belongs to it (training, decisions)."""
-    kept = [
+    found = _about(list(entries), wanted.about) if wanted.about else entries
+    return [
         entry
-        for entry in entries
+        for entry in found
         if wanted.act in ("", entry.act)
         and wanted.actor in ("", entry.actor)
         and entry.at >= wanted.since
         # `~` sorts after whatever may follow a date or a time that is cut short.
         and (not wanted.until or entry.at <= f"{wanted.until}~")
     ]
-    return _about(kept, wanted.about) if wanted.about else kept
 
 
 def champions(entries: Iterable[Entry], dataset: str) -> list[Reign]:

@@ -30,7 +30,8 @@ def check_chain(where: str, rows: Iterable[RowMapping], anchors: Mapping[str, st
     for row in rows:
         if len(faults) < _MOST:
             faults += _entry_faults(where, row, before, at, expected)
-        before, at, expected = row["hash"], row["at"], row["seq"] + 1
+        before, at = str(row["hash"]), str(row["at"])
+        expected = (row["seq"] if isinstance(row["seq"], int) else expected) + 1
         missing.pop(before, None)
     faults += [
         Fault(where, "no such entry", f"the entry {anchor[:12]}… that {noted} has noted", RESTORE)
@@ -47,7 +48,7 @@ def _entry_faults(where: str, row: RowMapping, before: str, at: str, expected: i
             Fault(place, f"number {row['seq']}", f"number {expected}: entries were removed or moved", RESTORE)
         )
     if row["prev_hash"] != before:
-        found, wanted = str(row["prev_hash"])[:12], str(before)[:12]
+        found, wanted = str(row["prev_hash"])[:12], before[:12]
         faults.append(Fault(place, f"link {found}…", f"{wanted}…, the hash of the entry before", RESTORE))
     try:
         hashed = hash_of(row["prev_hash"], row)
@@ -55,6 +56,6 @@ def _entry_faults(where: str, row: RowMapping, before: str, at: str, expected: i
         hashed = None  # a column that holds no text was not written by us
     if hashed != row["hash"]:
         faults.append(Fault(place, f"hash {str(row['hash'])[:12]}…", "that of its content: it was altered", RESTORE))
-    elif row["at"] < at:
+    elif str(row["at"]) < at:
         faults.append(Fault(place, f"time {row['at']}", f"{at} or later, as the entry before says", RESTORE))
     return faults

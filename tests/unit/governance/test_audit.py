@@ -44,7 +44,7 @@ def entries(tmp_path: Path) -> list[Entry]:
         (Wanted(about="rob"), ()),
         (Wanted(about="digits/1"), (3, 5, 6, 9)),
         (Wanted(about=MODEL[:12]), (3, 5, 6, 9)),
-        (Wanted(about="digits/1", act="train"), ()),
+        (Wanted(about="digits/1", act="train"), (3,)),
         (Wanted(since="2020-01-01", until="2020-12-31"), ()),
         (Wanted(since="2020-01-01", until="9999"), range(1, 10)),
     ],

@@ -90,3 +90,18 @@ def test_the_ledger_before_is_whole(whole: tuple[bytes, list[Entry]], tmp_path: 
     path.write_bytes(whole[0])
     faults = Ledger(f"sqlite:///{path}").verify({whole[1][-1].hash: "a report"})
     assert faults == []
+
+
+@pytest.mark.parametrize("column", TABLE.columns.keys())
+@pytest.mark.parametrize("value", [None, 7.5, "text", b"\\x00bytes"])
+def test_what_is_of_another_type_is_a_fault_and_no_crash(
+    whole: tuple[bytes, list[Entry]], tmp_path: Path, column: str, value: object
+) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(whole[0])
+    with sqlite3.connect(path) as connection:
+        rewritten(connection, whole[1])
+        connection.execute(f"UPDATE ledger SET {column} = ? WHERE seq = 5", (value,))
+    connection.close()
+    faults = Ledger(f"sqlite:///{path}").verify({whole[1][-1].hash: "a report"})
+    assert [fault for fault in faults if "entry" in fault.where]
