@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from augment_ops.cli import policy_acts
 from augment_ops.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    commands = typer.Typer(help="Check and show augmentation policies.", no_args_is_help=True)
+    commands = typer.Typer(help="Augmentation policies: check, show, propose, approve.", no_args_is_help=True)
     commands.command("validate")(validate)
     commands.command("show")(show)
     commands.command("diff")(diff)
     commands.command("list")(list_policies)
     commands.command("import")(import_)
+    policy_acts.register(commands)
     app.add_typer(commands, name="policy")
 
 
@@ -27,14 +29,23 @@ def validate(
     names: Annotated[list[str] | None, typer.Argument(help="names or files; default: the whole library")] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Check policies: form, transforms, parameters, and the limits of their domain.
+    """Check policies: form, transforms, parameters, limits of their domain, and that no published version was changed.
 
     Example: augment-ops policy validate digits-robust
     """
+    from augment_ops.errors import PolicyError
     from augment_ops.policy.library import admit, policy_names
 
     policies = Settings.from_environment().policies
-    checked = [admit(policies, name) for name in (names or policy_names(policies))]
+    checked, faults = [], []
+    for name in names or policy_names(policies):
+        try:
+            checked.append(admit(policies, name))
+        except PolicyError as error:
+            prefix = f"{error.file}: " if error.file else ""
+            faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
+    if faults:
+        raise PolicyError.of("policies", faults)
     if as_json:
         print(json.dumps([{"name": p.name, "version": p.version, "digest": p.digest} for p in checked]))
         return
@@ -75,8 +86,8 @@ def show(
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help="name or file")],
-    after: Annotated[str, typer.Argument(help="name or file")],
+    before: Annotated[str, typer.Argument(help="name, name@version, or file")],
+    after: Annotated[str, typer.Argument(help="name, name@version, or file")],
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Show what changed between two policies: transforms in order, strengths against the limits, head, digest.
@@ -86,12 +97,11 @@ def diff(
     Example: augment-ops policy diff digits-none digits-robust
     """
     from augment_ops.policy.diff import compare
-    from augment_ops.policy.library import policy_path
+    from augment_ops.policy.library import load
     from augment_ops.policy.limits import load_limits
-    from augment_ops.policy.spec import Policy
 
     policies = Settings.from_environment().policies
-    old, new = (Policy.load(policy_path(policies, name)) for name in (before, after))
+    old, new = (load(policies, name) for name in (before, after))
     found = compare(old, new, load_limits(policies, new.domain))
     print(found.to_json() if as_json else "\n".join(found.lines()))
 

@@ -1,42 +1,79 @@
-"""Who may approve, and which ways of approving an environment allows."""
+"""Who may approve, with which keys, and what an environment demands."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from augment_ops.content import digest_of
 from augment_ops.errors import Fault, GovernanceError, InputError, PolicyError, nearest
+from augment_ops.governance.keys import parse_public
 from augment_ops.policy.yaml_file import load_model
 
 AUTO = "auto"  # the gate alone decides
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]*$", max_length=64)]
 
 
+def _public_key(text: str) -> str:
+    parse_public(text)
+    return text
+
+
+_PublicKey = Annotated[str, AfterValidator(_public_key)]
+
+
 class Person(BaseModel):
-    """Somebody who may act: the user name in Airflow, and the name that the form shows."""
+    """Somebody who may act: the user name in Airflow, the name that the form shows, and keys to sign with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     # SimpleAuthManager separates users by commas and roles by colons; no other character of theirs may slip in.
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]+$", max_length=255)]
     name: Annotated[str, StringConstraints(min_length=1)]
+    keys: list[_PublicKey] = []
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the entry: an approval is bound to it."""
+        return digest_of(self.model_dump())
 
 
 class _Approvers(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     version: Literal[1]
     roles: dict[_Name, Annotated[list[Person], Field(min_length=1)]]
+    witnesses: dict[_Name, list[_PublicKey]] = {}
+
+
+class PolicyDemands(BaseModel):
+    """What a policy needs in an environment before a run may train on it.
+
+    Attributes:
+        state: `draft`, any file within its limits; `proposed`, published with evidence; `approved`.
+        role, approvers: whose approval counts, and of how many people.
+        longest_days: for how long an approval counts at most.
+        discovery: what a `discovered_by` that leads nowhere means.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    state: Literal["draft", "proposed", "approved"]
+    role: _Name | None = None
+    approvers: Annotated[int, Field(ge=1, le=10)] = 1
+    longest_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    discovery: Literal["warn", "refuse"]
 
 
 class _Environment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     approvals: Annotated[list[_Name], Field(min_length=1)]
+    policy: PolicyDemands
 
 
 class _Environments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    version: Literal[1]
+    version: Literal[2]
     environments: Annotated[dict[_Name, _Environment], Field(min_length=1)]
 
 
@@ -49,8 +86,26 @@ def load_roles(policies: Path) -> dict[str, tuple[Person, ...]]:
     path = policies / "approvers.yaml"
     if not path.is_file():
         return {}
-    roles = load_model(path, _Approvers, kind="list of approvers").roles
-    return {role: tuple(people) for role, people in roles.items()}
+    return {role: tuple(people) for role, people in _load_approvers(path).roles.items()}
+
+
+def _load_approvers(path: Path) -> _Approvers:
+    """approvers.yaml, in which a person is the same in every role.
+
+    Raises:
+        PolicyError: every fault of the file at once.
+    """
+    found = load_model(path, _Approvers, kind="list of approvers")
+    known: dict[str, Person] = {}
+    faults = []
+    for role, people in found.roles.items():
+        for i, person in enumerate(people):
+            if known.setdefault(person.id, person) != person:
+                fix = "make the entries of one person the same"
+                faults.append(Fault(f"roles.{role}[{i}]", f"another name or key of {person.id}", "one person", fix))
+    if faults:
+        raise PolicyError.of(str(path), faults)
+    return found
 
 
 class Approvals:
@@ -58,6 +113,7 @@ class Approvals:
 
     def __init__(self, approvers: _Approvers, environments: _Environments) -> None:
         self._roles = approvers.roles
+        self._witnesses = approvers.witnesses
         self._environments = environments.environments
 
     @classmethod
@@ -68,7 +124,7 @@ class Approvals:
             PolicyError: every fault of a file at once, or an approval that no role stands behind.
         """
         loaded = cls(
-            load_model(policies / "approvers.yaml", _Approvers, kind="list of approvers"),
+            _load_approvers(policies / "approvers.yaml"),
             load_model(policies / "environments.yaml", _Environments, kind="list of environments"),
         )
         faults = [
@@ -82,6 +138,8 @@ class Approvals:
             for approval in environment.approvals
             if approval != AUTO and approval not in loaded._roles
         ]
+        for name, environment in loaded._environments.items():
+            faults += _demand_faults(f"environments.{name}.policy", environment.policy, loaded._roles)
         if faults:
             raise PolicyError.of(str(policies / "environments.yaml"), faults)
         return loaded
@@ -97,6 +155,17 @@ class Approvals:
         Raises:
             InputError: no such environment.
         """
+        return tuple(self._environment(environment).approvals)
+
+    def demands(self, environment: str) -> PolicyDemands:
+        """What a policy needs there.
+
+        Raises:
+            InputError: no such environment.
+        """
+        return self._environment(environment).policy
+
+    def _environment(self, environment: str) -> _Environment:
         if environment not in self._environments:
             raise InputError(
                 "environment",
@@ -104,7 +173,7 @@ class Approvals:
                 f"one of {', '.join(self._environments)}",
                 f"choose one of them, or add it to environments.yaml.{nearest(environment, self._environments)}",
             )
-        return tuple(self._environments[environment].approvals)
+        return self._environments[environment]
 
     def check_way(self, environment: str, approval: str) -> None:
         """Refuse an approval that the environment does not allow.
@@ -137,6 +206,18 @@ class Approvals:
             )
         return tuple(self._roles[role])
 
+    def person(self, person: str) -> Person | None:
+        """Somebody of the file, whatever the role; None where nobody has that id."""
+        return next((holder for people in self._roles.values() for holder in people if holder.id == person), None)
+
+    def holds(self, role: str, person: str) -> bool:
+        """Whether that person holds the role."""
+        return any(holder.id == person for holder in self._roles.get(role, ()))
+
+    def witness_keys(self, witness: str) -> tuple[str, ...]:
+        """Public keys of a service whose word counts for what a person answered there."""
+        return tuple(self._witnesses.get(witness, ()))
+
     def may_approve(self, role: str, person: str, triggered_by: str | None) -> Person:
         """The person who answered, if they hold the role and are not the one who started the run.
 
@@ -165,3 +246,18 @@ class Approvals:
                 f"ask {others} to answer" if others else "add a second person with that role to approvers.yaml",
             )
         return found
+
+
+def _demand_faults(where: str, demands: PolicyDemands, roles: Mapping[str, Sequence[Person]]) -> list[Fault]:
+    if demands.state != "approved":
+        return []
+    if demands.role is None:
+        return [Fault(f"{where}.role", "nothing", "the role whose approval counts", f"name one of {', '.join(roles)}")]
+    if demands.role not in roles:
+        fix = f"name one of {', '.join(roles)}.{nearest(demands.role, roles)}"
+        return [Fault(f"{where}.role", f"'{demands.role}'", "a role of approvers.yaml", fix)]
+    holders = len(roles[demands.role])
+    if demands.approvers > holders:
+        fix = f"lower it, or give {demands.role} more people"
+        return [Fault(f"{where}.approvers", str(demands.approvers), f"at most {holders}, who hold the role", fix)]
+    return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from augment_ops.errors import AugmentOpsError
@@ -15,8 +16,11 @@ from augment_ops.pipeline import (
     report_stage,
     train_stages,
 )
+from augment_ops.pipeline.admission import grounds
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import RunParams
+from augment_ops.policy.library import policy_path
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "resolve_policy", ("check_data",), policy_stages.resolve_policy,
         params=("policy", "environment", "approval", "seed"),
-        files=lambda p: (p.policy if p.policy.endswith((".yaml", ".yml")) else f"augment/{p.policy}.yaml",
-                         "environments.yaml"),
+        files=lambda p: (str(policy_path(Path(), p.policy)), "environments.yaml", "approvers.yaml"),
+        state=lambda ctx: grounds(
+            Office(ctx.settings, ctx.run.actor), ctx.params.policy, ctx.params.environment
+        ),
     ),
     Stage(
         "augment", ("ingest", "resolve_policy"), policy_stages.augment,

@@ -12,9 +12,10 @@ from augment_ops.engine.augmenter import Augmenter, measure_cost
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.engine.plan import compile_policy
 from augment_ops.errors import PolicyError
-from augment_ops.governance.approvals import Approvals
+from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_quality
+from augment_ops.pipeline.office import Office, subjects_of
 from augment_ops.policy.library import admit_to_run
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
@@ -30,6 +31,8 @@ class ResolvedPolicy:
     Attributes:
         text: the file as registered.
         p50_ms, p95_ms: measured per sample at the budget's size; `budget_p95_ms` is what the policy allows itself.
+        state: draft, proposed, approved or deprecated; approved_by: whose approvals counted when it was admitted.
+        warnings: what a stricter environment would have refused.
     """
 
     name: str
@@ -45,6 +48,9 @@ class ResolvedPolicy:
     p95_ms: float
     budget_p95_ms: float
     budget_at: tuple[int, int, int]
+    state: str = "draft"
+    approved_by: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def policy(self) -> Policy:
         """The policy itself."""
@@ -79,32 +85,39 @@ class AugmentedCheck:
 
 
 def resolve_policy(ctx: Context) -> ResolvedPolicy:
-    """Admit one policy version to this run, measure its cost, and register it."""
-    params = ctx.params
-    policy = admit_to_run(ctx.settings.policies, params.policy)
-    subjects = {"policy": policy.digest, "policy_version": f"{policy.name}/{policy.version}"}
+    """Admit one policy version to this run, measure its cost, and register it where it is published."""
+    params, office = ctx.params, Office(ctx.settings, ctx.run.actor)
+    named = admit_to_run(ctx.settings.policies, params.policy)
+    subjects = subjects_of(named)
     with ctx.refusals(ctx.run.actor, subjects):
-        Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
-    shape = policy.budget.at
+        office.approvals.check_way(params.environment, params.approval)
+        admitted = admit_policy(office, params.policy, params.environment)
+    policy, shape = admitted.policy, admitted.policy.budget.at
+    for warning in admitted.warnings:
+        ctx.say(f"warning: {warning}")
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
     augmenter = Augmenter(policy, params.seed)
     cost = measure_cost(augmenter, pixels)
     ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")
-    tracker = ctx.tracker
-    tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)
-    key = f"publish:{policy.name}:{policy.version}"  # another content under that version is refused by the ledger too
-    ctx.ledger.append("publish", ctx.run.actor, subjects, policy.description, key)
+    if admitted.published:
+        # Another content under that version is refused by MLflow and by the ledger too.
+        ctx.tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)
+        key = f"publish:{policy.name}:{policy.version}"
+        ctx.ledger.append("publish", ctx.run.actor, subjects, policy.description, key)
+    ctx.tracker.log_bytes(ctx.parent, policy.text.encode(), f"policy/{policy.name}-{policy.version}.yaml")
     ctx.tag(
         {
             "augment_ops.policy": policy.name,
             "augment_ops.policy_version": policy.version,
             "augment_ops.policy_digest": policy.digest,
+            "augment_ops.policy_state": admitted.standing.state,
         }
     )
-    tracker.log_metrics(ctx.parent, {"policy.p50_ms": cost.p50_ms, "policy.p95_ms": cost.p95_ms})
+    ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": cost.p50_ms, "policy.p95_ms": cost.p95_ms})
     return ResolvedPolicy(
         policy.name, policy.version, policy.digest, policy.domain, policy.owner, policy.description,
         policy.limitations, policy.text, augmenter.engine, cost.p50_ms, cost.p95_ms, policy.budget.p95_ms, shape,
+        admitted.standing.state, tuple(admitted.standing.counted), admitted.warnings,
     )  # fmt: skip
 
 

@@ -6,25 +6,47 @@ from pathlib import Path
 
 from augment_ops.errors import PolicyError
 from augment_ops.policy.limits import check_limits, load_limits
+from augment_ops.policy.published import check_published, load_published, published_path
 from augment_ops.policy.spec import Policy
+
+_AT = "@"  # between the name and the version of a published policy
 
 
 def policy_path(policies: Path, name: str) -> Path:
-    """Where the policy `name` lives: a name of the library, or the path of a file outside it."""
+    """Where the policy `name` lives.
+
+    Args:
+        name: a name of the library, a published version of it (`digits-robust@1.0.0`), or the path of a file outside.
+    """
     if name.endswith((".yaml", ".yml")):
         return Path(name)
-    return policies / "augment" / f"{name}.yaml"
+    base, at, version = name.partition(_AT)
+    return published_path(policies, base, version) if at else policies / "augment" / f"{name}.yaml"
+
+
+def load(policies: Path, name: str) -> Policy:
+    """Load a policy by name, published version or path, whatever its limits.
+
+    Raises:
+        PolicyError: unknown or faulty.
+    """
+    base, at, version = name.partition(_AT)
+    if at and not name.endswith((".yaml", ".yml")):
+        return load_published(policies, base, version)
+    return Policy.load(policy_path(policies, name))
 
 
 def admit(policies: Path, name: str) -> Policy:
-    """Load a policy and hold it against its domain's limits.
+    """Load a policy, hold it against its domain's limits and against what was published under its name.
 
     Raises:
-        PolicyError: unknown, faulty, or beyond its limits.
+        PolicyError: unknown, faulty, beyond its limits, or other content than its version was published with.
     """
     path = policy_path(policies, name)
-    policy = Policy.load(path)
+    policy = load(policies, name)
     check_limits(policy, load_limits(policies, policy.domain), str(path))
+    if policy_path(policies, f"{policy.name}{_AT}{policy.version}") != path:
+        check_published(policies, policy, str(path))
     return policy
 
 
@@ -48,3 +70,8 @@ def admit_to_run(policies: Path, name: str) -> Policy:
 def policy_names(policies: Path) -> list[str]:
     """Names of all policies of the library, sorted."""
     return sorted(path.stem for path in (policies / "augment").glob("*.yaml"))
+
+
+def is_published(policies: Path, policy: Policy) -> bool:
+    """Whether this version was published."""
+    return published_path(policies, policy.name, policy.version).is_file()

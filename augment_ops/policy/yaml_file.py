@@ -53,6 +53,14 @@ def parse(text: str, where: str) -> dict[str, Any]:
     return content
 
 
+def plain(node: yaml.Node) -> Any:
+    """The value that `parse` reads from a node; its text where it refuses it."""
+    try:
+        return _StrictLoader("").construct_document(node)
+    except yaml.YAMLError:
+        return getattr(node, "value", None)
+
+
 def load_model(path: Path, model: type[M], *, kind: str) -> M:
     """Read, parse and validate `path` as `model`.
 

@@ -9,6 +9,7 @@ import io
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,21 @@ _STYLE: dict[str, dict[str, Any]] = {
     "control": {"color": "#8a8f98", "linewidth": 1.5, "linestyle": "--", "marker": "s", "markersize": 3},
     "champion": {"color": "#b7791f", "linewidth": 1.5, "linestyle": ":", "marker": "^", "markersize": 3},
 }
+_CELL_IN, _LABEL_IN = 1.15, 1.9  # of a gallery
 _MAX_NUMBERED_CLASSES = 20  # above, the numbers in the cells of a confusion matrix are too small to read
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One transform of a gallery.
+
+    Attributes:
+        name: as shown.
+        levels: (level, uint8 (H, W, C)) from weak to strong; empty where it changes nothing.
+    """
+
+    name: str
+    levels: tuple[tuple[str, NDArray[np.uint8]], ...]
 
 
 def contact_sheet(originals: NDArray[Any], augmented: NDArray[Any], labels: Sequence[str]) -> bytes:
@@ -51,6 +66,34 @@ def contact_sheet(originals: NDArray[Any], augmented: NDArray[Any], labels: Sequ
         grid[0][1].set_title("augmented", fontsize=9, loc="left")
     for axes in grid.flat:
         _bare(axes)
+    return _png(figure)
+
+
+def gallery(
+    title: str, images: NDArray[np.uint8], panels: Sequence[Panel], copies: Sequence[NDArray[np.uint8]]
+) -> bytes:
+    """Each transform of a policy at three strengths, and the whole policy on real images.
+
+    Args:
+        images: uint8 (N, H, W, C) with 1 or 3 channels; the first is what the panels start from.
+        copies: of the whole policy, uint8 (N, H', W', C) each.
+    """
+    columns = max(4, len(copies) + 1)
+    rows = len(panels) + len(images)
+    figure = _figure(_CELL_IN * columns + _LABEL_IN, _CELL_IN * rows + 0.9)
+    figure.suptitle(title, fontsize=12, x=0.02, ha="left", parse_math=False)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        _bare(axes)
+    for row, panel in enumerate(panels):
+        _pictures(grid[row], panel.name, images[0], [image for _, image in panel.levels])
+        _headings(grid[row], ["original", *(level for level, _ in panel.levels)] if row == 0 else [])
+        if not panel.levels:
+            grid[row][1].set_title("changes nothing here", fontsize=8, loc="left")
+    for i, image in enumerate(images):
+        axes = grid[len(panels) + i]
+        _pictures(axes, "whole policy" if i == 0 else "", image, [copy[i] for copy in copies])
+        _headings(axes, ["original", *(f"epoch {n}" for n in range(len(copies)))] if i == 0 else [])
     return _png(figure)
 
 
@@ -138,6 +181,17 @@ def learning_curve(curves: Mapping[str, Sequence[EpochMetrics]]) -> bytes:
     if curves:
         right.legend(frameon=False, fontsize=9)
     return _png(figure)
+
+
+def _pictures(axes: Any, name: str, original: NDArray[Any], images: Sequence[NDArray[Any]]) -> None:
+    axes[0].set_ylabel(name[:26], rotation=0, ha="right", va="center", fontsize=9, parse_math=False)
+    for cell, image in zip(axes, (original, *images), strict=False):
+        _show(cell, image)
+
+
+def _headings(axes: Any, names: Sequence[str]) -> None:
+    for cell, name in zip(axes, names, strict=False):
+        cell.set_title(name, fontsize=9)
 
 
 def _figure(width: float, height: float) -> Figure:

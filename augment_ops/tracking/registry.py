@@ -45,6 +45,17 @@ def register_policy(
     return _create_once(connection, model, source, run, tags, f"{name} {version}", f"{TAG}policy_version")
 
 
+def describe_policy(connection: Connection, name: str, version: str, description: str, tags: Mapping[str, str]) -> None:
+    """Set description and tags of a policy's version, where they differ. Call with the lock held."""
+    model = f"policy.{name}"
+    (entry,) = _versions(connection, model, f"{TAG}policy_version", version)
+    if entry.description != description:
+        connection.client.update_model_version(model, entry.version, description)
+    for key, value in tags.items():
+        if entry.tags.get(key) != value:
+            connection.client.set_model_version_tag(model, entry.version, key, value)
+
+
 def register_challenger(
     connection: Connection,
     dataset: str,

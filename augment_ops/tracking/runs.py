@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from augment_ops.errors import TrackingError
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.values import (
+    DISCOVERED_TAG,
     EXPERIMENTS,
     LEDGER_HEAD_TAG,
     PARENT_ROLE,
@@ -72,6 +73,20 @@ def ledger_heads(connection: Connection) -> dict[str, str]:
         if not token:
             break
     return found
+
+
+def discovered_digest(connection: Connection, run_id: str) -> str | None:
+    """Digest of the policy that the run of a search found; empty where it found none, None where there is no run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = connection.client.get_run(run_id)
+    except MlflowException as error:
+        # A name that no id can have is refused as an invalid parameter.
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
+    return str(run.data.tags.get(DISCOVERED_TAG, ""))
 
 
 def log_params(connection: Connection, run: TrackedRun, params: Mapping[str, str | int | float]) -> None:

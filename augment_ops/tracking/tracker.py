@@ -127,6 +127,16 @@ class MlflowTracker:
         with self._connection.exclusive(f"register policy {name} {version}"):
             return registry.register_policy(self._connection, name, version, digest, content, run)
 
+    def describe_policy(self, name: str, version: str, description: str, tags: Mapping[str, str]) -> None:
+        """Say of a registered policy version where its gallery and costs are."""
+        with self._connection.exclusive(f"describe policy {name} {version}"):
+            registry.describe_policy(self._connection, name, version, description, tags)
+
+    def discovered_digest(self, run_id: str) -> str | None:
+        """Digest of the policy that a search found, as its run says; empty where it found none, None without a run."""
+        with answering(self.uri, f"find run {run_id}"):
+            return runs.discovered_digest(self._connection, run_id)
+
     def register_challenger(
         self,
         dataset: str,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 TAG = "augment_ops."  # prefix of every tag of ours
 LEDGER_HEAD_TAG = f"{TAG}ledger_head"
+DISCOVERED_TAG = f"{TAG}discovered_policy_digest"  # on the run of a search: the policy that it found
 EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours
 PARENT_ROLE = "pipeline"  # value of the role tag on the one parent run of a pipeline run
 

@@ -1,0 +1,212 @@
+"""`augment-ops policy propose | approve | deprecate | revoke | history | preview | profile | keygen`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
+from augment_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from augment_ops.pipeline.office import Office
+
+AsJson = Annotated[bool, typer.Option("--json")]
+Name = Annotated[str, typer.Argument(help="name, name@version, or file")]
+Reason = Annotated[str, typer.Option(help="for the ledger")]
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the commands of this module to `policy`."""
+    commands.command("profile")(profile)
+    commands.command("preview")(preview)
+    commands.command("propose")(propose)
+    commands.command("approve")(approve)
+    commands.command("deprecate")(deprecate)
+    commands.command("revoke")(revoke)
+    commands.command("history")(history)
+    commands.command("keygen")(keygen)
+
+
+def profile(
+    name: Name,
+    at: Annotated[str, typer.Option(help="HxWxC of the images timed; default: the size of the budget")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a policy and each of its transforms cost an image, against its budget.
+
+    Exit code: 0 within the budget, 1 over it.
+
+    Example: augment-ops policy profile digits-robust --at 28x28x1
+    """
+    from augment_ops.pipeline import policy_evidence
+    from augment_ops.policy.library import admit
+
+    found = policy_evidence.profile(admit(Settings.from_environment().policies, name), _shape(at))
+    if as_json:
+        print(json.dumps({**asdict(found), "over_budget": found.over_budget}))
+    else:
+        for step in (*found.steps, found.whole):
+            print(f"{step.where:<40}  p50 {step.p50_ms:9.4f} ms   p95 {step.p95_ms:9.4f} ms")
+        size = "x".join(str(side) for side in found.at)
+        print(f"at {size} on {found.machine}; budget {found.budget_p95_ms:g} ms: {_verdict(found.over_budget)}")
+    if found.over_budget:
+        raise typer.Exit(EXIT_CHECK_SAID_NO)
+
+
+def preview(
+    name: Name,
+    dataset: Annotated[str, typer.Option(help="whose images are shown: digits, or a URI")] = "digits",
+    out: Annotated[Path | None, typer.Option(help="PNG to write; default: ./<name>-<version>.png")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a policy does: each transform at low, middle and high strength, and the whole on real images.
+
+    Example: augment-ops policy preview digits-robust --dataset digits --out gallery.png
+    """
+    from augment_ops.pipeline import policy_evidence
+    from augment_ops.pipeline.run import open_store
+    from augment_ops.policy.library import admit
+
+    settings = Settings.from_environment()
+    policy, store = admit(settings.policies, name), open_store(settings)
+    found = policy_evidence.preview(policy, store, dataset)
+    target = out or Path(f"{policy.name}-{policy.version}.png")
+    temporary = target.with_name(f".{target.name}.new")
+    temporary.write_bytes(store.get(found.gallery))
+    temporary.replace(target)
+    print(json.dumps({**asdict(found), "file": str(target)}) if as_json else str(target))
+
+
+def propose(
+    name: Name,
+    dataset: Annotated[str, typer.Option(help="whose images the gallery shows: digits, or a URI")] = "digits",
+    as_json: AsJson = False,
+) -> None:
+    """Publish a version with what it costs and what it does, and put it before its approvers. It never changes again.
+
+    Example: augment-ops policy propose digits-robust --dataset digits
+    """
+    from augment_ops.pipeline.policy_acts import propose as act
+
+    done = act(_office(), name, dataset)
+    if as_json:
+        print(json.dumps(asdict(done)))
+        return
+    print(f"{done.policy_version} ({done.digest[:12]}) is proposed; its file is kept as {done.copy}: commit it")
+    print(f"gallery and costs: {done.link or 'in MLflow, experiment augment-ops/policies'}")
+
+
+def approve(
+    name: Name,
+    reason: Reason,
+    environment: Annotated[str, typer.Option(help="of policies/environments.yaml")] = "production",
+    days: Annotated[int, typer.Option(min=1, help="for how long it counts")] = 180,
+    key: Annotated[Path | None, typer.Option(help="your private key; default: AUGMENT_OPS_KEY, or ~/.config")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a proposed version for an environment, signed with your key. Nobody approves what they proposed.
+
+    Example: augment-ops policy approve digits-robust --environment production --reason "gallery and costs seen"
+    """
+    from augment_ops.governance.keys import default_path, load
+    from augment_ops.pipeline.policy_acts import approve as act
+
+    office = _office()
+    path = key or Path(os.environ.get("AUGMENT_OPS_KEY") or default_path(office.actor))
+    done = act(office, name, environment, reason=reason, days=days, key=load(path))
+    told = done.approval
+    if as_json:
+        print(json.dumps(asdict(done)))
+        return
+    print(
+        f"{told.approver} approved {told.policy_version} for {environment} until {told.expires[:10]}, entry {done.seq}"
+    )
+
+
+def deprecate(name: Name, reason: Reason, as_json: AsJson = False) -> None:
+    """Say that a version should not be used any more; production refuses it, other environments warn.
+
+    Example: augment-ops policy deprecate fashion-robust@1.0.0 --reason "1.1.0 costs less clean accuracy"
+    """
+    _end(name, "deprecate", reason, "", as_json)
+
+
+def revoke(
+    name: Name,
+    reason: Reason,
+    environment: Annotated[str, typer.Option(help="revoke the approvals for it; default: the version itself")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a version out of use for good, or take back its approvals for one environment.
+
+    Example: augment-ops policy revoke digits-robust --environment production --reason "7 and 1 confused"
+    """
+    _end(name, "revoke", reason, environment, as_json)
+
+
+def history(name: Annotated[str, typer.Argument(help="name of a policy")], as_json: AsJson = False) -> None:
+    """Tell the story of a policy: who changed what, what it cost and did, who approved it, which models came of it.
+
+    Example: augment-ops policy history fashion-robust
+    """
+    from augment_ops.pipeline.history import history as story
+    from augment_ops.pipeline.history import lines
+
+    chapters = story(_office(), name)
+    print(json.dumps([asdict(c) for c in chapters]) if as_json else "\n".join(lines(name, chapters)))
+
+
+def keygen(
+    out: Annotated[Path | None, typer.Option(help="file; default: ~/.config/augment-ops/<you>.pem")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make your key for approvals, and print the line for policies/approvers.yaml.
+
+    Example: augment-ops policy keygen
+    """
+    from augment_ops.governance.keys import default_path, generate
+
+    settings = Settings.from_environment()
+    path = out or default_path(settings.actor)
+    key = generate(path, outside=settings.policies.parent)
+    if as_json:
+        print(json.dumps({"file": str(path), "public": key.public}))
+        return
+    print(f"{path}: keep it to yourself. In policies/approvers.yaml, where you stand:")
+    print(f'{{id: {settings.actor}, name: …, keys: ["{key.public}"]}}')
+
+
+def _end(name: str, act: str, reason: str, environment: str, as_json: bool) -> None:
+    from augment_ops.pipeline.policy_acts import end
+
+    end(_office(), name, act, reason=reason, environment=environment)
+    done = {"policy": name, "act": act, "environment": environment}
+    told = f"the approvals of {name} for {environment}" if environment else name
+    print(json.dumps(done) if as_json else f"{act}d {told}")
+
+
+def _office() -> Office:
+    from augment_ops.pipeline.office import Office
+
+    settings = Settings.from_environment()
+    return Office(settings, settings.actor)
+
+
+def _shape(text: str) -> tuple[int, int, int] | None:
+    parts = text.split("x")
+    if not text:
+        return None
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError("--at", repr(text), "HxWxC, such as 224x224x3", "correct it")
+    height, width, channels = map(int, parts)
+    return height, width, channels
+
+
+def _verdict(over: bool) -> str:
+    return "over it" if over else "within it"

@@ -1,0 +1,141 @@
+"""Ed25519 keys: who approves signs with a key that nobody else has, kept outside the repository.
+
+A public key stands in policies/approvers.yaml as `ed25519:` and 32 bytes in base64. The private one is a PKCS #8 file
+that only its owner can read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from augment_ops.content import sha256_hex
+from augment_ops.errors import GovernanceError, InputError
+
+PREFIX = "ed25519:"
+_BYTES = 32
+
+
+class Key:
+    """A private key that can sign.
+
+    Attributes:
+        public: as approvers.yaml has it.
+    """
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+        self.public = PREFIX + base64.b64encode(
+            private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        ).decode("ascii")
+
+    def sign(self, message: bytes) -> str:
+        """The signature in base64. Ed25519 draws no random number, so the same message has the same one."""
+        return base64.b64encode(self._private.sign(message)).decode("ascii")
+
+
+def parse_public(text: str) -> Ed25519PublicKey:
+    """The key that a text of approvers.yaml stands for.
+
+    Raises:
+        ValueError: what would have been accepted.
+    """
+    try:
+        raw = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not text.startswith(PREFIX) or len(raw) != _BYTES:
+        raise ValueError(f"{PREFIX} and 32 bytes in base64, as `augment-ops policy keygen` prints it")
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def verifies(public: str, signature: str, message: bytes) -> bool:
+    """Whether `signature` is that of `message` under the key; False also for what is no key or no signature."""
+    try:
+        parse_public(public).verify(base64.b64decode(signature, validate=True), message)
+    except (InvalidSignature, ValueError):  # binascii.Error is a ValueError
+        return False
+    return True
+
+
+def fingerprint(public: str) -> str:
+    """Twelve hex digits by which people tell keys apart."""
+    return sha256_hex(public.encode())[:12]
+
+
+def default_path(person: str) -> Path:
+    """Where a person's key is kept unless AUGMENT_OPS_KEY says otherwise."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "augment-ops" / f"{person}.pem"
+
+
+def generate(path: Path, *, outside: Path) -> Key:
+    """Make a key and keep it in `path`, mode 0600.
+
+    Args:
+        outside: the folder in which no key may lie: whoever can read the repository could sign.
+
+    Raises:
+        InputError: the path lies inside `outside`, or there is a key already.
+    """
+    path = path.expanduser().absolute()
+    if path.resolve().is_relative_to(outside.resolve()):
+        raise InputError(
+            f"key {path}", f"a path inside {outside}", "one outside the repository", f"keep it in {default_path('you')}"
+        )
+    if path.exists():
+        raise InputError(
+            f"key {path}", "a key that is there already", "a new file", "use it, or move it away to make another"
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private = Ed25519PrivateKey.generate()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # The mode is given on creation: between a write and a chmod anybody could have read it.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    try:
+        os.link(temporary, path)  # unlike a rename it never replaces a key that somebody made meanwhile
+    finally:
+        temporary.unlink()
+    return Key(private)
+
+
+def load(path: Path) -> Key:
+    """Read a private key.
+
+    Raises:
+        GovernanceError: no such file, readable by others, or not an Ed25519 key in PKCS #8.
+    """
+    path = path.expanduser()
+    make = f"make one: augment-ops policy keygen --out {path}"
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        raise GovernanceError(f"key {path}", error.strerror or "no file", "a private key", make) from error
+    if mode & 0o077:
+        raise GovernanceError(
+            f"key {path}", f"mode {mode & 0o777:o}: others can read it", "mode 600", f"chmod 600 {path}"
+        )
+    try:
+        private = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError) as error:  # TypeError: it is encrypted
+        raise GovernanceError(
+            f"key {path}", str(error)[:120] or "something else", "an Ed25519 key in PKCS #8 without a passphrase", make
+        ) from error
+    if not isinstance(private, Ed25519PrivateKey):
+        found = type(private).__name__.removeprefix("_").removesuffix("PrivateKey")
+        raise GovernanceError(f"key {path}", f"an {found} key", "an Ed25519 key", make)
+    return Key(private)

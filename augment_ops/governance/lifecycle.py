@@ -1,0 +1,134 @@
+"""Where a policy version stands, read from the ledger: draft, proposed, approved, deprecated, revoked.
+
+Nothing is stored: a standing is computed from the entries, the approvers of today and the time, so an approval stops
+counting by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from augment_ops.governance.approvals import Approvals, PolicyDemands
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.statements import (
+    SignedApproval,
+    approval_of,
+    evidence_of,
+    is_policy_approval,
+    why_not,
+)
+
+State = Literal["draft", "proposed", "approved", "deprecated", "revoked"]
+PUBLISH, PROPOSE, DEPRECATE, REVOKE = "publish", "propose", "deprecate", "revoke"
+EVERYWHERE = ""  # the environment of a revocation that is for all
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An approval, and why it does not count; None where it does."""
+
+    signed: SignedApproval
+    why_not: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one policy version stands in one environment.
+
+    Attributes:
+        digest: that of the published content; empty for a draft.
+        proposed_by: everybody who proposed it; none of them may approve it.
+        evidence: of the newest proposal: kind → sha256 of a document in the store.
+        approvals: every approval for the environment, oldest first.
+        ended: the entry that deprecated or revoked it.
+    """
+
+    policy_version: str
+    environment: str
+    state: State
+    digest: str = ""
+    proposed_by: tuple[str, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    approvals: tuple[Judged, ...] = ()
+    ended: Entry | None = None
+
+    @property
+    def counted(self) -> dict[str, SignedApproval]:
+        """Approver → their newest approval that counts."""
+        return {j.signed.approval.approver: j.signed for j in self.approvals if j.why_not is None}
+
+
+def standing(
+    entries: Iterable[Entry],
+    policy_version: str,
+    environment: str,
+    approvers: Approvals,
+    demands: PolicyDemands,
+    at: datetime,
+) -> Standing:
+    """Where a version stands in an environment at a time.
+
+    Args:
+        entries: of the ledger, oldest first.
+        policy_version: `name/version`.
+        demands: of the environment.
+        at: aware.
+    """
+    digest, authors, evidence, ended = "", [], {}, None
+    approvals: list[SignedApproval] = []
+    withdrawn = 0  # approvals up to that entry were revoked
+    for entry in entries:
+        if entry.subjects.get("policy_version") != policy_version:
+            continue
+        if entry.act in (PUBLISH, PROPOSE):
+            digest = entry.subjects.get("policy", "")
+        if entry.act == PROPOSE:
+            authors.append(entry.actor)
+            evidence = evidence_of(entry)
+        elif is_policy_approval(entry) and entry.subjects.get("environment") == environment:
+            approvals.append(approval_of(entry))
+        elif entry.act == REVOKE and entry.subjects.get("environment", EVERYWHERE) in (environment, EVERYWHERE):
+            withdrawn = entry.seq
+        if entry.act in (DEPRECATE, REVOKE) and entry.subjects.get("environment", EVERYWHERE) == EVERYWHERE:
+            ended = entry if ended is None or entry.act == REVOKE else ended
+    judged = tuple(
+        Judged(s, next(_objections(s, digest, authors, approvers, demands, at, withdrawn), None)) for s in approvals
+    )
+    found = Standing(policy_version, environment, "draft", digest, tuple(authors), evidence, judged, ended)
+    return Standing(**{**vars(found), "state": _state(found, demands)})
+
+
+def _state(found: Standing, demands: PolicyDemands) -> State:
+    if found.ended is not None:
+        return "revoked" if found.ended.act == REVOKE else "deprecated"
+    if demands.state == "approved" and len(found.counted) >= demands.approvers:
+        return "approved"
+    return "proposed" if found.proposed_by else "draft"
+
+
+def _objections(
+    signed: SignedApproval,
+    digest: str,
+    authors: list[str],
+    approvers: Approvals,
+    demands: PolicyDemands,
+    at: datetime,
+    withdrawn: int,
+) -> Iterator[str]:
+    approval = signed.approval
+    if signed.seq <= withdrawn:
+        yield "it was revoked"
+    if approval.digest != digest:
+        yield "it is of other content than was published"
+    if approval.approver in authors:
+        yield f"{approval.approver} proposed this version"
+    if demands.role is not None and approval.role != demands.role:
+        yield f"it was given as {approval.role}; {demands.role} is asked for"
+    reason = why_not(signed, approvers, at)
+    if reason is not None:
+        yield reason
+    elif datetime.fromisoformat(approval.given) + timedelta(days=demands.longest_days) <= at:
+        yield f"it is older than the {demands.longest_days} days for which one counts"

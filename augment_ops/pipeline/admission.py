@@ -1,0 +1,77 @@
+"""The one place that admits a policy to a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augment_ops.errors import GovernanceError
+from augment_ops.governance.admission import Candidate, refusals
+from augment_ops.governance.lifecycle import Standing
+from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.policy_evidence import why_broken
+from augment_ops.policy.library import admit_to_run, is_published
+from augment_ops.policy.spec import Policy
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A policy that a run may use.
+
+    Attributes:
+        published: whether its version never changes again.
+        warnings: what another environment would refuse.
+    """
+
+    policy: Policy
+    published: bool
+    standing: Standing
+    warnings: tuple[str, ...]
+
+
+def admit_policy(office: Office, name: str, environment: str) -> Admitted:
+    """Admit a policy to a run in an environment.
+
+    Raises:
+        PolicyError: faulty, beyond its limits, other content than its version was published with.
+        GovernanceError: the environment demands more; every reason with its next step.
+    """
+    policy = admit_to_run(office.settings.policies, name)
+    demands, known = office.approvals.demands(environment), office.standing(policy, environment)
+    bound = [signed.approval.evidence for signed in known.counted.values()] if demands.state == "approved" else []
+    broken = [why for evidence in bound for why in why_broken(office.store, dict(evidence), policy.digest)]
+    discovery = _dead_link(office, policy)
+    candidate = Candidate(policy.name, policy.version, policy.digest, discovery, tuple(dict.fromkeys(broken)))
+    faults = refusals(candidate, known, demands, environment)
+    if faults:
+        raise GovernanceError.of(f"policy {policy.name} {policy.version} in {environment}", faults)
+    warnings = [] if discovery is None else [f"discovered_by: {discovery}"]
+    if known.state == "deprecated" and known.ended is not None:
+        warnings.append(f"deprecated by {known.ended.actor}: {known.ended.reason}")
+    return Admitted(policy, is_published(office.settings.policies, policy), known, tuple(warnings))
+
+
+def grounds(office: Office, name: str, environment: str) -> list[object]:
+    """What an admission rests on beside files: a stage that admitted holds for as long as these are the same.
+
+    Only what the environment asks for, so that somebody who proposes a version does not make a finished run start over.
+    """
+    policy = admit_to_run(office.settings.policies, name)
+    demands, known = office.approvals.demands(environment), office.standing(policy, environment)
+    return [
+        known.ended and known.ended.seq,
+        demands.state == "draft" or bool(known.proposed_by),
+        sorted(known.counted) if demands.state == "approved" else [],
+    ]
+
+
+def _dead_link(office: Office, policy: Policy) -> str | None:
+    """Why `discovered_by` leads nowhere; None where it leads to the search that found this policy, or there is none."""
+    link = policy.discovered_by
+    if link is None:
+        return None
+    found = office.tracker.discovered_digest(link.mlflow_run)
+    if found is None:
+        return f"MLflow run {link.mlflow_run}, which is not there"
+    if found != policy.digest:
+        return f"MLflow run {link.mlflow_run}, which found {found[:12] + '…' if found else 'no policy'}"
+    return None

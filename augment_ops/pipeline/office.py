@@ -1,0 +1,79 @@
+"""Where people act on policies: settings, who acts, and the services that their acts reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from augment_ops.content import digest_of
+from augment_ops.data.store import Store
+from augment_ops.errors import AugmentOpsError
+from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.lifecycle import Standing, standing
+from augment_ops.pipeline.run import open_store
+from augment_ops.policy.spec import Policy
+from augment_ops.settings import Settings
+from augment_ops.tracking import MlflowTracker, connect
+
+
+@dataclass(frozen=True)
+class Office:
+    """Where acts on policies are done.
+
+    Attributes:
+        actor: who acts.
+    """
+
+    settings: Settings
+    actor: str
+
+    @cached_property
+    def store(self) -> Store:
+        """The store."""
+        return open_store(self.settings)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.settings.ledger)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """Approvers and environments."""
+        return Approvals.load(self.settings.policies)
+
+    @cached_property
+    def tracker(self) -> MlflowTracker:
+        """MLflow."""
+        return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
+
+    def standing(self, policy: Policy, environment: str) -> Standing:
+        """Where a version stands in an environment now."""
+        demands = self.approvals.demands(environment)
+        now = datetime.now(UTC)
+        return standing(self.ledger.read(), version_of(policy), environment, self.approvals, demands, now)
+
+    @contextmanager
+    def refusals(self, policy: Policy, act: str) -> Iterator[None]:
+        """Enter a refusal that is raised inside, once however often it is tried."""
+        try:
+            yield
+        except AugmentOpsError as refusal:
+            fault = refusal.faults[0]
+            key = f"{act}:refuse:{digest_of([self.actor, policy.digest, str(refusal)])}"
+            self.ledger.append("refuse", self.actor, subjects_of(policy), f"{fault.where}: {fault.found}", key)
+            raise
+
+
+def version_of(policy: Policy) -> str:
+    """`name/version`, as subjects of the ledger have it."""
+    return f"{policy.name}/{policy.version}"
+
+
+def subjects_of(policy: Policy) -> dict[str, str]:
+    """A policy version as subjects of the ledger."""
+    return {"policy": policy.digest, "policy_version": version_of(policy)}

@@ -1,0 +1,254 @@
+"""What people do to a policy version: propose, approve, deprecate, revoke. Each act is entered, refused ones too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from augment_ops.content import digest_of, from_json
+from augment_ops.data.store import Store
+from augment_ops.errors import GovernanceError, InputError
+from augment_ops.governance.approvals import Person
+from augment_ops.governance.keys import Key
+from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
+from augment_ops.governance.statements import (
+    APPROVE,
+    PolicyApproval,
+    SignedApproval,
+    evidence_subjects,
+)
+from augment_ops.pipeline.office import Office, subjects_of, version_of
+from augment_ops.pipeline.policy_evidence import PREVIEW, PROFILE, Preview, Profile, keep, preview, profile, why_broken
+from augment_ops.policy.library import admit
+from augment_ops.policy.published import keep_published
+from augment_ops.policy.spec import Policy
+
+POLICIES = "policies"  # the MLflow experiment of what is done to policies: augment-ops/policies
+AIRFLOW = "airflow"  # the witness of answers in Airflow's UI
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A version that was put before its approvers.
+
+    Attributes:
+        evidence: kind → sha256 of the document in the store.
+        copy: the published file, which never changes again.
+        link: of the MLflow run with gallery and costs; empty without a server.
+    """
+
+    policy_version: str
+    digest: str
+    evidence: Mapping[str, str]
+    copy: str
+    link: str
+
+
+def propose(office: Office, name: str, dataset: str) -> Proposed:
+    """Publish a version with what it costs and what it does, and put it before its approvers.
+
+    Safe to repeat: a version that was proposed is found again, with the evidence that it has.
+
+    Args:
+        name: as `admit` takes it.
+        dataset: whose images the gallery shows.
+
+    Raises:
+        PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
+    """
+    policy = admit(office.settings.policies, name)
+    known = office.standing(policy, _any_environment(office))
+    broken = why_broken(office.store, dict(known.evidence), policy.digest)
+    if known.proposed_by and not broken:
+        copy = keep_published(office.settings.policies, policy)
+        link = _register(office, policy, known.evidence)
+        return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link)
+    with office.refusals(policy, PROPOSE):
+        cost = profile(policy)
+        cost.check()
+    seen = preview(policy, office.store, dataset)
+    evidence = {PROFILE: keep(office.store, cost), PREVIEW: keep(office.store, seen)}
+    copy = keep_published(office.settings.policies, policy)
+    _publish(office, policy)
+    link = _register(office, policy, evidence)
+    office.ledger.append(
+        PROPOSE, office.actor, {**subjects_of(policy), **evidence_subjects(evidence)}, policy.description,
+        f"propose:{version_of(policy)}:{digest_of(evidence)}",
+    )  # fmt: skip
+    return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
+
+
+def approve(
+    office: Office, name: str, environment: str, *, reason: str, days: int, key: Key, witness: str = ""
+) -> SignedApproval:
+    """Approve a proposed version for an environment.
+
+    Args:
+        days: for how long it counts.
+        key: the approver's, or that of the witness.
+        witness: the service where the approver answered after logging in; empty where they sign for themselves.
+
+    Raises:
+        GovernanceError: the version was not proposed or its evidence does not hold, or this person, with this key, may
+            not approve it; the refusal is entered.
+    """
+    policy = admit(office.settings.policies, name)
+    with office.refusals(policy, APPROVE):
+        demands = office.approvals.demands(environment)
+        known = office.standing(policy, environment)
+        _check_proposed(policy, known, why_broken(office.store, dict(known.evidence), policy.digest))
+        role = demands.role
+        if demands.state != "approved" or role is None:
+            raise InputError(f"environment {environment}", "no approval asked for", "one that asks", "choose another")
+        if days > demands.longest_days:
+            found, most = f"{days} days", f"at most {demands.longest_days} (policies/environments.yaml)"
+            raise InputError("--days", found, most, "approve for a shorter time")
+        person = _approver(office, policy, role, known)
+        _check_key(person, key, witness, office.approvals.witness_keys(witness))
+        now = datetime.now(UTC)
+        approval = PolicyApproval(
+            version_of(policy), policy.digest, dict(known.evidence), environment, person.id, person.digest, role,
+            reason, _stamp(now), _stamp(now + timedelta(days=days)), witness,
+        )  # fmt: skip
+        before = known.counted.get(person.id)
+        if before is not None and before.approval.expires >= approval.expires and _same_grounds(before, approval):
+            return before  # said already, with the same grounds and for no shorter time
+        signed = SignedApproval(approval, key.public, key.sign(approval.message()))
+        entry = office.ledger.append(
+            APPROVE, person.id, signed.subjects(), reason, f"approve:{digest_of(approval.message().decode())}"
+        )
+    return replace(signed, seq=entry.seq)
+
+
+def reject(office: Office, name: str, environment: str, reason: str) -> None:
+    """Enter that somebody said no; it changes nothing else."""
+    policy = admit(office.settings.policies, name)
+    known = office.standing(policy, environment)
+    subjects = {**subjects_of(policy), "environment": environment}
+    key = f"reject:{version_of(policy)}:{environment}:{digest_of([office.actor, reason, dict(known.evidence)])}"
+    office.ledger.append("reject", office.actor, subjects, reason, key)
+
+
+def end(office: Office, name: str, act: str, *, reason: str, environment: str = "") -> None:
+    """Deprecate or revoke a version for good, or revoke its approvals for one environment.
+
+    Args:
+        act: `deprecate` or `revoke`.
+        environment: of the approvals to revoke; empty for the version itself.
+
+    Raises:
+        GovernanceError: the actor holds no role and did not propose it; the refusal is entered.
+    """
+    policy = admit(office.settings.policies, name)
+    known = office.standing(policy, environment or _any_environment(office))
+    with office.refusals(policy, act):
+        if office.approvals.person(office.actor) is None and office.actor not in known.proposed_by:
+            raise GovernanceError(
+                f"{act} {policy.name} {policy.version}",
+                f"{office.actor}, who holds no role",
+                "somebody of approvers.yaml, or who proposed it",
+                "ask one of them; AUGMENT_OPS_ACTOR says who you are",
+            )
+        if known.state == "draft":
+            raise InputError(
+                f"{act} {policy.name} {policy.version}", "a draft", "a version that was proposed", "change the file"
+            )
+    subjects = subjects_of(policy) | ({"environment": environment} if environment else {})
+    # Approvals may be given and revoked in turn: each round is an act of its own.
+    rounds = max((judged.signed.seq for judged in known.approvals), default=0) if environment else 0
+    office.ledger.append(act, office.actor, subjects, reason, f"{act}:{version_of(policy)}:{environment}:{rounds}")
+
+
+def documents(store: Store, evidence: Mapping[str, str]) -> tuple[Profile, Preview]:
+    """The evidence itself."""
+    return from_json(Profile, store.get(evidence[PROFILE])), from_json(Preview, store.get(evidence[PREVIEW]))
+
+
+def _publish(office: Office, policy: Policy) -> None:
+    office.ledger.append(
+        PUBLISH, office.actor, subjects_of(policy), policy.description, f"publish:{policy.name}:{policy.version}"
+    )
+
+
+def _register(office: Office, policy: Policy, evidence: Mapping[str, str]) -> str:
+    """The version in MLflow: its file, its gallery, its costs. Its page's address."""
+    tracker = office.tracker
+    run = tracker.open_run(POLICIES, f"policy:{version_of(policy)}", tags={"augment_ops.actor": office.actor})
+    cost, seen = documents(office.store, evidence)
+    tracker.log_bytes(run, office.store.get(seen.gallery), "policy/gallery.png")
+    for kind in (PROFILE, PREVIEW):
+        tracker.log_bytes(run, office.store.get(evidence[kind]), f"policy/{kind}.json")
+    tracker.log_metrics(run, {"policy.p50_ms": cost.whole.p50_ms, "policy.p95_ms": cost.whole.p95_ms})
+    tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), run)
+    tags = {f"augment_ops.{kind}_digest": digest for kind, digest in evidence.items()}
+    tags |= {
+        "augment_ops.limitations": "; ".join(policy.limitations) or "none named",
+        "augment_ops.domain": policy.domain,
+    }
+    tracker.describe_policy(
+        policy.name,
+        policy.version,
+        f"{policy.description}\n\n[Gallery and costs]({run.url})",
+        {**tags, "augment_ops.evidence_run": run.run_id},
+    )
+    tracker.finish_run(run, "FINISHED")
+    return run.url if office.settings.mlflow_uri.startswith("http") else ""
+
+
+def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
+    called = f"policy {policy.name} {policy.version}"
+    if known.state in ("deprecated", "revoked"):
+        raise GovernanceError(called, known.state, "a version that is in use", "propose a new version")
+    if not known.proposed_by:
+        raise GovernanceError(
+            called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}"
+        )
+    if known.digest != policy.digest:
+        found, wanted = f"content {policy.digest[:12]}…", f"{known.digest[:12]}…, as it was proposed"
+        raise GovernanceError(called, found, wanted, "restore the file, or give it a new version")
+    if broken:
+        raise GovernanceError(
+            f"{called}: evidence", "; ".join(broken), "what was proposed",
+            f"propose it again: augment-ops policy propose {policy.name}",
+        )  # fmt: skip
+
+
+def _approver(office: Office, policy: Policy, role: str, known: Standing) -> Person:
+    """The actor, if they may approve."""
+    holders = office.approvals.people(role)
+    others = ", ".join(holder.id for holder in holders if holder.id not in known.proposed_by) or "a second person"
+    where = f"approval of {policy.name} {policy.version}"
+    if not office.approvals.holds(role, office.actor):
+        fix = f"ask {others}; AUGMENT_OPS_ACTOR says who you are"
+        raise GovernanceError(where, f"{office.actor}, who is not {role}", f"somebody with the role {role}", fix)
+    if office.actor in known.proposed_by:
+        found = f"{office.actor}, who proposed this version"
+        raise GovernanceError(where, found, "somebody other than its author", f"ask {others} to approve it")
+    return next(holder for holder in holders if holder.id == office.actor)
+
+
+def _check_key(person: Person, key: Key, witness: str, witness_keys: tuple[str, ...]) -> None:
+    trusted = witness_keys if witness else tuple(person.keys)
+    if key.public in trusted:
+        return
+    whose, place = (f"the witness {witness}", f"witnesses.{witness}") if witness else (person.id, f"{person.id}'s keys")
+    raise GovernanceError(
+        f"key of {whose}",
+        key.public,
+        f"one of {place} in approvers.yaml ({len(trusted)} there)",
+        f'have "{key.public}" added to {place} in policies/approvers.yaml, by a change that others review',
+    )
+
+
+def _same_grounds(before: SignedApproval, now: PolicyApproval) -> bool:
+    return dict(before.approval.evidence) == dict(now.evidence) and before.approval.witness == now.witness
+
+
+def _any_environment(office: Office) -> str:
+    """Whether a version was proposed or ended does not depend on the environment."""
+    return office.approvals.environments[0]
+
+
+def _stamp(time: datetime) -> str:
+    return time.isoformat(timespec="seconds")
