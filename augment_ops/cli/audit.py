@@ -11,6 +11,8 @@ import typer
 from augment_ops.errors import EXIT_CHECK_SAID_NO, TrackingError
 from augment_ops.settings import Settings
 
+_PROOF = ("approver", "given", "key", "signature", "witness")  # for machines: --json has it
+
 AsJson = Annotated[bool, typer.Option("--json")]
 
 
@@ -60,7 +62,12 @@ def verify(
 
 def log(
     about: Annotated[str, typer.Option(help="a policy, a model version (digits/3), or a digest")] = "",
-    act: Annotated[str, typer.Option(help="publish, train, decide, approve, reject, refuse, promote, rollback")] = "",
+    act: Annotated[
+        str,
+        typer.Option(
+            help="publish, propose, approve, reject, deprecate, revoke, train, decide, promote, rollback, refuse"
+        ),
+    ] = "",
     actor: Annotated[str, typer.Option(help="who did it")] = "",
     since: Annotated[str, typer.Option(help="2026-11-01, or with a time (UTC)")] = "",
     until: Annotated[str, typer.Option(help="as --since, inclusive")] = "",
@@ -78,7 +85,7 @@ def log(
         if as_json:
             print(json.dumps(asdict(entry), ensure_ascii=False))
             continue
-        what = ", ".join(f"{name} {_short(value)}" for name, value in entry.subjects.items())
+        what = ", ".join(f"{name} {_short(value)}" for name, value in entry.subjects.items() if name not in _PROOF)
         print(f"{entry.seq:>6}  {entry.at[:19]}Z  {entry.act:<8}  {entry.actor:<12}  {what}  — {entry.reason}")
 
 

@@ -81,6 +81,11 @@ def default_path(person: str) -> Path:
     return Path(base) / "augment-ops" / f"{person}.pem"
 
 
+def witness_path(home: Path) -> Path:
+    """Where a stack below `home` keeps the key with which it witnesses answers given in its UI."""
+    return home / "keys" / "airflow.pem"
+
+
 def generate(path: Path, *, outside: Path) -> Key:
     """Make a key and keep it in `path`, mode 0600.
 
@@ -92,25 +97,37 @@ def generate(path: Path, *, outside: Path) -> Key:
     """
     path = path.expanduser().absolute()
     if path.resolve().is_relative_to(outside.resolve()):
-        raise InputError(
-            f"key {path}", f"a path inside {outside}", "one outside the repository", f"keep it in {default_path('you')}"
-        )
-    if path.exists():
-        raise InputError(
-            f"key {path}", "a key that is there already", "a new file", "use it, or move it away to make another"
-        )
+        fix = f"keep it in {default_path('you')}"
+        raise InputError(f"key {path}", f"a path inside {outside}", "one outside the repository", fix)
+    if not _write_new(path):
+        fix = "use it, or move it away to make another"
+        raise InputError(f"key {path}", "a key that is there already", "a new file", fix)
+    return load(path)
+
+
+def ensure(path: Path) -> Key:
+    """The key in `path`, made where there is none."""
+    if not path.exists():
+        _write_new(path)
+    return load(path)
+
+
+def _write_new(path: Path) -> bool:
+    """Make a key, whole or not at all; False where one is there, which stays."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    private = Ed25519PrivateKey.generate()
+    content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     # The mode is given on creation: between a write and a chmod anybody could have read it.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         os.link(temporary, path)  # unlike a rename it never replaces a key that somebody made meanwhile
+    except FileExistsError:
+        return False
     finally:
         temporary.unlink()
-    return Key(private)
+    return True
 
 
 def load(path: Path) -> Key:

@@ -22,20 +22,17 @@ class Admitted:
         warnings: what another environment would refuse.
     """
 
-    policy: Policy
     published: bool
     standing: Standing
     warnings: tuple[str, ...]
 
 
-def admit_policy(office: Office, name: str, environment: str) -> Admitted:
-    """Admit a policy to a run in an environment.
+def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
+    """Admit a policy, which honours its limits, to a run in an environment, as things stand now.
 
     Raises:
-        PolicyError: faulty, beyond its limits, other content than its version was published with.
         GovernanceError: the environment demands more; every reason with its next step.
     """
-    policy = admit_to_run(office.settings.policies, name)
     demands, known = office.approvals.demands(environment), office.standing(policy, environment)
     bound = [signed.approval.evidence for signed in known.counted.values()] if demands.state == "approved" else []
     broken = [why for evidence in bound for why in why_broken(office.store, dict(evidence), policy.digest)]
@@ -47,7 +44,7 @@ def admit_policy(office: Office, name: str, environment: str) -> Admitted:
     warnings = [] if discovery is None else [f"discovered_by: {discovery}"]
     if known.state == "deprecated" and known.ended is not None:
         warnings.append(f"deprecated by {known.ended.actor}: {known.ended.reason}")
-    return Admitted(policy, is_published(office.settings.policies, policy), known, tuple(warnings))
+    return Admitted(is_published(office.settings.policies, policy), known, tuple(warnings))
 
 
 def grounds(office: Office, name: str, environment: str) -> list[object]:

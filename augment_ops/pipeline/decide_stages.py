@@ -8,8 +8,10 @@ from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import GovernanceError
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.governance.approvals import Approvals
+from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.evaluate_stages import StressTest, frozen_suite, rival
+from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.quality.report import QualityReport
 from augment_ops.training.result import TrainingResult
@@ -179,7 +181,8 @@ def promote(ctx: Context) -> Promotion:
     """Move the alias `champion` to an approved candidate.
 
     Raises:
-        GovernanceError: the champion is no longer the one that the candidate was compared with.
+        GovernanceError: the champion is no longer the one that the candidate was compared with, or the environment does
+            not admit the policy any more.
     """
     decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
     if decided.version is None or not approval.approved:
@@ -196,6 +199,9 @@ def promote(ctx: Context) -> Promotion:
         "previous": decided.champion_version or "none",
     }
     with ctx.refusals(actor, subjects):
+        # Revoked or expired since training began: what was learnt with it goes no further.
+        policy = ctx.output("resolve_policy", ResolvedPolicy).policy()
+        admit_policy(Office(ctx.settings, ctx.run.actor), policy, ctx.params.environment)
         ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
     ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=f"{ctx.run.id}:promote")
     message = f"version {decided.version} is champion of {ctx.dataset}"

@@ -101,7 +101,10 @@ STAGES: tuple[Stage, ...] = (
         params=("environment", "approval"), files=lambda p: ("approvers.yaml", "environments.yaml"),
         state=lambda ctx: dict(ctx.given),
     ),
-    Stage("promote", ("ingest", "train_candidate", "decide", "approve"), decide_stages.promote),
+    Stage(
+        "promote", ("ingest", "resolve_policy", "train_candidate", "decide", "approve"), decide_stages.promote,
+        params=("environment",),
+    ),
     Stage("report", ("ingest", *decide_stages.EVIDENCE, "decide", "approve", "promote"), report_stage.report),
 )  # fmt: skip
 

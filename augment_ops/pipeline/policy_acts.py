@@ -79,8 +79,60 @@ def propose(office: Office, name: str, dataset: str) -> Proposed:
     return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is put to the approvers of a version.
+
+    Attributes:
+        people: who may answer.
+        lines: what they are told, in Markdown.
+    """
+
+    people: tuple[Person, ...]
+    lines: tuple[str, ...]
+
+
+def question(office: Office, name: str, environment: str, days: int) -> Question:
+    """What to ask of whom, where the office's actor wants a version approved.
+
+    Raises:
+        GovernanceError: nobody is left who may approve it.
+        InputError: the environment asks for no approval.
+    """
+    policy = admit(office.settings.policies, name)
+    role = _role(office, environment, days)
+    known = office.standing(policy, environment)
+    _check_proposed(policy, known, why_broken(office.store, dict(known.evidence), policy.digest))
+    authors = {*known.proposed_by, office.actor}
+    people = tuple(holder for holder in office.approvals.people(role) if holder.id not in authors)
+    if not people:
+        raise GovernanceError(
+            f"approval of {policy.name} {policy.version}",
+            f"only {', '.join(sorted(authors))}, who proposed it or asks for it",
+            f"another person with the role {role}",
+            "add one to policies/approvers.yaml, or let somebody else propose and ask",
+        )
+    cost, seen = documents(office.store, known.evidence)
+    size = "×".join(str(side) for side in cost.at)
+    lines = (
+        f"**{policy.name} {policy.version}** for **{environment}**, for {days} days: {policy.description}",
+        f"Proposed by {', '.join(dict.fromkeys(known.proposed_by))}; digest `{policy.digest[:12]}`.",
+        f"p95 {cost.whole.p95_ms:.3g} ms an image at {size}, of {cost.budget_p95_ms:g} ms; shown on {seen.dataset}.",
+        *(f"- limitation: {limitation}" for limitation in policy.limitations),
+    )
+    return Question(people, lines)
+
+
 def approve(
-    office: Office, name: str, environment: str, *, reason: str, days: int, key: Key, witness: str = ""
+    office: Office,
+    name: str,
+    environment: str,
+    *,
+    reason: str,
+    days: int,
+    key: Key,
+    witness: str = "",
+    not_by: tuple[str, ...] = (),
 ) -> SignedApproval:
     """Approve a proposed version for an environment.
 
@@ -88,6 +140,7 @@ def approve(
         days: for how long it counts.
         key: the approver's, or that of the witness.
         witness: the service where the approver answered after logging in; empty where they sign for themselves.
+        not_by: who may not answer beside its authors: whoever asked for the approval.
 
     Raises:
         GovernanceError: the version was not proposed or its evidence does not hold, or this person, with this key, may
@@ -95,16 +148,10 @@ def approve(
     """
     policy = admit(office.settings.policies, name)
     with office.refusals(policy, APPROVE):
-        demands = office.approvals.demands(environment)
+        role = _role(office, environment, days)
         known = office.standing(policy, environment)
         _check_proposed(policy, known, why_broken(office.store, dict(known.evidence), policy.digest))
-        role = demands.role
-        if demands.state != "approved" or role is None:
-            raise InputError(f"environment {environment}", "no approval asked for", "one that asks", "choose another")
-        if days > demands.longest_days:
-            found, most = f"{days} days", f"at most {demands.longest_days} (policies/environments.yaml)"
-            raise InputError("--days", found, most, "approve for a shorter time")
-        person = _approver(office, policy, role, known)
+        person = _approver(office, policy, role, (*known.proposed_by, *not_by))
         _check_key(person, key, witness, office.approvals.witness_keys(witness))
         now = datetime.now(UTC)
         approval = PolicyApproval(
@@ -112,7 +159,11 @@ def approve(
             reason, _stamp(now), _stamp(now + timedelta(days=days)), witness,
         )  # fmt: skip
         before = known.counted.get(person.id)
-        if before is not None and before.approval.expires >= approval.expires and _same_grounds(before, approval):
+        if (
+            before is not None
+            and before.approval.expires[:10] >= approval.expires[:10]
+            and _same_grounds(before, approval)
+        ):
             return before  # said already, with the same grounds and for no shorter time
         signed = SignedApproval(approval, key.public, key.sign(approval.message()))
         entry = office.ledger.append(
@@ -214,16 +265,29 @@ def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
         )  # fmt: skip
 
 
-def _approver(office: Office, policy: Policy, role: str, known: Standing) -> Person:
+def _role(office: Office, environment: str, days: int) -> str:
+    """The role whose approval counts in the environment."""
+    demands = office.approvals.demands(environment)
+    if demands.state != "approved" or demands.role is None:
+        asking = [e for e in office.approvals.environments if office.approvals.demands(e).state == "approved"]
+        found, wanted = f"environment {environment}, which asks for none", f"one of {', '.join(asking) or 'none'}"
+        raise InputError("approval of a policy", found, wanted, "choose another, or change policies/environments.yaml")
+    if days > demands.longest_days:
+        found, most = f"{days} days", f"at most {demands.longest_days} (policies/environments.yaml)"
+        raise InputError("approval of a policy", found, most, "approve for a shorter time")
+    return demands.role
+
+
+def _approver(office: Office, policy: Policy, role: str, authors: tuple[str, ...]) -> Person:
     """The actor, if they may approve."""
     holders = office.approvals.people(role)
-    others = ", ".join(holder.id for holder in holders if holder.id not in known.proposed_by) or "a second person"
+    others = ", ".join(holder.id for holder in holders if holder.id not in authors) or "a second person"
     where = f"approval of {policy.name} {policy.version}"
     if not office.approvals.holds(role, office.actor):
         fix = f"ask {others}; AUGMENT_OPS_ACTOR says who you are"
         raise GovernanceError(where, f"{office.actor}, who is not {role}", f"somebody with the role {role}", fix)
-    if office.actor in known.proposed_by:
-        found = f"{office.actor}, who proposed this version"
+    if office.actor in authors:
+        found = f"{office.actor}, who proposed it or asked for it"
         raise GovernanceError(where, found, "somebody other than its author", f"ask {others} to approve it")
     return next(holder for holder in holders if holder.id == office.actor)
 

@@ -87,12 +87,12 @@ class AugmentedCheck:
 def resolve_policy(ctx: Context) -> ResolvedPolicy:
     """Admit one policy version to this run, measure its cost, and register it where it is published."""
     params, office = ctx.params, Office(ctx.settings, ctx.run.actor)
-    named = admit_to_run(ctx.settings.policies, params.policy)
-    subjects = subjects_of(named)
+    policy = admit_to_run(ctx.settings.policies, params.policy)
+    subjects = subjects_of(policy)
     with ctx.refusals(ctx.run.actor, subjects):
         office.approvals.check_way(params.environment, params.approval)
-        admitted = admit_policy(office, params.policy, params.environment)
-    policy, shape = admitted.policy, admitted.policy.budget.at
+        admitted = admit_policy(office, policy, params.environment)
+    shape = policy.budget.at
     for warning in admitted.warnings:
         ctx.say(f"warning: {warning}")
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)

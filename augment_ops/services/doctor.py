@@ -15,6 +15,8 @@ from typing import Literal
 import psutil
 
 from augment_ops.errors import AugmentOpsError
+from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.keys import fingerprint, load, witness_path
 from augment_ops.services import processes
 from augment_ops.services.components import components
 from augment_ops.services.layout import dags_folder, layout_of, source_root
@@ -187,6 +189,7 @@ def _processors(_: Settings) -> list[Finding]:
 def _policies(settings: Settings) -> list[Finding]:
     everybody = people(settings.policies)
     findings = [Finding("approvers", "ok", ", ".join(person.id for person in everybody if person.roles) or "nobody")]
+    findings.append(_witness(settings))
     files = sorted((settings.policies / "augment").glob("*.yaml"))
     if not files:
         return [
@@ -194,6 +197,19 @@ def _policies(settings: Settings) -> list[Finding]:
             Finding("policies", "fail", f"no file in {settings.policies / 'augment'}", "restore policies/ from git"),
         ]
     return [*findings, *_loaded(files)]
+
+
+def _witness(settings: Settings) -> Finding:
+    """Whether approvals of policies that people give in this Airflow count."""
+    path = witness_path(settings.home)
+    if not path.exists():
+        return Finding("witness", "ok", "no key yet: augment-ops up makes it")
+    public = load(path).public
+    if public in Approvals.load(settings.policies).witness_keys("airflow"):
+        return Finding("witness", "ok", f"airflow {fingerprint(public)}")
+    line = f'witnesses: {{airflow: ["{public}"]}}'
+    fix = f"for approvals of policies in this UI to count, write into policies/approvers.yaml: {line}"
+    return Finding("witness", "ok", f"airflow {fingerprint(public)}, which approvers.yaml does not name", fix)
 
 
 def _loaded(files: list[Path]) -> list[Finding]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment_ops.errors import ServiceError
+from augment_ops.governance.keys import ensure, witness_path
 from augment_ops.services import processes
 from augment_ops.services.components import API_SERVER, MLFLOW, Component, components, migration
 from augment_ops.services.environment import airflow_address, is_external_mlflow, mlflow_address, stack_environment
@@ -83,6 +84,7 @@ def up(settings: Settings, *, dags: Path | None = None) -> list[str]:
         processes.end(layout, [component.name for component in missing])
         require_free([component.port for component in missing if component.port is not None])
         ensure_passwords(layout.passwords, everybody)
+        ensure(witness_path(settings.home))
         layout.mlflow.mkdir(parents=True, exist_ok=True)
         environment = stack_environment(settings, folder, everybody)
         _start(layout, missing, environment, folder)

@@ -55,7 +55,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 def test_every_file_of_dags_parses(parsed: dict) -> None:
     assert parsed["errors"] == {}
-    assert parsed["dags"] == ["train_and_promote"]
+    assert "train_and_promote" in parsed["dags"]
 
 
 def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:

@@ -17,10 +17,10 @@ roles:
   solo: [{id: eve, name: Eve}]
 """
 ENVIRONMENTS = """
-version: 1
+version: 2
 environments:
-  development: {approvals: [auto, ml-lead]}
-  production: {approvals: [ml-lead]}
+  development: {approvals: [auto, ml-lead], policy: {state: draft, discovery: warn}}
+  production: {approvals: [ml-lead], policy: {state: approved, role: ml-lead, discovery: refuse}}
 """
 
 
@@ -74,7 +74,8 @@ def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
 
 
 def test_approval_without_a_role_behind_it_is_a_fault(tmp_path: Path) -> None:
-    environments = "version: 1\nenvironments:\n  production: {approvals: [ml-leed]}\n"
+    policy = "policy: {state: draft, discovery: warn}"
+    environments = f"version: 2\nenvironments:\n  production: {{approvals: [ml-leed], {policy}}}\n"
     with pytest.raises(PolicyError, match="Did you mean ml-lead"):
         load(tmp_path, environments=environments)
 

@@ -1,0 +1,49 @@
+"""Put a policy version before the people who may approve it, with what it costs and what it does."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, Param
+from policy_tasks import APPROVE, REJECT, AskAboutPolicy, ProposePolicy, RecordAnswer
+
+_POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
+
+PARAMS = {
+    "policy": Param(
+        "digits-robust", type="string", title="Policy",
+        enum=sorted(path.stem for path in (_POLICIES / "augment").glob("*.yaml")),
+        description="The version that stands in policies/augment/ is published: it never changes again.",
+    ),
+    "environment": Param(
+        "production", type="string", enum=["production", "staging", "dev"], title="Environment",
+        description="What it is approved for; policies/environments.yaml says whose approval counts.",
+    ),
+    "dataset": Param(
+        "digits", type="string", minLength=1, title="Data set", examples=["digits"],
+        description="Whose images the gallery shows: `digits`, or a path or URI.",
+    ),
+    "days": Param(180, type="integer", minimum=1, maximum=3650, title="Days for which the approval counts"),
+}  # fmt: skip
+
+with DAG(
+    dag_id="approve_policy",
+    description="Gallery and costs of a policy version, and a person's approval of it.",
+    schedule=None,
+    catchup=False,
+    tags=["augment-ops"],
+    params=PARAMS,
+    doc_md=__doc__,
+    default_args={"owner": "augment-ops", "retries": 2, "retry_delay": timedelta(seconds=10)},
+) as dag:
+    propose = ProposePolicy(task_id="propose")
+    ask = AskAboutPolicy(
+        task_id="ask",
+        subject="Approve this augmentation policy?",
+        options=[APPROVE, REJECT],
+        params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
+        retries=0,
+    )
+    propose >> ask >> RecordAnswer(task_id="record")
