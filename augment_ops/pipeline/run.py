@@ -94,6 +94,12 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
     return run
 
 
+def earlier_params(store: Store, run_id: str) -> dict[str, Any]:
+    """Parameters of the run of that id; none where there is no such run yet."""
+    found = store.get_document(_name(run_id, "run"))
+    return {} if found is None else from_json(Run, found).params
+
+
 def find(store: Store, run_id: str) -> Run:
     """The run of that id.
 
