@@ -15,6 +15,8 @@ from augment_ops.pipeline.params import RunParams
 
 ROOT = Path(__file__).parents[2]
 
+DATA_SETS = ("photos", "street signs")
+
 _PARSE = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
@@ -38,8 +40,11 @@ print("RESULT" + json.dumps({
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("airflow")
+    for name in (*DATA_SETS, ".hidden"):
+        (home / "datasets" / name).mkdir(parents=True)
     environment = {
         **os.environ,
+        "AUGMENT_OPS_HOME": str(home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -106,6 +111,14 @@ def test_the_form_asks_exactly_for_the_parameters_of_a_run(parsed: dict) -> None
 @pytest.mark.parametrize("name", ["policy", "delivery", "environment", "approval", "gate", "suite"])
 def test_choices_are_dropdowns(parsed: dict, name: str) -> None:
     assert parsed["params"][name] in parsed["schemas"][name]["enum"]
+
+
+def test_data_sets_of_the_state_folder_are_proposed_and_others_can_be_typed(parsed: dict) -> None:
+    schema = parsed["schemas"]["dataset"]
+    first, *others = schema["examples"]
+    assert (first, [Path(path).name for path in others]) == ("digits", list(DATA_SETS))
+    assert all(Path(path).is_absolute() for path in others)  # a task's working folder is not the user's
+    assert "enum" not in schema
 
 
 def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
