@@ -106,7 +106,7 @@ with DAG(
     description="Quality checks, augmentation, training, stress test, gate, promotion.",
     schedule=None,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=4,  # a run that waits for a person's answer must not hold up the others
     tags=["augment-ops"],
     params=PARAMS,
     doc_md=__doc__,

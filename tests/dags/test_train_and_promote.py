@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,34 @@ print("RESULT" + json.dumps({
 """
 
 
+_FAIL = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from airflow.sdk.exceptions import AirflowFailException
+from augment_ops import errors
+from stage_tasks import StageOperator
+
+def raising(error):
+    def execute(context):
+        raise error
+    return execute
+
+final = []
+for cls in (errors.CheckRefused, errors.GovernanceError, errors.PolicyError, errors.TrainingError, errors.TrackingError,
+            errors.StoreError):
+    task = StageOperator(stage="train_candidate")
+    task._execute = raising(cls("here", "this", "that", "mend it"))
+    try:
+        task.execute({})
+    except AirflowFailException as error:
+        assert "Fix: mend it" in str(error)
+        final.append(cls.__name__)
+    except errors.AugmentOpsError:
+        pass
+print("RESULT" + json.dumps(final))
+"""
+
+
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("airflow")
@@ -49,8 +78,13 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
     }
+    return run_airflow(_PARSE, environment)
+
+
+def run_airflow(code: str, environment: dict[str, str]) -> Any:
+    """What `code` prints after RESULT, run in a process of its own."""
     out = subprocess.run(
-        [sys.executable, "-c", _PARSE, str(ROOT / "dags")],
+        [sys.executable, "-c", code, str(ROOT / "dags")],
         capture_output=True, text=True, env=environment, cwd=ROOT / "dags", timeout=200, check=False,
     )  # fmt: skip
     line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
@@ -127,6 +161,11 @@ def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     assert all(schema["title"] for schema in schemas.values())
     described = [name for name, text in parsed["descriptions"].items() if text]
     assert {"dataset", "policy", "delivery", "environment", "approval"} <= set(described)
+
+
+def test_what_would_fail_again_is_not_tried_again(tmp_path: Path) -> None:
+    final = run_airflow(_FAIL, {**os.environ, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)})
+    assert final == ["CheckRefused", "GovernanceError", "PolicyError", "TrainingError"]
 
 
 def test_policies_in_the_dropdown_are_those_of_the_library(parsed: dict) -> None:
