@@ -98,6 +98,8 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
         )
     preflight(settings, params)
     begin(store, run_id, params, settings.actor)
+    if not quiet:
+        print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
     outputs: dict[str, str] = {}
     for position, stage in enumerate(STAGES, 1):
         head = f"[{position:>2}/{len(STAGES)}] {stage.name}"

@@ -85,7 +85,7 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
             raise InputError(
                 f"run {run_id}",
                 f"other parameters than it was started with ({', '.join(changed)})",
-                "the same parameters for a retry",
+                "the same parameters, or none, which keeps them",
                 "start a new run",
             )
         return run

@@ -198,6 +198,7 @@ def test_a_loss_that_is_not_a_number(
     assert code == 3
     assert "loss of nan" in error
     assert "epoch 0, batch 0" in error
+    assert "augment-ops run --run-id nan" in error  # said before it failed, so that one can go on
     assert not (home / "store" / "documents" / "runs" / "nan" / "train_candidate.json").exists()
     assert in_mlflow(home, "nan")[0] == "FAILED"
     again, error = run("run", "--run-id", "nan")  # goes on with the network that the run was started with
