@@ -60,13 +60,14 @@ class StageOperator(BaseOperator):
         self.skip_unless = skip_unless
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the stage; a refusal or bad input fails the task at once, anything else may be retried."""
-        from augment_ops.errors import CheckRefused, GovernanceError, InputError
+        """Run the stage; a refusal, bad input or a failed training fails the task at once, the rest may be retried."""
+        from augment_ops.errors import CheckRefused, GovernanceError, InputError, TrainingError
 
         try:
             return self._execute(context)
-        except (CheckRefused, GovernanceError, InputError) as refusal:
-            # Trying again would say the same. Without its cause, which would stand last in the log and hide it.
+        except (CheckRefused, GovernanceError, InputError, TrainingError) as refusal:
+            # Trying again would say the same: training is a function of its seed. Raised without its cause, which would
+            # stand last in the log and hide it.
             raise AirflowFailException(str(refusal)) from None
 
     def _execute(self, context: Context) -> dict[str, Any]:

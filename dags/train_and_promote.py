@@ -17,6 +17,12 @@ def _names(folder: str) -> list[str]:
     return sorted(path.stem for path in (_POLICIES / folder).glob("*.yaml"))
 
 
+def _data_sets() -> list[str]:
+    """What the form proposes: the embedded data set, and what lies in datasets/ of the state folder."""
+    home = Path(os.environ.get("AUGMENT_OPS_HOME") or Path(__file__).resolve().parents[1] / "var")
+    return ["digits", *sorted(str(path) for path in (home / "datasets").glob("[!.]*"))]
+
+
 def _choice(default: str, folder: str, **kwargs: str) -> Param:
     return Param(default, type="string", enum=_names(folder), **kwargs)
 
@@ -28,8 +34,9 @@ DATA, TRAINING, DECISION = "Data and policy", "Training", "Decision"
 
 PARAMS = {
     "dataset": Param(
-        "digits", type="string", minLength=1, title="Data set", section=DATA, examples=["digits"],
-        description="`digits`, or the path or URI of an image folder, tar, IDX folder, .npz, or CSV/Parquet index.",
+        "digits", type="string", minLength=1, title="Data set", section=DATA, examples=_data_sets(),
+        description="`digits`, or the path or URI of an image folder, tar, IDX folder, .npz, or CSV/Parquet index. "
+        "Clear the field to see what lies in datasets/ of the state folder.",
     ),
     "policy": _choice(
         "digits-robust", "augment", title="Policy", section=DATA,
@@ -99,7 +106,7 @@ with DAG(
     description="Quality checks, augmentation, training, stress test, gate, promotion.",
     schedule=None,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=4,  # a run that waits for a person's answer must not hold up the others
     tags=["augment-ops"],
     params=PARAMS,
     doc_md=__doc__,

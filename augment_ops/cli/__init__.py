@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
@@ -35,6 +36,9 @@ def main() -> None:
         _fail(
             StoreError(str(error.filename or "file system"), str(error), "a folder with room", "free space or permit")
         )
+    except Exception:
+        traceback.print_exc()  # a fault of this program: Python's own exit code would say that a check said no
+        raise SystemExit(EXIT_COMPUTATION_FAILED) from None
 
 
 def _fail(error: AugmentOpsError) -> NoReturn:

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
+    context: typer.Context,
     dataset: Annotated[
         str, typer.Option(help="digits, or a folder, tar, IDX folder, .npz, CSV or Parquet index")
     ] = "digits",
@@ -46,7 +47,7 @@ def run(
     image_size: Annotated[str, typer.Option(help="HxW to resize to when reading")] = "",
     max_samples: Annotated[int, typer.Option(help="0 takes all")] = 0,
     production_window: Annotated[str, typer.Option(help="URI of recent production images")] = "",
-    run_id: Annotated[str, typer.Option(help="give the id of an earlier run to go on with it")] = "",
+    run_id: Annotated[str, typer.Option(help="id of an earlier run, to go on with it: it keeps its parameters")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print the decision as one JSON object")] = False,
 ) -> None:
     """Take a data set through the whole pipeline, to a promoted or refused model.
@@ -55,7 +56,7 @@ def run(
 
     Example: augment-ops run --dataset digits --policy digits-robust
     """
-    values: dict[str, Any] = {key: value for key, value in locals().items() if key not in ("run_id", "as_json")}
+    values = {name: value for name, value in _given(context).items() if name not in ("run_id", "as_json")}
     outcome = run_pipeline(values, run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json)
     if as_json:
         print(json.dumps(outcome))
@@ -65,18 +66,29 @@ def run(
         raise SystemExit(EXIT_CHECK_SAID_NO)
 
 
+def _given(context: typer.Context) -> dict[str, Any]:
+    """The options that somebody wrote; defaults are those of `RunParams`, or of the run that is gone on with."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name: context.params[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
+
+
 def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[str, Any]:
-    """Run every stage in order; the decision as one object. Progress goes to stderr."""
+    """Run every stage in order; the decision as one object. Progress goes to stderr.
+
+    Args:
+        values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
+    """
     from augment_ops.pipeline.decide_stages import Decided, Promotion
     from augment_ops.pipeline.execute import execute
     from augment_ops.pipeline.graph import STAGES
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
     from augment_ops.pipeline.report_stage import Report
-    from augment_ops.pipeline.run import begin, open_store
+    from augment_ops.pipeline.run import begin, earlier_params, open_store
 
     settings = _settings()
-    params = parse_params(values)
+    store = open_store(settings)
+    params = parse_params({**earlier_params(store, run_id), **values})
     if params.approval != "auto":
         raise InputError(
             "--approval",
@@ -85,8 +97,9 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
             "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
         )
     preflight(settings, params)
-    store = open_store(settings)
     begin(store, run_id, params, settings.actor)
+    if not quiet:
+        print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
     outputs: dict[str, str] = {}
     for position, stage in enumerate(STAGES, 1):
         head = f"[{position:>2}/{len(STAGES)}] {stage.name}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import sys
 import threading
 import time
 from dataclasses import asdict
@@ -242,11 +244,16 @@ def _addresses(settings: Settings, console: Console) -> None:
     found = stack.addresses(settings)
     console.print(
         f"Airflow  {found['airflow']}\nMLflow   {found['mlflow']}\n{_PORTS}\n"
-        f"Logins are in {layout_of(settings).passwords}; `augment-ops status` shows them.",
+        f"Logins are in {layout_of(settings).passwords}; `{_own_name()} status` shows them.",
         soft_wrap=True,
         highlight=False,
         markup=False,
     )
+
+
+def _own_name() -> str:
+    """What to type for this command: `make demo` does not put it on the PATH."""
+    return "augment-ops" if shutil.which("augment-ops") else sys.argv[0]
 
 
 def _show_status(*, started: list[str] | None, as_json: bool) -> list[ServiceState]:

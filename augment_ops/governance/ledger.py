@@ -202,7 +202,15 @@ def _engine(url: str) -> Engine:
                 Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     # AUTOCOMMIT: transactions are begun by hand, because Python's sqlite3 would begin them without the write lock.
     # NullPool: a ledger is used for moments in many processes; no connection is kept open or inherited by a fork.
-    return create_engine(parsed, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=arguments)
+    try:
+        return create_engine(parsed, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=arguments)
+    except (ImportError, ArgumentError) as error:
+        raise InputError(
+            "AUGMENT_OPS_LEDGER",
+            f"{parsed.drivername}: {str(error)[:200]}",
+            "a driver that is installed",
+            "write postgresql+pg8000:// and install augment-ops[postgres], or install the driver that the URL asks for",
+        ) from error
 
 
 def _unguarded(where: str, missing: list[str]) -> list[Fault]:

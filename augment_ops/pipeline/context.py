@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, TypeVar
 from augment_ops.content import digest_of, from_json
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
-from augment_ops.errors import GovernanceError, InputError
+from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.run import Run, record_of
+from augment_ops.pipeline.run import Run, now, record_of
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker, TrackedRun
 
 T = TypeVar("T")
+
+_NOTE = "mlflow.note.content"  # what MLflow's page of a run shows as its description, in Markdown
+_NOTE_LENGTH = 2000  # of an error; MLflow takes 8000 characters, a reader fewer
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,22 @@ class Context:
             self.ledger.append("refuse", actor, subjects, f"{fault.where}: {fault.found}", key)
             raise
 
+    @contextmanager
+    def failures(self, stage: str) -> Iterator[None]:
+        """End the run in MLflow as failed, with the reason, where `stage` raises inside; a retry goes on with it.
+
+        Best effort: what was raised goes on its way, also where MLflow cannot be told.
+        """
+        try:
+            yield
+        except TrackingError:
+            raise  # MLflow is what failed: asking it again would take seconds
+        except (Exception, KeyboardInterrupt) as error:
+            with suppress(AugmentOpsError):
+                self.note(f"**{stage} failed** at {now()}\n\n```\n{str(error)[:_NOTE_LENGTH] or repr(error)}\n```")
+                self.tracker.finish_run(self.parent, "FAILED")
+            raise
+
     @cached_property
     def tracker(self) -> MlflowTracker:
         """MLflow. Imported here because it takes seconds and some stages do without."""
@@ -91,6 +110,10 @@ class Context:
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set tags on the MLflow run of this pipeline run."""
         self.open_run(self.dataset, tags=tags)
+
+    def note(self, markdown: str) -> None:
+        """Replace the description of the MLflow run of this pipeline run."""
+        self.tag({_NOTE: markdown})
 
     def output(self, stage: str, cls: type[T]) -> T:
         """What `stage` of this run left behind.

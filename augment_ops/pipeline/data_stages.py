@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from augment_ops.content import canonical_json
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.snapshot import SnapshotManifest
 from augment_ops.errors import CheckRefused
 from augment_ops.pipeline.context import Context
 from augment_ops.quality.report import QualityReport
+
+if TYPE_CHECKING:
+    from augment_ops.tracking import TrackedRun
 
 
 def ingest(ctx: Context) -> SnapshotManifest:
@@ -23,17 +28,22 @@ def ingest(ctx: Context) -> SnapshotManifest:
     ctx.say(f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}")
     run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
     ctx.tracker.log_params(run, params.model_dump())
-    for split, counts in manifest.counts.items():
-        ctx.tracker.log_dataset(
-            run,
-            name=manifest.dataset,
-            digest=manifest.digest,
-            context=split,
-            shape=manifest.image_shape,
-            counts=counts,
-            source=manifest.uri,
-        )
+    for split in manifest.counts:
+        log_input(ctx, run, manifest, split)
     return manifest
+
+
+def log_input(ctx: Context, run: TrackedRun, manifest: SnapshotManifest, split: str) -> None:
+    """Name a split of a snapshot as input of an MLflow run."""
+    ctx.tracker.log_dataset(
+        run,
+        name=manifest.dataset,
+        digest=manifest.digest,
+        context=split,
+        shape=manifest.image_shape,
+        counts=manifest.counts[split],
+        source=manifest.uri,
+    )
 
 
 def check_data(ctx: Context) -> QualityReport:

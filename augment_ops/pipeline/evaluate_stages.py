@@ -53,7 +53,7 @@ def stress_test(ctx: Context) -> StressTest:
     if champion is not None:
         models["champion"] = (champion.model_digest, _champion_predict(ctx, champion))
     report = evaluate(suite, ctx.store.get, models, champion.version if champion else None)
-    _log_stress(ctx, report)
+    _log_stress(ctx, suite, report)
     return StressTest(suite, report)
 
 
@@ -93,10 +93,12 @@ def _champion_predict(ctx: Context, champion: RegisteredVersion) -> Predict:
     return ctx.tracker.load_predictor(ctx.dataset, champion.version)
 
 
-def _log_stress(ctx: Context, report: StressReport) -> None:
+def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> None:
     from augment_ops.report.plots import confusion_matrix, severity_curves
 
-    tracker = ctx.tracker
+    tracker, manifest = ctx.tracker, ctx.snapshot.manifest
+    counts = manifest.counts[suite.split]
+    tracker.log_dataset(ctx.parent, manifest.dataset, suite.digest, "stress", suite.shape, counts, manifest.uri)
     curve: list[tuple[str, float, int]] = []
     for cell in report.cells:
         # The severity is the step: MLflow then draws accuracy against severity by itself.

@@ -58,16 +58,17 @@ def execute(
         raise InputError("stage", stage_name, ", ".join(names), f"name a stage.{nearest(stage_name, names)}")
     store = open_store(settings)
     ctx = Context(settings, store, find(store, run_id), dict(given or {}), say)
-    key = _key(ctx, stage)
-    record = record_of(store, run_id, stage_name)
-    reused = record is not None and record.key == key
-    if record is None or not reused:
-        output = store.put(canonical_json(stage.work(ctx)))
-        record = StageRecord(stage_name, key, output, time.perf_counter() - started, now())
-        keep_record(store, run_id, record)
-    refusal = stage.refuses(ctx.output(stage_name, output_type(stage_name)))
-    if refusal is not None:
-        raise refusal
+    with ctx.failures(stage_name):
+        key = _key(ctx, stage)
+        record = record_of(store, run_id, stage_name)
+        reused = record is not None and record.key == key
+        if record is None or not reused:
+            output = store.put(canonical_json(stage.work(ctx)))
+            record = StageRecord(stage_name, key, output, time.perf_counter() - started, now())
+            keep_record(store, run_id, record)
+        refusal = stage.refuses(ctx.output(stage_name, output_type(stage_name)))
+        if refusal is not None:
+            raise refusal
     return StageRef(run_id, stage_name, record.output, reused, record.wall_s, _link(ctx))
 
 

@@ -21,7 +21,7 @@ from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
 
 _CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
-_SHEET_SAMPLES = 24
+_SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one image becomes shows a policy's range
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,8 @@ def check_augmented(ctx: Context) -> AugmentedCheck:
     order = generator(sample_key("augmented sample", params.seed)).permutation(len(train.labels))[:_CHECKED_SAMPLES]
     originals = train.images[order]
     ids = [train.ids[row] for row in order]
-    augmented = Augmenter(resolved.policy(), params.seed)(originals, ids, epoch=0)
+    augmenter = Augmenter(resolved.policy(), params.seed)
+    augmented = augmenter(originals, ids, epoch=0)
     plan = ctx.output("augment", Augmentation).digest
     classes, labels = ctx.snapshot.manifest.classes, train.labels[order]
     report = compare(
@@ -181,6 +182,7 @@ def check_augmented(ctx: Context) -> AugmentedCheck:
     log_quality(ctx, report)
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
-    sheet = contact_sheet(originals[shown], augmented[shown, None], names)
+    copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
+    sheet = contact_sheet(originals[shown], copies, names)
     ctx.tracker.log_bytes(ctx.parent, sheet, "pictures/contact_sheet.png")
     return AugmentedCheck(report, ctx.store.put(sheet))

@@ -85,13 +85,19 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
             raise InputError(
                 f"run {run_id}",
                 f"other parameters than it was started with ({', '.join(changed)})",
-                "the same parameters for a retry",
+                "the same parameters, or none, which keeps them",
                 "start a new run",
             )
         return run
     run = Run(run_id, params.model_dump(), actor, now(), __version__, git_commit(), link)
     store.put_document(_name(run_id, "run"), canonical_json(run))
     return run
+
+
+def earlier_params(store: Store, run_id: str) -> dict[str, Any]:
+    """Parameters of the run of that id; none where there is no such run yet."""
+    found = store.get_document(_name(run_id, "run"))
+    return {} if found is None else from_json(Run, found).params
 
 
 def find(store: Store, run_id: str) -> Run:

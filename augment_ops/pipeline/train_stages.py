@@ -19,6 +19,7 @@ from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.data_stages import log_input
 from augment_ops.pipeline.policy_stages import Augmentation, ResolvedPolicy
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
@@ -135,7 +136,9 @@ def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
         "augment_ops.snapshot_digest": result.snapshot_digest,
     }
     tracker, run = ctx.tracker, ctx.open_run(ctx.dataset, result.role, tags)
-    plan, classes = ctx.output("augment", Augmentation), ctx.snapshot.manifest.classes
+    plan, manifest = ctx.output("augment", Augmentation), ctx.snapshot.manifest
+    for split in ("train", "validation"):
+        log_input(ctx, run, manifest, split)
     tracker.log_params(
         run,
         {
@@ -158,7 +161,8 @@ def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
     tracker.log_metrics(run, {f"total.{name}": value for name, value in totals.items()})
     tracker.log_bytes(run, learning_curve({result.role: result.curve}), "pictures/learning_curve.png")
     tracker.log_bytes(run, canonical_json(result), "training.json")
-    tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, validation.images[:4], classes)
+    example = validation.images[:4]
+    tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, example, manifest.classes)
     tracker.finish_run(run, "FINISHED")
     ctx.ledger.append(
         "train", ctx.run.actor, key=f"{ctx.run.id}:train:{result.role}",

@@ -40,7 +40,8 @@ class Demonstrated:
         promotion: what became of the candidate, in a sentence.
         model_version: registered version of the candidate, None where the gate refused it.
         seconds: from trigger to end.
-        work_seconds: of these, those in which at least one task was at work; the rest is orchestration.
+        work_seconds: of these, those in which at least one stage was at work; the rest is orchestration: waiting for
+            the scheduler, and starting a process for each task.
     """
 
     verdict: str
@@ -104,15 +105,27 @@ def demonstrate(
         model_version=None if version is None else str(version),
         run_id=run.run_id,
         seconds=round(outcome.seconds, 1),
-        work_seconds=round(_at_work(outcome.tasks), 1),
+        work_seconds=round(_at_work(_spans(api, dag_id, run.run_id, outcome.tasks)), 1),
     )
 
 
-def _at_work(tasks: Sequence[TaskState]) -> float:
-    """Seconds in which at least one task ran; tasks that run at the same time count once."""
-    spans = sorted((t.started, t.started + t.seconds) for t in tasks if t.started is not None and t.seconds is not None)
+def _spans(api: AirflowApi, dag_id: str, run_id: str, tasks: Sequence[TaskState]) -> list[tuple[float, float]]:
+    """When each task was at work: the seconds of its stage, as its reference says, before its end."""
+    spans = []
+    for task in tasks:
+        if task.state == "success" and task.started is not None and task.seconds is not None:
+            reference = api.xcom(dag_id, run_id, task.task_id)
+            wall_s = reference.get("wall_s") if isinstance(reference, dict) else None
+            end = task.started + task.seconds
+            # A stage that kept its output did not work as long as the one that made it.
+            spans.append((end - min(task.seconds, task.seconds if wall_s is None else float(wall_s)), end))
+    return spans
+
+
+def _at_work(spans: Sequence[tuple[float, float]]) -> float:
+    """Seconds that lie in at least one span."""
     total, reached = 0.0, float("-inf")
-    for start, end in spans:
+    for start, end in sorted(spans):
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total

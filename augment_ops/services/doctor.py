@@ -90,7 +90,9 @@ def _python(_: Settings) -> list[Finding]:
     low, high = _PYTHON
     if low <= sys.version_info[:2] < high:
         return [Finding("python", "ok", found)]
-    return [Finding("python", "fail", found, "install Python 3.11, 3.12 or 3.13 and run `make setup` with it")]
+    return [
+        Finding("python", "fail", found, "install Python 3.11, 3.12 or 3.13 and run `make PYTHON=python3.11 install`")
+    ]
 
 
 def _pins(_: Settings) -> list[Finding]:

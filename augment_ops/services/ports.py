@@ -73,13 +73,13 @@ def require_free(ports: list[Port]) -> None:
             continue
         free = next_free(port.number, frozenset(wanted | suggested | {p.number for p in ports}))
         suggested |= {free} if free else set()
-        example = f"{port.variable}={free}" if free else f"a free port in {port.variable}"
+        example = f"export {port.variable}={free}" if free else f"a free port in {port.variable}"
         faults.append(
             Fault(
                 f"{port.service} ({port.variable})",
                 found,
                 f"a free port on {LOOPBACK}",
-                f"end that program, or choose another port: {example} augment-ops up",
+                f"end that program, or choose another port and start again: {example}",
             )
         )
     if faults:

@@ -25,7 +25,7 @@ _VERSIONS_OF_MODEL = "mlflow.modelVersions"  # the tag by which MLflow's UI link
 def register_policy(
     connection: Connection, name: str, version: str, digest: str, content: bytes, run: TrackedRun
 ) -> str:
-    """Register a policy's version once, with its file as the artifact. Call with the lock held."""
+    """Register a policy's version once, and keep its file with the run. Call with the lock held."""
     model = f"policy.{name}"
     tags = {f"{TAG}policy": name, f"{TAG}policy_version": version, f"{TAG}policy_digest": digest}
     _ensure_model(connection, model, f"Augmentation policy {name}; one version for each published version of its file.")
@@ -38,9 +38,9 @@ def register_policy(
                 f"the published content {entry.tags.get(f'{TAG}policy_digest', '')[:12]}…",
                 "give the changed policy a new version; a published version never changes",
             )
+    log_bytes(connection, run, content, f"policy/{name}-{version}.yaml")  # each run shows what it was trained with
     if known:
         return str(known[0].version)
-    log_bytes(connection, run, content, f"policy/{name}-{version}.yaml")
     source = f"runs:/{run.run_id}/policy" if connection.is_server else f"{run.artifact_uri}/policy"
     return _create_once(connection, model, source, run, tags, f"{name} {version}", f"{TAG}policy_version")
 

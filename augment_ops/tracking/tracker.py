@@ -119,7 +119,7 @@ class MlflowTracker:
             return models.log_model(self._connection, run, program)
 
     def register_policy(self, name: str, version: str, digest: str, content: bytes, run: TrackedRun) -> str:
-        """Register a policy as a version of `policy.<name>` and return MLflow's number for it.
+        """Register a policy as a version of `policy.<name>`, keep its file with the run, and return MLflow's number.
 
         Raises:
             PolicyError: that version is registered with another digest.

@@ -19,6 +19,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources import RawSample, open_source
 from augment_ops.data.sources.base import SPLIT_NAMES
+from augment_ops.data.sources.locate import Place, locate
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
 
@@ -186,6 +187,20 @@ def test_digits_use_the_whole_grey_range(store: Store) -> None:
 def test_plain_idx_files_are_read_as_well(tmp_path: Path, store: Store) -> None:
     (tmp_path / "a").mkdir()
     assert ingest(idx(tmp_path, ""), store).digest == ingest(idx(tmp_path / "a", ".gz"), store).digest
+
+
+def test_a_file_without_a_name_of_its_own_is_named_after_its_folder(tmp_path: Path) -> None:
+    for path, name in (
+        ("Street Signs/index.csv", "street-signs"),
+        ("digits8/data.npz", "digits8"),
+        ("digits8/shapes.npz", "shapes"),
+        ("photos/images.tar.gz", "photos"),
+        ("photos/images", "images"),  # a folder's name is somebody's choice
+    ):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch() if "." in path else (tmp_path / path).mkdir()
+        assert locate(str(tmp_path / path)).name == name
+    assert Place("index.csv", None, "/index.csv", is_folder=False).name == "index"
 
 
 def test_an_index_orders_dates_and_keeps_subjects(tmp_path: Path, store: Store) -> None:

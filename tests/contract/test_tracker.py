@@ -299,7 +299,10 @@ def test_policy_version_is_registered_once_for_ever(tracker: MlflowTracker, data
     assert {entry.tags["augment_ops.policy_version"] for entry in versions} == {"1.0.0", "1.1.0"}
     location = client(tracker).get_model_version_download_uri(f"policy.{name}", "1")
     assert location.endswith("/policy")
-    assert f"policy/{name}-1.0.0.yaml" in {e.path for e in client(tracker).list_artifacts(run.run_id, "policy")}
+    other = tracker.open_run(dataset, "run-2")
+    assert tracker.register_policy(name, "1.0.0", "a" * 64, b"name: robust", other) == "1"
+    for each in (run, other):  # every run shows the policy that it used, not the first one alone
+        assert f"policy/{name}-1.0.0.yaml" in {e.path for e in client(tracker).list_artifacts(each.run_id, "policy")}
 
 
 def test_challenger_is_registered_once_with_tags_and_lineage(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.params import RunParams
 
 ROOT = Path(__file__).parents[2]
+
+DATA_SETS = ("photos", "street signs")
 
 _PARSE = """
 import json, sys
@@ -35,17 +38,53 @@ print("RESULT" + json.dumps({
 """
 
 
+_FAIL = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from airflow.sdk.exceptions import AirflowFailException
+from augment_ops import errors
+from stage_tasks import StageOperator
+
+def raising(error):
+    def execute(context):
+        raise error
+    return execute
+
+final = []
+for cls in (errors.CheckRefused, errors.GovernanceError, errors.PolicyError, errors.TrainingError, errors.TrackingError,
+            errors.StoreError):
+    task = StageOperator(stage="train_candidate")
+    task._execute = raising(cls("here", "this", "that", "mend it"))
+    try:
+        task.execute({})
+    except AirflowFailException as error:
+        assert "Fix: mend it" in str(error)
+        final.append(cls.__name__)
+    except errors.AugmentOpsError:
+        pass
+print("RESULT" + json.dumps(final))
+"""
+
+
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("airflow")
+    for name in (*DATA_SETS, ".hidden"):
+        (home / "datasets" / name).mkdir(parents=True)
     environment = {
         **os.environ,
+        "AUGMENT_OPS_HOME": str(home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
     }
+    return run_airflow(_PARSE, environment)
+
+
+def run_airflow(code: str, environment: dict[str, str]) -> Any:
+    """What `code` prints after RESULT, run in a process of its own."""
     out = subprocess.run(
-        [sys.executable, "-c", _PARSE, str(ROOT / "dags")],
+        [sys.executable, "-c", code, str(ROOT / "dags")],
         capture_output=True, text=True, env=environment, cwd=ROOT / "dags", timeout=200, check=False,
     )  # fmt: skip
     line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
@@ -108,12 +147,25 @@ def test_choices_are_dropdowns(parsed: dict, name: str) -> None:
     assert parsed["params"][name] in parsed["schemas"][name]["enum"]
 
 
+def test_data_sets_of_the_state_folder_are_proposed_and_others_can_be_typed(parsed: dict) -> None:
+    schema = parsed["schemas"]["dataset"]
+    first, *others = schema["examples"]
+    assert (first, [Path(path).name for path in others]) == ("digits", list(DATA_SETS))
+    assert all(Path(path).is_absolute() for path in others)  # a task's working folder is not the user's
+    assert "enum" not in schema
+
+
 def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     schemas = parsed["schemas"]
     assert {schema["section"] for schema in schemas.values()} == {"Data and policy", "Training", "Decision"}
     assert all(schema["title"] for schema in schemas.values())
     described = [name for name, text in parsed["descriptions"].items() if text]
     assert {"dataset", "policy", "delivery", "environment", "approval"} <= set(described)
+
+
+def test_what_would_fail_again_is_not_tried_again(tmp_path: Path) -> None:
+    final = run_airflow(_FAIL, {**os.environ, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)})
+    assert final == ["CheckRefused", "GovernanceError", "PolicyError", "TrainingError"]
 
 
 def test_policies_in_the_dropdown_are_those_of_the_library(parsed: dict) -> None:

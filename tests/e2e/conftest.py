@@ -206,6 +206,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         patch.setenv("AUGMENT_OPS_AIRFLOW_PORT", str(airflow))
         patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(mlflow))
         settings = Settings.from_environment()
+        (settings.home / "datasets" / "photos").mkdir(parents=True)  # what the form proposes; nobody reads it
         try:
             stack.up(settings, dags=ROOT / "dags")
             stack.wait_until_healthy(settings)

@@ -88,7 +88,8 @@ def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: An
     expect(dialog.get_by_text("or the path or URI of an image folder, tar")).to_be_visible()
     suggestions = dialog.get_by_label(re.compile("^Data set")).or_(dialog.locator("input[name=element_dataset]")).first
     expect(suggestions).to_have_value("digits")
-    assert form.locator("datalist option").evaluate_all("options => options.map(o => o.value)") == ["digits"]
+    offered = form.locator("datalist option").evaluate_all("options => options.map(o => o.value)")
+    assert offered == ["digits", str(running.settings.home / "datasets" / "photos")]
     policies = sorted(path.stem for path in (running.settings.policies / "augment").glob("*.yaml"))
     assert choices(form, dialog, "Policy") == policies
     assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline"]
@@ -133,6 +134,23 @@ def test_neither_who_triggered_the_run_nor_a_viewer_may_answer(running: Any, ask
 
     assert running.admin.questions(DAG_ID, asked) == [question]
     assert running.champion("digits") is None
+
+
+def test_an_unknown_key_fails_the_first_task_and_names_the_nearest(running: Any, asked: str) -> None:
+    before = running.state("digits")
+    run = running.trigger(polcy="digits-none", image_size="")
+
+    assert running.wait_for_end(run, RUN_S) == "failed"
+
+    tasks = running.tasks(run)
+    assert (tasks["ingest"].state, tasks["ingest"].tries) == ("failed", 1)  # refused, so not tried again
+    assert {task.state for name, task in tasks.items() if name != "ingest"} == {"upstream_failed"}
+    message = running.complaints(run)["ingest"][0]
+    assert "polcy" in message
+    assert "Did you mean policy?" in message
+    assert running.state("digits") == before
+    (question,) = running.admin.questions(DAG_ID, asked)
+    assert question.answered_by is None  # a run that waits for a person holds up no other
 
 
 @pytest.fixture(scope="module")
@@ -262,18 +280,3 @@ def test_a_conf_of_the_wrong_type_is_refused_before_a_run_exists(running: Any) -
         with pytest.raises(ServiceError, match=f"400 .*{name}"):
             running.admin.trigger(DAG_ID, conf)
     assert [run.run_id for run in running.admin.dag_runs(DAG_ID)] == [run.run_id for run in before]
-
-
-def test_an_unknown_key_fails_the_first_task_and_names_the_nearest(running: Any) -> None:
-    before = running.state("digits")
-    run = running.trigger(polcy="digits-none", image_size="")
-
-    assert running.wait_for_end(run, RUN_S) == "failed"
-
-    tasks = running.tasks(run)
-    assert (tasks["ingest"].state, tasks["ingest"].tries) == ("failed", 1)  # refused, so not tried again
-    assert {task.state for name, task in tasks.items() if name != "ingest"} == {"upstream_failed"}
-    message = running.complaints(run)["ingest"][0]
-    assert "polcy" in message
-    assert "Did you mean policy?" in message
-    assert running.state("digits") == before

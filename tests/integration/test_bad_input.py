@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from augment_ops import cli
+from augment_ops.tracking import connect
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +76,19 @@ def untouched(home: Path) -> bool:
     return not list(home.glob("store/documents/runs/*")) and not (home / "ledger.db").exists()
 
 
+def in_mlflow(home: Path, run: str) -> tuple[str, str]:
+    """Status and description of the parent run of a pipeline run."""
+    from mlflow import MlflowClient
+
+    tracker = connect(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", home / "mlflow" / "artifacts")
+    client = MlflowClient(tracker.uri)
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    (found,) = client.search_runs(
+        ids, f"tags.`augment_ops.pipeline_run` = '{run}' and tags.`augment_ops.role` = 'pipeline'"
+    )
+    return found.info.status, found.data.tags.get("mlflow.note.content", "")
+
+
 def test_missing_data_set(run: Callable[..., tuple[int, str]], home: Path) -> None:
     code, error = run("run", "--dataset", "/no/such/folder")
     assert code == 2
@@ -112,6 +126,10 @@ def test_a_corrupt_image_stops_the_run_with_its_report(
     reports = list(home.glob("mlflow/artifacts/**/quality/check_data.json"))
     assert len(reports) == 1
     assert any(check["status"] == "fail" for check in json.loads(reports[0].read_text())["checks"])
+    status, note = in_mlflow(home, "corrupt")
+    assert status == "FAILED"  # and not running for ever
+    assert "check_data failed" in note
+    assert "train/left/3.png" in note
 
 
 def test_labels_that_are_not_integers(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -180,7 +198,13 @@ def test_a_loss_that_is_not_a_number(
     assert code == 3
     assert "loss of nan" in error
     assert "epoch 0, batch 0" in error
+    assert "augment-ops run --run-id nan" in error  # said before it failed, so that one can go on
     assert not (home / "store" / "documents" / "runs" / "nan" / "train_candidate.json").exists()
+    assert in_mlflow(home, "nan")[0] == "FAILED"
+    again, error = run("run", "--run-id", "nan")  # goes on with the network that the run was started with
+    assert (again, "loss of nan" in error) == (3, True)
+    other, error = run("run", "--run-id", "nan", "--epochs", "2")
+    assert (other, "other parameters than it was started with (epochs)" in error) == (2, True)
 
 
 def test_mlflow_down(run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -221,6 +245,15 @@ def test_parameters_out_of_range(
     assert code == 2
     assert says in error
     assert untouched(home)
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_check_that_said_no(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("augment_ops.cli.runs._given", lambda context: 1 / 0)
+    code, error = run("run")
+    assert code == 3
+    assert "ZeroDivisionError" in error
 
 
 def test_errors_as_json(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,29 @@ def test_a_stage_that_lost_its_record_leaves_no_second_trace(
     assert _state(settings, tracker) == before
 
 
+def test_mlflow_names_the_data_of_every_run_by_our_digests(robust: dict, tracker: MlflowTracker) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracker.uri)
+    (parent,) = _runs(client, "cli-robust", "pipeline")
+    snapshot, suite = parent.data.tags["augment_ops.snapshot_digest"], parent.data.tags["augment_ops.suite_digest"]
+    held = {"train": snapshot, "validation": snapshot}
+    assert _inputs(parent) == {**held, "test": snapshot, "stress": suite}
+    for role in ("candidate", "control"):
+        (run,) = _runs(client, "cli-robust", role)
+        assert _inputs(run) == held
+
+
+def test_mlflows_description_of_a_run_is_its_decision(robust: dict, tracker: MlflowTracker) -> None:
+    from mlflow import MlflowClient
+
+    (parent,) = _runs(MlflowClient(tracker.uri), "cli-robust", "pipeline")
+    assert parent.info.status == "FINISHED"
+    note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith(f"**PASS** {robust['summary']}")
+    assert "is champion of digits." in note
+
+
 def test_the_report_is_one_self_contained_page(robust: dict) -> None:
     page = Path(robust["report"])
     text = page.read_text(encoding="utf-8")
@@ -172,6 +196,18 @@ def test_heads_that_runs_and_reports_noted_are_in_the_ledger(
 def test_all_stages_were_run(robust: dict, settings: Settings) -> None:
     records = settings.home / "store" / "documents" / "runs" / "cli-robust"
     assert {path.stem for path in records.iterdir()} == {"run", *(stage.name for stage in STAGES)}
+
+
+def _runs(client: Any, pipeline_run: str, role: str) -> list[Any]:
+    experiment = client.get_experiment_by_name("augment-ops/digits")
+    tags = f"tags.`augment_ops.pipeline_run` = '{pipeline_run}' and tags.`augment_ops.role` = '{role}'"
+    return list(client.search_runs([experiment.experiment_id], tags))
+
+
+def _inputs(run: Any) -> dict[str, str]:
+    """Context to whole digest of the data sets of an MLflow run."""
+    tags = [{tag.key: tag.value for tag in entry.tags} for entry in run.inputs.dataset_inputs]
+    return {entry["mlflow.data.context"]: entry["augment_ops.digest"] for entry in tags}
 
 
 def _state(settings: Settings, tracker: MlflowTracker) -> dict:

@@ -73,6 +73,14 @@ def test_the_readme_starts_with_the_two_commands() -> None:
     assert {"demo", "test", "test-slow", "down"} <= set(targets)
 
 
+def test_every_make_target_that_is_named_anywhere_exists() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    sources = [*PAGES, ROOT / "Makefile", *(ROOT / "augment_ops").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r"`make (?:[A-Z]+=\S+ )*([a-z-]+)`", path.read_text())}
+    assert {"demo", "install", "test"} <= named
+    assert sorted(named - set(targets)) == []
+
+
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(ROOT)

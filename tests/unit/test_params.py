@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
+import typer
 
+from augment_ops.cli import runs
 from augment_ops.errors import InputError
 from augment_ops.pipeline.params import RunParams, parse_params
 
@@ -68,6 +70,15 @@ def test_values_and_their_bounds(name, good, bad):
     for value in bad:
         with pytest.raises(InputError, match=f"{name}: found"):
             parse_params({name: value})
+
+
+def test_every_parameter_is_an_option_of_the_command_line_with_the_same_default():
+    app = typer.Typer()
+    runs.register(app)
+    options = {option.name: option.default for option in typer.main.get_command(app).commands["run"].params}
+    own = {name: options.pop(name) for name in ("run_id", "as_json")}
+    assert own == {"run_id": "", "as_json": False}
+    assert options == RunParams().model_dump()
 
 
 def test_keys_that_are_no_names_are_refused():

@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 from augment_ops.errors import DataError, nearest
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|npz|csv|parquet))+$", re.IGNORECASE)
+_NAMELESS = frozenset({"data", "dataset", "images", "index"})  # stems of files, such as index.csv and data.npz
 _BATCH = 256  # files fetched at once: hides the latency of an object store, and bounds memory
 
 
@@ -33,8 +34,16 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Kebab-case name of the data set: the last part of the path without its extensions."""
-        return kebab(_EXTENSIONS.sub("", posixpath.basename(self.path)))
+        """Kebab-case name of the data set: the last part of the path without its extensions.
+
+        A file whose name says nothing is named after its folder: runs, models and champions go by this name, and the
+        `index.csv` of one data set must not compete with that of another.
+        """
+        folder, name = posixpath.split(self.path)
+        stem = _EXTENSIONS.sub("", name)
+        if not self.is_folder and stem.lower() in _NAMELESS and posixpath.basename(folder):
+            return kebab(posixpath.basename(folder))
+        return kebab(stem)
 
     @contextlib.contextmanager
     def open(self, path: str | None = None) -> Iterator[IO[bytes]]:

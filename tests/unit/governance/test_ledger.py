@@ -185,6 +185,15 @@ def test_other_databases_are_refused(url: str) -> None:
         Ledger(url)
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "nothing"])
+def test_a_driver_that_is_not_there_is_said_with_the_one_that_comes_along(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as where it is not installed
+    with pytest.raises(InputError, match=rf"(?s)found postgresql\+{driver}: .*pg8000"):
+        Ledger(f"postgresql+{driver}://host/db")
+
+
 def test_concurrent_processes_make_one_chain_and_one_entry_a_key(path: Path) -> None:
     """Four processes start on a file that is not there yet; three keys are shared by all of them."""
     code = (
