@@ -104,7 +104,8 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
         ctx.tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)
         key = f"publish:{policy.name}:{policy.version}"
         ctx.ledger.append("publish", ctx.run.actor, subjects, policy.description, key)
-    ctx.tracker.log_bytes(ctx.parent, policy.text.encode(), f"policy/{policy.name}-{policy.version}.yaml")
+    else:
+        ctx.tracker.log_bytes(ctx.parent, policy.text.encode(), f"policy/{policy.name}-{policy.version}.yaml")
     ctx.tag(
         {
             "augment_ops.policy": policy.name,

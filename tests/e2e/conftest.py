@@ -6,13 +6,14 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
+from augment_ops.governance.keys import ensure, witness_path
 from augment_ops.governance.ledger import Ledger
 from augment_ops.services import stack
 from augment_ops.services.airflow_api import FINISHED, AirflowApi, TaskState
@@ -53,6 +54,7 @@ class Running:
     settings: Settings
     dags: Path
     admin: AirflowApi
+    dag: str = DAG_ID
 
     eventually = staticmethod(eventually)
 
@@ -70,17 +72,21 @@ class Running:
     def login(self, user: str = ADMIN) -> AirflowApi:
         return login(self.settings, user)
 
+    def of(self, dag: str) -> Running:
+        """The same stack, asked about another DAG."""
+        return replace(self, dag=dag)
+
     def trigger(self, **conf: Any) -> str:
-        return self.admin.trigger(DAG_ID, conf).run_id
+        return self.admin.trigger(self.dag, conf).run_id
 
     def tasks(self, run: str) -> dict[str, TaskState]:
-        return {task.task_id: task for task in self.admin.task_instances(DAG_ID, run)}
+        return {task.task_id: task for task in self.admin.task_instances(self.dag, run)}
 
     def wait_for_task(self, run: str, task: str, states: set[str], timeout_s: float) -> TaskState:
         """The task once it is in one of `states`; fails at once where the run ended without."""
 
         def look() -> TaskState | None:
-            ended = self.admin.dag_run(DAG_ID, run).state in FINISHED  # asked first: its tasks are final then
+            ended = self.admin.dag_run(self.dag, run).state in FINISHED  # asked first: its tasks are final then
             now = self.tasks(run)[task]
             if now.state not in states and ended:
                 pytest.fail(f"{run} ended with {task} {now.state}: {self.complaints(run)}")
@@ -103,7 +109,7 @@ class Running:
         """State of the run when it has ended."""
 
         def look() -> str | None:
-            state = self.admin.dag_run(DAG_ID, run).state
+            state = self.admin.dag_run(self.dag, run).state
             return state if state in FINISHED else None
 
         return eventually(look, f"the end of {run}", timeout_s)
@@ -111,7 +117,7 @@ class Running:
     def complaints(self, run: str) -> dict[str, list[str]]:
         """Messages of failed tasks, by task."""
         return {
-            name: self.admin.errors(DAG_ID, run, name, task.tries)
+            name: self.admin.errors(self.dag, run, name, task.tries)
             for name, task in self.tasks(run).items()
             if task.state == "failed"
         }
@@ -137,7 +143,7 @@ class Running:
     def _airflow(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         answer = httpx.request(
             "GET" if body is None else "POST",
-            f"{self.airflow}/api/v2/dags/{DAG_ID}/{path}",
+            f"{self.airflow}/api/v2/dags/{self.dag}/{path}",
             json=body,
             headers={"Authorization": f"Bearer {self.admin.token()}"},
             timeout=30,
@@ -193,6 +199,17 @@ def _free_ports() -> tuple[int, int]:
         return one.getsockname()[1], two.getsockname()[1]
 
 
+def _policies(folder: Path, home: Path) -> Path:
+    """The project's policies, with somebody who is no lead, and with the key of this stack's Airflow as a witness."""
+    shutil.copytree(ROOT / "policies", folder)
+    path = folder / "approvers.yaml"
+    text = path.read_text()
+    witness = ensure(witness_path(home)).public
+    text = text.replace("airflow: []", f'airflow: ["{witness}"]')
+    path.write_text(text.replace("roles:", "roles:\n  reviewer:\n    - {id: rita, name: Rita}", 1))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     import os
@@ -201,8 +218,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AUGMENT_OPS_", "AIRFLOW", "MLFLOW_"))]:
             patch.delenv(name)
-        patch.setenv("AUGMENT_OPS_HOME", str(tmp_path_factory.mktemp("e2e") / "var"))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(ROOT / "policies"))
+        folder = tmp_path_factory.mktemp("e2e")
+        patch.setenv("AUGMENT_OPS_HOME", str(folder / "var"))
+        patch.setenv("AUGMENT_OPS_POLICIES", str(_policies(folder / "policies", folder / "var")))
         patch.setenv("AUGMENT_OPS_AIRFLOW_PORT", str(airflow))
         patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(mlflow))
         settings = Settings.from_environment()

@@ -1,0 +1,96 @@
+"""A policy put before its approvers in Airflow: who may answer, who may not, and what the ledger keeps of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from augment_ops.errors import ServiceError
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.admission import admit_policy
+from augment_ops.pipeline.office import Office
+from augment_ops.policy.library import admit
+
+pytestmark = pytest.mark.timeout(900)
+
+DAG, QUESTION, POLICY = "approve_policy", "ask", "digits-robust"
+LEAD, DEPUTY, REVIEWER, VIEWER = "ml-lead", "ml-deputy", "rita", "viewer"
+REASON = "Gallery and costs seen."
+RUN_S = 600.0
+
+
+@pytest.fixture(scope="module")
+def policies(running: Any) -> Any:
+    stack = running.of(DAG)
+    running.eventually(lambda: stack.admin.has_dag(DAG) or None, f"the DAG {DAG}", RUN_S)
+    return stack
+
+
+@pytest.fixture(scope="module")
+def asked(policies: Any) -> str:
+    """A run that the deputy, who holds the role, triggered."""
+    with policies.login(DEPUTY) as deputy:
+        run = deputy.trigger(DAG, {"policy": POLICY, "days": 30}).run_id
+    policies.wait_for_question(run, QUESTION, RUN_S)
+    return run
+
+
+def entries_about(running: Any, run: str) -> list[tuple[str, str]]:
+    found = Ledger(running.settings.ledger).entries()
+    return [(entry.act, entry.actor) for entry in found if entry.subjects.get("run") == run]
+
+
+def test_only_a_lead_who_did_not_ask_for_it_is_asked(policies: Any, asked: str) -> None:
+    (question,) = policies.admin.questions(DAG, asked)
+    assert question.assigned == (LEAD,)
+    assert policies.links(asked, "propose")["Gallery and costs"].startswith(policies.mlflow)
+
+
+def test_refused_attempts_stand_in_the_ledger_and_the_lead_can_approve(policies: Any, asked: str) -> None:
+    for user in (VIEWER, REVIEWER, DEPUTY):
+        with policies.login(user) as person, pytest.raises(ServiceError, match="403"):
+            person.answer(DAG, asked, QUESTION, "Approve")
+    assert entries_about(policies, asked) == [("refuse", VIEWER), ("refuse", REVIEWER), ("refuse", DEPUTY)]
+
+    with policies.login(LEAD) as lead:
+        lead.answer(DAG, asked, QUESTION, "Approve", {"reason": REASON})
+    assert policies.wait_for_end(asked, RUN_S) == "success", policies.complaints(asked)
+
+    (approval,) = [e for e in Ledger(policies.settings.ledger).entries() if e.act == "approve" and e.actor == LEAD
+                   and "policy_version" in e.subjects]  # fmt: skip
+    assert (approval.reason, approval.subjects["witness"], approval.subjects["environment"]) == (
+        REASON, "airflow", "production",
+    )  # fmt: skip
+    lasts = datetime.fromisoformat(approval.subjects["expires"]) - datetime.now(UTC)
+    assert 29 <= lasts.total_seconds() / 86_400 <= 30
+
+
+def test_production_admits_the_policy_now_and_not_where_the_witness_is_not_trusted(policies: Any, asked: str) -> None:
+    settings = policies.settings
+    office = Office(settings, "admin")
+    policy = admit(settings.policies, POLICY)
+    assert tuple(admit_policy(office, policy, "production").standing.counted) == (LEAD,)
+
+    shipped = Office(replace(settings, policies=policies.dags.parent / "policies"), "admin")  # names no witness
+    assert shipped.standing(policy, "production").state == "proposed"
+
+
+def test_clearing_the_answer_enters_nothing_twice(policies: Any, asked: str) -> None:
+    before = policies.state("digits")["ledger"]
+    policies.clear(asked, ["propose", "record"])
+    assert policies.wait_for_end(asked, RUN_S) == "success"
+    assert policies.state("digits")["ledger"] == before
+    assert Ledger(policies.settings.ledger).verify() == []
+
+
+def test_mlflow_has_the_version_with_file_gallery_and_costs(policies: Any, asked: str) -> None:
+    client = policies.client()
+    (version,) = client.search_model_versions(f"name = 'policy.{POLICY}'")
+    run = version.tags["augment_ops.evidence_run"]
+    assert {entry.path for entry in client.list_artifacts(run, "policy")} == {
+        f"policy/{name}" for name in ("gallery.png", "profile.json", "preview.json", f"{POLICY}-1.0.0.yaml")
+    }
+    assert run in version.description
