@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError
 from augment_ops.policy import catalogue
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import Modality, Policy, Transform
 from augment_ops.policy.strength import SETTINGS, ZOOM_IN, ZOOM_OUT, joint, log, settings_of, strength
 from augment_ops.policy.yaml_file import load_model
 
@@ -32,6 +32,7 @@ class Limits(BaseModel):
 
     domain: str
     description: str
+    modality: Modality = "image"
     max_rotation_deg: _Positive | None = None
     max_shear_deg: _Positive | None = None
     max_translation_share: _Positive | None = None
@@ -80,6 +81,12 @@ def load_limits(policies: Path, domain: str) -> Limits:
     faults = []
     if limits.domain != domain:
         faults.append(Fault("domain", limits.domain, domain, "correct `domain`"))
+    if limits.modality != "image":
+        of_images = limits.model_fields_set - {"domain", "description", "modality"}
+        faults += [
+            Fault(name, "a bound on images", f"nothing in a domain of {limits.modality}", "remove it")
+            for name in sorted(of_images)
+        ]
     known = catalogue.names()
     # A name that no policy can use would forbid nothing.
     faults += [catalogue.unknown_fault(f"forbidden.{name}", name) for name in limits.forbidden if name not in known]
@@ -91,6 +98,9 @@ def load_limits(policies: Path, domain: str) -> Limits:
 def limit_faults(policy: Policy, limits: Limits) -> list[Fault]:
     """Every way in which `policy` exceeds `limits`; empty where it honours them."""
     source = f"policies/limits/{limits.domain}.yaml"
+    if policy.modality != limits.modality:
+        found, wanted = f"{policy.modality} in the domain {limits.domain}", f"{limits.modality} ({source}: modality)"
+        return [Fault("modality", found, wanted, "name a domain of the policy's modality")]
     faults = [
         Fault(
             where,

@@ -18,6 +18,7 @@ from augment_ops.policy.families import FAMILIES, Step, expand
 from augment_ops.policy.yaml_file import parse, read_text, validate
 
 _KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Modality = Literal["image", "tabular", "text", "interactions"]
 _SEMVER = r"^\d+\.\d+\.\d+$"
 
 
@@ -60,7 +61,7 @@ class _PolicyFile(BaseModel):
 
     name: Annotated[str, Field(pattern=_KEBAB)]
     version: Annotated[str, Field(pattern=_SEMVER)]
-    modality: Literal["image"]
+    modality: Literal["image"]  # what transforms exist for
     domain: Annotated[str, Field(pattern=_KEBAB)]
     owner: Annotated[str, Field(min_length=1)]
     description: Annotated[str, Field(min_length=1)]

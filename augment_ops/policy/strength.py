@@ -70,6 +70,44 @@ def _zoom_out(factors: Any) -> float:
     return max(0.0, *(-log(low) for low, _ in ranges))
 
 
+def _crop_in(areas: Any) -> float:
+    """Logarithm of the zoom of a crop to a share of the area that is resized to the whole."""
+    return -log(float(areas[0])) / 2
+
+
+def _border_in(percent: Any) -> float:
+    """CropAndPad with keep_size: what is cut off all around enlarges the rest. Each side by itself may be cut."""
+    return max(0.0, -log(1 + 2 * min(0.0, -_extent(_negative(percent)))))
+
+
+def _border_out(percent: Any) -> float:
+    """And what is padded shrinks it."""
+    return max(0.0, log(1 + 2 * _extent(_positive(percent))))
+
+
+def _numbers(value: Any) -> list[float]:
+    if value is None or isinstance(value, str):
+        return []
+    if isinstance(value, Mapping):
+        return [number for inner in value.values() for number in _numbers(inner)]
+    if isinstance(value, (list, tuple)):
+        return [number for inner in value for number in _numbers(inner)]
+    return [float(value)]
+
+
+def _negative(value: Any) -> list[float]:
+    return [number for number in _numbers(value) if number < 0]
+
+
+def _positive(value: Any) -> list[float]:
+    return [number for number in _numbers(value) if number > 0]
+
+
+def _noise(params: Any) -> float:
+    """The largest number among a noise's parameters, which is no less than its standard deviation."""
+    return max((abs(number) for number in _numbers(params)), default=0.0)
+
+
 def log(factor: float) -> float:
     """Natural logarithm; minus infinity for factors that are not positive."""
     return math.log(factor) if factor > 0 else -math.inf
@@ -97,7 +135,15 @@ SETTINGS = (
     Setting("max_brightness_change", "HueSaturationValue", "val_shift_limit", lambda v: _extent(v) / 255),
     Setting("max_contrast_change", "RandomBrightnessContrast", "contrast_limit", _extent),
     Setting("max_contrast_change", "ColorJitter", "contrast", _change),
+    Setting("max_brightness_change", "PlasmaBrightnessContrast", "brightness_range", _extent),
+    Setting("max_brightness_change", "PlasmaShadow", "shadow_intensity_range", _extent),
+    Setting("max_brightness_change", "RandomShadow", "shadow_intensity_range", _extent),
+    Setting("max_brightness_change", "Illumination", "intensity_range", _extent),
+    Setting("max_brightness_change", "MultiplicativeNoise", "multiplier", _change),
+    Setting("max_contrast_change", "PlasmaBrightnessContrast", "contrast_range", _extent),
     Setting("max_noise_std", "GaussNoise", "std_range", _extent),
+    Setting("max_noise_std", "AdditiveNoise", "noise_params", _noise),
+    Setting("max_hue_shift_deg", "ISONoise", "color_shift", lambda v: 360 * _extent(v)),  # share of the colour circle
     Setting("max_hue_shift_deg", "HueSaturationValue", "hue_shift_limit", lambda v: 2 * _extent(v)),  # OpenCV: 0–180
     Setting("max_hue_shift_deg", "ColorJitter", "hue", lambda v: 360 * _extent(v)),
     Setting("max_saturation_change", "ColorJitter", "saturation", _change),
@@ -110,10 +156,18 @@ SETTINGS = (
     Setting("max_distortion_share", "GridDistortion", "distort_limit", _extent),
     Setting("max_distortion_share", "OpticalDistortion", "distort_limit", _extent),
     Setting("max_distortion_share", "ThinPlateSpline", "scale_range", _extent),
+    Setting("max_distortion_share", "PiecewiseAffine", "scale", _extent),
+    Setting("max_elastic_px", "GridElasticDeform", "magnitude", _extent),
     Setting("max_elastic_px", "ElasticTransform", "alpha", _extent),  # noise of -1 to 1, smoothed, times alpha
     Setting(ZOOM_OUT, "Affine", "scale", _zoom_out),
     Setting(ZOOM_OUT, "ShiftScaleRotate", "scale_limit", _zoom_out),
     Setting(ZOOM_OUT, "RandomScale", "scale_limit", lambda v: _zoom_out(_plus_one(v))),
+    Setting(ZOOM_OUT, "CropAndPad", "percent", _border_out),
+    Setting(ZOOM_OUT, "CropAndPad", "px", _unbounded),
+    Setting(ZOOM_IN, "CropAndPad", "percent", _border_in),
+    Setting(ZOOM_IN, "CropAndPad", "px", _unbounded),
+    Setting(ZOOM_IN, "RandomResizedCrop", "scale", _crop_in),
+    Setting(ZOOM_IN, "RandomSizedCrop", "min_max_height", _unbounded),
     Setting(ZOOM_IN, "Affine", "scale", _zoom_in),
     Setting(ZOOM_IN, "ShiftScaleRotate", "scale_limit", _zoom_in),
     Setting(ZOOM_IN, "RandomScale", "scale_limit", lambda v: _zoom_in(_plus_one(v))),

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import colorsys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import PolicyError
+from augment_ops.policy import catalogue
 from augment_ops.policy.limits import Limits, check_limits, limit_faults, load_limits
 from augment_ops.policy.spec import Policy
 
@@ -66,6 +70,17 @@ EDGES = [
     ("OpticalDistortion: {{distort_limit: [{}, 0]}}", "-0.2", "-0.21", "distort_limit"),
     ("ThinPlateSpline: {{scale_range: [0.1, {}]}}", "0.2", "0.21", "scale_range"),
     ("ElasticTransform: {{alpha: {}}}", "30", "31", "alpha"),
+    ("GridElasticDeform: {{num_grid_xy: [4, 4], magnitude: {}}}", "30", "31", "magnitude"),
+    ("PlasmaBrightnessContrast: {{brightness_range: [{}, 0]}}", "-0.3", "-0.31", "brightness_range"),
+    ("PlasmaBrightnessContrast: {{contrast_range: [0, {}]}}", "0.3", "0.31", "contrast_range"),
+    ("PlasmaShadow: {{shadow_intensity_range: [0.1, {}]}}", "0.3", "0.31", "shadow_intensity_range"),
+    ("RandomShadow: {{shadow_intensity_range: [0.1, {}]}}", "0.3", "0.31", "shadow_intensity_range"),
+    ("MultiplicativeNoise: {{multiplier: [{}, 1.1]}}", "0.7", "0.69", "multiplier"),
+    ("ISONoise: {{color_shift: [0.01, {}]}}", "0.11", "0.12", "color_shift"),  # of one turn
+    ("AdditiveNoise: {{noise_type: uniform, noise_params: {{ranges: [[-0.05, {}]]}}}}", "0.1", "0.11", "noise_params"),
+    ("RandomResizedCrop: {{size: [32, 32], scale: [{}, 1]}}", "0.25", "0.24", "scale"),  # half the side
+    ("CropAndPad: {{percent: [{}, 0.0]}}", "-0.25", "-0.26", "percent"),
+    ("CropAndPad: {{percent: [0.0, {}]}}", "0.5", "0.51", "percent"),
 ]
 
 
@@ -260,3 +275,64 @@ def test_what_the_domains_refuse(text, domain, step, reason):
 )
 def test_what_the_domains_allow(text, domain, step):
     assert limit_faults(Policy.from_text(text(step)), load_limits(POLICIES, domain)) == []
+
+
+def test_what_albumentations_itself_bounds_is_bound_below_that(text):
+    assert faults(text("Illumination: {intensity_range: [0.01, 0.2]}"), max_brightness_change=0.2) == []
+    assert faults(text("Illumination: {intensity_range: [0.01, 0.2]}"), max_brightness_change=0.1)
+    assert faults(text("PiecewiseAffine: {scale: [0.01, 0.04]}"), max_distortion_share=0.03)
+
+
+@pytest.mark.parametrize("step", ["CropAndPad: {px: 1}", "RandomSizedCrop: {size: [32, 32], min_max_height: [16, 32]}"])
+def test_what_depends_on_the_size_of_the_image_is_unbounded(text, step):
+    assert faults(text(step))
+
+
+def _measured_hue_shift(policy: Policy, level: tuple[int, int, int]) -> float:
+    """Degrees by which the average colour of a plain image turns, at worst of a few draws; grey counts as none."""
+    image = np.empty((1, 48, 48, 3), np.uint8)
+    image[:] = level
+    augment, worst = Augmenter(policy, seed=1), 0.0
+    before = colorsys.rgb_to_hsv(*(channel / 255 for channel in level))[0]
+    for epoch in range(6):
+        colour = augment(image, [0], epoch)[0].reshape(-1, 3).mean(axis=0) / 255
+        hue, saturation, _ = colorsys.rgb_to_hsv(*colour)
+        if saturation > 0.08:
+            worst = max(worst, abs((hue - before + 0.5) % 1 - 0.5) * 360)
+    return worst
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("domain", ["medical", "driving"])
+def test_nothing_that_these_domains_admit_changes_a_hue(text, domain):
+    """Measured on pixels, so a transform that no bound knows is found out."""
+    loaded, shifts = load_limits(POLICIES, domain), {}
+    for name in catalogue.names():
+        try:
+            policy = Policy.from_text(text(f"{name}: {{p: 1.0}}"))
+        except PolicyError:
+            continue  # it has parameters without a default
+        if (
+            limit_faults(policy, loaded)
+            or policy.normalises
+            or name in ("Crop", "RandomCropFromBorders", "RandomScale")
+        ):
+            continue  # the last three give no image of the size
+        shifts[name] = max(
+            _measured_hue_shift(policy, level) for level in ((200, 80, 60), (60, 90, 190), (70, 170, 60))
+        )
+    assert len(shifts) > 25
+    # A hue comes back from eight bits, and from noise on each pixel, with a few degrees of error.
+    assert {name: shift for name, shift in shifts.items() if shift > 6} == {}
+
+
+@pytest.mark.parametrize("modality", ["tabular", "text", "interactions"])
+def test_a_domain_of_another_modality_admits_no_policy_of_images(text, modality):
+    (fault,) = limit_faults(Policy.from_text(text("Blur: {}")), load_limits(POLICIES, modality))
+    assert f"image in the domain {modality}" in str(fault)
+
+
+def test_a_bound_on_images_in_a_domain_of_texts_is_a_fault(policies: Path):
+    (policies / "limits" / "chat.yaml").write_text("domain: chat\nmodality: text\ndescription: d\nmax_shear_deg: 3\n")
+    with pytest.raises(PolicyError, match="max_shear_deg: found a bound on images"):
+        load_limits(policies, "chat")
