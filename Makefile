@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help install demo down test test-slow check lint types contracts bench clean
+.PHONY: help install demo down test test-slow check lint types contracts policies bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,7 +31,7 @@ test: install check ## lint, types, import contracts and every fast test; those 
 test-slow: install ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load
 	$(BIN)/python -m pytest -m slow -q
 
-check: lint types contracts ## without tests
+check: lint types contracts policies ## without tests
 
 lint: install
 	$(BIN)/ruff check .
@@ -42,6 +42,9 @@ types: install
 
 contracts: install
 	$(BIN)/lint-imports --no-logo
+
+policies: install ## limits honoured, no published version changed
+	$(BIN)/augment-ops policy validate
 
 bench: install ## engine and loader side by side; with DATA=fashion_mnist_images.tar.gz the whole pipeline as well
 	$(BIN)/python -W ignore benchmarks/engine.py

@@ -277,6 +277,7 @@ def test_what_the_domains_allow(text, domain, step):
     assert limit_faults(Policy.from_text(text(step)), load_limits(POLICIES, domain)) == []
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # albumentations finds PiecewiseAffine slow
 def test_what_albumentations_itself_bounds_is_bound_below_that(text):
     assert faults(text("Illumination: {intensity_range: [0.01, 0.2]}"), max_brightness_change=0.2) == []
     assert faults(text("Illumination: {intensity_range: [0.01, 0.2]}"), max_brightness_change=0.1)
