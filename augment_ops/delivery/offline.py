@@ -151,8 +151,8 @@ class ShardBatches:
         self._batch_size = batch_size
         self._mixer = mixer
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on.
+    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th.
 
         Raises:
             StoreError: the shard is gone, altered, or was never made.
@@ -167,7 +167,7 @@ class ShardBatches:
         path = self._store.local(self._manifest.shards[epoch])
         images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
-        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
+        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start::step]:
             yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
 
     def ready(self) -> int | None:

@@ -183,15 +183,23 @@ def test_holes_go_through_masks_where_they_have_a_fill():
         (Targets(masks=np.zeros((1, 20, 19, 1), np.uint8)), "masks: found"),
         (Targets(masks=np.zeros((1, 20, 20, 1))), "masks: found float64"),
         (Targets(boxes=[]), "boxes: found 0 for 1 images"),
-        (Targets(boxes=[np.array([[1.0, 1.0, 1.0, 5.0]])]), r"boxes\[0\]\[0\]"),
+        (Targets(boxes=[np.array([[1.0, 1.0, 1.0, 5.0]])]), r"boxes\[0\]\[0\], sample a:"),
         (Targets(boxes=[np.array([[1.0, 1.0, 30.0, 5.0]])]), "inside 20x20 pixels"),
         (Targets(boxes=[np.array([[np.nan, 1.0, 3.0, 5.0]])]), "not finite"),
-        (Targets(keypoints=[np.zeros((3, 3))]), r"keypoints\[0\]: found shape \(3, 3\)"),
+        (Targets(keypoints=[np.zeros((3, 3))]), r"keypoints\[0\], sample a: found shape \(3, 3\)"),
     ],
 )
 def test_targets_that_do_not_match_are_refused(targets, says):
     with pytest.raises(TransformError, match=says):
         augmenter("HorizontalFlip: {p: 1}").annotated(np.zeros((1, 20, 20, 1), np.uint8), ["a"], targets)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, np.nan])
+def test_a_visibility_that_is_no_share_is_refused(share):
+    with pytest.raises(TransformError, match="min_visibility"):
+        augmenter("HorizontalFlip: {}").annotated(
+            np.zeros((1, 4, 4, 1), np.uint8), ["a"], Targets(), min_visibility=share
+        )
 
 
 def test_a_transform_that_masks_cannot_follow_is_refused():

@@ -82,6 +82,14 @@ def test_an_epoch_resumed_in_the_middle_is_not_recorded_but_may_be_read(near, st
     assert [b.images.tobytes() for b in source.epoch(0, start=2)] == rest
 
 
+def test_every_second_batch_is_not_recorded_but_may_be_read(near, store):
+    source = near()
+    second = [b.images.tobytes() for b in source.epoch(0, 0, 2)]
+    assert shards(store) == []
+    assert [b.images.tobytes() for b in source.epoch(0)][::2] == second
+    assert [b.images.tobytes() for b in source.epoch(0, 0, 2)] == second
+
+
 def test_offline_and_nearline_find_each_others_shards(near, store, images, labels, ids, augmenter, calls):
     manifest = materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="train", epochs=1)
     made = len(calls)
