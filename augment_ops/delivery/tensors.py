@@ -18,8 +18,8 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
 
     Images come as the source has them: uint8 (N, H, W, C), or float32 where its policy normalises. Labels come as int64
     (N,), or as the soft labels of mixtures, float32 (N, K), which torch's cross_entropy takes as well. Use it as it is,
-    with the source's own workers, or as `DataLoader(EpochDataset(source, epoch), batch_size=None, num_workers=4)` around
-    a source of workers=0: then every worker makes its share of the batches, and they come in the same order.
+    with the source's own workers, or as `DataLoader(EpochDataset(source, epoch), batch_size=None, num_workers=4)`
+    around a source of workers=0: then every worker makes its share of the batches, and they come in the same order.
 
     Args:
         source: where the batches come from.

@@ -145,7 +145,7 @@ def test_the_engine_is_named_in_the_lineage():
         ("RandomCrop: {height: 50, width: 10, p: 1}", (2, 40, 40, 3), "a crop of 50x10 from images of 40x40"),
         ("CenterCrop: {height: 4, width: 50, p: 1}", (2, 40, 40, 3), "a crop of 4x50 from images of 40x40"),
         ("Resize: {height: 9, width: 9, p: 0.5}", (40, 8, 8, 3), "to some images of a batch and not to others"),
-        ("Transpose: {p: 1}", (2, 30, 40, 3), "square images"),
+        ("Transpose: {p: 0.5}", (40, 30, 40, 3), "to some images of a batch and not to others"),
         ("RandomRotate90: {p: 1}", (2, 30, 40, 3), "square images"),
         ("D4: {p: 1}", (2, 30, 40, 3), "square images"),
         ("Rotate: {fill: [1, 2], p: 1}", (2, 40, 40, 3), "found 2 values; expected 1 or 3"),
