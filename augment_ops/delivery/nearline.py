@@ -21,7 +21,7 @@ from augment_ops.delivery.batches import Batch, batch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.errors import StoreError
+from augment_ops.errors import InputError, StoreError
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,11 @@ class NearlineBatches:
         with temporary_file(self._store.scratch) as temporary:
             recording = np.memmap(temporary, np.uint8, mode="w+", shape=self._shape)
             for batch in self._online.epoch(epoch):
+                if batch.images.shape[1:] != self._shape[1:]:
+                    raise InputError(
+                        "nearline", f"images that come as {batch.images.shape[1:]}", f"{self._shape[1:]}, as given",
+                        "resize to that size in the policy, or deliver online or offline",
+                    )  # fmt: skip
                 recording[batch.rows] = batch.images if batch.mixed is None else batch.mixed.own
                 yield batch
             recording.flush()

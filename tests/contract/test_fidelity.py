@@ -282,12 +282,14 @@ def test_colours_and_convolutions(step, shape):
     assert found.mean() <= (0.3 if "hue" in step or "ColorJitter" in step or "Hue" in step else 0.01)
 
 
-AFFINE = "Affine: {rotate: [-30, 30], scale: [0.7, 1.3], translate_percent: [-0.1, 0.1], shear: [-10, 10], p: 1}"
+WARPS = (
+    "Affine: {rotate: [-30, 30], scale: [0.7, 1.3], translate_percent: [-0.1, 0.1], shear: [-10, 10], p: 1}",
+    "Rotate: {limit: 90, p: 1}",
+    "ShiftScaleRotate: {p: 1}",
+    "Perspective: {p: 1}",
+)
 TABLE: dict[str, tuple[Theirs, tuple[int, int, int]]] = {
-    **{
-        step: (warped, SHAPES[3])
-        for step in (AFFINE, "Rotate: {limit: 90, p: 1}", "ShiftScaleRotate: {p: 1}", "Perspective: {p: 1}")
-    },
+    **dict.fromkeys(WARPS, (warped, SHAPES[3])),
     **{step: (theirs, SHAPES[0]) for step, theirs in PIXELS_STAY.items()},
     **{step: (theirs, (33, 33, 3)) for step, theirs in SYMMETRIES.items()},
     "Resize: {height: 64, width: 77, p: 1}": (lambda n, u, x: cv2.resize(x, (77, 64)), (40, 40, 3)),
