@@ -47,6 +47,7 @@ policies: install ## limits honoured, no published version changed
 	$(BIN)/augment-ops policy validate
 
 bench: install ## engine and loader side by side; with DATA=fashion_mnist_images.tar.gz the whole pipeline as well
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python -W ignore benchmarks/engine.py
 	$(BIN)/python -W ignore benchmarks/loader.py
 	$(if $(DATA),$(BIN)/python benchmarks/fashion_mnist.py $(DATA))

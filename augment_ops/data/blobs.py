@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -174,6 +176,43 @@ def temporary_file(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unfinished_file(folder: Path, key: str) -> Iterator[FileIO | None]:
+    """A file in `folder` that outlives a kill, open at its beginning; None where another process holds it.
+
+    Removed at the end, and where an exception is raised.
+
+    Raises:
+        StoreError: the folder or the file cannot be made.
+    """
+    path = folder / f"{key}.part"
+    with _faults(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("r+b" if path.exists() else "w+b", buffering=0)  # nothing left to write when it is closed
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with path.open("rb") as now:  # another process may have finished and renamed it since it was opened
+                mine = os.path.sameopenfile(file.fileno(), now.fileno())
+        except (BlockingIOError, FileNotFoundError):
+            mine = False
+        if not mine:
+            yield None
+            return
+        try:
+            yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def write_whole(file: FileIO, chunk: bytes) -> None:
+    """Write all of a chunk to an unbuffered file, and bring it to the disk."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
 
 
 def write_durably(path: Path, chunks: Iterator[bytes] | list[bytes]) -> None:

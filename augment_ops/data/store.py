@@ -6,11 +6,21 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from augment_ops.content import sha256_hex
-from augment_ops.data.blobs import Blobs, LocalBlobs, RemoteBlobs, store_error, sweep, temporary_file, write_durably
+from augment_ops.data.blobs import (
+    Blobs,
+    LocalBlobs,
+    RemoteBlobs,
+    store_error,
+    sweep,
+    temporary_file,
+    unfinished_file,
+    write_durably,
+    write_whole,
+)
 from augment_ops.errors import StoreError
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -84,6 +94,35 @@ class Store:
             digest = sha.hexdigest()
             if not self._is_there(digest, written):
                 self._blobs.adopt(temporary, _object(digest))
+        return digest
+
+    def put_resumable(self, key: str, chunks: Callable[[int], Iterable[bytes]], chunk_bytes: int, size: int) -> str:
+        """As `put_chunks`, for what takes long to make: after a kill, the next call goes on where that one stopped.
+
+        Every chunk is brought to the disk before the next is made. What a failure leaves is removed; only a process
+        that ends without a chance to clean up leaves its unfinished file, and `sweep` takes that after a day.
+
+        Args:
+            key: digest of all that decides the bytes; names the unfinished file.
+            chunks: gives the chunks from a number of chunks on; read once.
+            chunk_bytes: length of every chunk but the last; size: total bytes.
+        """
+        with unfinished_file(self.scratch, key) as file:
+            if file is None:  # another process is making it at this moment
+                return self.put_chunks(chunks(0), size)
+            path = Path(file.name)
+            with _as_store_error(path, size):
+                # The last chunk may not have reached the disk.
+                done = max(0, os.fstat(file.fileno()).st_size // chunk_bytes - 1)
+                file.truncate(done * chunk_bytes)
+                sha = hashlib.file_digest(file, "sha256")
+                for chunk in chunks(done):
+                    write_whole(file, chunk)
+                    sha.update(chunk)
+                written = file.tell()
+            digest = sha.hexdigest()
+            if not self._is_there(digest, written):
+                self._blobs.adopt(path, _object(digest))
         return digest
 
     def get(self, digest: str) -> bytes:

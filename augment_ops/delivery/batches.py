@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,9 +38,12 @@ class Batch:
 class BatchSource(Protocol):
     """Batches of an epoch, in the order that the key gives."""
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
         """The batches of one epoch from number `start` on: (epoch, start) is all the state that a loader has, so a
         training that stopped after batch k of an epoch goes on with `epoch(epoch, k + 1)`.
+
+        Args:
+            step: only every so-manieth batch, for one of several readers that share an epoch.
         """
         ...
 
@@ -51,6 +54,18 @@ class BatchSource(Protocol):
     def close(self) -> None:
         """Release workers and files."""
         ...
+
+
+def split_batch(batch: Batch, sizes: Sequence[int]) -> list[Batch]:
+    """Consecutive parts of a batch, views of its arrays; the time is shared out by size."""
+    parts, start = [], 0
+    for size in sizes:
+        rows = slice(start, start + size)
+        mixed = None if batch.mixed is None else batch.mixed[rows]
+        share = batch.augment_s * size / len(batch.labels)
+        parts.append(Batch(batch.images[rows], batch.labels[rows], batch.rows[rows], share, mixed))
+        start += size
+    return parts
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:

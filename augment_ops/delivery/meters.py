@@ -74,20 +74,24 @@ class WaitMeter:
         return DeliveryMeters(self.wait_s / wall_s, p50, p90, p95, p99, depth)
 
 
-def advice(meters: DeliveryMeters, *, workers: int, cores: int) -> str:
+def advice(meters: DeliveryMeters, *, workers: int, cores: int, prefetch: int = PREFETCH_BATCHES) -> str:
     """What holds the training back and what to do about it, in one sentence.
 
     Args:
         workers: threads or processes that augment.
         cores: of this machine.
+        prefetch: batches asked for ahead of the trainer.
     """
     share = f"{meters.data_wait_share:.1%} of the training was spent waiting for data"
     if meters.data_wait_share <= IDLE_SHARE:
         return f"Not held back by data: {share}."
     if workers == 0:
         return f"{share}: nothing runs ahead of the trainer; set workers to 1 or more."
-    if meters.queue_depth is not None and meters.queue_depth > _KEPT_UP * PREFETCH_BATCHES:
-        return f"{share} although batches were ready: some are much slower than others; use smaller batches."
+    if meters.queue_depth is not None and meters.queue_depth > _KEPT_UP * prefetch:
+        return (
+            f"{share} although batches were ready: some are much slower than others; a bigger prefetch "
+            f"({2 * prefetch} batches in place of {prefetch}) or smaller batches bridge them."
+        )
     if workers < cores:
         return f"{share}: augmentation is too slow for this trainer; set workers to {min(cores, 2 * workers)}."
     return f"{share} with every core at work; write the augmented shards beforehand (delivery: offline)."

@@ -41,6 +41,10 @@ class Mixed:
     partners: NDArray[np.int64]
     weights: NDArray[np.float64]
 
+    def __getitem__(self, rows: slice) -> Mixed:
+        """Some of them, as views."""
+        return Mixed(self.images[rows], self.own[rows], self.labels[rows], self.partners[rows], self.weights[rows])
+
 
 class Mixer:
     """Mixes the samples of a split as a policy says.

@@ -21,7 +21,7 @@ from augment_ops.delivery.batches import Batch, batch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.errors import StoreError
+from augment_ops.errors import InputError, StoreError
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ class NearlineBatches:
         self._mixer = mixer
         self._reading = False
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on."""
+    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th."""
         path = self._cached(epoch)
         self._reading = path is not None
         if path is not None:
-            return self._read(path, epoch, start)
-        # What begins in the middle would be a shard with holes.
-        return self._recorded(epoch) if start == 0 else self._online.epoch(epoch, start)
+            return self._read(path, epoch, slice(start, None, step))
+        # What leaves batches out would be a shard with holes.
+        return self._recorded(epoch) if (start, step) == (0, 1) else self._online.epoch(epoch, start, step)
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None while they come from the cache."""
@@ -134,9 +134,9 @@ class NearlineBatches:
             self._cache.use(shard, self._size)
         return path
 
-    def _read(self, path: Path, epoch: int, start: int) -> Iterator[Batch]:
+    def _read(self, path: Path, epoch: int, which: slice) -> Iterator[Batch]:
         images = np.memmap(path, np.uint8, mode="r", shape=self._shape)
-        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
+        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[which]:
             yield read_batch(images, self._labels, rows, epoch, 0.0, self._mixer)
 
     def _recorded(self, epoch: int) -> Iterator[Batch]:
@@ -146,6 +146,11 @@ class NearlineBatches:
         with temporary_file(self._store.scratch) as temporary:
             recording = np.memmap(temporary, np.uint8, mode="w+", shape=self._shape)
             for batch in self._online.epoch(epoch):
+                if batch.images.shape[1:] != self._shape[1:]:
+                    raise InputError(
+                        "nearline", f"images that come as {batch.images.shape[1:]}", f"{self._shape[1:]}, as given",
+                        "resize to that size in the policy, or deliver online or offline",
+                    )  # fmt: skip
                 recording[batch.rows] = batch.images if batch.mixed is None else batch.mixed.own
                 yield batch
             recording.flush()

@@ -1,8 +1,8 @@
 """Offline delivery: every epoch's augmented split as one shard in the store, addressed by what it was made from.
 
 A shard holds the samples in the order of the split, so it does not depend on the order of training. It is written as it
-is made, in blocks: memory is bounded by a block, and a run that was killed goes on after its last whole shard. A shard
-that is gone from the store is made again.
+is made, in blocks: memory is bounded by a block, and a run that was killed goes on after its last block but one. A
+shard that is gone from the store is made again.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ def materialise(
         known = store.get_document(pointer)
         shard, elapsed = "" if known is None else from_json(str, known), 0.0
         if not shard or not store.has(shard):
-            shard, elapsed = _write_shard(store, images, ids, augmenter, epoch)
+            shard, elapsed = _write_shard(store, identity, images, ids, augmenter, epoch)
             store.put_document(pointer, canonical_json(shard))
         store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")  # a manifest counts on it: no cache may remove it now
         shards.append(shard)
         times.append(elapsed)
         progress(epoch)
-    shape = (len(images), *images.shape[1:])
+    shape = (len(images), *augmenter.plan.output_size(images.shape[1:3]), images.shape[3])
     return ShardManifest(
         digest_of([identity, epochs]), snapshot_digest, split, augmenter.policy.digest, augmenter.seed,
         augmenter.engine, shape, tuple(shards), tuple(times),
@@ -108,21 +108,23 @@ def shard_pointer(identity: str, epoch: int) -> str:
 
 
 def _write_shard(
-    store: Store, images: NDArray[np.uint8], ids: tuple[str, ...], augmenter: Augmenter, epoch: int
+    store: Store, identity: str, images: NDArray[np.uint8], ids: tuple[str, ...], augmenter: Augmenter, epoch: int
 ) -> tuple[str, float]:
-    block = max(1, _BLOCK_BYTES // max(1, int(np.prod(images.shape[1:]))))
+    size = int(np.prod(augmenter.plan.output_size(images.shape[1:3]))) * images.shape[3]  # bytes of a sample
+    block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(images.shape[1:]))))
     augment_s = 0.0
 
-    def blocks() -> Iterator[bytes]:
+    def blocks(done: int) -> Iterator[bytes]:
         nonlocal augment_s
-        for start in range(0, len(images), block):
+        for start in range(done * block, len(images), block):
             part = np.ascontiguousarray(images[start : start + block])
             started = time.perf_counter()
             augmented = augmenter(part, ids[start : start + block], epoch)
             augment_s += time.perf_counter() - started
             yield augmented.tobytes()
 
-    return store.put_chunks(blocks(), size=images.nbytes), augment_s
+    key = digest_of([identity, epoch, block])
+    return store.put_resumable(key, blocks, chunk_bytes=block * size, size=len(images) * size), augment_s
 
 
 class ShardBatches:
@@ -151,8 +153,8 @@ class ShardBatches:
         self._batch_size = batch_size
         self._mixer = mixer
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on.
+    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th.
 
         Raises:
             StoreError: the shard is gone, altered, or was never made.
@@ -167,7 +169,7 @@ class ShardBatches:
         path = self._store.local(self._manifest.shards[epoch])
         images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
-        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start:]:
+        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start::step]:
             yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
 
     def ready(self) -> int | None:

@@ -8,6 +8,7 @@ GIL, so they run in processes.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,13 +19,17 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows
+from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows, split_batch
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import AugmentOpsError
+from augment_ops.errors import AugmentOpsError, InputError
 
 Request = tuple[int, NDArray[np.int64]]
+
+# A thread augments consecutive small batches in one call, up to so many samples and bytes: what the interpreter does
+# for a call, under its lock, takes as long as 60 images of 32x32x3, and other threads wait for it.
+_AT_ONCE, _AT_ONCE_BYTES = 1024, 4 << 20
 
 
 class OnlineBatches:
@@ -39,6 +44,11 @@ class OnlineBatches:
         workers: threads or processes that augment; 0 augments when the trainer asks.
         kind: what the workers are; `auto` takes threads unless the policy goes through albumentations.
         mixer: MixUp or CutMix after the augmentation.
+        prefetch: how many batches are asked for ahead of the trainer, at least one a worker; small ones that a thread
+            augments together count as one.
+
+    Raises:
+        InputError: fewer workers than none, or no batch ahead.
     """
 
     def __init__(
@@ -53,7 +63,13 @@ class OnlineBatches:
         workers: int,
         kind: Literal["auto", "threads", "processes"] = "auto",
         mixer: Mixer | None = None,
+        prefetch: int = PREFETCH_BATCHES,
     ) -> None:
+        if workers < 0 or prefetch < 1:
+            raise InputError(
+                "OnlineBatches", f"{workers} workers, {prefetch} batches ahead", "0 or more, and 1 or more",
+                "correct the numbers",
+            )  # fmt: skip
         self._n = len(labels)
         self._seed = seed
         self._batch_size = batch_size
@@ -64,14 +80,14 @@ class OnlineBatches:
         if workers == 0:
             self._workers = _Nobody(answer)
         elif kind == "threads":
-            self._workers = _Threads(answer, workers)
+            self._workers = _Threads(answer, workers, prefetch)
         else:
-            self._workers = _Processes(answer, workers)
+            self._workers = _Processes(answer, workers, prefetch)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on."""
+    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th."""
         rows = batch_rows(self._seed, epoch, self._n, self._batch_size)
-        return map(_delivered, self._workers.serve([(epoch, r) for r in rows[start:]]))
+        return map(_delivered, self._workers.serve([(epoch, r) for r in rows[start::step]]))
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None where nothing runs ahead."""
@@ -114,6 +130,23 @@ class _Answers:
         elapsed = 0.0 if self._augmenter is None and mixed is None else time.perf_counter() - started
         return Batch(images, self._labels[rows], rows, elapsed, mixed)
 
+    def together(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        """Answer requests of one epoch in one call: the same bytes, since no sample depends on its batch."""
+        if len(requests) > 1:
+            whole = self[requests[0][0], np.concatenate([rows for _, rows in requests])]
+            if isinstance(whole, Batch):
+                return split_batch(whole, [len(rows) for _, rows in requests])
+        return [self[request] for request in requests]  # each batch before a faulty one is still delivered
+
+    def at_once(self, requests: Sequence[Request], workers: int) -> int:
+        """How many consecutive requests are worth one call, so that every worker still gets several."""
+        if not requests:
+            return 1
+        samples = len(requests[0][1])
+        size = int(self._images.dtype.itemsize * np.prod(self._images.shape[1:])) * samples
+        most = min(_AT_ONCE // samples, _AT_ONCE_BYTES // max(size, 1), len(requests) // (4 * workers))
+        return max(1, most)
+
     def _augmented(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
         images = np.ascontiguousarray(self._images[rows])
         return images if self._augmenter is None else self._augmenter(images, self._ids[rows], epoch)
@@ -149,43 +182,56 @@ class _Nobody:
 
 
 class _Threads:
-    def __init__(self, answers: _Answers, workers: int) -> None:
-        self._answers = answers
+    def __init__(self, answers: _Answers, workers: int, prefetch: int) -> None:
+        self._answers, self._number = answers, workers
+        self._ahead = max(prefetch, workers + 1)  # one for each to work on, and one that is ready
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="augment")
-        self._pending: deque[Future[Answer]] = deque()
+        self._drop()
 
     def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        _refuse_inside_a_worker()
         self._drop()  # of an epoch that was left midway
-        coming = iter(requests)
-        pending = self._pending
-        pending.extend(self._pool.submit(self._answers.__getitem__, r) for r in islice(coming, PREFETCH_BATCHES))
+        many = self._answers.at_once(requests, self._number)
+        coming = iter([requests[i : i + many] for i in range(0, len(requests), many)])
+        pending, here = self._pending, self._here
+
+        def ask(groups: int) -> None:
+            for group in islice(coming, groups):
+                pending.append((self._pool.submit(self._answers.together, group), len(group)))
 
         def answers() -> Iterator[Answer]:
             while pending:
-                answer = pending.popleft().result()
-                pending.extend(self._pool.submit(self._answers.__getitem__, r) for r in islice(coming, 1))
-                yield answer
+                future, _ = pending.popleft()
+                here.extend(future.result())
+                ask(1)
+                while here:
+                    yield here.popleft()
 
+        ask(self._ahead)
         return answers()
 
     def ready(self) -> int | None:
-        return sum(future.done() for future in self._pending)
+        return len(self._here) + sum(size for future, size in self._pending if future.done())
 
     def close(self) -> None:
         self._drop()
         self._pool.shutdown(wait=True)
 
+    def __reduce__(self) -> str:
+        raise _workers_inside_workers()
+
     def _drop(self) -> None:
-        for future in self._pending:
+        for future, _ in getattr(self, "_pending", ()):
             future.cancel()
         # Another epoch must not find these, nor the old iterator the new ones.
-        self._pending = deque()
+        self._pending: deque[tuple[Future[Sequence[Answer]], int]] = deque()
+        self._here: deque[Answer] = deque()
 
 
 class _Processes:
     """torch's worker processes, which live as long as the source."""
 
-    def __init__(self, answers: _Answers, workers: int) -> None:
+    def __init__(self, answers: _Answers, workers: int, prefetch: int) -> None:
         import torch
         from torch.utils.data import DataLoader
 
@@ -198,7 +244,7 @@ class _Processes:
             batch_size=None,  # a request is a whole batch
             sampler=self._schedule,
             num_workers=workers,
-            prefetch_factor=max(2, PREFETCH_BATCHES // workers),
+            prefetch_factor=max(2, -(-prefetch // workers)),
             persistent_workers=True,
             collate_fn=_as_is,
             worker_init_fn=_one_thread,  # for workers that are spawned
@@ -209,6 +255,7 @@ class _Processes:
         self._batches: Any = None  # torch's iterator, which owns the workers
 
     def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        _refuse_inside_a_worker()
         self._schedule.requests = requests
         self._batches = iter(self._loader)
         batches: Iterator[Answer] = self._batches
@@ -221,6 +268,9 @@ class _Processes:
         if self._batches is not None:
             self._batches._shutdown_workers()
         self._batches = self._loader = None
+
+    def __reduce__(self) -> str:
+        raise _workers_inside_workers()
 
 
 class _Schedule:
@@ -240,6 +290,20 @@ def _delivered(answer: Answer) -> Batch:
     if isinstance(answer, AugmentOpsError):
         raise answer
     return answer
+
+
+def _refuse_inside_a_worker() -> None:
+    """In a forked worker of somebody's DataLoader there are no threads, and no processes may be started."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.utils.data.get_worker_info() is not None:
+        raise _workers_inside_workers()
+
+
+def _workers_inside_workers() -> InputError:
+    return InputError(
+        "DataLoader: num_workers", "workers around a source that has workers of its own", "one kind of workers",
+        "give the source workers=0, or the DataLoader num_workers=0",
+    )  # fmt: skip
 
 
 def _as_is(answer: Any) -> Any:

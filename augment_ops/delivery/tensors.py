@@ -18,8 +18,8 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
 
     Images come as the source has them: uint8 (N, H, W, C), or float32 where its policy normalises. Labels come as int64
     (N,), or as the soft labels of mixtures, float32 (N, K), which torch's cross_entropy takes as well. Use it as it is,
-    or as `DataLoader(EpochDataset(source, epoch), batch_size=None)`; the workers are the source's own, so keep
-    num_workers=0.
+    with the source's own workers, or as `DataLoader(EpochDataset(source, epoch), batch_size=None, num_workers=4)`
+    around a source of workers=0: then every worker makes its share of the batches, and they come in the same order.
 
     Args:
         source: where the batches come from.
@@ -35,9 +35,12 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         import torch
+        from torch.utils.data import get_worker_info
 
         device = torch.device(self._device) if self._device is not None else None
-        for batch in self._source.epoch(self._epoch, self._start):
+        worker = get_worker_info()  # torch takes one batch of each worker in turn
+        start, step = (self._start, 1) if worker is None else (self._start + worker.id, worker.num_workers)
+        for batch in self._source.epoch(self._epoch, start, step):
             wanted = batch.labels if batch.mixed is None else batch.mixed.labels
             images, labels = torch.from_numpy(batch.images), torch.from_numpy(wanted)
             if device is not None and device.type == "cuda":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -108,7 +109,8 @@ class Augmenter:
 
             found: NDArray[P] = self._tensors(torch.from_numpy(np.ascontiguousarray(images)), ids, epoch).numpy()
             return found
-        return self._programs().compiled(np.ascontiguousarray(images), self._keys(ids, epoch), ids.names)
+        with _of(ids):
+            return self._programs().compiled(np.ascontiguousarray(images), self._keys(ids, epoch), ids.names)
 
     def tensors(self, images: Tensor, ids: Ids | SampleIds, epoch: int = 0) -> Tensor:
         """Augment a batch on the device where it is, from the same keys.
@@ -127,7 +129,8 @@ class Augmenter:
         return images.clone() if self.policy.is_identity else self._tensors(images, ids, epoch)
 
     def _tensors(self, images: Tensor, ids: SampleIds, epoch: int) -> Tensor:
-        return self._programs().tensors(images, self._keys(ids, epoch), ids.names)
+        with _of(ids):
+            return self._programs().tensors(images, self._keys(ids, epoch), ids.names)
 
     def _keys(self, ids: SampleIds, epoch: int) -> NDArray[np.uint64]:
         return philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
@@ -150,9 +153,10 @@ class Augmenter:
             by_shape.setdefault(image.shape, []).append(row)
         out = list(images)
         for rows in by_shape.values():
-            for row, image in zip(
-                rows, self(np.stack([images[r] for r in rows]), ids[np.array(rows)], epoch), strict=True
-            ):
+            alike = ids[np.array(rows)]
+            with _of(alike):
+                augmented = self(np.stack([images[r] for r in rows]), alike, epoch)
+            for row, image in zip(rows, augmented, strict=True):
                 out[row] = image
         return out
 
@@ -177,9 +181,12 @@ class Augmenter:
                 pixels without being compiled.
         """
         epoch, ids = index(epoch), _checked(images, ids)
-        check(targets, images)
+        check(targets, images, ids.names)
+        if not 0 <= min_visibility <= 1:
+            raise TransformError("min_visibility", f"{min_visibility}", "a share from 0 to 1", "correct the number")
         program = self._programs().compiled
-        moved, kept, inside = program.annotate(targets, images.shape[1:3], self._keys(ids, epoch), min_visibility)
+        with _of(ids):
+            moved, kept, inside = program.annotate(targets, images.shape[1:3], self._keys(ids, epoch), min_visibility)
         return Annotated(self(images, ids, epoch), moved, kept, inside)
 
     def _programs(self) -> _Programs:
@@ -220,6 +227,20 @@ def measure_cost(augmenter: Augmenter, images: NDArray[np.uint8], *, batches: in
             times[i] = time.thread_time() - started
     p50, p95 = np.percentile(times * 1e3 / len(images), [50, 95])
     return Cost(float(p50), float(p95), batches)
+
+
+@contextmanager
+def _of(ids: SampleIds) -> Iterator[None]:
+    """Errors name a sample: one alone, or the first of those whose size or channels are at fault alike."""
+    try:
+        yield
+    except TransformError as error:
+        fault = error.faults[0]
+        if ", sample " in fault.where:
+            raise
+        others = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        where = f"{fault.where}, sample {ids.names[0]}{others}"
+        raise TransformError(where, fault.found, fault.expected, fault.fix) from error
 
 
 def _checked(images: NDArray[Any] | Tensor, ids: Ids | SampleIds) -> SampleIds:

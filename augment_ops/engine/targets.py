@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ class Annotated:
     inside: tuple[NDArray[np.bool_], ...] | None
 
 
-def check(targets: Targets, images: NDArray[np.uint8]) -> None:
-    """Hold targets against their images.
+def check(targets: Targets, images: NDArray[Any], names: NDArray[np.object_]) -> None:
+    """Hold targets against their images, whose ids are `names`.
 
     Raises:
         TransformError: shapes that do not match, numbers that are not finite, or boxes outside their image.
@@ -76,19 +76,21 @@ def check(targets: Targets, images: NDArray[np.uint8]) -> None:
         for i, rows in enumerate(given):
             if rows.ndim != 2 or rows.shape[1] != columns or not np.isfinite(rows).all():
                 found = f"shape {rows.shape}" if np.isfinite(rows).all() else "a number that is not finite"
-                raise TransformError(f"{name}[{i}]", found, f"finite numbers (M, {columns})", "correct this image's")
+                raise TransformError(
+                    f"{name}[{i}], sample {names[i]}", found, f"finite numbers (M, {columns})", "correct this image's"
+                )
             if name == "boxes":
-                _check_boxes(corners(rows, targets.box_format, (height, width)), i, (height, width))
+                _check_boxes(corners(rows, targets.box_format, (height, width)), i, str(names[i]), (height, width))
 
 
-def _check_boxes(boxes: Points, image: int, size: Size) -> None:
+def _check_boxes(boxes: Points, image: int, name: str, size: Size) -> None:
     limits = np.array([size[1], size[0], size[1], size[0]])
     tolerance = 1e-6 * limits  # yolo's shares are rounded
     wrong = ((boxes < -tolerance) | (boxes > limits + tolerance)).any(1) | (boxes[:, 2:] <= boxes[:, :2]).any(1)
     if wrong.any():
         row = int(wrong.argmax())
         raise TransformError(
-            f"boxes[{image}][{row}]",
+            f"boxes[{image}][{row}], sample {name}",
             f"{boxes[row].round(3).tolist()} as x0, y0, x1, y1",
             f"x0 < x1 and y0 < y1 inside {size[1]}x{size[0]} pixels",
             "correct the box, or its format (voc, coco, yolo)",

@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 from augment_ops.engine import philox
+from augment_ops.engine.image import geometry
+from augment_ops.engine.image.noise import POOL_SCALE
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.plan import compile_policy
 from augment_ops.policy import catalogue
@@ -61,7 +63,48 @@ def _their_holes(params: dict[str, Any]) -> list[float]:
 
 Ours = Callable[[Any, np.ndarray], np.ndarray]  # operation, uniforms (N, draws) → (N, columns)
 Theirs = Callable[[dict[str, Any]], list[float]]  # albumentations' parameters of a sample → columns
+_D4 = {"e": 0, "r90": 1, "r180": 2, "r270": 3, "v": 4, "hvt": 5, "h": 6, "t": 7}
+_SQUARE = (40, 40)
+
+
+def _symmetry(operation: Any, u: np.ndarray) -> np.ndarray:
+    """Which of the eight, from where two corners go."""
+    known = {geometry._D4[i].tobytes(): i for i in range(8)}
+    linear = operation.matrices(u, _SQUARE)[:, :2, :2].reshape(len(u), 4)
+    return np.array([[known[(row + 0.0).tobytes()]] for row in linear], float)
+
+
+def _gauss(operation: Any, u: np.ndarray) -> np.ndarray:
+    """Standard deviation and mean in grey levels from fixed point."""
+    gain, mean, back = operation.arguments(u, SIZE).T
+    return np.stack([gain * back / (1 << 32) * POOL_SCALE, mean * back / (1 << 16)], axis=1)
+
+
 CASES: dict[str, tuple[Ours, Theirs]] = {
+    "RandomRotate90: {}": (_symmetry, lambda p: [float(p["factor"])]),
+    "D4: {}": (_symmetry, lambda p: [float(_D4[str(p["group_element"])])]),
+    "PadIfNeeded: {min_height: 50, min_width: 90, position: random}": (
+        lambda o, u: o.matrices(u, SIZE)[:, :2, 2][:, ::-1],
+        lambda p: [p["pad_top"], p["pad_left"]],
+    ),
+    "RGBShift: {r_shift_limit: [-30, 10]}": (
+        lambda o, u: o.arguments(u, 3)[:, 3:],
+        lambda p: np.trunc(p["noise_map"]).tolist(),
+    ),
+    "GaussNoise: {std_range: [0.02, 0.1], mean_range: [-0.1, 0.2]}": (
+        _gauss,
+        lambda p: [float(p["noise_map"].std()), float(p["noise_map"].mean())],
+    ),
+    "ISONoise: {}": (lambda o, u: o.arguments(u, SIZE)[:, :2], lambda p: [p["color_shift"], p["intensity"]]),
+    "MultiplicativeNoise: {multiplier: [0.5, 1.5], per_channel: true}": (
+        lambda o, u: o.arguments(u, 3)[:, :3],
+        lambda p: list(map(float, p["multiplier"])),
+    ),
+    "Posterize: {num_bits: [[1, 3], [2, 4], [5, 7]]}": (lambda o, u: o.arguments(u, 3), lambda p: p["num_bits"]),
+    "GridDropout: {holes_number_xy: [3, 5], random_offset: true}": (
+        lambda o, u: _holes(o.rectangles(u, SIZE)),
+        _their_holes,
+    ),
     "Affine: {rotate: [-20, 30], scale: [0.8, 1.4], translate_percent: [-0.1, 0.2], shear: [-5, 8]}": (
         _affine,
         _matrix,

@@ -97,8 +97,9 @@ def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
     assert "\n".join(["```", *plan.describe(), "```"]) in text
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning")
 def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, loader, tensors, mixer = re.findall(
+    first, loader, workers, tensors, mixer = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL
     )
     monkeypatch.chdir(ROOT)
@@ -113,6 +114,8 @@ def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) ->
     exec(loader.replace('device="cuda"', 'device="cpu"').replace("...", "seen = pixels.shape"), names)
     names["source"].close()
     assert names["seen"] == (4, 28, 28, 1)
+    exec(workers, names)
+    assert sum(len(wanted) for _, wanted in names["loader"]) == 4
     exec(tensors, names)
     assert (names["found"].numpy() == names["out"]).all()
     exec(mixer, names)

@@ -80,8 +80,8 @@ def vertical_flip(values: Mapping[str, Any]) -> Geometry:
 
 
 def transpose(values: Mapping[str, Any]) -> Geometry:
-    """Mirror at the main diagonal; square images."""
-    return Geometry(0, lambda u, size: _d4(np.full(len(u), _TRANSPOSE), _square(size, "Transpose")), _same)
+    """Mirror at the main diagonal: height and width change places."""
+    return Geometry(0, lambda u, size: _d4(np.full(len(u), _TRANSPOSE), size), lambda size: (size[1], size[0]))
 
 
 def random_rotate90(values: Mapping[str, Any]) -> Geometry:

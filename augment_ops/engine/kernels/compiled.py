@@ -7,4 +7,4 @@ need not be kept a second time. Division by zero gives what IEEE 754 says, as in
 from numba import njit
 
 entry = njit(cache=True, nogil=True, error_model="numpy")
-inner = njit(nogil=True, error_model="numpy")
+inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

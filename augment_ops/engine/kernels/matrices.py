@@ -47,7 +47,9 @@ def follow(total: F64, rows: I64, matrices: F64) -> None:
         for r in range(3):
             for c in range(3):
                 product[r, c] = left[r, 0] * right[0, c] + left[r, 1] * right[1, c] + left[r, 2] * right[2, c]
-        right[:] = product
+        for r in range(3):
+            for c in range(3):  # assigning the array would compile what makes its error messages: seconds
+                right[r, c] = product[r, c]
 
 
 @entry

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from augment_ops.content import sha256_hex
+from augment_ops.data import blobs
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
 
@@ -149,3 +152,49 @@ def test_only_old_temporary_files_are_swept(store: Store) -> None:
     os.utime(old, (two_days_ago, two_days_ago))
     assert store.sweep() == 1
     assert files(store.scratch) == [young]
+
+
+def test_what_two_processes_make_at_once_is_made_by_both(tmp_path: Path) -> None:
+    store, pieces = Store(str(tmp_path / "store")), [b"aa", b"bb", b"c"]
+
+    def slowly(done: int) -> Iterator[bytes]:
+        other = Store(str(tmp_path / "store"))  # comes while the first is at work
+        assert other.put_resumable("k", lambda from_: iter(pieces[from_:]), chunk_bytes=2, size=5) == sha256_hex(
+            b"aabbc"
+        )
+        yield from pieces[done:]
+
+    assert store.put_resumable("k", slowly, chunk_bytes=2, size=5) == sha256_hex(b"aabbc")
+    assert store.get(sha256_hex(b"aabbc")) == b"aabbc"
+    assert list(store.scratch.iterdir()) == []
+
+
+def test_a_failure_leaves_nothing_to_resume(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+
+    def breaks(done: int) -> Iterator[bytes]:
+        yield b"aa"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        store.put_resumable("k", breaks, chunk_bytes=2, size=5)
+    assert list(store.scratch.iterdir()) == []
+
+
+def test_an_object_that_another_process_has_just_made_is_not_written_to(tmp_path: Path) -> None:
+    """The unfinished file becomes the object by a rename; who opened it before must not touch it after."""
+    with blobs.unfinished_file(tmp_path, "k") as file:
+        assert file is not None
+        real = fcntl.flock
+        finished = tmp_path / "object"
+
+        def late(descriptor: object, how: int) -> None:
+            (tmp_path / "k.part").rename(finished)
+            file.close()
+            real(descriptor, how)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(blobs.fcntl, "flock", late)
+            with blobs.unfinished_file(tmp_path, "k") as other:
+                assert other is None
+    assert finished.exists()

@@ -66,7 +66,7 @@ def test_nothing_measured_is_zero():
     [
         (0.05, None, 0, "Not held back"),
         (0.3, None, 0, "set workers to 1"),
-        (0.3, 3.5, 1, "use smaller batches"),
+        (0.3, 3.5, 1, "a bigger prefetch (8 batches in place of 4) or smaller batches"),
         (0.3, 0.2, 1, "set workers to 2"),
         (0.3, 0.2, 3, "set workers to 4"),
         (0.3, 0.2, 4, "delivery: offline"),

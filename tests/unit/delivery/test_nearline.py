@@ -9,6 +9,9 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import NearlineBatches, ShardCache
 from augment_ops.delivery.offline import ShardBatches, materialise, shard_identity, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.errors import InputError
+from augment_ops.policy.spec import Policy
 
 SNAPSHOT = "5" * 64
 
@@ -82,6 +85,14 @@ def test_an_epoch_resumed_in_the_middle_is_not_recorded_but_may_be_read(near, st
     assert [b.images.tobytes() for b in source.epoch(0, start=2)] == rest
 
 
+def test_every_second_batch_is_not_recorded_but_may_be_read(near, store):
+    source = near()
+    second = [b.images.tobytes() for b in source.epoch(0, 0, 2)]
+    assert shards(store) == []
+    assert [b.images.tobytes() for b in source.epoch(0)][::2] == second
+    assert [b.images.tobytes() for b in source.epoch(0, 0, 2)] == second
+
+
 def test_offline_and_nearline_find_each_others_shards(near, store, images, labels, ids, augmenter, calls):
     manifest = materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="train", epochs=1)
     made = len(calls)
@@ -92,6 +103,19 @@ def test_offline_and_nearline_find_each_others_shards(near, store, images, label
     recorded = len(calls)
     assert materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="train", epochs=2).shards[0]
     assert len(calls) == recorded
+
+
+def test_a_policy_that_changes_the_size_is_refused(store, images, labels, ids, augmenter):
+    text = augmenter.policy.text.partition("transforms:")[0]
+    crop = Augmenter(Policy.from_text(f"{text}transforms:\n  - RandomCrop: {{height: 5, width: 6, p: 1.0}}\n"), 7)
+    more = {"seed": 7, "batch_size": 8}
+    online = OnlineBatches(images, labels, ids, crop, workers=0, **more)
+    source = NearlineBatches(
+        store, online, shard_identity(SNAPSHOT, "train", crop), images, labels, limit_bytes=1 << 20, **more
+    )
+    with pytest.raises(InputError, match=r"nearline: found images that come as \(5, 6, 1\)"):
+        next(source.epoch(0))
+    assert shards(store) == []
 
 
 def test_the_oldest_goes_when_room_is_wanted(near, store, augmenter, monkeypatch):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from augment_ops.delivery.offline import ShardBatches, ShardManifest, materialis
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import InputError, StoreError, TransformError
+from augment_ops.policy.spec import Policy
 
 SNAPSHOT = "5" * 64
 
@@ -141,6 +145,61 @@ def test_a_disk_that_fills_up_leaves_whole_shards_only(make, store, files_up_to,
     assert whole.shards[0] == first.shards[0]
     assert whole.augment_s[0] == 0
     assert min(whole.augment_s[1:]) > 0
+
+
+_MATERIALISE_AND_DIE = """
+import os, signal, sys
+import numpy as np
+from augment_ops.data.store import Store
+from augment_ops.delivery import offline
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.policy.spec import Policy
+
+folder, policy, images = sys.argv[1:]
+offline._BLOCK_BYTES = 10 * 64
+real, calls = Augmenter.__call__, []
+
+def call(self, *given):
+    calls.append(1)
+    if len(calls) > 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, *given)
+
+Augmenter.__call__ = call
+images = np.load(images)
+ids = tuple(f"{n:03d}" for n in range(len(images)))
+augmenter = Augmenter(Policy.load(policy), 7)
+offline.materialise(Store(folder), images, ids, augmenter, snapshot_digest="5" * 64, split="train", epochs=1)
+"""
+
+
+def test_a_killed_process_is_continued_in_the_middle_of_a_shard(make, images, augmenter, tmp_path, monkeypatch):
+    """kill -9 after four of seven blocks: three are kept, because the last one may not have reached the disk."""
+    np.save(tmp_path / "images.npy", images)
+    (tmp_path / "tested.yaml").write_text(augmenter.policy.text)
+    arguments = [str(tmp_path / name) for name in ("other", "tested.yaml", "images.npy")]
+    killed = subprocess.run([sys.executable, "-c", _MATERIALISE_AND_DIE, *arguments], check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    store = Store(str(tmp_path / "other"))
+    assert store.documents("") == []
+    assert [path.stat().st_size for path in files(store)] == [4 * 10 * 64]
+    expected = make(epochs=1).shards
+    monkeypatch.setattr(offline, "_BLOCK_BYTES", 10 * 64)
+    sizes: list[int] = []
+    real = Augmenter.__call__
+    monkeypatch.setattr(Augmenter, "__call__", lambda self, x, *more: (sizes.append(len(x)), real(self, x, *more))[1])
+    assert make(epochs=1, into=store).shards == expected
+    assert sizes == [10, 10, 10, 1]
+    assert list(store.scratch.iterdir()) == []
+
+
+def test_a_policy_that_changes_the_size_has_shards_of_that_size(make, store, images, labels, ids, augmenter):
+    text = augmenter.policy.text.partition("transforms:")[0]
+    crop = Augmenter(Policy.from_text(f"{text}transforms:\n  - RandomCrop: {{height: 5, width: 6, p: 1.0}}\n"), 7)
+    manifest = make(augmenter=crop, epochs=1)
+    assert manifest.shape == (len(images), 5, 6, 1)
+    for batch in ShardBatches(store, manifest, labels, seed=7, batch_size=16).epoch(0):
+        assert (batch.images == crop(images, ids, 0)[batch.rows]).all()
 
 
 def test_no_space_left_is_said_with_the_size(make, store, monkeypatch):

@@ -10,7 +10,8 @@ import pytest
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine import philox
-from augment_ops.errors import TransformError
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.errors import InputError, TransformError
 
 
 @pytest.fixture
@@ -152,6 +153,49 @@ def test_workers_start_although_opencv_has_threads_here(images, labels, ids, aug
         assert len(by_row(source.epoch(0))) == len(ids)
     finally:
         source.close()
+
+
+def test_threads_take_small_batches_together(online, augmenter, images, ids, by_row, monkeypatch):
+    sizes = []
+    real = Augmenter.__call__
+    monkeypatch.setattr(
+        Augmenter, "__call__", lambda self, x, names, epoch=0: (sizes.append(len(x)), real(self, x, names, epoch))[1]
+    )
+    batches = list(online(augmenter, 2, 2).epoch(3))
+    assert sorted(sizes) == [6] * 9 + [7]  # three of two, so that both threads have several such calls
+    assert [b.rows.tolist() for b in batches] == [r.tolist() for r in batch_rows(7, 3, len(ids), 2)]
+    assert all(0 < b.augment_s < 1 for b in batches)
+    assert by_row(batches) == {row: image.tobytes() for row, image in enumerate(real(augmenter, images, ids, 3))}
+
+
+def test_batches_before_a_faulty_one_are_delivered(online, augmenter, labels, ids, monkeypatch):
+    real = Augmenter.__call__
+    rows = batch_rows(7, 0, len(ids), 2)
+    spoilt = ids[rows[4][1]]  # in the middle of what a thread takes together
+
+    def call(self, x, names, epoch=0):
+        if spoilt in names.names:
+            raise TransformError("images", "a spoilt one", "others", "mend it")
+        return real(self, x, names, epoch)
+
+    monkeypatch.setattr(Augmenter, "__call__", call)
+    coming = online(augmenter, 2, 2).epoch(0)
+    assert [next(coming).rows.tolist() for _ in range(4)] == [r.tolist() for r in rows[:4]]
+    with pytest.raises(TransformError, match="a spoilt one"):
+        next(coming)
+
+
+def test_every_worker_has_something_to_do(online, augmenter, monkeypatch):
+    """More threads than batches ahead would leave some idle."""
+    source = online(augmenter, 6, 1)
+    next(source.epoch(0))
+    assert len(source._workers._pending) >= 6
+
+
+@pytest.mark.parametrize(("workers", "prefetch"), [(-1, 4), (1, 0)])
+def test_numbers_of_workers_and_batches_ahead_are_checked(images, labels, ids, augmenter, workers, prefetch):
+    with pytest.raises(InputError, match="OnlineBatches"):
+        OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=4, workers=workers, prefetch=prefetch)
 
 
 def test_workers_start_once(online, augmenter):

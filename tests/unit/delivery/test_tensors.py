@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 import torch
 from torch.utils.data import DataLoader
 
@@ -10,6 +11,7 @@ from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.tensors import EpochDataset
 from augment_ops.engine.key import SampleIds
+from augment_ops.errors import InputError
 from augment_ops.policy.spec import Mixing
 
 
@@ -22,6 +24,33 @@ def test_an_epoch_for_torch(images, labels, ids, augmenter):
         for (x, y), batch in zip(found, expected, strict=True):
             assert (x.numpy() == batch.images).all()
             assert (y.numpy() == batch.labels).all()
+    source.close()
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_workers_of_a_plain_dataloader_share_the_batches(images, labels, ids, augmenter, start):
+    """Each would bring the whole epoch, if it did not know of the others."""
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=8, workers=0)
+    loader = DataLoader(EpochDataset(source, 2, start), batch_size=None, num_workers=2, multiprocessing_context="fork")
+    found = [(x.numpy(), y.numpy()) for x, y in loader]
+    expected = list(source.epoch(2, start))
+    assert len(found) == len(expected) == 8 - start
+    for (x, y), batch in zip(found, expected, strict=True):
+        assert (x == batch.images).all()
+        assert (y == batch.labels).all()
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_workers_around_workers_are_refused(images, labels, ids, augmenter, kind):
+    """A forked child has none of its parent's threads, and would wait for them forever."""
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=8, workers=1, kind=kind)
+    told = "give the source workers=0, or the DataLoader num_workers=0"
+    forked = DataLoader(EpochDataset(source, 0), batch_size=None, num_workers=1, multiprocessing_context="fork")
+    with pytest.raises(RuntimeError, match=told):  # torch makes one of any error with more than a text
+        next(iter(forked))
+    spawned = DataLoader(EpochDataset(source, 0), batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    with pytest.raises(InputError, match=told):
+        next(iter(spawned))
     source.close()
 
 

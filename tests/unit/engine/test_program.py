@@ -10,7 +10,7 @@ import pytest
 from augment_ops.engine import program
 from augment_ops.engine.augmenter import ENGINE, Augmenter
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import TransformError
+from augment_ops.errors import PolicyError, TransformError
 from augment_ops.policy.spec import Policy
 
 HEAD = (
@@ -145,7 +145,7 @@ def test_the_engine_is_named_in_the_lineage():
         ("RandomCrop: {height: 50, width: 10, p: 1}", (2, 40, 40, 3), "a crop of 50x10 from images of 40x40"),
         ("CenterCrop: {height: 4, width: 50, p: 1}", (2, 40, 40, 3), "a crop of 4x50 from images of 40x40"),
         ("Resize: {height: 9, width: 9, p: 0.5}", (40, 8, 8, 3), "to some images of a batch and not to others"),
-        ("Transpose: {p: 1}", (2, 30, 40, 3), "square images"),
+        ("Transpose: {p: 0.5}", (40, 30, 40, 3), "to some images of a batch and not to others"),
         ("RandomRotate90: {p: 1}", (2, 30, 40, 3), "square images"),
         ("D4: {p: 1}", (2, 30, 40, 3), "square images"),
         ("Rotate: {fill: [1, 2], p: 1}", (2, 40, 40, 3), "found 2 values; expected 1 or 3"),
@@ -162,5 +162,39 @@ def test_what_cannot_be_done_names_its_place(step, shape, says):
     name = step.partition(":")[0]
     with pytest.raises(TransformError, match=says) as caught:
         augmenter("InvertImg: {p: 1}", step)(images, list(range(len(images))))
-    assert caught.value.faults[0].where.startswith(f"transforms[1].{name}")
+    where = caught.value.faults[0].where
+    assert where.startswith(f"transforms[1].{name}")
+    assert where.endswith(f", sample 0 and {len(images) - 1} more")
     assert (images == before).all()
+
+
+def test_an_image_too_small_among_others_is_named():
+    images = [pictures((1, 40, 40, 3))[0], pictures((1, 9, 40, 3))[0], pictures((1, 40, 40))[0]]
+    crop = augmenter("RandomCrop: {height: 20, width: 10, p: 1}")
+    with pytest.raises(TransformError, match=r"transforms\[0\].RandomCrop, sample small: found a crop of 20x10 from"):
+        crop.ragged(images[:2], ["large", "small"])
+    with pytest.raises(TransformError, match=r"images, sample flat: found uint8 \(1, 40, 40\)"):
+        crop.ragged(images[::2], ["large", "flat"])
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [
+        ("RandomCrop: {height: 0, width: 4, p: 1}", "RandomCrop.height"),
+        ("CenterCrop: {height: 4, width: -1, p: 1}", "CenterCrop.width"),
+        ("RandomResizedCrop: {size: [0, 4], p: 1}", "RandomResizedCrop.size"),
+        ("RandomResizedCrop: {size: [4, 4], scale: [0.5, 2.0], p: 1}", "RandomResizedCrop.scale"),
+        ("Resize: {height: 4, width: 0, p: 1}", "Resize.width"),
+        ("GaussNoise: {std_range: [0.2, 1.5], p: 1}", "GaussNoise.std_range"),
+        ("GaussNoise: {std_range: [0.2, 0.1], p: 1}", "GaussNoise.std_range"),
+        ("Posterize: {num_bits: 9, p: 1}", "Posterize.num_bits"),
+        ("Solarize: {threshold_range: [0.5, 1.5], p: 1}", "Solarize.threshold_range"),
+        ("CoarseDropout: {hole_height_range: [0.5, 0.1], p: 1}", "CoarseDropout.hole_height_range"),
+        ("GridDropout: {ratio: 1.5, p: 1}", "GridDropout.ratio"),
+        ("SaltAndPepper: {amount: [0.1, 1.5], p: 1}", "SaltAndPepper.amount"),
+    ],
+)
+def test_empty_crops_and_ranges_out_of_bounds_are_faults_of_the_policy(step, place):
+    with pytest.raises(PolicyError) as caught:
+        augmenter("InvertImg: {p: 1}", step)
+    assert [fault.where for fault in caught.value.faults] == [f"transforms[1].{place}"]
