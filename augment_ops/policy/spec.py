@@ -18,7 +18,7 @@ from augment_ops.policy.families import FAMILIES, Step, expand
 from augment_ops.policy.yaml_file import parse, read_text, validate
 
 _KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-_SEMVER = r"^\d+\.\d+\.\d+$"
+_SEMVER = r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$"  # 01.0.0 would be a second 1.0.0
 
 
 class Budget(BaseModel):
