@@ -18,14 +18,12 @@ class Candidate:
     Attributes:
         name, version, digest: of the policy as it stands in its file.
         discovery: why `discovered_by` leads nowhere; None where it leads to its search, or the policy names none.
-        evidence: why evidence that the approvals are bound to does not hold; empty where all does.
     """
 
     name: str
     version: str
     digest: str
     discovery: str | None = None
-    evidence: tuple[str, ...] = ()
 
     @property
     def called(self) -> str:
@@ -39,7 +37,7 @@ def refusals(candidate: Candidate, standing: Standing, demands: PolicyDemands, e
     if ended is not None:
         return [ended]
     faults = []
-    if standing.digest and standing.digest != candidate.digest:
+    if (standing.digest or standing.proposed_by) and standing.digest != candidate.digest:
         faults.append(
             Fault(
                 candidate.called,
@@ -86,28 +84,17 @@ def _ended(candidate: Candidate, standing: Standing, demands: PolicyDemands) -> 
 
 
 def _approval_faults(candidate: Candidate, standing: Standing, demands: PolicyDemands, environment: str) -> list[Fault]:
-    faults = []
-    if candidate.evidence:
-        faults = [
-            Fault(
-                f"{candidate.called}: evidence",
-                why,
-                "what the approval is bound to",
-                f"restore it in the store, or propose and approve again: augment-ops policy propose {candidate.name}",
-            )
-            for why in candidate.evidence
-        ]
     counted = standing.counted
-    if len(counted) < demands.approvers:
-        against = [f"that of {j.signed.approval.approver}: {j.why_not}" for j in standing.approvals if j.why_not]
-        found = f"{len(counted)} approvals that count" if counted else "no approval that counts"
-        faults.append(
-            Fault(
-                f"{candidate.called} in {environment}",
-                f"{found}{' (' + '; '.join(against) + ')' if against else ''}",
-                f"{demands.approvers} of role {demands.role}",
-                f"ask somebody with that role who did not propose it: augment-ops policy approve {candidate.name} "
-                f"--environment {environment} --reason …, or the DAG approve_policy in Airflow",
-            )
+    if len(counted) >= demands.approvers:
+        return []
+    against = [f"that of {j.signed.approval.approver}: {j.why_not}" for j in standing.approvals if j.why_not]
+    found = f"{len(counted)} that count{'s' if len(counted) == 1 else ''}" if counted else "no approval that counts"
+    return [
+        Fault(
+            f"{candidate.called} in {environment}",
+            f"{found}{' (' + '; '.join(against) + ')' if against else ''}",
+            f"{demands.approvers} of role {demands.role}",
+            f"ask somebody with that role who did not propose it: augment-ops policy approve {candidate.name} "
+            f"--environment {environment} --reason …, or the DAG approve_policy in Airflow",
         )
-    return faults
+    ]

@@ -90,7 +90,7 @@ def load_roles(policies: Path) -> dict[str, tuple[Person, ...]]:
 
 
 def _load_approvers(path: Path) -> _Approvers:
-    """approvers.yaml, in which a person is the same in every role.
+    """approvers.yaml, in which a person is the same in every role, and no two of them share a key.
 
     Raises:
         PolicyError: every fault of the file at once.
@@ -103,9 +103,22 @@ def _load_approvers(path: Path) -> _Approvers:
             if known.setdefault(person.id, person) != person:
                 fix = "make the entries of one person the same"
                 faults.append(Fault(f"roles.{role}[{i}]", f"another name or key of {person.id}", "one person", fix))
+    faults += _shared_keys(found, known)
     if faults:
         raise PolicyError.of(str(path), faults)
     return found
+
+
+def _shared_keys(found: _Approvers, known: Mapping[str, Person]) -> list[Fault]:
+    """Keys that two people, or a person and a witness, have: whoever holds one could approve in both names."""
+    owners: dict[str, str] = {}
+    held = [(person.id, key) for person in known.values() for key in person.keys]
+    held += [(f"the witness {name}", key) for name, keys in found.witnesses.items() for key in keys]
+    return [
+        Fault(f"key {key}", f"that of {owners[key]} and of {owner}", "the key of one", "let each make their own")
+        for owner, key in held
+        if owners.setdefault(key, owner) != owner
+    ]
 
 
 class Approvals:
@@ -256,7 +269,7 @@ def _demand_faults(where: str, demands: PolicyDemands, roles: Mapping[str, Seque
     if demands.role not in roles:
         fix = f"name one of {', '.join(roles)}.{nearest(demands.role, roles)}"
         return [Fault(f"{where}.role", f"'{demands.role}'", "a role of approvers.yaml", fix)]
-    holders = len(roles[demands.role])
+    holders = len({holder.id for holder in roles[demands.role]})
     if demands.approvers > holders:
         fix = f"lower it, or give {demands.role} more people"
         return [Fault(f"{where}.approvers", str(demands.approvers), f"at most {holders}, who hold the role", fix)]

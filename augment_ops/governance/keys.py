@@ -7,11 +7,10 @@ that only its owner can read.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -53,8 +52,8 @@ def parse_public(text: str) -> Ed25519PublicKey:
         ValueError: what would have been accepted.
     """
     try:
-        raw = base64.b64decode(text.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError):
+        raw = _decoded(text.removeprefix(PREFIX))
+    except ValueError:
         raw = b""
     if not text.startswith(PREFIX) or len(raw) != _BYTES:
         raise ValueError(f"{PREFIX} and 32 bytes in base64, as `augment-ops policy keygen` prints it")
@@ -64,10 +63,22 @@ def parse_public(text: str) -> Ed25519PublicKey:
 def verifies(public: str, signature: str, message: bytes) -> bool:
     """Whether `signature` is that of `message` under the key; False also for what is no key or no signature."""
     try:
-        parse_public(public).verify(base64.b64decode(signature, validate=True), message)
-    except (InvalidSignature, ValueError):  # binascii.Error is a ValueError
+        parse_public(public).verify(_decoded(signature), message)
+    except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of a text in base64 that has only one spelling: the bits that padding leaves over are zero.
+
+    Raises:
+        ValueError: not base64, or another spelling of it.
+    """
+    raw = base64.b64decode(text, validate=True)  # binascii.Error is a ValueError
+    if base64.b64encode(raw).decode("ascii") != text:
+        raise ValueError("another spelling")
+    return raw
 
 
 def fingerprint(public: str) -> str:
@@ -148,7 +159,7 @@ def load(path: Path) -> Key:
         )
     try:
         private = load_pem_private_key(content, password=None)
-    except (ValueError, TypeError) as error:  # TypeError: it is encrypted
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted
         raise GovernanceError(
             f"key {path}", str(error)[:120] or "something else", "an Ed25519 key in PKCS #8 without a passphrase", make
         ) from error

@@ -7,7 +7,7 @@ counting by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -60,6 +60,16 @@ class Standing:
         """Approver → their newest approval that counts."""
         return {j.signed.approval.approver: j.signed for j in self.approvals if j.why_not is None}
 
+    def without(self, broken: Mapping[int, str], demands: PolicyDemands) -> Standing:
+        """The same, where some approvals do not count for what the ledger does not know.
+
+        Args:
+            broken: entry of an approval → why it does not.
+        """
+        judged = tuple(Judged(j.signed, j.why_not or broken.get(j.signed.seq)) for j in self.approvals)
+        found = replace(self, approvals=judged)
+        return replace(found, state=_state(found, demands))
+
 
 def standing(
     entries: Iterable[Entry],
@@ -95,10 +105,15 @@ def standing(
         if entry.act in (DEPRECATE, REVOKE) and entry.subjects.get("environment", EVERYWHERE) == EVERYWHERE:
             ended = entry if ended is None or entry.act == REVOKE else ended
     judged = tuple(
-        Judged(s, next(_objections(s, digest, authors, approvers, demands, at, withdrawn), None)) for s in approvals
+        Judged(
+            signed,
+            _repeated(signed, approvals[:i])
+            or next(_objections(signed, digest, authors, approvers, demands, at, withdrawn), None),
+        )
+        for i, signed in enumerate(approvals)
     )
     found = Standing(policy_version, environment, "draft", digest, tuple(authors), evidence, judged, ended)
-    return Standing(**{**vars(found), "state": _state(found, demands)})
+    return replace(found, state=_state(found, demands))
 
 
 def _state(found: Standing, demands: PolicyDemands) -> State:
@@ -107,6 +122,12 @@ def _state(found: Standing, demands: PolicyDemands) -> State:
     if demands.state == "approved" and len(found.counted) >= demands.approvers:
         return "approved"
     return "proposed" if found.proposed_by else "draft"
+
+
+def _repeated(signed: SignedApproval, before: list[SignedApproval]) -> str | None:
+    """A copy of a signed approval, entered again, says nothing new: else it would undo a revocation between the two."""
+    first = next((known.seq for known in before if known.approval == signed.approval), None)
+    return None if first is None else f"it repeats entry {first}"
 
 
 def _objections(

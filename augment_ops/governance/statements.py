@@ -123,9 +123,11 @@ def _objections(signed: SignedApproval, approvers: Approvals, at: datetime) -> I
         yield f"its key is none of {whose} in approvers.yaml"
     if not verifies(signed.key, signed.signature, approval.message()):
         yield "its signature is not that of its content: it was altered"
-    expires = _time(approval.expires)
-    if _time(approval.given) is None or expires is None:
+    given, expires = _time(approval.given), _time(approval.expires)
+    if given is None or expires is None:
         yield "its times cannot be read"
+    elif given > at:  # else a time far ahead would count for longer than the environment allows
+        yield f"it says that it was given on {approval.given[:10]}, which is still to come"
     elif expires <= at:
         yield f"it expired on {approval.expires[:10]}"
 

@@ -8,7 +8,6 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.admission import Candidate, refusals
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.pipeline.office import Office
-from augment_ops.pipeline.policy_evidence import why_broken
 from augment_ops.policy.library import admit_to_run, is_published
 from augment_ops.policy.spec import Policy
 
@@ -31,14 +30,16 @@ def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
     """Admit a policy, which honours its limits, to a run in an environment, as things stand now.
 
     Raises:
-        GovernanceError: the environment demands more; every reason with its next step.
+        GovernanceError: the environment demands more, every reason with its next step; or its approvals would be read
+            from a ledger that was altered.
     """
     demands, known = office.approvals.demands(environment), office.standing(policy, environment)
-    bound = [signed.approval.evidence for signed in known.counted.values()] if demands.state == "approved" else []
-    broken = [why for evidence in bound for why in why_broken(office.store, dict(evidence), policy.digest)]
+    # Nobody signs a revocation: where an approval decides, an entry that was taken out must show.
+    altered = office.ledger.verify() if demands.state == "approved" else []
+    if altered:
+        raise GovernanceError.of("the ledger that approvals are read from", altered)
     discovery = _dead_link(office, policy)
-    candidate = Candidate(policy.name, policy.version, policy.digest, discovery, tuple(dict.fromkeys(broken)))
-    faults = refusals(candidate, known, demands, environment)
+    faults = refusals(Candidate(policy.name, policy.version, policy.digest, discovery), known, demands, environment)
     if faults:
         raise GovernanceError.of(f"policy {policy.name} {policy.version} in {environment}", faults)
     warnings = [] if discovery is None else [f"discovered_by: {discovery}"]

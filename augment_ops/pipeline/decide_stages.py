@@ -190,18 +190,20 @@ def promote(ctx: Context) -> Promotion:
         return Promotion(False, decided.version, None, f"not promoted: {why}")
     if decided.version == decided.champion_version:
         return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
-    candidate = ctx.output("train_candidate", TrainingResult)
+    candidate, resolved = ctx.output("train_candidate", TrainingResult), ctx.output("resolve_policy", ResolvedPolicy)
     actor = approval.by if approval.by != "gate" else ctx.run.actor
     subjects = {
         "version": f"{ctx.dataset}/{decided.version}",
         "model": candidate.model_digest,
         "decision": digest_of(decided.decision),
         "previous": decided.champion_version or "none",
+        # Together they show an environment that was made to ask for less: in production no more than a draft.
+        "environment": ctx.params.environment,
+        "policy_state": resolved.state,
     }
     with ctx.refusals(actor, subjects):
         # Revoked or expired since training began: what was learnt with it goes no further.
-        policy = ctx.output("resolve_policy", ResolvedPolicy).policy()
-        admit_policy(Office(ctx.settings, ctx.run.actor), policy, ctx.params.environment)
+        admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), ctx.params.environment)
         ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
     ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=f"{ctx.run.id}:promote")
     message = f"version {decided.version} is champion of {ctx.dataset}"

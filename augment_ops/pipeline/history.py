@@ -65,7 +65,7 @@ def history(office: Office, name: str) -> list[Chapter]:
     entries = list(office.ledger.read())
     chapters, before = [], None
     for policy in versions:
-        events = _events(office, entries, policy)
+        events = _events(office, entries, policy, _objections(office, policy))
         chapters.append(
             Chapter(policy.version, policy.digest, policy.description, _changes(office, before, policy), tuple(events))
         )
@@ -92,7 +92,17 @@ def _changes(office: Office, before: Policy | None, policy: Policy) -> tuple[str
     return tuple(line for line in found.lines() if not line.startswith(("digest ", "version: ")))
 
 
-def _events(office: Office, entries: list[Entry], policy: Policy) -> list[Event]:
+def _objections(office: Office, policy: Policy) -> dict[int, str]:
+    """Entry of an approval → why it does not count now."""
+    return {
+        judged.signed.seq: judged.why_not
+        for environment in office.approvals.environments
+        for judged in office.standing(policy, environment).approvals
+        if judged.why_not is not None
+    }
+
+
+def _events(office: Office, entries: list[Entry], policy: Policy, objections: Mapping[int, str]) -> list[Event]:
     version = f"{policy.name}/{policy.version}"
     models = {
         entry.subjects["model"]
@@ -103,6 +113,7 @@ def _events(office: Office, entries: list[Entry], policy: Policy) -> list[Event]
     for entry in entries:
         if entry.subjects.get("policy_version") == version:
             what = _said_of_policy(office, entry)
+            what += f" (it does not count now: {objections[entry.seq]})" if entry.seq in objections else ""
         elif entry.subjects.get("model") in models:
             what = _said_of_model(entry)
         else:

@@ -14,6 +14,7 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.lifecycle import Standing, standing
+from augment_ops.pipeline.policy_evidence import why_broken
 from augment_ops.pipeline.run import open_store
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
@@ -52,10 +53,16 @@ class Office:
         return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
 
     def standing(self, policy: Policy, environment: str) -> Standing:
-        """Where a version stands in an environment now."""
+        """Where a version stands in an environment now; an approval whose evidence does not hold does not count."""
         demands = self.approvals.demands(environment)
         now = datetime.now(UTC)
-        return standing(self.ledger.read(), version_of(policy), environment, self.approvals, demands, now)
+        found = standing(self.ledger.read(), version_of(policy), environment, self.approvals, demands, now)
+        broken = {
+            signed.seq: f"its evidence does not hold ({'; '.join(why)}): restore it, or propose the version again"
+            for signed in found.counted.values()
+            if (why := why_broken(self.store, dict(signed.approval.evidence), signed.approval.digest))
+        }
+        return found.without(broken, demands)
 
     @contextmanager
     def refusals(self, policy: Policy, act: str) -> Iterator[None]:

@@ -20,7 +20,7 @@ from augment_ops.governance.statements import (
 )
 from augment_ops.pipeline.office import Office, subjects_of, version_of
 from augment_ops.pipeline.policy_evidence import PREVIEW, PROFILE, Preview, Profile, keep, preview, profile, why_broken
-from augment_ops.policy.library import admit
+from augment_ops.policy.library import admit, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
 
@@ -56,9 +56,12 @@ def propose(office: Office, name: str, dataset: str) -> Proposed:
 
     Raises:
         PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
+        GovernanceError: deprecated or revoked, or other content than the ledger says was published.
     """
     policy = admit(office.settings.policies, name)
     known = office.standing(policy, _any_environment(office))
+    with office.refusals(policy, PROPOSE):
+        _check_in_use(policy, known)
     broken = why_broken(office.store, dict(known.evidence), policy.digest)
     if known.proposed_by and not broken:
         copy = keep_published(office.settings.policies, policy)
@@ -69,9 +72,10 @@ def propose(office: Office, name: str, dataset: str) -> Proposed:
         cost.check()
     seen = preview(policy, office.store, dataset)
     evidence = {PROFILE: keep(office.store, cost), PREVIEW: keep(office.store, seen)}
-    copy = keep_published(office.settings.policies, policy)
-    _publish(office, policy)
+    # Who may refuse (MLflow, the ledger) comes before the copy, which would stay.
     link = _register(office, policy, evidence)
+    _publish(office, policy)
+    copy = keep_published(office.settings.policies, policy)
     office.ledger.append(
         PROPOSE, office.actor, {**subjects_of(policy), **evidence_subjects(evidence)}, policy.description,
         f"propose:{version_of(policy)}:{digest_of(evidence)}",
@@ -165,10 +169,10 @@ def approve(
             and _same_grounds(before, approval)
         ):
             return before  # said already, with the same grounds and for no shorter time
-        signed = SignedApproval(approval, key.public, key.sign(approval.message()))
-        entry = office.ledger.append(
-            APPROVE, person.id, signed.subjects(), reason, f"approve:{digest_of(approval.message().decode())}"
-        )
+    signed = SignedApproval(approval, key.public, key.sign(approval.message()))
+    entry = office.ledger.append(
+        APPROVE, person.id, signed.subjects(), reason, f"approve:{digest_of(approval.message().decode())}"
+    )
     return replace(signed, seq=entry.seq)
 
 
@@ -185,13 +189,15 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
     """Deprecate or revoke a version for good, or revoke its approvals for one environment.
 
     Args:
+        name: as `load` takes it: a version stays revocable where its file exceeds limits that became narrower.
         act: `deprecate` or `revoke`.
         environment: of the approvals to revoke; empty for the version itself.
 
     Raises:
         GovernanceError: the actor holds no role and did not propose it; the refusal is entered.
+        InputError: a draft, or no approval to revoke.
     """
-    policy = admit(office.settings.policies, name)
+    policy = load(office.settings.policies, name)
     known = office.standing(policy, environment or _any_environment(office))
     with office.refusals(policy, act):
         if office.approvals.person(office.actor) is None and office.actor not in known.proposed_by:
@@ -205,7 +211,13 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
             raise InputError(
                 f"{act} {policy.name} {policy.version}", "a draft", "a version that was proposed", "change the file"
             )
-    subjects = subjects_of(policy) | ({"environment": environment} if environment else {})
+        if environment and not known.approvals:
+            raise InputError(
+                f"{act} {policy.name} {policy.version} in {environment}", "no approval", "an approval for it",
+                f"see augment-ops policy history {policy.name}; without --environment the version itself is revoked",
+            )  # fmt: skip
+    # What was published is ended, whatever the file has become.
+    subjects = {**subjects_of(policy), "policy": known.digest} | ({"environment": environment} if environment else {})
     # Approvals may be given and revoked in turn: each round is an act of its own.
     rounds = max((judged.signed.seq for judged in known.approvals), default=0) if environment else 0
     office.ledger.append(act, office.actor, subjects, reason, f"{act}:{version_of(policy)}:{environment}:{rounds}")
@@ -247,17 +259,23 @@ def _register(office: Office, policy: Policy, evidence: Mapping[str, str]) -> st
     return run.url if office.settings.mlflow_uri.startswith("http") else ""
 
 
-def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
+def _check_in_use(policy: Policy, known: Standing) -> None:
     called = f"policy {policy.name} {policy.version}"
-    if known.state in ("deprecated", "revoked"):
-        raise GovernanceError(called, known.state, "a version that is in use", "propose a new version")
+    if known.ended is not None:
+        found = f"{known.state} by {known.ended.actor}: {known.ended.reason}"
+        raise GovernanceError(called, found, "a version that is in use", "propose a new version")
+    if known.digest not in ("", policy.digest):
+        found, wanted = f"content {policy.digest[:12]}…", f"{known.digest[:12]}…, as it was published"
+        raise GovernanceError(called, found, wanted, "restore the file, or give it a new version")
+
+
+def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
+    _check_in_use(policy, known)
+    called = f"policy {policy.name} {policy.version}"
     if not known.proposed_by:
         raise GovernanceError(
             called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}"
         )
-    if known.digest != policy.digest:
-        found, wanted = f"content {policy.digest[:12]}…", f"{known.digest[:12]}…, as it was proposed"
-        raise GovernanceError(called, found, wanted, "restore the file, or give it a new version")
     if broken:
         raise GovernanceError(
             f"{called}: evidence", "; ".join(broken), "what was proposed",

@@ -115,6 +115,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         drift=asdict(ctx.output("check_drift", DriftReport)),
         run={
             "triggered by": ctx.run.actor, "environment": params.environment, "approval": params.approval,
+            "policy": " ".join([policy.state, *(["by", ", ".join(policy.approved_by)] if policy.approved_by else [])]),
             "approved by": f"{approval.by} ({approval.role}): {approval.reason}" if approval.approved else "nobody",
             "outcome": promotion.message, "delivery": params.delivery, "model": params.model,
             "seed": str(params.seed), "git commit": ctx.run.git_commit, "software": ctx.run.software,

@@ -19,7 +19,7 @@ from augment_ops.policy.yaml_file import parse, read_text, validate
 
 _KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Modality = Literal["image", "tabular", "text", "interactions"]
-_SEMVER = r"^\d+\.\d+\.\d+$"
+_SEMVER = r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$"  # 01.0.0 would be a second 1.0.0
 
 
 class Budget(BaseModel):

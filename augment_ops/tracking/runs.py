@@ -76,7 +76,10 @@ def ledger_heads(connection: Connection) -> dict[str, str]:
 
 
 def discovered_digest(connection: Connection, run_id: str) -> str | None:
-    """Digest of the policy that the run of a search found; empty where it found none, None where there is no run."""
+    """Digest of the policy that the run of a search found; empty where it found none, None where there is no run.
+
+    A run in MLflow's bin, which it still gives, counts as gone: it will be.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
@@ -85,6 +88,8 @@ def discovered_digest(connection: Connection, run_id: str) -> str | None:
         # A name that no id can have is refused as an invalid parameter.
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
+        return None
+    if run.info.lifecycle_stage == "deleted":
         return None
     return str(run.data.tags.get(DISCOVERED_TAG, ""))
 
