@@ -33,7 +33,8 @@ def gate(
 
     Example: augment-ops gate --replay cli-0123456789ab
     """
-    from augment_ops.pipeline.replay import judge_by, replay as make_again
+    from augment_ops.pipeline.replay import judge_by
+    from augment_ops.pipeline.replay import replay as make_again
     from augment_ops.pipeline.run import open_store
 
     settings = Settings.from_environment()
