@@ -8,6 +8,7 @@ from importlib.metadata import version
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import GovernanceError, StoreError
 from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.explanation import Explanation, explain
 from augment_ops.governance.approvals import Approvals
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.evaluate_stages import StressTest, frozen_suite, rival
@@ -36,11 +37,13 @@ class Decided:
     """The gate's decision and the model it is about.
 
     Attributes:
+        explanation: what lies behind the reasons that did not pass.
         version: registered version of the candidate; None where the gate refused it.
         champion_version: the champion it was compared with; None where there was none.
     """
 
     decision: Decision
+    explanation: Explanation
     version: str | None
     champion_version: str | None
 
@@ -79,7 +82,6 @@ class Promotion:
 def decide(ctx: Context) -> Decided:
     """Let the gate judge all evidence; register the candidate as challenger where it passes."""
     from augment_ops.gate.decide import decide as judge
-    from augment_ops.gate.explanation import explain
     from augment_ops.gate.rules import load
     from augment_ops.pipeline.replay import outcomes_of
 
@@ -111,7 +113,7 @@ def decide(ctx: Context) -> Decided:
         },
         reason=f"{decision.verdict}: {decision.summary}",
     )  # fmt: skip
-    return Decided(decision, registered, champion.version if champion else None)
+    return Decided(decision, explanation, registered, champion.version if champion else None)
 
 
 def _evidence(ctx: Context, champion_version: str | None) -> Evidence:

@@ -18,16 +18,18 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import EVIDENCE, Approval, Decided, Promotion
-from augment_ops.pipeline.evaluate_stages import StressTest
+from augment_ops.pipeline.evaluate_stages import StressTest, mapped
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.pipeline.run import record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
+from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift_check import DriftReport
 
 _SHOWN_ORIGINALS, _SHOWN_COPIES = 12, 4
+_SHOWN_FINDINGS = 24  # the page folds what is behind them
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ def _inputs(ctx: Context) -> ReportInputs:
     policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
     approval, promotion = ctx.output("approve", Approval), ctx.output("promote", Promotion)
     params = ctx.params
+    explanation = decided.explanation
+    named = [
+        (finding.corruption, finding.severity, flip.sample_id)
+        for finding in explanation.findings[:_SHOWN_FINDINGS]
+        if finding.corruption is not None and finding.severity is not None
+        for flip in finding.flips
+    ]
     return ReportInputs(
         run_id=ctx.run.id,
         dataset=manifest.dataset,
@@ -124,7 +133,9 @@ def _inputs(ctx: Context) -> ReportInputs:
             "ledger head": ctx.ledger.head(),
         },
         augmented=_augmented(ctx.snapshot, policy, params.seed),
-        failing=_failing(ctx, stress),
+        failing=_pictures(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
+        explanation=explanation,
+        pictures=_pictures(ctx, stress, named),
         airflow_url=ctx.run.link or None,
         mlflow_url=ctx.parent.url,
     )  # fmt: skip
@@ -144,19 +155,25 @@ def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augment
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 
 
-def _failing(ctx: Context, stress: StressTest) -> tuple[FailingPicture, ...]:
-    suite, classes = stress.suite, stress.report.classes
+def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FailingPicture, ...]:
+    """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
+    suite = stress.suite
+    if not wanted:
+        return ()
+    outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     rows = {sample: row for row, sample in enumerate(suite.sample_ids)}
     cells = {(cell.corruption, cell.severity): cell for cell in suite.cells}
-    clean = suite.images(suite.cells[0], ctx.store.get)
+    clean = suite.images(suite.cells[0], lambda digest: mapped(ctx, digest))
     pictures = []
-    for flip in stress.report.flipped:
-        stressed = suite.images(cells[flip.corruption, flip.severity], ctx.store.get)
-        row = rows[flip.sample_id]
+    for corruption, severity, sample in dict.fromkeys(wanted):
+        stressed = suite.images(cells[corruption, severity], lambda digest: mapped(ctx, digest))
+        row, place = rows[sample], outcomes.at("candidate", corruption, severity)
+        assert place is not None  # the report and the explanation come from these outcomes
+        label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         pictures.append(
             FailingPicture(
-                flip.corruption, flip.severity, flip.sample_id, classes[flip.label], classes[flip.predicted],
-                clean[row], stressed[row],
+                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for], clean[row],
+                stressed[row],
             )
         )  # fmt: skip
     return tuple(pictures)
