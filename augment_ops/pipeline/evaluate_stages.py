@@ -77,11 +77,11 @@ def mapped(ctx: Context, digest: str) -> bytes:
 
 def frozen_suite(ctx: Context) -> SuiteManifest:
     """The suite of this run's snapshot, frozen on first use."""
-    from augment_ops.stress.suite import freeze, load
+    from augment_ops.stress.suite import FORMAT, freeze, load
 
     spec = load(ctx.settings.policies / "stress" / f"{ctx.params.suite}.yaml")
     snapshot = ctx.snapshot.manifest
-    pointer = f"suites/{digest_of([spec.digest, snapshot.digest])}.json"
+    pointer = f"suites/{digest_of([FORMAT, spec.digest, snapshot.digest])}.json"
     known = ctx.store.get_document(pointer)
     if known is not None:
         return from_json(SuiteManifest, ctx.store.get(known.decode()))

@@ -1,15 +1,14 @@
 """A stress suite: its definition in policies/stress/, and the frozen, content-addressed images made from it.
 
-Freezing hands every cell's bytes to a `put` and keeps the digests; the digest of the manifest covers the definition,
-the samples, the labels and every byte of every cell. Models are then compared on the very same pixels, today and when
-the next challenger comes.
+Freezing hands every cell's bytes to a `put`, a batch at a time, and keeps the digests; the digest of the manifest covers
+the definition, the samples, the labels and every byte of every cell. Models are then compared on the very same pixels,
+today and when the next challenger comes. Neither writing nor reading holds more than a batch in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from augment_ops.content import digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
-from augment_ops.errors import DataError, PolicyError, StoreError, nearest
+from augment_ops.errors import DataError, Fault, PolicyError, StoreError, nearest
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply
+from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, shape_fault
 from augment_ops.stress.report import CLEAN
 
-_Strength = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
+
+_BATCH_BYTES = 16 * 2**20  # of one object; about 75 images of 224×224×3
+
+_Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 _Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
+_Params = dict[str, _Strengths]
 
 Put = Callable[[bytes], str]
 Get = Callable[[str], bytes]
@@ -38,7 +42,7 @@ class SuiteSpec(BaseModel):
         split: the held-out split that the suite is made from.
         max_samples: at most so many samples, the first in keyed order of their ids.
         max_suite_gib: bound on all cells together; large images get fewer samples.
-        corruptions: name → its parameter → five strengths, rising with severity.
+        corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,28 +53,30 @@ class SuiteSpec(BaseModel):
     split: Annotated[str, Field(pattern=r"^(validation|test)$")] = "test"
     max_samples: Annotated[int, Field(ge=1, strict=True)]
     max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
-    corruptions: Annotated[dict[str, dict[str, _Strengths]], Field(min_length=1)]
+    corruptions: Annotated[dict[str, _Params | None], Field(min_length=1)]
 
     @field_validator("corruptions")
     @classmethod
-    def _strengths_that_rise(cls, value: dict[str, dict[str, _Strengths]]) -> dict[str, dict[str, _Strengths]]:
+    def _strengths_that_rise(cls, value: dict[str, _Params | None]) -> dict[str, _Params | None]:
         # A suite whose severities do not rise, or reach an unreadable strength, would say nothing about a model.
         for name, params in value.items():
             known = CORRUPTIONS.get(name)
             if known is None:
                 guess = nearest(name, CORRUPTIONS)
                 raise ValueError(f"a known corruption, not {name!r}: {', '.join(CORRUPTIONS)}.{guess}")
-            if set(params) != {known.parameter}:
-                raise ValueError(f"{name} with the one parameter {known.parameter} ({known.unit})")
-            strengths = params[known.parameter]
-            if any(a >= b for a, b in pairwise(strengths)) or strengths[-1] > known.limit:
-                raise ValueError(f"{name}.{known.parameter} rising with severity, at most {known.limit} ({known.unit})")
+            fault = "" if params is None else known.fault(params)
+            if fault:
+                raise ValueError(f"{name}: {fault}")
         return value
 
     @property
     def digest(self) -> str:
-        """sha256 over the content; comments and layout do not count."""
-        return digest_of(self.model_dump(mode="json"))
+        """sha256 over the content; comments and layout do not count, published strengths do."""
+        content = self.model_dump(mode="json")
+        for name, params in self.corruptions.items():
+            if params is None:
+                content["corruptions"][name] = {"small": CORRUPTIONS[name].small, "large": CORRUPTIONS[name].large}
+        return digest_of(content)
 
 
 @dataclass(frozen=True)
@@ -78,12 +84,12 @@ class SuiteCell:
     """One corruption at one severity.
 
     Attributes:
-        object: sha256 of the raw uint8 (N, H, W, C) bytes, in C order.
+        objects: sha256 of the raw uint8 (n, H, W, C) bytes of each batch, in C order.
     """
 
     corruption: str
     severity: int
-    object: str
+    objects: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class SuiteManifest:
         spec_digest: of the definition it was made from.
         snapshot_digest, split: what it was made from.
         shape: (H, W, C) of one image.
+        batch: how many images an object holds; the last of a cell holds the rest.
         sample_ids: in the order of the cells.
         labels: sha256 of the int64 little-endian (N,) labels.
         cells: the untouched images (`clean`, severity 0) first.
@@ -108,6 +115,7 @@ class SuiteManifest:
     split: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
+    batch: int
     sample_ids: tuple[str, ...]
     labels: str
     cells: tuple[SuiteCell, ...]
@@ -122,17 +130,28 @@ class SuiteManifest:
         if digest_of(content) != self.digest:
             raise _altered(f"manifest of stress suite {self.name}", "content of another digest", self.digest)
 
-    def images(self, cell: SuiteCell, get: Get) -> Image:
-        """Read a cell: uint8 (N, H, W, C), read-only.
+    def batches(self, cell: SuiteCell, get: Get) -> Iterator[Image]:
+        """Read a cell, a batch at a time: uint8 (n, H, W, C), read-only, in the order of the samples.
 
         Raises:
             StoreError: not the bytes that were frozen.
         """
-        data = _read(get, cell.object, f"stress cell {cell.corruption}/{cell.severity}")
-        shape = (len(self.sample_ids), *self.shape)
-        if len(data) != int(np.prod(shape)):
-            raise _altered(f"stress cell {cell.corruption}/{cell.severity}", f"{len(data)} bytes", f"uint8 {shape}")
-        return np.frombuffer(data, np.uint8).reshape(shape)
+        where = f"stress cell {cell.corruption}/{cell.severity}"
+        for number, digest in enumerate(cell.objects):
+            data = _read(get, digest, where)
+            shape = (min(self.batch, len(self.sample_ids) - number * self.batch), *self.shape)
+            if len(data) != int(np.prod(shape)):
+                raise _altered(where, f"{len(data)} bytes", f"uint8 {shape}")
+            yield np.frombuffer(data, np.uint8).reshape(shape)
+
+    def images(self, cell: SuiteCell, get: Get) -> Image:
+        """Read a whole cell: uint8 (N, H, W, C).
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        parts = list(self.batches(cell, get))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def read_labels(self, get: Get) -> NDArray[np.int64]:
         """Read the labels: int64 (N,), read-only.
@@ -170,10 +189,8 @@ def build(spec: SuiteSpec, images: Image, ids: Sequence[str]) -> Iterator[tuple[
     Raises:
         TransformError: images or ids that cannot be corrupted.
     """
-    yield CLEAN, 0, images
-    for name, params in spec.corruptions.items():
-        for severity in SEVERITIES:
-            yield name, severity, apply(name, severity, images, ids, params=params)
+    for name, severity, params in _plan(spec):
+        yield name, severity, images if name == CLEAN else apply(name, severity, images, ids, params=params)
 
 
 def freeze(
@@ -195,15 +212,25 @@ def freeze(
         put: stores bytes and returns their sha256; putting the same bytes twice must be harmless.
 
     Raises:
-        DataError: no samples, ids that repeat, or labels that do not fit.
+        DataError: no samples, ids that repeat, labels that do not fit, or images that a corruption cannot work on or
+            does not change.
     """
     _check_split(images, ids, labels, classes)
-    rows = _chosen_rows(spec, ids, int(np.prod(images.shape[1:])))
+    _check_shape(spec, images.shape[1:])
+    image_bytes = int(np.prod(images.shape[1:]))
+    rows = _chosen_rows(spec, ids, image_bytes)
     chosen_ids = [str(ids[row]) for row in rows]
-    chosen = np.ascontiguousarray(images[rows])
-    cells = tuple(
-        SuiteCell(name, severity, put(cell.tobytes())) for name, severity, cell in build(spec, chosen, chosen_ids)
-    )
+    batch = max(1, _BATCH_BYTES // image_bytes)
+    cells: list[SuiteCell] = []
+    for name, severity, params in _plan(spec):
+        objects = []
+        for start in range(0, len(rows), batch):
+            part = np.ascontiguousarray(images[rows[start : start + batch]])
+            part_ids = chosen_ids[start : start + batch]
+            cell = part if name == CLEAN else apply(name, severity, part, part_ids, params=params)
+            objects.append(put(cell.tobytes()))
+        cells.append(SuiteCell(name, severity, tuple(objects)))
+    _check_effect(spec, cells, images.shape[1:])
     height, width, channels = (int(size) for size in images.shape[1:])
     content: dict[str, Any] = {
         "name": spec.name,
@@ -213,11 +240,44 @@ def freeze(
         "split": spec.split,
         "classes": tuple(classes),
         "shape": (height, width, channels),
+        "batch": batch,
         "sample_ids": tuple(chosen_ids),
         "labels": put(np.asarray(labels)[rows].astype("<i8").tobytes()),
-        "cells": cells,
+        "cells": tuple(cells),
     }
     return SuiteManifest(digest=digest_of(content), **content)
+
+
+def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, _Params | None]]:
+    """Corruption, severity and explicit strengths of every cell."""
+    yield CLEAN, 0, None
+    for name, params in spec.corruptions.items():
+        for severity in SEVERITIES:
+            yield name, severity, params
+
+
+def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:
+    faults = [
+        Fault(f"suite {spec.name}: {name}", f"images of shape {shape}", needed,
+              "choose a suite for such images (invariances serves all), or leave this corruption out of it")
+        for name in spec.corruptions
+        if (needed := shape_fault(name, shape))
+    ]  # fmt: skip
+    if faults:
+        raise DataError.of("held-out split", faults)
+
+
+def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int, ...]) -> None:
+    """A corruption that leaves every image as it was would be passed by any model."""
+    clean = cells[0].objects
+    faults = [
+        Fault(f"suite {spec.name}: {cell.corruption}", f"no image of shape {shape} that severity {cell.severity} changes",
+              "another picture", "give it strengths that such images show, or leave it out of the suite")
+        for cell in cells
+        if cell.severity == SEVERITIES[-1] and cell.objects == clean
+    ]  # fmt: skip
+    if faults:
+        raise DataError.of("held-out split", faults)
 
 
 def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], image_bytes: int) -> list[int]:

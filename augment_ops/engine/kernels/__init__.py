@@ -17,7 +17,7 @@ import numba
 _HERE = Path(__file__).parent
 _LOOPS = (
     "compiled", "philox", "memory", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise", "holes",
-    "matrices", "fused",
+    "matrices", "fused", "fields", "smear", "light",
 )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
         level = batch.mean(axis=(1, 2, 3)) / 255
         return np.stack([1 - level, level], axis=1)
 
-    one = spec.model_copy(update={"corruptions": {"rotation": spec.corruptions["rotation"]}})
+    one = spec.model_copy(update={"corruptions": {"brightness_up": spec.corruptions["brightness_up"]}})
     manifest = freeze(
         one, images, [str(i) for i in range(1203)], labels, objects.put, snapshot_digest="5" * 64, classes=("0", "1")
     )  # fmt: skip

@@ -9,8 +9,10 @@ import yaml
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import DataError, PolicyError, StoreError
+from augment_ops.stress.corruptions import CORRUPTIONS, apply
 from augment_ops.stress.suite import SuiteManifest, SuiteSpec, build, freeze, load
 
+POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("left", "middle", "right")
 SNAPSHOT = "5" * 64
 
@@ -89,7 +91,7 @@ def test_a_manifest_survives_its_document_and_says_when_it_was_altered(spec, str
 def test_altered_bytes_are_refused_even_where_the_store_gives_them(spec, stripes, objects):
     manifest = frozen(spec, stripes, objects)
     cell = manifest.cells[5]
-    data = bytearray(objects.held[cell.object])
+    data = bytearray(objects.held[cell.objects[0]])
     data[100] ^= 1
     with pytest.raises(StoreError, match=f"{cell.corruption}/{cell.severity}"):
         manifest.images(cell, lambda digest: bytes(data))
@@ -99,7 +101,7 @@ def test_altered_bytes_are_refused_even_where_the_store_gives_them(spec, stripes
 
 def test_a_cell_of_another_size_is_refused(spec, stripes, objects):
     manifest = frozen(spec, stripes, objects)
-    short = dataclasses.replace(manifest.cells[0], object=objects.put(b"\0" * 100))
+    short = dataclasses.replace(manifest.cells[0], objects=(objects.put(b"\0" * 100),))
     with pytest.raises(StoreError, match="100 bytes"):
         manifest.images(short, objects.get)
 
@@ -110,6 +112,69 @@ def test_samples_are_bounded_by_number_and_by_bytes(spec, stripes, objects):
     assert by_number.sample_ids == frozen(spec, stripes, objects).sample_ids[:10]
     by_bytes = frozen(smaller(spec, max_suite_gib=41 * 144 * 7.5 / 2**30), stripes, objects)
     assert len(by_bytes.sample_ids) == 7
+
+
+def test_a_corruption_that_is_only_named_takes_the_published_strengths_and_the_digest_covers_them(spec, monkeypatch):
+    named = smaller(spec, corruptions={"fog": None, "rotation": None})
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), np.uint8)
+    cells = {(name, severity): cell for name, severity, cell in build(named, images, ["a", "b"])}
+    assert (cells["fog", 4] == apply("fog", 4, images, ["a", "b"])).all()
+    assert (cells["rotation", 2] == apply("rotation", 2, images, ["a", "b"], params=spec.corruptions["rotation"])).all()
+    before = named.digest
+    fog = dataclasses.replace(CORRUPTIONS["fog"], large=((9.0, 2.0), *CORRUPTIONS["fog"].large[1:]))
+    monkeypatch.setattr("augment_ops.stress.suite.CORRUPTIONS", {**CORRUPTIONS, "fog": fog})
+    assert named.digest != before
+
+
+def test_no_more_than_a_batch_is_held_and_batches_change_nothing(spec, stripes, objects, monkeypatch):
+    whole = frozen(spec, stripes, objects)
+    monkeypatch.setattr("augment_ops.stress.suite._BATCH_BYTES", 7 * 144)
+    sizes: list[int] = []
+
+    class Small:
+        def put(self, data: bytes) -> str:
+            sizes.append(len(data))
+            return objects.put(data)
+
+    parts = freeze(spec, *stripes[:2], stripes[2], Small().put, snapshot_digest=SNAPSHOT, classes=CLASSES)
+    assert max(sizes[:-1]) == 7 * 144
+    assert parts.batch == 7
+    for a, b in zip(whole.cells, parts.cells, strict=True):
+        assert len(b.objects) == 9
+        assert [len(batch) for batch in parts.batches(b, objects.get)] == [7] * 8 + [4]
+        assert (whole.images(a, objects.get) == parts.images(b, objects.get)).all()
+
+
+def test_images_that_a_suite_is_not_made_for_are_refused_and_every_reason_is_given(stripes, objects):
+    images, ids, labels = stripes
+    coloured = load(POLICIES / "stress" / "common-corruptions.yaml")
+    with pytest.raises(DataError) as caught:
+        frozen(coloured, (images, ids, labels), objects)
+    assert [fault.where.split(": ")[1] for fault in caught.value.faults] == ["saturate"]
+    with pytest.raises(DataError) as caught:
+        frozen(coloured, (np.ascontiguousarray(images[:, :6, :6]), ids, labels), objects)
+    assert {"glass_blur", "snow", "frost", "fog", "spatter", "saturate"} <= {
+        fault.where.split(": ")[1] for fault in caught.value.faults
+    }
+    assert not objects.held
+
+
+def test_a_corruption_that_changes_no_image_is_refused(spec, objects):
+    blank = np.full((4, 12, 12, 1), 90, np.uint8)
+    with pytest.raises(DataError, match="translation: found no image"):
+        frozen(spec, (blank, list("abcd"), np.zeros(4, np.int64)), objects)
+
+
+@pytest.mark.parametrize("path", sorted((POLICIES / "stress").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_suite_can_be_frozen_and_rebuilt_byte_for_byte(path, objects):
+    suite = smaller(load(path), max_samples=3)
+    images = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    split = (images, list("abcd"), np.array([0, 1, 2, 0]))
+    first = frozen(suite, split, objects)
+    held = dict(objects.held)
+    objects.held.clear()
+    assert frozen(suite, split, objects) == first
+    assert objects.held == held
 
 
 @pytest.mark.parametrize(
@@ -147,11 +212,14 @@ def test_the_digest_does_not_see_comments_and_layout(spec, tmp_path):
         ({"corruptions": {"rotatoin": {"angle_deg": [1, 2, 3, 4, 5]}}}, "Did you mean rotation"),
         ({"corruptions": {"rotation": {"degrees": [1, 2, 3, 4, 5]}}}, "angle_deg"),
         ({"corruptions": {"rotation": {"angle_deg": [1, 2, 3, 4]}}}, "rotation.angle_deg"),
-        ({"corruptions": {"rotation": {"angle_deg": [0, 2, 3, 4, 5]}}}, "rotation.angle_deg"),
+        ({"corruptions": {"rotation": {"angle_deg": [0, 2, 3, 4, 5]}}}, "angle_deg from 0.001 to 45"),
         ({"corruptions": {"rotation": {"angle_deg": [5, 5, 5, 5, 5]}}}, "rising"),
         ({"corruptions": {"rotation": {"angle_deg": [5, 4, 3, 2, 1]}}}, "rising"),
-        ({"corruptions": {"rotation": {"angle_deg": [5, 10, 20, 40, 90]}}}, "at most 45"),
+        ({"corruptions": {"rotation": {"angle_deg": [5, 10, 20, 40, 90]}}}, "to 45"),
         ({"corruptions": {"rotation": {"angle_deg": [1, 2, 3, 4, float("nan")]}}}, "finite"),
+        ({"corruptions": {"shot_noise": {"photons": [3, 5, 12, 25, 60]}}}, "photons falling"),
+        ({"corruptions": {"motion_blur": {"radius_px": [1, 2, 3, 4, 5]}}}, "sigma_px"),
+        ({"corruptions": {"motion_blur": {"radius_px": [3] * 5, "sigma_px": [2] * 5}}}, "another strength"),
         ({"split": "train"}, "split"),
         ({"max_samples": 0}, "max_samples"),
         ({"name": "others"}, "the file's own name"),

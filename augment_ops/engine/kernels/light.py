@@ -1,0 +1,181 @@
+"""Pixelwise light and colour of whole batches, and layers that are laid over images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from augment_ops.engine.kernels.compiled import entry, inner
+from augment_ops.engine.kernels.types import F32, F64, U8
+
+
+@inner
+def _level(value: float) -> int:
+    return np.uint8(min(max(value + np.float32(0.5), np.float32(0)), np.float32(255)))
+
+
+@entry
+def channel_means(images: U8, out: F64) -> None:
+    """Mean of every channel of images (N, M, C) into out (N, C)."""
+    many, count, channels = images.shape
+    for n in range(many):
+        source = images[n].reshape(-1)
+        for c in range(channels):
+            total = np.uint64(0)
+            for i in range(c, count * channels, channels):
+                total += np.uint64(source[i])
+            out[n, c] = np.float64(total) / count
+
+
+@entry
+def look_up(images: U8, tables: U8, out: U8) -> None:
+    """Every value through the table of its image and channel.
+
+    Args:
+        images, out: uint8 (N, M, C).
+        tables: uint8 (N, C, 256).
+    """
+    many, count, channels = images.shape
+    for n in range(many):
+        source, goal, table = images[n].reshape(-1), out[n].reshape(-1), tables[n].reshape(-1)
+        for i in range(0, count * channels, channels):
+            for c in range(channels):
+                goal[i + c] = table[np.uint32(256 * c) + np.uint32(source[i + c])]
+
+
+@entry
+def raise_value(images: U8, added: float, out: U8) -> None:
+    """Add to V of HSV, which keeps hue and saturation: every channel grows in the proportion in which the largest does.
+
+    Args:
+        images, out: uint8 (N, M, 3).
+        added: in levels.
+    """
+    factors = np.ones(256, np.float32)
+    for v in range(1, 256):
+        factors[v] = np.float32(min(v + added, 255.0) / v)
+    black = _level(np.float32(added))
+    for n in range(images.shape[0]):
+        for i in range(images.shape[1]):
+            r, g, b = images[n, i, 0], images[n, i, 1], images[n, i, 2]
+            value = max(r, g, b)
+            if value == 0:
+                out[n, i, 0], out[n, i, 1], out[n, i, 2] = black, black, black
+            else:
+                factor = factors[value]
+                out[n, i, 0] = _level(np.float32(r) * factor)
+                out[n, i, 1] = _level(np.float32(g) * factor)
+                out[n, i, 2] = _level(np.float32(b) * factor)
+
+
+@entry
+def change_saturation(images: U8, factor: float, added: float, out: U8) -> None:
+    """S of HSV times a factor and something added, within 0 … 1; hue and V stay. Grey, which has no hue, counts as red.
+
+    Args:
+        images, out: uint8 (N, M, 3).
+    """
+    zero, one, share = np.float32(0), np.float32(1), np.float32(added)
+    for n in range(images.shape[0]):
+        for i in range(images.shape[1]):
+            value = np.float32(max(images[n, i, 0], images[n, i, 1], images[n, i, 2]))
+            spread = value - np.float32(min(images[n, i, 0], images[n, i, 1], images[n, i, 2]))
+            if spread == zero:
+                grey = _level(value * (one - min(max(share, zero), one)))
+                out[n, i, 0] = np.uint8(value)
+                out[n, i, 1], out[n, i, 2] = grey, grey
+                continue
+            saturation = spread / value
+            ratio = min(max(saturation * np.float32(factor) + share, zero), one) / saturation
+            for c in range(3):
+                out[n, i, c] = _level(value - (value - np.float32(images[n, i, c])) * ratio)
+
+
+@entry
+def veil(images: U8, layer: F32, strength: float, out: U8) -> None:
+    """Fog: add a layer, and scale back so that what was the brightest value is so again.
+
+    Args:
+        images, out: uint8 (N, H, W, C).
+        layer: float32 (N, H, W) from 0 to 1.
+        strength: of the layer, as a share of the value range.
+    """
+    many, height, width, channels = images.shape
+    for n in range(many):
+        high = np.uint8(0)
+        for value in images[n].reshape(-1):
+            high = max(high, value)
+        most = np.float32(high) / np.float32(255)
+        scale = most / (most + np.float32(strength))
+        added = np.float32(255 * strength)
+        for y in range(height):
+            for x in range(width):
+                light = layer[n, y, x] * added
+                for c in range(channels):
+                    out[n, y, x, c] = _level((np.float32(images[n, y, x, c]) + light) * scale)
+
+
+@entry
+def snow_over(images: U8, flakes: U8, kept: float, out: U8) -> None:
+    """Whiten an image and lay snow over it, once as it is and once turned by 180°.
+
+    Args:
+        images, out: uint8 (N, H, W, C).
+        flakes: uint8 (N, H, W).
+        kept: share of the image as it was; the rest is max(image, 1.5 · luma + 0.5).
+    """
+    many, height, width, channels = images.shape
+    share, rest = np.float32(kept), np.float32(1 - kept)
+    for n in range(many):
+        for y in range(height):
+            for x in range(width):
+                if channels == 3:
+                    luma = np.float32(0.299) * np.float32(images[n, y, x, 0])
+                    luma += np.float32(0.587) * np.float32(images[n, y, x, 1])
+                    luma += np.float32(0.114) * np.float32(images[n, y, x, 2])
+                else:
+                    luma = np.float32(0)
+                    for c in range(channels):
+                        luma += np.float32(images[n, y, x, c]) / np.float32(channels)
+                white = luma * np.float32(1.5) + np.float32(127.5)
+                snow = np.float32(flakes[n, y, x]) + np.float32(flakes[n, height - 1 - y, width - 1 - x])
+                for c in range(channels):
+                    value = np.float32(images[n, y, x, c])
+                    out[n, y, x, c] = _level(share * value + rest * max(value, white) + snow)
+
+
+@entry
+def lay_over(images: U8, layer: F32, colour: F32, kept: float, out: U8) -> None:
+    """`kept` of an image plus a layer in a colour.
+
+    Args:
+        images, out: uint8 (N, H, W, C).
+        layer: float32 (N, H, W).
+        colour: float32 (C,) in levels.
+    """
+    many, height, width, channels = images.shape
+    share = np.float32(kept)
+    for n in range(many):
+        for y in range(height):
+            for x in range(width):
+                weight = layer[n, y, x]
+                for c in range(channels):
+                    out[n, y, x, c] = _level(share * np.float32(images[n, y, x, c]) + weight * colour[c])
+
+
+@entry
+def blend(images: U8, layer: F32, colour: F32, out: U8) -> None:
+    """Images with a colour over them, as opaque as the layer says.
+
+    Args:
+        images, out: uint8 (N, H, W, C).
+        layer: float32 (N, H, W) from 0 (the image) to 1 (the colour).
+        colour: float32 (C,) in levels.
+    """
+    many, height, width, channels = images.shape
+    for n in range(many):
+        for y in range(height):
+            for x in range(width):
+                weight = layer[n, y, x]
+                for c in range(channels):
+                    value = np.float32(images[n, y, x, c])
+                    out[n, y, x, c] = _level(value + weight * (colour[c] - value))

@@ -1,0 +1,126 @@
+"""Blurs that no separable filter gives: along a line, through frosted glass, out of focus."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from augment_ops.engine.kernels.compiled import entry, inner
+from augment_ops.engine.kernels.philox import PIXELS, block
+from augment_ops.engine.kernels.types import F32, I32, U8, U64
+
+
+@entry
+def smear(images: U8, offsets: I32, weights: F32, out: U8) -> None:
+    """Every pixel becomes a weighted sum of pixels at given offsets; the border repeats outwards.
+
+    Args:
+        images, out: uint8 (N, H, W, C); not the same.
+        offsets: int32 (N, K, 2) of dy, dx in pixels.
+        weights: float32 (K,).
+    """
+    many, height, width, channels = images.shape
+    taps = len(weights)
+    half = np.float32(0.5)
+    for n in range(many):
+        left, right = 0, 0
+        for k in range(taps):
+            left = max(left, -offsets[n, k, 1])
+            right = max(right, offsets[n, k, 1])
+        left, right = min(left, width), min(right, width)
+        padded = np.empty((height, (left + width + right) * channels), np.float32)
+        for y in range(height):
+            for x in range(left + width + right):
+                at = min(max(x - left, 0), width - 1)
+                for c in range(channels):
+                    padded[y, x * channels + c] = images[n, y, at, c]
+        total = np.empty(width * channels, np.float32)
+        for y in range(height):
+            total[:] = half
+            for k in range(taps):
+                row = min(max(y + offsets[n, k, 0], 0), height - 1)
+                first = (left + min(max(offsets[n, k, 1], -left), right)) * channels
+                source, weight = padded[row, first : first + width * channels], weights[k]
+                for i in range(width * channels):
+                    total[i] += weight * source[i]
+            flat = out[n, y].reshape(-1)
+            for i in range(width * channels):
+                flat[i] = np.uint8(min(max(total[i], np.float32(0)), np.float32(255)))
+
+
+@entry
+def shuffle(images: U8, keys: U64, reach: int, times: int) -> None:
+    """Give every pixel, from the last to the first, the colour of one at most `reach` away; in place.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        keys: uint64 (N, 2).
+
+    Source: glass blur of Hendrycks & Dietterich 2019. Its code means to exchange the two pixels; on colour images NumPy's
+    views make it copy, and that is how the published images were made.
+    """
+    many, height, width, channels = images.shape
+    span = np.uint64(2 * reach)
+    word = np.uint64(0)
+    for n in range(many):
+        drawn = 0
+        for _ in range(times):
+            for y in range(height - reach, reach, -1):
+                for x in range(width - reach, reach, -1):
+                    if drawn % 8 == 0:
+                        words = block(drawn // 8 + 1, 0, 0, PIXELS, keys[n, 0], keys[n, 1])
+                    if drawn % 2 == 0:
+                        word = words[drawn % 8 // 2]
+                    dx = np.int64(((word & np.uint64(0xFFFF)) * span) >> np.uint64(16)) - reach
+                    dy = np.int64((((word >> np.uint64(16)) & np.uint64(0xFFFF)) * span) >> np.uint64(16)) - reach
+                    word = word >> np.uint64(32)
+                    drawn += 1
+                    for c in range(channels):
+                        images[n, y, x, c] = images[n, y + dy, x + dx, c]
+
+
+@inner
+def _mirror(i: int, size: int) -> int:
+    """The place inside 0 … size - 1 that a mirror without a seam shows at i: 2 1 0 1 2."""
+    if size == 1:
+        return 0
+    period = 2 * (size - 1)
+    i = i % period
+    return i if i < size else period - i
+
+
+@entry
+def discs(images: U8, reaches: I32, scale: float, out: F32) -> None:
+    """Mean over a disc around every pixel, by sums over its rows; the border is mirrored, its own pixel once.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        reaches: int32 (2·R + 1,): how far the disc reaches to either side in each of its rows.
+        scale: one over the number of pixels of the disc.
+        out: float32 (N, H, W, C).
+    """
+    many, height, width, channels = images.shape
+    radius = len(reaches) // 2
+    wide = width + 2 * radius
+    columns = np.empty(wide, np.int64)
+    for x in range(wide):
+        columns[x] = _mirror(x - radius, width)
+    sums = np.zeros((height, (wide + 1) * channels), np.int32)
+    total = np.empty(width * channels, np.int32)
+    for n in range(many):
+        for y in range(height):
+            for c in range(channels):
+                running = np.int32(0)
+                for x in range(wide):
+                    running += np.int32(images[n, y, columns[x], c])
+                    sums[y, (x + 1) * channels + c] = running
+        for y in range(height):
+            total[:] = 0
+            for k in range(2 * radius + 1):
+                line = sums[_mirror(y + k - radius, height)]
+                low = line[(radius - reaches[k]) * channels :]
+                high = line[(radius + reaches[k] + 1) * channels :]
+                for i in range(width * channels):
+                    total[i] += high[i] - low[i]
+            flat = out[n, y].reshape(-1)
+            for i in range(width * channels):
+                flat[i] = np.float32(total[i]) * np.float32(scale)

@@ -1,0 +1,141 @@
+"""What a corruption is, and how strong it is at a severity and an image size.
+
+The published corruptions have two tables of strengths: for 32 pixels (CIFAR-10-C) and for 224 (ImageNet-C). `side` is the
+shorter side of an image:
+
+- up to 32 and at 224, the table's values;
+- between them, each value on a power law through both: geometric over the logarithm of the side (linear where one is 0);
+- above 224, the large table's values, lengths in pixels in proportion to the side.
+
+The authors' third table, for 64 pixels (Tiny-ImageNet-C), lies near what the rule gives there: docs/stress.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import KeyedStream
+
+SEVERITIES = (1, 2, 3, 4, 5)
+SMALL_PX, LARGE_PX = 32, 224
+
+Image = NDArray[np.uint8]
+Keys = NDArray[np.uint64]
+Strengths = tuple[float, ...]
+Table = tuple[Strengths, Strengths, Strengths, Strengths, Strengths]  # severity → the parameters' values
+# Images (N, H, W, C), strengths in the order of the parameters, keys (N, 2) → a new array of that shape.
+Corrupt = Callable[[Image, Strengths, Keys], Image]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One strength of a corruption, as a suite's file names it.
+
+    Attributes:
+        unit: in words, for messages and reports.
+        most, least: a strength beyond them is refused: the label could not be told any more, or nothing is defined.
+        falls: whether less is more corruption (a quality, a number of photons).
+        is_length: in pixels.
+    """
+
+    unit: str
+    most: float
+    least: float = 0.0
+    falls: bool = False
+    is_length: bool = False
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One nuisance.
+
+    Attributes:
+        parameters: name → what it is. Where there is one, its strengths rise (or fall) with severity.
+        small: strengths at 32 pixels, by severity.
+        large: those at 224.
+        smallest: the shorter side in pixels below which it is not defined.
+        needs_colour: whether it works on three channels alone.
+    """
+
+    parameters: Mapping[str, Parameter]
+    corrupt: Corrupt = field(repr=False)
+    small: Table
+    large: Table
+    smallest: int = 1
+    needs_colour: bool = False
+
+    def published(self, severity: int, side: int) -> Strengths:
+        """Strengths at a severity, 1 to 5, for images whose shorter side has `side` pixels."""
+        small, large = self.small[severity - 1], self.large[severity - 1]
+        return tuple(
+            _at(side, a, b, parameter.is_length)
+            for a, b, parameter in zip(small, large, self.parameters.values(), strict=True)
+        )
+
+    def fault(self, params: Mapping[str, Sequence[float]]) -> str:
+        """What is wrong with explicit strengths, as (expectation); empty where nothing is."""
+        if set(params) != set(self.parameters) or any(len(values) != len(SEVERITIES) for values in params.values()):
+            names = ", ".join(f"{name} ({parameter.unit})" for name, parameter in self.parameters.items())
+            return f"five strengths for each of: {names}"
+        for name, parameter in self.parameters.items():
+            values = params[name]
+            if not all(parameter.least <= value <= parameter.most for value in values):
+                return f"{name} from {parameter.least:g} to {parameter.most:g} ({parameter.unit})"
+        steps = list(zip(*(params[name] for name in self.parameters), strict=True))
+        if len(self.parameters) > 1:
+            # Published tables trade one parameter against another, so only standing still is a fault.
+            return "another strength at every severity" if any(a == b for a, b in pairwise(steps)) else ""
+        (name, parameter), *_ = self.parameters.items()
+        rising = [-v if parameter.falls else v for (v,) in steps]
+        direction = "falling" if parameter.falls else "rising"
+        return "" if all(a < b for a, b in pairwise(rising)) else f"{name} {direction} with severity ({parameter.unit})"
+
+
+def single(name: str, parameter: Parameter, corrupt: Corrupt, small: Sequence[float], large: Sequence[float]) -> Corruption:
+    """A published corruption of one parameter."""
+    return Corruption({name: parameter}, corrupt, table([(v,) for v in small]), table([(v,) for v in large]))
+
+
+def relative(
+    name: str, unit: str, most: float, corrupt: Corrupt, strengths: Sequence[float], *, least: float = 1e-3
+) -> Corruption:
+    """A corruption whose strength is relative to the image, and so one for all sizes."""
+    rows = table([(value,) for value in strengths])
+    return Corruption({name: Parameter(unit, most, least)}, corrupt, rows, rows)
+
+
+def table(rows: Sequence[Sequence[float]]) -> Table:
+    """Five rows, a severity each."""
+    return cast(Table, tuple(tuple(float(value) for value in row) for row in rows))
+
+
+def each(corrupt: Callable[[Image, float, np.random.Generator], Image]) -> Corrupt:
+    """A corruption of a batch from one of a single image (H, W, C) that takes its first strength and a stream."""
+
+    def batch(images: Image, strengths: Strengths, keys: Keys) -> Image:
+        out = np.empty_like(images)
+        stream = KeyedStream()
+        for row, (first, second) in enumerate(keys.tolist()):
+            stream.seat((first, second))
+            out[row] = corrupt(images[row], strengths[0], stream.numpy)
+        return out
+
+    return batch
+
+
+def _at(side: int, small: float, large: float, is_length: bool) -> float:
+    share = (math.log(side) - math.log(SMALL_PX)) / (math.log(LARGE_PX) - math.log(SMALL_PX))
+    if share <= 0:
+        return small
+    if share >= 1:
+        return large * side / LARGE_PX if is_length else large
+    if small <= 0 or large <= 0:
+        return small + share * (large - small)
+    return small * (large / small) ** share
