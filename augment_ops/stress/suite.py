@@ -1,8 +1,8 @@
 """A stress suite: its definition in policies/stress/, and the frozen, content-addressed images made from it.
 
-Freezing hands every cell's bytes to a `put`, a batch at a time, and keeps the digests; the digest of the manifest covers
-the definition, the samples, the labels and every byte of every cell. Models are then compared on the very same pixels,
-today and when the next challenger comes. Neither writing nor reading holds more than a batch in memory.
+Freezing hands every cell's bytes to a `put`, a batch at a time, and keeps the digests; the digest of the manifest
+covers the definition, the samples, the labels and every byte of every cell. Models are then compared on the very same
+pixels, today and when the next challenger comes. Neither writing nor reading holds more than a batch in memory.
 """
 
 from __future__ import annotations
@@ -271,8 +271,8 @@ def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int,
     """A corruption that leaves every image as it was would be passed by any model."""
     clean = cells[0].objects
     faults = [
-        Fault(f"suite {spec.name}: {cell.corruption}", f"no image of shape {shape} that severity {cell.severity} changes",
-              "another picture", "give it strengths that such images show, or leave it out of the suite")
+        Fault(f"suite {spec.name}: {cell.corruption}", f"no image of shape {shape} that its severity 5 changes",
+              "other pixels", "give it strengths that such images show, or leave it out of the suite")
         for cell in cells
         if cell.severity == SEVERITIES[-1] and cell.objects == clean
     ]  # fmt: skip

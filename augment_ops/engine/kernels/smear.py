@@ -55,8 +55,8 @@ def shuffle(images: U8, keys: U64, reach: int, times: int) -> None:
         images: uint8 (N, H, W, C).
         keys: uint64 (N, 2).
 
-    Source: glass blur of Hendrycks & Dietterich 2019. Its code means to exchange the two pixels; on colour images NumPy's
-    views make it copy, and that is how the published images were made.
+    Source: glass blur of Hendrycks & Dietterich 2019. Its code means to exchange the two pixels; on colour images
+    NumPy's views make it copy, and that is how the published images were made.
     """
     many, height, width, channels = images.shape
     span = np.uint64(2 * reach)

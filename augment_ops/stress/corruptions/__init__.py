@@ -1,10 +1,10 @@
 """The corruptions of stress suites: one physical nuisance each, at five severities, as a pure function of a key.
 
 Every draw (a sign, a direction, noise) comes from a stream keyed by (corruption, severity, sample id). A sample is
-corrupted alike whatever batch it stands in, so a suite is content-addressed.
+corrupted alike whatever batch it stands in, so a suite is content-addressed. docs/stress.md says what each of them is.
 
 Source: the form of a suite (one nuisance at a time, severities 1 to 5) follows Hendrycks & Dietterich 2019,
-arXiv:1903.12261, whose 15 corruptions and 4 for validation are here under their names. docs/stress.md says what each is.
+arXiv:1903.12261, whose 15 corruptions and 4 for validation are here under their names.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What a corruption is, and how strong it is at a severity and an image size.
 
-The published corruptions have two tables of strengths: for 32 pixels (CIFAR-10-C) and for 224 (ImageNet-C). `side` is the
-shorter side of an image:
+The published corruptions have two tables of strengths: for 32 pixels (CIFAR-10-C) and for 224 (ImageNet-C). For the
+shorter side of an image, these hold:
 
 - up to 32 and at 224, the table's values;
-- between them, each value on a power law through both: geometric over the logarithm of the side (linear where one is 0);
+- between them, each value on a power law of the side through both (linear in its logarithm where one of them is 0);
 - above 224, the large table's values, lengths in pixels in proportion to the side.
 
 The authors' third table, for 64 pixels (Tiny-ImageNet-C), lies near what the rule gives there: docs/stress.md.
@@ -98,22 +98,36 @@ class Corruption:
         return "" if all(a < b for a, b in pairwise(rising)) else f"{name} {direction} with severity ({parameter.unit})"
 
 
-def single(name: str, parameter: Parameter, corrupt: Corrupt, small: Sequence[float], large: Sequence[float]) -> Corruption:
+def single(
+    name: str, parameter: Parameter, corrupt: Corrupt, small: Sequence[float], large: Sequence[float]
+) -> Corruption:
     """A published corruption of one parameter."""
     return Corruption({name: parameter}, corrupt, table([(v,) for v in small]), table([(v,) for v in large]))
+
+
+def for_all_sizes(
+    parameters: Mapping[str, Parameter],
+    corrupt: Corrupt,
+    rows: Sequence[Sequence[float]],
+    *,
+    smallest: int = 1,
+    needs_colour: bool = False,
+) -> Corruption:
+    """A corruption whose strengths are relative to the image, and so the same for all sizes."""
+    strengths = table(rows)
+    return Corruption(parameters, corrupt, strengths, strengths, smallest, needs_colour)
 
 
 def relative(
     name: str, unit: str, most: float, corrupt: Corrupt, strengths: Sequence[float], *, least: float = 1e-3
 ) -> Corruption:
-    """A corruption whose strength is relative to the image, and so one for all sizes."""
-    rows = table([(value,) for value in strengths])
-    return Corruption({name: Parameter(unit, most, least)}, corrupt, rows, rows)
+    """One of them with one parameter."""
+    return for_all_sizes({name: Parameter(unit, most, least)}, corrupt, [(value,) for value in strengths])
 
 
 def table(rows: Sequence[Sequence[float]]) -> Table:
     """Five rows, a severity each."""
-    return cast(Table, tuple(tuple(float(value) for value in row) for row in rows))
+    return cast("Table", tuple(tuple(float(value) for value in row) for row in rows))
 
 
 def each(corrupt: Callable[[Image, float, np.random.Generator], Image]) -> Corrupt:
@@ -138,4 +152,4 @@ def _at(side: int, small: float, large: float, is_length: bool) -> float:
         return large * side / LARGE_PX if is_length else large
     if small <= 0 or large <= 0:
         return small + share * (large - small)
-    return small * (large / small) ** share
+    return small * math.exp(share * math.log(large / small))

@@ -145,11 +145,16 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         table([(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)]),
     ),
     "zoom_blur": Corruption(
-        {"to_factor": Parameter("factor below which zooms stay", 2, 1.001), "step": Parameter("between factors", 0.5, 1e-3)},
+        {
+            "to_factor": Parameter("factor below which zooms stay", 2, 1.001),
+            "step": Parameter("between factors", 0.5, 1e-3),
+        },
         _zoom_blur,
         table([(1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)]),
         table([(1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)]),
     ),
     "gaussian_blur": single("sigma_px", _SIGMA, _gaussian_blur, (0.4, 0.6, 0.7, 0.8, 1), (1, 2, 3, 4, 6)),
-    "blur": relative("sigma_share", "sigma, share of the image's shorter side", 0.15, each(_blur), (0.01, 0.02, 0.03, 0.04, 0.05)),
+    "blur": relative(
+        "sigma_share", "sigma, share of the image's shorter side", 0.15, each(_blur), (0.01, 0.02, 0.03, 0.04, 0.05)
+    ),
 }

@@ -1,6 +1,6 @@
 """What comes of digital pictures: compressed, enlarged from few pixels, bent.
 
-Source: Hendrycks & Dietterich 2019, arXiv:1903.12261, and the authors' code; elastic deformation after Simard et al. 2003.
+Source: Hendrycks & Dietterich 2019, arXiv:1903.12261, and the authors' code; elastic deformation, Simard et al. 2003.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ def _jpeg_compression(images: Image, strengths: Strengths, keys: Keys) -> Image:
     out = np.empty_like(images)
     for row, image in enumerate(images):
         if channels == 3:
-            data = cv2.imencode(".jpg", image[..., ::-1], options)[1]
-            out[row] = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+            out[row] = _through_jpeg(image[..., ::-1], cv2.IMREAD_COLOR, options)[..., ::-1]
             continue
         for c in range(channels):
-            data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., c]), options)[1]
-            out[row, ..., c] = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+            out[row, ..., c] = _through_jpeg(np.ascontiguousarray(image[..., c]), cv2.IMREAD_GRAYSCALE, options)
     return out
+
+
+def _through_jpeg(image: Image, mode: int, options: list[int]) -> Image:
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, options)[1], mode), np.uint8)
 
 
 def _pixelate(images: Image, strengths: Strengths, keys: Keys) -> Image:
@@ -74,16 +76,20 @@ def _three_points(height: int, width: int) -> NDArray[np.float32]:
 def _smooth_field(keys: Keys, index: int, size: tuple[int, int], sigma: float) -> NDArray[np.float32]:
     """Uniform noise in (-1, 1) smoothed by a Gaussian cut at 3 σ, mirrored at the border with its own pixel twice."""
     height, width = size
-    noise = np.empty((len(keys), height * width), np.float32)
-    from_quantiles(keys, index, _uniform_quantiles(), noise)
-    noise = noise.reshape(-1, height, width)
+    values = np.empty((len(keys), height * width), np.float32)
+    from_quantiles(keys, index, _uniform_quantiles(), values)
+    noise = values.reshape(-1, height, width)
     if sigma >= _WIDE_PX:
         # OpenCV's product: NumPy's starts threads, which costs more than these small matrices.
         rows, columns = _smoother(height, sigma), _smoother(width, sigma)
-        few = [cv2.gemm(rows, cv2.gemm(one, columns, 1, None, 0, flags=cv2.GEMM_2_T), 1, None, 0) for one in noise]
+        few = [_product(rows, _product(one, columns, cv2.GEMM_2_T)) for one in noise]
         return np.stack([cv2.resize(one, (width, height)) for one in few])
     taps = 2 * int(3 * sigma + 0.5) + 1
     return np.stack([cv2.GaussianBlur(one, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT) for one in noise])
+
+
+def _product(a: NDArray[np.float32], b: NDArray[np.float32], flags: int = 0) -> NDArray[np.float32]:
+    return np.asarray(cv2.gemm(a, b, 1, a, 0, flags=flags), np.float32)  # the third matrix counts 0 times
 
 
 @lru_cache(maxsize=16)

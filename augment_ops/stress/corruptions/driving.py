@@ -9,7 +9,16 @@ import numpy as np
 
 from augment_ops.engine import philox
 from augment_ops.engine.kernels.light import blend
-from augment_ops.stress.corruptions.base import LARGE_PX, Corruption, Image, Keys, Parameter, Strengths, relative, table
+from augment_ops.stress.corruptions.base import (
+    LARGE_PX,
+    Corruption,
+    Image,
+    Keys,
+    Parameter,
+    Strengths,
+    for_all_sizes,
+    relative,
+)
 from augment_ops.stress.corruptions.blur import smeared
 from augment_ops.stress.corruptions.exposure import GAMMA, by_levels
 from augment_ops.stress.corruptions.noise import SENSOR_NOISE
@@ -31,8 +40,8 @@ def _rain(images: Image, strengths: Strengths, keys: Keys) -> Image:
     angles = -math.pi / 2 + math.pi / 6 * (philox.uniforms(keys, 0, philox.PARAMETERS, 1)[:, 0] - 0.5)
     reach = max(1.0, length * side / 2)
     streaks = smeared(drops[..., None], reach, max(0.5, reach), angles)[..., 0].astype(np.float32)
-    streaks *= np.float32(0.9 / 255) / np.float32(1 / max(1.0, reach / 4))
-    layer = np.clip(streaks + np.float32(0.35 * dense), 0, 0.9)
+    # Smearing spreads a drop over its path; the eye of a camera sees each place of it about as bright.
+    layer = np.clip(streaks * np.float32(reach / 255) + np.float32(0.35 * dense), 0, 0.9)
     out = np.empty_like(images)
     blend(images, layer.astype(np.float32), tinted(_DROPS, images.shape[3]), out)
     return out
@@ -61,13 +70,13 @@ def _night(images: Image, strengths: Strengths, keys: Keys) -> Image:
 
 
 CORRUPTIONS: Mapping[str, Corruption] = {
-    "rain": Corruption(
+    "rain": for_all_sizes(
         {
             "dense_share": Parameter("density of drops and of the grey between them, 0 to 1", 1, 0.01),
             "length_share": Parameter("length of a streak, share of the image's shorter side", 0.5, 0.01),
         },
         _rain,
-        *[table([(0.15, 0.06), (0.3, 0.08), (0.45, 0.1), (0.6, 0.13), (0.8, 0.16)])] * 2,
+        [(0.15, 0.06), (0.3, 0.08), (0.45, 0.1), (0.6, 0.13), (0.8, 0.16)],
         smallest=8,
     ),
     "sun_glare": relative(

@@ -33,7 +33,7 @@ def _brightness(images: Image, strengths: Strengths, keys: Keys) -> Image:
     """Add to the value of HSV, which keeps hue and saturation; to the levels where there are not three channels."""
     added = 255 * strengths[0]
     if images.shape[3] != 3:
-        return by_levels(images, np.arange(256) + added)
+        return by_levels(images, np.arange(256.0) + added)
     out = np.empty_like(images)
     raise_value(images.reshape(len(images), -1, 3), added, out.reshape(len(images), -1, 3))
     return out

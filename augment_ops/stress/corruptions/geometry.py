@@ -52,7 +52,7 @@ def _warp(image: Image, angle_deg: float = 0.0, scale: float = 1.0, shift: tuple
     """Turned, scaled and moved about the centre of the pixel grid."""
     height, width = image.shape[:2]
     centre = ((width - 1) / 2, (height - 1) / 2)
-    matrix = cv2.getRotationMatrix2D(centre, angle_deg, scale)
+    matrix = np.asarray(cv2.getRotationMatrix2D(centre, angle_deg, scale), np.float64)
     matrix[:, 2] += np.array(shift)
     return warped(image, matrix)
 

@@ -1,7 +1,7 @@
 """Noise of single values: every value becomes a quantile, drawn by its place, of what its level may become.
 
-All of them are one compiled loop over a table (level, quantile) → level. It has 4,096 quantiles, so shares and tails are
-exact to 1/8,192: a normal number reaches 3.7 σ.
+All of them are one compiled loop over a table (level, quantile) → level. It has 4,096 quantiles, so shares and tails
+are exact to 1/8,192: a normal number reaches 3.7 σ.
 
 Source: Hendrycks & Dietterich 2019, arXiv:1903.12261, and the authors' code for parameters; the sensor's noise follows
 Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data".
@@ -16,7 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.kernels.fields import QUANTILES, noisy_levels
-from augment_ops.stress.corruptions.base import Corruption, Corrupt, Image, Keys, Parameter, Strengths, each, relative, single, table
+from augment_ops.stress.corruptions.base import (
+    Corrupt,
+    Corruption,
+    Image,
+    Keys,
+    Parameter,
+    Strengths,
+    each,
+    for_all_sizes,
+    relative,
+    single,
+)
 
 _Levels = NDArray[np.float64]
 _Become = Callable[[_Levels, _Levels, Strengths], _Levels]  # levels 0 … 1 (256, 1), quantiles (1, Q) → levels (256, Q)
@@ -108,12 +119,12 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     ),
     "noise": relative("std_share", _STD, 0.4, each(_noise), (0.04, 0.08, 0.12, 0.16, 0.20)),
     # From a good microscope camera at base gain to one at its highest: the floor alone is 1.2 to 8 grey levels.
-    "sensor_noise": Corruption(
+    "sensor_noise": for_all_sizes(
         {
             "electrons": Parameter("electrons at white", 1e6, 10, falls=True),
             "reading_share": Parameter("standard deviation of reading, share of the value range", 0.3),
         },
         SENSOR_NOISE,
-        *[table([(2000, 0.005), (800, 0.01), (400, 0.015), (200, 0.022), (100, 0.03)])] * 2,
+        [(2000, 0.005), (800, 0.01), (400, 0.015), (200, 0.022), (100, 0.03)],
     ),
 }  # fmt: skip

@@ -6,14 +6,23 @@ Strengths are relative, and chosen so that a person still reads the text at seve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
 from augment_ops.engine import philox
 from augment_ops.engine.kernels.light import blend
-from augment_ops.stress.corruptions.base import Corruption, Image, Keys, Parameter, Strengths, each, relative, table
+from augment_ops.stress.corruptions.base import (
+    Corruption,
+    Image,
+    Keys,
+    Parameter,
+    Strengths,
+    each,
+    for_all_sizes,
+    relative,
+)
 from augment_ops.stress.corruptions.geometry import border_median, warped
 
 _DISTANCE = 2.0  # of the camera from the page, in sides of it: a phone held over a letter
@@ -25,7 +34,7 @@ def _tilt(image: Image, angle_deg: float, draw: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     side, axis, lean = min(height, width), 2 * math.pi * draw.random(), math.radians(angle_deg)
     along, across = np.array([math.cos(axis), math.sin(axis)]), np.array([-math.sin(axis), math.cos(axis)])
-    # A point u of the page goes to (along·u) along + cos(lean) (across·u) across, over 1 + sin(lean) (across·u) / distance.
+    # A point u of the page goes to (along·u) along + cos(lean) (across·u) across, over 1 + sin(lean) (across·u) / d.
     plane = np.outer(along, along) + math.cos(lean) * np.outer(across, across)
     seen = np.eye(3)
     seen[:2, :2] = plane
@@ -35,17 +44,17 @@ def _tilt(image: Image, angle_deg: float, draw: np.random.Generator) -> Image:
 
 
 def _thin_strokes(image: Image, share: float, draw: np.random.Generator) -> Image:
-    return _strokes(image, share, cv2.erode, cv2.dilate)
+    return _strokes(image, share, grow=False)
 
 
 def _thick_strokes(image: Image, share: float, draw: np.random.Generator) -> Image:
-    return _strokes(image, share, cv2.dilate, cv2.erode)
+    return _strokes(image, share, grow=True)
 
 
-def _strokes(image: Image, share: float, if_bright: Callable[..., Image], if_dark: Callable[..., Image]) -> Image:
-    """Grow or shrink the ink by a share of the side, in fractions of a pixel too; ink is what differs from the border."""
+def _strokes(image: Image, share: float, *, grow: bool) -> Image:
+    """Grow or shrink the ink, in fractions of a pixel too. Ink is brighter than the border where the image is."""
     paper = np.mean(border_median(image))
-    change = if_bright if image.mean() >= paper else if_dark
+    change = cv2.dilate if grow == (image.mean() >= paper) else cv2.erode
     reach = share * min(image.shape[:2])
     whole = math.floor(reach)
     near = image if whole == 0 else change(image, _disc(whole)).reshape(image.shape)
@@ -56,12 +65,12 @@ def _strokes(image: Image, share: float, if_bright: Callable[..., Image], if_dar
 
 def _disc(radius: int) -> Image:
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius).astype(np.uint8)
+    return np.asarray(x * x + y * y <= radius * radius, np.uint8)
 
 
 def _shadow(images: Image, strengths: Strengths, keys: Keys) -> Image:
     """Everything on one side of a line, which passes near the centre, is darker."""
-    many, height, width, channels = images.shape
+    _, height, width, channels = images.shape
     drawn = philox.uniforms(keys, 0, philox.PARAMETERS, 2)
     angle = 2 * math.pi * drawn[:, 0, None, None]
     y, x = np.mgrid[:height, :width]
@@ -84,9 +93,9 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         "reach_share", "share of the image's shorter side, added to each edge of the ink", 0.1, each(_thick_strokes),
         (0.01, 0.02, 0.03, 0.04, 0.05),
     ),
-    "shadow": Corruption(
+    "shadow": for_all_sizes(
         {"dark_share": Parameter("share of the light that is missing", 0.95, 0.01)},
         _shadow,
-        *[table([(0.2,), (0.35,), (0.5,), (0.62,), (0.72,)])] * 2,
+        [(0.2,), (0.35,), (0.5,), (0.62,), (0.72,)],
     ),
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 Snow, fog and spatter are those of Hendrycks & Dietterich 2019, arXiv:1903.12261, by the authors' code. Their frost lays
 crops of six photographs over an image; this one makes the ice from a key (plasma and needles of crystals), because no
-photograph with a licence to ship came with theirs. Its levels are those of the photographs: on average 160 of 255, bluish,
-with a standard deviation of about 40 between pixels and as much between pictures.
+photograph with a licence to ship came with theirs. Its levels are those of the photographs: on average 160 of 255,
+bluish, with a standard deviation of about 40 between pixels and as much between pictures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.kernels.fields import from_quantiles, plasma
 from augment_ops.engine.kernels.light import blend, lay_over, snow_over, veil
-from augment_ops.stress.corruptions.base import LARGE_PX, Corruption, Image, Keys, Parameter, Strengths, table
+from augment_ops.stress.corruptions.base import Corruption, Image, Keys, Parameter, Strengths, table
 from augment_ops.stress.corruptions.blur import smeared
 from augment_ops.stress.corruptions.noise import normal
 
@@ -122,9 +122,9 @@ def zoomed_normals(keys: Keys, size: tuple[int, ...], zoom: float) -> Field:
     """Standard normal noise, independent for every key, of which only the middle is seen, enlarged `zoom` times."""
     height, width = size
     rows, columns = math.ceil(height / zoom), math.ceil(width / zoom)
-    field = np.empty((len(keys), rows * columns), np.float32)
-    from_quantiles(keys, 1, _normal_quantiles(), field)
-    field = field.reshape(-1, rows, columns)
+    values = np.empty((len(keys), rows * columns), np.float32)
+    from_quantiles(keys, 1, _normal_quantiles(), values)
+    field = values.reshape(-1, rows, columns)
     if zoom == 1:
         return field
     enlarged = (max(width, round(columns * zoom)), max(height, round(rows * zoom)))
@@ -143,7 +143,7 @@ def clouds(keys: Keys, size: tuple[int, ...], decay: float) -> Field:
 
 
 def tinted(colour: tuple[float, ...], channels: int) -> NDArray[np.float32]:
-    """A colour in levels (or shares of 255, where none is above 2) for so many channels: its luma unless there are three."""
+    """A colour in levels, or in shares of 255 where none is above 2; its luma unless there are three channels."""
     levels = np.array(colour) * (255 if max(colour) <= 2 else 1)
     grey = float(levels @ np.array(_LUMA))
     return np.array(levels if channels == 3 else [grey] * channels, np.float32)
@@ -185,7 +185,10 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         smallest=8,
     ),
     "fog": Corruption(
-        {"strength": Parameter("of the fog, in shares of the value range", 10, 0.01), "decay": Parameter("of the detail, a step", 10, 1)},
+        {
+            "strength": Parameter("of the fog, in shares of the value range", 10, 0.01),
+            "decay": Parameter("of the detail, a step", 10, 1),
+        },
         _fog,
         table([(0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)]),
         table([(1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)]),

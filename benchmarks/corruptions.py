@@ -1,0 +1,301 @@
+r"""Our corruptions beside imagecorruptions 1.1.2: what they cost, and whether a model fails on both alike.
+
+    python -m venv /elsewhere && /elsewhere/bin/pip install "setuptools<81" "numpy<2" "scipy<1.14" \
+        "scikit-image<0.23" imagecorruptions==1.1.2
+    python benchmarks/corruptions.py speed --reference /elsewhere/bin/python
+    python benchmarks/corruptions.py agreement --reference /elsewhere/bin/python \
+        --data path/to/fashion_mnist_images.tar.gz --photos path/to/bccd.tar.gz
+    python benchmarks/corruptions.py suite --data path/to/fashion_mnist_images.tar.gz
+
+Each writes its part of benchmarks/corruptions.json. imagecorruptions needs an environment of its own: it brings another
+OpenCV, and it does not run on numpy 2. Both sides run in one thread and take turns.
+
+speed: milliseconds an image of 224×224×3, the median over severities, ours in batches of 8.
+agreement: a convolutional net that was trained on clean Fashion-MNIST in RGB at 48×48 loses accuracy on both; as much,
+if the corruptions are the same. imagecorruptions knows ImageNet-C's strengths alone, so ours are given those. On crops
+of photographs at 224×224 the pictures are compared by how far they are from the clean ones, and by their fine detail.
+suite: seconds to make 10,000 images of 28×28 × the 25 corruptions of policies/stress/general.yaml × 5 severities.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+
+from augment_ops.stress.corruptions import COMMON, CORRUPTIONS, SEVERITIES, VALIDATION, apply
+from augment_ops.stress.suite import build, freeze, load
+
+HERE = Path(__file__).parent
+NAMES = (*COMMON, *VALIDATION)
+SIDE, TRAIN, TEST, EPOCHS = 48, 6000, 1500, 4
+# Its elastic deformation is another one than the paper's: no affine map, and these strengths.
+ITS_ELASTIC = {
+    "reach_share": [0.0625, 0.08125, 0.10625, 0.125, 0.15],
+    "sigma_share": [0.01] * 5,
+    "moved_share": [0.0] * 5,
+}
+
+
+class Reference:
+    """The other library in its own interpreter."""
+
+    def __init__(self, python: str, folder: str) -> None:
+        worker = [python, HERE / "corruptions_reference.py"]
+        self._folder = Path(folder)
+        self._process = subprocess.Popen(worker, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def corrupt(self, images: np.ndarray, name: str, severity: int, *, keep: bool) -> tuple[float, np.ndarray | None]:
+        """Seconds that it takes, and what comes out where that is to be kept."""
+        source, goal = self._folder / "images.npy", self._folder / "out.npy"
+        np.save(source, images)
+        request = {"images": str(source), "name": name, "severity": severity, "out": str(goal) if keep else None}
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        seconds = float(json.loads(self._process.stdout.readline()))
+        return seconds, np.load(goal) if keep else None
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def strengths(name: str) -> dict[str, list[float]]:
+    """ImageNet-C's strengths, which imagecorruptions applies at every size."""
+    if name == "elastic_transform":
+        return ITS_ELASTIC
+    columns = zip(*CORRUPTIONS[name].large, strict=True)
+    return dict(zip(CORRUPTIONS[name].parameters, map(list, columns), strict=True))
+
+
+def speed(reference: Reference, names: list[str]) -> dict[str, object]:
+    """Milliseconds an image, ours and theirs in turn; the best of three a severity."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 14, 14, 3), np.uint8)
+    images = np.stack([cv2.resize(one, (224, 224), interpolation=cv2.INTER_CUBIC) for one in noise])
+    ids = [str(i) for i in range(len(images))]
+    rows: dict[str, object] = {}
+    for name in names:
+        ours, theirs = [], []
+        for severity in SEVERITIES:
+            apply(name, severity, images[:1], ids[:1])
+            mine, its = [], []
+            for _ in range(3):
+                started = time.perf_counter()
+                apply(name, severity, images, ids)
+                mine.append((time.perf_counter() - started) / len(images))
+                its.append(reference.corrupt(images[:2], name, severity, keep=False)[0] / 2)
+            ours.append(1000 * min(mine))
+            theirs.append(1000 * min(its))
+        rows[name] = {"ours_ms": median(ours), "theirs_ms": median(theirs), "ratio": median(theirs) / median(ours)}
+        print(name, rows[name], flush=True)
+    return {"load_before": os.getloadavg()[0], "rows": rows}
+
+
+def agreement(
+    reference: Reference, names: list[str], data: Path, photos: Path | None, folder: Path
+) -> dict[str, object]:
+    """Accuracy lost by severity, ours and theirs, and distances from the clean pictures at 224."""
+    images, labels = fashion(data, "test", TEST)
+    images = enlarged(images)
+    ids = [str(i) for i in range(len(images))]
+    model = trained(data, folder)
+    clean = accuracy(model, images, labels)
+    crops = None if photos is None else photographs(photos)
+    rows: dict[str, object] = {}
+    for name in names:
+        ours, theirs = [], []
+        for severity in SEVERITIES:
+            ours.append(clean - accuracy(model, apply(name, severity, images, ids, params=strengths(name)), labels))
+            its = reference.corrupt(images, name, severity, keep=True)[1]
+            assert its is not None
+            theirs.append(clean - accuracy(model, its, labels))
+        row: dict[str, list[float]] = {
+            "ours": ours,
+            "theirs": theirs,
+            "gap": [a - b for a, b in zip(ours, theirs, strict=True)],
+        }
+        if crops is not None:
+            row |= distances(reference, name, crops)
+        rows[name] = row
+        print(name, json.dumps(row), flush=True)
+    return {"clean_accuracy": clean, "n": len(labels), "rows": rows}
+
+
+def distances(reference: Reference, name: str, crops: np.ndarray) -> dict[str, list[float]]:
+    """Mean absolute difference from the clean picture in grey levels, and energy of what is finer than 2 pixels."""
+    result: dict[str, list[float]] = {
+        "distance_ours": [],
+        "distance_theirs": [],
+        "detail_ours": [],
+        "detail_theirs": [],
+    }
+    for severity in SEVERITIES:
+        mine = apply(name, severity, crops, [str(i) for i in range(len(crops))], params=strengths(name))
+        its = reference.corrupt(crops, name, severity, keep=True)[1]
+        assert its is not None
+        for whose, pictures in (("ours", mine), ("theirs", its)):
+            result[f"distance_{whose}"].append(float(np.abs(pictures.astype(float) - crops).mean()))
+            detail = [float(cv2.Laplacian(p, cv2.CV_32F).std()) for p in pictures]
+            result[f"detail_{whose}"].append(float(np.mean(detail)))
+    return result
+
+
+def suite(data: Path) -> dict[str, object]:
+    """Make every cell of the general suite, then freeze it into nothing: seconds, and growth of memory."""
+    images, labels = fashion(data, "test", 10_000)
+    ids = [str(i) for i in range(len(images))]
+    spec = load(HERE.parent / "policies" / "stress" / "general.yaml")
+    for _ in build(spec, images[:1], ids[:1]):
+        pass  # compiled
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    by_name: dict[str, float] = {}
+    for name, _, _ in build(spec, images, ids):
+        now = time.perf_counter()
+        by_name[name] = by_name.get(name, 0.0) + now - started
+        started = now
+    made = sum(by_name.values())
+    started = time.perf_counter()
+    count = iter(range(10_000))
+    freeze(spec, images, ids, labels, lambda data: str(next(count)), snapshot_digest="", classes=list("0123456789"))
+    return {
+        "cells": 1 + 5 * len(spec.corruptions),
+        "images": len(images),
+        "seconds": made,
+        "seconds_by_corruption": dict(sorted(by_name.items(), key=lambda item: -item[1])),
+        "seconds_frozen": time.perf_counter() - started,
+        "suite_mib": (1 + 5 * len(spec.corruptions)) * images.nbytes / 2**20,
+        "peak_growth_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+    }
+
+
+def fashion(archive: Path, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` images of a split, classes in turn: uint8 (N, 28, 28, 1), int64 (N,)."""
+    found: dict[int, list[np.ndarray]] = {label: [] for label in range(10)}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parts = Path(member.name).parts
+            if member.isfile() and member.name.endswith(".png") and parts[-3] == split:
+                label = int(parts[-2])
+                if len(found[label]) < count // 10:
+                    data = tar.extractfile(member)
+                    assert data is not None
+                    found[label].append(cv2.imdecode(np.frombuffer(data.read(), np.uint8), cv2.IMREAD_GRAYSCALE))
+    images = np.stack([one for group in zip(*found.values(), strict=True) for one in group])
+    return images[..., None], np.tile(np.arange(10), len(images) // 10)
+
+
+def photographs(archive: Path) -> np.ndarray:
+    """Twelve crops of 224×224×3 out of the middle of photographs."""
+    crops = []
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.name.endswith(".jpg"):
+                data = tar.extractfile(member)
+                assert data is not None
+                image = cv2.imdecode(np.frombuffer(data.read(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+                crops.append(image[128:352, 208:432])
+                if len(crops) == 12:
+                    break
+    return np.ascontiguousarray(np.stack(crops))
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+    bigger = [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for one in images]
+    return np.repeat(np.stack(bigger)[..., None], 3, axis=3)
+
+
+def network():
+    from torch import nn
+
+    def step(before: int, after: int):
+        return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2))
+
+    return nn.Sequential(step(3, 16), step(16, 32), step(32, 64), nn.Flatten(), nn.Linear(64 * (SIDE // 8) ** 2, 10))
+
+
+def trained(data: Path, folder: Path):
+    """The net, trained on clean images once; kept in `folder`."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model, path = network(), folder / "model.pt"
+    if path.exists():
+        model.load_state_dict(torch.load(path, weights_only=True))
+        return model.eval()
+    images, labels = fashion(data, "train", TRAIN)
+    x, y = torch.from_numpy(enlarged(images)).permute(0, 3, 1, 2), torch.from_numpy(labels)
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(x)).split(64):
+            loss = torch.nn.functional.cross_entropy(model(x[rows].float() / 255), y[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    torch.save(model.state_dict(), path)
+    return model.eval()
+
+
+def accuracy(model, images: np.ndarray, labels: np.ndarray) -> float:
+    """In percent."""
+    import torch
+
+    with torch.no_grad():
+        x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+        guesses = torch.cat([model(part.float() / 255).argmax(1) for part in x.split(250)]).numpy()
+    return 100 * float((guesses == labels).mean())
+
+
+def keep(part: str, result: dict[str, object]) -> None:
+    """Write a part of the file; rows of it that were not measured now stay."""
+    path = HERE / "corruptions.json"
+    content = json.loads(path.read_text()) if path.exists() else {}
+    content["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    rows = content.get(part, {}).get("rows", {}) | result.get("rows", {})
+    content[part] = result | ({"rows": rows} if rows else {})
+    if part == "speed":
+        content[part]["median_ratio"] = median(row["ratio"] for row in rows.values())
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", choices=["speed", "agreement", "suite"])
+    parser.add_argument("--reference", help="a Python in which imagecorruptions can be imported")
+    parser.add_argument("--data", type=Path, help="fashion_mnist_images.tar.gz")
+    parser.add_argument("--photos", type=Path, help="bccd.tar.gz")
+    parser.add_argument("--only", nargs="*", default=NAMES, choices=NAMES)
+    parser.add_argument("--work", type=Path, help="folder for the trained model, to be used again")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if arguments.part == "suite":
+        keep("suite", suite(arguments.data))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        reference = Reference(arguments.reference, folder)
+        names = list(arguments.only)
+        if arguments.part == "speed":
+            keep("speed", speed(reference, names))
+        else:
+            place = arguments.work or Path(folder)
+            keep("agreement", agreement(reference, names, arguments.data, arguments.photos, place))
+        reference.close()
+
+
+if __name__ == "__main__":
+    main()
