@@ -152,7 +152,8 @@ def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
     """What is wrong with the suite's stored images now, long after they were evaluated; empty where nothing is."""
     for cell in suite.cells:
         try:
-            ctx.store.local(cell.object)
+            for digest in cell.objects:
+                ctx.store.local(digest)
         except StoreError as error:
             return f"{cell.corruption} at severity {cell.severity}: {error.faults[0].found}."
     return ""

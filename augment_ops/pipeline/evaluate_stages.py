@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +57,7 @@ def stress_test(ctx: Context) -> StressTest:
         models["champion"] = (champion.model_digest, _champion_predict(ctx, champion))
     report = evaluate(
         suite,
-        lambda digest: mapped(ctx, digest),
+        ctx.store.get,
         ctx.store.put,
         models,
         champion.version if champion else None,
@@ -67,12 +66,6 @@ def stress_test(ctx: Context) -> StressTest:
     )
     _log_stress(ctx, report)
     return StressTest(suite, report)
-
-
-def mapped(ctx: Context, digest: str) -> bytes:
-    """An object of the store without reading it into memory; whoever uses it verifies its sha256."""
-    with ctx.store.local(digest).open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # type: ignore[return-value]  # a buffer like bytes
 
 
 def frozen_suite(ctx: Context) -> SuiteManifest:

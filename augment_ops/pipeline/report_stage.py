@@ -18,7 +18,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import EVIDENCE, Approval, Decided, Promotion
-from augment_ops.pipeline.evaluate_stages import StressTest, mapped
+from augment_ops.pipeline.evaluate_stages import StressTest
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.pipeline.run import record_of
 from augment_ops.quality.report import QualityReport
@@ -163,17 +163,16 @@ def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     rows = {sample: row for row, sample in enumerate(suite.sample_ids)}
     cells = {(cell.corruption, cell.severity): cell for cell in suite.cells}
-    clean = suite.images(suite.cells[0], lambda digest: mapped(ctx, digest))
     pictures = []
     for corruption, severity, sample in dict.fromkeys(wanted):
-        stressed = suite.images(cells[corruption, severity], lambda digest: mapped(ctx, digest))
         row, place = rows[sample], outcomes.at("candidate", corruption, severity)
         assert place is not None  # the report and the explanation come from these outcomes
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         pictures.append(
             FailingPicture(
-                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for], clean[row],
-                stressed[row],
+                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for],
+                suite.image(suite.cells[0], row, ctx.store.get),
+                suite.image(cells[corruption, severity], row, ctx.store.get),
             )
         )  # fmt: skip
     return tuple(pictures)

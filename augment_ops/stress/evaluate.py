@@ -34,12 +34,11 @@ def evaluate(
 ) -> StressReport:
     """Measure every model on every cell.
 
-    Cells are verified and read one at a time, and images reach a model in batches: what is held is a batch, and six
-    bytes a sample, cell and model. A model whose logits are not finite is measured as such: the accuracy of that cell
-    is NaN (law 2), and the gate refuses it.
+    Images are verified and read in batches: what is held is a batch, and six bytes a sample, cell and model. A model
+    whose logits are not finite is measured as such: the accuracy of that cell is NaN (law 2), and the gate refuses it.
 
     Args:
-        get: reads an object of the store by its sha256; a memory map keeps the images of a cell on disk.
+        get: reads an object of the store by its sha256.
         put: keeps the per-sample outcomes.
         models: role → (model digest, function that gives logits). Roles of one digest are asked once.
         champion_version: registered version of the model in the role `champion`.
@@ -99,46 +98,50 @@ def _ask(
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
     for c, cell in enumerate(manifest.cells):
-        images = manifest.images(cell, get)
-        for m, role in enumerate(roles):
-            twin = digests.index(digests[m])
-            if twin < m:
-                for kept in (predicted, p_true, p_predicted):
-                    kept[m, c] = kept[twin, c]
-                continue
-            for rows in _batches(images):
-                logits = _logits(manifest, cell, role, models[role][1], images, rows)
+        for first, images in _batches(manifest, cell, get):
+            rows = slice(first, first + len(images))
+            for m, role in enumerate(roles):
+                twin = digests.index(digests[m])
+                if twin < m:
+                    for kept in (predicted, p_true, p_predicted):
+                        kept[m, c, rows] = kept[twin, c, rows]
+                    continue
+                logits = _logits(manifest, cell, role, models[role][1], images, first)
                 predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
-                if role == "candidate" and rows.start == 0 and probe.wanted(manifest, cell):
+                if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
                     probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
     return outcomes, probed
 
 
-def _batches(images: Image) -> Iterator[slice]:
-    size = max(1, min(_BATCH, _BATCH_BYTES // int(np.prod(images.shape[1:]))))
-    for start in range(0, len(images), size):
-        yield slice(start, min(start + size, len(images)))
+def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image]]:
+    """Number of the first sample, and images uint8 (n, H, W, C), as a model takes them."""
+    size = max(1, min(_BATCH, _BATCH_BYTES // int(np.prod(manifest.shape))))
+    first = 0
+    for images in manifest.batches(cell, get):
+        for start in range(0, len(images), size):
+            yield first + start, images[start : start + size]
+        first += len(images)
 
 
 def _logits(
-    manifest: SuiteManifest, cell: SuiteCell, role: Role, predict: Predict, images: Image, rows: slice
+    manifest: SuiteManifest, cell: SuiteCell, role: Role, predict: Predict, images: Image, first: int
 ) -> NDArray[np.float32]:
-    """Logits float32 (rows, K); a failure is narrowed down to the first image that causes it."""
+    """Logits float32 (n, K); a failure is narrowed down to the first image that causes it."""
     try:
-        logits = np.asarray(predict(images[rows]), np.float32)
+        logits = np.asarray(predict(images), np.float32)
     except Exception as error:  # a network may raise anything
-        if rows.stop - rows.start > 1:
-            middle = (rows.start + rows.stop) // 2
-            halves = (slice(rows.start, middle), slice(middle, rows.stop))
-            return np.concatenate([_logits(manifest, cell, role, predict, images, half) for half in halves])
+        if len(images) > 1:
+            middle = len(images) // 2
+            halves = ((images[:middle], first), (images[middle:], first + middle))
+            return np.concatenate([_logits(manifest, cell, role, predict, half, at) for half, at in halves])
         raise TrainingError(
             f"{role} model",
-            f"{type(error).__name__}: {str(error).strip()[:200]} on sample {manifest.sample_ids[rows.start]} under "
+            f"{type(error).__name__}: {str(error).strip()[:200]} on sample {manifest.sample_ids[first]} under "
             f"{cell.corruption} at severity {cell.severity}",
             "logits for every image of the suite",
             "make the network take every uint8 image of the data set's size",
         ) from error
-    count, classes = rows.stop - rows.start, len(manifest.classes)
+    count, classes = len(images), len(manifest.classes)
     if logits.shape != (count, classes):
         raise TrainingError(
             f"{role} model",

@@ -60,7 +60,7 @@ def images(probe: Probe, manifest: SuiteManifest, get: Get) -> Image:
     """The probed images, one after the other: uint8 (rows, H, W, C)."""
     cells = {(cell.corruption, cell.severity): cell for cell in manifest.cells}
     parts = [
-        np.array(manifest.images(cells[address], get)[: len(logits)])
+        next(manifest.batches(cells[address], get))[: len(logits)]
         for address, logits in zip(probe.addresses, probe.logits, strict=True)
     ]
     return np.concatenate(parts)
