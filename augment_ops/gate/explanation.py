@@ -129,7 +129,7 @@ def explain(decision: Decision, evidence: Evidence, outcomes: bytes | None) -> E
 
 def _finding(reason: Reason, report: StressReport | None, samples: Outcomes | None) -> Finding:
     label = None
-    if report is not None and reason.class_name in report.classes:
+    if report is not None and reason.class_name in report.classes and reason.rule != "invariance":  # of all classes
         label = report.classes.index(reason.class_name)
     place = None if samples is None else _place(reason, label, samples)
     seen: tuple[str, ...] = ()

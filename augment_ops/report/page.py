@@ -245,8 +245,12 @@ def _findings(inputs: ReportInputs) -> list[tuple[Finding, list[tuple[Flip, str,
     if inputs.explanation is None:
         return []
     pictures = {(p.corruption, p.severity, p.sample_id): p for p in inputs.pictures}
-    shown = []
+    worst: dict[object, Finding] = {}  # of a corruption that fails at several severities the first is the worst
     for finding in inputs.explanation.findings:
+        subject = None if finding.rule == "invariance" else finding.class_name
+        worst.setdefault((finding.rule, finding.corruption, subject, finding.group), finding)
+    shown = []
+    for finding in worst.values():
         found = [(flip, pictures.get((finding.corruption, finding.severity, flip.sample_id))) for flip in finding.flips]
         shots = [(flip, data_uri(p.clean), data_uri(p.stressed)) for flip, p in found if p is not None]
         if shots or finding.classes:

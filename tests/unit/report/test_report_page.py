@@ -410,4 +410,4 @@ def test_every_model_has_every_measure():
 
 
 def test_what_the_policy_does_not_train_on_is_named():
-    assert "what it does not: noise" in " ".join(render(inputs()).split())
+    assert "it does not: noise." in " ".join(render(inputs()).split())
