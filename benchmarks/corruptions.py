@@ -39,7 +39,7 @@ from augment_ops.stress.suite import build, freeze, load
 
 HERE = Path(__file__).parent
 NAMES = (*COMMON, *VALIDATION)
-SIDE, TRAIN, TEST, EPOCHS = 48, 6000, 1500, 4
+SIDE, TRAIN, TEST, EPOCHS = 48, 6000, 1000, 4
 # Its elastic deformation is another one than the paper's: no affine map, and these strengths.
 ITS_ELASTIC = {
     "reach_share": [0.0625, 0.08125, 0.10625, 0.125, 0.15],

@@ -91,6 +91,24 @@ def parquet(root: Path) -> str:
     return str(root / "shapes.parquet")
 
 
+def voc(root: Path) -> str:
+    """Each picture twice as large, with a box around its quarter in the middle: the quarter is the sample."""
+    place = root / "shapes"
+    for part in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (place / part).mkdir(parents=True)
+    lists: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
+        scene = np.pad(image[:5], 4)
+        Image.fromarray(scene).save(place / "JPEGImages" / f"{number:02d}.png")
+        box = "<xmin>5</xmin><ymin>5</ymin><xmax>9</xmax><ymax>9</ymax>"
+        text = f"<annotation><object><name>{label}</name><bndbox>{box}</bndbox></object></annotation>"
+        (place / "Annotations" / f"{number:02d}.xml").write_text(text)
+        lists["train" if number < 15 else "val" if number < TRAIN else "test"].append(f"{number:02d}")
+    for name, names in lists.items():
+        (place / "ImageSets" / "Main" / f"{name}.txt").write_text("\n".join(names))
+    return str(place)
+
+
 def digits(_: Path) -> str:
     return "digits"
 
@@ -98,7 +116,7 @@ def digits(_: Path) -> str:
 SHAPES: list[Callable[[Path], str]] = [folder, tar, idx, npz, csv, parquet]
 
 
-@pytest.fixture(params=[*SHAPES, digits], ids=lambda build: build.__name__)
+@pytest.fixture(params=[*SHAPES, voc, digits], ids=lambda build: build.__name__)
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.param(tmp_path))
 

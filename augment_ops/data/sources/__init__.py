@@ -16,8 +16,9 @@ def open_source(uri: str) -> Source:
     """Find out what `uri` is and open it; nothing is read yet but names.
 
     Args:
-        uri: `digits`, or a path or fsspec URI (`s3://…` where s3fs is installed) of an image folder, a tar of one, a
-            folder of IDX files, an `.npz` file, or a `.csv` or `.parquet` index.
+        uri: `digits`, or a path or fsspec URI (`s3://…` where s3fs is installed) of an image folder, a tar of one,
+            either of them with Pascal VOC's annotations, a folder of IDX files, an `.npz` file, or a `.csv` or `.parquet`
+            index.
 
     Raises:
         DataError: nothing is there, or its form is not known.
@@ -31,13 +32,17 @@ def open_source(uri: str) -> Source:
     if place.is_folder:
         from augment_ops.data.sources.folder import FolderSource
         from augment_ops.data.sources.idx import IdxSource, has_idx_files
+        from augment_ops.data.sources.voc import VocSource, has_annotations
 
-        return IdxSource(place) if has_idx_files(place) else FolderSource(place)
+        if has_idx_files(place):
+            return IdxSource(place)
+        return VocSource(place) if has_annotations(place) else FolderSource(place)
     lowered = place.path.lower()
     if lowered.endswith(_TAR):
         from augment_ops.data.sources.folder import TarSource
+        from augment_ops.data.sources.voc import VocSource, has_annotations
 
-        return TarSource(place)
+        return VocSource(place) if has_annotations(place) else TarSource(place)
     if lowered.endswith(".npz"):
         from augment_ops.data.sources.npz import NpzSource
 
