@@ -1,4 +1,4 @@
-"""A stress suite: its definition in policies/stress/, and the frozen, content-addressed images made from it.
+"""A frozen stress suite: the content-addressed images that a definition in policies/stress/ gives for a split.
 
 Freezing hands every cell's bytes to a `put`, a batch at a time, and keeps the digests; the digest of the manifest
 covers the definition, the samples, the labels and every byte of every cell. Models are then compared on the very same
@@ -10,73 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from augment_ops.content import digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
-from augment_ops.errors import DataError, Fault, PolicyError, StoreError, nearest
+from augment_ops.errors import DataError, Fault, PolicyError, StoreError
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, shape_fault
+from augment_ops.stress.corruptions import SEVERITIES, Image, apply, shape_fault
+from augment_ops.stress.definition import Params, SuiteSpec
 from augment_ops.stress.report import CLEAN
 
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
 
 _BATCH_BYTES = 16 * 2**20  # of one object; about 75 images of 224×224×3
 
-_Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-_Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
-_Params = dict[str, _Strengths]
-
 Put = Callable[[bytes], str]
 Get = Callable[[str], bytes]
-
-
-class SuiteSpec(BaseModel):
-    """policies/stress/<name>.yaml.
-
-    Attributes:
-        split: the held-out split that the suite is made from.
-        max_samples: at most so many samples, the first in keyed order of their ids.
-        max_suite_gib: bound on all cells together; large images get fewer samples.
-        corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
-    description: Annotated[str, Field(min_length=1)]
-    split: Annotated[str, Field(pattern=r"^(validation|test)$")] = "test"
-    max_samples: Annotated[int, Field(ge=1, strict=True)]
-    max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
-    corruptions: Annotated[dict[str, _Params | None], Field(min_length=1)]
-
-    @field_validator("corruptions")
-    @classmethod
-    def _strengths_that_rise(cls, value: dict[str, _Params | None]) -> dict[str, _Params | None]:
-        # A suite whose severities do not rise, or reach an unreadable strength, would say nothing about a model.
-        for name, params in value.items():
-            known = CORRUPTIONS.get(name)
-            if known is None:
-                guess = nearest(name, CORRUPTIONS)
-                raise ValueError(f"a known corruption, not {name!r}: {', '.join(CORRUPTIONS)}.{guess}")
-            fault = "" if params is None else known.fault(params)
-            if fault:
-                raise ValueError(f"{name}: {fault}")
-        return value
-
-    @property
-    def digest(self) -> str:
-        """sha256 over the content; comments and layout do not count, published strengths do."""
-        content = self.model_dump(mode="json")
-        for name, params in self.corruptions.items():
-            if params is None:
-                content["corruptions"][name] = {"small": CORRUPTIONS[name].small, "large": CORRUPTIONS[name].large}
-        return digest_of(content)
 
 
 @dataclass(frozen=True)
@@ -258,7 +210,7 @@ def freeze(
     return SuiteManifest(digest=digest_of(content), **content)
 
 
-def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, _Params | None]]:
+def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, Params | None]]:
     """Corruption, severity and explicit strengths of every cell."""
     yield CLEAN, 0, None
     for name, params in spec.corruptions.items():

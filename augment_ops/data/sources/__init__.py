@@ -17,8 +17,8 @@ def open_source(uri: str) -> Source:
 
     Args:
         uri: `digits`, or a path or fsspec URI (`s3://…` where s3fs is installed) of an image folder, a tar of one,
-            either of them with Pascal VOC's annotations, a folder of IDX files, an `.npz` file, or a `.csv` or `.parquet`
-            index.
+            either of them with Pascal VOC's annotations, a folder of IDX files, an `.npz` file, or a `.csv` or
+            `.parquet` index.
 
     Raises:
         DataError: nothing is there, or its form is not known.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from augment_ops.stress import suite
+from augment_ops.stress.definition import SuiteSpec
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 
@@ -32,7 +33,7 @@ def objects() -> Objects:
 
 
 @pytest.fixture(scope="session")
-def spec() -> suite.SuiteSpec:
+def spec() -> SuiteSpec:
     return suite.load(POLICIES / "stress" / "invariances.yaml")
 
 

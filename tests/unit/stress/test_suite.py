@@ -10,7 +10,8 @@ import yaml
 from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import DataError, PolicyError, StoreError
 from augment_ops.stress.corruptions import CORRUPTIONS, apply
-from augment_ops.stress.suite import SuiteManifest, SuiteSpec, build, freeze, load
+from augment_ops.stress.definition import SuiteSpec
+from augment_ops.stress.suite import SuiteManifest, build, freeze, load
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("left", "middle", "right")
@@ -122,7 +123,7 @@ def test_a_corruption_that_is_only_named_takes_the_published_strengths_and_the_d
     assert (cells["rotation", 2] == apply("rotation", 2, images, ["a", "b"], params=spec.corruptions["rotation"])).all()
     before = named.digest
     fog = dataclasses.replace(CORRUPTIONS["fog"], large=((9.0, 2.0), *CORRUPTIONS["fog"].large[1:]))
-    monkeypatch.setattr("augment_ops.stress.suite.CORRUPTIONS", {**CORRUPTIONS, "fog": fog})
+    monkeypatch.setattr("augment_ops.stress.definition.CORRUPTIONS", {**CORRUPTIONS, "fog": fog})
     assert named.digest != before
 
 

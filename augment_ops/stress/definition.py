@@ -1,0 +1,59 @@
+"""The definition of a stress suite, as policies/stress/ holds it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from augment_ops.content import digest_of
+from augment_ops.errors import nearest
+from augment_ops.stress.corruptions import CORRUPTIONS
+
+_Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+_Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
+Params = dict[str, _Strengths]
+
+
+class SuiteSpec(BaseModel):
+    """policies/stress/<name>.yaml.
+
+    Attributes:
+        split: the held-out split that the suite is made from.
+        max_samples: at most so many samples, the first in keyed order of their ids.
+        max_suite_gib: bound on all cells together; large images get fewer samples.
+        corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    description: Annotated[str, Field(min_length=1)]
+    split: Annotated[str, Field(pattern=r"^(validation|test)$")] = "test"
+    max_samples: Annotated[int, Field(ge=1, strict=True)]
+    max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
+    corruptions: Annotated[dict[str, Params | None], Field(min_length=1)]
+
+    @field_validator("corruptions")
+    @classmethod
+    def _strengths_that_rise(cls, value: dict[str, Params | None]) -> dict[str, Params | None]:
+        # A suite whose severities do not rise, or reach an unreadable strength, would say nothing about a model.
+        for name, params in value.items():
+            known = CORRUPTIONS.get(name)
+            if known is None:
+                guess = nearest(name, CORRUPTIONS)
+                raise ValueError(f"a known corruption, not {name!r}: {', '.join(CORRUPTIONS)}.{guess}")
+            fault = "" if params is None else known.fault(params)
+            if fault:
+                raise ValueError(f"{name}: {fault}")
+        return value
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the content; comments and layout do not count, published strengths do."""
+        content = self.model_dump(mode="json")
+        for name, params in self.corruptions.items():
+            if params is None:
+                content["corruptions"][name] = {"small": CORRUPTIONS[name].small, "large": CORRUPTIONS[name].large}
+        return digest_of(content)
