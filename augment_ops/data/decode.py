@@ -19,7 +19,7 @@ _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
 
 @dataclass(frozen=True)
 class Defect:
-    """Why a sample has no pixels; begins with `unreadable:` or `truncated:`."""
+    """Why a sample has no pixels; begins with `unreadable:`, `truncated:` or `shape:` (of a size that is no image)."""
 
     text: str
 

@@ -183,7 +183,7 @@ def _square(image: Pixels, corners: tuple[int, int, int, int]) -> Pixels | Defec
     x0, x1 = (min(max(x, 0), width) for x in corners[::2])
     y0, y1 = (min(max(y, 0), height) for y in corners[1::2])
     if x1 - x0 < 2 or y1 - y0 < 2:
-        return Defect("unreadable: a box without area")
+        return Defect("shape: a box without area")
     side = min(max(x1 - x0, y1 - y0), height, width)
     left = min(max((x0 + x1 - side) // 2, 0), width - side)
     top = min(max((y0 + y1 - side) // 2, 0), height - side)

@@ -78,7 +78,7 @@ def test_one_bad_box_or_image_is_a_defect_of_its_samples(tmp_path):
     (place / "JPEGImages" / "a.png").write_bytes(b"no image")
     (place / "JPEGImages" / "b.png").unlink()
     texts = {s.id: s.data.text for s in open_source(str(place)).samples() if isinstance(s.data, Defect)}
-    assert texts["c/000"] == texts["c/001"] == "unreadable: a box without area"
+    assert texts["c/000"] == texts["c/001"] == "shape: a box without area"
     assert texts["b/000"] == "unreadable: no such image"
     assert texts["a/000"].startswith("unreadable")
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,25 @@ def test_no_more_than_a_batch_is_held_and_batches_change_nothing(spec, stripes, 
         assert len(b.objects) == 9
         assert [len(batch) for batch in parts.batches(b, objects.get)] == [7] * 8 + [4]
         assert (whole.images(a, objects.get) == parts.images(b, objects.get)).all()
+
+
+def test_memory_is_bounded_by_a_batch_and_not_by_a_cell_or_the_suite(spec, tmp_path, monkeypatch):
+    suite = smaller(spec, corruptions={"rotation": None, "fog": None, "motion_blur": None})
+    stored = np.memmap(tmp_path / "images", np.uint8, "w+", shape=(600, 64, 64, 1))
+    stored[:] = np.random.default_rng(0).integers(0, 256, stored.shape, np.uint8)
+    names = [f"m{i}" for i in range(600)]
+    monkeypatch.setattr("augment_ops.stress.suite._BATCH_BYTES", 16 * 64 * 64)
+    for _ in build(suite, stored[:1], names[:1]):
+        pass  # compiled
+    tracemalloc.start()
+    manifest = freeze(
+        suite, stored, names, np.zeros(600, np.int64), lambda data: hashlib.sha256(data).hexdigest(),
+        snapshot_digest=SNAPSHOT, classes=("one",),
+    )  # fmt: skip
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(manifest.cells[0].objects) == 38
+    assert peak < stored.nbytes / 2, f"{peak:,} bytes for batches of 65,536 and cells of {stored.nbytes:,}"
 
 
 def test_images_that_a_suite_is_not_made_for_are_refused_and_every_reason_is_given(stripes, objects):
