@@ -15,6 +15,7 @@ agreement: a convolutional net that was trained on clean Fashion-MNIST in RGB at
 if the corruptions are the same. imagecorruptions knows ImageNet-C's strengths alone, so ours are given those. On crops
 of photographs at 224×224 the pictures are compared by how far they are from the clean ones, and by their fine detail.
 suite: seconds to make 10,000 images of 28×28 × the 25 corruptions of policies/stress/general.yaml × 5 severities.
+tables: prints the tables of docs/stress.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,12 +84,11 @@ def strengths(name: str) -> dict[str, list[float]]:
     return dict(zip(CORRUPTIONS[name].parameters, map(list, columns), strict=True))
 
 
-def speed(reference: Reference, names: list[str]) -> dict[str, object]:
+def speed(reference: Reference, names: list[str]) -> None:
     """Milliseconds an image, ours and theirs in turn; the best of three a severity."""
     noise = np.random.default_rng(0).integers(0, 256, (8, 14, 14, 3), np.uint8)
     images = np.stack([cv2.resize(one, (224, 224), interpolation=cv2.INTER_CUBIC) for one in noise])
     ids = [str(i) for i in range(len(images))]
-    rows: dict[str, object] = {}
     for name in names:
         ours, theirs = [], []
         for severity in SEVERITIES:
@@ -100,22 +101,18 @@ def speed(reference: Reference, names: list[str]) -> dict[str, object]:
                 its.append(reference.corrupt(images[:2], name, severity, keep=False)[0] / 2)
             ours.append(1000 * min(mine))
             theirs.append(1000 * min(its))
-        rows[name] = {"ours_ms": median(ours), "theirs_ms": median(theirs), "ratio": median(theirs) / median(ours)}
-        print(name, rows[name], flush=True)
-    return {"load_before": os.getloadavg()[0], "rows": rows}
+        row = {"ours_ms": median(ours), "theirs_ms": median(theirs), "ratio": median(theirs) / median(ours)}
+        keep("speed", {"rows": {name: row}})
 
 
-def agreement(
-    reference: Reference, names: list[str], data: Path, photos: Path | None, folder: Path
-) -> dict[str, object]:
+def agreement(reference: Reference, names: list[str], data: Path, photos: Path, folder: Path) -> None:
     """Accuracy lost by severity, ours and theirs, and distances from the clean pictures at 224."""
     images, labels = fashion(data, "test", TEST)
     images = enlarged(images)
     ids = [str(i) for i in range(len(images))]
     model = trained(data, folder)
     clean = accuracy(model, images, labels)
-    crops = None if photos is None else photographs(photos)
-    rows: dict[str, object] = {}
+    crops = photographs(photos)
     for name in names:
         ours, theirs = [], []
         for severity in SEVERITIES:
@@ -123,16 +120,9 @@ def agreement(
             its = reference.corrupt(images, name, severity, keep=True)[1]
             assert its is not None
             theirs.append(clean - accuracy(model, its, labels))
-        row: dict[str, list[float]] = {
-            "ours": ours,
-            "theirs": theirs,
-            "gap": [a - b for a, b in zip(ours, theirs, strict=True)],
-        }
-        if crops is not None:
-            row |= distances(reference, name, crops)
-        rows[name] = row
-        print(name, json.dumps(row), flush=True)
-    return {"clean_accuracy": clean, "n": len(labels), "rows": rows}
+        row = {"ours": ours, "theirs": theirs, "gap": [a - b for a, b in zip(ours, theirs, strict=True)]}
+        row |= distances(reference, name, crops)
+        keep("agreement", {"clean_accuracy": clean, "n": len(labels), "rows": {name: row}})
 
 
 def distances(reference: Reference, name: str, crops: np.ndarray) -> dict[str, list[float]]:
@@ -261,21 +251,43 @@ def accuracy(model, images: np.ndarray, labels: np.ndarray) -> float:
     return 100 * float((guesses == labels).mean())
 
 
-def keep(part: str, result: dict[str, object]) -> None:
-    """Write a part of the file; rows of it that were not measured now stay."""
+def keep(part: str, result: dict[str, Any]) -> None:
+    """Write a part of the file and print it; rows of it that were not measured now stay."""
     path = HERE / "corruptions.json"
     content = json.loads(path.read_text()) if path.exists() else {}
     content["machine"] = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     rows = content.get(part, {}).get("rows", {}) | result.get("rows", {})
-    content[part] = result | ({"rows": rows} if rows else {})
+    content[part] = result | ({"rows": {name: rows[name] for name in NAMES if name in rows}} if rows else {})
     if part == "speed":
+        content[part]["load"] = os.getloadavg()[0]
         content[part]["median_ratio"] = median(row["ratio"] for row in rows.values())
+    content = json.loads(json.dumps(content), parse_float=lambda text: round(float(text), 3))
     path.write_text(json.dumps(content, indent=1) + "\n")
+    print(json.dumps(result), flush=True)
+
+
+def tables() -> str:
+    """The tables of docs/stress.md, in Markdown, from what was measured."""
+    content = json.loads((HERE / "corruptions.json").read_text())
+    lines = [
+        "| corruption | points lost, ours | theirs | largest gap | distance at 224 px | theirs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in content["agreement"]["rows"].items():
+        gap = max(row["gap"], key=abs)
+        ours, theirs = (" ".join(f"{value:.0f}" for value in row[side]) for side in ("ours", "theirs"))
+        mine, its = (" ".join(f"{value:.0f}" for value in row[f"distance_{side}"]) for side in ("ours", "theirs"))
+        lines.append(f"| `{name}` | {ours} | {theirs} | {gap:+.1f} | {mine} | {its} |")
+    lines += ["", "| corruption | ours, ms | imagecorruptions, ms | ratio |", "|---|---|---|---|"]
+    for name, row in content["speed"]["rows"].items():
+        lines.append(f"| `{name}` | {row['ours_ms']:.2f} | {row['theirs_ms']:.1f} | {row['ratio']:.1f} |")
+    lines.append(f"| median | | | **{content['speed']['median_ratio']:.1f}** |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=["speed", "agreement", "suite"])
+    parser.add_argument("part", choices=["speed", "agreement", "suite", "tables"])
     parser.add_argument("--reference", help="a Python in which imagecorruptions can be imported")
     parser.add_argument("--data", type=Path, help="fashion_mnist_images.tar.gz")
     parser.add_argument("--photos", type=Path, help="bccd.tar.gz")
@@ -283,6 +295,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder for the trained model, to be used again")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    if arguments.part == "tables":
+        print(tables())
+        return
     if arguments.part == "suite":
         keep("suite", suite(arguments.data))
         return
@@ -290,10 +305,10 @@ def main() -> None:
         reference = Reference(arguments.reference, folder)
         names = list(arguments.only)
         if arguments.part == "speed":
-            keep("speed", speed(reference, names))
+            speed(reference, names)
         else:
             place = arguments.work or Path(folder)
-            keep("agreement", agreement(reference, names, arguments.data, arguments.photos, place))
+            agreement(reference, names, arguments.data, arguments.photos, place)
         reference.close()
 
 

@@ -75,8 +75,9 @@ def warped(image: Image, matrix: NDArray[np.float64]) -> Image:
 def border_median(image: Image) -> tuple[int, ...]:
     """The median of the outermost pixels, by channel."""
     # Black would draw an edge into a picture on white paper, and a mirror would draw strokes that nobody wrote.
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    return tuple(int(level) for level in np.median(border, axis=0))
+    border = np.sort(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]), axis=0)
+    lower, upper = border[(len(border) - 1) // 2], border[len(border) // 2]  # NumPy's median takes ten times as long
+    return tuple((int(a) + int(b)) // 2 for a, b in zip(lower, upper, strict=True))
 
 
 def sign(draw: np.random.Generator) -> float:
