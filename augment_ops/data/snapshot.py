@@ -47,6 +47,7 @@ COLUMNS = (
 # What a sample is. Where its file lay, and its row in the pixel file, are not part of that.
 _IDENTITY = ("sample_id", "label", "class_name", "split", "subject", "time", "pixel_sha256", "defect")
 _LAYOUT = frozenset(COLUMNS) - frozenset(_IDENTITY)
+_MOST_GROUPS = 20  # of a column that slices are made by
 _ROWS_PER_HASH = 10_000  # bounds the memory of hashing; part of the digest's definition
 
 
@@ -182,6 +183,25 @@ class Snapshot:
             index=usable,
         )
 
+    def group_columns(self, ids: Sequence[str]) -> dict[str, list[str | None]]:
+        """The source's own columns that form groups → the group of each sample, None where it has none.
+
+        Text, whole numbers and truth values of 2 to 20 different values: a site, a device, a group of subjects. More
+        are names rather than groups, and too few samples each.
+
+        Args:
+            ids: of samples of this snapshot, in the order of the answer.
+        """
+        index = self.index.set_index("sample_id").loc[list(ids)]
+        found: dict[str, list[str | None]] = {}
+        for name in index.columns:
+            if name in COLUMNS or index[name].dtype.kind == "f":
+                continue
+            values = [_group(value) for value in index[name]]
+            if 2 <= len({value for value in values if value is not None}) <= _MOST_GROUPS:
+                found[str(name)] = values
+        return found
+
 
 def document_name(digest: str) -> str:
     """Name of the document that holds the manifest of that snapshot."""
@@ -242,6 +262,12 @@ def _frame(table: pa.Table, columns: Mapping[str, list[object]]) -> pd.DataFrame
         name: pd.Series(columns[name], dtype=object) if name in text else numbers[name] for name in table.column_names
     }
     return pd.DataFrame(data)
+
+
+def _group(value: object) -> str | None:
+    import pandas as pd
+
+    return None if value is None or pd.isna(value) else str(value)
 
 
 def _line(value: object) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from augment_ops.content import digest_of
-from augment_ops.gate import judge_run, judge_stress
+from augment_ops.gate import judge_groups, judge_rivals, judge_run, judge_stress
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
@@ -17,6 +17,10 @@ from augment_ops.gate.rules import GateRules
 
 # Worst first; a report shows reasons in this order. What was not judged comes before what passed.
 _RANK: dict[Outcome, int] = {"error": 0, "fail": 1, "investigate": 2, "warn": 3, "not-set": 4, "pass": 5}
+# The rules that a gate may leave out: each says something, if only that it is not set.
+_SECTIONS = (
+    "champion", "control", "unseen", "groups", "calibration", "leakage", "approvals", "data_wait", "budget", "drift",
+)  # fmt: skip
 _PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
     ("error", "ERROR"),
     ("fail", "FAIL"),
@@ -24,14 +28,16 @@ _PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
 )
 
 
-def decide(rules: GateRules, evidence: Evidence | None) -> Decision:
+def decide(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None) -> Decision:
     """Judge a candidate.
 
     Args:
         rules: the gate.
         evidence: all that may be looked at; None, and parts that are None, never pass.
+        outcomes: the object that the stress report names, from which its numbers are computed again.
     """
-    reasons = _rules_faults(rules) or _reasons(rules, evidence)
+    key = digest_of(evidence)
+    reasons = _rules_faults(rules) or _reasons(rules, evidence, outcomes, key)
     reasons.sort(key=lambda reason: _RANK[reason.outcome])
     verdict = _verdict(reasons)
     gate = f"{getattr(rules, 'name', '(unnamed)')} {getattr(rules, 'version', '(no version)')}"
@@ -39,23 +45,28 @@ def decide(rules: GateRules, evidence: Evidence | None) -> Decision:
         verdict=verdict,
         gate=gate,
         rules_digest=rules.digest,
-        evidence_digest=digest_of(evidence),
+        evidence_digest=key,
         reasons=tuple(reasons),
         summary=summarize(verdict, gate, reasons),
     )
 
 
-def _reasons(rules: GateRules, evidence: Evidence | None) -> list[Reason]:
+def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None, key: str) -> list[Reason]:
     if evidence is None:
         return [Reason("evidence", "error", "There is no evidence at all; run the stages before decide.")]
-    reasons, cells = examine(rules, evidence)
+    reasons, cells = examine(rules, evidence, outcomes, key)
     if cells is not None:
         reasons += judge_stress.invariance(rules, cells)
         reasons += _unjudged_severities(rules, cells)
         reasons += judge_stress.class_recall(rules, cells)
-        reasons += judge_stress.champion(rules, evidence, cells)
-        reasons += judge_stress.control(rules, evidence, cells)
+        reasons += judge_rivals.champion(rules, evidence, cells)
+        reasons += judge_rivals.control(rules, evidence, cells)
+        reasons += judge_rivals.unseen(rules, evidence, cells)
+        reasons += judge_groups.groups(rules, evidence, cells)
+        reasons += judge_groups.calibration(rules, cells)
     reasons += judge_run.quality(evidence)
+    reasons += judge_run.leakage(rules, evidence)
+    reasons += judge_run.approvals(rules, evidence)
     reasons += judge_run.data_wait(rules, evidence)
     reasons += judge_run.budget(rules, evidence)
     reasons += judge_run.drift(rules, evidence)
@@ -88,8 +99,10 @@ def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Rea
     made = {(r.rule, r.corruption, r.severity) for r in reasons if r.outcome in {"pass", "warn"}}
     corruptions = cells.corruptions if cells is not None else rules.invariance.corruptions
     demanded = {("invariance", name, severity) for name in corruptions for severity in rules.invariance.severities}
-    rules_made = {rule for rule, _, _ in made}
-    unmet = sorted(demanded - made) + sorted({"class_recall", "data_quality", "augmented_quality"} - rules_made)
+    said = {reason.rule for reason in reasons}
+    judged = {rule for rule, _, _ in made}
+    unmet = sorted(demanded - made) + sorted({"class_recall", "data_quality", "augmented_quality"} - judged)
+    unmet += sorted({*_SECTIONS} - said)
     if demanded and not unmet:
         return []
     return [Reason("evidence", "error", f"{len(unmet)} demanded judgements were not made: {unmet!r:.120}.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from augment_ops.stress.report import StressReport
+from augment_ops.stress.report import Role, StressReport
 
 Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
 Outcome = Literal["pass", "warn", "fail", "investigate", "error", "not-set"]
@@ -21,13 +21,19 @@ class Evidence:
         candidate_policy_digest: the policy that the candidate was trained with, as training reported it.
         trained_on: digest of the snapshot that each model was trained on, by role.
         data_quality, augmented_quality: status of the two quality reports (`ok`, `warn`, `fail`) or None.
+        leakage: what the quality reports measured as leakage between splits, by name of the check.
         stress: the stress report.
+        suite_fault: what is wrong with the stored images of the suite when the gate decides; empty where nothing is.
+        seen: corruption → transforms of the policy that train on it, derived again from the policy that was resolved.
         champion_version: registered version of the champion when the run decided, None where there is none.
         data_wait_share: of the candidate's training, 0 to 1.
         augment_p95_ms: measured p95 per sample of the policy at its budget's size.
         budget_p95_ms: the policy's own budget.
         drift_status: `ok`, `warn`, `drift`, `insufficient`, or `no-window`.
+        environment: where the model is meant for.
+        approval: who lets it through after the gate: `auto`, or the role that a person must hold.
         documents: digest of every document the evidence was read from, by stage.
+        software: what computed the decision, where it counts for its last digit.
     """
 
     snapshot_digest: str
@@ -39,13 +45,19 @@ class Evidence:
     trained_on: dict[str, str]
     data_quality: str | None
     augmented_quality: str | None
+    leakage: dict[str, float]
     stress: StressReport | None
+    suite_fault: str
+    seen: dict[str, tuple[str, ...]]
     champion_version: str | None
     data_wait_share: float | None
     augment_p95_ms: float | None
     budget_p95_ms: float | None
     drift_status: str | None
+    environment: str | None
+    approval: str | None
     documents: dict[str, str]
+    software: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,11 @@ class Reason:
         measured, threshold: compared numbers; NaN or None where there is none.
         n: samples behind `measured`.
         message: one sentence that names corruption, severity and class where they apply.
+        low, high: interval of `measured` at the confidence of the rules.
+        p: of the test that decides: that `measured` is beyond the threshold where the rule asks for proof of harm
+            (after Holm's correction), that it is within where it asks for proof of safety.
+        against: the model that it is compared with.
+        group: `column=group` of the metadata.
     """
 
     rule: str
@@ -68,6 +85,11 @@ class Reason:
     measured: float | None = None
     threshold: float | None = None
     n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    against: Role | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from augment_ops.gate.decision import Evidence, Reason
+from augment_ops.gate.recompute import recompute
 from augment_ops.gate.rules import GateRules
+from augment_ops.gate.samples import Samples
 from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 
 Address = tuple[Role, str, int]  # role, corruption, severity
@@ -30,12 +32,16 @@ class Cells:
         by_address: every cell without a fault, one an address.
         corruptions: required by the rules or present in the report, in that order.
         severities: that are judged.
+        unseen: those of the corruptions that the policy does not train on.
+        samples: what the cells follow from.
     """
 
     by_address: dict[Address, Cell]
     classes: tuple[str, ...]
     corruptions: tuple[str, ...]
     severities: tuple[int, ...]
+    unseen: tuple[str, ...]
+    samples: Samples
 
     def clean(self, role: Role) -> Cell | None:
         """The cell of the untouched images, or None."""
@@ -52,15 +58,22 @@ class Cells:
         return self.clean(role) is not None and 0 < wanted == len(self.stressed(role))
 
 
-def examine(rules: GateRules, evidence: Evidence) -> tuple[list[Reason], Cells | None]:
-    """Faults of the evidence, and the cells left to judge (None without a stress report)."""
+def examine(
+    rules: GateRules, evidence: Evidence, outcomes: bytes | None, key: str
+) -> tuple[list[Reason], Cells | None]:
+    """Faults of the evidence, and the cells left to judge (None without a stress report, or what it follows from).
+
+    Args:
+        key: digest of the evidence.
+    """
     reasons = [*_identity_faults(evidence), *_training_faults(evidence)]
     report = evidence.stress
     if report is None:
         return [*reasons, _error("evidence", "The stress report is missing; run stress_test first.")], None
     reasons += _report_faults(rules, evidence, report)
-    cells, faults = _sound_cells(rules, report)
-    return reasons + faults, cells
+    samples, altered, faults = recompute(rules, report, outcomes, key)
+    cells, cell_faults = _sound_cells(rules, report, samples, altered)
+    return reasons + faults + cell_faults, cells
 
 
 def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
@@ -70,6 +83,8 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
             yield _error("evidence", f"{name} is {_shown(value)}, not a sha256: what was judged cannot be named.")
     if evidence.control_digest is not None and not _is_digest(evidence.control_digest):
         yield _error("evidence", f"control_digest is {_shown(evidence.control_digest)}, not a sha256.")
+    if evidence.suite_fault:
+        yield _error("evidence", f"The stored images of the stress suite are not those frozen: {evidence.suite_fault}")
     if not evidence.documents:
         yield _error("evidence", "The evidence names no document that it was read from.")
     for stage, digest in evidence.documents.items():
@@ -124,12 +139,19 @@ def _report_faults(rules: GateRules, evidence: Evidence, report: StressReport) -
     for role, digest in report.models.items():
         if not _is_digest(digest):
             yield _error("evidence", f"The stress report has a model {_shown(role)} with digest {_shown(digest)}.")
+    resolved = {name: evidence.seen.get(name, ()) for name in report.corruptions}
+    odd = sorted(name for name in {*resolved, *report.seen} if resolved.get(name) != report.seen.get(name))
+    if odd:
+        message = f"The stress report says otherwise than the policy which of {odd!r:.100} the policy trains on."
+        yield _error("evidence", message)
     if len(report.classes) < 2 or len(set(report.classes)) != len(report.classes):
         message = f"The stress report has the classes {report.classes!r:.100}; two distinct ones are the least."
         yield _error("evidence", message)
 
 
-def _sound_cells(rules: GateRules, report: StressReport) -> tuple[Cells, list[Reason]]:
+def _sound_cells(
+    rules: GateRules, report: StressReport, samples: Samples | None, altered: dict[tuple[str, str, int], str]
+) -> tuple[Cells | None, list[Reason]]:
     """Cells without a fault; a reason for each group of faulty or missing ones."""
     times = Counter((c.role, c.corruption, c.severity) for c in report.cells)
     # Every cell shows the same samples: the candidate's clean cell says how many, by class.
@@ -139,16 +161,19 @@ def _sound_cells(rules: GateRules, report: StressReport) -> tuple[Cells, list[Re
     for cell in report.cells:
         address: Address = (cell.role, cell.corruption, cell.severity)
         fault = "more than one cell" if times[address] > 1 else _cell_fault(cell, report, reference)
+        fault = fault or altered.get(address)
         if fault is None:
             sound[address] = cell
         else:
             faults.setdefault((cell.role, cell.corruption, fault), []).append(cell.severity)
     names = dict.fromkeys((*rules.invariance.corruptions, *report.corruptions))
-    cells = Cells(sound, report.classes, tuple(names), tuple(sorted(rules.invariance.severities)))
+    severities = tuple(sorted(rules.invariance.severities))
     for role in dict.fromkeys(("candidate", *report.models)):
-        for name, severity in ((CLEAN, 0), *((n, s) for n in cells.corruptions for s in cells.severities)):
+        for name, severity in ((CLEAN, 0), *((n, s) for n in names for s in severities)):
             if not times[role, name, severity]:
                 faults.setdefault((role, name, "no cell"), []).append(severity)
+    unseen = tuple(name for name in names if not report.seen.get(name))
+    cells = None if samples is None else Cells(sound, report.classes, tuple(names), severities, unseen, samples)
     return cells, [_group(role, name, fault, at) for (role, name, fault), at in faults.items()]
 
 

@@ -1,12 +1,13 @@
-"""The rules that read the rest of the run: quality reports, training's waiting, the policy's cost, drift."""
+"""The rules that read the rest of the run: quality, leakage, approval, training's waiting, the policy's cost, drift."""
 
 from __future__ import annotations
 
 import math
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
-from augment_ops.gate.judge_stress import TOLERANCE, share
 from augment_ops.gate.rules import GateRules
+from augment_ops.gate.statistics import TOLERANCE
+from augment_ops.gate.words import share
 
 _QUALITY: dict[str, Outcome] = {"ok": "pass", "warn": "warn", "fail": "fail"}
 
@@ -26,6 +27,38 @@ def _quality(rule: str, subject: str, stage: str, status: str | None) -> Reason:
         return Reason(rule, "error", f"The quality report of the {subject} is {found}; run {stage} again.")
     verb = {"pass": "is in order", "warn": "has warnings", "fail": "has failed"}[outcome]
     return Reason(rule, outcome, f"The quality report of the {subject} {verb} ({stage}).")
+
+
+def leakage(rules: GateRules, evidence: Evidence) -> list[Reason]:
+    """Held-out samples, or their subjects, that training has seen."""
+    rule, found = rules.leakage, evidence.leakage
+    if rule is None:
+        return [Reason("leakage", "not-set", "No rule is set: leakage between splits is left to the quality reports.")]
+    if not found:
+        return [Reason("leakage", "error", "No quality report has measured leakage; run check_data again.")]
+    odd = [name for name, value in found.items() if not (math.isfinite(value) and value >= 0)]
+    if odd:
+        return [Reason("leakage", "error", f"{odd[0]} is {found[odd[0]]!r:.40}; a share or a count is needed.")]
+    name, worst = max(found.items(), key=lambda item: item[1])
+    outcome: Outcome = "fail" if worst > rule.max_measured + TOLERANCE else "pass"
+    message = f"Most leakage between splits is found by {name}: {worst:.4g} (at most {rule.max_measured:.4g})."
+    return [Reason("leakage", outcome, message, measured=worst, threshold=rule.max_measured)]
+
+
+def approvals(rules: GateRules, evidence: Evidence) -> list[Reason]:
+    """A model for some environments needs a person behind the gate."""
+    rule, environment, approval = rules.approvals, evidence.environment, evidence.approval
+    if rule is None:
+        return [Reason("approvals", "not-set", "No rule is set: who must approve is left to the environment's policy.")]
+    if not environment or not approval:
+        message = f"The run is for environment {_shown(environment)} with approval {_shown(approval)}; both are needed."
+        return [Reason("approvals", "error", message)]
+    asked = f"approval {approval} for {environment}"
+    if environment not in rule.environments:
+        return [Reason("approvals", "pass", f"{asked}: the gate asks for no person there.")]
+    if approval not in rule.roles:
+        return [Reason("approvals", "fail", f"{asked}: the gate asks for a person who is {' or '.join(rule.roles)}.")]
+    return [Reason("approvals", "pass", f"{asked}: a person will be asked.")]
 
 
 def data_wait(rules: GateRules, evidence: Evidence) -> list[Reason]:
@@ -84,5 +117,5 @@ def _against(value: float, warn_at: float, block_at: float | None) -> tuple[Outc
     return "pass", warn_at
 
 
-def _shown(value: float | None) -> str:
+def _shown(value: object) -> str:
     return "missing" if value is None else f"{value!r:.40}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from augment_ops.content import canonical_json, digest_of
-from augment_ops.errors import GovernanceError
+from augment_ops.errors import GovernanceError, StoreError
 from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.explanation import Explanation, explain
 from augment_ops.governance.approvals import Approvals
 from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.context import Context
@@ -14,12 +16,19 @@ from augment_ops.pipeline.evaluate_stages import StressTest, frozen_suite, rival
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.quality.report import QualityReport
+from augment_ops.stress.seen import seen_by
+from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 from monitoring.drift_check import DriftReport
 
 EVIDENCE = (
     "check_data", "resolve_policy", "augment", "check_augmented", "train_candidate", "train_control", "stress_test",
     "check_drift",
+)  # fmt: skip
+
+# What the quality reports measure of training on what is held out.
+LEAKAGE = (
+    "exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage",
 )  # fmt: skip
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -30,11 +39,13 @@ class Decided:
     """The gate's decision and the model it is about.
 
     Attributes:
+        explanation: what lies behind the reasons that did not pass.
         version: registered version of the candidate; None where the gate refused it.
         champion_version: the champion it was compared with; None where there was none.
     """
 
     decision: Decision
+    explanation: Explanation
     version: str | None
     champion_version: str | None
 
@@ -74,54 +85,80 @@ def decide(ctx: Context) -> Decided:
     """Let the gate judge all evidence; register the candidate as challenger where it passes."""
     from augment_ops.gate.decide import decide as judge
     from augment_ops.gate.rules import load
+    from augment_ops.pipeline.replay import outcomes_of
 
     rules = load(ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml")
     champion = rival(ctx)
     evidence = _evidence(ctx, champion.version if champion else None)
-    decision = judge(rules, evidence)
+    outcomes = outcomes_of(ctx.store, evidence)
+    decision = judge(rules, evidence, outcomes)
     ctx.say(f"{decision.verdict}: {decision.summary}")
-    ctx.tracker.log_bytes(ctx.parent, canonical_json(evidence), "gate/evidence.json")
-    ctx.tracker.log_bytes(ctx.parent, canonical_json(decision), "gate/decision.json")
+    # By these digests, which the ledger names, anybody can judge again: augment-ops gate --replay.
+    documents = {"rules": rules.model_dump(mode="json"), "evidence": evidence, "decision": decision}
+    for name, document in documents.items():
+        ctx.store.put(canonical_json(document))
+        ctx.tracker.log_bytes(ctx.parent, canonical_json(document), f"gate/{name}.json")
+    explanation = explain(decision, evidence, outcomes)
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(explanation), "gate/explanation.json")
     ctx.tag({"augment_ops.verdict": decision.verdict})
-    version = None
+    registered = None
     candidate = ctx.output("train_candidate", TrainingResult)
     if decision.verdict == "PASS":
         same = champion is not None and champion.model_digest == candidate.model_digest
-        version = champion.version if champion is not None and same else _register(ctx, decision, candidate)
+        registered = champion.version if champion is not None and same else _register(ctx, decision, candidate)
     ctx.ledger.append(
         "decide", ctx.run.actor, key=f"{ctx.run.id}:decide:{digest_of(decision)}",
         subjects={
             "model": candidate.model_digest, "decision": digest_of(decision),
             "evidence": decision.evidence_digest, "gate": decision.rules_digest,
-            **({} if version is None else {"version": f"{ctx.dataset}/{version}"}),
+            **({} if registered is None else {"version": f"{ctx.dataset}/{registered}"}),
         },
         reason=f"{decision.verdict}: {decision.summary}",
     )  # fmt: skip
-    return Decided(decision, version, champion.version if champion else None)
+    return Decided(decision, explanation, registered, champion.version if champion else None)
 
 
 def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
     policy = ctx.output("resolve_policy", ResolvedPolicy)
     candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
     stress = ctx.output("stress_test", StressTest)
+    suite = frozen_suite(ctx)  # as it stands in the store, not as the report's document says
+    quality = (ctx.output("check_data", QualityReport), ctx.output("check_augmented", AugmentedCheck).report)
     return Evidence(
         snapshot_digest=ctx.snapshot.manifest.digest,
         policy_digest=policy.digest,
-        suite_digest=frozen_suite(ctx).digest,  # as it stands in the store, not as the report's document says
+        suite_digest=suite.digest,
         candidate_digest=candidate.model_digest,
         control_digest=control.model_digest,
         candidate_policy_digest=candidate.policy_digest,
         trained_on={result.role: result.snapshot_digest for result in (candidate, control)},
-        data_quality=ctx.output("check_data", QualityReport).status,
-        augmented_quality=ctx.output("check_augmented", AugmentedCheck).report.status,
+        data_quality=quality[0].status,
+        augmented_quality=quality[1].status,
+        leakage={c.name: c.measured for report in quality for c in report.checks if c.name in LEAKAGE},
         stress=stress.report,
+        suite_fault=_fault_of(ctx, suite),
+        seen=dict(seen_by(policy.policy())),
         champion_version=champion_version,
         data_wait_share=candidate.delivery.data_wait_share,
         augment_p95_ms=policy.p95_ms,
         budget_p95_ms=policy.budget_p95_ms,
         drift_status=ctx.output("check_drift", DriftReport).status,
+        environment=ctx.params.environment,
+        approval=ctx.params.approval,
         documents={stage: ctx.digest(stage) for stage in EVIDENCE},
+        software=f"numpy {version('numpy')}",  # whose random numbers the bootstrap draws
     )
+
+
+def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
+    """What is wrong with the suite's stored images now, long after they were evaluated; empty where nothing is."""
+    for cell in suite.cells:
+        try:
+            for digest in cell.objects:
+                ctx.store.local(digest)
+        except StoreError as error:
+            return f"{cell.corruption} at severity {cell.severity}: {error.faults[0].found}."
+    return ""
 
 
 def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> str:
@@ -181,8 +218,8 @@ def promote(ctx: Context) -> Promotion:
     """Move the alias `champion` to an approved candidate.
 
     Raises:
-        GovernanceError: the champion is no longer the one that the candidate was compared with, or the environment does
-            not admit the policy any more.
+        GovernanceError: the champion is no longer the one that the candidate was compared with, the environment does not
+            admit the policy any more, or the registered model does not answer as the one that was judged.
     """
     decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
     if decided.version is None or not approval.approved:
@@ -204,7 +241,29 @@ def promote(ctx: Context) -> Promotion:
     with ctx.refusals(actor, subjects):
         # Revoked or expired since training began: what was learnt with it goes no further.
         admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), ctx.params.environment)
+        _ask_the_artifact(ctx, decided.version)
         ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
     ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=f"{ctx.run.id}:promote")
     message = f"version {decided.version} is champion of {ctx.dataset}"
     return Promotion(True, decided.version, decided.champion_version, message)
+
+
+def _ask_the_artifact(ctx: Context, version: str) -> None:
+    """What is about to serve must be what was judged: the registered file itself, asked in a process of its own."""
+    from augment_ops.stress import probe
+    from augment_ops.tracking.fresh import ask_in_fresh_process
+
+    stress = ctx.output("stress_test", StressTest)
+    asked = probe.from_bytes(ctx.store.get(stress.report.probe))
+    images = probe.images(asked, stress.suite, ctx.store.get)
+    where = f"{ctx.dataset}-classifier version {version}, asked in a fresh process"
+    fix = "start a new run; do not promote this version by hand"
+    try:
+        answers = ask_in_fresh_process(ctx.tracker.download_model(ctx.dataset, version), images)
+    except StoreError as error:
+        raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", fix) from error
+    apart = probe.difference(asked, answers)
+    if apart > 1:
+        found = f"logits up to {apart:.3g} times further from those evaluated than rounding explains"
+        raise GovernanceError(where, found, f"the logits of the stress test on {len(images)} stored images", fix)
+    ctx.say(f"{where}: {len(images)} stored images, the same answers")

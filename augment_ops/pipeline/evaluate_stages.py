@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ import numpy as np
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import InputError
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.policy_stages import ResolvedPolicy
+from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
@@ -41,6 +43,7 @@ def rival(ctx: Context) -> RegisteredVersion | None:
 def stress_test(ctx: Context) -> StressTest:
     """Evaluate candidate, control and champion on the frozen suite."""
     from augment_ops.stress.evaluate import evaluate
+    from augment_ops.stress.seen import seen_by
     from augment_ops.tracking import load_program
 
     suite = frozen_suite(ctx)
@@ -52,7 +55,15 @@ def stress_test(ctx: Context) -> StressTest:
     champion = rival(ctx)
     if champion is not None:
         models["champion"] = (champion.model_digest, _champion_predict(ctx, champion))
-    report = evaluate(suite, ctx.store.get, models, champion.version if champion else None)
+    report = evaluate(
+        suite,
+        ctx.store.get,
+        ctx.store.put,
+        models,
+        champion.version if champion else None,
+        seen=seen_by(ctx.output("resolve_policy", ResolvedPolicy).policy()),
+        columns=ctx.snapshot.group_columns(suite.sample_ids),
+    )
     _log_stress(ctx, suite, report)
     return StressTest(suite, report)
 
@@ -107,6 +118,15 @@ def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> Non
             for name, recall in zip(report.classes, cell.class_recall, strict=True):
                 if recall is not None:
                     curve.append((f"recall.{cell.role}.{_metric_name(name)}", recall, 0))
+    for measure in report.measures:
+        numbers = asdict(measure)
+        for name in ("balanced_accuracy", "calibration_error", "flip_share"):
+            curve.append((f"stress.{measure.role}.{measure.corruption}.{name}", numbers[name], measure.severity))
+    for reference in ("control", "champion"):
+        for name, relative in (("mce", False), ("relative_mce", True)):
+            value = corruption_error(report, "candidate", reference, relative=relative)
+            if value is not None:
+                curve.append((f"stress.candidate.{name}_to_{reference}", value, 0))
     tracker.log_curve(ctx.parent, curve)
     ctx.tag({"augment_ops.suite_digest": report.suite_digest})
     tracker.log_bytes(ctx.parent, canonical_json(report), "stress/report.json")

@@ -85,7 +85,7 @@ STAGES: tuple[Stage, ...] = (
         params=("model", "seed", "batch_size", "workers"),
     ),
     Stage(
-        "stress_test", ("ingest", "train_candidate", "train_control"), evaluate_stages.stress_test,
+        "stress_test", ("ingest", "resolve_policy", "train_candidate", "train_control"), evaluate_stages.stress_test,
         params=("suite",), files=lambda p: (f"stress/{p.suite}.yaml",), state=_champion_version,
     ),
     Stage(

@@ -24,10 +24,12 @@ from augment_ops.pipeline.run import record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
+from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift_check import DriftReport
 
 _SHOWN_ORIGINALS, _SHOWN_COPIES = 12, 4
+_SHOWN_FINDINGS = 24  # the page folds what is behind them
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,13 @@ def _inputs(ctx: Context) -> ReportInputs:
     policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
     approval, promotion = ctx.output("approve", Approval), ctx.output("promote", Promotion)
     params = ctx.params
+    explanation = decided.explanation
+    named = [
+        (finding.corruption, finding.severity, flip.sample_id)
+        for finding in explanation.findings[:_SHOWN_FINDINGS]
+        if finding.corruption is not None and finding.severity is not None
+        for flip in finding.flips
+    ]
     return ReportInputs(
         run_id=ctx.run.id,
         dataset=manifest.dataset,
@@ -128,7 +137,9 @@ def _inputs(ctx: Context) -> ReportInputs:
             "ledger head": ctx.ledger.head(),
         },
         augmented=_augmented(ctx.snapshot, policy, params.seed),
-        failing=_failing(ctx, stress),
+        failing=_pictures(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
+        explanation=explanation,
+        pictures=_pictures(ctx, stress, named),
         airflow_url=ctx.run.link or None,
         mlflow_url=ctx.parent.url,
     )  # fmt: skip
@@ -148,19 +159,24 @@ def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augment
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 
 
-def _failing(ctx: Context, stress: StressTest) -> tuple[FailingPicture, ...]:
-    suite, classes = stress.suite, stress.report.classes
+def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FailingPicture, ...]:
+    """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
+    suite = stress.suite
+    if not wanted:
+        return ()
+    outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     rows = {sample: row for row, sample in enumerate(suite.sample_ids)}
     cells = {(cell.corruption, cell.severity): cell for cell in suite.cells}
-    clean = suite.images(suite.cells[0], ctx.store.get)
     pictures = []
-    for flip in stress.report.flipped:
-        stressed = suite.images(cells[flip.corruption, flip.severity], ctx.store.get)
-        row = rows[flip.sample_id]
+    for corruption, severity, sample in dict.fromkeys(wanted):
+        row, place = rows[sample], outcomes.at("candidate", corruption, severity)
+        assert place is not None  # the report and the explanation come from these outcomes
+        label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         pictures.append(
             FailingPicture(
-                flip.corruption, flip.severity, flip.sample_id, classes[flip.label], classes[flip.predicted],
-                clean[row], stressed[row],
+                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for],
+                suite.image(suite.cells[0], row, ctx.store.get),
+                suite.image(cells[corruption, severity], row, ctx.store.get),
             )
         )  # fmt: skip
     return tuple(pictures)

@@ -50,6 +50,14 @@ def points(value: float | None, sign: bool = True) -> str:
     return ("0.0" if float(text) == 0 else text).replace("-", "−")
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """Both ends of an interval; `—` where there is none."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return "—"
+    ends = [f"{end:.3f}".replace("-", "−") for end in (low, high)]
+    return " to ".join("0.000" if end == "−0.000" else end for end in ends)
+
+
 def whole(value: float) -> str:
     """A count with thin spaces between thousands."""
     return f"{value:,.0f}".replace(",", "\u202f")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.gate.decision import Decision
+from augment_ops.gate.explanation import Explanation
 from augment_ops.quality.report import QualityReport
 from augment_ops.stress.report import StressReport
 from augment_ops.training.result import TrainingResult
@@ -33,7 +34,7 @@ class Augmented:
 
 @dataclass(frozen=True)
 class FailingPicture:
-    """One entry of `StressReport.flipped` with its pixels.
+    """One sample that flips, with its pixels.
 
     Attributes:
         clean, stressed: uint8 (H, W, C).
@@ -64,6 +65,8 @@ class ReportInputs:
             n_reference, n_window and message; None where it was not run.
         measured: more numbers that belong to the run's cost, name with unit as it is to be read → value.
         lineage: name → digest or reference, in the order of the pipeline.
+        explanation: what lies behind the reasons that did not pass.
+        pictures: of the samples that it names.
         airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
     """
 
@@ -84,6 +87,8 @@ class ReportInputs:
     lineage: dict[str, str] = field(default_factory=dict)
     augmented: Augmented | None = None
     failing: tuple[FailingPicture, ...] = ()
+    explanation: Explanation | None = None
+    pictures: tuple[FailingPicture, ...] = ()
     airflow_url: str | None = None
     mlflow_url: str | None = None
     stopped_because: str = ""

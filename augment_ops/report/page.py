@@ -12,9 +12,22 @@ from typing import Any
 import jinja2
 
 from augment_ops.gate.decision import Reason
-from augment_ops.report import numbers
+from augment_ops.gate.explanation import Finding, Flip
+from augment_ops.report import numbers, robustness
 from augment_ops.report.charts import learning_chart, severity_panels
-from augment_ops.report.formats import chance, duration, is_link, mark, number, percent, points, strength, tone, whole
+from augment_ops.report.formats import (
+    chance,
+    duration,
+    interval,
+    is_link,
+    mark,
+    number,
+    percent,
+    points,
+    strength,
+    tone,
+    whole,
+)
 from augment_ops.report.images import data_uri
 from augment_ops.report.inputs import ReportInputs, to_json
 from augment_ops.stress.report import Role, StressReport
@@ -27,6 +40,8 @@ _OPEN_REASONS = 12
 _WORST_CLASSES = 8
 _FAILING_PICTURES = 64
 _CONTACT_ROWS = 12
+_FINDINGS = 12
+_HEAT_CLASSES = 20
 _MATRIX_CLASSES = 20
 _HEAT_FULL_AT = 0.40  # a loss of 40 points gets the full colour
 _GAIN_FULL_AT = 0.30
@@ -75,6 +90,11 @@ def render(inputs: ReportInputs) -> str:
         "confusions": numbers.top_confusions(stress, _WORST_CLASSES) if stress else (),
         "matrix": _matrix(stress),
         "failing": _failing(inputs),
+        "findings": _findings(inputs),
+        "roles": robustness.roles_of(stress) if stress else (),
+        "measures": robustness.measure_rows(stress) if stress else (),
+        "class_heat": robustness.class_heat(stress, _HEAT_CLASSES) if stress else None,
+        "group_tables": robustness.group_tables(stress) if stress else (),
         "contact": _contact(inputs),
         "learning": learning_chart(_curves(inputs)),
         "costs": _costs(inputs),
@@ -103,6 +123,8 @@ def _environment() -> jinja2.Environment:
         "mark": mark,
         "is_link": is_link,
         "short": lambda digest: str(digest)[:12],
+        "ratio": lambda v: "—" if v is None else f"{v:.2f}",
+        "interval": interval,
         "plain": lambda name: str(name).replace("_", " "),
         "heat": lambda v: strength(v, _HEAT_FULL_AT),
         "gain": lambda v: strength(v, _GAIN_FULL_AT),
@@ -216,6 +238,24 @@ def _failing(inputs: ReportInputs) -> list[tuple[str, list[tuple[Any, str, str]]
         entry = (picture, data_uri(picture.clean), data_uri(picture.stressed))
         groups.setdefault(picture.corruption, []).append(entry)
     return list(groups.items())
+
+
+def _findings(inputs: ReportInputs) -> list[tuple[Finding, list[tuple[Flip, str, str]]]]:
+    """What did not pass → (sample, clean URI, stressed URI), for the samples whose pictures are there."""
+    if inputs.explanation is None:
+        return []
+    pictures = {(p.corruption, p.severity, p.sample_id): p for p in inputs.pictures}
+    worst: dict[object, Finding] = {}  # of a corruption that fails at several severities the first is the worst
+    for finding in inputs.explanation.findings:
+        subject = None if finding.rule == "invariance" else finding.class_name
+        worst.setdefault((finding.rule, finding.corruption, subject, finding.group), finding)
+    shown = []
+    for finding in worst.values():
+        found = [(flip, pictures.get((finding.corruption, finding.severity, flip.sample_id))) for flip in finding.flips]
+        shots = [(flip, data_uri(p.clean), data_uri(p.stressed)) for flip, p in found if p is not None]
+        if shots or finding.classes:
+            shown.append((finding, shots))
+    return shown[:_FINDINGS]
 
 
 def _contact(inputs: ReportInputs) -> list[tuple[str, str, list[str]]]:

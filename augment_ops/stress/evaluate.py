@@ -1,4 +1,4 @@
-"""Run models over a frozen suite: accuracy and recall by role, corruption, severity and class."""
+"""Run models over a frozen suite, and keep what each said about every sample; every number of the report follows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import TrainingError
+from augment_ops.stress import measures, probe
 from augment_ops.stress.corruptions import Image
-from augment_ops.stress.report import CLEAN, Cell, FlippedSample, Role, StressReport
-from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes
+from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
+from augment_ops.stress.slices import slices
+from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # uint8 (N, H, W, C) → logits float32 (N, K)
 
@@ -18,137 +21,171 @@ _BATCH = 256  # activations that stay in the cache: twice as fast as 1000 at 28�
 _BATCH_BYTES = 32 * 2**20  # large images go in smaller batches: activations are many times the input
 _FLIPPED = 8  # pictures a corruption: one row of a page
 
-_NOT_A_NUMBER = -1  # the "predicted class" of a sample whose logits are not finite; equals no label
-
 
 def evaluate(
     manifest: SuiteManifest,
     get: Get,
+    put: Put,
     models: Mapping[Role, tuple[str, Predict]],
     champion_version: str | None,
+    *,
+    seen: Mapping[str, tuple[str, ...]],
+    columns: Mapping[str, list[str | None]],
 ) -> StressReport:
-    """Measure every model on every cell; the cells are read and verified one at a time.
+    """Measure every model on every cell.
 
-    A model whose logits are not finite is measured as such: the accuracy of that cell is NaN (law 2), and the gate
-    refuses it.
+    Images are verified and read in batches: what is held is a batch, and six bytes a sample, cell and model. A model
+    whose logits are not finite is measured as such: the accuracy of that cell is NaN (law 2), and the gate refuses it.
 
     Args:
         get: reads an object of the store by its sha256.
-        models: role → (model digest, function that gives logits).
+        put: keeps the per-sample outcomes.
+        models: role → (model digest, function that gives logits). Roles of one digest are asked once.
         champion_version: registered version of the model in the role `champion`.
+        seen: corruption → transforms of the candidate's policy that train on it.
+        columns: metadata column → the group of each sample, in the order of the suite; None where it has none.
 
     Raises:
         StoreError: the manifest or a cell is not what was frozen.
-        TrainingError: a model does not give one row of logits a sample, one column a class.
+        TrainingError: a model fails on an image, or does not give one row of logits a sample, one column a class.
     """
     manifest.check()
     labels = manifest.read_labels(get)
-    predicted: dict[tuple[str, int], NDArray[np.int64]] = {}  # the candidate's, for the samples that flip
-    cells: list[Cell] = []
-    confusion: dict[Role, tuple[tuple[int, ...], ...]] = {}
-    for cell in manifest.cells:
-        images = manifest.images(cell, get)
-        for role, (_, predict) in models.items():
-            guesses = _predict(role, predict, images, len(manifest.classes))
-            cells.append(_measure(role, cell, labels, guesses, len(manifest.classes)))
-            if role == "candidate":
-                predicted[cell.corruption, cell.severity] = guesses
-            if cell.corruption == CLEAN:
-                confusion[role] = _confusion(labels, guesses, len(manifest.classes))
+    outcomes, logits = _ask(manifest, get, models, labels, columns)
     return StressReport(
         suite=manifest.name,
         suite_digest=manifest.digest,
         snapshot_digest=manifest.snapshot_digest,
         classes=manifest.classes,
-        models={role: digest for role, (digest, _) in models.items()},
+        models=outcomes.models,
         champion_version=champion_version,
-        cells=tuple(cells),
-        confusion=confusion,
-        flipped=_flipped(manifest, labels, predicted),
+        cells=measures.cells(outcomes),
+        confusion={role: measures.confusion(outcomes, role) for role in models},
+        flipped=_flipped(outcomes),
+        outcomes=put(outcomes.to_bytes()),
+        probe=put(probe.to_bytes(manifest, logits)),
+        seen={cell.corruption: tuple(seen.get(cell.corruption, ())) for cell in manifest.cells if cell.severity},
+        measures=measures.measures(outcomes),
+        slices=slices(outcomes),
     )
 
 
-def _predict(role: Role, predict: Predict, images: Image, classes: int) -> NDArray[np.int64]:
-    """Predicted class a sample, `_NOT_A_NUMBER` where its logits are not all finite."""
-    parts = []
-    for batch in _batches(images):
-        logits = np.asarray(predict(batch))
-        if logits.shape != (len(batch), classes):
-            raise TrainingError(
-                f"{role} model",
-                f"logits of shape {logits.shape} for {len(batch)} images",
-                f"({len(batch)}, {classes}): one column for each class of the snapshot",
-                "evaluate models that were trained on the classes of this snapshot",
-            )
-        guesses = np.nan_to_num(logits).argmax(axis=1).astype(np.int64)
-        guesses[~np.isfinite(logits).all(axis=1)] = _NOT_A_NUMBER
-        parts.append(guesses)
-    return np.concatenate(parts)
-
-
-def _batches(images: Image) -> Iterator[Image]:
-    size = max(1, min(_BATCH, _BATCH_BYTES // int(np.prod(images.shape[1:]))))
-    for start in range(0, len(images), size):
-        yield images[start : start + size]
-
-
-def _measure(role: Role, cell: SuiteCell, labels: NDArray[np.int64], guesses: NDArray[np.int64], classes: int) -> Cell:
-    finite = bool((guesses != _NOT_A_NUMBER).all())
-    right = guesses == labels
-    class_n = np.bincount(labels, minlength=classes)
-    class_right = np.bincount(labels[right], minlength=classes)
-    recall = tuple(
-        (float(k / n) if finite else float("nan")) if n else None for k, n in zip(class_right, class_n, strict=True)
+def _ask(
+    manifest: SuiteManifest,
+    get: Get,
+    models: Mapping[Role, tuple[str, Predict]],
+    labels: NDArray[np.int64],
+    columns: Mapping[str, list[str | None]],
+) -> tuple[Outcomes, dict[tuple[str, int], NDArray[np.float32]]]:
+    """The outcomes, and the candidate's logits on the cells and rows that are probed."""
+    shape = (len(models), len(manifest.cells), len(labels))
+    predicted = np.empty(shape, np.int16)
+    p_true, p_predicted = np.empty(shape, np.float16), np.empty(shape, np.float16)
+    roles, digests = list(models), [digest for digest, _ in models.values()]
+    names, groups = group_codes(columns, len(labels))
+    outcomes = Outcomes(
+        manifest.digest,
+        {role: digest for role, (digest, _) in models.items()},
+        tuple((cell.corruption, cell.severity) for cell in manifest.cells),
+        manifest.classes,
+        manifest.sample_ids,
+        labels.astype(np.int16),
+        predicted,
+        p_true,
+        p_predicted,
+        names,
+        groups,
     )
-    return Cell(
-        role=role,
-        corruption=cell.corruption,
-        severity=cell.severity,
-        n=len(labels),
-        accuracy=float(right.mean()) if finite else float("nan"),
-        class_n=tuple(int(n) for n in class_n),
-        class_recall=recall,
-    )
+    probed: dict[tuple[str, int], NDArray[np.float32]] = {}
+    for c, cell in enumerate(manifest.cells):
+        for first, images in _batches(manifest, cell, get):
+            rows = slice(first, first + len(images))
+            for m, role in enumerate(roles):
+                twin = digests.index(digests[m])
+                if twin < m:
+                    for kept in (predicted, p_true, p_predicted):
+                        kept[m, c, rows] = kept[twin, c, rows]
+                    continue
+                logits = _logits(manifest, cell, role, models[role][1], images, first)
+                predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
+                if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
+                    probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
+    return outcomes, probed
 
 
-def _confusion(labels: NDArray[np.int64], guesses: NDArray[np.int64], classes: int) -> tuple[tuple[int, ...], ...]:
-    table = np.zeros((classes, classes), np.int64)
-    finite = guesses != _NOT_A_NUMBER
-    np.add.at(table, (labels[finite], guesses[finite]), 1)
-    return tuple(tuple(int(n) for n in row) for row in table)
+def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image]]:
+    """Number of the first sample, and images uint8 (n, H, W, C), as a model takes them."""
+    size = max(1, min(_BATCH, _BATCH_BYTES // int(np.prod(manifest.shape))))
+    first = 0
+    for images in manifest.batches(cell, get):
+        for start in range(0, len(images), size):
+            yield first + start, images[start : start + size]
+        first += len(images)
 
 
-def _flipped(
-    manifest: SuiteManifest, labels: NDArray[np.int64], predicted: Mapping[tuple[str, int], NDArray[np.int64]]
-) -> tuple[FlippedSample, ...]:
+def _logits(
+    manifest: SuiteManifest, cell: SuiteCell, role: Role, predict: Predict, images: Image, first: int
+) -> NDArray[np.float32]:
+    """Logits float32 (n, K); a failure is narrowed down to the first image that causes it."""
+    try:
+        logits = np.asarray(predict(images), np.float32)
+    except Exception as error:  # a network may raise anything
+        if len(images) > 1:
+            middle = len(images) // 2
+            halves = ((images[:middle], first), (images[middle:], first + middle))
+            return np.concatenate([_logits(manifest, cell, role, predict, half, at) for half, at in halves])
+        raise TrainingError(
+            f"{role} model",
+            f"{type(error).__name__}: {str(error).strip()[:200]} on sample {manifest.sample_ids[first]} under "
+            f"{cell.corruption} at severity {cell.severity}",
+            "logits for every image of the suite",
+            "make the network take every uint8 image of the data set's size",
+        ) from error
+    count, classes = len(images), len(manifest.classes)
+    if logits.shape != (count, classes):
+        raise TrainingError(
+            f"{role} model",
+            f"logits of shape {logits.shape} for {count} images",
+            f"({count}, {classes}): one column for each class of the snapshot",
+            "evaluate models that were trained on the classes of this snapshot",
+        )
+    return logits
+
+
+def _read(
+    logits: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Predicted class, probability of the label, probability of the predicted class; NaN for logits that are not."""
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
+    exact = np.where(finite[:, None], logits, 0).astype(np.float64)
+    shares = np.exp(exact - exact.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    guesses, rows = exact.argmax(axis=1), np.arange(len(logits))
+    p_true, p_predicted = shares[rows, labels], shares[rows, guesses]
+    for values, missing in ((guesses, NOT_A_NUMBER), (p_true, np.nan), (p_predicted, np.nan)):
+        values[~finite] = missing
+    return guesses, p_true, p_predicted
+
+
+def _flipped(outcomes: Outcomes) -> tuple[FlippedSample, ...]:
     """At each corruption's highest severity, up to `_FLIPPED` samples, taken in turn from the worst classes."""
-    if not predicted:
+    if "candidate" not in outcomes.models:
         return ()
-    clean_right = predicted[CLEAN, 0] == labels
+    predicted = outcomes.predicted[list(outcomes.models).index("candidate")]
+    labels = outcomes.labels.astype(np.int64)
+    clean_right = predicted[0] == labels
     highest: dict[str, int] = {}
-    for name, severity in predicted:
+    for name, severity in outcomes.addresses:
         highest[name] = max(severity, highest.get(name, 0))
     highest.pop(CLEAN)
-    accuracy = {name: float((predicted[name, s] == labels).mean()) for name, s in highest.items()}
+    guesses_of = {name: predicted[outcomes.addresses.index((name, s))].astype(np.int64) for name, s in highest.items()}
+    accuracy = {name: float((guesses == labels).mean()) for name, guesses in guesses_of.items()}
     chosen: list[FlippedSample] = []
     for name in sorted(highest, key=lambda key: accuracy[key]):
-        severity = highest[name]
-        guesses = predicted[name, severity]
-        rows = np.flatnonzero(clean_right & (guesses != labels) & (guesses != _NOT_A_NUMBER))
+        guesses = guesses_of[name]
+        rows = np.flatnonzero(clean_right & (guesses != labels) & (guesses != NOT_A_NUMBER))
         chosen += [
-            FlippedSample(name, severity, manifest.sample_ids[row], int(labels[row]), int(guesses[row]))
-            for row in _worst_classes_in_turn(rows, labels, guesses)[:_FLIPPED]
+            FlippedSample(name, highest[name], outcomes.sample_ids[row], int(labels[row]), int(guesses[row]))
+            for row in measures.worst_classes_in_turn(rows, labels, guesses)[:_FLIPPED]
         ]
     return tuple(chosen)
-
-
-def _worst_classes_in_turn(rows: NDArray[np.intp], labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> list[int]:
-    """Rows by round: the first of each class, worst recall first, then the second of each, and so on."""
-    seen: dict[int, int] = {}
-    order = []
-    for row in rows.tolist():
-        label = int(labels[row])
-        recall = float((guesses[labels == label] == label).mean())
-        order.append((seen.get(label, 0), recall, label, row))
-        seen[label] = seen.get(label, 0) + 1
-    return [row for *_, row in sorted(order)]

@@ -1,4 +1,4 @@
-"""What a stress test leaves behind: numbers by model role, corruption, severity and class."""
+"""What a stress test leaves behind: numbers by model role, corruption, severity, class and group."""
 
 from __future__ import annotations
 
@@ -32,6 +32,45 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Measures:
+    """What else is measured in a cell; every number is NaN where a prediction was not finite.
+
+    Attributes:
+        balanced_accuracy: mean recall of the classes that have samples.
+        class_precision: share of the predictions of a class that are right; None where it was never predicted.
+        calibration_error: expected calibration error in 15 bins of equal width (`stress.measures`).
+        flip_share: share of the samples whose predicted class differs from the clean one.
+    """
+
+    role: Role
+    corruption: str
+    severity: int
+    balanced_accuracy: float
+    class_precision: tuple[float | None, ...]
+    calibration_error: float
+    flip_share: float
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One model on the samples of one group.
+
+    Attributes:
+        column: metadata column of the snapshot.
+        n: samples of the group.
+        clean: accuracy on the untouched images.
+        stressed: accuracy over all corruptions and severities, each cell alike.
+    """
+
+    column: str
+    group: str
+    role: Role
+    n: int
+    clean: float
+    stressed: float
+
+
+@dataclass(frozen=True)
 class FlippedSample:
     """A held-out sample that the candidate gets right when clean and wrong under a corruption."""
 
@@ -54,6 +93,11 @@ class StressReport:
         champion_version: registered version of the champion evaluated, or None.
         confusion: per role, rows true class, columns predicted, on clean images.
         flipped: a bounded selection, worst corruption first.
+        outcomes: sha256 of the per-sample outcomes that every number here follows from (`stress.outcomes`).
+        probe: sha256 of the candidate's logits on a few stored images (`stress.probe`).
+        seen: corruption of the suite → transforms of the candidate's policy that train on it; none where it is unseen.
+        measures: one a cell, in the order of the cells.
+        slices: of every metadata column that forms groups.
     """
 
     suite: str
@@ -65,6 +109,11 @@ class StressReport:
     cells: tuple[Cell, ...]
     confusion: dict[Role, tuple[tuple[int, ...], ...]]
     flipped: tuple[FlippedSample, ...]
+    outcomes: str
+    probe: str
+    seen: dict[str, tuple[str, ...]]
+    measures: tuple[Measures, ...]
+    slices: tuple[Slice, ...]
 
     def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:
         """The one cell of that address, or None."""
@@ -77,3 +126,8 @@ class StressReport:
     def corruptions(self) -> tuple[str, ...]:
         """Names in the order of the suite, without `clean`."""
         return tuple(dict.fromkeys(c.corruption for c in self.cells if c.corruption != CLEAN))
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The corruptions that the policy does not train on, in the order of the suite."""
+        return tuple(name for name in self.corruptions if not self.seen.get(name))

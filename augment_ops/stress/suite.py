@@ -89,12 +89,25 @@ class SuiteManifest:
             StoreError: not the bytes that were frozen.
         """
         where = f"stress cell {cell.corruption}/{cell.severity}"
+        expected = -(-len(self.sample_ids) // self.batch)
+        if len(cell.objects) != expected:
+            raise _altered(where, f"{len(cell.objects)} objects", f"{expected}, for {len(self.sample_ids)} images")
         for number, digest in enumerate(cell.objects):
             data = _read(get, digest, where)
             shape = (min(self.batch, len(self.sample_ids) - number * self.batch), *self.shape)
             if len(data) != int(np.prod(shape)):
                 raise _altered(where, f"{len(data)} bytes", f"uint8 {shape}")
             yield np.frombuffer(data, np.uint8).reshape(shape)
+
+    def image(self, cell: SuiteCell, row: int, get: Get) -> Image:
+        """Read the batch that one sample lies in, and give that sample: uint8 (H, W, C), read-only.
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        number, place = divmod(row, self.batch)
+        data = _read(get, cell.objects[number], f"stress cell {cell.corruption}/{cell.severity}")
+        return np.frombuffer(data, np.uint8).reshape(-1, *self.shape)[place]
 
     def images(self, cell: SuiteCell, get: Get) -> Image:
         """Read a whole cell: uint8 (N, H, W, C).

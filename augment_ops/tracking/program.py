@@ -23,22 +23,14 @@ def load_program(path: Path) -> Predict:
     Raises:
         StoreError: no `.pt2`, or one that could run code when it is loaded.
     """
-    quieten()
+    check_harmless(path)
     import torch
-    from mlflow.exceptions import MlflowException
-    from mlflow.pytorch import _validate_pt2_archive_is_pickle_free
 
     try:
-        _validate_pt2_archive_is_pickle_free(str(path))
         with path.open("rb") as file:  # a path would have to end in .pt2, and objects of the store do not
             module: Any = torch.export.load(file).module()
-    except (MlflowException, OSError, RuntimeError, ValueError) as error:
-        raise StoreError(
-            str(path),
-            " ".join(str(error).split())[:200],
-            "a .pt2 archive of tensors and JSON",
-            "export the network again with torch.export.save; never load a model of unknown origin",
-        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _no_program(path, error) from error
 
     def predict(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -47,3 +39,28 @@ def load_program(path: Path) -> Predict:
         return logits
 
     return predict
+
+
+def check_harmless(path: Path) -> None:
+    """See that loading the program runs no code.
+
+    Raises:
+        StoreError: no `.pt2`, or one that could run code when it is loaded.
+    """
+    quieten()
+    from mlflow.exceptions import MlflowException
+    from mlflow.pytorch import _validate_pt2_archive_is_pickle_free
+
+    try:
+        _validate_pt2_archive_is_pickle_free(str(path))
+    except (MlflowException, OSError, RuntimeError, ValueError) as error:
+        raise _no_program(path, error) from error
+
+
+def _no_program(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        str(path),
+        " ".join(str(error).split())[:200],
+        "a .pt2 archive of tensors and JSON",
+        "export the network again with torch.export.save; never load a model of unknown origin",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,20 @@ import pytest
 from sklearn.datasets import load_digits
 
 from augment_ops.cli.audit import verify
+from augment_ops.cli.gate import gate
 from augment_ops.cli.runs import run_pipeline
-from augment_ops.content import from_json
+from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.store import Store
+from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.audit import Wanted, choose
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.decide_stages import Decided, _ask_the_artifact, _evidence
+from augment_ops.pipeline.evaluate_stages import StressTest
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.policy_stages import Augmentation
+from augment_ops.pipeline.run import find
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training.result import TrainingResult
@@ -191,6 +198,99 @@ def test_heads_that_runs_and_reports_noted_are_in_the_ledger(
     answer = json.loads(capsys.readouterr().out)
     assert (answer["faults"], answer["not_asked"]) == ([], [])
     assert answer["anchors"] >= 2
+
+
+@pytest.mark.parametrize("run", ["cli-robust", "cli-none"])
+def test_a_decision_is_made_again_byte_for_byte_from_the_store(
+    robust: dict, plain: dict, settings: Settings, run: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the run's id, by the decision's digest as the ledger names it, and from the document that MLflow keeps."""
+    entry = next(e for e in Ledger(settings.ledger).entries() if e.act == "decide" and e.key.startswith(f"{run}:"))
+    documents = list(settings.home.glob("mlflow/artifacts/**/gate/decision.json"))
+    digests = {sha256_hex(path.read_bytes()): str(path) for path in documents}
+    for reference in (run, entry.subjects["decision"], digests[entry.subjects["decision"]]):
+        gate(reference, as_json=True)
+        answer = json.loads(capsys.readouterr().out)
+        assert (answer["same"], answer["differences"]) == (True, [])
+        assert answer["decision_digest"] == entry.subjects["decision"]
+        assert answer["evidence_digest"] == entry.subjects["evidence"]
+
+
+def test_a_decision_that_was_edited_is_found_out(
+    plain: dict, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(settings.store)
+    kind = from_json(Decided, store.get(execute(settings, "cli-none", "decide").output)).decision
+    edited = tmp_path / "decision.json"
+    edited.write_bytes(canonical_json(replace(kind, verdict="PASS", reasons=kind.reasons[3:])))
+    with pytest.raises(SystemExit) as caught:
+        gate(str(edited), as_json=True)
+    assert caught.value.code == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["differences"][0] == "the verdict was PASS, and is FAIL"
+    assert sum(text.startswith("found now: ") for text in answer["differences"]) == 3
+
+
+def test_the_same_evidence_can_be_judged_by_another_gate(
+    robust: dict,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    strict = tmp_path / "policies" / "gates" / "strict.yaml"
+    strict.parent.mkdir(parents=True)
+    text = (ROOT / "policies" / "gates" / "default.yaml").read_text().replace("name: default", "name: strict")
+    strict.write_text(text.replace("block_gap: 0.15", "block_gap: 0.05").replace("warn_gap: 0.10", "warn_gap: 0.05"))
+    monkeypatch.setenv("AUGMENT_OPS_POLICIES", str(tmp_path / "policies"))
+    with pytest.raises(SystemExit):
+        gate("cli-robust", by="strict", as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["verdict"], answer["gate"]) == ("FAIL", "strict 2.0.0")
+
+
+def test_a_decision_that_nobody_made_is_bad_input(settings: Settings) -> None:
+    for reference in ("no-such-run", "9" * 64):
+        with pytest.raises(InputError, match="no run that has decided"):
+            gate(reference)
+
+
+def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plain: dict, settings: Settings) -> None:
+    store = Store(settings.store)
+    ctx = Context(settings, store, find(store, "cli-robust"))
+    said: list[str] = []
+    _ask_the_artifact(replace(ctx, say=said.append), robust["model_version"])
+    assert "asked in a fresh process: 128 stored images, the same answers" in said[0]
+    other = from_json(TrainingResult, store.get(execute(settings, "cli-robust", "train_control").output))
+
+    class Swapped:
+        """A registry in which somebody has put another model in the place of the one that was judged."""
+
+        def download_model(self, dataset: str, version: str) -> Path:
+            return store.local(other.artifact)
+
+    swapped = replace(ctx)
+    swapped.__dict__["tracker"] = Swapped()
+    with pytest.raises(GovernanceError, match="further from those evaluated than rounding explains"):
+        _ask_the_artifact(swapped, robust["model_version"])
+
+
+def test_one_altered_byte_of_the_stored_stress_images_is_an_error_of_the_next_decision(
+    robust: dict, settings: Settings
+) -> None:
+    store = Store(settings.store)
+    ctx = Context(settings, store, find(store, "cli-robust"))
+    suite = from_json(StressTest, store.get(execute(settings, "cli-robust", "stress_test").output)).suite
+    victim = store.local(suite.cells[7].objects[0])
+    sound = victim.read_bytes()
+    try:
+        victim.chmod(0o644)
+        victim.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+        evidence = _evidence(ctx, None)
+    finally:
+        victim.write_bytes(sound)
+    assert evidence.suite_fault.startswith("brightness_up at severity 2: content whose sha256 is not its name")
+    assert _evidence(ctx, None).suite_fault == ""
 
 
 def test_all_stages_were_run(robust: dict, settings: Settings) -> None:

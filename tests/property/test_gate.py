@@ -6,17 +6,23 @@ import math
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from augment_ops.gate.decide import decide
-from augment_ops.gate.decision import Evidence
+from augment_ops.content import sha256_hex
+from augment_ops.gate.decide import decide as judge_purely
+from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.rules import GateRules, load
-from augment_ops.stress.report import Cell, StressReport
+from augment_ops.stress import measures
+from augment_ops.stress.outcomes import Outcomes
+from augment_ops.stress.report import StressReport
 
-RULES = load(Path(__file__).resolve().parents[2] / "policies" / "gates" / "default.yaml")
+DEFAULT = load(Path(__file__).resolve().parents[2] / "policies" / "gates" / "default.yaml")
+# A tenth of the resamples: quick, and nothing here hangs on the third digit of an interval.
+RULES = DEFAULT.model_copy(update={"statistics": DEFAULT.statistics.model_copy(update={"resamples": 1_000})})
 ADDRESSES = [("clean", 0), *((c, s) for c in RULES.invariance.corruptions for s in RULES.invariance.severities)]
 ROLES = ("candidate", "control", "champion")
 ODD_NUMBERS = st.one_of(
@@ -25,31 +31,45 @@ ODD_NUMBERS = st.one_of(
 )
 
 
-def make_cell(role, corruption, severity, right, class_n) -> Cell:
-    n = sum(class_n)
-    return Cell(
-        role=role,
-        corruption=corruption,
-        severity=severity,
-        n=n,
-        accuracy=sum(right) / n,
-        class_n=tuple(class_n),
-        class_recall=tuple(k / m if m else None for k, m in zip(right, class_n, strict=True)),
-    )
+OUTCOMES: dict[str, bytes] = {}  # as a store would hold them
+
+
+def decide(rules: GateRules, evidence: Evidence | None) -> Decision:
+    stress = None if evidence is None else evidence.stress
+    return judge_purely(rules, evidence, None if stress is None else OUTCOMES.get(stress.outcomes))
 
 
 def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
+    """`right_of` gives the samples right by class; the last ones of a class are the wrong ones, in every cell."""
     roles = ROLES if champion else ROLES[:2]
+    labels = np.repeat(np.arange(len(class_n)), class_n).astype(np.int16)
+    place = np.concatenate([np.arange(n) for n in class_n])
+    right = np.array([[np.asarray(right_of(r, c, s))[labels] > place for c, s in ADDRESSES] for r in roles])
+    confidence = np.full(right.shape, 0.95, np.float16)
+    outcomes = Outcomes(
+        "a" * 64, {role: str(index) * 64 for index, role in enumerate(roles)}, tuple(ADDRESSES),
+        tuple("abcdefgh"[: len(class_n)]), tuple(f"s{i}" for i in range(len(labels))), labels,
+        np.where(right, labels, (labels + 1) % len(class_n)).astype(np.int16), confidence, confidence,
+        groups=np.zeros((0, len(labels)), np.int16),
+    )  # fmt: skip
+    digest = sha256_hex(outcomes.to_bytes())
+    OUTCOMES[digest] = outcomes.to_bytes()
+    seen = dict.fromkeys(RULES.invariance.corruptions, ("Affine",))
     report = StressReport(
         suite="invariances",
         suite_digest="a" * 64,
         snapshot_digest="b" * 64,
-        classes=tuple("abcdefgh"[: len(class_n)]),
-        models={role: str(index) * 64 for index, role in enumerate(roles)},
+        classes=outcomes.classes,
+        models=outcomes.models,
         champion_version="4" if champion else None,
-        cells=tuple(make_cell(r, c, s, right_of(r, c, s), class_n) for c, s in ADDRESSES for r in roles),
+        cells=measures.cells(outcomes),
         confusion={},
         flipped=(),
+        outcomes=digest,
+        probe="3" * 64,
+        seen=seen,
+        measures=measures.measures(outcomes),
+        slices=(),
     )
     return Evidence(
         snapshot_digest="b" * 64,
@@ -61,69 +81,100 @@ def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
         trained_on={"candidate": "b" * 64, "control": "b" * 64},
         data_quality="ok",
         augmented_quality="ok",
+        leakage={"subject-leakage": 0.0},
         stress=report,
+        suite_fault="",
+        seen=dict(seen),
         champion_version="4" if champion else None,
         data_wait_share=0.01,
         augment_p95_ms=0.5,
         budget_p95_ms=1.0,
         drift_status="ok",
+        environment="dev",
+        approval="auto",
         documents={"stress_test": "2" * 64},
+        software="numpy 2",
     )
 
 
-GOOD = make_evidence(lambda role, corruption, severity: (95, 95, 95))
+def good(role, corruption, severity):
+    return (60, 60, 60) if role == "control" and corruption != "clean" else (95, 95, 95)
+
+
+GOOD = make_evidence(good)
 
 
 def with_cells(cells, evidence=GOOD) -> Evidence:
     return replace(evidence, stress=replace(evidence.stress, cells=tuple(cells)))
 
 
-def deserves_to_pass(evidence: Evidence) -> bool:
-    """The rules of policies/gates/default.yaml once more, written as plainly as can be, in whole samples."""
+def deserves_to_pass(evidence: Evidence, slack: float = 0.0) -> bool:  # noqa: PLR0911 - one return a demand
+    """What policies/gates/default.yaml demands of the measured numbers, written as plainly as can be.
+
+    Args:
+        slack: by how much every demand is met at least (a share): far enough inside, it must be shown to be met.
+    """
     cells = {(c.role, c.corruption, c.severity): c for c in evidence.stress.cells}
     clean = cells["candidate", "clean", 0]
     if clean.n < 200 or min(clean.class_n) < 20:
         return False
-    right = {a: sum(round(r * n) for r, n in zip(c.class_recall, c.class_n, strict=True)) for a, c in cells.items()}
     for (role, corruption, _), found in cells.items():
         if role != "candidate":
             continue
-        if 100 * (right["candidate", "clean", 0] - right[found.role, found.corruption, found.severity]) >= 15 * clean.n:
+        if clean.accuracy - found.accuracy >= 0.15 - slack - 1e-9:
             return False
         floor = 0.6 if corruption == "clean" else 0.4
         if any(recall < floor for recall in found.class_recall):
             return False
-    if evidence.champion_version is None:
-        return True
-    lost = right["champion", "clean", 0] - right["candidate", "clean", 0]
-    stressed = sum(right["champion", c, s] - right["candidate", c, s] for c, s in ADDRESSES[1:])
-    return 100 * lost <= 2 * clean.n and 100 * stressed <= 2 * clean.n * (len(ADDRESSES) - 1)
+
+    def mean(role, label=None):
+        found = [cells[role, c, s] for c, s in ADDRESSES[1:]]
+        return sum(f.accuracy if label is None else f.class_recall[label] for f in found) / len(found)
+
+    for rival, margin in (("control", 0.03), *((("champion", 0.02),) if evidence.champion_version else ())):
+        if cells[rival, "clean", 0].accuracy - clean.accuracy > margin - slack + 1e-9:
+            return False
+        for label, recall in enumerate(clean.class_recall):
+            lost = (
+                cells[rival, "clean", 0].class_recall[label] - recall,
+                mean(rival, label) - mean("candidate", label),
+            )
+            if max(lost) > 0.1 - slack + 1e-9:
+                return False
+    if evidence.champion_version and mean("champion") - mean("candidate") > 0.02 - slack + 1e-9:
+        return False
+    return mean("candidate") - mean("control") >= 0.02 + slack - 1e-9
 
 
 def test_the_good_evidence_passes():
     """Otherwise everything below would hold for a gate that refuses all."""
     assert decide(RULES, GOOD).verdict == "PASS"
+    assert decide(DEFAULT, GOOD).verdict == "PASS"
     assert deserves_to_pass(GOOD)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_the_verdict_is_that_of_the_rules_written_plainly(data):
+def test_what_passes_deserves_it_and_what_deserves_it_by_far_passes(data):
     class_n = data.draw(st.lists(st.integers(15, 150), min_size=2, max_size=4))
     clean = [data.draw(st.integers(int(0.55 * n), n)) for n in class_n]
     base = data.draw(st.sampled_from([0.0, 0.02, 0.05]))
     odd = data.draw(st.dictionaries(st.sampled_from(ADDRESSES), st.floats(0, 0.5), max_size=3))
     ahead = data.draw(st.floats(-0.05, 0.05))
+    effect = data.draw(st.sampled_from([0.0, 0.02, 0.1]))
 
     def right_of(role, corruption, severity):
         loss = (0 if corruption == "clean" else base) + (
             odd.get((corruption, severity), 0) if role == "candidate" else 0
         )
+        loss += effect if role == "control" and corruption != "clean" else 0
         gain = ahead if role == "champion" else 0
         return [min(n, max(0, round(k - (loss - gain) * n))) for k, n in zip(clean, class_n, strict=True)]
 
     evidence = make_evidence(right_of, class_n, champion=data.draw(st.booleans()))
-    assert (decide(RULES, evidence).verdict == "PASS") == deserves_to_pass(evidence)
+    passed = decide(RULES, evidence).verdict == "PASS"
+    assert deserves_to_pass(evidence) or not passed
+    assert passed or not deserves_to_pass(evidence, slack=0.06)
 
 
 @settings(max_examples=100, deadline=None)
@@ -169,8 +220,18 @@ def test_no_single_field_of_the_evidence_can_be_emptied_or_replaced(data):
         "data_wait_share": st.one_of(st.none(), ODD_NUMBERS.filter(lambda x: not 0 <= x <= 1)),
         "augment_p95_ms": st.one_of(st.none(), ODD_NUMBERS.filter(lambda x: not 0 <= x < 3)),
         "budget_p95_ms": st.one_of(st.none(), ODD_NUMBERS.filter(lambda x: not x > 0.2)),
+        "leakage": st.one_of(
+            st.just({}), st.dictionaries(st.just("near"), ODD_NUMBERS.filter(lambda x: not 0 <= x <= 0.005), min_size=1)
+        ),
+        "seen": st.dictionaries(st.sampled_from(["rotation", "blur"]), st.just(()), max_size=2),
+        "suite_fault": st.text(min_size=1, max_size=5),
+        "software": st.none(),
+        "environment": st.one_of(st.none(), st.just(""), st.just("production")),
+        "approval": st.one_of(st.none(), st.just("")),
         "trained_on": st.dictionaries(st.sampled_from(["candidate", "control"]), odd, max_size=2),
     }.get(name, odd.filter(lambda x: x not in {"ok", "warn", "drift", "4"}))
+    if name == "software":  # says what computed the decision; nothing hangs on it
+        return
     broken = replace(GOOD, **{name: data.draw(value)})
     assert decide(RULES, broken).verdict != "PASS"
 
@@ -189,10 +250,13 @@ def test_the_order_of_cells_does_not_matter(cells):
     assert decide(RULES, with_cells(cells)).verdict == "PASS"
 
 
-BAD = make_evidence(lambda role, corruption, severity: (10, 100, 100) if role == "candidate" else (95, 95, 95))
+BAD = make_evidence(
+    lambda role, corruption, severity: (10, 100, 100) if role == "candidate" else good(role, corruption, severity)
+)
 LEAVES = [
     (section, name)
-    for section in ("invariance", "class_recall", "champion", "control", "data_wait", "budget", "drift")
+    for section in type(RULES).model_fields
+    if isinstance(getattr(RULES, section), BaseModel)
     for name in type(getattr(RULES, section)).model_fields
 ]
 ANYTHING = st.one_of(
@@ -220,6 +284,8 @@ def test_no_threshold_lets_a_broken_class_pass_by_the_loader_or_around_it(leaf, 
         valid = True
     except ValidationError:
         valid = False
+    if valid and name == "resamples":
+        return  # a million resamples would only take long
     for evidence in (BAD, GOOD):
         decision = decide(loose, evidence)
         assert valid or decision.verdict == "ERROR"

@@ -5,11 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from augment_ops.content import sha256_hex
 from augment_ops.gate import rules as gate_rules
-from augment_ops.gate.decision import Evidence
+from augment_ops.gate.decide import decide as judge_purely
+from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.rules import GateRules
+from augment_ops.stress import measures
+from augment_ops.stress.outcomes import Outcomes, group_codes
 from augment_ops.stress.report import Cell, StressReport
+from augment_ops.stress.slices import slices
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("a", "b", "c")
@@ -18,63 +25,130 @@ N = 100  # samples a class
 Right = Callable[[str, str, int], tuple[int, ...]]  # (role, corruption, severity) → samples right, by class
 
 
-def cell(role: Any, corruption: str, severity: int, right: tuple[int, ...], n: int = N) -> Cell:
-    """A cell whose accuracy and recalls agree."""
-    return Cell(
-        role=role,
-        corruption=corruption,
-        severity=severity,
-        n=n * len(right),
-        accuracy=sum(right) / (n * len(right)),
-        class_n=(n,) * len(right),
-        class_recall=tuple(k / n for k in right),
+def shown(corruption: str, severity: int, right: tuple[int, ...], class_n: tuple[int, ...]) -> np.ndarray:
+    """Predicted classes: so many right in each class, the last ones of it wrong.
+
+    All models and cells miss the same samples where they miss equally many, as good models do.
+    """
+    guesses = []
+    for label, (hits, n) in enumerate(zip(right, class_n, strict=True)):
+        guesses += [label] * hits + [(label + 1) % len(right)] * (n - hits)
+    return np.array(guesses, np.int16)
+
+
+def make_outcomes(
+    right: Right,
+    addresses: list[tuple[str, int]],
+    models: dict[Any, str],
+    class_n: tuple[int, ...],
+    columns: dict[str, list[str | None]],
+) -> Outcomes:
+    labels = np.repeat(np.arange(len(class_n)), class_n).astype(np.int16)
+    predicted = np.stack([[shown(c, s, right(r, c, s), class_n) for c, s in addresses] for r in models])
+    confidence = np.full(predicted.shape, 0.95, np.float16)
+    names, groups = group_codes(columns, len(labels))
+    return Outcomes(
+        "a" * 64, models, tuple(addresses), tuple("abcdefgh"[: len(class_n)]),
+        tuple(f"s{i}" for i in range(len(labels))), labels, predicted, confidence, confidence, names, groups,
+    )  # fmt: skip
+
+
+def report_of(outcomes: Outcomes, champion_version: str | None) -> StressReport:
+    """As `evaluate` makes it."""
+    return StressReport(
+        suite="invariances",
+        suite_digest=outcomes.suite_digest,
+        snapshot_digest="b" * 64,
+        classes=outcomes.classes,
+        models=outcomes.models,
+        champion_version=champion_version,
+        cells=measures.cells(outcomes),
+        confusion={},
+        flipped=(),
+        outcomes=sha256_hex(outcomes.to_bytes()),
+        probe="0" * 64,
+        seen={name: ("Affine",) for name, severity in outcomes.addresses if severity},
+        measures=measures.measures(outcomes),
+        slices=slices(outcomes),
     )
 
 
+# The objects that reports name, as a store would hold them.
+_KEPT: dict[str, bytes] = {}
+
+
 @pytest.fixture(scope="session")
-def rules() -> gate_rules.GateRules:
-    return gate_rules.load(POLICIES / "gates" / "default.yaml")
+def rules() -> GateRules:
+    """The default gate, with a tenth of its resamples: quick, and no verdict here hangs on the third digit."""
+    rules = gate_rules.load(POLICIES / "gates" / "default.yaml")
+    return rules.model_copy(update={"statistics": rules.statistics.model_copy(update={"resamples": 1_000})})
+
+
+@pytest.fixture(scope="session")
+def decide() -> Callable[[GateRules, Evidence | None], Decision]:
+    """`decide` with the outcomes that the report names, where a test has not withheld them."""
+
+    def judge(rules: GateRules, evidence: Evidence | None) -> Decision:
+        stress = None if evidence is None else evidence.stress
+        return judge_purely(rules, evidence, None if stress is None else _KEPT.get(stress.outcomes))
+
+    return judge
+
+
+@pytest.fixture(scope="session")
+def outcomes_of() -> Callable[[Evidence], bytes]:
+    """The object that the evidence's report names."""
+    return lambda evidence: _KEPT[evidence.stress.outcomes]  # type: ignore[union-attr]
 
 
 @pytest.fixture
 def evidence(rules) -> Callable[..., Evidence]:
     """Evidence that passes: candidate 95% clean and 90% stressed, control 60% stressed, champion as the candidate."""
 
-    def make(right: Right | None = None, n: int = N, champion: bool = True, **changes: Any) -> Evidence:
+    def make(
+        right: Right | None = None,
+        n: int | tuple[int, ...] = N,
+        champion: bool = True,
+        columns: dict[str, list[str | None]] | None = None,
+        models: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> Evidence:
+        class_n = (n,) * len(CLASSES) if isinstance(n, int) else n
+
         def default(role: str, corruption: str, severity: int) -> tuple[int, ...]:
             level = 0.95 if corruption == "clean" else 0.6 if role == "control" else 0.9
-            return (round(level * n),) * len(CLASSES)
+            return tuple(round(level * count) for count in class_n)
 
-        digests = {"candidate": "c" * 64, "control": "d" * 64} | ({"champion": "e" * 64} if champion else {})
-        addresses = [("clean", 0), *((c, s) for c in rules.invariance.corruptions for s in rules.invariance.severities)]
-        report = StressReport(
-            suite="invariances",
-            suite_digest="a" * 64,
-            snapshot_digest="b" * 64,
-            classes=CLASSES,
-            models=digests,
-            champion_version="4" if champion else None,
-            cells=tuple(cell(r, c, s, (right or default)(r, c, s), n) for c, s in addresses for r in digests),
-            confusion={},
-            flipped=(),
+        digests: dict[Any, str] = models or (
+            {"candidate": "c" * 64, "control": "d" * 64} | ({"champion": "e" * 64} if champion else {})
         )
+        addresses = [("clean", 0), *((c, s) for c in rules.invariance.corruptions for s in rules.invariance.severities)]
+        outcomes = make_outcomes(right or default, addresses, digests, class_n, columns or {})
+        _KEPT[sha256_hex(outcomes.to_bytes())] = outcomes.to_bytes()
+        report = report_of(outcomes, "4" if champion else None)
         whole = Evidence(
             snapshot_digest="b" * 64,
             policy_digest="f" * 64,
             suite_digest="a" * 64,
-            candidate_digest="c" * 64,
-            control_digest="d" * 64,
+            candidate_digest=digests["candidate"],
+            control_digest=digests.get("control"),
             candidate_policy_digest="f" * 64,
             trained_on={"candidate": "b" * 64, "control": "b" * 64},
             data_quality="ok",
             augmented_quality="ok",
+            leakage={"exact-duplicates-between-splits": 0.0},
             stress=report,
+            suite_fault="",
+            seen=dict(report.seen),
             champion_version="4" if champion else None,
             data_wait_share=0.01,
             augment_p95_ms=0.5,
             budget_p95_ms=1.0,
             drift_status="ok",
+            environment="dev",
+            approval="auto",
             documents={"stress_test": "1" * 64},
+            software="numpy 2",
         )
         return replace(whole, **changes)
 

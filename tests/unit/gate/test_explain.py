@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from augment_ops.gate.decide import decide
 from augment_ops.gate.explain import rows, text
 
 
@@ -17,11 +16,11 @@ def sentences(summary: str) -> int:
     return len(re.findall(r"\.(?= [A-Z]|$)", summary))
 
 
-def test_a_refusal_in_two_sentences_names_every_corruption(rules, evidence):
+def test_a_refusal_in_two_sentences_names_every_corruption(decide, rules, evidence):
     decision = decide(rules, evidence(collapse))
     assert decision.verdict == "FAIL"
     assert decision.summary.startswith(
-        "Gate default 1.0.0 refuses the candidate: brightness_up at severity 5 costs 45.0 points"
+        "Gate default 2.0.0 refuses the candidate: brightness_up at severity 5 costs 45.0 points"
     )
     assert "also on rotation" in decision.summary
     assert sentences(decision.summary) == 2
@@ -40,24 +39,26 @@ def test_a_refusal_in_two_sentences_names_every_corruption(rules, evidence):
         {"drift_status": "drift", "data_wait_share": 0.9},
     ],
 )
-def test_every_summary_has_two_sentences_and_says_whether_to_promote(rules, evidence, changes):
+def test_every_summary_has_two_sentences_and_says_whether_to_promote(decide, rules, evidence, changes):
     decision = decide(rules, evidence(**changes))
     assert sentences(decision.summary) == 2, decision.summary
     assert ("may be promoted" in decision.summary) == (decision.verdict == "PASS")
     assert ("Nothing is promoted" in decision.summary) == (decision.verdict != "PASS")
 
 
-def test_a_pass_names_the_largest_gap_and_its_warnings(rules, evidence):
+def test_a_pass_names_the_largest_gap_and_its_warnings(decide, rules, evidence):
     def give(role, corruption, severity):
-        return (85, 85, 85) if (role, corruption, severity) == ("candidate", "noise", 4) else (95, 95, 95)
+        if (role, corruption, severity) == ("candidate", "noise", 4):
+            return (850, 850, 850)
+        return (600, 600, 600) if role == "control" and severity else (950, 950, 950)
 
-    summary = decide(rules, evidence(give, drift_status="drift")).summary
+    summary = decide(rules, evidence(give, n=1000, drift_status="drift")).summary
     assert "of 40 gaps" in summary
     assert "10.0 points (noise at severity 4)" in summary
-    assert "3 warnings, first: noise at severity 4 costs 10.0 points" in summary  # noise, control, drift
+    assert "2 warnings, first: noise at severity 4 costs 10.0 points" in summary
 
 
-def test_rows_give_every_reason_as_text(rules, evidence):
+def test_rows_give_every_reason_as_text(decide, rules, evidence):
     decision = decide(rules, evidence(collapse, augment_p95_ms=2.0))
     table = rows(decision)
     assert len(table) == len(decision.reasons)
@@ -68,14 +69,14 @@ def test_rows_give_every_reason_as_text(rules, evidence):
     assert (cost.measured, cost.threshold) == ("2.00×", "1.00×")
 
 
-def test_a_minimum_n_is_shown_as_a_number_of_samples(rules, evidence):
+def test_a_minimum_n_is_shown_as_a_number_of_samples(decide, rules, evidence):
     row = rows(decide(rules, evidence(n=50)))[0]
     assert (row.outcome, row.threshold, row.n) == ("investigate", "n 200", "150")
 
 
-def test_the_page_shows_what_does_not_pass_and_counts_the_rest(rules, evidence):
+def test_the_page_shows_what_does_not_pass_and_counts_the_rest(decide, rules, evidence):
     page = text(decide(rules, evidence(drift_status="drift")))
-    assert page.startswith("PASS  gate default 1.0.0\n")
+    assert page.startswith("PASS  gate default 2.0.0\n")
     assert "warn         drift" in page
     assert "invariance" not in page
     assert re.search(r"pass +\d+ more judgements$", page)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from augment_ops.gate.decide import decide
+from augment_ops.gate.decide import decide as judge_purely
 from augment_ops.gate.rules import GateRules
 
 OTHER = "9" * 64
@@ -17,7 +17,7 @@ def errors(decision) -> str:
     return " ".join(r.message for r in decision.reasons if r.outcome == "error")
 
 
-def test_no_evidence_at_all_is_an_error(rules):
+def test_no_evidence_at_all_is_an_error(decide, rules):
     decision = decide(rules, None)
     assert decision.verdict == "ERROR"
     assert "no evidence at all" in decision.summary
@@ -66,13 +66,13 @@ def test_no_evidence_at_all_is_an_error(rules):
         ({"documents": {"ingest": "abc"}}, "document of ingest"),
     ],
 )
-def test_a_part_that_is_missing_or_of_another_run_is_an_error(rules, evidence, changes, says):
+def test_a_part_that_is_missing_or_of_another_run_is_an_error(decide, rules, evidence, changes, says):
     decision = decide(rules, evidence(**changes))
     assert decision.verdict == "ERROR"
     assert says in errors(decision)
 
 
-def test_digests_that_are_equally_empty_do_not_agree(rules, evidence):
+def test_digests_that_are_equally_empty_do_not_agree(decide, rules, evidence):
     whole = evidence()
     empty = replace(whole, suite_digest="", stress=replace(whole.stress, suite_digest=""))
     assert decide(rules, empty).verdict == "ERROR"
@@ -96,21 +96,21 @@ def test_digests_that_are_equally_empty_do_not_agree(rules, evidence):
         {"champion_version": "3"},
     ],
 )
-def test_a_report_that_does_not_fit_the_run_is_an_error(rules, evidence, changes):
+def test_a_report_that_does_not_fit_the_run_is_an_error(decide, rules, evidence, changes):
     whole = evidence()
     assert decide(rules, replace(whole, stress=replace(whole.stress, **changes))).verdict == "ERROR"
 
 
 @pytest.mark.parametrize("role", ["candidate", "control", "champion"])
 @pytest.mark.parametrize(("corruption", "severity"), [("clean", 0), ("rotation", 1), ("blur", 5)])
-def test_a_missing_cell_is_named(rules, evidence, altered, role, corruption, severity):
+def test_a_missing_cell_is_named(decide, rules, evidence, altered, role, corruption, severity):
     decision = decide(rules, altered(evidence(), (role, corruption, severity), lambda c: None))
     assert decision.verdict == "ERROR"
     assert f"The {role} on {corruption}" in errors(decision)
     assert "no cell" in errors(decision)
 
 
-def test_a_corruption_that_is_missing_altogether_is_missed(rules, evidence):
+def test_a_corruption_that_is_missing_altogether_is_missed(decide, rules, evidence):
     """Nobody gets past rotation by leaving it out of the suite."""
     whole = evidence()
     cells = tuple(c for c in whole.stress.cells if c.corruption != "rotation")
@@ -142,19 +142,19 @@ def test_a_corruption_that_is_missing_altogether_is_missed(rules, evidence):
     ],
 )
 @pytest.mark.parametrize("role", ["candidate", "control", "champion"])
-def test_a_cell_that_cannot_be_true_is_an_error(rules, evidence, altered, role, change, says):
+def test_a_cell_that_cannot_be_true_is_an_error(decide, rules, evidence, altered, role, change, says):
     decision = decide(rules, altered(evidence(), (role, "rotation", 5), change))
     assert decision.verdict == "ERROR"
     assert says in errors(decision)
 
 
-def test_a_clean_cell_that_is_not_a_number_is_an_error(rules, evidence, altered):
+def test_a_clean_cell_that_is_not_a_number_is_an_error(decide, rules, evidence, altered):
     """clean NaN makes every gap NaN, and NaN compares as below any limit."""
     broken = altered(evidence(), ("candidate", "clean", 0), lambda c: replace(c, accuracy=math.nan))
     assert decide(rules, broken).verdict == "ERROR"
 
 
-def test_two_cells_of_one_address_are_an_error_whichever_comes_first(rules, evidence):
+def test_two_cells_of_one_address_are_an_error_whichever_comes_first(decide, rules, evidence):
     whole = evidence()
     good = whole.stress.cell("candidate", "rotation", 5)
     bad = replace(good, accuracy=0.3, class_recall=(0.3, 0.3, 0.3))
@@ -165,7 +165,7 @@ def test_two_cells_of_one_address_are_an_error_whichever_comes_first(rules, evid
             assert "more than one cell" in errors(decision)
 
 
-def test_the_same_fault_in_many_cells_is_said_once(rules, evidence):
+def test_the_same_fault_in_many_cells_is_said_once(decide, rules, evidence):
     whole = evidence()
     cells = tuple(replace(c, accuracy=math.nan) if c.role == "candidate" else c for c in whole.stress.cells)
     found = [
@@ -191,14 +191,14 @@ def test_the_same_fault_in_many_cells_is_said_once(rules, evidence):
         ("champion", {"clean_margin": 1.0}),
     ],
 )
-def test_rules_that_were_not_read_through_the_loader_are_read_again(rules, evidence, section, changes):
+def test_rules_that_were_not_read_through_the_loader_are_read_again(decide, rules, evidence, section, changes):
     loose = rules.model_copy(update={section: getattr(rules, section).model_copy(update=changes)})
     decision = decide(loose, evidence())
     assert decision.verdict == "ERROR"
     assert [r.rule for r in decision.reasons] == ["rules"]
 
 
-def test_an_empty_rule_set_is_an_error(rules, evidence):
+def test_an_empty_rule_set_is_an_error(decide, rules, evidence):
     for loose in (
         GateRules.model_construct(),
         GateRules.model_construct(name="none", version="1.0.0"),
@@ -217,22 +217,23 @@ def without_role(evidence, role, **changes):
     return replace(evidence, stress=replace(report, models=models, cells=cells), **changes)
 
 
-def test_a_control_that_was_never_trained_is_an_error_where_the_rules_ask_for_one(rules, evidence):
-    nobody = without_role(evidence(), "control", control_digest=None)
+def test_a_control_that_was_never_trained_is_an_error_where_the_rules_ask_for_one(decide, rules, evidence):
+    models = {"candidate": "c" * 64, "champion": "e" * 64}
+    nobody = evidence(models=models)
     decision = decide(rules, nobody)
     assert decision.verdict == "ERROR"
     assert "no control" in errors(decision)
     assert decide(rules.model_copy(update={"control": None}), nobody).verdict == "PASS"
 
 
-def test_a_champion_that_was_not_evaluated_is_an_error(rules, evidence):
+def test_a_champion_that_was_not_evaluated_is_an_error(decide, rules, evidence):
     """Leaving the champion out of the stress test must not spare the comparison with it."""
     decision = decide(rules, without_role(evidence(), "champion"))
     assert decision.verdict == "ERROR"
     assert "evaluates no champion" in errors(decision)
 
 
-def test_a_champion_without_a_version_is_an_error(rules, evidence):
+def test_a_champion_without_a_version_is_an_error(decide, rules, evidence):
     """A champion that the registry does not name would be measured and then passed over."""
     whole = evidence()
     nameless = replace(whole, champion_version=None, stress=replace(whole.stress, champion_version=None))
@@ -242,13 +243,13 @@ def test_a_champion_without_a_version_is_an_error(rules, evidence):
 
 
 @pytest.mark.parametrize("version", ["", " ", 4])
-def test_a_champion_version_that_names_none_is_an_error_though_both_sides_agree(rules, evidence, version):
+def test_a_champion_version_that_names_none_is_an_error_though_both_sides_agree(decide, rules, evidence, version):
     whole = evidence()
     blank = replace(whole, champion_version=version, stress=replace(whole.stress, champion_version=version))
     assert "names none" in errors(decide(rules, blank))
 
 
-def test_a_problem_of_one_class_is_an_error(rules, evidence):
+def test_a_problem_of_one_class_is_an_error(decide, rules, evidence):
     """Every model is right about everything there, under any corruption."""
     whole = evidence()
     cells = tuple(replace(c, n=300, class_n=(300,), class_recall=(1.0,), accuracy=1.0) for c in whole.stress.cells)
@@ -258,9 +259,106 @@ def test_a_problem_of_one_class_is_an_error(rules, evidence):
 
 
 @pytest.mark.parametrize("rule", ["invariance", "class_recall"])
-def test_a_judgement_that_is_not_made_is_missed(rules, evidence, monkeypatch, rule):
+def test_a_judgement_that_is_not_made_is_missed(decide, rules, evidence, monkeypatch, rule):
     """The last guard: should a rule ever fall silent, nothing passes for lack of objections."""
     monkeypatch.setattr(f"augment_ops.gate.judge_stress.{rule}", lambda *_: [])
     decision = decide(rules, evidence())
     assert decision.verdict == "ERROR"
     assert "demanded judgements were not made" in errors(decision)
+
+
+def test_without_the_samples_behind_a_report_it_is_not_believed(rules, evidence):
+    whole = evidence()
+    decision = judge_purely(rules, whole, None)
+    assert decision.verdict == "ERROR"
+    assert "per-sample outcomes" in errors(decision)
+    assert "missing or damaged" in errors(decision)
+
+
+def test_samples_with_one_altered_byte_are_not_those_of_the_report(rules, evidence, outcomes_of):
+    whole = evidence()
+    data = bytearray(outcomes_of(whole))
+    data[len(data) // 2] ^= 1
+    decision = judge_purely(rules, whole, bytes(data))
+    assert decision.verdict == "ERROR"
+    assert "not those of the report" in errors(decision)
+
+
+def test_samples_of_another_report_are_refused_though_their_digest_is_named(decide, rules, evidence):
+    """Somebody points the report at the outcomes of a better model."""
+    whole = evidence()
+    other = evidence(models={"candidate": "7" * 64, "control": "d" * 64, "champion": "e" * 64})
+    swapped = replace(whole, stress=replace(whole.stress, outcomes=other.stress.outcomes))
+    decision = decide(rules, swapped)
+    assert decision.verdict == "ERROR"
+    assert "of other models (candidate 777777777777…" in errors(decision)
+
+
+def test_a_metric_edited_after_the_evaluation_is_found_out_though_it_fits_itself(decide, rules, evidence, altered):
+    """Accuracy and recalls raised together: nothing in the cell contradicts itself, only the samples do."""
+    bad = evidence(lambda r, c, s: (50, 50, 50) if (r, c, s) == ("candidate", "rotation", 5) else (95, 95, 95))
+    better = {"accuracy": 0.9, "class_recall": (0.9, 0.9, 0.9)}
+    decision = decide(rules, altered(bad, ("candidate", "rotation", 5), lambda c: replace(c, **better)))
+    assert decision.verdict == "ERROR"
+    assert (
+        "The candidate on rotation at severity 5: changed after the evaluation: the samples give an accuracy of 0.5000"
+        in errors(decision)
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"calibration_error": 0.0}, {"flip_share": 0.0}, {"balanced_accuracy": 1.0}, {"class_precision": (1.0, 1.0, 1.0)}],
+)
+def test_every_measure_is_computed_again(decide, rules, evidence, change):
+    whole = evidence()
+    measures = tuple(
+        replace(m, **change) if (m.role, m.corruption, m.severity) == ("candidate", "blur", 3) else m
+        for m in whole.stress.measures
+    )
+    decision = decide(rules, replace(whole, stress=replace(whole.stress, measures=measures)))
+    assert decision.verdict == "ERROR"
+    assert "on blur at severity 3: changed after the evaluation" in errors(decision)
+
+
+def test_stress_images_that_were_altered_since_are_an_error(decide, rules, evidence):
+    decision = decide(rules, evidence(suite_fault="noise at severity 3: content whose sha256 is not its name."))
+    assert decision.verdict == "ERROR"
+    assert "stored images of the stress suite are not those frozen: noise at severity 3" in errors(decision)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"leakage": {}}, "measured leakage"),
+        ({"leakage": {"near-duplicates-between-splits": math.nan}}, "near-duplicates-between-splits is nan"),
+        ({"environment": None}, "environment"),
+        ({"approval": ""}, "approval"),
+    ],
+)
+def test_what_the_other_rules_need_must_be_there(decide, rules, evidence, changes, says):
+    decision = decide(rules, evidence(**changes))
+    assert decision.verdict == "ERROR"
+    assert says in errors(decision)
+
+
+def test_three_samples_never_pass_and_say_so(decide, rules, evidence):
+    decision = decide(rules, evidence(lambda r, c, s: (1, 1, 1), n=1))
+    assert decision.verdict == "INVESTIGATE"
+    assert "the suite has 3 samples; 200 are needed" in decision.summary
+    assert {r.class_name for r in decision.reasons if r.rule == "class_recall"} == {"a", "b", "c"}
+
+
+def test_a_class_without_a_sample_is_named(decide, rules, evidence):
+    decision = decide(rules, evidence(n=(150, 150, 0)))
+    assert decision.verdict == "INVESTIGATE"
+    (found,) = [r for r in decision.reasons if r.outcome == "investigate"]
+    assert (found.rule, found.class_name, found.n) == ("class_recall", "c", 0)
+    assert "no sample in the suite" in found.message
+
+
+def test_every_rule_must_have_spoken(decide, rules, evidence, monkeypatch):
+    monkeypatch.setattr("augment_ops.gate.judge_rivals.control", lambda *_: [])
+    decision = decide(rules, evidence())
+    assert decision.verdict == "ERROR"
+    assert "'control'" in errors(decision)

@@ -11,11 +11,12 @@ import pytest
 
 from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.gate.decision import Decision, Reason
+from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.report.formats import number
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
-from augment_ops.stress.report import CLEAN, Cell, StressReport
+from augment_ops.stress.report import CLEAN, Cell, Measures, Slice, StressReport
 from augment_ops.training.result import EpochMetrics, TrainingResult
 
 HOSTILE = '<script>alert("x")</script>'
@@ -75,6 +76,19 @@ def stress(nan_at: tuple[str, int] | None = None) -> StressReport:
         cells=(*cells("candidate", 0.04, nan_at), *cells("control", 0.1), *cells("champion", 0.05)),
         confusion={"candidate": ((30, 0, 0), (1, 28, 1), (2, 0, 28))},
         flipped=(),
+        outcomes="6" * 64,
+        probe="7" * 64,
+        seen={"rotation": ("Affine",), "noise": ()},
+        measures=tuple(
+            Measures(role, CLEAN if s == 0 else "noise", s, 0.9, (0.9, 0.8, None), 0.031, 0.05 * s)
+            for role in ("candidate", "control", "champion")
+            for s in (0, 5)
+        ),
+        slices=tuple(
+            Slice("site", group, role, 40, clean, clean - (0.3 if role == "candidate" else 0.1))
+            for role in ("candidate", "control", "champion")
+            for group, clean in (("north", 0.95), (HOSTILE, 0.85))
+        ),
     )
 
 
@@ -268,16 +282,17 @@ def test_a_run_that_stopped_early_says_what_is_missing_and_why():
 
 def test_heat_map_shows_points_lost_and_marks_what_the_gate_blocked():
     page = Page(render(inputs()))
-    tables = [[c.strip() for c in row] for row in page.rows if row and row[0].strip() == "rotation"]
-    assert tables[0] == ["rotation", "4.0", "8.0", "12.0", "16.0", "20.0✕blocks"]
-    assert tables[1] == ["rotation", "+6.0", "+12.0", "+18.0", "+24.0", "+30.0"]  # over the control
-    assert tables[2] == ["rotation", "+1.0", "+2.0", "+3.0", "+4.0", "+5.0"]  # over the champion
+    tables = [[c.strip() for c in row] for row in page.rows if row and row[0].split() == ["rotation", "seen"]]
+    tables = [row[1:] for row in tables]
+    assert tables[0] == ["4.0", "8.0", "12.0", "16.0", "20.0✕blocks"]
+    assert tables[1] == ["+6.0", "+12.0", "+18.0", "+24.0", "+30.0"]  # over the control
+    assert tables[2] == ["+1.0", "+2.0", "+3.0", "+4.0", "+5.0"]  # over the champion
 
 
 def test_an_accuracy_that_is_not_a_number_breaks_the_line_and_shows_no_number():
     html = render(inputs(stress=stress(nan_at=("noise", 3))))
     assert "nan" not in re.sub(r"data:image[^\"]*", "", html).lower().replace("governance", "")
-    noise = next(row for row in Page(html).rows if row and row[0].strip() == "noise")
+    noise = next(row for row in Page(html).rows if row and row[0].split() == ["noise", "unseen"])
     assert noise[3].strip() == "—"
     lines = re.findall(r'<path class="s candidate" d="(M[^"]+)"/>', html)
     assert sum(line.count("M") == 2 for line in lines) == 1
@@ -346,3 +361,53 @@ def test_the_json_holds_every_number_and_names_pictures_by_digest():
 
 def test_the_same_inputs_give_the_same_page():
     assert render(inputs()) == render(inputs())
+
+
+def explanation() -> Explanation:
+    fall = ClassFall(HOSTILE, 30, 0.95, 0.66, 0.4877, 0.8077, {"control": 0.4, "champion": 0.7})
+    flip = Flip("s9", "0", HOSTILE, 0.83, ("champion",))
+    found = Finding(
+        "invariance", "fail", "rotation at severity 5 costs 20.0 points.", "rotation", 5, "0", None, None, 0.2, 0.15,
+        0.25, 90, 0.15, 1.0, ("Affine",), {"candidate": 0.76, "control": 0.46}, (fall,), (flip,),
+    )  # fmt: skip
+    return Explanation("d" * 64, "FAIL", "It fails. Nothing is promoted.", "5" * 64, "1" * 64, (found,))
+
+
+def test_what_lies_behind_a_reason_is_shown_with_its_classes_and_pictures():
+    pixels = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8, 1)
+    picture = FailingPicture("rotation", 5, "s9", "0", HOSTILE, pixels[0], pixels[1])
+    other = FailingPicture("rotation", 4, "s9", "0", HOSTILE, pixels[0], pixels[1])
+    html = render(inputs(explanation=explanation(), pictures=(picture, other), failing=()))
+    page = Page(html)
+    row = [cell.strip() for cell in next(r for r in page.rows if "48.8% to 80.8%" in "".join(r))]
+    assert row == [HOSTILE, "30", "95.0%", "66.0%", "48.8% to 80.8%", "70.0%", "40.0%"]
+    alts = [a["alt"] for t, a in page.tags if t == "img" and "s9" in (a["alt"] or "")]
+    assert alts == ["Sample s9, class 0, clean"], "once, and of the severity that the finding is about"
+    assert "83% sure" in html
+    assert "champion right" in html
+
+
+def test_corruption_by_class_shows_the_mean_loss_and_no_number_where_there_is_none():
+    rows = [[c.strip() for c in row] for row in Page(render(inputs())).rows]
+    heat = next(row for row in rows if row and row[0].split() == ["rotation", "seen"] and len(row) == 4)
+    # Recall 1.0, 0.95 and 0.93 when clean; under rotation 0.96 - 0.04 s on average 0.84, 0.74, and none.
+    assert heat[1:] == ["16.0", "21.0", "—"]
+
+
+def test_groups_are_shown_with_their_gap_for_every_model():
+    rows = [[c.strip() for c in row] for row in Page(render(inputs())).rows]
+    assert ["north", "40", "95.0% / 65.0%", "95.0% / 85.0%", "95.0% / 85.0%"] in rows
+    assert ["Gap, points", "", "10.0 / 10.0", "10.0 / 10.0", "10.0 / 10.0"] in rows
+
+
+def test_every_model_has_every_measure():
+    rows = {row[0].split("  ")[0].strip(): [c.strip() for c in row[1:]] for row in Page(render(inputs())).rows if row}
+    calibration = next(value for name, value in rows.items() if name.startswith("Calibration error, clean"))
+    assert calibration == ["3.1 points"] * 3
+    error = next(value for name, value in rows.items() if name.startswith("Corruption error to the control"))
+    # Errors of 0.04 + 0.04 s, 0.04 + 0.05 s and 0.04 + 0.1 s, summed over five severities: 0.8, 0.95 and 1.7.
+    assert error == ["0.47", "0.56", "1.00"]
+
+
+def test_what_the_policy_does_not_train_on_is_named():
+    assert "it does not: noise." in " ".join(render(inputs()).split())

@@ -21,8 +21,9 @@ def report(accuracies: dict[str, list[float]], clean: float = 0.9) -> StressRepo
     for name, values in accuracies.items():
         cells += [Cell("candidate", name, s, 100, a, (50, 50), (a, a - 0.2)) for s, a in enumerate(values, start=1)]
     return StressReport(
-        "suite", "5" * 64, "1" * 64, ("a", "$\\frac"), {"candidate": "c" * 64}, None, tuple(cells), {}, ()
-    )
+        "suite", "5" * 64, "1" * 64, ("a", "$\\frac"), {"candidate": "c" * 64}, None, tuple(cells), {}, (),
+        "6" * 64, "7" * 64, {}, (), (),
+    )  # fmt: skip
 
 
 EXAMPLE = report({"rotation": [0.9, 0.85, 0.7, 0.5, 0.3], "blur": [0.9, 0.9, 0.91, 0.9, math.nan]})
@@ -63,7 +64,7 @@ def test_the_contact_sheet_shows_grey_as_grey_on_a_fixed_scale():
 
 
 def test_nothing_to_draw_is_still_a_picture():
-    empty = StressReport("s", "5" * 64, "1" * 64, (), {}, None, (), {}, ())
+    empty = StressReport("s", "5" * 64, "1" * 64, (), {}, None, (), {}, (), "6" * 64, "7" * 64, {}, (), ())
     for png in (
         plots.severity_curves(empty),
         plots.heat_map(empty),

@@ -8,11 +8,17 @@ import pytest
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import StoreError, TrainingError
-from augment_ops.stress.evaluate import evaluate
+from augment_ops.stress.evaluate import evaluate as run_models
 from augment_ops.stress.report import StressReport
 from augment_ops.stress.suite import freeze
 
 CLASSES = ("left", "middle", "right")
+
+
+def evaluate(manifest, objects, models, champion_version=None, seen=None, columns=None) -> StressReport:
+    return run_models(
+        manifest, objects.get, objects.put, models, champion_version, seen=seen or {}, columns=columns or {}
+    )  # fmt: skip
 
 
 def by_position(images: np.ndarray) -> np.ndarray:
@@ -33,7 +39,7 @@ def manifest(spec, stripes, objects):
 
 def test_accuracy_recall_and_confusion_are_those_of_the_model(manifest, objects):
     models = {"candidate": ("c" * 64, by_position), "control": ("d" * 64, always_left)}
-    report = evaluate(manifest, objects.get, models, None)
+    report = evaluate(manifest, objects, models, None)
     assert report.models == {"candidate": "c" * 64, "control": "d" * 64}
     assert (report.suite_digest, report.snapshot_digest) == (manifest.digest, "5" * 64)
     assert len(report.cells) == 2 * 41
@@ -57,7 +63,7 @@ def test_rows_and_labels_stay_together(manifest, objects, stripes):
         position["at"] += len(images)
         return np.eye(3, dtype=np.float32)[labels[start : start + len(images)]]
 
-    report = evaluate(manifest, objects.get, {"candidate": ("c" * 64, by_heart)}, None)
+    report = evaluate(manifest, objects, {"candidate": ("c" * 64, by_heart)}, None)
     assert {cell.accuracy for cell in report.cells} == {1.0}
     assert report.flipped == ()
 
@@ -73,7 +79,7 @@ def test_one_logit_that_is_not_finite_makes_its_cell_not_a_number(manifest, obje
             logits[3, 1] = poison
         return logits
 
-    report = evaluate(manifest, objects.get, {"candidate": ("c" * 64, poisoned)}, None)
+    report = evaluate(manifest, objects, {"candidate": ("c" * 64, poisoned)}, None)
     assert report.cell("candidate", "clean", 0).accuracy == 1.0
     broken = report.cell("candidate", "rotation", 1)
     assert math.isnan(broken.accuracy)
@@ -92,7 +98,7 @@ def test_a_class_without_samples_has_no_recall(spec, stripes, objects):
     def wider(batch: np.ndarray) -> np.ndarray:
         return np.concatenate([by_position(batch), np.zeros((len(batch), 1), np.float32)], axis=1)
 
-    clean = evaluate(manifest, objects.get, {"candidate": ("c" * 64, wider)}, None).cell("candidate", "clean", 0)
+    clean = evaluate(manifest, objects, {"candidate": ("c" * 64, wider)}, None).cell("candidate", "clean", 0)
     assert clean.class_n == (20, 20, 20, 0)
     assert clean.class_recall == (1.0, 1.0, 1.0, None)
 
@@ -104,7 +110,7 @@ def test_flipped_samples_are_bounded_right_when_clean_and_worst_corruption_first
         dark_right = [[image.max() < 110 and guess == 2] for image, guess in zip(images, logits.argmax(1), strict=True)]
         return np.where(np.logical_or(speckled, dark_right), np.roll(logits, 1, axis=1), logits)
 
-    report = evaluate(manifest, objects.get, {"candidate": ("c" * 64, fails_under_noise_and_in_the_dark)}, None)
+    report = evaluate(manifest, objects, {"candidate": ("c" * 64, fails_under_noise_and_in_the_dark)}, None)
     assert report.flipped
     names = list(dict.fromkeys(f.corruption for f in report.flipped))
     accuracies = [report.cell("candidate", name, 5).accuracy for name in names]
@@ -122,7 +128,7 @@ def test_flipped_samples_are_bounded_right_when_clean_and_worst_corruption_first
 
 
 def test_samples_that_were_wrong_already_are_not_called_flipped(manifest, objects):
-    report = evaluate(manifest, objects.get, {"candidate": ("c" * 64, always_left)}, None)
+    report = evaluate(manifest, objects, {"candidate": ("c" * 64, always_left)}, None)
     assert report.flipped == ()
 
 
@@ -141,7 +147,7 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
     manifest = freeze(
         one, images, [str(i) for i in range(1203)], labels, objects.put, snapshot_digest="5" * 64, classes=("0", "1")
     )  # fmt: skip
-    report = evaluate(manifest, objects.get, {"candidate": ("c" * 64, bright)}, None)
+    report = evaluate(manifest, objects, {"candidate": ("c" * 64, bright)}, None)
     assert max(sizes) <= 1000
     assert sum(sizes) == 6 * 1203
     assert {(cell.n, cell.accuracy) for cell in report.cells} == {(1203, 1.0)}
@@ -150,9 +156,9 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
 @pytest.mark.parametrize("shape", [(60, 2), (60, 4), (59, 3), (60,), (60, 3, 1)])
 def test_a_model_of_another_shape_is_an_error_not_a_number(manifest, objects, shape):
     with pytest.raises(TrainingError, match="champion model"):
-        evaluate(manifest, objects.get, {"champion": ("c" * 64, lambda images: np.zeros(shape, np.float32))}, "3")
+        evaluate(manifest, objects, {"champion": ("c" * 64, lambda images: np.zeros(shape, np.float32))}, "3")
 
 
 def test_nothing_is_evaluated_on_an_altered_manifest(manifest, objects):
     with pytest.raises(StoreError, match="manifest"):
-        evaluate(dataclasses.replace(manifest, cells=manifest.cells[:2]), objects.get, {}, None)
+        evaluate(dataclasses.replace(manifest, cells=manifest.cells[:2]), objects, {})

@@ -1,0 +1,86 @@
+"""Per-sample outcomes as the rules ask them: differences of two models, or of two cells, on the very same samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.gate.statistics import TOLERANCE, Bootstrap, Estimate
+from augment_ops.stress.measures import CALIBRATION_BINS, calibration_bins, calibration_error
+from augment_ops.stress.outcomes import Outcomes
+from augment_ops.stress.report import CLEAN, Role
+
+# The interval of the calibration error is shown and decides nothing: a thousand resamples draw it well enough.
+_CALIBRATION_RESAMPLES = 1_000
+_CHUNK = 50  # resamples at a time: bounds the memory to a few megabytes
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The outcomes that a report follows from, found to be those.
+
+    Attributes:
+        severities: that the rules judge.
+    """
+
+    outcomes: Outcomes
+    bootstrap: Bootstrap
+    severities: tuple[int, ...]
+
+    def right(self, role: Role, corruption: str = CLEAN, severity: int = 0) -> NDArray[np.bool_]:
+        """Which samples of a cell the model has right, bool (N,)."""
+        place = self.outcomes.at(role, corruption, severity)
+        assert place is not None  # who asks has seen that the cell is there
+        found: NDArray[np.bool_] = self.outcomes.right[place]
+        return found
+
+    def hits(self, role: Role, corruptions: tuple[str, ...]) -> tuple[NDArray[np.int64], int]:
+        """int64 (N,): in how many of the judged cells each sample is right, and the number of cells."""
+        cells = [(name, severity) for name in corruptions for severity in self.severities]
+        total = np.zeros(len(self.outcomes.labels), np.int64)
+        for name, severity in cells:
+            total += self.right(role, name, severity)
+        return total, len(cells)
+
+    def differences(self, worse: Role, better: Role, corruptions: tuple[str, ...]) -> NDArray[np.float64]:
+        """(N,): how much more often `better` is right than `worse`; on clean images where `corruptions` is empty."""
+        if not corruptions:
+            return self.right(better).astype(np.float64) - self.right(worse)
+        (theirs, cells), (ours, _) = self.hits(better, corruptions), self.hits(worse, corruptions)
+        return (theirs - ours) / cells
+
+    def gap(self, corruption: str, severity: int, limit: float) -> Estimate:
+        """What a corruption costs the candidate: clean accuracy less the cell's."""
+        lost = self.right("candidate").astype(np.float64) - self.right("candidate", corruption, severity)
+        return self.bootstrap.mean(f"gap {corruption} {severity}", lost, limit)
+
+    def loss(self, rival: Role, corruptions: tuple[str, ...], limit: float, label: int | None = None) -> Estimate:
+        """Accuracy that the candidate is below `rival`, on all samples or on those of one class.
+
+        Two roles with the same model have no difference, and no uncertainty about it.
+        """
+        rows = slice(None) if label is None else self.outcomes.labels == label
+        values = self.differences("candidate", rival, corruptions)[rows]
+        if self.outcomes.models["candidate"] == self.outcomes.models[rival]:
+            beyond = limit < -TOLERANCE
+            return Estimate(0.0, 0.0, 0.0, len(values), limit, 0.0 if beyond else 1.0, 1.0 if beyond else 0.0)
+        name = f"loss {rival} {' '.join(corruptions) or CLEAN} {'' if label is None else label}"
+        return self.bootstrap.mean(name, values, limit)
+
+    def calibration(self, limit: float) -> Estimate:
+        """Expected calibration error of the candidate on clean images."""
+        place = self.outcomes.at("candidate")
+        assert place is not None
+        confidence, right = self.outcomes.p_predicted[place], self.outcomes.right[place]
+        value = calibration_error(confidence, right)
+        n, bins = len(right), calibration_bins(confidence)
+        excess = confidence.astype(np.float64) - right
+        rng, errors = self.bootstrap.stream("calibration"), []
+        for _ in range(_CALIBRATION_RESAMPLES // _CHUNK):
+            rows = rng.integers(0, n, (_CHUNK, n))
+            places = bins[rows] + CALIBRATION_BINS * np.arange(_CHUNK)[:, None]
+            sums = np.bincount(places.ravel(), weights=excess[rows].ravel(), minlength=CALIBRATION_BINS * _CHUNK)
+            errors.append(np.abs(sums.reshape(_CHUNK, CALIBRATION_BINS)).sum(axis=1) / n)
+        return self.bootstrap.judged(value, np.concatenate(errors), n, limit)

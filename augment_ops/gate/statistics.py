@@ -1,0 +1,140 @@
+"""The few statistics of the gate: a paired bootstrap, Wilson's interval, an exact binomial test, Holm's correction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import generator, sample_key
+
+# A threshold in decimals and a quotient of counts meet with an error of this size: 0.95 - 0.80 is 0.1499….
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured number with its uncertainty; larger is worse.
+
+    Attributes:
+        low, high: two-sided interval.
+        p_harm: one-sided p-value against "at most the limit": small where it is shown to be beyond.
+        p_safe: one-sided p-value against "beyond the limit": small where it is shown to be within.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    limit: float
+    p_harm: float
+    p_safe: float
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the measured number itself is beyond the limit."""
+        return self.value > self.limit + TOLERANCE
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A paired bootstrap whose randomness is a function of the evidence: the same evidence, the same interval.
+
+    Samples with equal values are exchangeable, so a resample of n samples is one multinomial draw over the distinct
+    values: exact, and its cost does not grow with n.
+
+    Attributes:
+        key: digest of the evidence.
+        confidence: of the two-sided interval.
+        resamples: number of resamples; the smallest p-value is 1 / (resamples + 1).
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 (percentile interval) and 16.
+    """
+
+    key: str
+    confidence: float
+    resamples: int
+
+    def mean(self, name: str, values: NDArray[np.floating], limit: float) -> Estimate:
+        """The mean of per-sample values, against a limit.
+
+        Where all values are alike, resampling sees no uncertainty: the rule of three then bounds the share of samples
+        that may be different and were not met, each counted as 1.
+
+        Args:
+            name: of the comparison; it keys the draws.
+            values: (n,), such as the difference between two models on each sample.
+
+        Source: Hanley & Lippman-Hand 1983, JAMA 249(13), for the rule of three.
+        """
+        means = self.means(name, values)
+        value = math.fsum(values.tolist()) / len(values)
+        if np.ptp(values) == 0:
+            spread = min(1.0, -math.log((1 - self.confidence) / 2) / len(values))
+            inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-len(values) * abs(value - limit))
+            beyond = value > limit
+            return Estimate(
+                value, value - spread, value + spread, len(values), limit,
+                p_harm=inside if beyond else 1.0, p_safe=1.0 if beyond else inside,
+            )  # fmt: skip
+        return self.judged(value, means, len(values), limit)
+
+    def means(self, name: str, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Means of the resamples: (resamples,)."""
+        distinct, counts = np.unique(np.asarray(values, np.float64), return_counts=True)
+        draws = self.stream(name).multinomial(len(values), counts / len(values), size=self.resamples)
+        means: NDArray[np.float64] = (draws * distinct).sum(axis=1) / len(values)
+        return means
+
+    def stream(self, name: str) -> np.random.Generator:
+        """The random numbers of a comparison."""
+        return generator(sample_key("bootstrap", self.key, name))
+
+    def judged(self, value: float, means: NDArray[np.float64], n: int, limit: float) -> Estimate:
+        """An estimate from the resampled values of its statistic."""
+        tail = (1 - self.confidence) / 2
+        low, high = (float(q) for q in np.quantile(means, [tail, 1 - tail]))
+        within = int((means <= limit + TOLERANCE).sum())
+        beyond = int((means >= limit - TOLERANCE).sum())
+        resamples = len(means)
+        return Estimate(value, low, high, n, limit, (within + 1) / (resamples + 1), (beyond + 1) / (resamples + 1))
+
+
+def wilson(hits: int, n: int, confidence: float) -> tuple[float, float]:
+    """Interval of a share. Source: Wilson 1927, J. Am. Stat. Assoc. 22(158)."""
+    from scipy.special import ndtri
+
+    z = float(ndtri((1 + confidence) / 2))
+    share = hits / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def below(hits: int, n: int, floor: float, confidence: float) -> Estimate:
+    """A share against a floor, as an estimate of what is missing (1 - share), so that larger is worse.
+
+    The interval is Wilson's, the p-values are those of the exact binomial test.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    low, high = wilson(hits, n, confidence)
+    at_most = float(bdtr(hits, n, floor))
+    at_least = 1.0 if hits == 0 else float(bdtrc(hits - 1, n, floor))
+    return Estimate(1 - hits / n, 1 - high, 1 - low, n, 1 - floor, at_most, at_least)
+
+
+def holm(estimates: Sequence[Estimate]) -> list[Estimate]:
+    """The estimates with `p_harm` corrected for having looked at all of them.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
+    """
+    order = sorted(range(len(estimates)), key=lambda i: estimates[i].p_harm)
+    corrected, largest = list(estimates), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(estimates) - rank) * estimates[i].p_harm))
+        corrected[i] = replace(estimates[i], p_harm=largest)
+    return corrected

@@ -1,0 +1,39 @@
+"""Numbers as the gate's sentences say them."""
+
+from __future__ import annotations
+
+from augment_ops.gate.statistics import Estimate
+
+
+def share(value: float | None) -> str:
+    """0.8231 → 82.3%."""
+    return "no recall" if value is None else f"{100 * value:.1f}%"
+
+
+def points(value: float, *, sign: bool = False) -> str:
+    """0.1512 → 15.1 points."""
+    number = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
+    return f"{'0.0' if float(number) == 0 else number} points"
+
+
+def interval(low: float, high: float, confidence: float) -> str:
+    """The interval of a difference, in points: `95% interval 8.9 to 15.3`."""
+    ends = [f"{100 * end:.1f}" for end in (low, high)]
+    ends = ["0.0" if float(end) == 0 else end for end in ends]
+    return f"{100 * confidence:g}% interval {ends[0]} to {ends[1]}"
+
+
+def of(estimate: Estimate, confidence: float) -> str:
+    """The interval of an estimate."""
+    return interval(estimate.low, estimate.high, confidence)
+
+
+def listed(names: tuple[str, ...], most: int = 6) -> str:
+    """a, b and 3 more."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 warning, 2 warnings."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,175 @@
+"""What the page shows of classes, groups and models under stress, read out of a stress report. No markup here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from augment_ops.report.numbers import ROLES, clean_accuracy, severities, stressed_accuracy, worst_classes
+from augment_ops.stress.measures import corruption_error, worst_slice
+from augment_ops.stress.report import CLEAN, Measures, Role, Slice, StressReport
+
+
+@dataclass(frozen=True)
+class ClassHeat:
+    """Corruption by class: points of recall that the candidate loses against clean, averaged over severities.
+
+    Attributes:
+        classes: names of the columns, those that lose most first where not all are shown.
+        rows: corruption and one loss for each class (a share), None where it has no recall.
+        hidden: number of classes left out.
+    """
+
+    classes: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    hidden: int
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """One measure, a value for each role in the order of the table, None where it was not measured."""
+
+    name: str
+    note: str
+    kind: str  # share, points or ratio: how it is written
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One group of a column: samples, and clean and stressed accuracy of each role."""
+
+    group: str
+    n: int
+    values: tuple[tuple[float, float] | None, ...]
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """A metadata column; `gaps` are the differences between its groups, clean and stressed, for each role."""
+
+    column: str
+    rows: tuple[GroupRow, ...]
+    gaps: tuple[tuple[float, float] | None, ...]
+
+
+def roles_of(report: StressReport) -> tuple[Role, ...]:
+    """The roles that were evaluated, in the order of every table."""
+    return tuple(role for role in ROLES if role in report.models)
+
+
+def class_heat(report: StressReport, most: int) -> ClassHeat:
+    """Where which class suffers; at most so many classes, those that lose most anywhere."""
+    clean = report.cell("candidate", CLEAN, 0)
+    losses = [[_loss(report, name, k) for k in range(len(report.classes))] for name in report.corruptions]
+    worst = {
+        k: max((row[k] or 0.0 for row in losses), default=0.0)
+        for k in range(len(report.classes))
+        if clean is not None and clean.class_recall[k] is not None
+    }
+    shown = sorted(worst) if len(worst) <= most else sorted(worst, key=lambda k: -worst[k])[:most]
+    rows = tuple((name, tuple(row[k] for k in shown)) for name, row in zip(report.corruptions, losses, strict=True))
+    return ClassHeat(tuple(report.classes[k] for k in shown), rows, len(report.classes) - len(shown))
+
+
+def _loss(report: StressReport, corruption: str, k: int) -> float | None:
+    clean = report.cell("candidate", CLEAN, 0)
+    before = None if clean is None else clean.class_recall[k]
+    found = [report.cell("candidate", corruption, s) for s in severities(report)]
+    after = [cell.class_recall[k] for cell in found if cell is not None]
+    known = [recall for recall in after if recall is not None and math.isfinite(recall)]
+    if before is None or not math.isfinite(before) or not known or len(known) < len(after):
+        return None
+    return before - sum(known) / len(known)
+
+
+def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
+    """Every measure of a model as a whole."""
+    roles = roles_of(report)
+
+    def row(name: str, note: str, kind: str, read: Callable[[Role], float | None]) -> MeasureRow:
+        return MeasureRow(name, note, kind, tuple(_finite(read(role)) for role in roles))
+
+    stressed = "mean over all corruptions and severities"
+    rows = [
+        row("Accuracy, clean", "", "share", lambda role: clean_accuracy(report, role)),
+        row("Accuracy, stressed", stressed, "share", lambda role: stressed_accuracy(report, role)),
+        row("Balanced accuracy, clean", "mean recall of the classes", "share", lambda role: _clean(report, role)[0]),
+        row("Balanced accuracy, stressed", stressed, "share", lambda role: _stressed(report, role)[0]),
+        row("Lowest recall of a class", "under any corruption and severity", "share", lambda r: _lowest(report, r)),
+        row("Calibration error, clean", "15 bins, Guo et al. 2017", "points", lambda role: _clean(report, role)[1]),
+        row("Calibration error, stressed", stressed, "points", lambda role: _stressed(report, role)[1]),
+        row("Predictions that flip", "share of samples told otherwise than when clean", "share",
+            lambda role: _stressed(report, role)[2]),
+    ]  # fmt: skip
+    if report.slices:
+        rows.append(row("Accuracy of the worst group, stressed", "of any metadata column", "share",
+                        lambda role: (worst_slice(report, role) or ("", "", math.nan))[2]))  # fmt: skip
+    for reference in ("control", "champion"):
+        if reference in report.models:
+            rows += [_errors(report, roles, reference, relative) for relative in (False, True)]
+    return tuple(rows)
+
+
+def _errors(report: StressReport, roles: tuple[Role, ...], reference: Role, relative: bool) -> MeasureRow:
+    name = f"{'Relative c' if relative else 'C'}orruption error to the {reference}"
+    note = "loss against clean; below 1 is more robust" if relative else "below 1 makes fewer errors under stress"
+    values = (corruption_error(report, role, reference, relative=relative) for role in roles)
+    return MeasureRow(name, note, "ratio", tuple(None if v is None else _finite(v) for v in values))
+
+
+def group_tables(report: StressReport) -> tuple[GroupTable, ...]:
+    """Groups by column; the gap between them is fairlearn's `difference`: the highest accuracy less the lowest."""
+    roles, columns = roles_of(report), tuple(dict.fromkeys(s.column for s in report.slices))
+    tables = []
+    for column in columns:
+        found = {(s.group, s.role): s for s in report.slices if s.column == column}
+        names = tuple(dict.fromkeys(group for group, _ in found))
+        rows = tuple(_group(name, [found.get((name, role)) for role in roles]) for name in names)
+        gaps = tuple(_gap([found.get((name, role)) for name in names]) for role in roles)
+        tables.append(GroupTable(column, rows, gaps))
+    return tuple(tables)
+
+
+def _group(name: str, found: list[Slice | None]) -> GroupRow:
+    n = max((s.n for s in found if s is not None), default=0)
+    return GroupRow(name, n, tuple(None if s is None else (s.clean, s.stressed) for s in found))
+
+
+def _gap(found: list[Slice | None]) -> tuple[float, float] | None:
+    known = [s for s in found if s is not None]
+    if not known:
+        return None
+    clean, stressed = [s.clean for s in known], [s.stressed for s in known]
+    return max(clean) - min(clean), max(stressed) - min(stressed)
+
+
+def _clean(report: StressReport, role: Role) -> tuple[float, float]:
+    found = [m for m in report.measures if m.role == role and m.corruption == CLEAN]
+    return _mean(found)[:2]
+
+
+def _stressed(report: StressReport, role: Role) -> tuple[float, float, float]:
+    return _mean([m for m in report.measures if m.role == role and m.corruption != CLEAN])
+
+
+def _mean(found: list[Measures]) -> tuple[float, float, float]:
+    """Balanced accuracy, calibration error, flips; NaN of nothing."""
+    n = len(found) or math.nan
+    return (
+        sum(m.balanced_accuracy for m in found) / n,
+        sum(m.calibration_error for m in found) / n,
+        sum(m.flip_share for m in found) / n,
+    )
+
+
+def _lowest(report: StressReport, role: Role) -> float | None:
+    if role == "candidate":
+        return next((row.worst for row in worst_classes(report, 1)), None)
+    found = [r for c in report.cells if c.role == role and c.severity for r in c.class_recall if r is not None]
+    return min(found, default=None)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,149 @@
+"""What every model said about every sample under every corruption: the raw material of every measure.
+
+One object of the store, so that whoever doubts a number computes it again. It is a plain `.npz` without compression:
+`numpy.load` reads it, and its `header` is JSON.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.errors import StoreError
+from augment_ops.stress.report import CLEAN, Role
+
+NOT_A_NUMBER = -1  # the "predicted class" of a sample whose logits are not finite; equals no label
+NO_GROUP = -1  # the group of a sample whose column is empty
+
+_ARRAYS: dict[str, str] = {
+    "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Per-sample outcomes of M models in C cells of N samples.
+
+    Attributes:
+        suite_digest: of the suite that was shown.
+        models: role → model digest, in the order of the first axis.
+        addresses: (corruption, severity) in the order of the second axis; (`clean`, 0) comes first.
+        sample_ids: in the order of the last axis.
+        labels: int16 (N,), indices into `classes`.
+        predicted: int16 (M, C, N), the class of the largest logit, or `NOT_A_NUMBER`.
+        p_true, p_predicted: float16 (M, C, N), softmax probability of the label and of the predicted class; float16
+            keeps them to 0.0005, a thirtieth of the width of a calibration bin.
+        columns: metadata column → names of its groups.
+        groups: int16 (len(columns), N), indices into those names, or `NO_GROUP`.
+    """
+
+    suite_digest: str
+    models: dict[Role, str]
+    addresses: tuple[tuple[str, int], ...]
+    classes: tuple[str, ...]
+    sample_ids: tuple[str, ...]
+    labels: NDArray[np.int16]
+    predicted: NDArray[np.int16]
+    p_true: NDArray[np.float16]
+    p_predicted: NDArray[np.float16]
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the predicted class is the label, bool (M, C, N)."""
+        right: NDArray[np.bool_] = self.predicted == self.labels
+        return right
+
+    def at(self, role: Role, corruption: str = CLEAN, severity: int = 0) -> tuple[int, int] | None:
+        """Position on the first two axes, or None where that was not evaluated."""
+        roles = list(self.models)
+        if role not in self.models or (corruption, severity) not in self.addresses:
+            return None
+        return roles.index(role), self.addresses.index((corruption, severity))
+
+    def to_bytes(self) -> bytes:
+        """The object; equal outcomes give equal bytes."""
+        header = {
+            "format": "augment-ops outcomes 1", "suite_digest": self.suite_digest, "models": list(self.models.items()),
+            "addresses": self.addresses, "classes": self.classes, "sample_ids": self.sample_ids,
+            "columns": list(self.columns.items()),
+        }  # fmt: skip
+        buffer = io.BytesIO()
+        arrays = {name: np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS.items()}
+        np.savez(buffer, header=np.frombuffer(canonical_json(header), np.uint8), **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+
+def from_bytes(data: bytes, digest: str) -> Outcomes:
+    """Read outcomes back.
+
+    Raises:
+        StoreError: their sha256 is not `digest`, or they are not of this form.
+    """
+    found = sha256_hex(data)
+    if found != digest:
+        raise _damaged(f"bytes with sha256 {found[:12]}…", f"{digest[:12]}…")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            arrays = {name: file[name] for name in _ARRAYS}
+        outcomes = Outcomes(
+            header["suite_digest"],
+            dict(header["models"]),
+            tuple((str(name), int(severity)) for name, severity in header["addresses"]),
+            tuple(header["classes"]),
+            tuple(header["sample_ids"]),
+            columns={name: tuple(groups) for name, groups in header["columns"]},
+            **arrays,
+        )
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        found = f"{type(error).__name__}: {str(error)[:120]}"
+        raise _damaged(found, "an object that `Outcomes.to_bytes` made") from error
+    _check(outcomes)
+    return outcomes
+
+
+def _check(outcomes: Outcomes) -> None:
+    n, k = len(outcomes.sample_ids), len(outcomes.classes)
+    shape = (len(outcomes.models), len(outcomes.addresses), n)
+    for name, kind in _ARRAYS.items():
+        array: NDArray[np.generic] = getattr(outcomes, name)
+        wanted = {"labels": (n,), "groups": (len(outcomes.columns), n)}.get(name, shape)
+        if array.shape != wanted or array.dtype != np.dtype(kind):
+            raise _damaged(f"{name} {array.dtype} {array.shape}", f"{np.dtype(kind)} {wanted}")
+    if outcomes.addresses[:1] != ((CLEAN, 0),) or len(set(outcomes.addresses)) != len(outcomes.addresses):
+        raise _damaged(f"cells {outcomes.addresses!r:.80}", "distinct cells, the clean one first")
+    labels, guesses = outcomes.labels, outcomes.predicted
+    if n == 0 or labels.min() < 0 or labels.max() >= k or guesses.size == 0 or not _within(guesses, k):
+        raise _damaged(f"{n} samples, labels and predictions beyond {k} classes", "indices of classes")
+
+
+def _within(guesses: NDArray[np.int16], classes: int) -> bool:
+    return bool(guesses.min() >= NOT_A_NUMBER and guesses.max() < classes)
+
+
+def group_codes(
+    columns: Mapping[str, list[str | None]], n: int
+) -> tuple[dict[str, tuple[str, ...]], NDArray[np.int16]]:
+    """Sorted names of each column's groups, and int16 (columns, N) codes; `NO_GROUP` where the column is empty."""
+    names = {column: tuple(sorted({v for v in values if v is not None})) for column, values in columns.items()}
+    codes = np.full((len(columns), n), NO_GROUP, np.int16)
+    for row, (column, values) in enumerate(columns.items()):
+        place = {name: code for code, name in enumerate(names[column])}
+        codes[row] = [NO_GROUP if value is None else place[value] for value in values]
+    return names, codes
+
+
+def _damaged(found: str, expected: str) -> StoreError:
+    return StoreError(
+        "outcomes of the stress test", found, expected, "restore the object from a backup, or run stress_test again"
+    )
