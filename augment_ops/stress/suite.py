@@ -89,6 +89,9 @@ class SuiteManifest:
             StoreError: not the bytes that were frozen.
         """
         where = f"stress cell {cell.corruption}/{cell.severity}"
+        expected = -(-len(self.sample_ids) // self.batch)
+        if len(cell.objects) != expected:
+            raise _altered(where, f"{len(cell.objects)} objects", f"{expected}, for {len(self.sample_ids)} images")
         for number, digest in enumerate(cell.objects):
             data = _read(get, digest, where)
             shape = (min(self.batch, len(self.sample_ids) - number * self.batch), *self.shape)

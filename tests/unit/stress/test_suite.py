@@ -107,6 +107,8 @@ def test_a_cell_of_another_size_is_refused(spec, stripes, objects):
     short = dataclasses.replace(manifest.cells[0], objects=(objects.put(b"\0" * 100),))
     with pytest.raises(StoreError, match="100 bytes"):
         manifest.images(short, objects.get)
+    with pytest.raises(StoreError, match="0 objects"):
+        manifest.images(dataclasses.replace(manifest.cells[0], objects=()), objects.get)
 
 
 def test_samples_are_bounded_by_number_and_by_bytes(spec, stripes, objects):
