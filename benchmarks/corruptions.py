@@ -41,7 +41,7 @@ from augment_ops.stress.suite import build, freeze, load
 
 HERE = Path(__file__).parent
 NAMES = (*COMMON, *VALIDATION)
-SIDE, TRAIN, TEST, EPOCHS = 48, 6000, 1000, 4
+SIDE, TRAIN, EPOCHS = 48, 6000, 4
 # Its elastic deformation is another one than the paper's: no affine map, and these strengths.
 ITS_ELASTIC = {
     "reach_share": [0.0625, 0.08125, 0.10625, 0.125, 0.15],
@@ -105,9 +105,9 @@ def speed(reference: Reference, names: list[str]) -> None:
         keep("speed", {"rows": {name: row}})
 
 
-def agreement(reference: Reference, names: list[str], data: Path, photos: Path, folder: Path) -> None:
+def agreement(reference: Reference, names: list[str], count: int, data: Path, photos: Path, folder: Path) -> None:
     """Accuracy lost by severity, ours and theirs, and distances from the clean pictures at 224."""
-    images, labels = fashion(data, "test", TEST)
+    images, labels = fashion(data, "test", count)
     images = enlarged(images)
     ids = [str(i) for i in range(len(images))]
     model = trained(data, folder)
@@ -120,9 +120,13 @@ def agreement(reference: Reference, names: list[str], data: Path, photos: Path, 
             its = reference.corrupt(images, name, severity, keep=True)[1]
             assert its is not None
             theirs.append(clean - accuracy(model, its, labels))
-        row = {"ours": ours, "theirs": theirs, "gap": [a - b for a, b in zip(ours, theirs, strict=True)]}
-        row |= distances(reference, name, crops)
-        keep("agreement", {"clean_accuracy": clean, "n": len(labels), "rows": {name: row}})
+        row: dict[str, Any] = {
+            "ours": ours,
+            "theirs": theirs,
+            "gap": [a - b for a, b in zip(ours, theirs, strict=True)],
+        }
+        row |= {"n": len(labels), "clean": clean} | distances(reference, name, crops)
+        keep("agreement", {"rows": {name: row}})
 
 
 def distances(reference: Reference, name: str, crops: np.ndarray) -> dict[str, list[float]]:
@@ -270,14 +274,14 @@ def tables() -> str:
     """The tables of docs/stress.md, in Markdown, from what was measured."""
     content = json.loads((HERE / "corruptions.json").read_text())
     lines = [
-        "| corruption | points lost, ours | theirs | largest gap | distance at 224 px | theirs |",
-        "|---|---|---|---|---|---|",
+        "| corruption | n | points lost, ours | theirs | largest gap | distance at 224 px | theirs |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in content["agreement"]["rows"].items():
         gap = max(row["gap"], key=abs)
         ours, theirs = (" ".join(f"{value:.0f}" for value in row[side]) for side in ("ours", "theirs"))
         mine, its = (" ".join(f"{value:.0f}" for value in row[f"distance_{side}"]) for side in ("ours", "theirs"))
-        lines.append(f"| `{name}` | {ours} | {theirs} | {gap:+.1f} | {mine} | {its} |")
+        lines.append(f"| `{name}` | {row['n']} | {ours} | {theirs} | {gap:+.1f} | {mine} | {its} |")
     lines += ["", "| corruption | ours, ms | imagecorruptions, ms | ratio |", "|---|---|---|---|"]
     for name, row in content["speed"]["rows"].items():
         lines.append(f"| `{name}` | {row['ours_ms']:.2f} | {row['theirs_ms']:.1f} | {row['ratio']:.1f} |")
@@ -291,6 +295,7 @@ def main() -> None:
     parser.add_argument("--reference", help="a Python in which imagecorruptions can be imported")
     parser.add_argument("--data", type=Path, help="fashion_mnist_images.tar.gz")
     parser.add_argument("--photos", type=Path, help="bccd.tar.gz")
+    parser.add_argument("--images", type=int, default=1000, help="of the test split, for agreement")
     parser.add_argument("--only", nargs="*", default=NAMES, choices=NAMES)
     parser.add_argument("--work", type=Path, help="folder for the trained model, to be used again")
     arguments = parser.parse_args()
@@ -308,7 +313,7 @@ def main() -> None:
             speed(reference, names)
         else:
             place = arguments.work or Path(folder)
-            agreement(reference, names, arguments.data, arguments.photos, place)
+            agreement(reference, names, arguments.images, arguments.data, arguments.photos, place)
         reference.close()
 
 
