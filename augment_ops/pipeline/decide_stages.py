@@ -218,8 +218,8 @@ def promote(ctx: Context) -> Promotion:
     """Move the alias `champion` to an approved candidate.
 
     Raises:
-        GovernanceError: the champion is no longer the one that the candidate was compared with, the environment does not
-            admit the policy any more, or the registered model does not answer as the one that was judged.
+        GovernanceError: the champion is no longer the one that the candidate was compared with, the environment does
+            not admit the policy any more, or the registered model does not answer as the one that was judged.
     """
     decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
     if decided.version is None or not approval.approved:
