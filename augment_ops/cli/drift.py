@@ -22,9 +22,7 @@ def register(app: typer.Typer) -> None:
 def drift(
     dataset: Annotated[str, typer.Argument(help="name of the data set whose prediction log is judged")],
     rules: Annotated[str, typer.Option(help="name in policies/drift/")] = "default",
-    retrain: Annotated[
-        bool, typer.Option("--retrain", help="run the trainings that alerts start, here and now")
-    ] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="run what alerts start, here and now")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print what was found as one JSON object")] = False,
 ) -> None:
     """Judge every window of production that is due; alerts go to the ledger, evidence to MLflow.
