@@ -7,6 +7,7 @@ instead of dropped. Categories that the reference does not know share one bin.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -119,11 +120,10 @@ def labels_of(found: NDArray[np.float64]) -> tuple[str, ...]:
 
 def _categories(reference: NDArray[Any], window: NDArray[Any]) -> Histogram:
     before, after = _texts(reference), _texts(window)
-    names, counts = np.unique([text for text in before if text is not None], return_counts=True)
-    frequent = sorted(sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))[:_MAX_CATEGORIES])
-    known = [str(names[i]) for i in frequent]
-    labels = (*known, *((RARE,) if len(names) > len(known) else ()), UNSEEN, MISSING)
-    place = {str(name): labels.index(RARE) for name in names} if RARE in labels else {}
+    known = most_frequent([text for text in before if text is not None])
+    rare = set(before) - set(known) - {None}
+    labels = (*known, *((RARE,) if rare else ()), UNSEEN, MISSING)
+    place = {str(name): labels.index(RARE) for name in rare}
     place |= {name: i for i, name in enumerate(known)}
     unseen, missing = len(labels) - 2, len(labels) - 1
 
@@ -132,6 +132,13 @@ def _categories(reference: NDArray[Any], window: NDArray[Any]) -> Histogram:
         return np.bincount(np.asarray(codes, dtype=np.int64), minlength=len(labels)).astype(np.int64)
 
     return Histogram(labels, counted(before), counted(after))
+
+
+def most_frequent(texts: Sequence[object]) -> list[str]:
+    """The most frequent categories, sorted by name; ties by name."""
+    names, counts = np.unique(np.array([str(text) for text in texts]), return_counts=True)
+    frequent = sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))[:_MAX_CATEGORIES]
+    return sorted(str(names[i]) for i in frequent)
 
 
 def _texts(values: NDArray[Any]) -> list[str | None]:
