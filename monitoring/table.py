@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import DataError
-from monitoring.detectors.base import Measurement
+from monitoring.detectors.base import MISSING, Measurement
 from monitoring.detectors.histogram import (
     DEFAULT_BINNING,
-    MISSING,
     RARE,
     UNSEEN,
     Binning,
@@ -76,9 +75,8 @@ def _histogram(
 def _counted(paths: Sequence[Path], name: str, found: NDArray[np.float64]) -> Counts:
     total = np.zeros(len(labels_of(found)), np.int64)
     for values in _batches(paths, name):
-        if not is_numeric(values):  # text where the reference has numbers: nothing that can be placed
-            values = np.full(len(values), np.nan)
-        total += count(values, found)
+        # Text where the reference has numbers is nothing that can be placed.
+        total += count(values if is_numeric(values) else np.full(len(values), np.nan), found)
     return total
 
 
