@@ -27,6 +27,10 @@ PARAMS = {
         "", type=["string", "null"], examples=_RULES, title="Rules",
         description="Name in policies/drift/; empty takes the file named like the data set, else default.",
     ),
+    "until": Param(
+        "", type=["string", "null"], title="Until",
+        description="Judge what was due at this time (ISO 8601, UTC), for a replay of the past; empty is now.",
+    ),
 }  # fmt: skip
 
 with DAG(
@@ -41,7 +45,12 @@ with DAG(
     doc_md=__doc__,
     default_args={"owner": "augment-ops", "retries": 3, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    watch = WatchOperator(task_id="watch", dataset="{{ params.dataset or '' }}", rules="{{ params.rules or '' }}")
+    watch = WatchOperator(
+        task_id="watch",
+        dataset="{{ params.dataset or '' }}",
+        rules="{{ params.rules or '' }}",
+        until="{{ params.until or '' }}",
+    )
     retrain = TriggerDagRunOperator.partial(
         task_id="retrain",
         trigger_dag_id="train_and_promote",

@@ -192,21 +192,23 @@ class WatchOperator(BaseOperator):
     Args:
         dataset: name, or empty for all; templated.
         rules: name in policies/drift/; empty takes the file named like the data set, else `default`; templated.
+        until: ISO 8601; what was due then is judged; empty is now; templated.
     """
 
-    template_fields = ("dataset", "rules")
+    template_fields = ("dataset", "rules", "until")
     operator_extra_links = (DriftLink(), MlflowLink())
     ui_color = "#fef3e0"
 
-    def __init__(self, *, dataset: str = "", rules: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, dataset: str = "", rules: str = "", until: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dataset = dataset
         self.rules = rules
+        self.until = until
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Watch; a data set that cannot be watched does not keep the others from being watched, and fails the task."""
         from augment_ops.errors import AugmentOpsError, InputError
-        from augment_ops.pipeline.monitor import monitor, monitored_datasets
+        from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
 
         settings = Settings.from_environment()
@@ -216,7 +218,8 @@ class WatchOperator(BaseOperator):
             try:
                 own = (settings.policies / "drift" / f"{dataset}.yaml").is_file()
                 rules = self.rules or (dataset if own else "default")
-                found = monitor(settings, dataset, rules, actor=actor, say=self.log.info)
+                now = moment_of(self.until)
+                found = monitor(settings, dataset, rules, now=now, actor=actor, say=self.log.info)
             except AugmentOpsError as error:
                 self.log.error("%s: %s", dataset, error)
                 faults.append(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
 def drift(
     dataset: Annotated[str, typer.Argument(help="name of the data set whose prediction log is judged")],
     rules: Annotated[str, typer.Option(help="name in policies/drift/")] = "default",
+    until: Annotated[str, typer.Option(help="judge what was due then, ISO 8601; default: now")] = "",
     retrain: Annotated[bool, typer.Option("--retrain", help="run what alerts start, here and now")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print what was found as one JSON object")] = False,
 ) -> None:
@@ -31,9 +33,9 @@ def drift(
 
     Example: augment-ops drift digits --rules default
     """
-    from augment_ops.pipeline.monitor import monitor
+    from augment_ops.pipeline.monitor import moment_of, monitor
 
-    found = monitor(settings_here(), dataset, rules, say=_say)
+    found = monitor(settings_here(), dataset, rules, now=moment_of(until), say=_say)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:
@@ -53,7 +55,7 @@ def traffic(
     windows: Annotated[int, typer.Option(min=1, help="stretches of time")] = 1,
     per_window: Annotated[int, typer.Option(min=1, help="pictures in each")] = 500,
     window_h: Annotated[float, typer.Option(min=0.01, help="length of each in hours")] = 24.0,
-    until: Annotated[str, typer.Option(help="when the last one ends: now, or ISO 8601")] = "now",
+    until: Annotated[str, typer.Option(help="when the last one ends, ISO 8601; default: now")] = "",
     shift: Annotated[
         list[str] | None, typer.Option(help="corruption:severity of the stress suite; may be repeated")
     ] = None,
@@ -66,11 +68,11 @@ def traffic(
     Example: augment-ops traffic digits --windows 3 --shift brightness_down:5 --shift rotation:5
     """
     from augment_ops.pipeline import traffic as replays
+    from augment_ops.pipeline.monitor import moment_of
 
     shifts = tuple(replays.parse_shift(text) for text in shift or ())
-    wanted = replays.Traffic(
-        source, windows, per_window, window_h, replays.until(until), shifts, labelled=labelled, seed=seed
-    )
+    end = moment_of(until) or datetime.now(UTC)
+    wanted = replays.Traffic(source, windows, per_window, window_h, end, shifts, labelled=labelled, seed=seed)
     written = replays.replay(settings_here(), dataset, wanted, say=_say)
     print(json.dumps({"records": written}) if as_json else f"{written} records written to the log of {dataset}")
 

@@ -124,6 +124,18 @@ def monitored_datasets(settings: Settings) -> list[str]:
     return datasets(log_uri(settings))
 
 
+def moment_of(text: str) -> datetime | None:
+    """A time that a person gave; None where they gave none.
+
+    Raises:
+        InputError: not ISO 8601.
+    """
+    try:
+        return moment(text) if text else None
+    except ValueError as error:
+        raise InputError("until", repr(text)[:80], "a time such as 2026-05-31T12:00", "write it in ISO 8601") from error
+
+
 class _Work:
     """One call of the monitor: what it reads, opened when it is first asked for."""
 
@@ -210,9 +222,13 @@ class _Work:
     def judge(self, start: datetime) -> tuple[Judged, list[Alert]]:
         """Judge one window and keep its evidence in MLflow and the store."""
         end = start + self.rules.window
-        window = read_window(self.log, start, end, end + timedelta(hours=self.rules.grace_h))
+        grace = timedelta(hours=self.rules.grace_h)
+        window = read_window(self.log, start, end, end + grace)
         reference = self.reference(start)
         sample, faults, blind = window.sample, list(window.faults), window.blind
+        before = read_window(self.log, start - self.rules.window, start, start + grace, pictures=False)
+        if before.late:
+            faults.append(f"{before.late} records came after the window before was judged; they stay in the log")
         if self.champion is not None and self.rules.reference.kind == "snapshot":
             sample = answered(window, self.champion)
         if reference is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -160,17 +160,3 @@ def _write(
 
 def _accuracy(answers: Answers, labels: NDArray[Any]) -> str:
     return f"{float(np.mean(answers.predictions == labels)):.1%}"
-
-
-def until(text: str) -> datetime:
-    """The end of a replay: ISO 8601, or `now`.
-
-    Raises:
-        InputError: another form.
-    """
-    from monitoring.rules import moment
-
-    try:
-        return datetime.now(UTC) if text == "now" else moment(text)
-    except ValueError as error:
-        raise InputError("--until", repr(text), "a time such as 2026-05-31T12:00", "write it in ISO 8601") from error

@@ -137,4 +137,4 @@ def test_the_monitor_watches_and_then_triggers_trainings_by_their_own_ids(parsed
         "trigger_dag_id": "train_and_promote", "skip_when_already_exists": True, "logical_date": None,
     }  # fmt: skip
     assert monitor["max_active_runs"] == 1
-    assert monitor["params"] == ["dataset", "rules"]
+    assert monitor["params"] == ["dataset", "rules", "until"]

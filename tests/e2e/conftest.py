@@ -126,18 +126,18 @@ class Running:
         """Number of the process that runs the task."""
         return int(self._airflow(f"dagRuns/{run}/taskInstances/{task}")["pid"])
 
-    def links(self, run: str, task: str) -> dict[str, str]:
-        return self._airflow(f"dagRuns/{run}/taskInstances/{task}/links")["extra_links"]
+    def links(self, run: str, task: str, dag: str = DAG_ID) -> dict[str, str]:
+        return self._airflow(f"dagRuns/{run}/taskInstances/{task}/links", dag=dag)["extra_links"]
 
     def clear(self, run: str, tasks: list[str]) -> None:
         """Let exactly these tasks run again."""
         body = {"dry_run": False, "dag_run_id": run, "only_failed": False, "task_ids": tasks}
         self._airflow("clearTaskInstances", body)
 
-    def _airflow(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _airflow(self, path: str, body: Mapping[str, Any] | None = None, dag: str = DAG_ID) -> dict[str, Any]:
         answer = httpx.request(
             "GET" if body is None else "POST",
-            f"{self.airflow}/api/v2/dags/{DAG_ID}/{path}",
+            f"{self.airflow}/api/v2/dags/{dag}/{path}",
             json=body,
             headers={"Authorization": f"Bearer {self.admin.token()}"},
             timeout=30,
