@@ -39,6 +39,16 @@ class ReportLink(BaseOperatorLink):
         return getattr(operator, "report_link", "")
 
 
+class DriftLink(BaseOperatorLink):
+    """Button on the monitor's task: the page of the worst window that it judged, else of the newest."""
+
+    name = "Drift report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """What the task found out while it ran; empty before that."""
+        return getattr(operator, "drift_link", "")
+
+
 class StageOperator(BaseOperator):
     """Runs one stage of the pipeline and hands on the reference of its output.
 
@@ -172,6 +182,61 @@ class AskForApproval(HITLOperator):
             f"[Evidence, metrics and pictures in MLflow]({stage.parent.url})",
         ]
         self.body = "\n\n".join(lines)
+
+
+class WatchOperator(BaseOperator):
+    """Judges every window of production that is due, for one data set or for all that have a prediction log.
+
+    Returns what `train_and_promote` is to be triggered with, one dict a training. Airflow knows a training by its run
+    id, so that saying it again starts nothing. XCom `alerts` has the alerts of this call, as plain values.
+
+    Args:
+        dataset: name, or empty for all; templated.
+        rules: name in policies/drift/; empty takes the file named like the data set, else `default`; templated.
+        until: ISO 8601; what was due then is judged; empty is now; templated.
+    """
+
+    template_fields = ("dataset", "rules", "until")
+    operator_extra_links = (DriftLink(), MlflowLink())
+    ui_color = "#fef3e0"
+
+    def __init__(self, *, dataset: str = "", rules: str = "", until: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.rules = rules
+        self.until = until
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Watch; a data set that cannot be watched does not keep the others from being watched, and fails the task."""
+        from augment_ops.errors import AugmentOpsError, InputError
+        from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
+        from augment_ops.settings import Settings
+
+        settings = Settings.from_environment()
+        actor = context["dag_run"].triggering_user_name or "schedule"
+        judged, alerts, trainings, faults = [], [], [], []
+        for dataset in [self.dataset] if self.dataset else monitored_datasets(settings):
+            try:
+                own = (settings.policies / "drift" / f"{dataset}.yaml").is_file()
+                rules = self.rules or (dataset if own else "default")
+                now = moment_of(self.until)
+                found = monitor(settings, dataset, rules, now=now, actor=actor, say=self.log.info)
+            except AugmentOpsError as error:
+                self.log.error("%s: %s", dataset, error)
+                faults.append(error)
+                continue
+            judged += found.judged
+            alerts += [dataclasses.asdict(alert) | {"notify": list(found.notify)} for alert in found.alerts]
+            trainings += found.retrain
+        if judged:
+            worst = max(judged, key=lambda one: (bool(one.alert), one.start))
+            self.drift_link, self.mlflow_link = worst.page, worst.link
+        context["ti"].xcom_push(key="alerts", value=alerts)
+        if faults and all(isinstance(fault, InputError) for fault in faults):
+            raise AirflowFailException("; ".join(map(str, faults))) from None
+        if faults:
+            raise faults[0]
+        return [{"trigger_run_id": t.run_id, "conf": t.params, "note": t.note} for t in trainings]
 
 
 def _begin(settings: Any, context: Context) -> None:

@@ -1,62 +1,71 @@
-"""Production window against reference snapshot: a report, never an exception (law 2)."""
+"""Production window against reference: all that the rules ask for, judged together; a report, never an exception.
+
+What is compared falls into kinds (pictures, columns, embeddings, predictions, labels, answers). The rules' significance
+is shared equally by the kinds that could be measured, and inside a kind Holm's correction shares it on, so that the
+chance of a false alarm over the whole report stays below it.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from augment_ops.errors import DataError
-from monitoring.image_features import image_features
-from monitoring.psi import MISSING, Bin, PsiResult, PsiRules, psi_categorical, psi_numeric
-from monitoring.rules import DriftRules
+from monitoring.detectors.base import MISSING, Bin, Measurement
+from monitoring.measure import NEW_COLUMN, SCHEMA, Measured, measure
+from monitoring.rules import DriftRules, Limits
+from monitoring.sample import Sample
+from monitoring.verdict import Status, holm, judge
 
 DriftStatus = Literal["ok", "warn", "drift", "insufficient", "no-window"]
-_ORDER: tuple[DriftStatus, ...] = ("ok", "insufficient", "warn", "drift")
+_ORDER: tuple[Status, ...] = ("ok", "insufficient", "warn", "drift")
+# What a change of the schema is worth: what went missing is drift by itself, what is new is to be looked at.
+_SCHEMA: dict[str, Status] = {NEW_COLUMN: "warn"}
+_NO_LIMITS = Limits(warn=1.0, drift=1.0)
+_RECALL_LISTED = 5  # classes named in one sentence
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One side of the comparison.
+class Finding:
+    """One comparison, judged.
 
     Attributes:
-        digest: digest of the snapshot or window.
-        images: uint8 (N, H, W, C).
-        labels: int64 (N,), -1 where there is none; None where the side has no labels at all.
+        name: of the column or property; kind: what it belongs to (see `monitoring.measure`).
+        detector: by which it was compared.
+        statistic, effect, p_value, low, high: see `monitoring.detectors.base.Measurement`.
+        corrected: the p-value after correction for everything in the report.
+        limit: effect from which it is drift.
     """
 
-    digest: str
-    images: NDArray[Any]
-    labels: NDArray[Any] | None = None
-
-
-@dataclass(frozen=True)
-class FeatureDrift:
-    """One feature of the report; fields as in `monitoring.psi.PsiResult`."""
-
     name: str
-    status: DriftStatus
-    psi: float
-    psi_raw: float
+    kind: str
+    detector: str
+    status: Status
+    statistic: float
+    effect: float
     p_value: float
+    corrected: float
+    limit: float
     n_reference: int
     n_window: int
     bins: tuple[Bin, ...]
+    low: float | None
+    high: float | None
     message: str
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """What the drift check leaves behind.
+    """What a drift check leaves behind.
 
     Attributes:
-        status: the worst of the features; `no-window` where there is nothing to compare with yet.
+        status: the worst of the findings; `no-window` where there is nothing to compare with yet.
         window_digest: None without a window.
-        not_measured: features that the rules ask for and the data cannot give, with the reason.
+        features: the findings, the strongest first.
+        not_measured: what the rules ask for and the data cannot give, with the reason.
+        faults: what was wrong with the window itself (corrupt files, repeated ids, clocks, late records).
+        blind: whether monitoring could not do its work: production may have drifted, and nobody would know.
         message: one sentence for a person.
     """
 
@@ -68,119 +77,119 @@ class DriftReport:
     window_digest: str | None
     n_reference: int
     n_window: int
-    features: tuple[FeatureDrift, ...]
+    features: tuple[Finding, ...]
     not_measured: tuple[str, ...]
     message: str
+    faults: tuple[str, ...] = ()
+    blind: bool = False
 
 
 def check_drift(
-    reference: Sample, window: Sample | None, rules: DriftRules, classes: Sequence[str] = ()
+    reference: Sample, window: Sample | None, rules: DriftRules, faults: Sequence[str] = (), *, blind: bool = False
 ) -> DriftReport:
     """Compare a production window with the reference.
 
     Args:
-        reference: usually the training split of the snapshot.
+        reference: see `policies/drift/*.yaml`, `reference`.
         window: None where production has sent nothing yet, which the report says.
-        rules: policies/drift/*.yaml.
-        classes: names of the labels; a label outside them is shown as its number.
-
-    Raises:
-        DataError: images that are not uint8 (N, H, W, C), or labels that do not match the images in number.
+        faults, blind: what reading the window has found; see `DriftReport`.
     """
-    _check_labels(reference, "reference")
     if window is None:
-        return _report(rules, reference, None, (), (), "No production window yet: drift was not measured.")
-    _check_labels(window, "window")
-    results, not_measured = _measure(reference, window, rules, classes)
-    features = tuple(_feature(name, result) for name, result in results.items())
-    if reference.images.shape[1:] != window.images.shape[1:]:
-        features = (_shape_drift(reference, window), *features)
-    return _report(rules, reference, window, features, not_measured, _message(features, rules))
+        message = "No production window yet: drift was not measured."
+        return _report(rules, reference, None, (), (), message, faults, blind)
+    measured, not_measured = measure(reference, window, rules)
+    corrected = _corrected(measured)
+    findings = [_finding(one, corrected[one.name, one.detector], rules) for one in measured]
+    findings.sort(key=_strength, reverse=True)
+    message = _message(findings, rules)
+    return _report(rules, reference, window, tuple(findings), not_measured, message, faults, blind)
 
 
-def _measure(
-    reference: Sample, window: Sample, rules: DriftRules, classes: Sequence[str]
-) -> tuple[dict[str, PsiResult], tuple[str, ...]]:
-    # Bonferroni: `significance` holds over all features together.
-    psi_rules = PsiRules(
-        rules.bins,
-        rules.tail_share,
-        rules.min_n,
-        rules.warn_psi,
-        rules.drift_psi,
-        rules.significance / len(rules.features),
-    )
-    before, after = image_features(reference.images), image_features(window.images)
-    results: dict[str, PsiResult] = {}
-    not_measured: list[str] = []
-    for name in rules.features:
-        if name != "class-mix":
-            results[name] = psi_numeric(before[name], after[name], psi_rules)
-        elif reference.labels is None or window.labels is None:
-            side = "reference" if reference.labels is None else "window"
-            not_measured.append(f"class-mix: the {side} has no labels")
-        else:
-            named = _names(reference.labels, classes), _names(window.labels, classes)
-            results[name] = psi_categorical(*named, psi_rules)
-    return results, tuple(not_measured)
+def _corrected(measured: Sequence[Measured]) -> dict[tuple[str, str], float]:
+    by_kind: dict[str, dict[str, float]] = {}
+    for one in measured:
+        if not math.isnan(one.measurement.p_value):
+            by_kind.setdefault(one.kind, {})[f"{one.name}\n{one.detector}"] = one.measurement.p_value
+    found = dict.fromkeys(((one.name, one.detector) for one in measured), math.nan)
+    for p_values in by_kind.values():
+        for key, p in holm(p_values).items():
+            name, _, detector = key.partition("\n")
+            found[name, detector] = min(1.0, p * len(by_kind))
+    return found
 
 
-def _feature(name: str, result: PsiResult) -> FeatureDrift:
-    return FeatureDrift(
-        name,
-        result.status,
-        result.psi,
-        result.psi_raw,
-        result.p_value,
-        result.n_reference,
-        result.n_window,
-        result.bins,
-        _explain(name, result),
-    )
+def _finding(one: Measured, corrected: float, rules: DriftRules) -> Finding:
+    m = one.measurement
+    if one.detector == SCHEMA:
+        status, limits = _SCHEMA.get(one.note, "drift"), _NO_LIMITS
+    else:
+        limits = rules.limits[one.detector]  # type: ignore[index]
+        least = rules.min_class_n if one.detector == "recall" else rules.min_n
+        status = judge(m, corrected, limits, rules.significance, least)
+    return Finding(
+        name=one.name, kind=one.kind, detector=one.detector, status=status, statistic=m.statistic, effect=m.effect,
+        p_value=m.p_value, corrected=corrected, limit=limits.drift, n_reference=m.n_reference, n_window=m.n_window,
+        bins=m.bins, low=m.low, high=m.high, message=_explain(one, status),
+    )  # fmt: skip
 
 
-def _explain(name: str, result: PsiResult) -> str:
-    if result.status == "insufficient":
-        return f"{name}: {result.n_window} window and {result.n_reference} reference samples are too few to judge."
-    if result.status == "ok":
-        return f"{name}: no shift beyond chance (PSI {result.psi:.3f})."
-    moved = max(result.bins, key=lambda b: abs(b.window_share - b.reference_share))
+def _explain(one: Measured, status: Status) -> str:
+    m = one.measurement
+    if one.detector == SCHEMA:
+        return f"{one.name}: {one.note}."
+    if status == "insufficient":
+        return f"{one.name}: {m.n_window} window and {m.n_reference} reference samples are too few to judge."
+    if one.detector in ("accuracy", "recall", "estimated-accuracy"):
+        before = m.statistic + m.effect
+        fell = f"from {before:.1%} to " if m.effect > 0 else ""
+        return f"{one.name}: {fell}{m.statistic:.1%} (95% interval {m.low or 0.0:.1%} to {m.high or 0.0:.1%})."
+    if status == "ok":
+        return f"{one.name}: no shift beyond chance or limits ({one.detector} {m.effect:.3f})."
+    return f"{one.name}: {one.detector} {m.effect:.3f}{_place(m)}."
+
+
+def _place(m: Measurement) -> str:
+    if not m.bins:
+        return ""
+    moved = max(m.bins, key=lambda b: abs(b.window_share - b.reference_share))
     place = "missing values" if moved.label == MISSING else f"the bin {moved.label}"
     return (
-        f"{name}: PSI {result.psi:.3f}; most of it in {place}, from "
-        f"{moved.reference_share:.1%} of the reference to {moved.window_share:.1%} of the window."
+        f"; most of it in {place}, from {moved.reference_share:.1%} of the reference to {moved.window_share:.1%} of "
+        "the window"
     )
 
 
-def _shape_drift(reference: Sample, window: Sample) -> FeatureDrift:
-    shapes = [" × ".join(str(int(v)) for v in side.images.shape[1:]) for side in (reference, window)]
-    message = f"image-shape: the reference is {shapes[0]} (height × width × channels), the window {shapes[1]}."
-    sizes = len(reference.images), len(window.images)
-    return FeatureDrift("image-shape", "drift", math.nan, math.nan, math.nan, *sizes, (), message)
+def _strength(finding: Finding) -> tuple[int, float]:
+    effect = finding.effect / finding.limit
+    return _ORDER.index(finding.status), 0.0 if math.isnan(effect) else effect
 
 
-def _message(features: Sequence[FeatureDrift], rules: DriftRules) -> str:
-    status = _worst(features)
+def _message(findings: Sequence[Finding], rules: DriftRules) -> str:
+    status = _worst(findings)
     if status == "ok":
         return "The production window looks like the reference."
     if status == "insufficient":
         return f"Too few samples to judge drift; the rules ask for {rules.min_n} on each side."
-    named = ", ".join(f.name for f in features if f.status == status)
+    names = list(dict.fromkeys(f.name for f in findings if f.status == status))
+    named = ", ".join(names[:_RECALL_LISTED]) + (" and others" if len(names) > _RECALL_LISTED else "")
     return f"Drift in {named}." if status == "drift" else f"A shift worth looking at in {named}."
 
 
-def _worst(features: Sequence[FeatureDrift]) -> DriftStatus:
-    # Nothing measured at all is not "ok".
-    return max((f.status for f in features), key=_ORDER.index, default="insufficient")
+def _worst(findings: Sequence[Finding]) -> Status:
+    """The worst that was judged. What had too few samples counts only where nothing at all could be judged."""
+    judged = [f.status for f in findings if f.status != "insufficient"]
+    return max(judged, key=_ORDER.index, default="insufficient")
 
 
 def _report(
     rules: DriftRules,
     reference: Sample,
     window: Sample | None,
-    features: tuple[FeatureDrift, ...],
+    features: tuple[Finding, ...],
     not_measured: tuple[str, ...],
     message: str,
+    faults: Sequence[str],
+    blind: bool,
 ) -> DriftReport:
     return DriftReport(
         status="no-window" if window is None else _worst(features),
@@ -189,24 +198,11 @@ def _report(
         rules_digest=rules.digest,
         reference_digest=reference.digest,
         window_digest=None if window is None else window.digest,
-        n_reference=len(reference.images),
-        n_window=0 if window is None else len(window.images),
+        n_reference=reference.size,
+        n_window=0 if window is None else window.size,
         features=features,
         not_measured=not_measured,
         message=message,
+        faults=tuple(faults),
+        blind=blind,
     )
-
-
-def _names(labels: NDArray[Any], classes: Sequence[str]) -> list[str | None]:
-    numbers = [int(v) for v in np.asarray(labels)]
-    return [None if v < 0 else classes[v] if v < len(classes) else str(v) for v in numbers]
-
-
-def _check_labels(side: Sample, name: str) -> None:
-    if side.labels is not None and len(side.labels) != len(side.images):
-        raise DataError(
-            f"drift check, {name}",
-            f"{len(side.labels)} labels for {len(side.images)} images",
-            "one label per image (-1 where there is none), or no labels at all",
-            "build the window again from one source",
-        )

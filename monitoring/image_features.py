@@ -1,4 +1,4 @@
-"""What a picture looks like in three numbers: brightness, contrast and sharpness."""
+"""What a picture looks like in four numbers: brightness, contrast, sharpness and colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from augment_ops.errors import DataError
 
-IMAGE_FEATURES = ("mean", "contrast", "sharpness")
+IMAGE_FEATURES = ("mean", "contrast", "sharpness", "colour")
 
 _VALUES_AT_ONCE = 4_000_000  # float32 grey values of one block: 16 MB, whatever the size of the images
 _RGB = 3
@@ -22,14 +22,16 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         images: uint8 (N, H, W, C); a memory map is read once, in order.
 
     Returns:
-        float64 (N,) each, in grey levels 0 to 255: `mean`, `contrast` (standard deviation) and `sharpness` (standard
-        deviation of the 4-neighbour Laplacian over interior pixels; NaN for images below 3 × 3).
+        float64 (N,) each, in grey levels 0 to 255: `mean`, `contrast` (standard deviation), `sharpness` (standard
+        deviation of the 4-neighbour Laplacian over interior pixels; NaN for images below 3 × 3) and `colour`
+        (colourfulness; 0 without colour).
 
     Raises:
         DataError: not uint8 (N, H, W, C).
 
     Source: sharpness after Pech-Pacheco et al. 2000, Diatom autofocusing in brightfield microscopy (variance of the
-    Laplacian); its root here, so that all three have one unit.
+    Laplacian); its root here, so that all have one unit. Colourfulness: Hasler & Süsstrunk 2003, Measuring
+    colourfulness in natural images.
     """
     if images.dtype != np.uint8 or images.ndim != 4:
         raise DataError(
@@ -45,6 +47,7 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         features["contrast"][block] = grey.std(axis=(1, 2), dtype=np.float64)
         if min(height, width) >= 3:
             features["sharpness"][block] = _laplacian(grey).std(axis=(1, 2), dtype=np.float64)
+        features["colour"][block] = _colourfulness(images[block])
     return features
 
 
@@ -60,3 +63,14 @@ def _laplacian(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     neighbours = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
     result: NDArray[np.float32] = neighbours - 4 * grey[:, 1:-1, 1:-1]
     return result
+
+
+def _colourfulness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    if images.shape[3] != _RGB:
+        return np.zeros(len(images))
+    red, green, blue = np.moveaxis(images.astype(np.float32), 3, 0)
+    opponents = red - green, (red + green) / 2 - blue
+    spread = sum(plane.var(axis=(1, 2), dtype=np.float64) for plane in opponents)
+    centre = sum(plane.mean(axis=(1, 2), dtype=np.float64) ** 2 for plane in opponents)
+    found: NDArray[np.float64] = np.sqrt(spread) + 0.3 * np.sqrt(centre)
+    return found

@@ -1,7 +1,8 @@
-"""Thresholds of the drift check, read from policies/drift/*.yaml."""
+"""How drift is watched for, read from policies/drift/*.yaml: what is compared, how, and what follows."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,47 +12,155 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from augment_ops.content import digest_of
 from augment_ops.policy.yaml_file import load_model
 
-FeatureName = Literal["mean", "contrast", "sharpness", "class-mix"]
+ImageFeature = Literal["mean", "contrast", "sharpness", "colour", "size"]
+ColumnDetector = Literal["psi", "chi-squared", "jensen-shannon", "kolmogorov-smirnov"]
+VectorDetector = Literal["mmd", "classifier"]
+AnswerDetector = Literal["label-shift", "estimated-accuracy", "accuracy", "recall"]
+Channel = Literal["log", "email", "slack", "webhook"]
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True)
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Limits(BaseModel):
+    """Limits on a detector's effect; see its module for what the effect is."""
+
+    model_config = _FROZEN
+
+    warn: _Positive
+    drift: _Positive
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Limits:
+        if self.warn > self.drift:
+            raise ValueError(f"warn {self.warn} must not lie above drift {self.drift}")
+        return self
+
+
+class Detect(BaseModel):
+    """What is compared, and by which detectors; an empty list compares nothing.
+
+    Attributes:
+        images: properties of pictures, by the detectors of `numbers`.
+        numbers, categories: columns of a table.
+        embeddings: what the model makes of a picture before its last layer.
+        predictions: predicted classes.
+        labels: classes of the labels that have arrived.
+        answers: predictions against labels, or what stands for that before labels arrive.
+    """
+
+    model_config = _FROZEN
+
+    images: tuple[ImageFeature, ...] = ()
+    numbers: tuple[ColumnDetector, ...] = ()
+    categories: tuple[ColumnDetector, ...] = ()
+    embeddings: tuple[VectorDetector, ...] = ()
+    predictions: tuple[ColumnDetector, ...] = ()
+    labels: tuple[ColumnDetector, ...] = ()
+    answers: tuple[AnswerDetector, ...] = ()
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Detect:
+        for name in type(self).model_fields:
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} must not repeat")
+        if self.images and not self.numbers:
+            raise ValueError("images are compared by the detectors of numbers, of which there are none")
+        return self
+
+    @property
+    def used(self) -> set[str]:
+        """Names of all detectors asked for."""
+        lists = (self.numbers, self.categories, self.embeddings, self.predictions, self.labels, self.answers)
+        return {name for some in lists for name in some}
+
+
+class Reference(BaseModel):
+    """What a window is compared with.
+
+    Attributes:
+        kind: `snapshot`: the held-out part of the snapshot that the champion was trained on; `rolling`: the windows of
+            the log before this one that did not drift; `period`: a fixed stretch of the log.
+        windows: of a rolling reference.
+        start, end: of a period, ISO 8601 in UTC; the end is excluded.
+    """
+
+    model_config = _FROZEN
+
+    kind: Literal["snapshot", "rolling", "period"]
+    windows: Annotated[int, Field(ge=1, le=1000)] = 14
+    start: str = ""
+    end: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Reference:
+        if self.kind == "period" and not moment(self.start) < moment(self.end):
+            raise ValueError("a period needs a start that lies before its end")
+        return self
 
 
 class DriftRules(BaseModel):
-    """What counts as drift.
+    """What counts as drift, and what follows from it.
 
     Attributes:
-        features: what is compared; `class-mix` only where both sides have labels.
-        bins: equal-share bins between the two tails of the reference.
-        tail_share: share of the reference in each tail bin, 0 to 0.25 (both excluded).
-        min_n: samples needed on each side.
-        warn_psi, drift_psi: limits on the bias-corrected PSI.
-        significance: probability of an alarm by chance over all features together.
+        window_h: length of a window in hours; windows begin at multiples of it since 1970, UTC.
+        grace_h: how long after its end a window is judged, so that late records are in it.
+        min_n: samples needed on each side; `min_class_n` of one class, for its recall.
+        significance: probability that a window without any change raises an alarm by chance, over all that is compared.
+        limits: by detector.
+        bins, tail_share: of the detectors that have bins.
+        permutations: shuffles of the detectors of embeddings.
+        cool_down_h: no second training starts so soon after one that an alert started.
+        max_age_days: a champion older than this starts a training; None for never.
+        follow_policy: whether a newer approved version of the champion's policy starts one.
+        retrain_days: labelled production data of so many days goes into the snapshot of a training after an alert.
+        notify: through which channels an alert is told.
+        evidently: when Evidently's page is made beside ours; it takes seconds and megabytes.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _FROZEN
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     owner: Annotated[str, Field(min_length=1)]
     description: Annotated[str, Field(min_length=1)]
-    features: Annotated[tuple[FeatureName, ...], Field(min_length=1)]
+    reference: Reference
+    window_h: Annotated[float, Field(gt=0, le=24 * 366)]
+    grace_h: Annotated[float, Field(ge=0, le=24 * 366)]
+    min_n: Annotated[int, Field(ge=2)]
+    min_class_n: Annotated[int, Field(ge=1)]
+    significance: Annotated[float, Field(gt=0, lt=1)]
+    detect: Detect
+    limits: dict[ColumnDetector | VectorDetector | AnswerDetector, Limits]
     bins: Annotated[int, Field(ge=2, le=100)]
     tail_share: Annotated[float, Field(gt=0, lt=0.25)]
-    min_n: Annotated[int, Field(ge=2)]
-    warn_psi: Annotated[float, Field(gt=0)]
-    drift_psi: Annotated[float, Field(gt=0)]
-    significance: Annotated[float, Field(gt=0, lt=1)]
+    permutations: Annotated[int, Field(ge=99, le=100_000)]
+    cool_down_h: Annotated[float, Field(ge=0)]
+    max_age_days: Annotated[float, Field(gt=0)] | None = None
+    follow_policy: bool = False
+    retrain_days: Annotated[float, Field(gt=0)]
+    notify: tuple[Channel, ...]
+    evidently: Literal["every", "not-ok", "never"]
 
     @model_validator(mode="after")
     def _consistent(self) -> DriftRules:
-        if self.warn_psi > self.drift_psi:
-            raise ValueError(f"warn_psi {self.warn_psi} must not lie above drift_psi {self.drift_psi}")
-        if len(set(self.features)) != len(self.features):
-            raise ValueError("features must not repeat")
+        without = sorted(self.detect.used - set(self.limits))
+        if without:
+            raise ValueError(f"limits must name every detector that is used; {', '.join(without)} have none")
+        if not any(getattr(self.detect, name) for name in Detect.model_fields):
+            raise ValueError("detect must name something to compare")
         return self
 
     @cached_property
     def digest(self) -> str:
         """Hex sha256 over the content, without comments and layout."""
         return digest_of(self.model_dump(mode="json"))
+
+    @property
+    def window(self) -> timedelta:
+        """Length of a window."""
+        return timedelta(hours=self.window_h)
 
     @classmethod
     def load(cls, path: Path) -> DriftRules:
@@ -61,3 +170,13 @@ class DriftRules(BaseModel):
             PolicyError: every fault of the file at once.
         """
         return load_model(path, cls, kind="drift policy")
+
+
+def moment(text: str) -> datetime:
+    """A time of ISO 8601, in UTC where it names no zone.
+
+    Raises:
+        ValueError: another form.
+    """
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -86,7 +86,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     from augment_ops.pipeline.report_stage import Report
     from augment_ops.pipeline.run import begin, earlier_params, open_store
 
-    settings = _settings()
+    settings = settings_here()
     store = open_store(settings)
     params = parse_params({**earlier_params(store, run_id), **values})
     if params.approval != "auto":
@@ -115,7 +115,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     return _outcome(store, run_id, outputs, Decided, Promotion, Report)
 
 
-def _settings() -> Settings:
+def settings_here() -> Settings:
     """The environment's settings, with MLflow where it is now: the server that `up` started, if one runs."""
     from augment_ops.services.stack import tracking_uri
 
@@ -154,7 +154,7 @@ def stage(
     """
     from augment_ops.pipeline.execute import execute
 
-    settings = _settings()
+    settings = settings_here()
     ref = execute(settings, run_id, name, say=lambda line: print(line, file=sys.stderr))
     if as_json:
         print(json.dumps(asdict(ref)))

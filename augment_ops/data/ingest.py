@@ -21,6 +21,7 @@ from augment_ops.data.snapshot import (
     index_table,
 )
 from augment_ops.data.sources import RawSample, open_source
+from augment_ops.data.sources.snapshot import SnapshotSource, is_snapshot
 from augment_ops.data.split import Member, assign
 from augment_ops.data.spool import Spool
 from augment_ops.data.store import Store
@@ -62,7 +63,7 @@ def ingest(
     once and to kill at any moment: the manifest is written last.
 
     Args:
-        uri: see `augment_ops.data.sources.open_source`.
+        uri: see `augment_ops.data.sources.open_source`; or `snapshot:…` of this store (see `data.sources.snapshot`).
         store: where the snapshot goes; `store.scratch` needs room for all decoded pixels as well.
         name: kebab-case name of the data set; by default from the URI.
         image_size: (height, width) that every image is resized to; by default none is.
@@ -74,7 +75,7 @@ def ingest(
         StoreError: the store cannot be written (disk full, say); nothing is left half-written.
     """
     _refuse_arguments(name, image_size, max_samples)
-    source = open_source(uri)
+    source = SnapshotSource(uri, store) if is_snapshot(uri) else open_source(uri)
     dataset = name or source.name
     store.sweep()
     with Spool(store.scratch) as spool:

@@ -46,7 +46,7 @@ class Store:
     def __init__(self, uri: str, *, cache: Path | None = None) -> None:
         self.uri = uri
         self._cache = cache or Path(os.environ.get("AUGMENT_OPS_HOME") or "var").absolute() / "cache"
-        self._blobs = _open_blobs(uri, self._cache)
+        self._blobs = open_blobs(uri, self._cache)
 
     @property
     def scratch(self) -> Path:
@@ -218,7 +218,12 @@ class Store:
         )
 
 
-def _open_blobs(uri: str, cache: Path) -> Blobs:
+def open_blobs(uri: str, cache: Path) -> Blobs:
+    """Named bytes at a folder or fsspec URI; `cache` takes the unfinished files of a remote one.
+
+    Raises:
+        StoreError: a URI whose scheme is unknown, or whose client library is not installed.
+    """
     if "://" not in uri:
         return LocalBlobs(Path(uri).absolute())
     import fsspec  # 50 ms that a local store does not need

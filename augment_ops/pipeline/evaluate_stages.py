@@ -16,7 +16,8 @@ from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
-from monitoring.drift_check import DriftReport, Sample
+from monitoring.drift_check import DriftReport
+from monitoring.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.tracking import RegisteredVersion
@@ -117,7 +118,7 @@ def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> Non
         if cell.corruption == CLEAN:
             for name, recall in zip(report.classes, cell.class_recall, strict=True):
                 if recall is not None:
-                    curve.append((f"recall.{cell.role}.{_metric_name(name)}", recall, 0))
+                    curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
     for measure in report.measures:
         numbers = asdict(measure)
         for name in ("balanced_accuracy", "calibration_error", "flip_share"):
@@ -135,7 +136,8 @@ def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> Non
         tracker.log_bytes(ctx.parent, confusion_matrix(matrix, report.classes), f"pictures/confusion_{role}.png")
 
 
-def _metric_name(text: str) -> str:
+def metric_name(text: str) -> str:
+    """`text` as part of the name of a metric."""
     # MLflow takes letters, digits, _ - . space : and / in names of metrics.
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-. ") else "_" for c in text)[:100]
 
@@ -147,17 +149,19 @@ def check_drift(ctx: Context) -> DriftReport:
 
     rules = DriftRules.load(ctx.settings.policies / "drift" / f"{ctx.params.drift}.yaml")
     train, manifest = ctx.snapshot.split("train"), ctx.snapshot.manifest
-    reference = Sample(manifest.digest, train.images, train.labels)
+    names = np.array(manifest.classes, dtype=object)[train.labels]
+    reference = Sample.of_images(manifest.digest, train.images, names)
     window = _window(ctx)
-    report = compare(reference, window, rules, manifest.classes)
+    report = compare(reference, window, rules)
     ctx.say(report.message)
-    ctx.tracker.log_metrics(ctx.parent, {f"drift.{feature.name}.psi": feature.psi for feature in report.features})
+    effects = {f"drift.{metric_name(f.name)}.{f.detector}": f.effect for f in report.features}
+    ctx.tracker.log_metrics(ctx.parent, effects)
     ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
-    if window is not None:
+    if window is not None and window.images is not None:
         from monitoring.evidently_page import render_page
         from monitoring.image_features import image_features
 
-        page = render_page(image_features(reference.images), image_features(window.images))
+        page = render_page(image_features(train.images), image_features(window.images))
         ctx.tracker.log_bytes(ctx.parent, page.encode(), "drift/evidently.html")
     return report
 
@@ -177,6 +181,5 @@ def _window(ctx: Context) -> Sample | None:
     manifest = ingest(place, ctx.store, name=f"{ctx.dataset}-window", image_size=ctx.params.resize_to())
     window = Snapshot.open(ctx.store, manifest.digest)
     usable = window.index[window.index["row"] >= 0]
-    known = {name: label for label, name in enumerate(ctx.snapshot.manifest.classes)}
-    labels = [known.get(name, len(known)) for name in usable["class_name"]]  # a class of its own for unknown names
-    return Sample(manifest.digest, window.images[usable["row"].to_numpy()], np.asarray(labels, np.int64))
+    images = window.images[usable["row"].to_numpy()]
+    return Sample.of_images(manifest.digest, images, usable["class_name"].to_numpy(dtype=object))

@@ -61,8 +61,8 @@ class ReportInputs:
             counts (split → class → samples). What is absent is left out of the page.
         policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file).
         run: how it was started: triggered_by, environment, approval, delivery, git_commit, …; shown as given.
-        drift: fields of a drift report: status, message, not_measured, and features with name, status, psi, p_value,
-            n_reference, n_window and message; None where it was not run.
+        drift: fields of a drift report: status, message, not_measured, and features with name, status, detector,
+            effect, p_value, n_reference, n_window and message; None where it was not run.
         measured: more numbers that belong to the run's cost, name with unit as it is to be read → value.
         lineage: name → digest or reference, in the order of the pipeline.
         explanation: what lies behind the reasons that did not pass.

@@ -12,6 +12,7 @@ from augment_ops.errors import StoreError
 from augment_ops.tracking.connection import quieten
 
 Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (N, H, W, C) to float32 (N, K) logits
+Observe = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # the same, with float32 (N, D) embeddings
 
 
 def load_program(path: Path) -> Predict:
@@ -23,14 +24,9 @@ def load_program(path: Path) -> Predict:
     Raises:
         StoreError: no `.pt2`, or one that could run code when it is loaded.
     """
-    check_harmless(path)
     import torch
 
-    try:
-        with path.open("rb") as file:  # a path would have to end in .pt2, and objects of the store do not
-            module: Any = torch.export.load(file).module()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _no_program(path, error) from error
+    module = _module(path)
 
     def predict(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -39,6 +35,17 @@ def load_program(path: Path) -> Predict:
         return logits
 
     return predict
+
+
+def _module(path: Path) -> Any:
+    check_harmless(path)
+    import torch
+
+    try:
+        with path.open("rb") as file:  # a path would have to end in .pt2, and objects of the store do not
+            return torch.export.load(file).module()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _no_program(path, error) from error
 
 
 def check_harmless(path: Path) -> None:
@@ -64,3 +71,40 @@ def _no_program(path: Path, error: Exception) -> StoreError:
         "a .pt2 archive of tensors and JSON",
         "export the network again with torch.export.save; never load a model of unknown origin",
     )
+
+
+def load_observer(path: Path) -> Observe:
+    """Load a program as `load_program` does; it also gives what its last linear layer is fed.
+
+    Returns:
+        From uint8 (N, H, W, C) to float32 (N, K) logits and float32 (N, D) embeddings; the logits stand for the
+        embeddings of a network that has no linear layer.
+
+    Raises:
+        StoreError: see `load_program`.
+    """
+    import torch
+
+    module = _module(path)
+
+    linear = (torch.ops.aten.linear.default, torch.ops.aten.addmm.default)
+    place = {linear[0]: 0, linear[1]: 1}  # which argument is the layer's input
+    last = next((node for node in reversed(module.graph.nodes) if node.target in linear), None)
+
+    class Catching(torch.fx.Interpreter):
+        caught: Any = None
+
+        def run_node(self, n: torch.fx.Node) -> Any:
+            if n is last:
+                self.caught = self.env[n.args[place[n.target]]]
+            return super().run_node(n)
+
+    def observe(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        interpreter = Catching(module)
+        with torch.inference_mode():
+            logits = interpreter.run(torch.from_numpy(np.array(images)))
+        logits = logits[0] if isinstance(logits, (tuple, list)) else logits
+        caught = logits if interpreter.caught is None else interpreter.caught
+        return logits.numpy(), caught.reshape(len(images), -1).numpy()
+
+    return observe

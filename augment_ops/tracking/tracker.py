@@ -12,7 +12,7 @@ import numpy as np
 
 from augment_ops.tracking import artifacts, models, registry, runs
 from augment_ops.tracking.connection import Connection, answering
-from augment_ops.tracking.program import Predict, load_program
+from augment_ops.tracking.program import Observe, Predict, load_observer, load_program
 from augment_ops.tracking.values import RegisteredVersion, TrackedRun
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -204,3 +204,7 @@ class MlflowTracker:
     def load_predictor(self, dataset: str, version: str) -> Predict:
         """A registered version as a function from uint8 (N, H, W, C) to float32 (N, K) logits."""
         return load_program(self.download_model(dataset, version))
+
+    def load_observer(self, dataset: str, version: str) -> Observe:
+        """The same, with the embeddings that its last linear layer is fed, float32 (N, D)."""
+        return load_observer(self.download_model(dataset, version))

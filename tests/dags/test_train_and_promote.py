@@ -33,6 +33,15 @@ print("RESULT" + json.dumps({
     "params": {name: dag.params.get_param(name).value for name in dag.params},
     "schemas": {name: dag.params.get_param(name).schema for name in dag.params},
     "descriptions": {name: dag.params.get_param(name).description for name in dag.params},
+    "monitor": {
+        "edges": sorted([a.task_id, b] for a in bag.dags["drift_monitor"].tasks for b in a.downstream_task_ids),
+        "retrain": {
+            name: bag.dags["drift_monitor"].get_task("retrain").partial_kwargs.get(name)
+            for name in ("trigger_dag_id", "skip_when_already_exists", "logical_date")
+        },
+        "max_active_runs": bag.dags["drift_monitor"].max_active_runs,
+        "params": list(bag.dags["drift_monitor"].params),
+    },
     "heavy": sorted(heavy & {m.split(".")[0] for m in sys.modules}),
 }))
 """
@@ -94,7 +103,7 @@ def run_airflow(code: str, environment: dict[str, str]) -> Any:
 
 def test_every_file_of_dags_parses(parsed: dict) -> None:
     assert parsed["errors"] == {}
-    assert "train_and_promote" in parsed["dags"]
+    assert parsed["dags"] == ["approve_policy", "drift_monitor", "train_and_promote"]
 
 
 def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:
@@ -170,3 +179,14 @@ def test_what_would_fail_again_is_not_tried_again(tmp_path: Path) -> None:
 
 def test_policies_in_the_dropdown_are_those_of_the_library(parsed: dict) -> None:
     assert parsed["schemas"]["policy"]["enum"] == sorted(p.stem for p in (ROOT / "policies" / "augment").glob("*.yaml"))
+
+
+def test_the_monitor_watches_and_then_triggers_trainings_by_their_own_ids(parsed: dict) -> None:
+    monitor = parsed["monitor"]
+    assert monitor["edges"] == [["watch", "retrain"]]
+    # Without these two a repeated alert would fail or start a second run, and two in one second would collide.
+    assert monitor["retrain"] == {
+        "trigger_dag_id": "train_and_promote", "skip_when_already_exists": True, "logical_date": None,
+    }  # fmt: skip
+    assert monitor["max_active_runs"] == 1
+    assert monitor["params"] == ["dataset", "rules", "until"]

@@ -166,7 +166,8 @@ def inputs(**changes: object) -> ReportInputs:
                 {
                     "name": "mean",
                     "status": "drift",
-                    "psi": 0.4321,
+                    "detector": "psi",
+                    "effect": 0.4321,
                     "p_value": 1e-12,
                     "n_window": 450,
                     "n_reference": 1534,

@@ -1,0 +1,88 @@
+"""A snapshot of the store as a source, with labelled production samples added to it.
+
+`snapshot:<digest>` or `snapshot:<digest>+<digest of a harvest>`. The samples of the snapshot keep their splits, so that
+nothing which a model has learnt from is ever used to test it; those of production are spread over the splits by a
+keyed hash of their ids, so that the next model is tested on what production looks like now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from augment_ops.data.decode import Defect
+from augment_ops.data.snapshot import COLUMNS, Snapshot
+from augment_ops.data.sources.base import RawSample, Scalar
+from augment_ops.data.split import SHARES
+from augment_ops.data.store import Store
+from augment_ops.errors import DataError
+
+_URI = re.compile(r"snapshot:(?P<base>[0-9a-f]{64})(\+(?P<harvest>[0-9a-f]{64}))?")
+HARVEST_COLUMNS = ("sample_id", "label", "time", "image")
+
+
+class SnapshotSource:
+    """Samples of a snapshot, then those of a harvest: a Parquet object with the columns `HARVEST_COLUMNS`."""
+
+    def __init__(self, uri: str, store: Store) -> None:
+        match = _URI.fullmatch(uri)
+        if match is None:
+            raise DataError(
+                "data set", uri[:200], "snapshot:<64 hex digits>, perhaps +<64 hex digits>", "correct the digests"
+            )
+        self._snapshot = Snapshot.open(store, match["base"])
+        self._harvest, self._store = match["harvest"], store
+        self.name = self._snapshot.manifest.dataset
+
+    def samples(self) -> Iterator[RawSample]:
+        """See `Source`."""
+        index, images = self._snapshot.index, self._snapshot.images
+        own = [name for name in index.columns if name not in COLUMNS]
+        for row in index.to_dict("records"):
+            place = int(row["row"])
+            data = Defect(str(row["defect"] or "unreadable: no pixels")) if place < 0 else images[place]
+            time = None if row["time"] != row["time"] else float(row["time"])
+            extra: dict[str, Scalar] = {name: _plain(row[name]) for name in own}
+            yield RawSample(
+                row["sample_id"], row["class_name"], row["split"], row["subject"], time, row["source"], data, extra
+            )
+        if self._harvest is not None:
+            yield from self._production(self._harvest, dict.fromkeys(own))
+
+    def _production(self, digest: str, extra: Mapping[str, Scalar]) -> Iterator[RawSample]:
+        import pyarrow.parquet as pq
+
+        arrays: dict[str, np.ndarray] = {}
+        for row in pq.read_table(io.BytesIO(self._store.get(digest))).to_pylist():
+            packed, _, number = str(row["image"]).partition("#")
+            if packed not in arrays:
+                arrays[packed] = np.load(io.BytesIO(self._store.get(packed)), allow_pickle=False)
+            pixels = arrays[packed][int(number)]
+            split = split_of(row["sample_id"])
+            yield RawSample(row["sample_id"], row["label"], split, None, row["time"], row["image"], pixels, extra)
+
+
+def is_snapshot(uri: str) -> bool:
+    """Whether `uri` is for this source."""
+    return uri.startswith("snapshot:")
+
+
+def split_of(sample_id: str) -> str:
+    """`train`, `validation` or `test`, in the shares of every split, always the same for an id."""
+    draw = hashlib.blake2b(sample_id.encode(), digest_size=8, key=b"augment-ops split 1").digest()
+    point, reached = int.from_bytes(draw) / 2**64, 0.0
+    for name, share in SHARES.items():
+        reached += share
+        if point < reached:
+            return name
+    return "train"
+
+
+def _plain(value: object) -> Scalar:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return None
+    return value.item() if isinstance(value, np.generic) else value  # type: ignore[return-value]

@@ -1,0 +1,181 @@
+"""What a window is compared with, and what the champion makes of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import digest_of
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.errors import InputError
+from monitoring.log_reader import LogWindow, read_window
+from monitoring.prediction_log import PredictionLog
+from monitoring.rules import DriftRules, moment
+from monitoring.sample import Sample
+
+if TYPE_CHECKING:
+    from augment_ops.data.store import Store
+    from augment_ops.tracking import MlflowTracker, RegisteredVersion
+    from augment_ops.tracking.program import Observe
+
+_AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28, a few hundred MB at 224×224
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """A champion and the data it was trained on.
+
+    Attributes:
+        classes: in the order of the logits.
+        observe: from pictures to logits and embeddings.
+    """
+
+    version: RegisteredVersion
+    snapshot: Snapshot
+    observe: Observe
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return self.snapshot.manifest.classes
+
+    @cached_property
+    def reference(self) -> Sample:
+        """The held-out part of its snapshot, with its own answers: of what it has learnt it would be too sure."""
+        held_out = self.snapshot.split("test")
+        answers = answers_of(self.observe, held_out.images, self.classes)
+        labels = np.array(self.classes, dtype=object)[held_out.labels]
+        return replace(
+            Sample.of_images(self.snapshot.manifest.digest, held_out.images, labels),
+            predictions=answers.predictions, confidence=answers.confidence, embeddings=answers.embeddings,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model makes of N pictures: class names, probabilities (N, K), embeddings (N, D)."""
+
+    predictions: NDArray[Any]
+    scores: NDArray[np.float64]
+    embeddings: NDArray[Any]
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """(N,): the largest probability of each answer."""
+        found: NDArray[np.float64] = self.scores.max(axis=1)
+        return found
+
+
+def watched(tracker: MlflowTracker, store: Store, dataset: str) -> Watched | None:
+    """The champion of a data set; None where there is none (yet)."""
+    champion = tracker.champion(dataset)
+    if champion is None:
+        return None
+    snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
+    return Watched(champion, snapshot, tracker.load_observer(dataset, champion.version))
+
+
+def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:
+    """Let a model answer.
+
+    Args:
+        images: uint8 (N, H, W, C).
+    """
+    parts = [observe(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
+    logits = np.concatenate([logits for logits, _ in parts]).astype(np.float64)
+    spread = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scores = spread / spread.sum(axis=1, keepdims=True)
+    names = np.array(classes, dtype=object)[logits.argmax(axis=1)]
+    return Answers(names, scores, np.concatenate([embeddings for _, embeddings in parts]))
+
+
+def answered(window: LogWindow, champion: Watched) -> Sample:
+    """The window with the champion's embeddings, and its answers for records that another version answered."""
+    sample = window.sample
+    if sample.images is None or sample.images.shape[1:] != champion.snapshot.manifest.image_shape:
+        return sample
+    found = answers_of(champion.observe, sample.images, champion.classes)
+    foreign = window.rows["model_version"].to_numpy()[window.picture_rows] != champion.version.version
+    predictions = np.full(sample.size, None, dtype=object) if sample.predictions is None else sample.predictions.copy()
+    confidence = np.full(sample.size, np.nan) if sample.confidence is None else sample.confidence.copy()
+    unanswered = foreign | np.array([said is None for said in predictions[window.picture_rows]])
+    rows = window.picture_rows[unanswered]
+    predictions[rows], confidence[rows] = found.predictions[unanswered], found.confidence[unanswered]
+    return replace(sample, embeddings=found.embeddings, predictions=predictions, confidence=confidence)
+
+
+def of_period(log: PredictionLog, rules: DriftRules) -> Sample:
+    """A fixed stretch of the log.
+
+    Raises:
+        InputError: it holds too few records to compare with.
+    """
+    start, end = moment(rules.reference.start), moment(rules.reference.end)
+    found = read_window(log, start, end)
+    _refuse_little(found.sample, rules, f"{rules.reference.start} to {rules.reference.end}")
+    return found.sample
+
+
+def of_windows(log: PredictionLog, starts: Sequence[datetime], rules: DriftRules) -> Sample | None:
+    """The given windows of the log together; None where they hold too few records."""
+    parts = [read_window(log, start, start + rules.window) for start in starts]
+    whole = joined([part.sample for part in parts if part.sample.size])
+    return whole if whole is not None and whole.size >= rules.min_n else None
+
+
+def joined(samples: Sequence[Sample]) -> Sample | None:
+    """Several samples as one; columns that some lack are filled with missing values. None without any."""
+    if not samples:
+        return None
+    names = list(dict.fromkeys(name for sample in samples for name in sample.columns))
+    shapes = {sample.images.shape[1:] for sample in samples if sample.images is not None}
+    pictures = [sample.images for sample in samples if sample.images is not None]
+    return Sample(
+        digest_of([sample.digest for sample in samples]),
+        sum(sample.size for sample in samples),
+        columns={name: _filled([(s.columns.get(name), s.size) for s in samples]) for name in names},
+        images=np.concatenate(pictures) if len(shapes) == 1 else None,
+        pixels=_numbers([(s.picture_sizes, s.size) for s in samples]),
+        predictions=_texts([(s.predictions, s.size) for s in samples]),
+        labels=_texts([(s.labels, s.size) for s in samples]),
+        confidence=_numbers([(s.confidence, s.size) for s in samples]),
+    )
+
+
+_Parts = Sequence[tuple[NDArray[Any] | None, int]]
+
+
+def _filled(parts: _Parts) -> NDArray[Any]:
+    numeric = all(values is None or values.dtype.kind in "fiub" for values, _ in parts)
+    found = _numbers(parts) if numeric else _texts(parts)
+    assert found is not None
+    return found
+
+
+def _numbers(parts: _Parts) -> NDArray[np.float64] | None:
+    if all(values is None for values, _ in parts):
+        return None
+    return np.concatenate([np.full(size, np.nan) if values is None else values for values, size in parts])
+
+
+def _texts(parts: _Parts) -> NDArray[Any] | None:
+    if all(values is None for values, _ in parts):
+        return None
+    whole = [np.full(size, None, object) if values is None else values.astype(object) for values, size in parts]
+    return np.concatenate(whole)
+
+
+def _refuse_little(sample: Sample, rules: DriftRules, where: str) -> None:
+    if sample.size < rules.min_n:
+        raise InputError(
+            f"reference of drift policy {rules.name}: {where}",
+            f"{sample.size} records in the prediction log",
+            f"at least {rules.min_n} (min_n)",
+            "correct the period, or the place of the log (AUGMENT_OPS_STORE)",
+        )

@@ -1,0 +1,59 @@
+"""Watches production: judges every window that is due, alerts, and starts a training for each alert that calls for one.
+
+The training is a run of `train_and_promote` whose id is made from the alert. Airflow makes a run of one id once,
+however often it is asked, and keeps it queued while another runs; so a repeated alert, a busy pipeline or a scheduler
+that was killed neither loses a training nor doubles it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, Param
+from stage_tasks import WatchOperator
+
+_POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
+_RULES = sorted(path.stem for path in (_POLICIES / "drift").glob("*.yaml"))
+
+PARAMS = {
+    "dataset": Param(
+        "", type=["string", "null"], title="Data set",
+        description="Name of the data set whose prediction log is judged; empty judges all that have one.",
+    ),
+    "rules": Param(
+        "", type=["string", "null"], examples=_RULES, title="Rules",
+        description="Name in policies/drift/; empty takes the file named like the data set, else default.",
+    ),
+    "until": Param(
+        "", type=["string", "null"], title="Until",
+        description="Judge what was due at this time (ISO 8601, UTC), for a replay of the past; empty is now.",
+    ),
+}  # fmt: skip
+
+with DAG(
+    dag_id="drift_monitor",
+    description="Windows of production against their reference; alerts; one training for each that calls for it.",
+    # Hourly, off the hour. What is due depends on the rules: a window of a day is judged once a day.
+    schedule="7 * * * *",
+    catchup=False,
+    max_active_runs=1,
+    tags=["augment-ops"],
+    params=PARAMS,
+    doc_md=__doc__,
+    default_args={"owner": "augment-ops", "retries": 3, "retry_delay": timedelta(seconds=10)},
+) as dag:
+    watch = WatchOperator(
+        task_id="watch",
+        dataset="{{ params.dataset or '' }}",
+        rules="{{ params.rules or '' }}",
+        until="{{ params.until or '' }}",
+    )
+    retrain = TriggerDagRunOperator.partial(
+        task_id="retrain",
+        trigger_dag_id="train_and_promote",
+        logical_date=None,  # a run is known by its id alone
+        skip_when_already_exists=True,
+    ).expand_kwargs(watch.output)

@@ -1,0 +1,216 @@
+"""A stretch of the prediction log as a sample: cut by time, labels joined, and everything odd counted."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import digest_of
+from augment_ops.errors import StoreError
+from monitoring.pictures import load_pictures
+from monitoring.prediction_log import CLOCK_AHEAD, FEATURE, PredictionLog
+from monitoring.sample import Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MAX_ROWS = 200_000  # more are thinned evenly by id: 200,000 show a PSI of 0.001, and fit into memory with 100 columns
+_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class LogWindow:
+    """What the log holds from `start` to `end` (excluded).
+
+    Attributes:
+        sample: its records; pictures of another shape than most are left out of `images` and counted in `pixels`.
+        rows: one row a record, in the order of `sample`: sample_id, time, model_version, image, prediction, label.
+        picture_rows: int64 (M,), which rows `sample.images` belong to.
+        corrupt: files that could not be read.
+        repeated: records whose id was logged before; skewed: with a time in the future; late: logged after `judged_at`.
+        lost_pictures: references that lead nowhere.
+    """
+
+    start: datetime
+    end: datetime
+    sample: Sample
+    rows: pd.DataFrame
+    picture_rows: NDArray[np.int64]
+    corrupt: tuple[str, ...]
+    repeated: int
+    skewed: int
+    late: int
+    lost_pictures: int
+    thinned_from: int
+
+    @property
+    def blind(self) -> bool:
+        """Whether the window cannot be judged for reasons that lie in the log and not in production."""
+        return bool(self.corrupt) or self.sample.size == 0 or self.lost_pictures > 0
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is odd, one sentence each."""
+        found = []
+        if not self.sample.size:
+            found.append("no record at all in this window: is the service, or its log, down?")
+        if self.corrupt:
+            shown = ", ".join(self.corrupt[:_SHOWN])
+            found.append(f"{len(self.corrupt)} files of the log cannot be read ({shown}); their records are missing")
+        counts = {
+            "records repeat an id that was logged before; the first one counts": self.repeated,
+            "records have a time in the future; they count when they were logged": self.skewed,
+            "records came after the window was judged; they stay in the log": self.late,
+            "pictures are not in the store": self.lost_pictures,
+        }
+        found += [f"{count} {text}" for text, count in counts.items() if count]
+        if self.thinned_from:
+            found.append(f"thinned evenly from {self.thinned_from} records")
+        return tuple(found)
+
+
+def read_window(
+    log: PredictionLog, start: datetime, end: datetime, judged_at: datetime | None = None, *, pictures: bool = True
+) -> LogWindow:
+    """Read the records whose time lies in [start, end).
+
+    Args:
+        judged_at: what was logged later is counted as late; None counts nothing.
+        pictures: whether pictures are read.
+    """
+    tables, corrupt = _tables(log, _prediction_files(log, start, end))
+    frame = _frame(tables)
+    frame = frame[(frame["believed"] >= start) & (frame["believed"] < end)]
+    ordered = frame.sort_values(["logged_at", "sample_id"], kind="stable")
+    kept = ordered.drop_duplicates("sample_id").sort_values("sample_id", ignore_index=True)
+    repeated, total = len(ordered) - len(kept), len(kept)
+    if total > _MAX_ROWS:
+        order = np.argsort([hash_of(one) for one in kept["sample_id"]], kind="stable")[:_MAX_ROWS]
+        kept = kept.iloc[np.sort(order)].reset_index(drop=True)
+    kept = _with_labels(kept, log, start, corrupt)
+    images, picture_rows, pixels, lost = load_pictures(log.store, kept["image"].tolist() if pictures else [])
+    columns = {name.removeprefix(FEATURE): _column(kept[name]) for name in kept if name.startswith(FEATURE)}
+    size = len(kept)
+    digest = digest_of(
+        [log.dataset, start.isoformat(), end.isoformat(), kept["sample_id"].tolist(), kept["label"].tolist()]
+    )
+    sample = Sample(
+        digest, size, columns=columns, images=images, pixels=pixels,
+        predictions=_objects(kept["prediction"]) if size and kept["prediction"].notna().any() else None,
+        labels=_objects(kept["label"]) if size and kept["label"].notna().any() else None,
+        confidence=kept["confidence"].to_numpy(np.float64) if size and kept["confidence"].notna().any() else None,
+    )  # fmt: skip
+    skewed = int((kept["time"] > kept["logged_at"] + CLOCK_AHEAD).sum())
+    late = 0 if judged_at is None else int((kept["logged_at"] > judged_at).sum())
+    rows = kept[["sample_id", "time", "model_version", "image", "prediction", "label"]]
+    thinned = total if total > _MAX_ROWS else 0
+    return LogWindow(
+        start, end, sample, rows, picture_rows, tuple(corrupt), repeated, skewed, late, lost, thinned
+    )  # fmt: skip
+
+
+def first_time(log: PredictionLog) -> datetime | None:
+    """Beginning of the first hour that has records; None for an empty log."""
+    names = log.blobs.names(f"{log.dataset}/predictions/")
+    if not names:
+        return None
+    date, hour = names[0].split("/")[2:4]
+    return datetime.fromisoformat(f"{date.removeprefix('date=')}T{hour.removeprefix('hour=')}:00:00+00:00")
+
+
+def hash_of(sample_id: str) -> str:
+    """Orders ids evenly and always in the same way."""
+    return digest_of(["prediction log 1", sample_id])
+
+
+def _prediction_files(log: PredictionLog, start: datetime, end: datetime) -> Iterator[str]:
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    while day < last:
+        for name in log.blobs.names(f"{log.dataset}/predictions/date={day:%Y-%m-%d}/"):
+            hour = day.replace(hour=int(name.split("/hour=")[1][:2]))
+            if hour < last and hour + timedelta(hours=1) > first:
+                yield name
+        day += timedelta(days=1)
+
+
+def _tables(log: PredictionLog, names: Iterable[str]) -> tuple[list[Any], list[str]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables, corrupt = [], []
+    for name in names:
+        try:
+            data = log.blobs.read(name)
+            tables.append(pq.read_table(io.BytesIO(data or b"")))
+        except (pa.ArrowException, OSError, StoreError):
+            corrupt.append(name)
+    return tables, corrupt
+
+
+def _frame(tables: list[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    text = ("sample_id", "model_version", "prediction", "image", "label")
+    frames = []
+    for table in tables:
+        data: dict[str, Any] = {name: pd.Series(table.column(name).to_pylist(), dtype=object) for name in text}
+        for name in ("time", "logged_at"):
+            data[name] = pd.to_datetime(pd.Series(table.column(name).to_numpy()), utc=True).astype(
+                "datetime64[us, UTC]"
+            )
+        classes = json.loads((table.schema.metadata or {}).get(b"classes", b"[]"))
+        scores = table.column("scores").to_pylist()
+        data["confidence"] = [np.nan if s is None or not s or len(s) != len(classes) else max(s) for s in scores]
+        for name in table.column_names:
+            if name.startswith(FEATURE):
+                values = table.column(name)
+                data[name] = values.to_numpy() if values.type == "double" else values.to_pylist()
+        frames.append(pd.DataFrame(data))
+    if not frames:
+        stamps = {name: pd.Series(dtype="datetime64[us, UTC]") for name in ("time", "logged_at", "believed")}
+        return pd.DataFrame({**{name: pd.Series(dtype=object) for name in text}, **stamps, "confidence": []})
+    frame = pd.concat(frames, ignore_index=True)
+    frame["time"] = frame["time"].fillna(frame["logged_at"])
+    ahead = frame["time"] > frame["logged_at"] + CLOCK_AHEAD
+    frame["believed"] = frame["time"].mask(ahead, frame["logged_at"])
+    return frame
+
+
+def _with_labels(frame: pd.DataFrame, log: PredictionLog, start: datetime, corrupt: list[str]) -> pd.DataFrame:
+    """`frame` with the labels that have arrived since: of several the one that was logged last."""
+    wanted = set(frame["sample_id"])
+    found: dict[str, tuple[datetime, str]] = {}
+    # Labels of a moment are not logged before it, by more than a clock may be ahead.
+    since = f"date={start - CLOCK_AHEAD:%Y-%m-%d}"
+    names = (name for name in log.blobs.names(f"{log.dataset}/labels/") if name.split("/")[2] >= since)
+    tables, unread = _tables(log, names if wanted else ())
+    corrupt += unread
+    for table in tables:
+        for one, label, at in zip(
+            *(table.column(c).to_pylist() for c in ("sample_id", "label", "logged_at")), strict=True
+        ):
+            if one in wanted and label is not None and (one not in found or at >= found[one][0]):
+                found[one] = (at, label)
+    labels = [
+        found[one][1] if one in found else own for one, own in zip(frame["sample_id"], frame["label"], strict=True)
+    ]
+    return frame.assign(label=np.array(labels, dtype=object)) if len(frame) else frame
+
+
+def _objects(series: pd.Series) -> NDArray[Any]:
+    return np.array([None if v is None or v != v else str(v) for v in series.tolist()], dtype=object)  # noqa: PLR0124
+
+
+def _column(series: pd.Series) -> NDArray[Any]:
+    """Numbers where all of them are; a column that holds text in any file is text."""
+    if series.dtype.kind == "f":
+        return np.asarray(series, dtype=np.float64)
+    return _objects(series)

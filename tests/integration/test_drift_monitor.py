@@ -1,0 +1,300 @@
+"""The drift monitor on the digits: real log, real MLflow on SQLite, real ledger; a champion made without training."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from augment_ops.content import digest_of, from_json
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.sources.snapshot import split_of
+from augment_ops.errors import InputError
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.monitor import Monitored, log_uri, monitor, monitored_datasets
+from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.pipeline.run import begin, open_store
+from augment_ops.pipeline.traffic import Traffic, parse_shift, replay
+from augment_ops.settings import Settings
+from augment_ops.tracking import connect
+from augment_ops.training.export import export, model_digest
+from augment_ops.training.models import with_pixel_input
+from monitoring.drift_check import DriftReport
+from monitoring.prediction_log import PredictionLog
+
+ROOT = Path(__file__).parents[2]
+DAY = timedelta(days=1)
+START = datetime(2026, 3, 1, tzinfo=UTC)
+SHIFT = (("brightness_down", 5), ("rotation", 5))
+PER_WINDOW = 240
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def settings(home: Path) -> Iterator[Settings]:
+    policies = home / "policies"
+    shutil.copytree(ROOT / "policies", policies)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AUGMENT_OPS_HOME", str(home / "var"))
+        patch.setenv("AUGMENT_OPS_POLICIES", str(policies))
+        yield Settings.from_environment()
+
+
+@pytest.fixture(scope="module")
+def base(settings: Settings) -> Snapshot:
+    return crown(settings, "digits", 1000)
+
+
+def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
+    """Make a linear model of part of the digits champion, as the pipeline does; its snapshot."""
+    store, run_id = open_store(settings), f"cli-{dataset}"
+    begin(store, run_id, RunParams(dataset="digits", dataset_name=dataset, max_samples=max_samples), "tester")
+    manifest = ingest("digits", store, name=dataset, max_samples=max_samples)
+    snapshot = Snapshot.open(store, manifest.digest)
+    train = snapshot.split("train")
+    pixels = train.images.reshape(len(train.labels), -1) / 255
+    fitted = LogisticRegression(max_iter=300).fit(pixels, train.labels)
+    last = torch.nn.Linear(64, 10)
+    with torch.no_grad():
+        last.weight.copy_(torch.from_numpy(fitted.coef_.astype(np.float32)))
+        last.bias.copy_(torch.from_numpy(fitted.intercept_.astype(np.float32)))
+    model = with_pixel_input(torch.nn.Sequential(torch.nn.Flatten(), last))
+    path = settings.home / f"{dataset}.pt2"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export(model, (8, 8, 1), path)
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    run = tracker.open_run(dataset, run_id, "candidate")
+    uri = tracker.log_model(run, path, model_digest(model), train.images[:4], manifest.classes)
+    tags = {
+        "augment_ops.policy": "digits-robust", "augment_ops.policy_version": "1.0.0",
+        "augment_ops.snapshot_digest": manifest.digest, "augment_ops.pipeline_run": run_id,
+        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
+    }  # fmt: skip
+    version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
+    tracker.promote(dataset, version, None)
+    subjects = {"version": f"{dataset}/{version}", "previous": "none"}
+    Ledger(settings.ledger).append("promote", "tester", subjects, "for a test", f"{run_id}:promote")
+    return snapshot
+
+
+def send(settings: Settings, days: int, until: datetime, shifts: tuple = (), **more) -> None:
+    traffic = Traffic("", days, PER_WINDOW, 24.0, until, shifts, **more)
+    replay(settings, "digits", traffic, say=lambda line: None)
+
+
+def watch(settings: Settings, at: datetime, dataset: str = "digits", rules: str = "default") -> Monitored:
+    return monitor(settings, dataset, rules, now=at + timedelta(hours=2), say=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def quiet(settings: Settings, base: Snapshot) -> Monitored:
+    send(settings, 4, START + 4 * DAY)
+    return watch(settings, START + 4 * DAY)
+
+
+@pytest.fixture(scope="module")
+def drifted(settings: Settings, quiet: Monitored) -> Monitored:
+    """Two more windows, both shifted."""
+    send(settings, 2, START + 6 * DAY, SHIFT, seed=1)
+    return watch(settings, START + 6 * DAY)
+
+
+def points(settings: Settings) -> dict[str, int]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(connect(settings.mlflow_uri).uri)
+    experiment = client.get_experiment_by_name("augment-ops/digits")
+    assert experiment is not None
+    runs = [r for r in client.search_runs([experiment.experiment_id]) if "augment_ops.monitor" in r.data.tags]
+    assert len(runs) == 1
+    return {key: len(client.get_metric_history(runs[0].info.run_id, key)) for key in runs[0].data.metrics}
+
+
+def test_quiet_windows_are_quiet_and_judged_once(settings: Settings, quiet: Monitored) -> None:
+    assert [judged.status for judged in quiet.judged] == ["ok"] * 4
+    assert [judged.start for judged in quiet.judged] == [(START + k * DAY).isoformat() for k in range(4)]
+    assert (quiet.alerts, quiet.retrain) == ((), ())
+    assert not any(judged.blind or judged.faults for judged in quiet.judged)
+    assert watch(settings, START + 4 * DAY).judged == ()
+    assert monitored_datasets(settings) == ["digits"]
+
+
+def test_a_window_is_not_judged_before_its_grace_has_passed(settings: Settings, quiet: Monitored) -> None:
+    send(settings, 1, START + 5 * DAY, seed=9)
+    early = monitor(settings, "digits", now=START + 5 * DAY + timedelta(minutes=59), say=lambda line: None)
+    assert early.judged == ()
+    for path in Path(log_uri(settings)).glob("digits/predictions/date=2026-03-05/*/*"):
+        path.unlink()
+
+
+def test_the_first_drifted_window_alerts_and_one_training_follows(settings: Settings, drifted: Monitored) -> None:
+    assert [judged.status for judged in drifted.judged] == ["drift", "drift"]
+    assert [alert.kind for alert in drifted.alerts] == ["drift", "drift"]
+    (training,) = drifted.retrain  # the second is within the cool-down
+    assert training.run_id == drifted.alerts[0].run_id
+    assert drifted.judged[0].page in training.note
+    acts = Counter(e.subjects["kind"] for e in Ledger(settings.ledger).read() if e.act == "alert")
+    assert acts == {"drift": 2}
+
+
+def test_what_moved_is_named_by_every_kind_of_detector(settings: Settings, drifted: Monitored) -> None:
+    report = from_json(DriftReport, open_store(settings).get(drifted.judged[0].report))
+    moved = {finding.detector for finding in report.features if finding.status == "drift"}
+    assert moved >= {"psi", "mmd", "classifier", "accuracy", "estimated-accuracy"}
+    assert report.features[0].status == "drift"
+    assert drifted.judged[0].metrics["drift.mean.psi"] > 0.25
+
+
+def test_the_evidence_is_in_mlflow(drifted: Monitored) -> None:
+    folder = Path(drifted.judged[0].page).parent
+    page = (folder / "drift.html").read_text()
+    assert "Pictures that moved most" in page
+    assert page.count("data:image/png;base64,") == 24
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert (folder / "evidently.html").stat().st_size > 10_000
+    assert (folder / "report.json").is_file()
+    assert not (folder.parent / "2026-03-01T0000" / "evidently.html").exists()  # not-ok windows only
+
+
+def test_watching_again_tells_the_same_and_enters_nothing(settings: Settings, drifted: Monitored) -> None:
+    before = Ledger(settings.ledger).head()
+    again = watch(settings, START + 6 * DAY)
+    assert (again.judged, again.alerts) == ((), ())
+    assert again.retrain == drifted.retrain  # said until drivers have heard it: they know it by its id
+    assert Ledger(settings.ledger).head() == before
+
+
+def test_a_monitor_killed_before_its_record_leaves_everything_once(settings: Settings, drifted: Monitored) -> None:
+    """As after a kill between the alert and the record of the window."""
+    head, counted = Ledger(settings.ledger).head(), points(settings)
+    store = open_store(settings)
+    for name in store.documents("drift/digits/windows/"):
+        if "20260305" in name or "20260306" in name:
+            store.remove_document(name)
+    again = watch(settings, START + 6 * DAY)
+    assert [judged.status for judged in again.judged] == ["drift", "drift"]
+    assert again.retrain == drifted.retrain
+    assert Ledger(settings.ledger).head() == head
+    assert points(settings) == counted
+    assert counted["drift.status"] == 6
+
+
+def test_the_training_takes_labelled_production_data_and_keeps_every_split(
+    settings: Settings, base: Snapshot, drifted: Monitored
+) -> None:
+    (training,) = drifted.retrain
+    params = parse_params(training.params)
+    assert params.dataset.startswith(f"snapshot:{base.manifest.digest}+")
+    assert (params.dataset_name, params.max_samples) == ("digits", 0)
+    manifest = ingest(params.dataset, open_store(settings), name=params.dataset_name, image_size=params.resize_to())
+    index = Snapshot.open(open_store(settings), manifest.digest).index
+    old = index[~index["sample_id"].str.startswith("production/")]
+    assert old["split"].tolist() == base.index["split"].tolist()
+    new = index[index["sample_id"].str.startswith("production/")]
+    # Until the end of the first drifted window: four quiet ones, of pictures that come again, and that one.
+    assert PER_WINDOW < len(new) <= 5 * PER_WINDOW
+    assert new["split"].tolist() == [split_of(one) for one in new["sample_id"]]
+    assert set(new["split"]) == {"train", "validation", "test"}
+    assert not index["pixel_sha256"].duplicated().any()
+    assert new["defect"].isna().all()
+    assert "labelled production samples" in training.note
+
+
+def test_a_corrupt_file_blinds_the_monitor_and_is_told_but_trains_nothing(
+    settings: Settings, drifted: Monitored
+) -> None:
+    send(settings, 1, START + 7 * DAY, seed=2)
+    path = next(Path(log_uri(settings)).glob("digits/predictions/date=2026-03-07/*/*.parquet"))
+    path.write_bytes(b"PAR1 half a file")
+    found = watch(settings, START + 7 * DAY)
+    (judged,) = found.judged
+    assert judged.blind and path.name in judged.faults[0]
+    assert [alert.kind for alert in found.alerts] == ["blind"]
+    assert found.retrain == drifted.retrain
+
+
+def test_an_empty_window_is_blindness(settings: Settings, drifted: Monitored) -> None:
+    found = watch(settings, START + 9 * DAY)
+    assert [(judged.status, judged.blind) for judged in found.judged[-2:]] == [("insufficient", True)] * 2
+    assert {alert.kind for alert in found.alerts} == {"blind"}
+
+
+def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base: Snapshot) -> None:
+    from augment_ops.pipeline.harvest import gather
+
+    store = open_store(settings)
+    log = PredictionLog(log_uri(settings), "late", store)
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
+    images[5] = base.images[0]
+    times = [START] * 6
+    log.write(list("abcdef"), times, model_version="1", images=images, labels=["1", "zebra", *[None] * 4])
+    before = gather(log, store, base, START + DAY, 7)
+    assert (before.samples, before.foreign, before.unlabelled) == (1, 1, 4)
+    log.label({"c": "2", "f": "3"})
+    after = gather(log, store, base, START + DAY, 7)
+    assert (after.samples, after.known, after.unlabelled) == (2, 1, 2)
+    assert gather(log, store, base, START + DAY, 7).digest == after.digest
+    assert gather(log, store, base, START + 30 * DAY, 7).samples == 0
+
+
+def test_what_is_missing_is_named(settings: Settings, base: Snapshot) -> None:
+    with pytest.raises(InputError, match="Did you mean digits"):
+        watch(settings, START, "digit")
+    PredictionLog(log_uri(settings), "table").write(["a"], [START], model_version="1", features={"x": [1.0]})
+    with pytest.raises(InputError, match="no champion"):
+        watch(settings, START + DAY, "table")
+    with pytest.raises(InputError, match="min_n"):
+        watch(settings, START + DAY, "table", "transactions")
+    with pytest.raises(InputError, match="rotation:5"):
+        parse_shift("rotation")
+    with pytest.raises(InputError, match="Did you mean rotation"):
+        send(settings, 1, START, (("rotatoin", 5),))
+
+
+def table(days: int, scale: float = 1.0, seed: int = 0) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    size = 400 * days
+    return {"amount": generator.gamma(2.0, size=size) * scale, "hour": generator.integers(0, 24, size).astype(float)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "statuses"),
+    [
+        ("rolling", "none", ["insufficient", "ok", "ok", "ok"]),
+        ("rolling", "scaled", ["insufficient", "ok", "ok", "drift"]),
+        ("rolling", "renamed", ["insufficient", "ok", "ok", "drift"]),
+    ],
+)
+def test_a_table_against_the_windows_before_it(settings: Settings, kind: str, change: str, statuses: list[str]) -> None:
+    rules = (ROOT / "policies/drift/transactions.yaml").read_text().replace("name: transactions", f"name: {kind}")
+    reference = "{kind: rolling, windows: 3}"
+    rules = rules.replace('{kind: period, start: "2018-04-01", end: "2018-05-01"}', reference).replace("1000", "200")
+    (settings.policies / "drift" / f"{kind}.yaml").write_text(rules)
+    dataset = f"cards-{change}"
+    log = PredictionLog(log_uri(settings), dataset)
+    for day in range(4):
+        features = table(1, 2.0 if change == "scaled" and day == 3 else 1.0, seed=day)
+        if change == "renamed" and day == 3:
+            features["sum"] = features.pop("amount")
+        times = [START + day * DAY + DAY * (i / 400) for i in range(400)]
+        log.write([f"{day}-{i}" for i in range(400)], times, model_version="", features=features)
+    found = watch(settings, START + 4 * DAY, dataset, kind)
+    assert [judged.status for judged in found.judged] == statuses
+    assert len(found.alerts) == statuses.count("drift")
+    assert found.retrain == ()  # there is no model to train again
+    if change == "renamed":
+        assert "amount" in found.judged[-1].message
