@@ -22,9 +22,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: every error of ours becomes its message on stderr and its exit code."""
-    from augment_ops.cli import audit, policies, runs, services
+    from augment_ops.cli import audit, metrics, policies, runs, services
 
-    for commands in (services, runs, policies, audit):
+    for commands in (services, runs, policies, audit, metrics):
         commands.register(app)
     try:
         app()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -37,6 +38,8 @@ def verify(
     Example: augment-ops audit verify
     """
     from augment_ops.governance.ledger import Ledger
+    from monitoring.metrics import ledger_samples
+    from monitoring.publish import publish
 
     settings = Settings.from_environment()
     anchors, silent = _noted(settings)
@@ -44,6 +47,8 @@ def verify(
     ledger = Ledger(settings.ledger)
     faults = ledger.verify(anchors)
     entries, head = ledger.size(), ledger.head()
+    for problem in publish(settings.home, ledger_samples(len(faults), entries)):
+        print(problem, file=sys.stderr)
     if as_json:
         answer = {"faults": [vars(fault) for fault in faults], "entries": entries, "head": head}
         print(json.dumps({**answer, "anchors": len(anchors), "not_asked": silent}))
