@@ -120,9 +120,13 @@ def rollback(
     Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
     """
     from augment_ops.pipeline.rollback import roll_back
+    from augment_ops.pipeline.telemetry import champion_moved
+    from monitoring.publish import publish
 
     settings = Settings.from_environment()
     done = roll_back(settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine)
+    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion)):
+        print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)
 
 

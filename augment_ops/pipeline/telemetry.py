@@ -87,6 +87,18 @@ def verify_ledger(settings: Settings) -> list[Sample]:
         return ledger_samples(1, None)
 
 
+def champion_moved(settings: Settings, dataset: str, version: str) -> list[Sample]:
+    """The age of a champion that a person chose, by what the ledger knows of its training."""
+    model = ""
+    for entry in reversed(Ledger(settings.ledger).entries()):
+        if entry.subjects.get("version") == f"{dataset}/{version}":
+            model = model or entry.subjects.get("model", "")
+        if model and entry.act == "train" and entry.subjects.get("model") == model:
+            trained = datetime.fromisoformat(entry.at).timestamp()
+            return [metrics.CHAMPION_TRAINED.set(trained, dataset=dataset, model_version=version)]
+    return []
+
+
 def _dataset(ctx: Context) -> str:
     if record_of(ctx.store, ctx.run.id, "ingest") is None:
         return ctx.params.dataset_name or "unknown"  # the source has not said yet

@@ -122,17 +122,18 @@ def test_the_environment_names_the_service(collector: Collector, tmp_path: Path,
     )
 
 
+def fail_in_an_epoch(trace: Trace) -> None:
+    with trace.span("train", {"share": 0.5, "kept": False}), trace.span("epoch", {"e": 0}):
+        trace.add("batch", 1, {})
+        raise ValueError("no")
+
+
 def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector: Collector, tmp_path: Path) -> None:
     first, second, other = (Trace(run, on=True) for run in ("run-1", "run-1", "run-2"))
     with first.span("ingest", {"n": 3}):
         pass
-    with (
-        pytest.raises(ValueError, match="no"),
-        second.span("train", {"share": 0.5, "kept": False}),
-        second.span("epoch", {"e": 0}),
-    ):
-        second.add("batch", 1, {})
-        raise ValueError("no")
+    with pytest.raises(ValueError, match="no"):
+        fail_in_an_epoch(second)
     second.close("pipeline run", 1, {"outcome": "failed"})
     with other.span("ingest", {}):
         pass
