@@ -198,6 +198,7 @@ LEDGER_ENTRIES = _gauge("ledger.entries", "{entry}", (), "Entries of the ledger 
 LEDGER_FAULTS = _gauge("ledger.faults", "{fault}", (), "What verification found wrong in the ledger; 0 is whole.")
 LEDGER_VERIFIED = _gauge("ledger.verified_timestamp", "s", (), "When the ledger was last verified.")
 COUNTING_SINCE = _gauge("telemetry.start_timestamp", "s", (), "When the counters of this state folder began.")
+ALERT_CHANNEL = _gauge("alert.channel_working", "", ("channel",), "1 where the last alert got through this channel.")
 EXPORT_FAILURES = _counter("telemetry.export_failures", "{export}", ("signal",), "OTLP exports that failed.")
 
 

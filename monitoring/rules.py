@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from augment_ops.content import digest_of
 from augment_ops.policy.yaml_file import load_model
 
+Channel = Literal["log", "email", "slack", "webhook"]
 FeatureName = Literal["mean", "contrast", "sharpness", "class-mix"]
 
 
@@ -24,6 +25,7 @@ class DriftRules(BaseModel):
         min_n: samples needed on each side.
         warn_psi, drift_psi: limits on the bias-corrected PSI.
         significance: probability of an alarm by chance over all features together.
+        notify: channels by which people are told.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +41,7 @@ class DriftRules(BaseModel):
     warn_psi: Annotated[float, Field(gt=0)]
     drift_psi: Annotated[float, Field(gt=0)]
     significance: Annotated[float, Field(gt=0, lt=1)]
+    notify: tuple[Channel, ...] = ("log",)
 
     @model_validator(mode="after")
     def _consistent(self) -> DriftRules:
