@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
+from alert_channels import RunFailed
 from stage_tasks import AskForApproval, ReportOperator, StageOperator
 
 _POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
@@ -115,6 +116,7 @@ with DAG(
         # A service that comes back is worth waiting for; a refusal fails at once and is not retried.
         "retries": 3,
         "retry_delay": timedelta(seconds=10),
+        "on_failure_callback": RunFailed(),
     },
 ) as dag:
     with TaskGroup("data", prefix_group_id=False, tooltip="Is the data fit to learn from?"):

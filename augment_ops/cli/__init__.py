@@ -23,9 +23,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: every error of ours becomes its message on stderr and its exit code."""
-    from augment_ops.cli import audit, drift, gate, policies, runs, services
+    from augment_ops.cli import audit, drift, gate, metrics, policies, runs, services
 
-    for commands in (services, runs, gate, policies, audit, drift):
+    for commands in (services, runs, gate, policies, audit, drift, metrics):
         commands.register(app)
     try:
         app()

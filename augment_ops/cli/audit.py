@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -39,6 +40,8 @@ def verify(
     Example: augment-ops audit verify
     """
     from augment_ops.governance.ledger import Ledger
+    from monitoring.metrics import ledger_samples
+    from monitoring.publish import publish
 
     settings = Settings.from_environment()
     anchors, silent = _noted(settings)
@@ -46,6 +49,8 @@ def verify(
     ledger = Ledger(settings.ledger)
     faults = ledger.verify(anchors)
     entries, head = ledger.size(), ledger.head()
+    for problem in publish(settings.home, ledger_samples(len(faults), entries)):
+        print(problem, file=sys.stderr)
     if as_json:
         answer = {"faults": [vars(fault) for fault in faults], "entries": entries, "head": head}
         print(json.dumps({**answer, "anchors": len(anchors), "not_asked": silent}))
@@ -122,9 +127,13 @@ def rollback(
     Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
     """
     from augment_ops.pipeline.rollback import roll_back
+    from augment_ops.pipeline.telemetry import champion_moved
+    from monitoring.publish import publish
 
     settings = Settings.from_environment()
     done = roll_back(settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine)
+    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion)):
+        print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)
 
 

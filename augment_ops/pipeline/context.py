@@ -16,6 +16,7 @@ from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import Run, now, record_of
 from augment_ops.settings import Settings
+from monitoring.tracing import Trace
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker, TrackedRun
@@ -33,6 +34,7 @@ class Context:
     Attributes:
         given: what the driver brings from outside (a person's answer); part of the stage's key.
         say: tells a person what is going on, one line.
+        trace: takes the spans of the stage's work; off by default.
     """
 
     settings: Settings
@@ -40,6 +42,7 @@ class Context:
     run: Run
     given: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = print
+    trace: Trace = field(default_factory=lambda: Trace(""))
 
     @cached_property
     def params(self) -> RunParams:

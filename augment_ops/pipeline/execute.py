@@ -12,7 +12,10 @@ from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now, open_store, record_of
+from augment_ops.pipeline.telemetry import observed
 from augment_ops.settings import Settings
+from monitoring.otlp import wanted
+from monitoring.tracing import Trace
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,33 @@ def execute(
     Raises:
         AugmentOpsError: the computation failed, or (CheckRefused) a check stops the run. Nothing is half-written.
     """
-    started = time.perf_counter()
     stage = BY_NAME.get(stage_name)
     if stage is None:
         names = [s.name for s in STAGES]
         raise InputError("stage", stage_name, ", ".join(names), f"name a stage.{nearest(stage_name, names)}")
     store = open_store(settings)
-    ctx = Context(settings, store, find(store, run_id), dict(given or {}), say)
-    with ctx.failures(stage_name):
-        key = _key(ctx, stage)
-        record = record_of(store, run_id, stage_name)
-        reused = record is not None and record.key == key
-        if record is None or not reused:
-            output = store.put(canonical_json(stage.work(ctx)))
-            record = StageRecord(stage_name, key, output, time.perf_counter() - started, now())
-            keep_record(store, run_id, record)
-        refusal = stage.refuses(ctx.output(stage_name, output_type(stage_name)))
+    trace = Trace(run_id, on=wanted("traces"))
+    ctx = Context(settings, store, find(store, run_id), dict(given or {}), say, trace)
+    with ctx.failures(stage_name), observed(ctx, stage_name) as seen:
+        record, seen.reused = _made_or_found(ctx, stage)
+        seen.record, seen.output = record, ctx.output(stage_name, output_type(stage_name))
+        refusal = stage.refuses(seen.output)
         if refusal is not None:
             raise refusal
-    return StageRef(run_id, stage_name, record.output, reused, record.wall_s, _link(ctx))
+    return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx))
+
+
+def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
+    """The stage's record, and whether it was there already."""
+    started = time.perf_counter()
+    key = _key(ctx, stage)
+    found = record_of(ctx.store, ctx.run.id, stage.name)
+    if found is not None and found.key == key:
+        return found, True
+    output = ctx.store.put(canonical_json(stage.work(ctx)))
+    record = StageRecord(stage.name, key, output, time.perf_counter() - started, now())
+    keep_record(ctx.store, ctx.run.id, record)
+    return record, False
 
 
 def _key(ctx: Context, stage: Stage) -> str:

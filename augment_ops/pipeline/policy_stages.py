@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,9 +144,21 @@ def augment(ctx: Context) -> Augmentation:
         snapshot_digest=ctx.snapshot.manifest.digest,
         split="train",
         epochs=epochs,
-        progress=lambda epoch: ctx.say(f"shard {epoch + 1}/{epochs}"),
+        progress=_shard_progress(ctx, epochs),
     )
     return Augmentation("offline", shards.digest, epochs, shards)
+
+
+def _shard_progress(ctx: Context, epochs: int) -> Callable[[int], None]:
+    began = time.time_ns()
+
+    def done(epoch: int) -> None:
+        nonlocal began
+        ctx.say(f"shard {epoch + 1}/{epochs}")
+        ctx.trace.add("shard", began, {"augment_ops.epoch": epoch})
+        began = time.time_ns()
+
+    return done
 
 
 def _check_size(policy: Policy, shape: tuple[int, int, int]) -> None:

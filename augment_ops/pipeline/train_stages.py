@@ -21,6 +21,7 @@ from augment_ops.engine.key import SampleIds
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_input
 from augment_ops.pipeline.policy_stages import Augmentation, ResolvedPolicy
+from augment_ops.pipeline.traced_batches import TracedBatches
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
 NO_AUGMENTATION = digest_of("no augmentation")  # stands for the control's policy
@@ -47,6 +48,8 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
     shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
     model = loop.build(load_factory(params.model), shape, classes, params.seed)
     source = _batches(ctx, role, plan, train)
+    if ctx.trace.on:
+        source = TracedBatches(source, ctx.trace, role)
     budget = loop.Budget(plan.epochs, params.batch_size, params.seed)
     steps = len(batch_rows(params.seed, 0, len(train.labels), params.batch_size))
 

@@ -1,0 +1,45 @@
+"""What a drift report says, as metrics: for the pipeline's own check and for whoever watches production."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from monitoring.drift_check import DriftReport
+from monitoring.metrics import (
+    DRIFT_BLIND,
+    DRIFT_CHECKED,
+    DRIFT_CHECKS,
+    DRIFT_EFFECT,
+    DRIFT_STATUS,
+    DRIFT_WINDOW,
+    Sample,
+)
+
+_DETECTOR = "psi"
+
+
+def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:
+    """The observations of one drift check of a data set.
+
+    The status of a feature is a label, so that an alert can name the features that drifted.
+    """
+    about = {"dataset": dataset, "rules": report.rules}
+    found = [
+        sample
+        for feature in report.features
+        for sample in (
+            DRIFT_STATUS.set(1, feature=feature.name, detector=_DETECTOR, status=feature.status, **about),
+            DRIFT_EFFECT.set(feature.psi, feature=feature.name, detector=_DETECTOR, **about),
+        )
+        if not math.isnan(sample.value)
+    ]
+    if not found:  # what an earlier check found must not stand for this one
+        found = [DRIFT_STATUS.set(1, feature="window", detector="none", status=report.status, **about)]
+    return [
+        DRIFT_CHECKS.add(1, status=report.status, **about),
+        DRIFT_CHECKED.set(time.time(), **about),
+        DRIFT_WINDOW.set(report.n_window, **about),
+        DRIFT_BLIND.set(report.status == "insufficient", **about),
+        *found,
+    ]
