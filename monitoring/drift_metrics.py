@@ -16,8 +16,6 @@ from monitoring.metrics import (
     Sample,
 )
 
-_DETECTOR = "psi"
-
 
 def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:
     """The observations of one drift check of a data set.
@@ -29,8 +27,8 @@ def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:
         sample
         for feature in report.features
         for sample in (
-            DRIFT_STATUS.set(1, feature=feature.name, detector=_DETECTOR, status=feature.status, **about),
-            DRIFT_EFFECT.set(feature.psi, feature=feature.name, detector=_DETECTOR, **about),
+            DRIFT_STATUS.set(1, feature=feature.name, detector=feature.detector, status=feature.status, **about),
+            DRIFT_EFFECT.set(feature.effect, feature=feature.name, detector=feature.detector, **about),
         )
         if not math.isnan(sample.value)
     ]
@@ -40,6 +38,6 @@ def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:
         DRIFT_CHECKS.add(1, status=report.status, **about),
         DRIFT_CHECKED.set(time.time(), **about),
         DRIFT_WINDOW.set(report.n_window, **about),
-        DRIFT_BLIND.set(report.status == "insufficient", **about),
+        DRIFT_BLIND.set(report.blind or report.status == "insufficient", **about),
         *found,
     ]

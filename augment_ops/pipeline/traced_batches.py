@@ -18,17 +18,17 @@ class TracedBatches:
     def __init__(self, source: BatchSource, trace: Trace, role: str) -> None:
         self._source, self._trace, self._role = source, trace, role
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
         """As the source gives them; a batch's span lasts until the trainer asks for the next one."""
         with self._trace.span("epoch", {"augment_ops.role": self._role, "augment_ops.epoch": epoch}):
             asked = time.time_ns()
-            for step, batch in enumerate(self._source.epoch(epoch, start), start):
+            for done, batch in enumerate(self._source.epoch(epoch, start, step)):
                 got = time.time_ns()
                 yield batch
-                if step - start < _TRACED_BATCHES:
+                if done < _TRACED_BATCHES:
                     self._trace.add(
                         "batch", asked,
-                        {"augment_ops.step": step, "augment_ops.samples": len(batch.labels),
+                        {"augment_ops.step": start + done * step, "augment_ops.samples": len(batch.labels),
                            "augment_ops.wait_s": (got - asked) / 1e9, "augment_ops.augment_s": batch.augment_s},
                     )  # fmt: skip
                 asked = time.time_ns()

@@ -251,7 +251,10 @@ def _findings(inputs: ReportInputs) -> list[tuple[Finding, list[tuple[Flip, str,
         worst.setdefault((finding.rule, finding.corruption, subject, finding.group), finding)
     shown = []
     for finding in worst.values():
-        found = [(flip, pictures.get((finding.corruption, finding.severity, flip.sample_id))) for flip in finding.flips]
+        found = [
+            (flip, pictures.get((finding.corruption or "", finding.severity or 0, flip.sample_id)))
+            for flip in finding.flips
+        ]
         shots = [(flip, data_uri(p.clean), data_uri(p.stressed)) for flip, p in found if p is not None]
         if shots or finding.classes:
             shown.append((finding, shots))
