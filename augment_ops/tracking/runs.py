@@ -33,8 +33,6 @@ _PARAMS_PER_BATCH = 100
 _PARAM_LENGTH = 6000  # MLflow cuts longer values without a word
 _DIGEST_LENGTH = 36  # of an MLflow data set
 _RUNS_PER_PAGE = 1000
-# Without it MLflow's UI takes an experiment for one of language models and opens on empty traces.
-_KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def open_run(
@@ -149,7 +147,7 @@ def _experiment(connection: Connection, dataset: str) -> str:
         return str(found.experiment_id)
     root = connection.artifact_root
     location = None if root is None else str(root / dataset)
-    return str(connection.client.create_experiment(name, artifact_location=location, tags=_KIND))
+    return str(connection.client.create_experiment(name, artifact_location=location))
 
 
 def _find_or_create(connection: Connection, experiment_id: str, tags: dict[str, str], name: str) -> Run:

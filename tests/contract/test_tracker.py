@@ -131,11 +131,6 @@ def aliases(tracker: MlflowTracker, dataset: str) -> dict[str, str]:
     return {alias: str(version) for alias, version in named.items()}
 
 
-def test_an_experiment_is_one_of_models(tracker: MlflowTracker, dataset: str, run: TrackedRun) -> None:
-    experiment = client(tracker).get_experiment(run.experiment_id)
-    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # the UI opens on its runs
-
-
 def test_runs_are_nested_and_found_again(tracker: MlflowTracker, dataset: str) -> None:
     candidate = tracker.open_run(dataset, "run-1", "candidate", {"augment_ops.policy": "robust"})
     parent = tracker.open_run(dataset, "run-1")
