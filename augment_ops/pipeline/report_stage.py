@@ -65,7 +65,7 @@ def report(ctx: Context) -> Report:
     _write(folder / "report.json", to_json(inputs))
     decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
     server = ctx.settings.mlflow_uri.startswith("http")
-    url = f"{run.url}/artifacts/report/report.html" if server else ""
+    url = run.artifact_url("report/report.html") if server else ""
     links = [f"[{name}]({link})" for name, link in (("Report", url), ("Airflow run", ctx.run.link)) if link]
     verdict = f"**{decided.decision.verdict}** {decided.decision.summary}"
     ctx.note("\n\n".join([verdict, f"{promotion.message[:1].upper()}{promotion.message[1:]}.", *links]))

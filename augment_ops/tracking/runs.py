@@ -208,7 +208,8 @@ def _tracked(connection: Connection, run: Run) -> TrackedRun:
     run_id, experiment_id = run.info.run_id, run.info.experiment_id
     url = f"mlflow:{run_id}"
     if connection.is_server:
-        url = f"{connection.uri}/#/experiments/{experiment_id}/runs/{run_id}"
+        # Without the choice MLflow shows every experiment as one of language models, with empty traces in front.
+        url = f"{connection.uri}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
     return TrackedRun(run_id, experiment_id, url, run.info.artifact_uri)
 
 

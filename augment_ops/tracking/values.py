@@ -25,6 +25,11 @@ class TrackedRun:
     url: str
     artifact_uri: str
 
+    def artifact_url(self, path: str) -> str:
+        """Address of one of the run's artifacts in MLflow's UI."""
+        page, mark, choice = self.url.partition("?")
+        return f"{page}/artifacts/{path}{mark}{choice}"
+
 
 @dataclass(frozen=True)
 class RegisteredVersion:

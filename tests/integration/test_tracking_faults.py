@@ -199,7 +199,9 @@ def test_killed_server_costs_an_error_and_no_duplicate(
     root = tmp_path / "state" / "artifacts"
     remote = connect(uri, artifact_root=root)
     run = remote.open_run("shapes", "run-1", "candidate")
-    assert run.url == f"{uri}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+    page, choice = f"{uri}/#/experiments/{run.experiment_id}/runs/{run.run_id}", "?workflowType=machine_learning"
+    assert run.url == f"{page}{choice}"
+    assert run.artifact_url("report/report.html") == f"{page}/artifacts/report/report.html{choice}"
     remote.log_bytes(run, b"<html>", "report/report.html")
     with urllib.request.urlopen(f"{uri}/get-artifact?path=report/report.html&run_id={run.run_id}", timeout=10) as page:
         assert page.read() == b"<html>", "the server's UI must show what was written to the local folder"
