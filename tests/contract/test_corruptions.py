@@ -144,7 +144,7 @@ LEVELS = {
     "snow": (150.9, 62.6),
     "spatter": (132.3, 67.0),
     "stain_shift": (123.6, 67.6),
-    "sun_glare": (158.6, 48.7),
+    "sun_glare": (158.5, 48.7),
     "thick_strokes": (137.1, 67.4),
     "thin_strokes": (118.7, 64.3),
     "tilt": (123.9, 60.8),

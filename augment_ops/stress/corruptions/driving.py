@@ -24,9 +24,9 @@ from augment_ops.stress.corruptions.exposure import GAMMA, by_levels
 from augment_ops.stress.corruptions.noise import SENSOR_NOISE
 from augment_ops.stress.corruptions.weather import tinted, zoomed_normals
 
-_DROPS = (0.78, 0.8, 0.82)
-_SUN = (1.0, 0.97, 0.88)
-_MOONLIGHT = (0.85, 0.95, 1.1)  # of the light that is left: lamps and sky are bluer than day through a window of glass
+_DROPS = (199, 204, 209)
+_SUN = (255, 247, 224)
+_MOONLIGHT = (0.85, 0.95, 1.1)  # of the light that is left: sky and lamps are bluer than the day
 
 
 def _rain(images: Image, strengths: Strengths, keys: Keys) -> Image:

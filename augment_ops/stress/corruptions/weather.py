@@ -26,7 +26,7 @@ from augment_ops.stress.corruptions.noise import normal
 Field = NDArray[np.float32]  # (N, H, W)
 
 _LUMA = (0.299, 0.587, 0.114)
-_ICE = (0.86, 1.0, 1.08)  # of grey: the photographs' mean colour is (146, 167, 179)
+_ICE = (0.86 * 255, 255, 1.08 * 255)  # the hue of the photographs, whose mean colour is (146, 167, 179)
 _WATER = (175, 238, 238)  # pale turquoise
 _MUD = (63, 42, 20)
 
@@ -143,10 +143,9 @@ def clouds(keys: Keys, size: tuple[int, ...], decay: float) -> Field:
 
 
 def tinted(colour: tuple[float, ...], channels: int) -> NDArray[np.float32]:
-    """A colour in levels, or in shares of 255 where none is above 2; its luma unless there are three channels."""
-    levels = np.array(colour) * (255 if max(colour) <= 2 else 1)
-    grey = float(levels @ np.array(_LUMA))
-    return np.array(levels if channels == 3 else [grey] * channels, np.float32)
+    """A colour in levels, float32 (C,); its luma unless there are three channels."""
+    grey = float(np.dot(colour, _LUMA))
+    return np.array(colour if channels == 3 else [grey] * channels, np.float32)
 
 
 @cache
