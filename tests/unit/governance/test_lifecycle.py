@@ -74,7 +74,7 @@ def test_a_version_goes_from_draft_to_revoked(story: Story) -> None:
     story.tell("publish", "ci", SUBJECTS)  # a run in dev publishes what it finds; that proposes nothing
     states.append(story.standing().state)
     for step in (
-        lambda: story.proposed(),
+        story.proposed,
         lambda: story.approved("ada"),
         lambda: story.tell("deprecate", "bob", SUBJECTS),
         lambda: story.tell("revoke", "ada", SUBJECTS),
