@@ -3,8 +3,14 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.keys import Key
 
 _numbers = itertools.count()
 
@@ -27,3 +33,45 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
     yield new
     server.cleanup()
+
+
+@dataclass(frozen=True)
+class Office:
+    """Three leads with keys, somebody of another role, a service that witnesses, and three environments."""
+
+    folder: Path
+    keys: dict[str, Key]
+
+    @property
+    def approvals(self) -> Approvals:
+        return Approvals.load(self.folder)
+
+    def write(self, approvers: str = "", production: str = "", witnesses: bool = True) -> Approvals:
+        """Write both files, with other leads or other demands of production where they are given."""
+        listed = approvers or ", ".join(f'{{id: {p}, name: {p}, keys: ["{self.keys[p].public}"]}}' for p in LEADS)
+        witness = f'"{self.keys["airflow"].public}"' if witnesses else ""
+        (self.folder / "approvers.yaml").write_text(
+            f"version: 1\nroles:\n  ml-lead: [{listed}]\n"
+            f'  auditor: [{{id: dan, name: dan, keys: ["{self.keys["dan"].public}"]}}]\n'
+            f"witnesses:\n  airflow: [{witness}]\n"
+        )
+        demands = production or "state: approved, role: ml-lead, discovery: refuse"
+        (self.folder / "environments.yaml").write_text(
+            "version: 2\nenvironments:\n"
+            "  dev: {approvals: [auto], policy: {state: draft, discovery: warn}}\n"
+            "  staging: {approvals: [auto], policy: {state: proposed, discovery: warn}}\n"
+            f"  production: {{approvals: [ml-lead], policy: {{{demands}}}}}\n"
+        )
+        return self.approvals
+
+
+LEADS = ("ada", "bob", "cy")
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    people = (*LEADS, "dan", "airflow")
+    keys = {p: Key(Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32)) for i, p in enumerate(people, 1)}
+    made = Office(tmp_path, keys)
+    made.write()
+    return made

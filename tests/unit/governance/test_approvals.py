@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,49 @@ def test_unreadable_yaml_is_a_policy_error(tmp_path: Path, text: str) -> None:
 def test_absent_file_is_a_policy_error(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"approvers\.yaml"):
         Approvals.load(tmp_path)
+
+
+def test_no_two_people_share_a_key(tmp_path: Path) -> None:
+    """Whoever proposed a policy could approve it in the other's name."""
+    one, other = (f"ed25519:{base64.b64encode(bytes([i]) * 32).decode()}" for i in (1, 2))
+    approvers = f"""
+version: 1
+roles:
+  ml-lead: [{{id: ada, name: Ada, keys: ["{one}", "{one}"]}}, {{id: bob, name: Bob, keys: ["{one}"]}}]
+  auditor: [{{id: ada, name: Ada, keys: ["{one}", "{one}"]}}]
+witnesses:
+  airflow: ["{other}", "{one}"]
+"""
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, approvers=approvers)
+    found = [fault.found for fault in caught.value.faults]
+    assert found == ["that of ada and of bob", "that of ada and of the witness airflow"]
+    load(tmp_path, approvers=approvers.replace(f', "{one}"]\n', "]\n").replace(f'Bob, keys: ["{one}"]', "Bob"))
+
+
+def test_more_approvers_than_people_is_a_fault(tmp_path: Path) -> None:
+    demands = "policy: {state: approved, role: ml-lead, approvers: 2, discovery: refuse}"
+    environments = f"version: 2\nenvironments:\n  production: {{approvals: [ml-lead], {demands}}}\n"
+    assert load(tmp_path, environments=environments).demands("production").approvers == 2
+    twice = "version: 1\nroles:\n  ml-lead: [{id: ada, name: Ada}, {id: ada, name: Ada}]\n"
+    with pytest.raises(PolicyError, match=r"at most 1, who hold the role") as caught:
+        load(tmp_path, approvers=twice, environments=environments)
+    assert "give ml-lead more people" in caught.value.faults[0].fix
+
+
+@pytest.mark.parametrize(
+    ("demands", "where"),
+    [
+        ("state: approved, discovery: refuse", "role"),
+        ("state: approved, role: ml-leed, discovery: refuse", "role"),
+        ("state: aproved, discovery: refuse", "state"),
+        ("state: approved, role: ml-lead, approvers: 0, discovery: refuse", "approvers"),
+        ("state: draft", "discovery"),
+    ],
+)
+def test_demands_that_no_approval_could_meet_are_faults(tmp_path: Path, demands: str, where: str) -> None:
+    environments = f"version: 2\nenvironments:\n  production: {{approvals: [ml-lead], policy: {{{demands}}}}}\n"
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, environments=environments)
+    assert [fault.where.rpartition(".")[2] for fault in caught.value.faults] == [where]
+    assert caught.value.faults[0].fix

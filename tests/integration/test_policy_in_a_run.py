@@ -1,0 +1,180 @@
+"""A policy's standing in real runs on the digits: refused before anything trains, and again before promotion."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from augment_ops.cli.runs import run_pipeline
+from augment_ops.content import from_json
+from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError
+from augment_ops.governance.keys import Key, ensure
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.execute import StageRef, execute
+from augment_ops.pipeline.graph import STAGES
+from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.params import parse_params
+from augment_ops.pipeline.policy_acts import approve, end, propose
+from augment_ops.pipeline.policy_stages import ResolvedPolicy
+from augment_ops.pipeline.run import begin, open_store
+from augment_ops.settings import Settings
+from augment_ops.tracking import connect
+
+ROOT = Path(__file__).parents[2]
+POLICY = "digits-none"  # the cheapest to propose: nothing to measure, nothing to show
+ASKED = {"dataset": "digits", "max_samples": 400, "epochs": 1, "policy": POLICY, "gate": "open"}
+# Lets anything through: what is looked at here comes before the gate and after it.
+GATE = [("_gap: 0.10", "_gap: 0.99"), ("_gap: 0.15", "_gap: 1.0"), ("floor: 0.60", "floor: 0.0"),
+        ("floor: 0.40", "floor: 0.0"), ("min_n: 200", "min_n: 10"), ("min_n: 20 ", "min_n: 1 "),
+        ("block_ratio: 3.0", "block_ratio: null"), ("name: default", "name: open")]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    return ensure(tmp_path_factory.mktemp("keys") / "ada.pem")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("home")
+    policies = home / "policies"
+    shutil.copytree(ROOT / "policies", policies, ignore=shutil.ignore_patterns("published"))
+    gate = (policies / "gates" / "default.yaml").read_text()
+    for before, after in GATE:
+        assert before in gate
+        gate = gate.replace(before, after)
+    (policies / "gates" / "open.yaml").write_text(gate)
+    policy = policies / "augment" / f"{POLICY}.yaml"
+    policy.write_text(policy.read_text().replace("p95_ms: 1.0", "p95_ms: 100.0"))
+    (policies / "approvers.yaml").write_text(
+        f'version: 1\nroles:\n  ml-lead: [{{id: ada, name: ada, keys: ["{key.public}"]}}, {{id: bob, name: bob}}]\n'
+    )
+    _demand(policies, "state: approved, role: ml-lead, discovery: refuse")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AUGMENT_OPS_HOME", str(home))
+        patch.setenv("AUGMENT_OPS_POLICIES", str(policies))
+        patch.setenv("AUGMENT_OPS_ACTOR", "pat")
+        yield Settings.from_environment()
+
+
+def _demand(policies: Path, production: str) -> None:
+    (policies / "environments.yaml").write_text(
+        "version: 2\nenvironments:\n"
+        "  dev: {approvals: [auto], policy: {state: draft, discovery: warn}}\n"
+        f"  production: {{approvals: [auto, ml-lead], policy: {{{production}}}}}\n"
+    )
+
+
+def _run(settings: Settings, run_id: str, upto: str, **asked: str) -> list[StageRef]:
+    """The stages up to one, in order; the person who is asked says yes."""
+    begin(open_store(settings), run_id, parse_params({**ASKED, **asked}), "pat")
+    names = [stage.name for stage in STAGES]
+    said = {"by": "ada", "chosen": "Approve", "reason": "looks right", "at": "2026-05-01T12:00:00+00:00"}
+    return [
+        execute(settings, run_id, name, given=said if name == "approve" else None, say=lambda line: None)
+        for name in names[: names.index(upto) + 1]
+    ]
+
+
+def _acts(settings: Settings, act: str) -> list[dict[str, str]]:
+    return [entry.subjects for entry in Ledger(settings.ledger).entries() if entry.act == act]
+
+
+def _approve(settings: Settings, key: Key) -> None:
+    approve(Office(settings, "ada"), POLICY, "production", reason="seen", days=30, key=key)
+
+
+@pytest.fixture(scope="module")
+def before(settings: Settings) -> list[StageRef]:
+    """A run in dev with a draft, as far as its policy."""
+    return _run(settings, "in-dev", "resolve_policy")
+
+
+@pytest.fixture(scope="module")
+def refused(settings: Settings, before: list[StageRef]) -> dict[str, GovernanceError]:
+    """Runs for production that were stopped: of a draft, and of a version that nobody approved."""
+    found = {}
+    for called in ("draft", "proposed"):
+        with pytest.raises(GovernanceError) as caught:
+            run_pipeline({**ASKED, "environment": "production"}, f"refused-{called}", quiet=True)
+        found[called] = caught.value
+        if called == "draft":
+            propose(Office(settings, "pat"), POLICY, "digits")
+    return found
+
+
+def test_nothing_trains_for_production_without_an_approval(
+    settings: Settings, refused: dict[str, GovernanceError]
+) -> None:
+    assert {error.exit_code for error in refused.values()} == {EXIT_COMPUTATION_FAILED}
+    assert refused["draft"].faults[0].fix == f"augment-ops policy propose {POLICY}"
+    assert f"augment-ops policy approve {POLICY} --environment production" in refused["proposed"].faults[0].fix
+    entries = Ledger(settings.ledger).entries()
+    stopped = [entry for entry in entries if entry.act == "refuse"]
+    assert [entry.subjects["policy_version"] for entry in stopped] == [f"{POLICY}/1.0.0"] * 2
+    assert [entry.key.partition(":")[0] for entry in stopped] == ["refused-draft", "refused-proposed"]
+    assert not [entry for entry in entries if entry.act == "train" and entry.key.startswith("refused")]
+    records = settings.home / "store" / "documents" / "runs" / "refused-draft"
+    assert {path.stem for path in records.iterdir()} == {"run", "ingest", "check_data"}
+
+
+def test_tried_again_a_refusal_is_entered_once(settings: Settings, refused: dict[str, GovernanceError]) -> None:
+    was = len(_acts(settings, "refuse"))
+    for _ in range(2):
+        with pytest.raises(GovernanceError, match="no approval that counts"):
+            run_pipeline({**ASKED, "environment": "production"}, "refused-proposed", quiet=True)
+    assert len(_acts(settings, "refuse")) == was
+
+
+def test_a_proposal_by_somebody_else_does_not_start_a_run_in_dev_over(
+    settings: Settings, before: list[StageRef], refused: dict[str, GovernanceError]
+) -> None:
+    again = _run(settings, "in-dev", "resolve_policy")
+    assert [ref.reused for ref in again] == [True] * len(again)
+    assert [ref.output for ref in again] == [ref.output for ref in before]
+
+
+def test_a_policy_revoked_after_training_promotes_nothing(
+    settings: Settings, refused: dict[str, GovernanceError], key: Key
+) -> None:
+    _approve(settings, key)
+    *_, resolved, _, _, _, _, _, _, _, approved = _run(
+        settings, "for-production", "approve", environment="production", approval="ml-lead"
+    )
+    policy = from_json(ResolvedPolicy, open_store(settings).get(resolved.output))
+    assert (resolved.stage, policy.state, policy.approved_by) == ("resolve_policy", "approved", ("ada",))
+    assert approved.stage == "approve"
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    end(Office(settings, "bob"), POLICY, "revoke", reason="a doubt", environment="production")
+    with pytest.raises(GovernanceError, match="it was revoked"):
+        execute(settings, "for-production", "promote", say=lambda line: None)
+    assert tracker.champion("digits") is None
+    assert _acts(settings, "promote") == []
+    assert _acts(settings, "refuse")[-1]["version"] == "digits/1"
+    _approve(settings, key)
+    execute(settings, "for-production", "promote", say=lambda line: None)
+    champion = tracker.champion("digits")
+    assert champion is not None
+    assert champion.version == "1"
+    (entered,) = _acts(settings, "promote")
+    assert (entered["environment"], entered["policy_state"]) == ("production", "approved")
+
+
+def test_a_production_that_asks_for_nothing_shows(settings: Settings, refused: dict[str, GovernanceError]) -> None:
+    """Somebody edits environments.yaml: the run is let through, and says with what."""
+    _demand(settings.policies, "state: draft, discovery: refuse")
+    policy = settings.policies / "augment" / f"{POLICY}.yaml"
+    text = policy.read_text()
+    policy.write_text(text.replace("version: 1.0.0", "version: 1.0.1"))
+    try:
+        ref = _run(settings, "weakened", "resolve_policy", environment="production")[-1]
+    finally:
+        policy.write_text(text)
+        _demand(settings.policies, "state: approved, role: ml-lead, discovery: refuse")
+    found = from_json(ResolvedPolicy, open_store(settings).get(ref.output))
+    assert (found.version, found.state, found.approved_by) == ("1.0.1", "draft", ())
