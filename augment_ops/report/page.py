@@ -94,6 +94,7 @@ def render(inputs: ReportInputs) -> str:
         "roles": robustness.roles_of(stress) if stress else (),
         "measures": robustness.measure_rows(stress) if stress else (),
         "class_heat": robustness.class_heat(stress, _HEAT_CLASSES) if stress else None,
+        "class_rows": robustness.class_rows(stress, _HEAT_CLASSES) if stress else (),
         "group_tables": robustness.group_tables(stress) if stress else (),
         "contact": _contact(inputs),
         "learning": learning_chart(_curves(inputs)),
@@ -251,7 +252,10 @@ def _findings(inputs: ReportInputs) -> list[tuple[Finding, list[tuple[Flip, str,
         worst.setdefault((finding.rule, finding.corruption, subject, finding.group), finding)
     shown = []
     for finding in worst.values():
-        found = [(flip, pictures.get((finding.corruption, finding.severity, flip.sample_id))) for flip in finding.flips]
+        found = [
+            (flip, pictures.get((finding.corruption or "", finding.severity or 0, flip.sample_id)))
+            for flip in finding.flips
+        ]
         shots = [(flip, data_uri(p.clean), data_uri(p.stressed)) for flip, p in found if p is not None]
         if shots or finding.classes:
             shown.append((finding, shots))
