@@ -192,14 +192,12 @@ class Snapshot:
         Args:
             ids: of samples of this snapshot, in the order of the answer.
         """
-        index = self.index.set_index("sample_id").loc[list(ids)]
-        found: dict[str, list[str | None]] = {}
+        index, found = self.index.set_index("sample_id"), {}
         for name in index.columns:
             if name in COLUMNS or index[name].dtype.kind == "f":
                 continue
-            values = [_group(value) for value in index[name]]
-            if 2 <= len({value for value in values if value is not None}) <= _MOST_GROUPS:
-                found[str(name)] = values
+            if 2 <= index[name].nunique(dropna=True) <= _MOST_GROUPS:
+                found[str(name)] = [_group(value) for value in index[name].loc[list(ids)]]
         return found
 
 

@@ -24,12 +24,14 @@ class Row:
     Attributes:
         where: corruption, severity and class.
         measured, threshold: shares as percentages; a ratio stays a number.
+        interval: of what was measured.
     """
 
     outcome: Outcome
     rule: str
     where: str
     measured: str
+    interval: str
     threshold: str
     n: str
     message: str
@@ -43,6 +45,7 @@ def rows(decision: Decision) -> list[Row]:
             rule=reason.rule,
             where=_where(reason),
             measured=_number(reason.rule, reason.measured),
+            interval=" to ".join(_number(reason.rule, end) for end in (reason.low, reason.high) if end is not None),
             threshold=_threshold(reason),
             n="" if reason.n is None else str(reason.n),
             message=reason.message,
@@ -127,7 +130,8 @@ def _where(reason: Reason) -> str:
 
 
 def _threshold(reason: Reason) -> str:
-    if reason.outcome == "investigate" and reason.n is not None and reason.threshold is not None:
+    # A number of samples that is asked for; every other threshold of an open question is a share.
+    if reason.outcome == "investigate" and reason.threshold is not None and reason.threshold > 1:
         return f"n {reason.threshold:.0f}"
     return _number(reason.rule, reason.threshold)
 

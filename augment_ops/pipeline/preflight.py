@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.governance.approvals import Approvals
 from augment_ops.pipeline.params import RunParams
 from augment_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from augment_ops.gate.rules import GateRules
 
 
 def preflight(settings: Settings, params: RunParams) -> None:
@@ -42,9 +46,20 @@ def _looks(settings: Settings, params: RunParams) -> list[Callable[[], object]]:
         lambda: admit_to_run(policies, params.policy),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
-        lambda: gate.load(policies / "gates" / f"{params.gate}.yaml"),
+        lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
     ]
     if params.model != DEFAULT_FACTORY:
         looks.append(lambda: load_factory(params.model))
     return looks
+
+
+def _gate_for(rules: GateRules, suite: str) -> None:
+    """Known now, rather than when hours of training have been judged by rules for other corruptions."""
+    if rules.suite != suite:
+        raise InputError(
+            "--gate",
+            f"{rules.name}, whose limits are for the suite {rules.suite}",
+            f"a gate for the suite {suite}, which --suite names",
+            f"choose --suite {rules.suite}, or the gate that belongs to {suite} (policies/gates/)",
+        )

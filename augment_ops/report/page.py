@@ -94,6 +94,7 @@ def render(inputs: ReportInputs) -> str:
         "roles": robustness.roles_of(stress) if stress else (),
         "measures": robustness.measure_rows(stress) if stress else (),
         "class_heat": robustness.class_heat(stress, _HEAT_CLASSES) if stress else None,
+        "class_rows": robustness.class_rows(stress, _HEAT_CLASSES) if stress else (),
         "group_tables": robustness.group_tables(stress) if stress else (),
         "contact": _contact(inputs),
         "learning": learning_chart(_curves(inputs)),

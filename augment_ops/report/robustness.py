@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augment_ops.report.numbers import ROLES, clean_accuracy, severities, stressed_accuracy, worst_classes
+from augment_ops.report.numbers import ROLES, clean_accuracy, severities, stressed_accuracy, wilson, worst_classes
 from augment_ops.stress.measures import corruption_error, worst_slice
 from augment_ops.stress.report import CLEAN, Measures, Role, Slice, StressReport
 
@@ -34,6 +34,28 @@ class MeasureRow:
     note: str
     kind: str  # share, points or ratio: how it is written
     values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Recall of a class with its 95% interval (Wilson).
+
+    Under stress it is the mean over all cells, and the interval that of n samples asked once: the cells show the same
+    samples, so it is rather too wide than too narrow.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RecallRow:
+    """A class: clean and stressed recall of each role in the order of the table."""
+
+    name: str
+    n: int
+    values: tuple[tuple[Recall | None, Recall | None], ...]
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,34 @@ def _loss(report: StressReport, corruption: str, k: int) -> float | None:
     if before is None or not math.isfinite(before) or not known or len(known) < len(after):
         return None
     return before - sum(known) / len(known)
+
+
+def class_rows(report: StressReport, most: int) -> tuple[RecallRow, ...]:
+    """Every class before (control) and after augmentation, the rarest first; at most so many."""
+    clean = report.cell("candidate", CLEAN, 0)
+    if clean is None:
+        return ()
+    rarest = sorted(range(len(report.classes)), key=lambda k: (clean.class_n[k], k))[:most]
+    return tuple(
+        RecallRow(
+            report.classes[k],
+            clean.class_n[k],
+            tuple(
+                (_recall(report, role, k, stressed=False), _recall(report, role, k, stressed=True))
+                for role in roles_of(report)
+            ),
+        )
+        for k in rarest
+    )
+
+
+def _recall(report: StressReport, role: Role, k: int, *, stressed: bool) -> Recall | None:
+    found = [c for c in report.cells if c.role == role and (c.corruption != CLEAN) == stressed]
+    known = [r for r in (c.class_recall[k] for c in found) if r is not None and math.isfinite(r)]
+    if not known or len(known) < len(found):
+        return None
+    value = sum(known) / len(known)
+    return Recall(value, *wilson(value, found[0].class_n[k]))
 
 
 def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:

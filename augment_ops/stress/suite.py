@@ -107,8 +107,8 @@ class SuiteManifest:
         """
         number, place = divmod(row, self.batch)
         data = _read(get, cell.objects[number], f"stress cell {cell.corruption}/{cell.severity}")
-        batch: Image = np.frombuffer(data, np.uint8).reshape(-1, *self.shape)
-        return np.asarray(batch[place])
+        found: Image = np.frombuffer(data, np.uint8).reshape(-1, *self.shape)[place]
+        return found
 
     def images(self, cell: SuiteCell, get: Get) -> Image:
         """Read a whole cell: uint8 (N, H, W, C).

@@ -263,3 +263,12 @@ def test_errors_as_json(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     answer = json.loads(capsys.readouterr().out)
     assert answer["error"] == "InputError"
     assert answer["faults"][0]["where"] == "batch_size"
+
+
+def test_a_gate_for_another_suite_is_known_before_anything_runs(
+    run: Callable[..., tuple[int, str]], home: Path
+) -> None:
+    code, error = run("run", "--suite", "general")
+    assert code == 2
+    assert "whose limits are for the suite invariances" in error
+    assert untouched(home)

@@ -61,3 +61,17 @@ def test_altered_pixels_are_found_out(store: Store, manifest: SnapshotManifest) 
     path.write_bytes(data)
     with pytest.raises(StoreError, match="altered"):
         Snapshot.open(store, manifest.digest).split("train")
+
+
+def test_columns_that_form_groups_follow_the_samples_and_leave_out_names_and_measures(
+    tmp_path: Path, store: Store, make_png: Callable[..., bytes]
+) -> None:
+    lines = ["path,label,site,ward,weight,serial,constant"]
+    for i in range(60):
+        (tmp_path / f"{i:02d}.png").write_bytes(make_png(i))
+        site = "" if i == 4 else ("north", "south")[i % 2]
+        lines.append(f"{i:02d}.png,{'ab'[i % 2]},{site},{i % 3},{i / 7},x{i},same")
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    snapshot = Snapshot.open(store, ingest(str(tmp_path / "index.csv"), store).digest)
+    groups = snapshot.group_columns(["05.png", "04.png", "02.png"])
+    assert groups == {"site": ["south", None, "north"], "ward": ["2", "1", "2"]}

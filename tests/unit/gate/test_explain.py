@@ -65,6 +65,7 @@ def test_rows_give_every_reason_as_text(decide, rules, evidence):
     worst = table[0]
     assert (worst.outcome, worst.rule, worst.where) == ("fail", "invariance", "brightness_up 5, class a")
     assert (worst.measured, worst.threshold, worst.n) == ("45.0%", "15.0%", "300")
+    assert re.fullmatch(r"(39|40)\.\d% to (50|51)\.\d%", worst.interval)
     cost = next(row for row in table if row.rule == "budget")
     assert (cost.measured, cost.threshold) == ("2.00×", "1.00×")
 

@@ -32,7 +32,9 @@ def test_the_default_gate_says_what_the_issue_demands(rules):
     assert (rules.budget.warn_ratio, rules.budget.block_ratio) == (1.0, 3.0)
 
 
-def test_the_default_gate_demands_every_corruption_of_its_suite(rules):
+@pytest.mark.parametrize("path", sorted((POLICIES / "gates").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_gate_demands_every_corruption_of_its_suite(path):
+    rules = load(path)
     suite = load_suite(POLICIES / "stress" / f"{rules.suite}.yaml")
     assert set(rules.invariance.corruptions) == set(suite.corruptions)
 
@@ -65,6 +67,22 @@ def test_the_digest_sees_thresholds_and_not_layout(rules, tmp_path):
         ("invariance", {"min_n": 1}),
         ("invariance", {"min_n": 200.5}),
         ("invariance", {"surprise": 1}),
+        ("invariance", {"burden": "harm"}),
+        ("invariance", {"stricter": {"rotation": {"warn_gap": 0.1, "block_gap": 0.2}}}),
+        ("invariance", {"stricter": {"rotation": {"warn_gap": 0.05, "block_gap": 0.04}}}),
+        ("class_recall", {"burden": "none"}),
+        ("statistics", {"confidence": 0.5}),
+        ("statistics", {"confidence": 1.0}),
+        ("statistics", {"resamples": 100}),
+        ("champion", {"class_margin": 0.5}),
+        ("control", {"min_gain": -0.5}),
+        ("control", {"no_effect": "pass"}),
+        ("unseen", {"min_gain": -1.0}),
+        ("groups", {"columns": [], "max_gap": 0.1, "max_amplification": 0.1, "min_n": 20}),
+        ("calibration", {"block_error": 0.01}),
+        ("leakage", {"max_measured": 0.5}),
+        ("approvals", {"roles": ["auto"]}),
+        ("approvals", {"environments": []}),
         ("class_recall", {"clean_floor": 0}),
         ("class_recall", {"clean_floor": 1.1}),
         ("class_recall", {"stressed_floor": 0}),

@@ -1,0 +1,122 @@
+"""Does the gate fall for a placebo? Digits, brightness and contrast within 1%, against no augmentation.
+
+    python benchmarks/placebo.py 7 8 9 10
+
+For each seed trains both models as the pipeline does, and asks the gate's own comparison whether the policy has an effect on
+mean stressed accuracy: at a minimal gain of 0 (what the bootstrap alone says) and at that of policies/gates/default.yaml.
+Adds to benchmarks/placebo.json and prints the table of all seeds in it. The nominal rate is 2.5%, one-sided.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
+from augment_ops.delivery.batches import batch_rows
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.gate import rules
+from augment_ops.gate.samples import Samples
+from augment_ops.gate.statistics import Bootstrap
+from augment_ops.policy.spec import Policy
+from augment_ops.stress import suite
+from augment_ops.stress.outcomes import Outcomes
+from augment_ops.training import loop
+from augment_ops.training.models import small_cnn
+
+HERE = Path(__file__).parent
+POLICIES = HERE.parent / "policies"
+EPOCHS, BATCH = 40, 64  # what the pipeline chooses for the digits
+PLACEBO = """name: placebo
+version: 1.0.0
+modality: image
+domain: general
+owner: vision-platform
+description: Within 2.5 grey levels of the original.
+limitations: []
+discovered_by: null
+budget: {p95_ms: 1.0, at: [8, 8, 1]}
+transforms:
+  - RandomBrightnessContrast: {brightness_limit: 0.01, contrast_limit: 0.01, p: 1.0}
+"""
+
+
+def main(seeds: list[int]) -> None:
+    path = HERE / "placebo.json"
+    rows = json.loads(path.read_text()) if path.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        snapshot = Snapshot.open(store, ingest("digits", store).digest)
+        for seed in seeds:
+            rows[str(seed)] = _measure(snapshot, seed)
+            path.write_text(json.dumps(rows, indent=1) + "\n")
+    _show(rows)
+
+
+def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
+    gate = rules.load(POLICIES / "gates" / "default.yaml")
+    assert gate.control is not None
+    held_out = snapshot.split("test")
+    cells = list(suite.build(suite.load(POLICIES / "stress" / "invariances.yaml"), held_out.images, held_out.ids))
+    predicted = np.stack([_answers(_train(snapshot, seed, text), cells) for text in (PLACEBO, None)])
+    certain = np.ones(predicted.shape, np.float16)
+    outcomes = Outcomes(
+        "0" * 64, {"candidate": "a" * 64, "control": "b" * 64}, tuple((c, s) for c, s, _ in cells),
+        snapshot.manifest.classes, held_out.ids, held_out.labels.astype(np.int16), predicted, certain, certain,
+    )  # fmt: skip
+    key = Bootstrap(f"placebo {seed}", gate.statistics.confidence, gate.statistics.resamples)
+    samples = Samples(outcomes, key, gate.invariance.severities)
+    corruptions = gate.invariance.corruptions
+    luck = samples.loss("control", corruptions, 0.0)
+    asked = samples.loss("control", corruptions, -gate.control.min_gain)
+    hits, count = samples.hits("control", corruptions)
+    return {
+        "gain": -luck.value, "low": -luck.high, "high": -luck.low, "p_any_gain": luck.p_safe,
+        "p_min_gain": asked.p_safe, "control_stressed": float(hits.mean() / count),
+    }  # fmt: skip
+
+
+def _train(snapshot: Snapshot, seed: int, text: str | None) -> torch.nn.Module:
+    train, validation = snapshot.split("train"), snapshot.split("validation")
+    augmenter = None if text is None else Augmenter(Policy.from_text(text, "placebo"), seed)
+    model = loop.build(small_cnn, snapshot.manifest.image_shape, len(snapshot.manifest.classes), seed)
+    source = OnlineBatches(
+        train.images, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0
+    )  # fmt: skip
+    steps = len(batch_rows(seed, 0, len(train.labels), BATCH))
+    budget = loop.Budget(EPOCHS, BATCH, seed)
+    loop.train(model, source, (validation.images, validation.labels), budget, steps, lambda _: None)
+    source.close()
+    return model.eval()
+
+
+def _answers(model: torch.nn.Module, cells: list) -> np.ndarray:
+    with torch.inference_mode():
+        found = [model(torch.from_numpy(np.array(images))).argmax(dim=1).numpy() for *_, images in cells]
+    return np.array(found, np.int16)
+
+
+def _show(rows: dict[str, dict[str, float]]) -> None:
+    n, level = len(rows), 0.025
+    wins = {name: sum(row[name] <= level for row in rows.values()) for name in ("p_any_gain", "p_min_gain")}
+    again = np.diff([row["control_stressed"] for row in rows.values()])
+    gains = np.array([row["gain"] for row in rows.values()])
+    print(
+        f"{n} seeds; gain {100 * gains.mean():+.2f} points on average, {100 * gains.min():+.2f} to {100 * gains.max():+.2f}"
+    )
+    print(f"wins at any gain: {wins['p_any_gain']} of {n}; at the gate's: {wins['p_min_gain']} of {n}; nominal 2.5%")
+    print(
+        f"the control again with the next seed: {100 * np.sqrt((again**2).mean()):.2f} points apart (root mean square)"
+    )
+
+
+if __name__ == "__main__":
+    main([int(seed) for seed in sys.argv[1:]])
