@@ -186,6 +186,8 @@ def _frame(tables: list[Any]) -> pd.DataFrame:
 
 def _with_labels(frame: pd.DataFrame, log: PredictionLog, start: datetime, corrupt: list[str]) -> pd.DataFrame:
     """`frame` with the labels that have arrived since: of several the one that was logged last."""
+    import pandas as pd
+
     wanted = set(frame["sample_id"])
     found: dict[str, tuple[datetime, str]] = {}
     # Labels of a moment are not logged before it, by more than a clock may be ahead.
@@ -202,7 +204,8 @@ def _with_labels(frame: pd.DataFrame, log: PredictionLog, start: datetime, corru
     labels = [
         found[one][1] if one in found else own for one, own in zip(frame["sample_id"], frame["label"], strict=True)
     ]
-    return frame.assign(label=np.array(labels, dtype=object)) if len(frame) else frame
+    # Of objects, because pandas would make text of it, with NaN for what has not arrived.
+    return frame.assign(label=pd.Series(labels, index=frame.index, dtype=object))
 
 
 def _objects(series: pd.Series) -> NDArray[Any]:

@@ -129,7 +129,7 @@ def _columns(
         numeric = is_numeric(before) and is_numeric(after)
         names = rules.detect.numbers if numeric else rules.detect.categories or ("psi",)
         yield from _by("columns", name, names, detectors, before, after)
-    for name in window.columns:
+    for name in window.columns if reference.size else ():
         if name not in reference.columns:
             yield Measured("columns", name, SCHEMA, _sizes(reference, window), NEW_COLUMN)
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.data.blobs import Blobs
 from augment_ops.data.store import Store, open_blobs
 from augment_ops.errors import DataError, InputError
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FEATURE = "feature."
+_MARKERS = "datasets/"  # an empty object a data set: the whole log need not be listed to know them
 # A service's clock may be ahead of the log's by so much; a time further in the future is not believed, and the record
 # belongs to the moment it was logged. Larger than what NTP lets a clock drift, smaller than any window.
 CLOCK_AHEAD = timedelta(minutes=5)
@@ -54,7 +57,8 @@ class PredictionLog:
 
     def __init__(self, uri: str, dataset: str, store: Store | None = None) -> None:
         self.uri, self.dataset, self.store = uri, dataset, store
-        self.blobs = open_blobs(uri, Path.cwd() / "var" / "cache")
+        self.blobs = _blobs(uri)
+        self._known = False  # whether `datasets` will find it
 
     def write(
         self,
@@ -152,12 +156,19 @@ class PredictionLog:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         self.blobs.write(name, buffer.getvalue())
+        marker = f"{_MARKERS}{self.dataset}"
+        if not self._known and self.blobs.size(marker) is None:
+            self.blobs.write(marker, b"")
+        self._known = True
 
 
 def datasets(uri: str) -> list[str]:
     """Names of the data sets that have a log there."""
-    names = open_blobs(uri, Path.cwd() / "var" / "cache").names("")
-    return sorted({name.split("/")[0] for name in names if "/predictions/" in name})
+    return [name.removeprefix(_MARKERS) for name in _blobs(uri).names(_MARKERS)]
+
+
+def _blobs(uri: str) -> Blobs:
+    return open_blobs(uri, Path(tempfile.gettempdir()))  # a batch is written at once, so nothing lies there
 
 
 def believed(time: datetime, logged_at: datetime) -> datetime:

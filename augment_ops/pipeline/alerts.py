@@ -47,12 +47,18 @@ class Alert:
         return run_id_of(self.dataset, self.kind, self.key)
 
 
-def enter(ledger: Ledger, alert: Alert, actor: str) -> Entry:
-    """Enter the alert; the entry that is there already where it was found before."""
+def enter(ledger: Ledger, alert: Alert, actor: str) -> tuple[Entry, bool]:
+    """Enter the alert; the entry that is there already where it was found before, and whether it is new.
+
+    One that is there stays as it is, with the cool-down of its time.
+    """
+    known = next((entry for entry in ledger.read() if entry.key == alert.key), None)
+    if known is not None:
+        return known, False
     subjects = {
         "dataset": alert.dataset, "kind": alert.kind, **alert.subjects, "cool_down_h": str(alert.cool_down_h),
     }  # fmt: skip
-    return ledger.append(ACT, actor, subjects, alert.message, alert.key)
+    return ledger.append(ACT, actor, subjects, alert.message, alert.key), True
 
 
 def starting(entries: Iterable[Entry], dataset: str) -> list[Entry]:

@@ -6,13 +6,13 @@ one that was killed is judged again and leaves the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError, nearest
 from augment_ops.governance.ledger import Ledger
@@ -21,48 +21,16 @@ from augment_ops.pipeline.evaluate_stages import metric_name
 from augment_ops.pipeline.reference import Watched, answered, of_period, of_windows, watched
 from augment_ops.pipeline.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.pipeline.run import find, open_store
+from augment_ops.pipeline.timeline import Judged, Timeline, folder_of
 from augment_ops.settings import Settings
 from monitoring.drift_check import DriftReport, check_drift
-from monitoring.log_reader import LogWindow, first_time, read_window
+from monitoring.log_reader import LogWindow, read_window
 from monitoring.prediction_log import PredictionLog, datasets
 from monitoring.rules import DriftRules, moment
 from monitoring.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker, TrackedRun
-
-_AT_MOST = 500  # windows of one call: what a monitor that was down for long has missed is caught up in several
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One window and what it came to: plain values, for drivers and for whoever tells people.
-
-    Attributes:
-        start, end: ISO 8601, UTC; the end is excluded.
-        status: `ok`, `warn`, `drift`, `insufficient`.
-        blind: whether monitoring could not do its work.
-        faults: what was odd about the window.
-        metrics: name to value, as in MLflow.
-        report: digest of the DriftReport in the store.
-        page: address of the page in MLflow; link: of the MLflow run.
-        alert: key of the alert that it raised; empty for none.
-    """
-
-    dataset: str
-    rules: str
-    reference: str
-    start: str
-    end: str
-    status: str
-    blind: bool
-    message: str
-    faults: tuple[str, ...]
-    metrics: dict[str, float]
-    report: str
-    page: str
-    link: str
-    alert: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +39,7 @@ class Monitored:
 
     Attributes:
         judged: windows judged now, oldest first.
-        alerts: entered now or found again; notify: channels of the rules by which people are told.
+        alerts: of these windows, and others that are new; notify: channels of the rules by which people are told.
         retrain: trainings that drivers should have started (see `augment_ops.pipeline.retraining.to_start`).
     """
 
@@ -102,19 +70,20 @@ def monitor(
     found: list[Judged] = []
     alerts: list[Alert] = []
 
-    def tell(raised: list[Alert]) -> None:
+    def tell(raised: list[Alert], *, again: bool) -> None:
         for alert in raised:
-            entry = enter(work.ledger, alert, actor or settings.actor)
-            say(f"alert {alert.key} (ledger entry {entry.seq}): {alert.message}")
-        alerts.extend(raised)
+            entry, fresh = enter(work.ledger, alert, actor or settings.actor)
+            if fresh or again:
+                say(f"alert {alert.key} (ledger entry {entry.seq}): {alert.message}")
+                alerts.append(alert)
 
     for start in work.due(at):
         judged, raised = work.judge(start)
         say(f"{judged.start}: {judged.status}. {judged.message}")
-        tell(raised)
-        work.keep(judged)  # after the alert: a window that is recorded has said what it had to say
+        tell(raised, again=True)  # the window has no record, so nobody may have heard of it
+        work.timeline.keep(judged)  # after the alert: a window that is recorded has said what it had to say
         found.append(judged)
-    tell(work.calls_for_training(at))
+    tell(work.calls_for_training(at), again=False)  # these are found at every call
     retrain = to_start(work.ledger.read(), work.store, work.log, work.champion, work.rules)
     return Monitored(dataset, tuple(found), tuple(alerts), work.rules.notify, tuple(retrain))
 
@@ -144,7 +113,6 @@ class _Work:
         self.store: Store = open_store(settings)
         self.log = PredictionLog(log_uri(settings), dataset, self.store)
         self.ledger = Ledger(settings.ledger)
-        self._kept: dict[str, str] = {}  # starts of recorded windows → status, in this call too
 
     @cached_property
     def tracker(self) -> MlflowTracker:
@@ -165,10 +133,10 @@ class _Work:
 
     @cached_property
     def reference_key(self) -> str:
-        """Names what windows are compared with; a window is judged once against each."""
-        wanted = self.rules.reference
+        """Names what windows are compared with, and how long they are; a window is judged once against each."""
+        wanted, length = self.rules.reference, f"{self.rules.window_h:g}h"
         if wanted.kind != "snapshot":
-            return f"{wanted.kind}-{digest_of(wanted.model_dump())[:12]}"
+            return f"{wanted.kind}-{digest_of(wanted.model_dump())[:12]}-{length}"
         if self.champion is None:
             raise InputError(
                 f"drift monitor of {self.dataset}",
@@ -176,7 +144,12 @@ class _Work:
                 "a promoted model, or rules with a rolling reference or a period",
                 f"run the pipeline, or choose other rules than {self.rules.name}",
             )
-        return self.champion.snapshot.manifest.digest[:12]
+        return f"{self.champion.snapshot.manifest.digest[:12]}-{length}"
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Which windows there are, and what became of them."""
+        return Timeline(self.store, self.log, self.rules, self.reference_key)
 
     @cached_property
     def _fixed(self) -> Sample:
@@ -189,17 +162,11 @@ class _Work:
         """What the window that starts then is compared with; None where there is too little yet."""
         if self.rules.reference.kind != "rolling":
             return self._fixed
-        quiet = sorted(s for s, status in self.records().items() if status == "ok" and s < start.isoformat())
-        earlier = [datetime.fromisoformat(s) for s in quiet[-self.rules.reference.windows :]]
-        if not earlier:  # the first windows are what the log begins with
-            first = self._first()
-            earlier = list(_starts(first, start, self.rules.window))[-self.rules.reference.windows :] if first else []
-        return of_windows(self.log, earlier, self.rules)
+        return of_windows(self.log, self.timeline.quiet_before(start), self.rules)
 
     def due(self, at: datetime) -> list[datetime]:
-        """Starts of the windows that have ended, grace included, and that no record covers; oldest first."""
-        first = self._first()
-        if first is None:
+        """Starts of the windows to judge, oldest first."""
+        if self.timeline.first is None:
             names = monitored_datasets(self.settings)
             raise InputError(
                 f"prediction log of {self.dataset}",
@@ -207,17 +174,7 @@ class _Work:
                 f"a log below {log_uri(self.settings)}: {', '.join(names) or 'there is none yet'}",
                 f"let the service write to it, or try it out with `augment-ops traffic`.{nearest(self.dataset, names)}",
             )
-        _ = self.reference_key
-        # Another champion does not judge again what was judged before it came.
-        every = self.store.documents(f"drift/{self.dataset}/windows/")
-        judged = [datetime.fromisoformat(_start_of(name)) for name in every]
-        mine = set(self.records())
-        begin = max([first, *(start + self.rules.window for start in judged if start.isoformat() not in mine)])
-        if self.rules.reference.kind == "period":
-            begin = max(begin, _aligned(moment(self.rules.reference.end), self.rules.window))
-        last = at - self.rules.window - timedelta(hours=self.rules.grace_h)
-        starts = _starts(begin, last, self.rules.window, closed=True)
-        return [start for start in starts if start.isoformat() not in mine][:_AT_MOST]
+        return self.timeline.due(at)
 
     def judge(self, start: datetime) -> tuple[Judged, list[Alert]]:
         """Judge one window and keep its evidence in MLflow and the store."""
@@ -237,22 +194,7 @@ class _Work:
         report = check_drift(reference, sample, self.rules, faults, blind=blind)
         alerts = self._alerts(report, start, end)
         judged = self._evidence(report, window, reference, sample, alerts)
-        self._kept[start.isoformat()] = report.status
         return judged, alerts
-
-    def keep(self, judged: Judged) -> None:
-        """Record a window that was judged."""
-        self.store.put_document(self._document(datetime.fromisoformat(judged.start)), canonical_json(judged))
-
-    def records(self) -> dict[str, str]:
-        """Starts of the windows judged against this reference, earlier and now, and their statuses."""
-        prefix = f"drift/{self.dataset}/windows/{self.reference_key}/"
-        for name in self.store.documents(prefix):
-            if _start_of(name) not in self._kept:
-                data = self.store.get_document(name)
-                if data is not None:
-                    self._kept[_start_of(name)] = from_json(Judged, data).status
-        return self._kept
 
     def calls_for_training(self, at: datetime) -> list[Alert]:
         """Alerts that no window raises: the champion's age, and a newer policy."""
@@ -288,7 +230,7 @@ class _Work:
         metrics |= {"window.samples": float(report.n_window), "window.blind": float(report.blind)}
         step = int(window.start.timestamp() // self.rules.window.total_seconds())
         self.tracker.log_metrics(self.run, metrics, step)
-        folder = _folder(window.start)
+        folder = folder_of(window.start)
         self.tracker.log_bytes(self.run, canonical_json(report), f"{folder}/report.json")
         page = window_page(report, window, reference, sample)
         self.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
@@ -307,33 +249,4 @@ class _Work:
     def _page(self, start: datetime) -> str:
         served = self.settings.mlflow_uri.startswith("http")
         root = f"{self.run.url}/artifacts" if served else self.run.artifact_uri
-        return f"{root}/{_folder(start)}/drift.html"
-
-    def _document(self, start: datetime) -> str:
-        return f"drift/{self.dataset}/windows/{self.reference_key}/{start:%Y%m%dT%H%M%S}.json"
-
-    def _first(self) -> datetime | None:
-        first = first_time(self.log)
-        return None if first is None else _aligned(first, self.rules.window)
-
-
-def _aligned(time: datetime, length: timedelta) -> datetime:
-    """The beginning of the window that `time` lies in."""
-    since = datetime(1970, 1, 1, tzinfo=UTC)
-    return since + ((time - since) // length) * length
-
-
-def _starts(first: datetime, last: datetime, length: timedelta, *, closed: bool = False) -> Iterator[datetime]:
-    start = first
-    while start < last or (closed and start == last):
-        yield start
-        start += length
-
-
-def _start_of(document: str) -> str:
-    stamp = document.rpartition("/")[2].removesuffix(".json")
-    return datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC).isoformat()
-
-
-def _folder(start: datetime) -> str:
-    return f"windows/{start:%Y-%m-%dT%H%M}"
+        return f"{root}/{folder_of(start)}/drift.html"

@@ -258,7 +258,7 @@ def test_what_is_missing_is_named(settings: Settings, base: Snapshot) -> None:
     with pytest.raises(InputError, match="no champion"):
         watch(settings, START + DAY, "table")
     with pytest.raises(InputError, match="min_n"):
-        watch(settings, START + DAY, "table", "transactions")
+        watch(settings, START + 2 * DAY, "table", "transactions")
     with pytest.raises(InputError, match="rotation:5"):
         parse_shift("rotation")
     with pytest.raises(InputError, match="Did you mean rotation"):
@@ -283,6 +283,7 @@ def test_a_table_against_the_windows_before_it(settings: Settings, kind: str, ch
     rules = (ROOT / "policies/drift/transactions.yaml").read_text().replace("name: transactions", f"name: {kind}")
     reference = "{kind: rolling, windows: 3}"
     rules = rules.replace('{kind: period, start: "2018-04-01", end: "2018-05-01"}', reference).replace("1000", "200")
+    rules = rules.replace("grace_h: 6", "grace_h: 1")
     (settings.policies / "drift" / f"{kind}.yaml").write_text(rules)
     dataset = f"cards-{change}"
     log = PredictionLog(log_uri(settings), dataset)

@@ -35,10 +35,11 @@ def entry(seq: int, hours: float, act: str = "alert", **subjects: str) -> Entry:
 
 def test_an_alert_that_is_found_again_is_the_same_entry(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    first = enter(ledger, alert("w1"), "schedule")
-    again = enter(ledger, Alert(**{**vars(alert("w1")), "message": "found again"}), "somebody else")
-    assert (again.seq, again.hash, ledger.size()) == (first.seq, first.hash, 1)
-    assert enter(ledger, alert("w2"), "schedule").seq != first.seq
+    first, fresh = enter(ledger, alert("w1"), "schedule")
+    changed = Alert(**{**vars(alert("w1")), "message": "found again", "cool_down_h": 1.0})  # the rules have changed
+    assert enter(ledger, changed, "somebody else") == (first, False)
+    assert (fresh, ledger.size()) == (True, 1)
+    assert enter(ledger, alert("w2"), "schedule")[1]
 
 
 def test_monitors_that_run_at_once_start_one_training(tmp_path: Path) -> None:

@@ -127,3 +127,14 @@ def test_the_mixing_of_the_docs_is_one() -> None:
     (line,) = re.findall(r"^mixing: .*", (ROOT / "docs" / "engine.md").read_text(), re.MULTILINE)
     text = (ROOT / "policies" / "augment" / "fashion-robust.yaml").read_text()
     assert Policy.from_text(f"{text}{line}\n").mixing is not None
+
+
+def test_the_python_of_the_drift_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "drift.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {
+        "scores": np.array([[0.1, 0.9]]), "classes": ["1", "7"], "images": np.zeros((1, 8, 8, 1), np.uint8),
+    }  # fmt: skip
+    exec(code, names)
+    assert len(list(tmp_path.glob("var/store/predictions/digits/predictions/*/*/*.parquet"))) == 1
+    assert len(list(tmp_path.glob("var/store/predictions/digits/labels/*/*.parquet"))) == 1

@@ -73,6 +73,7 @@ def test_labels_that_come_late_are_joined_and_the_last_one_counts(log: Predictio
     log.label({"b": "cow"}, logged_at=NOON + 20 * DAY)
     labels = read_window(log, NOON, NOON + HOUR).sample.labels
     assert labels is not None and labels.tolist() == ["dog", "dog", None]
+    assert read_window(log, NOON, NOON + HOUR).rows["label"].tolist() == ["dog", "dog", None]
 
 
 def test_a_label_changes_the_digest_of_the_window(log: PredictionLog) -> None:
