@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import email
+import email.policy
 import resource
+import shutil
 import signal
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -30,3 +37,119 @@ def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
             signal.signal(signal.SIGXFSZ, handler)
 
     return limited
+
+
+class WebServer(ThreadingHTTPServer):
+    """Keeps the path and body of what it is sent; `answer` is the status that it answers with."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Post)
+        self.received: list[tuple[str, bytes]] = []
+        self.answer = 200
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Post(BaseHTTPRequestHandler):
+    server: WebServer
+
+    def do_POST(self) -> None:
+        self.server.received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.answer)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    """Keeps the mails that it is given."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Smtp)
+        self.received: list[EmailMessage] = []
+        self.arrived = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class _Smtp(socketserver.StreamRequestHandler):
+    """As much of SMTP as a mail needs."""
+
+    server: MailServer
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            command = line[:4].upper().strip()
+            if command == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                body = b"".join(iter(self.rfile.readline, b".\r\n"))
+                self.server.received.append(email.message_from_bytes(body, policy=email.policy.default))
+                self.server.arrived.set()
+            self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 well\r\n")
+            if command == b"QUIT":
+                return
+
+
+@contextlib.contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def web_servers() -> Callable[[], AbstractContextManager[WebServer]]:
+    """Makes a web server that keeps what it is sent."""
+
+    @contextlib.contextmanager
+    def served() -> Iterator[WebServer]:
+        server = WebServer()
+        with _serving(server):
+            yield server
+
+    return served
+
+
+@pytest.fixture
+def web_server(web_servers: Callable[[], AbstractContextManager[WebServer]]) -> Iterator[WebServer]:
+    """A web server that keeps what it is sent."""
+    with web_servers() as server:
+        yield server
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A mail server that keeps what it is given."""
+    server = MailServer()
+    with _serving(server):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Where a program of Debian's prometheus or prometheus-alertmanager is; a test without it is skipped."""
+
+    def found(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            pytest.skip(f"no {name}: install Debian's packages prometheus and prometheus-alertmanager")
+        return path
+
+    return found

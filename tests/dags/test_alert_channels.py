@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 import os
-import socketserver
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -41,55 +35,15 @@ RunFailed()({"params": {"drift": "default", "dataset_name": "", "dataset": "digi
 """
 
 
-class Mail(socketserver.StreamRequestHandler):
-    """As much of SMTP as one message needs."""
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        for line in self.rfile:
-            command = line[:4].upper().strip()
-            if command == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
-                body = b"".join(iter(self.rfile.readline, b".\r\n"))
-                self.server.received.append(email.message_from_bytes(body, policy=email.policy.default))
-            self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 well\r\n")
-            if command == b"QUIT":
-                return
-
-
-class Web(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, json.loads(body)))
-        self.send_response(self.server.answer)
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
-def people() -> Iterator[SimpleNamespace]:
-    mail = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)
-    web = ThreadingHTTPServer(("127.0.0.1", 0), Web)
-    web.answer = 200
-    with ExitStack() as stack:
-        for server in (mail, web):
-            server.daemon_threads = True
-            server.received = []
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-        yield SimpleNamespace(mail=mail, web=web)
+def people(mail_server: Any, web_server: Any) -> SimpleNamespace:
+    return SimpleNamespace(mail=mail_server, web=web_server)
 
 
 def run(code: str, home: Path, people: SimpleNamespace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    address = f"http://127.0.0.1:{people.web.server_address[1]}"
+    address = people.web.address
     extra = {"disable_tls": True, "disable_ssl": True, "from_email": "ops@here", "to": "ann@here,bob@here"}
-    mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": people.mail.server_address[1], "extra": extra}
+    mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": people.mail.port, "extra": extra}
     environment = {
         **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
         "AIRFLOW_HOME": str(home / "airflow"),
@@ -124,7 +78,7 @@ def test_a_message_reaches_people_by_every_channel_and_is_never_a_template(
     assert "{{ 7 * 7 }}" in html
     assert "&lt;b&gt;7" in html
     assert "https://docs/docs/runbooks/drift.md" in html
-    sent = dict(people.web.received)
+    sent = {path: json.loads(body) for path, body in people.web.received}
     assert sent["/hook"] == message.data
     assert "{{ 7 * 7 }}" in sent["/slack"]["text"]
     assert "&lt;b&gt;7" in sent["/slack"]["text"]

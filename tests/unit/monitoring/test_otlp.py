@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -20,77 +17,36 @@ from monitoring.textfile import path_below, read
 from monitoring.tracing import Trace
 
 
-class Collector(ThreadingHTTPServer):
-    """Keeps what it is sent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.received: list[tuple[str, bytes]] = []
-        self.answer = 200
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def spans(self) -> list:
-        return [
-            span
-            for path, body in self.received
-            if path == "/v1/traces"
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-    def newest_metrics(self) -> tuple[dict[str, str], dict[str, object]]:
-        body = [body for path, body in self.received if path == "/v1/metrics"][-1]
-        (resource,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
-        attributes = {a.key: a.value.string_value for a in resource.resource.attributes}
-        return attributes, {m.name: m for scope in resource.scope_metrics for m in scope.metrics}
+def spans_of(server: Any) -> list:
+    return [
+        span
+        for path, body in server.received
+        if path == "/v1/traces"
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, body))
-        self.send_response(self.server.answer)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def collecting() -> Iterator[Collector]:
-    server = Collector()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def newest_metrics(server: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    body = [body for path, body in server.received if path == "/v1/metrics"][-1]
+    (resource,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
+    attributes = {a.key: a.value.string_value for a in resource.resource.attributes}
+    return attributes, {m.name: m for scope in resource.scope_metrics for m in scope.metrics}
 
 
 @pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+def collector(web_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("OTEL_SDK_DISABLED", "OTEL_METRICS_EXPORTER", "OTEL_TRACES_EXPORTER", "OTEL_RESOURCE_ATTRIBUTES"):
         monkeypatch.delenv(name, raising=False)
-    with collecting() as server:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.address)
-        yield server
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", web_server.address)
+    return web_server
 
 
-def test_counters_are_the_totals_of_the_state_folder(collector: Collector, tmp_path: Path) -> None:
+def test_counters_are_the_totals_of_the_state_folder(collector: Any, tmp_path: Path) -> None:
     for n in (3, 4):
         assert publish(tmp_path, [metrics.TRAINING_SAMPLES.add(n, dataset="d", role="candidate")]) == []
-    resource, found = collector.newest_metrics()
+    resource, found = newest_metrics(collector)
     assert resource["service.name"] == "augment-ops"
     counter = found["augment_ops.training.samples"]
     assert (counter.unit, counter.sum.is_monotonic, counter.sum.aggregation_temporality) == ("{sample}", True, 2)
@@ -100,9 +56,9 @@ def test_counters_are_the_totals_of_the_state_folder(collector: Collector, tmp_p
     assert point.start_time_unix_nano < point.time_unix_nano
 
 
-def test_everything_that_the_file_has_is_sent_and_nothing_else(collector: Collector, tmp_path: Path) -> None:
+def test_everything_that_the_file_has_is_sent_and_nothing_else(collector: Any, tmp_path: Path) -> None:
     publish(tmp_path, [metrics.DATA_WAIT.set(0.25, dataset="d", role=role) for role in ("candidate", "control")])
-    _, found = collector.newest_metrics()
+    _, found = newest_metrics(collector)
     sent = {
         (otlp_metric.name, tuple(a.value.string_value for a in point.attributes)): point.as_double
         for otlp_metric in found.values()
@@ -112,11 +68,11 @@ def test_everything_that_the_file_has_is_sent_and_nothing_else(collector: Collec
     assert sent == {(metrics.BY_NAME[name].otel, labels): value for (name, labels), value in kept.items()}
 
 
-def test_the_environment_names_the_service(collector: Collector, tmp_path: Path, monkeypatch) -> None:
+def test_the_environment_names_the_service(collector: Any, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "vision")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=staging,service.instance.id=w1")
     publish(tmp_path, [])
-    resource, _ = collector.newest_metrics()
+    resource, _ = newest_metrics(collector)
     assert {"service.name": "vision", "deployment.environment": "staging", "service.instance.id": "w1"}.items() <= (
         resource.items()
     )
@@ -128,7 +84,7 @@ def fail_in_an_epoch(trace: Trace) -> None:
         raise ValueError("no")
 
 
-def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector: Collector, tmp_path: Path) -> None:
+def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector: Any, tmp_path: Path) -> None:
     first, second, other = (Trace(run, on=True) for run in ("run-1", "run-1", "run-2"))
     with first.span("ingest", {"n": 3}):
         pass
@@ -139,7 +95,7 @@ def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector
         pass
     for trace in (first, second, other):
         assert publish(tmp_path, [], trace) == []
-    spans = collector.spans()
+    spans = spans_of(collector)
     runs = {span.trace_id for span in spans}
     assert len(runs) == 2
     mine = {span.name: span for span in spans if span.trace_id == spans[0].trace_id}
@@ -156,7 +112,7 @@ def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector
     assert mine["epoch"].end_time_unix_nano <= mine["train"].end_time_unix_nano
 
 
-def test_a_collector_that_refuses_stops_nobody_and_is_counted(collector: Collector, tmp_path: Path) -> None:
+def test_a_collector_that_refuses_stops_nobody_and_is_counted(collector: Any, tmp_path: Path) -> None:
     collector.answer = 400
     trace = Trace("run", on=True)
     with trace.span("ingest", {}):
