@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from alert_channels import tell
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -211,6 +212,7 @@ class WatchOperator(BaseOperator):
         from augment_ops.errors import AugmentOpsError, InputError
         from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
+        from monitoring.alerts import message_of
 
         settings = Settings.from_environment()
         actor = context["dag_run"].triggering_user_name or "schedule"
@@ -226,7 +228,11 @@ class WatchOperator(BaseOperator):
                 faults.append(error)
                 continue
             judged += found.judged
-            alerts += [dataclasses.asdict(alert) | {"notify": list(found.notify)} for alert in found.alerts]
+            pages = {one.alert: one.page for one in found.judged}
+            for alert in found.alerts:
+                docs = os.environ.get("AUGMENT_OPS_DOCS", "")
+                message = message_of(alert.kind, dataset, alert.message, pages.get(alert.key, ""), docs)
+                alerts.append(message.data | {"key": alert.key, "not_told": tell(message, found.notify)})
             trainings += found.retrain
         if judged:
             worst = max(judged, key=lambda one: (bool(one.alert), one.start))

@@ -24,8 +24,10 @@ from augment_ops.pipeline.run import find, open_store
 from augment_ops.pipeline.timeline import Judged, Timeline, folder_of
 from augment_ops.settings import Settings
 from monitoring.drift_check import DriftReport, check_drift
+from monitoring.drift_metrics import drift_samples
 from monitoring.log_reader import LogWindow, read_window
 from monitoring.prediction_log import PredictionLog, datasets
+from monitoring.publish import publish
 from monitoring.rules import DriftRules, moment
 from monitoring.sample import Sample
 
@@ -194,6 +196,8 @@ class _Work:
         report = check_drift(reference, sample, self.rules, faults, blind=blind)
         alerts = self._alerts(report, start, end)
         judged = self._evidence(report, window, reference, sample, alerts)
+        for problem in publish(self.settings.home, drift_samples(self.dataset, report)):
+            self.say(f"warning: {problem}")
         return judged, alerts
 
     def calls_for_training(self, at: datetime) -> list[Alert]:
