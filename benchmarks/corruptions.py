@@ -110,7 +110,7 @@ def agreement(reference: Reference, names: list[str], count: int, data: Path, ph
     ids = [str(i) for i in range(len(images))]
     model = trained(data, folder)
     clean = accuracy(model, images, labels)
-    crops = photographs(photos)
+    crops = photographs(photos, max(1, count // 100))
     for name in names:
         ours, theirs = [], []
         for severity in SEVERITIES:
@@ -123,7 +123,7 @@ def agreement(reference: Reference, names: list[str], count: int, data: Path, ph
             "theirs": theirs,
             "gap": [a - b for a, b in zip(ours, theirs, strict=True)],
         }
-        row |= {"n": len(labels), "clean": clean} | distances(reference, name, crops)
+        row |= {"n": len(labels), "crops": len(crops), "clean": clean} | distances(reference, name, crops)
         keep("agreement", {"rows": {name: row}})
 
 
@@ -180,8 +180,8 @@ def fashion(archive: Path, split: str, count: int) -> tuple[np.ndarray, np.ndarr
     return images[..., None], np.tile(np.arange(10), len(images) // 10)
 
 
-def photographs(archive: Path) -> np.ndarray:
-    """Six crops of 224×224×3 out of the middle of photographs."""
+def photographs(archive: Path, count: int) -> np.ndarray:
+    """Crops of 224×224×3 out of the middle of photographs."""
     crops = []
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -190,7 +190,7 @@ def photographs(archive: Path) -> np.ndarray:
                 assert data is not None
                 image = cv2.imdecode(np.frombuffer(data.read(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
                 crops.append(image[128:352, 208:432])
-                if len(crops) == 6:
+                if len(crops) == count:
                     break
     return np.ascontiguousarray(np.stack(crops))
 
@@ -266,8 +266,8 @@ def tables() -> str:
     ]
     for name, row in content["agreement"]["rows"].items():
         gap = max(row["gap"], key=abs)
-        ours, theirs = (" ".join(f"{value:.0f}" for value in row[side]) for side in ("ours", "theirs"))
-        mine, its = (" ".join(f"{value:.0f}" for value in row[f"distance_{side}"]) for side in ("ours", "theirs"))
+        ours, theirs = (" ".join(str(round(value)) for value in row[side]) for side in ("ours", "theirs"))
+        mine, its = (" ".join(str(round(value)) for value in row[f"distance_{side}"]) for side in ("ours", "theirs"))
         lines.append(f"| `{name}` | {row['n']} | {ours} | {theirs} | {gap:+.1f} | {mine} | {its} |")
     lines += ["", "| corruption | ours, ms | imagecorruptions, ms | ratio |", "|---|---|---|---|"]
     for name, row in content["speed"]["rows"].items():
