@@ -21,9 +21,9 @@ from imagecorruptions import corrupt  # noqa: E402
 smooth = reference.gaussian
 
 
-def gaussian(image, *, multichannel=False, **options):
+def gaussian(image, *arguments, multichannel=False, **options):
     # scikit-image renamed this argument; the meaning is the same.
-    return smooth(image, channel_axis=-1 if multichannel else None, **options)
+    return smooth(image, *arguments, channel_axis=-1 if multichannel else None, **options)
 
 
 reference.gaussian = gaussian

@@ -7,7 +7,7 @@ shorter side of an image, these hold:
 - between them, each value on a power law of the side through both (linear in its logarithm where one of them is 0);
 - above 224, the large table's values, lengths in pixels in proportion to the side.
 
-The authors' third table, for 64 pixels (Tiny-ImageNet-C), lies near what the rule gives there: docs/stress.md.
+How near that is to the authors' third table, for 64 pixels (Tiny-ImageNet-C), is in docs/stress.md.
 """
 
 from __future__ import annotations

@@ -87,10 +87,12 @@ def softened(images: Image, sigma_px: float) -> Image:
     radius = int(4 * sigma_px + 0.5)
     if radius == 0:
         return images.copy()
-    size = (2 * radius + 1, 2 * radius + 1)
+    kernel = cv2.getGaussianKernel(
+        2 * radius + 1, sigma_px
+    )  # cv2.GaussianBlur takes ten times as long where it is wide
     out = np.empty_like(images)
     for row, image in enumerate(images):
-        soft = cv2.GaussianBlur(image, size, sigma_px, borderType=cv2.BORDER_REPLICATE)
+        soft = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
         out[row] = soft.reshape(image.shape)
     return out
 

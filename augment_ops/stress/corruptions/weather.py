@@ -127,11 +127,14 @@ def zoomed_normals(keys: Keys, size: tuple[int, ...], zoom: float) -> Field:
     field = values.reshape(-1, rows, columns)
     if zoom == 1:
         return field
-    enlarged = (max(width, round(columns * zoom)), max(height, round(rows * zoom)))
-    top, left = (enlarged[1] - height) // 2, (enlarged[0] - width) // 2
+    # Corner on corner, as the authors' zoom has it: a flake is a little wider than `zoom` where there are few.
+    tall, wide = max(height, round(rows * zoom)), max(width, round(columns * zoom))
+    y, x = (rows - 1) / max(tall - 1, 1), (columns - 1) / max(wide - 1, 1)
+    matrix = np.array([[x, 0, x * ((wide - width) // 2)], [0, y, y * ((tall - height) // 2)]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     out = np.empty((len(keys), height, width), np.float32)
     for row, one in enumerate(field):
-        out[row] = cv2.resize(one, enlarged)[top : top + height, left : left + width]
+        out[row] = cv2.warpAffine(one, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return out
 
 
