@@ -2,8 +2,8 @@
 
     python benchmarks/placebo.py 7 8 9 10
 
-For each seed trains both models as the pipeline does, and asks the gate's own comparison whether the policy has an effect on
-mean stressed accuracy: at a minimal gain of 0 (what the bootstrap alone says) and at that of policies/gates/default.yaml.
+For each seed trains both models as the pipeline does, and asks the gate's own comparison whether the policy
+has an effect on mean stressed accuracy: at a minimal gain of 0 (what the bootstrap alone says) and at the gate's.
 Adds to benchmarks/placebo.json and prints the table of all seeds in it. The nominal rate is 2.5%, one-sided.
 """
 
@@ -109,13 +109,12 @@ def _show(rows: dict[str, dict[str, float]]) -> None:
     wins = {name: sum(row[name] <= level for row in rows.values()) for name in ("p_any_gain", "p_min_gain")}
     again = np.diff([row["control_stressed"] for row in rows.values()])
     gains = np.array([row["gain"] for row in rows.values()])
+    apart = 100 * np.sqrt((again**2).mean())
     print(
-        f"{n} seeds; gain {100 * gains.mean():+.2f} points on average, {100 * gains.min():+.2f} to {100 * gains.max():+.2f}"
+        f"{n} seeds; gain in points: mean {100 * gains.mean():+.2f}, {100 * gains.min():+.2f} to {100 * gains.max():+.2f}"
     )
     print(f"wins at any gain: {wins['p_any_gain']} of {n}; at the gate's: {wins['p_min_gain']} of {n}; nominal 2.5%")
-    print(
-        f"the control again with the next seed: {100 * np.sqrt((again**2).mean()):.2f} points apart (root mean square)"
-    )
+    print(f"the control again with the next seed: {apart:.2f} points apart (root mean square)")
 
 
 if __name__ == "__main__":
