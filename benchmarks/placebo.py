@@ -110,9 +110,8 @@ def _show(rows: dict[str, dict[str, float]]) -> None:
     again = np.diff([row["control_stressed"] for row in rows.values()])
     gains = np.array([row["gain"] for row in rows.values()])
     apart = 100 * np.sqrt((again**2).mean())
-    print(
-        f"{n} seeds; gain in points: mean {100 * gains.mean():+.2f}, {100 * gains.min():+.2f} to {100 * gains.max():+.2f}"
-    )
+    low, mean, high = 100 * gains.min(), 100 * gains.mean(), 100 * gains.max()
+    print(f"{n} seeds; gain in points: mean {mean:+.2f}, from {low:+.2f} to {high:+.2f}")
     print(f"wins at any gain: {wins['p_any_gain']} of {n}; at the gate's: {wins['p_min_gain']} of {n}; nominal 2.5%")
     print(f"the control again with the next seed: {apart:.2f} points apart (root mean square)")
 
