@@ -110,9 +110,7 @@ def _show(rows: dict) -> None:
     wins = [sum(row[name] <= level for row in rows.values()) for name in ("p_any_gain", "p_min_gain")]
     gains = 100 * np.array([row["gain"] for row in rows.values()])
     print(f"placebo, {n} seeds: gain {gains.mean():+.2f} points on average, {gains.min():+.2f} to {gains.max():+.2f}")
-    print(
-        f"  wins at any gain {wins[0]} of {n}, at the gate's {100 * least:.0f} points {wins[1]} of {n}; nominal {level:.1%}"
-    )
+    print(f"  wins at any gain {wins[0]} of {n}, at {100 * least:.0f} points {wins[1]} of {n}; nominal {level:.1%}")
     # The harder null: no policy at all, and another seed. Every ordered pair of controls is a candidate and a control.
     hits = [np.array(row["control_cells_right"]) / row["cells"] for row in rows.values()]
     pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
