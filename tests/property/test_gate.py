@@ -143,7 +143,7 @@ def deserves_to_pass(evidence: Evidence, slack: float = 0.0) -> bool:  # noqa: P
                 return False
     if evidence.champion_version and mean("champion") - mean("candidate") > 0.02 - slack + 1e-9:
         return False
-    return mean("candidate") - mean("control") >= 0.02 + slack - 1e-9
+    return mean("candidate") - mean("control") >= 0.03 + slack - 1e-9
 
 
 def test_the_good_evidence_passes():
