@@ -124,12 +124,12 @@ def _copy(desk: Desk, folder: Path) -> Desk:
 
 @pytest.fixture
 def desk(proposed: Desk, tmp_path: Path) -> Desk:
-    return _copy(proposed, tmp_path)
+    return _copy(proposed, tmp_path / "desk")
 
 
 @pytest.fixture
 def draft(bare: Desk, tmp_path: Path) -> Desk:
-    return _copy(bare, tmp_path)
+    return _copy(bare, tmp_path / "draft")
 
 
 # --- proposing
