@@ -25,7 +25,7 @@ from augment_ops.tracking import connect
 
 ROOT = Path(__file__).parents[2]
 POLICY = "digits-none"  # the cheapest to propose: nothing to measure, nothing to show
-ASKED = {"dataset": "digits", "max_samples": 400, "epochs": 1, "policy": POLICY, "gate": "open"}
+ASKED = {"dataset": "digits", "epochs": 1, "policy": POLICY, "gate": "open"}
 # Lets anything through: what is looked at here comes before the gate and after it.
 GATE = [("_gap: 0.10", "_gap: 0.99"), ("_gap: 0.15", "_gap: 1.0"), ("floor: 0.60", "floor: 0.0"),
         ("floor: 0.40", "floor: 0.0"), ("min_n: 200", "min_n: 10"), ("min_n: 20 ", "min_n: 1 "),
