@@ -150,7 +150,8 @@ def _cost(office: Office, entry: Entry) -> str:
         return f"; its evidence is lost ({error.faults[0].found})"
     size = "×".join(str(side) for side in cost.at)
     return (
-        f", p95 {cost.whole.p95_ms:.3g} ms an image at {size} (budget {cost.budget_p95_ms:g} ms), shown on {seen.dataset}"
+        f", p95 {cost.whole.p95_ms:.3g} ms an image at {size} (budget {cost.budget_p95_ms:g} ms), "
+        f"shown on {seen.dataset}"
     )
 
 
