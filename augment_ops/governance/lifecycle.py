@@ -126,7 +126,7 @@ def _state(found: Standing, demands: PolicyDemands) -> State:
 
 def _repeated(signed: SignedApproval, before: list[SignedApproval]) -> str | None:
     """A copy of a signed approval, entered again, says nothing new: else it would undo a revocation between the two."""
-    first = next((known.seq for known in before if known.approval == signed.approval), None)
+    first = next((known.seq for known in before if replace(known, seq=signed.seq) == signed), None)
     return None if first is None else f"it repeats entry {first}"
 
 

@@ -149,8 +149,10 @@ def _cost(office: Office, entry: Entry) -> str:
     except StoreError as error:
         return f"; its evidence is lost ({error.faults[0].found})"
     size = "×".join(str(side) for side in cost.at)
-    cost_ms = f"p95 {cost.whole.p95_ms:.3g} ms an image at {size} (budget {cost.budget_p95_ms:g} ms)"
-    return f", {cost_ms}, shown on {seen.dataset}"
+    return (
+        f", p95 {cost.whole.p95_ms:.3g} ms an image at {size} (budget {cost.budget_p95_ms:g} ms), "
+        f"shown on {seen.dataset}"
+    )
 
 
 def _said_of_model(entry: Entry) -> str:

@@ -124,12 +124,12 @@ def _copy(desk: Desk, folder: Path) -> Desk:
 
 @pytest.fixture
 def desk(proposed: Desk, tmp_path: Path) -> Desk:
-    return _copy(proposed, tmp_path)
+    return _copy(proposed, tmp_path / "desk")
 
 
 @pytest.fixture
 def draft(bare: Desk, tmp_path: Path) -> Desk:
-    return _copy(bare, tmp_path)
+    return _copy(bare, tmp_path / "draft")
 
 
 # --- proposing
@@ -571,7 +571,7 @@ def test_a_draft_is_for_dev(draft: Desk) -> None:
         assert fix == f"augment-ops policy propose {POLICY}"
 
 
-@pytest.mark.parametrize("link", ["nowhere", "0" * 32, "in the bin", "of another"])
+@pytest.mark.parametrize("link", ["nowhere", "0a" * 16, "in the bin", "of another"])
 def test_a_discovery_link_leads_to_the_run_that_found_this_policy(draft: Desk, link: str) -> None:
     from mlflow import MlflowClient
 

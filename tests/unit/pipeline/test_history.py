@@ -131,7 +131,7 @@ def test_it_says_who_did_what_why_and_what_came_of_it(office: Office, key: Key) 
         "  pat: deprecated it: 1.1.0 tilts more",
         f"shapes 1.1.0 ({second.digest[:12]}): Shapes held askew.",
         "  pat: published it",
-        "  cy: proposed it; its evidence is lost (nothing)",
+        "  cy: proposed it; its evidence is lost (no such object)",
         "  ada: revoked its approvals for production: a doubt",
         "  ada: revoked it: 7 and 1 confused",
         f"shapes 2.0.0 ({load(office.settings.policies, 'shapes').digest[:12]}): Shapes held askew.",
