@@ -13,7 +13,7 @@ from pathlib import Path
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param
-from stage_tasks import WatchOperator
+from stage_tasks import FaultsOperator, WatchOperator
 
 _POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
 _RULES = sorted(path.stem for path in (_POLICIES / "drift").glob("*.yaml"))
@@ -57,3 +57,5 @@ with DAG(
         logical_date=None,  # a run is known by its id alone
         skip_when_already_exists=True,
     ).expand_kwargs(watch.output)
+    faults = FaultsOperator(task_id="faults", of="watch", retries=0)
+    watch >> faults

@@ -208,7 +208,7 @@ class WatchOperator(BaseOperator):
         self.until = until
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Watch; a data set that cannot be watched does not keep the others from being watched, and fails the task."""
+        """Watch; a data set that cannot be watched does not keep the others from being watched (XCom `faults`)."""
         from augment_ops.errors import AugmentOpsError, InputError
         from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
@@ -238,11 +238,30 @@ class WatchOperator(BaseOperator):
             worst = max(judged, key=lambda one: (bool(one.alert), one.start))
             self.drift_link, self.mlflow_link = worst.page, worst.link
         context["ti"].xcom_push(key="alerts", value=alerts)
-        if faults and all(isinstance(fault, InputError) for fault in faults):
-            raise AirflowFailException("; ".join(map(str, faults))) from None
-        if faults:
-            raise faults[0]
+        passing = [fault for fault in faults if not isinstance(fault, InputError)]
+        if passing:
+            raise passing[0]  # a service that comes back is worth another try
+        # Not raised here, where it would keep the trainings of other data sets from being started.
+        context["ti"].xcom_push(key="faults", value=[str(fault) for fault in faults])
         return [{"trigger_run_id": t.run_id, "conf": t.params, "note": t.note} for t in trainings]
+
+
+class FaultsOperator(BaseOperator):
+    """Fails with what another task could not do, after what it could do is on its way.
+
+    Args:
+        of: task id; its XCom `faults` has the messages.
+    """
+
+    def __init__(self, *, of: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.of = of
+
+    def execute(self, context: Context) -> None:
+        """Fail where there is a message."""
+        faults = context["ti"].xcom_pull(task_ids=self.of, key="faults")
+        if faults:
+            raise AirflowFailException("; ".join(faults))
 
 
 def _begin(settings: Any, context: Context) -> None:

@@ -168,8 +168,8 @@ class _Work:
 
     def due(self, at: datetime) -> list[datetime]:
         """Starts of the windows to judge, oldest first."""
-        if self.timeline.first is None:
-            names = monitored_datasets(self.settings)
+        names = monitored_datasets(self.settings)
+        if self.dataset not in names:
             raise InputError(
                 f"prediction log of {self.dataset}",
                 "no record",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -32,13 +32,17 @@ class Watched:
     """A champion and the data it was trained on.
 
     Attributes:
-        classes: in the order of the logits.
-        observe: from pictures to logits and embeddings.
+        load: its program, which takes seconds to load.
     """
 
     version: RegisteredVersion
     snapshot: Snapshot
-    observe: Observe
+    load: Callable[[], Observe]
+
+    @cached_property
+    def observe(self) -> Observe:
+        """From pictures to logits and embeddings; loaded when first asked for, as most calls find no window due."""
+        return self.load()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -78,7 +82,7 @@ def watched(tracker: MlflowTracker, store: Store, dataset: str) -> Watched | Non
     if champion is None:
         return None
     snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
-    return Watched(champion, snapshot, tracker.load_observer(dataset, champion.version))
+    return Watched(champion, snapshot, lambda: tracker.load_observer(dataset, champion.version))
 
 
 def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:

@@ -251,7 +251,7 @@ def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base:
     assert gather(log, store, base, START + 30 * DAY, 7).samples == 0
 
 
-def test_what_is_missing_is_named(settings: Settings, base: Snapshot) -> None:
+def test_what_is_missing_is_named(settings: Settings, quiet: Monitored) -> None:
     with pytest.raises(InputError, match="Did you mean digits"):
         watch(settings, START, "digit")
     PredictionLog(log_uri(settings), "table").write(["a"], [START], model_version="1", features={"x": [1.0]})

@@ -1,0 +1,85 @@
+"""The operator of the monitor, in a process of its own: what it hands on, and what it does not stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+_RUN = """
+import json, sys
+from types import SimpleNamespace
+from airflow.sdk.exceptions import AirflowFailException
+from stage_tasks import FaultsOperator, WatchOperator
+import augment_ops.pipeline.monitor as monitors
+from augment_ops.errors import InputError
+from augment_ops.pipeline.retraining import Retraining
+
+asked = []
+def monitor(settings, dataset, rules, *, now, actor, say):
+    asked.append([dataset, rules, actor])
+    if dataset == "bad":
+        raise InputError("bad", "no champion", "one", "train one")
+    training = Retraining("retrain__" + dataset, {"dataset": dataset}, "why")
+    return monitors.Monitored(dataset, (), (), ("log",), (training,))
+
+monitors.monitor = monitor
+monitors.monitored_datasets = lambda settings: ["bad", "good", "transactions"]
+pushed = {}
+ti = SimpleNamespace(
+    xcom_push=lambda key, value: pushed.update({key: value}), xcom_pull=lambda task_ids, key: pushed[key]
+)
+context = {"dag_run": SimpleNamespace(triggering_user_name=None), "ti": ti}
+found = WatchOperator(task_id="watch").execute(context)
+try:
+    FaultsOperator(task_id="faults", of="watch").execute(context)
+    failed = ""
+except AirflowFailException as error:
+    failed = str(error)
+pushed["faults"] = []
+FaultsOperator(task_id="quiet", of="watch").execute(context)
+print("RESULT" + json.dumps({"asked": asked, "found": found, "failed": failed}))
+"""
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AUGMENT_OPS_HOME": str(home), "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "dags")]),
+    }  # fmt: skip
+    out = subprocess.run(
+        [sys.executable, "-c", _RUN],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=home,
+        timeout=300,
+        check=False,
+    )
+    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
+    assert line is not None, out.stderr[-2000:]
+    return json.loads(line.removeprefix("RESULT"))
+
+
+def test_a_data_set_that_cannot_be_watched_stops_no_other(watched: dict) -> None:
+    assert [training["trigger_run_id"] for training in watched["found"]] == ["retrain__good", "retrain__transactions"]
+    assert watched["found"][0] == {"trigger_run_id": "retrain__good", "conf": {"dataset": "good"}, "note": "why"}
+
+
+def test_it_is_said_by_a_task_of_its_own(watched: dict) -> None:
+    assert "no champion" in watched["failed"]
+
+
+def test_rules_named_like_the_data_set_are_its_rules(watched: dict) -> None:
+    assert watched["asked"] == [
+        ["bad", "default", "schedule"], ["good", "default", "schedule"], ["transactions", "transactions", "schedule"],
+    ]  # fmt: skip
