@@ -89,6 +89,7 @@ class Service(Strict):
     secrets: list[str] = []
     depends_on: dict[str, DependsOn] = {}
     healthcheck: Healthcheck | None = None
+    init: Literal[True]
     restart: Literal["unless-stopped", "no"]
     stop_grace_period: Duration = "10s"
     cap_drop: list[Literal["ALL"]]
