@@ -81,12 +81,17 @@ class RunFailed(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Send the message; called in the task's own process after its last try."""
+        from augment_ops.errors import AugmentOpsError
         from augment_ops.settings import Settings
         from monitoring.alerts import message_of
         from monitoring.rules import DriftRules
 
         params, ti = context["params"], context["ti"]
-        rules = DriftRules.load(Settings.from_environment().policies / "drift" / f"{params['drift']}.yaml")
+        try:
+            rules = DriftRules.load(Settings.from_environment().policies / "drift" / f"{params['drift']}.yaml")
+            channels: Sequence[str] = rules.notify
+        except AugmentOpsError:  # perhaps the very reason of the failure
+            channels = ("log",)
         message = message_of(
             "failed",
             params["dataset_name"] or params["dataset"],
@@ -94,4 +99,4 @@ class RunFailed(BaseNotifier):
             ti.log_url,
             os.environ.get("AUGMENT_OPS_DOCS", ""),
         )
-        tell(message, rules.notify)
+        tell(message, channels)

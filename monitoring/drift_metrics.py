@@ -23,21 +23,18 @@ def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:
     The status of a feature is a label, so that an alert can name the features that drifted.
     """
     about = {"dataset": dataset, "rules": report.rules}
-    found = [
-        sample
-        for feature in report.features
-        for sample in (
-            DRIFT_STATUS.set(1, feature=feature.name, detector=feature.detector, status=feature.status, **about),
-            DRIFT_EFFECT.set(feature.effect, feature=feature.name, detector=feature.detector, **about),
-        )
-        if not math.isnan(sample.value)
-    ]
-    if not found:  # what an earlier check found must not stand for this one
-        found = [DRIFT_STATUS.set(1, feature="window", detector="none", status=report.status, **about)]
-    return [
+    samples = [
         DRIFT_CHECKS.add(1, status=report.status, **about),
         DRIFT_CHECKED.set(time.time(), **about),
         DRIFT_WINDOW.set(report.n_window, **about),
         DRIFT_BLIND.set(report.blind or report.status == "insufficient", **about),
-        *found,
+        # What an earlier check found must not stand for this one, which may have found nothing.
+        DRIFT_STATUS.unknown(**about),
+        DRIFT_EFFECT.unknown(**about),
     ]
+    for feature in report.features:
+        compared = {"feature": feature.name, "detector": feature.detector}
+        samples.append(DRIFT_STATUS.set(1, status=feature.status, **compared, **about))
+        if not math.isnan(feature.effect):
+            samples.append(DRIFT_EFFECT.set(feature.effect, **compared, **about))
+    return samples

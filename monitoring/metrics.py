@@ -50,6 +50,10 @@ class Family:
             raise ValueError(f"{self.name} counts: add to it")
         return Sample(self, self._values(labels), float(value), grows=False)
 
+    def unknown(self, **scope: str) -> Sample:
+        """The observation that nothing is known any more about what these labels, those of the scope, name."""
+        return Sample(self, self._values(dict.fromkeys(self.labels, "") | scope), None, grows=False)
+
     def add(self, value: float, **labels: str) -> Sample:
         """An observation that is added to what was there."""
         return Sample(self, self._values(labels), float(value), grows=True)
@@ -62,11 +66,11 @@ class Family:
 
 @dataclass(frozen=True)
 class Sample:
-    """One observation: `labels` are values in the order of the family's labels."""
+    """One observation: `labels` are values in the order of the family's labels; without a value, see `unknown`."""
 
     family: Family
     labels: tuple[str, ...]
-    value: float
+    value: float | None
     grows: bool
 
 
@@ -81,9 +85,10 @@ def fold(known: Metrics, samples: Iterable[Sample]) -> Metrics:
         if name not in by_name or _scope(by_name[name], labels) not in about
     }
     for sample in samples:
-        series = (sample.family.name, sample.labels)
-        before = new.pop(series, 0.0) if sample.grows else 0.0
-        new[series] = before + sample.value
+        if sample.value is not None:
+            series = (sample.family.name, sample.labels)
+            before = new.pop(series, 0.0) if sample.grows else 0.0
+            new[series] = before + sample.value
     return _retired(new)
 
 

@@ -55,8 +55,8 @@ def _training(ctx: Context, result: TrainingResult) -> Samples:
     yield metrics.DATA_WAIT.set(delivery.data_wait_share, **about)
     yield metrics.PEAK_MEMORY.set(result.peak_rss_mb * 2**20, **about)
     yield metrics.VALIDATION_ACCURACY.set(result.curve[-1].validation_accuracy, **about)
-    if delivery.queue_depth is not None:
-        yield metrics.QUEUE_DEPTH.set(delivery.queue_depth, **about)
+    depth = delivery.queue_depth
+    yield metrics.QUEUE_DEPTH.unknown(**about) if depth is None else metrics.QUEUE_DEPTH.set(depth, **about)
     for percentile in ("p50", "p90", "p95", "p99"):
         value = getattr(delivery, f"augment_{percentile}_ms") / 1e3
         yield metrics.AUGMENTATION_TIME.set(value, percentile=percentile, **about)

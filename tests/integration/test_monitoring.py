@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -32,6 +35,7 @@ from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.policy_stages import Augmentation
 from augment_ops.pipeline.run import find, open_store, record_of
+from augment_ops.pipeline.telemetry import champion_moved, verify_ledger
 from augment_ops.settings import Settings
 from monitoring.metrics import BY_NAME
 from monitoring.textfile import path_below, read
@@ -151,11 +155,14 @@ def prometheus(settings: Settings, served: str, alertmanager: int, program: Call
     command = (
         program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{own}", "--enable-feature=expand-external-labels",
+        "--rules.alert.resend-delay=1s",
     )  # fmt: skip
     api = Api(f"http://127.0.0.1:{own}")
     with running(*command, log=settings.home / "prometheus.log"):
         # Three scrapes of both targets, after the ledger was verified: rates need two.
-        scraped = "count(count_over_time({__name__=~'up|augment_ops_ledger_faults'}[1m]) >= 3) == 3"
+        scraped = (
+            "count(count_over_time(augment_ops_ledger_faults[1m]) >= 3) and count(count_over_time(up[1m]) >= 3) == 2"
+        )
         eventually(lambda: api.query(scraped), "three scrapes")
         yield api
 
@@ -166,7 +173,7 @@ def test_prometheus_shows_every_series_as_the_state_folder_has_it(prometheus: Ap
     shown = {}
     for name in {name for name, _ in kept}:
         for labels, value in prometheus.query(name):
-            shown[name, tuple(labels[label] for label in BY_NAME[name].labels)] = value
+            shown[name, tuple(labels.get(label, "") for label in BY_NAME[name].labels)] = value
     assert shown == pytest.approx(kept, nan_ok=True)
 
 
@@ -345,3 +352,30 @@ def test_metrics_that_cannot_be_kept_fail_no_stage(settings: Settings, tmp_path:
         folder.unlink()
         (tmp_path / "metrics").rename(folder)
     assert any("metrics were not kept" in line for line in said)
+
+
+def test_a_champion_that_a_person_chose_has_the_age_of_its_training(settings: Settings) -> None:
+    (sample,) = champion_moved(settings, "digits", "1")
+    known = read(path_below(settings.home))
+    promoted = known["augment_ops_champion_trained_timestamp_seconds", ("digits", "1")]
+    assert sample.labels == ("digits", "1")
+    assert abs(sample.value - promoted) < 60  # the ledger's entry and the stage's record of the same training
+    assert champion_moved(settings, "digits", "99") == []
+
+
+def test_a_ledger_that_is_altered_or_cannot_be_read_has_faults(settings: Settings, tmp_path: Path) -> None:
+    def faults(path: Path) -> float:
+        samples = verify_ledger(replace(settings, ledger=f"sqlite:///{path}"))
+        return {sample.family.name: sample.value for sample in samples}["augment_ops_ledger_faults"]
+
+    altered = tmp_path / "ledger.db"
+    altered.write_bytes((settings.home / "ledger.db").read_bytes())
+    assert faults(altered) == 0
+    with contextlib.closing(sqlite3.connect(altered)) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{name}"')
+        database.execute("UPDATE ledger SET actor = 'eve' WHERE seq = 2")
+        database.commit()
+    assert faults(altered) >= 1
+    (tmp_path / "broken.db").write_text("no database at all, but long enough to be read as one" * 20)
+    assert faults(tmp_path / "broken.db") == 1

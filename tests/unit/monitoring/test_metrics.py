@@ -73,6 +73,12 @@ def test_a_gauge_replaces_all_that_was_known_about_its_subject_and_nothing_else(
     }
 
 
+def test_nothing_known_takes_back_what_was() -> None:
+    known = fold({}, [metrics.QUEUE_DEPTH.set(3, dataset="d", role=role) for role in ("candidate", "control")])
+    known = fold(known, [metrics.QUEUE_DEPTH.unknown(dataset="d", role="control")])
+    assert set(known) == {(metrics.QUEUE_DEPTH.name, ("d", "candidate"))}
+
+
 def test_refusals_in_a_row_start_again_after_a_pass() -> None:
     add, reset = (
         metrics.GATE_REFUSALS_IN_A_ROW.add(1, dataset="d"),
