@@ -46,7 +46,7 @@ def power() -> dict[str, Any]:
 
     def evidently(test: Any) -> Any:
         def alarm(reference: np.ndarray, window: np.ndarray) -> bool:
-            sides = pd.Series(reference), pd.Series(window)
+            sides = pd.Series(reference).dropna(), pd.Series(window).dropna()  # as its reports do
             return bool(test.func(*sides, ColumnType.Numerical, test.default_threshold)[1])
 
         return alarm
