@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from monitoring import metrics
-from monitoring.drift_check import DriftReport, Sample, check_drift
+from monitoring.drift_check import DriftReport, check_drift
 from monitoring.drift_metrics import drift_samples
 from monitoring.metrics import Metrics, fold
 from monitoring.rules import DriftRules
+from monitoring.sample import Sample
 
-RULES = DriftRules(
-    name="default", version="1.0.0", owner="o", description="d", features=("mean", "contrast"), bins=10,
-    tail_share=0.01, min_n=200, warn_psi=0.1, drift_psi=0.25, significance=0.01,
-)  # fmt: skip
+RULES = DriftRules.load(Path(__file__).parents[3] / "policies" / "drift" / "default.yaml")
 
 
 def report(window: int | None, brightness: int = 0) -> DriftReport:
     pixels = np.random.default_rng(0).integers(60, 90, (600, 8, 8, 1), dtype=np.uint8)
-    shown = None if window is None else Sample("w", pixels[:window] + np.uint8(brightness))
-    return check_drift(Sample("r", pixels), shown, RULES)
+    shown = None if window is None else Sample.of_images("w", pixels[:window] + np.uint8(brightness))
+    return check_drift(Sample.of_images("r", pixels), shown, RULES)
 
 
 def status_of(known: Metrics) -> dict[str, str]:
