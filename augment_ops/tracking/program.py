@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ def load_program(path: Path) -> Predict:
         return logits
 
     return predict
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Torch computes each call on the thread that makes it, as long as this holds.
+
+    Small nets spend more time on handing work to threads and waiting for them than on the work: two threads with a
+    batch each answered three times as fast as two threads on one batch, on 2 busy cores.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_harmless(path: Path) -> None:
