@@ -53,7 +53,7 @@ def one_thread_each() -> Iterator[None]:
     """
     import torch
 
-    deterministic = torch.utils.deterministic  # type: ignore[attr-defined]
+    deterministic: Any = torch.utils.deterministic
     before = torch.get_num_threads(), deterministic.fill_uninitialized_memory
     torch.set_num_threads(1)
     deterministic.fill_uninitialized_memory = False
