@@ -80,7 +80,7 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
     hits, count = samples.hits("control", corruptions)
     return {
         "gain": -luck.value, "low": -luck.high, "high": -luck.low, "p_any_gain": luck.p_safe,
-        "p_min_gain": asked.p_safe, "control_stressed": float(hits.mean() / count),
+        "p_min_gain": asked.p_safe, "control_cells_right": hits.tolist(), "cells": count,
     }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from augment_ops.stress import suite
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import SuiteManifest
+from augment_ops.tracking import one_thread_each
 from augment_ops.training import loop
 from augment_ops.training.models import small_cnn
 
@@ -93,7 +94,10 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
     for role, seed in SEEDS.items():
         net = loop.build(small_cnn, snapshot.manifest.image_shape, len(snapshot.manifest.classes), seed).eval()
         models[role] = (f"{seed:064x}", _predict(net))
-    report = evaluate(frozen, store.get, store.put, models, "1", seen={}, columns={})  # type: ignore[arg-type]
+    with one_thread_each():
+        report = evaluate(
+            frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1
+        )  # fmt: skip
     if cells is None:
         store.put_document("benchmark/outcomes.txt", report.outcomes.encode())
     asked = len(frozen.sample_ids) * len(frozen.cells) * len(models)

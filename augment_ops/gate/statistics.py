@@ -71,7 +71,7 @@ class Bootstrap:
         Source: Hanley & Lippman-Hand 1983, JAMA 249(13), for the rule of three.
         """
         means = self.means(name, values)
-        value = math.fsum(values.tolist()) / len(values)
+        value = round(math.fsum(values.tolist()) / len(values), 12)  # tenths have no exact sum: 0 is to be 0
         if np.ptp(values) == 0:
             spread = min(1.0, -math.log((1 - self.confidence) / 2) / len(values))
             inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-len(values) * abs(value - limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def stress_test(ctx: Context) -> StressTest:
     """Evaluate candidate, control and champion on the frozen suite."""
     from augment_ops.stress.evaluate import evaluate
     from augment_ops.stress.seen import seen_by
-    from augment_ops.tracking import load_program
+    from augment_ops.tracking import load_program, one_thread_each
 
     suite = frozen_suite(ctx)
     models: dict[Role, tuple[str, Predict]] = {}
@@ -56,15 +57,17 @@ def stress_test(ctx: Context) -> StressTest:
     champion = rival(ctx)
     if champion is not None:
         models["champion"] = (champion.model_digest, _champion_predict(ctx, champion))
-    report = evaluate(
-        suite,
-        ctx.store.get,
-        ctx.store.put,
-        models,
-        champion.version if champion else None,
-        seen=seen_by(ctx.output("resolve_policy", ResolvedPolicy).policy()),
-        columns=ctx.snapshot.group_columns(suite.sample_ids),
-    )
+    with one_thread_each():
+        report = evaluate(
+            suite,
+            ctx.store.get,
+            ctx.store.put,
+            models,
+            champion.version if champion else None,
+            seen=seen_by(ctx.output("resolve_policy", ResolvedPolicy).policy()),
+            columns=ctx.snapshot.group_columns(suite.sample_ids),
+            workers=os.cpu_count() or 1,
+        )
     _log_stress(ctx, suite, report)
     return StressTest(suite, report)
 

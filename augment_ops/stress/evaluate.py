@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ def evaluate(
     *,
     seen: Mapping[str, tuple[str, ...]],
     columns: Mapping[str, list[str | None]],
+    workers: int = 1,
 ) -> StressReport:
     """Measure every model on every cell.
 
@@ -44,6 +47,7 @@ def evaluate(
         champion_version: registered version of the model in the role `champion`.
         seen: corruption → transforms of the candidate's policy that train on it.
         columns: metadata column → the group of each sample, in the order of the suite; None where it has none.
+        workers: threads that ask models; above 1 they must be thread-safe, and see batches in any order.
 
     Raises:
         StoreError: the manifest or a cell is not what was frozen.
@@ -51,7 +55,7 @@ def evaluate(
     """
     manifest.check()
     labels = manifest.read_labels(get)
-    outcomes, logits = _ask(manifest, get, models, labels, columns)
+    outcomes, logits = _ask(manifest, get, models, labels, columns, workers)
     return StressReport(
         suite=manifest.name,
         suite_digest=manifest.digest,
@@ -76,6 +80,7 @@ def _ask(
     models: Mapping[Role, tuple[str, Predict]],
     labels: NDArray[np.int64],
     columns: Mapping[str, list[str | None]],
+    workers: int,
 ) -> tuple[Outcomes, dict[tuple[str, int], NDArray[np.float32]]]:
     """The outcomes, and the candidate's logits on the cells and rows that are probed."""
     shape = (len(models), len(manifest.cells), len(labels))
@@ -97,20 +102,28 @@ def _ask(
         groups,
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
-    for c, cell in enumerate(manifest.cells):
-        for first, images in _batches(manifest, cell, get):
-            rows = slice(first, first + len(images))
-            for m, role in enumerate(roles):
-                twin = digests.index(digests[m])
-                if twin < m:
-                    for kept in (predicted, p_true, p_predicted):
-                        kept[m, c, rows] = kept[twin, c, rows]
-                    continue
-                logits = _logits(manifest, cell, role, models[role][1], images, first)
-                predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
-                if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
-                    probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
-    return outcomes, probed
+
+    def ask(m: int, c: int, cell: SuiteCell, first: int, images: Image) -> None:
+        role, rows = roles[m], slice(first, first + len(images))
+        logits = _logits(manifest, cell, role, models[role][1], images, first)
+        predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
+        if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
+            probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
+
+    firsts = [m for m, digest in enumerate(digests) if digests.index(digest) == m]
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[None]] = deque()
+        for c, cell in enumerate(manifest.cells):
+            for first, images in _batches(manifest, cell, get):
+                pending.extend(pool.submit(ask, m, c, cell, first, images) for m in firsts)
+                while len(pending) > 2 * workers:  # what waits is held in memory
+                    pending.popleft().result()
+        while pending:
+            pending.popleft().result()
+    for m, digest in enumerate(digests):
+        for kept in (predicted, p_true, p_predicted):
+            kept[m] = kept[digests.index(digest)]
+    return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
 
 
 def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image]]:

@@ -238,3 +238,21 @@ def test_the_probe_recognises_the_model_and_no_other(manifest, objects):
     assert probe.difference(asked, answers * 1.001) > 1
     assert probe.difference(asked, answers[:-1]) == float("inf")
     assert probe.difference(asked, np.full_like(answers, np.nan)) == float("inf")
+
+
+def test_asking_by_several_threads_changes_no_byte(manifest, objects):
+    models = {"candidate": ("c" * 64, by_position), "control": ("d" * 64, lambda images: -by_position(images))}
+    one, four = (
+        evaluate(manifest, objects.get, objects.put, models, None, seen={}, columns={}, workers=n) for n in (1, 4)
+    )  # fmt: skip
+    assert one == four
+
+
+def test_a_crash_in_a_thread_is_the_same_error(manifest, objects):
+    def crashes(images):
+        raise RuntimeError("no")
+
+    with pytest.raises(TrainingError, match="RuntimeError: no"):
+        evaluate(
+            manifest, objects.get, objects.put, {"candidate": ("c" * 64, crashes)}, None, seen={}, columns={}, workers=4
+        )  # fmt: skip
