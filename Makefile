@@ -1,6 +1,8 @@
 # Everything below sets itself up: it needs Python 3.11+, make and a C library, and leaves nothing outside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two processes, a file of tests to each (tests/conftest.py): their services and trainings wait for each other's cores else.
+BESIDE := -n 2 --dist loadgroup
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
@@ -26,10 +28,10 @@ down: install ## end what `make demo` or `augment-ops up` left running
 	@$(BIN)/augment-ops down
 
 test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(BIN)/python -m pytest -m "not slow" -q $(BESIDE)
 
 test-slow: install ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load
-	$(BIN)/python -m pytest -m slow -q
+	$(BIN)/python -m pytest -m slow -q $(BESIDE)
 
 check: lint types contracts policies ## without tests
 
