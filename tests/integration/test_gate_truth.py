@@ -1,4 +1,4 @@
-"""What the gate says of policies whose effect is known, with real training: it must name what they do."""
+"""What the gate says of a policy whose effect is known, with real training: it must name what is missing."""
 
 from __future__ import annotations
 
@@ -42,22 +42,3 @@ def test_everything_but_rotation_is_refused_for_rotation_and_its_worst_classes(
     failed = [r for r in decision["reasons"] if r["outcome"] == "fail"]
     assert {r["corruption"] for r in failed if r["corruption"]} == {"rotation"}
     assert all(r["class_name"] for r in failed if r["rule"] == "invariance")
-
-
-@pytest.mark.slow
-def test_a_policy_that_lifts_the_mean_and_costs_some_classes_is_refused_by_their_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Turning digits any way up makes models robust, and costs classes that are told by their direction."""
-    turned = ROBUST[ROBUST.index("transforms:\n") + len("transforms:\n") :].replace("[-30, 30]", "[-180, 180]")
-    turned = turned.replace("0.45", "0.2").replace("0.3, p: 0.8", "0.2, p: 0.8").replace("[0.02, 0.2]", "[0.01, 0.06]")
-    turned = turned.replace("[0.75, 1.3]", "[0.8, 1.25]")
-    decision = judged(tmp_path, monkeypatch, "upside-down", "medical", turned)
-    assert not decision["promoted"]
-    effect = next(r for r in decision["reasons"] if r["rule"] == "control" and r["against"] and r["class_name"] is None)
-    lost = {r["class_name"] for r in decision["reasons"] if r["rule"] == "control" and r["outcome"] == "fail"}
-    assert effect["measured"] > 0, "the mean rises"
-    assert lost - {None}
-    assert all(
-        r["low"] > 0.1 for r in decision["reasons"] if r["outcome"] == "fail" and r["class_name"] in lost - {None}
-    )
