@@ -116,7 +116,7 @@ def _show(rows: dict) -> None:
     pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
     apart = [float((hits[i] - hits[j]).mean()) for i, j in pairs]
     print(f"training again, {len(pairs)} pairs: {100 * np.sqrt(np.mean(np.square(apart))):.2f} points apart (rms)")
-    for gain in (0.0, 0.02, least):
+    for gain in (0.0, 0.03, least):
         shown = [Bootstrap(f"{i} {j}", 0.95, 10_000).mean("again", hits[j] - hits[i], -gain).p_safe for i, j in pairs]
         won = sum(p <= level for p in shown)
         print(f"  wins at {100 * gain:.0f} points: {won} of {len(pairs)} ({won / len(pairs):.1%})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import GovernanceError, StoreError
@@ -15,6 +14,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.evaluate_stages import StressTest, frozen_suite, rival
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
+from augment_ops.pipeline.replay import computed_by, outcomes_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.stress.suite import SuiteManifest
@@ -85,7 +85,6 @@ def decide(ctx: Context) -> Decided:
     """Let the gate judge all evidence; register the candidate as challenger where it passes."""
     from augment_ops.gate.decide import decide as judge
     from augment_ops.gate.rules import load
-    from augment_ops.pipeline.replay import outcomes_of
 
     rules = load(ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml")
     champion = rival(ctx)
@@ -146,7 +145,7 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         environment=ctx.params.environment,
         approval=ctx.params.approval,
         documents={stage: ctx.digest(stage) for stage in EVIDENCE},
-        software=f"numpy {version('numpy')}",  # whose random numbers the bootstrap draws
+        software=computed_by(),
     )
 
 

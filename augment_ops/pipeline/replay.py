@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from augment_ops import __version__
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError, StoreError
@@ -29,6 +30,11 @@ class Replay:
     decision: Decision
     again: Decision
     differences: tuple[str, ...]
+
+
+def computed_by() -> str:
+    """What a decision hangs on besides its inputs: our own formulas, and NumPy, whose random numbers it draws."""
+    return f"augment-ops {__version__}, numpy {np.__version__}"
 
 
 def outcomes_of(store: Store, evidence: Evidence) -> bytes | None:
@@ -104,6 +110,6 @@ def _differences(decision: Decision, again: Decision, evidence: Evidence) -> lis
     new = [reason for reason in again.reasons if canonical_json(reason) not in before]
     found += [f"not found again: {reason.outcome} {reason.rule}: {reason.message}" for reason in lost]
     found += [f"found now: {reason.outcome} {reason.rule}: {reason.message}" for reason in new]
-    if evidence.software != f"numpy {np.__version__}":
-        found.append(f"it was made with {evidence.software}, this is numpy {np.__version__}: intervals may differ")
+    if evidence.software != computed_by():
+        found.append(f"it was made by {evidence.software}, this is {computed_by()}: intervals may differ")
     return found or [f"the document {digest_of(decision)[:12]}… is not the one that its parts give"]

@@ -143,7 +143,7 @@ def deserves_to_pass(evidence: Evidence, slack: float = 0.0) -> bool:  # noqa: P
                 return False
     if evidence.champion_version and mean("champion") - mean("candidate") > 0.02 - slack + 1e-9:
         return False
-    return mean("candidate") - mean("control") >= 0.03 + slack - 1e-9
+    return mean("candidate") - mean("control") >= 0.04 + slack - 1e-9
 
 
 def test_the_good_evidence_passes():
@@ -161,7 +161,7 @@ def test_what_passes_deserves_it_and_what_deserves_it_by_far_passes(data):
     base = data.draw(st.sampled_from([0.0, 0.02, 0.05]))
     odd = data.draw(st.dictionaries(st.sampled_from(ADDRESSES), st.floats(0, 0.5), max_size=3))
     ahead = data.draw(st.floats(-0.05, 0.05))
-    effect = data.draw(st.sampled_from([0.0, 0.02, 0.1]))
+    effect = data.draw(st.sampled_from([0.0, 0.04, 0.12]))
 
     def right_of(role, corruption, severity):
         loss = (0 if corruption == "clean" else base) + (

@@ -65,8 +65,8 @@ def test_a_policy_that_does_nothing_is_not_a_win(decide, rules, evidence):
     decision = decide(rules, evidence(levels({}, {"control": 95})))
     assert decision.verdict == "INVESTIGATE"
     (effect,) = [r for r in decision.reasons if r.outcome == "investigate"]
-    assert (effect.rule, effect.measured, effect.threshold) == ("control", 0.0, 0.03)
-    assert "no effect of +3.0 points is shown" in effect.message
+    assert (effect.rule, effect.measured, effect.threshold) == ("control", 0.0, 0.04)
+    assert "no effect of +4.0 points is shown" in effect.message
     warned = decide(with_rules(rules, "control", no_effect="warn"), evidence(levels({}, {"control": 95})))
     assert warned.verdict == "PASS"
 
