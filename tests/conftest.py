@@ -155,6 +155,7 @@ def program() -> Callable[[str], str]:
     return found
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests run in one process, because they share what is slow to make; so do all that share the stack."""
     for item in items:
