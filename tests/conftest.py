@@ -153,11 +153,3 @@ def program() -> Callable[[str], str]:
         return path
 
     return found
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, because they share what is slow to make; so do all that share the stack."""
-    for item in items:
-        shared = "e2e" if "e2e" in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(shared))
