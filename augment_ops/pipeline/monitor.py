@@ -251,6 +251,6 @@ class _Work:
         )  # fmt: skip
 
     def _page(self, start: datetime) -> str:
+        path = f"{folder_of(start)}/drift.html"
         served = self.settings.mlflow_uri.startswith("http")
-        root = f"{self.run.url}/artifacts" if served else self.run.artifact_uri
-        return f"{root}/{folder_of(start)}/drift.html"
+        return self.run.artifact_url(path) if served else f"{self.run.artifact_uri}/{path}"

@@ -150,7 +150,7 @@ def test_the_loop(running: Any, traffic: Path) -> None:
     assert running.wait_for_end(training, RUN_S) == "success", running.complaints(training)
     check_training(running, training)
     links = running.of(MONITOR).links(found, "watch")
-    assert links["Drift report"].endswith("/drift.html")
+    assert "/drift.html" in links["Drift report"]
     assert links["MLflow run"].startswith(running.mlflow)
     assert trainings(running) == [training]
 
