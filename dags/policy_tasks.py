@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
+from stage_tasks import QuestionOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,20 +48,11 @@ class ProposePolicy(BaseOperator):
         return {"policy_version": done.policy_version, "digest": done.digest, "link": done.link}
 
 
-class AskAboutPolicy(HITLOperator):
+class AskAboutPolicy(QuestionOperator):
     """Asks the people whose approval counts in the environment, except who proposed it or triggered the run."""
 
-    def execute(self, context: Context) -> None:
-        """Say what is to be decided, and wait."""
-        from augment_ops.errors import AugmentOpsError
-
-        try:
-            self._prepare(context)
-        except AugmentOpsError as error:
-            raise AirflowFailException(str(error)) from None
-        super().execute(context)
-
-    def _prepare(self, context: Context) -> None:
+    def prepare(self, context: Context) -> None:
+        """Ask with the costs, the limitations and the gallery."""
         from augment_ops.pipeline.policy_acts import question
 
         office, asked = _office(context), context["params"]

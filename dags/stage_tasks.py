@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -130,24 +131,32 @@ class ReportOperator(StageOperator):
         return {**ref, "verdict": report.verdict, "summary": report.summary, "promotion": report.promotion}
 
 
-class AskForApproval(HITLOperator):
-    """Asks the people who hold the run's approval role, except the one who started it.
-
-    Skipped where the gate said no, or decides alone. Who may be asked is read when the task runs, so that a change of
-    policies/approvers.yaml counts at once.
-    """
+class QuestionOperator(HITLOperator):
+    """Asks people, who are found when the task runs, so that a change of policies/approvers.yaml counts at once."""
 
     def execute(self, context: Context) -> None:
         """Say what is to be decided, and wait."""
         from augment_ops.errors import AugmentOpsError
 
         try:
-            self._prepare(context)
+            self.prepare(context)
         except AugmentOpsError as error:
             raise AirflowFailException(str(error)) from None
         super().execute(context)
 
-    def _prepare(self, context: Context) -> None:
+    @abstractmethod
+    def prepare(self, context: Context) -> None:
+        """Set whom to ask (`assigned_users`) and what (`body`)."""
+
+
+class AskForApproval(QuestionOperator):
+    """Asks the people who hold the run's approval role, except the one who started it.
+
+    Skipped where the gate said no, or decides alone.
+    """
+
+    def prepare(self, context: Context) -> None:
+        """Ask where the run asks for a person."""
         from augment_ops.errors import GovernanceError
         from augment_ops.governance.approvals import Approvals
         from augment_ops.pipeline.context import Context as StageContext
@@ -273,7 +282,8 @@ def _begin(settings: Any, context: Context) -> None:
     run = context["dag_run"]
     asked = {**dict(context["params"]), **(run.conf or {})}
     params = parse_params({name: "" if value is None else value for name, value in asked.items()})  # an emptied field
-    preflight(settings, params)
+    actor = run.triggering_user_name or "schedule"
+    preflight(settings, params, actor)
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
-    begin(open_store(settings), run.run_id, params, run.triggering_user_name or "schedule", link)
+    begin(open_store(settings), run.run_id, params, actor, link)

@@ -8,7 +8,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.admission import Candidate, refusals
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.pipeline.office import Office
-from augment_ops.policy.library import admit_to_run, is_published
+from augment_ops.policy.library import is_published
 from augment_ops.policy.spec import Policy
 
 
@@ -53,7 +53,7 @@ def grounds(office: Office, name: str, environment: str) -> list[object]:
 
     Only what the environment asks for, so that somebody who proposes a version does not make a finished run start over.
     """
-    policy = admit_to_run(office.settings.policies, name)
+    policy = office.admit_to_run(name)
     demands, known = office.approvals.demands(environment), office.standing(policy, environment)
     return [
         known.ended and known.ended.seq,

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TypeVar
 
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
-from augment_ops.errors import AugmentOpsError
+from augment_ops.errors import AugmentOpsError, PolicyError
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.lifecycle import Standing, standing
 from augment_ops.pipeline.policy_evidence import why_broken
 from augment_ops.pipeline.run import open_store
+from augment_ops.policy.library import admit_to_run, load
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
+
+T = TypeVar("T")
+
+RUN = "run"  # what was refused where a policy was to be used
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,19 @@ class Office:
             key = f"{act}:refuse:{digest_of([self.actor, policy.digest, str(refusal)])}"
             self.ledger.append("refuse", self.actor, subjects_of(policy), f"{fault.where}: {fault.found}", key)
             raise
+
+    def entering(self, name: str, act: str, look: Callable[[], T]) -> T:
+        """What `look` finds; its refusal is entered where the policy `name` can be read, so that it is of something."""
+        try:
+            policy = load(self.settings.policies, name)
+        except PolicyError:
+            return look()
+        with self.refusals(policy, act):
+            return look()
+
+    def admit_to_run(self, name: str) -> Policy:
+        """As the library does; a refusal is entered."""
+        return self.entering(name, RUN, lambda: admit_to_run(self.settings.policies, name))
 
 
 def version_of(policy: Policy) -> str:

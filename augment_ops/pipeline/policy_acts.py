@@ -58,7 +58,7 @@ def propose(office: Office, name: str, dataset: str) -> Proposed:
         PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
         GovernanceError: deprecated or revoked, or other content than the ledger says was published.
     """
-    policy = admit(office.settings.policies, name)
+    policy = _admit(office, name, PROPOSE)
     known = office.standing(policy, _any_environment(office))
     with office.refusals(policy, PROPOSE):
         _check_in_use(policy, known)
@@ -103,7 +103,7 @@ def question(office: Office, name: str, environment: str, days: int) -> Question
         GovernanceError: nobody is left who may approve it.
         InputError: the environment asks for no approval.
     """
-    policy = admit(office.settings.policies, name)
+    policy = _admit(office, name, APPROVE)
     role = _role(office, environment, days)
     known = office.standing(policy, environment)
     _check_proposed(policy, known, why_broken(office.store, dict(known.evidence), policy.digest))
@@ -150,7 +150,7 @@ def approve(
         GovernanceError: the version was not proposed or its evidence does not hold, or this person, with this key, may
             not approve it; the refusal is entered.
     """
-    policy = admit(office.settings.policies, name)
+    policy = _admit(office, name, APPROVE)
     with office.refusals(policy, APPROVE):
         role = _role(office, environment, days)
         known = office.standing(policy, environment)
@@ -226,6 +226,10 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
 def documents(store: Store, evidence: Mapping[str, str]) -> tuple[Profile, Preview]:
     """The evidence itself."""
     return from_json(Profile, store.get(evidence[PROFILE])), from_json(Preview, store.get(evidence[PREVIEW]))
+
+
+def _admit(office: Office, name: str, act: str) -> Policy:
+    return office.entering(name, act, lambda: admit(office.settings.policies, name))
 
 
 def _publish(office: Office, policy: Policy) -> None:

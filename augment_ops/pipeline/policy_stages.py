@@ -18,7 +18,6 @@ from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_quality
 from augment_ops.pipeline.office import Office, subjects_of
-from augment_ops.policy.library import admit_to_run
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
 
@@ -89,7 +88,7 @@ class AugmentedCheck:
 def resolve_policy(ctx: Context) -> ResolvedPolicy:
     """Admit one policy version to this run, measure its cost, and register it where it is published."""
     params, office = ctx.params, Office(ctx.settings, ctx.run.actor)
-    policy = admit_to_run(ctx.settings.policies, params.policy)
+    policy = office.admit_to_run(params.policy)
     subjects = subjects_of(policy)
     with ctx.refusals(ctx.run.actor, subjects):
         office.approvals.check_way(params.environment, params.approval)

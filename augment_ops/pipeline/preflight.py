@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import AugmentOpsError, Fault, InputError
-from augment_ops.governance.approvals import Approvals
+from augment_ops.pipeline.office import RUN, Office
 from augment_ops.pipeline.params import RunParams
 from augment_ops.settings import Settings
 
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from augment_ops.gate.rules import GateRules
 
 
-def preflight(settings: Settings, params: RunParams) -> None:
+def preflight(settings: Settings, params: RunParams, actor: str) -> None:
     """Load every file that the run will read, and its network's factory.
+
+    What governance refuses is entered in the ledger, as `actor`'s.
 
     Raises:
         InputError: all faults of all of them at once.
     """
     faults: list[Fault] = []
-    for look in _looks(settings, params):
+    for look in _looks(Office(settings, actor), params):
         try:
             look()
         except AugmentOpsError as error:
@@ -32,18 +34,21 @@ def preflight(settings: Settings, params: RunParams) -> None:
         raise InputError.of("this run", faults)
 
 
-def _looks(settings: Settings, params: RunParams) -> list[Callable[[], object]]:
+def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.gate import rules as gate
-    from augment_ops.policy.library import admit_to_run
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
     from augment_ops.training.models import DEFAULT_FACTORY, load_factory
     from monitoring.rules import DriftRules
 
-    policies = settings.policies
+    policies = office.settings.policies
+
+    def way() -> None:
+        office.approvals.check_way(params.environment, params.approval)
+
     looks: list[Callable[[], object]] = [
-        lambda: Approvals.load(policies).check_way(params.environment, params.approval),
-        lambda: admit_to_run(policies, params.policy),
+        lambda: office.entering(params.policy, RUN, way),
+        lambda: office.admit_to_run(params.policy),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from augment_ops import cli
+from augment_ops.governance.ledger import Ledger
 from augment_ops.tracking import connect
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +179,10 @@ def test_production_demands_a_person(run: Callable[..., tuple[int, str]], home: 
     code, error = run("run", "--environment", "production")
     assert code == 2
     assert "ml-lead" in error
-    assert untouched(home)
+    assert not list(home.glob("store/documents/runs/*"))
+    (entry,) = Ledger(f"sqlite:///{home}/ledger.db").entries()  # nothing ran, and that it was tried is on record
+    assert (entry.act, entry.subjects["policy_version"]) == ("refuse", "digits-robust/1.0.0")
+    assert "auto" in entry.reason
 
 
 def test_a_person_cannot_be_asked_on_the_command_line(run: Callable[..., tuple[int, str]], home: Path) -> None:

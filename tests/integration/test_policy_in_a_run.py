@@ -10,7 +10,7 @@ import pytest
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json
-from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError
+from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputError
 from augment_ops.governance.keys import Key, ensure
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.execute import StageRef, execute
@@ -169,3 +169,23 @@ def test_a_production_that_asks_for_nothing_shows(settings: Settings, refused: d
         _demand(settings.policies, "state: approved, role: ml-lead, discovery: refuse")
     found = from_json(ResolvedPolicy, open_store(settings).get(ref.output))
     assert (found.version, found.state, found.approved_by) == ("1.0.1", "draft", ())
+
+
+def test_what_governance_refuses_before_a_run_begins_is_entered_once(
+    settings: Settings, refused: dict[str, GovernanceError]
+) -> None:
+    was = len(_acts(settings, "refuse"))
+    policy = settings.policies / "augment" / f"{POLICY}.yaml"
+    text = policy.read_text()
+    policy.write_text(text.replace("p: 0.6}", "p: 0.61}"))
+    try:
+        for run_id in ("changed-1", "changed-2"):
+            with pytest.raises(InputError, match=r"as version 1\.0\.0 was published"):
+                run_pipeline(ASKED, run_id, quiet=True)
+        policy.write_text(text.replace("transforms:", "transfroms:"))
+        with pytest.raises(InputError, match="transfroms"):  # of no policy: a slip, not an act
+            run_pipeline(ASKED, "slip", quiet=True)
+    finally:
+        policy.write_text(text)
+    assert [entry["policy_version"] for entry in _acts(settings, "refuse")[was:]] == [f"{POLICY}/1.0.0"]
+    assert not (settings.home / "store" / "documents" / "runs" / "changed-1").exists()

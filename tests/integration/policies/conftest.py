@@ -1,0 +1,126 @@
+"""Policies from proposal to production, with a real ledger, a real store and MLflow on SQLite."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augment_ops.errors import AugmentOpsError
+from augment_ops.governance.keys import Key, ensure
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline import admission
+from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.policy_acts import approve, propose
+from augment_ops.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+POLICY = "digits-robust"
+VERSION = "digits-robust/1.0.0"
+PEOPLE = ("ada", "bob", "cy")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A home and a library of its own, with everybody's keys."""
+
+    settings: Settings
+    keys: dict[str, Key]
+
+    def office(self, actor: str = "pat") -> Office:
+        return Office(self.settings, actor)
+
+    def approve(self, by: str = "ada", name: str = POLICY, **asked: Any) -> Any:
+        asked = {"environment": "production", "reason": f"{by} saw it", "days": 30, "key": self.keys[by], **asked}
+        return approve(self.office(by), name, asked.pop("environment"), **asked)
+
+    def admit(self, environment: str = "production", name: str = POLICY) -> admission.Admitted:
+        office = self.office()
+        return admission.admit_policy(office, office.admit_to_run(name), environment)
+
+    def refused(self, environment: str = "production", name: str = POLICY) -> tuple[str, str]:
+        """What was found, and what to do next."""
+        with pytest.raises(AugmentOpsError) as caught:
+            self.admit(environment, name)
+        return "; ".join(f.found for f in caught.value.faults), "; ".join(f.fix for f in caught.value.faults)
+
+    def acts(self) -> list[tuple[str, str]]:
+        return [(entry.act, entry.actor) for entry in Ledger(self.settings.ledger).entries()]
+
+    def write(self, *, production: str = "", approvers: str = "") -> None:
+        folder = self.settings.policies
+        demands = production or "state: approved, role: ml-lead, longest_days: 60, discovery: refuse"
+        (folder / "environments.yaml").write_text(
+            "version: 2\nenvironments:\n"
+            "  dev: {approvals: [auto, ml-lead], policy: {state: draft, discovery: warn}}\n"
+            "  staging: {approvals: [auto, ml-lead], policy: {state: proposed, discovery: warn}}\n"
+            f"  production: {{approvals: [auto, ml-lead], policy: {{{demands}}}}}\n"
+        )
+        listed = approvers or ", ".join(f'{{id: {p}, name: {p}, keys: ["{self.keys[p].public}"]}}' for p in PEOPLE)
+        (folder / "approvers.yaml").write_text(
+            f"version: 1\nroles:\n  ml-lead: [{listed}]\n"
+            f'  auditor: [{{id: dan, name: dan, keys: ["{self.keys["dan"].public}"]}}]\n'
+            f'witnesses:\n  airflow: ["{self.keys["airflow"].public}"]\n'
+        )
+
+    def edit(self, *changes: tuple[str, str], name: str = POLICY) -> Path:
+        path = self.settings.policies / "augment" / f"{name}.yaml"
+        text = path.read_text()
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after)
+        path.write_text(text)
+        return path
+
+
+def _settings(home: Path) -> Settings:
+    return Settings.from_environment({"AUGMENT_OPS_HOME": str(home), "AUGMENT_OPS_POLICIES": str(home / "policies")})
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
+    folder = tmp_path_factory.mktemp("keys")
+    return {who: ensure(folder / f"{who}.pem") for who in (*PEOPLE, "dan", "airflow")}
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, Key]) -> Desk:
+    """Nothing was done yet."""
+    home = tmp_path_factory.mktemp("bare") / "home"
+    shutil.copytree(ROOT / "policies", home / "policies", ignore=shutil.ignore_patterns("published"))
+    made = Desk(_settings(home), keys)
+    made.write()
+    return made
+
+
+@pytest.fixture(scope="session")
+def proposed(tmp_path_factory: pytest.TempPathFactory, bare: Desk) -> Desk:
+    """One version was proposed: the slow part, profile and gallery, once."""
+    made = _copy(bare, tmp_path_factory.mktemp("proposed"))
+    made.edit(("p95_ms: 1.0", "p95_ms: 100.0"))  # the machine that tests may be a slow one
+    propose(made.office(), POLICY, "digits")
+    return made
+
+
+def _copy(desk: Desk, folder: Path) -> Desk:
+    home = folder / "home"
+    shutil.copytree(desk.settings.home, home)
+    return replace(desk, settings=_settings(home))
+
+
+@pytest.fixture
+def desk(proposed: Desk, tmp_path: Path) -> Desk:
+    return _copy(proposed, tmp_path / "desk")
+
+
+@pytest.fixture
+def draft(bare: Desk, tmp_path: Path) -> Desk:
+    return _copy(bare, tmp_path / "draft")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUGMENT_OPS_KEY", raising=False)

@@ -1,0 +1,114 @@
+"""The command line of policies, as people and as scripts read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from augment_ops.cli import app, audit, policies, runs, services
+from augment_ops.errors import GovernanceError, InputError, PolicyError
+
+POLICY = "digits-robust"
+VERSION = "digits-robust/1.0.0"
+
+
+@pytest.fixture
+def call(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    return _caller(desk, monkeypatch)
+
+
+def _caller(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    if not app.registered_groups:
+        for commands in (services, runs, policies, audit):
+            commands.register(app)
+    monkeypatch.setenv("AUGMENT_OPS_HOME", str(desk.settings.home))
+    monkeypatch.setenv("AUGMENT_OPS_POLICIES", str(desk.settings.policies))
+    for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*words: str, actor: str = "ada") -> Result:
+        monkeypatch.setenv("AUGMENT_OPS_ACTOR", actor)
+        return CliRunner().invoke(app, ["policy", *words])
+
+    return call
+
+
+def test_the_story_from_the_command_line(
+    desk: Any, call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    made = json.loads(call("keygen", "--json").stdout)
+    assert Path(made["file"]) == tmp_path / "config" / "augment-ops" / "ada.pem"
+    told = call("keygen", "--out", str(tmp_path / "other.pem"))
+    assert "keep it to yourself" in told.stdout
+    assert yaml.safe_load(told.stdout.splitlines()[-1])["keys"][0].startswith("ed25519:")
+    inside = call("keygen", "--out", str(desk.settings.policies / "k.pem"))
+    assert isinstance(inside.exception, InputError)
+    bob = f'{{id: bob, name: bob, keys: ["{desk.keys["bob"].public}"]}}'
+    desk.write(approvers=f'{{id: ada, name: ada, keys: ["{made["public"]}"]}}, {bob}')
+    said = json.loads(call("approve", POLICY, "--reason", "gallery seen", "--days", "30", "--json").stdout)
+    assert (said["approval"]["approver"], said["approval"]["environment"]) == ("ada", "production")
+    again = call("approve", POLICY, "--reason", "gallery seen", "--days", "30")
+    assert f"entry {said['seq']}" in again.stdout
+    wrong = call("approve", POLICY, "--reason", "r", "--days", "30", actor="bob")
+    assert isinstance(wrong.exception, GovernanceError)
+    assert "policy keygen" in wrong.exception.faults[0].fix
+    done = json.loads(call("revoke", POLICY, "--environment", "production", "--reason", "a doubt", "--json").stdout)
+    assert done == {"policy": POLICY, "act": "revoke", "environment": "production"}
+    assert "deprecated digits-robust" in call("deprecate", POLICY, "--reason", "1.1.0 is better").stdout
+    refused = call("propose", POLICY, "--json")
+    assert isinstance(refused.exception, GovernanceError)
+    (chapter,) = json.loads(call("history", POLICY, "--json").stdout)
+    assert [event["by"] for event in chapter["events"]] == ["pat", "pat", "ada", "ada", "ada", "ada"]
+
+
+def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
+    desk: Any, call: Callable[..., Result], tmp_path: Path
+) -> None:
+    done = json.loads(call("propose", POLICY, "--json", actor="pat").stdout)
+    assert done["policy_version"] == VERSION
+    assert set(done["evidence"]) == {"profile", "preview"}
+    assert "is proposed; its file is kept as" in call("propose", POLICY, actor="pat").stdout
+    found = json.loads(call("validate", f"{POLICY}@1.0.0", "--json").stdout)
+    assert found == [{"name": POLICY, "version": "1.0.0", "digest": done["digest"]}]
+    desk.edit(("version: 1.0.0", "version: 1.1.0"), ("p: 0.6}", "p: 0.7}"))
+    changes = json.loads(call("diff", f"{POLICY}@1.0.0", POLICY, "--json").stdout)
+    assert "GaussNoise" in json.dumps(changes)
+    assert "GaussNoise" in call("diff", f"{POLICY}@1.0.0", POLICY).stdout
+    out = tmp_path / "gallery.png"
+    seen = json.loads(call("preview", POLICY, "--out", str(out), "--json").stdout)
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert seen["file"] == str(out)
+    assert seen["rows"][0]["where"] == "transforms[0].Affine"
+    assert {draw["level"] for row in seen["rows"] for draw in row["draws"]} == {"low", "middle", "high"}
+
+
+def test_profile_says_no_with_its_exit_code(desk: Any, call: Callable[..., Result]) -> None:
+    within = call("profile", "digits-none", "--at", "4x4x1", "--json")
+    assert (within.exit_code, json.loads(within.stdout)["over_budget"]) == (0, False)
+    desk.edit(("p95_ms: 1.0", "p95_ms: 0.0000001"), name="digits-none")
+    over = call("profile", "digits-none", "--at", "4x4x1")
+    assert over.exit_code == 1
+    assert over.stdout.rstrip().endswith("over it")
+    wrong = call("profile", "digits-none", "--at", "4x0x1")
+    assert isinstance(wrong.exception, InputError)
+
+
+def test_validate_says_what_is_wrong_with_every_file(desk: Any, call: Callable[..., Result]) -> None:
+    desk.edit(("p: 0.6}", "p: 0.61}"))
+    desk.edit(("version: 1.0.0", "version: 01.0.0"), name="digits-none")
+    desk.edit(("GaussNoise", "GausNoise"), name="fashion-robust")
+    error = call("validate").exception
+    assert isinstance(error, PolicyError)
+    places = "\n".join(fault.where for fault in error.faults)
+    assert "digits-none.yaml: version" in places
+    assert "digits-robust.yaml:" in places
+    assert "GaussNoise.p" in places
+    assert "GausNoise" in places
+    assert all(fault.fix for fault in error.faults)
