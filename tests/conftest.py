@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import email
 import email.policy
+import gc
 import resource
 import shutil
 import signal
@@ -16,6 +18,8 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+atexit.register(gc.freeze)  # or the end of each process looks through a million objects
 
 
 @pytest.fixture(scope="session")

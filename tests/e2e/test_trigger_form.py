@@ -244,6 +244,7 @@ def test_mlflow_shows_metrics_and_pictures(
     page.context.close()
 
 
+@pytest.mark.slow
 def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> None:
     running.wait_for_question(next_run, QUESTION, RUN_S)
     before = running.champion("digits")
@@ -261,6 +262,7 @@ def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> No
     assert (last.act, last.actor, last.reason) == ("reject", DEPUTY, "not before the audit")
 
 
+@pytest.mark.slow
 def test_clearing_every_task_of_a_finished_run_changes_nothing(running: Any, approved: str, next_run: str) -> None:
     before, tries = running.state("digits"), running.tasks(approved)
 

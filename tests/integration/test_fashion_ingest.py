@@ -32,6 +32,7 @@ print(json.dumps([manifest.digest, peak_kb / 1024]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _ARCHIVE.is_file(), reason=f"no {_ARCHIVE}: set AUGMENT_OPS_TEST_DATA")
 def test_the_whole_of_fashion_mnist(tmp_path: Path) -> None:
     # A process of its own: the peak memory of this one belongs to other tests as well.

@@ -40,6 +40,8 @@ from augment_ops.settings import Settings
 from monitoring.metrics import BY_NAME
 from monitoring.textfile import path_below, read
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "monitoring" / "grafana" / "dashboards").glob("*.json"))
 RUNS = ("cli-first", "cli-second")

@@ -146,6 +146,7 @@ def test_the_report_is_one_self_contained_page(robust: dict) -> None:
     assert json.loads(page.with_suffix(".json").read_text())["run_id"] == "cli-robust"
 
 
+@pytest.mark.slow
 def test_every_delivery_trains_the_same_model(robust: dict, settings: Settings, tmp_path: Path) -> None:
     store, model = Store(settings.store), {}
     text = (ROOT / "policies" / "augment" / "digits-robust.yaml").read_text().replace("digits-robust", "digits-mixed")

@@ -255,6 +255,7 @@ def test_taken_ports_are_refused_and_nothing_is_started(running: Settings, envir
     assert processes.members(layout_of(Settings.from_environment(other))) == []
 
 
+@pytest.mark.slow
 def test_a_killed_scheduler_is_seen_and_started_again_without_its_old_workers(running: Settings) -> None:
     layout = layout_of(running)
     old = processes.records(layout)[SCHEDULER]

@@ -24,7 +24,8 @@ import pytest
 from augment_ops.errors import StoreError, TrackingError
 from augment_ops.tracking import MlflowTracker, artifacts, connect
 
-pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")  # the suite asks MLflow itself what was recorded
+# The suite asks MLflow itself what was recorded.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::mlflow")]
 ROOT = Path(__file__).parents[2]
 IMAGES = np.zeros((2, 4, 4, 1), np.uint8)
 
