@@ -1,9 +1,8 @@
 # Everything below sets itself up: it needs Python 3.11+, make and a C library, and leaves nothing outside this folder.
 PYTHON ?= python3
 BIN := .venv/bin
-# Two processes, a file of tests to each; then those of tests/e2e, which share one stack, in one.
-PYTEST := $(BIN)/python -m pytest -q
-BESIDE := -n 2 --dist loadfile --ignore tests/e2e
+# Two processes, a file of tests to each; their networks take one core each, or they would wait for each other's threads.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
@@ -29,12 +28,10 @@ down: install ## end what `make demo` or `augment-ops up` left running
 	@$(BIN)/augment-ops down
 
 test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
-	$(PYTEST) -m "not slow" $(BESIDE)
-	$(PYTEST) -m "not slow" tests/e2e
+	$(PYTEST) -m "not slow"
 
 test-slow: install ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load
-	$(PYTEST) -m slow $(BESIDE)
-	$(PYTEST) -m slow tests/e2e
+	$(PYTEST) -m slow
 
 check: lint types contracts policies ## without tests
 

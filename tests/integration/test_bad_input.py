@@ -147,6 +147,18 @@ def test_labels_that_are_not_integers(run: Callable[..., tuple[int, str]], tmp_p
     [
         ("- GausNoise: {p: 0.5}", "Did you mean GaussNoise?"),
         ("- GaussNoise: {std: [0.1, 0.2]}", "Did you mean std_range?"),
+    ],
+)
+def test_a_policy_that_cannot_be_read(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, home: Path, written: str, says: str
+) -> None:
+    _refused(run, tmp_path, written, says)
+    assert untouched(home)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
         ("- Affine: {rotate: [-80, 80]}", "max_rotation_deg"),
         ("- Normalize: {}", "the model's own program scales its input"),
     ],
@@ -154,6 +166,13 @@ def test_labels_that_are_not_integers(run: Callable[..., tuple[int, str]], tmp_p
 def test_a_policy_that_may_not_be_used(
     run: Callable[..., tuple[int, str]], tmp_path: Path, home: Path, written: str, says: str
 ) -> None:
+    _refused(run, tmp_path, written, says)
+    assert not list(home.glob("store/documents/runs/*"))
+    (entry,) = Ledger(f"sqlite:///{home}/ledger.db").entries()  # nothing ran, and that it was tried is on record
+    assert (entry.act, entry.subjects["policy_version"]) == ("refuse", "bad/1.0.0")
+
+
+def _refused(run: Callable[..., tuple[int, str]], tmp_path: Path, written: str, says: str) -> None:
     text = (ROOT / "policies" / "augment" / "digits-none.yaml").read_text()
     path = tmp_path / "bad.yaml"
     path.write_text(text.replace("digits-none", "bad").replace("transforms: []", f"transforms:\n  {written}"))
@@ -161,7 +180,6 @@ def test_a_policy_that_may_not_be_used(
     assert code == 2
     assert says in error
     assert "bad.yaml" in error
-    assert untouched(home)
 
 
 def test_everything_that_a_run_names_is_looked_at_before_it_begins(
@@ -180,7 +198,7 @@ def test_production_demands_a_person(run: Callable[..., tuple[int, str]], home: 
     assert code == 2
     assert "ml-lead" in error
     assert not list(home.glob("store/documents/runs/*"))
-    (entry,) = Ledger(f"sqlite:///{home}/ledger.db").entries()  # nothing ran, and that it was tried is on record
+    (entry,) = Ledger(f"sqlite:///{home}/ledger.db").entries()
     assert (entry.act, entry.subjects["policy_version"]) == ("refuse", "digits-robust/1.0.0")
     assert "auto" in entry.reason
 
