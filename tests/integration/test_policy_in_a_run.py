@@ -130,6 +130,7 @@ def test_a_proposal_by_somebody_else_does_not_start_a_run_in_dev_over(
     assert [ref.output for ref in again] == [ref.output for ref in before]
 
 
+@pytest.mark.slow
 def test_a_policy_revoked_after_training_promotes_nothing(
     settings: Settings, refused: dict[str, GovernanceError], key: Key
 ) -> None:
