@@ -25,7 +25,7 @@ from augment_ops.services.layout import STACK_MARK, layout_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TRAINING = "train_candidate"
-EPOCHS = 150  # leave seconds between the second epoch and the last
+EPOCHS = 80  # leave seconds between the second epoch and the last
 CONF = {"seed": 8, "epochs": EPOCHS}
 RUN_S = 900.0  # a lost task is noticed after a minute and tried again after 10 s; the rest is a run on a busy machine
 UNFINISHED = re.compile(r"\.part$|^\.partial-|\.tmp$|^tmp|^export-|^augment-ops-")

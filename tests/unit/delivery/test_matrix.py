@@ -63,12 +63,11 @@ def test_the_same_bytes_everywhere(store, images, labels, ids, augmenter, start,
         lasting = online()
         for epoch in range(EPOCHS):  # one source, whose workers stay from epoch to epoch
             check(lasting, epoch)
-        lasting.close()
         resumed = online()  # and workers of its own for what a new process goes on with
         check(resumed, 1, middle)
         resumed.close()
         identity = shard_identity(f"{source_size:064d}", "train", augmenter)
-        nearline = NearlineBatches(store, online(), identity, images, labels, limit_bytes=1 << 30, **more)
+        nearline = NearlineBatches(store, lasting, identity, images, labels, limit_bytes=1 << 30, **more)
         for epoch in (0, 0, 1):  # recorded, read, recorded
             check(nearline, epoch)
         check(nearline, 1, middle)
