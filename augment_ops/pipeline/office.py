@@ -24,7 +24,7 @@ from augment_ops.tracking import MlflowTracker, connect
 
 T = TypeVar("T")
 
-RUN = "run"  # what was refused where a policy was to be used
+RUN = "run"  # the act of somebody who wants to train with a policy
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,18 @@ class Office:
             self.ledger.append("refuse", self.actor, subjects_of(policy), f"{fault.where}: {fault.found}", key)
             raise
 
-    def entering(self, name: str, act: str, look: Callable[[], T]) -> T:
-        """What `look` finds; its refusal is entered where the policy `name` can be read, so that it is of something."""
+    def entering_refusals(self, name: str, act: str, look: Callable[[], T]) -> T:
+        """What `look` returns; what it raises is entered, unless the file of the policy `name` cannot be read.
+
+        An entry is about a digest, and a file that cannot be read has none.
+
+        Args:
+            name: as the library's `load` takes it.
+            act: what was tried, for the entry's key.
+
+        Raises:
+            AugmentOpsError: whatever `look` raises.
+        """
         try:
             policy = load(self.settings.policies, name)
         except PolicyError:
@@ -92,7 +102,7 @@ class Office:
 
     def admit_to_run(self, name: str) -> Policy:
         """As the library does; a refusal is entered."""
-        return self.entering(name, RUN, lambda: admit_to_run(self.settings.policies, name))
+        return self.entering_refusals(name, RUN, lambda: admit_to_run(self.settings.policies, name))
 
 
 def version_of(policy: Policy) -> str:

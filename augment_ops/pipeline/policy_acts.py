@@ -229,7 +229,7 @@ def documents(store: Store, evidence: Mapping[str, str]) -> tuple[Profile, Previ
 
 
 def _admit(office: Office, name: str, act: str) -> Policy:
-    return office.entering(name, act, lambda: admit(office.settings.policies, name))
+    return office.entering_refusals(name, act, lambda: admit(office.settings.policies, name))
 
 
 def _publish(office: Office, policy: Policy) -> None:

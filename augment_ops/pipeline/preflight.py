@@ -47,7 +47,7 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
         office.approvals.check_way(params.environment, params.approval)
 
     looks: list[Callable[[], object]] = [
-        lambda: office.entering(params.policy, RUN, way),
+        lambda: office.entering_refusals(params.policy, RUN, way),
         lambda: office.admit_to_run(params.policy),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),

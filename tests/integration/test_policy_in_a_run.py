@@ -189,4 +189,5 @@ def test_what_governance_refuses_before_a_run_begins_is_entered_once(
     finally:
         policy.write_text(text)
     assert [entry["policy_version"] for entry in _acts(settings, "refuse")[was:]] == [f"{POLICY}/1.0.0"]
+    assert Ledger(settings.ledger).entries()[-1].actor == "pat"
     assert not (settings.home / "store" / "documents" / "runs" / "changed-1").exists()
