@@ -16,12 +16,10 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import time
 from dataclasses import fields
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.ingest import ingest
@@ -34,8 +32,9 @@ from augment_ops.stress import suite
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import SuiteManifest
-from augment_ops.tracking import one_thread_each
+from augment_ops.tracking import load_program, one_thread_each
 from augment_ops.training import loop
+from augment_ops.training.export import export
 from augment_ops.training.models import small_cnn
 
 HERE = Path(__file__).parent
@@ -92,8 +91,11 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
         frozen = SuiteManifest(digest=digest_of(content), **content)
     models = {}
     for role, seed in SEEDS.items():
-        net = loop.build(small_cnn, snapshot.manifest.image_shape, len(snapshot.manifest.classes), seed).eval()
-        models[role] = (f"{seed:064x}", _predict(net))
+        shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
+        with tempfile.TemporaryDirectory() as folder:  # as the pipeline does: what is judged is the exported program
+            path = Path(folder) / "model.pt2"
+            export(loop.build(small_cnn, shape, classes, seed), shape, path)
+            models[role] = (f"{seed:064x}", load_program(path))
     with one_thread_each():
         report = evaluate(
             frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1
@@ -124,14 +126,6 @@ def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
             samples.loss(rival, corruptions, 0.1, label)
     samples.calibration(0.1)
     return {"comparisons": len(outcomes.addresses) - 1 + 4 * len(outcomes.classes) + 1}
-
-
-def _predict(net: torch.nn.Module):
-    def predict(images: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            return net(torch.from_numpy(np.array(images))).numpy()
-
-    return predict
 
 
 def _anonymous_mb() -> int:

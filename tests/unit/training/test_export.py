@@ -35,7 +35,42 @@ def test_the_program_gives_the_logits_of_the_model(model, tmp_path: Path):
     for n in (1, 2, 17):
         images = torch.from_numpy(np.random.default_rng(n).integers(0, 256, (n, *SHAPE), dtype=np.uint8))
         with torch.no_grad():
-            assert torch.equal(program(images), model(images))
+            torch.testing.assert_close(program(images), model(images), rtol=1e-5, atol=1e-5)
+
+
+class Branches(nn.Module):
+    """Normalises after convolutions in every way that a fold could get wrong, and once in a way that it gets right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.same, self.folds = nn.Conv2d(1, 8, 3, padding="same"), nn.BatchNorm2d(8)
+        self.twice, self.after_twice = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
+        self.shared, self.one, self.other = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.bare, self.no_shift = nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8, affine=False)
+        self.alone, self.linear = nn.BatchNorm2d(8), nn.Linear(8, 10)
+
+    def forward(self, images):
+        x = torch.relu(self.folds(self.same(images)))
+        read_twice = self.twice(x)
+        x = self.after_twice(read_twice) + read_twice
+        x = self.one(self.shared(x)) * self.other(self.shared(x))
+        x = self.alone(torch.relu(self.no_shift(self.bare(x))))
+        return self.linear(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize(("factory", "left"), [(small_cnn, 0), (lambda *_: Branches(), 5)])
+def test_batch_normalisation_is_folded_where_nothing_else_reads_the_convolution(tmp_path: Path, factory, left):
+    net = loop.build(factory, SHAPE, 10, 7)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):  # as after training; as they begin, they change next to nothing
+            for tensor in filter(lambda t: t is not None and t.ndim, (*module.parameters(), *module.buffers())):
+                nn.init.uniform_(tensor, 0.5, 2)
+    images = torch.randint(0, 256, (17, *SHAPE), dtype=torch.uint8)
+    export(net, SHAPE, tmp_path / "model.pt2")
+    program = torch.export.load(tmp_path / "model.pt2")
+    assert len(program.graph.find_nodes(op="call_function", target=torch.ops.aten.batch_norm.default)) == left
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(images), net(images), rtol=1e-4, atol=1e-4)
 
 
 def test_a_program_needs_none_of_this_code(model, tmp_path: Path, monkeypatch):
