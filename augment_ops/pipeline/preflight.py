@@ -44,10 +44,12 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
     policies = office.settings.policies
 
     def way() -> None:
-        office.approvals.check_way(params.environment, params.approval)
+        office.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
+        check = office.approvals.check_way
+        office.entering_refusals(params.policy, RUN, lambda: check(params.environment, params.approval))
 
     looks: list[Callable[[], object]] = [
-        lambda: office.entering_refusals(params.policy, RUN, way),
+        way,
         lambda: office.admit_to_run(params.policy),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),

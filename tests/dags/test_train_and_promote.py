@@ -49,6 +49,7 @@ print("RESULT" + json.dumps({
 
 _FAIL = """
 import json, sys
+from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
 from airflow.sdk.exceptions import AirflowFailException
 from augment_ops import errors
@@ -71,7 +72,18 @@ for cls in (errors.CheckRefused, errors.GovernanceError, errors.PolicyError, err
         final.append(cls.__name__)
     except errors.AugmentOpsError:
         pass
-print("RESULT" + json.dumps(final))
+
+for conf in ({"environment": "prodution"}, {"environment": "production", "approval": "auto"}):
+    run = SimpleNamespace(dag_id="train_and_promote", run_id="r1", conf=conf, triggering_user_name="ada")
+    try:
+        StageOperator(stage="ingest").execute({"dag_run": run, "params": {}})
+    except AirflowFailException:
+        pass
+from augment_ops.pipeline.office import Office
+from augment_ops.settings import Settings
+entries = Office(Settings.from_environment(), "reader").ledger.read()
+entered = [(entry.act, entry.actor, entry.reason) for entry in entries]
+print("RESULT" + json.dumps({"final": final, "entered": entered}))
 """
 
 
@@ -172,9 +184,20 @@ def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     assert {"dataset", "policy", "delivery", "environment", "approval"} <= set(described)
 
 
-def test_what_would_fail_again_is_not_tried_again(tmp_path: Path) -> None:
-    final = run_airflow(_FAIL, {**os.environ, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)})
-    assert final == ["CheckRefused", "GovernanceError", "PolicyError", "TrainingError"]
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    home = str(tmp_path_factory.mktemp("failed"))
+    return run_airflow(_FAIL, {**os.environ, "AIRFLOW_HOME": home, "AUGMENT_OPS_HOME": home, "PYTHONPATH": str(ROOT)})
+
+
+def test_what_would_fail_again_is_not_tried_again(failed: dict) -> None:
+    assert failed["final"] == ["CheckRefused", "GovernanceError", "PolicyError", "TrainingError"]
+
+
+def test_a_run_that_is_refused_is_entered_under_who_triggered_it(failed: dict) -> None:
+    ((act, actor, reason),) = failed["entered"]  # the mistyped environment is no act
+    assert (act, actor) == ("refuse", "ada")
+    assert "approval for environment production: 'auto'" in reason
 
 
 def test_policies_in_the_dropdown_are_those_of_the_library(parsed: dict) -> None:
