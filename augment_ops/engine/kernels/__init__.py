@@ -16,8 +16,8 @@ import numba
 
 _HERE = Path(__file__).parent
 _LOOPS = (
-    "compiled", "philox", "memory", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise", "holes",
-    "matrices", "fused", "fields", "smear", "light",
+    "compiled", "philox", "memory", "blend", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise",
+    "holes", "matrices", "fused", "fields", "smear", "light",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from augment_ops.engine.kernels.holes import fill_holes
 from augment_ops.engine.kernels.noise import add_gauss, add_iso, add_salt, multiply
 from augment_ops.engine.kernels.operations import ISO, MULTIPLY, SALT
 from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
-from augment_ops.engine.kernels.warp import span_rows, warp
+from augment_ops.engine.kernels.warp import span, warp
 
 
 @entry
@@ -56,9 +56,9 @@ def run_segment(
     table = np.empty((channels, 256), np.uint8)
     with_geometry = len(inverse) > 0
     packed = np.empty((source.shape[1] + 3 if with_geometry else 1, source.shape[2] + 3), np.uint32)
-    span = span_rows(width) * width
-    scratch, pairs = np.empty((4, span), np.uint32), np.empty((2, span), np.uint64)
-    coordinates = np.empty((2, span), np.float32)
+    many = span(width)
+    scratch, pairs = np.empty((4, many), np.uint32), np.empty((2, many), np.uint64)
+    coordinates = np.empty((2, many), np.float32)
     for i in range(count):
         if with_geometry and moved[i]:
             warp(source[i], target[i], inverse[i], border, border_fill, nearest, packed, scratch, pairs, coordinates)

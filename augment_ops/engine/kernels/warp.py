@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from augment_ops.engine.kernels.blend import PIXELS, blend_four, blend_one, blend_three
 from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.memory import close_four, load32, load_pair, spread_four, store32
 from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
@@ -16,8 +17,6 @@ from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
 _RIM = 3  # columns and rows added: one before, two after, so that the last tap of the last pixel exists
 _SPAN = 1024  # pixels
-_PAIR = np.uint32(0x00FF00FF)  # every other channel, 16 bits apart
-_HALF = np.uint32(0x00800080)
 
 
 @inner
@@ -105,14 +104,6 @@ def _fold(coordinates: F32, n: int, border: int) -> None:
 
 
 @inner
-def _mix(a: int, b: int, weight: int) -> int:
-    """Two channels at a time: a and b in the ratio 256 - weight to weight, rounded."""
-    left = np.uint32(a * np.uint32(np.uint32(256) - weight))
-    both = np.uint32(np.uint32(left + np.uint32(b * weight)) + _HALF)
-    return np.uint32(np.uint32(both >> np.uint32(8)) & _PAIR)
-
-
-@inner
 def _coordinates(inverse: F64, y: int, sx: F32, sy: F32) -> None:
     """Where the pixels of row y come from."""
     if inverse[2, 0] == 0 and inverse[2, 1] == 0:
@@ -120,7 +111,7 @@ def _coordinates(inverse: F64, y: int, sx: F32, sy: F32) -> None:
         bx = np.float32(inverse[0, 1] * y + inverse[0, 2])
         by = np.float32(inverse[1, 1] * y + inverse[1, 2])
         for x in range(len(sx)):
-            step = np.float32(x)
+            step = np.float32(np.int32(x))  # vector units convert 32 bits, not 64
             sx[x] = ax * step + bx
             sy[x] = ay * step + by
     else:
@@ -171,7 +162,7 @@ def _taps_of_parallels(inverse: F64, y: int, size: tuple[int, int], at: U32, fx:
     rim, wide = np.float32(1), np.uint32(size[1] + _RIM)
     low, right, bottom = np.float32(-1), np.float32(size[1]), np.float32(size[0])
     for x in range(len(at)):
-        step = np.float32(x)
+        step = np.float32(np.int32(x))
         sx, sy = ax * step + bx, ay * step + by
         sx, sy = sx if sx > low else low, sy if sy > low else low
         sx, sy = sx if sx < right else right, sy if sy < bottom else bottom
@@ -205,7 +196,7 @@ def warp(
         fill: uint8 (C,) of a constant border.
         nearest: no interpolation.
         packed: uint32 (H + 3, W + 3), scratch.
-        scratch: uint32 (4, S); pairs: uint64 (2, S); coordinates: float32 (2, S), scratch; S = span_rows(W') · W'.
+        scratch: uint32 (4, S); pairs: uint64 (2, S); coordinates: float32 (2, S), scratch; S = span(W').
     """
     if _on_the_grid(inverse) and (border == _CONSTANT or _within(inverse, source, target)):
         _shift(source, target, inverse, fill)
@@ -294,7 +285,7 @@ def _warp_packed(
     """Any projective map, any border, any number of channels; several rows of a small image at once."""
     height, width, channels = target.shape
     out, flat = target.reshape(-1), packed.reshape(-1)
-    rows, stride = span_rows(width), np.uint64(source.shape[1] + _RIM)
+    rows, stride = _span_rows(width), np.uint64(source.shape[1] + _RIM)
     parallel = border == _CONSTANT and not nearest and inverse[2, 0] == 0 and inverse[2, 1] == 0
     for first in range(0, channels, 4):
         count = min(4, channels - first)
@@ -318,17 +309,16 @@ def _warp_packed(
                 index = np.uint64(at[x])
                 top[x] = load_pair(flat, index)
                 bottom[x] = load_pair(flat, index + stride)
+            # The last eight may reach beyond the span, where scratch goes on.
             if count == 1:
-                for x in range(many):
-                    row[x] = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(0))
+                for x in range(0, many, PIXELS):
+                    blend_one(top, bottom, fx, fy, row, np.uint64(x))
             elif count <= 3:
-                for x in range(many):
-                    row[x] = _blend_three(top[x], bottom[x], fx[x], fy[x])
+                for x in range(0, many, PIXELS):
+                    blend_three(top, bottom, fx, fy, row, np.uint64(x))
             else:
-                for x in range(many):
-                    even = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(0))
-                    odd = _blend(top[x], bottom[x], fx[x], fy[x], np.uint64(8))
-                    row[x] = even | np.uint32(odd << np.uint32(8))
+                for x in range(0, many, PIXELS):
+                    blend_four(top, bottom, fx, fy, row, np.uint64(x))
             begin = y * width * channels + first
             if channels == 3:
                 _store_pixels(row, out, begin)
@@ -340,33 +330,15 @@ def _warp_packed(
 
 
 @inner
-def span_rows(width: int) -> int:
+def span(width: int) -> int:
+    """Pixels that scratch takes: as many whole rows as are worked on at once, and to the next eight."""
+    return (_span_rows(width) * width + PIXELS - 1) // PIXELS * PIXELS
+
+
+@inner
+def _span_rows(width: int) -> int:
     """How many rows are worked on at once: what one does for a row of eight pixels costs more than the pixels."""
     return max(1, _SPAN // width)
-
-
-@inner
-def _blend(top: int, bottom: int, fx: int, fy: int, shift: int) -> int:
-    """Channels 0 and 2 (shift 0) or 1 and 3 (shift 8) of four taps, 16 bits apart."""
-    t, b = top >> shift, bottom >> shift
-    high = np.uint64(32)
-    above = _mix(np.uint32(t) & _PAIR, np.uint32(t >> high) & _PAIR, fx)
-    below = _mix(np.uint32(b) & _PAIR, np.uint32(b >> high) & _PAIR, fx)
-    return _mix(above, below, fy)
-
-
-@inner
-def _blend_three(top: int, bottom: int, fx: int, fy: int) -> int:
-    """Channels 0, 1 and 2 of four taps: of the one in the middle, the upper and the lower row are blended at once."""
-    high, byte, eight, sixteen = np.uint64(32), np.uint32(255), np.uint32(8), np.uint32(16)
-    left_t, right_t = np.uint32(top), np.uint32(top >> high)
-    left_b, right_b = np.uint32(bottom), np.uint32(bottom >> high)
-    even = _mix(_mix(left_t & _PAIR, right_t & _PAIR, fx), _mix(left_b & _PAIR, right_b & _PAIR, fx), fy)
-    left = ((left_t >> eight) & byte) | np.uint32((left_b << eight) & np.uint32(0x00FF0000))
-    right = ((right_t >> eight) & byte) | np.uint32((right_b << eight) & np.uint32(0x00FF0000))
-    both = _mix(left, right, fx)
-    odd = np.uint32((both & byte) * np.uint32(np.uint32(256) - fy)) + np.uint32((both >> sixteen) * fy)
-    return even | np.uint32(np.uint32(odd + np.uint32(128)) & np.uint32(0xFF00))
 
 
 @inner
