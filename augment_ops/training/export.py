@@ -31,7 +31,7 @@ def model_digest(model: nn.Module) -> str:
 def export(model: nn.Module, input_shape: tuple[int, int, int], path: Path) -> None:
     """Write the program of `model` (uint8 (N, H, W, C) → float32 (N, K), any N) as `.pt2` at `path`.
 
-    Batch normalisation is folded into the convolution before it, which answers a quarter sooner; logits differ from
+    Batch normalisation is folded into the convolution before it, which answers a tenth sooner; logits differ from
     those of `model` by rounding. It happens here, so that what is judged, registered and served is the same program.
 
     Raises:

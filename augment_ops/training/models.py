@@ -36,16 +36,15 @@ def small_cnn(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
     size, depth, inputs = min(height, width), 24 if max(height, width) > 16 else 32, channels
     while True:
         layers += [nn.Conv2d(inputs, depth, 3, padding=1, bias=False), nn.BatchNorm2d(depth)]
-        inputs, depth = depth, min(2 * depth, 192)
-        last = size <= 4
-        if not last:
+        if size > 4:
             layers.append(nn.MaxPool2d(2))
-            size //= 2
-        # After the maximum, where three quarters of the values are gone: the two may change places. In place, or a
-        # second tensor of the same size would take as long again.
+        # After the maximum, which leaves a quarter of the values and commutes with it. In place, or a second tensor of
+        # the same size would take as long again.
         layers.append(nn.ReLU(inplace=True))
-        if last:
+        inputs, depth = depth, min(2 * depth, 192)
+        if size <= 4:
             break
+        size //= 2
     layers += [nn.AdaptiveAvgPool2d(min(size, 2)), nn.Flatten(), nn.Dropout(0.2)]
     layers.append(nn.Linear(inputs * min(size, 2) ** 2, classes))
     return nn.Sequential(*layers)
