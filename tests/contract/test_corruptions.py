@@ -130,7 +130,7 @@ LEVELS = {
     "blur": (125.6, 59.6),
     "defocus_blur": (125.6, 63.6),
     "elastic_transform": (125.5, 63.5),
-    "frost": (172.7, 58.5),
+    "frost": (175.6, 57.4),
     "gaussian_blur": (125.6, 62.7),
     "glass_blur": (126.1, 64.7),
     "jpeg_compression": (125.6, 62.0),
