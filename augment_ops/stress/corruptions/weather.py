@@ -2,8 +2,8 @@
 
 Snow, fog and spatter are those of Hendrycks & Dietterich 2019, arXiv:1903.12261, by the authors' code. Their frost lays
 crops of six photographs over an image; this one makes the ice from a key (plasma), because no photograph with a licence
-to ship came with theirs. Its levels are those of crops of the photographs: on average 162 of 255, bluish, with a standard
-deviation of 40 between pictures and of 20 between the pixels of one.
+to ship came with theirs. Its levels are those of crops of the photographs: on average 162 of 255, bluish, with a
+standard deviation of 40 between pictures and of 20 between the pixels of one.
 """
 
 from __future__ import annotations
