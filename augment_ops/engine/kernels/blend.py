@@ -12,6 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from augment_ops.engine.kernels.memory import address
+
 PIXELS = 8  # at a time
 
 _WORDS = ir.VectorType(ir.IntType(32), PIXELS)
@@ -77,18 +79,17 @@ def _blended(builder: Any, corners: list[Any], weight_x: Any, weight_y: Any, cha
 def _blending(channels: int) -> Any:
     def blend(_context: Any, upper: Any, lower: Any, weights_x: Any, weights_y: Any, row: Any, at: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            def address(i: int, vector: Any) -> Any:
-                data = context.make_array(signature.args[i])(context, builder, arguments[i]).data
-                return builder.bitcast(builder.gep(data, [arguments[5]]), vector.as_pointer())
+            def here(i: int, vector: Any) -> Any:
+                return address(context, builder, signature.args[i], arguments[i], arguments[5], vector)
 
             corners = []
             for i in (0, 1):
-                pairs = builder.load(address(i, _PAIRS), align=4)
+                pairs = builder.load(here(i, _PAIRS), align=4)
                 for side in (0, 1):
                     order = ir.Constant(_WORDS, [2 * pixel + side for pixel in range(PIXELS)])
                     corners.append(builder.shuffle_vector(pairs, _all(_PAIRS, 0), order))
-            weights = (builder.load(address(i, _WORDS), align=4) for i in (2, 3))
-            builder.store(_blended(builder, corners, *weights, channels), address(4, _WORDS), align=4)
+            weights = (builder.load(here(i, _WORDS), align=4) for i in (2, 3))
+            builder.store(_blended(builder, corners, *weights, channels), here(4, _WORDS), align=4)
             return context.get_dummy_value()
 
         return types.void(upper, lower, weights_x, weights_y, row, at), generate

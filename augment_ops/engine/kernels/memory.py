@@ -11,10 +11,13 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+_WORD, _PAIR = ir.IntType(32), ir.IntType(64)
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, bits: int) -> Any:
+
+def address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any) -> Any:
+    """Where element `index` of a flat array is, as a pointer to what LLVM calls `kind`: a wider integer, a vector."""
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), ir.IntType(bits).as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
 @intrinsic
@@ -22,7 +25,7 @@ def load32(_context: Any, array: Any, index: Any) -> Any:
     """Four bytes of a flat uint8 array from `index` (uint64) on, as uint32, lowest byte first."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *arguments, 32), align=1)
+        return builder.load(address(context, builder, signature.args[0], *arguments, _WORD), align=1)
 
     return types.uint32(array, types.uint64), generate
 
@@ -32,7 +35,7 @@ def load_pair(_context: Any, array: Any, index: Any) -> Any:
     """Elements `index` and `index` + 1 of a flat uint32 array as uint64, the first below."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *arguments, 64), align=4)
+        return builder.load(address(context, builder, signature.args[0], *arguments, _PAIR), align=4)
 
     return types.uint64(array, types.uint64), generate
 
@@ -43,7 +46,7 @@ def store32(_context: Any, array: Any, index: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(
-            arguments[2], _address(context, builder, signature.args[0], arguments[0], arguments[1], 32), align=1
+            arguments[2], address(context, builder, signature.args[0], arguments[0], arguments[1], _WORD), align=1
         )
         return context.get_dummy_value()
 
@@ -60,10 +63,9 @@ def _shuffled(order: list[int]) -> Any:
     """Move 16 bytes from one array to another in another order: one instruction of any vector unit."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        addresses = []
-        for i in (0, 2):
-            data = context.make_array(signature.args[i])(context, builder, arguments[i]).data
-            addresses.append(builder.bitcast(builder.gep(data, [arguments[i + 1]]), _BYTES.as_pointer()))
+        addresses = [
+            address(context, builder, signature.args[i], arguments[i], arguments[i + 1], _BYTES) for i in (0, 2)
+        ]
         mask = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
         zeros = ir.Constant(_BYTES, [0] * 16)
         builder.store(builder.shuffle_vector(builder.load(addresses[0], align=1), zeros, mask), addresses[1], align=1)

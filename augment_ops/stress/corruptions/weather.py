@@ -70,7 +70,7 @@ def ice(keys: Keys, size: tuple[int, ...]) -> Field:
     for row, field in enumerate(out):
         grains = cv2.sepFilter2D(field, -1, _GRAIN, _GRAIN)
         level, spread = 0.38 + 0.545 * drawn[row, 0], 0.045 * 3 ** drawn[row, 1]
-        out[row] = np.clip(level + (grains - grains.mean()) * (spread / max(float(grains.std()), 1e-6)), 0, 1)
+        out[row] = np.clip(level + (grains - grains.mean()) * (spread / grains.std()), 0, 1)
     return out
 
 

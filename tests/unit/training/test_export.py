@@ -47,6 +47,7 @@ class Branches(nn.Module):
         self.twice, self.after_twice = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
         self.shared, self.one, self.other = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
         self.bare, self.no_shift = nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8, affine=False)
+        self.last, self.of_the_batch = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8, track_running_stats=False)
         self.alone, self.linear = nn.BatchNorm2d(8), nn.Linear(8, 10)
 
     def forward(self, images):
@@ -55,10 +56,10 @@ class Branches(nn.Module):
         x = self.after_twice(read_twice) + read_twice
         x = self.one(self.shared(x)) * self.other(self.shared(x))
         x = self.alone(torch.relu(self.no_shift(self.bare(x))))
-        return self.linear(x.mean((2, 3)))
+        return self.linear(self.of_the_batch(self.last(x)).mean((2, 3)))
 
 
-@pytest.mark.parametrize(("factory", "left"), [(small_cnn, 0), (lambda *_: Branches(), 5)])
+@pytest.mark.parametrize(("factory", "left"), [(small_cnn, 0), (lambda *_: Branches(), 6)])
 def test_batch_normalisation_is_folded_where_nothing_else_reads_the_convolution(tmp_path: Path, factory, left):
     net = loop.build(factory, SHAPE, 10, 7)
     for module in net.modules():
