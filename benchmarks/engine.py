@@ -165,7 +165,22 @@ def built(transform: Transform) -> object:
 
 
 def with_kornia(name: str) -> Run | None:
-    """Kornia on whole batches, geometry merged; None where it is not installed.
+    """Kornia on whole batches, geometry merged; None where it is not installed."""
+    pipeline = kornia_pipeline(name)
+    if pipeline is None:
+        return None
+
+    def run(images: np.ndarray, epoch: int) -> object:
+        if images.shape[3] == 1:
+            images = np.repeat(images, 3, axis=3)  # its colours want three channels
+        tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        return (pipeline(tensor) * 255).clamp(0, 255).to(torch.uint8)
+
+    return run
+
+
+def kornia_pipeline(name: str) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """Its modules for a policy, of float (N, C, H, W) from 0 to 1 on any device; None where it is not installed.
 
     Its families draw the operations once a batch, not once an image: less work than the others do.
     """
@@ -175,26 +190,17 @@ def with_kornia(name: str) -> Run | None:
     except ImportError:
         print("kornia is not installed: left out")
         return None
-    families = {"RandAugment": lambda: RandAugment(n=2, m=9), "TrivialAugment": TrivialAugment}
-    pipeline = (
-        families[name]()
-        if name in families
-        else K.AugmentationSequential(
-            K.RandomHorizontalFlip(p=0.5),
-            K.RandomAffine(degrees=15.0, translate=(0.1, 0.1), scale=(0.9, 1.1), p=1.0),
-            K.ColorJiggle(brightness=0.2, contrast=0.2, p=1.0),
-            K.RandomGaussianNoise(std=0.06, p=1.0),
-            K.RandomErasing(scale=(0.04, 0.09), ratio=(0.8, 1.25), p=1.0),
-        )
+    if name == "RandAugment":
+        return RandAugment(n=2, m=9)
+    if name == "TrivialAugment":
+        return TrivialAugment()
+    return K.AugmentationSequential(
+        K.RandomHorizontalFlip(p=0.5),
+        K.RandomAffine(degrees=15.0, translate=(0.1, 0.1), scale=(0.9, 1.1), p=1.0),
+        K.ColorJiggle(brightness=0.2, contrast=0.2, p=1.0),
+        K.RandomGaussianNoise(std=0.06, p=1.0),
+        K.RandomErasing(scale=(0.04, 0.09), ratio=(0.8, 1.25), p=1.0),
     )
-
-    def run(images: np.ndarray, epoch: int) -> object:
-        if images.shape[3] == 1:
-            images = np.repeat(images, 3, axis=3)  # its colours want three channels
-        tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        return (pipeline(tensor) * 255).clamp(0, 255).to(torch.uint8)
-
-    return run
 
 
 def measure(runs: dict[str, Run], images: np.ndarray) -> dict[str, dict[str, float]]:

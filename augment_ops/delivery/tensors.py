@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
 from augment_ops.delivery.batches import BatchSource
@@ -42,9 +44,21 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
         start, step = (self._start, 1) if worker is None else (self._start + worker.id, worker.num_workers)
         for batch in self._source.epoch(self._epoch, start, step):
             wanted = batch.labels if batch.mixed is None else batch.mixed.labels
-            images, labels = torch.from_numpy(batch.images), torch.from_numpy(wanted)
-            if device is not None and device.type == "cuda":
-                images, labels = images.pin_memory(), labels.pin_memory()
+            pin = device is not None and device.type == "cuda"
+            images, labels = (_pinned(a) if pin else torch.from_numpy(a) for a in (batch.images, wanted))
             if device is not None:
                 images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
             yield images, labels
+
+
+def _pinned(array: NDArray[Any]) -> torch.Tensor:
+    """A copy in pinned memory, made by one thread.
+
+    torch's own would share it out among as many threads as the machine has cores, and wait for those whose cores are
+    busy augmenting: 2 ms for a batch that takes 0.1 ms.
+    """
+    import torch
+
+    pinned = torch.empty_like(torch.from_numpy(array), pin_memory=True)
+    np.copyto(pinned.numpy(), array)
+    return pinned

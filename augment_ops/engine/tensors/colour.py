@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from augment_ops.engine.kernels import operations as codes
@@ -16,6 +17,9 @@ from augment_ops.engine.tensors.levels import WHOLE, Levels, mean, on, put, take
 
 # OpenCV's weights of red, green and blue, of 2^15 (ITU-R BT.601); float32 holds the products of levels exactly.
 _RED, _GREEN, _BLUE, _ALL = 9798, 19235, 3735, 1 << 15
+_NEUTRAL = np.array([1, 1, 1, 0], np.float32)  # brightness, contrast, saturation, hue
+
+Rows = NDArray[np.float32]
 
 
 def colour(x: Tensor, levels: Levels, program: Colours) -> Tensor:
@@ -28,9 +32,14 @@ def colour(x: Tensor, levels: Levels, program: Colours) -> Tensor:
     for step, code in enumerate(program.codes.tolist()):
         rows = np.flatnonzero(program.wanted[:, step])
         if len(rows):
-            arguments = on(x, program.arguments[rows, step])
-            x = put(x, rows, _OPERATIONS[code](take(x, rows), levels, arguments))
+            x = put(x, rows, _run(code, take(x, rows), levels, program.arguments[rows, step]))
     return x
+
+
+def _run(code: int, x: Tensor, levels: Levels, row: Rows) -> Tensor:
+    if code in _HISTOGRAMS:
+        return _by_histogram(code, x, levels, row)
+    return _jitter(x, levels, row) if code == codes.JITTER else _OPERATIONS[code](x, levels, on(x, row))
 
 
 def luma(x: Tensor, levels: Levels) -> Tensor:
@@ -71,29 +80,35 @@ def _posterize(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
     return torch.floor(_in_levels(x, levels) / step) * step * levels.step
 
 
-def _histogram(code: int) -> Callable[[Tensor, Levels, Tensor], Tensor]:
-    def run(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
-        """The histograms are made here; the tables of them by the loops that make them for the CPU."""
-        n, height, width, channels = x.shape
-        which = torch.arange(n * channels, device=x.device).view(n, 1, 1, channels) * 256
-        at = (_in_levels(x, levels).to(torch.int64) + which).flatten()
-        counts = torch.bincount(at, minlength=n * channels * 256).view(n, channels, 256)
-        tables = np.empty((n, channels, 256), np.uint8)
-        histogram_tables(code, row.cpu().numpy(), counts.cpu().numpy(), height * width, tables)
-        found = torch.from_numpy(tables).to(x.device).flatten()[at].view(x.shape)
-        return found.to(torch.float32) * levels.step
-
-    return run
+def _by_histogram(code: int, x: Tensor, levels: Levels, row: Rows) -> Tensor:
+    """The histograms are made here; the tables of them by the loops that make them for the CPU."""
+    n, height, width, channels = x.shape
+    which = torch.arange(n * channels, device=x.device).view(n, 1, 1, channels) * 256
+    at = (_in_levels(x, levels).to(torch.int64) + which).flatten()
+    counts = torch.bincount(at, minlength=n * channels * 256).view(n, channels, 256)
+    tables = np.empty((n, channels, 256), np.uint8)
+    histogram_tables(code, row, counts.cpu().numpy(), height * width, tables)
+    found = torch.from_numpy(tables).to(x.device).flatten()[at].view(x.shape)
+    return found.to(torch.float32) * levels.step
 
 
-def _jitter(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
-    """Brightness, contrast, saturation and hue, in the order that the last four arguments name."""
-    order = row[:, 4:8].cpu().numpy()
+def _jitter(x: Tensor, levels: Levels, row: Rows) -> Tensor:
+    """Brightness, contrast, saturation and hue, in the order that the last four arguments name.
+
+    Those that change nothing are left out, so that a policy of one of them costs one of them.
+    """
+    factors = row[:, :4]
+    changes = factors != _NEUTRAL
+    changes[:, 2:] &= x.shape[3] == 3
+    order = row[:, 4:8].astype(np.int64)
+    wanted = np.take_along_axis(changes, order, axis=1)
+    first = np.argsort(~wanted, axis=1, kind="stable")  # what a sample gets, its own order kept
+    order, wanted = (np.take_along_axis(table, first, axis=1) for table in (order, wanted))
     for step in range(4):
         for which, run in enumerate((_brightness, _contrast, _saturation, _hue)):
-            rows = np.flatnonzero(order[:, step] == which)
-            if len(rows) and (x.shape[3] == 3 or which < 2):
-                x = put(x, rows, run(take(x, rows), levels, take(row[:, which], rows)))
+            rows = np.flatnonzero(wanted[:, step] & (order[:, step] == which))
+            if len(rows):
+                x = put(x, rows, run(take(x, rows), levels, on(x, factors[rows, which])))
     return x
 
 
@@ -114,8 +129,7 @@ def _saturation(x: Tensor, levels: Levels, factor: Tensor) -> Tensor:
 
 def _hue(x: Tensor, levels: Levels, factor: Tensor) -> Tensor:
     none = torch.zeros_like(factor)
-    moved = shift_hsv(x / levels.step, 180 * factor, none, none, whole=levels.whole) * levels.step
-    return torch.where(wide(factor, x) == 0, x, moved)
+    return shift_hsv(x / levels.step, 180 * factor, none, none, whole=levels.whole) * levels.step
 
 
 def _shift_hsv(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
@@ -144,14 +158,13 @@ def _in_levels(x: Tensor, levels: Levels) -> Tensor:
     return x if levels.whole else (x * 255).round()
 
 
+_HISTOGRAMS = (codes.EQUALIZE, codes.EQUALIZE_PIL, codes.AUTOCONTRAST)
 _OPERATIONS: Mapping[int, Callable[[Tensor, Levels, Tensor], Tensor]] = {
     codes.LINEAR: _linear,
     codes.GAMMA: _gamma,
     codes.SOLARIZE: _solarize,
     codes.POSTERIZE: _posterize,
     codes.LINEAR_OF_MEAN: _linear_of_mean,
-    **{code: _histogram(code) for code in (codes.EQUALIZE, codes.EQUALIZE_PIL, codes.AUTOCONTRAST)},
-    codes.JITTER: _jitter,
     codes.SHIFT_HSV: _shift_hsv,
     codes.GRAY: _gray,
     codes.SHUFFLE: _shuffle,

@@ -54,12 +54,6 @@ def _to_rgb(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
     sector = torch.where(sector >= 6, sector - 6, sector)
     p, q, t = v * (1 - s), v * (1 - s * f), v * (1 - s * (1 - f))
     # Red, green and blue run through the same six pieces, each two sectors after the one before.
-    pieces = (v, q, p, p, t, v)
-    planes = []
-    for shift in (0, 4, 2):
-        at = (sector + shift) % 6
-        plane = torch.zeros_like(v)
-        for i, piece in enumerate(pieces):
-            plane = torch.where(at == i, piece, plane)
-        planes.append(plane * 255)
-    return torch.stack(planes, dim=3)
+    pieces = torch.stack((v, q, p, p, t, v), dim=3)
+    at = sector.to(torch.int64)[..., None] + torch.tensor((0, 4, 2), device=v.device)
+    return pieces.gather(3, at % 6) * 255

@@ -27,6 +27,20 @@ def test_an_epoch_for_torch(images, labels, ids, augmenter):
     source.close()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_batches_on_a_gpu_while_it_is_busy(images, labels, ids, augmenter):
+    source = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=16, workers=2)
+    busy = torch.rand(4096, 4096, device="cuda")
+    kept = []
+    for pixels, targets in EpochDataset(source, 2, device="cuda"):
+        busy = busy @ busy / busy.norm()  # copies wait behind it, while the next batch comes into pinned memory
+        kept.append((pixels, targets))
+    for (x, y), batch in zip(kept, source.epoch(2), strict=True):
+        assert (x.cpu().numpy() == batch.images).all()
+        assert (y.cpu().numpy() == batch.labels).all()
+    source.close()
+
+
 @pytest.mark.parametrize("start", [0, 1])
 def test_workers_of_a_plain_dataloader_share_the_batches(images, labels, ids, augmenter, start):
     """Each would bring the whole epoch, if it did not know of the others."""
