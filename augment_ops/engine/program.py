@@ -15,6 +15,7 @@ from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.kernels import fused
+from augment_ops.engine.kernels.ahead import compile_ahead
 from augment_ops.engine.kernels.matrices import follow, identities
 from augment_ops.engine.kernels.operations import GAUSS
 from augment_ops.engine.parameters import Keys
@@ -38,6 +39,7 @@ class Program:
     """
 
     def __init__(self, plan: Plan) -> None:
+        compile_ahead()
         self._plan = plan
         self._steps = reference_steps(plan)
 
@@ -184,7 +186,7 @@ def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapp
     in_place = len(move.forward) == 0 and owned
     target = images if in_place else np.empty((n, *move.size, channels), np.uint8)
     fused.run_segment(
-        images, target, in_place,
+        fused.loops(), images, target, in_place,
         move.moved, move.inverse(), move.border.mode, move.border.interpolation == NEAREST,
         parameters.levels(move.border.fill, channels, segment.leaves[0].where),
         colour.codes, colour.wanted, colour.arguments,
@@ -203,7 +205,7 @@ def _fuse_masks(
     cut = holes.corners if holes.mask_fill is not None else np.empty((n, 0, 4), np.int32)
     target = np.empty((n, *move.size, channels), np.uint8)
     fused.run_segment(
-        masks, target, False,
+        fused.loops(), masks, target, False,
         move.moved, move.inverse(), move.mask_border.mode, move.mask_border.interpolation == NEAREST,
         parameters.levels(move.mask_border.fill, channels, f"{segment.leaves[0].where}.fill_mask"),
         *_no_colour(n), np.empty(0, np.uint8), np.empty((0, 3)), GAUSS, False, 0, keys, pool(),

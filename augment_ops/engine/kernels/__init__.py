@@ -40,14 +40,15 @@ def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def _import_all() -> None:
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder())
+def _import_all() -> Path:
+    before, folder = numba.config.CACHE_DIR, _cache_folder()
+    numba.config.CACHE_DIR = str(folder)
     try:
         for name in _LOOPS:
             import_module(f"{__name__}.{name}")
     finally:
         numba.config.CACHE_DIR = before
+    return folder
 
 
-_import_all()
+CACHE = _import_all()  # the folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.hsv import shift_hsv
 from augment_ops.engine.kernels.operations import (
     AUTOCONTRAST,
@@ -29,7 +29,7 @@ from augment_ops.engine.kernels.tables import (
 from augment_ops.engine.kernels.types import F32, I64, U8
 
 
-@inner
+@apart
 def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> None:
     """Run the colour operations of one image, tables composed as long as nothing has to look at the pixels.
 
@@ -87,7 +87,7 @@ def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
     if code == JITTER:
         _jitter(pixels, row, table)
     elif code == SHIFT_HSV:
-        shift_hsv(pixels, row[0], row[1], row[2])
+        shift_hsv(pixels, np.float64(row[0]), np.float64(row[1]), np.float64(row[2]))
     elif code == GRAY and channels == 3:
         _gray(pixels, np.int64(row[0]))
     elif code == SHUFFLE:
@@ -128,7 +128,7 @@ def _jitter(pixels: U8, row: F32, table: U8) -> None:
                 for c in range(3):
                     pixels[i, c] = clip_rounded(np.float32(pixels[i, c]) * factor + gray)
         elif channels == 3 and which == 3 and factor != 0:
-            shift_hsv(pixels, 180 * factor, np.float32(0.0), np.float32(0.0))
+            shift_hsv(pixels, np.float64(180 * factor), 0.0, 0.0)
 
 
 @inner

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+from numba import types
 
 from augment_ops.engine.kernels.colour import colour, table_of
-from augment_ops.engine.kernels.compiled import entry, inner
+from augment_ops.engine.kernels.compiled import address_of, by_address, entry, inner
 from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
-from augment_ops.engine.kernels.noise import add_gauss, add_iso, add_salt, multiply
-from augment_ops.engine.kernels.operations import ISO, MULTIPLY, SALT
+from augment_ops.engine.kernels.noise import add_noise, add_salt
 from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
 from augment_ops.engine.kernels.warp import span, warp
+
+_U1, _U4, _U8, _I8 = types.uint8, types.uint32, types.uint64, types.int64
+_PIXELS, _IMAGE = _U1[:, ::1], _U1[:, :, ::1]
+WARP = (
+    _IMAGE, _IMAGE, types.float64[:, ::1], _I8, _U1[::1], types.boolean,
+    _U4[:, ::1], _U4[:, ::1], _U8[:, ::1], types.float32[:, ::1],
+)  # fmt: skip
+COLOUR = (_PIXELS, _I8[::1], _U1[::1], types.float32[:, ::1], _PIXELS)
+NOISE = (_PIXELS, _I8, types.float64[::1], types.boolean, _U8[::1], _I8, types.int16[::1])
+_warp, _colour, _add_noise = by_address(WARP), by_address(COLOUR), by_address(NOISE)
+
+
+@cache
+def loops() -> U64:
+    """Where `run_segment` finds what is compiled apart from it."""
+    found = (address_of(warp, WARP), address_of(colour, COLOUR), address_of(add_noise, NOISE))
+    return np.array(found, np.uint64)
 
 
 @entry
 def run_segment(
+    loops: U64,
     source: U8,
     target: U8,
     in_place: bool,
@@ -40,6 +60,7 @@ def run_segment(
     """Run one segment on a batch.
 
     Args:
+        loops: uint64 (3,), the addresses of `warp`, `colour` and `add_noise`.
         source: uint8 (N, H, W, C).
         target: uint8 (N, H', W', C); `source` itself where `in_place`.
         moved: uint8 (N,), which images are warped; the others are copied and need H' = H, W' = W.
@@ -61,20 +82,15 @@ def run_segment(
     coordinates = np.empty((2, many), np.float32)
     for i in range(count):
         if with_geometry and moved[i]:
-            warp(source[i], target[i], inverse[i], border, border_fill, nearest, packed, scratch, pairs, coordinates)
+            image = source[i], target[i], inverse[i]
+            _warp(loops[0], (*image, border, border_fill, nearest, packed, scratch, pairs, coordinates))
         elif not in_place:
             copy(source[i].reshape(-1), target[i].reshape(-1))
         pixels = target[i].reshape((height * width, channels))
-        colour(pixels, codes, coloured[i], arguments[i], table)
+        if len(codes) > 0:
+            _colour(loops[1], (pixels, codes, coloured[i], arguments[i], table))
         if len(noisy) > 0 and noisy[i]:
-            if kind == SALT:
-                add_salt(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform)
-            elif kind == ISO:
-                add_iso(pixels, noise[i, 0], noise[i, 1], keys[i], noise_transform, pool)
-            elif kind == MULTIPLY:
-                multiply(pixels, noise[i, 0], noise[i, 1], shared, keys[i], noise_transform)
-            else:
-                add_gauss(pixels, noise[i], shared, keys[i], noise_transform, pool)
+            _add_noise(loops[2], (pixels, kind, noise[i], shared, keys[i], noise_transform, pool))
         if rectangles.shape[1] > 0:
             fill_holes(target[i], rectangles[i], hole_fill)
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.compiled import apart, inner
+from augment_ops.engine.kernels.operations import ISO, MULTIPLY, SALT
 from augment_ops.engine.kernels.philox import PIXELS, block
 from augment_ops.engine.kernels.types import F64, I16, U8, U64
 
 RUN = 1024  # values of an image that follow each other in the pool, at most
 _SHORTEST = 16
+
+
+@apart
+def add_noise(pixels: U8, kind: int, scale: F64, shared: bool, key: U64, transform: int, pool: I16) -> None:
+    """Add noise of a kind (GAUSS, …) to an image (pixels, channels); scale: float64 (3,), what the kind takes."""
+    if kind == SALT:
+        add_salt(pixels, scale[0], scale[1], key, transform)
+    elif kind == ISO:
+        add_iso(pixels, scale[0], scale[1], key, transform, pool)
+    elif kind == MULTIPLY:
+        multiply(pixels, scale[0], scale[1], shared, key, transform)
+    else:
+        add_gauss(pixels, scale, shared, key, transform, pool)
 
 
 @inner

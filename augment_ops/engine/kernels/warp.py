@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment_ops.engine.kernels.blend import PIXELS, blend_four, blend_one, blend_three
-from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.memory import close_four, load32, load_pair, spread_four, store32
 from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 
@@ -173,7 +173,7 @@ def _taps_of_parallels(inverse: F64, y: int, size: tuple[int, int], at: U32, fx:
         fy[x] = ty & byte
 
 
-@inner
+@apart
 def warp(
     source: U8,
     target: U8,
