@@ -23,16 +23,19 @@ import llvmlite.binding as llvm
 import numba
 from numba import types
 
-from augment_ops.engine.kernels import CACHE, colour, fused, matrices, noise, philox, warp
+from augment_ops.engine.kernels import CACHE, colour, fused, hsv, matrices, noise, philox, warp
 
 _U1, _U8, _I8, _F4, _F8 = types.uint8, types.uint64, types.int64, types.float32, types.float64
 _KEYS, _IMAGES, _MATRICES = _U8[:, ::1], _U1[:, :, :, ::1], _F8[:, :, ::1]
 
+_APART = {
+    "colour": colour.colour, "look": colour.look, "hsv": hsv.shift_hsv, "warp": warp.warp, "shift": warp.shift,
+    "noise": noise.add_noise,
+}  # fmt: skip
+
 # What is compiled by one process after another, for arguments of what types.
 PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
-    "colour": [(colour.colour, fused.COLOUR)],
-    "warp": [(warp.warp, fused.WARP)],
-    "noise": [(noise.add_noise, fused.NOISE)],
+    **{name: [(loop.loop, loop.arguments)] for name, loop in _APART.items()},
     "segment": [
         (
             fused.run_segment,
@@ -59,8 +62,10 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
         (philox.fill_derived, (_U8, _U8, _KEYS, _KEYS)),
     ],
 }  # fmt: skip
-_SECONDS = {"colour": 13, "warp": 8, "noise": 3, "segment": 3, "neighbours": 3, "numbers": 3}  # about, in proportion
-
+# About, in proportion.
+_SECONDS = {
+    "look": 6, "warp": 4, "noise": 4, "colour": 3, "neighbours": 3, "segment": 2, "numbers": 2, "hsv": 1.5, "shift": 1,
+}  # fmt: skip
 _PROCESSES = 3  # at most: more would wait for the largest part
 
 _log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.hsv import shift_hsv
@@ -11,9 +12,11 @@ from augment_ops.engine.kernels.operations import (
     EQUALIZE,
     EQUALIZE_PIL,
     GRAY,
+    HSV,
     JITTER,
     LAST_TABLE,
     LINEAR_OF_MEAN,
+    LOOK,
     SHIFT_HSV,
     SHUFFLE,
 )
@@ -26,14 +29,50 @@ from augment_ops.engine.kernels.tables import (
     compose,
     identity_table,
 )
-from augment_ops.engine.kernels.types import F32, I64, U8
+from augment_ops.engine.kernels.types import F32, I64, U8, U64
+
+_LOOPS, _PIXELS = types.uint64[::1], types.uint8[:, ::1]
+_shift_hsv = shift_hsv.call
 
 
-@apart
-def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> None:
+@apart(_LOOPS, _PIXELS, types.int64, types.float32[::1], _PIXELS, returned=types.boolean)
+def look(loops: U64, pixels: U8, code: int, row: F32, table: U8) -> bool:
+    """Run an operation that looks at the image; whether `table` now holds something still to be applied."""
+    channels = pixels.shape[1]
+    if code == LINEAR_OF_MEAN:
+        offset = row[1] * mean(pixels)
+        for c in range(channels):
+            for v in range(256):
+                table[c, v] = clip_truncated(v * row[0] + offset)
+        return True
+    if code == EQUALIZE or code == EQUALIZE_PIL or code == AUTOCONTRAST:
+        histogram = np.zeros(256, np.int64)
+        for c in range(channels):
+            histogram[:] = 0
+            for i in range(pixels.shape[0]):
+                histogram[pixels[i, c]] += 1
+            table_of(code, row, histogram, pixels.shape[0], table[c])
+        return True
+    if code == JITTER:
+        _jitter(loops, pixels, row, table)
+    elif code == SHIFT_HSV:
+        _shift_hsv(loops[HSV], (pixels, np.float64(row[0]), np.float64(row[1]), np.float64(row[2])))
+    elif code == GRAY and channels == 3:
+        _gray(pixels, np.int64(row[0]))
+    elif code == SHUFFLE:
+        _shuffle(pixels, row)
+    return False
+
+
+_look = look.call
+
+
+@apart(_LOOPS, _PIXELS, types.int64[::1], types.uint8[::1], types.float32[:, ::1], _PIXELS)
+def colour(loops: U64, pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> None:
     """Run the colour operations of one image, tables composed as long as nothing has to look at the pixels.
 
     Args:
+        loops: uint64, addresses of what is compiled apart.
         pixels: uint8 (pixels, channels), in place.
         codes: int64 (T,), the operations in order; wanted: uint8 (T,), which of them this image gets.
         arguments: float32 (T, A).
@@ -54,7 +93,7 @@ def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> Non
                 continue
             identity_table(table)
             compose(table, codes[step], arguments[step])
-        elif not run(pixels, codes[step], arguments[step], table):
+        elif not _look(loops[LOOK], (loops, pixels, codes[step], arguments[step], table)):
             step = following
             continue
         # What follows and is pointwise goes into the same table.
@@ -64,35 +103,6 @@ def colour(pixels: U8, codes: I64, wanted: U8, arguments: F32, table: U8) -> Non
             following += 1
         apply_table(pixels, table)
         step = following
-
-
-@inner
-def run(pixels: U8, code: int, row: F32, table: U8) -> bool:
-    """Run an operation that looks at the image; whether `table` now holds something still to be applied."""
-    channels = pixels.shape[1]
-    if code == LINEAR_OF_MEAN:
-        offset = row[1] * mean(pixels)
-        for c in range(channels):
-            for v in range(256):
-                table[c, v] = clip_truncated(v * row[0] + offset)
-        return True
-    if code == EQUALIZE or code == EQUALIZE_PIL or code == AUTOCONTRAST:
-        histogram = np.zeros(256, np.int64)
-        for c in range(channels):
-            histogram[:] = 0
-            for i in range(pixels.shape[0]):
-                histogram[pixels[i, c]] += 1
-            table_of(code, row, histogram, pixels.shape[0], table[c])
-        return True
-    if code == JITTER:
-        _jitter(pixels, row, table)
-    elif code == SHIFT_HSV:
-        shift_hsv(pixels, np.float64(row[0]), np.float64(row[1]), np.float64(row[2]))
-    elif code == GRAY and channels == 3:
-        _gray(pixels, np.int64(row[0]))
-    elif code == SHUFFLE:
-        _shuffle(pixels, row)
-    return False
 
 
 @inner
@@ -107,7 +117,7 @@ def table_of(code: int, row: F32, histogram: I64, total: int, table: U8) -> None
 
 
 @inner
-def _jitter(pixels: U8, row: F32, table: U8) -> None:
+def _jitter(loops: U64, pixels: U8, row: F32, table: U8) -> None:
     channels = pixels.shape[1]
     for step in range(4):
         which = np.int64(row[4 + step])
@@ -128,7 +138,7 @@ def _jitter(pixels: U8, row: F32, table: U8) -> None:
                 for c in range(3):
                     pixels[i, c] = clip_rounded(np.float32(pixels[i, c]) * factor + gray)
         elif channels == 3 and which == 3 and factor != 0:
-            shift_hsv(pixels, np.float64(180 * factor), 0.0, 0.0)
+            _shift_hsv(loops[HSV], (pixels, np.float64(180 * factor), 0.0, 0.0))
 
 
 @inner

@@ -1,12 +1,13 @@
 """How the loops are compiled.
 
 `entry` is for what Python calls: kept on disk, with all that it calls. `inner` is for what only other loops call, which
-need not be kept a second time: LLVM compiles it into each of them. `apart` is for what is too large for that: kept
-on disk, and called by its address. Division by zero gives what IEEE 754 says, as in NumPy.
+need not be kept a second time: LLVM compiles it again into each of them. `apart` is for what is too large for that:
+kept on disk, and called by its address. Division by zero gives what IEEE 754 says, as in NumPy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import njit, types
@@ -15,35 +16,46 @@ from numba.extending import intrinsic
 
 entry = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-apart = njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_apart = njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def address_of(loop: Any, arguments: tuple[Any, ...]) -> int:
-    """Where the machine code of a loop that is compiled `apart`, for arguments of these types, lies in this process."""
-    loop.compile(arguments)
-    found = loop.overloads[arguments]
-    return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+class Apart:
+    """A loop that other loops call by its address.
+
+    Attributes:
+        loop: numba's own; arguments: the types that it is compiled for.
+        call: what loops call, `call(address, (argument, …))`, under a name of their module.
+    """
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], returned: Any) -> None:
+        self.loop, self.arguments = _apart(function), arguments
+        self.call = _caller(arguments, returned)
+
+    def address(self) -> int:
+        """Where its machine code lies in this process; compiles it, or reads it from the cache."""
+        self.loop.compile(self.arguments)
+        found = self.loop.overloads[self.arguments]
+        return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
 
 
-def by_address(wanted: tuple[Any, ...]) -> Any:
-    """What calls a loop that returns nothing, for arguments of these types: by its address, with a tuple of them."""
+def apart(*arguments: Any, returned: Any = types.none) -> Callable[[Callable[..., Any]], Apart]:
+    """Compile a function apart, for arguments of these types."""
+    return lambda function: Apart(function, arguments, returned)
 
+
+def _caller(wanted: tuple[Any, ...], returned: Any) -> Any:
     @intrinsic
     def call(_context: Any, address: Any, arguments: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-            kind = context.call_conv.get_function_type(types.none, wanted)
+            kind = context.call_conv.get_function_type(returned, wanted)
             loop = builder.inttoptr(values[0], kind.as_pointer())
-            given = [
-                context.cast(builder, value, found, as_wanted)
-                for value, found, as_wanted in zip(
-                    cgutils.unpack_tuple(builder, values[1]), arguments, wanted, strict=True
-                )
-            ]
-            status, _ = context.call_conv.call_function(builder, loop, types.none, wanted, given)
+            parts = zip(cgutils.unpack_tuple(builder, values[1]), arguments, wanted, strict=True)
+            given = [context.cast(builder, value, here, there) for value, here, there in parts]
+            status, result = context.call_conv.call_function(builder, loop, returned, wanted, given)
             with cgutils.if_unlikely(builder, status.is_error):
                 context.call_conv.return_status_propagate(builder, status)
-            return context.get_dummy_value()
+            return result
 
-        return types.none(address, arguments), generate
+        return returned(address, arguments), generate
 
     return call

@@ -5,32 +5,25 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import types
 
-from augment_ops.engine.kernels.colour import colour, table_of
-from augment_ops.engine.kernels.compiled import address_of, by_address, entry, inner
+from augment_ops.engine.kernels.colour import colour, look, table_of
+from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
+from augment_ops.engine.kernels.hsv import shift_hsv
 from augment_ops.engine.kernels.noise import add_noise, add_salt
+from augment_ops.engine.kernels.operations import COLOUR, HSV, LOOK, NOISE, SHIFT, WARP
 from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
-from augment_ops.engine.kernels.warp import span, warp
+from augment_ops.engine.kernels.warp import shift, shifts, span, warp
 
-_U1, _U4, _U8, _I8 = types.uint8, types.uint32, types.uint64, types.int64
-_PIXELS, _IMAGE = _U1[:, ::1], _U1[:, :, ::1]
-WARP = (
-    _IMAGE, _IMAGE, types.float64[:, ::1], _I8, _U1[::1], types.boolean,
-    _U4[:, ::1], _U4[:, ::1], _U8[:, ::1], types.float32[:, ::1],
-)  # fmt: skip
-COLOUR = (_PIXELS, _I8[::1], _U1[::1], types.float32[:, ::1], _PIXELS)
-NOISE = (_PIXELS, _I8, types.float64[::1], types.boolean, _U8[::1], _I8, types.int16[::1])
-_warp, _colour, _add_noise = by_address(WARP), by_address(COLOUR), by_address(NOISE)
+_APART = {SHIFT: shift, WARP: warp, COLOUR: colour, LOOK: look, HSV: shift_hsv, NOISE: add_noise}
+_shift, _warp, _colour, _add_noise = shift.call, warp.call, colour.call, add_noise.call
 
 
 @cache
 def loops() -> U64:
     """Where `run_segment` finds what is compiled apart from it."""
-    found = (address_of(warp, WARP), address_of(colour, COLOUR), address_of(add_noise, NOISE))
-    return np.array(found, np.uint64)
+    return np.array([_APART[at].address() for at in sorted(_APART)], np.uint64)
 
 
 @entry
@@ -60,7 +53,7 @@ def run_segment(
     """Run one segment on a batch.
 
     Args:
-        loops: uint64 (3,), the addresses of `warp`, `colour` and `add_noise`.
+        loops: uint64 (6,), what `loops()` returns.
         source: uint8 (N, H, W, C).
         target: uint8 (N, H', W', C); `source` itself where `in_place`.
         moved: uint8 (N,), which images are warped; the others are copied and need H' = H, W' = W.
@@ -83,14 +76,17 @@ def run_segment(
     for i in range(count):
         if with_geometry and moved[i]:
             image = source[i], target[i], inverse[i]
-            _warp(loops[0], (*image, border, border_fill, nearest, packed, scratch, pairs, coordinates))
+            if shifts(inverse[i], source[i], target[i], border):
+                _shift(loops[SHIFT], (*image, border_fill))
+            else:
+                _warp(loops[WARP], (*image, border, border_fill, nearest, packed, scratch, pairs, coordinates))
         elif not in_place:
             copy(source[i].reshape(-1), target[i].reshape(-1))
         pixels = target[i].reshape((height * width, channels))
         if len(codes) > 0:
-            _colour(loops[1], (pixels, codes, coloured[i], arguments[i], table))
+            _colour(loops[COLOUR], (loops, pixels, codes, coloured[i], arguments[i], table))
         if len(noisy) > 0 and noisy[i]:
-            _add_noise(loops[2], (pixels, kind, noise[i], shared, keys[i], noise_transform, pool))
+            _add_noise(loops[NOISE], (pixels, kind, noise[i], shared, keys[i], noise_transform, pool))
         if rectangles.shape[1] > 0:
             fill_holes(target[i], rectangles[i], hole_fill)
 

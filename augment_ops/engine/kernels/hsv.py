@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
-from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.types import I32, U8
 
 _RUN = 4096  # pixels that are worked on at a time
 _HSV_SHIFT = 12  # OpenCV's fixed point of 8-bit HSV
 
 
-@inner
+@apart(types.uint8[:, ::1], types.float64, types.float64, types.float64)
 def shift_hsv(pixels: U8, hue: float, saturation: float, value: float) -> None:
     """Shift hue (of 180), saturation and value; grey images change in value alone.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.operations import ISO, MULTIPLY, SALT
@@ -12,8 +13,10 @@ from augment_ops.engine.kernels.types import F64, I16, U8, U64
 RUN = 1024  # values of an image that follow each other in the pool, at most
 _SHORTEST = 16
 
+_I8, _U8 = types.int64, types.uint64
 
-@apart
+
+@apart(types.uint8[:, ::1], _I8, types.float64[::1], types.boolean, _U8[::1], _I8, types.int16[::1])
 def add_noise(pixels: U8, kind: int, scale: F64, shared: bool, key: U64, transform: int, pool: I16) -> None:
     """Add noise of a kind (GAUSS, …) to an image (pixels, channels); scale: float64 (3,), what the kind takes."""
     if kind == SALT:
@@ -148,7 +151,8 @@ def add_iso(pixels: U8, shift: float, intensity: float, key: U64, transform: int
         light = (max(r, g, b) + min(r, g, b)) / 510.0
         total += light
         squares += light * light
-    rate = np.sqrt(max(squares / count - (total / count) ** 2, 0.0)) * intensity
+    mean = total / count
+    rate = np.sqrt(max(squares / count - mean * mean, 0.0)) * intensity
     none = np.exp(-rate)
     words = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
     at = 0

@@ -8,6 +8,7 @@ the result. A pixel is blended with weights of 1/256 (OpenCV: 1/32) and rounded 
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from augment_ops.engine.kernels.blend import PIXELS, blend_four, blend_one, blend_three
 from augment_ops.engine.kernels.compiled import apart, inner
@@ -17,6 +18,8 @@ from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
 _RIM = 3  # columns and rows added: one before, two after, so that the last tap of the last pixel exists
 _SPAN = 1024  # pixels
+
+_IMAGE, _WORDS, _MAP = types.uint8[:, :, ::1], types.uint32[:, ::1], types.float64[:, ::1]
 
 
 @inner
@@ -173,40 +176,14 @@ def _taps_of_parallels(inverse: F64, y: int, size: tuple[int, int], at: U32, fx:
         fy[x] = ty & byte
 
 
-@apart
-def warp(
-    source: U8,
-    target: U8,
-    inverse: F64,
-    border: int,
-    fill: U8,
-    nearest: bool,
-    packed: U32,
-    scratch: U32,
-    pairs: U64,
-    coordinates: F32,
-) -> None:
-    """Warp one image.
-
-    Args:
-        source: uint8 (H, W, C).
-        target: uint8 (H', W', C), not `source`.
-        inverse: float64 (3, 3), from pixels of the target to pixels of the source.
-        border: OpenCV's border mode.
-        fill: uint8 (C,) of a constant border.
-        nearest: no interpolation.
-        packed: uint32 (H + 3, W + 3), scratch.
-        scratch: uint32 (4, S); pairs: uint64 (2, S); coordinates: float32 (2, S), scratch; S = span(W').
-    """
-    if _on_the_grid(inverse) and (border == _CONSTANT or _within(inverse, source, target)):
-        _shift(source, target, inverse, fill)
-    else:
-        _warp_packed(source, target, inverse, border, fill, nearest, packed, scratch, pairs, coordinates)
+@inner
+def shifts(inverse: F64, source: U8, target: U8, border: int) -> bool:
+    """Whether pixels come to lie on pixels and none outside the source is read, as for flips, crops and shifts."""
+    return _on_the_grid(inverse) and (border == _CONSTANT or _within(inverse, source, target))
 
 
 @inner
 def _on_the_grid(inverse: F64) -> bool:
-    """Whether pixels come to lie on pixels without turning: flips, crops, shifts."""
     return (
         abs(inverse[0, 0]) == 1 and abs(inverse[1, 1]) == 1
         and inverse[0, 1] == 0 and inverse[1, 0] == 0 and inverse[2, 0] == 0 and inverse[2, 1] == 0
@@ -225,8 +202,9 @@ def _within(inverse: F64, source: U8, target: U8) -> bool:
     return True
 
 
-@inner
-def _shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
+@apart(_IMAGE, _IMAGE, _MAP, types.uint8[::1])
+def shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
+    """Warp one image, as `warp` does, where `shifts` says that this is all."""
     height, width, channels = target.shape
     step, first = np.int64(inverse[0, 0]), np.int64(inverse[0, 2])
     start, stop = (-first, source.shape[1] - first) if step > 0 else (first - source.shape[1] + 1, first + 1)
@@ -269,8 +247,11 @@ def _fill_span(target: U8, y: int, left: int, right: int, fill: U8) -> None:
             span[i] = level
 
 
-@inner
-def _warp_packed(
+@apart(
+    _IMAGE, _IMAGE, _MAP, types.int64, types.uint8[::1], types.boolean,
+    _WORDS, _WORDS, types.uint64[:, ::1], types.float32[:, ::1],
+)  # fmt: skip
+def warp(
     source: U8,
     target: U8,
     inverse: F64,
@@ -282,7 +263,18 @@ def _warp_packed(
     pairs: U64,
     coordinates: F32,
 ) -> None:
-    """Any projective map, any border, any number of channels; several rows of a small image at once."""
+    """Warp one image: any projective map, any border, any number of channels; several rows of a small image at once.
+
+    Args:
+        source: uint8 (H, W, C).
+        target: uint8 (H', W', C), not `source`.
+        inverse: float64 (3, 3), from pixels of the target to pixels of the source.
+        border: OpenCV's border mode.
+        fill: uint8 (C,) of a constant border.
+        nearest: no interpolation.
+        packed: uint32 (H + 3, W + 3), scratch.
+        scratch: uint32 (4, S); pairs: uint64 (2, S); coordinates: float32 (2, S), scratch; S = span(W').
+    """
     height, width, channels = target.shape
     out, flat = target.reshape(-1), packed.reshape(-1)
     rows, stride = _span_rows(width), np.uint64(source.shape[1] + _RIM)
