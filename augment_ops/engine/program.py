@@ -16,6 +16,7 @@ from augment_ops.engine.image.noise import pool
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.kernels import fused
 from augment_ops.engine.kernels.ahead import compile_ahead
+from augment_ops.engine.kernels.convolution import convolve_separable, convolve_square
 from augment_ops.engine.kernels.matrices import follow, identities
 from augment_ops.engine.kernels.operations import GAUSS
 from augment_ops.engine.parameters import Keys
@@ -163,8 +164,8 @@ class Program:
 
 def _convolve(leaf: Node, operation: Convolution, images: Images, keys: Keys, mask: Mask) -> None:
     kernels = operation.kernels(philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws))
-    run = fused.run_separable if operation.separable else fused.run_square
-    run(images, mask.astype(np.uint8), kernels)
+    convolve = convolve_separable if operation.separable else convolve_square
+    convolve(images, mask.astype(np.uint8), kernels)
 
 
 def _normalise(leaf: Node, operation: Normalise, images: Images) -> Images:

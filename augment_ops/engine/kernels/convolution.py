@@ -40,48 +40,54 @@ def _round(total: F32, target: U8) -> None:
         target[i] = np.uint8(np.int32(value if value < most else most))
 
 
-@inner
-def convolve_separable(image: U8, kernel: F32, between_passes: F32) -> None:
-    """Rows, then columns, in place; `between_passes` is float32, the shape of `image` flattened or larger."""
-    height, width, channels = image.shape
-    middle = radius = len(kernel) // 2
-    while radius > 0 and kernel[middle - radius] == 0:
-        radius -= 1
-    line = width * channels
-    rows = between_passes[: height * line].reshape((height, line))
-    extended, total = np.empty(line + 2 * radius * channels, np.float32), np.empty(line, np.float32)
-    for y in range(height):
-        _extend(image[y].reshape(-1), width, channels, radius, extended)
-        rows[y, :] = 0
-        for k in range(2 * radius + 1):
-            _add(rows[y], extended[k * channels : k * channels + line], kernel[middle - radius + k])
-    for y in range(height):
-        total[:] = 0
-        for k in range(-radius, radius + 1):
-            _add(total, rows[outside(y + k, height, _REFLECT_101)], kernel[middle + k])
-        _round(total, image[y].reshape(-1))
+@entry
+def convolve_separable(images: U8, active: U8, kernels: F32) -> None:
+    """Convolve the rows and then the columns of the active images (N, H, W, C) with kernels (N, K), in place."""
+    count, height, width, channels = images.shape
+    middle, line = kernels.shape[1] // 2, width * channels
+    rows, total = np.empty((height, line), np.float32), np.empty(line, np.float32)
+    extended = np.empty(line + 2 * middle * channels, np.float32)
+    for i in range(count):
+        if not active[i]:
+            continue
+        image, kernel, radius = images[i], kernels[i], middle
+        while radius > 0 and kernel[middle - radius] == 0:
+            radius -= 1
+        for y in range(height):
+            _extend(image[y].reshape(-1), width, channels, radius, extended)
+            rows[y, :] = 0
+            for k in range(2 * radius + 1):
+                _add(rows[y], extended[k * channels : k * channels + line], kernel[middle - radius + k])
+        for y in range(height):
+            total[:] = 0
+            for k in range(-radius, radius + 1):
+                _add(total, rows[outside(y + k, height, _REFLECT_101)], kernel[middle + k])
+            _round(total, image[y].reshape(-1))
 
 
-@inner
-def convolve(image: U8, kernel: F32) -> None:
-    """A square kernel, in place."""
-    height, width, channels = image.shape
-    size, radius = kernel.shape[0], kernel.shape[0] // 2
-    line = width * channels
+@entry
+def convolve_square(images: U8, active: U8, kernels: F32) -> None:
+    """Convolve the active images (N, H, W, C) with kernels (N, K, K), in place."""
+    count, height, width, channels = images.shape
+    size, radius, line = kernels.shape[1], kernels.shape[1] // 2, width * channels
     # The rows that a result needs are kept in a ring: row y lies at y % size, so the results may go into the image.
     ring, total = np.empty((size, line + 2 * radius * channels), np.float32), np.empty(line, np.float32)
-    for y in range(min(radius, height)):
-        _extend(image[y].reshape(-1), width, channels, radius, ring[y])
-    for y in range(height):
-        if y + radius < height:
-            _extend(image[y + radius].reshape(-1), width, channels, radius, ring[(y + radius) % size])
-        total[:] = 0
-        for dy in range(size):
-            source = ring[outside(y + dy - radius, height, _REFLECT_101) % size]
-            for dx in range(size):
-                if kernel[dy, dx] != 0:
-                    _add(total, source[dx * channels : dx * channels + line], kernel[dy, dx])
-        _round(total, image[y].reshape(-1))
+    for i in range(count):
+        if not active[i]:
+            continue
+        image, kernel = images[i], kernels[i]
+        for y in range(min(radius, height)):
+            _extend(image[y].reshape(-1), width, channels, radius, ring[y])
+        for y in range(height):
+            if y + radius < height:
+                _extend(image[y + radius].reshape(-1), width, channels, radius, ring[(y + radius) % size])
+            total[:] = 0
+            for dy in range(size):
+                source = ring[outside(y + dy - radius, height, _REFLECT_101) % size]
+                for dx in range(size):
+                    if kernel[dy, dx] != 0:
+                        _add(total, source[dx * channels : dx * channels + line], kernel[dy, dx])
+            _round(total, image[y].reshape(-1))
 
 
 @entry

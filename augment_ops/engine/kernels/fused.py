@@ -8,7 +8,6 @@ import numpy as np
 
 from augment_ops.engine.kernels.colour import colour, look, table_of
 from augment_ops.engine.kernels.compiled import entry, inner
-from augment_ops.engine.kernels.convolution import convolve, convolve_separable
 from augment_ops.engine.kernels.holes import fill_holes
 from augment_ops.engine.kernels.hsv import shift_hsv
 from augment_ops.engine.kernels.noise import add_noise, add_salt
@@ -96,23 +95,6 @@ def copy(source: U8, target: U8) -> None:
     """A loop that becomes memcpy; assignment of arrays does not."""
     for i in range(len(target)):
         target[i] = source[i]
-
-
-@entry
-def run_separable(images: U8, active: U8, kernels: F32) -> None:
-    """Convolve the rows and columns of the active images (N, H, W, C) with kernels (N, K), in place."""
-    scratch = np.empty(images[0].size, np.float32)
-    for i in range(len(images)):
-        if active[i]:
-            convolve_separable(images[i], kernels[i], scratch)
-
-
-@entry
-def run_square(images: U8, active: U8, kernels: F32) -> None:
-    """Convolve the active images (N, H, W, C) with kernels (N, K, K), in place."""
-    for i in range(len(images)):
-        if active[i]:
-            convolve(images[i], kernels[i])
 
 
 @entry

@@ -179,25 +179,14 @@ def _taps_of_parallels(inverse: F64, y: int, size: tuple[int, int], at: U32, fx:
 @inner
 def shifts(inverse: F64, source: U8, target: U8, border: int) -> bool:
     """Whether pixels come to lie on pixels and none outside the source is read, as for flips, crops and shifts."""
-    return _on_the_grid(inverse) and (border == _CONSTANT or _within(inverse, source, target))
-
-
-@inner
-def _on_the_grid(inverse: F64) -> bool:
-    return (
-        abs(inverse[0, 0]) == 1 and abs(inverse[1, 1]) == 1
-        and inverse[0, 1] == 0 and inverse[1, 0] == 0 and inverse[2, 0] == 0 and inverse[2, 1] == 0
-        and inverse[0, 2] == np.rint(inverse[0, 2]) and inverse[1, 2] == np.rint(inverse[1, 2])
-    )  # fmt: skip
-
-
-@inner
-def _within(inverse: F64, source: U8, target: U8) -> bool:
-    """Whether a flip, crop or shift reads no pixel outside the source."""
+    if inverse[2, 0] != 0 or inverse[2, 1] != 0:
+        return False
     for axis in range(2):
-        one = inverse[axis, 2]
-        other = inverse[axis, axis] * (target.shape[1 - axis] - 1) + one
-        if min(one, other) < 0 or max(one, other) > source.shape[1 - axis] - 1:
+        step, first = inverse[axis, axis], inverse[axis, 2]
+        if abs(step) != 1 or inverse[axis, 1 - axis] != 0 or first != np.rint(first):
+            return False
+        last = first + step * (target.shape[1 - axis] - 1)
+        if border != _CONSTANT and (min(first, last) < 0 or max(first, last) > source.shape[1 - axis] - 1):
             return False
     return True
 
