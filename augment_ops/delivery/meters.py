@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+import psutil
 
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, BatchSource
 
 IDLE_SHARE = 0.05  # of the wall time: a trainer that waits longer is slowed down noticeably by its data
+_TAKEN = 0.5  # of a core: what others take beyond that is felt
 _KEPT_UP = 0.5  # of the prefetch: with more batches ready on average, waits are bursts, not lack of speed
 
 
@@ -74,12 +77,37 @@ class WaitMeter:
         return DeliveryMeters(self.wait_s / wall_s, p50, p90, p95, p99, depth)
 
 
-def advice(meters: DeliveryMeters, *, workers: int, cores: int, prefetch: int = PREFETCH_BATCHES) -> str:
+class OtherWork:
+    """Measures, from its making on, how many cores of this machine other processes than this one's family keep busy."""
+
+    def __init__(self) -> None:
+        self._started, self._others = time.perf_counter(), _seconds_of_others()
+
+    def cores(self) -> float:
+        """Cores that they kept busy on average."""
+        return max(0.0, (_seconds_of_others() - self._others) / (time.perf_counter() - self._started))
+
+
+def _seconds_of_others() -> float:
+    """Processor seconds since the machine started, but for this process and its children."""
+    whole, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    total = whole.user + whole.system + getattr(whole, "nice", 0.0)
+    total -= own.user + own.system + own.children_user + own.children_system  # the latter of those that have ended
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            times = child.cpu_times()
+            total -= times.user + times.system
+    return float(total)
+
+
+def advice(
+    meters: DeliveryMeters, *, workers: int, cores: int, taken: float = 0.0, prefetch: int = PREFETCH_BATCHES
+) -> str:
     """What holds the training back and what to do about it, in one sentence.
 
     Args:
         workers: threads or processes that augment.
-        cores: of this machine.
+        cores: of this machine; taken: how many of them others kept busy.
         prefetch: batches asked for ahead of the trainer.
     """
     share = f"{meters.data_wait_share:.1%} of the training was spent waiting for data"
@@ -87,6 +115,11 @@ def advice(meters: DeliveryMeters, *, workers: int, cores: int, prefetch: int = 
         return f"Not held back by data: {share}."
     if workers == 0:
         return f"{share}: nothing runs ahead of the trainer; set workers to 1 or more."
+    if taken > _TAKEN and cores - taken < workers + 1:
+        return (
+            f"{share} while other processes kept {taken:.1f} of {cores} cores busy, too many for a trainer and "
+            f"{workers} workers beside them; train on a quieter or larger machine."
+        )
     if meters.queue_depth is not None and meters.queue_depth > _KEPT_UP * prefetch:
         return (
             f"{share} although batches were ready: some are much slower than others; a bigger prefetch "

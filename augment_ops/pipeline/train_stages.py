@@ -11,7 +11,7 @@ from pathlib import Path
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import BatchSource, batch_rows
-from augment_ops.delivery.meters import advice
+from augment_ops.delivery.meters import OtherWork, advice
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
 from augment_ops.delivery.offline import ShardBatches, shard_identity
@@ -60,8 +60,10 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
             f"wait {metrics.data_wait_share:.0%}"
         )
 
+    others = OtherWork()
     try:
         curve, meters = loop.train(model, source, (validation.images, validation.labels), budget, steps, progress)
+        taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
@@ -81,7 +83,7 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
         curve=curve,
         samples_per_s=meters.samples_per_s,
         delivery=meters.delivery,
-        advice=advice(meters.delivery, workers=params.workers, cores=os.cpu_count() or 1),
+        advice=advice(meters.delivery, workers=params.workers, cores=os.cpu_count() or 1, taken=taken),
         wall_s=meters.wall_s,
         peak_rss_mb=_peak_rss_mb(),
     )

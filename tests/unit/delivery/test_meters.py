@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from augment_ops.delivery import meters
 from augment_ops.delivery.batches import Batch
-from augment_ops.delivery.meters import DeliveryMeters, WaitMeter, advice
+from augment_ops.delivery.meters import DeliveryMeters, OtherWork, WaitMeter, advice
 
 
 class Source:
@@ -62,18 +64,52 @@ def test_nothing_measured_is_zero():
 
 
 @pytest.mark.parametrize(
-    ("share", "depth", "workers", "says"),
+    ("share", "depth", "workers", "taken", "says"),
     [
-        (0.05, None, 0, "Not held back"),
-        (0.3, None, 0, "set workers to 1"),
-        (0.3, 3.5, 1, "a bigger prefetch (8 batches in place of 4) or smaller batches"),
-        (0.3, 0.2, 1, "set workers to 2"),
-        (0.3, 0.2, 3, "set workers to 4"),
-        (0.3, 0.2, 4, "delivery: offline"),
-        (0.3, None, 8, "delivery: offline"),
+        (0.05, None, 0, 4.0, "Not held back"),
+        (0.3, None, 0, 0.0, "set workers to 1"),
+        (0.3, 3.5, 1, 0.0, "a bigger prefetch (8 batches in place of 4) or smaller batches"),
+        (0.3, 0.2, 1, 2.0, "set workers to 2"),
+        (0.3, 0.2, 3, 0.4, "set workers to 4"),
+        (0.3, 0.2, 4, 0.0, "delivery: offline"),
+        (0.3, None, 8, 0.0, "delivery: offline"),
+        (0.3, 3.5, 2, 1.25, "other processes kept 1.2 of 4 cores busy, too many for a trainer and 2 workers"),
     ],
 )
-def test_advice(share, depth, workers, says):
-    text = advice(DeliveryMeters(share, 1, 1, 1, 1, depth), workers=workers, cores=4)
+def test_advice(share, depth, workers, taken, says):
+    text = advice(DeliveryMeters(share, 1, 1, 1, 1, depth), workers=workers, cores=4, taken=taken)
     assert says in text
     assert f"{share:.1%}" in text
+
+
+def test_work_of_others(monkeypatch):
+    """In ten seconds the machine worked for 16: one for a child that has ended, three for this process, four for a
+    child that lives."""
+    machine, this, child, now = (
+        iter([100.0, 116.0]),
+        iter([(7.0, 0.0), (10.0, 1.0)]),
+        iter([1.0, 5.0]),
+        iter([50.0, 60.0]),
+    )
+
+    class Child:
+        def cpu_times(self):
+            return SimpleNamespace(user=next(child), system=0.0)
+
+    class Gone:
+        def cpu_times(self):
+            raise psutil.NoSuchProcess(1)
+
+    class This:
+        def cpu_times(self):
+            own, ended = next(this)
+            return SimpleNamespace(user=own, system=0.0, children_user=ended, children_system=0.0)
+
+        def children(self, recursive):
+            assert recursive
+            return [Gone(), Child()]
+
+    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=next(machine), system=0.0))
+    monkeypatch.setattr(psutil, "Process", This)
+    monkeypatch.setattr("time.perf_counter", lambda: next(now))
+    assert OtherWork().cores() == pytest.approx(0.8)
