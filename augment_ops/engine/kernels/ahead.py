@@ -76,7 +76,7 @@ _log = logging.getLogger(__name__)
 def compile_ahead() -> None:
     """Fill the cache of the loops if it is empty; where that fails, loops are compiled when they are first called."""
     cores, done = _cores(), CACHE / f"whole-{_machine()}"
-    if numba.config.DISABLE_JIT or cores == 1 or done.exists():
+    if cores == 1 or done.exists():
         return
     try:
         with (CACHE / "ahead.lock").open("w") as lock:
