@@ -115,15 +115,15 @@ def advice(
         return f"Not held back by data: {share}."
     if workers == 0:
         return f"{share}: nothing runs ahead of the trainer; set workers to 1 or more."
-    if taken > _TAKEN and cores - taken < workers + 1:
-        return (
-            f"{share} while other processes kept {taken:.1f} of {cores} cores busy, too many for a trainer and "
-            f"{workers} workers beside them; train on a quieter or larger machine."
-        )
     if meters.queue_depth is not None and meters.queue_depth > _KEPT_UP * prefetch:
         return (
             f"{share} although batches were ready: some are much slower than others; a bigger prefetch "
             f"({2 * prefetch} batches in place of {prefetch}) or smaller batches bridge them."
+        )
+    if taken > _TAKEN and cores - taken < workers + 1:
+        return (
+            f"{share} while other processes kept {taken:.1f} of {cores} cores busy, which leaves too few for a trainer "
+            f"and {workers} worker{'s' * (workers > 1)}; train on a quieter or larger machine."
         )
     if workers < cores:
         return f"{share}: augmentation is too slow for this trainer; set workers to {min(cores, 2 * workers)}."

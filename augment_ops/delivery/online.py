@@ -130,6 +130,10 @@ class _Answers:
         elapsed = 0.0 if self._augmenter is None and mixed is None else time.perf_counter() - started
         return Batch(images, self._labels[rows], rows, elapsed, mixed)
 
+    def rehearse(self) -> None:
+        """Make a batch of one sample for nobody."""
+        self[0, np.arange(min(1, len(self._labels)))]
+
     def together(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """Answer requests of one epoch in one call: the same bytes, since no sample depends on its batch."""
         if len(requests) > 1:
@@ -187,6 +191,8 @@ class _Threads:
         self._ahead = max(prefetch, workers + 1)  # one for each to work on, and one that is ready
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="augment")
         self._drop()
+        # The engine's loops are read while the trainer is still being made: a second, and more where they are compiled.
+        self._pool.submit(answers.rehearse)
 
     def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
         _refuse_inside_a_worker()

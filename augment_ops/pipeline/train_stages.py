@@ -46,8 +46,7 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
     plan = ctx.output("augment", Augmentation)
     train, validation = snapshot.split("train"), snapshot.split("validation")
     shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
-    model = loop.build(load_factory(params.model), shape, classes, params.seed)
-    source = _batches(ctx, role, plan, train)
+    source = _batches(ctx, role, plan, train)  # first, so that its workers get ready meanwhile
     if ctx.trace.on:
         source = TracedBatches(source, ctx.trace, role)
     budget = loop.Budget(plan.epochs, params.batch_size, params.seed)
@@ -62,6 +61,7 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
 
     others = OtherWork()
     try:
+        model = loop.build(load_factory(params.model), shape, classes, params.seed)
         curve, meters = loop.train(model, source, (validation.images, validation.labels), budget, steps, progress)
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:

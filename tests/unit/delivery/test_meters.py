@@ -73,7 +73,15 @@ def test_nothing_measured_is_zero():
         (0.3, 0.2, 3, 0.4, "set workers to 4"),
         (0.3, 0.2, 4, 0.0, "delivery: offline"),
         (0.3, None, 8, 0.0, "delivery: offline"),
-        (0.3, 3.5, 2, 1.25, "other processes kept 1.2 of 4 cores busy, too many for a trainer and 2 workers"),
+        (
+            0.3,
+            0.2,
+            2,
+            1.25,
+            "other processes kept 1.2 of 4 cores busy, which leaves too few for a trainer and 2 workers",
+        ),
+        (0.3, 0.2, 1, 2.25, "a trainer and 1 worker; train"),
+        (0.3, 3.5, 2, 1.25, "a bigger prefetch"),
     ],
 )
 def test_advice(share, depth, workers, taken, says):
