@@ -89,6 +89,14 @@ class OnlineBatches:
         rows = batch_rows(self._seed, epoch, self._n, self._batch_size)
         return map(_delivered, self._workers.serve([(epoch, r) for r in rows[start::step]]))
 
+    def warm_up(self) -> None:
+        """Have a thread read the engine's loops now, a second's work, while the trainer is still being made.
+
+        Nothing waits for it. No process should be forked meanwhile; workers that are processes start with an epoch.
+        """
+        if isinstance(self._workers, _Threads):
+            self._workers.warm_up()
+
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None where nothing runs ahead."""
         return self._workers.ready()
@@ -129,10 +137,6 @@ class _Answers:
             return error
         elapsed = 0.0 if self._augmenter is None and mixed is None else time.perf_counter() - started
         return Batch(images, self._labels[rows], rows, elapsed, mixed)
-
-    def rehearse(self) -> None:
-        """Make a batch of one sample for nobody."""
-        self[0, np.arange(min(1, len(self._labels)))]
 
     def together(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """Answer requests of one epoch in one call: the same bytes, since no sample depends on its batch."""
@@ -191,8 +195,6 @@ class _Threads:
         self._ahead = max(prefetch, workers + 1)  # one for each to work on, and one that is ready
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="augment")
         self._drop()
-        # The engine's loops are read while the trainer is still being made: a second, and more where they are compiled.
-        self._pool.submit(answers.rehearse)
 
     def serve(self, requests: Sequence[Request]) -> Iterator[Answer]:
         _refuse_inside_a_worker()
@@ -215,6 +217,9 @@ class _Threads:
 
         ask(self._ahead)
         return answers()
+
+    def warm_up(self) -> None:
+        self._pool.submit(self._answers.__getitem__, (0, np.array([0])))  # for nobody
 
     def ready(self) -> int | None:
         return len(self._here) + sum(size for future, size in self._pending if future.done())

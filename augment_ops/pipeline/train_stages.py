@@ -46,7 +46,7 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
     plan = ctx.output("augment", Augmentation)
     train, validation = snapshot.split("train"), snapshot.split("validation")
     shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
-    source = _batches(ctx, role, plan, train)  # first, so that its workers get ready meanwhile
+    source = _batches(ctx, role, plan, train)  # first: it warms up while the model is made
     if ctx.trace.on:
         source = TracedBatches(source, ctx.trace, role)
     budget = loop.Budget(plan.epochs, params.batch_size, params.seed)
@@ -113,6 +113,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
         mixer=mixer,
     )
+    online.warm_up()
     if plan.mode != "nearline" or augmenter is None:
         return online
     return NearlineBatches(

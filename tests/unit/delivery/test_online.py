@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import threading
 
 import cv2
 import numpy as np
@@ -162,11 +163,27 @@ def test_threads_take_small_batches_together(online, augmenter, images, ids, by_
         Augmenter, "__call__", lambda self, x, names, epoch=0: (sizes.append(len(x)), real(self, x, names, epoch))[1]
     )
     batches = list(online(augmenter, 2, 2).epoch(3))
-    # A rehearsal, and three of two at a time, so that both threads have several such calls.
-    assert sorted(sizes) == [1] + [6] * 9 + [7]
+    assert sorted(sizes) == [6] * 9 + [7]  # three of two, so that both threads have several such calls
     assert [b.rows.tolist() for b in batches] == [r.tolist() for r in batch_rows(7, 3, len(ids), 2)]
     assert all(0 < b.augment_s < 1 for b in batches)
     assert by_row(batches) == {row: image.tobytes() for row, image in enumerate(real(augmenter, images, ids, 3))}
+
+
+@pytest.mark.parametrize(("workers", "kind"), [(0, "threads"), (1, "threads"), (1, "processes")])
+def test_warming_up_reads_the_loops_in_a_thread_and_gives_no_batch(online, augmenter, monkeypatch, workers, kind):
+    seen = []
+    real = Augmenter.__call__
+
+    def call(self, x, names, epoch=0):
+        seen.append((len(x), threading.current_thread().name.split("_")[0]))
+        return real(self, x, names, epoch)
+
+    monkeypatch.setattr(Augmenter, "__call__", call)
+    source = online(augmenter, workers, kind=kind)
+    source.warm_up()
+    assert not source.ready()
+    source.close()
+    assert seen == ([(1, "augment")] if kind == "threads" and workers else [])
 
 
 def test_batches_before_a_faulty_one_are_delivered(online, augmenter, labels, ids, monkeypatch):
