@@ -1,7 +1,7 @@
 """Compiling the loops of the engine before the first of them is called: in several processes, once for a machine.
 
-Half of the time is numba's own Python, so threads would wait for each other. Whoever comes first has every core compile
-a part into the cache; who comes meanwhile waits, and then, like everybody after them, reads the cache.
+Half of the time is numba's own Python, so threads would wait for each other. Whoever comes first has a process on each
+core, up to three, compile a share into the cache; who comes meanwhile waits, and then, like all later ones, reads it.
 """
 
 from __future__ import annotations
