@@ -58,6 +58,7 @@ TRAININGS: dict[str, tuple[tuple[int, int, int], int, int, Callable[[], torch.nn
 def main(wanted: Sequence[str]) -> None:
     path = HERE / "gpu.json"
     result: dict = json.loads(path.read_text()) if wanted else pixels()
+    result.pop("training_note", None)
     result["training"] = {network: training(network) for network in TRAININGS}
     path.write_text(json.dumps(result, indent=1) + "\n")
     (HERE / "gpu.md").write_text(markdown(result))
@@ -175,7 +176,8 @@ def markdown(result: dict) -> str:
     lines = [
         "# The engine on a GPU",
         "",
-        f"`python benchmarks/gpu.py`: {result['machine']}. Microseconds an image, median (95th percentile) over",
+        f"`python benchmarks/gpu.py`: {result['machine']}.",
+        "Microseconds an image, median (95th percentile) over",
         "batches; *as tensors* and kornia work on images that lie on the GPU and stay there, the loops run in one",
         "thread of the CPU. *Away*: values that differ from the bytes of the loops, and the most levels that one does.",
         "",
@@ -187,7 +189,9 @@ def markdown(result: dict) -> str:
         far = result["away_from_the_loops"][row]
         cells = (cell["augment-ops"], cell["as tensors"], cell.get("kornia", ""))
         lines.append(f"| {row} | {' | '.join(cells)} | {far['share']:.2e}, {far['levels']} |")
-    for network, ways in result.get("training", {}).items():
+    if "training_note" in result:
+        lines += ["", result["training_note"]]
+    for network, ways in result["training"].items():
         lines += [
             "",
             f"{network} at {'×'.join(map(str, TRAININGS[network][0]))}, bfloat16, batches of {BATCH}, policy *usual*:",

@@ -17,6 +17,7 @@ from augment_ops.cli.gate import gate
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.store import Store
+from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.audit import Wanted, choose
 from augment_ops.governance.ledger import Ledger
@@ -29,6 +30,7 @@ from augment_ops.pipeline.policy_stages import Augmentation
 from augment_ops.pipeline.run import find
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
+from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
 from monitoring.drift_check import DriftReport
 
@@ -147,8 +149,13 @@ def test_the_report_is_one_self_contained_page(robust: dict) -> None:
 
 
 @pytest.mark.slow
-def test_every_delivery_trains_the_same_model(robust: dict, settings: Settings, tmp_path: Path) -> None:
-    store, model = Store(settings.store), {}
+def test_every_delivery_trains_the_same_model(
+    robust: dict, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, model, order = Store(settings.store), {}, []
+    warm_up, build = OnlineBatches.warm_up, loop.build
+    monkeypatch.setattr(OnlineBatches, "warm_up", lambda self: (order.append("warm up"), warm_up(self))[1])
+    monkeypatch.setattr(loop, "build", lambda *given: (order.append("build"), build(*given))[1])
     text = (ROOT / "policies" / "augment" / "digits-robust.yaml").read_text().replace("digits-robust", "digits-mixed")
     policy = tmp_path / "digits-mixed.yaml"
     policy.write_text(f"{text}mixing: {{kind: mixup, alpha: 0.2, p: 0.5}}\n")
@@ -163,6 +170,8 @@ def test_every_delivery_trains_the_same_model(robust: dict, settings: Settings, 
         trained = from_json(TrainingResult, store.get(execute(settings, run, "train_candidate").output))
         model[run] = trained.model_digest
     assert model["cli-online"] == model["cli-nearline"] == model["cli-offline"] != model["cli-unmixed"]
+    # Of four candidates and their controls, all but the candidate that reads shards; each while its model is made.
+    assert (order.count("warm up"), order.count("build"), order[:2]) == (7, 8, ["warm up", "build"])
 
 
 def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings, tmp_path: Path) -> None:

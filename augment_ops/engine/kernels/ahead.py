@@ -23,19 +23,14 @@ import llvmlite.binding as llvm
 import numba
 from numba import types
 
-from augment_ops.engine.kernels import CACHE, colour, convolution, fused, hsv, matrices, noise, philox, warp
+from augment_ops.engine.kernels import CACHE, convolution, fused, matrices, philox
 
 _U1, _U8, _I8, _F4, _F8 = types.uint8, types.uint64, types.int64, types.float32, types.float64
 _KEYS, _IMAGES, _MATRICES = _U8[:, ::1], _U1[:, :, :, ::1], _F8[:, :, ::1]
 
-_APART = {
-    "colour": colour.colour, "look": colour.look, "hsv": hsv.shift_hsv, "warp": warp.warp, "shift": warp.shift,
-    "noise": noise.add_noise,
-}  # fmt: skip
-
 # What is compiled by one process after another, for arguments of what types.
 PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
-    **{name: [(loop.loop, loop.arguments)] for name, loop in _APART.items()},
+    **{loop.loop.__name__: [(loop.loop, loop.arguments)] for loop in fused.APART.values()},
     "segment": [
         (
             fused.run_segment,
@@ -64,8 +59,8 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
 }  # fmt: skip
 # About, in proportion.
 _SECONDS = {
-    "look": 6, "warp": 4.5, "noise": 3, "numbers": 2.5, "neighbours": 2, "segment": 2, "colour": 1.5, "hsv": 1.5,
-    "shift": 1,
+    "look": 6, "warp": 4.5, "add_noise": 3, "numbers": 2.5, "neighbours": 2, "segment": 2, "colour": 1.5,
+    "shift_hsv": 1.5, "shift": 1,
 }  # fmt: skip
 _PROCESSES = 3  # at most: more would wait for the largest part
 
@@ -85,7 +80,12 @@ def compile_ahead() -> None:
                 _in_processes(shared_out(cores))
                 done.touch()
     except OSError as error:
-        _log.warning("the engine's loops are compiled one by one: %s", error)
+        _log.warning(
+            "the engine's loops are compiled one by one, which takes twice as long: %s; see that %s can be written to, "
+            "or set NUMBA_CACHE_DIR to a folder that can",
+            error,
+            CACHE,
+        )
 
 
 def shared_out(cores: int) -> list[list[str]]:

@@ -15,14 +15,14 @@ from augment_ops.engine.kernels.operations import COLOUR, HSV, LOOK, NOISE, SHIF
 from augment_ops.engine.kernels.types import F32, F64, I16, I32, I64, U8, U64
 from augment_ops.engine.kernels.warp import shift, shifts, span, warp
 
-_APART = {SHIFT: shift, WARP: warp, COLOUR: colour, LOOK: look, HSV: shift_hsv, NOISE: add_noise}
+APART = {SHIFT: shift, WARP: warp, COLOUR: colour, LOOK: look, HSV: shift_hsv, NOISE: add_noise}
 _shift, _warp, _colour, _add_noise = shift.call, warp.call, colour.call, add_noise.call
 
 
 @cache
 def loops() -> U64:
     """Where `run_segment` finds what is compiled apart from it."""
-    return np.array([_APART[at].address() for at in sorted(_APART)], np.uint64)
+    return np.array([APART[at].address() for at in sorted(APART)], np.uint64)
 
 
 @entry

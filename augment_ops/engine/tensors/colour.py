@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from augment_ops.engine.tensors.levels import WHOLE, Levels, mean, on, put, take
 _RED, _GREEN, _BLUE, _ALL = 9798, 19235, 3735, 1 << 15
 _NEUTRAL = np.array([1, 1, 1, 0], np.float32)  # brightness, contrast, saturation, hue
 
-Rows = NDArray[np.float32]
+Rows = NDArray[np.float32]  # arguments (N, A) of an operation, a row a sample
+Operation = Callable[[Tensor, Levels, Rows], Tensor]
 
 
 def colour(x: Tensor, levels: Levels, program: Colours) -> Tensor:
@@ -32,14 +34,8 @@ def colour(x: Tensor, levels: Levels, program: Colours) -> Tensor:
     for step, code in enumerate(program.codes.tolist()):
         rows = np.flatnonzero(program.wanted[:, step])
         if len(rows):
-            x = put(x, rows, _run(code, take(x, rows), levels, program.arguments[rows, step]))
+            x = put(x, rows, _OPERATIONS[code](take(x, rows), levels, program.arguments[rows, step]))
     return x
-
-
-def _run(code: int, x: Tensor, levels: Levels, row: Rows) -> Tensor:
-    if code in _HISTOGRAMS:
-        return _by_histogram(code, x, levels, row)
-    return _jitter(x, levels, row) if code == codes.JITTER else _OPERATIONS[code](x, levels, on(x, row))
 
 
 def luma(x: Tensor, levels: Levels) -> Tensor:
@@ -158,14 +154,20 @@ def _in_levels(x: Tensor, levels: Levels) -> Tensor:
     return x if levels.whole else (x * 255).round()
 
 
-_HISTOGRAMS = (codes.EQUALIZE, codes.EQUALIZE_PIL, codes.AUTOCONTRAST)
-_OPERATIONS: Mapping[int, Callable[[Tensor, Levels, Tensor], Tensor]] = {
-    codes.LINEAR: _linear,
-    codes.GAMMA: _gamma,
-    codes.SOLARIZE: _solarize,
-    codes.POSTERIZE: _posterize,
-    codes.LINEAR_OF_MEAN: _linear_of_mean,
-    codes.SHIFT_HSV: _shift_hsv,
-    codes.GRAY: _gray,
-    codes.SHUFFLE: _shuffle,
+def _there(run: Callable[[Tensor, Levels, Tensor], Tensor]) -> Operation:
+    """With the arguments on the device of the images."""
+    return lambda x, levels, row: run(x, levels, on(x, row))
+
+
+_OPERATIONS: Mapping[int, Operation] = {
+    codes.LINEAR: _there(_linear),
+    codes.GAMMA: _there(_gamma),
+    codes.SOLARIZE: _there(_solarize),
+    codes.POSTERIZE: _there(_posterize),
+    codes.LINEAR_OF_MEAN: _there(_linear_of_mean),
+    **{code: partial(_by_histogram, code) for code in (codes.EQUALIZE, codes.EQUALIZE_PIL, codes.AUTOCONTRAST)},
+    codes.JITTER: _jitter,
+    codes.SHIFT_HSV: _there(_shift_hsv),
+    codes.GRAY: _there(_gray),
+    codes.SHUFFLE: _there(_shuffle),
 }
