@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Two processes, a file of tests to each; their networks take one core each, or they would wait for each other's threads.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# In the order of folders, e2e and integration before unit: by the number of tests, the longest files would come last.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 

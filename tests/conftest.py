@@ -16,10 +16,24 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 atexit.register(gc.freeze)  # or the end of each process looks through a million objects
+
+
+class _OneStack(LoadFileScheduling):
+    """A file of tests to each process, and all of e2e/ to one: a stack takes a minute of both cores to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "e2e" if "e2e/" in file else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return _OneStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

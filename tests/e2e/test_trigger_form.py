@@ -189,14 +189,8 @@ def test_the_approved_model_is_champion_and_the_ledger_knows_who_and_why(running
     assert entries["decide"].actor == "admin"
 
 
-@pytest.fixture(scope="module")
-def next_run(running: Any, approved: str) -> str:
-    """Another candidate, on its way while people look at the first."""
-    return running.trigger(seed=8, epochs=SHORT, approval="ml-lead")
-
-
 def test_the_report_and_the_mlflow_run_stand_on_the_task(
-    running: Any, browser: Any, approved: str, next_run: str, pictures: Any
+    running: Any, browser: Any, approved: str, pictures: Any
 ) -> None:
     from playwright.sync_api import expect
 
@@ -223,9 +217,7 @@ def test_the_report_and_the_mlflow_run_stand_on_the_task(
     page.context.close()
 
 
-def test_mlflow_shows_metrics_and_pictures(
-    running: Any, browser: Any, approved: str, next_run: str, pictures: Any
-) -> None:
+def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved: str, pictures: Any) -> None:
     from playwright.sync_api import expect
 
     address = running.links(approved, "report")["MLflow run"]
@@ -242,6 +234,12 @@ def test_mlflow_shows_metrics_and_pictures(
         page.wait_for_function("picture => picture.naturalWidth > 200", arg=picture.element_handle())
     page.screenshot(path=pictures / "mlflow.png")
     page.context.close()
+
+
+@pytest.fixture(scope="module")
+def next_run(running: Any, approved: str) -> str:
+    """Another candidate, after the first is champion."""
+    return running.trigger(seed=8, epochs=SHORT, approval="ml-lead")
 
 
 @pytest.mark.slow
