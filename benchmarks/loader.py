@@ -4,7 +4,8 @@
 
 Samples a second of whole epochs at 32×32×3, batches of 256, nobody training. What two threads gain over one is bounded
 by what the machine's cores gain on the compiled loops alone, without the interpreter; that is measured in the same
-rounds. Ratios are medians of those within a round. Writes benchmarks/loader.json.
+rounds. Ratios are medians of those within a round. Then 224×224×3, where a batch is 38 MB and processes have to hand it
+over. Writes benchmarks/loader.json.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from engine import HEAD, POLICIES, picture, tuned
 from torch.utils.data import DataLoader, Dataset
 
 from augment_ops import Augmenter, Policy
+from augment_ops.delivery import handover
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.kernels import fused
 
 HERE = Path(__file__).parent
 SHAPE, N, BATCH = (32, 32, 3), 51_200, 256  # an epoch of CIFAR-10, about
 EPOCHS = 15
+LARGE, LARGE_N, LARGE_EPOCHS = (224, 224, 3), 4096, 5
 
 
 class Images(Dataset):
@@ -49,9 +52,7 @@ class Images(Dataset):
 
 def main() -> None:
     cv2.setNumThreads(1)
-    rng = np.random.default_rng(0)
-    pictures = np.stack([picture(rng, SHAPE) for _ in range(256)])
-    images = np.concatenate([np.roll(pictures, i, axis=2) for i in range(N // 256)])
+    images = pictures(SHAPE, N)
     labels, ids = np.zeros(N, np.int64), tuple(str(i) for i in range(N))
     augmenter = Augmenter(Policy.from_text(HEAD + POLICIES["usual"]), 7)
     ours = {w: OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=BATCH, workers=w) for w in (0, 1, 2)}
@@ -79,9 +80,42 @@ def main() -> None:
         "ratio": round(float(np.median(two / theirs_too)), 1),
         "scaling_1_to_2_threads": round(float(np.median(two / one)), 2),
         "scaling_of_the_loops_alone": round(float(np.median(scaling[1:])), 2),
+        "samples_per_s_at_224": large(augmenter),
     }
     (HERE / "loader.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
+
+
+def pictures(shape: tuple[int, int, int], n: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    few = np.stack([picture(rng, shape) for _ in range(256)])
+    return np.concatenate([np.roll(few, i, axis=2) for i in range(n // 256)])
+
+
+def large(augmenter: Augmenter) -> dict[str, int]:
+    """Medians by kind of worker, two of each."""
+    images = pictures(LARGE, LARGE_N)
+    labels, ids = np.zeros(LARGE_N, np.int64), tuple(str(i) for i in range(LARGE_N))
+    rates: dict[str, list[float]] = {}
+    worth = handover._WORTH_IT
+    sources = {}
+    for name, kind, least in (
+        ("threads", "threads", worth), ("processes", "processes", worth),
+        ("processes that send pixels through a pipe", "processes", 1 << 40),
+    ):  # fmt: skip
+        handover._WORTH_IT = least  # workers are forked in their first epoch, and keep it
+        sources[name] = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=BATCH, workers=2, kind=kind)
+        rate(sources[name].epoch(0), LARGE_N)
+    handover._WORTH_IT = worth
+    theirs = DataLoader(Images(images[: LARGE_N // 4]), batch_size=BATCH, num_workers=2, persistent_workers=True)
+    rate(theirs, LARGE_N // 4)
+    for epoch in range(1, LARGE_EPOCHS + 1):
+        for name, source in sources.items():
+            rates.setdefault(name, []).append(rate(source.epoch(epoch), LARGE_N))
+        rates.setdefault("DataLoader + albumentations", []).append(rate(theirs, LARGE_N // 4))
+    for source in sources.values():
+        source.close()
+    return {f"{name}, 2": round(float(np.median(values))) for name, values in rates.items()}
 
 
 def loops_alone(augmenter: Augmenter, images: np.ndarray) -> list[Callable[[], None]]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows, split_batch
+from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
@@ -156,7 +157,7 @@ class _Answers:
         return max(1, most)
 
     def _augmented(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        images = np.ascontiguousarray(self._images[rows])
+        images = np.ascontiguousarray(np.take(self._images, rows, axis=0))  # a third faster than by an index
         return images if self._augmenter is None else self._augmenter(images, self._ids[rows], epoch)
 
 
@@ -257,7 +258,7 @@ class _Processes:
             num_workers=workers,
             prefetch_factor=max(2, -(-prefetch // workers)),
             persistent_workers=True,
-            collate_fn=_as_is,
+            collate_fn=handed_over,
             worker_init_fn=_one_thread,  # for workers that are spawned
             # DataLoader draws its workers' seeds from torch's global stream unless given another, and so would change
             # the trainer's dropout with the number of workers. Nothing here uses those seeds.
@@ -315,10 +316,6 @@ def _workers_inside_workers() -> InputError:
         "DataLoader: num_workers", "workers around a source that has workers of its own", "one kind of workers",
         "give the source workers=0, or the DataLoader num_workers=0",
     )  # fmt: skip
-
-
-def _as_is(answer: Any) -> Any:
-    return answer
 
 
 def _one_thread(_worker: int = 0) -> None:
