@@ -12,10 +12,30 @@ from typing import Any
 
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
+
+class _Part(JITCodeLibrary):
+    """Of a loop that is only linked into others, where LLVM optimises it, knowing what surrounds it.
+
+    Optimised before as well, all takes a tenth longer to compile, and up to a quarter longer to run.
+    """
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+
+class _PartsCompiler(Compiler):
+    def __init__(self, typing: Any, target: Any, library: Any, *others: Any) -> None:
+        super().__init__(typing, target, library or _Part(target.codegen(), "part"), *others)
+
+
 entry = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner = njit(
+    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_PartsCompiler
+)
 _apart = njit(cache=True, nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
