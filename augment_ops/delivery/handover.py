@@ -18,8 +18,8 @@ from typing import Any
 
 _WORTH_IT = 1 << 20  # bytes; to be told of a file takes the trainer as long as to read so many from a pipe
 _ALIGNED = 64
-# Whoever lets go of memory last has to free it, 8 ms for 40 MB. That should be the worker, not the trainer: a worker is
-# asked for the third batch after this one when the trainer is done with it.
+# Whoever lets go of memory last has to free it, 8 ms for 40 MB. That should be the worker, not the trainer: asked for
+# two batches ahead, as is usual, a worker makes the third after this one when the trainer is done with it.
 _KEPT: deque[_InMemory] = deque(maxlen=3)
 
 

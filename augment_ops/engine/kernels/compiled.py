@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 class _Part(JITCodeLibrary):
     """Of a loop that is only linked into others, where LLVM optimises it, knowing what surrounds it.
 
-    Optimised before as well, all takes a tenth longer to compile, and up to a quarter longer to run.
+    Optimised before as well, all takes a tenth longer to compile, and up to a third longer to run.
     """
 
     def _optimize_final_module(self) -> None:

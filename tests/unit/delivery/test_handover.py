@@ -5,7 +5,7 @@ import mmap
 import multiprocessing
 import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -38,8 +38,11 @@ def source(images, labels, ids, augmenter):
 
 def files(pid: int | str = "self") -> int:
     """How many batches in memory a process has open."""
-    links = Path(f"/proc/{pid}/fd").iterdir()
-    return sum("augment-ops-batch" in str(link.readlink()) for link in links if link.is_symlink())
+    found = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since the folder was read
+            found += "augment-ops-batch" in str(link.readlink())
+    return found
 
 
 def lies_in_memory_of_both(array: np.ndarray) -> bool:
