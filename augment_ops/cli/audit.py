@@ -39,14 +39,14 @@ def verify(
 
     Example: augment-ops audit verify
     """
-    from augment_ops.governance.ledger import Ledger
+    from augment_ops.governance.ledger import open_ledger
     from monitoring.metrics import ledger_samples
     from monitoring.publish import publish
 
     settings = Settings.from_environment()
     anchors, silent = _noted(settings)
     anchors |= dict.fromkeys(anchor or [], "--anchor")
-    ledger = Ledger(settings.ledger)
+    ledger = open_ledger(settings)
     faults = ledger.verify(anchors)
     entries, head = ledger.size(), ledger.head()
     for problem in publish(settings.home, ledger_samples(len(faults), entries)):
@@ -83,9 +83,9 @@ def log(
     Example: augment-ops audit log --about digits-robust --since 2026-11-01
     """
     from augment_ops.governance.audit import Wanted, choose
-    from augment_ops.governance.ledger import Ledger
+    from augment_ops.governance.ledger import open_ledger
 
-    entries = Ledger(Settings.from_environment().ledger).read()
+    entries = open_ledger(Settings.from_environment()).read()
     for entry in choose(entries, Wanted(about, act, actor, since, until)):
         if as_json:
             print(json.dumps(asdict(entry), ensure_ascii=False))
@@ -103,9 +103,9 @@ def show_champions(
     Example: augment-ops audit champions digits
     """
     from augment_ops.governance.audit import champions
-    from augment_ops.governance.ledger import Ledger
+    from augment_ops.governance.ledger import open_ledger
 
-    reigns = champions(Ledger(Settings.from_environment().ledger).read(), dataset)
+    reigns = champions(open_ledger(Settings.from_environment()).read(), dataset)
     if as_json:
         print(json.dumps([asdict(reign) for reign in reigns]))
         return

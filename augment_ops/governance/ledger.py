@@ -22,6 +22,7 @@ from augment_ops.errors import Fault, GovernanceError, InputError
 from augment_ops.governance.chain import GENESIS, TABLE, Entry, chained, entry_of, row_of
 from augment_ops.governance.guards import GUARDS, guards_missing
 from augment_ops.governance.verify import RESTORE, check_chain
+from augment_ops.settings import Settings
 
 _NO_ANCHORS: Mapping[str, str] = MappingProxyType({})
 _LOCK_WAIT_S = 30  # a writer holds the lock for milliseconds; longer means that something hangs
@@ -180,6 +181,11 @@ class Ledger:
                 f"a ledger that can be read and written, to {doing}",
                 "end a process that holds it locked; restore a damaged file from a backup (augment-ops audit verify)",
             ) from error
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of these settings: the one way to have it."""
+    return Ledger(settings.ledger)
 
 
 def _engine(url: str) -> Engine:

@@ -12,7 +12,7 @@ from augment_ops.content import digest_of, from_json
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import Run, now, record_of
 from augment_ops.settings import Settings
@@ -52,7 +52,7 @@ class Context:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger of governed acts."""
-        return Ledger(self.settings.ledger)
+        return open_ledger(self.settings)
 
     @contextmanager
     def refusals(self, actor: str, subjects: Mapping[str, str]) -> Iterator[None]:

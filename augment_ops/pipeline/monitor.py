@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError, nearest
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.alerts import Alert, enter
 from augment_ops.pipeline.evaluate_stages import metric_name
 from augment_ops.pipeline.reference import Watched, answered, of_period, of_windows, watched
@@ -114,7 +114,7 @@ class _Work:
         self.settings, self.dataset, self.rules, self.say = settings, dataset, rules, say
         self.store: Store = open_store(settings)
         self.log = PredictionLog(log_uri(settings), dataset, self.store)
-        self.ledger = Ledger(settings.ledger)
+        self.ledger = open_ledger(settings)
 
     @cached_property
     def tracker(self) -> MlflowTracker:

@@ -13,7 +13,7 @@ from augment_ops.content import digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, PolicyError
 from augment_ops.governance.approvals import Approvals
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.governance.lifecycle import Standing, standing
 from augment_ops.pipeline.policy_evidence import why_broken
 from augment_ops.pipeline.run import open_store
@@ -46,7 +46,7 @@ class Office:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger(self.settings.ledger)
+        return open_ledger(self.settings)
 
     @cached_property
     def approvals(self) -> Approvals:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.audit import Reign, champions
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import open_ledger
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 
@@ -46,7 +46,7 @@ def roll_back(
         GovernanceError: the version is in quarantine; the refusal is entered.
     """
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    ledger = Ledger(settings.ledger)
+    ledger = open_ledger(settings)
     current = tracker.champion(dataset)
     if current is None:
         raise InputError(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from augment_ops.errors import CheckRefused, GovernanceError
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.measures import measure
 from augment_ops.pipeline.run import StageRecord, record_of
@@ -80,7 +80,7 @@ def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> li
 
 def verify_ledger(settings: Settings) -> list[Sample]:
     """What verification of the ledger says, as metrics; one that cannot be read has a fault."""
-    ledger = Ledger(settings.ledger)
+    ledger = open_ledger(settings)
     try:
         return ledger_samples(len(ledger.verify()), ledger.size())
     except GovernanceError:
@@ -90,7 +90,7 @@ def verify_ledger(settings: Settings) -> list[Sample]:
 def champion_moved(settings: Settings, dataset: str, version: str) -> list[Sample]:
     """The age of a champion that a person chose, by what the ledger knows of its training."""
     model = ""
-    for entry in reversed(Ledger(settings.ledger).entries()):
+    for entry in reversed(open_ledger(settings).entries()):
         if entry.subjects.get("version") == f"{dataset}/{version}":
             model = model or entry.subjects.get("model", "")
         if model and entry.act == "train" and entry.subjects.get("model") == model:

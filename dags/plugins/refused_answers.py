@@ -61,10 +61,10 @@ async def _note(scope: Message, dag: str, run: str, task: str) -> None:
 def _enter(user: str, dag: str, run: str, task: str) -> None:
     from uuid import uuid4
 
-    from augment_ops.governance.ledger import Ledger
+    from augment_ops.governance.ledger import open_ledger
     from augment_ops.settings import Settings
 
-    ledger = Ledger(Settings.from_environment().ledger)
+    ledger = open_ledger(Settings.from_environment())
     subjects = {"dag": dag, "run": run, "task": task}
     reason = f"{task} of {run}: {user} may not answer it"
     ledger.append("refuse", user, subjects, reason, f"answer:refuse:{uuid4().hex}")  # every attempt is one
