@@ -6,6 +6,7 @@ because weights are finer here (1/256 of a pixel, OpenCV 1/32). docs/fidelity.md
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -298,21 +299,42 @@ TABLE: dict[str, tuple[Theirs, tuple[int, int, int]]] = {
 }
 
 
-def test_the_table_in_the_docs_is_what_is_measured():
-    """Every step of the table, with mean, 99th percentile and largest difference; no row for what is not compiled."""
+# Steps in which OpenCV turns hue: its vector code and its scalar code round otherwise, and which of them runs is the
+# processor's choice. A row is held to the largest figures met on any: Intel with AVX2 (elsewhere a mean of 0.000).
+TURNS_HUE = {
+    "ColorJitter: {p: 1}": (0.263, 1, 2),
+    "ColorJitter: {brightness: 0, contrast: 0, saturation: 0, hue: [0.2, 0.3], p: 1}": (0.267, 1, 1),
+    "HueSaturationValue: {p: 1}": (0.265, 1, 1),
+}
+
+
+def bounds(figures: tuple[float, float, float]) -> tuple[float, float, float]:
+    """What the docs promise for measured figures: a mean that is not zero may be a tenth larger; two decimals, up."""
+    mean, percentile, largest = figures
+    return (0.0 if largest == 0 else math.ceil(mean * 110) / 100, math.ceil(percentile), largest)
+
+
+def test_the_table_in_the_docs_bounds_what_is_measured():
+    """Every step of the table: mean, 99th percentile and largest difference, within the row and not far below it.
+
+    A row may be looser than what is measured here by one grey level of the largest and by 0.05 in the mean, beyond the
+    margin: other processors round a few values otherwise.
+    """
     text = (Path(__file__).parents[2] / "docs" / "fidelity.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(.*?)` \| (\S+ \| \S+ \| \S+) \|$", text, re.MULTILINE))
-    measured, wrong = {}, []
+    table, wrong = {}, []
     for step, (theirs, shape) in TABLE.items():
         found = differences(step, theirs, shape)
-        figures = (found.mean(), np.percentile(found, 99), found.max())
-        measured[step] = f"{figures[0]:.3f} | {figures[1]:.0f} | {figures[2]}"
+        measured = (float(found.mean()), float(np.percentile(found, 99)), float(found.max()))
+        rule = bounds(TURNS_HUE.get(step, measured))
+        table[step] = f"{rule[0]:.2f} | {rule[1]:.0f} | {rule[2]:.0f}"
         told = [float(part) for part in rows.get(step, "nan | nan | nan").split(" | ")]
-        # Other processors round a few values otherwise.
-        if not np.allclose(figures, told, rtol=0.05, atol=0.02):
+        kept = all(m <= t for m, t in zip(measured, told, strict=True))
+        tight = all(t <= r + more for t, r, more in zip(told, rule, (0.05, 1, 1), strict=True))
+        if not (kept and tight):
             wrong.append(step)
-    lines = "\n".join(f"| `{step}` | {figures} |" for step, figures in measured.items())
-    assert (wrong, set(rows) - set(measured)) == ([], set()), f"docs/fidelity.md should say:\n{lines}"
+    lines = "\n".join(f"| `{step}` | {figures} |" for step, figures in table.items())
+    assert (wrong, set(rows) - set(table)) == ([], set()), f"docs/fidelity.md should say:\n{lines}"
 
 
 def test_combinations_of_tables_are_what_one_after_the_other_gives():
