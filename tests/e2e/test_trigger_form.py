@@ -17,7 +17,8 @@ pytestmark = pytest.mark.timeout(1200)
 LEAD, DEPUTY = "ml-lead", "ml-deputy"
 REASON = "The warnings are about cost, not about quality."
 QUESTION = "ask_approval"
-SHORT = 24  # epochs: enough to pass the gate against the first champion
+PATIENT = "patient"  # the gate that conftest.py writes: no quick training comes near its limits
+SHORT = 24  # epochs: enough to pass a patient gate against the first champion, with 8 points to spare
 RUN_S = 900.0  # for a whole run on a machine that is busy with other things; an idle one takes a tenth
 PAGE_MS = 30_000  # for a page to show something
 
@@ -239,7 +240,7 @@ def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved:
 @pytest.fixture(scope="module")
 def next_run(running: Any, approved: str) -> str:
     """Another candidate, after the first is champion."""
-    return running.trigger(seed=8, epochs=SHORT, approval="ml-lead")
+    return running.trigger(seed=8, epochs=SHORT, approval="ml-lead", gate=PATIENT)
 
 
 @pytest.mark.slow
