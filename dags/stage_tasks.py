@@ -92,24 +92,33 @@ class StageOperator(BaseOperator):
         run = context["dag_run"]
         if self.stage == "ingest":
             _begin(settings, context)
-        ref = execute(settings, run.run_id, self.stage, given=self._answer(context), say=self.log.info)
+        ref = execute(settings, run.run_id, self.stage, given=self._answer(settings, context), say=self.log.info)
         self.mlflow_link = ref.link
         output = from_json(output_type(self.stage), open_store(settings).get(ref.output))
         if self.skip_unless and not getattr(output, self.skip_unless):
             raise AirflowSkipException(getattr(output, "message", "") or getattr(output, "reason", ""))
         return dataclasses.asdict(ref)
 
-    def _answer(self, context: Context) -> dict[str, str]:
+    def _answer(self, settings: Any, context: Context) -> dict[str, str]:
         response = self.answer_of and context["ti"].xcom_pull(task_ids=self.answer_of)
         if not response:
             return {}
         person = response.get("responded_by_user") or {}
-        return {
-            "chosen": ",".join(response["chosen_options"]),
-            "by": str(person.get("id") or person.get("name") or ""),
-            "reason": str((response.get("params_input") or {}).get("reason") or ""),
-            "at": str(response["responded_at"]),
-        }
+        from augment_ops.pipeline.answers import witnessed
+        from augment_ops.pipeline.context import Context as StageContext
+        from augment_ops.pipeline.decide_stages import Decided
+        from augment_ops.pipeline.run import find, open_store
+
+        store = open_store(settings)
+        stage = StageContext(settings, store, find(store, context["dag_run"].run_id))
+        decided = stage.output("decide", Decided)
+        return witnessed(
+            stage, decided.decision, decided.version,
+            chosen=",".join(response["chosen_options"]),
+            by=str(person.get("id") or person.get("name") or ""),
+            reason=str((response.get("params_input") or {}).get("reason") or ""),
+            at=str(response["responded_at"]),
+        )  # fmt: skip
 
 
 class ReportOperator(StageOperator):
@@ -277,7 +286,7 @@ def _begin(settings: Any, context: Context) -> None:
     """Validate what was asked, unknown keys included, and record the run."""
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
-    from augment_ops.pipeline.run import begin, open_store
+    from augment_ops.pipeline.provenance import begin_run
 
     run = context["dag_run"]
     asked = {**dict(context["params"]), **(run.conf or {})}
@@ -286,4 +295,4 @@ def _begin(settings: Any, context: Context) -> None:
     preflight(settings, params, actor)
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
-    begin(open_store(settings), run.run_id, params, actor, link)
+    begin_run(settings, run.run_id, params, actor, link)

@@ -83,8 +83,9 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     from augment_ops.pipeline.graph import STAGES
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
+    from augment_ops.pipeline.provenance import begin_run
     from augment_ops.pipeline.report_stage import Report
-    from augment_ops.pipeline.run import begin, earlier_params, open_store
+    from augment_ops.pipeline.run import earlier_params, open_store
 
     settings = settings_here()
     store = open_store(settings)
@@ -97,7 +98,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
             "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
         )
     preflight(settings, params, settings.actor)
-    begin(store, run_id, params, settings.actor)
+    begin_run(settings, run_id, params, settings.actor)
     if not quiet:
         print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
     outputs: dict[str, str] = {}

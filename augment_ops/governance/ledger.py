@@ -70,6 +70,15 @@ class Ledger:
         with self._answering("list the entries"):
             yield from map(entry_of, self._rows())
 
+    def entries_under(self, prefix: str) -> list[Entry]:
+        """The entries whose key begins with `prefix`, oldest first; found by the index of keys where there is one."""
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        query = select(TABLE).order_by(TABLE.c.seq)
+        with self._answering(f"list the entries of {prefix}"), self._reading() as connection:
+            # PostgreSQL orders text as a language does, unless it is told to go by characters.
+            key = TABLE.c.key.collate("C") if connection.dialect.name == "postgresql" else TABLE.c.key
+            return [entry_of(row) for row in connection.execute(query.where(key >= prefix, key < end)).mappings()]
+
     def head(self) -> str:
         """Hash of the newest entry, for anchoring elsewhere; that of the empty ledger where there is none."""
         with self._answering("read the head"), self._reading() as connection:

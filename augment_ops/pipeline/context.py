@@ -14,7 +14,8 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.run import Run, now, record_of
+from augment_ops.pipeline.provenance import Provenance, enter_stage
+from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
 from augment_ops.settings import Settings
 from monitoring.tracing import Trace
 
@@ -54,6 +55,16 @@ class Context:
         """The ledger of governed acts."""
         return open_ledger(self.settings)
 
+    @cached_property
+    def provenance(self) -> Provenance:
+        """What the ledger has of this run."""
+        return Provenance.of(self.ledger, self.run.id)
+
+    def enter(self, record: StageRecord) -> None:
+        """Enter what an execution made."""
+        enter_stage(self.ledger, self.run, record)
+        vars(self).pop("provenance", None)  # it has one more entry now
+
     @contextmanager
     def refusals(self, actor: str, subjects: Mapping[str, str]) -> Iterator[None]:
         """Enter a refusal that is raised inside into the ledger, once however often the stage is tried."""
@@ -61,7 +72,7 @@ class Context:
             yield
         except GovernanceError as refusal:
             fault = refusal.faults[0]
-            key = f"{self.run.id}:refuse:{digest_of([actor, dict(subjects), str(refusal)])}"
+            key = entry_key(self.run.id, "refuse", digest_of([actor, dict(subjects), str(refusal)]))
             self.ledger.append("refuse", actor, subjects, f"{fault.where}: {fault.found}", key)
             raise
 
@@ -128,13 +139,14 @@ class Context:
         return from_json(cls, self.store.get(self.digest(stage)))
 
     def digest(self, stage: str) -> str:
-        """Digest of the document that `stage` of this run left behind.
+        """Digest of the document that `stage` of this run left behind, as the ledger names it.
 
         Raises:
             InputError: it has not run.
+            GovernanceError: its record points at what no execution of it made.
         """
         record = record_of(self.store, self.run.id, stage)
-        if record is None:
+        if record is None or not self.provenance.holds(record):
             raise InputError(
                 f"run {self.run.id}", f"no output of stage {stage}", "a stage that has run", f"run {stage}"
             )

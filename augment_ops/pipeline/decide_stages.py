@@ -9,12 +9,16 @@ from augment_ops.errors import GovernanceError, StoreError
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.explanation import Explanation, explain
 from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.model_approval import APPROVE, SignedAnswer
 from augment_ops.pipeline.admission import admit_policy
+from augment_ops.pipeline.answers import about, check_answer, entered_answer
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.evaluate_stages import StressTest, frozen_suite, rival
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
+from augment_ops.pipeline.registered_model import check_registered
 from augment_ops.pipeline.replay import computed_by, outcomes_of
+from augment_ops.pipeline.run import entry_key
 from augment_ops.quality.report import QualityReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.stress.suite import SuiteManifest
@@ -30,8 +34,6 @@ EVIDENCE = (
 LEAKAGE = (
     "exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage",
 )  # fmt: skip
-
-APPROVE, REJECT = "Approve", "Reject"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def decide(ctx: Context) -> Decided:
         same = champion is not None and champion.model_digest == candidate.model_digest
         registered = champion.version if champion is not None and same else _register(ctx, decision, candidate)
     ctx.ledger.append(
-        "decide", ctx.run.actor, key=f"{ctx.run.id}:decide:{digest_of(decision)}",
+        "decide", ctx.run.actor, key=entry_key(ctx.run.id, "decide", digest_of(decision)),
         subjects={
             "model": candidate.model_digest, "decision": digest_of(decision),
             "evidence": decision.evidence_digest, "gate": decision.rules_digest,
@@ -195,22 +197,27 @@ def approve(ctx: Context) -> Approval:
         return Approval(False, "gate", "gate", f"the gate said {decided.decision.verdict}", ctx.run.started_at)
     if params.approval == "auto":
         return Approval(True, "gate", "gate", f"approval auto in {params.environment}", ctx.run.started_at)
-    answer = ctx.given
-    if not answer.get("by"):
+    if not ctx.given.get("by"):
         raise GovernanceError(
             f"run {ctx.run.id}: approval",
             "no answer of a person",
             f"an answer of role {params.approval}",
             "trigger the run in Airflow, where the role's people are asked; or use approval auto below production",
         )
+    signed = SignedAnswer.from_fields(ctx.given)
+    answer, approvals = signed.answer, Approvals.load(ctx.settings.policies)
     subjects = {"decision": digest_of(decided.decision), "version": f"{ctx.dataset}/{decided.version}"}
-    approved = answer.get("chosen") == APPROVE
-    key = f"{ctx.run.id}:approve:{digest_of(dict(answer))}"
-    with ctx.refusals(answer["by"], subjects):
-        Approvals.load(ctx.settings.policies).may_approve(params.approval, answer["by"], ctx.run.actor)
-    reason = answer.get("reason", "") or f"{answer.get('chosen')} in the Airflow UI"
-    ctx.ledger.append("approve" if approved else "reject", answer["by"], subjects=subjects, reason=reason, key=key)
-    return Approval(approved, answer["by"], params.approval, reason, answer.get("at", ""))
+    with ctx.refusals(ctx.run.actor, subjects):  # in the name of who answered only once it is known that they did
+        check_answer(ctx, signed, about(ctx, decided.decision, decided.version))
+    with ctx.refusals(answer.by, subjects):
+        approvals.may_approve(params.approval, answer.by, ctx.run.actor)
+    approved = answer.chosen == APPROVE
+    reason = answer.reason or f"{answer.chosen} in the Airflow UI"
+    ctx.ledger.append(
+        "approve" if approved else "reject", answer.by, subjects=signed.subjects(), reason=answer.reason,
+        key=entry_key(ctx.run.id, "approve", digest_of(signed)),
+    )  # fmt: skip
+    return Approval(approved, answer.by, params.approval, reason, answer.at)
 
 
 def promote(ctx: Context) -> Promotion:
@@ -227,6 +234,7 @@ def promote(ctx: Context) -> Promotion:
     if decided.version == decided.champion_version:
         return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
     candidate, resolved = ctx.output("train_candidate", TrainingResult), ctx.output("resolve_policy", ResolvedPolicy)
+    params = ctx.params
     actor = approval.by if approval.by != "gate" else ctx.run.actor
     subjects = {
         "version": f"{ctx.dataset}/{decided.version}",
@@ -234,35 +242,17 @@ def promote(ctx: Context) -> Promotion:
         "decision": digest_of(decided.decision),
         "previous": decided.champion_version or "none",
         # Together they show an environment that was made to ask for less: in production no more than a draft.
-        "environment": ctx.params.environment,
+        "environment": params.environment,
         "policy_state": resolved.state,
     }
     with ctx.refusals(actor, subjects):
+        if params.approval != "auto":  # as the ledger has it, whatever the folder says
+            asked = about(ctx, decided.decision, decided.version) | {"chosen": APPROVE}
+            check_answer(ctx, entered_answer(ctx), asked)
         # Revoked or expired since training began: what was learnt with it goes no further.
-        admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), ctx.params.environment)
-        _ask_the_artifact(ctx, decided.version)
+        admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), params.environment)
+        check_registered(ctx, decided.version, decided.champion_version)
         ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
-    ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=f"{ctx.run.id}:promote")
+    ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=entry_key(ctx.run.id, "promote"))
     message = f"version {decided.version} is champion of {ctx.dataset}"
     return Promotion(True, decided.version, decided.champion_version, message)
-
-
-def _ask_the_artifact(ctx: Context, version: str) -> None:
-    """What is about to serve must be what was judged: the registered file itself, asked in a process of its own."""
-    from augment_ops.stress import probe
-    from augment_ops.tracking.fresh import ask_in_fresh_process
-
-    stress = ctx.output("stress_test", StressTest)
-    asked = probe.from_bytes(ctx.store.get(stress.report.probe))
-    images = probe.images(asked, stress.suite, ctx.store.get)
-    where = f"{ctx.dataset}-classifier version {version}, asked in a fresh process"
-    fix = "start a new run; do not promote this version by hand"
-    try:
-        answers = ask_in_fresh_process(ctx.tracker.download_model(ctx.dataset, version), images)
-    except StoreError as error:
-        raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", fix) from error
-    apart = probe.difference(asked, answers)
-    if apart > 1:
-        found = f"logits up to {apart:.3g} times further from those evaluated than rounding explains"
-        raise GovernanceError(where, found, f"the logits of the stress test on {len(images)} stored images", fix)
-    ctx.say(f"{where}: {len(images)} stored images, the same answers")

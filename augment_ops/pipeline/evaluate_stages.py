@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from augment_ops.tracking.program import Predict
 
 
+_FREEZE = "freeze"  # the act of making stress images: a suite of easier ones would let any model through
+
+
 @dataclass(frozen=True)
 class StressTest:
     """The frozen suite, and what the models did on it."""
@@ -73,15 +76,17 @@ def stress_test(ctx: Context) -> StressTest:
 
 
 def frozen_suite(ctx: Context) -> SuiteManifest:
-    """The suite of this run's snapshot, frozen on first use."""
+    """The suite of this run's snapshot, frozen on first use; afterwards the one that the ledger names."""
     from augment_ops.stress.suite import FORMAT, freeze, load
 
     spec = load(ctx.settings.policies / "stress" / f"{ctx.params.suite}.yaml")
     snapshot = ctx.snapshot.manifest
-    pointer = f"suites/{digest_of([FORMAT, spec.digest, snapshot.digest])}.json"
-    known = ctx.store.get_document(pointer)
-    if known is not None:
-        return from_json(SuiteManifest, ctx.store.get(known.decode()))
+    key = f"{_FREEZE}:{digest_of([FORMAT, spec.digest, snapshot.digest])}"
+    known = ctx.ledger.entries_under(key)
+    if known and ctx.store.has(known[0].subjects["manifest"]):
+        frozen = from_json(SuiteManifest, ctx.store.get(known[0].subjects["manifest"]))
+        if all(ctx.store.has(digest) for cell in frozen.cells for digest in cell.objects):
+            return frozen  # else what is gone is made again, to the byte
     held_out = ctx.snapshot.split(spec.split)
     manifest = freeze(
         spec,
@@ -92,7 +97,10 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         snapshot_digest=snapshot.digest,
         classes=snapshot.classes,
     )
-    ctx.store.put_document(pointer, ctx.store.put(canonical_json(manifest)).encode())
+    subjects = {
+        "suite": manifest.digest, "snapshot": snapshot.digest, "manifest": ctx.store.put(canonical_json(manifest)),
+    }  # fmt: skip
+    ctx.ledger.append(_FREEZE, ctx.run.actor, subjects, f"{spec.name} on {ctx.dataset}", key)
     return manifest
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from augment_ops.content import canonical_json, digest_of, sha256_hex
+from augment_ops.content import canonical_json, digest_of, from_json, sha256_hex
 from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
+from augment_ops.pipeline.provenance import check_declared
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now, open_store, record_of
 from augment_ops.pipeline.telemetry import observed
 from augment_ops.settings import Settings
@@ -62,12 +63,27 @@ def execute(
     trace = Trace(run_id, on=wanted("traces"))
     ctx = Context(settings, store, find(store, run_id), dict(given or {}), say, trace)
     with ctx.failures(stage_name), observed(ctx, stage_name) as seen:
+        _believe(ctx, stage)
         record, seen.reused = _made_or_found(ctx, stage)
-        seen.record, seen.output = record, ctx.output(stage_name, output_type(stage_name))
+        seen.record, seen.output = record, from_json(output_type(stage_name), store.get(record.output))
         refusal = stage.refuses(seen.output)
         if refusal is not None:
             raise refusal
     return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx))
+
+
+def _believe(ctx: Context, stage: Stage) -> None:
+    """Hold the run and the records that the stage rests on against the ledger, before anything is done with them.
+
+    Raises:
+        GovernanceError: one of them was altered; the refusal is entered.
+    """
+    with ctx.refusals(ctx.run.actor, {"run": ctx.run.id}):
+        check_declared(ctx.store, ctx.provenance)
+        for name in (*stage.needs, stage.name):
+            record = record_of(ctx.store, ctx.run.id, name)
+            if record is not None:
+                ctx.provenance.holds(record)
 
 
 def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
@@ -75,10 +91,11 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
     started = time.perf_counter()
     key = _key(ctx, stage)
     found = record_of(ctx.store, ctx.run.id, stage.name)
-    if found is not None and found.key == key:
+    if found is not None and ctx.provenance.holds(found) and found.key == key:
         return found, True
     output = ctx.store.put(canonical_json(stage.work(ctx)))
     record = StageRecord(stage.name, key, output, time.perf_counter() - started, now())
+    ctx.enter(record)  # first: nothing would stand behind a record that was kept alone
     keep_record(ctx.store, ctx.run.id, record)
     return record, False
 

@@ -16,6 +16,7 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
+from augment_ops.governance.chain import GENESIS
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import EVIDENCE, Approval, Decided, Promotion
 from augment_ops.pipeline.evaluate_stages import StressTest
@@ -75,7 +76,8 @@ def report(ctx: Context) -> Report:
             "augment_ops.promotion": promotion.message,
             # Tags and not metrics: a stage that is run again replaces them.
             "augment_ops.work_s": f"{sum(_walls(ctx).values()):.1f}",
-            "augment_ops.ledger_head": ctx.ledger.head(),  # noted outside the ledger, so that a cut-off end shows
+            "augment_ops.ledger_head": ctx.provenance.head()
+            or GENESIS,  # noted outside the ledger, so that a cut-off end shows
         }
     )
     tracker.finish_run(run, "FINISHED")
@@ -134,7 +136,7 @@ def _inputs(ctx: Context) -> ReportInputs:
             "snapshot": manifest.digest, "policy": policy.digest, "suite": stress.suite.digest,
             "candidate": candidate.model_digest, "control": control.model_digest,
             "decision": digest_of(decided.decision), "evidence": decided.decision.evidence_digest,
-            "ledger head": ctx.ledger.head(),
+            "ledger head": ctx.provenance.head() or GENESIS,
         },
         augmented=_augmented(ctx.snapshot, policy, params.seed),
         failing=_pictures(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),

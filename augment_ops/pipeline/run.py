@@ -123,6 +123,24 @@ def keep_record(store: Store, run_id: str, record: StageRecord) -> None:
     store.put_document(_name(run_id, record.stage), canonical_json(asdict(record)))
 
 
+def declaration_of(store: Store, run_id: str) -> str:
+    """sha256 of what is recorded of a run: its parameters, who began it and when.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    find(store, run_id)
+    return sha256_hex(store.get_document(_name(run_id, "run")) or b"")
+
+
+def entry_key(run_id: str, *parts: str) -> str:
+    """Key of a ledger entry of a run; a column of 255 characters takes it whatever the id."""
+    longest = 150  # Airflow takes ids of 250; the parts are at most a word and a digest
+    if len(run_id) > longest:
+        run_id = f"{run_id[:100]}~{sha256_hex(run_id.encode())[:40]}"
+    return ":".join([run_id, *parts])
+
+
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

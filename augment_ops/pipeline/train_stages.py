@@ -21,6 +21,7 @@ from augment_ops.engine.key import SampleIds
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_input
 from augment_ops.pipeline.policy_stages import Augmentation, ResolvedPolicy
+from augment_ops.pipeline.run import entry_key
 from augment_ops.pipeline.traced_batches import TracedBatches
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
@@ -171,8 +172,11 @@ def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
     tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, example, manifest.classes)
     tracker.finish_run(run, "FINISHED")
     ctx.ledger.append(
-        "train", ctx.run.actor, key=f"{ctx.run.id}:train:{result.role}",
-        subjects={"model": result.model_digest, "policy": result.policy_digest, "snapshot": result.snapshot_digest},
+        "train", ctx.run.actor, key=entry_key(ctx.run.id, "train", result.role),
+        subjects={
+            "model": result.model_digest, "artifact": result.artifact, "policy": result.policy_digest,
+            "snapshot": result.snapshot_digest,
+        },
         reason=f"{result.role} of run {ctx.run.id}",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from augment_ops.errors import TrainingError
 from augment_ops.stress import measures, probe
 from augment_ops.stress.corruptions import Image
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes, probabilities
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
@@ -169,11 +169,8 @@ def _read(
     logits: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Predicted class, probability of the label, probability of the predicted class; NaN for logits that are not."""
-    finite: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
-    exact = np.where(finite[:, None], logits, 0).astype(np.float64)
-    shares = np.exp(exact - exact.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    guesses, rows = exact.argmax(axis=1), np.arange(len(logits))
+    shares, finite = probabilities(logits)
+    guesses, rows = np.where(finite[:, None], logits, 0).argmax(axis=1), np.arange(len(logits))
     p_true, p_predicted = shares[rows, labels], shares[rows, guesses]
     for values, missing in ((guesses, NOT_A_NUMBER), (p_true, np.nan), (p_predicted, np.nan)):
         values[~finite] = missing

@@ -131,6 +131,14 @@ def _within(guesses: NDArray[np.int16], classes: int) -> bool:
     return bool(guesses.min() >= NOT_A_NUMBER and guesses.max() < classes)
 
 
+def probabilities(logits: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Softmax of logits (N, K), float64; and bool (N,), whether a row is finite: else its shares mean nothing."""
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
+    exact = np.where(finite[:, None], logits, 0).astype(np.float64)
+    shares = np.exp(exact - exact.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True), finite
+
+
 def group_codes(
     columns: Mapping[str, list[str | None]], n: int
 ) -> tuple[dict[str, tuple[str, ...]], NDArray[np.int16]]:

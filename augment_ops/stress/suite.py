@@ -280,5 +280,5 @@ def _altered(where: str, found: str, expected: str) -> StoreError:
         where,
         found,
         expected,
-        "restore it from a backup, or remove the suite from documents/suites/ of the store, which freezes it again",
+        "restore it from a backup, or remove the damaged object from the store: the next run freezes it again",
     )

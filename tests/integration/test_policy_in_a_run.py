@@ -11,26 +11,32 @@ import pytest
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json
 from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputError
-from augment_ops.governance.keys import Key, ensure
+from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.model_approval import ModelAnswer
+from augment_ops.pipeline.answers import about
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.decide_stages import Decided
 from augment_ops.pipeline.execute import StageRef, execute
 from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.policy_acts import approve, end, propose
 from augment_ops.pipeline.policy_stages import ResolvedPolicy
-from augment_ops.pipeline.run import begin, open_store
+from augment_ops.pipeline.provenance import begin_run
+from augment_ops.pipeline.run import find, open_store
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 
 ROOT = Path(__file__).parents[2]
 POLICY = "digits-robust"  # which passes the shipped gate
 ASKED = {"dataset": "digits", "policy": POLICY}
+_KEY = "ada-of-this-file.pem"
 
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
-    return ensure(tmp_path_factory.mktemp("keys") / "ada.pem")
+    return ensure(tmp_path_factory.getbasetemp() / _KEY)
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +69,24 @@ def _demand(policies: Path, production: str) -> None:
 
 def _run(settings: Settings, run_id: str, upto: str, **asked: str) -> list[StageRef]:
     """The stages up to one, in order; the person who is asked says yes."""
-    begin(open_store(settings), run_id, parse_params({**ASKED, **asked}), "pat")
+    begin_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
     names = [stage.name for stage in STAGES]
-    said = {"by": "ada", "chosen": "Approve", "reason": "looks right", "at": "2026-05-01T12:00:00+00:00"}
     return [
-        execute(settings, run_id, name, given=said if name == "approve" else None, say=lambda line: None)
+        execute(
+            settings, run_id, name, given=_yes(settings, run_id) if name == "approve" else None, say=lambda line: None
+        )
         for name in names[: names.index(upto) + 1]
     ]
+
+
+def _yes(settings: Settings, run_id: str) -> dict[str, str]:
+    """The person's answer, signed with her own key."""
+    store = open_store(settings)
+    ctx = Context(settings, store, find(store, run_id))
+    decided = ctx.output("decide", Decided)
+    asked = about(ctx, decided.decision, decided.version)
+    answer = ModelAnswer(**asked, chosen="Approve", by="ada", reason="looks right", at="2026-05-01T12:00:00+00:00")
+    return answer.signed(load(settings.home.parent / _KEY)).fields()
 
 
 def _acts(settings: Settings, act: str) -> list[dict[str, str]]:

@@ -1,0 +1,95 @@
+"""A sample of what the models answered, asked again: per-sample outcomes that nobody's answers stand behind show up.
+
+The gate computes every number again from the outcomes, so outcomes and report that were rewritten together fit each
+other. They do not fit the models. Which cells and samples are asked again follows from a key that nobody knew when the
+outcomes were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import generator, sample_key
+from augment_ops.stress.corruptions import Image
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities
+from augment_ops.stress.report import Role
+from augment_ops.stress.suite import Get, SuiteManifest
+
+CELLS = 8
+ROWS = 512  # of all cells together: 2% of them rewritten are found with a chance of 0.99997
+BYTES = 64 << 20  # of images, so that large ones cost no more than a second
+# Probabilities are kept as float16 (to 0.0005), and another processor's differ in the fifth digit.
+TOLERANCE = 0.002
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Samples of one cell.
+
+    Attributes:
+        cell: position of the cell in the suite and in the outcomes.
+        rows: ascending positions of samples.
+    """
+
+    cell: int
+    rows: tuple[int, ...]
+
+
+def pick(manifest: SuiteManifest, key: str) -> tuple[Pick, ...]:
+    """Which samples to ask again: at most `CELLS` cells, `ROWS` samples and `BYTES` bytes in all."""
+    rng = generator(sample_key("asked again", key))
+    n, cells = len(manifest.sample_ids), len(manifest.cells)
+    chosen = np.sort(rng.permutation(cells)[:CELLS])
+    each = max(1, min(ROWS, BYTES // int(np.prod(manifest.shape))) // len(chosen))
+    return tuple(Pick(int(cell), tuple(np.sort(rng.permutation(n)[:each]).tolist())) for cell in chosen)
+
+
+def images(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Image:
+    """The picked images, one after the other: uint8 (rows, H, W, C); each stored object is verified."""
+    parts = []
+    for picked in picks:
+        rows, first = np.array(picked.rows), 0
+        for batch in manifest.batches(manifest.cells[picked.cell], get):
+            parts.append(batch[rows[(rows >= first) & (rows < first + len(batch))] - first])
+            first += len(batch)
+    return np.concatenate(parts)
+
+
+def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDArray[np.float32]) -> list[str]:
+    """The picked samples, `sample under corruption at severity`, on which the model now says something else.
+
+    Args:
+        logits: float32 (rows, K), in the order of `images`.
+    """
+    m, start, found = list(outcomes.models).index(role), 0, []
+    for picked in picks:
+        rows = np.array(picked.rows)
+        now = logits[start : start + len(rows)]
+        start += len(rows)
+        said = outcomes.predicted[m, picked.cell, rows]
+        p_true, p_said = (kept[m, picked.cell, rows] for kept in (outcomes.p_true, outcomes.p_predicted))
+        same = _same(now, said, outcomes.labels[rows], p_true, p_said)
+        corruption, severity = outcomes.addresses[picked.cell]
+        found += [f"{outcomes.sample_ids[row]} under {corruption} at severity {severity}" for row in rows[~same]]
+    return found
+
+
+def _same(
+    logits: NDArray[np.float32],
+    said: NDArray[np.int16],
+    labels: NDArray[np.int16],
+    p_true: NDArray[np.float16],
+    p_said: NDArray[np.float16],
+) -> NDArray[np.bool_]:
+    """Row by row; where two classes are level to the tolerance, either of them may have been said."""
+    shares, finite = probabilities(logits)
+    rows, named = np.arange(len(logits)), np.maximum(said, 0)
+    close = np.abs(shares[rows, named] - p_said) <= TOLERANCE
+    close &= np.abs(shares[rows, labels] - p_true) <= TOLERANCE
+    close &= shares.max(axis=1) - shares[rows, named] <= TOLERANCE
+    same: NDArray[np.bool_] = np.where(finite, close & (said != NOT_A_NUMBER), said == NOT_A_NUMBER)
+    return same
