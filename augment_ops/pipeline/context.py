@@ -62,7 +62,7 @@ class Context:
 
     def enter(self, record: StageRecord) -> None:
         """Enter what an execution made."""
-        enter_stage(self.ledger, self.run, record)
+        enter_stage(self.ledger, self.run, record, self.provenance.made(record.stage))
         vars(self).pop("provenance", None)  # it has one more entry now
 
     @contextmanager

@@ -6,11 +6,11 @@ ledger says whether what they point at is what was asked and made. One entry a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.content import digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
@@ -112,11 +112,18 @@ def begin_run(
     return run
 
 
-def enter_stage(ledger: Ledger, run: Run, record: StageRecord) -> None:
-    """Enter what an execution made; before its record is kept, which nothing would stand behind otherwise."""
+def enter_stage(ledger: Ledger, run: Run, record: StageRecord, made: Sequence[tuple[str, str]]) -> None:
+    """Enter what an execution made, unless the newest entry of the stage says so already.
+
+    Args:
+        made: what `Provenance.made` has of the stage.
+    """
+    if made and made[-1] == (record.key, record.output):
+        return  # a kill came between the entry and the record
     subjects = {"run": run.id, "stage": record.stage, "key": record.key, "output": record.output}
-    digest = sha256_hex(canonical_json(subjects))[:16]
-    key = entry_key(run.id, STAGE, record.stage, digest)
+    # Numbered, for a stage may come back to what it made before; the digest keeps two that run at once apart.
+    number, digest = str(len(made) + 1), digest_of(subjects)[:16]
+    key = entry_key(run.id, STAGE, record.stage, number, digest)
     ledger.append(STAGE, run.actor, subjects, f"{record.stage} of run {run.id}", key)
 
 

@@ -22,13 +22,15 @@ from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.audit import Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.decide_stages import Decided, _ask_the_artifact, _evidence
+from augment_ops.pipeline.decide_stages import Decided, _evidence
 from augment_ops.pipeline.evaluate_stages import StressTest
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.policy_stages import Augmentation
-from augment_ops.pipeline.run import find
+from augment_ops.pipeline.registered_model import check_registered
+from augment_ops.pipeline.run import StageRecord, begin, find
 from augment_ops.settings import Settings
+from augment_ops.stress.outcomes import from_bytes
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
@@ -103,7 +105,9 @@ def test_running_again_changes_nothing(robust: dict, plain: dict, settings: Sett
 
 
 @pytest.mark.parametrize(
-    "stage", ["ingest", "check_augmented", "stress_test", "decide", "approve", "promote", "report"]
+    "stage",
+    # The report first: it shows how long the others took, so that a second run of theirs makes it another page.
+    ["report", "ingest", "check_augmented", "stress_test", "decide", "approve", "promote"],
 )
 def test_a_stage_that_lost_its_record_leaves_no_second_trace(
     robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker, stage: str
@@ -269,7 +273,7 @@ def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plai
     store = Store(settings.store)
     ctx = Context(settings, store, find(store, "cli-robust"))
     said: list[str] = []
-    _ask_the_artifact(replace(ctx, say=said.append), robust["model_version"])
+    check_registered(replace(ctx, say=said.append), robust["model_version"], None)
     assert "asked in a fresh process: 128 stored images, the same answers" in said[0]
     other = from_json(TrainingResult, store.get(execute(settings, "cli-robust", "train_control").output))
 
@@ -282,7 +286,84 @@ def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plai
     swapped = replace(ctx)
     swapped.__dict__["tracker"] = Swapped()
     with pytest.raises(GovernanceError, match="further from those evaluated than rounding explains"):
-        _ask_the_artifact(swapped, robust["model_version"])
+        check_registered(swapped, robust["model_version"], None)
+
+
+def test_outcomes_that_were_rewritten_with_their_report_are_not_what_the_models_say(
+    robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both fit each other, and the gate computes the report from the outcomes: only the models know better."""
+    store = Store(settings.store)
+    ctx = Context(settings, store, find(store, "cli-robust"))
+    stress = ctx.output("stress_test", StressTest)
+    true = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)
+    for role in ("candidate", "control"):
+        m = list(true.models).index(role)
+        predicted, p_predicted = true.predicted.copy(), true.p_predicted.copy()
+        wrong = np.argwhere(predicted[m] != true.labels)
+        better = wrong[: len(wrong) // 2]  # as if it had missed half as many
+        predicted[m, better[:, 0], better[:, 1]] = true.labels[better[:, 1]]
+        p_predicted[m, better[:, 0], better[:, 1]] = 0.99
+        forged = store.put(replace(true, predicted=predicted, p_predicted=p_predicted).to_bytes())
+        told = replace(stress, report=replace(stress.report, outcomes=forged))
+        output = Context.output
+        monkeypatch.setattr(
+            Context,
+            "output",
+            lambda self, stage, cls, o=output, t=told: t if stage == "stress_test" else o(self, stage, cls),
+        )
+        with pytest.raises(GovernanceError, match=r"other answers than are stored on \d+ of \d+ samples"):
+            check_registered(ctx, robust["model_version"], None)
+        monkeypatch.undo()
+
+
+def test_records_that_somebody_edited_stop_the_run_and_are_entered(
+    robust: dict, plain: dict, settings: Settings
+) -> None:
+    """A record that points at another run's output, and a run for production that calls itself one for dev."""
+    runs = settings.home / "store" / "documents" / "runs"
+    decided = json.loads((runs / "cli-none" / "decide.json").read_text())
+    better = json.loads((runs / "cli-robust" / "decide.json").read_text())
+    attacks = {
+        "decide": (decided | {"output": better["output"]}, "promote", "record of decide: found output"),
+        "run": (
+            json.loads((runs / "cli-none" / "run.json").read_text()) | {"actor": "eve"},
+            "report",
+            "run.json: found",
+        ),
+    }
+    for document, (content, stage, message) in attacks.items():
+        path = runs / "cli-none" / f"{document}.json"
+        sound = path.read_bytes()
+        before = len(Ledger(settings.ledger).entries())
+        try:
+            path.write_text(json.dumps(content))
+            with pytest.raises(GovernanceError, match=message):
+                execute(settings, "cli-none", stage)
+        finally:
+            path.write_bytes(sound)
+        entered = Ledger(settings.ledger).entries()[before:]
+        assert [(entry.act, entry.subjects["run"]) for entry in entered] == [("refuse", "cli-none")]
+    assert execute(settings, "cli-none", "promote").reused
+
+
+def test_a_run_that_was_never_entered_runs_no_stage(settings: Settings, robust: dict) -> None:
+    store = Store(settings.store)
+    begin(store, "made-up", find(store, "cli-robust").typed, "eve")
+    with pytest.raises(GovernanceError, match="a record that no entry of the ledger stands behind"):
+        execute(settings, "made-up", "ingest")
+
+
+def test_a_record_of_an_earlier_execution_is_not_gone_back_to(robust: dict, plain: dict, settings: Settings) -> None:
+    """The ledger's newest entry counts: whoever puts an older record back has the stage run again."""
+    path = settings.home / "store" / "documents" / "runs" / "cli-none" / "approve.json"
+    sound = path.read_bytes()
+    ctx = Context(settings, Store(settings.store), find(Store(settings.store), "cli-none"))
+    older = from_json(StageRecord, sound)
+    ctx.enter(replace(older, key="0" * 64))
+    assert not ctx.provenance.holds(older)
+    assert not execute(settings, "cli-none", "approve").reused
+    assert execute(settings, "cli-none", "approve").reused
 
 
 def test_one_altered_byte_of_the_stored_stress_images_is_an_error_of_the_next_decision(
