@@ -307,11 +307,11 @@ def test_outcomes_that_were_rewritten_with_their_report_are_not_what_the_models_
         forged = store.put(replace(true, predicted=predicted, p_predicted=p_predicted).to_bytes())
         told = replace(stress, report=replace(stress.report, outcomes=forged))
         output = Context.output
-        monkeypatch.setattr(
-            Context,
-            "output",
-            lambda self, stage, cls, o=output, t=told: t if stage == "stress_test" else o(self, stage, cls),
-        )
+
+        def forging(self: Context, stage: str, cls: type, told: StressTest = told, output: Any = output) -> Any:
+            return told if stage == "stress_test" else output(self, stage, cls)
+
+        monkeypatch.setattr(Context, "output", forging)
         with pytest.raises(GovernanceError, match=r"other answers than are stored on \d+ of \d+ samples"):
             check_registered(ctx, robust["model_version"], None)
         monkeypatch.undo()
@@ -324,13 +324,10 @@ def test_records_that_somebody_edited_stop_the_run_and_are_entered(
     runs = settings.home / "store" / "documents" / "runs"
     decided = json.loads((runs / "cli-none" / "decide.json").read_text())
     better = json.loads((runs / "cli-robust" / "decide.json").read_text())
+    began = json.loads((runs / "cli-none" / "run.json").read_text())
     attacks = {
         "decide": (decided | {"output": better["output"]}, "promote", "record of decide: found output"),
-        "run": (
-            json.loads((runs / "cli-none" / "run.json").read_text()) | {"actor": "eve"},
-            "report",
-            "run.json: found",
-        ),
+        "run": (began | {"actor": "eve"}, "report", "run.json: found"),
     }
     for document, (content, stage, message) in attacks.items():
         path = runs / "cli-none" / f"{document}.json"

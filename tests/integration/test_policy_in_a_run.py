@@ -14,7 +14,7 @@ from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputEr
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer
-from augment_ops.pipeline.answers import about
+from augment_ops.pipeline.answers import about, witnessed
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import Decided
 from augment_ops.pipeline.execute import StageRef, execute
@@ -77,6 +77,24 @@ def _run(settings: Settings, run_id: str, upto: str, **asked: str) -> list[Stage
         )
         for name in names[: names.index(upto) + 1]
     ]
+
+
+def _nobody_answers_for_ada(settings: Settings, run_id: str) -> None:
+    """Answers that are not hers: unsigned, signed by this machine's own Airflow, of another run, by who began it."""
+    signed, store = _yes(settings, run_id), open_store(settings)
+    ctx = Context(settings, store, find(store, run_id))
+    decided = ctx.output("decide", Decided)
+    made_up = witnessed(
+        ctx, decided.decision, decided.version, chosen="Approve", by="ada", reason="", at="2026-05-01T12:00:00+00:00"
+    )
+    unsigned = {name: signed[name] for name in ("by", "chosen", "reason", "at")}
+    was = len(_acts(settings, "refuse"))
+    for answer in (unsigned, made_up, signed | {"run": "another"}, signed | {"by": "bob"}, signed | {"by": "pat"}):
+        with pytest.raises(GovernanceError, match="answer of"):
+            execute(settings, run_id, "approve", given=answer, say=lambda line: None)
+    refused = [entry for entry in Ledger(settings.ledger).entries() if entry.act == "refuse"][was:]
+    assert [entry.actor for entry in refused] == ["pat"] * 5  # who began the run, and not in whose name it was tried
+    assert _acts(settings, "approve") == [a for a in _acts(settings, "approve") if "policy_version" in a]
 
 
 def _yes(settings: Settings, run_id: str) -> dict[str, str]:
@@ -152,9 +170,10 @@ def test_a_policy_revoked_after_training_promotes_nothing(
     settings: Settings, refused: dict[str, GovernanceError], key: Key
 ) -> None:
     _approve(settings, key)
-    *_, resolved, _, _, _, _, _, _, _, approved = _run(
-        settings, "for-production", "approve", environment="production", approval="ml-lead"
-    )
+    asked = {"environment": "production", "approval": "ml-lead"}
+    *_, resolved, _, _, _, _, _, _, _ = _run(settings, "for-production", "decide", **asked)
+    _nobody_answers_for_ada(settings, "for-production")
+    approved = _run(settings, "for-production", "approve", **asked)[-1]
     policy = from_json(ResolvedPolicy, open_store(settings).get(resolved.output))
     assert (resolved.stage, policy.state, policy.approved_by) == ("resolve_policy", "approved", ("ada",))
     assert approved.stage == "approve"
