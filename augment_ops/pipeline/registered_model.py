@@ -44,13 +44,12 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     def ask(role: Role, program: Callable[[], Path], called: str) -> None:
         where = f"{called}, asked in a fresh process"
         try:
-            path = program()
-            if role == "candidate":
-                _check_probe(where, asked, ask_in_fresh_process(path, probed))
-            said = ask_in_fresh_process(path, picked)
+            said = ask_in_fresh_process(program(), np.concatenate([probed, picked]) if role == "candidate" else picked)
         except StoreError as error:
             raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", _FIX) from error
-        other = recheck.differing(outcomes, role, picks, said)
+        if role == "candidate":
+            _check_probe(where, asked, said[: len(probed)])
+        other = recheck.differing(outcomes, role, picks, said[-len(picked) :])
         if other:
             found = f"other answers than are stored on {len(other)} of {len(picked)} samples, such as {other[0]}"
             raise GovernanceError(where, found, "the outcomes that the gate has judged", _FIX)
