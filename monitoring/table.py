@@ -21,9 +21,10 @@ from monitoring.detectors.histogram import (
     UNSEEN,
     Binning,
     Counts,
+    Cuts,
     Histogram,
     count,
-    edges,
+    cuts,
     is_numeric,
     labels_of,
     most_frequent,
@@ -63,7 +64,7 @@ def _histogram(
 ) -> Histogram:
     part = np.concatenate([values[::stride] for values in _batches(reference, name)])
     if is_numeric(part):
-        found = edges(part, binning)
+        found = cuts(part, binning)
         before, after = (_counted(side, name, found) for side in (reference, window))
         return Histogram(labels_of(found), before, after)
     known = most_frequent([value for value in part.tolist() if value is not None])
@@ -72,7 +73,7 @@ def _histogram(
     return Histogram(labels, before, after)
 
 
-def _counted(paths: Sequence[Path], name: str, found: NDArray[np.float64]) -> Counts:
+def _counted(paths: Sequence[Path], name: str, found: Cuts) -> Counts:
     total = np.zeros(len(labels_of(found)), np.int64)
     for values in _batches(paths, name):
         # Text where the reference has numbers is nothing that can be placed.

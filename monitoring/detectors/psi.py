@@ -43,13 +43,14 @@ def psi_of(found: Histogram) -> Measurement:
     n, m = found.sizes
     if not n or not m:
         return nothing(n, m)
-    # Half a sample of the smaller side, as a share, goes into every bin of both sides: no logarithm of zero, and a bin
-    # that is empty on both sides adds nothing whatever the sizes.
-    pseudo, bins = 0.5 / min(n, m), len(found.labels)
-    r = (found.reference / n + pseudo) / (1 + pseudo * bins)
-    w = (found.window / m + pseudo) / (1 + pseudo * bins)
+    # Half a sample of the smaller side, as a share, goes into every bin of both sides: no logarithm of zero. Bins that
+    # are empty on both sides have no part in it: into how many the reference is cut where nothing lies changes nothing.
+    seen = found.reference + found.window > 0
+    pseudo, bins = 0.5 / min(n, m), int(np.count_nonzero(seen))
+    r = (found.reference[seen] / n + pseudo) / (1 + pseudo * bins)
+    w = (found.window[seen] / m + pseudo) / (1 + pseudo * bins)
     raw = float(np.sum((w - r) * np.log(w / r)))
-    freedom = int(np.count_nonzero(found.reference + found.window)) - 1
+    freedom = bins - 1
     corrected = max(0.0, raw - freedom * (1 / n + 1 / m))
     return Measurement(raw, corrected, chi_square_tail(freedom, raw * n * m / (n + m)), n, m, found.shares())
 
