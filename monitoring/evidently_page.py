@@ -23,7 +23,7 @@ def render_page(reference: dict[str, NDArray[Any]], window: dict[str, NDArray[An
         window: likewise; only columns that both sides have are shown.
 
     Raises:
-        DataError: no column can be shown.
+        DataError: no column can be shown, or Evidently fails on what is shown.
     """
     import warnings
 
@@ -49,8 +49,18 @@ def render_page(reference: dict[str, NDArray[Any]], window: dict[str, NDArray[An
             Dataset.from_pandas(pd.DataFrame({name: _column(side[name]) for name in usable}), definition)
             for side in (window, reference)
         ]
-        snapshot = Report([DataDriftPreset(method="psi")]).run(*frames)
-        return str(snapshot.get_html_str(as_iframe=False))
+        try:
+            snapshot = Report([DataDriftPreset(method="psi")]).run(*frames)
+            return str(snapshot.get_html_str(as_iframe=False))
+        except (
+            Exception
+        ) as error:  # it raises what NumPy and pandas raise inside it: values that differ in the last bit
+            raise DataError(
+                "Evidently page",
+                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                "columns that Evidently can cut into bins",
+                "look at the drift report itself, which does not rest on this page",
+            ) from error
 
 
 def _is_numeric(values: NDArray[Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -43,15 +44,16 @@ def window_page(report: DriftReport, window: LogWindow, reference: Sample, sampl
     return _template().render(context).encode()
 
 
-def second_opinion(reference: Sample, sample: Sample) -> bytes | None:
-    """Evidently's page of the same columns; None where it could show none of them."""
+def second_opinion(reference: Sample, sample: Sample, say: Callable[[str], None]) -> bytes | None:
+    """Evidently's page of the same columns; None where it could show none of them, which is said."""
     from augment_ops.errors import DataError
     from monitoring.evidently_page import render_page
 
     sides = [_table(side) for side in (reference, sample)]
     try:
         return render_page(*sides).encode()
-    except DataError:
+    except DataError as error:
+        say(f"no second opinion: {error.faults[0].found}")
         return None
 
 

@@ -169,11 +169,11 @@ def check_drift(ctx: Context) -> DriftReport:
     ctx.tracker.log_metrics(ctx.parent, effects)
     ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
     if window is not None and window.images is not None:
-        from monitoring.evidently_page import render_page
-        from monitoring.image_features import image_features
+        from monitoring.page import second_opinion
 
-        page = render_page(image_features(train.images), image_features(window.images))
-        ctx.tracker.log_bytes(ctx.parent, page.encode(), "drift/evidently.html")
+        page = second_opinion(reference, window, ctx.say)
+        if page is not None:
+            ctx.tracker.log_bytes(ctx.parent, page, "drift/evidently.html")
     return report
 
 

@@ -239,7 +239,7 @@ class _Work:
         page = window_page(report, window, reference, sample)
         self.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
         opinion = self.rules.evidently == "every" or (self.rules.evidently == "not-ok" and report.status != "ok")
-        other = second_opinion(reference, sample) if opinion else None
+        other = second_opinion(reference, sample, self.say) if opinion else None
         if other is not None:
             self.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
         return Judged(

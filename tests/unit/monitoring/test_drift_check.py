@@ -10,6 +10,7 @@ from augment_ops.errors import DataError, PolicyError
 from monitoring.drift_check import DriftReport, check_drift
 from monitoring.evidently_page import render_page
 from monitoring.image_features import image_features
+from monitoring.page import second_opinion
 from monitoring.rules import DriftRules
 from monitoring.sample import Sample
 
@@ -158,3 +159,14 @@ def test_evidently_gives_a_page_where_its_own_checks_would_end(tmp_path):
     assert 'src="http' not in page
     with pytest.raises(DataError, match="columns mean"):
         render_page({"mean": np.full(5, np.nan)}, {"mean": np.ones(5)})
+
+
+def test_what_evidently_raises_on_odd_columns_is_said_and_ends_nothing():
+    """Values that differ in the last bit, or that are huge: NumPy raises inside Evidently."""
+    generator = np.random.default_rng(0)
+    huge = generator.normal(size=300) * 4e307
+    for before, after in ((np.full(300, 0.3), np.full(300, 0.1 + 0.2)), (huge, huge)):
+        sides = [Sample(d, 300, columns={"odd": odd}) for d, odd in (("a" * 64, before), ("b" * 64, after))]
+        said: list[str] = []
+        assert second_opinion(*sides, said.append) is None
+        assert [line.partition(":")[0] for line in said] == ["no second opinion"]
