@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitoring.comparable import comparable, names_its_sample
 from monitoring.detectors.base import Detector, Measurement, Values
 from monitoring.detectors.chi_squared import ChiSquared
 from monitoring.detectors.classifier import ClassifierTest
@@ -54,7 +55,7 @@ def measure(reference: Sample, window: Sample, rules: DriftRules) -> tuple[tuple
     asked = rules.detect
     found = [
         *_images(reference, window, rules, detectors, missing),
-        *_columns(reference, window, rules, detectors),
+        *_columns(reference, window, rules, detectors, missing),
         *_embeddings(reference, window, rules, detectors, missing),
         *_classes("predictions", reference.predictions, window.predictions, asked.predictions, detectors, missing),
         *_classes("labels", reference.labels, window.labels, asked.labels, detectors, missing),
@@ -116,7 +117,7 @@ def _images(
 
 
 def _columns(
-    reference: Sample, window: Sample, rules: DriftRules, detectors: Mapping[str, Detector]
+    reference: Sample, window: Sample, rules: DriftRules, detectors: Mapping[str, Detector], missing: _Missing
 ) -> Iterator[Measured]:
     if not rules.detect.numbers and not rules.detect.categories:
         return
@@ -124,7 +125,10 @@ def _columns(
         if name not in window.columns:
             yield Measured("columns", name, SCHEMA, _sizes(reference, window), MISSING_COLUMN)
             continue
-        after = window.columns[name]
+        before, after = comparable(before, window.columns[name])  # noqa: PLW2901 - the same column, otherwise written
+        if names_its_sample(before):
+            missing.reasons.append(f"{name}: nearly every value occurs once, as in an id; a mix of them says nothing")
+            continue
         # A number that became text is compared as categories, which it shares none of.
         numeric = is_numeric(before) and is_numeric(after)
         names = rules.detect.numbers if numeric else rules.detect.categories or ("psi",)
