@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import EVIDENCE, Approval, Decided, Promotion
 from augment_ops.pipeline.evaluate_stages import StressTest
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
-from augment_ops.pipeline.run import record_of
+from augment_ops.pipeline.run import folder_name, record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
@@ -61,7 +60,7 @@ def report(ctx: Context) -> Report:
     tracker, run = ctx.tracker, ctx.parent
     tracker.log_bytes(run, page, "report/report.html")
     tracker.log_bytes(run, to_json(inputs), "report/report.json")
-    folder = ctx.settings.home / "reports" / re.sub(r"[^A-Za-z0-9._-]", "_", ctx.run.id)
+    folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
     path = _write(folder / "report.html", page)
     _write(folder / "report.json", to_json(inputs))
     decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)

@@ -163,9 +163,15 @@ def git_commit() -> str:
 
 
 def _name(run_id: str, document: str) -> str:
-    # Airflow's ids hold colons and plus signs, which object stores and file systems dislike. Where one is replaced, a
-    # hash keeps `a:b` and `a_b` two runs.
+    return f"runs/{folder_name(run_id)}/{document}.json"
+
+
+def folder_name(run_id: str) -> str:
+    """The run's id as part of a path: what a file system takes, and no other run's."""
+    # Airflow's ids hold colons and plus signs, which object stores and file systems dislike, and up to 250 characters,
+    # where file systems end at 255 bytes. A hash keeps `a:b` and `a_b`, and two that begin alike, two runs.
+    longest = 246
     name = re.sub(r"[^A-Za-z0-9._-]", "_", run_id)
-    if name != run_id:
-        name = f"{name}-{sha256_hex(run_id.encode())[:8]}"
-    return f"runs/{name}/{document}.json"
+    if name != run_id or len(name) > longest:
+        name = f"{name[:longest]}-{sha256_hex(run_id.encode())[:8]}"
+    return name

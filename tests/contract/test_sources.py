@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import struct
 import tarfile
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -219,6 +221,19 @@ def test_a_file_without_a_name_of_its_own_is_named_after_its_folder(tmp_path: Pa
         (tmp_path / path).touch() if "." in path else (tmp_path / path).mkdir()
         assert locate(str(tmp_path / path)).name == name
     assert Place("index.csv", None, "/index.csv", is_folder=False).name == "index"
+
+
+def test_data_sets_in_other_scripts_have_names_of_their_own() -> None:
+    """Two of one name would be one data set to models, champions and the ledger."""
+    names = ["街道标志", "手写数字", "Знаки", "знаки 2", "___", "data", "Straße", "Strasse", "Stra e"]
+    found = {name: Place(name, None, f"/{name}", is_folder=True).name for name in names}
+    assert len(set(found.values())) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in found.values())
+    assert (found["data"], found["Strasse"]) == ("data", "strasse")  # as ever
+    composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    assert (
+        Place("", None, f"/{composed}", is_folder=True).name == Place("", None, f"/{decomposed}", is_folder=True).name
+    )
 
 
 def test_an_index_orders_dates_and_keeps_subjects(tmp_path: Path, store: Store) -> None:

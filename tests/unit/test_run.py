@@ -10,7 +10,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, InputError
 from augment_ops.pipeline import run as runs
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.run import StageRecord, begin, find, keep_record, record_of
+from augment_ops.pipeline.run import StageRecord, begin, entry_key, find, keep_record, record_of
 
 AIRFLOW_ID = "manual__2025-11-22T02:54:32.123456+00:00"
 
@@ -65,6 +65,16 @@ def test_ids_that_need_other_characters_stay_apart(store: Store):
     assert all(
         path.is_relative_to(Path(store.uri) / "documents" / "runs") for path in Path(store.uri).rglob("run.json")
     )
+
+
+def test_ids_as_long_as_airflow_takes_them(store: Store):
+    ids = [f"manual__2026-01-01T00:00:00+00:00_{'x' * 215}{end}" for end in "ab"] + ["y" * 247, "y" * 248]
+    for number, run_id in enumerate(ids):
+        begin(store, run_id, RunParams(seed=number), "ada")
+    assert [find(store, run_id).params["seed"] for run_id in ids] == list(range(len(ids)))
+    keys = [entry_key(run_id, "refuse", "f" * 64) for run_id in ids]
+    assert len(set(keys)) == len(ids)
+    assert all(len(key) <= 255 and key.startswith(entry_key(i, "")) for key, i in zip(keys, ids, strict=True))
 
 
 @pytest.mark.parametrize("run_id", ["", ".", ".."])

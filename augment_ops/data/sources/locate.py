@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+from augment_ops.content import sha256_hex
 from augment_ops.errors import DataError, nearest
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|npz|csv|parquet))+$", re.IGNORECASE)
@@ -102,8 +104,13 @@ def locate(uri: str) -> Place:
 
 
 def kebab(text: str) -> str:
-    """Lower case letters and digits joined by single hyphens; `data` where none are left."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "data"
+    """Lower case letters and digits joined by single hyphens; with part of a hash where others were lost."""
+    text = unicodedata.normalize("NFC", text)  # some file systems take letters apart from their accents
+    kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    lost = not kept or any(character.isalnum() and not character.isascii() for character in text)
+    # Letters of other scripts tell data sets apart as well as ours do: models and champions hang on the name.
+    told = sha256_hex(text.encode("utf-8", "surrogateescape"))[:8] if lost else ""
+    return "-".join(part for part in (kept or "data", told) if part)
 
 
 def _missing(place: Place) -> DataError:
