@@ -25,6 +25,9 @@ class Settings:
         airflow_port: port of Airflow's UI and REST interface on 127.0.0.1.
         mlflow_port: port of the MLflow server on 127.0.0.1.
         actor: who is acting, for the ledger and MLflow (the Airflow task passes its user instead).
+        keys: folder of the private keys of this installation; outside the store's and the ledger's reach.
+        witnesses: where heads of the ledger are noted beside `home`: absolute paths, file:/// or other fsspec URIs.
+        installations: public keys of installations whose entries count; empty: those that the ledger itself knows.
     """
 
     home: Path
@@ -35,14 +38,17 @@ class Settings:
     airflow_port: int
     mlflow_port: int
     actor: str
+    keys: Path
+    witnesses: tuple[str, ...]
+    installations: tuple[str, ...]
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read AUGMENT_OPS_{HOME,STORE,LEDGER,POLICIES,AIRFLOW_PORT,MLFLOW_PORT,ACTOR} and MLFLOW_TRACKING_URI.
+        """Read MLFLOW_TRACKING_URI and AUGMENT_OPS_… as this class's fields are called.
 
         Raises:
-            InputError: a port that is not a number between 1 and 65535, or a policies folder that is not there; all
-                such faults at once.
+            InputError: a port that is not a number between 1 and 65535, a policies folder that is not there, or a
+                witness at a relative path; all such faults at once.
         """
         env = os.environ if environ is None else environ
         home = Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
@@ -59,6 +65,7 @@ class Settings:
             )
         airflow_port = _port(env, "AUGMENT_OPS_AIRFLOW_PORT", 8080, faults)
         mlflow_port = _port(env, "AUGMENT_OPS_MLFLOW_PORT", 5000, faults)
+        witnesses = _witnesses(env.get("AUGMENT_OPS_WITNESSES") or "", faults)
         if faults:
             raise InputError.of("environment variables", faults)
         return cls(
@@ -70,6 +77,9 @@ class Settings:
             airflow_port=airflow_port,
             mlflow_port=mlflow_port,
             actor=env.get("AUGMENT_OPS_ACTOR") or env.get("USER") or "unknown",
+            keys=Path(env.get("AUGMENT_OPS_KEYS") or home / "keys").absolute(),
+            witnesses=witnesses,
+            installations=tuple((env.get("AUGMENT_OPS_INSTALLATIONS") or "").split()),
         )
 
 
@@ -81,6 +91,16 @@ def _default_policies() -> Path:
 def _store(uri: str) -> str:
     # Airflow's tasks run in another folder than the command line.
     return uri if "://" in uri else str(Path(uri).absolute())
+
+
+def _witnesses(text: str, faults: list[Fault]) -> tuple[str, ...]:
+    found = tuple(text.split())
+    for uri in found:
+        # A relative one would be another place for each folder that something is started in.
+        if "://" not in uri and not Path(uri).is_absolute():
+            expected = "absolute paths or URIs such as s3://bucket/prefix, separated by blanks"
+            faults.append(Fault("AUGMENT_OPS_WITNESSES", f"{uri!r:.80}", expected, "write the whole path"))
+    return found
 
 
 def _port(env: Mapping[str, str], name: str, default: int, faults: list[Fault]) -> int:

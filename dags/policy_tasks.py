@@ -93,7 +93,7 @@ def _record(context: Context, by: str, chosen: str, reason: str) -> None:
     if chosen != APPROVE:
         reject(office, asked["policy"], asked["environment"], reason)
         return
-    key = ensure(witness_path(office.settings.home))
+    key = ensure(witness_path(office.settings.keys))
     approve(
         office, asked["policy"], asked["environment"], reason=reason, days=asked["days"], key=key, witness=AIRFLOW,
         not_by=(triggered_by,) if triggered_by else (),

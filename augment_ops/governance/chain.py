@@ -94,4 +94,6 @@ def entry_of(row: RowMapping) -> Entry:
     Raises:
         ValueError: its subjects are not what was written.
     """
-    return Entry(**{**row, "subjects": json.loads(row["subjects"])})
+    return Entry(
+        **{**{column.name: row[column.name] for column in TABLE.columns}, "subjects": json.loads(row["subjects"])}
+    )

@@ -92,9 +92,22 @@ def default_path(person: str) -> Path:
     return Path(base) / "augment-ops" / f"{person}.pem"
 
 
-def witness_path(home: Path) -> Path:
-    """Where a stack below `home` keeps the key with which it witnesses answers given in its UI."""
-    return home / "keys" / "airflow.pem"
+def witness_path(keys: Path) -> Path:
+    """Where an installation keeps the key with which it witnesses answers given in its UI.
+
+    Args:
+        keys: `Settings.keys`.
+    """
+    return keys / "airflow.pem"
+
+
+def installation_path(keys: Path) -> Path:
+    """Where an installation keeps the key with which it signs entries of the ledger.
+
+    Args:
+        keys: `Settings.keys`.
+    """
+    return keys / "installation.pem"
 
 
 def generate(path: Path, *, outside: Path) -> Key:

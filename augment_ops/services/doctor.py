@@ -203,7 +203,7 @@ def _policies(settings: Settings) -> list[Finding]:
 
 def _witness(settings: Settings) -> Finding:
     """Whether approvals of policies that people give in this Airflow count."""
-    path = witness_path(settings.home)
+    path = witness_path(settings.keys)
     if not path.exists():
         return Finding("witness", "ok", "no key yet: augment-ops up makes it")
     public = load(path).public

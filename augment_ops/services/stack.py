@@ -84,7 +84,7 @@ def up(settings: Settings, *, dags: Path | None = None) -> list[str]:
         processes.end(layout, [component.name for component in missing])
         require_free([component.port for component in missing if component.port is not None])
         ensure_passwords(layout.passwords, everybody)
-        ensure(witness_path(settings.home))
+        ensure(witness_path(settings.keys))
         layout.mlflow.mkdir(parents=True, exist_ok=True)
         environment = stack_environment(settings, folder, everybody)
         _start(layout, missing, environment, folder)

@@ -209,7 +209,7 @@ def _policies(folder: Path, home: Path) -> Path:
     shutil.copytree(ROOT / "policies", folder)
     path = folder / "approvers.yaml"
     text = path.read_text()
-    witness = ensure(witness_path(home)).public
+    witness = ensure(witness_path(home / "keys")).public
     text = text.replace("airflow: []", f'airflow: ["{witness}"]')
     path.write_text(text.replace("roles:", "roles:\n  reviewer:\n    - {id: rita, name: Rita}", 1))
     gate = (folder / "gates" / "default.yaml").read_text().replace("name: default", "name: patient")

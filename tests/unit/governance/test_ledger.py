@@ -127,7 +127,7 @@ def test_damaged_file_is_a_governance_error(path: Path) -> None:
 def test_locked_file_is_a_governance_error_that_changes_nothing(
     ledger: Ledger, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, path: Path
 ) -> None:
-    monkeypatch.setattr("augment_ops.governance.ledger._LOCK_WAIT_S", 0)
+    monkeypatch.setattr("augment_ops.governance.database._LOCK_WAIT_S", 0)
     database.execute("BEGIN EXCLUSIVE")
     with pytest.raises(GovernanceError, match="locked"):
         Ledger(f"sqlite:///{path}").append("promote", "eve", {}, "", "c")

@@ -1,0 +1,221 @@
+"""Where the newest entry of a ledger is noted at once, out of reach of whoever can write the ledger.
+
+A head names an entry, and by its hash everything before it. A ledger that lacks one was cut off or rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from augment_ops.errors import GovernanceError, InputError
+
+FILE = "heads.jsonl"
+_TAIL = 4096  # bytes; a line has 250
+_CUT_OFF = b" cut off\n"  # put behind what a machine that died has left of a line
+_PER_FOLDER = 1000  # objects; as many as S3 lists at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """An entry as a witness knows it.
+
+    Attributes:
+        signer: public key of its signature; empty where it has none.
+        at: when it was noted, UTC, ISO 8601.
+    """
+
+    seq: int
+    hash: str
+    signer: str
+    at: str
+
+
+class Witness(Protocol):
+    """A place that keeps heads. Both methods raise GovernanceError where it does not answer or is damaged.
+
+    Attributes:
+        name: for people.
+        outside: whether it lies elsewhere than the installation's own state.
+    """
+
+    name: str
+    outside: bool
+
+    def note(self, head: Head) -> None:
+        """Keep a head beside those that are there."""
+
+    def heads(self) -> Iterator[Head]:
+        """All of them, oldest first."""
+
+    def newest(self) -> Head | None:
+        """The one that was noted last, as far as that is known in a millisecond; None where there is none."""
+
+    def time(self) -> datetime | None:
+        """What the clock of its storage says; None where that cannot be asked."""
+
+
+class FileWitness:
+    """A file that is only ever appended to, one head a line: on other storage, in other hands."""
+
+    def __init__(self, folder: Path, *, outside: bool = True) -> None:
+        self._path = folder / FILE
+        self.name, self.outside = f"witness {self._path}", outside
+
+    def note(self, head: Head) -> None:
+        """Append a line; one call of write, so that lines of several processes do not mix."""
+        line = json.dumps(asdict(head), separators=(",", ":")).encode() + b"\n"
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                size = os.fstat(descriptor).st_size
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                os.write(descriptor, (_CUT_OFF if torn else b"") + line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _silent(self.name, error) from error
+
+    def heads(self) -> Iterator[Head]:
+        """All lines but those that were cut off."""
+        try:
+            with self._path.open("rb") as file:
+                yield from (_head(self.name, line) for line in file if _whole(line))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _silent(self.name, error) from error
+
+    def newest(self) -> Head | None:
+        """The last whole line of the file's end."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+                lines = [line for line in file.read().splitlines(keepends=True)[-3:] if _whole(line)]
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _silent(self.name, error) from error
+        return _head(self.name, lines[-1]) if lines else None
+
+    def time(self) -> datetime | None:
+        """By the time that its storage gives the file when it is touched; of a network drive, that of its server."""
+        try:
+            os.utime(self._path)
+            return datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
+        except OSError:
+            return None
+
+
+class ObjectWitness:
+    """One object a head behind fsspec, such as `s3://bucket/prefix`: a bucket's object lock keeps each of them.
+
+    The object's name says all but when and by whom it was noted: `heads/<seq / 1000>/<seq>-<hash>.json`.
+    """
+
+    outside = True
+
+    def __init__(self, uri: str) -> None:
+        import fsspec
+
+        self.name = f"witness {uri}"
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(uri.rstrip("/"), use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise InputError(
+                "AUGMENT_OPS_WITNESSES",
+                f"{uri}: {str(error)[:120]}",
+                "file:///… or a URI that fsspec can open here",
+                "correct it, or install the client library that the scheme asks for (s3fs for s3://)",
+            ) from error
+
+    def note(self, head: Head) -> None:
+        """Write an object."""
+        folder = f"{self._root}/heads/{head.seq // _PER_FOLDER:09d}"
+        data = json.dumps(asdict(head), separators=(",", ":")).encode()
+        try:
+            try:
+                self._files.pipe_file(f"{folder}/{head.seq:012d}-{head.hash}.json", data)
+            except FileNotFoundError:  # folders there are folders
+                self._files.makedirs(folder, exist_ok=True)
+                self._files.pipe_file(f"{folder}/{head.seq:012d}-{head.hash}.json", data)
+        except Exception as error:
+            raise _silent(self.name, error) from error
+
+    def heads(self) -> Iterator[Head]:
+        """All but the newest by name alone: who noted them, and when, is not read."""
+        try:
+            names = [name for folder in self._names(f"{self._root}/heads") for name in self._names(folder)]
+            for name in names[:-1]:
+                yield _named(self.name, name)
+            if names:
+                yield _head(self.name, self._files.cat_file(names[-1]))
+        except GovernanceError:
+            raise
+        except Exception as error:
+            raise _silent(self.name, error) from error
+
+    def newest(self) -> Head | None:
+        """None: an object store takes longer to list than an entry may take to make."""
+        return None
+
+    def time(self) -> datetime | None:
+        """None: an object store says when something was written, and not what time it is."""
+        return None
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            return sorted(str(name) for name in self._files.ls(folder, detail=False))
+        except FileNotFoundError:
+            return []
+
+
+def open_witness(uri: str) -> Witness:
+    """The witness at `file:///folder`, an absolute path, or another fsspec URI.
+
+    Raises:
+        InputError: no such scheme.
+    """
+    if uri.startswith("file://") or "://" not in uri:
+        return FileWitness(Path(uri.removeprefix("file://")))
+    return ObjectWitness(uri)
+
+
+def _whole(line: bytes) -> bool:
+    return line.endswith(b"\n") and not line.endswith(_CUT_OFF)
+
+
+def _head(where: str, data: bytes) -> Head:
+    try:
+        found: Any = json.loads(data)
+        head = Head(**found)
+        if isinstance(head.seq, int) and all(isinstance(text, str) for text in (head.hash, head.signer, head.at)):
+            datetime.fromisoformat(head.at)
+            return head
+    except (ValueError, TypeError):
+        pass
+    raise _damaged(where, repr(data[:80]))
+
+
+def _named(where: str, name: str) -> Head:
+    seq, _, hashed = name.rpartition("/")[2].removesuffix(".json").partition("-")
+    if not (seq.isdecimal() and hashed):
+        raise _damaged(where, name[-80:])
+    return Head(seq=int(seq), hash=hashed, signer="", at="")
+
+
+def _damaged(where: str, found: str) -> GovernanceError:
+    fix = "restore it from a backup; find out who wrote to it: nothing but augment-ops does"
+    return GovernanceError(where, f"{found[:120]}, which is no head of a ledger", "heads as they were noted", fix)
+
+
+def _silent(where: str, error: Exception) -> GovernanceError:
+    found = " ".join(str(error).split())[:200] or type(error).__name__
+    fix = "bring it back (network, rights, space): what is missing there is noted with the next entry or audit verify"
+    return GovernanceError(where, found, "a witness that answers", fix)
