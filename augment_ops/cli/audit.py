@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from augment_ops.errors import EXIT_CHECK_SAID_NO, TrackingError
+from augment_ops.cli import installations
+from augment_ops.errors import EXIT_CHECK_SAID_NO
+from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
 
 _PROOF = ("approver", "given", "key", "signature", "witness")  # for machines: --json has it
@@ -23,6 +25,7 @@ def register(app: typer.Typer) -> None:
     audit.command("verify")(verify)
     audit.command("log")(log)
     audit.command("champions")(show_champions)
+    installations.register(audit)
     app.add_typer(audit, name="audit")
     app.command("rollback")(rollback)
 
@@ -31,36 +34,41 @@ def verify(
     anchor: Annotated[
         list[str] | None, typer.Option(help="head of the ledger noted somewhere; may be repeated")
     ] = None,
+    every_signature: Annotated[bool, typer.Option(help="check all, not only the last of each key")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute the chain of the ledger, and hold it against the heads that reports and MLflow runs have noted.
+    """Recompute the chain of the ledger, and hold it against the heads that witnesses, reports and MLflow have noted.
 
-    Exit code: 0 whole, 1 altered.
+    Exit code: 0 whole, 1 altered, or one of those who noted heads does not answer.
 
     Example: augment-ops audit verify
     """
     from augment_ops.governance.ledger import open_ledger
+    from augment_ops.pipeline.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
     from monitoring.metrics import ledger_samples
     from monitoring.publish import publish
 
     settings = Settings.from_environment()
-    anchors, silent = _noted(settings)
-    anchors |= dict.fromkeys(anchor or [], "--anchor")
     ledger = open_ledger(settings)
-    faults = ledger.verify(anchors)
-    entries, head = ledger.size(), ledger.head()
-    for problem in publish(settings.home, ledger_samples(len(faults), entries)):
+    noted, silent = report_heads(settings.home)
+    heads, away = mlflow_heads(settings)
+    noted |= heads
+    found = ledger.audit(noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature)
+    faults = [*found.faults, *silent, *away, *([] if noted else unreported(ledger, at_present()))]
+    head = GENESIS if found.tip is None else found.tip.hash
+    for problem in publish(settings.home, ledger_samples(len(faults), found.size)):
         print(problem, file=sys.stderr)
     if as_json:
-        answer = {"faults": [vars(fault) for fault in faults], "entries": entries, "head": head}
-        print(json.dumps({**answer, "anchors": len(anchors), "not_asked": silent}))
+        answer = {"faults": [vars(fault) for fault in faults], "entries": found.size, "head": head}
+        answer |= {"signed": found.signed, "witnesses": [vars(s) for s in found.sightings], "warnings": found.warnings}
+        print(json.dumps({**answer, "anchors": found.heads, "not_asked": [fault.where for fault in silent + away]}))
     else:
         for fault in faults:
             print(fault)
-        for line in silent:
-            print(f"not asked: {line}")
+        for line in [*(f"warning: {line}" for line in found.warnings), *ages(found, at_present())]:
+            print(line)
         state = f"{len(faults)} faults" if faults else "whole"
-        print(f"{entries} entries, held against {len(anchors)} noted heads: {state}; head {head}")
+        print(f"{found.size} entries, held against {found.heads} noted heads: {state}; head {head}")
     if faults:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
@@ -135,23 +143,6 @@ def rollback(
     for problem in publish(settings.home, champion_moved(settings, dataset, done.champion)):
         print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)
-
-
-def _noted(settings: Settings) -> tuple[dict[str, str], list[str]]:
-    """Heads that were noted outside the ledger → where; and who could not be asked."""
-    from augment_ops.content import from_json
-    from augment_ops.tracking import connect
-
-    heads: dict[str, str] = {}
-    for path in sorted((settings.home / "reports").glob("*/report.json")):
-        lineage = from_json(dict, path.read_bytes()).get("lineage", {})
-        if "ledger head" in lineage:
-            heads[lineage["ledger head"]] = f"the report {path}"
-    try:
-        heads |= connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts").ledger_heads()
-    except TrackingError as error:
-        return heads, [f"MLflow: {error.faults[0].found}"]
-    return heads, []
 
 
 def _short(value: str) -> str:

@@ -129,7 +129,8 @@ class Ledger:
         """The entries whose key begins with `prefix`, oldest first; found by the index of keys where there is one."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         query = select(TABLE).order_by(TABLE.c.seq)
-        with self._answering(f"list the entries of {prefix}"), self._reading() as connection:
+        database = self._database
+        with database.answering(f"list the entries of {prefix}"), database.reading() as connection:
             # PostgreSQL orders text as a language does, unless it is told to go by characters.
             key = TABLE.c.key.collate("C") if connection.dialect.name == "postgresql" else TABLE.c.key
             return [entry_of(row) for row in connection.execute(query.where(key >= prefix, key < end)).mappings()]

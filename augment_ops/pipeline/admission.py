@@ -8,6 +8,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.admission import Candidate, refusals
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.witnessed import at_present, believed, outside_age
 from augment_ops.policy.library import is_published
 from augment_ops.policy.spec import Policy
 
@@ -18,7 +19,7 @@ class Admitted:
 
     Attributes:
         published: whether its version never changes again.
-        warnings: what another environment would refuse.
+        warnings: what another environment would refuse, and how old the ledger's youngest outside witness is.
     """
 
     published: bool
@@ -30,14 +31,14 @@ def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
     """Admit a policy, which honours its limits, to a run in an environment, as things stand now.
 
     Raises:
-        GovernanceError: the environment demands more, every reason with its next step; or its approvals would be read
-            from a ledger that was altered.
+        GovernanceError: the environment demands more, every reason with its next step; or what it asks for would be read
+            from a ledger that was altered, or that a witness cannot be asked about.
+        TrackingError: the ledger decides, and MLflow cannot be asked which heads of the ledger its runs have noted.
     """
-    demands, known = office.approvals.demands(environment), office.standing(policy, environment)
-    # Nobody signs a revocation: where an approval decides, an entry that was taken out must show.
-    altered = office.ledger.verify() if demands.state == "approved" else []
-    if altered:
-        raise GovernanceError.of("the ledger that approvals are read from", altered)
+    demands = office.approvals.demands(environment)
+    # Where the ledger decides, an entry that was taken out or cut off must show: it may have been a revocation.
+    found = None if demands.state == "draft" else believed(office.ledger, office.tracker)
+    known = office.standing(policy, environment, None if found is None else found.entries)
     discovery = _dead_link(office, policy)
     faults = refusals(Candidate(policy.name, policy.version, policy.digest, discovery), known, demands, environment)
     if faults:
@@ -45,6 +46,8 @@ def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
     warnings = [] if discovery is None else [f"discovered_by: {discovery}"]
     if known.state == "deprecated" and known.ended is not None:
         warnings.append(f"deprecated by {known.ended.actor}: {known.ended.reason}")
+    if found is not None:
+        warnings += [*found.warnings, f"the ledger's {outside_age(found, at_present())}"]
     return Admitted(is_published(office.settings.policies, policy), known, tuple(warnings))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from augment_ops.content import digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, PolicyError
 from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.governance.lifecycle import Standing, standing
 from augment_ops.pipeline.policy_evidence import why_broken
@@ -58,11 +59,22 @@ class Office:
         """MLflow."""
         return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
 
-    def standing(self, policy: Policy, environment: str) -> Standing:
-        """Where a version stands in an environment now; an approval whose evidence does not hold does not count."""
+    def standing(self, policy: Policy, environment: str, entries: Iterable[Entry] | None = None) -> Standing:
+        """Where a version stands in an environment now; an approval whose evidence does not hold does not count.
+
+        Args:
+            entries: those to believe; by default what the ledger holds, unverified.
+        """
         demands = self.approvals.demands(environment)
         now = datetime.now(UTC)
-        found = standing(self.ledger.read(), version_of(policy), environment, self.approvals, demands, now)
+        found = standing(
+            self.ledger.read() if entries is None else entries,
+            version_of(policy),
+            environment,
+            self.approvals,
+            demands,
+            now,
+        )
         broken = {
             signed.seq: f"its evidence does not hold ({'; '.join(why)}): restore it, or propose the version again"
             for signed in found.counted.values()

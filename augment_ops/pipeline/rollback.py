@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.audit import Reign, champions
 from augment_ops.governance.ledger import open_ledger
+from augment_ops.pipeline.witnessed import believed
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 
@@ -52,7 +53,7 @@ def roll_back(
         raise InputError(
             f"rollback of {dataset}", "no champion", "a data set with a champion", "name one that was promoted"
         )
-    history = champions(ledger.read(), dataset)
+    history = champions(believed(ledger, tracker).entries, dataset)
     last = history[-1] if history else None
     if last is not None and last.act == "rollback" and to in ("", last.version):
         return _completed(tracker, dataset, last, current.version, quarantine, reason)

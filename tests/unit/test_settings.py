@@ -24,6 +24,7 @@ def test_everything_has_a_default_below_the_current_directory(project: Path):
     assert settings.mlflow_uri == f"sqlite:///{project / 'var' / 'mlflow' / 'mlflow.db'}"
     assert settings.policies == project / "policies"
     assert (settings.airflow_port, settings.mlflow_port, settings.actor) == (8080, 5000, "unknown")
+    assert (settings.keys, settings.witnesses, settings.installations) == (project / "var" / "keys", (), ())
     assert not (project / "var").exists()  # reading settings makes nothing
     assert (
         Settings.from_environment(
@@ -47,6 +48,9 @@ def test_every_variable_is_read(project: Path, tmp_path: Path):
             "AUGMENT_OPS_AIRFLOW_PORT": "1",
             "AUGMENT_OPS_MLFLOW_PORT": "65535",
             "AUGMENT_OPS_ACTOR": "ada",
+            "AUGMENT_OPS_KEYS": "secrets",
+            "AUGMENT_OPS_WITNESSES": "/mnt/elsewhere  s3://bucket/heads",
+            "AUGMENT_OPS_INSTALLATIONS": "ed25519:a= ed25519:b=",
             "USER": "root",
         }
     )
@@ -59,6 +63,9 @@ def test_every_variable_is_read(project: Path, tmp_path: Path):
         1,
         65535,
         "ada",
+        tmp_path / "secrets",
+        ("/mnt/elsewhere", "s3://bucket/heads"),
+        ("ed25519:a=", "ed25519:b="),
     )
     assert Settings.from_environment({"USER": "root"}).actor == "root"
 
@@ -86,12 +93,18 @@ def test_a_port_that_is_none_is_refused(project: Path, port):
 
 
 def test_all_faults_come_at_once(project: Path):
-    with pytest.raises(InputError, match="3 faults") as caught:
+    with pytest.raises(InputError, match="4 faults") as caught:
         Settings.from_environment(
-            {"AUGMENT_OPS_MLFLOW_PORT": "x", "AUGMENT_OPS_AIRFLOW_PORT": "y", "AUGMENT_OPS_POLICIES": "nowhere"}
+            {
+                "AUGMENT_OPS_MLFLOW_PORT": "x",
+                "AUGMENT_OPS_AIRFLOW_PORT": "y",
+                "AUGMENT_OPS_POLICIES": "nowhere",
+                "AUGMENT_OPS_WITNESSES": "/srv/here there",
+            }
         )
     assert {fault.where for fault in caught.value.faults} == {
         "AUGMENT_OPS_MLFLOW_PORT",
         "AUGMENT_OPS_AIRFLOW_PORT",
         "AUGMENT_OPS_POLICIES",
+        "AUGMENT_OPS_WITNESSES",
     }

@@ -35,6 +35,18 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def key() -> Key:
+    """The key of an installation."""
+    return Key(Ed25519PrivateKey.from_private_bytes(b"i" * 32))
+
+
+@pytest.fixture(scope="session")
+def other_key() -> Key:
+    """That of another one."""
+    return Key(Ed25519PrivateKey.from_private_bytes(b"o" * 32))
+
+
 @dataclass(frozen=True)
 class Office:
     """Three leads with keys, somebody of another role, a service that witnesses, and three environments."""

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -139,28 +138,6 @@ def test_failing_append_leaves_no_entry_and_no_lock(ledger: Ledger, database: sq
     with pytest.raises(GovernanceError):
         ledger.append("promote", "ada", {}, "\udcff", "c")  # no character: fails inside the transaction
     assert ledger.append("promote", "ada", {}, "", "c").seq == 3
-
-
-@pytest.mark.parametrize(("behind_s", "refused"), [(0.5, False), (59, False), (61, True), (86_400, True)])
-def test_a_clock_that_went_back(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, behind_s: float, refused: bool
-) -> None:
-    """A little behind is another machine's clock, and takes the time of the entry before; more is refused."""
-    before = ledger.append("promote", "ada", {}, "", "a")
-
-    class Behind(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime.fromisoformat(before.at) - timedelta(seconds=behind_s)
-
-    monkeypatch.setattr("augment_ops.governance.ledger.datetime", Behind)
-    if refused:
-        with pytest.raises(GovernanceError, match="timedatectl"):
-            ledger.append("promote", "ada", {}, "", "b")
-    else:
-        assert ledger.append("promote", "ada", {}, "", "b").at == before.at
-    assert ledger.size() == (1 if refused else 2)
-    assert ledger.verify() == []
 
 
 def test_a_table_of_another_version_is_left_alone(path: Path) -> None:
