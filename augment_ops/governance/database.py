@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table, create_engine, inspect, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from augment_ops.errors import GovernanceError, InputError
@@ -65,8 +65,7 @@ class Database:
         for table in TABLES:
             # Only for a table that is not there: what is missing beside one that is, was taken away.
             if not inspect(connection).has_table(table.name):
-                for statement in GUARDS[connection.dialect.name].create(table, connection.dialect):
-                    connection.exec_driver_sql(statement)
+                self._create(connection, table)
         columns = {column["name"] for column in inspect(connection).get_columns(TABLE.name)}
         if columns != set(TABLE.columns.keys()):
             raise GovernanceError(
@@ -76,6 +75,19 @@ class Database:
                 "it was made by another version: keep it as it is, and set AUGMENT_OPS_LEDGER to a new one",
             )
         self._ready = True
+
+    def _create(self, connection: Connection, table: Table) -> None:
+        try:
+            for statement in GUARDS[self.dialect].create(table, connection.dialect):
+                connection.exec_driver_sql(statement)
+        except ProgrammingError as error:  # as PostgreSQL says that it is not allowed
+            raise GovernanceError(
+                self.where,
+                f"no table {table.name}, and {' '.join(str(error.orig).split())[:200]}",
+                "the tables of a ledger, or the right to make them",
+                "let the owner of its database make them, and let this role write: "
+                "augment-ops audit create --grant ROLE (docs/governance.md)",
+            ) from error
 
     @contextmanager
     def answering(self, doing: str) -> Iterator[None]:

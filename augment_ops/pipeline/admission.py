@@ -19,20 +19,23 @@ class Admitted:
 
     Attributes:
         published: whether its version never changes again.
-        warnings: what another environment would refuse, and how old the ledger's youngest outside witness is.
+        warnings: what another environment would refuse.
+        ledger: what to know of the ledger that this was decided by: how old its youngest outside witness is. It
+            changes by the minute, so it is said and not kept.
     """
 
     published: bool
     standing: Standing
     warnings: tuple[str, ...]
+    ledger: tuple[str, ...] = ()
 
 
 def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
     """Admit a policy, which honours its limits, to a run in an environment, as things stand now.
 
     Raises:
-        GovernanceError: the environment demands more, every reason with its next step; or what it asks for would be read
-            from a ledger that was altered, or that a witness cannot be asked about.
+        GovernanceError: the environment demands more, every reason with its next step; or what it asks for would be
+            read from a ledger that was altered, or that a witness cannot be asked about.
         TrackingError: the ledger decides, and MLflow cannot be asked which heads of the ledger its runs have noted.
     """
     demands = office.approvals.demands(environment)
@@ -46,9 +49,8 @@ def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
     warnings = [] if discovery is None else [f"discovered_by: {discovery}"]
     if known.state == "deprecated" and known.ended is not None:
         warnings.append(f"deprecated by {known.ended.actor}: {known.ended.reason}")
-    if found is not None:
-        warnings += [*found.warnings, f"the ledger's {outside_age(found, at_present())}"]
-    return Admitted(is_published(office.settings.policies, policy), known, tuple(warnings))
+    said = () if found is None else (*found.warnings, f"the ledger's {outside_age(found, at_present())}")
+    return Admitted(is_published(office.settings.policies, policy), known, tuple(warnings), said)
 
 
 def grounds(office: Office, name: str, environment: str) -> list[object]:

@@ -96,6 +96,8 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     shape = policy.budget.at
     for warning in admitted.warnings:
         ctx.say(f"warning: {warning}")
+    for line in admitted.ledger:
+        ctx.say(line)
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
     augmenter = Augmenter(policy, params.seed)
     cost = measure_cost(augmenter, pixels)

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from augment_ops import cli
 from augment_ops.governance import Ledger
+from augment_ops.governance.ledger import open_ledger
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training.export import export
@@ -136,11 +138,14 @@ def test_where_nobody_can_go_back(call: Call, champions: Ledger, tracker: Mlflow
     assert (champion(tracker), champions.size()) == ("3", 3)
 
 
-def test_before_the_first_champion_there_is_none(call: Call, champions: Ledger, tracker: MlflowTracker) -> None:
+def test_before_the_first_champion_there_is_none(
+    call: Call, champions: Ledger, tracker: MlflowTracker, settings: Settings
+) -> None:
     for to in ("2", "1"):
         call("rollback", "digits", "--reason", "further", "--to", to)
     tracker.promote("digits", "2", "1")
-    champions.append("promote", "ada", {"version": "digits/2", "model": "2" * 64, "previous": "none"}, "", "odd")
+    subjects = {"version": "digits/2", "model": "2" * 64, "previous": "none"}
+    open_ledger(settings).append("promote", "ada", subjects, "", "odd")
     code, _, error = call("rollback", "digits", "--reason", "further")
     assert code == 2
     assert "no champion before version 2" in error
@@ -191,9 +196,40 @@ def test_verify_shows_that_the_end_was_cut_off(
     assert (len(answer["faults"]), answer["entries"], answer["anchors"]) == (1, 2, 2)
 
 
-def test_verify_says_whom_it_could_not_ask(call: Call, champions: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_fails_where_it_could_not_ask(
+    call: Call, champions: Ledger, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them named, and nothing ends in a traceback."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    code, out, _ = call("audit", "verify", "--anchor", champions.head())
+    monkeypatch.setenv("AUGMENT_OPS_WITNESSES", str(settings.home / "taken" / "below"))
+    settings.home.joinpath("taken").write_text("in the way")
+    for name, content in (("cut", b'{"lineage": {"led'), ("other", b'{"lineage": []}'), ("binary", b"\xff\x00")):
+        report = settings.home / "reports" / name / "report.json"
+        report.parent.mkdir(parents=True)
+        report.write_bytes(content)
+    (settings.home / "reports" / "gone").mkdir()
+    code, out, error = call("audit", "verify", "--anchor", champions.head(), "--json")
+    answer = json.loads(out)
+    assert (code, error) == (1, "")
+    reports = [f"the report {settings.home}/reports/{name}/report.json" for name in ("binary", "cut", "gone", "other")]
+    assert answer["not_asked"] == [*reports, "MLflow"]
+    assert [fault["where"] for fault in answer["faults"]] == [
+        f"witness {settings.home}/taken/below/heads.jsonl", *answer["not_asked"],
+    ]  # fmt: skip
+    assert answer["anchors"] == 1
+
+
+def test_verify_fails_where_runs_were_decided_and_nobody_noted_anything(
+    call: Call, settings: Settings, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.governance.clock.now", lambda: datetime.now(UTC) - timedelta(hours=2))
+        ledger.append("decide", "gate", {}, "", "run-1:decide")
+    code, out, _ = call("audit", "verify")
+    assert code == 1
+    assert "those of 1 runs that the ledger says were decided" in out
+    tracker.open_run("digits", "run-1", tags={"augment_ops.ledger_head": ledger.head()})
+    code, out, _ = call("audit", "verify")
     assert code == 0
-    assert "not asked: MLflow" in out
-    assert "held against 1 noted heads: whole" in out
+    assert "youngest outside witness: MLflow and --anchor, entry 1, 2:00:0" in out

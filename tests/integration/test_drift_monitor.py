@@ -18,7 +18,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import split_of
 from augment_ops.errors import InputError
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.monitor import Monitored, log_uri, monitor, monitored_datasets
 from augment_ops.pipeline.params import RunParams, parse_params
 from augment_ops.pipeline.run import begin, open_store
@@ -87,7 +87,7 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
     tracker.promote(dataset, version, None)
     subjects = {"version": f"{dataset}/{version}", "previous": "none"}
-    Ledger(settings.ledger).append("promote", "tester", subjects, "for a test", f"{run_id}:promote")
+    open_ledger(settings).append("promote", "tester", subjects, "for a test", f"{run_id}:promote")
     return snapshot
 
 

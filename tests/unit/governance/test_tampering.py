@@ -4,38 +4,56 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from augment_ops.errors import Fault, GovernanceError
 from augment_ops.governance import Ledger
 from augment_ops.governance.chain import TABLE, Entry, chained, row_of
+from augment_ops.governance.keys import Key
+from augment_ops.governance.signatures import SIGNATURES, signature_row
+from augment_ops.governance.witness import FileWitness
 
 N = 30
 KINDS = ("edit", "edit and hash again", "delete", "swap", "insert", "truncate")
+# After the last head that anybody but the witness has noted, with the triggers as they were.
+TAIL = ("cut off", "older copy", "older copy, grown", "forged", "forged, own key", "forged, signature of another entry",
+        "edited and signed", "unsigned", "trigger beside ours", "trigger of another text")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[Entry]]:
-    """A ledger's file, and what it holds."""
-    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    ledger = Ledger(f"sqlite:///{path}")
+def whole(tmp_path_factory: pytest.TempPathFactory, key: Key) -> tuple[list[bytes], list[Entry], bytes]:
+    """A ledger's file after each entry, what it holds, and what its witness does."""
+    folder = tmp_path_factory.mktemp("ledger")
+    path = folder / "ledger.db"
+    ledger = Ledger(f"sqlite:///{path}", signer=lambda: key, witnesses=[FileWitness(folder)])
+    files = []
     for number in range(N):
         subjects = {"model": f"{number:064x}", "version": f"digits/{number}"}
         ledger.append("promote", f"person-{number % 3}", subjects, f"reason {number}", f"run-{number}")
-    return path.read_bytes(), ledger.entries()
+        files.append(path.read_bytes())
+    return files, ledger.entries(), (folder / "heads.jsonl").read_bytes()
+
+
+Whole = tuple[list[bytes], list[Entry], bytes]
+
+
+def fill(connection: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+        )
 
 
 def rewritten(connection: sqlite3.Connection, entries: list[Entry]) -> None:
     """The table without any of its constraints, filled anew."""
     connection.execute("DROP TABLE ledger")
     connection.execute(f"CREATE TABLE ledger ({', '.join(TABLE.columns.keys())})")
-    for entry in entries:
-        row = row_of(entry)
-        connection.execute(
-            f"INSERT INTO ledger ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
-        )
+    fill(connection, "ledger", map(row_of, entries))
 
 
 def content(entry: Entry, **other: object) -> dict[str, object]:
@@ -66,42 +84,144 @@ def tampered(kind: str, entries: list[Entry], chance: random.Random) -> list[Ent
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_change_is_found(whole: tuple[bytes, list[Entry]], tmp_path: Path, kind: str) -> None:
-    file, entries = whole
+def amiss(ledger: Ledger, anchors: dict[str, str]) -> list[Fault]:
+    """What is found beside the guards, which a table filled anew has not."""
+    return [fault for fault in ledger.verify(anchors) if ", table " not in fault.where]
+
+
+def all_found(whole: Whole, path: Path, kind: str, times: int) -> None:
+    """The chain and what one report noted are enough: no signature is looked at."""
+    files, entries, _ = whole
     chance = random.Random(kind)
     anchors = {entries[-1].hash: "a report"}
-    path = tmp_path / "ledger.db"
-    for _ in range(170):
-        path.write_bytes(file)
+    for _ in range(times):
+        path.write_bytes(files[-1])
         changed = tampered(kind, entries, chance)
         with sqlite3.connect(path) as connection:
             rewritten(connection, changed)
+            connection.execute("DROP TABLE ledger_signature")
         connection.close()
-        faults = [fault for fault in Ledger(f"sqlite:///{path}").verify(anchors) if "trigger" not in fault.found]
+        faults = amiss(Ledger(f"sqlite:///{path}"), anchors)
         if kind == "insert" and changed[:N] == entries:
-            assert faults == []  # appended as anybody may who is let in; and nothing that was noted is gone
+            assert faults == []  # appended: without signatures and witnesses nothing tells
             continue
         assert faults, (kind, changed)
 
 
-def test_the_ledger_before_is_whole(whole: tuple[bytes, list[Entry]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_change_is_found(whole: Whole, tmp_path: Path, kind: str) -> None:
+    all_found(whole, tmp_path / "ledger.db", kind, 25)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_one_of_a_thousand_changes_is_found(whole: Whole, tmp_path: Path, kind: str) -> None:
+    all_found(whole, tmp_path / "ledger.db", kind, 170)
+
+
+def tail_tampered(kind: str, whole: Whole, path: Path, chance: random.Random, other: Key) -> None:
+    """Leave a changed file in `path`, by somebody without the installation's key and without its witness."""
+    files, entries, _ = whole
+    keep = chance.randrange(1, N)
+    path.write_bytes(files[keep - 1] if kind.startswith(("cut", "older")) else files[-1])
+    url = f"sqlite:///{path}"
+    entry = entries[chance.randrange(N)]
+    if kind == "older copy, grown":
+        # Their own code signs nothing, so signatures go too.
+        with sqlite3.connect(path) as connection:
+            connection.execute("DROP TABLE ledger_signature")
+        connection.close()
+        for number in range(chance.randrange(1, N)):
+            Ledger(url).append("promote", "eve", {"model": f"{number:064x}"}, "", f"new-{number}")
+        return
+    with sqlite3.connect(path) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        if kind.startswith("forged"):
+            act = chance.choice(["approve", "promote", "revoke", "enroll"])
+            forged = chained(entries[-1], content(entry, act=act, key=f"{act}:{other.public}"))
+            fill(connection, "ledger", [row_of(forged)])
+            signature = signature_row(forged, other, forged.at)
+            if kind.endswith("of another entry"):
+                connection.execute(
+                    "INSERT INTO ledger_signature SELECT ?, ?, signer, clock, signature FROM ledger_signature "
+                    "WHERE seq = ?", (forged.seq, forged.hash, entry.seq),
+                )  # fmt: skip
+            elif kind.endswith("own key"):
+                fill(connection, "ledger_signature", [signature])
+        elif kind == "edited and signed":
+            last = chained(entries[-2], content(entries[-1], actor="eve"))
+            connection.execute("DELETE FROM ledger WHERE seq = ?", (N,))
+            connection.execute("DELETE FROM ledger_signature WHERE seq = ?", (N,))
+            fill(connection, "ledger", [row_of(last)])
+            fill(connection, "ledger_signature", [signature_row(last, other, last.at)])
+        elif kind == "unsigned":
+            connection.execute("DELETE FROM ledger_signature WHERE seq >= ?", (keep + 1,))
+        if kind == "trigger of another text":
+            name, _ = triggers.pop(chance.randrange(len(triggers)))
+            triggers.append((name, f"CREATE TRIGGER {name} BEFORE UPDATE ON ledger BEGIN SELECT 1; END"))
+        for _, sql in triggers:
+            connection.execute(sql)
+        if kind == "trigger beside ours":
+            table, when = chance.choice([TABLE, SIGNATURES]).name, chance.choice(["BEFORE", "AFTER"])
+            what = chance.choice(["INSERT", "UPDATE", "DELETE"])
+            connection.execute(f"CREATE TRIGGER t{keep} {when} {what} ON {table} BEGIN SELECT RAISE(IGNORE); END")
+    connection.close()
+
+
+def all_of_the_tail_found(whole: Whole, folder: Path, kind: str, times: int, keys: tuple[Key, Key]) -> None:
+    """Verification finds it, and the installation enters nothing more."""
+    chance = random.Random(kind)
+    path = folder / "ledger.db"
+    (folder / "heads.jsonl").write_bytes(whole[2])
+    for _ in range(times):
+        tail_tampered(kind, whole, path, chance, keys[1])
+        ledger = Ledger(f"sqlite:///{path}", signer=lambda: keys[0], witnesses=[FileWitness(folder)])
+        assert ledger.verify(), kind
+        with pytest.raises(GovernanceError):
+            ledger.believed()
+        with pytest.raises(GovernanceError):
+            ledger.append("revoke", "ada", {}, "", "next")
+
+
+@pytest.mark.parametrize("kind", TAIL)
+def test_every_change_of_the_tail_is_found(whole: Whole, tmp_path: Path, key: Key, other_key: Key, kind: str) -> None:
+    all_of_the_tail_found(whole, tmp_path, kind, 8, (key, other_key))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TAIL)
+def test_every_one_of_a_thousand_changes_of_the_tail_is_found(
+    whole: Whole, tmp_path: Path, key: Key, other_key: Key, kind: str
+) -> None:
+    all_of_the_tail_found(whole, tmp_path, kind, 100, (key, other_key))
+
+
+def test_the_ledger_before_is_whole(whole: Whole, tmp_path: Path, key: Key) -> None:
     path = tmp_path / "ledger.db"
-    path.write_bytes(whole[0])
-    faults = Ledger(f"sqlite:///{path}").verify({whole[1][-1].hash: "a report"})
-    assert faults == []
+    path.write_bytes(whole[0][-1])
+    (tmp_path / "heads.jsonl").write_bytes(whole[2])
+    ledger = Ledger(f"sqlite:///{path}", signer=lambda: key, witnesses=[FileWitness(tmp_path)])
+    found = ledger.audit({whole[1][-1].hash: "a report"}, every_signature=True)
+    assert (found.faults, found.heads, found.signed) == ([], N, N)
+    assert ledger.append("revoke", "ada", {}, "", "next").seq == N + 1
 
 
-@pytest.mark.parametrize("column", TABLE.columns.keys())
+@pytest.mark.parametrize("column", [*TABLE.columns.keys(), "signer", "clock", "signature"])
 @pytest.mark.parametrize("value", [None, 7.5, "text", b"\\x00bytes"])
 def test_what_is_of_another_type_is_a_fault_and_no_crash(
-    whole: tuple[bytes, list[Entry]], tmp_path: Path, column: str, value: object
+    whole: Whole, tmp_path: Path, column: str, value: object
 ) -> None:
     path = tmp_path / "ledger.db"
-    path.write_bytes(whole[0])
+    path.write_bytes(whole[0][-1])
+    table = "ledger" if column in TABLE.columns else "ledger_signature"
     with sqlite3.connect(path) as connection:
         rewritten(connection, whole[1])
-        connection.execute(f"UPDATE ledger SET {column} = ? WHERE seq = 5", (value,))
+        connection.execute("CREATE TABLE loose AS SELECT * FROM ledger_signature")
+        connection.execute("DROP TABLE ledger_signature")
+        connection.execute("ALTER TABLE loose RENAME TO ledger_signature")
+        connection.execute(f"UPDATE {table} SET {column} = ? WHERE seq = 5", (value,))
     connection.close()
-    faults = Ledger(f"sqlite:///{path}").verify({whole[1][-1].hash: "a report"})
-    assert [fault for fault in faults if "entry" in fault.where]
+    audited = Ledger(f"sqlite:///{path}").audit({whole[1][-1].hash: "a report"}, every_signature=True)
+    assert [fault for fault in audited.faults if "entry" in fault.where]
