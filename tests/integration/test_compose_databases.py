@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from augment_ops.errors import GovernanceError
 from augment_ops.governance.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("airflow", "mlflow", "augment_ops")
+PARTS = ("airflow", "mlflow", "augment_ops", "augment_ops_owner")
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,20 @@ def may_connect(socket: str, role: str, database: str) -> bool:
 
 
 def test_each_role_reaches_its_own_database_alone(socket: str) -> None:
-    reached = {(role, database) for role in PARTS for database in PARTS if may_connect(socket, role, database)}
-    assert reached == {(part, part) for part in PARTS}
+    databases = {part.removesuffix("_owner") for part in PARTS}
+    reached = {(role, database) for role in PARTS for database in databases if may_connect(socket, role, database)}
+    assert reached == {(part, part.removesuffix("_owner")) for part in PARTS}
 
 
-def test_the_ledger_works_in_its_database(socket: str) -> None:
-    ledger = Ledger(f"postgresql+pg8000://augment_ops@/augment_ops?unix_sock={socket}/.s.PGSQL.5432")
+def test_the_ledger_works_in_its_database_for_a_role_that_does_not_own_it(socket: str) -> None:
+    url = f"postgresql+pg8000://{{}}@/augment_ops?unix_sock={socket}/.s.PGSQL.5432"
+    ledger = Ledger(url.format("augment_ops"))
+    with pytest.raises(GovernanceError, match="audit create --grant"):
+        ledger.append("publish", "ann", {}, "first", "a")
+    Ledger(url.format("augment_ops_owner")).create(grant="augment_ops")
     ledger.append("publish", "ann", {}, "first", "a")
-    assert (ledger.size(), ledger.verify()) == (1, [])
+    found = ledger.audit()
+    assert (found.size, found.faults, found.warnings) == (1, [], [])
 
 
 @pytest.mark.slow

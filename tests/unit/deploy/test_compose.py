@@ -47,7 +47,7 @@ def interpolated(text: str, env: dict[str, str]) -> str:
 
 COMPOSE = yaml.safe_load(interpolated(TEXT, FILLED))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"migrate"}
+ONCE = {"migrate", "ledger"}
 
 
 class Strict(BaseModel):
@@ -109,8 +109,8 @@ def test_its_form_is_that_of_the_specification() -> None:
 
 def test_what_was_asked_for_is_there() -> None:
     assert set(SERVICES) == {
-        "postgres", "valkey", "mlflow", "migrate", "api-server", "scheduler", "dag-processor", "triggerer", "worker",
-        "metrics", "otel-collector", "prometheus", "alertmanager", "grafana",
+        "postgres", "valkey", "mlflow", "migrate", "ledger", "api-server", "scheduler", "dag-processor", "triggerer",
+        "worker", "metrics", "otel-collector", "prometheus", "alertmanager", "grafana",
     }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_each_service_is_without_root_and_says_how_it_is(name: str) -> None:
 def test_no_secret_has_a_default_and_none_is_written_down() -> None:
     used = {match[2]: match[3] for match in VARIABLE.finditer(TEXT) if match[2]}
     secret = {name for name in EXAMPLE if re.search(r"PASSWORD|SECRET|KEY", name)}
-    assert len(secret) == 10
+    assert len(secret) == 11
     assert {name for name in secret if EXAMPLE[name]} == set()
     # A mail server may ask for no password.
     assert {name for name in secret if used.get(name) != "?"} == {"SMTP_PASSWORD"}
@@ -222,16 +222,19 @@ def test_every_option_of_mlflow_is_one(tmp_path: Path) -> None:
 def test_our_own_command_is_one() -> None:
     import typer
 
-    from augment_ops.cli import metrics
+    from augment_ops.cli import audit, metrics
 
     app = typer.Typer()
     metrics.register(app)
-    app.command("other")(lambda: None)
+    audit.register(app)
     group: Any = typer.main.get_command(app)
     program, *words = SERVICES["metrics"]["command"]
     assert program == "augment-ops"
     serve = group.commands[words[0]].commands[words[1]]
     assert serve.make_context("serve", words[2:]).params["port"] == 9464
+    program, *words = SERVICES["ledger"]["command"]
+    create = group.commands[words[0]].commands[words[1]]
+    assert (program, create.make_context("create", words[2:]).params["grant"]) == ("augment-ops", "augment_ops")
 
 
 def test_alertmanager_is_started_with_a_configuration_that_it_takes(
@@ -280,9 +283,18 @@ def test_the_databases_are_those_that_are_asked_for() -> None:
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=60)
     (parts,) = re.findall(r"for part in (.*); do", script.read_text())
     asked = set(re.findall(r"://(\w+):\w+@postgres:5432/(\w+)", interpolated(TEXT, FILLED)))
-    assert asked == {(part, part) for part in parts.split()}
+    assert asked == {(part, part.removesuffix("_owner")) for part in parts.split()} | {("augment_ops", "augment_ops")}
     given = {name for name in SERVICES["postgres"]["environment"] if name.endswith("_DB_PASSWORD")}
-    assert given == {f"{part.upper()}_DB_PASSWORD" for part in parts.split()}
+    assert given == {f"{part.upper()}_DB_PASSWORD" for part in (*parts.split(), "augment_ops")}
+
+
+def test_the_owner_of_the_ledger_is_known_to_nobody_who_works_with_it() -> None:
+    knowing = {
+        name for name, service in SERVICES.items() if "augment_ops_owner" in json.dumps(service.get("environment"))
+    }
+    assert knowing == {"ledger"}
+    assert "ledger" in SERVICES["worker"]["depends_on"]
+    assert set(SERVICES["metrics"]["depends_on"]) == {"ledger"}
 
 
 _AIRFLOW = """
