@@ -6,12 +6,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from augment_ops.errors import AugmentOpsError, GovernanceError
-from augment_ops.governance import ledger as ledger_module
+from augment_ops.governance import database
 from augment_ops.governance.keys import Key
 from augment_ops.governance.statements import approval_of, is_policy_approval
 from augment_ops.pipeline.policy_acts import end, question
@@ -168,18 +169,52 @@ def test_an_entry_taken_out_of_the_ledger_is_found_before_anything_trains(desk: 
     desk.approve()
     end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
     desk.approve("cy", key=desk.keys["cy"])
-    with sqlite3.connect(desk.settings.home / "ledger.db") as database:
-        triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    with sqlite3.connect(desk.settings.home / "ledger.db") as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
-            database.execute(f"DROP TRIGGER {name}")
-        database.execute("DELETE FROM ledger WHERE act = 'revoke'")
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("DELETE FROM ledger WHERE act = 'revoke'")
         for _, statement in triggers:
-            database.execute(statement)
-    database.close()
+            connection.execute(statement)
+    connection.close()
     found, fix = desk.refused()
     assert "number" in found
     assert "backup" in fix
     assert desk.admit("dev").standing.state == "proposed"  # where no approval decides
+
+
+@pytest.mark.parametrize("how", ["an older copy", "its end cut off", "an older copy, and the home's witness"])
+def test_a_ledger_rolled_back_behind_a_revocation_admits_nothing(desk: Any, how: str) -> None:
+    """Without the revocation the approval would count again, and the chain that is left is whole."""
+    path, witness = desk.settings.home / "ledger.db", desk.settings.home / "witness" / "heads.jsonl"
+    desk.approve()
+    assert "the ledger's youngest outside witness: none" in desk.admit().ledger[0]
+    older, noted = path.read_bytes(), witness.read_bytes()
+    end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
+    desk.office().tracker.open_run("digits", "run-1", tags={"augment_ops.ledger_head": desk.office().ledger.head()})
+    if how == "its end cut off":
+        with sqlite3.connect(path) as connection:
+            triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
+                connection.execute(f"DROP TRIGGER {name}")
+            for table in ("ledger", "ledger_signature"):
+                connection.execute(f"DELETE FROM {table} WHERE seq = (SELECT max(seq) FROM {table})")
+            for _, statement in triggers:
+                connection.execute(statement)
+        connection.close()
+    else:
+        path.write_bytes(older)
+    if how.endswith("witness"):
+        witness.write_bytes(noted)  # and so MLflow alone knows
+    assert "no such entry" in desk.refused()[0]
+
+
+def test_a_witness_that_does_not_answer_admits_nothing_above_dev(desk: Any, tmp_path: Path) -> None:
+    desk.approve()
+    (tmp_path / "taken").write_text("in the way")
+    away = replace(desk, settings=replace(desk.settings, witnesses=(str(tmp_path / "taken"),)))
+    assert "Not a directory" in away.refused()[0]
+    assert away.admit("dev").ledger == ()
 
 
 def test_the_ledger_holds_what_was_signed(desk: Any) -> None:
@@ -189,7 +224,7 @@ def test_the_ledger_holds_what_was_signed(desk: Any) -> None:
 
 
 def test_a_locked_ledger_leaves_nothing_half_recorded(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "_LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(database, "_LOCK_WAIT_S", 0.1)
     before = desk.acts()
     lock = sqlite3.connect(desk.settings.home / "ledger.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")  # reading stays possible, as while another process writes
