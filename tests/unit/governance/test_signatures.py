@@ -75,6 +75,28 @@ def test_nobody_enrolls_their_own_key(ledger: Ledger, url: str, other_key: Key) 
         Ledger(url, signer=lambda: other_key).append("approve", "eve", {}, "", "b")
 
 
+class Pretender(Key):
+    """Signs with one key and says that it was another."""
+
+    def __init__(self, real: Key, public: str) -> None:
+        self.sign, self.public = real.sign, public  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("signed", ["by nobody", "by itself", "in another name"])
+def test_an_enrolment_that_nobody_who_counts_has_signed_lets_nobody_in(
+    ledger: Ledger, url: str, key: Key, other_key: Key, signed: str
+) -> None:
+    """Also where what follows it is signed well."""
+    ledger.append("promote", "ada", {}, "", "a")
+    public = {"installation": other_key.public}
+    forger = {"by nobody": None, "by itself": other_key, "in another name": Pretender(other_key, key.public)}[signed]
+    forge(url, ENROLL, forger, public, f"{ENROLL}:{other_key.public}")
+    forge(url, "approve", other_key)
+    assert ledger.verify()
+    with pytest.raises(GovernanceError, match="a key that counted then"):
+        ledger.append("promote", "ada", {}, "", "b")
+
+
 def test_a_signature_moved_from_another_entry_is_found(ledger: Ledger, url: str) -> None:
     ledger.append("promote", "ada", {}, "", "a")
     forge(url, "approve", None)
