@@ -92,9 +92,7 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",  # the default is port 8080
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which may hang offline
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",  # an edited DAG is served after 5 s, not 30
-        "AIRFLOW__CORE__AUTH_MANAGER": (
-            "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
-        ),
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",  # dags/plugins/, which Airflow can import
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",  # True would let anybody answer an approval
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": simple_auth_users(everybody),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.passwords),

@@ -16,7 +16,7 @@ from augment_ops.policy.library import admit
 
 pytestmark = pytest.mark.timeout(900)
 
-DAG, QUESTION, POLICY = "approve_policy", "ask", "digits-robust"
+DAG, QUESTION, POLICY, OTHER = "approve_policy", "ask", "digits-robust", "fashion-robust"
 LEAD, DEPUTY, REVIEWER, VIEWER = "ml-lead", "ml-deputy", "rita", "viewer"
 REASON = "Gallery and costs seen."
 RUN_S = 600.0
@@ -94,3 +94,57 @@ def test_mlflow_has_the_version_with_file_gallery_and_costs(policies: Any, asked
         f"policy/{name}" for name in ("gallery.png", "profile.json", "preview.json", f"{POLICY}-1.0.0.yaml")
     }
     assert run in version.description
+
+
+@pytest.fixture(scope="module")
+def made_up(policies: Any) -> str:
+    """A run whose answer the administrator made up, in the lead's name."""
+    with policies.login(REVIEWER) as reviewer:
+        run = reviewer.trigger(DAG, {"policy": OTHER, "days": 30}).run_id
+    policies.wait_for_question(run, QUESTION, RUN_S)
+    policies.make_up(run, QUESTION, "Approve", LEAD)
+    assert policies.wait_for_end(run, RUN_S) == "failed"
+    return run
+
+
+def approvals_of(running: Any, policy: str) -> list[str]:
+    found = Ledger(running.settings.ledger).entries()
+    return [
+        e.actor for e in found if e.act == "approve" and e.subjects.get("policy_version", "").startswith(f"{policy}/")
+    ]
+
+
+def test_an_answer_that_was_made_up_is_not_signed(policies: Any, made_up: str) -> None:
+    assert approvals_of(policies, OTHER) == []
+    ((by, reason),) = policies.refusals(made_up)
+    assert by == "admin"
+    assert "nobody has answered it, Airflow's record says" in reason
+
+
+def test_whoever_cleared_a_task_of_the_run_is_no_second_pair_of_eyes(policies: Any, made_up: str) -> None:
+    with policies.login(LEAD) as lead:
+        lead.clear(DAG, made_up, [QUESTION])
+        policies.wait_for_question(made_up, QUESTION, RUN_S)
+        lead.answer(DAG, made_up, QUESTION, "Approve", {"reason": REASON})  # Airflow asked them before
+    assert policies.wait_for_end(made_up, RUN_S) == "failed"
+    by, reason = policies.refusals(made_up)[-1]
+    assert by == LEAD
+    assert "had a hand in it (post_clear_task_instances" in reason
+    assert approvals_of(policies, OTHER) == []
+
+
+def test_an_answer_to_a_try_before_does_not_count_and_another_person_can_approve(policies: Any, made_up: str) -> None:
+    policies.clear(made_up, [QUESTION])
+    path = f"dags/{DAG}/dagRuns/{made_up}/taskInstances/{QUESTION}"
+    policies.eventually(lambda: policies.tasks(made_up)[QUESTION].state != "success" or None, "it is cleared", RUN_S)
+    policies.ask("admin", "PATCH", path, {"new_state": "success"})
+    policies.clear(made_up, ["record"])
+    assert policies.wait_for_end(made_up, RUN_S) == "failed"
+    assert approvals_of(policies, OTHER) == []
+
+    policies.admin.clear(DAG, made_up, [QUESTION])
+    policies.wait_for_question(made_up, QUESTION, RUN_S)
+    with policies.login(DEPUTY) as deputy:
+        deputy.answer(DAG, made_up, QUESTION, "Approve", {"reason": REASON})
+    assert policies.wait_for_end(made_up, RUN_S) == "success", policies.complaints(made_up)
+    assert approvals_of(policies, OTHER) == [DEPUTY]
