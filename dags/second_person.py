@@ -80,7 +80,8 @@ def _why_not(answer: Answer | None, hands: Sequence[Hand], asked: str) -> str:
         return "nobody has answered it, Airflow's record says"
     if answer.asked != asked:
         return f"{answer.by} answered another question than the one that is to be decided now"
-    hand = next((hand for hand in hands if same_person(hand.by, answer.by)), None)
+    known_as = (answer.by, answer.name)
+    hand = next((hand for hand in hands if any(same_person(hand.by, name) for name in known_as)), None)
     if hand is None:
         return ""
     return f"{answer.by}, who had a hand in it ({hand.act}{f' of {hand.task_id}' if hand.task_id else ''})"

@@ -36,13 +36,15 @@ class Answer:
 
     Attributes:
         chosen: options.
-        by: login of who answered.
+        by: id of who answered.
+        name: by which the audit log knows them; the id again in SimpleAuthManager, where FAB's ids are numbers.
         at: UTC, ISO 8601.
         asked: the question's text, as it was shown.
     """
 
     chosen: tuple[str, ...]
     by: str
+    name: str
     reason: str
     at: str
     asked: str
@@ -89,6 +91,7 @@ def answer_in(api: AirflowApi, dag_id: str, run_id: str, task_id: str) -> Answer
     return Answer(
         tuple(record.get("chosen_options") or ()),
         str(person.get("id") or person.get("name") or ""),
+        str(person.get("name") or person.get("id") or ""),
         str((record.get("params_input") or {}).get("reason") or ""),
         str(record["responded_at"]),
         str(record.get("body") or ""),
