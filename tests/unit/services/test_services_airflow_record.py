@@ -21,7 +21,7 @@ SAID = {
 }  # fmt: skip
 
 
-def server(paths: Mapping[str, Any], rows: list[dict[str, Any]] | None = None, refuse_log: bool = False) -> AirflowApi:
+def server(paths: Mapping[str, Any], rows: list[dict[str, Any]] | None = None, refuse_log: int = 0) -> AirflowApi:
     """Documents by path, and an audit log that filters as Airflow's does."""
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -31,7 +31,7 @@ def server(paths: Mapping[str, Any], rows: list[dict[str, Any]] | None = None, r
         if path != "/api/v2/eventLogs":
             return httpx.Response(200, json=paths[path]) if path in paths else httpx.Response(404, json={})
         if refuse_log:
-            return httpx.Response(403, json={"detail": "no"})
+            return httpx.Response(refuse_log, json={"detail": "no"})
         kept = [
             row
             for row in rows or []
@@ -124,8 +124,9 @@ def test_all_pages_of_the_log_are_read() -> None:
     assert len(people(many)) == 231
 
 
-def test_a_log_that_cannot_be_read_is_an_error_and_no_empty_log() -> None:
-    with server({}, refuse_log=True) as api, pytest.raises(ServiceError, match="403"):
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_log_that_cannot_be_read_is_an_error_and_no_empty_log(status: int) -> None:
+    with server({}, refuse_log=status) as api, pytest.raises(ServiceError):
         hands_on(api, "train", RUN)
 
 
