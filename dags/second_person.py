@@ -25,11 +25,14 @@ _EXECUTION = "/execution"  # of the api-server, as tasks reach it
 
 
 def answer_to(settings: Settings, context: Context, task_id: str, asked: str) -> dict[str, str]:
-    """The answer that a person gave to this run's question, as the stage `approve` takes it.
+    """The answer that a person gave to this run's question.
 
     Args:
         task_id: the task that asked.
         asked: what the question has to say as things stand now. An answer to another question does not count.
+
+    Returns:
+        `chosen`, `by`, `reason`, `at` (ISO 8601), and `not_by`: who was no second pair of eyes, separated by commas.
 
     Raises:
         GovernanceError: nobody answered, or to another question, or somebody who is no second pair of eyes; the refusal
