@@ -3,7 +3,7 @@
 An XCom, a task's state and a run's conf are the word of whoever may edit the run. Nothing here reads them. What a
 question was answered, by whom and when, stands in the human-in-the-loop record, which Airflow's server writes with the
 login of who answered; who triggered, edited, cleared or marked something stands in its audit log. Tasks read both with
-a login of their own, which may only look (docs/adr/0013).
+a login of their own, which may only look (docs/adr/0015).
 """
 
 from __future__ import annotations

@@ -25,9 +25,10 @@ _OF_TASKS = (
     "running", "success", "failed", "skipped", "queued", "scheduled", "restarting", "removed", "up_for_retry",
     "up_for_reschedule", "upstream_failed", "deferred", "awaiting_input",
 )  # fmt: skip
-_CLEARS_BY_DATE = ("post_clear_task_instances", "clear_dag_run_partitions")
-# Requests about several runs: Airflow enters them under no run, and their body names which.
-_WIDE = (*_CLEARS_BY_DATE, "bulk_task_instances", "bulk_dag_runs", "clear_dag_runs")
+# Requests that choose runs by date: Airflow enters them under no run.
+_BY_DATE = ("post_clear_task_instances", "clear_dag_run_partitions", "create_backfill")
+# These, and those whose body names the runs.
+_WIDE = (*_BY_DATE, "bulk_task_instances", "bulk_dag_runs", "clear_dag_runs")
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _reaches(row: Mapping[str, Any], dag_id: str, run_id: str, since: str | None
     """Whether a request about several runs was about this one too."""
     if run_id in _leaves(_said(row)):
         return True
-    if row["event"] not in _CLEARS_BY_DATE or row["run_id"] or row["dag_id"] != dag_id:
+    if row["event"] not in _BY_DATE or row["run_id"] or row["dag_id"] != dag_id:
         return False
     return since is None or datetime.fromisoformat(row["when"]) >= datetime.fromisoformat(since)
 

@@ -114,8 +114,10 @@ def test_a_request_about_several_runs_counts_where_it_names_this_one() -> None:
     assert people(rows) == ["ann", "bob"]
 
 
-def test_clearing_by_date_counts_from_the_start_of_the_run() -> None:
-    rows = [row(n, "post_clear_task_instances", f"p{n}", run=None, method="POST") for n in (3, 5)]
+@pytest.mark.parametrize("event", ["post_clear_task_instances", "create_backfill"])
+def test_what_chooses_runs_by_date_counts_from_the_start_of_the_run(event: str) -> None:
+    rows = [row(n, event, f"p{n}", run=None, method="POST") for n in (3, 5)]
+    rows.append(row(6, event, "eve", run=None, dag="another", method="POST"))
     assert people(rows) == ["ann", "p5"]
 
 
