@@ -2,7 +2,8 @@
 
 The training is a run of `train_and_promote` whose id is made from the alert. Airflow makes a run of one id once,
 however often it is asked, and keeps it queued while another runs; so a repeated alert, a busy pipeline or a scheduler
-that was killed neither loses a training nor doubles it.
+that was killed neither loses a training nor doubles it. What is started stands in the ledger: a run of such an id that
+no alert stands behind is refused.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param
+from retrain_tasks import StartTrainings
 from stage_tasks import FaultsOperator, WatchOperator
 
 _POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
@@ -51,11 +52,6 @@ with DAG(
         rules="{{ params.rules or '' }}",
         until="{{ params.until or '' }}",
     )
-    retrain = TriggerDagRunOperator.partial(
-        task_id="retrain",
-        trigger_dag_id="train_and_promote",
-        logical_date=None,  # a run is known by its id alone
-        skip_when_already_exists=True,
-    ).expand_kwargs(watch.output)
+    retrain = StartTrainings(task_id="retrain", trigger_dag_id="train_and_promote")
     faults = FaultsOperator(task_id="faults", of="watch", retries=0)
-    watch >> faults
+    watch >> [retrain, faults]

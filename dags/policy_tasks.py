@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
+from second_person import answer_to, touched_by
 from stage_tasks import QuestionOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
+
+    from augment_ops.governance.approvals import Person
+    from augment_ops.pipeline.office import Office
 
 APPROVE, REJECT = "Approve", "Reject"
 
@@ -49,17 +53,38 @@ class ProposePolicy(BaseOperator):
 
 
 class AskAboutPolicy(QuestionOperator):
-    """Asks the people whose approval counts in the environment, except who proposed it or triggered the run."""
+    """Asks the people whose approval counts in the environment, except who proposed it or touched the run."""
 
     def prepare(self, context: Context) -> None:
         """Ask with the costs, the limitations and the gallery."""
-        from augment_ops.pipeline.policy_acts import question
+        from augment_ops.errors import GovernanceError
+        from augment_ops.services.airflow_record import same_person
 
-        office, asked = _office(context), context["params"]
-        put = question(office, asked["policy"], asked["environment"], asked["days"])
-        self.assigned_users = [{"id": person.id, "name": person.name} for person in put.people]
-        link = context["ti"].xcom_pull(task_ids="propose")["link"]
-        self.body = "\n\n".join([*put.lines, f"[Gallery and costs in MLflow]({link})"])
+        office = _office(context)
+        people, self.body = _asked(context, office)
+        touched = touched_by(office.settings, context)
+        asked = [person for person in people if not any(same_person(person.id, name) for name in touched)]
+        if not asked:
+            raise GovernanceError(
+                f"approval of {context['params']['policy']}",
+                f"only {', '.join(touched)}, who triggered or touched the run",
+                "another person who may approve it",
+                "add one to policies/approvers.yaml, or let somebody else ask",
+            )
+        self.assigned_users = [{"id": person.id, "name": person.name} for person in asked]
+
+
+def _asked(context: Context, office: Office) -> tuple[tuple[Person, ...], str]:
+    """Who may answer, and the question in Markdown: the same as long as it is about the same."""
+    from augment_ops.pipeline.office import version_of
+    from augment_ops.pipeline.policy_acts import POLICIES, question
+    from augment_ops.policy.library import admit
+
+    asked = context["params"]
+    put = question(office, asked["policy"], asked["environment"], asked["days"])
+    version = version_of(admit(office.settings.policies, asked["policy"]))
+    link = office.tracker.open_run(POLICIES, f"policy:{version}").url
+    return put.people, "\n\n".join([*put.lines, f"[Gallery and costs in MLflow]({link})"])
 
 
 class RecordAnswer(BaseOperator):
@@ -71,36 +96,34 @@ class RecordAnswer(BaseOperator):
         """Approve or reject in the name of who answered."""
         from augment_ops.errors import GovernanceError, InputError
 
-        answer = context["ti"].xcom_pull(task_ids="ask")
-        person = answer.get("responded_by_user") or {}
-        by = str(person.get("id") or person.get("name") or "")
-        reason = str((answer.get("params_input") or {}).get("reason") or "answered in the Airflow UI")
-        chosen = answer["chosen_options"][0]
         try:
-            _record(context, by, chosen, reason)
+            office = _office(context)
+            answer = answer_to(office.settings, context, "ask", _asked(context, office)[1])
+            _record(context, answer)
         except (GovernanceError, InputError) as refusal:
             raise AirflowFailException(str(refusal)) from None
+        chosen, by = answer["chosen"], answer["by"]
         self.log.info("%s: %s, by %s", context["params"]["policy"], chosen, by)
         return {"chosen": chosen, "by": by}
 
 
-def _record(context: Context, by: str, chosen: str, reason: str) -> None:
+def _record(context: Context, answer: dict[str, str]) -> None:
     from augment_ops.governance.keys import ensure, witness_path
     from augment_ops.pipeline.policy_acts import AIRFLOW, approve, reject
 
-    asked, triggered_by = context["params"], context["dag_run"].triggering_user_name
-    office = _office(context, by)
-    if chosen != APPROVE:
+    asked, office = context["params"], _office(context, answer["by"])
+    reason = answer["reason"] or "answered in the Airflow UI"
+    if answer["chosen"] != APPROVE:
         reject(office, asked["policy"], asked["environment"], reason)
         return
     key = ensure(witness_path(office.settings.keys))
     approve(
         office, asked["policy"], asked["environment"], reason=reason, days=asked["days"], key=key, witness=AIRFLOW,
-        not_by=(triggered_by,) if triggered_by else (),
+        not_by=tuple(filter(None, answer["not_by"].split(","))),
     )  # fmt: skip
 
 
-def _office(context: Context, actor: str = "") -> Any:
+def _office(context: Context, actor: str = "") -> Office:
     from augment_ops.pipeline.office import Office
     from augment_ops.settings import Settings
 

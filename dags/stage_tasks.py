@@ -15,10 +15,16 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from alert_channels import tell
+from retrain_tasks import ORIGIN
+from second_person import answer_to, touched_by
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
+
+    from augment_ops.pipeline.context import Context as StageContext
+    from augment_ops.pipeline.decide_stages import Decided
+    from augment_ops.settings import Settings
 
 
 class MlflowLink(BaseOperatorLink):
@@ -56,7 +62,7 @@ class StageOperator(BaseOperator):
 
     Args:
         stage: name of the stage.
-        answer_of: task id of the person's answer that the stage needs, or None.
+        answer_of: id of the task that asks the person whose answer the stage needs, or None.
         skip_unless: field of the output without which the task is shown as skipped (its output is kept all the same).
     """
 
@@ -99,25 +105,21 @@ class StageOperator(BaseOperator):
             raise AirflowSkipException(getattr(output, "message", "") or getattr(output, "reason", ""))
         return dataclasses.asdict(ref)
 
-    def _answer(self, settings: Any, context: Context) -> dict[str, str]:
-        response = self.answer_of and context["ti"].xcom_pull(task_ids=self.answer_of)
-        if not response:
-            return {}
-        person = response.get("responded_by_user") or {}
+    def _answer(self, settings: Settings, context: Context) -> dict[str, str]:
+        """What a person answered, where the run asks for one, signed by this Airflow, which has seen it given."""
         from augment_ops.pipeline.answers import witnessed
-        from augment_ops.pipeline.context import Context as StageContext
         from augment_ops.pipeline.decide_stages import Decided
-        from augment_ops.pipeline.run import find, open_store
 
-        store = open_store(settings)
-        stage = StageContext(settings, store, find(store, context["dag_run"].run_id))
+        if self.answer_of is None:
+            return {}
+        stage = _stage_of(settings, context)
         decided = stage.output("decide", Decided)
+        if _why_nobody(stage, decided):
+            return {}
+        said = answer_to(settings, context, self.answer_of, _asked(stage, decided))
         return witnessed(
             stage, decided.decision, decided.version,
-            chosen=",".join(response["chosen_options"]),
-            by=str(person.get("id") or person.get("name") or ""),
-            reason=str((response.get("params_input") or {}).get("reason") or ""),
-            at=str(response["responded_at"]),
+            chosen=said["chosen"], by=said["by"], reason=said["reason"], at=said["at"],
         )  # fmt: skip
 
 
@@ -159,7 +161,7 @@ class QuestionOperator(HITLOperator):
 
 
 class AskForApproval(QuestionOperator):
-    """Asks the people who hold the run's approval role, except the one who started it.
+    """Asks the people who hold the run's approval role, except those who started it or touched it.
 
     Skipped where the gate said no, or decides alone.
     """
@@ -168,46 +170,68 @@ class AskForApproval(QuestionOperator):
         """Ask where the run asks for a person."""
         from augment_ops.errors import GovernanceError
         from augment_ops.governance.approvals import Approvals
-        from augment_ops.pipeline.context import Context as StageContext
         from augment_ops.pipeline.decide_stages import Decided
-        from augment_ops.pipeline.run import find, open_store
+        from augment_ops.services.airflow_record import same_person
         from augment_ops.settings import Settings
 
         settings = Settings.from_environment()
-        store = open_store(settings)
-        run = find(store, context["dag_run"].run_id)
-        stage = StageContext(settings, store, run)
+        stage = _stage_of(settings, context)
         decided = stage.output("decide", Decided)
-        if decided.decision.verdict != "PASS":
-            raise AirflowSkipException(f"the gate said {decided.decision.verdict}: there is nothing to approve")
-        if run.typed.approval == "auto":
-            raise AirflowSkipException(f"approval auto in {run.typed.environment}: the gate decides alone")
-        role = run.typed.approval
-        asked = [p for p in Approvals.load(settings.policies).people(role) if p.id != run.actor]
+        why = _why_nobody(stage, decided)
+        if why:
+            raise AirflowSkipException(why)
+        role, touched = stage.params.approval, [stage.run.actor, *touched_by(settings, context)]
+        people = Approvals.load(settings.policies).people(role)
+        asked = [person for person in people if not any(same_person(person.id, name) for name in touched)]
         if not asked:
             raise GovernanceError(
                 f"approval by {role}",
-                f"only {run.actor}, who triggered the run",
+                f"only {', '.join(dict.fromkeys(touched))}, who triggered the run, touched it or caused it",
                 "another person with that role",
                 "add one to policies/approvers.yaml, or let somebody else trigger the run",
             )
         self.assigned_users = [{"id": person.id, "name": person.name} for person in asked]
-        reasons = [reason for reason in decided.decision.reasons if reason.outcome not in ("pass", "not-set")]
-        lines = [
-            decided.decision.summary,
-            f"Version {decided.version} of `{stage.dataset}-classifier`, against champion "
-            f"{decided.champion_version or '(none yet)'}; started by {run.actor}.",
-            *(f"- **{reason.outcome}** {reason.message}" for reason in reasons[:10]),
-            f"[Evidence, metrics and pictures in MLflow]({stage.parent.url})",
-        ]
-        self.body = "\n\n".join(lines)
+        self.body = _asked(stage, decided)
+
+
+def _stage_of(settings: Settings, context: Context) -> StageContext:
+    from augment_ops.pipeline.context import Context as StageContext
+    from augment_ops.pipeline.run import find, open_store
+
+    store = open_store(settings)
+    return StageContext(settings, store, find(store, context["dag_run"].run_id))
+
+
+def _why_nobody(stage: StageContext, decided: Decided) -> str:
+    """Why no person is asked; empty where one is."""
+    if decided.decision.verdict != "PASS":
+        return f"the gate said {decided.decision.verdict}: there is nothing to approve"
+    if stage.params.approval == "auto":
+        return f"approval auto in {stage.params.environment}: the gate decides alone"
+    return ""
+
+
+def _asked(stage: StageContext, decided: Decided) -> str:
+    """The question, in Markdown; the same for the same decision, so that an answer belongs to it and to no other."""
+    from augment_ops.content import digest_of
+
+    reasons = [reason for reason in decided.decision.reasons if reason.outcome not in ("pass", "not-set")]
+    lines = [
+        decided.decision.summary,
+        f"Version {decided.version} of `{stage.dataset}-classifier`, against champion "
+        f"{decided.champion_version or '(none yet)'}; started by {stage.run.actor}.",
+        *(f"- **{reason.outcome}** {reason.message}" for reason in reasons[:10]),
+        f"[Evidence, metrics and pictures in MLflow]({stage.parent.url})",
+        f"Decision `{digest_of(decided.decision)}`",
+    ]
+    return "\n\n".join(lines)
 
 
 class WatchOperator(BaseOperator):
     """Judges every window of production that is due, for one data set or for all that have a prediction log.
 
-    Returns what `train_and_promote` is to be triggered with, one dict a training. Airflow knows a training by its run
-    id, so that saying it again starts nothing. XCom `alerts` has the alerts of this call, as plain values.
+    Returns the trainings that alerts call for, and leaves the alerts of this call in the XCom `alerts`, both as plain
+    values for people to see: what is started comes from ledger and store (`StartTrainings`).
 
     Args:
         dataset: name, or empty for all; templated.
@@ -233,14 +257,15 @@ class WatchOperator(BaseOperator):
         from monitoring.alerts import message_of
 
         settings = Settings.from_environment()
-        actor = context["dag_run"].triggering_user_name or "schedule"
+        run = context["dag_run"]
+        actor, origin = run.triggering_user_name or "schedule", ORIGIN.format(dag_run=run)
         judged, alerts, trainings, faults = [], [], [], []
         for dataset in [self.dataset] if self.dataset else monitored_datasets(settings):
             try:
                 own = (settings.policies / "drift" / f"{dataset}.yaml").is_file()
                 rules = self.rules or (dataset if own else "default")
                 now = moment_of(self.until)
-                found = monitor(settings, dataset, rules, now=now, actor=actor, say=self.log.info)
+                found = monitor(settings, dataset, rules, now=now, actor=actor, origin=origin, say=self.log.info)
             except AugmentOpsError as error:
                 self.log.error("%s: %s", dataset, error)
                 faults.append(error)
@@ -282,8 +307,10 @@ class FaultsOperator(BaseOperator):
             raise AirflowFailException("; ".join(faults))
 
 
-def _begin(settings: Any, context: Context) -> None:
+def _begin(settings: Settings, context: Context) -> None:
     """Validate what was asked, unknown keys included, and record the run."""
+    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.pipeline.causes import check_start
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
     from augment_ops.pipeline.provenance import begin_run
@@ -292,6 +319,7 @@ def _begin(settings: Any, context: Context) -> None:
     asked = {**dict(context["params"]), **(run.conf or {})}
     params = parse_params({name: "" if value is None else value for name, value in asked.items()})  # an emptied field
     actor = run.triggering_user_name or "schedule"
+    check_start(open_ledger(settings), run.run_id, run.conf or {}, actor)
     preflight(settings, params, actor)
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""

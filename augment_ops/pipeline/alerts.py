@@ -19,6 +19,7 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 
 ACT = "alert"
+RUN_PREFIX = "retrain__"  # of the ids of runs that an alert starts
 Kind = Literal["drift", "age", "policy", "blind"]
 STARTS: tuple[Kind, ...] = ("drift", "age", "policy")  # an alert that monitoring is blind is for people
 
@@ -47,16 +48,20 @@ class Alert:
         return run_id_of(self.dataset, self.kind, self.key)
 
 
-def enter(ledger: Ledger, alert: Alert, actor: str) -> tuple[Entry, bool]:
+def enter(ledger: Ledger, alert: Alert, actor: str, origin: str = "") -> tuple[Entry, bool]:
     """Enter the alert; the entry that is there already where it was found before, and whether it is new.
 
     One that is there stays as it is, with the cool-down of its time.
+
+    Args:
+        origin: the run of the driver's monitor that found it, where there is one.
     """
     known = next((entry for entry in ledger.read() if entry.key == alert.key), None)
     if known is not None:
         return known, False
     subjects = {
         "dataset": alert.dataset, "kind": alert.kind, **alert.subjects, "cool_down_h": str(alert.cool_down_h),
+        **({"origin": origin} if origin else {}),
     }  # fmt: skip
     return ledger.append(ACT, actor, subjects, alert.message, alert.key), True
 
@@ -79,4 +84,4 @@ def starting(entries: Iterable[Entry], dataset: str) -> list[Entry]:
 
 def run_id_of(dataset: str, kind: str, key: str) -> str:
     """Id of the training that the alert of that key starts."""
-    return f"retrain__{dataset}__{kind}__{digest_of(key)[:16]}"
+    return f"{RUN_PREFIX}{dataset}__{kind}__{digest_of(key)[:16]}"

@@ -59,9 +59,12 @@ def log_uri(settings: Settings) -> str:
 
 def monitor(
     settings: Settings, dataset: str, rules_name: str = "default", *, now: datetime | None = None,
-    actor: str = "", say: Callable[[str], None] = print,
+    actor: str = "", origin: str = "", say: Callable[[str], None] = print,
 ) -> Monitored:  # fmt: skip
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
+
+    Args:
+        origin: the driver's run that asks, which new alerts name.
 
     Raises:
         InputError: no prediction log of that name, or a reference that the log cannot give.
@@ -74,7 +77,7 @@ def monitor(
 
     def tell(raised: list[Alert], *, again: bool) -> None:
         for alert in raised:
-            entry, fresh = enter(work.ledger, alert, actor or settings.actor)
+            entry, fresh = enter(work.ledger, alert, actor or settings.actor, origin)
             if fresh or again:
                 say(f"alert {alert.key} (ledger entry {entry.seq}): {alert.message}")
                 alerts.append(alert)

@@ -55,13 +55,14 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
             raise GovernanceError(where, found, "the outcomes that the gate has judged", _FIX)
 
     model = f"{ctx.dataset}-classifier version"
+    tracker = ctx.tracker  # here, because two threads that import MLflow at once find it half imported
     control = ctx.output("train_control", TrainingResult).artifact
     questions: list[tuple[Role, Callable[[], Path], str]] = [
-        ("candidate", lambda: ctx.tracker.download_model(ctx.dataset, version), f"{model} {version}"),
+        ("candidate", lambda: tracker.download_model(ctx.dataset, version), f"{model} {version}"),
         ("control", lambda: ctx.store.local(control), f"control {control[:12]}…"),
     ]
     if champion is not None:
-        questions.append(("champion", lambda: ctx.tracker.download_model(ctx.dataset, champion), f"{model} {champion}"))
+        questions.append(("champion", lambda: tracker.download_model(ctx.dataset, champion), f"{model} {champion}"))
     with ThreadPoolExecutor(len(questions)) as pool:  # each waits for a process, most of whose time is importing torch
         for done in [pool.submit(ask, *question) for question in questions]:
             done.result()

@@ -10,7 +10,7 @@ from typing import Any
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.governance.chain import Entry
-from augment_ops.pipeline.alerts import Alert, run_id_of, starting
+from augment_ops.pipeline.alerts import ACT, Alert, run_id_of, starting
 from augment_ops.pipeline.harvest import gather
 from augment_ops.pipeline.reference import Watched
 from augment_ops.pipeline.run import find
@@ -48,19 +48,40 @@ def to_start(
 
     Starting one again has to be harmless: drivers know them by `run_id`.
     """
-    now, found = datetime.now(UTC), []
-    for entry in starting(entries, log.dataset):
-        if now - datetime.fromisoformat(entry.at) > _TOLD_FOR:
-            continue
-        run_id = run_id_of(log.dataset, entry.subjects["kind"], entry.key)
-        document = f"drift/{log.dataset}/retrain/{run_id}.json"
-        known = store.get_document(document)
+    found = []
+    for entry in _still_told(entries, log.dataset):
+        known = store.get_document(_document(entry))
         if known is None and champion is not None:
-            known = canonical_json(_plan(entry, store, log, champion, rules, run_id))
-            store.put_document(document, known)
+            known = canonical_json(_plan(entry, store, log, champion, rules, _run_id(entry)))
+            store.put_document(_document(entry), known)
         if known is not None:
             found.append(from_json(Retraining, known))
     return found
+
+
+def planned(entries: Iterable[Entry], store: Store) -> list[tuple[Entry, Retraining]]:
+    """The trainings of all data sets that drivers should have started, each with its alert, as `to_start` planned them.
+
+    Made from ledger and store alone, so that a driver needs nobody's word for what it starts.
+    """
+    known = list(entries)
+    names = sorted({entry.subjects.get("dataset", "") for entry in known if entry.act == ACT})
+    alerts = [entry for name in names for entry in _still_told(known, name)]
+    plans = [(entry, store.get_document(_document(entry))) for entry in alerts]
+    return [(entry, from_json(Retraining, plan)) for entry, plan in plans if plan is not None]
+
+
+def _still_told(entries: Iterable[Entry], dataset: str) -> list[Entry]:
+    now = datetime.now(UTC)
+    return [entry for entry in starting(entries, dataset) if now - datetime.fromisoformat(entry.at) <= _TOLD_FOR]
+
+
+def _run_id(alert: Entry) -> str:
+    return run_id_of(alert.subjects["dataset"], alert.subjects["kind"], alert.key)
+
+
+def _document(alert: Entry) -> str:
+    return f"drift/{alert.subjects['dataset']}/retrain/{_run_id(alert)}.json"
 
 
 def _plan(

@@ -206,6 +206,17 @@ class AirflowApi:
         cleared = self._post(f"/api/v2/dags/{quote(dag_id, safe='')}/clearTaskInstances", body)
         return sorted({entry["task_id"] for entry in cleared["task_instances"]})
 
+    def read(self, path: str, **params: str | int | Sequence[str]) -> dict[str, Any] | None:
+        """What stands at a path below `/api/v2/`; None where there is nothing.
+
+        Raises:
+            ServiceError: Airflow does not answer, or not to this person.
+        """
+        answer = self._authorised("GET", f"/api/v2/{path}", params=params)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return self._checked("GET", f"/api/v2/{path}", answer)
+
     def run_url(self, dag_id: str, run_id: str) -> str:
         """Where a browser shows the run."""
         return f"{self.address}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"

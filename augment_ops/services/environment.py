@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from augment_ops.services.layout import STACK_MARK, layout_of, source_root
-from augment_ops.services.people import Person, simple_auth_users
+from augment_ops.services.people import SERVICE, Person, simple_auth_users
 from augment_ops.services.ports import LOOPBACK
 from augment_ops.settings import Settings
 
@@ -62,6 +62,9 @@ def _project(settings: Settings, dags: Path, inherited: Mapping[str, str]) -> di
         "AUGMENT_OPS_DAGS": str(dags),
         "AUGMENT_OPS_AIRFLOW_PORT": str(settings.airflow_port),
         "AUGMENT_OPS_MLFLOW_PORT": str(settings.mlflow_port),
+        # As whom tasks read who answered: not a login at another Airflow that the user's shell names.
+        "AUGMENT_OPS_AIRFLOW_LOGIN": SERVICE,
+        "AUGMENT_OPS_AIRFLOW_PASSWORDS": str(layout_of(settings).passwords),
         "MLFLOW_TRACKING_URI": mlflow_address(settings),
         # Airflow starts commands of its own by name: those of this environment come first.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), *_parts(inherited.get("PATH"))]),
@@ -92,9 +95,7 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",  # the default is port 8080
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which may hang offline
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",  # an edited DAG is served after 5 s, not 30
-        "AIRFLOW__CORE__AUTH_MANAGER": (
-            "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
-        ),
+        "AIRFLOW__CORE__AUTH_MANAGER": _auth_manager(dags),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",  # True would let anybody answer an approval
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": simple_auth_users(everybody),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.passwords),
@@ -120,6 +121,13 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",  # the logs are files
     }
+
+
+def _auth_manager(dags: Path) -> str:
+    """The one with our roles, which lies beside our DAGs; DAGs of somebody else's have Airflow's own."""
+    if (dags / "plugins" / "airflow_roles.py").is_file():
+        return "airflow_roles.GovernedAuthManager"  # Airflow can import what lies in its plugins' folder
+    return "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 
 
 def _mlflow() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Who may log in to Airflow here: an administrator, a viewer, and everybody who may approve."""
+"""Who may log in to Airflow here: an administrator, a viewer, everybody who may approve, and the tasks themselves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from augment_ops.governance.approvals import load_roles
 
 ADMIN = "admin"
 VIEWER = "viewer"
+SERVICE = "augment-ops"  # as which tasks read what Airflow has recorded of answers and of who touched a run
 # Airflow's simple roles: `user` is the least that may trigger a DAG and answer a human-in-the-loop task
 # (is_authorized_dag asks for USER to write); `op` would add connections, variables and pools.
 APPROVER_ROLE = "user"
@@ -36,7 +37,7 @@ class Person:
 
 
 def people(policies: Path) -> tuple[Person, ...]:
-    """The administrator, the viewer and each person of `policies`/approvers.yaml once, in the file's order.
+    """The administrator, the viewer, the tasks' login and each person of `policies`/approvers.yaml once, in its order.
 
     Raises:
         PolicyError: the file is there and faulty; all faults at once.
@@ -44,6 +45,7 @@ def people(policies: Path) -> tuple[Person, ...]:
     found = {
         ADMIN: Person(ADMIN, "Administrator", "admin"),
         VIEWER: Person(VIEWER, "Viewer", "viewer"),
+        SERVICE: Person(SERVICE, "AugmentOps' own tasks", "viewer"),
     }
     for role, approvers in load_roles(policies).items():
         for approver in approvers:

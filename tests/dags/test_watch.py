@@ -22,8 +22,8 @@ from augment_ops.errors import InputError
 from augment_ops.pipeline.retraining import Retraining
 
 asked = []
-def monitor(settings, dataset, rules, *, now, actor, say):
-    asked.append([dataset, rules, actor])
+def monitor(settings, dataset, rules, *, now, actor, origin, say):
+    asked.append([dataset, rules, actor, origin])
     if dataset == "bad":
         raise InputError("bad", "no champion", "one", "train one")
     training = Retraining("retrain__" + dataset, {"dataset": dataset}, "why")
@@ -35,7 +35,7 @@ pushed = {}
 ti = SimpleNamespace(
     xcom_push=lambda key, value: pushed.update({key: value}), xcom_pull=lambda task_ids, key: pushed[key]
 )
-context = {"dag_run": SimpleNamespace(triggering_user_name=None), "ti": ti}
+context = {"dag_run": SimpleNamespace(dag_id="drift_monitor", run_id="r1", triggering_user_name=None), "ti": ti}
 found = WatchOperator(task_id="watch").execute(context)
 try:
     FaultsOperator(task_id="faults", of="watch").execute(context)
@@ -44,7 +44,47 @@ except AirflowFailException as error:
     failed = str(error)
 pushed["faults"] = []
 FaultsOperator(task_id="quiet", of="watch").execute(context)
-print("RESULT" + json.dumps({"asked": asked, "found": found, "failed": failed}))
+
+# What starts trainings: each is entered before it is started, one that is there already is passed over.
+import airflow.sdk.execution_time.task_runner as runner
+import augment_ops.pipeline.retraining as retraining
+from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
+from augment_ops.governance.ledger import open_ledger
+from augment_ops.pipeline.alerts import Alert, enter
+from augment_ops.settings import Settings
+from retrain_tasks import StartTrainings
+
+ledger, sent, answers = open_ledger(Settings.from_environment()), [], {}
+def send(message):
+    entered = [entry.subjects["run"] for entry in ledger.read() if entry.act == "retrain"]
+    said = [message.dag_id, message.run_id, message.conf, message.logical_date, message.note]
+    sent.append([*said, message.run_id in entered])
+    return answers.get(message.run_id)
+
+runner.SUPERVISOR_COMMS = SimpleNamespace(send=send)
+start = StartTrainings(task_id="retrain", trigger_dag_id="train_and_promote")
+retraining.planned = lambda entries, store: []
+try:
+    start.execute(context)
+    skipped = False
+except AirflowSkipException:
+    skipped = True
+plans = []
+for name in ("one", "two"):
+    alert = Alert("drift", name, "drift:" + name, {}, "drifted", 24.0)
+    plans.append((enter(ledger, alert, "schedule")[0], Retraining(alert.run_id, {"seed": 1}, "why")))
+retraining.planned = lambda entries, store: plans
+answers[plans[0][1].run_id] = ErrorResponse(error=ErrorType.DAGRUN_ALREADY_EXISTS)
+start.execute(context)
+answers[plans[0][1].run_id] = ErrorResponse(error=ErrorType.API_SERVER_ERROR)
+try:
+    start.execute(context)
+    broken = False
+except AirflowRuntimeError:
+    broken = True
+print("RESULT" + json.dumps({"asked": asked, "found": found, "failed": failed, "sent": sent, "skipped": skipped,
+    "broken": broken, "runs": [plan.run_id for _, plan in plans]}))
 """
 
 
@@ -81,5 +121,15 @@ def test_it_is_said_by_a_task_of_its_own(watched: dict) -> None:
 
 def test_rules_named_like_the_data_set_are_its_rules(watched: dict) -> None:
     assert watched["asked"] == [
-        ["bad", "default", "schedule"], ["good", "default", "schedule"], ["transactions", "transactions", "schedule"],
-    ]  # fmt: skip
+        [name, rules, "schedule", "drift_monitor/r1"]
+        for name, rules in (("bad", "default"), ("good", "default"), ("transactions", "transactions"))
+    ]
+
+
+def test_trainings_are_started_by_their_own_ids_after_they_are_entered(watched: dict) -> None:
+    one, two = watched["runs"]
+    assert watched["skipped"]
+    assert watched["broken"]  # and so tried again
+    assert watched["sent"] == [
+        ["train_and_promote", run, {"seed": 1}, None, "why", True] for run in (one, two, one)
+    ]  # the second time the server could not be reached

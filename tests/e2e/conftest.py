@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -128,6 +129,30 @@ class Running:
         tries = max(self.tasks(run)[task].tries, 1)
         content = self._airflow(f"dagRuns/{run}/taskInstances/{task}/logs/{tries}?full_content=true")["content"]
         return "\n".join(str(line.get("event", "")) if isinstance(line, dict) else str(line) for line in content)
+
+    def ask(self, user: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> int:
+        """What Airflow says to a request below /api/v2, as somebody: the status."""
+        with self.login(user) as person:
+            token = person.token()
+        address, headers = f"{self.airflow}/api/v2/{path}", {"Authorization": f"Bearer {token}"}
+        answer = httpx.request(method, address, json=body, headers=headers, timeout=30, trust_env=False)
+        assert answer.status_code < 500, answer.text
+        return answer.status_code
+
+    def make_up(self, run: str, task: str, chosen: str, by: str) -> None:
+        """What an answer would have left behind: as the administrator, who may, an XCom and a task's state."""
+        path = f"dags/{self.dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task}"
+        value = {
+            "chosen_options": [chosen], "params_input": {"reason": "made up"},
+            "responded_at": "2026-01-01T00:00:00Z", "responded_by_user": {"id": by, "name": by},
+        }  # fmt: skip
+        assert self.ask(ADMIN, "POST", f"{path}/xcomEntries", {"key": "return_value", "value": value}) == 201
+        assert self.ask(ADMIN, "PATCH", path, {"new_state": "success"}) == 200
+
+    def refusals(self, run: str) -> list[tuple[str, str]]:
+        """Who was refused what of a run, as the ledger has it."""
+        entries = Ledger(self.settings.ledger).entries()
+        return [(e.actor, e.reason) for e in entries if e.act == "refuse" and e.subjects.get("run") == run]
 
     def task_pid(self, run: str, task: str) -> int:
         """Number of the process that runs the task."""

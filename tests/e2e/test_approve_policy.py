@@ -16,7 +16,7 @@ from augment_ops.policy.library import admit
 
 pytestmark = pytest.mark.timeout(900)
 
-DAG, QUESTION, POLICY = "approve_policy", "ask", "digits-robust"
+DAG, QUESTION, POLICY, OTHER = "approve_policy", "ask", "digits-robust", "fashion-robust"
 LEAD, DEPUTY, REVIEWER, VIEWER = "ml-lead", "ml-deputy", "rita", "viewer"
 REASON = "Gallery and costs seen."
 RUN_S = 600.0
@@ -49,11 +49,29 @@ def test_only_a_lead_who_did_not_ask_for_it_is_asked(policies: Any, asked: str) 
     assert policies.links(asked, "propose")["Gallery and costs"].startswith(policies.mlflow)
 
 
+def approvals_of(running: Any, policy: str) -> list[str]:
+    found = Ledger(running.settings.ledger).entries()
+    return [
+        e.actor for e in found if e.act == "approve" and e.subjects.get("policy_version", "").startswith(f"{policy}/")
+    ]
+
+
+def test_an_answer_that_was_made_up_is_not_signed_and_the_question_is_asked_again(policies: Any, asked: str) -> None:
+    policies.make_up(asked, QUESTION, "Approve", LEAD)
+    assert policies.wait_for_end(asked, RUN_S) == "failed"
+    assert approvals_of(policies, POLICY) == []
+    ((by, reason),) = policies.refusals(asked)
+    assert by == "admin"
+    assert "nobody has answered it, Airflow's record says" in reason
+    policies.admin.clear(DAG, asked, [QUESTION])
+    policies.wait_for_question(asked, QUESTION, RUN_S)
+
+
 def test_refused_attempts_stand_in_the_ledger_and_the_lead_can_approve(policies: Any, asked: str) -> None:
     for user in (VIEWER, REVIEWER, DEPUTY):
         with policies.login(user) as person, pytest.raises(ServiceError, match="403"):
             person.answer(DAG, asked, QUESTION, "Approve")
-    assert entries_about(policies, asked) == [("refuse", VIEWER), ("refuse", REVIEWER), ("refuse", DEPUTY)]
+    assert entries_about(policies, asked)[1:] == [("refuse", VIEWER), ("refuse", REVIEWER), ("refuse", DEPUTY)]
 
     with policies.login(LEAD) as lead:
         lead.answer(DAG, asked, QUESTION, "Approve", {"reason": REASON})
@@ -94,3 +112,32 @@ def test_mlflow_has_the_version_with_file_gallery_and_costs(policies: Any, asked
         f"policy/{name}" for name in ("gallery.png", "profile.json", "preview.json", f"{POLICY}-1.0.0.yaml")
     }
     assert run in version.description
+
+
+@pytest.mark.slow
+def test_whoever_cleared_a_task_of_the_run_is_no_second_pair_of_eyes(policies: Any) -> None:
+    with policies.login(REVIEWER) as reviewer:
+        run = reviewer.trigger(DAG, {"policy": OTHER, "days": 30}).run_id
+    policies.wait_for_question(run, QUESTION, RUN_S)
+    with policies.login(LEAD) as lead:
+        lead.clear(DAG, run, [QUESTION])
+        policies.wait_for_question(run, QUESTION, RUN_S)
+        lead.answer(DAG, run, QUESTION, "Approve", {"reason": REASON})  # Airflow asked them before
+    assert policies.wait_for_end(run, RUN_S) == "failed"
+    ((by, reason),) = policies.refusals(run)
+    assert by == LEAD
+    assert "had a hand in it (post_clear_task_instances" in reason
+
+    # The answer to this try is none to the next, which nobody gives before the task is marked as done.
+    policies.clear(run, [QUESTION])
+    policies.ask("admin", "PATCH", f"dags/{DAG}/dagRuns/{run}/taskInstances/{QUESTION}", {"new_state": "success"})
+    policies.clear(run, ["record"])
+    assert policies.wait_for_end(run, RUN_S) == "failed"
+    assert approvals_of(policies, OTHER) == []
+
+    policies.admin.clear(DAG, run, [QUESTION])
+    policies.wait_for_question(run, QUESTION, RUN_S)
+    with policies.login(DEPUTY) as deputy:
+        deputy.answer(DAG, run, QUESTION, "Approve", {"reason": REASON})
+    assert policies.wait_for_end(run, RUN_S) == "success", policies.complaints(run)
+    assert approvals_of(policies, OTHER) == [DEPUTY]

@@ -137,6 +137,22 @@ def test_neither_who_triggered_the_run_nor_a_viewer_may_answer(running: Any, ask
     assert running.champion("digits") is None
 
 
+def test_an_answer_that_was_made_up_promotes_nothing_and_the_person_is_asked_again(running: Any, asked: str) -> None:
+    running.make_up(asked, QUESTION, "Approve", LEAD)
+
+    assert running.wait_for_end(asked, RUN_S) == "failed"
+    assert running.tasks(asked)["approve"].state == "failed"
+    assert running.champion("digits") is None
+    (by, reason), *others = running.refusals(asked)[2:]  # after the two who were not asked
+    assert (by, others) == ("admin", [])
+    assert "nobody has answered it, Airflow's record says" in reason
+    acts = {entry.act for entry in Ledger(running.settings.ledger).entries() if asked in entry.key}
+    assert not acts & {"approve", "promote"}
+
+    running.admin.clear(DAG_ID, asked, [QUESTION])
+    running.wait_for_question(asked, QUESTION, RUN_S)
+
+
 def test_an_unknown_key_fails_the_first_task_and_names_the_nearest(running: Any, asked: str) -> None:
     before = running.state("digits")
     run = running.trigger(polcy="digits-none", image_size="")

@@ -207,7 +207,8 @@ def test_every_setting_and_command_of_airflow_exists_in_this_version(tmp_path: P
     found = json.loads(told(_AIRFLOW, tmp_path, environment, json.dumps(commands)))
     assert len(found["known"]) >= 18
     assert found["unknown"] == []
-    assert found["imported"] == ["CeleryExecutor", "SimpleAuthManager", "Celery"]
+    assert SERVICES["worker"]["environment"]["AIRFLOW__CORE__PLUGINS_FOLDER"] == "/opt/augment-ops/dags/plugins"
+    assert found["imported"] == ["CeleryExecutor", "GovernedAuthManager", "Celery"]
     assert found["commands"] == len(commands)
 
 
@@ -313,7 +314,8 @@ for name in env:
 module, cls = env["AIRFLOW__CORE__AUTH_MANAGER"].rsplit(".", 1)
 manager = getattr(import_module(module), cls)
 # Its own options are read without being described.
-source = open(import_module(module).__file__).read() + open(import_module("airflow.configuration").__file__).read()
+simple = import_module(manager.__mro__[1].__module__)
+source = open(simple.__file__).read() + open(import_module("airflow.configuration").__file__).read()
 unknown = [n for n in unknown if n.split("__")[2].lower() not in source]
 connection = json.loads(env["AIRFLOW_CONN_AUGMENT_OPS_EMAIL"])
 assert connection["extra"]["to"] and connection["port"] == 587
@@ -334,6 +336,7 @@ print("RESULT" + json.dumps({**asked, "known": hasattr(variables, "MLFLOW_SERVER
 def told(code: str, home: Path, *arguments: str) -> str:
     environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     environment["AIRFLOW__CORE__EXECUTOR"] = "CeleryExecutor"
+    environment["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "dags" / "plugins")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, *arguments], env=environment, capture_output=True, text=True,
         timeout=200, check=False, cwd=home,

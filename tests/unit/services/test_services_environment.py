@@ -37,6 +37,8 @@ def test_another_airflow_of_the_user_cannot_reach_in(settings: Settings) -> None
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://production",
         "MLFLOW_TRACKING_URI": "http://elsewhere:5000",
+        "AUGMENT_OPS_AIRFLOW_LOGIN": "elsewhere",
+        "AUGMENT_OPS_AIRFLOW_PASSWORDS": "/elsewhere/passwords.json",
     }
 
     found = environment(settings, inherited)
@@ -44,6 +46,12 @@ def test_another_airflow_of_the_user_cannot_reach_in(settings: Settings) -> None
     assert not [name for name, value in found.items() if "elsewhere" in value or value == inherited.get(name)]
     assert found["AIRFLOW_HOME"] == str(settings.home / "airflow")
     assert found["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+
+
+def test_our_dags_have_our_roles_and_other_dags_those_of_airflow(settings: Settings) -> None:
+    ours = stack_environment(settings, Path(__file__).parents[3] / "dags", people(settings.policies), {})
+    assert ours["AIRFLOW__CORE__AUTH_MANAGER"] == "airflow_roles.GovernedAuthManager"
+    assert environment(settings, {})["AIRFLOW__CORE__AUTH_MANAGER"].endswith(".SimpleAuthManager")
 
 
 def test_what_we_do_not_set_passes_through(settings: Settings) -> None:

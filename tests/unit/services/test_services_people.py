@@ -24,18 +24,18 @@ def policies(folder: Path, text: str) -> Path:
 def test_each_approver_logs_in_once_with_the_least_role_that_may_answer(tmp_path: Path) -> None:
     everybody = people(policies(tmp_path, APPROVERS))
 
-    assert simple_auth_users(everybody) == "admin:admin,viewer:viewer,lead:user,deputy:user"
+    assert simple_auth_users(everybody) == "admin:admin,viewer:viewer,augment-ops:viewer,lead:user,deputy:user"
     assert next(person for person in everybody if person.id == "lead").roles == ("ml-lead", "risk")
 
 
 def test_a_viewer_who_approves_may_answer_and_an_administrator_stays_one(tmp_path: Path) -> None:
     text = "version: 1\nroles: {ml-lead: [{id: viewer, name: V}, {id: admin, name: A}]}"
 
-    assert simple_auth_users(people(policies(tmp_path, text))) == "admin:admin,viewer:user"
+    assert simple_auth_users(people(policies(tmp_path, text))) == "admin:admin,viewer:user,augment-ops:viewer"
 
 
 def test_without_a_file_nobody_approves(tmp_path: Path) -> None:
-    assert [person.id for person in people(tmp_path)] == ["admin", "viewer"]
+    assert [person.id for person in people(tmp_path)] == ["admin", "viewer", "augment-ops"]
 
 
 @pytest.mark.parametrize("bad", ["a:admin", "a,b", "", "a b"])
@@ -53,7 +53,7 @@ def test_passwords_are_kept_over_restarts_and_readable_by_the_owner_only(tmp_pat
     first = ensure_passwords(path, people(tmp_path))
     second = ensure_passwords(path, people(policies(tmp_path, APPROVERS)))
 
-    assert set(second) == {"admin", "viewer", "lead", "deputy"}
+    assert set(second) == {"admin", "viewer", "augment-ops", "lead", "deputy"}
     assert second["admin"] == first["admin"]
     assert len(set(second.values())) == len(second)
     assert path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,104 @@
+"""What started a training that nobody triggered: an alert, entered before the training is, with who stands behind it.
+
+A driver's own record of a start (Airflow's XCom, a run's id) is the word of whoever may edit it. So the start is an
+entry of the ledger, made from the plan that is kept for the alert, and a run that says it was started by an alert is
+held against that entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from augment_ops.content import digest_of
+from augment_ops.errors import GovernanceError
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.alerts import ACT as ALERT
+from augment_ops.pipeline.alerts import RUN_PREFIX
+from augment_ops.pipeline.retraining import Retraining
+
+ACT = "retrain"
+SCHEDULE = "schedule"  # the actor where no person is
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What stands behind a training.
+
+    Attributes:
+        people: who found the alert or started the training, where a person did.
+        origins: runs of the monitor that did, as `driver's name of the monitor/run id`.
+    """
+
+    people: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+
+def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: str, origin: str) -> Entry:
+    """Enter that the alert's training is being started; the entry that is there already where it was before.
+
+    Args:
+        actor: who triggered the monitor, `schedule` where nobody did.
+        origin: the run of the monitor that starts it.
+    """
+    known = _start_of(ledger.read(), training.run_id)
+    if known is not None:
+        return known
+    subjects = {
+        "dataset": alert.subjects["dataset"], "run": training.run_id, "alert": alert.hash,
+        "params": digest_of(training.params), "origin": origin,
+    }  # fmt: skip
+    return ledger.append(ACT, actor, subjects, training.note, _key(training.run_id))
+
+
+def check_start(ledger: Ledger, run_id: str, asked: Mapping[str, Any], actor: str) -> None:
+    """Refuse a run that says by its id that an alert started it, where none did, or with other parameters.
+
+    Args:
+        asked: what the run was started with, before defaults.
+        actor: who started it; the refusal is entered as theirs.
+
+    Raises:
+        GovernanceError: refused.
+    """
+    if not run_id.startswith(RUN_PREFIX):
+        return
+    entry = _start_of(ledger.read(), run_id)
+    if entry is not None and entry.subjects["params"] == digest_of(dict(asked)):
+        return
+    found = "no alert that started it" if entry is None else f"other parameters than those of ledger entry {entry.seq}"
+    refusal = GovernanceError(
+        f"run {run_id}",
+        found,
+        "the training that an alert asked for",
+        "start a training of your own under another run id; the drift monitor starts those of alerts",
+    )
+    ledger.append(
+        "refuse", actor, {"run": run_id}, f"run {run_id}: {found}", f"refuse:{digest_of([actor, run_id, found])}"
+    )
+    raise refusal
+
+
+def cause_of(ledger: Ledger, run_id: str) -> Cause:
+    """Who and what stands behind a run that an alert started; nobody and nothing behind another."""
+    if not run_id.startswith(RUN_PREFIX):
+        return Cause()
+    entries = list(ledger.read())
+    start = _start_of(entries, run_id)
+    if start is None:
+        return Cause()
+    behind = [start, *(entry for entry in entries if entry.act == ALERT and entry.hash == start.subjects["alert"])]
+    return Cause(
+        tuple(dict.fromkeys(entry.actor for entry in behind if entry.actor != SCHEDULE)),
+        tuple(dict.fromkeys(entry.subjects["origin"] for entry in behind if entry.subjects.get("origin"))),
+    )
+
+
+def _start_of(entries: Iterable[Entry], run_id: str) -> Entry | None:
+    return next((entry for entry in entries if entry.act == ACT and entry.key == _key(run_id)), None)
+
+
+def _key(run_id: str) -> str:
+    return f"retrain:{run_id}"

@@ -1,0 +1,99 @@
+"""Who may do what in this Airflow, asked of the server itself; and trainings that nobody asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from augment_ops.governance.ledger import Ledger
+from augment_ops.services.people import ADMIN, SERVICE, VIEWER
+
+pytestmark = pytest.mark.timeout(900)
+
+MONITOR, TRAIN = "drift_monitor", "train_and_promote"
+USER = "rita"  # holds no role that approves a model; may trigger, as everybody who is no viewer
+RUN_S = 600.0
+XCOM = {"key": "return_value", "value": [{"trigger_run_id": "retrain__digits__drift__0123456789abcdef", "conf": {}}]}
+
+
+@pytest.fixture(scope="module")
+def monitor(running: Any) -> Any:
+    stack = running.of(MONITOR)
+    running.eventually(lambda: stack.admin.has_dag(MONITOR) or None, f"the DAG {MONITOR}", RUN_S)
+    return stack
+
+
+@pytest.fixture(scope="module")
+def watched(monitor: Any) -> str:
+    """A run of the monitor, triggered by somebody, that found nothing to start."""
+    with monitor.login(USER) as user:
+        run = user.trigger(MONITOR, {}).run_id
+    assert monitor.wait_for_end(run, RUN_S) == "success", monitor.complaints(run)
+    return run
+
+
+def allowed(monitor: Any, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, bool]:
+    people = (VIEWER, SERVICE, USER, ADMIN)
+    return {person: monitor.ask(person, method, path, body) != 403 for person in people}
+
+
+def test_the_matrix_of_roles(monitor: Any, watched: str) -> None:
+    dag, run = f"dags/{MONITOR}", f"dags/{MONITOR}/dagRuns/{watched}"
+    task = f"{run}/taskInstances/faults"
+    nobody = {VIEWER: False, SERVICE: False, USER: False, ADMIN: False}
+    admin, user = nobody | {ADMIN: True}, nobody | {USER: True, ADMIN: True}
+    everybody = user | {VIEWER: True, SERVICE: True}
+
+    clear = {"dry_run": True, "dag_run_id": watched, "only_failed": False}
+    wrong = {"logical_date": None, "conf": {"until": 5}}  # a conf that is refused, after the role was looked at
+    assert allowed(monitor, "POST", f"{dag}/dagRuns", wrong) == user
+    assert allowed(monitor, "POST", f"{dag}/clearTaskInstances", clear) == user
+    assert allowed(monitor, "POST", f"{run}/clear", {"dry_run": True}) == user
+    assert allowed(monitor, "PATCH", task, {"new_state": "success"}) == admin
+    assert allowed(monitor, "PATCH", f"{run}/taskGroupInstances/none", {"new_state": "success"}) == admin
+    assert allowed(monitor, "PATCH", run, {"note": "seen"}) == admin
+    assert allowed(monitor, "POST", f"{task}/xcomEntries", {"key": "k", "value": 1}) == admin
+    assert allowed(monitor, "PATCH", f"{task}/xcomEntries/k", {"value": 2}) == admin
+    assert allowed(monitor, "DELETE", f"{task}/xcomEntries/k") == admin
+    assert allowed(monitor, "GET", f"eventLogs?dag_id={MONITOR}") == everybody
+    for secrets in ("connections", "variables"):
+        assert allowed(monitor, "GET", secrets) == admin
+    assert allowed(monitor, "GET", "config") == nobody  # [api] expose_config is off
+
+    tried = [reason for by, reason in monitor.refusals(watched) if by == USER]
+    assert sum("may not edit an XCom of it" in reason for reason in tried) == 3
+    assert sum("may not change it" in reason for reason in tried) == 3
+
+
+def test_nobody_changes_a_run_where_the_audit_log_would_not_show_it(monitor: Any, watched: str) -> None:
+    task = f"dags/{MONITOR}/dagRuns/{watched}/taskInstances/faults"
+    entity = {"task_id": "faults", "dag_id": MONITOR, "dag_run_id": watched, "new_state": "success"}
+    bulk = {"actions": [{"action": "update", "entities": [entity]}]}
+    assert monitor.ask(ADMIN, "PATCH", "dags/~/dagRuns/~/taskInstances", bulk) == 403
+    assert monitor.ask(ADMIN, "PATCH", f"{task}?run_id=another", {"new_state": "success"}) == 403
+    assert monitor.ask(ADMIN, "PATCH", task, {"note": "seen"}) == 200
+    listed = {"dag_ids": [MONITOR], "page_limit": 1}
+    assert monitor.ask(VIEWER, "POST", "dags/~/dagRuns/list", listed) == 200
+
+
+def test_an_xcom_that_was_made_up_starts_no_training(monitor: Any, watched: str) -> None:
+    path = f"dags/{MONITOR}/dagRuns/{watched}/taskInstances/watch/xcomEntries/return_value"
+    assert monitor.ask(ADMIN, "PATCH", path, {"value": XCOM["value"]}) == 200
+    tries = monitor.tasks(watched)["retrain"].tries
+    monitor.clear(watched, ["retrain"])
+    assert monitor.wait_for_end(watched, RUN_S) == "success"
+    task = monitor.tasks(watched)["retrain"]
+    assert (task.state, task.tries) == ("skipped", tries + 1)
+    assert [run.run_id for run in monitor.admin.dag_runs(TRAIN, 100) if run.run_id.startswith("retrain__")] == []
+
+
+def test_a_run_that_says_an_alert_started_it_is_refused_where_none_did(monitor: Any) -> None:
+    train, run = monitor.of(TRAIN), "retrain__digits__drift__0123456789abcdef"
+    with train.login(USER) as user:
+        user.trigger(TRAIN, {"epochs": 1}, run)
+    assert train.wait_for_end(run, RUN_S) == "failed"
+    assert train.tasks(run)["ingest"].state == "failed"
+    ((_, reason),) = [found for found in train.refusals(run) if found[0] == USER]
+    assert "no alert that started it" in reason
+    assert [e for e in Ledger(train.settings.ledger).entries() if e.act == "train" and run in e.key] == []
