@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from augment_ops.private import umask
 from augment_ops.services.layout import STACK_MARK, layout_of, source_root
 from augment_ops.services.people import Person, simple_auth_users
 from augment_ops.services.ports import LOOPBACK
@@ -119,6 +120,9 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         # question found the task running already, and Airflow then failed the task without a word.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",  # the logs are files
+        # Airflow gives its task logs these rights whatever the umask is; the defaults let a group write.
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{0o777 & ~umask():o}",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"0o{0o666 & ~umask():o}",
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment_ops.errors import ServiceError
+from augment_ops.private import umask
 from augment_ops.services.layout import COMPONENT_MARK, STACK_MARK, Layout
 
 _ROUNDS = 5  # a process may fork while the others end; one more look each time, and then it is an error
@@ -76,6 +77,7 @@ def start(program: Program, layout: Layout) -> Record:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in the terminal is ours to answer, not theirs
+                umask=umask(),  # their databases and logs, too, are the owner's alone
             )
     except OSError as error:
         raise ServiceError(

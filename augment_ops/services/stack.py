@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import psutil
 
 from augment_ops.errors import ServiceError
 from augment_ops.governance.keys import ensure, witness_path
+from augment_ops.locks import held
 from augment_ops.services import processes
 from augment_ops.services.components import API_SERVER, MLFLOW, Component, components, migration
 from augment_ops.services.environment import airflow_address, is_external_mlflow, mlflow_address, stack_environment
@@ -26,6 +26,7 @@ from augment_ops.services.processes import Program
 from augment_ops.settings import Settings
 
 _MIGRATION_S = 600.0  # 6 s on an idle core; a first start on a busy machine took a minute
+_LOCK_S = _MIGRATION_S + 60.0  # another `up` may be making a database
 _POLL_S = 0.5
 _LOG_LINES = 12  # of a log in an error message: enough for the end of a traceback
 
@@ -164,7 +165,8 @@ def _start(layout: Layout, missing: list[Component], environment: dict[str, str]
 def _start_one(layout: Layout, component: Component, environment: dict[str, str], folder: Path) -> None:
     port = component.port.number if component.port else None
     # In the folder above dags/: a relative path of a data set means the same in a task as in the user's shell.
-    processes.start(Program(component.name, component.command, folder.parent, environment, port), layout)
+    own = {**environment, **component.environment}
+    processes.start(Program(component.name, component.command, folder.parent, own, port), layout)
 
 
 def _migrate(layout: Layout, environment: dict[str, str], folder: Path) -> None:
@@ -204,16 +206,18 @@ def _readers_beside_writers(database: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(layout: Layout) -> Iterator[None]:
-    """One `up` or `down` of a home at a time; the lock goes when its holder does, however it ends."""
-    try:
-        layout.services.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (layout.services / ".lock").open("w")
-    except OSError as error:
-        raise ServiceError(
-            str(layout.services), str(error), "a folder that can be written", "set AUGMENT_OPS_HOME to such a folder"
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """One `up` or `down` of a home at a time."""
+    with contextlib.ExitStack() as lock:
+        try:
+            layout.services.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.enter_context(held(layout.services / ".lock", "start or end the services", _LOCK_S))
+        except OSError as error:
+            raise ServiceError(
+                str(layout.services),
+                str(error),
+                "a folder that can be written",
+                "set AUGMENT_OPS_HOME to such a folder",
+            ) from error
         yield
 
 
