@@ -46,10 +46,9 @@ def begin(home: Path) -> None:
     os.umask(mask)
     changed = close(home, mask)
     if changed:
-        print(
+        sys.stderr.write(
             f"note: others could read {home}; {changed} of its files and folders are their owner's alone now "
-            f"({VARIABLE}=027 lets a group read)",
-            file=sys.stderr,
+            f"({VARIABLE}=027 lets a group read)\n"
         )
 
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from augment_ops.settings import Settings
 
 LINE = 300  # characters of a name or reason: more than any honest one, and a question stays on one screen
+_PAGE = 100_000  # of one value on a page: a whole policy file is shorter
 PARAGRAPH = 2000  # of a description or an error
 _HIDDEN = "***"
 
@@ -40,8 +41,8 @@ def plain(text: object, length: int = LINE) -> str:
     White space, line breaks included, is one blank. What is longer is cut, and says so.
     """
     whole = str(text)
-    seen = visible(" ".join(whole[: 4 * length].split()))  # bounded first: somebody's text may have megabytes
-    return seen if len(seen) <= length and len(whole) <= 4 * length else f"{seen[: length - 1]}…"
+    line = visible(" ".join(whole[: 4 * length].split()))  # bounded first: somebody's text may have megabytes
+    return line if len(line) <= length and len(whole) <= 4 * length else f"{line[: length - 1]}…"
 
 
 def visible(text: str) -> str:
@@ -49,6 +50,13 @@ def visible(text: str) -> str:
     if text.isprintable() and text.isascii():  # a picture as a `data:` address has a megabyte
         return text
     return "".join(f"⟨U+{ord(one):04X}⟩" if _is_unseen(one) and one not in "\n\t" else one for one in text)
+
+
+def seen(value: object) -> object:
+    """`visible`, for every value that a Jinja template shows before it is escaped; bounded, but for pictures."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return visible(value if len(value) <= _PAGE or value.startswith("data:image/") else f"{value[: _PAGE - 1]}…")
 
 
 def markdown(text: object, length: int = LINE) -> str:

@@ -54,12 +54,17 @@ class AskAboutPolicy(QuestionOperator):
     def prepare(self, context: Context) -> None:
         """Ask with the costs, the limitations and the gallery."""
         from augment_ops.pipeline.policy_acts import question
+        from augment_ops.shown import link, own_addresses
 
         office, asked = _office(context), context["params"]
         put = question(office, asked["policy"], asked["environment"], asked["days"])
         self.assigned_users = [{"id": person.id, "name": person.name} for person in put.people]
-        link = context["ti"].xcom_pull(task_ids="propose")["link"]
-        self.body = "\n\n".join([*put.lines, f"[Gallery and costs in MLflow]({link})"])
+        evidence = link(
+            "Gallery and costs in MLflow",
+            context["ti"].xcom_pull(task_ids="propose")["link"],
+            own_addresses(office.settings),
+        )
+        self.body = "\n\n".join([*put.lines, evidence])
 
 
 class RecordAnswer(BaseOperator):

@@ -34,6 +34,11 @@ def airflow_address(settings: Settings) -> str:
     return f"http://{LOOPBACK}:{settings.airflow_port}"
 
 
+def airflow_database(file: Path) -> str:
+    """SQLAlchemy's URL of Airflow's metadata database."""
+    return f"sqlite:///{file}?timeout={_SQLITE_WAIT_S}"
+
+
 def stack_environment(
     settings: Settings, dags: Path, everybody: tuple[Person, ...], environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
@@ -99,7 +104,7 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",  # True would let anybody answer an approval
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": simple_auth_users(everybody),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.passwords),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{layout.airflow / 'airflow.db'}?timeout={_SQLITE_WAIT_S}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(layout.airflow / "airflow.db"),
         "AIRFLOW__API__HOST": LOOPBACK,  # the default listens on every interface
         "AIRFLOW__API__PORT": str(settings.airflow_port),
         "AIRFLOW__API__BASE_URL": address,  # links in logs and notifications

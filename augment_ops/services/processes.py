@@ -96,6 +96,15 @@ def start(program: Program, layout: Layout) -> Record:
     return record
 
 
+def wait(record: Record, timeout_s: float) -> int | None:
+    """Exit code of what this process has started, as soon as it has ended; None after `timeout_s`."""
+    process = next(process for process in reversed(_started) if process.pid == record.pid)
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+
+
 def records(layout: Layout) -> dict[str, Record]:
     """What was started below this home and not ended, by component name. Unreadable records are left out."""
     found: dict[str, Record] = {}
@@ -168,8 +177,7 @@ def end(layout: Layout, only: Iterable[str] | None = None, grace_s: float = 10.0
         if _wanted(name, frozenset(names) if names is not None else None):
             (layout.services / f"{name}.json").unlink(missing_ok=True)
     for process in _started:
-        process.poll()
-    _started[:] = [process for process in _started if process.returncode is None]
+        process.poll()  # its code stays known, for `wait`
     return len(ended)
 
 

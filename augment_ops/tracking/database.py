@@ -118,5 +118,5 @@ if __name__ == "__main__":  # what `augment-ops up` runs before the server, whic
     try:
         connect(sys.argv[1])
     except AugmentOpsError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
