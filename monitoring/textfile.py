@@ -55,7 +55,8 @@ def read(path: Path) -> Metrics:
 
     known: Metrics = {}
     try:
-        for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
+        # Not as text, where Python would make line breaks of what is none to Prometheus.
+        for family in text_string_to_metric_families(path.read_bytes().decode("utf-8")):
             for sample in family.samples:
                 ours = BY_NAME.get(sample.name)
                 if ours is not None and set(sample.labels) == set(ours.labels):

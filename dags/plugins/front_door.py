@@ -170,11 +170,15 @@ def is_allowed(host: str, environ: Mapping[str, str]) -> bool:
 
 def _cookie(body: bytes, scope: Message) -> str:
     """The login page's own cookie, before the page sets it: a script cannot replace one that is HttpOnly."""
-    from airflow.api_fastapi.app import get_cookie_path
-
     token = str(json.loads(body)["access_token"])
     secure = "; Secure" if scope.get("scheme") == "https" else ""
-    return f"{_COOKIE}={token}; Path={get_cookie_path()}; HttpOnly; SameSite=Lax{secure}"
+    return f"{_COOKIE}={token}; Path={_cookie_path()}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _cookie_path() -> str:
+    from airflow.api_fastapi.app import get_cookie_path
+
+    return str(get_cookie_path())
 
 
 def _user(body: bytes) -> str:
