@@ -22,7 +22,8 @@ from augment_ops.services.processes import Program, Record
 from augment_ops.settings import Settings
 
 MIGRATION_S = 600.0  # 6 s on an idle core; a first start on a busy machine took a minute
-NAMES = ("airflow-migrate", "mlflow-migrate")  # of the processes
+_CALLED = {"airflow-migrate": "Airflow's database", "mlflow-migrate": "MLflow's database"}
+NAMES = tuple(_CALLED)  # of the processes
 _LOG_LINES = 12  # of a log in an error message: enough for the end of a traceback
 
 
@@ -88,7 +89,7 @@ def finish(record: Record, layout: Layout) -> None:
         processes.end(layout, [record.name])
     if code != 0:
         raise ServiceError(
-            record.name.replace("-migrate", "'s database").capitalize(),
+            _CALLED[record.name],
             f"the migration {'took too long' if code is None else f'ended with {code}'}{log_end(record.log)}",
             "a database of the installed version",
             f"free space where the disk is full, read {record.log}, and run `augment-ops up` again: what was not "
