@@ -61,7 +61,8 @@ def asked(hostile: Any) -> str:
 @pytest.fixture
 def page(running: Any, browser: Any) -> Iterator[Any]:
     """A window that keeps what it asks for; nothing but the stack may be asked."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    mlflow = {"username": LEAD, "password": running.password(LEAD), "origin": running.mlflow}
+    context = browser.new_context(viewport={"width": 1280, "height": 1400}, http_credentials=mlflow)
     page = context.new_page()
     page.set_default_timeout(PAGE_MS)
     page.asked_for = []
