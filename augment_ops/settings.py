@@ -51,7 +51,7 @@ class Settings:
                 witness at a relative path; all such faults at once.
         """
         env = os.environ if environ is None else environ
-        home = Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
+        home = home_of(env)
         policies = Path(env.get("AUGMENT_OPS_POLICIES") or _default_policies()).absolute()
         faults: list[Fault] = []
         if not policies.is_dir():
@@ -81,6 +81,12 @@ class Settings:
             witnesses=witnesses,
             installations=tuple((env.get("AUGMENT_OPS_INSTALLATIONS") or "").split()),
         )
+
+
+def home_of(environ: Mapping[str, str] | None = None) -> Path:
+    """Root of all local state: AUGMENT_OPS_HOME, else ./var; absolute."""
+    env = os.environ if environ is None else environ
+    return Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
 
 
 def _default_policies() -> Path:

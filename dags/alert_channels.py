@@ -60,11 +60,11 @@ def _email(message: Message) -> None:
 
 
 def _slack(message: Message) -> None:
-    from html import escape
-
     from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 
-    SlackWebhookHook(slack_webhook_conn_id="augment_ops_slack").send(text=escape(message.text, quote=False))
+    SlackWebhookHook(slack_webhook_conn_id="augment_ops_slack").send(
+        text=message.slack, unfurl_links=False, unfurl_media=False
+    )
 
 
 def _webhook(message: Message) -> None:

@@ -79,12 +79,14 @@ def _asked(context: Context, office: Office) -> tuple[tuple[Person, ...], str]:
     from augment_ops.pipeline.office import version_of
     from augment_ops.pipeline.policy_acts import POLICIES, question
     from augment_ops.policy.library import admit
+    from augment_ops.shown import link, own_addresses
 
     asked = context["params"]
     put = question(office, asked["policy"], asked["environment"], asked["days"])
     version = version_of(admit(office.settings.policies, asked["policy"]))
-    link = office.tracker.open_run(POLICIES, f"policy:{version}").url
-    return put.people, "\n\n".join([*put.lines, f"[Gallery and costs in MLflow]({link})"])
+    address = office.tracker.open_run(POLICIES, f"policy:{version}").url
+    evidence = link("Gallery and costs in MLflow", address, own_addresses(office.settings))
+    return put.people, "\n\n".join([*put.lines, evidence])
 
 
 class RecordAnswer(BaseOperator):

@@ -214,14 +214,15 @@ def _why_nobody(stage: StageContext, decided: Decided) -> str:
 def _asked(stage: StageContext, decided: Decided) -> str:
     """The question, in Markdown; the same for the same decision, so that an answer belongs to it and to no other."""
     from augment_ops.content import digest_of
+    from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 
     reasons = [reason for reason in decided.decision.reasons if reason.outcome not in ("pass", "not-set")]
     lines = [
-        decided.decision.summary,
-        f"Version {decided.version} of `{stage.dataset}-classifier`, against champion "
-        f"{decided.champion_version or '(none yet)'}; started by {stage.run.actor}.",
-        *(f"- **{reason.outcome}** {reason.message}" for reason in reasons[:10]),
-        f"[Evidence, metrics and pictures in MLflow]({stage.parent.url})",
+        markdown(decided.decision.summary, PARAGRAPH),
+        f"Version {markdown(decided.version)} of **{markdown(stage.dataset)}\\-classifier**, against champion "
+        f"{markdown(decided.champion_version or '(none yet)')}; started by {markdown(stage.run.actor)}.",
+        *(f"- **{markdown(reason.outcome)}** {markdown(reason.message)}" for reason in reasons[:10]),
+        link("Evidence, metrics and pictures in MLflow", stage.parent.url, own_addresses(stage.settings)),
         f"Decision `{digest_of(decided.decision)}`",
     ]
     return "\n\n".join(lines)
@@ -254,6 +255,7 @@ class WatchOperator(BaseOperator):
         from augment_ops.errors import AugmentOpsError, InputError
         from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
+        from augment_ops.shown import PARAGRAPH, markdown
         from monitoring.alerts import message_of
 
         settings = Settings.from_environment()
@@ -286,7 +288,7 @@ class WatchOperator(BaseOperator):
             raise passing[0]  # a service that comes back is worth another try
         # Not raised here, where it would keep the trainings of other data sets from being started.
         context["ti"].xcom_push(key="faults", value=[str(fault) for fault in faults])
-        return [{"trigger_run_id": t.run_id, "conf": t.params, "note": t.note} for t in trainings]
+        return [{"trigger_run_id": t.run_id, "conf": t.params, "note": markdown(t.note, PARAGRAPH)} for t in trainings]
 
 
 class FaultsOperator(BaseOperator):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Literal
+
+from augment_ops.shown import PARAGRAPH, html, plain, slack
 
 Kind = Literal["drift", "age", "policy", "blind", "failed"]
 _LINE = 200  # characters of a subject: longer ones are cut by mail programs, in the middle of a word
@@ -46,22 +49,28 @@ class Message:
 
     @property
     def text(self) -> str:
-        """For a log or a chat."""
-        return "\n".join([self.subject, *self._body()])
+        """For a log."""
+        return "\n".join([plain(self.subject), *self._body(plain, str)])
 
     @property
     def html(self) -> str:
         """For a mail."""
-        return "".join(f"<p>{escape(line)}</p>" for line in self._body())
+        return "".join(f"<p>{line}</p>" for line in self._body(html, escape))
+
+    @property
+    def slack(self) -> str:
+        """For Slack, which makes links, mentions and pictures of plain text."""
+        return "\n".join([slack(self.subject), *self._body(slack, escape)])
 
     @property
     def data(self) -> dict[str, str]:
         """For a webhook: the fields by their names, as JSON."""
         return asdict(self)
 
-    def _body(self) -> list[str]:
-        evidence = [f"Evidence: {self.evidence}"] if self.evidence else []
-        return [self.found, f"What to do: {self.todo}", *evidence]
+    def _body(self, shown: Callable[[object, int], str], escaped: Callable[[str], str]) -> list[str]:
+        """The lines: what others wrote through `shown`; the two addresses are ours, and stay links."""
+        evidence = [f"Evidence: {escaped(plain(self.evidence, PARAGRAPH))}"] if self.evidence else []
+        return [shown(self.found, PARAGRAPH), f"What to do: {escaped(plain(self.todo))}", *evidence]
 
 
 def message_of(kind: Kind, dataset: str, found: str, evidence: str = "", docs: str = "") -> Message:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import DataError
+from augment_ops.shown import plain
 
 _MAX_ROWS = 10_000  # Evidently's PSI took 44 s and 1.6 GB at a million rows; the page only illustrates
 
@@ -33,6 +34,7 @@ def render_page(reference: dict[str, NDArray[Any]], window: dict[str, NDArray[An
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
+        reference, window = ({_name(name): values for name, values in side.items()} for side in (reference, window))
         usable = [name for name in reference if name in window and _shown(reference[name]) and _shown(window[name])]
         if not usable:
             raise DataError(
@@ -63,6 +65,11 @@ def render_page(reference: dict[str, NDArray[Any]], window: dict[str, NDArray[An
             ) from error
 
 
+def _name(text: str) -> str:
+    """Without what would be mark-up: Evidently writes names into its page's scripts as they are."""
+    return plain(text).translate({ord("<"): "‹", ord(">"): "›", ord("&"): "＆", ord('"'): "”", ord("'"): "’"})
+
+
 def _is_numeric(values: NDArray[Any]) -> bool:
     return np.asarray(values).dtype.kind in "fiu"
 
@@ -72,7 +79,7 @@ def _column(values: NDArray[Any]) -> NDArray[Any]:
     step = -(-len(values) // _MAX_ROWS) or 1
     values = values[::step]
     if not _is_numeric(values):
-        return values.astype(str)
+        return np.array([_name(str(value)) for value in values], dtype=str)
     values = values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 

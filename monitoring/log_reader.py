@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = 200_000  # more are thinned evenly by id: 200,000 show a PSI of 0.001, and fit into memory with 100 columns
 _SHOWN = 3
+_PLACE = re.compile(r"/date=(\d{4}-\d{2}-\d{2})/hour=(\d{2})/")
+# What reading a file of another make raises: a missing column, other types, a time that no calendar has.
+_ODD = (KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +91,8 @@ def read_window(
         judged_at: what was logged later is counted as late; None counts nothing.
         pictures: whether pictures are read.
     """
-    tables, corrupt = _tables(log, _prediction_files(log, start, end))
-    frame = _frame(tables)
+    corrupt: list[str] = []
+    frame = _joined(_read(log, _prediction_files(log, start, end, corrupt), _records, corrupt))
     frame = frame[(frame["believed"] >= start) & (frame["believed"] < end)]
     ordered = frame.sort_values(["logged_at", "sample_id"], kind="stable")
     kept = ordered.drop_duplicates("sample_id").sort_values("sample_id", ignore_index=True)
@@ -118,11 +124,8 @@ def read_window(
 
 def first_time(log: PredictionLog) -> datetime | None:
     """Beginning of the first hour that has records; None for an empty log."""
-    names = log.blobs.names(f"{log.dataset}/predictions/")
-    if not names:
-        return None
-    date, hour = names[0].split("/")[2:4]
-    return datetime.fromisoformat(f"{date.removeprefix('date=')}T{hour.removeprefix('hour=')}:00:00+00:00")
+    hours = map(_hour_of, log.blobs.names(f"{log.dataset}/predictions/"))
+    return next((hour for hour in hours if hour is not None), None)
 
 
 def hash_of(sample_id: str) -> str:
@@ -130,51 +133,76 @@ def hash_of(sample_id: str) -> str:
     return digest_of(["prediction log 1", sample_id])
 
 
-def _prediction_files(log: PredictionLog, start: datetime, end: datetime) -> Iterator[str]:
+def _hour_of(name: str) -> datetime | None:
+    """The hour that a file's place says; None for one that lies at no such place."""
+    found = _PLACE.search(name)
+    try:
+        return datetime.fromisoformat(f"{found[1]}T{found[2]}:00:00+00:00") if found else None
+    except ValueError:
+        return None
+
+
+def _prediction_files(log: PredictionLog, start: datetime, end: datetime, odd: list[str]) -> Iterator[str]:
     first, last = start.astimezone(UTC), end.astimezone(UTC)
     day = first.replace(hour=0, minute=0, second=0, microsecond=0)
     while day < last:
         for name in log.blobs.names(f"{log.dataset}/predictions/date={day:%Y-%m-%d}/"):
-            hour = day.replace(hour=int(name.split("/hour=")[1][:2]))
-            if hour < last and hour + timedelta(hours=1) > first:
+            hour = _hour_of(name)
+            if hour is None:
+                odd.append(name)
+            elif hour < last and hour + timedelta(hours=1) > first:
                 yield name
         day += timedelta(days=1)
 
 
-def _tables(log: PredictionLog, names: Iterable[str]) -> tuple[list[Any], list[str]]:
+def _read(log: PredictionLog, names: Iterable[str], parts: Callable[[Any], T], corrupt: list[str]) -> list[T]:
+    """`parts` of each file; the name of one that it cannot be made of goes to `corrupt`, and the others count."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables, corrupt = [], []
+    found = []
     for name in names:
         try:
-            data = log.blobs.read(name)
-            tables.append(pq.read_table(io.BytesIO(data or b"")))
-        except (pa.ArrowException, OSError, StoreError):
+            found.append(parts(pq.read_table(io.BytesIO(log.blobs.read(name) or b""))))
+        except (pa.ArrowException, OSError, StoreError, *_ODD):
             corrupt.append(name)
-    return tables, corrupt
+    return found
 
 
-def _frame(tables: list[Any]) -> pd.DataFrame:
+def _records(table: Any) -> pd.DataFrame:
+    """The records of one file, each column of the type that it should have.
+
+    Raises:
+        Exception: a column is missing, of another type, or without a value where there has to be one.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    text, stamp = pa.string(), pa.timestamp("us", tz="UTC")
+    data: dict[str, Any] = {
+        name: pd.Series(table.column(name).cast(text).to_pylist(), dtype=object)
+        for name in ("sample_id", "model_version", "prediction", "image", "label")
+    }
+    for name in ("time", "logged_at"):
+        values = table.column(name).cast(stamp)
+        data[name] = pd.to_datetime(pd.Series(values.to_numpy()), utc=True).astype("datetime64[us, UTC]")
+    if table.column("sample_id").null_count or table.column("logged_at").null_count:
+        raise ValueError("a record without an id, or without the time when it was logged")
+    classes = json.loads((table.schema.metadata or {}).get(b"classes", b"[]"))
+    scores = table.column("scores").cast(pa.list_(pa.float32())).to_pylist()
+    data["confidence"] = [np.nan if not s or None in s or len(s) != len(classes) else max(s) for s in scores]
+    for name in table.column_names:
+        if name.startswith(FEATURE):
+            values = table.column(name)
+            data[name] = values.to_numpy() if values.type == "double" else values.to_pylist()
+    return pd.DataFrame(data)
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
-    text = ("sample_id", "model_version", "prediction", "image", "label")
-    frames = []
-    for table in tables:
-        data: dict[str, Any] = {name: pd.Series(table.column(name).to_pylist(), dtype=object) for name in text}
-        for name in ("time", "logged_at"):
-            data[name] = pd.to_datetime(pd.Series(table.column(name).to_numpy()), utc=True).astype(
-                "datetime64[us, UTC]"
-            )
-        classes = json.loads((table.schema.metadata or {}).get(b"classes", b"[]"))
-        scores = table.column("scores").to_pylist()
-        data["confidence"] = [np.nan if s is None or not s or len(s) != len(classes) else max(s) for s in scores]
-        for name in table.column_names:
-            if name.startswith(FEATURE):
-                values = table.column(name)
-                data[name] = values.to_numpy() if values.type == "double" else values.to_pylist()
-        frames.append(pd.DataFrame(data))
     if not frames:
+        text = ("sample_id", "model_version", "prediction", "image", "label")
         stamps = {name: pd.Series(dtype="datetime64[us, UTC]") for name in ("time", "logged_at", "believed")}
         return pd.DataFrame({**{name: pd.Series(dtype=object) for name in text}, **stamps, "confidence": []})
     frame = pd.concat(frames, ignore_index=True)
@@ -182,6 +210,18 @@ def _frame(tables: list[Any]) -> pd.DataFrame:
     ahead = frame["time"] > frame["logged_at"] + CLOCK_AHEAD
     frame["believed"] = frame["time"].mask(ahead, frame["logged_at"])
     return frame
+
+
+def _late_labels(table: Any) -> list[tuple[str, str, datetime]]:
+    """(sample id, label, when it was logged) of one file; what has no label is left out."""
+    import pyarrow as pa
+
+    types = {"sample_id": pa.string(), "label": pa.string(), "logged_at": pa.timestamp("us", tz="UTC")}
+    columns = [table.column(name).cast(kind).to_pylist() for name, kind in types.items()]
+    found = [entry for entry in zip(*columns, strict=True) if entry[1] is not None]
+    if any(one is None or at is None for one, _, at in found):
+        raise ValueError("a label of no record, or without the time when it was logged")
+    return found
 
 
 def _with_labels(frame: pd.DataFrame, log: PredictionLog, start: datetime, corrupt: list[str]) -> pd.DataFrame:
@@ -193,19 +233,15 @@ def _with_labels(frame: pd.DataFrame, log: PredictionLog, start: datetime, corru
     # Labels of a moment are not logged before it, by more than a clock may be ahead.
     since = f"date={start - CLOCK_AHEAD:%Y-%m-%d}"
     names = (name for name in log.blobs.names(f"{log.dataset}/labels/") if name.split("/")[2] >= since)
-    tables, unread = _tables(log, names if wanted else ())
-    corrupt += unread
-    for table in tables:
-        for one, label, at in zip(
-            *(table.column(c).to_pylist() for c in ("sample_id", "label", "logged_at")), strict=True
-        ):
-            if one in wanted and label is not None and (one not in found or at >= found[one][0]):
+    for labels in _read(log, names if wanted else (), _late_labels, corrupt):
+        for one, label, at in labels:
+            if one in wanted and (one not in found or at >= found[one][0]):
                 found[one] = (at, label)
-    labels = [
+    known = [
         found[one][1] if one in found else own for one, own in zip(frame["sample_id"], frame["label"], strict=True)
     ]
     # Of objects, because pandas would make text of it, with NaN for what has not arrived.
-    return frame.assign(label=pd.Series(labels, index=frame.index, dtype=object))
+    return frame.assign(label=pd.Series(known, index=frame.index, dtype=object))
 
 
 def _objects(series: pd.Series) -> NDArray[Any]:

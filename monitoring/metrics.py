@@ -7,15 +7,22 @@ as the OpenTelemetry collector derives it (`augment_ops_stage_duration_seconds`)
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from augment_ops.content import digest_of
+from augment_ops.shown import plain
 
 Series = tuple[str, tuple[str, ...]]  # Prometheus' name of the family, values of its labels in order
 Metrics = dict[Series, float]  # oldest observation first
 
 # Old versions are told apart on a chart by eye; Prometheus keeps what is dropped here for as long as it keeps anything.
 KEPT_VERSIONS = 5
+# Series of one metric. Each costs Prometheus about 3 kB of memory, and a data set may have any number of classes.
+MOST_SERIES = 10_000
+_LABEL = 300  # characters of a label's value: a run's id has at most 250
 _VERSION = "model_version"
 _UNITS = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}
 
@@ -61,7 +68,7 @@ class Family:
     def _values(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         if set(labels) != set(self.labels):
             raise ValueError(f"{self.name} has the labels {', '.join(self.labels)}, not {', '.join(labels)}")
-        return tuple(labels[name] for name in self.labels)
+        return tuple(label_value(labels[name]) for name in self.labels)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,15 @@ class Sample:
     labels: tuple[str, ...]
     value: float | None
     grows: bool
+
+
+def label_value(text: str) -> str:
+    """A name as the value of a label: one line, nothing unseen in it, bounded.
+
+    What had to be changed ends with eight hex digits of its own, so that names that differ stay apart.
+    """
+    line = plain(text, _LABEL)
+    return line if line == text else f"{line[: _LABEL - 9]}~{digest_of(ascii(text))[:8]}"
 
 
 def fold(known: Metrics, samples: Iterable[Sample]) -> Metrics:
@@ -89,7 +105,23 @@ def fold(known: Metrics, samples: Iterable[Sample]) -> Metrics:
             series = (sample.family.name, sample.labels)
             before = new.pop(series, 0.0) if sample.grows else 0.0
             new[series] = before + sample.value
-    return _retired(new)
+    return _bounded(_retired(new))
+
+
+def _bounded(known: Metrics) -> Metrics:
+    """Without the series of a metric, beyond the most that it may have, that were observed longest ago; said where."""
+    counts = Counter(name for name, _ in known)
+    over = {name: count - MOST_SERIES for name, count in counts.items() if count > MOST_SERIES}
+    if not over:
+        return known
+    left: dict[str, int] = dict(over)
+    kept: Metrics = {}
+    for (name, labels), value in known.items():
+        if left.get(name, 0) > 0:
+            left[name] -= 1
+        else:
+            kept[name, labels] = value
+    return kept | {(SERIES_DROPPED.name, (name,)): float(count) for name, count in over.items()}
 
 
 def _scope(family: Family, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -204,6 +236,9 @@ LEDGER_FAULTS = _gauge("ledger.faults", "{fault}", (), "What verification found 
 LEDGER_VERIFIED = _gauge("ledger.verified_timestamp", "s", (), "When the ledger was last verified.")
 COUNTING_SINCE = _gauge("telemetry.start_timestamp", "s", (), "When the counters of this state folder began.")
 ALERT_CHANNEL = _gauge("alert.channel_working", "", ("channel",), "1 where the last alert got through this channel.")
+SERIES_DROPPED = _gauge(
+    "telemetry.dropped", "{series}", ("metric",), "Series of a metric with too many that are not kept; the newest are."
+)
 EXPORT_FAILURES = _counter("telemetry.export_failures", "{export}", ("signal",), "OTLP exports that failed.")
 
 

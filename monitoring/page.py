@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from numpy.typing import NDArray
 
+from augment_ops.shown import seen
 from monitoring.detectors.base import Bin
 from monitoring.detectors.classifier import window_likeness
 from monitoring.drift_check import DriftReport
@@ -114,7 +115,7 @@ def _chart(bins: tuple[Bin, ...]) -> list[dict[str, float | str]]:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("monitoring"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("monitoring"), autoescape=True, finalize=seen, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["number"] = lambda v: "–" if v is None or math.isnan(v) else f"{v:.3g}"
     return environment.get_template("window.html.j2")

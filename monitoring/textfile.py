@@ -6,19 +6,20 @@ under a lock and replaces it whole; node-exporter's textfile collector or `augme
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import StoreError
+from augment_ops.locks import held
 from monitoring.metrics import BY_NAME, COUNTING_SINCE, FAMILIES, Metrics, Sample, fold
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
+
+_LOCK_S = 30.0  # the file is read, added to and replaced in milliseconds
 
 
 def path_below(home: Path) -> Path:
@@ -35,7 +36,7 @@ def record(home: Path, samples: Iterable[Sample]) -> Metrics:
     path = path_below(home)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.parent):
+        with held(path.parent / ".lock", "add to the metrics", _LOCK_S):
             known = read(path) or fold({}, [COUNTING_SINCE.set(time.time())])
             known = fold(known, samples)
             _replace(path, known)
@@ -54,7 +55,8 @@ def read(path: Path) -> Metrics:
 
     known: Metrics = {}
     try:
-        for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
+        # Not as text, where Python would make line breaks of what is none to Prometheus.
+        for family in text_string_to_metric_families(path.read_bytes().decode("utf-8")):
             for sample in family.samples:
                 ours = BY_NAME.get(sample.name)
                 if ours is not None and set(sample.labels) == set(ours.labels):
@@ -106,10 +108,3 @@ class _Known:
     def collect(self) -> Iterator[Metric]:
         """Every family that has a series."""
         return families(self._known)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -66,14 +66,17 @@ def down(as_json: AsJson = False) -> None:
         print(f"ended {ended} processes; state stays in {settings.home}" if ended else "nothing was running")
 
 
-def status(as_json: AsJson = False) -> None:
+def status(
+    show_passwords: Annotated[bool, typer.Option("--show-passwords", help="print them, on your terminal")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what runs, on which ports, with how much memory, and who can log in.
 
     Exit code: 0 all answer, 1 not.
 
     Example: augment-ops status
     """
-    states = _show_status(started=None, as_json=as_json)
+    states = _show_status(started=None, as_json=as_json, show_passwords=show_passwords)
     from augment_ops.services.health import is_up
 
     if not is_up(states):
@@ -244,7 +247,7 @@ def _addresses(settings: Settings, console: Console) -> None:
     found = stack.addresses(settings)
     console.print(
         f"Airflow  {found['airflow']}\nMLflow   {found['mlflow']}\n{_PORTS}\n"
-        f"Logins are in {layout_of(settings).passwords}; `{_own_name()} status` shows them.",
+        f"Logins are in {layout_of(settings).passwords}; `{_own_name()} status --show-passwords` shows them.",
         soft_wrap=True,
         highlight=False,
         markup=False,
@@ -256,10 +259,10 @@ def _own_name() -> str:
     return "augment-ops" if shutil.which("augment-ops") else sys.argv[0]
 
 
-def _show_status(*, started: list[str] | None, as_json: bool) -> list[ServiceState]:
+def _show_status(*, started: list[str] | None, as_json: bool, show_passwords: bool = False) -> list[ServiceState]:
     from augment_ops.services import stack
     from augment_ops.services.layout import layout_of
-    from augment_ops.services.people import people, read_passwords
+    from augment_ops.shown import address
 
     settings = Settings.from_environment()
     layout = layout_of(settings)
@@ -269,7 +272,7 @@ def _show_status(*, started: list[str] | None, as_json: bool) -> list[ServiceSta
             "services": [asdict(state) for state in states],
             "home": str(settings.home),
             "passwords_file": str(layout.passwords),
-            "mlflow_tracking_uri": stack.tracking_uri(settings),
+            "mlflow_tracking_uri": address(stack.tracking_uri(settings)),
         }
         print(json.dumps(document if started is None else {"started": started, **document}))
         return states
@@ -285,15 +288,26 @@ def _show_status(*, started: list[str] | None, as_json: bool) -> list[ServiceSta
     total = sum(state.memory_mb or 0 for state in states)
     if total:
         output.print(f"{total:.0f} MB in all; logs in {layout.logs}\n{_PORTS}\n", soft_wrap=True, highlight=False)
-    passwords = read_passwords(layout.passwords)
-    if passwords:
-        logins = _table("login", "password", "may", "holds")
-        for person in people(settings.policies):
-            held = ", ".join(person.roles)
-            logins.add_row(person.id, _plain(passwords.get(person.id, "after the next up")), person.airflow_role, held)
-        output.print(logins)
-        output.print(f"from {layout.passwords}", soft_wrap=True, highlight=False)
+    _show_logins(settings, output, passwords_too=show_passwords)
     return states
+
+
+def _show_logins(settings: Settings, output: Console, *, passwords_too: bool) -> None:
+    """Who may log in. Passwords only where they were asked for: terminals are recorded, and looked at by others."""
+    from augment_ops.services.layout import layout_of
+    from augment_ops.services.people import people, read_passwords
+
+    file = layout_of(settings).passwords
+    passwords = read_passwords(file)
+    if not passwords:
+        return
+    logins = _table("login", *(["password"] if passwords_too else []), "may", "holds")
+    for person in people(settings.policies):
+        shown = [_plain(passwords.get(person.id, "after the next up"))] if passwords_too else []
+        logins.add_row(person.id, *shown, person.airflow_role, ", ".join(person.roles))
+    output.print(logins)
+    told = f"from {file}" if passwords_too else f"passwords: `{_own_name()} status --show-passwords`, or {file}"
+    output.print(told, soft_wrap=True, highlight=False, markup=False)
 
 
 def _show_decision(shown: Demonstrated, as_json: bool) -> None:

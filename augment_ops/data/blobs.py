@@ -232,9 +232,11 @@ def sweep(scratch: Path, now_s: float | None = None) -> int:
     now_s = time.time() if now_s is None else now_s
     removed = 0
     for path in scratch.glob("*.part"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # removed, or held by a process of this machine that still writes to it
             if now_s - path.stat().st_mtime > _STALE_AFTER_S:
-                path.unlink()
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
                 removed += 1
     return removed
 

@@ -17,6 +17,7 @@ from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
 from augment_ops.settings import Settings
+from augment_ops.shown import markdown, markdown_block
 from monitoring.tracing import Trace
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Context:
             raise  # MLflow is what failed: asking it again would take seconds
         except (Exception, KeyboardInterrupt) as error:
             with suppress(AugmentOpsError):
-                self.note(f"**{stage} failed** at {now()}\n\n```\n{str(error)[:_NOTE_LENGTH] or repr(error)}\n```")
+                said = markdown_block(str(error) or repr(error), _NOTE_LENGTH)
+                self.note(f"**{markdown(stage)} failed** at {now()}\n\n{said}")
                 self.tracker.finish_run(self.parent, "FAILED")
             raise
 
@@ -126,7 +128,7 @@ class Context:
         self.open_run(self.dataset, tags=tags)
 
     def note(self, markdown: str) -> None:
-        """Replace the description of the MLflow run of this pipeline run."""
+        """Replace the description of the MLflow run of this pipeline run; foreign text in it went through `shown`."""
         self.tag({_NOTE: markdown})
 
     def output(self, stage: str, cls: type[T]) -> T:

@@ -20,6 +20,7 @@ from augment_ops.pipeline.registered_model import check_registered
 from augment_ops.pipeline.replay import computed_by, outcomes_of
 from augment_ops.pipeline.run import entry_key
 from augment_ops.quality.report import QualityReport
+from augment_ops.shown import PARAGRAPH, markdown
 from augment_ops.stress.seen import seen_by
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
@@ -182,7 +183,9 @@ def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> st
         "augment_ops.git_commit": ctx.run.git_commit,
         "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
     }
-    return ctx.tracker.register_challenger(ctx.dataset, ctx.run.id, run, uri, tags, decision.summary)
+    return ctx.tracker.register_challenger(
+        ctx.dataset, ctx.run.id, run, uri, tags, markdown(decision.summary, PARAGRAPH)
+    )
 
 
 def approve(ctx: Context) -> Approval:

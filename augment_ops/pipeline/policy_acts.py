@@ -23,8 +23,10 @@ from augment_ops.pipeline.policy_evidence import PREVIEW, PROFILE, Preview, Prof
 from augment_ops.policy.library import admit, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
+from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 
 POLICIES = "policies"  # the MLflow experiment of what is done to policies: augment-ops/policies
+_LIMITATIONS = 20  # in a question; the file has all
 AIRFLOW = "airflow"  # the witness of answers in Airflow's UI
 
 
@@ -119,10 +121,12 @@ def question(office: Office, name: str, environment: str, days: int) -> Question
     cost, seen = documents(office.store, known.evidence)
     size = "×".join(str(side) for side in cost.at)
     lines = (
-        f"**{policy.name} {policy.version}** for **{environment}**, for {days} days: {policy.description}",
-        f"Proposed by {', '.join(dict.fromkeys(known.proposed_by))}; digest `{policy.digest[:12]}`.",
-        f"p95 {cost.whole.p95_ms:.3g} ms an image at {size}, of {cost.budget_p95_ms:g} ms; shown on {seen.dataset}.",
-        *(f"- limitation: {limitation}" for limitation in policy.limitations),
+        f"**{markdown(policy.name)} {markdown(policy.version)}** for **{markdown(environment)}**, for {days} days: "
+        f"{markdown(policy.description, PARAGRAPH)}",
+        f"Proposed by {markdown(', '.join(dict.fromkeys(known.proposed_by)))}; digest `{policy.digest[:12]}`.",
+        f"p95 {cost.whole.p95_ms:.3g} ms an image at {size}, of {cost.budget_p95_ms:g} ms; "
+        f"shown on {markdown(seen.dataset)}.",
+        *(f"- limitation: {markdown(limitation)}" for limitation in policy.limitations[:_LIMITATIONS]),
     )
     return Question(people, lines)
 
@@ -256,7 +260,8 @@ def _register(office: Office, policy: Policy, evidence: Mapping[str, str]) -> st
     tracker.describe_policy(
         policy.name,
         policy.version,
-        f"{policy.description}\n\n[Gallery and costs]({run.url})",
+        f"{markdown(policy.description, PARAGRAPH)}\n\n"
+        f"{link('Gallery and costs', run.url, own_addresses(office.settings))}",
         {**tags, "augment_ops.evidence_run": run.run_id},
     )
     tracker.finish_run(run, "FINISHED")

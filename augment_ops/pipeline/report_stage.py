@@ -24,6 +24,7 @@ from augment_ops.pipeline.run import folder_name, record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
+from augment_ops.shown import PARAGRAPH, is_below, link, markdown, own_addresses
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift_check import DriftReport
@@ -66,9 +67,11 @@ def report(ctx: Context) -> Report:
     decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
     server = ctx.settings.mlflow_uri.startswith("http")
     url = run.artifact_url("report/report.html") if server else ""
-    links = [f"[{name}]({link})" for name, link in (("Report", url), ("Airflow run", ctx.run.link)) if link]
-    verdict = f"**{decided.decision.verdict}** {decided.decision.summary}"
-    ctx.note("\n\n".join([verdict, f"{promotion.message[:1].upper()}{promotion.message[1:]}.", *links]))
+    ours = own_addresses(ctx.settings)
+    links = [link(name, where, ours) for name, where in (("Report", url), ("Airflow run", ctx.run.link)) if where]
+    verdict = f"**{markdown(decided.decision.verdict)}** {markdown(decided.decision.summary, PARAGRAPH)}"
+    outcome = markdown(f"{promotion.message[:1].upper()}{promotion.message[1:]}.")
+    ctx.note("\n\n".join([verdict, outcome, *links]))
     ctx.tag(
         {
             "augment_ops.report": url or str(path),
@@ -141,7 +144,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         failing=_pictures(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
         explanation=explanation,
         pictures=_pictures(ctx, stress, named),
-        airflow_url=ctx.run.link or None,
+        airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
     )  # fmt: skip
 

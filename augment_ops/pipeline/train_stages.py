@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 
+from augment_ops import scratch
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import BatchSource, batch_rows
@@ -67,8 +66,8 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
-    with tempfile.TemporaryDirectory(prefix="export-") as folder:
-        program = Path(folder) / "model.pt2"
+    with scratch.folder("export") as folder:
+        program = folder / "model.pt2"
         export(model, shape, program)
         artifact = ctx.store.put_file(program)
     result = TrainingResult(

@@ -30,6 +30,7 @@ from augment_ops.report.formats import (
 )
 from augment_ops.report.images import data_uri
 from augment_ops.report.inputs import ReportInputs, to_json
+from augment_ops.shown import seen
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import TrainingResult
 
@@ -109,6 +110,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
+        finalize=seen,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

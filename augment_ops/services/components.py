@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from augment_ops.services.environment import is_external_mlflow
 from augment_ops.services.layout import layout_of
@@ -25,12 +26,14 @@ class Component:
         command: program and arguments.
         port: the loopback port that it listens on, where it does.
         after_migration: whether it needs Airflow's database.
+        environment: its own beside the stack's: what must not stand in `command`, which everybody on the machine reads.
     """
 
     name: str
     command: tuple[str, ...]
     port: Port | None = None
     after_migration: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def components(settings: Settings) -> tuple[Component, ...]:
@@ -65,15 +68,18 @@ def _airflow(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "airflow", *arguments)
 
 
-def _mlflow(settings: Settings) -> Component:
-    layout = layout_of(settings)
-    # A database that the user named by MLFLOW_TRACKING_URI is served; so is the default one.
+def mlflow_database(settings: Settings) -> str:
+    """What the stack's MLflow serves: the database that the user named by MLFLOW_TRACKING_URI, else the default one."""
     database = settings.mlflow_uri if "://" in settings.mlflow_uri else ""
     if not database or database.startswith(("http://", "https://")):
-        database = f"sqlite:///{layout.mlflow / 'mlflow.db'}"
+        database = f"sqlite:///{layout_of(settings).mlflow / 'mlflow.db'}"
+    return database
+
+
+def _mlflow(settings: Settings) -> Component:
+    layout, database = layout_of(settings), mlflow_database(settings)
     arguments = (
         *("server", "--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1"),
-        *("--backend-store-uri", database),
         *("--artifacts-destination", str(layout.mlflow / "artifacts")),
     )
     return Component(
@@ -81,4 +87,5 @@ def _mlflow(settings: Settings) -> Component:
         (sys.executable, "-m", "mlflow", *arguments),
         Port("MLflow", settings.mlflow_port, "AUGMENT_OPS_MLFLOW_PORT"),
         after_migration=False,
+        environment={"MLFLOW_BACKEND_STORE_URI": database},  # may hold a password
     )

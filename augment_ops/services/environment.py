@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from augment_ops.private import umask
 from augment_ops.services.layout import STACK_MARK, layout_of, source_root
 from augment_ops.services.people import SERVICE, Person, simple_auth_users
 from augment_ops.services.ports import LOOPBACK
@@ -31,6 +32,11 @@ def is_external_mlflow(settings: Settings) -> bool:
 def airflow_address(settings: Settings) -> str:
     """Airflow's UI and REST interface."""
     return f"http://{LOOPBACK}:{settings.airflow_port}"
+
+
+def airflow_database(file: Path) -> str:
+    """SQLAlchemy's URL of Airflow's metadata database."""
+    return f"sqlite:///{file}?timeout={_SQLITE_WAIT_S}"
 
 
 def stack_environment(
@@ -99,7 +105,7 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",  # True would let anybody answer an approval
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": simple_auth_users(everybody),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.passwords),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{layout.airflow / 'airflow.db'}?timeout={_SQLITE_WAIT_S}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(layout.airflow / "airflow.db"),
         "AIRFLOW__API__HOST": LOOPBACK,  # the default listens on every interface
         "AIRFLOW__API__PORT": str(settings.airflow_port),
         "AIRFLOW__API__BASE_URL": address,  # links in logs and notifications
@@ -120,6 +126,9 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> d
         # question found the task running already, and Airflow then failed the task without a word.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",  # the logs are files
+        # Airflow gives its task logs these rights whatever the umask is; the defaults let a group write.
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{0o777 & ~umask():o}",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"0o{0o666 & ~umask():o}",
     }
 
 

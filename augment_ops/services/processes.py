@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment_ops.errors import ServiceError
+from augment_ops.private import umask
 from augment_ops.services.layout import COMPONENT_MARK, STACK_MARK, Layout
 
 _ROUNDS = 5  # a process may fork while the others end; one more look each time, and then it is an error
@@ -76,6 +77,7 @@ def start(program: Program, layout: Layout) -> Record:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in the terminal is ours to answer, not theirs
+                umask=umask(),  # their databases and logs, too, are the owner's alone
             )
     except OSError as error:
         raise ServiceError(
@@ -92,6 +94,15 @@ def start(program: Program, layout: Layout) -> Record:
     record = Record(program.name, process.pid, create_time, started, program.command, str(log), program.port)
     _write(layout, record)
     return record
+
+
+def wait(record: Record, timeout_s: float) -> int | None:
+    """Exit code of what this process has started, as soon as it has ended; None after `timeout_s`."""
+    process = next(process for process in reversed(_started) if process.pid == record.pid)
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def records(layout: Layout) -> dict[str, Record]:
@@ -166,8 +177,7 @@ def end(layout: Layout, only: Iterable[str] | None = None, grace_s: float = 10.0
         if _wanted(name, frozenset(names) if names is not None else None):
             (layout.services / f"{name}.json").unlink(missing_ok=True)
     for process in _started:
-        process.poll()
-    _started[:] = [process for process in _started if process.returncode is None]
+        process.poll()  # its code stays known, for `wait`
     return len(ended)
 
 

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
-
-import psutil
 
 from augment_ops.errors import ServiceError
 from augment_ops.governance.keys import ensure, witness_path
-from augment_ops.services import processes
-from augment_ops.services.components import API_SERVER, MLFLOW, Component, components, migration
+from augment_ops.locks import held
+from augment_ops.services import migrate, processes
+from augment_ops.services.components import API_SERVER, MLFLOW, Component, components
 from augment_ops.services.environment import airflow_address, is_external_mlflow, mlflow_address, stack_environment
 from augment_ops.services.health import ServiceState, is_up, observe, with_memory
 from augment_ops.services.layout import Layout, dags_folder, layout_of
+from augment_ops.services.migrate import MIGRATION_S, log_end
 from augment_ops.services.people import ensure_passwords, people
 from augment_ops.services.ports import require_free
 from augment_ops.services.processes import Program
 from augment_ops.settings import Settings
 
-_MIGRATION_S = 600.0  # 6 s on an idle core; a first start on a busy machine took a minute
+_LOCK_S = MIGRATION_S + 60.0  # another `up` may be making a database
 _POLL_S = 0.5
-_LOG_LINES = 12  # of a log in an error message: enough for the end of a traceback
 
 Progress = Callable[[list[ServiceState]], None]
 
@@ -87,7 +83,7 @@ def up(settings: Settings, *, dags: Path | None = None) -> list[str]:
         ensure(witness_path(settings.keys))
         layout.mlflow.mkdir(parents=True, exist_ok=True)
         environment = stack_environment(settings, folder, everybody)
-        _start(layout, missing, environment, folder)
+        _start(settings, missing, environment, folder)
         return [component.name for component in missing]
 
 
@@ -145,82 +141,55 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {"airflow": airflow_address(current), "mlflow": mlflow_address(current)}
 
 
-def _start(layout: Layout, missing: list[Component], environment: dict[str, str], folder: Path) -> None:
-    """MLflow needs no database of Airflow's, so that it starts while that is made."""
+def _start(settings: Settings, missing: list[Component], environment: dict[str, str], folder: Path) -> None:
+    """MLflow needs no database of Airflow's, so that it starts, or its own is made, while that is made."""
+    layout = layout_of(settings)
     first = [component for component in missing if not component.after_migration]
     then = [component for component in missing if component.after_migration]
     try:
-        for component in first:
-            _start_one(layout, component, environment, folder)
+        begun = migrate.mlflow(settings, environment, folder) if first else None
+        if begun is None:
+            _start_all(layout, first, environment, folder)
         if then:
-            _migrate(layout, environment, folder)
-        for component in then:
-            _start_one(layout, component, environment, folder)
+            migrate.airflow(layout, environment, folder)
+        if begun is not None:
+            migrate.mlflow_finished(layout, begun)
+            _start_all(layout, first, environment, folder)
+        _start_all(layout, then, environment, folder)
     except BaseException:  # Ctrl-C too: nothing half-started is left
-        processes.end(layout, [component.name for component in missing])
+        processes.end(layout, [*(component.name for component in missing), *migrate.NAMES])
         raise
 
 
-def _start_one(layout: Layout, component: Component, environment: dict[str, str], folder: Path) -> None:
-    port = component.port.number if component.port else None
-    # In the folder above dags/: a relative path of a data set means the same in a task as in the user's shell.
-    processes.start(Program(component.name, component.command, folder.parent, environment, port), layout)
-
-
-def _migrate(layout: Layout, environment: dict[str, str], folder: Path) -> None:
-    """Make or upgrade Airflow's database, once a version: the command takes 5 s even where there is nothing to do."""
-    installed = version("apache-airflow-core")
-    done = layout.airflow / "migrated"
-    database = layout.airflow / "airflow.db"
-    if database.exists() and done.exists() and done.read_text() == installed:
-        return
-    layout.airflow.mkdir(parents=True, exist_ok=True)
-    record = processes.start(Program("airflow-migrate", migration(), folder.parent, environment), layout)
-    process = psutil.Process(record.pid)
-    try:
-        code = process.wait(timeout=_MIGRATION_S)
-    except psutil.TimeoutExpired:
-        code = None
-    finally:
-        processes.end(layout, [record.name])
-    if code != 0:
-        raise ServiceError(
-            "Airflow's database",
-            f"`airflow db migrate` {'took too long' if code is None else f'ended with {code}'}{_tail(record.log)}",
-            "a database of the installed version",
-            f"read {record.log}; a database that nobody needs can be deleted: {database}",
-        )
-    _readers_beside_writers(database)
-    temporary = done.with_name(".migrated")
-    temporary.write_text(installed)
-    temporary.replace(done)
-
-
-def _readers_beside_writers(database: Path) -> None:
-    """Write-ahead logging is a property of the file: without it each reader of five processes blocks the writers."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+def _start_all(layout: Layout, some: list[Component], environment: dict[str, str], folder: Path) -> None:
+    for component in some:
+        port = component.port.number if component.port else None
+        # In the folder above dags/: a relative path of a data set means the same in a task as in the user's shell.
+        own = {**environment, **component.environment}
+        processes.start(Program(component.name, component.command, folder.parent, own, port), layout)
 
 
 @contextlib.contextmanager
 def _alone(layout: Layout) -> Iterator[None]:
-    """One `up` or `down` of a home at a time; the lock goes when its holder does, however it ends."""
-    try:
-        layout.services.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (layout.services / ".lock").open("w")
-    except OSError as error:
-        raise ServiceError(
-            str(layout.services), str(error), "a folder that can be written", "set AUGMENT_OPS_HOME to such a folder"
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """One `up` or `down` of a home at a time."""
+    with contextlib.ExitStack() as lock:
+        try:
+            layout.services.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.enter_context(held(layout.services / ".lock", "start or end the services", _LOCK_S))
+        except OSError as error:
+            raise ServiceError(
+                str(layout.services),
+                str(error),
+                "a folder that can be written",
+                "set AUGMENT_OPS_HOME to such a folder",
+            ) from error
         yield
 
 
 def _not_running(state: ServiceState) -> ServiceError:
     return ServiceError(
         state.name,
-        f"{'it ended while starting' if state.status == 'died' else 'it is not running'}{_tail(state.log)}",
+        f"{'it ended while starting' if state.status == 'died' else 'it is not running'}{log_end(state.log)}",
         "a running process",
         f"read {state.log}, mend the cause, and run `augment-ops up` again" if state.log else "run `augment-ops up`",
     )
@@ -229,17 +198,7 @@ def _not_running(state: ServiceState) -> ServiceError:
 def _too_slow(waiting: list[ServiceState], timeout_s: float) -> ServiceError:
     return ServiceError(
         ", ".join(state.name for state in waiting),
-        f"no answer in {timeout_s:.0f} s{_tail(waiting[0].log)}",
+        f"no answer in {timeout_s:.0f} s{log_end(waiting[0].log)}",
         "an answer to a health request",
         "look again with `augment-ops status`; `augment-ops doctor` tells whether memory or processors are short",
     )
-
-
-def _tail(log: str | None) -> str:
-    if log is None:
-        return ""
-    try:
-        lines = Path(log).read_text(errors="replace").splitlines()[-_LOG_LINES:]
-    except OSError:
-        return ""
-    return "; the end of its log:\n" + "\n".join(f"      {line[:200]}" for line in lines) if lines else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import urllib.parse
 import uuid
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from augment_ops import scratch as scratch_space
 from augment_ops.errors import TrackingError
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.values import TrackedRun
@@ -33,8 +33,8 @@ def log_bytes(connection: Connection, run: TrackedRun, data: bytes, path: str) -
     if folder is not None:
         write_file(data, folder / relative, scratch=folder.parent)
         return
-    with tempfile.TemporaryDirectory(prefix="augment-ops-") as temporary:
-        source = Path(temporary) / relative.name
+    with scratch_space.folder("artifact") as temporary:
+        source = temporary / relative.name
         source.write_bytes(data)
         parent = None if str(relative.parent) == "." else str(relative.parent)
         connection.client.log_artifact(run.run_id, str(source), parent)

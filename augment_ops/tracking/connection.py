@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import tempfile
 import urllib.parse
 import warnings
 from collections.abc import Iterator
@@ -14,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from augment_ops import scratch
 from augment_ops.content import sha256_hex
 from augment_ops.errors import AugmentOpsError, StoreError, TrackingError
+from augment_ops.locks import held
+from augment_ops.shown import address
+from augment_ops.tracking.database import open_whole
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -37,6 +39,8 @@ _DEFAULTS = {
 # Not for the user to change: no calls home, and nothing is ever loaded by pickle.
 _FIXED = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 
+_NO_ROOM = ("(sqlite3.OperationalError) disk I/O error", "database or disk is full")  # SQLite's words for it
+_LOCK_S = 300.0  # a model of gigabytes may be on its way through another process
 _TEXT_LENGTH = 400  # of what an error quotes from MLflow; the whole stays on __cause__
 
 
@@ -96,10 +100,17 @@ def connect(uri: str, artifact_root: Path | None = None) -> MlflowTracker:
     with answering(uri, "open the tracking store"), _locked(lock):
         from mlflow.tracking import MlflowClient
 
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         if database is not None:
-            client.search_experiments(max_results=1)
+            open_whole(database, _initialise)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     return MlflowTracker(Connection(uri, artifact_root, client, lock))
+
+
+def _initialise(uri: str) -> None:
+    """Let MLflow make the tables of a SQLite store, or find them whole."""
+    from mlflow.tracking import MlflowClient
+
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
 
 
 @contextmanager
@@ -135,7 +146,10 @@ def quieten() -> None:
 
 
 def _tracking_error(uri: str, doing: str, error: Exception) -> TrackingError:
-    text = " ".join(str(error).split())
+    text, uri = " ".join(str(error).split()), address(uri)
+    if any(said in text for said in _NO_ROOM):
+        fix = "free space on that disk and do this again: a database that was not finished is made anew"
+        return TrackingError(f"MLflow at {uri}", _bounded(text), f"room on the disk, to {doing}", fix)
     if uri.startswith("http") and ("failed with exception" in text or "timed out" in text or "timeout" in text):
         fix = "start the server (augment-ops up), or set MLFLOW_TRACKING_URI to where it runs"
         return TrackingError(f"MLflow at {uri}", _bounded(text), f"an answer, to {doing}", fix)
@@ -166,7 +180,7 @@ def _lock_path(uri: str, database: Path | None, artifact_root: Path | None) -> P
         return database.with_name(f"{database.name}.lock")
     if artifact_root is not None:
         return artifact_root / ".augment-ops.lock"
-    return Path(tempfile.gettempdir()) / f"augment-ops-{os.getuid()}-{sha256_hex(uri.encode())[:16]}.lock"
+    return scratch.root() / f"{sha256_hex(uri.encode())[:16]}.lock"
 
 
 @contextmanager
@@ -174,6 +188,5 @@ def _locked(path: Path) -> Iterator[None]:
     # flock dies with its process, so a kill -9 leaves nothing to clean up. Search-then-create is not atomic in MLflow
     # (tags are not unique): without this, a retry beside a task that is still alive makes a second run or version.
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with held(path, "write to MLflow", _LOCK_S):
         yield

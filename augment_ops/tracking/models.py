@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from augment_ops import scratch
 from augment_ops.errors import StoreError, TrackingError
 from augment_ops.tracking.artifacts import local_path, write_folder
 from augment_ops.tracking.connection import Connection
@@ -132,8 +133,8 @@ def _upload(connection: Connection, model: LoggedModel, program: Program) -> Non
     if target is not None:
         write_folder(fill, target)
         return
-    with tempfile.TemporaryDirectory(prefix="augment-ops-") as temporary:
-        folder = Path(temporary) / "model"
+    with scratch.folder("upload") as temporary:
+        folder = temporary / "model"
         folder.mkdir()
         fill(folder)
         connection.client.log_model_artifacts(model.model_id, str(folder))

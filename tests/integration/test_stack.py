@@ -86,7 +86,8 @@ def free_ports() -> tuple[int, int]:
 
 def cli(*arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from augment_ops.cli import main; main()", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=600, check=False)
+    # As most shells have it: files that everybody reads.
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=600, check=False, umask=0o022)
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +254,31 @@ def test_taken_ports_are_refused_and_nothing_is_started(running: Settings, envir
         assert f"{name}=" in refused.stderr
     assert f"port {running.airflow_port} taken by pid" in refused.stderr
     assert processes.members(layout_of(Settings.from_environment(other))) == []
+
+
+def test_nobody_else_reads_the_state_and_no_process_shows_a_secret(running: Settings, environ: dict[str, str]) -> None:
+    found = [running.home, *running.home.rglob("*")]
+    assert len(found) > 20
+    assert [str(path) for path in found if not path.is_symlink() and path.stat().st_mode & 0o077] == []
+
+    passwords = json.loads(layout_of(running).passwords.read_text())
+    shown = []
+    for process in processes.members(layout_of(running)):
+        with contextlib.suppress(psutil.Error):  # a task that has ended since
+            shown.append(" ".join(process.cmdline()))
+    assert len(shown) >= 5
+    assert [line for line in shown if "sqlite:" in line or any(word in line for word in passwords.values())] == []
+
+
+def test_passwords_are_shown_where_they_are_asked_for(running: Settings, environ: dict[str, str]) -> None:
+    passwords = json.loads(layout_of(running).passwords.read_text())
+    plain, asked = cli("status", environ=environ).stdout, cli("status", "--show-passwords", environ=environ).stdout
+    again, machine = cli("up", environ=environ), cli("status", "--json", environ=environ).stdout
+
+    assert "status --show-passwords" in plain
+    assert [word for word in passwords.values() if word in plain + again.stdout + again.stderr + machine] == []
+    assert [word for word in passwords.values() if word not in asked] == []
+    assert {"admin", "viewer", "lead", "deputy"} <= set(passwords)
 
 
 @pytest.mark.slow

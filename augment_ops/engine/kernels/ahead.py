@@ -6,7 +6,6 @@ core, up to three, compile a share into the cache; who comes meanwhile waits, an
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import hashlib
 import logging
@@ -24,6 +23,8 @@ import numba
 from numba import types
 
 from augment_ops.engine.kernels import CACHE, convolution, fused, matrices, philox
+from augment_ops.errors import StoreError
+from augment_ops.locks import held
 
 _U1, _U8, _I8, _F4, _F8 = types.uint8, types.uint64, types.int64, types.float32, types.float64
 _KEYS, _IMAGES, _MATRICES = _U8[:, ::1], _U1[:, :, :, ::1], _F8[:, :, ::1]
@@ -63,6 +64,7 @@ _SECONDS = {
     "shift_hsv": 1.5, "shift": 1,
 }  # fmt: skip
 _PROCESSES = 3  # at most: more would wait for the largest part
+_LOCK_S = 300.0  # compiling takes 20 s on an idle machine; who waits longer compiles for himself
 
 _log = logging.getLogger(__name__)
 
@@ -74,12 +76,11 @@ def compile_ahead() -> None:
     if cores == 1 or done.exists():
         return
     try:
-        with (CACHE / "ahead.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with held(CACHE / "ahead.lock", "compile the engine's loops", _LOCK_S):
             if not done.exists():
                 _in_processes(shared_out(cores))
                 done.touch()
-    except OSError as error:
+    except (OSError, StoreError) as error:
         _log.warning(
             "the engine's loops are compiled one by one, which takes twice as long: %s; see that %s can be written to, "
             "or set NUMBA_CACHE_DIR to a folder that can",

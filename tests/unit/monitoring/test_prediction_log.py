@@ -199,3 +199,56 @@ def test_a_log_behind_an_object_store(tmp_path: Path) -> None:
     sample = read_window(log, NOON, NOON + HOUR).sample
     assert sample.labels is not None and sample.labels.tolist() == ["fraud"]
     assert datasets("memory://drift-log") == ["table"]
+
+
+def odd_file(log: PredictionLog, name: str, **columns: object) -> str:
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    metadata = columns.pop("metadata", None)
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), buffer)
+    log.blobs.write(name, buffer.getvalue())
+    return name
+
+
+RECORD = {
+    "sample_id": ["x"], "time": [NOON], "logged_at": [NOON], "model_version": ["3"], "prediction": ["cat"],
+    "scores": [[0.5, 0.5]], "image": [None], "label": ["cat"],
+}  # fmt: skip
+ODD = {
+    "no column": {"sample_id": ["x"]},
+    "text for a time": {**RECORD, "time": ["noon"]},
+    "a number for scores": {**RECORD, "scores": [0.5]},
+    "no id": {**RECORD, "sample_id": [None]},
+    "never logged": {**RECORD, "logged_at": [None]},
+    "classes that are no JSON": {**RECORD, "metadata": {"classes": "[cat"}},
+    "classes that are a number": {**RECORD, "metadata": {"classes": "7"}},
+    "structures for names": {**RECORD, "prediction": [{"a": 1}]},
+}
+
+
+@pytest.mark.parametrize("columns", ODD.values(), ids=ODD.keys())
+def test_one_odd_file_is_named_and_the_others_count(log: PredictionLog, columns: dict[str, object]) -> None:
+    write(log, ["a"], predictions=["cat"], labels=["cat"])
+    name = odd_file(log, "digits/predictions/date=2026-03-01/hour=12/odd.parquet", **columns)
+    window = read_window(log, NOON, NOON + HOUR)
+    assert window.rows["sample_id"].tolist() == ["a"]
+    assert window.corrupt == (name,)
+    assert window.blind
+    assert name in window.faults[0]
+
+
+def test_odd_labels_and_odd_places_are_named(log: PredictionLog) -> None:
+    write(log, ["a"], predictions=["cat"])
+    odd = [
+        odd_file(log, "digits/labels/date=2026-03-01/odd.parquet", sample_id=["a"], label=[{"x": 1}], logged_at=[NOON]),
+        odd_file(log, "digits/predictions/date=2026-03-01/hour=noon/b.parquet", **RECORD),
+        odd_file(log, "digits/predictions/date=2026-03-01/c.parquet", **RECORD),
+    ]
+    window = read_window(log, NOON, NOON + HOUR)
+    assert window.rows["sample_id"].tolist() == ["a"]
+    assert sorted(window.corrupt) == sorted(odd)
+    assert first_time(log) == NOON

@@ -33,8 +33,43 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     assert math.isnan(found.pop(nan))
     assert math.isnan(known.pop(nan))
     assert found == known
-    assert found[metrics.CLASS_RECALL.name, ("d", "candidate", AWKWARD)] == 0.5
+    assert found[metrics.CLASS_RECALL.name, ("d", "candidate", metrics.label_value(AWKWARD))] == 0.5
     assert (metrics.COUNTING_SINCE.name, ()) in found
+
+
+HOSTILE_NAMES = (
+    AWKWARD, 'x"} 1\naugment_ops_ledger_faults 0\n#', "a\rb", "a\x85b\u2028c\x0bd", "\\", '\\"', "\\n", "lone \ud800",
+    "nul \x00", "n" * 100_000, "n" * 100_000 + "x", "", "{a='b'}", "# HELP", "\u202egnp",
+)  # fmt: skip
+
+
+def test_no_name_breaks_a_line_and_names_that_differ_stay_apart(tmp_path: Path) -> None:
+    samples = [metrics.CLASS_SAMPLES.set(n, dataset="d", class_name=name) for n, name in enumerate(HOSTILE_NAMES)]
+    # All in one observation: each is about one data set.
+    known = record(tmp_path, samples)
+    text = path_below(tmp_path).read_bytes().decode()
+    lines = [line for line in text.split("\n") if line and not line.startswith("#")]
+    assert len(lines) == len(HOSTILE_NAMES) + 1
+    assert len(text) < 10_000
+    assert read(path_below(tmp_path)) == known
+    assert text.splitlines() == text.rstrip("\n").split("\n")  # no line break of any kind but our own
+    port, end = serve(tmp_path, "127.0.0.1", 0)
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            shown = answer.read().decode()
+    finally:
+        end()
+    assert "augment_ops_telemetry_readable 1.0" in shown
+    assert "\naugment_ops_ledger_faults" not in shown
+
+
+def test_series_of_a_metric_are_bounded_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MOST_SERIES", 3)
+    samples = [metrics.CLASS_SAMPLES.set(n, dataset="d", class_name=str(n)) for n in range(5)]
+    known = metrics.fold({}, [metrics.PROMOTIONS.add(1, dataset="d"), *samples])
+    assert [labels[1] for name, labels in known if name == metrics.CLASS_SAMPLES.name] == ["2", "3", "4"]
+    assert known[metrics.SERIES_DROPPED.name, (metrics.CLASS_SAMPLES.name,)] == 2
+    assert known[metrics.PROMOTIONS.name, ("d",)] == 1
 
 
 def test_the_order_of_observation_outlives_the_process(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -420,3 +421,42 @@ def test_every_class_is_shown_before_and_after_augmentation_with_its_interval():
     # Clean 1.0 for all: Wilson with 30 of 30 from 88.6%. Stressed 0.96 less 3 × 0.1, 0.05 and 0.04 on average.
     assert row[2:5] == ["100.0%89% to 100%"] * 3
     assert [cell[:5] for cell in row[5:]] == ["66.0%", "81.0%", "84.0%"]
+
+
+def test_a_browser_runs_nothing_loads_nothing_and_turns_nothing_round(tmp_path):
+    """A real one: what a page does is not always what its text says."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium here: install the package chromium")
+    names = (
+        "<img src=https://evil.example/p.png onerror='window.ran=1'>", "</pre><script>window.ran=1</script>",
+        "[Evidence](https://evil.example/) https://evil.example/", "\u202egnp.elif\u202c zero\u200bwidth",
+        "'\"><svg onload=window.ran=1>", "<a href=javascript:window.ran=1>x</a>",
+    )  # fmt: skip
+    text = " ".join(names)
+    page_file = tmp_path / "report.html"
+    page_file.write_text(
+        render(
+            inputs(
+                dataset=names[0],
+                policy={"name": text, "version": text, "description": text, "limitations": names, "text": text},
+                run=dict(zip(names, names, strict=True)),
+                lineage={text: text},
+            )
+        )
+    )
+    requests: list[str] = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(page_file.as_uri())
+        assert page.evaluate("window.ran") is None
+        hrefs = page.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
+        shown = page.inner_text("body")
+        browser.close()
+    assert [url for url in requests if not url.startswith("data:")] == [page_file.as_uri()]
+    assert [href for href in hrefs if not href.startswith("#")] == [AIRFLOW, MLFLOW]
+    assert "⟨U+202E⟩gnp.elif⟨U+202C⟩ zero⟨U+200B⟩width" in shown
+    assert "\u202e" not in page_file.read_text()

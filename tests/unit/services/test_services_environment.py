@@ -101,7 +101,7 @@ def test_our_own_address_in_the_shell_is_not_a_server_elsewhere(settings: Settin
 
     assert not is_external_mlflow(again)
     mlflow = next(component for component in components(again) if component.name == MLFLOW)
-    assert f"sqlite:///{settings.home}/mlflow/mlflow.db" in mlflow.command
+    assert mlflow.environment["MLFLOW_BACKEND_STORE_URI"] == f"sqlite:///{settings.home}/mlflow/mlflow.db"
     assert mlflow_address(again) == "http://127.0.0.1:15000"
 
 
@@ -123,3 +123,14 @@ def test_a_dag_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert dags_folder({"AUGMENT_OPS_DAGS": str(tmp_path)}) == tmp_path
     with pytest.raises(InputError, match="AUGMENT_OPS_DAGS"):
         dags_folder({"AUGMENT_OPS_DAGS": str(tmp_path / "nowhere")})
+
+
+def test_no_command_shows_a_secret(settings: Settings) -> None:
+    """Whoever is on the machine reads what `ps` shows; an environment its owner alone."""
+    served = replace(
+        settings, mlflow_uri="postgresql://mlflow:s3cret@db/mlflow", ledger="postgresql://ledger:s3cret@db/ledger"
+    )
+
+    assert "s3cret" not in str([component.command for component in components(served)])
+    mlflow = next(component for component in components(served) if component.name == MLFLOW)
+    assert mlflow.environment["MLFLOW_BACKEND_STORE_URI"] == served.mlflow_uri
