@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import Fault, InputError
+from augment_ops.identity import NOBODY, RESERVED, among, is_name, name_fault, same
 
 _PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,7 +25,7 @@ class Settings:
         policies: folder of policies/ (augment, limits, stress, gates, drift, quality).
         airflow_port: port of Airflow's UI and REST interface on 127.0.0.1.
         mlflow_port: port of the MLflow server on 127.0.0.1.
-        actor: who is acting, for the ledger and MLflow (the Airflow task passes its user instead).
+        actor: who is acting, for the ledger and MLflow (the Airflow task passes its user instead); `unknown` is nobody.
     """
 
     home: Path
@@ -41,8 +42,8 @@ class Settings:
         """Read AUGMENT_OPS_{HOME,STORE,LEDGER,POLICIES,AIRFLOW_PORT,MLFLOW_PORT,ACTOR} and MLFLOW_TRACKING_URI.
 
         Raises:
-            InputError: a port that is not a number between 1 and 65535, or a policies folder that is not there; all
-                such faults at once.
+            InputError: a port that is not a number between 1 and 65535, a policies folder that is not there, or an
+                actor who can be nobody's name; all such faults at once.
         """
         env = os.environ if environ is None else environ
         home = Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
@@ -59,6 +60,7 @@ class Settings:
             )
         airflow_port = _port(env, "AUGMENT_OPS_AIRFLOW_PORT", 8080, faults)
         mlflow_port = _port(env, "AUGMENT_OPS_MLFLOW_PORT", 5000, faults)
+        actor = _actor(env, faults)
         if faults:
             raise InputError.of("environment variables", faults)
         return cls(
@@ -69,8 +71,21 @@ class Settings:
             policies=policies,
             airflow_port=airflow_port,
             mlflow_port=mlflow_port,
-            actor=env.get("AUGMENT_OPS_ACTOR") or env.get("USER") or "unknown",
+            actor=actor,
         )
+
+
+def _actor(env: Mapping[str, str], faults: list[Fault]) -> str:
+    """Who is named; nobody where USER is no name that could stand in the ledger: nobody chose it for this program."""
+    named, user = env.get("AUGMENT_OPS_ACTOR", ""), env.get("USER", "")
+    if not named:
+        return user if is_name(user) and not among(user, RESERVED) else NOBODY
+    fault = name_fault("AUGMENT_OPS_ACTOR", named)
+    if fault is None and among(named, RESERVED) and not same(named, NOBODY):
+        fault = Fault("AUGMENT_OPS_ACTOR", repr(named), "a person", "give your id in policies/approvers.yaml")
+    if fault is not None:
+        faults.append(fault)
+    return named
 
 
 def _default_policies() -> Path:

@@ -79,6 +79,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
         values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
     """
     from augment_ops.pipeline.decide_stages import Decided, Promotion
+    from augment_ops.governance.root import pinned
     from augment_ops.pipeline.execute import execute
     from augment_ops.pipeline.graph import STAGES
     from augment_ops.pipeline.params import parse_params
@@ -97,8 +98,9 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
             "auto: a command line cannot prove who is answering",
             "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
         )
-    preflight(settings, params, settings.actor)
-    begin_run(settings, run_id, params, settings.actor)
+    for warning in preflight(settings, params, settings.actor):
+        print(f"warning: {warning}", file=sys.stderr)
+    begin_run(settings, run_id, params, settings.actor, rules=pinned(settings.policies))
     if not quiet:
         print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
     outputs: dict[str, str] = {}

@@ -8,6 +8,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.admission import Candidate, refusals
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.rules import check_noted, check_rules
 from augment_ops.policy.library import is_published
 from augment_ops.policy.spec import Policy
 
@@ -31,8 +32,10 @@ def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
 
     Raises:
         GovernanceError: the environment demands more, every reason with its next step; or its approvals would be read
-            from a ledger that was altered.
+            from a ledger that was altered, or judged by rules that its owner has not signed.
     """
+    check_rules(office, environment)
+    check_noted(office, environment)
     demands, known = office.approvals.demands(environment), office.standing(policy, environment)
     # Nobody signs a revocation: where an approval decides, an entry that was taken out must show.
     altered = office.ledger.verify() if demands.state == "approved" else []
@@ -57,7 +60,7 @@ def grounds(office: Office, name: str, environment: str) -> list[object]:
     demands, known = office.approvals.demands(environment), office.standing(policy, environment)
     return [
         known.ended and known.ended.seq,
-        demands.state == "draft" or bool(known.proposed_by),
+        demands.state == "draft" or known.proposal is not None,
         sorted(known.counted) if demands.state == "approved" else [],
     ]
 
