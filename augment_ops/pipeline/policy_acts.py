@@ -204,7 +204,7 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
     policy = load(office.settings.policies, name)
     known = office.standing(policy, environment or _any_environment(office))
     with office.refusals(policy, act):
-        _check_may_act(office, act)
+        office.identify(act)
         if office.approvals.person(office.actor) is None and not among(office.actor, known.proposed_by):
             raise GovernanceError(
                 f"{act} {policy.name} {policy.version}",
@@ -221,6 +221,7 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
                 f"{act} {policy.name} {policy.version} in {environment}", "no approval", "an approval for it",
                 f"see augment-ops policy history {policy.name}; without --environment the version itself is revoked",
             )  # fmt: skip
+        _check_may_act(office, act)
     # What was published is ended, whatever the file has become.
     subjects = {**subjects_of(policy), "policy": known.digest} | ({"environment": environment} if environment else {})
     # Approvals may be given and revoked in turn: each round is an act of its own.
