@@ -56,8 +56,9 @@ def agent_keys() -> list[AgentKey]:
     if not os.environ.get("SSH_AUTH_SOCK"):
         return []
     answer = _ask(_REQUEST_IDENTITIES, _IDENTITIES, b"")
-    (count,) = struct.unpack(">I", answer[:4])
-    texts = _strings(answer[4:], 2 * count)
+    if len(answer) < 4:
+        raise _unusable("a message that ends too early")
+    texts = _strings(answer[4:], 2 * int.from_bytes(answer[:4], "big"))
     return [AgentKey(key, blob) for blob in texts[::2] if (key := public_of(blob)) is not None]
 
 

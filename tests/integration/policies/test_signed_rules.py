@@ -22,6 +22,7 @@ from augment_ops.pipeline.policy_acts import end, propose
 from augment_ops.pipeline.preflight import preflight
 from augment_ops.pipeline.rules import check_pinned
 from augment_ops.policy.library import load
+from augment_ops.services import doctor
 
 POLICY = "digits-robust"
 PRODUCTION = {"policy": POLICY, "environment": "production", "approval": "ml-lead"}
@@ -290,3 +291,21 @@ def test_init_trusts_the_witness_of_this_airflow(draft: Any) -> None:
     assert draft.office().approvals.witness_keys("airflow") == (witness,)
     assert "# none yet" in (draft.settings.policies / "approvers.yaml").read_text()
     assert governing.differences(draft.office()) == []
+
+
+def test_doctor_names_rules_that_are_missing_or_changed(draft: Any) -> None:
+    (draft.settings.home / "ledger.db").unlink(missing_ok=True)
+    assert _rules_of(draft) == ("ok", "augment-ops governance init")
+    assert not (draft.settings.home / "ledger.db").exists()
+    draft.initialise()
+    assert _rules_of(draft) == ("ok", "")
+    _edit(draft, "gates/default.yaml", "name: default", "name: default # ")
+    assert _rules_of(draft)[0] == "warn"
+    assert "governance sign" in _rules_of(draft)[1]
+    (draft.settings.policies / FILE).unlink()
+    assert _rules_of(draft) == ("warn", "restore it from git")
+
+
+def _rules_of(desk: Any) -> tuple[str, str]:
+    (found,) = [finding for finding in doctor.examine(desk.settings) if finding.check == "rules"]
+    return found.outcome, found.fix
