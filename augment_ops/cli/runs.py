@@ -78,8 +78,8 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     Args:
         values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
     """
-    from augment_ops.pipeline.decide_stages import Decided, Promotion
     from augment_ops.governance.root import pinned
+    from augment_ops.pipeline.decide_stages import Decided, Promotion
     from augment_ops.pipeline.execute import execute
     from augment_ops.pipeline.graph import STAGES
     from augment_ops.pipeline.params import parse_params

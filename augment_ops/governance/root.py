@@ -25,6 +25,7 @@ from augment_ops.governance.signers import Signer
 from augment_ops.policy.yaml_file import load_model
 
 FILE = "governance.yaml"
+ENTERED_UNDER = "rules:"  # begins the ledger's key of every entry about a root document: found without reading all
 _PURPOSE = "augment-ops: root document, version 1"  # so that no signature can serve as another kind's
 # What a decision rests on beside the policy itself, which approvals cover by its digest.
 _FILES = (APPROVERS, ENVIRONMENTS)

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from augment_ops.errors import Fault, GovernanceError, StoreError
 from augment_ops.governance.acts import ROOT, RULES, Act, trusted_keys
 from augment_ops.governance.keys import ensure, witness_path
-from augment_ops.governance.root import INIT, Root, pinned, read_root, rule_text, standing_faults, write_root
+from augment_ops.governance.root import (
+    ENTERED_UNDER,
+    INIT,
+    Root,
+    pinned,
+    read_root,
+    rule_text,
+    standing_faults,
+    write_root,
+)
 from augment_ops.governance.signers import Signer, signer_of
 from augment_ops.governance.witnesses import trust_witness
 from augment_ops.pipeline.office import Office
@@ -180,7 +189,7 @@ def _keep(office: Office, root: Root, signer: Signer) -> Root:
 
 
 def _enter(office: Office, root: Root, reason: str) -> None:
-    act, once = RULES if root.previous else ROOT, f"rules:{root.digest}"
+    act, once = RULES if root.previous else ROOT, f"{ENTERED_UNDER}{root.digest}"
     said = Act(act, office.actor, root.subjects(), reason, once)
     office.ledger.append(act, office.actor, said.signed(_owners(office, root)), reason, once)
 

@@ -19,7 +19,7 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure, witness_path
 from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.governance.lifecycle import Standing, standing
-from augment_ops.governance.root import InForce, in_force
+from augment_ops.governance.root import ENTERED_UNDER, InForce, in_force
 from augment_ops.governance.signers import Signer, signer_of
 from augment_ops.identity import check_name, check_somebody
 from augment_ops.pipeline.policy_evidence import why_broken
@@ -75,7 +75,7 @@ class Office:
     @cached_property
     def in_force(self) -> InForce | None:
         """The signed rules that the ledger names; None where nobody has signed any."""
-        return in_force(self.ledger.read())
+        return in_force(self.ledger.entries_under(ENTERED_UNDER))
 
     def identify(self, doing: str) -> None:
         """See that the actor is a person, and not one who could be taken for another.

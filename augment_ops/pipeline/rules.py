@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from augment_ops.errors import Fault, GovernanceError
 from augment_ops.governance.root import INIT, InForce, Root, additions, changes, pinned, read_root, standing_faults
 from augment_ops.pipeline.office import Office
+from augment_ops.settings import Settings
 
 _ABOUT = "the rules of environment"
 
@@ -100,3 +101,23 @@ def check_pinned(office: Office, environment: str, begun_with: Mapping[str, str]
         expected = "that with which the run began"
         faults = [Fault(f"policies/{name}", "another content", expected, fix) for name in changed]
         raise GovernanceError.of(f"{_ABOUT} {environment}", faults)
+
+
+def check_judged_by(settings: Settings, gate: str, rules_digest: str) -> None:
+    """Refuse a decision by other rules than the gate's file holds now: it was loosened while the gate read it.
+
+    Args:
+        rules_digest: of the rules by which the gate judged.
+
+    Raises:
+        GovernanceError: they are others.
+    """
+    from augment_ops.gate.rules import load
+
+    path = settings.policies / "gates" / f"{gate}.yaml"
+    found = load(path).digest
+    if found != rules_digest:
+        fix = "start a new run; find out who changed the file while the gate decided"
+        raise GovernanceError(
+            f"policies/gates/{gate}.yaml", f"rules {found[:12]}…", f"{rules_digest[:12]}…, which judged", fix
+        )

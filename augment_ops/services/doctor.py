@@ -221,7 +221,7 @@ def _rules(settings: Settings) -> Finding:
     root = rules.read_root(settings.policies)
     file = Path(settings.ledger.removeprefix("sqlite:///"))
     there = file.exists() or not settings.ledger.startswith("sqlite:///")  # reading a file that is not there makes it
-    known = rules.in_force(open_ledger(settings).read()) if there else None
+    known = rules.in_force(open_ledger(settings).entries_under(rules.ENTERED_UNDER)) if there else None
     if root is None and known is None:
         return Finding("rules", "ok", "nobody has signed them: dev and staging run, production is refused", rules.INIT)
     faults = rules.standing_faults(settings.policies, root, known)
