@@ -284,7 +284,6 @@ class FaultsOperator(BaseOperator):
 
 def _begin(settings: Any, context: Context) -> None:
     """Validate what was asked, unknown keys included, and record the run."""
-    from augment_ops.governance.root import pinned
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
     from augment_ops.pipeline.provenance import begin_run
@@ -296,4 +295,4 @@ def _begin(settings: Any, context: Context) -> None:
     preflight(settings, params, actor)
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
-    begin_run(settings, run.run_id, params, actor, link, rules=pinned(settings.policies))
+    begin_run(settings, run.run_id, params, actor, link)

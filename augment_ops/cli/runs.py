@@ -78,7 +78,6 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     Args:
         values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
     """
-    from augment_ops.governance.root import pinned
     from augment_ops.pipeline.decide_stages import Decided, Promotion
     from augment_ops.pipeline.execute import execute
     from augment_ops.pipeline.graph import STAGES
@@ -100,7 +99,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
         )
     for warning in preflight(settings, params, settings.actor):
         print(f"warning: {warning}", file=sys.stderr)
-    begin_run(settings, run_id, params, settings.actor, rules=pinned(settings.policies))
+    begin_run(settings, run_id, params, settings.actor)
     if not quiet:
         print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
     outputs: dict[str, str] = {}

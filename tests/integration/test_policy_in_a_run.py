@@ -209,9 +209,21 @@ def test_a_production_that_asks_for_nothing_is_refused(settings: Settings, refus
     try:
         with pytest.raises(GovernanceError, match=r"policies/environments\.yaml"):
             execute(settings, "weakened", "resolve_policy", say=lambda line: None)
+        _sign(settings)
+        with pytest.raises(
+            GovernanceError, match="with which the run began"
+        ):  # which the owner's signature does not change
+            execute(settings, "weakened", "resolve_policy", say=lambda line: None)
     finally:
         _demand(settings.policies, "state: approved, role: ml-lead, discovery: refuse")
-    assert len(_acts(settings, "refuse")) == was + 1
+        _sign(settings)
+    assert len(_acts(settings, "refuse")) == was + 1  # the same refusal once
+
+
+def _sign(settings: Settings) -> None:
+    """The owner signs what has changed."""
+    seen = governing.sign(Office(settings, "olga"), "for the test", "").seen
+    governing.sign(Office(settings, "olga"), "for the test", seen)
 
 
 def test_what_governance_refuses_before_a_run_begins_is_entered_once(

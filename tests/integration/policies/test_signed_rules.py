@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError
+from augment_ops.gate.rules import load as load_gate
 from augment_ops.governance import approvals as approvals_module
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.root import FILE, pinned, read_root
@@ -20,7 +21,7 @@ from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.policy_acts import end, propose
 from augment_ops.pipeline.preflight import preflight
-from augment_ops.pipeline.rules import check_pinned
+from augment_ops.pipeline.rules import check_judged_by, check_pinned
 from augment_ops.policy.library import load
 from augment_ops.services import doctor
 
@@ -199,6 +200,13 @@ def test_rules_are_those_with_which_the_run_began(desk: Any) -> None:
     with pytest.raises(GovernanceError, match=r"gates/default\.yaml"):
         check_pinned(desk.office(), "production", begun)
     check_pinned(desk.office(), "dev", begun)
+
+
+def test_a_decision_is_by_the_gate_that_stands_in_the_file(desk: Any) -> None:
+    digest = load_gate(desk.settings.policies / "gates" / "default.yaml").digest
+    check_judged_by(desk.settings, "default", digest)
+    with pytest.raises(GovernanceError, match="which judged"):
+        check_judged_by(desk.settings, "default", "f" * 64)
 
 
 @pytest.mark.parametrize("actor", ["ADA", "unknown", "mallory"])
