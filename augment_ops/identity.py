@@ -14,7 +14,8 @@ from augment_ops.errors import Fault, GovernanceError, InputError
 
 NOBODY = "unknown"  # the actor where nobody is named
 SCHEDULE = "schedule"  # the actor of a run that a clock or an event started
-RESERVED = (NOBODY, SCHEDULE, "gate")  # stand in the ledger for what is no person
+GATE = "gate"  # who promotes where nobody is asked
+RESERVED = (NOBODY, SCHEDULE, GATE)  # stand in the ledger for what is no person
 LONGEST = 255  # characters; the ledger's column
 _NAME = re.compile(r"[A-Za-z0-9._@-]+")
 
@@ -67,11 +68,13 @@ def check_name(where: str, name: str) -> None:
 
 
 def check_somebody(doing: str, name: str) -> None:
-    """Refuse an act that counts above dev where nobody is named.
+    """Refuse an act that counts above dev where nobody is named, or what is no person.
 
     Raises:
         GovernanceError: nobody is.
     """
+    if among(name, (SCHEDULE, GATE)):
+        raise GovernanceError(doing, f"{name}, which is no person", "a person", "do it in your own name")
     if same(name, NOBODY):
         fix = "export AUGMENT_OPS_ACTOR=<your id in policies/approvers.yaml>"
         raise GovernanceError(doing, "nobody: neither AUGMENT_OPS_ACTOR nor USER says who acts", "a person", fix)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import AugmentOpsError, Fault, InputError
-from augment_ops.identity import NOBODY, same
+from augment_ops.identity import NOBODY, SCHEDULE, same
 from augment_ops.pipeline.office import RUN, Office
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.rules import check_rules
@@ -75,6 +75,8 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
 
 def _who(office: Office, environment: str) -> None:
     """Somebody, where the environment counts; a clock may start a run, which a person then approves."""
+    if same(office.actor, SCHEDULE):
+        return
     if office.approvals.is_above_dev(environment) or not same(office.actor, NOBODY):
         office.identify(f"a run in {environment}")
 

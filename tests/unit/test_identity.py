@@ -43,3 +43,6 @@ def test_who_is_not_named_is_told_how() -> None:
         check_somebody("revoke", "Unknown")
     assert "AUGMENT_OPS_ACTOR" in caught.value.faults[0].fix
     check_somebody("revoke", "ada")
+    for machine in ("schedule", "Gate"):
+        with pytest.raises(GovernanceError, match="no person"):
+            check_somebody("propose", machine)

@@ -209,12 +209,14 @@ def test_a_decision_is_by_the_gate_that_stands_in_the_file(desk: Any) -> None:
         check_judged_by(desk.settings, "default", "f" * 64)
 
 
-@pytest.mark.parametrize("actor", ["ADA", "unknown", "mallory"])
+@pytest.mark.parametrize("actor", ["ADA", "unknown", "mallory", "schedule"])
 def test_who_is_nobody_or_somebody_in_another_spelling_does_not_act(desk: Any, actor: str) -> None:
     office = Office(desk.settings, actor, key=desk.key_file("ada"))
     _refused(desk, lambda: propose(office, POLICY, "digits"))
     _refused(desk, lambda: end(office, POLICY, "revoke", reason="why not"))
-    if actor != "mallory":
+    if actor == "schedule":
+        preflight(desk.settings, parse_params(PRODUCTION), actor)  # a clock may start a run, which a person approves
+    elif actor != "mallory":
         params = parse_params(PRODUCTION)
         _refused(desk, lambda: preflight(desk.settings, params, actor))
 
