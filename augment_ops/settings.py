@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import Fault, InputError
+from augment_ops.identity import NOBODY, RESERVED, among, is_name, name_fault, same
 
 _PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,7 +25,7 @@ class Settings:
         policies: folder of policies/ (augment, limits, stress, gates, drift, quality).
         airflow_port: port of Airflow's UI and REST interface on 127.0.0.1.
         mlflow_port: port of the MLflow server on 127.0.0.1.
-        actor: who is acting, for the ledger and MLflow (the Airflow task passes its user instead).
+        actor: who is acting, for the ledger and MLflow (the Airflow task passes its user instead); `unknown` is nobody.
         keys: folder of the private keys of this installation; outside the store's and the ledger's reach.
         witnesses: where heads of the ledger are noted beside `home`: absolute paths, file:/// or other fsspec URIs.
         installations: public keys of installations whose entries count; empty: those that the ledger itself knows.
@@ -47,8 +48,8 @@ class Settings:
         """Read MLFLOW_TRACKING_URI and AUGMENT_OPS_… as this class's fields are called.
 
         Raises:
-            InputError: a port that is not a number between 1 and 65535, a policies folder that is not there, or a
-                witness at a relative path; all such faults at once.
+            InputError: a port that is not a number between 1 and 65535, a policies folder that is not there, a witness
+                at a relative path, or an actor who can be nobody's name; all such faults at once.
         """
         env = os.environ if environ is None else environ
         home = home_of(env)
@@ -66,6 +67,7 @@ class Settings:
         airflow_port = _port(env, "AUGMENT_OPS_AIRFLOW_PORT", 8080, faults)
         mlflow_port = _port(env, "AUGMENT_OPS_MLFLOW_PORT", 5000, faults)
         witnesses = _witnesses(env.get("AUGMENT_OPS_WITNESSES") or "", faults)
+        actor = _actor(env, faults)
         if faults:
             raise InputError.of("environment variables", faults)
         return cls(
@@ -76,7 +78,7 @@ class Settings:
             policies=policies,
             airflow_port=airflow_port,
             mlflow_port=mlflow_port,
-            actor=env.get("AUGMENT_OPS_ACTOR") or env.get("USER") or "unknown",
+            actor=actor,
             keys=Path(env.get("AUGMENT_OPS_KEYS") or home / "keys").absolute(),
             witnesses=witnesses,
             installations=tuple((env.get("AUGMENT_OPS_INSTALLATIONS") or "").split()),
@@ -87,6 +89,19 @@ def home_of(environ: Mapping[str, str] | None = None) -> Path:
     """Root of all local state: AUGMENT_OPS_HOME, else ./var; absolute."""
     env = os.environ if environ is None else environ
     return Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
+
+
+def _actor(env: Mapping[str, str], faults: list[Fault]) -> str:
+    """Who is named; nobody where USER is no name that could stand in the ledger: nobody chose it for this program."""
+    named, user = env.get("AUGMENT_OPS_ACTOR", ""), env.get("USER", "")
+    if not named:
+        return user if is_name(user) and not among(user, RESERVED) else NOBODY
+    fault = name_fault("AUGMENT_OPS_ACTOR", named)
+    if fault is None and among(named, RESERVED) and not same(named, NOBODY):
+        fault = Fault("AUGMENT_OPS_ACTOR", repr(named), "a person", "give your id in policies/approvers.yaml")
+    if fault is not None:
+        faults.append(fault)
+    return named
 
 
 def _default_policies() -> Path:

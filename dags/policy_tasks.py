@@ -127,6 +127,8 @@ def _record(context: Context, answer: dict[str, str]) -> None:
 
 def _office(context: Context, actor: str = "") -> Office:
     from augment_ops.pipeline.office import Office
+    from augment_ops.pipeline.policy_acts import AIRFLOW
     from augment_ops.settings import Settings
 
-    return Office(Settings.from_environment(), actor or context["dag_run"].triggering_user_name or "schedule")
+    # What people do here is signed by this Airflow, which has seen them log in.
+    return Office(Settings.from_environment(), actor or context["dag_run"].triggering_user_name or "schedule", AIRFLOW)

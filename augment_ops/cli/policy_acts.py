@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from augment_ops.pipeline.office import Office
 
 AsJson = Annotated[bool, typer.Option("--json")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="your private key; default: AUGMENT_OPS_KEY, ~/.config, or what ssh-agent holds")
+]
 Name = Annotated[str, typer.Argument(help="name, name@version, or file")]
 Reason = Annotated[str, typer.Option(help="for the ledger")]
 
@@ -86,6 +88,7 @@ def preview(
 def propose(
     name: Name,
     dataset: Annotated[str, typer.Option(help="whose images the gallery shows: digits, or a URI")] = "digits",
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish a version with what it costs and what it does, and put it before its approvers. It never changes again.
@@ -94,7 +97,7 @@ def propose(
     """
     from augment_ops.pipeline.policy_acts import propose as act
 
-    done = act(_office(), name, dataset)
+    done = act(_office(key), name, dataset)
     if as_json:
         print(json.dumps(asdict(done)))
         return
@@ -107,19 +110,20 @@ def approve(
     reason: Reason,
     environment: Annotated[str, typer.Option(help="of policies/environments.yaml")] = "production",
     days: Annotated[int, typer.Option(min=1, help="for how long it counts")] = 180,
-    key: Annotated[Path | None, typer.Option(help="your private key; default: AUGMENT_OPS_KEY, or ~/.config")] = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Approve a proposed version for an environment, signed with your key. Nobody approves what they proposed.
 
     Example: augment-ops policy approve digits-robust --environment production --reason "gallery and costs seen"
     """
-    from augment_ops.governance.keys import default_path, load
+    from augment_ops.governance.acts import trusted_keys
+    from augment_ops.governance.signers import signer_of
     from augment_ops.pipeline.policy_acts import approve as act
 
     office = _office()
-    path = key or Path(os.environ.get("AUGMENT_OPS_KEY") or default_path(office.actor))
-    done = act(office, name, environment, reason=reason, days=days, key=load(path))
+    signer = signer_of(office.actor, trusted_keys(office.approvals, office.actor), key)
+    done = act(office, name, environment, reason=reason, days=days, key=signer)
     told = done.approval
     if as_json:
         print(json.dumps(asdict(done)))
@@ -129,25 +133,26 @@ def approve(
     )
 
 
-def deprecate(name: Name, reason: Reason, as_json: AsJson = False) -> None:
+def deprecate(name: Name, reason: Reason, key: KeyFile = None, as_json: AsJson = False) -> None:
     """Say that a version should not be used any more; production refuses it, other environments warn.
 
     Example: augment-ops policy deprecate fashion-robust@1.0.0 --reason "1.1.0 costs less clean accuracy"
     """
-    _end(name, "deprecate", reason, "", as_json)
+    _end(name, "deprecate", reason, "", key, as_json)
 
 
 def revoke(
     name: Name,
     reason: Reason,
     environment: Annotated[str, typer.Option(help="revoke the approvals for it; default: the version itself")] = "",
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a version out of use for good, or take back its approvals for one environment.
 
     Example: augment-ops policy revoke digits-robust --environment production --reason "7 and 1 confused"
     """
-    _end(name, "revoke", reason, environment, as_json)
+    _end(name, "revoke", reason, environment, key, as_json)
 
 
 def history(name: Annotated[str, typer.Argument(help="name of a policy")], as_json: AsJson = False) -> None:
@@ -182,20 +187,20 @@ def keygen(
     print(f'{{id: {settings.actor}, name: …, keys: ["{key.public}"]}}')
 
 
-def _end(name: str, act: str, reason: str, environment: str, as_json: bool) -> None:
+def _end(name: str, act: str, reason: str, environment: str, key: Path | None, as_json: bool) -> None:
     from augment_ops.pipeline.policy_acts import end
 
-    end(_office(), name, act, reason=reason, environment=environment)
+    end(_office(key), name, act, reason=reason, environment=environment)
     done = {"policy": name, "act": act, "environment": environment}
     told = f"the approvals of {name} for {environment}" if environment else name
     print(json.dumps(done) if as_json else f"{act}d {told}")
 
 
-def _office() -> Office:
+def _office(key: Path | None = None) -> Office:
     from augment_ops.pipeline.office import Office
 
     settings = Settings.from_environment()
-    return Office(settings, settings.actor)
+    return Office(settings, settings.actor, key=key)
 
 
 def _shape(text: str) -> tuple[int, int, int] | None:

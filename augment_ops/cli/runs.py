@@ -97,7 +97,8 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
             "auto: a command line cannot prove who is answering",
             "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
         )
-    preflight(settings, params, settings.actor)
+    for warning in preflight(settings, params, settings.actor):
+        print(f"warning: {warning}", file=sys.stderr)
     begin_run(settings, run_id, params, settings.actor)
     if not quiet:
         print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)

@@ -8,21 +8,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from augment_ops.content import digest_of
+from augment_ops.content import digest_of, sha256_hex
 from augment_ops.errors import Fault, GovernanceError, InputError, PolicyError, nearest
-from augment_ops.governance.keys import parse_public
-from augment_ops.policy.yaml_file import load_model
+from augment_ops.governance.keys import canonical
+from augment_ops.identity import RESERVED, among, fold, lookalike, same
+from augment_ops.policy.yaml_file import parse, read_text, validate
 
 AUTO = "auto"  # the gate alone decides
+PRODUCTION = "production"  # always protected
+APPROVERS, ENVIRONMENTS = "approvers.yaml", "environments.yaml"
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]*$", max_length=64)]
 
 
-def _public_key(text: str) -> str:
-    parse_public(text)
-    return text
-
-
-_PublicKey = Annotated[str, AfterValidator(_public_key)]
+_PublicKey = Annotated[str, AfterValidator(canonical)]
 
 
 class Person(BaseModel):
@@ -40,7 +38,9 @@ class Person(BaseModel):
         return digest_of(self.model_dump())
 
 
-class _Approvers(BaseModel):
+class ApproversFile(BaseModel):
+    """approvers.yaml as it is written; `approvers_of` reads it."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     version: Literal[1]
     roles: dict[_Name, Annotated[list[Person], Field(min_length=1)]]
@@ -69,6 +69,7 @@ class _Environment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     approvals: Annotated[list[_Name], Field(min_length=1)]
     policy: PolicyDemands
+    protected: bool = False
 
 
 class _Environments(BaseModel):
@@ -83,33 +84,48 @@ def load_roles(policies: Path) -> dict[str, tuple[Person, ...]]:
     Raises:
         PolicyError: every fault of the file at once.
     """
-    path = policies / "approvers.yaml"
+    path = policies / APPROVERS
     if not path.is_file():
         return {}
-    return {role: tuple(people) for role, people in _load_approvers(path).roles.items()}
+    return {role: tuple(people) for role, people in approvers_of(path, _text_of(path)).roles.items()}
 
 
-def _load_approvers(path: Path) -> _Approvers:
-    """approvers.yaml, in which a person is the same in every role, and no two of them share a key.
+def _text_of(path: Path) -> str:
+    return read_text(path, kind="list of approvers" if path.name == APPROVERS else "list of environments")
+
+
+def approvers_of(path: Path, text: str) -> ApproversFile:
+    """approvers.yaml, in which a person is the same in every role, and no two of them share a name or a key.
 
     Raises:
         PolicyError: every fault of the file at once.
     """
-    found = load_model(path, _Approvers, kind="list of approvers")
+    found = validate(parse(text, str(path)), ApproversFile, str(path))
     known: dict[str, Person] = {}
     faults = []
     for role, people in found.roles.items():
         for i, person in enumerate(people):
-            if known.setdefault(person.id, person) != person:
-                fix = "make the entries of one person the same"
-                faults.append(Fault(f"roles.{role}[{i}]", f"another name or key of {person.id}", "one person", fix))
+            first = known.setdefault(fold(person.id), person)
+            if first != person:
+                faults.append(_not_one_person(f"roles.{role}[{i}]", person, first))
+            if among(person.id, RESERVED):
+                where, fix = f"roles.{role}[{i}].id", "give the person another id"
+                faults.append(Fault(where, repr(person.id), "an id that the ledger keeps for no other", fix))
     faults += _shared_keys(found, known)
     if faults:
         raise PolicyError.of(str(path), faults)
     return found
 
 
-def _shared_keys(found: _Approvers, known: Mapping[str, Person]) -> list[Fault]:
+def _not_one_person(where: str, person: Person, first: Person) -> Fault:
+    if person.id == first.id:
+        fix = "make the entries of one person the same"
+        return Fault(where, f"another name or key of {person.id}", "one person", fix)
+    fix = f"make them one person, {first.id}, or give one of them an id that differs in more than case"
+    return Fault(f"{where}.id", f"{person.id!r}, which reads as {first.id!r}", "ids that nobody takes for another", fix)
+
+
+def _shared_keys(found: ApproversFile, known: Mapping[str, Person]) -> list[Fault]:
     """Keys that two people, or a person and a witness, have: whoever holds one could approve in both names."""
     owners: dict[str, str] = {}
     held = [(person.id, key) for person in known.values() for key in person.keys]
@@ -122,9 +138,14 @@ def _shared_keys(found: _Approvers, known: Mapping[str, Person]) -> list[Fault]:
 
 
 class Approvals:
-    """policies/approvers.yaml and policies/environments.yaml, read together."""
+    """policies/approvers.yaml and policies/environments.yaml, read together and once.
 
-    def __init__(self, approvers: _Approvers, environments: _Environments) -> None:
+    Attributes:
+        read: file → sha256 of the very bytes that were read.
+    """
+
+    def __init__(self, approvers: ApproversFile, environments: _Environments, read: Mapping[str, str]) -> None:
+        self.read = dict(read)
         self._roles = approvers.roles
         self._witnesses = approvers.witnesses
         self._environments = environments.environments
@@ -136,9 +157,12 @@ class Approvals:
         Raises:
             PolicyError: every fault of a file at once, or an approval that no role stands behind.
         """
+        texts = {name: _text_of(policies / name) for name in (APPROVERS, ENVIRONMENTS)}
+        where = str(policies / ENVIRONMENTS)
         loaded = cls(
-            _load_approvers(policies / "approvers.yaml"),
-            load_model(policies / "environments.yaml", _Environments, kind="list of environments"),
+            approvers_of(policies / APPROVERS, texts[APPROVERS]),
+            validate(parse(texts[ENVIRONMENTS], where), _Environments, where),
+            {name: sha256_hex(text.encode()) for name, text in texts.items()},
         )
         faults = [
             Fault(
@@ -154,7 +178,7 @@ class Approvals:
         for name, environment in loaded._environments.items():
             faults += _demand_faults(f"environments.{name}.policy", environment.policy, loaded._roles)
         if faults:
-            raise PolicyError.of(str(policies / "environments.yaml"), faults)
+            raise PolicyError.of(where, faults)
         return loaded
 
     @property
@@ -177,6 +201,22 @@ class Approvals:
             InputError: no such environment.
         """
         return self._environment(environment).policy
+
+    def is_protected(self, environment: str) -> bool:
+        """Whether a run there stands on rules that the owner has signed. Production always does.
+
+        Raises:
+            InputError: no such environment.
+        """
+        return self._environment(environment).protected or environment == PRODUCTION
+
+    def is_above_dev(self, environment: str) -> bool:
+        """Whether what is done there counts: any environment that asks for more than a draft.
+
+        Raises:
+            InputError: no such environment.
+        """
+        return self.is_protected(environment) or self.demands(environment).state != "draft"
 
     def _environment(self, environment: str) -> _Environment:
         if environment not in self._environments:
@@ -221,11 +261,15 @@ class Approvals:
 
     def person(self, person: str) -> Person | None:
         """Somebody of the file, whatever the role; None where nobody has that id."""
-        return next((holder for people in self._roles.values() for holder in people if holder.id == person), None)
+        return next((holder for people in self._roles.values() for holder in people if same(holder.id, person)), None)
+
+    def taken_for(self, person: str) -> str | None:
+        """The id of somebody of the file that `person` could be taken for without being it."""
+        return lookalike(person, (holder.id for people in self._roles.values() for holder in people))
 
     def holds(self, role: str, person: str) -> bool:
         """Whether that person holds the role."""
-        return any(holder.id == person for holder in self._roles.get(role, ()))
+        return among(person, (holder.id for holder in self._roles.get(role, ())))
 
     def witness_keys(self, witness: str) -> tuple[str, ...]:
         """Public keys of a service whose word counts for what a person answered there."""
@@ -242,8 +286,8 @@ class Approvals:
             GovernanceError: refused; nothing may be promoted on that answer.
         """
         holders = self.people(role)
-        found = next((holder for holder in holders if holder.id == person), None)
-        others = ", ".join(holder.id for holder in holders if holder.id != triggered_by)
+        found = next((holder for holder in holders if same(holder.id, person)), None)
+        others = ", ".join(holder.id for holder in holders if not same(holder.id, triggered_by))
         if found is None:
             raise GovernanceError(
                 f"approval by {role}",
@@ -251,7 +295,7 @@ class Approvals:
                 f"one of {', '.join(holder.id for holder in holders)}",
                 f"ask one of {others or 'those added to approvers.yaml'} to answer, or add {person} to approvers.yaml",
             )
-        if person == triggered_by:
+        if same(person, triggered_by):
             raise GovernanceError(
                 f"approval by {role}",
                 f"{person}, who triggered the run",

@@ -1,7 +1,7 @@
 """Ed25519 keys: who approves signs with a key that nobody else has, kept outside the repository.
 
-A public key stands in policies/approvers.yaml as `ed25519:` and 32 bytes in base64. The private one is a PKCS #8 file
-that only its owner can read.
+A public key stands in policies/approvers.yaml as `ed25519:` and 32 bytes in base64, or as OpenSSH writes it. The
+private one is a PKCS #8 file that only its owner can read, or lies in an ssh-agent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from augment_ops.content import sha256_hex
 from augment_ops.errors import GovernanceError, InputError
 
 PREFIX = "ed25519:"
+SSH = "ssh-ed25519"
 _BYTES = 32
+# Of a public key in SSH's own form (RFC 8709): two texts, each behind its length.
+_BLOB = len(SSH).to_bytes(4, "big") + SSH.encode() + _BYTES.to_bytes(4, "big")
 
 
 class Key:
@@ -36,9 +39,7 @@ class Key:
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
-        self.public = PREFIX + base64.b64encode(
-            private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        ).decode("ascii")
+        self.public = _spelled(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     def sign(self, message: bytes) -> str:
         """The signature in base64. Ed25519 draws no random number, so the same message has the same one."""
@@ -58,6 +59,38 @@ def parse_public(text: str) -> Ed25519PublicKey:
     if not text.startswith(PREFIX) or len(raw) != _BYTES:
         raise ValueError(f"{PREFIX} and 32 bytes in base64, as `augment-ops policy keygen` prints it")
     return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def canonical(text: str) -> str:
+    """The one spelling of a public key: two people who share a key cannot hide it by writing it in two ways.
+
+    Args:
+        text: as `parse_public` takes it, or `ssh-ed25519 AAAA… comment`, a line of OpenSSH.
+
+    Raises:
+        ValueError: what would have been accepted.
+    """
+    words = text.split()
+    if words[:1] != [SSH]:
+        parse_public(text)
+        return text
+    try:
+        found = public_of(_decoded(words[1]))
+    except (ValueError, IndexError):
+        found = None
+    if found is None:
+        raise ValueError(f"{SSH} and what `ssh-keygen -t ed25519` has written into the file .pub")
+    return found
+
+
+def public_of(blob: bytes) -> str | None:
+    """The public key in SSH's own form, as approvers.yaml has it; None where it is of another kind."""
+    raw = blob.removeprefix(_BLOB)
+    return _spelled(raw) if blob.startswith(_BLOB) and len(raw) == _BYTES else None
+
+
+def _spelled(raw: bytes) -> str:
+    return PREFIX + base64.b64encode(raw).decode("ascii")
 
 
 def verifies(public: str, signature: str, message: bytes) -> bool:

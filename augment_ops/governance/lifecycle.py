@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from augment_ops.governance import acts
 from augment_ops.governance.approvals import Approvals, PolicyDemands
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.statements import (
@@ -20,6 +21,7 @@ from augment_ops.governance.statements import (
     is_policy_approval,
     why_not,
 )
+from augment_ops.identity import among
 
 State = Literal["draft", "proposed", "approved", "deprecated", "revoked"]
 PUBLISH, PROPOSE, DEPRECATE, REVOKE = "publish", "propose", "deprecate", "revoke"
@@ -40,8 +42,9 @@ class Standing:
 
     Attributes:
         digest: that of the published content; empty for a draft.
-        proposed_by: everybody who proposed it; none of them may approve it.
-        evidence: of the newest proposal: kind → sha256 of a document in the store.
+        proposed_by: everybody who proposed it; none of them may approve it, also where their proposal does not count.
+        proposal: the newest proposal that counts.
+        evidence: of that proposal: kind → sha256 of a document in the store.
         approvals: every approval for the environment, oldest first.
         ended: the entry that deprecated or revoked it.
     """
@@ -51,6 +54,7 @@ class Standing:
     state: State
     digest: str = ""
     proposed_by: tuple[str, ...] = ()
+    proposal: Entry | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
     approvals: tuple[Judged, ...] = ()
     ended: Entry | None = None
@@ -81,23 +85,30 @@ def standing(
 ) -> Standing:
     """Where a version stands in an environment at a time.
 
+    Where the rules are signed, a proposal counts with its signature only. What takes away counts without: a revocation
+    does not end with the job of who revoked.
+
     Args:
         entries: of the ledger, oldest first.
         policy_version: `name/version`.
         demands: of the environment.
         at: aware.
     """
-    digest, authors, evidence, ended = "", [], {}, None
+    digest, authors, ended = "", [], None
+    proposal: Entry | None = None
     approvals: list[SignedApproval] = []
     withdrawn = 0  # approvals up to that entry were revoked
+    signed = False  # from then on
     for entry in entries:
+        signed = signed or entry.act == acts.ROOT
         if entry.subjects.get("policy_version") != policy_version:
             continue
         if entry.act in (PUBLISH, PROPOSE):
             digest = entry.subjects.get("policy", "")
         if entry.act == PROPOSE:
             authors.append(entry.actor)
-            evidence = evidence_of(entry)
+            if not signed or acts.why_not(entry, approvers) is None:
+                proposal = entry
         elif is_policy_approval(entry) and entry.subjects.get("environment") == environment:
             approvals.append(approval_of(entry))
         elif entry.act == REVOKE and entry.subjects.get("environment", EVERYWHERE) in (environment, EVERYWHERE):
@@ -112,7 +123,8 @@ def standing(
         )
         for i, signed in enumerate(approvals)
     )
-    found = Standing(policy_version, environment, "draft", digest, tuple(authors), evidence, judged, ended)
+    evidence = {} if proposal is None else evidence_of(proposal)
+    found = Standing(policy_version, environment, "draft", digest, tuple(authors), proposal, evidence, judged, ended)
     return replace(found, state=_state(found, demands))
 
 
@@ -121,7 +133,7 @@ def _state(found: Standing, demands: PolicyDemands) -> State:
         return "revoked" if found.ended.act == REVOKE else "deprecated"
     if demands.state == "approved" and len(found.counted) >= demands.approvers:
         return "approved"
-    return "proposed" if found.proposed_by else "draft"
+    return "draft" if found.proposal is None else "proposed"
 
 
 def _repeated(signed: SignedApproval, before: list[SignedApproval]) -> str | None:
@@ -144,7 +156,7 @@ def _objections(
         yield "it was revoked"
     if approval.digest != digest:
         yield "it is of other content than was published"
-    if approval.approver in authors:
+    if among(approval.approver, authors):
         yield f"{approval.approver} proposed this version"
     if demands.role is not None and approval.role != demands.role:
         yield f"it was given as {approval.role}; {demands.role} is asked for"

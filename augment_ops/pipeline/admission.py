@@ -8,6 +8,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.admission import Candidate, refusals
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.rules import check_noted, check_rules
 from augment_ops.pipeline.witnessed import at_present, believed, outside_age
 from augment_ops.policy.library import is_published
 from augment_ops.policy.spec import Policy
@@ -35,9 +36,12 @@ def admit_policy(office: Office, policy: Policy, environment: str) -> Admitted:
 
     Raises:
         GovernanceError: the environment demands more, every reason with its next step; or what it asks for would be
-            read from a ledger that was altered, or that a witness cannot be asked about.
+            read from a ledger that was altered, or that a witness cannot be asked about, or judged by rules that its
+            owner has not signed.
         TrackingError: the ledger decides, and MLflow cannot be asked which heads of the ledger its runs have noted.
     """
+    check_rules(office, environment)
+    check_noted(office, environment)
     demands = office.approvals.demands(environment)
     # Where the ledger decides, an entry that was taken out or cut off must show: it may have been a revocation.
     found = None if demands.state == "draft" else believed(office.ledger, office.tracker)
@@ -62,7 +66,7 @@ def grounds(office: Office, name: str, environment: str) -> list[object]:
     demands, known = office.approvals.demands(environment), office.standing(policy, environment)
     return [
         known.ended and known.ended.seq,
-        demands.state == "draft" or bool(known.proposed_by),
+        demands.state == "draft" or known.proposal is not None,
         sorted(known.counted) if demands.state == "approved" else [],
     ]
 

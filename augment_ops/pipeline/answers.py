@@ -29,7 +29,7 @@ def witnessed(
     """
     asked = about(ctx, decision, version)
     answer = ModelAnswer(**asked, chosen=chosen, by=by, reason=reason, at=at, witness=AIRFLOW)
-    return answer.signed(ensure(witness_path(ctx.settings.home))).fields()
+    return answer.signed(ensure(witness_path(ctx.settings.keys))).fields()
 
 
 def about(ctx: Context, decision: Decision, version: str | None) -> dict[str, str]:
@@ -51,7 +51,7 @@ def check_answer(ctx: Context, signed: SignedAnswer, asked: dict[str, str]) -> N
         GovernanceError: they did not, as far as anybody can tell.
     """
     approvals = Approvals.load(ctx.settings.policies)
-    path, local = witness_path(ctx.settings.home), None
+    path, local = witness_path(ctx.settings.keys), None
     if approvals.demands(ctx.params.environment).state != "approved" and path.is_file():
         local = load(path).public
     signed.check(asked, approvals, local, datetime.now(UTC))

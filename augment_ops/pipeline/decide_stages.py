@@ -18,6 +18,7 @@ from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.pipeline.registered_model import check_registered
 from augment_ops.pipeline.replay import computed_by, outcomes_of
+from augment_ops.pipeline.rules import check_judged_by
 from augment_ops.pipeline.run import entry_key
 from augment_ops.quality.report import QualityReport
 from augment_ops.shown import PARAGRAPH, markdown
@@ -254,6 +255,7 @@ def promote(ctx: Context) -> Promotion:
             check_answer(ctx, entered_answer(ctx), asked)
         # Revoked or expired since training began: what was learnt with it goes no further.
         admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), params.environment)
+        check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
         check_registered(ctx, decided.version, decided.champion_version)
         ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
     ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=entry_key(ctx.run.id, "promote"))

@@ -11,7 +11,9 @@ from augment_ops.content import canonical_json, digest_of, from_json, sha256_hex
 from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
+from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.provenance import check_declared
+from augment_ops.pipeline.rules import check_pinned
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now, open_store, record_of
 from augment_ops.pipeline.telemetry import observed
 from augment_ops.settings import Settings
@@ -73,7 +75,7 @@ def execute(
 
 
 def _believe(ctx: Context, stage: Stage) -> None:
-    """Hold the run and the records that the stage rests on against the ledger, before anything is done with them.
+    """Hold the run, its rules and the records that the stage rests on against the ledger, before anything is done.
 
     Raises:
         GovernanceError: one of them was altered; the refusal is entered.
@@ -84,6 +86,7 @@ def _believe(ctx: Context, stage: Stage) -> None:
             record = record_of(ctx.store, ctx.run.id, name)
             if record is not None:
                 ctx.provenance.holds(record)
+        check_pinned(Office(ctx.settings, ctx.run.actor), ctx.params.environment, ctx.provenance.rules)
 
 
 def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:

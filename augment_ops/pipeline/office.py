@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
-from augment_ops.errors import AugmentOpsError, PolicyError
+from augment_ops.errors import AugmentOpsError, GovernanceError, PolicyError
+from augment_ops.governance.acts import Act, trusted_keys, why_not
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
+from augment_ops.governance.keys import ensure, witness_path
 from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.governance.lifecycle import Standing, standing
+from augment_ops.governance.root import ENTERED_UNDER, InForce, in_force
+from augment_ops.governance.signers import Signer, signer_of
+from augment_ops.identity import check_name, check_somebody
 from augment_ops.pipeline.policy_evidence import why_broken
 from augment_ops.pipeline.run import open_store
 from augment_ops.policy.library import admit_to_run, load
@@ -34,10 +40,17 @@ class Office:
 
     Attributes:
         actor: who acts.
+        witness: service that saw the actor log in, and signs for them; empty where the actor signs.
+        key: file of the actor's key; None takes AUGMENT_OPS_KEY, the usual file, or what an ssh-agent holds.
     """
 
     settings: Settings
     actor: str
+    witness: str = ""
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_name("actor", self.actor)
 
     @cached_property
     def store(self) -> Store:
@@ -58,6 +71,55 @@ class Office:
     def tracker(self) -> MlflowTracker:
         """MLflow."""
         return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
+
+    @cached_property
+    def in_force(self) -> InForce | None:
+        """The signed rules that the ledger names; None where nobody has signed any."""
+        return in_force(self.ledger.entries_under(ENTERED_UNDER))
+
+    def identify(self, doing: str) -> None:
+        """See that the actor is a person, and not one who could be taken for another.
+
+        Raises:
+            GovernanceError: nobody is named, or the name is one of approvers.yaml in another spelling.
+        """
+        check_somebody(doing, self.actor)
+        other = self.approvals.taken_for(self.actor)
+        if other is not None:
+            fix = f"act as {other}: export AUGMENT_OPS_ACTOR={other}; or take an id of your own"
+            raise GovernanceError(doing, f"{self.actor!r}, which reads as {other!r}", "one spelling a person", fix)
+
+    def signer(self) -> Signer:
+        """What signs for the actor.
+
+        Raises:
+            GovernanceError: there is no key, or it is not registered.
+        """
+        trusted = trusted_keys(self.approvals, self.actor, self.witness)
+        if self.witness:
+            signer: Signer = ensure(witness_path(self.settings.keys))
+        else:
+            signer = signer_of(self.actor, trusted, self.key)
+        check_registered(signer.public, trusted, self.actor, self.witness)
+        return signer
+
+    def enter(self, act: str, subjects: Mapping[str, str], reason: str, once: str) -> Entry:
+        """Enter what the actor does; signed with their key, where rules are signed.
+
+        Args:
+            once: the ledger's key; what was entered under it is found again.
+
+        Raises:
+            GovernanceError: nobody is named, or has no registered key.
+        """
+        self.identify(act)
+        if self.in_force is None:
+            return self.ledger.append(act, self.actor, subjects, reason, once)
+        known = next((entry for entry in self.ledger.read() if entry.key == once), None)
+        if known is not None and why_not(known, self.approvals) is None:
+            return known
+        said = Act(act, self.actor, subjects, reason, once, self.witness)
+        return self.ledger.append(act, self.actor, said.signed(self.signer()), reason, once)
 
     def standing(self, policy: Policy, environment: str, entries: Iterable[Entry] | None = None) -> Standing:
         """Where a version stands in an environment now; an approval whose evidence does not hold does not count.
@@ -115,6 +177,23 @@ class Office:
     def admit_to_run(self, name: str) -> Policy:
         """As the library does; a refusal is entered."""
         return self.entering_refusals(name, RUN, lambda: admit_to_run(self.settings.policies, name))
+
+
+def check_registered(public: str, trusted: tuple[str, ...], actor: str, witness: str) -> None:
+    """See that a key is one of those that stand for who signs.
+
+    Raises:
+        GovernanceError: it is not.
+    """
+    if public in trusted:
+        return
+    whose, place = (f"the witness {witness}", f"witnesses.{witness}") if witness else (actor, f"{actor}'s keys")
+    raise GovernanceError(
+        f"key of {whose}",
+        public,
+        f"one of {place} in approvers.yaml ({len(trusted)} there)",
+        f'have "{public}" added to {place} in policies/approvers.yaml, by a change that others review',
+    )
 
 
 def version_of(policy: Policy) -> str:

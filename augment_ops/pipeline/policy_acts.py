@@ -9,16 +9,18 @@ from datetime import UTC, datetime, timedelta
 from augment_ops.content import digest_of, from_json
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError, InputError
+from augment_ops.governance.acts import trusted_keys
 from augment_ops.governance.approvals import Person
-from augment_ops.governance.keys import Key
 from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
+from augment_ops.governance.signers import Signer
 from augment_ops.governance.statements import (
     APPROVE,
     PolicyApproval,
     SignedApproval,
     evidence_subjects,
 )
-from augment_ops.pipeline.office import Office, subjects_of, version_of
+from augment_ops.identity import among, same
+from augment_ops.pipeline.office import Office, check_registered, subjects_of, version_of
 from augment_ops.pipeline.policy_evidence import PREVIEW, PROFILE, Preview, Profile, keep, preview, profile, why_broken
 from augment_ops.policy.library import admit, load
 from augment_ops.policy.published import keep_published
@@ -63,9 +65,10 @@ def propose(office: Office, name: str, dataset: str) -> Proposed:
     policy = _admit(office, name, PROPOSE)
     known = office.standing(policy, _any_environment(office))
     with office.refusals(policy, PROPOSE):
+        _check_may_act(office, PROPOSE)
         _check_in_use(policy, known)
     broken = why_broken(office.store, dict(known.evidence), policy.digest)
-    if known.proposed_by and not broken:
+    if known.proposal is not None and not broken:
         copy = keep_published(office.settings.policies, policy)
         link = _register(office, policy, known.evidence)
         return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link)
@@ -78,8 +81,8 @@ def propose(office: Office, name: str, dataset: str) -> Proposed:
     link = _register(office, policy, evidence)
     _publish(office, policy)
     copy = keep_published(office.settings.policies, policy)
-    office.ledger.append(
-        PROPOSE, office.actor, {**subjects_of(policy), **evidence_subjects(evidence)}, policy.description,
+    office.enter(
+        PROPOSE, {**subjects_of(policy), **evidence_subjects(evidence)}, policy.description,
         f"propose:{version_of(policy)}:{digest_of(evidence)}",
     )  # fmt: skip
     return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
@@ -110,7 +113,7 @@ def question(office: Office, name: str, environment: str, days: int) -> Question
     known = office.standing(policy, environment)
     _check_proposed(policy, known, why_broken(office.store, dict(known.evidence), policy.digest))
     authors = {*known.proposed_by, office.actor}
-    people = tuple(holder for holder in office.approvals.people(role) if holder.id not in authors)
+    people = tuple(holder for holder in office.approvals.people(role) if not among(holder.id, authors))
     if not people:
         raise GovernanceError(
             f"approval of {policy.name} {policy.version}",
@@ -138,7 +141,7 @@ def approve(
     *,
     reason: str,
     days: int,
-    key: Key,
+    key: Signer,
     witness: str = "",
     not_by: tuple[str, ...] = (),
 ) -> SignedApproval:
@@ -156,11 +159,12 @@ def approve(
     """
     policy = _admit(office, name, APPROVE)
     with office.refusals(policy, APPROVE):
+        office.identify(APPROVE)
         role = _role(office, environment, days)
         known = office.standing(policy, environment)
         _check_proposed(policy, known, why_broken(office.store, dict(known.evidence), policy.digest))
         person = _approver(office, policy, role, (*known.proposed_by, *not_by))
-        _check_key(person, key, witness, office.approvals.witness_keys(witness))
+        check_registered(key.public, trusted_keys(office.approvals, person.id, witness), person.id, witness)
         now = datetime.now(UTC)
         approval = PolicyApproval(
             version_of(policy), policy.digest, dict(known.evidence), environment, person.id, person.digest, role,
@@ -186,7 +190,7 @@ def reject(office: Office, name: str, environment: str, reason: str) -> None:
     known = office.standing(policy, environment)
     subjects = {**subjects_of(policy), "environment": environment}
     key = f"reject:{version_of(policy)}:{environment}:{digest_of([office.actor, reason, dict(known.evidence)])}"
-    office.ledger.append("reject", office.actor, subjects, reason, key)
+    office.enter("reject", subjects, reason, key)
 
 
 def end(office: Office, name: str, act: str, *, reason: str, environment: str = "") -> None:
@@ -204,7 +208,8 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
     policy = load(office.settings.policies, name)
     known = office.standing(policy, environment or _any_environment(office))
     with office.refusals(policy, act):
-        if office.approvals.person(office.actor) is None and office.actor not in known.proposed_by:
+        office.identify(act)
+        if office.approvals.person(office.actor) is None and not among(office.actor, known.proposed_by):
             raise GovernanceError(
                 f"{act} {policy.name} {policy.version}",
                 f"{office.actor}, who holds no role",
@@ -220,11 +225,12 @@ def end(office: Office, name: str, act: str, *, reason: str, environment: str = 
                 f"{act} {policy.name} {policy.version} in {environment}", "no approval", "an approval for it",
                 f"see augment-ops policy history {policy.name}; without --environment the version itself is revoked",
             )  # fmt: skip
+        _check_may_act(office, act)
     # What was published is ended, whatever the file has become.
     subjects = {**subjects_of(policy), "policy": known.digest} | ({"environment": environment} if environment else {})
     # Approvals may be given and revoked in turn: each round is an act of its own.
     rounds = max((judged.signed.seq for judged in known.approvals), default=0) if environment else 0
-    office.ledger.append(act, office.actor, subjects, reason, f"{act}:{version_of(policy)}:{environment}:{rounds}")
+    office.enter(act, subjects, reason, f"{act}:{version_of(policy)}:{environment}:{rounds}")
 
 
 def documents(store: Store, evidence: Mapping[str, str]) -> tuple[Profile, Preview]:
@@ -234,6 +240,13 @@ def documents(store: Store, evidence: Mapping[str, str]) -> tuple[Profile, Previ
 
 def _admit(office: Office, name: str, act: str) -> Policy:
     return office.entering_refusals(name, act, lambda: admit(office.settings.policies, name))
+
+
+def _check_may_act(office: Office, act: str) -> None:
+    """Known before anything is measured or rendered: who acts is somebody and, where rules are signed, has a key."""
+    office.identify(act)
+    if office.in_force is not None:
+        office.signer()
 
 
 def _publish(office: Office, policy: Policy) -> None:
@@ -281,7 +294,7 @@ def _check_in_use(policy: Policy, known: Standing) -> None:
 def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
     _check_in_use(policy, known)
     called = f"policy {policy.name} {policy.version}"
-    if not known.proposed_by:
+    if known.proposal is None:
         raise GovernanceError(
             called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}"
         )
@@ -308,28 +321,15 @@ def _role(office: Office, environment: str, days: int) -> str:
 def _approver(office: Office, policy: Policy, role: str, authors: tuple[str, ...]) -> Person:
     """The actor, if they may approve."""
     holders = office.approvals.people(role)
-    others = ", ".join(holder.id for holder in holders if holder.id not in authors) or "a second person"
+    others = ", ".join(holder.id for holder in holders if not among(holder.id, authors)) or "a second person"
     where = f"approval of {policy.name} {policy.version}"
     if not office.approvals.holds(role, office.actor):
         fix = f"ask {others}; AUGMENT_OPS_ACTOR says who you are"
         raise GovernanceError(where, f"{office.actor}, who is not {role}", f"somebody with the role {role}", fix)
-    if office.actor in authors:
+    if among(office.actor, authors):
         found = f"{office.actor}, who proposed it or asked for it"
         raise GovernanceError(where, found, "somebody other than its author", f"ask {others} to approve it")
-    return next(holder for holder in holders if holder.id == office.actor)
-
-
-def _check_key(person: Person, key: Key, witness: str, witness_keys: tuple[str, ...]) -> None:
-    trusted = witness_keys if witness else tuple(person.keys)
-    if key.public in trusted:
-        return
-    whose, place = (f"the witness {witness}", f"witnesses.{witness}") if witness else (person.id, f"{person.id}'s keys")
-    raise GovernanceError(
-        f"key of {whose}",
-        key.public,
-        f"one of {place} in approvers.yaml ({len(trusted)} there)",
-        f'have "{key.public}" added to {place} in policies/approvers.yaml, by a change that others review',
-    )
+    return next(holder for holder in holders if same(holder.id, office.actor))
 
 
 def _same_grounds(before: SignedApproval, now: PolicyApproval) -> bool:

@@ -7,24 +7,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import AugmentOpsError, Fault, InputError
+from augment_ops.identity import NOBODY, SCHEDULE, same
 from augment_ops.pipeline.office import RUN, Office
 from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.rules import check_rules
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
     from augment_ops.gate.rules import GateRules
 
 
-def preflight(settings: Settings, params: RunParams, actor: str) -> None:
+def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
     """Load every file that the run will read, and its network's factory.
 
     What governance refuses is entered in the ledger, as `actor`'s.
+
+    Returns:
+        warnings, for people.
 
     Raises:
         InputError: all faults of all of them at once.
     """
     faults: list[Fault] = []
-    for look in _looks(Office(settings, actor), params):
+    office = Office(settings, actor)
+    for look in _looks(office, params):
         try:
             look()
         except AugmentOpsError as error:
@@ -32,6 +38,9 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> None:
             faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
     if faults:
         raise InputError.of("this run", faults)
+    if same(actor, NOBODY):
+        return ("nobody is named as who started this run (AUGMENT_OPS_ACTOR); it is for development only",)
+    return ()
 
 
 def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
@@ -47,6 +56,9 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
         office.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
         check = office.approvals.check_way
         office.entering_refusals(params.policy, RUN, lambda: check(params.environment, params.approval))
+        office.entering_refusals(params.policy, RUN, lambda: _who(office, params.environment))
+        if office.approvals.is_above_dev(params.environment):  # what the ledger alone protects, resolve_policy refuses
+            office.entering_refusals(params.policy, RUN, lambda: check_rules(office, params.environment, _used(params)))
 
     looks: list[Callable[[], object]] = [
         way,
@@ -59,6 +71,21 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
     if params.model != DEFAULT_FACTORY:
         looks.append(lambda: load_factory(params.model))
     return looks
+
+
+def _who(office: Office, environment: str) -> None:
+    """Somebody, where the environment counts; a clock may start a run, which a person then approves."""
+    if same(office.actor, SCHEDULE):
+        return
+    if office.approvals.is_above_dev(environment) or not same(office.actor, NOBODY):
+        office.identify(f"a run in {environment}")
+
+
+def _used(params: RunParams) -> tuple[str, ...]:
+    return (
+        f"quality/{params.quality}.yaml", f"stress/{params.suite}.yaml", f"gates/{params.gate}.yaml",
+        f"drift/{params.drift}.yaml",
+    )  # fmt: skip
 
 
 def _gate_for(rules: GateRules, suite: str) -> None:

@@ -6,21 +6,20 @@ ledger says whether what they point at is what was asked and made. One entry a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.governance.root import pinned
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import Run, StageRecord, begin, declaration_of, entry_key, open_store
 from augment_ops.settings import Settings
 
 BEGIN, STAGE = "begin", "stage"
-_NO_RULES: Mapping[str, str] = MappingProxyType({})
 _RULES = "rules."  # prefix of the subjects that pin a rule file
 
 
@@ -80,19 +79,8 @@ class Provenance:
         return bool(made) and made[-1] == (record.key, record.output)
 
 
-def begin_run(
-    settings: Settings,
-    run_id: str,
-    params: RunParams,
-    actor: str,
-    link: str = "",
-    *,
-    rules: Mapping[str, str] = _NO_RULES,
-) -> Run:
-    """Record a run and enter what it was asked; or find it again, where its first stage is retried.
-
-    Args:
-        rules: file below policies/ → sha256, as they stand while the run begins.
+def begin_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
+    """Record a run and enter what it was asked, and by which rules; or find it again, where its first stage is retried.
 
     Raises:
         InputError: the id belongs to a run that was asked something else.
@@ -106,7 +94,7 @@ def begin_run(
         return run
     subjects = {"run": run_id, "declaration": declaration_of(store, run_id), "environment": params.environment}
     ledger.append(
-        BEGIN, actor, subjects | {f"{_RULES}{name}": digest for name, digest in rules.items()},
+        BEGIN, actor, subjects | {f"{_RULES}{name}": digest for name, digest in pinned(settings.policies).items()},
         f"{params.dataset} with {params.policy} for {params.environment}", entry_key(run_id, BEGIN),
     )  # fmt: skip
     return run

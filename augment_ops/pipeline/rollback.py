@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from augment_ops.errors import GovernanceError, InputError
+from augment_ops.governance.acts import counted
 from augment_ops.governance.audit import Reign, champions
-from augment_ops.governance.ledger import open_ledger
+from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.witnessed import believed
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 
 NONE = "none"
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,21 @@ def roll_back(
 
     Raises:
         InputError: the data set has no champion, or no earlier one.
-        GovernanceError: the version is in quarantine; the refusal is entered.
+        GovernanceError: the version is in quarantine, or who acts is nobody or, where rules are signed, has no
+            registered key; the refusal is entered.
     """
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    ledger = open_ledger(settings)
+    office = Office(settings, actor)
+    ledger = office.ledger
     current = tracker.champion(dataset)
     if current is None:
         raise InputError(
             f"rollback of {dataset}", "no champion", "a data set with a champion", "name one that was promoted"
         )
-    history = champions(believed(ledger, tracker).entries, dataset)
+    entries = counted(believed(ledger, tracker).entries, office.approvals, (ROLLBACK,))
+    history = champions(entries, dataset)
     last = history[-1] if history else None
-    if last is not None and last.act == "rollback" and to in ("", last.version):
+    if last is not None and last.act == ROLLBACK and to in ("", last.version):
         return _completed(tracker, dataset, last, current.version, quarantine, reason)
     target = to or _previous(dataset, history, current.version)
     if target == current.version:
@@ -64,11 +69,11 @@ def roll_back(
     subjects = {"version": f"{dataset}/{target}", "model": version.model_digest, "previous": current.version}
     try:
         tracker.admissible(version)
+        office.enter(ROLLBACK, subjects, reason, f"rollback:{dataset}:{len(history)}")
     except GovernanceError as refusal:
         key = f"rollback:{dataset}:{target}:refused:{len(history)}"
         ledger.append("refuse", actor, subjects, str(refusal.faults[0].found), key)
         raise
-    ledger.append("rollback", actor, subjects, reason, f"rollback:{dataset}:{len(history)}")
     return _move(tracker, dataset, current.version, target, quarantine, reason)
 
 

@@ -15,8 +15,10 @@ from typing import Literal
 import psutil
 
 from augment_ops.errors import AugmentOpsError
+from augment_ops.governance import root as rules
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import fingerprint, load, witness_path
+from augment_ops.governance.ledger import open_ledger
 from augment_ops.services import processes
 from augment_ops.services.components import components
 from augment_ops.services.layout import dags_folder, layout_of, source_root
@@ -191,7 +193,7 @@ def _processors(_: Settings) -> list[Finding]:
 def _policies(settings: Settings) -> list[Finding]:
     everybody = people(settings.policies)
     findings = [Finding("approvers", "ok", ", ".join(person.id for person in everybody if person.roles) or "nobody")]
-    findings.append(_witness(settings))
+    findings += [_witness(settings), _rules(settings)]
     files = sorted((settings.policies / "augment").glob("*.yaml"))
     if not files:
         return [
@@ -210,8 +212,25 @@ def _witness(settings: Settings) -> Finding:
     if public in Approvals.load(settings.policies).witness_keys("airflow"):
         return Finding("witness", "ok", f"airflow {fingerprint(public)}")
     line = f'witnesses: {{airflow: ["{public}"]}}'
-    fix = f"for approvals of policies in this UI to count, write into policies/approvers.yaml: {line}"
+    fix = f"for approvals in this UI to count: {rules.INIT}, or write into policies/approvers.yaml: {line}"
     return Finding("witness", "ok", f"airflow {fingerprint(public)}, which approvers.yaml does not name", fix)
+
+
+def _rules(settings: Settings) -> Finding:
+    """Whether runs for production stand on rules that their owner has signed."""
+    root = rules.read_root(settings.policies)
+    file = Path(settings.ledger.removeprefix("sqlite:///"))
+    there = file.exists() or not settings.ledger.startswith("sqlite:///")  # reading a file that is not there makes it
+    known = rules.in_force(open_ledger(settings).entries_under(rules.ENTERED_UNDER)) if there else None
+    if root is None and known is None:
+        return Finding("rules", "ok", "nobody has signed them: dev and staging run, production is refused", rules.INIT)
+    faults = rules.standing_faults(settings.policies, root, known)
+    if root is not None:
+        faults = faults or rules.changes(root, rules.pinned(settings.policies))
+    if root is None or faults:
+        found = "; ".join(f"{fault.where}: {fault.found}" for fault in faults[:_SHOWN])
+        return Finding("rules", "warn", f"production is refused: {found}", faults[0].fix)
+    return Finding("rules", "ok", f"as {root.owner} signed them")
 
 
 def _loaded(files: list[Path]) -> list[Finding]:

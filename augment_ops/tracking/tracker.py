@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from augment_ops.tracking import artifacts, models, registry, runs
+from augment_ops.tracking import artifacts, models, registry, roots, runs
 from augment_ops.tracking.connection import Connection, answering
 from augment_ops.tracking.program import Observe, Predict, load_observer, load_program
 from augment_ops.tracking.values import RegisteredVersion, TrackedRun
@@ -59,6 +59,17 @@ class MlflowTracker:
         """Heads of the ledger that runs have noted → where."""
         with answering(self.uri, "list the heads of the ledger"):
             return runs.ledger_heads(self._connection)
+
+    def note_root(self, digest: str, number: int, installation: str) -> None:
+        """Note which root document is in force; noted again it changes nothing."""
+        tags = roots.tags_of(digest, number, installation)
+        run = self.open_run(roots.GOVERNANCE, f"root:{installation}:{number}", tags=tags)
+        self.finish_run(run, "FINISHED")
+
+    def noted_roots(self) -> dict[str, tuple[int, str]]:
+        """Installation → number and digest of the newest root document that was noted here."""
+        with answering(self.uri, "list the root documents"):
+            return roots.noted_roots(self._connection)
 
     def log_params(self, run: TrackedRun, params: Mapping[str, str | int | float]) -> None:
         """Record parameters; another value for one that is there is refused, as MLflow never changes one."""

@@ -472,3 +472,17 @@ def test_threads_that_open_and_register_the_same_thing_make_one(
         thread.join()
     assert len(results) == 3 and len(set(results)) == 1
     assert len(all_runs(tracker, run)) == 3
+
+
+def test_root_documents_are_noted_once_and_the_newest_counts(tracker: MlflowTracker) -> None:
+    one, other = "1" * 32, "2" * 32
+    assert tracker.noted_roots() == {}
+    for digest, number, installation in (
+        ("a" * 64, 1, one),
+        ("c" * 64, 10, one),
+        ("b" * 64, 9, one),
+        ("d" * 64, 1, other),
+    ):
+        for _ in range(2):
+            tracker.note_root(digest, number, installation)
+    assert tracker.noted_roots() == {one: (10, "c" * 64), other: (1, "d" * 64)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +16,10 @@ import pytest
 
 from augment_ops import cli
 from augment_ops.governance import Ledger
+from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import open_ledger
+from augment_ops.pipeline.governing import initialise
+from augment_ops.pipeline.office import Office
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training.export import export
@@ -233,3 +238,32 @@ def test_verify_fails_where_runs_were_decided_and_nobody_noted_anything(
     code, out, _ = call("audit", "verify")
     assert code == 0
     assert "youngest outside witness: MLflow and --anchor, entry 1, 2:00:0" in out
+
+
+def test_where_rules_are_signed_a_rollback_counts_with_its_signature(
+    call: Call, champions: Ledger, tracker: MlflowTracker, settings: Settings, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    policies = shutil.copytree(settings.policies, tmp_path / "policies")
+    bob, olga = ensure(tmp_path / "bob.pem"), tmp_path / "olga.pem"
+    ensure(olga)
+    (policies / "approvers.yaml").write_text(
+        f'version: 1\nroles:\n  ml-lead: [{{id: bob, name: bob, keys: ["{bob.public}"]}}]\n'
+    )
+    monkeypatch.setenv("AUGMENT_OPS_POLICIES", str(policies))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    initialise(Office(replace(settings, policies=policies), "olga", key=olga))
+
+    code, _, error = call("rollback", "digits", "--reason", "wrong on sevens")
+    assert (code, champion(tracker)) == (3, "3")
+    assert "policy keygen" in error
+    assert [(e.act, e.actor) for e in champions.entries()[3:]] == [("root", "olga"), ("refuse", "bob")]
+    champions.append("rollback", "bob", {"version": "digits/1", "previous": "3"}, "made up", "rollback:digits:9")
+
+    monkeypatch.setenv("AUGMENT_OPS_KEY", str(tmp_path / "bob.pem"))
+    for _ in range(2):
+        assert call("rollback", "digits", "--reason", "wrong on sevens")[0] == 0
+        assert champion(tracker) == "2", "not the version that the made-up entry names"
+    (last,) = [e for e in champions.entries() if e.subjects.get("key") == bob.public]
+    assert (last.act, last.subjects["version"]) == ("rollback", "digits/2")

@@ -14,6 +14,7 @@ from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputEr
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer
+from augment_ops.pipeline import governing
 from augment_ops.pipeline.answers import about, witnessed
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import Decided
@@ -46,8 +47,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Iterator[Set
     shutil.copytree(ROOT / "policies", policies, ignore=shutil.ignore_patterns("published"))
     policy = policies / "augment" / f"{POLICY}.yaml"
     policy.write_text(policy.read_text().replace("p95_ms: 1.0", "p95_ms: 100.0"))
+    config = tmp_path_factory.mktemp("config")
+    bob, pat, _ = (ensure(config / "augment-ops" / f"{who}.pem").public for who in ("bob", "pat", "olga"))
     (policies / "approvers.yaml").write_text(
-        f'version: 1\nroles:\n  ml-lead: [{{id: ada, name: ada, keys: ["{key.public}"]}}, {{id: bob, name: bob}}]\n'
+        f'version: 1\nroles:\n  ml-lead: [{{id: ada, name: ada, keys: ["{key.public}"]}}, '
+        f'{{id: bob, name: bob, keys: ["{bob}"]}}]\n  author: [{{id: pat, name: pat, keys: ["{pat}"]}}]\n'
     )
     _demand(policies, "state: approved, role: ml-lead, discovery: refuse")
     with pytest.MonkeyPatch.context() as patch:
@@ -56,7 +60,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Iterator[Set
         patch.setenv("AUGMENT_OPS_HOME", str(home))
         patch.setenv("AUGMENT_OPS_POLICIES", str(policies))
         patch.setenv("AUGMENT_OPS_ACTOR", "pat")
-        yield Settings.from_environment()
+        patch.setenv("XDG_CONFIG_HOME", str(config))  # where everybody's keys are
+        patch.delenv("AUGMENT_OPS_KEY", raising=False)
+        made = Settings.from_environment()
+        governing.initialise(Office(made, "olga"))
+        yield made
 
 
 def _demand(policies: Path, production: str) -> None:
@@ -193,19 +201,29 @@ def test_a_policy_revoked_after_training_promotes_nothing(
     assert (entered["environment"], entered["policy_state"]) == ("production", "approved")
 
 
-def test_a_production_that_asks_for_nothing_shows(settings: Settings, refused: dict[str, GovernanceError]) -> None:
-    """Somebody edits environments.yaml: the run is let through, and says with what."""
+def test_a_production_that_asks_for_nothing_is_refused(settings: Settings, refused: dict[str, GovernanceError]) -> None:
+    """Somebody edits environments.yaml while the run is on its way: its owner has not signed that."""
+    was = len(_acts(settings, "refuse"))
+    _run(settings, "weakened", "check_data", environment="production")
     _demand(settings.policies, "state: draft, discovery: refuse")
-    policy = settings.policies / "augment" / f"{POLICY}.yaml"
-    text = policy.read_text()
-    policy.write_text(text.replace("version: 1.0.0", "version: 1.0.1"))
     try:
-        ref = _run(settings, "weakened", "resolve_policy", environment="production")[-1]
+        with pytest.raises(GovernanceError, match=r"policies/environments\.yaml"):
+            execute(settings, "weakened", "resolve_policy", say=lambda line: None)
+        _sign(settings)
+        with pytest.raises(
+            GovernanceError, match="with which the run began"
+        ):  # which the owner's signature does not change
+            execute(settings, "weakened", "resolve_policy", say=lambda line: None)
     finally:
-        policy.write_text(text)
         _demand(settings.policies, "state: approved, role: ml-lead, discovery: refuse")
-    found = from_json(ResolvedPolicy, open_store(settings).get(ref.output))
-    assert (found.version, found.state, found.approved_by) == ("1.0.1", "draft", ())
+        _sign(settings)
+    assert len(_acts(settings, "refuse")) == was + 1  # the same refusal once
+
+
+def _sign(settings: Settings) -> None:
+    """The owner signs what has changed."""
+    seen = governing.sign(Office(settings, "olga"), "for the test", "").seen
+    governing.sign(Office(settings, "olga"), "for the test", seen)
 
 
 def test_what_governance_refuses_before_a_run_begins_is_entered_once(

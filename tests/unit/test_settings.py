@@ -92,6 +92,19 @@ def test_a_port_that_is_none_is_refused(project: Path, port):
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize("name", ["ml-deputy ", "ml-dерuty", "Ada Lovelace", "x" * 256, "schedule", "Gate"])
+def test_an_actor_who_could_be_taken_for_another_is_refused(project: Path, name):
+    with pytest.raises(InputError, match="AUGMENT_OPS_ACTOR") as caught:
+        Settings.from_environment({"AUGMENT_OPS_ACTOR": name, "USER": "ada"})
+    assert caught.value.faults[0].fix
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("user", ["", "Ada Lovelace", "адa", "schedule"])
+def test_a_user_name_that_is_no_id_names_nobody(project: Path, user):
+    assert Settings.from_environment({"USER": user}).actor == "unknown"
+
+
 def test_all_faults_come_at_once(project: Path):
     with pytest.raises(InputError, match="4 faults") as caught:
         Settings.from_environment(

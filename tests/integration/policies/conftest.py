@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from augment_ops.errors import AugmentOpsError
-from augment_ops.governance.keys import Key, ensure
+from augment_ops.governance.keys import Key, ensure, witness_path
 from augment_ops.governance.ledger import Ledger
-from augment_ops.pipeline import admission
+from augment_ops.pipeline import admission, governing
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_acts import approve, propose
 from augment_ops.settings import Settings
@@ -29,9 +29,22 @@ class Desk:
 
     settings: Settings
     keys: dict[str, Key]
+    folder: Path
 
     def office(self, actor: str = "pat") -> Office:
-        return Office(self.settings, actor)
+        return Office(self.settings, actor, key=self.key_file(actor))
+
+    def initialise(self) -> None:
+        """The owner signs the rules as they stand: what production asks for."""
+        governing.initialise(Office(self.settings, "olga", key=self.key_file("olga")))
+
+    def sign(self) -> None:
+        """The owner signs rules that were changed."""
+        office = Office(self.settings, "olga", key=self.key_file("olga"))
+        governing.sign(office, "for the test", governing.sign(office, "for the test", "").seen)
+
+    def key_file(self, who: str) -> Path:
+        return self.folder / f"{who}.pem"
 
     def approve(self, by: str = "ada", name: str = POLICY, **asked: Any) -> Any:
         asked = {"environment": "production", "reason": f"{by} saw it", "days": 30, "key": self.keys[by], **asked}
@@ -51,6 +64,7 @@ class Desk:
         return [(entry.act, entry.actor) for entry in Ledger(self.settings.ledger).entries()]
 
     def write(self, *, production: str = "", approvers: str = "") -> None:
+        """Both files; signed again where they were signed before."""
         folder = self.settings.policies
         demands = production or "state: approved, role: ml-lead, longest_days: 60, discovery: refuse"
         (folder / "environments.yaml").write_text(
@@ -63,8 +77,11 @@ class Desk:
         (folder / "approvers.yaml").write_text(
             f"version: 1\nroles:\n  ml-lead: [{listed}]\n"
             f'  auditor: [{{id: dan, name: dan, keys: ["{self.keys["dan"].public}"]}}]\n'
+            f'  author: [{{id: pat, name: pat, keys: ["{self.keys["pat"].public}"]}}]\n'
             f'witnesses:\n  airflow: ["{self.keys["airflow"].public}"]\n'
         )
+        if (folder / "governance.yaml").exists():
+            self.sign()
 
     def edit(self, *changes: tuple[str, str], name: str = POLICY) -> Path:
         path = self.settings.policies / "augment" / f"{name}.yaml"
@@ -81,18 +98,25 @@ def _settings(home: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Key]:
-    folder = tmp_path_factory.mktemp("keys")
-    return {who: ensure(folder / f"{who}.pem") for who in (*PEOPLE, "dan", "airflow")}
+def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keys")
 
 
 @pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, Key]) -> Desk:
+def keys(key_folder: Path) -> dict[str, Key]:
+    return {who: ensure(key_folder / f"{who}.pem") for who in (*PEOPLE, "dan", "pat", "olga", "airflow")}
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, Key], key_folder: Path) -> Desk:
     """Nothing was done yet."""
     home = tmp_path_factory.mktemp("bare") / "home"
     shutil.copytree(ROOT / "policies", home / "policies", ignore=shutil.ignore_patterns("published"))
-    made = Desk(_settings(home), keys)
+    made = Desk(_settings(home), keys, key_folder)
     made.write()
+    # The witness of this home is the one that approvers.yaml names.
+    witness_path(home / "keys").parent.mkdir(mode=0o700)
+    shutil.copy(key_folder / "airflow.pem", witness_path(home / "keys"))
     return made
 
 
@@ -102,6 +126,7 @@ def proposed(tmp_path_factory: pytest.TempPathFactory, bare: Desk) -> Desk:
     made = _copy(bare, tmp_path_factory.mktemp("proposed"))
     made.edit(("p95_ms: 1.0", "p95_ms: 100.0"))  # the machine that tests may be a slow one
     propose(made.office(), POLICY, "digits")
+    made.initialise()
     return made
 
 

@@ -15,6 +15,7 @@ POLICY = "digits-robust"
 
 def test_a_draft_is_for_dev(draft: Any) -> None:
     assert draft.admit("dev").standing.state == "draft"
+    draft.initialise()
     for environment in ("staging", "production"):
         found, fix = draft.refused(environment)
         assert found == "a draft"
@@ -25,6 +26,7 @@ def test_a_draft_is_for_dev(draft: Any) -> None:
 def test_a_discovery_link_leads_to_the_run_that_found_this_policy(draft: Any, link: str) -> None:
     from mlflow import MlflowClient
 
+    draft.initialise()
     tracker = draft.office().tracker
     run = tracker.open_run("searches", f"search:{link}")
     client = MlflowClient(tracker.uri)

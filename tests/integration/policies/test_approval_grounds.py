@@ -41,9 +41,9 @@ def test_one_byte_of_the_evidence(desk: Any, what: str, how: str) -> None:
 def test_evidence_of_another_policy_is_none(desk: Any) -> None:
     other = desk.edit(("version: 1.0.0", "version: 1.0.1"))
     policy = load(desk.settings.policies, POLICY)
-    last = desk.office().ledger.entries()[-1].subjects
+    (last,) = [entry.subjects for entry in desk.office().ledger.entries() if entry.act == "propose"]
     subjects = {**last, "policy": policy.digest, "policy_version": f"{POLICY}/1.0.1"}
-    desk.office().ledger.append("propose", "mallory", subjects, "borrowed", "borrowed")
+    desk.office().enter("propose", subjects, "borrowed", "borrowed")
     with pytest.raises(GovernanceError, match="is of another policy"):
         desk.approve()
     assert other.is_file()
@@ -56,9 +56,8 @@ def test_evidence_that_one_approval_lost_leaves_the_others(desk: Any) -> None:
     evidence = dict(desk.admit().standing.evidence)
     cost, seen = policy_acts.documents(office.store, evidence)
     new = {"profile": policy_acts.keep(office.store, replace(cost, machine="another")), "preview": evidence["preview"]}
-    office.ledger.append(
-        "propose", "pat", {**policy_acts.subjects_of(policy), **policy_acts.evidence_subjects(new)}, "again", "again"
-    )
+    subjects = {**policy_acts.subjects_of(policy), **policy_acts.evidence_subjects(new)}
+    office.enter("propose", subjects, "again", "again")
     desk.approve("bob")
     office.store.remove(evidence["profile"])
     assert set(desk.admit().standing.counted) == {"bob"}

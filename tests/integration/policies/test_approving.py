@@ -154,6 +154,7 @@ def test_an_approval_of_another_environment_or_version_does_not_serve(desk: Any)
     text = (desk.settings.policies / "environments.yaml").read_text()
     asking = text.replace("state: proposed", "state: approved, role: ml-lead")
     (desk.settings.policies / "environments.yaml").write_text(asking)
+    desk.sign()
     signed = desk.approve(environment="staging")
     assert desk.admit("staging").standing.state == "approved"
     subjects = {**signed.subjects(), "environment": "production"}

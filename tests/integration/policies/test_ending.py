@@ -32,7 +32,7 @@ def test_approvals_of_one_environment_are_revoked_and_given_again(desk: Any) -> 
             end(desk.office("bob"), POLICY, "revoke", reason="a doubt", environment="production")
         assert "it was revoked" in desk.refused()[0]
         assert desk.admit("staging").standing.state == "proposed"
-    assert [act for act, _ in desk.acts()][2:] == ["approve", "revoke"] * 2
+    assert [act for act, _ in desk.acts()][3:] == ["approve", "revoke"] * 2
 
 
 def test_deprecated_is_refused_in_production_and_a_warning_below(desk: Any) -> None:

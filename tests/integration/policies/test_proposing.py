@@ -22,10 +22,10 @@ VERSION = "digits-robust/1.0.0"
 def test_a_proposal_leaves_copy_entries_and_a_registered_version(desk: Any) -> None:
     from mlflow import MlflowClient
 
-    assert desk.acts() == [("publish", "pat"), ("propose", "pat")]
+    assert desk.acts() == [("publish", "pat"), ("propose", "pat"), ("root", "olga")]
     copy = desk.settings.policies / "published" / POLICY / "1.0.0.yaml"
     assert load(desk.settings.policies, f"{POLICY}@1.0.0").text == copy.read_text()
-    evidence = desk.office().ledger.entries()[-1].subjects
+    (evidence,) = [entry.subjects for entry in desk.office().ledger.entries() if entry.act == "propose"]
     (version,) = MlflowClient(desk.settings.mlflow_uri).search_model_versions(f"name='policy.{POLICY}'")
     assert version.tags["augment_ops.policy_digest"] == evidence["policy"]
     assert version.tags["augment_ops.profile_digest"] == evidence["evidence.profile"]

@@ -110,6 +110,68 @@ witnesses:
     load(tmp_path, approvers=approvers.replace(f', "{one}"]\n', "]\n").replace(f'Bob, keys: ["{one}"]', "Bob"))
 
 
+def test_a_key_is_one_key_however_it_is_written(tmp_path: Path) -> None:
+    raw = bytes([1]) * 32
+    ours = f"ed25519:{base64.b64encode(raw).decode()}"
+    blob = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00 " + raw
+    theirs = f"ssh-ed25519 {base64.b64encode(blob).decode()} ada@laptop"
+    approvers = f"""
+version: 1
+roles:
+  ml-lead: [{{id: ada, name: Ada, keys: ["{theirs}"]}}, {{id: bob, name: Bob, keys: ["{ours}"]}}]
+"""
+    with pytest.raises(PolicyError, match="that of ada and of bob"):
+        load(tmp_path, approvers=approvers)
+    person = load(tmp_path, approvers=approvers.replace(f'["{ours}"]', "[]")).person("ada")
+    assert person is not None
+    assert person.keys == [ours]
+    for wrong in (
+        "ssh-ed25519",
+        "ssh-ed25519 AAAA",
+        theirs.replace("ssh-ed25519", "ssh-rsa"),
+        "ssh-ed25519 " + "A" * 68,
+    ):
+        with pytest.raises(PolicyError, match="keys"):
+            load(tmp_path, approvers=approvers.replace(theirs, wrong))
+
+
+@pytest.mark.parametrize(
+    ("people", "found", "fix"),
+    [
+        ("ml-lead: [{id: ml-deputy, name: D}, {id: ML-Deputy, name: E}]", "reads as 'ml-deputy'", "ml-deputy"),
+        ("ml-lead: [{id: bob, name: B}]\n  other: [{id: Bob, name: B}]", "reads as 'bob'", "one person, bob"),
+        ("ml-lead: [{id: Unknown, name: U}]", "'Unknown'", "another id"),
+        ("ml-lead: [{id: schedule, name: S}]", "'schedule'", "another id"),
+    ],
+)
+def test_no_two_people_have_names_that_read_alike(tmp_path: Path, people: str, found: str, fix: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load(tmp_path, approvers=f"version: 1\nroles:\n  {people}\n", environments=ENVIRONMENTS)
+    (fault,) = caught.value.faults
+    assert found in fault.found
+    assert fix in fault.fix
+
+
+@pytest.mark.parametrize("spelled", ["ADA", "Ada ", "ａda"])
+def test_people_are_compared_folded(tmp_path: Path, spelled: str) -> None:
+    approvals = load(tmp_path)
+    assert approvals.taken_for(spelled) == "ada"
+    assert approvals.taken_for("ada") is None
+    assert approvals.holds("ml-lead", spelled)
+    with pytest.raises(GovernanceError, match="who triggered the run"):
+        approvals.may_approve("ml-lead", "ada", spelled)
+
+
+def test_production_is_always_protected_and_others_where_the_file_says_so(tmp_path: Path) -> None:
+    approvals = load(tmp_path)
+    assert (approvals.is_protected("production"), approvals.is_protected("development")) == (True, False)
+    assert (approvals.is_above_dev("production"), approvals.is_above_dev("development")) == (True, False)
+    asking = ENVIRONMENTS.replace("discovery: warn}", "discovery: warn}, protected: true")
+    assert load(tmp_path, environments=asking).is_protected("development")
+    loosened = ENVIRONMENTS.replace("discovery: refuse}", "discovery: refuse}, protected: false")
+    assert load(tmp_path, environments=loosened).is_protected("production")
+
+
 def test_more_approvers_than_people_is_a_fault(tmp_path: Path) -> None:
     demands = "policy: {state: approved, role: ml-lead, approvers: 2, discovery: refuse}"
     environments = f"version: 2\nenvironments:\n  production: {{approvals: [ml-lead], {demands}}}\n"

@@ -1,0 +1,123 @@
+"""Whether a run stands on the rules that the owner has signed: asked before it begins, and until it promotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from augment_ops.errors import Fault, GovernanceError
+from augment_ops.governance.root import INIT, InForce, Root, additions, changes, pinned, read_root, standing_faults
+from augment_ops.pipeline.office import Office
+from augment_ops.settings import Settings
+
+_ABOUT = "the rules of environment"
+
+
+def is_protected(office: Office, environment: str) -> bool:
+    """Whether environments.yaml says so, or the owner has signed that it is.
+
+    Raises:
+        InputError: no such environment.
+    """
+    signed = office.in_force.protected if office.in_force is not None else ()
+    return office.approvals.is_protected(environment) or environment in signed
+
+
+def check_rules(office: Office, environment: str, used: Iterable[str] = ()) -> None:
+    """Refuse rules that are not those of the root document in force, where the environment is protected.
+
+    Args:
+        used: files below policies/ that the run reads; the document has to name them.
+
+    Raises:
+        GovernanceError: there is no root document, it is not the one that the ledger names, or a file is not as it
+            names it. All faults at once.
+    """
+    if not is_protected(office, environment):
+        return
+    policies = office.settings.policies
+    root = read_root(policies)
+    faults = standing_faults(policies, root, office.in_force)
+    if root is not None and not faults:
+        # Approvers and environments by the bytes that this process has read: what was put back since changes nothing.
+        present = {**pinned(policies), **office.approvals.read}
+        faults = [*_unprotected(root, environment), *changes(root, present), *additions(root, present, used)]
+    if faults:
+        raise GovernanceError.of(f"{_ABOUT} {environment}", faults)
+
+
+def _unprotected(root: Root, environment: str) -> list[Fault]:
+    if environment in root.protected:
+        return []
+    found, fix = f"only {', '.join(root.protected)}", "let the owner sign it: augment-ops governance sign"
+    return [Fault("governance.yaml: protected", found, f"{environment}, which environments.yaml protects", fix)]
+
+
+def check_noted(office: Office, environment: str) -> None:
+    """Refuse to act on a registry that another installation, or other rules, were noted in.
+
+    Raises:
+        GovernanceError: MLflow has another root document as its newest, or none.
+    """
+    if office.in_force is None or not is_protected(office, environment):
+        return
+    fault = noted_fault(office, office.in_force)
+    if fault is not None:
+        raise GovernanceError.of(f"{_ABOUT} {environment}", [fault])
+
+
+def noted_fault(office: Office, known: InForce) -> Fault | None:
+    """Why MLflow is not that of the rules in force; None where it is."""
+    noted = office.tracker.noted_roots()
+    ours, where = noted.get(known.installation), "MLflow"
+    wanted = f"root document {known.number} ({known.digest[:12]}…)"
+    other = next((installation for installation in noted if installation != known.installation), None)
+    if other is not None:
+        fix = "use the ledger, the policies and the MLflow of one installation; one MLflow serves one installation"
+        wanted = f"{known.installation[:12]}…, which the ledger names"
+        return Fault(where, f"installation {other[:12]}… noted", wanted, fix)
+    if ours is None:
+        return Fault(where, "no root document noted", wanted, INIT)
+    if ours != (known.number, known.digest):
+        fix = f"a later one here: restore the ledger, which lost its end; an earlier one: {INIT}"
+        return Fault(where, f"root document {ours[0]} ({ours[1][:12]}…) noted", wanted, fix)
+    return None
+
+
+def check_pinned(office: Office, environment: str, begun_with: Mapping[str, str]) -> None:
+    """Refuse rules that changed since a run for a protected environment began.
+
+    Args:
+        begun_with: file below policies/ → sha256, as `pinned` gave them when the run began.
+
+    Raises:
+        GovernanceError: one changed, went or came; all of them at once.
+    """
+    if not begun_with or not is_protected(office, environment):
+        return
+    present = {**pinned(office.settings.policies), **office.approvals.read}
+    changed = [name for name in sorted({*present, *begun_with}) if present.get(name) != begun_with.get(name)]
+    if changed:
+        fix = "put them back and run the stage again, or start a new run"
+        expected = "that with which the run began"
+        faults = [Fault(f"policies/{name}", "another content", expected, fix) for name in changed]
+        raise GovernanceError.of(f"{_ABOUT} {environment}", faults)
+
+
+def check_judged_by(settings: Settings, gate: str, rules_digest: str) -> None:
+    """Refuse a decision by other rules than the gate's file holds now: it was loosened while the gate read it.
+
+    Args:
+        rules_digest: of the rules by which the gate judged.
+
+    Raises:
+        GovernanceError: they are others.
+    """
+    from augment_ops.gate.rules import load
+
+    path = settings.policies / "gates" / f"{gate}.yaml"
+    found = load(path).digest
+    if found != rules_digest:
+        fix = "start a new run; find out who changed the file while the gate decided"
+        raise GovernanceError(
+            f"policies/gates/{gate}.yaml", f"rules {found[:12]}…", f"{rules_digest[:12]}…, which judged", fix
+        )

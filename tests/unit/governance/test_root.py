@@ -1,0 +1,103 @@
+"""The root document and the chain of its successors in the ledger."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augment_ops.errors import AugmentOpsError, GovernanceError
+from augment_ops.governance.acts import ROOT, RULES, Act
+from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.root import FILE, Root, additions, changes, in_force, pinned, read_root, write_root
+
+POLICIES = Path(__file__).parents[3] / "policies"
+
+
+def _root(signer: Any, **fields: Any) -> Root:
+    asked = {"installation": "0" * 32, "number": 1, "previous": "", "owner": "ada", "protected": ["production"]}
+    return Root(**{**asked, "key": signer.public, "files": {"approvers.yaml": "a" * 64}, **fields}).signed(signer)
+
+
+def _enter(ledger: Ledger, root: Root, signer: Any, act: str = "") -> None:
+    said = Act(act or (RULES if root.previous else ROOT), "ada", root.subjects(), "", f"rules:{root.digest}")
+    ledger.append(said.act, "ada", said.signed(signer), "", said.once)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("number: 1", "number: 2"), ("owner: ada", "owner: bob"), ("- production", "- staging"), ("a" * 64, "b" * 64),
+        ("0" * 32, "1" * 32), ("previous: ''", f"previous: {'c' * 64}"), ("approvers.yaml:", "environments.yaml:"),
+        ("version: 1", "version: 2"), ("signature: ", "signature: A"), ("owner: ada", "owner: ada\nmore: 1"),
+    ],
+)  # fmt: skip
+def test_one_field_changed_voids_it(office: Any, tmp_path: Path, before: str, after: str) -> None:
+    root = _root(office.keys["ada"])
+    path = write_root(tmp_path, root)
+    assert read_root(tmp_path) == root
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    with pytest.raises(AugmentOpsError, match=r"governance\.yaml"):
+        read_root(tmp_path)
+
+
+def test_signed_by_another_key_it_is_void(office: Any, tmp_path: Path) -> None:
+    root = _root(office.keys["ada"])
+    write_root(tmp_path, root.model_copy(update={"signature": office.keys["bob"].sign(root.message())}))
+    with pytest.raises(GovernanceError, match="not ada's"):
+        read_root(tmp_path)
+    (tmp_path / FILE).unlink()
+    assert read_root(tmp_path) is None
+
+
+def test_only_the_owner_brings_the_next(office: Any, ledger: Ledger) -> None:
+    ada, bob = office.keys["ada"], office.keys["bob"]
+    assert in_force(ledger.read()) is None
+    first = _root(ada)
+    _enter(ledger, first, bob)  # not signed by the key that it names
+    assert in_force(ledger.read()) is None
+    ledger.append(ROOT, "ada", first.subjects(), "", "unsigned")
+    assert in_force(ledger.read()) is None
+    first = _root(ada, installation="2" * 32)
+    _enter(ledger, first, ada)
+    _enter(ledger, _root(bob), bob)  # a second first one
+    _enter(ledger, _root(bob, number=2, previous=first.digest, installation="2" * 32), bob)
+    _enter(ledger, _root(ada, number=2, previous="f" * 64, installation="2" * 32), ada)
+    _enter(ledger, _root(ada, number=2, previous=first.digest, installation="3" * 32), ada)
+    known = in_force(ledger.read())
+    assert known is not None
+    assert (known.digest, known.key, known.protected, known.by) == (first.digest, ada.public, ("production",), "ada")
+    second = _root(ada, number=2, previous=first.digest, installation="2" * 32)
+    _enter(ledger, second, ada)
+    known = in_force(ledger.read())
+    assert known is not None
+    assert (known.digest, known.number) == (second.digest, 2)
+
+
+def test_every_rule_that_decides_is_pinned_and_line_ends_are_not(office: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(POLICIES, tmp_path / "policies")
+    before = pinned(folder)
+    kinds = {name.partition("/")[0] for name in before}
+    assert kinds == {"approvers.yaml", "environments.yaml", "drift", "gates", "limits", "quality", "stress"}
+    gate = folder / "gates" / "default.yaml"
+    gate.write_bytes(gate.read_bytes().replace(b"\n", b"\r\n"))
+    assert pinned(folder) == before
+    root = _root(office.keys["ada"], files=before)
+    gate.write_text(gate.read_text() + "\n")
+    (folder / "limits" / "medical.yaml").unlink()
+    (folder / "limits" / "mine.yaml").write_text("")
+    (folder / "gates" / "mine.yaml").write_text("")
+    found = pinned(folder)
+    assert [f.where for f in changes(root, found)] == ["policies/gates/default.yaml", "policies/limits/medical.yaml"]
+    assert [f.where for f in additions(root, found, ())] == ["policies/limits/mine.yaml"]
+    used = additions(root, found, ("gates/mine.yaml",))
+    assert [f.where for f in used] == ["policies/gates/mine.yaml", "policies/limits/mine.yaml"]
