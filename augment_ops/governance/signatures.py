@@ -144,7 +144,7 @@ def counts(
     if public in keys or (not keys and first_signer(connection) in (None, public)):
         return True
     enrolled = None if public in asked else _entered(connection, ENROLL, public)
-    if enrolled is None or enrolled["signer"] is None or not holds(enrolled):
+    if enrolled is None or not holds(enrolled):
         return False
     if before is not None and enrolled["seq"] >= before:
         return False

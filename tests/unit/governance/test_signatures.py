@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from augment_ops.errors import GovernanceError
 from augment_ops.governance import Ledger
@@ -95,6 +96,18 @@ def test_an_enrolment_that_nobody_who_counts_has_signed_lets_nobody_in(
     assert ledger.verify()
     with pytest.raises(GovernanceError, match="a key that counted then"):
         ledger.append("promote", "ada", {}, "", "b")
+
+
+def test_whoever_is_enrolled_later_has_enrolled_nobody_before(
+    ledger: Ledger, url: str, key: Key, other_key: Key
+) -> None:
+    third = Key(Ed25519PrivateKey.from_private_bytes(b"t" * 32))
+    ledger.append("promote", "ada", {}, "", "a")
+    forge(url, ENROLL, third, key=f"{ENROLL}:{other_key.public}")
+    forge(url, ENROLL, key, key=f"{ENROLL}:{third.public}")
+    with pytest.raises(GovernanceError, match="a key that the ledger knows"):
+        Ledger(url, signer=lambda: other_key).append("promote", "bob", {}, "", "b")
+    assert ledger.verify()
 
 
 def test_a_signature_moved_from_another_entry_is_found(ledger: Ledger, url: str) -> None:
