@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from augment_ops.content import canonical_json
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.alerts import Alert, enter
+from augment_ops.pipeline.retraining import Retraining
+from augment_ops.pipeline.run import open_store
 from augment_ops.services.people import ADMIN, SERVICE, VIEWER
 
 pytestmark = pytest.mark.timeout(900)
@@ -97,3 +101,24 @@ def test_a_run_that_says_an_alert_started_it_is_refused_where_none_did(monitor: 
     ((_, reason),) = [found for found in train.refusals(run) if found[0] == USER]
     assert "no alert that started it" in reason
     assert [e for e in Ledger(train.settings.ledger).entries() if e.act == "train" and run in e.key] == []
+
+
+def test_the_training_of_an_alert_is_started_once_and_is_that_of_who_asked_for_it(monitor: Any) -> None:
+    settings, alert = monitor.settings, Alert("drift", "elsewhere", "drift:elsewhere:1", {}, "drifted", 24.0)
+    ledger, store = Ledger(settings.ledger), open_store(settings)
+    enter(ledger, alert, "schedule", f"{MONITOR}/scheduled")
+    plan = Retraining(alert.run_id, {"dataset": "/nowhere/at/all", "epochs": 1}, "why")
+    store.put_document(f"drift/elsewhere/retrain/{alert.run_id}.json", canonical_json(plan))
+    with monitor.login(USER) as user:
+        run = user.trigger(MONITOR, {}).run_id
+    assert monitor.wait_for_end(run, RUN_S) == "success", monitor.complaints(run)
+    monitor.clear(run, ["retrain"])
+    assert monitor.wait_for_end(run, RUN_S) == "success", monitor.complaints(run)
+
+    train = monitor.of(TRAIN)
+    (started,) = [found for found in train.admin.dag_runs(TRAIN, 100) if found.run_id == alert.run_id]
+    assert (started.conf, started.triggered_by) == (plan.params, USER)
+    assert train.wait_for_end(alert.run_id, RUN_S) == "failed"
+    assert "/nowhere/at/all" in train.complaints(alert.run_id)["ingest"][0]  # past the question who asked for it
+    (entry,) = [entry for entry in ledger.entries() if entry.act == "retrain"]
+    assert (entry.actor, entry.subjects["origin"]) == (USER, f"{MONITOR}/{run}")
