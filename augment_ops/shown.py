@@ -28,8 +28,8 @@ _HIDDEN = "***"
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Letters by category that are blank all the same: Hangul and Khmer fillers, the blank Braille cell.
 _BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f")
-# What has a meaning in a line of Markdown, and may be escaped by a backslash both in CommonMark (Airflow) and in showdown
-# (MLflow), which shows the backslash before `:` and `=`.
+# What has a meaning in a line of Markdown, and may be escaped by a backslash both in CommonMark (Airflow) and in
+# showdown (MLflow), which shows the backslash before `:` and `=`.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+.!~|-])")
 _ADDRESS = re.compile(r"(?<=[A-Za-z0-9])(:)(?=//)|(?<![A-Za-z0-9])(www)(\.)", re.IGNORECASE)
 _SCHEME = re.compile(r"\b(javascript|data|vbscript|mailto|xmpp)(:)", re.IGNORECASE)
