@@ -33,6 +33,7 @@ class Airflow:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = (await receive())["body"] if scope["method"] == "POST" else b""
         self.asked.append(body)
+        await asyncio.sleep(0)  # Airflow looks at the password in a thread; others come meanwhile
         right = b'"right"' in body
         status = 201 if right else 401 if scope["method"] == "POST" else 200
         await send({"type": "http.response.start", "status": status, "headers": []})

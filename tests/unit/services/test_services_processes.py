@@ -153,3 +153,16 @@ def test_a_program_that_is_not_there_is_one_clear_error(layout: Layout) -> None:
 
     assert "doctor" in caught.value.faults[0].fix
     assert processes.records(layout) == {}
+
+
+def test_what_a_started_program_writes_is_its_owners_alone(layout: Layout) -> None:
+    code = "import os; open(os.environ['HERE'] + '/written', 'w'); os.mkdir(os.environ['HERE'] + '/made')"
+    environment = {"HERE": str(layout.home.parent), "PATH": os.environ["PATH"]}
+    before = os.umask(0o022)
+    try:
+        record = processes.start(Program("writes", (sys.executable, "-c", code), Path.cwd(), environment), layout)
+        assert processes.wait(record, 30) == 0
+    finally:
+        os.umask(before)
+    assert (layout.home.parent / "written").stat().st_mode & 0o777 == 0o600
+    assert (layout.home.parent / "made").stat().st_mode & 0o777 == 0o700
