@@ -12,6 +12,7 @@ import io
 import json
 import pickletools
 import re
+import struct
 import zipfile
 from typing import Any
 
@@ -33,7 +34,7 @@ _TEXTS = {
     ".data/serialization_id": rb"\d{1,64}",
 }
 _TENSOR_FILE = re.compile(r"data/(weights/weight|constants/tensor)_\d{1,6}", re.ASCII)
-_ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 11: 16, 12: 1, 13: 2}  # by schema.ScalarType
+_ITEM_BYTES = (0, 1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 2)  # by torch's schema.ScalarType; 0 is none
 # All that a pickle of one example image batch names; each makes a tensor, or an empty container, and nothing else.
 _HARMLESS_GLOBALS = {
     "torch._utils _rebuild_tensor_v2", "torch ByteStorage", "torch FloatStorage", "torch.storage UntypedStorage",
@@ -52,7 +53,16 @@ def checked(artifact: Artifact) -> bytes:
     """
     try:
         return _checked(artifact.content)
-    except (Refused, zipfile.BadZipFile, NotImplementedError, ValueError, KeyError, EOFError, OSError) as error:
+    except (
+        Refused,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        KeyError,
+        EOFError,
+        OSError,
+        struct.error,
+    ) as error:
         raise StoreError(
             artifact.source,
             " ".join(str(error).split())[:300],
@@ -88,8 +98,10 @@ def _checked(content: bytes) -> bytes:
 def _members(archive: zipfile.ZipFile, content: bytes) -> dict[str, int]:
     """Name without the root → bytes; stored plainly, one after the other, with nothing between, before or behind."""
     infos = archive.infolist()
-    if archive.comment or not 0 < len(infos) <= _MAX_MEMBERS:
-        raise Refused("", f"an archive of {len(infos)} members, or with a comment")
+    if not 0 < len(infos) <= _MAX_MEMBERS:
+        raise Refused("", f"an archive of {len(infos)} members")
+    if archive.comment or content[-22:-18] != b"PK\5\6":  # the record with which an archive ends
+        raise Refused("", "bytes behind the archive")
     known = {_MODEL, _SAMPLE, *_TEXTS, *map(_config, _CONFIGS)}
     members: dict[str, int] = {}
     end = 0
@@ -102,9 +114,8 @@ def _members(archive: zipfile.ZipFile, content: bytes) -> dict[str, int]:
             raise Refused(name, "compressed, encrypted or of two sizes")
         if not 0 <= info.header_offset - end <= 24:  # what follows the data: its sizes once more
             raise Refused(name, "bytes between the members, or members over each other")
-        header = content[info.header_offset : info.header_offset + 30]
-        end = info.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-        end += info.file_size
+        header = content[info.header_offset : info.header_offset + 30]  # ends with the lengths of name and padding
+        end = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26)) + info.file_size
         members[name] = info.file_size
     if not 0 <= archive.start_dir - end <= 24:
         raise Refused("", "bytes behind the last member")
@@ -140,9 +151,9 @@ def _tensors(archive: zipfile.ZipFile, members: dict[str, int], folder: str, fil
         # A file of no bytes is a tensor of the stated size to torch, which sets it to zero: as much memory as it says.
         if last * _ITEM_BYTES[meta["dtype"]] > members[member] or members[member] % _ITEM_BYTES[meta["dtype"]]:
             raise Refused(path, "a tensor that reaches beyond its file")
-    strangers = sorted(m for m in members if m.startswith(f"data/{folder}/") and m not in files and m != name)
-    if strangers:
-        raise Refused(strangers[0], "a file that no tensor is read from")
+    unread = sorted(m for m in members if m.startswith(f"data/{folder}/") and m not in files and m != name)
+    if unread:
+        raise Refused(unread[0], "a file that no tensor is read from")
     return found
 
 

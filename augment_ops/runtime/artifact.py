@@ -1,4 +1,4 @@
-"""A model file as it was verified: its content, not its path, so that nobody changes it between the check and the use."""
+"""A model file as it was verified: its content, not its path, so that nobody changes it between check and use."""
 
 from __future__ import annotations
 
@@ -40,13 +40,16 @@ def read_artifact(path: Path, sha256: str) -> Artifact:
     try:
         # Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _not_it(path, "no regular file", sha256)
             if status.st_size > MAX_BYTES:
                 raise _not_it(path, f"{status.st_size:,} bytes", sha256)
-            content = file.read(MAX_BYTES)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(MAX_BYTES)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         found = "no file" if isinstance(error, FileNotFoundError) else str(error.strerror)
         raise _not_it(path, found, sha256) from error

@@ -46,7 +46,7 @@ PATH = chosen(_is_path, "the path of a weight")  # net.0.weight: becomes attribu
 TARGET = chosen(is_operator, "an operator that a network needs (augment_ops/runtime/operators.py)")
 EXPRESSION = chosen(is_size_expression, "a size made of integers, symbols and arithmetic")
 SYMBOL = text(r"[suz]f?\d{1,6}", "a symbol such as s34")
-WORD = text(r"[a-z_]{0,24}|[A-Za-z]{0,12}(,[A-Za-z]{1,12}){0,5}(->[A-Za-z]{0,12})?", "an option or an equation of einsum")
+WORD = text(r"[a-z_]{0,24}|[A-Za-z., ]{0,60}(->[A-Za-z. ]{0,20})?", "an option or an equation of einsum")
 # What a program remembers of its making: shown by tools, dropped here before torch reads the file.
 ORIGIN = text(r"[\w.,;:<>\[\]()@/'\" -]{0,20000}", "plain text")
 
@@ -206,7 +206,7 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key == "as_name" or (key == "as_tensor"):
+            if key in ("as_name", "as_tensor"):
                 yield item if isinstance(item, str) else item["name"]
             elif key == "as_tensors":
                 yield from (tensor["name"] for tensor in item)

@@ -18,9 +18,10 @@ import sys
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,13 @@ from augment_ops.errors import StoreError
 from augment_ops.runtime.archive import checked
 from augment_ops.runtime.artifact import Artifact, read_artifact
 
+Observe = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
 _SCRIPT = Path(__file__).with_name("isolated_process.py")
 _QUESTION, _RESULT = struct.Struct("<?4q"), struct.Struct("<?3q")  # as the script has them, which cannot be imported
 _TIMEOUT_S = 300  # importing torch takes seconds, a minute on a machine that swaps; a batch takes milliseconds
 _MOST_BYTES = 1 << 30  # of logits and embeddings of a batch: what a process says of their size is not believed beyond
-_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 4 << 20  # of images: activations are many times the input
 
 
 class IsolatedModel:
@@ -122,8 +125,11 @@ def load_program(path: Path, sha256: str) -> IsolatedModel:
     return IsolatedModel(read_artifact(path, sha256))
 
 
-def ask_in_isolated_process(program: Artifact, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits float32 (N, K) of a program for images uint8 (N, H, W, C), some thousands of them if need be.
+def ask_in_isolated_process(program: Artifact, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Sequence[str]]:
+    """What a program makes of images uint8 (N, H, W, C), some thousands of them if need be.
+
+    Returns:
+        Logits float32 (N, K), and the layers of confinement that held the process.
 
     Raises:
         StoreError: the program holds what our exporter does not write, or does not answer for these images.
@@ -131,7 +137,7 @@ def ask_in_isolated_process(program: Artifact, images: NDArray[np.uint8]) -> NDA
     at_once = max(1, _BATCH_BYTES // max(1, images[:1].nbytes))
     with IsolatedModel(program) as model:
         parts = [model(images[start : start + at_once]) for start in range(0, len(images), at_once)]
-    return np.concatenate(parts)
+        return np.concatenate(parts), model.confinement
 
 
 class _Silent(Exception):  # noqa: N818 - never leaves this module
@@ -185,7 +191,7 @@ class _Process:
             size = max(images.nbytes, mmap.PAGESIZE)
             os.ftruncate(self._images, size)
             self._mapped = mmap.mmap(self._images, size)
-        self._mapped[: images.nbytes] = memoryview(images.reshape(-1))
+        self._mapped[: images.nbytes] = images.reshape(-1).data
 
     def _array(self, rows: int, width: int) -> NDArray[np.float32]:
         found = np.frombuffer(self._receive(rows * width * 4), np.float32)
@@ -264,7 +270,5 @@ def _memory(content: bytes) -> int:
 
 
 def _no_answer(source: str, found: str) -> StoreError:
-    words: Any = " ".join(found.split())[:200]
+    words = "".join(c if c.isprintable() else " " for c in " ".join(found.split())[:200])
     return StoreError(source, words, "a program that torch alone can load and ask", "export the network again")
-
-

@@ -42,7 +42,7 @@ def main(control: int) -> None:
                 break
             if os.fork() == 0:
                 incoming.close()
-                _answer(*descriptors, confine)
+                _answer(confine, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
     os._exit(0)
@@ -58,7 +58,7 @@ def _warm_up() -> None:
         torch.nn.functional.linear(torch.zeros(8, 8), torch.zeros(8, 8))
 
 
-def _answer(channel: int, program: int, images: int, confine: Callable[[], list[str]]) -> None:
+def _answer(confine: Callable[[], list[str]], channel: int, program: int, images: int) -> None:
     """Load the program and answer until the channel closes; never returns."""
     try:
         layers = confine()
@@ -69,14 +69,14 @@ def _answer(channel: int, program: int, images: int, confine: Callable[[], list[
             module = torch.export.load(file).module()
         _send(channel, True, json.dumps(layers).encode())
         observe = _observer(module)
-    except BaseException as error:  # noqa: BLE001 - whatever a file makes torch raise
+    except BaseException as error:
         _send(channel, False, f"{type(error).__name__}: {error}".encode()[:2000])
         os._exit(1)
     while asked := _receive(channel, QUESTION.size):
         try:
             embedded, *shape = QUESTION.unpack(asked)
             results = _predict(module, observe, embedded, images, shape)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             _send(channel, False, f"{type(error).__name__}: {error}".encode()[:2000])
             continue
         widths = [array.shape[1] for array in results] + [0]

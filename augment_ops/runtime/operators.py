@@ -31,18 +31,19 @@ linspace masked_fill meshgrid movedim moveaxis narrow new_full new_ones new_zero
 pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat repeat_interleave replication_pad1d
 replication_pad2d reshape reshape_as roll scalar_tensor scatter scatter_add select select_scatter slice slice_scatter
 split split_with_sizes squeeze stack swapaxes t take_along_dim tile to transpose tril triu type_as unbind unflatten
-unfold unsqueeze view view_as vstack zeros zeros_like lift_fresh_copy _to_copy _unsafe_view
+unfold unsqueeze view view_as vstack zeros zeros_like lift_fresh_copy _to_copy _unsafe_view mT numpy_T adjoint
+channel_shuffle index_add index_fill one_hot
 """
 _ACTIVATIONS = """
 celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid log_softmax mish prelu relu relu6
 selu sigmoid silu softmax softplus softshrink threshold _log_softmax _softmax
 """
 _LAYERS = """
-adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d addbmm addmm addmv alpha_dropout
-avg_pool1d avg_pool2d baddbmm batch_norm bilinear bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d
+adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d addbmm addmm addmv alpha_dropout
+avg_pool1d avg_pool2d avg_pool3d baddbmm batch_norm bilinear bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d
 convolution cosine_similarity dot dropout einsum embedding feature_dropout grid_sampler grid_sampler_2d group_norm
-gru inner instance_norm layer_norm linear lstm matmul max_pool1d max_pool2d max_pool2d_with_indices mm mv
-native_group_norm native_layer_norm outer rms_norm rnn_relu rnn_tanh scaled_dot_product_attention tensordot
+gru inner instance_norm layer_norm linear lstm matmul max_pool1d max_pool2d max_pool3d max_pool2d_with_indices mm mv
+native_group_norm native_layer_norm outer rms_norm rnn_relu rnn_tanh scaled_dot_product_attention tensordot cdist
 upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d
 _native_batch_norm_legit_no_training _adaptive_avg_pool2d _transformer_encoder_layer_fwd _native_multi_head_attention
 """
@@ -50,13 +51,14 @@ _SIZES = "sym_size sym_numel sym_stride _assert_tensor_metadata _assert_scalar"
 
 ATEN = frozenset(" ".join((_MATHEMATICS, _REDUCTIONS, _SHAPES, _ACTIVATIONS, _LAYERS, _SIZES)).split())
 # What a net computes from sizes: a handful of functions of Python's own, none of which grows a number without bound.
-OF_SIZES = frozenset(
-    [f"_operator.{name}" for name in "add sub mul floordiv mod neg eq ne le ge lt gt and_ or_".split()]
-    + ["torch.sym_max", "torch.sym_min", "torch.sym_not"]
-)
+_OF_SIZES = """
+_operator.add _operator.sub _operator.mul _operator.floordiv _operator.mod _operator.neg _operator.and_ _operator.or_
+_operator.eq _operator.ne _operator.le _operator.ge _operator.lt _operator.gt torch.sym_max torch.sym_min torch.sym_not
+"""
+OF_SIZES = frozenset(_OF_SIZES.split())
 # Overloads that write to a tensor given for it, and those of TorchScript on strings, lists and dictionaries.
-_NOT_OF_TENSORS = {"out", "str", "list", "Dict", "enum", "complex", "t"}
-_ATEN = re.compile(r"torch\.ops\.aten\.([a-z_0-9]+)\.([A-Za-z_0-9]+)", re.ASCII)
+_NOT_OF_TENSORS = {"out", "str", "list", "Dict", "enum", "complex", "t", "left", "right", "any"}
+_ATEN = re.compile(r"torch\.ops\.aten\.([A-Za-z_0-9]+)\.([A-Za-z_0-9]+)", re.ASCII)
 
 
 def is_operator(target: str) -> bool:

@@ -116,7 +116,7 @@ def number(value: Any, where: str) -> float | int | str:
 
 
 def only(expected: Any) -> Form:
-    """This value, of this type."""
+    """Exactly a value, of its type."""
 
     def form(value: Any, where: str) -> Any:
         if type(value) is not type(expected) or value != expected:

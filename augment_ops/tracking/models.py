@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 import shutil
+import stat
 import tempfile
+import time
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from augment_ops.errors import StoreError, TrackingError
+from augment_ops.errors import TrackingError
+from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.tracking.artifacts import local_path, write_folder
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.values import TAG, TrackedRun, quoted
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 PROGRAM = "data/model.pt2"  # where the pytorch flavour of MLflow looks for an exported program
 DIGEST_TAG = f"{TAG}model_digest"
 ARTIFACT_TAG = f"{TAG}artifact"
+_FETCHED, _DAY_S = "augment-ops-model-", 86_400
 
 
 @dataclass(frozen=True)
@@ -75,31 +81,36 @@ def log_model(connection: Connection, run: TrackedRun, program: Program) -> str:
     return str(model.model_uri)
 
 
-def fetch_program(connection: Connection, location: str, artifact: str, into: Path) -> Path:
-    """The `.pt2` file of a model folder at `location`, verified: the file itself where it is local, else a copy.
+def fetch_program(connection: Connection, location: str, artifact: str) -> Artifact:
+    """The `.pt2` file of a model folder at `location`, read once and verified.
+
+    Args:
+        artifact: sha256 of the file.
 
     Raises:
         StoreError: it is not there, or its sha256 is not `artifact`.
     """
     folder = local_path(location)
-    path = into / f"{artifact}.pt2" if folder is None else folder / PROGRAM
-    if folder is None and not path.is_file():
-        import mlflow.artifacts
+    if folder is not None:
+        return read_artifact(folder / PROGRAM, artifact)
+    import mlflow.artifacts
 
-        into.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=into) as temporary:
-            fetched = mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{location}/{PROGRAM}", dst_path=temporary, tracking_uri=connection.uri
-            )
-            Path(fetched).replace(path)
-    if not path.is_file() or file_sha256(path) != artifact:
-        raise StoreError(
-            str(path),
-            "no file" if not path.is_file() else "other content",
-            f"the program {artifact[:12]}…",
-            "delete the file where it is a copy; where it is MLflow's own, restore it or roll back to another version",
+    _sweep(Path(tempfile.gettempdir()))
+    # Mode 700, and of a name that nobody can make first.
+    with tempfile.TemporaryDirectory(prefix=_FETCHED) as temporary:
+        fetched = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"{location}/{PROGRAM}", dst_path=temporary, tracking_uri=connection.uri
         )
-    return path
+        return read_artifact(Path(fetched), artifact)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this user, killed more than a day ago, left of models that they fetched."""
+    for path in folder.glob(f"{_FETCHED}*"):
+        with suppress(OSError):
+            status = path.lstat()
+            if status.st_uid == os.getuid() and stat.S_ISDIR(status.st_mode) and status.st_mtime < time.time() - _DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def file_sha256(path: Path) -> str:
