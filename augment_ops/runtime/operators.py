@@ -39,13 +39,14 @@ celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmo
 selu sigmoid silu softmax softplus softshrink threshold _log_softmax _softmax
 """
 _LAYERS = """
-adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d addbmm addmm addmv alpha_dropout
-avg_pool1d avg_pool2d avg_pool3d baddbmm batch_norm bilinear bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d
-convolution cosine_similarity dot dropout einsum embedding feature_dropout grid_sampler grid_sampler_2d group_norm
-gru inner instance_norm layer_norm linear lstm matmul max_pool1d max_pool2d max_pool3d max_pool2d_with_indices mm mv
-native_group_norm native_layer_norm outer rms_norm rnn_relu rnn_tanh scaled_dot_product_attention tensordot cdist
-upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d
-_native_batch_norm_legit_no_training _adaptive_avg_pool2d _transformer_encoder_layer_fwd _native_multi_head_attention
+adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d addbmm addmm addmv
+alpha_dropout avg_pool1d avg_pool2d avg_pool3d baddbmm batch_norm bilinear bmm conv1d conv2d conv3d conv_transpose1d
+conv_transpose2d convolution cosine_similarity dot dropout einsum embedding feature_dropout grid_sampler
+grid_sampler_2d group_norm gru inner instance_norm layer_norm linear lstm matmul max_pool1d max_pool2d max_pool3d
+max_pool2d_with_indices mm mv native_group_norm native_layer_norm outer rms_norm rnn_relu rnn_tanh
+scaled_dot_product_attention tensordot cdist upsample_bicubic2d upsample_bilinear2d upsample_linear1d
+upsample_nearest1d upsample_nearest2d _native_batch_norm_legit_no_training _adaptive_avg_pool2d
+_transformer_encoder_layer_fwd _native_multi_head_attention
 """
 _SIZES = "sym_size sym_numel sym_stride _assert_tensor_metadata _assert_scalar"
 
