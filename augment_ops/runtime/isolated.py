@@ -34,6 +34,9 @@ Observe = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.fl
 
 _SCRIPT = Path(__file__).with_name("isolated_process.py")
 _QUESTION, _RESULT = struct.Struct("<?4q"), struct.Struct("<?3q")  # as the script has them, which cannot be imported
+# One thread a process. And memory of activations is kept between batches, or the kernel clears it anew for each: glibc
+# returns what is freed at the top of the heap, which made 1,300 page faults a batch of a small residual net.
+_TUNED = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 _TIMEOUT_S = 300  # importing torch takes seconds, a minute on a machine that swaps; a batch takes milliseconds
 _MOST_BYTES = 1 << 30  # of logits and embeddings of a batch: what a process says of their size is not believed beyond
 _BATCH_BYTES = 4 << 20  # of images: activations are many times the input
@@ -223,7 +226,7 @@ class _Interpreter:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-B", str(_SCRIPT), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                cwd="/", env={**environment, "OMP_NUM_THREADS": "1"}, pass_fds=(theirs.fileno(),),
+                cwd="/", env={**environment, **_TUNED}, pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )  # fmt: skip
         self.made_in = os.getpid()
