@@ -254,8 +254,8 @@ def _interpreter() -> _Interpreter:
 
 def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
     control.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=10)
+    process.kill()  # it may still be importing, and holds nothing; the processes it split off end with their channels
+    process.wait()
 
 
 def _let_go(channel: socket.socket, images: int) -> None:
