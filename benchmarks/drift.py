@@ -7,6 +7,7 @@ Writes its part of benchmarks/drift.json, and the table of docs/drift.md as benc
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -122,7 +123,7 @@ def daily() -> dict[str, Any]:
     """The check of 10,000 pictures of 28 × 28 against 10,000, with the answers and embeddings of a small network."""
     import torch
 
-    from augment_ops.tracking.program import load_observer
+    from augment_ops.runtime.isolated import load_program
     from augment_ops.training.export import export
     from augment_ops.training.models import small_cnn, with_pixel_input
 
@@ -131,7 +132,7 @@ def daily() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt2"
         export(with_pixel_input(small_cnn((28, 28, 1), 10)), (28, 28, 1), path)
-        observe = load_observer(path)
+        observe = load_program(path, hashlib.sha256(path.read_bytes()).hexdigest()).observe
     classes = [str(i) for i in range(10)]
     pictures = [generator.integers(0, 256, (10_000, 28, 28, 1), dtype=np.uint8) for _ in range(2)]
     started = time.perf_counter()

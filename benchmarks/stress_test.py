@@ -12,6 +12,7 @@ cores is given, which is what an idle machine takes at least.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -28,11 +29,11 @@ from augment_ops.data.store import Store
 from augment_ops.gate import rules
 from augment_ops.gate.samples import Samples
 from augment_ops.gate.statistics import Bootstrap
+from augment_ops.runtime.isolated import load_program
 from augment_ops.stress import suite
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import SuiteManifest
-from augment_ops.tracking import load_program, one_thread_each
 from augment_ops.training import loop
 from augment_ops.training.export import export
 from augment_ops.training.models import small_cnn
@@ -95,11 +96,11 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
         with tempfile.TemporaryDirectory() as folder:  # as the pipeline does: what is judged is the exported program
             path = Path(folder) / "model.pt2"
             export(loop.build(small_cnn, shape, classes, seed), shape, path)
-            models[role] = (f"{seed:064x}", load_program(path))
-    with one_thread_each():
-        report = evaluate(
-            frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1
-        )  # fmt: skip
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            models[role] = (f"{seed:064x}", load_program(path, sha256))
+    report = evaluate(
+        frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1
+    )  # fmt: skip
     if cells is None:
         store.put_document("benchmark/outcomes.txt", report.outcomes.encode())
     asked = len(frozen.sample_ids) * len(frozen.cells) * len(models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,8 @@ from monitoring.drift_check import DriftReport
 from monitoring.sample import Sample
 
 if TYPE_CHECKING:
+    from augment_ops.runtime.isolated import IsolatedModel
     from augment_ops.tracking import RegisteredVersion
-    from augment_ops.tracking.program import Predict
 
 
 _FREEZE = "freeze"  # the act of making stress images: a suite of easier ones would let any model through
@@ -47,20 +48,22 @@ def rival(ctx: Context) -> RegisteredVersion | None:
 
 def stress_test(ctx: Context) -> StressTest:
     """Evaluate candidate, control and champion on the frozen suite."""
+    from augment_ops.runtime.isolated import load_program
     from augment_ops.stress.evaluate import evaluate
     from augment_ops.stress.seen import seen_by
-    from augment_ops.tracking import load_program, one_thread_each
 
     suite = frozen_suite(ctx)
-    models: dict[Role, tuple[str, Predict]] = {}
-    trained: tuple[tuple[Role, str], ...] = (("candidate", "train_candidate"), ("control", "train_control"))
-    for role, stage in trained:
-        result = ctx.output(stage, TrainingResult)
-        models[role] = (result.model_digest, load_program(ctx.store.local(result.artifact)))
-    champion = rival(ctx)
-    if champion is not None:
-        models["champion"] = (champion.model_digest, _champion_predict(ctx, champion))
-    with one_thread_each():
+    with ExitStack() as opened:
+        models: dict[Role, tuple[str, IsolatedModel]] = {}
+        trained: tuple[tuple[Role, str], ...] = (("candidate", "train_candidate"), ("control", "train_control"))
+        for role, stage in trained:
+            result = ctx.output(stage, TrainingResult)
+            model = load_program(ctx.store.local(result.artifact), result.artifact)
+            models[role] = (result.model_digest, opened.enter_context(model))
+        champion = rival(ctx)
+        if champion is not None:
+            models["champion"] = (champion.model_digest, opened.enter_context(_champion_model(ctx, champion)))
+        ctx.say(f"models answer in isolated processes: {', '.join(models['candidate'][1].confinement)}")
         report = evaluate(
             suite,
             ctx.store.get,
@@ -104,7 +107,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
     return manifest
 
 
-def _champion_predict(ctx: Context, champion: RegisteredVersion) -> Predict:
+def _champion_model(ctx: Context, champion: RegisteredVersion) -> IsolatedModel:
     mine = digest_of([ctx.snapshot.manifest.classes, ctx.snapshot.manifest.image_shape])
     if champion.tags.get("augment_ops.interface_digest") != mine:
         raise InputError(
@@ -113,7 +116,7 @@ def _champion_predict(ctx: Context, champion: RegisteredVersion) -> Predict:
             f"{len(ctx.snapshot.manifest.classes)} classes at {ctx.snapshot.manifest.image_shape}",
             "run under another --dataset-name: models with different interfaces cannot replace each other",
         )
-    return ctx.tracker.load_predictor(ctx.dataset, champion.version)
+    return ctx.tracker.load_model(ctx.dataset, champion.version)
 
 
 def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> None:

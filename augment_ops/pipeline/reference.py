@@ -21,8 +21,8 @@ from monitoring.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.data.store import Store
+    from augment_ops.runtime.isolated import Observe
     from augment_ops.tracking import MlflowTracker, RegisteredVersion
-    from augment_ops.tracking.program import Observe
 
 _AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28, a few hundred MB at 224×224
 
@@ -82,7 +82,7 @@ def watched(tracker: MlflowTracker, store: Store, dataset: str) -> Watched | Non
     if champion is None:
         return None
     snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
-    return Watched(champion, snapshot, lambda: tracker.load_observer(dataset, champion.version))
+    return Watched(champion, snapshot, lambda: tracker.load_model(dataset, champion.version).observe)
 
 
 def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:

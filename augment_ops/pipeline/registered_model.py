@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from augment_ops.errors import GovernanceError, StoreError
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.evaluate_stages import StressTest
+from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.stress import probe, recheck
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.report import Role
@@ -32,7 +32,7 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     Raises:
         GovernanceError: a model does not answer as the one that was judged, or cannot be asked.
     """
-    from augment_ops.tracking.fresh import ask_in_fresh_process
+    from augment_ops.runtime.isolated import ask_in_isolated_process
 
     stress = ctx.output("stress_test", StressTest)
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
@@ -41,10 +41,11 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     probed = probe.images(asked, stress.suite, ctx.store.get)
     picked = recheck.images(stress.suite, picks, ctx.store.get)
 
-    def ask(role: Role, program: Callable[[], Path], called: str) -> None:
-        where = f"{called}, asked in a fresh process"
+    def ask(role: Role, program: Callable[[], Artifact], called: str) -> Sequence[str]:
+        where = f"{called}, asked in an isolated process"
         try:
-            said = ask_in_fresh_process(program(), np.concatenate([probed, picked]) if role == "candidate" else picked)
+            images = np.concatenate([probed, picked]) if role == "candidate" else picked
+            said, confinement = ask_in_isolated_process(program(), images)
         except StoreError as error:
             raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", _FIX) from error
         if role == "candidate":
@@ -53,22 +54,22 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
         if other:
             found = f"other answers than are stored on {len(other)} of {len(picked)} samples, such as {other[0]}"
             raise GovernanceError(where, found, "the outcomes that the gate has judged", _FIX)
+        return confinement
 
     model = f"{ctx.dataset}-classifier version"
     tracker = ctx.tracker  # here, because two threads that import MLflow at once find it half imported
     control = ctx.output("train_control", TrainingResult).artifact
-    questions: list[tuple[Role, Callable[[], Path], str]] = [
+    questions: list[tuple[Role, Callable[[], Artifact], str]] = [
         ("candidate", lambda: tracker.download_model(ctx.dataset, version), f"{model} {version}"),
-        ("control", lambda: ctx.store.local(control), f"control {control[:12]}…"),
+        ("control", lambda: read_artifact(ctx.store.local(control), control), f"control {control[:12]}…"),
     ]
     if champion is not None:
         questions.append(("champion", lambda: tracker.download_model(ctx.dataset, champion), f"{model} {champion}"))
-    with ThreadPoolExecutor(len(questions)) as pool:  # each waits for a process, most of whose time is importing torch
-        for done in [pool.submit(ask, *question) for question in questions]:
-            done.result()
+    with ThreadPoolExecutor(len(questions)) as pool:  # each waits for a process of its own
+        held = [done.result() for done in [pool.submit(ask, *question) for question in questions]]
     ctx.say(
-        f"{model} {version}, asked in a fresh process: {len(probed)} stored images, the same answers; "
-        f"{len(picked)} more on {len(picks)} cells, of {len(questions)} models"
+        f"{model} {version}, asked in an isolated process: {len(probed)} stored images, the same answers; "
+        f"{len(picked)} more on {len(picks)} cells, of {len(questions)} models ({', '.join(held[0])})"
     )
 
 

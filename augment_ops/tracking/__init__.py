@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from augment_ops.tracking.connection import connect
-from augment_ops.tracking.program import load_program, one_thread_each
 from augment_ops.tracking.tracker import MlflowTracker
 from augment_ops.tracking.values import RegisteredVersion, TrackedRun
 
-__all__ = ["MlflowTracker", "RegisteredVersion", "TrackedRun", "connect", "load_program", "one_thread_each"]
+__all__ = ["MlflowTracker", "RegisteredVersion", "TrackedRun", "connect"]

@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import platform
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augment_ops import scratch
-from augment_ops.errors import StoreError, TrackingError
+from augment_ops.errors import TrackingError
+from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.tracking.artifacts import local_path, write_folder
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.values import TAG, TrackedRun, quoted
@@ -76,31 +76,25 @@ def log_model(connection: Connection, run: TrackedRun, program: Program) -> str:
     return str(model.model_uri)
 
 
-def fetch_program(connection: Connection, location: str, artifact: str, into: Path) -> Path:
-    """The `.pt2` file of a model folder at `location`, verified: the file itself where it is local, else a copy.
+def fetch_program(connection: Connection, location: str, artifact: str) -> Artifact:
+    """The `.pt2` file of a model folder at `location`, read once and verified.
+
+    Args:
+        artifact: sha256 of the file.
 
     Raises:
         StoreError: it is not there, or its sha256 is not `artifact`.
     """
     folder = local_path(location)
-    path = into / f"{artifact}.pt2" if folder is None else folder / PROGRAM
-    if folder is None and not path.is_file():
-        import mlflow.artifacts
+    if folder is not None:
+        return read_artifact(folder / PROGRAM, artifact)
+    import mlflow.artifacts
 
-        into.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=into) as temporary:
-            fetched = mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{location}/{PROGRAM}", dst_path=temporary, tracking_uri=connection.uri
-            )
-            Path(fetched).replace(path)
-    if not path.is_file() or file_sha256(path) != artifact:
-        raise StoreError(
-            str(path),
-            "no file" if not path.is_file() else "other content",
-            f"the program {artifact[:12]}…",
-            "delete the file where it is a copy; where it is MLflow's own, restore it or roll back to another version",
+    with scratch.folder("fetch") as temporary:
+        fetched = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"{location}/{PROGRAM}", dst_path=str(temporary), tracking_uri=connection.uri
         )
-    return path
+        return read_artifact(Path(fetched), artifact)
 
 
 def file_sha256(path: Path) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import GovernanceError, PolicyError, TrackingError
+from augment_ops.runtime.artifact import Artifact
 from augment_ops.tracking.artifacts import log_bytes
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.models import ARTIFACT_TAG, DIGEST_TAG, fetch_program
@@ -152,11 +152,11 @@ def set_version_tags(connection: Connection, dataset: str, version: str, tags: M
             connection.client.set_model_version_tag(name, version, key, value)
 
 
-def download_model(connection: Connection, dataset: str, version: str, into: Path) -> Path:
-    """The verified `.pt2` of a registered version; `into` takes a copy where the artifacts are not local."""
+def download_model(connection: Connection, dataset: str, version: str) -> Artifact:
+    """The verified `.pt2` of a registered version."""
     entry = registered(connection, dataset, version)
     location = connection.client.get_model_version_download_uri(entry.model, version)
-    return fetch_program(connection, location, entry.artifact, into)
+    return fetch_program(connection, location, entry.artifact)
 
 
 def _ensure_model(connection: Connection, name: str, description: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
+from augment_ops.runtime.artifact import Artifact
+from augment_ops.runtime.isolated import IsolatedModel
 from augment_ops.tracking import artifacts, models, registry, roots, runs
 from augment_ops.tracking.connection import Connection, answering
-from augment_ops.tracking.program import Observe, Predict, load_observer, load_program
 from augment_ops.tracking.values import RegisteredVersion, TrackedRun
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -201,21 +201,11 @@ class MlflowTracker:
         with answering(self.uri, f"tag version {version}"):
             registry.set_version_tags(self._connection, dataset, version, tags)
 
-    def download_model(self, dataset: str, version: str, into: Path | None = None) -> Path:
-        """The `.pt2` of a registered version, its sha256 verified.
-
-        Args:
-            into: folder for a copy where the artifacts are not on this machine; by default below the system's
-                temporary folder.
-        """
-        into = into or Path(tempfile.gettempdir()) / "augment-ops-models"
+    def download_model(self, dataset: str, version: str) -> Artifact:
+        """The content of a registered version's `.pt2`, its sha256 verified."""
         with answering(self.uri, f"hand out version {version}"):
-            return registry.download_model(self._connection, dataset, version, into)
+            return registry.download_model(self._connection, dataset, version)
 
-    def load_predictor(self, dataset: str, version: str) -> Predict:
-        """A registered version as a function from uint8 (N, H, W, C) to float32 (N, K) logits."""
-        return load_program(self.download_model(dataset, version))
-
-    def load_observer(self, dataset: str, version: str) -> Observe:
-        """The same, with the embeddings that its last linear layer is fed, float32 (N, D)."""
-        return load_observer(self.download_model(dataset, version))
+    def load_model(self, dataset: str, version: str) -> IsolatedModel:
+        """A registered version, to be asked in processes of its own; close it when done."""
+        return IsolatedModel(self.download_model(dataset, version))

@@ -6,15 +6,19 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from augment_ops.errors import InputError, StoreError
+from augment_ops.runtime.archive import checked
+from augment_ops.runtime.artifact import Artifact
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from torch.export import ExportedProgram
 
 
@@ -35,28 +39,50 @@ def export(model: nn.Module, input_shape: tuple[int, int, int], path: Path) -> N
     those of `model` by rounding. It happens here, so that what is judged, registered and served is the same program.
 
     Raises:
-        InputError: the net is not one that `torch.export` can follow.
+        InputError: the net is not one that `torch.export` can follow, or calls what no net of images needs.
         StoreError: the disk is full; nothing is left beside or at `path`.
     """
-    import torch
-
-    # Through memory, because torch's own file writer ends the whole process where the disk is full.
-    content = io.BytesIO()
     program = program_of(model, input_shape)
     _fold_batch_norm(program)
-    torch.export.save(program, content)
+    content = _written(program)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".pt2")
         with os.fdopen(handle, "wb") as file:
-            file.write(content.getbuffer())
+            file.write(content)
         Path(temporary).replace(path)
     except OSError as error:
         raise StoreError(str(path), str(error), "room for the exported model", "free space and run again") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def check_exportable(model: nn.Module, input_shape: tuple[int, int, int]) -> None:
+    """See that `export` will do; sets `model` to evaluation.
+
+    Raises:
+        InputError: see `export`.
+    """
+    _written(program_of(model, input_shape))
+
+
+def _written(program: ExportedProgram) -> bytes:
+    """The `.pt2`, held against what will be asked of it when it is read."""
+    import torch
+
+    # Through memory, because torch's own file writer ends the whole process where the disk is full.
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    try:
+        checked(Artifact(content.getvalue(), "", "the exported program"))
+    except StoreError as error:
+        fault = error.faults[0]
+        raise InputError(
+            "--model", fault.found, fault.expected, "build the network of torch.nn's layers and tensor functions"
+        ) from error
+    return content.getvalue()
 
 
 def program_of(model: nn.Module, input_shape: tuple[int, int, int]) -> ExportedProgram:
@@ -70,7 +96,10 @@ def program_of(model: nn.Module, input_shape: tuple[int, int, int]) -> ExportedP
     model.eval()
     example = torch.zeros((2, *input_shape), dtype=torch.uint8)
     try:
-        program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+        program = _follow(model, example, nullcontext)
+        if any(getattr(node.target, "namespace", "") == "higher_order" for node in program.graph.nodes):
+            # torch.no_grad() within forward(): a graph within the graph, unless gradients are off all around it.
+            program = _follow(model, example, torch.no_grad)
     except Exception as error:  # torch raises a dozen kinds
         raise InputError(
             "--model",
@@ -79,8 +108,17 @@ def program_of(model: nn.Module, input_shape: tuple[int, int, int]) -> ExportedP
             "keep Python branches on values, and fixed batch sizes, out of forward()",
         ) from error
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # names this machine's folders; the same net must give the same bytes
+        # Where the code stood: it names this machine's folders (the same net must give the same bytes), and a file of
+        # which less is to be believed is sooner checked.
+        node.meta = {name: value for name, value in node.meta.items() if name in ("val", "unbacked_bindings")}
     return program
+
+
+def _follow(model: nn.Module, example: Tensor, mode: Callable[[], AbstractContextManager[object]]) -> ExportedProgram:
+    import torch
+
+    with mode():
+        return torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
 
 
 def _fold_batch_norm(program: ExportedProgram) -> None:

@@ -56,7 +56,7 @@ def build(factory: Callable[..., nn.Module], input_shape: tuple[int, int, int], 
     import torch
     from torch import nn
 
-    from augment_ops.training.export import program_of
+    from augment_ops.training.export import check_exportable
     from augment_ops.training.models import with_pixel_input
 
     _make_deterministic()
@@ -84,7 +84,7 @@ def build(factory: Callable[..., nn.Module], input_shape: tuple[int, int, int], 
         raise InputError(
             "--model", f"output {shape} for 2 images", f"{expected}: one logit a class", "correct the last layer"
         )
-    program_of(model, input_shape)  # now, rather than when hours of training are to be exported
+    check_exportable(model, input_shape)  # now, rather than when hours of training are to be exported
     return model
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -22,7 +23,10 @@ import numpy as np
 import pytest
 
 from augment_ops.errors import GovernanceError, PolicyError, StoreError, TrackingError
-from augment_ops.tracking import MlflowTracker, TrackedRun, connect, load_program
+from augment_ops.runtime.isolated import load_program
+from augment_ops.tracking import MlflowTracker, TrackedRun, connect
+from augment_ops.tracking.models import file_sha256
+from augment_ops.training.export import export
 
 # The suite itself asks MLflow what was recorded; MLflow's queries use what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
@@ -87,10 +91,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]
 
     torch.manual_seed(0)
     net = Net().eval()
-    example = torch.zeros((2, *IMAGES.shape[1:]), dtype=torch.uint8)
-    batch = torch.export.Dim("batch", min=1)
     path = tmp_path_factory.mktemp("program") / "net.pt2"
-    torch.export.save(torch.export.export(net, (example,), dynamic_shapes={"images": {0: batch}}), path)
+    export(net, IMAGES.shape[1:], path)
     with torch.no_grad():
         return path, net(torch.from_numpy(IMAGES)).numpy()
 
@@ -229,9 +231,9 @@ def test_registered_model_is_the_exported_program(
     version = register(tracker, dataset, run, uri)
     assert [o.model_id for o in client(tracker).get_run(run.run_id).outputs.model_outputs] == [uri.rpartition("/")[2]]
 
-    fetched = tracker.download_model(dataset, version, tmp_path)
-    assert fetched.read_bytes() == path.read_bytes()
-    np.testing.assert_array_equal(tracker.load_predictor(dataset, version)(IMAGES), logits)
+    assert tracker.download_model(dataset, version).content == path.read_bytes()
+    with tracker.load_model(dataset, version) as model:
+        np.testing.assert_allclose(model(IMAGES), logits, rtol=1e-5, atol=1e-5)  # of one thread
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(tracker.uri)
@@ -271,21 +273,51 @@ def test_pickles_are_refused_when_logged_and_when_loaded(
         for name in source.namelist():
             target.writestr(name, source.read(name))
         target.writestr(f"{source.namelist()[0].split('/')[0]}/data/constants/extra", pickle.dumps(os.getpid))
-    with pytest.raises(StoreError, match="not a pickle-free payload"):
-        load_program(infected)
-    np.testing.assert_array_equal(load_program(program[0])(IMAGES), program[1])
+    with pytest.raises(StoreError, match="a member 'archive/data/constants/extra'"):
+        load_program(infected, file_sha256(infected))
+    with load_program(program[0], file_sha256(program[0])) as model:
+        np.testing.assert_allclose(model(IMAGES), program[1], rtol=1e-5, atol=1e-5)
 
 
 def test_altered_artifact_is_never_handed_out(
-    tracker: MlflowTracker, dataset: str, run: TrackedRun, program: tuple[Path, np.ndarray], tmp_path: Path
+    tracker: MlflowTracker,
+    dataset: str,
+    run: TrackedRun,
+    program: tuple[Path, np.ndarray],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    version = register(tracker, dataset, run, log_model(tracker, run, program))
-    path = tracker.download_model(dataset, version, tmp_path)
+    uri = log_model(tracker, run, program)
+    version = register(tracker, dataset, run, uri)
+    assert tracker.download_model(dataset, version).content == program[0].read_bytes()
+    files = tmp_path_factory.getbasetemp().rglob("model.pt2")
+    (path,) = (path for path in files if uri.rpartition("/")[2] in path.parts)  # where MLflow keeps it
     with path.open("r+b") as handle:
         handle.seek(100)
         handle.write(b"\x01\x02")
     with pytest.raises(StoreError, match="other content"):
-        tracker.download_model(dataset, version, tmp_path)
+        tracker.download_model(dataset, version)
+
+
+def test_fetching_leaves_no_copy_and_sweeps_those_of_killed_processes(
+    tracker: MlflowTracker,
+    dataset: str,
+    run: TrackedRun,
+    program: tuple[Path, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = register(tracker, dataset, run, log_model(tracker, run, program))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("augment-ops-model-old", "augment-ops-model-young", "another"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.pt2").write_bytes(b"half")
+        if name != "augment-ops-model-young":
+            os.utime(tmp_path / name, (0, 0))
+    tracker.download_model(dataset, version)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left >= {"another", "augment-ops-model-young"}
+    if tracker.uri.startswith("http"):  # nothing is fetched where the artifacts are on this machine
+        assert left == {"another", "augment-ops-model-young"}
 
 
 def test_policy_version_is_registered_once_for_ever(tracker: MlflowTracker, dataset: str, run: TrackedRun) -> None:
@@ -422,7 +454,8 @@ def test_dying_after_any_call_and_retrying_leaves_one_of_everything(
     assert len(client(tracker).search_logged_models([run.experiment_id])) == 1
     assert len(client(tracker).get_run(run.run_id).outputs.model_outputs) == 1
     assert aliases(tracker, dataset) == {"challenger": "1", "champion": "1"}
-    np.testing.assert_array_equal(tracker.load_predictor(dataset, "1")(IMAGES), program[1])
+    with tracker.load_model(dataset, "1") as model:
+        np.testing.assert_allclose(model(IMAGES), program[1], rtol=1e-5, atol=1e-5)
 
 
 class Repeating:

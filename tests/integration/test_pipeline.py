@@ -29,6 +29,7 @@ from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.policy_stages import Augmentation
 from augment_ops.pipeline.registered_model import check_registered
 from augment_ops.pipeline.run import StageRecord, begin, find
+from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.settings import Settings
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.tracking import MlflowTracker, connect
@@ -274,14 +275,14 @@ def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plai
     ctx = Context(settings, store, find(store, "cli-robust"))
     said: list[str] = []
     check_registered(replace(ctx, say=said.append), robust["model_version"], None)
-    assert "asked in a fresh process: 128 stored images, the same answers" in said[0]
+    assert "asked in an isolated process: 128 stored images, the same answers" in said[0]
     other = from_json(TrainingResult, store.get(execute(settings, "cli-robust", "train_control").output))
 
     class Swapped:
         """A registry in which somebody has put another model in the place of the one that was judged."""
 
-        def download_model(self, dataset: str, version: str) -> Path:
-            return store.local(other.artifact)
+        def download_model(self, dataset: str, version: str) -> Artifact:
+            return read_artifact(store.local(other.artifact), other.artifact)
 
     swapped = replace(ctx)
     swapped.__dict__["tracker"] = Swapped()

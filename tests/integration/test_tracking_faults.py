@@ -208,7 +208,7 @@ def test_killed_server_costs_an_error_and_no_duplicate(
         assert page.read() == b"<html>", "the server's UI must show what was written to the local folder"
     model = remote.log_model(run, archive, "d" * 64, IMAGES, ["a", "b"])
     remote.register_challenger("shapes", "run-1", run, model, {}, "")
-    assert remote.download_model("shapes", "1").is_relative_to(root)
+    assert Path(remote.download_model("shapes", "1").source).is_relative_to(root)
 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
