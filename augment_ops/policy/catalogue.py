@@ -62,8 +62,12 @@ _EXCLUDED: Mapping[str, str] = {
     "TimeMasking": "it is another name of XYMasking",
     "TimeReverse": "it is another name of HorizontalFlip",
     "Lambda": "it holds Python code, which a file cannot",
-    "NoOp": "it does nothing",
 }  # fmt: skip
+# Parameters that the library accepts and that change nothing, whatever their value: (transform, name) → why.
+_WITHOUT_EFFECT: Mapping[tuple[str, str], str] = {
+    ("Equalize", "mask_params"): "names of what a mask made by Python code is given, which a file cannot hold",
+    ("PlasmaBrightnessContrast", "plasma_size"): "nothing that the library reads: plasma has the size of the image",
+}
 _NOT_FOR_POLICIES = frozenset({"strict"})  # a switch of the library's own validation
 
 
@@ -98,6 +102,11 @@ def defaults(name: str) -> dict[str, Any]:
     cls = getattr(albumentations(), name)
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
+
+
+def parameters(name: str) -> frozenset[str]:
+    """The parameters of a transform that a policy may set."""
+    return frozenset(_schema(name).model_fields) - _NOT_FOR_POLICIES
 
 
 def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,9 +154,13 @@ def unknown_fault(where: str, name: str) -> Fault:
 
 def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
     """Every fault of one transform's parameters: unknown names, wrong types, values out of bounds."""
-    schema = _schema(name)
-    known = sorted(set(schema.model_fields) - _NOT_FOR_POLICIES)
+    schema, known = _schema(name), sorted(parameters(name))
     faults = [
+        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {_WITHOUT_EFFECT[name, key]}", "remove it")
+        for key, value in params.items()
+        if (name, key) in _WITHOUT_EFFECT and value != defaults(name)[key]
+    ]
+    faults += [
         Fault(
             f"{where}.{name}.{key}",
             f"unknown parameter {key!r}",

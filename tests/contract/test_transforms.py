@@ -81,6 +81,7 @@ WITHOUT_CHANCE = {
     "InvertImg",
     "LongestMaxSize",
     "Morphological",
+    "NoOp",
     "Normalize",
     "Pad",
     "PadIfNeeded",

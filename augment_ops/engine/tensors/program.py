@@ -107,7 +107,7 @@ def _fuse(segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks)
     move = parameters.moves(segment, (height, width), keys, masks)
     if len(move.forward):
         rows = np.flatnonzero(move.moved)
-        fill = on(x, parameters.levels(move.border.fill, channels, segment.leaves[0].where)) * levels.step
+        fill = on(x, parameters.levels(move.border.fill, channels, move.where)) * levels.step
         nearest = move.border.interpolation == NEAREST
         moved = warp(take(x, rows), move.inverse()[rows], move.size, move.border.mode, fill, nearest, levels)
         x = put(x, rows, moved)
