@@ -23,6 +23,7 @@ from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.kernels.matrices import follow, identities, invert
 from augment_ops.engine.kernels.operations import GAUSS
+from augment_ops.engine.library_size import check_applies_to_all
 from augment_ops.engine.plan import Node, Segment
 from augment_ops.errors import TransformError
 
@@ -105,13 +106,7 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
         assert isinstance(operation, Geometry)
         with _located(leaf):
             after = operation.size(size)
-        if after != size and not mask.all():
-            raise TransformError(
-                leaf.where,
-                f"applied to some images of a batch and not to others, {size} to {after}",
-                "one size for all images of a batch",
-                "set p: 1.0, and keep transforms that change the size out of OneOf and SomeOf",
-            )
+        check_applies_to_all(leaf.where, size, after, bool(mask.all()))
         rows = np.flatnonzero(mask)
         if len(rows):
             draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)

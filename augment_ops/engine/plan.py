@@ -23,6 +23,7 @@ from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.image.normalise import Normalise
+from augment_ops.engine.library_size import size_after
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Mixing, Policy, Transform
 
@@ -115,6 +116,8 @@ class Segment:
         for leaf in self.leaves:
             if isinstance(leaf.operation, Geometry):
                 size = leaf.operation.size(size)
+            elif leaf.operation is None:
+                size = size_after(leaf.transform, size, leaf.where)
         return size
 
     def describe(self) -> str:

@@ -19,6 +19,7 @@ from augment_ops.engine.kernels import fused
 from augment_ops.engine.kernels.ahead import compile_ahead
 from augment_ops.engine.kernels.convolution import convolve_separable, convolve_square
 from augment_ops.engine.kernels.operations import GAUSS
+from augment_ops.engine.library_size import check_applies_to_all, size_after
 from augment_ops.engine.parameters import Keys
 from augment_ops.engine.plan import Mix, Node, Plan, Segment
 from augment_ops.engine.reference import reference_steps
@@ -138,12 +139,23 @@ class Program:
             self._mix(first, first.operation, images, keys, masks, names)
             return images, True
         if first.operation is None:
-            images = images if owned else images.copy()
-            for row in np.flatnonzero(masks[first.index]).tolist():
-                key = (int(keys[row, 0]), int(keys[row, 1]))
-                images[row] = self._steps[first.index].apply(images[row], key, str(names[row]))
-            return images, True
+            return self._by_library(first, images, owned, keys, masks[first.index], names), True
         return _fuse(segment, images, owned, keys, masks), True
+
+    def _by_library(
+        self, leaf: Node, images: Images, owned: bool, keys: Keys, mask: Mask, names: NDArray[np.object_]
+    ) -> Images:
+        before = (images.shape[1], images.shape[2])
+        after = size_after(leaf.transform, before, leaf.where)
+        check_applies_to_all(leaf.where, before, after, bool(mask.all()))
+        if after != before:
+            target = np.empty((len(images), *after, images.shape[3]), images.dtype)
+        else:
+            target = images if owned else images.copy()
+        for row in np.flatnonzero(mask).tolist():
+            key = (int(keys[row, 0]), int(keys[row, 1]))
+            target[row] = self._steps[leaf.index].apply(images[row], key, str(names[row]))
+        return target
 
     def _mix(
         self, leaf: Node, mix: Mix, images: Images, keys: Keys, masks: Mapping[int, Mask], names: NDArray[np.object_]
