@@ -27,12 +27,16 @@ def register(app: typer.Typer) -> None:
 
 def validate(
     names: Annotated[list[str] | None, typer.Argument(help="names or files; default: the whole library")] = None,
+    at: Annotated[str, typer.Option(help="HxWxC of the data set's images; default: the size of the budget")] = "",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Check policies: form, transforms, parameters, limits of their domain, and that no published version was changed.
 
-    Example: augment-ops policy validate digits-robust
+    Each is then tried on images of the size of your data.
+
+    Example: augment-ops policy validate digits-robust --at 28x28x1
     """
+    from augment_ops.engine.trial import trial_faults
     from augment_ops.errors import PolicyError
     from augment_ops.policy.library import admit, policy_names
 
@@ -40,10 +44,14 @@ def validate(
     checked, faults = [], []
     for name in names or policy_names(policies):
         try:
-            checked.append(admit(policies, name))
+            policy = admit(policies, name)
         except PolicyError as error:
             prefix = f"{error.file}: " if error.file else ""
             faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
+            continue
+        checked.append(policy)
+        tried = trial_faults(policy, policy_acts.shape_of(at) or policy.budget.at)
+        faults += [replace(fault, where=f"{policy.name}: {fault.where}") for fault in tried]
     if faults:
         raise PolicyError.of("policies", faults)
     if as_json:

@@ -49,7 +49,7 @@ def profile(
     from augment_ops.pipeline import policy_evidence
     from augment_ops.policy.library import admit
 
-    found = policy_evidence.profile(admit(Settings.from_environment().policies, name), _shape(at))
+    found = policy_evidence.profile(admit(Settings.from_environment().policies, name), shape_of(at))
     if as_json:
         print(json.dumps({**asdict(found), "over_budget": found.over_budget}))
     else:
@@ -203,7 +203,8 @@ def _office(key: Path | None = None) -> Office:
     return Office(settings, settings.actor, key=key)
 
 
-def _shape(text: str) -> tuple[int, int, int] | None:
+def shape_of(text: str) -> tuple[int, int, int] | None:
+    """What `--at HxWxC` names; None where it is not given."""
     parts = text.split("x")
     if not text:
         return None

@@ -21,7 +21,7 @@ class Batch:
     """One batch of training samples.
 
     Attributes:
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C); float32 where the images or the policy make them so.
         labels: int64 (N,).
         rows: int64 (N,), positions in the training split.
         augment_s: time that augmenting this batch took, in the thread or process that did it.

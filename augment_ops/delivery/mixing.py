@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.errors import InputError
 from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches
@@ -28,15 +30,15 @@ class Mixed:
     """Mixed samples.
 
     Attributes:
-        images: uint8 (N, H, W, C).
-        own: uint8 (N, H, W, C), the samples before they were mixed.
+        images: (N, H, W, C), of the type and range of the augmented samples.
+        own: (N, H, W, C), the samples before they were mixed.
         labels: float32 (N, K), the shares of the classes, summing to 1.
         partners: int64 (N,), the row of the other parent; the sample's own where it was not mixed.
         weights: float64 (N,), the sample's own share, 1 where it was not mixed.
     """
 
-    images: NDArray[np.uint8]
-    own: NDArray[np.uint8]
+    images: NDArray[Any]
+    own: NDArray[Any]
     labels: NDArray[np.float32]
     partners: NDArray[np.int64]
     weights: NDArray[np.float64]
@@ -53,24 +55,30 @@ class Mixer:
         mixing: how.
         augmenter: the policy and seed that give the keys.
         ids: of the N samples of the split.
-        labels: int64 (N,).
+        labels: int64 (N,), 0 to K - 1.
         classes: K, of the soft labels.
+
+    Raises:
+        InputError: not as many ids as labels, or labels that are no classes.
     """
 
     def __init__(
         self, mixing: Mixing, augmenter: Augmenter, ids: SampleIds, labels: NDArray[np.int64], classes: int
     ) -> None:
+        if len(ids) != len(labels):
+            raise InputError("Mixer: ids", f"{len(ids)} ids for {len(labels)} labels", "one a sample", "match them")
+        check_labels("Mixer: labels", labels, classes)
         self._mixing, self._ids, self._labels, self._classes = mixing, ids, labels, classes
         self._digest, self._seed = augmenter.policy.digest, augmenter.seed
 
     def __call__(
-        self, rows: NDArray[np.int64], epoch: int, augmented: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+        self, rows: NDArray[np.int64], epoch: int, augmented: Callable[[NDArray[np.int64]], NDArray[Any]]
     ) -> Mixed:
         """Mix some samples.
 
         Args:
             rows: int64 (N,), distinct.
-            augmented: gives the augmented images of rows, uint8 (M, H, W, C), of the same epoch.
+            augmented: gives the augmented images of rows, uint8 or float32 (M, H, W, C), of the same epoch.
         """
         keys = philox.derive(sample_key(self._digest, self._seed, epoch), self._ids[rows].words)
         u = philox.uniforms(keys, _STREAM, philox.PARAMETERS, _DRAWS)
@@ -83,14 +91,27 @@ class Mixer:
         own, other = pictures[places[: len(rows)]], pictures[places[len(rows) :]]
         weights = np.where(mixed, _beta(self._mixing.alpha, u[:, 2]), 1.0)
         if self._mixing.kind == "mixup":
-            share = weights.astype(np.float32)[:, None, None, None]
-            out = np.rint(share * own + (1 - share) * other).astype(np.uint8)
+            out = _blended(own, other, weights)
         else:
             out, weights = _pasted(own, other, weights, u[:, 3:5])
         soft = np.zeros((len(rows), self._classes), np.float32)
         np.add.at(soft, (np.arange(len(rows)), self._labels[rows]), weights)
         np.add.at(soft, (np.arange(len(rows)), self._labels[partners]), 1 - weights)
         return Mixed(out, own, soft, partners, weights)
+
+
+def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
+    """Raise InputError for labels that are not whole numbers from 0 to `classes` - 1."""
+    wrong = labels if labels.dtype.kind not in "iu" else labels[(labels < 0) | (labels >= classes)]
+    if labels.ndim != 1 or wrong.size:
+        found = f"{labels.dtype} {labels.shape}" if labels.ndim != 1 or wrong is labels else f"the label {wrong[0]}"
+        raise InputError(where, found, f"whole numbers from 0 to {classes - 1}, one a sample", "correct the labels")
+
+
+def _blended(own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+    share = weights.astype(np.float32)[:, None, None, None]
+    blend = share * own + (1 - share) * other
+    return np.asarray(np.rint(blend) if own.dtype.kind in "iu" else blend).astype(own.dtype)
 
 
 def _partners(u: NDArray[np.float64], rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -109,8 +130,8 @@ def _beta(alpha: float, u: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pasted(
-    own: NDArray[np.uint8], other: NDArray[np.uint8], weights: NDArray[np.float64], u: NDArray[np.float64]
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64], u: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """A box of `other` in `own`, of the area 1 - weight before the frame cuts it; the weights after."""
     height, width = own.shape[1:3]
     half = np.sqrt(1 - weights)[:, None] * [height, width] / 2

@@ -71,6 +71,12 @@ class OnlineBatches:
                 "OnlineBatches", f"{workers} workers, {prefetch} batches ahead", "0 or more, and 1 or more",
                 "correct the numbers",
             )  # fmt: skip
+        counts = {"images": len(images), "labels": len(labels), "ids": len(ids)}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{number} {name}" for name, number in counts.items())
+            raise InputError("OnlineBatches", found, "as many of each", "give every image its label and its id")
+        if batch_size < 1:
+            raise InputError("OnlineBatches: batch_size", f"{batch_size}", "1 or more", "correct the number")
         self._n = len(labels)
         self._seed = seed
         self._batch_size = batch_size

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,7 @@ from augment_ops.engine.key import Ids, SampleIds, sample_key
 from augment_ops.engine.plan import Plan, compile_policy
 from augment_ops.engine.program import Program
 from augment_ops.engine.reference import LIBRARY
-from augment_ops.engine.targets import Annotated, Targets, check
+from augment_ops.engine.targets import Annotated, Targets, Visibility, checked
 from augment_ops.errors import InputError, TransformError
 from augment_ops.policy.spec import Policy
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 P = TypeVar("P", np.uint8, np.float32)
 
 # Part of the lineage: raise it whenever the same key may give other bytes.
-ENGINE = "compiled-2"
+ENGINE = "compiled-3"
 _AXES = 4
 
 
@@ -168,25 +168,33 @@ class Augmenter:
         epoch: int = 0,
         *,
         min_visibility: float = 0.0,
+        min_area: float = 0.0,
+        min_width: float = 0.0,
+        min_height: float = 0.0,
+        clip: bool = False,
     ) -> Annotated:
         """Augment a batch together with its masks, boxes and keypoints.
 
         Args:
             images, ids, epoch: as for a call; the images come out the same.
             targets: what belongs to the images.
-            min_visibility: share of its area that a moved box must have inside the frame to be kept, 0 to 1.
+            min_visibility, min_area, min_width, min_height: which boxes are kept; see `Visibility`.
+            clip: boxes that reach beyond their image are cut to it first, instead of being refused.
 
         Raises:
             TransformError: also for targets that do not match their images, and for policies with transforms that move
                 pixels without being compiled.
         """
         epoch, ids = index(epoch), _checked(images, ids)
-        check(targets, images, ids.names)
-        if not 0 <= min_visibility <= 1:
-            raise TransformError("min_visibility", f"{min_visibility}", "a share from 0 to 1", "correct the number")
+        visibility = Visibility(min_visibility, min_area, min_width, min_height)
+        visibility.check()
+        given = checked(targets, images, ids.names, clip=clip)
         program = self._programs().compiled
         with _of(ids):
-            moved, kept, inside = program.annotate(targets, images.shape[1:3], self._keys(ids, epoch), min_visibility)
+            moved, kept, inside = program.annotate(given, images.shape[1:3], self._keys(ids, epoch), visibility)
+        if targets.masks is not None and moved.masks is not None:
+            masks = np.asarray(moved.masks).astype(np.asarray(targets.masks).dtype, copy=False)
+            moved = replace(moved, masks=masks)
         return Annotated(self(images, ids, epoch), moved, kept, inside)
 
     def _programs(self) -> _Programs:

@@ -23,6 +23,7 @@ from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.kernels.matrices import follow, identities, invert
 from augment_ops.engine.kernels.operations import GAUSS
+from augment_ops.engine.library_size import check_applies_to_all
 from augment_ops.engine.plan import Node, Segment
 from augment_ops.errors import TransformError
 
@@ -42,6 +43,8 @@ class Moves:
         forward: float64 (N, 3, 3), from source to result; (0, 3, 3) where nothing moves.
         size: of the result.
         border: of images; mask_border: of masks.
+        rounded: bool (N,), whose boxes move as ellipses.
+        where: the place in the policy that the borders are from.
     """
 
     moved: NDArray[np.uint8]
@@ -49,6 +52,8 @@ class Moves:
     size: geo.Size
     border: geo.Border
     mask_border: geo.Border
+    rounded: NDArray[np.bool_]
+    where: str
 
     def inverse(self) -> NDArray[np.float64]:
         """From result to source, (N, 3, 3)."""
@@ -93,22 +98,15 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
     Raises:
         TransformError: a transform that changes the size applies to some of the samples, or cannot work on this size.
     """
-    moved = np.zeros(len(keys), np.bool_)
+    moved, rounded = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.bool_)
     total: NDArray[np.float64] | None = None
-    border: geo.Border | None = None
-    mask_border: geo.Border | None = None
+    border, mask_border, where = _WHOLE_PIXELS, _WHOLE_PIXELS, segment.leaves[0].where
     for leaf in segment.of(Geometry):
         operation, mask = leaf.operation, masks[leaf.index]
         assert isinstance(operation, Geometry)
         with _located(leaf):
             after = operation.size(size)
-        if after != size and not mask.all():
-            raise TransformError(
-                leaf.where,
-                f"applied to some images of a batch and not to others, {size} to {after}",
-                "one size for all images of a batch",
-                "set p: 1.0, and keep transforms that change the size out of OneOf and SomeOf",
-            )
+        check_applies_to_all(leaf.where, size, after, bool(mask.all()))
         rows = np.flatnonzero(mask)
         if len(rows):
             draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
@@ -117,10 +115,12 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
             total = identities(len(keys)) if total is None else total
             follow(total, rows, matrices)
             moved |= mask
-        border, mask_border = border or operation.border, mask_border or operation.mask_border
+            rounded |= mask & operation.ellipse
+        if operation.border is not None and operation.mask_border is not None:  # of all in a segment, they are equal
+            border, mask_border, where = operation.border, operation.mask_border, leaf.where
         size = after
     forward = np.empty((0, 3, 3)) if total is None else total
-    return Moves(moved.astype(np.uint8), forward, size, border or _WHOLE_PIXELS, mask_border or _WHOLE_PIXELS)
+    return Moves(moved.astype(np.uint8), forward, size, border, mask_border, rounded, where)
 
 
 def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colours:

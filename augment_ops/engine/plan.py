@@ -23,6 +23,7 @@ from augment_ops.engine.image.holes import Holes
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.image.normalise import Normalise
+from augment_ops.engine.library_size import size_after
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Mixing, Policy, Transform
 
@@ -115,6 +116,8 @@ class Segment:
         for leaf in self.leaves:
             if isinstance(leaf.operation, Geometry):
                 size = leaf.operation.size(size)
+            elif leaf.operation is None:
+                size = size_after(leaf.transform, size, leaf.where)
         return size
 
     def describe(self) -> str:
@@ -267,6 +270,13 @@ def _why_not_one_warp(segment: Segment, leaf: Node, new: Geometry) -> str:
             return f"{leaf.transform.name} could bring back what {earlier.transform.name} cut off"
         if new.pads and before.border is not None:
             return f"{leaf.transform.name} adds a rim where {earlier.transform.name} may have moved pixels"
-        if before.border is not None and new.border is not None and before.border != new.border and not new.crops:
-            return f"{leaf.transform.name} and {earlier.transform.name} differ in border or interpolation"
+        if before.border is None or new.border is None:
+            continue  # one of them reads no pixel outside the source, nor between two
+        names = f"{leaf.transform.name} and {earlier.transform.name}"
+        if before.border != new.border:
+            return f"{names} differ in border or interpolation"
+        if before.mask_border != new.mask_border:
+            return f"{names} differ in border or interpolation of masks"
+        if before.ellipse != new.ellipse:
+            return f"{names} turn boxes in different ways"
     return ""

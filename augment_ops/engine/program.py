@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
-from augment_ops.engine.image.geometry import NEAREST, Geometry, Size
+from augment_ops.engine.following import Boxes, Keypoints, follow_boxes, follow_keypoints
+from augment_ops.engine.image.geometry import LINEAR, NEAREST, Geometry, Size
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.kernels import fused
 from augment_ops.engine.kernels.ahead import compile_ahead
 from augment_ops.engine.kernels.convolution import convolve_separable, convolve_square
-from augment_ops.engine.kernels.matrices import follow, identities
 from augment_ops.engine.kernels.operations import GAUSS
+from augment_ops.engine.library_size import check_applies_to_all, size_after
 from augment_ops.engine.parameters import Keys
 from augment_ops.engine.plan import Mix, Node, Plan, Segment
 from augment_ops.engine.reference import reference_steps
-from augment_ops.engine.targets import Targets, corners, formatted, moved_boxes, moved_points
+from augment_ops.engine.targets import Targets, Visibility, by_image, kept_boxes
 from augment_ops.errors import TransformError
 
 Images = NDArray[Any]  # uint8; float32 after Normalize
@@ -69,15 +70,22 @@ class Program:
             parts.append(current if owned else current.copy())
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def annotate(self, targets: Targets, size: Size, keys: Keys, min_visibility: float) -> tuple[Targets, Kept, Inside]:
+    def annotate(
+        self, targets: Targets, size: Size, keys: Keys, visibility: Visibility
+    ) -> tuple[Targets, Kept, Inside]:
         """Move what belongs to a batch of images of `size` as `__call__` moves the images.
+
+        Args:
+            targets: as `checked` leaves them.
+            visibility: which boxes are kept.
 
         Raises:
             TransformError: a transform that is not compiled moves pixels.
         """
-        masks = decide(self._plan.nodes, keys)
-        total, pictures = identities(len(keys)), targets.masks
-        before = size
+        active = decide(self._plan.nodes, keys)
+        masks = None if targets.masks is None else np.asarray(targets.masks)
+        boxes = None if targets.boxes is None else Boxes.of(targets.boxes)
+        points = None if targets.keypoints is None else Keypoints.of(targets.keypoints, size)
         for segment in self._plan.segments:
             for leaf in segment.leaves:
                 if self._leaves_targets_behind(leaf):
@@ -85,28 +93,20 @@ class Program:
                         leaf.where, "a transform that is not compiled, or mixes several moves",
                         "one that masks and boxes can follow", "take another transform, or augment images alone",
                     )  # fmt: skip
-            move = parameters.moves(segment, size, keys, masks)
-            if len(move.forward):
-                follow(total, np.arange(len(keys)), move.forward)
-            if pictures is not None:
-                pictures = _fuse_masks(segment, pictures, move, keys, masks)
+            move = parameters.moves(segment, size, keys, active)
+            if masks is not None:
+                masks = _fuse_masks(segment, masks, move, keys, active)
+            if boxes is not None and len(move.forward):
+                boxes = follow_boxes(boxes, move.forward, move.rounded, move.size)
+            if points is not None and len(move.forward):
+                points = follow_keypoints(points, move.forward, move.size)
             size = move.size
-        boxes, keypoints = None, None
-        kept: Kept = None
-        inside: Inside = None
-        if targets.boxes is not None:
-            moved = [
-                moved_boxes(corners(rows, targets.box_format, before), matrix, size, min_visibility)
-                for rows, matrix in zip(targets.boxes, total, strict=True)
-            ]
-            boxes = [formatted(rows, targets.box_format, size) for rows, _ in moved]
-            kept = tuple(positions for _, positions in moved)
-        if targets.keypoints is not None:
-            keypoints = [moved_points(rows, matrix) for rows, matrix in zip(targets.keypoints, total, strict=True)]
-            # A pixel reaches half a pixel beyond its centre.
-            edge = np.array([size[1], size[0]]) - 0.5
-            inside = tuple(np.asarray(np.logical_and(p >= -0.5, p < edge).all(axis=1)) for p in keypoints)
-        return Targets(pictures, boxes, keypoints, targets.box_format), kept, inside
+        found, kept = (
+            (None, None) if boxes is None else kept_boxes(boxes, len(keys), targets.box_format, size, visibility)
+        )
+        keypoints = None if points is None else by_image(points.xy, points.owner, len(keys))
+        inside = None if points is None else tuple(by_image(points.inside, points.owner, len(keys)))
+        return Targets(masks, found, keypoints, targets.box_format), kept, inside
 
     def _leaves_targets_behind(self, leaf: Node) -> bool:
         if isinstance(leaf.operation, Mix):
@@ -139,12 +139,23 @@ class Program:
             self._mix(first, first.operation, images, keys, masks, names)
             return images, True
         if first.operation is None:
-            images = images if owned else images.copy()
-            for row in np.flatnonzero(masks[first.index]).tolist():
-                key = (int(keys[row, 0]), int(keys[row, 1]))
-                images[row] = self._steps[first.index].apply(images[row], key, str(names[row]))
-            return images, True
+            return self._by_library(first, images, owned, keys, masks[first.index], names), True
         return _fuse(segment, images, owned, keys, masks), True
+
+    def _by_library(
+        self, leaf: Node, images: Images, owned: bool, keys: Keys, mask: Mask, names: NDArray[np.object_]
+    ) -> Images:
+        before = (images.shape[1], images.shape[2])
+        after = size_after(leaf.transform, before, leaf.where)
+        check_applies_to_all(leaf.where, before, after, bool(mask.all()))
+        if after != before:
+            target = np.empty((len(images), *after, images.shape[3]), images.dtype)
+        else:
+            target = images if owned else images.copy()
+        for row in np.flatnonzero(mask).tolist():
+            key = (int(keys[row, 0]), int(keys[row, 1]))
+            target[row] = self._steps[leaf.index].apply(images[row], key, str(names[row]))
+        return target
 
     def _mix(
         self, leaf: Node, mix: Mix, images: Images, keys: Keys, masks: Mapping[int, Mask], names: NDArray[np.object_]
@@ -189,7 +200,7 @@ def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapp
     fused.run_segment(
         fused.loops(), images, target, in_place,
         move.moved, move.inverse(), move.border.mode, move.border.interpolation == NEAREST,
-        parameters.levels(move.border.fill, channels, segment.leaves[0].where),
+        parameters.levels(move.border.fill, channels, move.where),
         colour.codes, colour.wanted, colour.arguments,
         noise.noisy, noise.scale, noise.kind, noise.shared, noise.transform, keys, pool(),
         holes.corners, parameters.levels(holes.fill, channels, holes.where),
@@ -202,13 +213,19 @@ def _fuse_masks(
 ) -> Images:
     """Warp masks (N, H, W, K) and cut the holes that go through masks."""
     n, _, _, channels = masks.shape
+    interpolation = move.mask_border.interpolation
+    if interpolation not in (NEAREST, LINEAR):
+        raise TransformError(
+            f"{move.where}.mask_interpolation", f"{interpolation}", f"{NEAREST} (nearest) or {LINEAR} (linear)",
+            "take one of them, or augment images alone",
+        )  # fmt: skip
     holes = parameters.rectangles(segment, move.size, keys, active)
     cut = holes.corners if holes.mask_fill is not None else np.empty((n, 0, 4), np.int32)
     target = np.empty((n, *move.size, channels), np.uint8)
     fused.run_segment(
         fused.loops(), masks, target, False,
-        move.moved, move.inverse(), move.mask_border.mode, move.mask_border.interpolation == NEAREST,
-        parameters.levels(move.mask_border.fill, channels, f"{segment.leaves[0].where}.fill_mask"),
+        move.moved, move.inverse(), move.mask_border.mode, interpolation == NEAREST,
+        parameters.levels(move.mask_border.fill, channels, f"{move.where}.fill_mask"),
         *_no_colour(n), np.empty(0, np.uint8), np.empty((0, 3)), GAUSS, False, 0, keys, pool(),
         cut, parameters.levels(holes.mask_fill or (0.0,), channels, f"{holes.where}.fill_mask"),
     )  # fmt: skip

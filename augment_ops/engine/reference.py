@@ -51,10 +51,10 @@ class ReferenceStep:
             sample_id: named in errors.
 
         Returns:
-            (H, W, C) of the same type.
+            (H', W', C) of the same type.
 
         Raises:
-            TransformError: the transform cannot work on this image, or changed its shape or dtype.
+            TransformError: the transform cannot work on this image, or changed its channels or dtype.
         """
         self._stream.seat(key, self._index)
         try:
@@ -68,12 +68,12 @@ class ReferenceStep:
             ) from error
         if result.ndim == 2:
             result = result[:, :, None]
-        if result.shape != image.shape or result.dtype != image.dtype:
+        if result.ndim != image.ndim or result.shape[2] != image.shape[2] or result.dtype != image.dtype:
             raise TransformError(
                 f"{self._where}, sample {sample_id}",
                 f"{result.dtype} {result.shape}",
-                f"{image.dtype} {image.shape}, as it came in",
-                "use transforms that keep size and type; resize when the data set is read (--image-size)",
+                f"{image.dtype} with {image.shape[2]} channels, as it came in",
+                "use transforms that keep channels and type",
             )
         return result
 

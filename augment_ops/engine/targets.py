@@ -8,17 +8,22 @@ off the centres that the matrices move. What a reflecting or wrapping border rep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.engine.following import Boxes
 from augment_ops.engine.image.geometry import Size
 from augment_ops.errors import TransformError
 
 BoxFormat = Literal["voc", "coco", "yolo"]
 Points = NDArray[np.float64]
+T = TypeVar("T", np.float64, np.bool_)
+
+_MOST_LEVEL = 255
+_ROUNDING = 1e-9  # half of an area is half of it
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,46 @@ class Targets:
     """What belongs to a batch of N images.
 
     Attributes:
-        masks: uint8 (N, H, W, K), K masks an image; None without.
+        masks: (N, H, W, K), K masks an image: levels from 0 to 255 of any integer type, or bool; None without.
         boxes: N arrays (M, 4) in the format of `box_format`, M differing; None without.
         keypoints: N arrays (M, 2) of x, y in pixels; None without.
         box_format: `voc` is x0, y0, x1, y1 and `coco` x0, y0, width, height, in pixels; `yolo` is centre x, centre y,
             width, height in shares of the image.
     """
 
-    masks: NDArray[np.uint8] | None = None
+    masks: NDArray[Any] | Sequence[Any] | None = None
     boxes: Sequence[Points] | None = None
     keypoints: Sequence[Points] | None = None
     box_format: BoxFormat = "voc"
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """Which boxes are kept, as albumentations' BboxParams has it.
+
+    Attributes:
+        min_visibility: share of its area that a moved box must have inside the frame, 0 to 1; over several passes, the
+            shares multiply.
+        min_area, min_width, min_height: of what is left in the result, in pixels.
+    """
+
+    min_visibility: float = 0.0
+    min_area: float = 0.0
+    min_width: float = 0.0
+    min_height: float = 0.0
+
+    def check(self) -> None:
+        """Raise TransformError for numbers that mean nothing."""
+        for name, most in (
+            ("min_visibility", 1.0),
+            ("min_area", np.inf),
+            ("min_width", np.inf),
+            ("min_height", np.inf),
+        ):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                expected = "a share from 0 to 1" if most == 1 else "a number of pixels, 0 or more"
+                raise TransformError(name, f"{value}", expected, "correct the number")
 
 
 @dataclass(frozen=True)
@@ -45,9 +79,9 @@ class Annotated:
 
     Attributes:
         images: uint8 (N, H', W', C).
-        targets: moved; boxes cut at the frame, and only those that are still visible.
+        targets: moved; masks of the type that they came in; boxes cut at the frame, only those that are still visible.
         kept_boxes: for every image, the positions of the boxes that were kept, int64: their labels are at these.
-        inside: for every image, whether each keypoint lies inside the frame, bool.
+        inside: for every image, whether each keypoint lies inside the frame, and did so after every pass, bool.
     """
 
     images: NDArray[np.uint8]
@@ -56,36 +90,59 @@ class Annotated:
     inside: tuple[NDArray[np.bool_], ...] | None
 
 
-def check(targets: Targets, images: NDArray[Any], names: NDArray[np.object_]) -> None:
-    """Hold targets against their images, whose ids are `names`.
+def checked(targets: Targets, images: NDArray[Any], names: NDArray[np.object_], *, clip: bool) -> Targets:
+    """Targets as the loops take them, held against their images, whose ids are `names`.
+
+    Args:
+        clip: cut boxes to their image, instead of refusing those that reach beyond it.
+
+    Returns:
+        masks uint8 and contiguous; boxes as x0, y0, x1, y1 in pixels, whatever their format.
 
     Raises:
-        TransformError: shapes that do not match, numbers that are not finite, or boxes outside their image.
+        TransformError: shapes that do not match, numbers that are not finite, masks of other levels, or boxes outside
+            their image.
     """
     n, height, width = images.shape[:3]
-    masks = targets.masks
-    if masks is not None and (masks.ndim != 4 or masks.dtype != np.uint8 or masks.shape[:3] != (n, height, width)):
-        raise TransformError(
-            "masks", f"{masks.dtype} {masks.shape}", f"uint8 ({n}, {height}, {width}, K)", "give a mask of every image"
-        )
     for name, given, columns in (("boxes", targets.boxes, 4), ("keypoints", targets.keypoints, 2)):
         if given is None:
             continue
         if len(given) != n:
             raise TransformError(name, f"{len(given)} for {n} images", "one array an image", "match them")
-        for i, rows in enumerate(given):
+        for i, rows in enumerate(map(np.asarray, given)):
             if rows.ndim != 2 or rows.shape[1] != columns or not np.isfinite(rows).all():
                 found = f"shape {rows.shape}" if np.isfinite(rows).all() else "a number that is not finite"
                 raise TransformError(
                     f"{name}[{i}], sample {names[i]}", found, f"finite numbers (M, {columns})", "correct this image's"
                 )
-            if name == "boxes":
-                _check_boxes(corners(rows, targets.box_format, (height, width)), i, str(names[i]), (height, width))
+    boxes = targets.boxes
+    if boxes is not None:
+        boxes = [corners(rows, targets.box_format, (height, width)) for rows in boxes]
+        for i, rows in enumerate(boxes):
+            _check_boxes(rows, i, str(names[i]), (height, width), clip=clip)
+        if clip:
+            boxes = [np.clip(rows, 0, [width, height, width, height]) for rows in boxes]
+    masks = None if targets.masks is None else _mask_levels(targets.masks, (n, height, width))
+    return replace(targets, masks=masks, boxes=boxes)
 
 
-def _check_boxes(boxes: Points, image: int, name: str, size: Size) -> None:
+def _mask_levels(given: NDArray[Any] | Sequence[Any], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    try:
+        masks = np.asarray(given)
+    except ValueError as error:  # lists of different lengths
+        raise TransformError("masks", str(error)[:120], "one array", "give a mask of every image") from error
+    if masks.ndim != 4 or masks.dtype.kind not in "bui" or masks.shape[:3] != shape:
+        expected = f"integers or bool ({', '.join(map(str, shape))}, K)"
+        raise TransformError("masks", f"{masks.dtype} {masks.shape}", expected, "give a mask of every image")
+    if masks.dtype != np.uint8 and masks.size and not 0 <= int(masks.min()) <= int(masks.max()) <= _MOST_LEVEL:
+        found = f"levels from {masks.min()} to {masks.max()}"
+        raise TransformError("masks", found, f"levels from 0 to {_MOST_LEVEL}", "number the classes of masks from 0")
+    return np.require(masks, np.uint8, ["C", "W"])
+
+
+def _check_boxes(boxes: Points, image: int, name: str, size: Size, *, clip: bool) -> None:
     limits = np.array([size[1], size[0], size[1], size[0]])
-    tolerance = 1e-6 * limits  # yolo's shares are rounded
+    tolerance = np.inf if clip else 1e-6 * limits  # yolo's shares are rounded
     wrong = ((boxes < -tolerance) | (boxes > limits + tolerance)).any(1) | (boxes[:, 2:] <= boxes[:, :2]).any(1)
     if wrong.any():
         row = int(wrong.argmax())
@@ -119,34 +176,20 @@ def formatted(boxes: Points, box_format: BoxFormat, size: Size) -> Points:
     return shares
 
 
-def moved_points(points: Points, matrix: NDArray[np.float64]) -> Points:
-    """Points (M, 2) through a projective map (3, 3)."""
-    mapped = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ matrix.T
-    result: Points = mapped[:, :2] / mapped[:, 2:]
-    return result
+def by_image(values: NDArray[T], owner: NDArray[np.int64], n: int) -> list[NDArray[T]]:
+    """Rows of all images, those of an image together, as an array for each of `n` images."""
+    return np.split(values, np.searchsorted(owner, np.arange(1, n)))
 
 
-def moved_boxes(
-    boxes: Points, matrix: NDArray[np.float64], size: Size, min_visibility: float
-) -> tuple[Points, NDArray[np.int64]]:
-    """Boxes (M, 4) through a projective map: the upright boxes around their moved corners, cut at the frame.
-
-    Args:
-        boxes: x0, y0, x1, y1 in pixels.
-        size: of the result.
-        min_visibility: share of its area that a moved box must have inside the frame to be kept.
-
-    Returns:
-        The boxes that are kept, and their positions.
-    """
-    x0, y0, x1, y1 = boxes.T
-    quadrangle = np.stack([np.stack([x, y], axis=1) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))], axis=1)
-    # Edges lie half a pixel off the centres that the matrix moves.
-    moved = moved_points(quadrangle.reshape(-1, 2) - 0.5, matrix).reshape(-1, 4, 2) + 0.5
-    low, high = moved.min(axis=1), moved.max(axis=1)
-    frame = np.array([size[1], size[0]], np.float64)
-    cut_low, cut_high = np.clip(low, 0, frame), np.clip(high, 0, frame)
-    area = (cut_high - cut_low).prod(axis=1)
-    whole = (high - low).prod(axis=1)
-    kept = np.flatnonzero((area > 0) & (area >= min_visibility * whole))
-    return np.concatenate([cut_low, cut_high], axis=1)[kept], kept
+def kept_boxes(
+    boxes: Boxes, n: int, box_format: BoxFormat, size: Size, visibility: Visibility
+) -> tuple[list[Points], tuple[NDArray[np.int64], ...]]:
+    """The boxes of `n` images of `size` that are still visible, in a format, and their positions."""
+    edges = boxes.edges(size)
+    sides = edges[:, 2:] - edges[:, :2]
+    seen = (boxes.visible > 0) & (boxes.visible >= visibility.min_visibility - _ROUNDING)
+    seen &= (sides.prod(axis=1) >= visibility.min_area) & (sides > 0).all(axis=1)
+    seen &= (sides >= [visibility.min_width, visibility.min_height]).all(axis=1)
+    kept = tuple(np.flatnonzero(flags) for flags in by_image(seen, boxes.owner, n))
+    found = by_image(edges, boxes.owner, n)
+    return [formatted(rows[at], box_format, size) for rows, at in zip(found, kept, strict=True)], kept

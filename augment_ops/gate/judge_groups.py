@@ -63,7 +63,7 @@ def _doubts(rule: Groups, cells: Cells, column: str) -> Iterator[Reason]:
         n = int((codes == code).sum())
         if n < rule.min_n:
             message = f"Group {column}={name} has {n} samples in the suite; {rule.min_n} are needed to judge it."
-            yield Reason("groups", "investigate", message, threshold=rule.min_n, n=n, group=f"{column}={name}")
+            yield Reason("groups", "investigate", message, threshold=float(rule.min_n), n=n, group=f"{column}={name}")
 
 
 def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | None:

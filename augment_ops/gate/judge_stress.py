@@ -20,7 +20,11 @@ def invariance(rules: GateRules, cells: Cells) -> list[Reason]:
         return []
     if clean.n < rule.min_n:
         message = f"The suite has {clean.n} samples; {rule.min_n} are needed to judge gaps."
-        return [Reason("invariance", "investigate", message, measured=clean.accuracy, threshold=rule.min_n, n=clean.n)]
+        return [
+            Reason(
+                "invariance", "investigate", message, measured=clean.accuracy, threshold=float(rule.min_n), n=clean.n
+            )
+        ]
     stressed = sorted(cells.stressed("candidate"), key=lambda cell: cell.accuracy)
     return [_gap_reason(rules, cells, clean, cell) for cell in stressed]
 
@@ -131,7 +135,7 @@ def _too_few(rule: ClassRecall, name: str, n: int) -> Reason:
     message = f"Class {name} has {n} samples in the suite; {rule.min_n} are needed to judge its recall."
     if n == 0:
         message = f"Class {name} has no sample in the suite: nothing can be said of it. Add some to the held-out split."
-    return Reason("class_recall", "investigate", message, class_name=name, threshold=rule.min_n, n=n)
+    return Reason("class_recall", "investigate", message, class_name=name, threshold=float(rule.min_n), n=n)
 
 
 def _low_class(rules: GateRules, cells: Cells, index: int, group: Iterable[tuple[Cell, Estimate, Outcome]]) -> Reason:

@@ -13,6 +13,7 @@ from augment_ops.delivery.offline import ShardManifest, materialise
 from augment_ops.engine.augmenter import Augmenter, measure_cost
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.engine.plan import compile_policy
+from augment_ops.engine.trial import trial_faults
 from augment_ops.errors import PolicyError
 from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.context import Context
@@ -163,7 +164,10 @@ def _shard_progress(ctx: Context, epochs: int) -> Callable[[int], None]:
 
 
 def _check_size(policy: Policy, shape: tuple[int, int, int]) -> None:
-    """Models are trained and tested at one size."""
+    """Models are trained and tested at one size, and what fails on it fails now."""
+    faults = trial_faults(policy, shape)
+    if faults:
+        raise PolicyError.of(f"policy {policy.name}", faults)
     before = shape[:2]
     after = compile_policy(policy).output_size(before)
     if after != before:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -53,6 +53,10 @@ _EXCLUDED: Mapping[str, str] = {
         "it works on volumes, not on images",
     ),
     **dict.fromkeys(
+        ("RandomCropFromBorders", "RandomScale"),
+        "it gives every image a size of its own, and a batch has one",
+    ),
+    **dict.fromkeys(
         ("FromFloat", "ToFloat", "ToRGB", "ToTensor3D", "ToTensorV2"),
         "it changes the type of the pixels or the number of channels; the model's own program scales its input",
     ),
@@ -62,8 +66,21 @@ _EXCLUDED: Mapping[str, str] = {
     "TimeMasking": "it is another name of XYMasking",
     "TimeReverse": "it is another name of HorizontalFlip",
     "Lambda": "it holds Python code, which a file cannot",
-    "NoOp": "it does nothing",
 }  # fmt: skip
+# What would give every image a size of its own: transform → whether its values, as `resolved` has them, do.
+_SIZES_OF_THEIR_OWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "Affine": ("fit_output", bool),
+    "CropAndPad": ("keep_size", lambda kept: not kept),
+    "LongestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
+    "Perspective": ("keep_size", lambda kept: not kept),
+    "Rotate": ("crop_border", bool),
+    "SmallestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
+}
+# Parameters that the library accepts and that change nothing, whatever their value: (transform, name) → why.
+_WITHOUT_EFFECT: Mapping[tuple[str, str], str] = {
+    ("Equalize", "mask_params"): "names of what a mask made by Python code is given, which a file cannot hold",
+    ("PlasmaBrightnessContrast", "plasma_size"): "nothing that the library reads: plasma has the size of the image",
+}
 _NOT_FOR_POLICIES = frozenset({"strict"})  # a switch of the library's own validation
 
 
@@ -98,6 +115,11 @@ def defaults(name: str) -> dict[str, Any]:
     cls = getattr(albumentations(), name)
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
+
+
+def parameters(name: str) -> frozenset[str]:
+    """The parameters of a transform that a policy may set."""
+    return frozenset(_schema(name).model_fields) - _NOT_FOR_POLICIES
 
 
 def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,9 +167,13 @@ def unknown_fault(where: str, name: str) -> Fault:
 
 def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
     """Every fault of one transform's parameters: unknown names, wrong types, values out of bounds."""
-    schema = _schema(name)
-    known = sorted(set(schema.model_fields) - _NOT_FOR_POLICIES)
+    schema, known = _schema(name), sorted(parameters(name))
     faults = [
+        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {_WITHOUT_EFFECT[name, key]}", "remove it")
+        for key, value in params.items()
+        if (name, key) in _WITHOUT_EFFECT and value != defaults(name)[key]
+    ]
+    faults += [
         Fault(
             f"{where}.{name}.{key}",
             f"unknown parameter {key!r}",
@@ -166,7 +192,16 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
         faults += _schema_faults(f"{where}.{name}", error, params)
     except Exception as error:  # whatever the library raises for a value that it did not foresee
         faults.append(_parameters_fault(f"{where}.{name}", params, " ".join(str(error).split())[:200]))
-    return faults
+    return faults or _size_faults(where, name, params)
+
+
+def _size_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
+    parameter, varies = _SIZES_OF_THEIR_OWN.get(name, ("", None))
+    value = resolved(name, params)[parameter] if varies else None
+    if varies is None or not varies(value):
+        return []
+    expected = "one size for all images: a batch has one"
+    return [Fault(f"{where}.{name}.{parameter}", repr(value)[:120], expected, "let the transform keep the size")]
 
 
 def _schema(name: str) -> type[BaseModel]:

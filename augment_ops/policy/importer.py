@@ -40,6 +40,14 @@ class Imported:
     lost: tuple[str, ...]
 
 
+class _Lost(list[str]):
+    """What a policy cannot hold, for people; and whether the installed library itself wrote the pipeline."""
+
+    def __init__(self, *, same_version: bool) -> None:
+        super().__init__()
+        self.same_version = same_version
+
+
 def import_pipeline(path: Path, *, name: str, owner: str, domain: str) -> Imported:
     """Read a pipeline that `A.save(transform, path)` wrote, or `A.save(transform, path, data_format="yaml")`.
 
@@ -50,10 +58,11 @@ def import_pipeline(path: Path, *, name: str, owner: str, domain: str) -> Import
         PolicyError: no such file, not a saved pipeline, or a transform that no policy may use.
     """
     document = _read(path)
-    lost: list[str] = []
+    version = document.get("__version__")
+    lost = _Lost(same_version=version == catalogue.LIBRARY.split()[-1])
     saved = document.get("transform", document)
-    if document.get("__version__") not in (None, catalogue.LIBRARY.split()[-1]):
-        lost.append(f"it was saved by albumentations {document['__version__']}; {catalogue.LIBRARY} reads it")
+    if version is not None and not lost.same_version:
+        lost.append(f"it was saved by albumentations {version}; {catalogue.LIBRARY} reads it")
     steps = _steps(saved, str(path), lost)
     text = yaml.safe_dump(
         {
@@ -90,7 +99,7 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _steps(saved: Mapping[str, Any], where: str, lost: list[str]) -> list[dict[str, Any]]:
+def _steps(saved: Mapping[str, Any], where: str, lost: _Lost) -> list[dict[str, Any]]:
     """The transforms of a pipeline; a Compose that applies only sometimes stays as a Sequential."""
     name = _name(saved)
     if name not in _PIPELINES:
@@ -111,19 +120,43 @@ def _to_tensor(saved: Mapping[str, Any]) -> bool:
     return _name(saved) in _TENSORS
 
 
-def _step(saved: Mapping[str, Any], lost: list[str]) -> dict[str, Any]:
+def _step(saved: Mapping[str, Any], lost: _Lost) -> dict[str, Any]:
     name = "Sequential" if _name(saved) in _PIPELINES else _name(saved)
-    given = {k: v for k, v in saved.items() if not k.startswith("__") and k != "transforms" and v is not None}
+    if name == "OneOrOther" and len(saved.get("transforms", ())) == 2:
+        return _one_or_other(saved, lost)
+    given = {k: v for k, v in saved.items() if not k.startswith("__") and k != "transforms"}
     if name in catalogue.CONTAINERS:
-        known = catalogue.defaults(name)
-        params = {k: v for k, v in given.items() if k in known}
+        settings = catalogue.defaults(name)
+        params = {k: v for k, v in given.items() if k in settings}
         return {name: {"transforms": [_step(child, lost) for child in saved["transforms"]], **params}}
     if name not in catalogue.names():
         return {name: given}  # the policy's own check says why
-    known = catalogue.defaults(name)
-    lost += [f"{name}.{key}: no parameter of this version" for key in given if key not in known]
-    # What is as by default need not be written, but for p, which readers look for.
-    return {name: {k: v for k, v in given.items() if k in known and (k == "p" or _plain(v) != _plain(known[k]))}}
+    known, defaults = catalogue.parameters(name), catalogue.defaults(name)
+    if not lost.same_version:  # which writes more than its transforms take
+        lost += [
+            f"{name}.{key}: no parameter of this version"
+            for key in given
+            if key not in known and given[key] is not None
+        ]
+    # What is as by default need not be written, but for p, which readers look for. A null may overrule a default.
+    written = {
+        k: v for k, v in given.items() if k in known and (k == "p" or k not in defaults or _differ(v, defaults[k]))
+    }
+    return {name: written}
+
+
+def _one_or_other(saved: Mapping[str, Any], lost: _Lost) -> dict[str, Any]:
+    """The first with probability p, else the second, whatever their own: a OneOf with these as weights."""
+    share = float(saved.get("p", 0.5))
+    steps = [_step(child, lost) for child in saved["transforms"]]
+    for step, weight in zip(steps, (share, 1 - share), strict=True):
+        (params,) = step.values()
+        params["p"] = weight
+    return {"OneOf": {"transforms": steps, "p": 1.0}}
+
+
+def _differ(value: Any, default: Any) -> bool:
+    return bool(_plain(value) != _plain(default))
 
 
 def _name(saved: Mapping[str, Any]) -> str:

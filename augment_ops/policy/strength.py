@@ -113,11 +113,6 @@ def log(factor: float) -> float:
     return math.log(factor) if factor > 0 else -math.inf
 
 
-def _plus_one(limit: Any) -> Any:
-    """RandomScale's range stays as written when resolved: 0.1 for 0.9 to 1.1."""
-    return tuple(1 + float(v) for v in limit)
-
-
 SETTINGS = (
     Setting("max_rotation_deg", "Affine", "rotate", _extent),
     Setting("max_rotation_deg", "Rotate", "limit", _extent),
@@ -161,7 +156,6 @@ SETTINGS = (
     Setting("max_elastic_px", "ElasticTransform", "alpha", _extent),  # noise of -1 to 1, smoothed, times alpha
     Setting(ZOOM_OUT, "Affine", "scale", _zoom_out),
     Setting(ZOOM_OUT, "ShiftScaleRotate", "scale_limit", _zoom_out),
-    Setting(ZOOM_OUT, "RandomScale", "scale_limit", lambda v: _zoom_out(_plus_one(v))),
     Setting(ZOOM_OUT, "CropAndPad", "percent", _border_out),
     Setting(ZOOM_OUT, "CropAndPad", "px", _unbounded),
     Setting(ZOOM_IN, "CropAndPad", "percent", _border_in),
@@ -170,7 +164,6 @@ SETTINGS = (
     Setting(ZOOM_IN, "RandomSizedCrop", "min_max_height", _unbounded),
     Setting(ZOOM_IN, "Affine", "scale", _zoom_in),
     Setting(ZOOM_IN, "ShiftScaleRotate", "scale_limit", _zoom_in),
-    Setting(ZOOM_IN, "RandomScale", "scale_limit", lambda v: _zoom_in(_plus_one(v))),
 )
 
 

@@ -12,6 +12,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.plan import _BUILDERS, compile_policy
@@ -50,9 +51,8 @@ ARGUMENTS = {
 # With defaults only: what the message has to say. A transform that is added here needs somebody who has read why.
 NEVER_WITH_DEFAULTS = {
     "Crop": "Values for crop",
-    "RandomCropFromBorders": "expected uint8",
-    "RandomScale": "expected uint8",
 }
+SQUARE = {"D4", "RandomRotate90"}  # refused for other images
 NOT_ON_GREY = {
     "ChannelDropout",
     "ChromaticAberration",
@@ -81,6 +81,7 @@ WITHOUT_CHANCE = {
     "InvertImg",
     "LongestMaxSize",
     "Morphological",
+    "NoOp",
     "Normalize",
     "Pad",
     "PadIfNeeded",
@@ -163,6 +164,15 @@ def test_a_transform_is_pure_or_says_why_not(name, channels):
         assert f"transforms[0].{name}" in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 24), (24, 1), (2, 3)])
+@pytest.mark.parametrize("name", names())
+def test_the_smallest_images_work_or_are_refused(name, size):
+    arguments = ", ".join(filter(None, ("p: 1.0", ARGUMENTS.get(name))))
+    policy = Policy.from_text(f"{HEAD}  - {name}: {{{arguments}}}\n")
+    with contextlib.suppress(TransformError):
+        assert Augmenter(policy, 7)(np.full((1, *size, 3), 9, np.uint8), ["a"]).shape[3] == 3
+
+
 @pytest.mark.parametrize("step", VARIANTS)
 def test_other_branches_are_pure(step):
     policy = Policy.from_text(f"{HEAD}  - {step}\n")
@@ -180,6 +190,35 @@ def test_every_random_transform_draws_from_its_key():
         if len({image.tobytes() for image in out}) == 1:
             same.add(name)
     assert same == WITHOUT_CHANCE
+
+
+# Steps that could give images sizes of their own with other values than the defaults, as the library has them.
+SIZES = (
+    "Affine: {rotate: [-20, 20], fit_output: true}", "CropAndPad: {px: [1, 5], keep_size: false}",
+    "LongestMaxSize: {max_size: [16, 24]}", "Perspective: {keep_size: false}", "RandomCropFromBorders: {}",
+    "RandomScale: {}", "Rotate: {crop_border: true}", "SmallestMaxSize: {max_size: [16, 24]}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("step", SIZES)
+def test_what_gives_every_image_a_size_of_its_own_is_refused(step):
+    with pytest.raises(PolicyError, match="a batch has one"):
+        Policy.from_text(f"{HEAD}  - {step}\n")
+
+
+def test_nothing_that_is_accepted_gives_images_sizes_of_their_own():
+    """Every transform of the library that can move pixels, on images that are not square, seed by seed."""
+    library, varied = catalogue.albumentations(), {}
+    for name in names():
+        values = yaml.safe_load("{" + ARGUMENTS.get(name, "") + "}")
+        step = catalogue.construct(name, values)
+        if isinstance(step, library.DualTransform) and name not in {*NEVER_WITH_DEFAULTS, *SQUARE}:
+            sizes = set()
+            for seed in range(6):
+                step.set_random_seed(seed)
+                sizes.add(step(image=np.zeros((40, 60, 3), np.uint8), force_apply=True)["image"].shape)
+            varied |= {name: sizes} if len(sizes) > 1 else {}
+    assert varied == {}
 
 
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))

@@ -289,3 +289,16 @@ def test_odd_values_are_policy_errors_or_work(target, value, depth):
             assert Augmenter(policy, 7)(images, [0, 1, 2]).shape == images.shape
         except AugmentOpsError:
             return
+
+
+@pytest.mark.parametrize("spelling", ["1e-2", "1.e-2", "1E-2", ".1e-1", "0.01", "+1e-2"])
+def test_a_number_is_one_number_however_its_exponent_is_written(spelling):
+    """YAML 1.1 reads 1e-2 as a text; also inside containers, whose own p has to be a number."""
+    steps = (
+        f"  - OneOf: {{p: {spelling}, transforms: [{{GaussNoise: {{std_range: [0, {spelling}], p: {spelling}}}}}]}}\n"
+    )
+    head = (
+        "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
+        "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
+    )
+    assert Policy.from_text(head + steps).digest == Policy.from_text(head + steps.replace(spelling, "0.01")).digest

@@ -25,7 +25,7 @@ from augment_ops.engine.kernels import matrices as kernels
 from augment_ops.errors import TransformError
 
 # Of resizes, which read at most half a pixel beyond the edge and repeat it.
-_EDGE, _MASK_EDGE = Border(1, (0.0,), LINEAR), Border(1, (0.0,), NEAREST)
+_EDGE = Border(1, (0.0,), LINEAR)
 
 
 def random_crop(values: Mapping[str, Any]) -> Geometry | None:
@@ -85,9 +85,7 @@ def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
 
     # A resize reads at most half a pixel beyond the crop; OpenCV repeats the crop's edge there. Here the pixel beyond
     # is read where the image has one, and only the image's own edge is repeated.
-    return Geometry(
-        22, matrices, lambda size: target, Border(1, (0.0,), LINEAR), Border(1, (0.0,), NEAREST), crops=True
-    )
+    return Geometry(22, matrices, lambda size: target, _EDGE, _mask_edge(values), crops=True)
 
 
 def resize(values: Mapping[str, Any]) -> Geometry | None:
@@ -99,7 +97,7 @@ def resize(values: Mapping[str, Any]) -> Geometry | None:
     def matrices(u: Uniforms, size: Size) -> Matrices:
         return _resizes(np.full(len(u), float(size[1])), np.full(len(u), float(size[0])), target)
 
-    return Geometry(0, matrices, lambda size: target, _EDGE, _MASK_EDGE)
+    return Geometry(0, matrices, lambda size: target, _EDGE, _mask_edge(values))
 
 
 def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
@@ -132,6 +130,10 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
     "Resize": resize,
     "PadIfNeeded": pad_if_needed,
 }
+
+
+def _mask_edge(values: Mapping[str, Any]) -> Border:
+    return Border(1, (0.0,), values["mask_interpolation"])
 
 
 def _shifts(x: NDArray[np.float64], y: NDArray[np.float64]) -> Matrices:

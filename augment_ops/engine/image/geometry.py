@@ -47,6 +47,7 @@ class Geometry:
         border: None where no pixel outside the source is ever read; mask_border: that of masks.
         crops: whether it removes a part of the frame that a later transform could otherwise bring back.
         pads: whether it adds to the frame, where an earlier transform may have moved pixels.
+        ellipse: whether boxes move as the ellipses inside them (`rotate_method: ellipse`).
     """
 
     draws: int
@@ -56,6 +57,7 @@ class Geometry:
     mask_border: Border | None = None
     crops: bool = False
     pads: bool = False
+    ellipse: bool = False
 
 
 def between(u: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:
@@ -119,7 +121,7 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
         )  # fmt: skip
         return moved
 
-    return Geometry(9, matrices, _same, border, mask_border_of(values))
+    return Geometry(9, matrices, _same, border, mask_border_of(values), ellipse=_as_ellipse(values))
 
 
 def shift_scale_rotate(values: Mapping[str, Any]) -> Geometry | None:
@@ -151,7 +153,7 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
         turned: Matrices = kernels.affine(*size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
         return turned
 
-    return Geometry(1, matrices, _same, border, mask_border_of(values))
+    return Geometry(1, matrices, _same, border, mask_border_of(values), ellipse=_as_ellipse(values))
 
 
 def perspective(values: Mapping[str, Any]) -> Geometry | None:
@@ -266,9 +268,12 @@ def _sides(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def mask_border_of(values: Mapping[str, Any]) -> Border:
-    """What lies outside a mask: never interpolated unless the policy says so."""
-    linear = values["mask_interpolation"] == LINEAR
-    return Border(values["border_mode"], _fill(values["fill_mask"]), LINEAR if linear else NEAREST)
+    """What lies outside a mask: never interpolated unless the policy says so, which masks are held to as they come."""
+    return Border(values["border_mode"], _fill(values["fill_mask"]), values["mask_interpolation"])
+
+
+def _as_ellipse(values: Mapping[str, Any]) -> bool:
+    return bool(values["rotate_method"] == "ellipse")
 
 
 def _fill(value: Any) -> tuple[float, ...]:

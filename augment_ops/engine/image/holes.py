@@ -111,7 +111,7 @@ def grid_dropout(values: Mapping[str, Any]) -> Holes | None:
 
     def rectangles(u: Uniforms, size: Size) -> Rectangles:
         # albumentations takes the numbers of holes as (rows, columns), whatever the name says.
-        rows, columns = given or (size[0] // max(2, size[0] // 10), size[1] // max(2, size[1] // 10))
+        rows, columns = given or (max(1, side // max(2, side // 10)) for side in size)  # one for a side of one pixel
         if rows > size[0] or columns > size[1] or rows * columns > _MOST_CELLS:
             raise TransformError(
                 "GridDropout", f"{rows}x{columns} holes in images of {size[0]}x{size[1]}",

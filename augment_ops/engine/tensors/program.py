@@ -14,6 +14,7 @@ from augment_ops.engine.decisions import Mask, decide
 from augment_ops.engine.image.geometry import NEAREST
 from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.normalise import Normalise
+from augment_ops.engine.library_size import check_applies_to_all, size_after
 from augment_ops.engine.parameters import Keys, Rectangles
 from augment_ops.engine.plan import Mix, Node, Plan, Segment
 from augment_ops.engine.reference import ReferenceStep, reference_steps
@@ -67,14 +68,17 @@ class TensorProgram:
         if isinstance(leaf.operation, Normalise):
             return normalise(x, levels, leaf.operation, leaf.where)
         rows = np.flatnonzero(masks[leaf.index])
-        if len(rows) == 0:
+        if len(rows) == 0 and segment.output_size((x.shape[1], x.shape[2])) == (x.shape[1], x.shape[2]):
             return x
         if isinstance(leaf.operation, Mix):
             return put(x, rows, self._mix(leaf, leaf.operation, take(x, rows), levels, keys[rows], masks, rows, names))
         if isinstance(leaf.operation, Convolution):
             draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, leaf.operation.draws)
             return put(x, rows, convolve(take(x, rows), levels, leaf.operation.kernels(draws)))
-        return put(x, rows, self._by_library(leaf, take(x, rows), levels, keys[rows], names[rows]))
+        after = size_after(leaf.transform, (x.shape[1], x.shape[2]), leaf.where)
+        check_applies_to_all(leaf.where, (x.shape[1], x.shape[2]), after, len(rows) == len(x))
+        found = self._by_library(leaf, take(x, rows), levels, keys[rows], names[rows])
+        return found if len(rows) == len(x) else put(x, rows, found)
 
     def _by_library(self, leaf: Node, x: Tensor, levels: Levels, keys: Keys, names: Names) -> Tensor:
         """What is not compiled: albumentations, on the CPU, on images of their own type."""
@@ -107,7 +111,7 @@ def _fuse(segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks)
     move = parameters.moves(segment, (height, width), keys, masks)
     if len(move.forward):
         rows = np.flatnonzero(move.moved)
-        fill = on(x, parameters.levels(move.border.fill, channels, segment.leaves[0].where)) * levels.step
+        fill = on(x, parameters.levels(move.border.fill, channels, move.where)) * levels.step
         nearest = move.border.interpolation == NEAREST
         moved = warp(take(x, rows), move.inverse()[rows], move.size, move.border.mode, fill, nearest, levels)
         x = put(x, rows, moved)

@@ -10,8 +10,10 @@ from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
 from augment_ops.delivery.offline import ShardBatches, materialise, shard_identity
 from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
-from augment_ops.policy.spec import Mixing
+from augment_ops.errors import InputError
+from augment_ops.policy.spec import Mixing, Policy
 
 KINDS = ["mixup", "cutmix"]
 
@@ -128,3 +130,43 @@ def test_originals_can_be_mixed(augmenter, images, labels, ids):
     batch = next(OnlineBatches(images, labels, ids, None, seed=7, batch_size=16, workers=0, mixer=mixer).epoch(0))
     assert (batch.mixed.own == images[batch.rows]).all()
     assert (batch.images != batch.mixed.own).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("step", ["HorizontalFlip: {p: 0.5}", "Normalize: {}"])
+def test_mixtures_have_the_type_and_range_of_what_is_mixed(kind, step, images, labels, ids):
+    policy = Policy.from_text(
+        "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
+        f"budget: {{p95_ms: 1.0, at: [8, 8, 1]}}\ntransforms:\n  - {step}\n"
+    )
+    floats = np.repeat(images[..., :1], 3, axis=3).astype(np.float32) / 255
+    augment = Augmenter(policy, 7)
+    found = mixed(Mixing(kind=kind), augment, floats, labels, ids)
+    own = augment(floats, ids, 2)
+    assert found.images.dtype == np.float32
+    w = found.weights[:, None, None, None]
+    expected = w * own + (1 - w) * own[found.partners]
+    if kind == "mixup":
+        np.testing.assert_allclose(found.images, expected, atol=1e-5)
+    else:
+        assert ((found.images == own) | (found.images == own[found.partners])).all()
+
+
+@pytest.mark.parametrize("wrong", [-1, 10])
+def test_labels_that_are_no_classes_are_refused(wrong, augmenter, images, labels, ids):
+    broken = labels.copy()
+    broken[3] = wrong
+    with pytest.raises(InputError, match=f"Mixer: labels: found the label {wrong}; expected whole numbers from 0 to 9"):
+        mixed(Mixing(kind="mixup"), augmenter, images, broken, ids)
+    with pytest.raises(InputError, match="Mixer: labels: found float64"):
+        mixed(Mixing(kind="mixup"), augmenter, images, labels / 2, ids)
+
+
+def test_counts_that_differ_are_refused(augmenter, images, labels, ids):
+    with pytest.raises(InputError, match="ids for"):
+        Mixer(Mixing(kind="mixup"), augmenter, SampleIds.of(ids[1:]), labels, 10)
+    for given in ((images[1:], labels, ids), (images, labels[1:], ids), (images, labels, ids[1:])):
+        with pytest.raises(InputError, match="as many of each"):
+            OnlineBatches(*given, augmenter, seed=7, batch_size=4, workers=0)
+    with pytest.raises(InputError, match="batch_size: found 0"):
+        OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=0, workers=0)

@@ -157,9 +157,28 @@ def test_a_repeated_id_is_found_fast_in_a_large_batch(policy):
         Augmenter(policy(), 7)(np.zeros((n, 1, 1, 1), np.uint8), ids)
 
 
-def test_a_transform_that_changes_the_size_is_named(policy, images):
-    with pytest.raises(TransformError, match=r"transforms\[1\].RandomScale, sample id-0: found uint8 \(\d+, \d+, 3\)"):
-        Augmenter(policy("HorizontalFlip: {}", "RandomScale: {scale_limit: [0.2, 0.3], p: 1.0}"), 7)(images, IDS)
+CHANGES_SIZE = {
+    "LongestMaxSize: {max_size: 8, p: 1}": None,
+    "Resize: {height: 9, width: 7, interpolation: 2, p: 1}": (9, 7),
+    "RandomCrop: {height: 64, width: 65, pad_if_needed: true, p: 1}": (64, 65),
+    "RandomSizedCrop: {min_max_height: [4, 6], size: [5, 6], p: 1}": (5, 6),
+    "Pad: {padding: 2, p: 1}": None,
+}
+
+
+@pytest.mark.parametrize("step", CHANGES_SIZE)
+def test_a_transform_of_the_library_may_change_the_size_of_all(policy, images, step):
+    augment = Augmenter(policy("CLAHE: {}", step), 7)
+    found = augment(images, IDS)
+    expected = CHANGES_SIZE[step] or found.shape[1:3]
+    assert found.shape[1:3] == augment.plan.output_size(images.shape[1:3]) == expected
+    assert expected != images.shape[1:3]
+    np.testing.assert_array_equal(augment(images[3:4], IDS[3:4]), found[3:4])
+
+
+def test_a_transform_that_changes_the_size_of_some_is_named(policy, images):
+    with pytest.raises(TransformError, match=r"transforms\[1\].LongestMaxSize, sample.*: found applied to some images"):
+        Augmenter(policy("HorizontalFlip: {}", "LongestMaxSize: {max_size: 8, p: 0.5}"), 7)(images, IDS)
 
 
 def test_a_transform_that_cannot_take_the_image_is_named(policy, images):

@@ -45,6 +45,12 @@ def test_the_usual_policy_is_one_pass():
         (("CLAHE: {}", "Rotate: {}"), "CLAHE runs through albumentations, image by image"),
         (("Rotate: {fill: 9}", "Affine: {}"), "Affine and Rotate differ in border or interpolation"),
         (("Rotate: {interpolation: 0}", "Affine: {}"), "Affine and Rotate differ in border or interpolation"),
+        (("Rotate: {fill_mask: 9}", "Affine: {}"), "Affine and Rotate differ in border or interpolation of masks"),
+        (("Rotate: {rotate_method: ellipse}", "Affine: {}"), "Affine and Rotate turn boxes in different ways"),
+        (
+            ("Rotate: {}", "RandomResizedCrop: {size: [8, 8]}"),
+            "RandomResizedCrop and Rotate differ in border or interpolation",
+        ),
         (("CenterCrop: {height: 4, width: 4}", "Rotate: {}"), "Rotate could bring back what CenterCrop cut off"),
         (("Rotate: {}", "AugMix: {}"), "AugMix mixes chains of its own"),
         (("Rotate: {}", "PadIfNeeded: {}"), "PadIfNeeded adds a rim where Rotate may have moved pixels"),

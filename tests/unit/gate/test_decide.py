@@ -57,6 +57,13 @@ def test_the_decision_is_the_same_byte_for_byte_and_survives_its_document(decide
     assert canonical_json(decide(rules, through_store)) == first
 
 
+@pytest.mark.parametrize("n", [50, (100, 100, 19), (100, 100, 100)])
+def test_a_decision_has_one_digest_before_and_after_it_is_stored(decide, rules, evidence, n):
+    """The ledger enters the one, the report and the replay know the other; also where samples were too few."""
+    decision = decide(rules, evidence(n=n))
+    assert digest_of(from_json(Decision, canonical_json(decision))) == digest_of(decision)
+
+
 @pytest.mark.parametrize(
     ("right", "verdict", "outcome"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from augment_ops.engine.decisions import decide
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.philox import derive
 from augment_ops.engine.plan import compile_policy
+from augment_ops.engine.trial import trial_faults
 from augment_ops.errors import PolicyError
 from augment_ops.policy.families import _TABLES
-from augment_ops.policy.limits import Limits, limit_faults
+from augment_ops.policy.limits import Limits, limit_faults, load_limits
 from augment_ops.policy.spec import Policy, Transform
 from augment_ops.policy.strength import strength
 
@@ -159,3 +161,27 @@ def test_faults(step, says):
     with pytest.raises(PolicyError) as caught:
         policy(step)
     assert says in str(caught.value)
+
+
+PUBLISHED = (
+    "TrivialAugment: {}",
+    "RandAugment: {num_ops: 2, magnitude: 9}",  # ResNet-50 on ImageNet
+    "RandAugment: {num_ops: 2, magnitude: 28}",  # EfficientNet-B7
+    "RandAugment: {num_ops: 3, magnitude: 5}",  # Wide-ResNet-28-10 on CIFAR-10
+    "AutoAugment: {policy: cifar10}",
+    "AutoAugment: {policy: imagenet}",
+    "AutoAugment: {policy: svhn}",
+    "AugMix: {severity: 3, width: 3}",
+    "AugMix: {severity: 10}",
+)
+
+
+@pytest.mark.parametrize("step", PUBLISHED)
+def test_natural_images_admit_what_was_published(step):
+    """And it runs on small images, grey and coloured."""
+    limits = load_limits(Path(__file__).parents[3] / "policies", "natural-images")
+    assert limit_faults(policy(step), limits) == []
+    for shape in ((28, 28, 1), (32, 32, 3)):
+        assert trial_faults(policy(step), shape) == []
+    assert limit_faults(policy("Rotate: {limit: 136}"), limits)
+    assert limit_faults(policy("RandAugment: {num_ops: 3, magnitude: 30}"), limits)

@@ -11,6 +11,7 @@ import pytest
 
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import PolicyError
+from augment_ops.policy import catalogue
 from augment_ops.policy.importer import import_pipeline
 from augment_ops.policy.spec import Policy
 
@@ -105,3 +106,49 @@ def test_what_cannot_be_read(tmp_path: Path, content, says):
 def test_no_file(tmp_path: Path):
     with pytest.raises(PolicyError, match="No such file"):
         imported(tmp_path / "nothing.json")
+
+
+# Values for what has no default.
+REQUIRED = {
+    "CenterCrop": {"height": 16, "width": 12},
+    "CropAndPad": {"percent": 0.1},
+    "GridElasticDeform": {"num_grid_xy": (2, 3), "magnitude": 2},
+    "LongestMaxSize": {"max_size": 16},
+    "PadIfNeeded": {"min_height": None, "pad_height_divisor": 32},  # a null that overrules a default
+    "RandomCrop": {"height": 16, "width": 12},
+    "RandomResizedCrop": {"size": (16, 12)},
+    "RandomSizedCrop": {"min_max_height": (8, 16), "size": (16, 12)},
+    "Resize": {"height": 16, "width": 12},
+    "SmallestMaxSize": {"max_size": 16},
+}
+
+
+@pytest.mark.parametrize("data_format", ["json", "yaml"])
+@pytest.mark.parametrize("name", sorted(catalogue.transform_classes()))
+def test_every_transform_comes_back_as_it_was_saved(tmp_path: Path, name: str, data_format):
+    path, p = tmp_path / "pipeline", 1.0 if name == "Normalize" else 0.3
+    saved = catalogue.construct(name, {**REQUIRED.get(name, {}), "p": p})
+    A.save(A.Compose([saved]), path, data_format=data_format)
+    result = imported(path)
+    (step,) = result.policy.transforms
+    assert result.lost == ()
+    assert _listed(A.to_dict(catalogue.construct(step.name, step.params))) == _listed(A.to_dict(saved))
+
+
+def _listed(value):
+    """Tuples as lists: the library keeps some as they were given."""
+    return json.loads(json.dumps(value))
+
+
+def test_one_or_other_becomes_a_one_of_with_its_probability(tmp_path: Path):
+    A.save(A.Compose([A.OneOrOther(A.HorizontalFlip(p=0.9), A.InvertImg(p=0.1), p=0.3)]), tmp_path / "p.json")
+    (transform,) = imported(tmp_path / "p.json").policy.transforms
+    assert (transform.name, transform.params["p"]) == ("OneOf", 1.0)
+    assert [(t.name, t.params["p"]) for t in transform.children] == [("HorizontalFlip", 0.3), ("InvertImg", 0.7)]
+
+
+def test_nothing_to_do_is_one_of_the_alternatives(tmp_path: Path):
+    A.save(A.Compose([A.OneOf([A.NoOp(p=3 / 4), A.InvertImg(p=1 / 4)], p=1)]), tmp_path / "p.json")
+    images = np.zeros((400, 4, 4, 1), np.uint8)
+    inverted = Augmenter(imported(tmp_path / "p.json").policy, 7)(images, range(400)).any(axis=(1, 2, 3))
+    assert 60 < inverted.sum() < 140  # a quarter, within four and a half standard errors

@@ -47,7 +47,6 @@ def test_the_parameters_of_the_table_are_those_of_the_catalogue():
         ({"Affine": {"translate_percent": [-0.1, 0.1]}}, {"translation"}),
         ({"Affine": {"shear": [-3, 3]}}, {"shear"}),
         ({"Rotate": {"limit": 10}}, {"rotation"}),
-        ({"RandomScale": {"scale_limit": [0, 0.2]}}, {"scale_up"}),
         ({"RandomRotate90": {}}, set()),
         ({"HorizontalFlip": {}}, set()),
         ({"CoarseDropout": {}}, set()),
