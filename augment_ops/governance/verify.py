@@ -91,12 +91,14 @@ class Heads:
         self.size = len(self._noted)
 
     def _ask(self, witness: Witness) -> None:
-        newest = (0, "")
+        newest, noted = (0, ""), Noted(witness.name)
         try:
             for head in witness.heads():
+                if head.signer != noted.signer:  # one value for all heads of a key: there may be a million
+                    noted = Noted(witness.name, head.signer)
                 known = self._noted.get(head.hash)
                 if known is None or (head.signer and not known.signer):
-                    self._noted[head.hash] = Noted(witness.name, head.signer)
+                    self._noted[head.hash] = noted
                 newest = max(newest, (head.seq, head.at))
         except GovernanceError as silent:
             self.faults += silent.faults
