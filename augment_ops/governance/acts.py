@@ -86,5 +86,12 @@ def counted(entries: Iterable[Entry], approvers: Approvals, acts: Collection[str
     began = False
     for entry in entries:
         began = began or entry.act == ROOT
-        if not (began and entry.act in acts) or why_not(entry, approvers) is None:
+        asked = began and entry.act in acts and asks_for_signature(entry.subjects, approvers)
+        if not asked or why_not(entry, approvers) is None:
             yield entry
+
+
+def asks_for_signature(subjects: Mapping[str, str], approvers: Approvals) -> bool:
+    """Whether what is done counts above dev: unless it names an environment that asks for no more than a draft."""
+    environment = subjects.get("environment", "")
+    return environment not in approvers.environments or approvers.is_above_dev(environment)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, GovernanceError, PolicyError
-from augment_ops.governance.acts import Act, trusted_keys, why_not
+from augment_ops.governance.acts import Act, asks_for_signature, trusted_keys, why_not
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure, witness_path
@@ -104,7 +104,7 @@ class Office:
         return signer
 
     def enter(self, act: str, subjects: Mapping[str, str], reason: str, once: str) -> Entry:
-        """Enter what the actor does; signed with their key, where rules are signed.
+        """Enter what the actor does; signed with their key, where rules are signed and it counts above dev.
 
         Args:
             once: the ledger's key; what was entered under it is found again.
@@ -113,7 +113,7 @@ class Office:
             GovernanceError: nobody is named, or has no registered key.
         """
         self.identify(act)
-        if self.in_force is None:
+        if self.in_force is None or not asks_for_signature(subjects, self.approvals):
             return self.ledger.append(act, self.actor, subjects, reason, once)
         known = next((entry for entry in self.ledger.read() if entry.key == once), None)
         if known is not None and why_not(known, self.approvals) is None:

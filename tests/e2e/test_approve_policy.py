@@ -93,7 +93,7 @@ def test_production_admits_the_policy_now_and_not_where_the_witness_is_not_trust
     assert tuple(admit_policy(office, policy, "production").standing.counted) == (LEAD,)
 
     shipped = Office(replace(settings, policies=policies.dags.parent / "policies"), "admin")  # names no witness
-    assert shipped.standing(policy, "production").state == "proposed"
+    assert shipped.standing(policy, "production").state == "draft"  # its word stands behind the proposal as well
 
 
 def test_clearing_the_answer_enters_nothing_twice(policies: Any, asked: str) -> None:

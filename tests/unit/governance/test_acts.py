@@ -62,5 +62,7 @@ def test_signatures_began_with_the_rules(office: Any, ledger: Ledger) -> None:
     for number, act in enumerate(("rollback", "decide", ROOT, "rollback", "decide")):
         ledger.append(act, "ada", {}, "", str(number))
     signed = _enter(ledger, SAID, office.keys["ada"])
+    for environment in ("dev", "production", "prodution"):
+        ledger.append("rollback", "ada", {"environment": environment}, "", environment)
     found = list(counted(ledger.read(), office.approvals, ["rollback"]))
-    assert [entry.seq for entry in found] == [1, 2, 3, 5, signed.seq]
+    assert [entry.seq for entry in found] == [1, 2, 3, 5, signed.seq, signed.seq + 1]
