@@ -8,6 +8,7 @@ are believed to be nothing but numbers.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import mmap
 import os
@@ -264,15 +265,24 @@ def _let_go(channel: socket.socket, images: int) -> None:
 
 
 def _memory(content: bytes) -> int:
-    """A descriptor of memory that holds the content, and of no file that has a name."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("augment-ops-model")
-    else:
+    """A descriptor of memory that holds the content, and of no file that has a name.
+
+    Where the platform can seal it, content is never changed again; memory for images, which has none yet, never shrinks
+    under whoever has mapped it.
+    """
+    if not hasattr(os, "memfd_create"):
         with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
+            file.write(content)
+            file.flush()
+            return os.dup(file.fileno())
+    descriptor = os.memfd_create("augment-ops-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     rest, at = memoryview(content), 0
     while at < len(content):
-        at += os.pwrite(descriptor, rest[at : at + (1 << 30)], at)
+        at += os.pwrite(descriptor, rest[at : at + (1 << 30)], at)  # the kernel takes 2 GB at once
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    if content:
+        seals |= fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     return descriptor
 
 

@@ -218,6 +218,19 @@ def test_code_that_runs_all_the_same_can_do_nothing(
 
 
 @LINUX
+def test_a_process_changes_neither_the_program_nor_the_memory_under_its_asker(model: IsolatedModel) -> None:
+    """They share it; what one process did to it, the next of the same program would load."""
+    for descriptor, attempt in (
+        (model._program, lambda: os.pwrite(model._program, b"x", 0)),
+        (model._idle[0]._images, lambda: os.ftruncate(model._idle[0]._images, 0)),
+    ):
+        size = os.fstat(descriptor).st_size
+        with pytest.raises(PermissionError):
+            attempt()
+        assert os.fstat(descriptor).st_size == size > 0
+
+
+@LINUX
 def test_the_attempts_would_succeed_without_confinement(tmp_path: Path) -> None:
     """So what is shown above is the confinement, not that the attempts are none."""
     (tmp_path / "secret").write_text("a key")
