@@ -231,7 +231,7 @@ TARGETS = st.sampled_from(
         ("Rotate", "limit"),
         ("ColorJitter", "brightness"),
         ("GaussNoise", "std_range"),
-        ("RandomScale", "scale_limit"),
+        ("Perspective", "scale"),
         ("GaussianBlur", "sigma_limit"),
         ("CoarseDropout", "num_holes_range"),
         ("HueSaturationValue", "hue_shift_limit"),

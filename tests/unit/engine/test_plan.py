@@ -89,7 +89,7 @@ def test_the_second_steps_of_alternatives_come_after_all_first_ones():
 
 def test_what_the_engine_does_not_do_as_asked_goes_to_albumentations():
     assert not plan("Affine: {}").uses_albumentations
-    for step in ("Affine: {fit_output: true}", "Affine: {interpolation: 2}", "CoarseDropout: {fill: random}"):
+    for step in ("Perspective: {fit_output: true}", "Affine: {interpolation: 2}", "CoarseDropout: {fill: random}"):
         assert plan(step).uses_albumentations
 
 
