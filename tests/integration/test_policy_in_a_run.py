@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from augment_ops.content import from_json
 from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputError
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
-from augment_ops.governance.model_approval import ModelAnswer
+from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.pipeline import governing
-from augment_ops.pipeline.answers import about, witnessed
+from augment_ops.pipeline.answers import about
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.decide_stages import Decided
 from augment_ops.pipeline.execute import StageRef, execute
@@ -88,13 +89,10 @@ def _run(settings: Settings, run_id: str, upto: str, **asked: str) -> list[Stage
 
 
 def _nobody_answers_for_ada(settings: Settings, run_id: str) -> None:
-    """Answers that are not hers: unsigned, signed by this machine's own Airflow, of another run, by who began it."""
-    signed, store = _yes(settings, run_id), open_store(settings)
-    ctx = Context(settings, store, find(store, run_id))
-    decided = ctx.output("decide", Decided)
-    made_up = witnessed(
-        ctx, decided.decision, decided.version, chosen="Approve", by="ada", reason="", at="2026-05-01T12:00:00+00:00"
-    )
+    """Answers that are not hers: unsigned, signed by an Airflow that nobody named, of another run, by who began it."""
+    signed = _yes(settings, run_id)
+    another = ensure(settings.home.parent / "of-another-installation.pem")
+    made_up = replace(SignedAnswer.from_fields(signed).answer, witness="airflow").signed(another).fields()
     unsigned = {name: signed[name] for name in ("by", "chosen", "reason", "at")}
     was = len(_acts(settings, "refuse"))
     for answer in (unsigned, made_up, signed | {"run": "another"}, signed | {"by": "bob"}, signed | {"by": "pat"}):
