@@ -238,7 +238,7 @@ def _policies(folder: Path) -> Path:
     path.write_text(path.read_text().replace("roles:", "roles:\n  reviewer:\n    - {id: rita, name: Rita}", 1))
     gate = (folder / "gates" / "default.yaml").read_text().replace("name: default", "name: patient")
     wide = re.sub(r"^  (clean_margin|stressed_margin): 0\.0[23]", r"  \1: 0.10", gate, flags=re.MULTILINE)
-    wide = wide.replace("class_margin: 0.10", "class_margin: 0.40").replace("min_gain: 0.04", "min_gain: 0.01")
+    wide = wide.replace("class_margin: 0.10", "class_margin: 0.20").replace("min_gain: 0.04", "min_gain: 0.01")
     (folder / "gates" / "patient.yaml").write_text(wide)
     return folder
 
