@@ -259,7 +259,9 @@ def test_where_rules_are_signed_a_rollback_counts_with_its_signature(
     assert (code, champion(tracker)) == (3, "3")
     assert "policy keygen" in error
     assert [(e.act, e.actor) for e in champions.entries()[3:]] == [("root", "olga"), ("refuse", "bob")]
-    champions.append("rollback", "bob", {"version": "digits/1", "previous": "3"}, "made up", "rollback:digits:9")
+    open_ledger(settings).append(
+        "rollback", "bob", {"version": "digits/1", "previous": "3"}, "made up", "rollback:digits:9"
+    )
 
     monkeypatch.setenv("AUGMENT_OPS_KEY", str(tmp_path / "bob.pem"))
     for _ in range(2):
