@@ -17,7 +17,7 @@ from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
 from augment_ops.settings import Settings
-from augment_ops.shown import markdown, markdown_block
+from augment_ops.shown import markdown_block
 from monitoring.tracing import Trace
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Context:
         except (Exception, KeyboardInterrupt) as error:
             with suppress(AugmentOpsError):
                 said = markdown_block(str(error) or repr(error), _NOTE_LENGTH)
-                self.note(f"**{markdown(stage)} failed** at {now()}\n\n{said}")
+                self.note(f"**{stage} failed** at {now()}\n\n{said}")
                 self.tracker.finish_run(self.parent, "FAILED")
             raise
 
