@@ -15,7 +15,7 @@ Pixels = npt.NDArray[np.uint8]
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 _NAMES = "PNG, JPEG, BMP, WebP, TIFF, GIF or PPM"
-_MAX_PIXELS = 89_478_485  # Pillow's own warning limit (a quarter of a GiB of RGB): more is a bomb, not a sample
+MAX_PIXELS = 89_478_485  # Pillow's own warning limit (a quarter of a GiB of RGB): more is a bomb, not a sample
 _MAX_SCANS = 100  # of a JPEG: encoders write 1 to 12, optimisers some 30; every scan passes over the whole picture again
 _MAX_SCANNED = 1_000_000_000  # pixels times scans: twelve scans of the largest picture, some seconds of work
 _CORNER = 4  # pixels a side: where data ended early a JPEG ends in one colour
@@ -89,8 +89,8 @@ def _of_channels(image: Image.Image, channels: int | None) -> Image.Image:
 def _read(data: bytes, stored: tuple[int, int] | None) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         pixels = image.width * image.height
-        if pixels > _MAX_PIXELS:
-            raise ValueError(f"{image.width}x{image.height} pixels; at most {_MAX_PIXELS:,} are read")
+        if pixels > MAX_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are read")
         jpeg = Markers(data) if image.format in ("JPEG", "MPO") else None
         if jpeg is not None and (jpeg.scans > _MAX_SCANS or jpeg.scans * pixels > _MAX_SCANNED):
             raise ValueError(f"{jpeg.scans:,} scans of {pixels:,} pixels; at most {_MAX_SCANS} are read")

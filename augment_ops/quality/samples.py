@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from augment_ops.data.snapshot import Reading
 from augment_ops.quality.pixels import Images
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class Samples:
         index: the columns of `Snapshot.index`.
         images: uint8 (N, H, W, C), perhaps memory-mapped.
         classes: class names; a label is an index into them.
+        reading: how they were read.
     """
 
     index: pd.DataFrame
     images: Images
     classes: tuple[str, ...]
+    reading: Reading = Reading()
 
     @cached_property
     def defect(self) -> pd.Series[Any]:
