@@ -16,7 +16,9 @@ Pixels = npt.NDArray[np.uint8]
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 _NAMES = "PNG, JPEG, BMP, WebP, TIFF, GIF or PPM"
 MAX_PIXELS = 89_478_485  # Pillow's own warning limit (a quarter of a GiB of RGB): more is a bomb, not a sample
-_MAX_SCANS = 100  # of a JPEG: encoders write 1 to 12, optimisers some 30; every scan passes over the whole picture again
+_MAX_SCANS = (
+    100  # of a JPEG: encoders write 1 to 12, optimisers some 30; every scan passes over the whole picture again
+)
 _MAX_SCANNED = 1_000_000_000  # pixels times scans: twelve scans of the largest picture, some seconds of work
 _CORNER = 4  # pixels a side: where data ended early a JPEG ends in one colour
 _SIXTEEN_BIT_MAX = 65_535

@@ -93,7 +93,9 @@ class IdxSource:
                 found = f"labels of type {code:#04x} with {len(shape)} dimensions"
                 raise self._fault(file, found, "write the labels as one row of integers (type 0x08)")
             if shape[0] > _MAX_LABELS:
-                raise self._fault(file, f"{shape[0]:,} labels; at most {_MAX_LABELS:,} are read", "fetch the file again")
+                raise self._fault(
+                    file, f"{shape[0]:,} labels; at most {_MAX_LABELS:,} are read", "fetch the file again"
+                )
             kind = np.dtype(_INTEGERS[code])
             data = self._exactly(stream, shape[0] * kind.itemsize, file)
             return cast("list[int]", np.frombuffer(data, kind).tolist())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from augment_ops.data.bounds import TABLE_BYTES
-from augment_ops.data.regular import leads_outside
+from augment_ops.files import leads_outside
 from augment_ops.data.snapshot import COLUMNS
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
 from augment_ops.data.leftovers import Leftovers

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from augment_ops.content import sha256_hex
 from augment_ops.data.bounds import FILE_BYTES
 from augment_ops.data.decode import Defect
-from augment_ops.data.regular import NotReadableError, open_regular, read_regular
+from augment_ops.files import NotReadableError, open_regular, read_regular
 from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
 

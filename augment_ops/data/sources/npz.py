@@ -48,14 +48,18 @@ class NpzSource:
         with self._place.open() as file:
             self._limit = unpacked_limit(self._place.bytes_of(file))
             if file.read(len(_NPY)) == _NPY:  # numpy would read it whole
-                raise self._fault("file", "not an npz archive, but a single array", "save images and labels with numpy.savez")
+                raise self._fault(
+                    "file", "not an npz archive, but a single array", "save images and labels with numpy.savez"
+                )
             try:
                 refuse_large_directory(file, self._place.bytes_of(file))
                 archive = np.load(file, allow_pickle=False)
             except _DAMAGED as error:
                 raise self._fault("file", f"not an npz archive ({error})", "save it with numpy.savez") from error
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise self._fault("file", "not an npz archive, but a single array", "save images and labels with numpy.savez")
+                raise self._fault(
+                    "file", "not an npz archive, but a single array", "save images and labels with numpy.savez"
+                )
             with archive:
                 for split, images, labels in self._pairs(archive.files):
                     yield from self._split(archive, split, images, labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from augment_ops.data.regular import leads_outside
+from augment_ops.files import leads_outside
 
 
 @dataclass(frozen=True)

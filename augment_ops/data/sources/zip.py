@@ -74,7 +74,9 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Defec
     if member.file_size > FILE_BYTES:
         return Defect(f"unreadable: {member.file_size:,} bytes; at most {FILE_BYTES:,} are read")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return Defect("unreadable: packed in a way that is not read; zip it with deflate")  # others unpack without bounds
+        return Defect(
+            "unreadable: packed in a way that is not read; zip it with deflate"
+        )  # others unpack without bounds
     try:
         with archive.open(member) as opened:  # in pieces, because what the header says of its size may not hold
             return b"".join(iter(lambda: opened.read(_PIECE), b""))
