@@ -124,7 +124,7 @@ def _decode(raw: RawSample, image_size: tuple[int, int] | None, channels: int | 
 def _convert(rows: Sequence[_Row], spool: Spool) -> None:
     """Grey among colour, or colour among grey, to what most of the samples are."""
     counts = Counter(row.shape[2] for row in rows if row.shape is not None)
-    if len(counts) < 2:  # noqa: PLR2004 - of one kind only
+    if len(counts) < 2:
         return
     channels = max(counts, key=lambda kind: (counts[kind], kind))
     for row in rows:

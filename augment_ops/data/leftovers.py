@@ -29,7 +29,8 @@ class LeftOut:
         """One phrase for a person."""
         if not self.files:
             return f"{self.folder} was not read: {self.why}"
-        return f"{self.files} file{'s' if self.files > 1 else ''} of {self.folder} not read, such as {self.example}: {self.why}"
+        files = f"{self.files} file{'s' if self.files > 1 else ''}"
+        return f"{files} of {self.folder} not read, such as {self.example}: {self.why}"
 
 
 class Leftovers:
@@ -57,7 +58,7 @@ class Leftovers:
 
 
 def readable(name: str) -> str:
-    """A file's name as text: bytes that are not UTF-8 as `\\xe9`."""
+    r"""A file's name as text: bytes that are not UTF-8 as `\xe9`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -164,7 +164,9 @@ def _donor(
     return None
 
 
-def _give_back(parts: dict[str, list[list[Member]]], counts: dict[str, Counter[str]], shares: Mapping[str, float]) -> None:
+def _give_back(
+    parts: dict[str, list[list[Member]]], counts: dict[str, Counter[str]], shares: Mapping[str, float]
+) -> None:
     """To train, what a part has beyond its share and can spare."""
     total = sum(len(group) for part in parts.values() for group in part)
     for name, share in shares.items():

@@ -32,8 +32,8 @@ class RunParams(BaseModel):
         workers: threads (processes, for policies that are not compiled) that augment while training; 0 lets the trainer
             augment for itself.
         image_size: `HxW` in pixels, to which images are resized when read; empty keeps them.
-        channels: `1` reads everything as grey, `3` as colour; `auto` brings the rarer kind to the more frequent one, and
-            `as-is` leaves the rarer ones out.
+        channels: `1` reads everything as grey, `3` as colour; `auto` brings the rarer kind to the more frequent one,
+            and `as-is` leaves the rarer ones out.
         allow_outside: whether links and index entries may lead outside the data set's folder.
         max_samples: at most so many samples, taken evenly; 0 takes all.
         production_window: URI of recent production images for the drift check; empty looks in the state folder.

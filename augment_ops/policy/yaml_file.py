@@ -11,8 +11,8 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from augment_ops.files import read_regular
 from augment_ops.errors import Fault, PolicyError, nearest
+from augment_ops.files import read_regular
 from augment_ops.policy.yaml_limits import MAX_BYTES, load_bounded
 
 M = TypeVar("M", bound=BaseModel)

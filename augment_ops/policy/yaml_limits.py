@@ -1,4 +1,4 @@
-"""What a YAML file may ask of its reader: 700 bytes of aliases stand for billions of values, a long number for minutes."""
+"""What a YAML file may ask of its reader: 700 bytes of aliases stand for billions of values, digits for minutes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _measure(node: yaml.Node, known: dict[int, int], depth: int) -> int:
             raise _refused(f"a number of {len(node.value):,} characters; at most {MAX_DIGITS} are read", node)
         return 1
     inside = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
-    total = 1
+    known[id(node)] = total = 1  # a structure inside itself ends here; constructing it is refused
     for one in inside:
         total += _measure(one, known, depth + 1)
         if total > MAX_VALUES:

@@ -12,7 +12,7 @@ from augment_ops.quality.duplicates import exact_between, exact_within, label_co
 from augment_ops.quality.pixels import Images, contrast
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import DataRules, QualityRules, judged
-from augment_ops.quality.samples import SPLITS, Samples, ids, listed, share
+from augment_ops.quality.samples import AS_READ, SPLITS, Samples, ids, listed, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | N
 
 
 def check_samples(
-    index: pd.DataFrame, images: Images, classes: tuple[str, ...], rules: DataRules, reading: Reading = Reading()
+    index: pd.DataFrame, images: Images, classes: tuple[str, ...], rules: DataRules, reading: Reading = AS_READ
 ) -> tuple[CheckResult, ...]:
     """Every check of `DataRules`, in its order.
 
@@ -55,7 +55,7 @@ def _empty_classes(samples: Samples, rules: DataRules) -> CheckResult:
     empty = samples.reading.empty_classes
     return judged(
         "classes-without-samples", rules.classes_without_samples, len(empty), "classes",
-        f"{len(empty)} class folders have no sample" + (f": {listed(empty)}{_left_out(samples, empty)}" if empty else ""),
+        f"{len(empty)} class folders have no sample{': ' if empty else ''}{listed(empty)}{_left_out(samples, empty)}",
         "give them images of a format that is read, or take the folders away",
     )  # fmt: skip
 
@@ -69,8 +69,9 @@ def _files_left_out(samples: Samples, rules: DataRules) -> CheckResult:
     )  # fmt: skip
 
 
-def _left_out(samples: Samples, folders: Sequence[str] = ()) -> str:
-    texts = [one.text for one in samples.reading.left_out if not folders or one.folder.rpartition("/")[2] in folders]
+def _left_out(samples: Samples, classes: Sequence[str] | None = None) -> str:
+    found = samples.reading.left_out
+    texts = [one.text for one in found if classes is None or one.folder.rpartition("/")[2] in classes]
     return f" ({listed(texts)})"[:400] if texts else ""
 
 

@@ -13,6 +13,7 @@ from augment_ops.quality.pixels import Images
 if TYPE_CHECKING:
     import pandas as pd
 
+AS_READ = Reading()  # whole, and nothing converted
 SPLITS = ("train", "validation", "test")
 # A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
 # the test split must not repeat it either.
@@ -34,7 +35,7 @@ class Samples:
     index: pd.DataFrame
     images: Images
     classes: tuple[str, ...]
-    reading: Reading = Reading()
+    reading: Reading = AS_READ
 
     @cached_property
     def defect(self) -> pd.Series[Any]:

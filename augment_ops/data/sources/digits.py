@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from augment_ops.data.sources.base import RawSample
 from augment_ops.data.leftovers import Leftovers
+from augment_ops.data.sources.base import RawSample
 
 _FULL_SCALE = 16  # the bundled images count ink in 4×4 blocks: 0 to 16
 

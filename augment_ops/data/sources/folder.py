@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from augment_ops.data.decode import Defect
-from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
 from augment_ops.data.leftovers import Leftovers, is_clutter, readable
+from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.data.sources.tar import DAMAGED, members
 from augment_ops.data.sources.zip import zip_members
@@ -85,7 +85,8 @@ def archive_members(place: Place, wanted: Callable[[str], bool]) -> Iterator[tup
     count = 0
     with place.open() as file:
         try:
-            for count, (path, data) in enumerate(read(file, wanted), 1):
+            for path, data in read(file, wanted):
+                count += 1
                 yield path, data
         except (*DAMAGED, zipfile.BadZipFile) as error:
             if isinstance(error, DataError):
@@ -93,7 +94,7 @@ def archive_members(place: Place, wanted: Callable[[str], bool]) -> Iterator[tup
             raise DataError(
                 place.uri,
                 f"a damaged archive after {count:,} members ({type(error).__name__}: {str(error)[:200]})",
-                "a whole .tar, .tar.gz, .tar.bz2, .tar.xz or .zip file, within what is read of one (docs/your-own-data.md)",
+                "a whole .tar, .tar.gz, .tar.bz2, .tar.xz or .zip file, within the bounds of docs/your-own-data.md",
                 "fetch or pack it again; `tar tf` or `unzip -t` shows whether it is whole",
             ) from error
 
@@ -161,7 +162,7 @@ class Layout:
             self._leftovers.add(str(pure), "", why)
 
     def close(self) -> None:
-        """All has been seen: which classes have no samples?"""
+        """All has been seen: say which classes have no samples."""
         classes = {folder: name for folder in self._folders if (name := self._class_of(folder)) is not None}
         self._leftovers.keep_only(classes)
         self._leftovers.empty = tuple(sorted(map(readable, set(classes.values()) - self._classes)))

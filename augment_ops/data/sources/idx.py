@@ -18,8 +18,8 @@ import numpy as np
 
 from augment_ops.data.bounds import unpacked_limit
 from augment_ops.data.decode import MAX_PIXELS, Pixels
-from augment_ops.data.sources.base import RawSample
 from augment_ops.data.leftovers import Leftovers
+from augment_ops.data.sources.base import RawSample
 from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from augment_ops.data.bounds import TABLE_BYTES
-from augment_ops.files import leads_outside
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.snapshot import COLUMNS
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
-from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.data.sources.table import TABLE_FAULTS, read_csv, read_parquet
 from augment_ops.errors import DataError, Fault, nearest
+from augment_ops.files import leads_outside
 
 if TYPE_CHECKING:
     import pandas as pd

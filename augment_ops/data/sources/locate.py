@@ -8,14 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from augment_ops.content import sha256_hex
 from augment_ops.data.bounds import FILE_BYTES
 from augment_ops.data.decode import Defect
-from augment_ops.files import NotReadableError, open_regular, read_regular
 from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
+from augment_ops.files import NotReadableError, open_regular, read_regular
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)
 _NAMELESS = frozenset({"data", "dataset", "images", "index"})  # stems of files, such as index.csv and data.npz
@@ -78,7 +78,7 @@ class Place:
             else:
                 opened = self.filesystem.open(path or self.path, "rb")
             with opened as file:
-                yield cast("IO[bytes]", file)
+                yield file
 
     def bytes_of(self, file: IO[bytes]) -> int:
         """The size of an open file."""

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from augment_ops.data.bounds import unpacked_limit
 from augment_ops.data.decode import Pixels
-from augment_ops.data.sources.base import RawSample
 from augment_ops.data.leftovers import Leftovers
+from augment_ops.data.sources.base import RawSample
 from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.zip import refuse_large_directory
 from augment_ops.errors import DataError

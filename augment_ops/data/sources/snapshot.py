@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from augment_ops.data.decode import Defect
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.snapshot import COLUMNS, Snapshot
 from augment_ops.data.sources.base import RawSample, Scalar
-from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.split import SHARES
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError

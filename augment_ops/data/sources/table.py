@@ -60,11 +60,13 @@ def read_parquet(file: IO[bytes]) -> pd.DataFrame:
 
 
 def refuse_large_table(rows: int, columns: int, size: int) -> None:
-    """Raises:
-    ValueError: more rows, columns or bytes (unpacked) than are read.
+    """Refuse a table before it is taken into memory.
+
+    Raises:
+        ValueError: more rows, columns or bytes (unpacked) than are read.
     """
     if rows > TABLE_ROWS or columns > TABLE_COLUMNS or size > _UNPACKED_BYTES:
         raise ValueError(
-            f"{rows:,} rows, {columns:,} columns, {size:,} bytes; at most {TABLE_ROWS:,} rows, {TABLE_COLUMNS:,} columns "
-            f"and {_UNPACKED_BYTES:,} bytes are read"
+            f"{rows:,} rows, {columns:,} columns, {size:,} bytes; at most {TABLE_ROWS:,} rows, "
+            f"{TABLE_COLUMNS:,} columns and {_UNPACKED_BYTES:,} bytes are read"
         )

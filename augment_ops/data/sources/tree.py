@@ -37,7 +37,7 @@ def walk(root: str, inside: str | None) -> Tree:
     waiting: list[tuple[str, frozenset[str]]] = [("", frozenset({os.path.realpath(root)}))]
     while waiting:
         folder, above = waiting.pop()
-        with os.scandir(os.path.join(root, folder)) as entries:
+        with os.scandir(f"{root}/{folder}") as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if not _is_folder(entry):

@@ -18,9 +18,9 @@ from xml.etree import ElementTree
 
 from augment_ops.data.bounds import BOXES, COORDINATE, FILE_BYTES, TEXT_BYTES
 from augment_ops.data.decode import Defect, Pixels, decode
+from augment_ops.data.leftovers import Leftovers, readable
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
 from augment_ops.data.sources.folder import archive_members, is_image
-from augment_ops.data.leftovers import Leftovers, readable
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.errors import DataError, Fault
 
@@ -117,9 +117,8 @@ class VocSource:
             return
         for path, data in archive_members(self._place, wanted):
             if data is not None:
-                if isinstance(data, bytes) and len(data) > limit:
-                    data = Defect(f"unreadable: {len(data):,} bytes; at most {limit:,} are read")
-                yield path, data
+                large = isinstance(data, bytes) and len(data) > limit
+                yield path, Defect(f"unreadable: more than {limit:,} bytes") if large else data
 
 
 def has_annotations(place: Place) -> bool:
