@@ -51,8 +51,10 @@ _NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 _STUMBLES = (
     b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 16, b"../../etc/passwd", b"/dev/zero", b"9" * 5000,
     b"0x" + b"f" * 5000,
-    b"1e400", b"nan", b"[" * 3000, b"{a: " * 500, b"&a [*a, *a]", b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b'"', b"'", b",", b"\n", b"\r",
-    b"\xe9", b"\xed\xa0\x80", b"-1", b": ", b"- ", b"!!python/object:os.system {}", b"!!binary aaaa", b"\x00\x00\x00\x01",
+    b"1e400", b"nan", b"[" * 3000, b"{a: " * 500, b"&a [*a, *a]", b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
+    b'"', b"'", b",", b"\n", b"\r",
+    b"\xe9", b"\xed\xa0\x80", b"-1", b": ", b"- ", b"!!python/object:os.system {}", b"!!binary aaaa",
+    b"\x00\x00\x00\x01",
     struct.pack("<Q", 2**63 - 1), struct.pack(">I", 2**31), b"\xff\xda", b"\xff\xd9", b"PK\x05\x06", b"00000000000",
 )  # fmt: skip
 
