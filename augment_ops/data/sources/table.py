@@ -56,7 +56,9 @@ def read_parquet(file: IO[bytes]) -> pd.DataFrame:
         size += batch.nbytes
         refuse_large_table(told.num_rows, told.num_columns, size)
         batches.append(batch)
-    return pa.Table.from_batches(batches, parquet.schema_arrow if not batches else None).to_pandas()
+    table = pa.Table.from_batches(batches, parquet.schema_arrow if not batches else None)
+    table.validate(full=True)  # text that is not UTF-8, offsets that lead nowhere
+    return table.to_pandas()
 
 
 def refuse_large_table(rows: int, columns: int, size: int) -> None:

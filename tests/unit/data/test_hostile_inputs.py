@@ -332,6 +332,16 @@ def test_a_dictionary_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monke
         list(open_source(str(tmp_path / "x.parquet")).samples())
 
 
+def test_text_of_parquet_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = pa.array([b"caf\xe9.png", b"b.png"]).view(pa.string())
+    pq.write_table(pa.table({"path": path, "label": ["a", "b"]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="Invalid UTF8"):
+        list(open_source(str(tmp_path / "x.parquet")).samples())
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
 def test_entities_are_refused_in_every_encoding(encoding: str, tmp_path: Path, make_png: MakePng) -> None:
     for folder in ("Annotations", "JPEGImages"):
