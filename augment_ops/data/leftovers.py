@@ -30,7 +30,7 @@ class LeftOut:
         if not self.files:
             return f"{self.folder} was not read: {self.why}"
         files = f"{self.files} file{'s' if self.files > 1 else ''}"
-        return f"{files} of {self.folder} not read, such as {self.example}: {self.why}"
+        return f"{files} in {self.folder}/ not read, such as {self.example}: {self.why}"
 
 
 class Leftovers:

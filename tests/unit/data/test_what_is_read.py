@@ -97,8 +97,8 @@ def test_a_class_folder_without_samples_fails_the_check(pets: Path, store: Store
     assert manifest.reading.notes(manifest.image_shape) == [
         "class folder elk has no sample",
         "class folder fox has no sample",
-        "1 file of cat not read, such as notes.txt: .txt files are not read",
-        "2 files of fox not read, such as 1.heic: .heic files are not read",
+        "1 file in cat/ not read, such as notes.txt: .txt files are not read",
+        "2 files in fox/ not read, such as 1.heic: .heic files are not read",
     ]
     checks = {
         check.name: check
