@@ -8,7 +8,7 @@ import json
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from augment_ops.errors import StoreError
 
@@ -42,7 +42,7 @@ def from_json(cls: type[T], data: bytes) -> T:
     """
     try:
         value: T = _adapter(cls).validate_python(json.loads(data))  # type: ignore[arg-type]
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON, UTF-8, numbers and nesting, and of pydantic
         raise StoreError(
             f"document {cls.__name__}",
             str(error).splitlines()[0][:200],

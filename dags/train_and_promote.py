@@ -36,8 +36,8 @@ DATA, TRAINING, DECISION = "Data and policy", "Training", "Decision"
 PARAMS = {
     "dataset": Param(
         "digits", type="string", minLength=1, title="Data set", section=DATA, examples=_data_sets(),
-        description="`digits`, or the path or URI of an image folder, tar, IDX folder, .npz, or CSV/Parquet index. "
-        "Clear the field to see what lies in datasets/ of the state folder.",
+        description="`digits`, or the path or URI of an image folder, tar, zip, IDX folder, .npz, or CSV/Parquet "
+        "index. Clear the field to see what lies in datasets/ of the state folder.",
     ),
     "policy": _choice(
         "digits-robust", "augment", title="Policy", section=DATA,
@@ -59,6 +59,15 @@ PARAMS = {
     "image_size": Param(
         "", type=_OPTIONAL, pattern=r"^(\d+x\d+)?$", title="Image size", section=DATA,
         description="Height x width, such as 64x64, to resize to when reading; empty keeps the images as they are.",
+    ),
+    "channels": Param(
+        "auto", type="string", enum=["auto", "1", "3", "as-is"], title="Grey and colour", section=DATA,
+        description="1 reads everything as grey, 3 as colour; auto brings the rarer kind to the more frequent one, "
+        "as-is leaves the rarer ones out.",
+    ),
+    "allow_outside": Param(
+        False, type="boolean", title="Files outside the data set", section=DATA,
+        description="Links and index entries may lead outside the data set's folder. Only for data that you trust.",
     ),
     "max_samples": Param(
         0, type="integer", minimum=0, title="Samples at most", section=DATA, description="0 takes all."

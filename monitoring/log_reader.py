@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from augment_ops.content import digest_of
 from augment_ops.errors import StoreError
+from monitoring.log_files import read_log_file
 from monitoring.pictures import load_pictures
 from monitoring.prediction_log import CLOCK_AHEAD, FEATURE, PredictionLog
 from monitoring.sample import Sample
@@ -26,7 +26,7 @@ _MAX_ROWS = 200_000  # more are thinned evenly by id: 200,000 show a PSI of 0.00
 _SHOWN = 3
 _PLACE = re.compile(r"/date=(\d{4}-\d{2}-\d{2})/hour=(\d{2})/")
 # What reading a file of another make raises: a missing column, other types, a time that no calendar has.
-_ODD = (KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+_ODD = (KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError)
 
 T = TypeVar("T")
 
@@ -158,12 +158,11 @@ def _prediction_files(log: PredictionLog, start: datetime, end: datetime, odd: l
 def _read(log: PredictionLog, names: Iterable[str], parts: Callable[[Any], T], corrupt: list[str]) -> list[T]:
     """`parts` of each file; the name of one that it cannot be made of goes to `corrupt`, and the others count."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     found = []
     for name in names:
         try:
-            found.append(parts(pq.read_table(io.BytesIO(log.blobs.read(name) or b""))))
+            found.append(parts(read_log_file(log.blobs.read(name) or b"")))
         except (pa.ArrowException, OSError, StoreError, *_ODD):
             corrupt.append(name)
     return found

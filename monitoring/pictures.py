@@ -50,6 +50,6 @@ def load_pictures(store: Store | None, references: Sequence[str | None]) -> Load
 def _array(store: Store, digest: str) -> NDArray[Any] | None:
     try:
         array = np.load(io.BytesIO(store.get(digest)), allow_pickle=False)
-    except (StoreError, ValueError, EOFError, OSError):
+    except (StoreError, ValueError, EOFError, OSError, MemoryError, SyntaxError):  # the latter: headers that lie
         return None
     return array if array.dtype == np.uint8 and array.ndim == 4 else None

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     dataset: Annotated[
-        str, typer.Option(help="digits, or a folder, tar, IDX folder, .npz, CSV or Parquet index")
+        str, typer.Option(help="digits, or a folder, tar, zip, IDX folder, .npz, CSV or Parquet index")
     ] = "digits",
     policy: Annotated[
         str, typer.Option(help="name in policies/augment/, or the path of a policy file")
@@ -45,6 +45,10 @@ def run(
     batch_size: Annotated[int, typer.Option()] = 64,
     workers: Annotated[int, typer.Option(help="threads or processes that augment while training")] = 1,
     image_size: Annotated[str, typer.Option(help="HxW to resize to when reading")] = "",
+    channels: Annotated[str, typer.Option(help="auto | 1 | 3 | as-is: grey and colour in one data set")] = "auto",
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="read files outside the data set's folder, by links or an index")
+    ] = False,
     max_samples: Annotated[int, typer.Option(help="0 takes all")] = 0,
     production_window: Annotated[str, typer.Option(help="URI of recent production images")] = "",
     run_id: Annotated[str, typer.Option(help="id of an earlier run, to go on with it: it keeps its parameters")] = "",

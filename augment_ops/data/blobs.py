@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from augment_ops.errors import StoreError
+from augment_ops.files import read_regular
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _STALE_AFTER_S = 24 * 3600  # no write of ours takes a day: what is older was left by a process that was killed
@@ -64,7 +65,7 @@ class LocalBlobs:
     def read(self, name: str) -> bytes | None:
         with _faults(self.root / name):
             try:
-                return (self.root / name).read_bytes()
+                return read_regular(str(self.root / name))
             except FileNotFoundError:
                 return None
 

@@ -8,13 +8,17 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
+
+import numpy as np
 
 from augment_ops.content import canonical_json, from_json
-from augment_ops.data.decode import Defect, decode
+from augment_ops.data.decode import Defect, decode, with_channels
 from augment_ops.data.snapshot import (
     SPLITS,
+    Reading,
     SnapshotManifest,
     content_digest,
     document_name,
@@ -29,6 +33,9 @@ from augment_ops.errors import DataError, StoreError
 
 Shape = tuple[int, int, int]
 Progress = Callable[[int], None]
+Channels = Literal["auto", "1", "3", "as-is"]
+
+_ASKED: Mapping[Channels, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MIN_CLASSES = 2  # nothing can be learnt, or tested, with one
@@ -45,6 +52,7 @@ class _Row:
     pixel_sha256: str | None
     defect: str | None
     offset: int
+    converted: bool = False
 
 
 def ingest(
@@ -54,6 +62,8 @@ def ingest(
     name: str | None = None,
     image_size: tuple[int, int] | None = None,
     max_samples: int | None = None,
+    channels: Channels = "auto",
+    allow_outside: bool = False,
     progress: Progress | None = None,
 ) -> SnapshotManifest:
     """Read a data set into the store; the manifest of its snapshot.
@@ -68,6 +78,9 @@ def ingest(
         name: kebab-case name of the data set; by default from the URI.
         image_size: (height, width) that every image is resized to; by default none is.
         max_samples: at most so many samples, drawn evenly by a hash of their ids; by default all.
+        channels: `1` reads everything as grey and `3` as colour; `auto` brings the rarer kind to the more frequent one
+            (to colour where both are as frequent); `as-is` leaves the rarer ones out as samples of another shape.
+        allow_outside: whether links and index entries may lead outside the data set's folder.
         progress: called with the number of samples read so far, now and then.
 
     Raises:
@@ -75,7 +88,7 @@ def ingest(
         StoreError: the store cannot be written (disk full, say); nothing is left half-written.
     """
     _refuse_arguments(name, image_size, max_samples)
-    source = SnapshotSource(uri, store) if is_snapshot(uri) else open_source(uri)
+    source = SnapshotSource(uri, store) if is_snapshot(uri) else open_source(uri, allow_outside=allow_outside)
     dataset = name or source.name
     store.sweep()
     with Spool(store.scratch) as spool:
@@ -83,17 +96,22 @@ def ingest(
         sampler = _Sampler(max_samples)
         for raw in source.samples():
             if sampler.admits(raw.id):
-                rows.append(_decode(raw, image_size, spool))
+                rows.append(_decode(raw, image_size, _ASKED[channels], spool))
             if progress is not None and sampler.seen % _REPORT_EVERY == 0:
                 progress(sampler.seen)
         rows = sorted((row for row in rows if sampler.keeps(row.raw.id)), key=lambda row: row.raw.id)
         if progress is not None:
             progress(sampler.seen)
-        return _write(uri, dataset, rows, spool, store)
+        if channels == "auto":
+            _convert(rows, spool)
+        left = source.leftovers
+        converted = sum(row.converted for row in rows)
+        reading = Reading(left.found(), left.empty, converted, channels, allow_outside)
+        return _write(uri, dataset, rows, reading, spool, store)
 
 
-def _decode(raw: RawSample, image_size: tuple[int, int] | None, spool: Spool) -> _Row:
-    pixels = raw.data if isinstance(raw.data, Defect) else decode(raw.data, image_size)
+def _decode(raw: RawSample, image_size: tuple[int, int] | None, channels: int | None, spool: Spool) -> _Row:
+    pixels = raw.data if isinstance(raw.data, Defect) else decode(raw.data, image_size, channels=channels)
     light = RawSample(raw.id, raw.label, raw.split, raw.subject, raw.time, raw.source, b"", raw.extra)
     if isinstance(pixels, Defect):
         return _Row(light, None, None, pixels.text, -1)
@@ -103,7 +121,23 @@ def _decode(raw: RawSample, image_size: tuple[int, int] | None, spool: Spool) ->
     return _Row(light, (height, width, channels), sha, defect, spool.append(pixels))
 
 
-def _write(uri: str, dataset: str, rows: Sequence[_Row], spool: Spool, store: Store) -> SnapshotManifest:
+def _convert(rows: Sequence[_Row], spool: Spool) -> None:
+    """Grey among colour, or colour among grey, to what most of the samples are."""
+    counts = Counter(row.shape[2] for row in rows if row.shape is not None)
+    if len(counts) < 2:
+        return
+    channels = max(counts, key=lambda kind: (counts[kind], kind))
+    for row in rows:
+        if row.shape is not None and row.shape[2] != channels:
+            pixels = np.ascontiguousarray(with_channels(spool.read(row.offset, row.shape), channels))
+            row.shape = (row.shape[0], row.shape[1], channels)
+            row.pixel_sha256, row.offset = hashlib.sha256(pixels.data).hexdigest(), spool.append(pixels)
+            row.converted = True
+
+
+def _write(
+    uri: str, dataset: str, rows: Sequence[_Row], reading: Reading, spool: Spool, store: Store
+) -> SnapshotManifest:
     _refuse_repeated(uri, rows)
     shape = _most_frequent_shape(uri, rows)
     for row in rows:
@@ -115,6 +149,9 @@ def _write(uri: str, dataset: str, rows: Sequence[_Row], spool: Spool, store: St
     digest = content_digest(dataset, classes, shape, columns)
     known = _existing(store, digest)
     if known is not None:
+        if known.reading != reading:
+            known = replace(known, reading=reading)
+            store.put_document(document_name(digest), canonical_json(known))
         return known
     offsets = [row.offset for row in rows if row.shape == shape]
     images = store.put_chunks(spool.chunks(offsets, shape[0] * shape[1] * shape[2]))
@@ -130,6 +167,7 @@ def _write(uri: str, dataset: str, rows: Sequence[_Row], spool: Spool, store: St
         defective=sum(row.defect is not None for row in rows),
         index=store.put(_parquet(columns)),
         images=images,
+        reading=reading,
     )
     store.put_document(document_name(digest), canonical_json(manifest))
     return manifest

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from augment_ops.content import from_json
+from augment_ops.data.leftovers import LeftOut
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 
@@ -52,6 +53,36 @@ _ROWS_PER_HASH = 10_000  # bounds the memory of hashing; part of the digest's de
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a data set was read the last time; no part of what it is.
+
+    Attributes:
+        left_out: files in class folders that are not read, and folders that were not entered.
+        empty_classes: class folders without a sample.
+        converted: samples that were brought to the channels of the others.
+        channels: what was asked for: `auto`, `1`, `3` or `as-is`.
+        allow_outside: whether links and index entries might lead outside the data set's folder.
+    """
+
+    left_out: tuple[LeftOut, ...] = ()
+    empty_classes: tuple[str, ...] = ()
+    converted: int = 0
+    channels: str = "auto"
+    allow_outside: bool = False
+
+    def notes(self, shape: tuple[int, int, int]) -> list[str]:
+        """What a reader has to know of it, one sentence each; `shape` is that of the images."""
+        notes = [f"class folder {name} has no sample" for name in self.empty_classes]
+        notes += [one.text for one in self.left_out]
+        if self.converted:
+            kinds = ("colour", "grey") if shape[2] == 1 else ("grey", "colour")
+            notes.append(f"{self.converted} {kinds[0]} images are read as {kinds[1]} (--channels {self.channels})")
+        if self.allow_outside:
+            notes.append("files outside the data set's folder were allowed (--allow-outside)")
+        return notes
+
+
+@dataclass(frozen=True)
 class SnapshotManifest:
     """What a snapshot is, and where its parts are.
 
@@ -67,6 +98,7 @@ class SnapshotManifest:
         defective: samples that cannot be used; the index's `defect` says why.
         index: digest of the Parquet object.
         images: digest of the pixel object, uint8 (N, H, W, C) in C order without a header.
+        reading: how it was read, and what was left out.
     """
 
     digest: str
@@ -80,6 +112,7 @@ class SnapshotManifest:
     defective: int
     index: str
     images: str
+    reading: Reading = Reading()
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ newest groups are tested on: no sample of train is later than the last sample of
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -100,7 +100,9 @@ def _divide(members: Sequence[Member], shares: Mapping[str, float]) -> tuple[dic
         return _spread(_cut(groups, shares)), "by time and subject" if subjects else "by time"
     groups.sort(key=_group_key)
     if subjects:
-        return _spread(_fill(groups, shares)), "by subject"
+        filled = _fill(groups, shares)
+        complete = _with_every_class(filled, shares)
+        return _spread(complete), "by subject" if complete == filled else "by subject, stratified"
     by_class: dict[str | None, list[list[Member]]] = defaultdict(list)
     for group in groups:
         by_class[min(group, key=_key).label].append(group)
@@ -124,6 +126,76 @@ def _fill(groups: list[list[Member]], shares: Mapping[str, float]) -> list[tuple
             parts["train"].remove(smallest)
             parts[name].append(smallest)
     return [(name, group) for name, part in parts.items() for group in part]
+
+
+def _with_every_class(
+    filled: list[tuple[str, list[Member]]], shares: Mapping[str, float]
+) -> list[tuple[str, list[Member]]]:
+    """Groups moved between parts until each class with enough groups is in every part; unchanged where it is already.
+
+    What StratifiedGroupKFold of scikit-learn is for: few groups a class, drawn by chance, leave some class out of a
+    small part. Only as many are moved as that takes, the smallest and then the first in hash order, so that most
+    samples stay where they are when others are added.
+    """
+    parts: dict[str, list[list[Member]]] = {"train": [], **{name: [] for name in shares}}
+    for name, group in filled:
+        parts[name].append(group)
+    counts = {name: Counter(label for group in part for label in _labels(group)) for name, part in parts.items()}
+    moved = False
+    for wanted in parts:  # train first: what is not in it cannot be learnt
+        for label in sorted({label for found in counts.values() for label in found} - set(counts[wanted])):
+            # A class that came meanwhile with another one's group is there; one without a group to spare stays away.
+            if not counts[wanted][label] and (donor := _donor(parts, counts, wanted, label)) is not None:
+                _move(parts, counts, donor, wanted)
+                moved = True
+    if moved:
+        _give_back(parts, counts, shares)
+    return [(name, group) for name, part in parts.items() for group in part] if moved else filled
+
+
+def _donor(
+    parts: Mapping[str, list[list[Member]]], counts: Mapping[str, Counter[str]], wanted: str, label: str
+) -> tuple[str, list[Member]] | None:
+    """A group with that class whose part keeps all its classes; from the largest part that has one."""
+    for name in sorted(set(parts) - {wanted}, key=lambda name: (-sum(map(len, parts[name])), name)):
+        able = [group for group in parts[name] if label in _labels(group) and _spare(group, counts[name])]
+        if able:
+            return name, min(able, key=lambda group: (len(group), _group_key(group)))
+    return None
+
+
+def _give_back(
+    parts: dict[str, list[list[Member]]], counts: dict[str, Counter[str]], shares: Mapping[str, float]
+) -> None:
+    """To train, what a part has beyond its share and can spare."""
+    total = sum(len(group) for part in parts.values() for group in part)
+    for name, share in shares.items():
+        for group in sorted(parts[name], key=_group_key, reverse=True):
+            held = sum(map(len, parts[name]))
+            if held - len(group) / 2 >= share * total and _spare(group, counts[name]):
+                _move(parts, counts, (name, group), "train")
+
+
+def _move(
+    parts: dict[str, list[list[Member]]],
+    counts: Mapping[str, Counter[str]],
+    donor: tuple[str, list[Member]],
+    wanted: str,
+) -> None:
+    name, group = donor
+    parts[name].remove(group)
+    parts[wanted].append(group)
+    counts[name].subtract(_labels(group))
+    counts[wanted].update(_labels(group))
+
+
+def _spare(group: list[Member], counts: Counter[str]) -> bool:
+    return all(counts[label] > 1 for label in _labels(group))
+
+
+def _labels(group: list[Member]) -> set[str]:
+    """Classes of which a group has a sample with pixels."""
+    return {member.label for member in group if member.label is not None and member.pixels is not None}
 
 
 def _cut(groups: list[list[Member]], shares: Mapping[str, float]) -> list[tuple[str, list[Member]]]:

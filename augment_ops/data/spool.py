@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+
+import numpy as np
 
 from augment_ops.data.blobs import store_error
 from augment_ops.data.decode import Pixels
@@ -57,6 +61,19 @@ class Spool:
         offset = self._size
         self._size += pixels.nbytes
         return offset
+
+    def read(self, offset: int, shape: tuple[int, int, int]) -> Pixels:
+        """The pixels at `offset`, uint8 of that shape; a copy.
+
+        Raises:
+            StoreError: the disk is full (what was buffered is written now).
+        """
+        try:
+            self._file.flush()
+            data = os.pread(self._file.fileno(), math.prod(shape), offset)
+        except OSError as error:
+            raise store_error(self._folder, error, self._size) from error
+        return np.frombuffer(data, np.uint8).reshape(shape)
 
     def chunks(self, offsets: Sequence[int], size: int) -> Iterator[bytes]:
         """The pixels at `offsets`, `size` bytes each and in that order, joined to pieces of some MB.

@@ -24,8 +24,12 @@ def ingest(ctx: Context) -> SnapshotManifest:
         name=params.dataset_name or None,
         image_size=params.resize_to(),
         max_samples=params.max_samples or None,
+        channels=params.channels,
+        allow_outside=params.allow_outside,
     )
     ctx.say(f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}")
+    for note in manifest.reading.notes(manifest.image_shape):
+        ctx.say(note)
     run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
     ctx.tracker.log_params(run, params.model_dump())
     for split in manifest.counts:
@@ -52,7 +56,7 @@ def check_data(ctx: Context) -> QualityReport:
     from augment_ops.quality.rules import QualityRules
 
     rules = QualityRules.load(ctx.settings.policies / "quality" / f"{ctx.params.quality}.yaml")
-    report = check_snapshot(ctx.snapshot, rules)
+    report = check_snapshot(ctx.snapshot, rules, ctx.output("ingest", SnapshotManifest).reading)
     log_quality(ctx, report)
     return report
 

@@ -192,7 +192,14 @@ def _window(ctx: Context) -> Sample | None:
     place = ctx.params.production_window or str(default_window(ctx))
     if not ctx.params.production_window and not Path(place).exists():
         return None
-    manifest = ingest(place, ctx.store, name=f"{ctx.dataset}-window", image_size=ctx.params.resize_to())
+    manifest = ingest(
+        place,
+        ctx.store,
+        name=f"{ctx.dataset}-window",
+        image_size=ctx.params.resize_to(),
+        channels=ctx.params.channels,
+        allow_outside=ctx.params.allow_outside,
+    )
     window = Snapshot.open(ctx.store, manifest.digest)
     usable = window.index[window.index["row"] >= 0]
     images = window.images[usable["row"].to_numpy()]

@@ -20,7 +20,7 @@ class RunParams(BaseModel):
     """Parameters of one pipeline run.
 
     Attributes:
-        dataset: `digits`, or the URI of an image folder, tar, IDX folder, `.npz`, or CSV/Parquet index.
+        dataset: `digits`, or the URI of an image folder, tar, zip, IDX folder, `.npz`, or CSV/Parquet index.
         dataset_name: kebab-case name under which runs and models are kept; empty takes it from the URI.
         policy: name in policies/augment/.
         delivery: `online` augments while training, `offline` writes the augmented shards first, `nearline` keeps what
@@ -32,6 +32,9 @@ class RunParams(BaseModel):
         workers: threads (processes, for policies that are not compiled) that augment while training; 0 lets the trainer
             augment for itself.
         image_size: `HxW` in pixels, to which images are resized when read; empty keeps them.
+        channels: `1` reads everything as grey, `3` as colour; `auto` brings the rarer kind to the more frequent one,
+            and `as-is` leaves the rarer ones out.
+        allow_outside: whether links and index entries may lead outside the data set's folder.
         max_samples: at most so many samples, taken evenly; 0 takes all.
         production_window: URI of recent production images for the drift check; empty looks in the state folder.
     """
@@ -55,6 +58,8 @@ class RunParams(BaseModel):
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 64
     workers: Annotated[int, Field(ge=0, le=64)] = 1
     image_size: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,3}x[1-9][0-9]{0,3})?$")] = ""
+    channels: Literal["auto", "1", "3", "as-is"] = "auto"
+    allow_outside: bool = False
     max_samples: Annotated[int, Field(ge=0)] = 0
     production_window: str = ""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from augment_ops.content import digest_of, sha256_hex
-from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
@@ -119,7 +119,8 @@ def _inputs(ctx: Context) -> ReportInputs:
         candidate=candidate,
         control=control,
         stress=stress.report,
-        snapshot={k: v for k, v in asdict(manifest).items() if k not in ("index", "images")},
+        snapshot={k: v for k, v in asdict(manifest).items() if k not in ("index", "images", "reading")}
+        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.image_shape)},
         policy={
             "name": policy.name, "version": policy.version, "digest": policy.digest, "domain": policy.domain,
             "description": policy.description, "owner": policy.owner, "limitations": policy.limitations,

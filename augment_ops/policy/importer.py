@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 
 from augment_ops.errors import Fault, PolicyError
+from augment_ops.files import read_regular
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Policy
+from augment_ops.policy.yaml_limits import load_bounded
 
 _PIPELINES = ("Compose", "ReplayCompose", "Sequential")
 # Of a Compose, and what a policy makes of it; anything else that is set is said to be lost.
@@ -23,6 +25,7 @@ _NOT_CARRIED = {
     "seed": "the seed: a run has its own",
     "mask_interpolation": "the interpolation of masks",
 }
+_MAX_BYTES = 1 << 20  # as JSON, which is read fast; as YAML the limits of policies hold
 _TENSORS = ("ToTensorV2", "ToTensor3D")
 
 
@@ -85,14 +88,13 @@ def import_pipeline(path: Path, *, name: str, owner: str, domain: str) -> Import
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PolicyError(
-            str(path), error.strerror or str(error), "a file", "give the file that A.save wrote"
-        ) from error
+        text = read_regular(str(path), limit=_MAX_BYTES).decode("utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)[:200]
+        raise PolicyError(str(path), why, "a file", "give the file that A.save wrote") from error
     try:
-        document = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        document = json.loads(text) if text.lstrip().startswith("{") else load_bounded(text, yaml.SafeLoader)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise PolicyError(str(path), str(error)[:200], "JSON or YAML", "give the file that A.save wrote") from error
     if not isinstance(document, dict) or "__class_fullname__" not in document.get("transform", document):
         raise PolicyError(str(path), repr(document)[:120], "a saved albumentations pipeline", "write it with A.save")

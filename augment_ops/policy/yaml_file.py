@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from augment_ops.errors import Fault, PolicyError, nearest
+from augment_ops.files import read_regular
+from augment_ops.policy.yaml_limits import MAX_BYTES, load_bounded
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -23,7 +25,7 @@ def read_text(path: Path, *, kind: str) -> str:
         PolicyError: no such file (with the nearest name beside it), not readable, or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(str(path), limit=MAX_BYTES).decode("utf-8")
     except FileNotFoundError:
         beside = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise PolicyError(
@@ -43,7 +45,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
         PolicyError: not YAML, other than plain, or not a mapping.
     """
     try:
-        content = yaml.load(text, Loader=_StrictLoader)
+        content = load_bounded(text, _StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # the latter two: numbers and nesting without end
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}" if mark else where
@@ -58,7 +60,7 @@ def plain(node: yaml.Node) -> Any:
     """The value that `parse` reads from a node; its text where it refuses it."""
     try:
         return _StrictLoader("").construct_document(node)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return getattr(node, "value", None)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from augment_ops.data.snapshot import Reading
 from augment_ops.quality.duplicates import exact_between, exact_within, label_conflict, near_between
 from augment_ops.quality.pixels import Images, contrast
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import DataRules, QualityRules, judged
-from augment_ops.quality.samples import SPLITS, Samples, ids, listed, share
+from augment_ops.quality.samples import AS_READ, SPLITS, Samples, ids, listed, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,18 +20,24 @@ if TYPE_CHECKING:
     from augment_ops.data.snapshot import Snapshot
 
 
-def check_snapshot(snapshot: Snapshot, rules: QualityRules) -> QualityReport:
+def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | None = None) -> QualityReport:
     """Measure a snapshot and judge it by the thresholds; a failed check is a value (law 2).
+
+    Args:
+        reading: how it was read; by default what the snapshot knows of the last time.
 
     Raises:
         StoreError: the snapshot's index or pixels cannot be read back as they were written.
     """
-    checks = check_samples(snapshot.index, snapshot.images, snapshot.manifest.classes, rules.check_data)
-    return QualityReport("check_data", snapshot.manifest.digest, rules.digest, checks)
+    manifest = snapshot.manifest
+    checks = check_samples(
+        snapshot.index, snapshot.images, manifest.classes, rules.check_data, reading or manifest.reading
+    )
+    return QualityReport("check_data", manifest.digest, rules.digest, checks)
 
 
 def check_samples(
-    index: pd.DataFrame, images: Images, classes: tuple[str, ...], rules: DataRules
+    index: pd.DataFrame, images: Images, classes: tuple[str, ...], rules: DataRules, reading: Reading = AS_READ
 ) -> tuple[CheckResult, ...]:
     """Every check of `DataRules`, in its order.
 
@@ -38,9 +45,43 @@ def check_samples(
         index: the columns of `Snapshot.index`.
         images: uint8 (N, H, W, C), perhaps memory-mapped; read a bounded part at a time.
         classes: class names; a label is an index into them.
+        reading: how they were read.
     """
-    samples = Samples(index, images, classes)
+    samples = Samples(index, images, classes, reading)
     return tuple(check(samples, rules) for check in _CHECKS)
+
+
+def _empty_classes(samples: Samples, rules: DataRules) -> CheckResult:
+    empty = samples.reading.empty_classes
+    return judged(
+        "classes-without-samples", rules.classes_without_samples, len(empty), "classes",
+        f"{len(empty)} class folders have no sample{': ' if empty else ''}{listed(empty)}{_left_out(samples, empty)}",
+        "give them images of a format that is read, or take the folders away",
+    )  # fmt: skip
+
+
+def _files_left_out(samples: Samples, rules: DataRules) -> CheckResult:
+    files = sum(one.files for one in samples.reading.left_out)
+    return judged(
+        "files-left-out", rules.files_left_out, files, "files",
+        f"{files} files in class folders are not read{_left_out(samples)}",
+        "save images in a format that is read, and take other files elsewhere",
+    )  # fmt: skip
+
+
+def _left_out(samples: Samples, classes: Sequence[str] | None = None) -> str:
+    found = samples.reading.left_out
+    texts = [one.text for one in found if classes is None or one.folder.rpartition("/")[2] in classes]
+    return f" ({listed(texts)})"[:400] if texts else ""
+
+
+def _channels(samples: Samples, rules: DataRules) -> CheckResult:
+    converted = samples.reading.converted
+    return judged(
+        "channels-converted", rules.channels_converted, share(converted, len(samples.index)), "share",
+        f"{converted} of {len(samples.index)} images were brought from grey to colour, or the other way round",
+        "see that no class is told by it; --channels 1 or 3 decides, --channels as-is leaves them out",
+    )  # fmt: skip
 
 
 def _unreadable(samples: Samples, rules: DataRules) -> CheckResult:
@@ -107,8 +148,9 @@ def _subjects(samples: Samples, rules: DataRules) -> CheckResult:
 
 
 def _missing_class(samples: Samples, rules: DataRules) -> CheckResult:
+    subjects = samples.usable.groupby("label")["subject"].nunique()
     places = [
-        f"{samples.classes[label]} in {split}"
+        f"{samples.classes[label]} in {split}{_too_few(int(subjects.get(label, 0)))}"
         for split in SPLITS
         for label in np.flatnonzero(samples.class_counts.loc[split] == 0)
     ]
@@ -117,6 +159,11 @@ def _missing_class(samples: Samples, rules: DataRules) -> CheckResult:
         "missing-class", rules.missing_class, len(places) if samples.classes else np.nan, "classes", found,
         "add samples, or take the class out: it cannot be learnt or cannot be measured",
     )  # fmt: skip
+
+
+def _too_few(subjects: int) -> str:
+    """Why a class is not in every split, where it has subjects but fewer than splits."""
+    return f" (it has {subjects} subjects; {len(SPLITS)} are needed)" if 0 < subjects < len(SPLITS) else ""
 
 
 def _balance(samples: Samples, rules: DataRules) -> CheckResult:
@@ -161,6 +208,9 @@ def _smallest(samples: Samples, split: str) -> tuple[float, str]:
 
 
 _CHECKS: tuple[Callable[[Samples, DataRules], CheckResult], ...] = (
+    _empty_classes,
+    _files_left_out,
+    _channels,
     _unreadable,
     _blank,
     _shape,

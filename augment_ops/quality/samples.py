@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from augment_ops.data.snapshot import Reading
 from augment_ops.quality.pixels import Images
 
 if TYPE_CHECKING:
     import pandas as pd
 
+AS_READ = Reading()  # whole, and nothing converted
 SPLITS = ("train", "validation", "test")
 # A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
 # the test split must not repeat it either.
@@ -27,11 +29,13 @@ class Samples:
         index: the columns of `Snapshot.index`.
         images: uint8 (N, H, W, C), perhaps memory-mapped.
         classes: class names; a label is an index into them.
+        reading: how they were read.
     """
 
     index: pd.DataFrame
     images: Images
     classes: tuple[str, ...]
+    reading: Reading = AS_READ
 
     @cached_property
     def defect(self) -> pd.Series[Any]:

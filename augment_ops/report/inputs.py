@@ -58,7 +58,7 @@ class ReportInputs:
         created: ISO 8601 time in UTC.
         decision: None where the run stopped before the gate; `stopped_because` then says why.
         snapshot: fields of the snapshot's manifest: digest, uri, classes, image_shape, split_rule, samples, defective,
-            counts (split → class → samples). What is absent is left out of the page.
+            counts (split → class → samples), notes (on how it was read). What is absent is left out of the page.
         policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file).
         run: how it was started: triggered_by, environment, approval, delivery, git_commit, …; shown as given.
         drift: fields of a drift report: status, message, not_measured, and features with name, status, detector,

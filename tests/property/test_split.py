@@ -163,3 +163,39 @@ def test_one_subject_cannot_be_split() -> None:
     members = [Member(str(n), f"c{n % 2}", None, "only me", None, str(n)) for n in range(50)]
     with pytest.raises(DataError, match="50 samples form 1 independent groups"):
         assign(members, "test")
+
+
+@st.composite
+def tracks(draw: st.DrawFn) -> list[Member]:
+    """4 to 20 classes of at least 7 subjects each, of very different sizes; some sets with a test part of their own."""
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    given_test = draw(st.booleans())
+    members = []
+    for label in range(draw(st.integers(4, 20))):
+        for subject in range(rng.randrange(7, 20)):
+            for number in range(rng.choice((1, 2, 5, 30))):
+                name = f"{label}/{subject}/{number}"
+                split = "train" if given_test else None
+                members.append(Member(name, f"class {label}", split, f"{label}/{subject}", None, name))
+        if given_test:
+            members.append(Member(f"test {label}", f"class {label}", "test", f"test {label}", None, f"test {label}"))
+    return members
+
+
+@_RUNS
+@given(tracks())
+def test_each_class_with_enough_subjects_is_in_each_part(members: list[Member]) -> None:
+    parts = parts_of(members)
+    assert_together(members, parts, "subject")
+    found = {(member.label, parts[member.id]) for member in members}
+    labels = {member.label for member in members}
+    assert found == {(label, part) for label in labels for part in ("train", "validation", "test")}
+
+
+def test_a_subject_of_several_classes_and_a_class_with_two_subjects() -> None:
+    members = [Member(f"{n}", f"c{n % 3}", None, f"p{n // 6}", None, f"{n}") for n in range(120)]
+    members += [Member(f"rare {n}", "rare", None, f"r{n}", None, f"rare {n}") for n in range(2)]
+    parts = parts_of(members)
+    assert_together(members, parts, "subject")
+    rare = {parts["rare 0"], parts["rare 1"]}
+    assert "train" in rare and len(rare) == 2, "learnt from and tested on; three subjects would be needed for all"

@@ -62,6 +62,8 @@ def test_all_faults_come_at_once_with_the_nearest_name():
         ("dataset", ["s3://bucket/x y"], ["", "x" * 201, 3]),
         ("environment", ["dev", "staging", "production"], ["prod", ""]),
         ("approval", ["auto", "ml-lead"], ["", "none"]),
+        ("channels", ["auto", "1", "3", "as-is"], ["", "2", 3]),
+        ("allow_outside", [True, False], ["yes", 1, None]),
     ],
 )
 def test_values_and_their_bounds(name, good, bad):

@@ -8,17 +8,18 @@ from augment_ops.errors import DataError
 
 __all__ = ["RawSample", "Source", "open_source"]
 
-_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _INDEX = (".csv", ".parquet")
 
 
-def open_source(uri: str) -> Source:
+def open_source(uri: str, *, allow_outside: bool = False) -> Source:
     """Find out what `uri` is and open it; nothing is read yet but names.
 
     Args:
-        uri: `digits`, or a path or fsspec URI (`s3://…` where s3fs is installed) of an image folder, a tar of one,
-            either of them with Pascal VOC's annotations, a folder of IDX files, an `.npz` file, or a `.csv` or
+        uri: `digits`, or a path or fsspec URI (`s3://…` where s3fs is installed) of an image folder, a tar or zip of
+            one, either of them with Pascal VOC's annotations, a folder of IDX files, an `.npz` file, or a `.csv` or
             `.parquet` index.
+        allow_outside: whether links and index entries may lead outside the data set's folder, on this machine.
 
     Raises:
         DataError: nothing is there, or its form is not known.
@@ -28,7 +29,7 @@ def open_source(uri: str) -> Source:
         from augment_ops.data.sources.digits import DigitsSource
 
         return DigitsSource()
-    place = locate(uri)
+    place = locate(uri, allow_outside=allow_outside)
     if place.is_folder:
         from augment_ops.data.sources.folder import FolderSource
         from augment_ops.data.sources.idx import IdxSource, has_idx_files
@@ -38,11 +39,11 @@ def open_source(uri: str) -> Source:
             return IdxSource(place)
         return VocSource(place) if has_annotations(place) else FolderSource(place)
     lowered = place.path.lower()
-    if lowered.endswith(_TAR):
-        from augment_ops.data.sources.folder import TarSource
+    if lowered.endswith(_ARCHIVES):
+        from augment_ops.data.sources.folder import ArchiveSource
         from augment_ops.data.sources.voc import VocSource, has_annotations
 
-        return VocSource(place) if has_annotations(place) else TarSource(place)
+        return VocSource(place) if has_annotations(place) else ArchiveSource(place)
     if lowered.endswith(".npz"):
         from augment_ops.data.sources.npz import NpzSource
 
@@ -54,6 +55,6 @@ def open_source(uri: str) -> Source:
     raise DataError(
         uri,
         "a file of an unknown format",
-        f"an image folder, {', '.join((*_TAR, '.npz', *_INDEX))}, a folder of IDX files, or the word digits",
+        f"an image folder, {', '.join((*_ARCHIVES, '.npz', *_INDEX))}, a folder of IDX files, or the word digits",
         "give one of these; loose images and their labels can be listed in a .csv index with columns path,label",
     )

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from augment_ops.data.decode import Defect, Pixels
+from augment_ops.data.leftovers import Leftovers
 
 Scalar = str | int | float | bool | None
 _NOTHING: Mapping[str, Scalar] = MappingProxyType({})
@@ -51,9 +52,15 @@ class RawSample:
 
 
 class Source(Protocol):
-    """A data set that can be read once from start to end, in any order."""
+    """A data set that can be read once from start to end, in any order.
+
+    Attributes:
+        name: kebab-case.
+        leftovers: what lies in it and is not read; complete after the last sample.
+    """
 
     name: str
+    leftovers: Leftovers
 
     def samples(self) -> Iterator[RawSample]:
         """Every sample once. Memory is bounded by a batch of files, or by one array of an array file.

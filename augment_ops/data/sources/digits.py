@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.sources.base import RawSample
 
 _FULL_SCALE = 16  # the bundled images count ink in 4×4 blocks: 0 to 16
@@ -15,6 +16,9 @@ class DigitsSource:
     """UCI's Optical Recognition of Handwritten Digits (its test part), as scikit-learn ships it."""
 
     name = "digits"
+
+    def __init__(self) -> None:
+        self.leftovers = Leftovers()
 
     def samples(self) -> Iterator[RawSample]:
         """1,797 samples, uint8 (8, 8), ids `0000` to `1796`, no splits."""

@@ -1,21 +1,23 @@
-"""Images in `{split}/{class}/` or `{class}/`, in a folder or in a tar of one."""
+"""Images in `{split}/{class}/` or `{class}/`, in a folder or in a tar or zip of one."""
 
 from __future__ import annotations
 
-import tarfile
-import zlib
-from collections.abc import Iterator
-from lzma import LZMAError
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from augment_ops.data.decode import Defect
+from augment_ops.data.leftovers import Leftovers, is_clutter, readable
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
-from augment_ops.data.sources.locate import Place
-from augment_ops.data.sources.tar import members
+from augment_ops.data.sources.locate import Place, why_unreadable
+from augment_ops.data.sources.tar import DAMAGED, members
+from augment_ops.data.sources.zip import zip_members
 from augment_ops.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-_LAYOUT = "{split}/{class}/*.png (train, validation, test) or {class}/*.png; also .jpg, .jpeg, .bmp"
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"}
+)
+_LAYOUT = "{split}/{class}/*.png (train, validation, test) or {class}/*.png; also jpg, bmp, webp, tiff, gif, ppm, pgm"
 _MIN_PARTS = 2  # class folder and file
 _OTHERS_SHOWN = 3
 
@@ -25,61 +27,93 @@ class FolderSource:
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
+        self.leftovers = Leftovers()
         self._place = place
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a file, by path; see `Source`."""
-        layout = Layout(self._place.uri)
-        files = self._place.files()
-        images = [file for file in files if is_image(file)]
+        layout = Layout(self._place.uri, self.leftovers)
+        tree = self._place.tree()
+        images = [file for file in tree.files if is_image(file)]
         if not images:
-            raise _no_images(self._place.uri, files)
+            raise _no_images(self._place.uri, tree.files)
         contents = self._place.read_many([f"{self._place.path}/{file}" for file in images])
         for file, content in zip(images, contents, strict=True):
-            if isinstance(content, Exception):
-                yield layout.sample(file, Defect(f"unreadable: {type(content).__name__}"))
-            else:
-                yield layout.sample(file, content)
+            yield layout.sample(file, why_unreadable(content) if isinstance(content, Exception) else content)
+        for path in tree.files:
+            if not is_image(path):
+                layout.beside(path)
+        for path in tree.folders:
+            layout.folder(path)
+        for path, why in tree.not_entered:
+            layout.folder(path, why)
+        layout.close()
 
 
-class TarSource:
-    """Image files in a tar, plain or compressed, read in one pass without unpacking."""
+class ArchiveSource:
+    """Image files in a tar, plain or compressed, read in one pass without unpacking; or in a zip."""
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
+        self.leftovers = Leftovers()
         self._place = place
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a member, in the archive's order; see `Source`."""
-        layout = Layout(self._place.uri)
+        layout = Layout(self._place.uri, self.leftovers)
         others: list[str] = []
-        read = 0
-        with self._place.open() as file:
-            try:
-                for path, data in members(file, is_image):
-                    if data is not None:
-                        read += 1
-                        yield layout.sample(path, data)
-                    elif len(others) < _OTHERS_SHOWN:
-                        others.append(path)
-            except (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError) as error:
-                raise DataError(
-                    self._place.uri,
-                    f"a damaged archive after {read:,} images ({type(error).__name__}: {error})",
-                    "a whole .tar, .tar.gz, .tar.bz2 or .tar.xz file",
-                    "fetch or pack it again; `tar tf` shows whether it is whole",
-                ) from error
-        if not read:
+        for path, data in archive_members(self._place, is_image):
+            if data is not None:
+                yield layout.sample(path, data)
+            elif path.endswith("/"):
+                layout.folder(path.rstrip("/"))
+            else:
+                others = others if len(others) >= _OTHERS_SHOWN else [*others, path]
+                layout.beside(path)
+        if not layout.samples:
             raise _no_images(self._place.uri, others)
+        layout.close()
+
+
+def archive_members(place: Place, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Defect | None]]:
+    """What `members` gives, of a tar or a zip.
+
+    Raises:
+        DataError: the archive is damaged, not whole, or beyond `augment_ops.data.bounds`.
+    """
+    read = zip_members if place.path.lower().endswith(".zip") else members
+    count = 0
+    with place.open() as file:
+        try:
+            for path, data in read(file, wanted):
+                count += 1
+                yield path, data
+        except (*DAMAGED, zipfile.BadZipFile) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                place.uri,
+                f"a damaged archive after {count:,} members ({type(error).__name__}: {str(error)[:200]})",
+                "a whole .tar, .tar.gz, .tar.bz2, .tar.xz or .zip file, within the bounds of docs/your-own-data.md",
+                "fetch or pack it again; `tar tf` or `unzip -t` shows whether it is whole",
+            ) from error
 
 
 class Layout:
-    """Reads split and class off paths, and insists that all of them are of one layout below one common prefix."""
+    """Reads split and class off paths, and insists that all of them are of one layout below one common prefix.
 
-    def __init__(self, uri: str) -> None:
+    It also keeps account of what lies in the folders of classes beside the samples.
+    """
+
+    def __init__(self, uri: str, leftovers: Leftovers) -> None:
         self._uri = uri
+        self._leftovers = leftovers
         self._prefix: tuple[str, ...] | None = None
         self._first = ""
+        self._split_folders = False
+        self._folders: set[str] = set()
+        self._classes: set[str] = set()
+        self.samples = 0
 
     def sample(self, path: str, data: bytes | Defect) -> RawSample:
         """The sample of that file.
@@ -101,10 +135,48 @@ class Layout:
         prefix = parts[:-depth]
         if self._prefix is None:
             self._prefix, self._first = prefix, path
+        self._split_folders |= has_split
+        self._classes.add(parts[-2])
+        self.samples += 1
         if prefix != self._prefix:
             raise self._fault(f"two layouts in one data set: {self._first} and {path}")
         split = SPLIT_NAMES[parts[-3].lower()] if has_split else None
-        return RawSample("/".join(parts[-depth:]), parts[-2], split, None, None, path, data)
+        name, label = readable("/".join(parts[-depth:])), readable(parts[-2])
+        return RawSample(name, label, split, None, None, readable(path), data)
+
+    def beside(self, path: str) -> None:
+        """A file that is no image to read."""
+        pure = PurePosixPath(path)
+        if not is_clutter(pure.name) and not _is_hidden(pure):
+            why = f"{pure.suffix.lower()} files are not read" if pure.suffix else "files without a suffix are not read"
+            self._leftovers.add(str(pure.parent), pure.name, why)
+            self._folders.add(str(pure.parent))
+
+    def folder(self, path: str, why: str = "") -> None:
+        """A folder; `why` where it was not entered."""
+        pure = PurePosixPath(path)
+        if _is_hidden(pure):
+            return
+        self._folders.add(str(pure))
+        if why:
+            self._leftovers.add(str(pure), "", why)
+
+    def close(self) -> None:
+        """All has been seen: say which classes have no samples."""
+        classes = {folder: name for folder in self._folders if (name := self._class_of(folder)) is not None}
+        self._leftovers.keep_only(classes)
+        self._leftovers.empty = tuple(sorted(map(readable, set(classes.values()) - self._classes)))
+
+    def _class_of(self, folder: str) -> str | None:
+        """The class whose folder it is, or None."""
+        parts = tuple(part for part in PurePosixPath(folder).parts if part not in (".", "/"))
+        head = self._prefix or ()
+        below = parts[len(head) :]
+        if parts[: len(head)] != head or len(below) != (2 if self._split_folders else 1):
+            return None
+        if self._split_folders:
+            return below[1] if below[0].lower() in SPLIT_NAMES else None
+        return None if below[0].lower() in SPLIT_NAMES else below[0]
 
     def _fault(self, found: str) -> DataError:
         return DataError(
@@ -118,12 +190,16 @@ class Layout:
 def is_image(path: str) -> bool:
     """Whether the name is that of an image to read; not what macOS leaves beside each file, and nothing hidden."""
     pure = PurePosixPath(path)
-    hidden = any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in pure.parts)
-    return pure.suffix.lower() in IMAGE_SUFFIXES and not hidden
+    return pure.suffix.lower() in IMAGE_SUFFIXES and not _is_hidden(pure)
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
 
 
 def _no_images(uri: str, others: list[str]) -> DataError:
+    others = [readable(name) for name in others]
     shown = ", ".join(others[:_OTHERS_SHOWN]) if others else "nothing"
-    archives = [name for name in others if name.lower().endswith((".tar", ".tgz", ".tar.gz", ".npz", ".csv"))]
+    archives = [name for name in others if name.lower().endswith((".tar", ".tgz", ".tar.gz", ".zip", ".npz", ".csv"))]
     fix = f"give {uri.rstrip('/')}/{archives[0]} itself" if archives else "point at the folder that holds the images"
     return DataError(uri, f"no image file in it, but {shown}" if others else "an empty data set", _LAYOUT, fix)

@@ -16,7 +16,9 @@ from typing import IO, cast
 
 import numpy as np
 
-from augment_ops.data.decode import Pixels
+from augment_ops.data.bounds import unpacked_limit
+from augment_ops.data.decode import MAX_PIXELS, Pixels
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.sources.base import RawSample
 from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError
@@ -25,7 +27,8 @@ _IMAGES = re.compile(r"(?P<stem>.*?)(?P<part>train|t10k|test)[-_.]images[-_.]idx
 _SPLITS = {"train": "train", "t10k": "test", "test": "test"}
 _INTEGERS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}
 _UBYTE, _IMAGE_DIMENSIONS = 0x08, 3
-_BLOCK = 1024  # images read at once
+_BLOCK_BYTES = 32 << 20  # of images read at once
+_MAX_LABELS = 50_000_000  # a thousand times MNIST
 
 
 class IdxSource:
@@ -33,6 +36,7 @@ class IdxSource:
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
+        self.leftovers = Leftovers()
         self._place = place
 
     def samples(self) -> Iterator[RawSample]:
@@ -72,8 +76,12 @@ class IdxSource:
             count, height, width = shape
             if count != expected:
                 raise self._fault(file, f"{count} images, but {expected} labels", "fetch both files again")
-            for start in range(0, count, _BLOCK):
-                rows = min(_BLOCK, count - start)
+            if height * width > MAX_PIXELS:
+                raise self._fault(file, f"images of {height}x{width}", f"give images of at most {MAX_PIXELS:,} pixels")
+            self._refuse_bomb(file, raw, count * height * width)
+            block = max(1, _BLOCK_BYTES // (height * width))
+            for start in range(0, count, block):
+                rows = min(block, count - start)
                 data = self._exactly(stream, rows * height * width, file)
                 yield np.frombuffer(data, np.uint8).reshape(rows, height, width)
 
@@ -84,9 +92,20 @@ class IdxSource:
             if code not in _INTEGERS or len(shape) != 1:
                 found = f"labels of type {code:#04x} with {len(shape)} dimensions"
                 raise self._fault(file, found, "write the labels as one row of integers (type 0x08)")
+            if shape[0] > _MAX_LABELS:
+                raise self._fault(
+                    file, f"{shape[0]:,} labels; at most {_MAX_LABELS:,} are read", "fetch the file again"
+                )
             kind = np.dtype(_INTEGERS[code])
             data = self._exactly(stream, shape[0] * kind.itemsize, file)
             return cast("list[int]", np.frombuffer(data, kind).tolist())
+
+    def _refuse_bomb(self, file: str, raw: IO[bytes], size: int) -> None:
+        place = raw.tell()
+        limit = unpacked_limit(self._place.bytes_of(raw))
+        raw.seek(place)
+        if size > limit:
+            raise self._fault(file, f"{size:,} bytes of images; at most {limit:,} are unpacked", "fetch the file again")
 
     def _header(self, stream: IO[bytes], file: str) -> tuple[int, tuple[int, ...]]:
         zeros, code, dimensions = struct.unpack(">HBB", self._exactly(stream, 4, file))

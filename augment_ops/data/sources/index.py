@@ -6,11 +6,14 @@ import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from augment_ops.data.decode import Defect
+from augment_ops.data.bounds import TABLE_BYTES
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.snapshot import COLUMNS
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
-from augment_ops.data.sources.locate import Place
+from augment_ops.data.sources.locate import Place, why_unreadable
+from augment_ops.data.sources.table import TABLE_FAULTS, read_csv, read_parquet
 from augment_ops.errors import DataError, Fault, nearest
+from augment_ops.files import leads_outside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +31,7 @@ class IndexSource:
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
+        self.leftovers = Leftovers()
         self._place = place
 
     def samples(self) -> Iterator[RawSample]:
@@ -41,26 +45,23 @@ class IndexSource:
         times = self._times(table) if "time" in table else [None] * rows
         self._refuse_gaps({"subject": subjects, "time": times, "split": splits})
         extra = {_free(str(name)): _scalars(table[name]) for name in table.columns if name not in _OWN}
-        folder = posixpath.dirname(self._place.path)
-        contents = self._place.read_many([posixpath.normpath(posixpath.join(folder, path)) for path in paths])
-        for row, content in enumerate(contents):
-            data = Defect(_why(content)) if isinstance(content, Exception) else content
+        files = [posixpath.normpath(posixpath.join(self._place.folder, path)) for path in paths]
+        self._refuse_outside(paths, files)
+        for row, content in enumerate(self._place.read_many(files)):
+            data = why_unreadable(content) if isinstance(content, Exception) else content
             values = {name: column[row] for name, column in extra.items()}
             yield RawSample(paths[row], labels[row], splits[row], subjects[row], times[row], paths[row], data, values)
 
     def _table(self) -> pd.DataFrame:
-        import pandas as pd
-
         with self._place.open() as file:
+            size = self._place.bytes_of(file)
+            if size > TABLE_BYTES:
+                found, fix = f"{size:,} bytes; at most {TABLE_BYTES:,} are read", "split it into several data sets"
+                raise self._fault("table", found, "a table of images", fix)
             try:
-                if self._place.path.lower().endswith(".parquet"):
-                    table = pd.read_parquet(file)
-                else:
-                    # Only an empty cell is missing: "NA" and "null" are class names like any other.
-                    text = dict.fromkeys(("path", "label", "subject", "split"), "str")
-                    table = pd.read_csv(file, dtype=text, keep_default_na=False, na_values=[""])
-            except (ValueError, OSError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-                found = str(error).splitlines()[0][:200]
+                table = read_parquet(file) if self._place.path.lower().endswith(".parquet") else read_csv(file)
+            except TABLE_FAULTS as error:
+                found = (str(error).splitlines() or [type(error).__name__])[0][:200]
                 raise self._fault("table", found, "a table with a header row", "save the table again") from error
         table.columns = [str(name).strip() for name in table.columns]
         faults = [
@@ -80,6 +81,25 @@ class IndexSource:
         if blank:
             raise self._fault("path", f"no path in {_rows(blank)}", "a path in every row", "fill or drop these rows")
         return [posixpath.normpath(str(path).strip().replace("\\", "/")) for path in paths]
+
+    def _refuse_outside(self, paths: list[str], files: list[str]) -> None:
+        """An index is text that anybody may have written: it names files of its own data set, or the user says more."""
+        folder, inside = self._place.folder, self._place.inside
+        if inside is None:
+            return
+        below = folder.rstrip("/") + "/"
+        outside = [
+            row
+            for row, file in enumerate(files)
+            if not file.startswith(below) or (self._place.is_local and leads_outside(file, inside))
+        ]
+        if outside:
+            raise self._fault(
+                "path",
+                f"{paths[outside[0]]!r}, which leads outside {folder}, in {_rows(outside)}",
+                "files in the folder of the index or below",
+                "put the files there; --allow-outside reads what you trust (it is recorded with the run)",
+            )
 
     def _splits(self, table: pd.DataFrame) -> list[str | None]:
         given = [_text(value) for value in table["split"]]
@@ -139,10 +159,6 @@ def _scalars(column: pd.Series) -> list[Scalar]:
 
 def _free(name: str) -> str:
     return f"meta_{name}" if name in COLUMNS else name
-
-
-def _why(error: Exception) -> str:
-    return "unreadable: no such file" if isinstance(error, FileNotFoundError) else f"unreadable: {type(error).__name__}"
 
 
 def _rows(numbers: list[int]) -> str:

@@ -8,14 +8,19 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from augment_ops.content import sha256_hex
+from augment_ops.data.bounds import FILE_BYTES
+from augment_ops.data.decode import Defect
+from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
+from augment_ops.files import NotReadableError, open_regular, read_regular
 
-_EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|npz|csv|parquet))+$", re.IGNORECASE)
+_EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)
 _NAMELESS = frozenset({"data", "dataset", "images", "index"})  # stems of files, such as index.csv and data.npz
-_BATCH = 256  # files fetched at once: hides the latency of an object store, and bounds memory
+_BATCH = 128  # files of an object store fetched at once, to hide its latency …
+_PIECE = 1 << 20  # … and of each so many bytes at first: 128 MiB in flight. The rest of larger ones comes one by one
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,14 @@ class Place:
         filesystem: fsspec file system.
         path: absolute path in it, without a slash at the end.
         is_folder: whether it is one.
+        allow_outside: whether files of this machine may lie outside the data set's folder.
     """
 
     uri: str
     filesystem: Any
     path: str
     is_folder: bool
+    allow_outside: bool = False
 
     @property
     def name(self) -> str:
@@ -47,25 +54,80 @@ class Place:
             return kebab(posixpath.basename(folder))
         return kebab(stem)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine's disk."""
+        return bool(getattr(self.filesystem, "local_file", False))
+
+    @property
+    def folder(self) -> str:
+        """The folder that the data set's files lie in: itself, or the one around a file."""
+        return self.path if self.is_folder else posixpath.dirname(self.path)
+
+    @property
+    def inside(self) -> str | None:
+        """Where files have to lie; None where they may lie anywhere."""
+        return None if self.allow_outside else self.folder
+
     @contextlib.contextmanager
     def open(self, path: str | None = None) -> Iterator[IO[bytes]]:
-        """Read `path`, by default the place itself."""
-        with self.faults(), self.filesystem.open(path or self.path, "rb") as file:
-            yield cast("IO[bytes]", file)
+        """Read `path`, by default the place itself (which may be a link to anywhere: the user named it)."""
+        with self.faults():
+            if self.is_local:
+                opened = open_regular(path, self.inside) if path else open_regular(self.path)
+            else:
+                opened = self.filesystem.open(path or self.path, "rb")
+            with opened as file:
+                yield file
+
+    def bytes_of(self, file: IO[bytes]) -> int:
+        """The size of an open file."""
+        with self.faults():
+            size = file.seek(0, 2)
+            file.seek(0)
+            return size
 
     def files(self) -> list[str]:
         """Every file below a folder, sorted, relative to it."""
-        with self.faults():
-            found = self.filesystem.find(self.path)
-        return sorted(posixpath.relpath(path, self.path) for path in found)
+        return self.tree().files
 
-    def read_many(self, paths: list[str]) -> Iterator[bytes | Exception]:
-        """Bytes of each file in turn, or why it could not be read; paths in the file system."""
+    def tree(self) -> Tree:
+        """Files and folders below a folder; on this machine through links to folders inside it as well."""
+        with self.faults():
+            if self.is_local:
+                return walk(self.path, self.inside)
+            return Tree(sorted(posixpath.relpath(path, self.path) for path in self.filesystem.find(self.path)), [], [])
+
+    def read_many(self, paths: list[str], limit: int = FILE_BYTES) -> Iterator[bytes | Exception]:
+        """Bytes of each file in turn, or why it could not be read; paths in the file system.
+
+        Args:
+            limit: bytes of one file; of a larger one the answer is the exception that says so.
+        """
+        if self.is_local:  # one by one: the disk has no latency to hide, and memory holds one file
+            for path in paths:
+                try:
+                    yield read_regular(path, inside=self.inside, limit=limit)
+                except (OSError, ValueError) as error:  # ValueError: a NUL in a path
+                    yield error
+            return
         for start in range(0, len(paths), _BATCH):
             part = paths[start : start + _BATCH]
             with self.faults():
                 # Not cat(): it reads file names as patterns, and img[1].png would give the bytes of img1.png.
-                yield from self.filesystem.cat_ranges(part, None, None, on_error="return")
+                pieces = self.filesystem.cat_ranges(part, 0, _PIECE, on_error="return")
+            for path, piece in zip(part, pieces, strict=True):
+                short = isinstance(piece, bytes) and len(piece) < _PIECE
+                yield piece if short or isinstance(piece, FileNotFoundError) else self._whole(path, limit)
+
+    def _whole(self, path: str, limit: int) -> bytes | Exception:
+        try:
+            size = int(self.filesystem.size(path) or 0)
+            if size > limit:
+                return NotReadableError(f"{size:,} bytes; at most {limit:,} are read")
+            return bytes(self.filesystem.cat_file(path))
+        except Exception as error:  # client libraries have exceptions of their own
+            return error
 
     @contextlib.contextmanager
     def faults(self) -> Iterator[None]:
@@ -78,7 +140,14 @@ class Place:
             raise _unreachable(self.uri, error) from error
 
 
-def locate(uri: str) -> Place:
+def why_unreadable(error: Exception) -> Defect:
+    """What `read_many` gave instead of bytes, as a defect of the sample."""
+    if isinstance(error, FileNotFoundError):
+        return Defect("unreadable: no such file")
+    return Defect(f"unreadable: {error if isinstance(error, NotReadableError) else type(error).__name__}")
+
+
+def locate(uri: str, *, allow_outside: bool = False) -> Place:
     """Resolve a path or fsspec URI.
 
     Raises:
@@ -100,7 +169,7 @@ def locate(uri: str) -> Place:
     with place.faults():
         if not filesystem.exists(path):
             raise _missing(place)
-        return Place(uri, filesystem, path, is_folder=bool(filesystem.isdir(path)))
+        return Place(uri, filesystem, path, bool(filesystem.isdir(path)), allow_outside)
 
 
 def kebab(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,9 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from augment_ops.data.bounds import unpacked_limit
 from augment_ops.data.decode import Pixels
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.sources.base import RawSample
 from augment_ops.data.sources.locate import Place
+from augment_ops.data.sources.zip import refuse_large_directory
 from augment_ops.errors import DataError
 
 _PAIRS: dict[str | None, tuple[tuple[str, str], ...]] = {
@@ -21,6 +26,12 @@ _PAIRS: dict[str | None, tuple[tuple[str, str], ...]] = {
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
     None: (("images", "labels"), ("x", "y"), ("data", "labels")),
 }
+_DAMAGED = (
+    ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, OverflowError, SyntaxError,
+    struct.error, TypeError, MemoryError,
+)  # fmt: skip
+_SHOWN = 300
+_NPY = b"\x93NUMPY"
 _NAMES = "x_train, y_train, x_test, y_test; train_images, train_labels, …; or images, labels"
 
 
@@ -29,17 +40,26 @@ class NpzSource:
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
+        self.leftovers = Leftovers()
         self._place = place
 
     def samples(self) -> Iterator[RawSample]:
         """Samples with ids `train/000000` …, or `000000` … without splits; one split in memory at a time."""
         with self._place.open() as file:
+            self._limit = unpacked_limit(self._place.bytes_of(file))
+            if file.read(len(_NPY)) == _NPY:  # numpy would read it whole
+                raise self._fault(
+                    "file", "not an npz archive, but a single array", "save images and labels with numpy.savez"
+                )
             try:
+                refuse_large_directory(file, self._place.bytes_of(file))
                 archive = np.load(file, allow_pickle=False)
-            except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+            except _DAMAGED as error:
                 raise self._fault("file", f"not an npz archive ({error})", "save it with numpy.savez") from error
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise self._fault("file", "a single array", "save images and labels with numpy.savez")
+                raise self._fault(
+                    "file", "not an npz archive, but a single array", "save images and labels with numpy.savez"
+                )
             with archive:
                 for split, images, labels in self._pairs(archive.files):
                     yield from self._split(archive, split, images, labels)
@@ -70,12 +90,27 @@ class NpzSource:
 
     def _array(self, archive: Any, name: str) -> npt.NDArray[Any]:
         try:
+            self._refuse_bomb(archive, name)
             return np.asarray(archive[name])
         except ValueError as error:
-            found = f"Python objects, which are not unpickled ({error})"
-            raise self._fault(name, found, "save it as an array of integers") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise self._fault(name, f"damaged data ({error})", "save or fetch the file again") from error
+            found = f"Python objects, which are not unpickled, or no array ({error})"
+            raise self._fault(name, found[:_SHOWN], "save it as an array of integers") from error
+        except _DAMAGED as error:
+            raise self._fault(name, f"damaged data ({error})"[:_SHOWN], "save or fetch the file again") from error
+
+    def _refuse_bomb(self, archive: Any, name: str) -> None:
+        """NumPy makes room for what the header says before it reads: hold that against the size of the file."""
+        member = archive.zip.getinfo(f"{name}.npy" if f"{name}.npy" in archive.zip.namelist() else name)
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise self._fault(name, "packed in a way that is not read", "save it with numpy.savez_compressed")
+        with archive.zip.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            known = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = known(file)
+        size = math.prod(shape) * dtype.itemsize
+        if size > min(self._limit, member.file_size):
+            found = f"an array of shape {shape}, {size:,} bytes, where {member.file_size:,} are packed"
+            raise self._fault(name, found[:_SHOWN], f"save it again; at most {self._limit:,} bytes are unpacked")
 
     def _images(self, images: npt.NDArray[Any], name: str) -> Pixels:
         whole = images.dtype.kind in "iu" and (images.dtype == np.uint8 or _in_byte_range(images))

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from augment_ops.data.decode import Defect
+from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.snapshot import COLUMNS, Snapshot
 from augment_ops.data.sources.base import RawSample, Scalar
 from augment_ops.data.split import SHARES
@@ -37,6 +38,7 @@ class SnapshotSource:
         self._snapshot = Snapshot.open(store, match["base"])
         self._harvest, self._store = match["harvest"], store
         self.name = self._snapshot.manifest.dataset
+        self.leftovers = Leftovers()
 
     def samples(self) -> Iterator[RawSample]:
         """See `Source`."""

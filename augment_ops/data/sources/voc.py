@@ -1,6 +1,6 @@
 """Images with boxes, as Pascal VOC lays them out: each box becomes a sample, and its image the subject.
 
-    Annotations/NAME.xml   JPEGImages/NAME.jpg (or .png, .bmp)   ImageSets/Main/{train,val,test}.txt (optional)
+    Annotations/NAME.xml   JPEGImages/NAME.jpg (or .png, …)   ImageSets/Main/{train,val,test}.txt (optional)
 
 A sample is the square around its box, inside the image: objects keep their proportions when all are brought to one
 size. Boxes of one image are alike in stain, light and focus, so they share a subject and never part between splits.
@@ -10,24 +10,22 @@ Source: Everingham et al. 2010, "The Pascal Visual Object Classes (VOC) Challeng
 
 from __future__ import annotations
 
-import tarfile
-import zlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from lzma import LZMAError
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
+from augment_ops.data.bounds import BOXES, COORDINATE, FILE_BYTES, TEXT_BYTES
 from augment_ops.data.decode import Defect, Pixels, decode
+from augment_ops.data.leftovers import Leftovers, readable
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
-from augment_ops.data.sources.folder import is_image
-from augment_ops.data.sources.locate import Place
-from augment_ops.data.sources.tar import members
+from augment_ops.data.sources.folder import archive_members, is_image
+from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.errors import DataError, Fault
 
 _ANNOTATIONS, _IMAGES, _SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError)
 
 
 @dataclass(frozen=True)
@@ -38,115 +36,161 @@ class _Box:
     difficult: bool
 
 
+@dataclass(frozen=True)
+class _Annotation:
+    boxes: list[_Box]
+    size: tuple[int, int] | None  # height, width of the picture that the boxes were drawn on, where it says so
+
+
 class VocSource:
     """A folder or a tar of images, annotations and lists; a tar is read twice, because images may come first."""
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
+        self.leftovers = Leftovers()
         self._place = place
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a box, uint8 (side, side, C), ids `NAME/000` …; see `Source`."""
-        boxes, splits = self._annotations()
-        missing = set(boxes)
-        for path, data in self._read(lambda path: _is_in(_IMAGES, path) and is_image(path)):
-            name = PurePosixPath(path).stem
+        annotations, splits = self._annotations()
+        missing = set(annotations)
+        for path, data in self._read(lambda path: _is_in(_IMAGES, path) and is_image(path), FILE_BYTES):
+            name = readable(PurePosixPath(path).stem)
             if name not in missing:
-                continue  # an image that nobody annotated
+                self.leftovers.add(_IMAGES, PurePosixPath(path).name, "images without an annotation")
+                continue
             missing.remove(name)
-            image = data if isinstance(data, Defect) else decode(data)
-            for number, box in enumerate(boxes[name]):
-                yield _sample(name, number, box, splits.get(name), path, image)
+            found = annotations[name]
+            image = data if isinstance(data, Defect) else decode(data, stored=found.size)
+            for number, box in enumerate(found.boxes):
+                yield _sample(name, number, box, splits.get(name), readable(path), image)
         for name in sorted(missing):
-            for number, box in enumerate(boxes[name]):
+            for number, box in enumerate(annotations[name].boxes):
                 yield _sample(
                     name, number, box, splits.get(name), f"{_IMAGES}/{name}", Defect("unreadable: no such image")
                 )
 
-    def _annotations(self) -> tuple[dict[str, list[_Box]], dict[str, str]]:
-        """Boxes and split by name of the image.
+    def _annotations(self) -> tuple[dict[str, _Annotation], dict[str, str]]:
+        """Annotation and split by name of the image.
 
         Raises:
             DataError: an annotation that cannot be understood; all of them at once.
         """
-        boxes: dict[str, list[_Box]] = {}
-        splits: dict[str, str] = {}
+        found: dict[str, _Annotation] = {}
+        lists: dict[str, list[str]] = {}
         faults: list[Fault] = []
-        for path, data in self._read(_describes):
-            pure = PurePosixPath(path)
-            text = b"" if isinstance(data, Defect) else data
-            if pure.suffix == ".txt":
-                for line in text.decode("utf-8", "replace").splitlines():
-                    if line.strip():
-                        splits[line.split()[0]] = SPLIT_NAMES[pure.stem]
+        for path, data in self._read(_describes, TEXT_BYTES):
+            pure = PurePosixPath(readable(path))
+            if pure.suffix.lower() == ".txt":
+                text = b"" if isinstance(data, Defect) else data
+                lists[pure.stem.lower()] = text.decode("utf-8", "surrogateescape").splitlines()
                 continue
-            found = _boxes(text)
-            if isinstance(found, str):
-                faults.append(Fault(path, found, "a Pascal VOC annotation", "correct or remove the file"))
-            elif pure.stem in boxes:
-                faults.append(Fault(path, "a second annotation of that name", "one", "give one data set at a time"))
+            annotation = data.text if isinstance(data, Defect) else _annotation(data)
+            if isinstance(annotation, str):
+                faults.append(Fault(str(pure), annotation, "a Pascal VOC annotation", "correct or remove the file"))
+            elif pure.stem in found:
+                faults.append(
+                    Fault(str(pure), "a second annotation of that name", "one", "give one data set at a time")
+                )
             else:
-                boxes[pure.stem] = found
+                found[pure.stem] = annotation
         if faults:
             raise DataError.of(self._place.uri, faults)
-        unlisted = sorted(set(boxes) - set(splits))
+        splits = {
+            _listed(readable(line), found): SPLIT_NAMES[name]
+            for name, lines in lists.items()
+            for line in lines
+            if line.strip()
+        }
+        unlisted = sorted(set(found) - set(splits))
         if splits and unlisted:
-            found = f"{unlisted[0]} in none of train.txt, val.txt and test.txt ({len(unlisted)} such images)"
-            raise DataError(f"{self._place.uri}: {_SPLITS}", found, "every image in one", "add it, or remove the lists")
-        return boxes, splits
+            said = f"{unlisted[0]} in none of train.txt, val.txt and test.txt ({len(unlisted)} such images)"
+            raise DataError(f"{self._place.uri}: {_SPLITS}", said, "every image in one", "add it, or remove the lists")
+        return found, splits
 
-    def _read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Defect]]:
+    def _read(self, wanted: Callable[[str], bool], limit: int) -> Iterator[tuple[str, bytes | Defect]]:
         if self._place.is_folder:
             files = [file for file in self._place.files() if wanted(file)]
-            contents = self._place.read_many([f"{self._place.path}/{file}" for file in files])
+            contents = self._place.read_many([f"{self._place.path}/{file}" for file in files], limit)
             for path, content in zip(files, contents, strict=True):
-                yield (
-                    path,
-                    Defect(f"unreadable: {type(content).__name__}") if isinstance(content, Exception) else content,
-                )
+                yield path, why_unreadable(content) if isinstance(content, Exception) else content
             return
-        with self._place.open() as file:
-            try:
-                for path, data in members(file, wanted):
-                    if data is not None:
-                        yield path, data
-            except _DAMAGED as error:
-                found = f"a damaged archive ({type(error).__name__}: {error})"
-                raise DataError(self._place.uri, found, "a whole tar", "fetch or pack it again") from error
+        for path, data in archive_members(self._place, wanted):
+            if data is not None:
+                large = isinstance(data, bytes) and len(data) > limit
+                yield path, Defect(f"unreadable: more than {limit:,} bytes") if large else data
 
 
 def has_annotations(place: Place) -> bool:
     """Whether a folder or tar is laid out like this; reads names as far as the first image."""
     if place.is_folder:
-        return any(_describes(file) and file.endswith(".xml") for file in place.files())
-    with place.open() as file:
-        try:
-            for path, _ in members(file, lambda _: False):
-                if is_image(path) or path.endswith(".xml"):
-                    return _is_in(_IMAGES, path) or _is_in(_ANNOTATIONS, path)
-        except _DAMAGED:
-            return False  # whoever reads it says what is wrong
+        return any(_describes(file) and file.lower().endswith(".xml") for file in place.files())
+    try:
+        for path, _ in archive_members(place, lambda _: False):
+            if is_image(path) or path.lower().endswith(".xml"):
+                return _is_in(_IMAGES, path) or _is_in(_ANNOTATIONS, path)
+    except DataError:
+        return False  # whoever reads it says what is wrong
     return False
 
 
 def _describes(path: str) -> bool:
     pure = PurePosixPath(path)
-    listed = pure.suffix == ".txt" and pure.stem in SPLIT_NAMES and path.endswith(f"{_SPLITS}/{pure.name}")
-    return listed or (pure.suffix == ".xml" and _is_in(_ANNOTATIONS, path) and not pure.name.startswith("."))
+    suffix = pure.suffix.lower()
+    listed = suffix == ".txt" and pure.stem.lower() in SPLIT_NAMES and path.endswith(f"{_SPLITS}/{pure.name}")
+    return listed or (suffix == ".xml" and _is_in(_ANNOTATIONS, path) and not pure.name.startswith("."))
 
 
 def _is_in(folder: str, path: str) -> bool:
     return PurePosixPath(path).parent.name == folder
 
 
-def _boxes(data: bytes) -> list[_Box] | str:
+def _listed(line: str, known: Mapping[str, object]) -> str:
+    """The image that a line of a list names: the whole line, or what stands before VOC's flag (-1, 0 or 1)."""
+    whole = line.strip()
+    return whole if whole in known else whole.rsplit(maxsplit=1)[0]
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    """Told of a document type before any entity is declared, whatever the encoding: entities grow without bound."""
+
+    def doctype(self, *_: str | None) -> None:
+        raise ValueError("a document type of its own")
+
+
+def _annotation(data: bytes) -> _Annotation | str:
     """The boxes of an annotation, or what is wrong with it."""
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        return "a document type of its own"  # entities could grow without bound
     try:
-        return [_box(element) for element in ElementTree.fromstring(data).iter("object")]
-    except (ElementTree.ParseError, ValueError) as error:
+        root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_NoDoctype()))
+        objects = list(root.iter("object"))
+        if len(objects) > BOXES:
+            return f"{len(objects):,} objects; at most {BOXES:,} are read"
+        return _Annotation([_box(element) for element in objects], _size(root))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         return f"{error}"[:200] or "no XML"
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int] | None:
+    height, width = (root.findtext(f"size/{side}") or "" for side in ("height", "width"))
+    if not (height.strip() and width.strip()):
+        return None
+    size = _number("height", height), _number("width", width)
+    return size if min(size) > 0 else None  # some tools write 0 where they do not know
+
+
+def _number(what: str, text: str) -> int:
+    """Pixels.
+
+    Raises:
+        ValueError: no finite number, or further out than any picture reaches.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= COORDINATE:
+        raise ValueError(f"{what} {text.strip()[:40]!r}, which is no number within ±{COORDINATE:,}")
+    return round(value)
 
 
 def _box(element: ElementTree.Element) -> _Box:
@@ -158,7 +202,7 @@ def _box(element: ElementTree.Element) -> _Box:
         text = element.findtext(f"bndbox/{corner}")
         if text is None:
             raise ValueError(f"an object {label} without {corner}")
-        corners.append(round(float(text)))
+        corners.append(_number(corner, text))
     x0, y0, x1, y1 = corners
     flags = (element.findtext(flag, "0").strip() == "1" for flag in ("truncated", "difficult"))
     return _Box(label, (x0 - 1, y0 - 1, x1, y1), *flags)

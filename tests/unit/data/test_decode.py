@@ -93,7 +93,7 @@ def test_no_cut_file_is_taken_for_a_whole_one(kind: str) -> None:
     ("data", "text"),
     [
         (b"", "unreadable: an empty file"),
-        (b"not an image at all", "unreadable: not a PNG, JPEG or BMP file"),
+        (b"not an image at all", "unreadable: not a PNG, JPEG, BMP, WebP, TIFF, GIF or PPM file"),
         (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "unreadable:"),
     ],
 )

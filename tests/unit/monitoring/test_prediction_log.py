@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from augment_ops.data.store import Store
@@ -252,3 +255,23 @@ def test_odd_labels_and_odd_places_are_named(log: PredictionLog) -> None:
     assert window.rows["sample_id"].tolist() == ["a"]
     assert sorted(window.corrupt) == sorted(odd)
     assert first_time(log) == NOON
+
+
+def test_a_pipe_and_text_that_is_not_utf8_are_named(log: PredictionLog, tmp_path: Path) -> None:
+    (name,) = write(log, ["a", "b"], predictions=["x", "y"])
+    folder = (tmp_path / "log" / name).parent
+    whole = pq.read_table(tmp_path / "log" / name)
+    text = pa.array([b"\xe9"] * len(whole)).view(pa.string())
+    place = whole.column_names.index("prediction")
+    pq.write_table(whole.set_column(place, "prediction", text), folder / "z0.parquet")
+    pq.write_table(whole.replace_schema_metadata({"classes": "[" * 100_000}), folder / "z1.parquet")
+    os.mkfifo(folder / "zz.parquet")
+    window = read_window(log, NOON, NOON + HOUR)
+    assert [one.rpartition("/")[2] for one in sorted(window.corrupt)] == ["z0.parquet", "z1.parquet", "zz.parquet"]
+    assert window.sample.size == 2
+
+
+def test_a_file_that_unpacks_to_too_much_is_named(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    (name,) = write(log, [str(n) for n in range(3000)], predictions=["x" * 1000] * 3000)
+    monkeypatch.setattr("monitoring.log_files._MAX_BYTES", 1 << 20)
+    assert read_window(log, NOON, NOON + HOUR).corrupt == (name,)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,7 @@ class Outer(BaseModel):
         ("a: !!set {b}\n", "could not determine a constructor"),
         ("a: !!timestamp 2020-01-01\n", "could not determine a constructor"),
         ('a: "\\ud800"\n', "half of a surrogate pair"),
-        ("a: " + "9" * 5000, "file: found Exceeds the limit"),
+        ("a: " + "9" * 5000, "file:1: found a number of 5,000 characters"),
         ("[" * 1000, "file"),
         ("a: [\n", "file:2"),
         ("a: b: c\n", "file:1"),
@@ -72,6 +74,38 @@ def test_plain_values_are_read_as_yaml_means_them():
         "text": "2020-13-45", "date": "2020-01-01", True: True, "int": 1000, "hex": 16, "float": -1500.0, "none": None,
         "empty": None, "anchor": {"x": [1]}, "alias": {"x": [1]}, "5": "quoted", "emoji": "😀",
     }  # fmt: skip
+
+
+_BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (_BOMB, "aliases that stand for more than 50,000 values"),
+        ("a: " + "[" * 100 + "]" * 100, "more than 64 deep"),
+        ("a: " + "[" * 30_000, "recursion"),
+        ("a: 0x" + "f" * 5000, "a number of 5,002 characters"),
+        ("a: " + "9" * 5000, "a number of 5,000 characters"),
+        ("a: " + "9" * 5000 + ".5", "a number of 5,002 characters"),
+        ("a: " + "1:" * 2000 + "1", "a number of 4,001 characters"),
+        ("a: " + "x" * 200_000, "200,003 bytes; at most 131,072 are read"),
+    ],
+    ids=["aliases", "depth", "depth of the parser", "hexadecimal", "digits", "float", "sexagesimal", "bytes"],
+)
+def test_a_small_file_asks_for_no_large_work(text, said):
+    start = time.perf_counter()
+    with pytest.raises(PolicyError, match=said):
+        parse(text, "file")
+    assert time.perf_counter() - start < 5
+
+
+def test_aliases_are_no_fault_as_such():
+    assert len(_BOMB) < 700
+    content = parse("base: &b {x: [1, 2]}\nmany: [" + ", ".join(["*b"] * 1000) + "]\n", "file")
+    assert content["many"] == [{"x": [1, 2]}] * 1000
 
 
 def test_the_safe_loader_of_others_is_left_alone():
@@ -111,7 +145,8 @@ def test_load_model_reports_all_faults(tmp_path: Path):
 def test_files_that_cannot_be_read(tmp_path: Path):
     (tmp_path / "latin.yaml").write_bytes("a: é".encode("latin-1"))
     (tmp_path / "folder.yaml").mkdir()
-    for path in ("latin.yaml", "folder.yaml", "latin.yaml/below.yaml", "x" * 300 + ".yaml"):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in ("latin.yaml", "pipe.yaml", "folder.yaml", "latin.yaml/below.yaml", "x" * 300 + ".yaml"):
         with pytest.raises(PolicyError, match=r"\.yaml"):
             read_text(tmp_path / path, kind="thing")
     with pytest.raises(PolicyError, match="none exists yet"):
