@@ -25,9 +25,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: every error of ours becomes its message on stderr and its exit code."""
-    from augment_ops.cli import audit, drift, gate, metrics, policies, runs, services
+    from augment_ops.cli import audit, champion, drift, gate, metrics, policies, runs, services
 
-    for commands in (services, runs, gate, policies, audit, drift, metrics):
+    for commands in (services, runs, gate, policies, audit, champion, drift, metrics):
         commands.register(app)
     atexit.register(gc.freeze)  # the end of an interpreter looks through every object: 4 s after a run
     try:

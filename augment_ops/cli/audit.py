@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from augment_ops.cli.runs import settings_here
 from augment_ops.errors import EXIT_CHECK_SAID_NO, TrackingError
 from augment_ops.settings import Settings
 
@@ -35,33 +36,48 @@ def verify(
 ) -> None:
     """Recompute the chain of the ledger, and hold it against the heads that reports and MLflow runs have noted.
 
+    MLflow's registry is held against the ledger too: the alias, the version, the tags and the file of every champion.
+
     Exit code: 0 whole, 1 altered.
 
     Example: augment-ops audit verify
     """
+    from augment_ops.cli.champion import registry_against, registry_metrics
     from augment_ops.governance.ledger import open_ledger
     from monitoring.metrics import ledger_samples
     from monitoring.publish import publish
 
-    settings = Settings.from_environment()
+    settings = settings_here()
     anchors, silent = _noted(settings)
     anchors |= dict.fromkeys(anchor or [], "--anchor")
     ledger = open_ledger(settings)
     faults = ledger.verify(anchors)
     entries, head = ledger.size(), ledger.head()
-    for problem in publish(settings.home, ledger_samples(len(faults), entries)):
+    registry, unknown = registry_against(settings)
+    silent += unknown
+    samples = ledger_samples(len(faults), entries) + (registry_metrics(registry) if registry else [])
+    for problem in publish(settings.home, samples):
         print(problem, file=sys.stderr)
+    amiss = registry.all_faults if registry else []
     if as_json:
         answer = {"faults": [vars(fault) for fault in faults], "entries": entries, "head": head}
+        answer |= {"registry": [vars(fault) for fault in amiss], "champions": registry.champions if registry else None}
         print(json.dumps({**answer, "anchors": len(anchors), "not_asked": silent}))
     else:
         for fault in faults:
             print(fault)
-        for line in silent:
+        for fault in amiss:
+            print(fault)
+        for line in registry.notes if registry else []:
+            print(f"not finished: {line}")
+        for line in dict.fromkeys(silent):
             print(f"not asked: {line}")
         state = f"{len(faults)} faults" if faults else "whole"
         print(f"{entries} entries, held against {len(anchors)} noted heads: {state}; head {head}")
-    if faults:
+        if registry and registry.champions:
+            state = f"{len(amiss)} faults" if amiss else "as the ledger says"
+            print(f"{registry.champions} champions in MLflow: {state}")
+    if faults or amiss:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
 
@@ -70,7 +86,8 @@ def log(
     act: Annotated[
         str,
         typer.Option(
-            help="publish, propose, approve, reject, deprecate, revoke, train, decide, promote, rollback, refuse"
+            help="publish, propose, approve, reject, deprecate, revoke, train, decide, promote, rollback, quarantine, "
+            "alias, restore, take-over, refuse"
         ),
     ] = "",
     actor: Annotated[str, typer.Option(help="who did it")] = "",
@@ -96,21 +113,24 @@ def log(
 
 def show_champions(
     dataset: Annotated[str, typer.Argument(help="name of the data set")],
+    environment: Annotated[str, typer.Option(help="only its champions; default: of all environments")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the champions of a data set with who made each champion, when and why.
+    """List the champions of a data set with who made each champion, when, where and why.
 
     Example: augment-ops audit champions digits
     """
     from augment_ops.governance.audit import champions
     from augment_ops.governance.ledger import open_ledger
 
-    reigns = champions(open_ledger(Settings.from_environment()).read(), dataset)
+    reigns = champions(open_ledger(Settings.from_environment()).read(), dataset, environment)
     if as_json:
         print(json.dumps([asdict(reign) for reign in reigns]))
         return
     for reign in reigns:
-        print(f"{reign.at[:19]}Z  version {reign.version}  {reign.act} by {reign.by}  — {reign.reason}")
+        print(
+            f"{reign.at[:19]}Z  version {reign.version}  {reign.environment}  {reign.act} by {reign.by}  — {reign.reason}"
+        )
     if not reigns:
         print(f"{dataset} has had no champion")
 
@@ -119,7 +139,10 @@ def rollback(
     dataset: Annotated[str, typer.Argument(help="name of the data set")],
     reason: Annotated[str, typer.Option(help="for the ledger")],
     to: Annotated[str, typer.Option(help="number of the version; default: the champion before the present one")] = "",
-    quarantine: Annotated[bool, typer.Option(help="the version that is left must not be champion again")] = False,
+    quarantine: Annotated[bool, typer.Option(help="the model that is left must not be champion again")] = False,
+    environment: Annotated[
+        str, typer.Option(help="whose champion; default: of the best protected one that has a champion")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make the champion before the present one champion again. May be repeated: it goes back once.
@@ -130,8 +153,12 @@ def rollback(
     from augment_ops.pipeline.telemetry import champion_moved
     from monitoring.publish import publish
 
-    settings = Settings.from_environment()
-    done = roll_back(settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine)
+    settings = settings_here()
+    done = roll_back(
+        settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine, environment=environment
+    )
+    for fault in done.altered:
+        print(f"what was left had been altered: {fault}", file=sys.stderr)
     for problem in publish(settings.home, champion_moved(settings, dataset, done.champion)):
         print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from augment_ops.content import digest_of
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError
+from augment_ops.governance.ledger import open_ledger
+from augment_ops.pipeline.champion import acts_of, environment_with_champion
+from augment_ops.pipeline.champion import champion as present_champion
 from monitoring.log_reader import LogWindow, read_window
 from monitoring.prediction_log import PredictionLog
 from monitoring.rules import DriftRules, moment
@@ -21,6 +24,7 @@ from monitoring.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.data.store import Store
+    from augment_ops.settings import Settings
     from augment_ops.tracking import MlflowTracker, RegisteredVersion
     from augment_ops.tracking.program import Observe
 
@@ -76,9 +80,20 @@ class Answers:
         return found
 
 
-def watched(tracker: MlflowTracker, store: Store, dataset: str) -> Watched | None:
-    """The champion of a data set; None where there is none (yet)."""
-    champion = tracker.champion(dataset)
+def watched(
+    settings: Settings, tracker: MlflowTracker, store: Store, dataset: str, environment: str = ""
+) -> Watched | None:
+    """The champion of a data set; None where there is none (yet).
+
+    Args:
+        environment: whose champion; by default that of the best protected environment that has one.
+
+    Raises:
+        GovernanceError: MLflow does not show what the ledger says.
+    """
+    ledger = open_ledger(settings)
+    where = environment_with_champion(acts_of(ledger, dataset), dataset, settings.policies, environment)
+    champion = present_champion(ledger, tracker, dataset, where)
     if champion is None:
         return None
     snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
