@@ -128,9 +128,8 @@ def show_champions(
         print(json.dumps([asdict(reign) for reign in reigns]))
         return
     for reign in reigns:
-        print(
-            f"{reign.at[:19]}Z  version {reign.version}  {reign.environment}  {reign.act} by {reign.by}  — {reign.reason}"
-        )
+        what = f"version {reign.version}  {reign.environment}  {reign.act} by {reign.by}"
+        print(f"{reign.at[:19]}Z  {what}  — {reign.reason}")
     if not reigns:
         print(f"{dataset} has had no champion")
 

@@ -137,8 +137,10 @@ def _check_succession(move: Move, present: Reign | None) -> None:
 
 
 def _check_registered(tracker: MlflowTracker, move: Move) -> None:
-    said = (move.subjects.get(name, "") for name in ("model", "artifact", "registered"))
-    wanted = Reign(move.version, NONE, "", move.act, move.actor, "", 0, move.environment, *said)
+    model, artifact, registered = (move.subjects[name] for name in ("model", "artifact", "registered"))
+    wanted = Reign(
+        move.version, NONE, "", move.act, move.actor, "", 0, move.environment, model, artifact, registered
+    )  # fmt: skip
     faults = faults_of_version(tracker, move.dataset, wanted)
     if faults:
         where = f"{classifier_name(move.dataset)} version {move.version}: not what was judged"

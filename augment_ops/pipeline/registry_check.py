@@ -15,7 +15,6 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import open_ledger
 from augment_ops.settings import Settings
 from augment_ops.tracking.values import PRODUCTION, alias_of, classifier_name
-
 from monitoring.metrics import Sample, registry_samples
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def examine(entries: Iterable[Entry], tracker: MlflowTracker, only: Sequence[str
     counted = 0
     faults: dict[str, list[Fault]] = {}
     notes: list[str] = []
-    for dataset in sorted({*moved, *named}) if not only else only:
+    for dataset in only or sorted({*moved, *named}):
         all_reigns, reigns = champions(entries, dataset), ruling(entries, dataset)
         former = bool(all_reigns) and all_reigns[-1].former and dataset not in taken_over
         if former and named.get(dataset, {}).get(PRODUCTION) == all_reigns[-1].version:

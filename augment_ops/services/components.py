@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from augment_ops.services.environment import is_external_mlflow
 from augment_ops.services.layout import layout_of
@@ -25,12 +26,14 @@ class Component:
         command: program and arguments.
         port: the loopback port that it listens on, where it does.
         after_migration: whether it needs Airflow's database.
+        environment: its own beside the stack's: what must not stand in `command`, which everybody on the machine reads.
     """
 
     name: str
     command: tuple[str, ...]
     port: Port | None = None
     after_migration: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def components(settings: Settings) -> tuple[Component, ...]:
@@ -72,13 +75,13 @@ def _mlflow(settings: Settings) -> Component:
     if not database or database.startswith(("http://", "https://")):
         database = f"sqlite:///{layout.mlflow / 'mlflow.db'}"
     arguments = (
-        *("server", "--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1"),
-        *("--backend-store-uri", database),
+        *("--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1"),
         *("--artifacts-destination", str(layout.mlflow / "artifacts")),
     )
     return Component(
         MLFLOW,
-        (sys.executable, "-m", "mlflow", *arguments),
+        (sys.executable, "-m", "augment_ops.tracking.server", *arguments),
         Port("MLflow", settings.mlflow_port, "AUGMENT_OPS_MLFLOW_PORT"),
         after_migration=False,
+        environment={"MLFLOW_BACKEND_STORE_URI": database},  # may hold a password
     )

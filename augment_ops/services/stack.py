@@ -20,6 +20,7 @@ from augment_ops.services.components import API_SERVER, MLFLOW, Component, compo
 from augment_ops.services.environment import airflow_address, is_external_mlflow, mlflow_address, stack_environment
 from augment_ops.services.health import ServiceState, is_up, observe, with_memory
 from augment_ops.services.layout import Layout, dags_folder, layout_of
+from augment_ops.services.mlflow_login import server_environment, write_readers
 from augment_ops.services.people import ensure_passwords, people
 from augment_ops.services.ports import require_free
 from augment_ops.services.processes import Program
@@ -83,9 +84,10 @@ def up(settings: Settings, *, dags: Path | None = None) -> list[str]:
         # Workers of a killed scheduler live on and would run a task beside its second try.
         processes.end(layout, [component.name for component in missing])
         require_free([component.port for component in missing if component.port is not None])
-        ensure_passwords(layout.passwords, everybody)
+        passwords = ensure_passwords(layout.passwords, everybody)
         ensure(witness_path(settings.home))
         layout.mlflow.mkdir(parents=True, exist_ok=True)
+        write_readers(layout, passwords, everybody)
         environment = stack_environment(settings, folder, everybody)
         _start(layout, missing, environment, folder)
         return [component.name for component in missing]
@@ -164,7 +166,9 @@ def _start(layout: Layout, missing: list[Component], environment: dict[str, str]
 def _start_one(layout: Layout, component: Component, environment: dict[str, str], folder: Path) -> None:
     port = component.port.number if component.port else None
     # In the folder above dags/: a relative path of a data set means the same in a task as in the user's shell.
-    processes.start(Program(component.name, component.command, folder.parent, environment, port), layout)
+    login = server_environment(layout) if component.name == MLFLOW else {}
+    own = {**environment, **component.environment, **login}
+    processes.start(Program(component.name, component.command, folder.parent, own, port), layout)
 
 
 def _migrate(layout: Layout, environment: dict[str, str], folder: Path) -> None:

@@ -141,9 +141,10 @@ def test_what_is_in_quarantine_never_is_champion_again(
     run = tracker.open_run("digits", "run-9", "candidate")
     uri = tracker.log_model(run, tmp_path / "net.pt2", "3" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
     again = tracker.register_challenger("digits", "run-9", run, uri, {}, "")
+    said = subjects_of(tracker.version("digits", again))
+    once_more = Move("promote", "digits", "production", again, "2", said, "ada", "once more")
     with pytest.raises(GovernanceError, match="in quarantine since version 3: leaks labels"):
-        said = subjects_of(tracker.version("digits", again))
-        crown(champions, tracker, Move("promote", "digits", "production", again, "2", said, "ada", "once more"))
+        crown(champions, tracker, once_more)
     assert call("rollback", "digits", "--reason", "try again", "--to", "3")[0] == 3
     assert champion(tracker) == "2"
 

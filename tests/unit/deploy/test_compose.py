@@ -214,9 +214,23 @@ def test_every_setting_and_command_of_airflow_exists_in_this_version(tmp_path: P
 @pytest.mark.slow
 def test_every_option_of_mlflow_is_one(tmp_path: Path) -> None:
     program, command, *options = SERVICES["mlflow"]["command"]
-    assert (program, command) == ("mlflow", "server")
+    assert [program, command, *options[:1]] == ["python", "-m", "augment_ops.tracking.server"]
+    options = options[1:]
     parsed = json.loads(told(_MLFLOW, tmp_path, json.dumps(options)))
     assert parsed == {"serve_artifacts": True, "artifacts_destination": "/artifacts", "host": "0.0.0.0", "known": True}
+
+
+def test_mlflow_asks_for_a_login_and_tasks_have_it() -> None:
+    from augment_ops.tracking import server
+
+    served, task = SERVICES["mlflow"]["environment"], SERVICES["worker"]["environment"]
+    assert served["MLFLOW_AUTH_ADMIN_USERNAME"] == task["MLFLOW_TRACKING_USERNAME"] == "augment-ops"
+    assert served["MLFLOW_AUTH_ADMIN_PASSWORD"] == task["MLFLOW_TRACKING_PASSWORD"] == FILLED["MLFLOW_PASSWORD"]
+    assert served["MLFLOW_FLASK_SERVER_SECRET_KEY"] == FILLED["MLFLOW_SECRET"]
+    assert served[server.READERS] == f"/run/secrets/{SERVICES['mlflow']['secrets'][0]}"
+    assert COMPOSE["secrets"]["mlflow_readers"] == {"environment": "MLFLOW_READERS"}
+    secrets = [FILLED[name] for name in ("MLFLOW_DB_PASSWORD", "MLFLOW_PASSWORD", "MLFLOW_SECRET")]
+    assert not [word for word in SERVICES["mlflow"]["command"] if any(secret in word for secret in secrets)]
 
 
 def test_our_own_command_is_one() -> None:

@@ -93,7 +93,7 @@ def test_our_own_address_in_the_shell_is_not_a_server_elsewhere(settings: Settin
 
     assert not is_external_mlflow(again)
     mlflow = next(component for component in components(again) if component.name == MLFLOW)
-    assert f"sqlite:///{settings.home}/mlflow/mlflow.db" in mlflow.command
+    assert mlflow.environment == {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{settings.home}/mlflow/mlflow.db"}
     assert mlflow_address(again) == "http://127.0.0.1:15000"
 
 
