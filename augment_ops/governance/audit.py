@@ -80,12 +80,19 @@ def choose(entries: Iterable[Entry], wanted: Wanted) -> list[Entry]:
 
 
 def champions(entries: Iterable[Entry], dataset: str, environment: str = "") -> list[Reign]:
-    """The champions of a data set, oldest first; of one environment, or of all."""
+    """The champions of a data set, oldest first; of one environment, or of all.
+
+    A move that started from another champion than the one of its time makes none: of two decisions against the same
+    champion, entered at the same moment, the first one counts.
+    """
     found: list[Reign] = []
     for entry in entries:
         of, _, version = entry.subjects.get("version", "").rpartition("/")
         if entry.act in MOVES and of == dataset:
-            found.append(_reign(entry, version, found))
+            reign = _reign(entry, version, found)
+            present = _in_place(found, reign.environment)
+            if reign.former or reign.left == (NONE if present is None else present.version):
+                found.append(reign)
     return [reign for reign in found if environment in ("", reign.environment)]
 
 
@@ -107,18 +114,22 @@ def _reign(entry: Entry, version: str, before: list[Reign]) -> Reign:
 
 def ruling(entries: Iterable[Entry], dataset: str) -> dict[str, Reign]:
     """Environment → the move that made its present champion."""
-    found, everything = {}, champions(entries, dataset)
-    for reign in everything:
-        if reign.former:
-            # A rollback left the champion of all environments, to one that another environment may have promoted.
-            gone = any(
-                later.former and later.act == "rollback" and later.left == reign.version and later.seq > reign.seq
-                for later in everything
-            )
-            if gone:
-                continue
-        found[reign.environment] = reign
-    return found
+    found = champions(entries, dataset)
+    present = {reign.environment: _in_place(found, reign.environment) for reign in found}
+    return {environment: reign for environment, reign in present.items() if reign is not None}
+
+
+def _in_place(reigns: list[Reign], environment: str) -> Reign | None:
+    """The last of them in an environment.
+
+    A rollback of former times left the champion of all environments, for one that another may have promoted.
+    """
+    left = [(reign.left, reign.seq) for reign in reigns if reign.former and reign.act == "rollback"]
+    for reign in reversed(reigns):
+        gone = reign.former and any(version == reign.version and seq > reign.seq for version, seq in left)
+        if reign.environment == environment and not gone:
+            return reign
+    return None
 
 
 def settled(entries: Iterable[Entry], reign: Reign) -> bool:

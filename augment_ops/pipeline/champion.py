@@ -36,6 +36,7 @@ class Move:
         act: `promote` or `rollback`.
         version: its number.
         after: number of the champion that it takes the place of; None where there is none.
+        key: of the entry.
         subjects: of the entry: `model`, `artifact` and `registered` are what the version has to be; those that name
             the version, its environment and the champion before are added.
     """
@@ -45,6 +46,7 @@ class Move:
     environment: str
     version: str
     after: str | None
+    key: str
     subjects: Mapping[str, str]
     actor: str
     reason: str
@@ -118,10 +120,11 @@ def crown(ledger: Ledger, tracker: MlflowTracker, move: Move) -> None:
         _check_registered(tracker, move)
         named = {"version": f"{move.dataset}/{move.version}", "environment": move.environment}
         subjects = {**move.subjects, **named, "previous": move.after or NONE}
-        # Of two moves that start from the same champion, on whatever machines, the ledger takes one.
-        key = f"champion:{move.dataset}:{move.environment}:{present.seq if present else 0}"
-        ledger.append(move.act, move.actor, subjects, move.reason, key)
-        present = ruling(acts_of(ledger, move.dataset), move.dataset)[move.environment]
+        entry = ledger.append(move.act, move.actor, subjects, move.reason, move.key)
+        present = ruling(acts_of(ledger, move.dataset), move.dataset).get(move.environment)
+        if present is None or present.seq != entry.seq:  # another move was entered at the same moment
+            _check_succession(move, present)
+        assert present is not None
     settle(ledger, tracker, move.dataset, present)
 
 

@@ -88,7 +88,8 @@ def roll_back(
         message = f"version {target} is champion of {dataset} in {where} already"
         return RolledBack(dataset, where, target, target, False, message, altered)
     version = _admitted(work, entries, present, target)
-    move = Move("rollback", dataset, where, target, present.version, subjects_of(version), actor, reason)
+    key = f"rollback:{dataset}:{where}:{present.seq}"
+    move = Move("rollback", dataset, where, target, present.version, key, subjects_of(version), actor, reason)
     crown(work.ledger, tracker, move)
     return _done(work, present.version, target, where, altered)
 

@@ -69,7 +69,7 @@ def plain(settings: Settings, robust: dict) -> dict:
 
 def test_the_robust_policy_is_promoted(robust: dict, tracker: MlflowTracker) -> None:
     assert (robust["verdict"], robust["promoted"]) == ("PASS", True)
-    champion = tracker.champion("digits")
+    champion = tracker.champion("digits", "dev")
     assert champion is not None
     assert champion.version == robust["model_version"]
     assert champion.tags["augment_ops.policy"] == "digits-robust"
@@ -83,7 +83,7 @@ def test_without_augmentation_the_gate_names_rotation_and_the_champion_stays(
     failed = [reason for reason in plain["reasons"] if reason["outcome"] == "fail"]
     assert "rotation" in {reason["corruption"] for reason in failed}
     assert all(reason["severity"] for reason in failed if reason["corruption"] == "rotation")
-    champion = tracker.champion("digits")
+    champion = tracker.champion("digits", "dev")
     assert champion is not None
     assert champion.version == robust["model_version"]
 
@@ -140,7 +140,7 @@ def test_mlflows_description_of_a_run_is_its_decision(robust: dict, tracker: Mlf
     assert parent.info.status == "FINISHED"
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith(f"**PASS** {robust['summary']}")
-    assert "is champion of digits." in note
+    assert "is champion of digits in dev." in note
 
 
 def test_the_report_is_one_self_contained_page(robust: dict) -> None:

@@ -78,7 +78,9 @@ class Registry:
 
     def crown(self, version: str, after: str | None, environment: str = "production") -> None:
         said = subjects_of(self.tracker.version("digits", version))
-        crown(self.ledger, self.tracker, Move("promote", "digits", environment, version, after, said, "ada", "judged"))
+        key = f"run-{version}:promote"
+        move = Move("promote", "digits", environment, version, after, key, said, "ada", "judged")
+        crown(self.ledger, self.tracker, move)
 
     def champion(self, environment: str = "production") -> str | None:
         found = champion(self.ledger, self.tracker, "digits", environment)
@@ -301,6 +303,23 @@ def test_of_two_decisions_against_the_same_champion_one_counts(registry: Registr
     with pytest.raises(GovernanceError, match="decide again"):
         registry.crown(other, "2")
     assert registry.champion() == "3"
+
+
+def test_of_two_that_looked_at_the_same_moment_the_first_entered_counts(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, real = registry.register(4), Ledger.append
+
+    def overtaken(ledger: Ledger, act: str, *rest: Any) -> Any:
+        monkeypatch.setattr(Ledger, "append", real)
+        registry.crown(other, "2")  # on another machine, after this one had looked
+        return real(ledger, act, *rest)
+
+    monkeypatch.setattr(Ledger, "append", overtaken)
+    with pytest.raises(GovernanceError, match=f"found version {other}"):
+        registry.crown("3", "2")
+    assert registry.champion() == other
+    assert look(registry.settings).all_faults == []
 
 
 def test_a_run_in_dev_never_displaces_what_a_person_approved(registry: Registry) -> None:

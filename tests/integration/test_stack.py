@@ -29,6 +29,7 @@ from augment_ops.services.follow import follow
 from augment_ops.services.layout import STACK_MARK, layout_of
 from augment_ops.services.ports import is_free
 from augment_ops.settings import Settings
+from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
 
 pytestmark = pytest.mark.timeout(900)
 
