@@ -117,7 +117,7 @@ def crown(ledger: Ledger, tracker: MlflowTracker, move: Move) -> None:
     if present is None or present.version != move.version:
         _check_succession(move, present)
         admissible(entries, tracker, move.dataset, move.version, move.subjects["model"])
-        _check_registered(tracker, move)
+        check_version(tracker, move)
         named = {"version": f"{move.dataset}/{move.version}", "environment": move.environment}
         subjects = {**move.subjects, **named, "previous": move.after or NONE}
         entry = ledger.append(move.act, move.actor, subjects, move.reason, move.key)
@@ -139,7 +139,12 @@ def _check_succession(move: Move, present: Reign | None) -> None:
         )
 
 
-def _check_registered(tracker: MlflowTracker, move: Move) -> None:
+def check_version(tracker: MlflowTracker, move: Move) -> None:
+    """Refuse a registered version that is not what the entry of its move would say, before its file is read.
+
+    Raises:
+        GovernanceError: other digests, tags or bytes.
+    """
     model, artifact, registered = (move.subjects[name] for name in ("model", "artifact", "registered"))
     wanted = Reign(
         move.version, NONE, "", move.act, move.actor, "", 0, move.environment, model, artifact, registered

@@ -264,11 +264,12 @@ def promote(ctx: Context) -> Promotion:
             check_answer(ctx, entered_answer(ctx), asked)
         # Revoked or expired since training began: what was learnt with it goes no further.
         admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), environment)
-        check_registered(ctx, decided.version, decided.champion_version)
         move = champions.Move(
             "promote", ctx.dataset, environment, decided.version, decided.champion_version,
             entry_key(ctx.run.id, "promote"), subjects, actor, approval.reason,
         )  # fmt: skip
+        champions.check_version(ctx.tracker, move)
+        check_registered(ctx, decided.version, decided.champion_version)
         champions.crown(ctx.ledger, ctx.tracker, move)
     message = f"version {decided.version} is champion of {ctx.dataset} in {environment}"
     return Promotion(True, decided.version, decided.champion_version, message)

@@ -29,7 +29,7 @@ def page_of(running: Any, browser: Any, user: str) -> Any:
 
     expect.set_options(timeout=PAGE_MS)
     # MLflow asks a browser once, with the password that the person has in Airflow.
-    login = {"username": VIEWER, "password": running.password(VIEWER)}
+    login = {"username": user, "password": running.password(user)}
     page = browser.new_context(viewport={"width": 1280, "height": 1100}, http_credentials=login).new_page()
     page.set_default_timeout(PAGE_MS)
     page.goto(running.airflow)
@@ -224,7 +224,7 @@ def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved:
     from playwright.sync_api import expect
 
     address = running.links(approved, "report")["MLflow run"]
-    login = {"username": VIEWER, "password": running.password(VIEWER)}
+    login = {"username": "viewer", "password": running.password("viewer")}
     page = browser.new_context(viewport={"width": 1280, "height": 900}, http_credentials=login).new_page()
     page.goto(address)
     expect(page.get_by_role("link", name="stress.candidate.rotation.accuracy")).to_be_attached()

@@ -201,7 +201,7 @@ def test_every_governed_act_is_in_the_ledger(robust: dict, plain: dict, settings
     published = [entry.subjects["policy_version"] for entry in ledger.entries() if entry.act == "publish"]
     assert published.count("digits-robust/1.0.0") == 1  # once, however many runs there were
     about = [entry.act for entry in choose(ledger.entries(), Wanted(about=f"digits/{robust['model_version']}"))]
-    assert about == ["train", "decide", "promote"]
+    assert about == ["train", "decide", "promote", "alias"]
     assert ledger.verify() == []
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 import typer
 
-from augment_ops.cli import audit, drift, gate, metrics, policies, runs, services
+from augment_ops.cli import audit, champion, drift, gate, metrics, policies, runs, services
 from augment_ops.engine.plan import compile_policy
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
