@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from augment_ops.cli.runs import settings_here
 from augment_ops.errors import TrackingError
+from augment_ops.services.stack import tracking_uri
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
     from augment_ops.governance.ledger import Ledger
     from augment_ops.pipeline.registry_check import Examined
+    from augment_ops.services.doctor import Finding
     from augment_ops.tracking import MlflowTracker
     from monitoring.metrics import Sample
 
@@ -92,6 +96,33 @@ def registry_metrics(found: Examined) -> list[Sample]:
     from monitoring.metrics import registry_samples
 
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
+
+
+def registry_finding(settings: Settings) -> list[Finding]:
+    """What `doctor` has to say of the champions in MLflow; nothing where there is no champion yet."""
+    from sqlalchemy import make_url
+
+    from augment_ops.errors import AugmentOpsError
+    from augment_ops.governance.audit import MOVES
+    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.pipeline.registry_check import look
+    from augment_ops.services.doctor import Finding
+
+    try:
+        url = make_url(settings.ledger)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+            return []  # nothing was entered yet, and looking would make it
+        if not any(entry.act in MOVES for entry in open_ledger(settings).read()):
+            return []
+        found = look(replace(settings, mlflow_uri=tracking_uri(settings)))
+    except AugmentOpsError as error:
+        fault = error.faults[0]
+        return [Finding("registry", "warn", f"{fault.where}: {fault.found}", fault.fix)]
+    if found.all_faults:
+        first, more = found.all_faults[0], len(found.all_faults) - 1
+        told = f"{first.where}: {first.found}; expected {first.expected}{f' (and {more} more)' if more else ''}"
+        return [Finding("registry", "fail", told, first.fix)]
+    return [Finding("registry", "ok", "; ".join((f"{found.champions} champions as the ledger says", *found.notes)))]
 
 
 def _services(settings: Settings) -> tuple[Ledger, MlflowTracker]:

@@ -6,17 +6,19 @@ import random
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from augment_ops.cli.champion import registry_finding
 from augment_ops.errors import AugmentOpsError, GovernanceError
 from augment_ops.governance.audit import champions, ruling
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.champion import Move, champion, crown, environment_with_champion, restore, subjects_of
-from augment_ops.pipeline.registry_check import look
+from augment_ops.pipeline.registry_check import look, samples_of
 from augment_ops.pipeline.rollback import roll_back
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
@@ -403,3 +405,34 @@ def test_an_alias_moved_in_former_times_is_not_taken_over(old: Registry) -> None
     entries = old.ledger.entries()
     assert [reign.version for reign in champions(entries, "digits")] == ["1", "2"]
     assert ruling(entries, "digits")["production"].version == "2"
+
+
+def test_verify_and_doctor_name_what_was_altered(registry: Registry) -> None:
+    def outcome() -> str:
+        (found,) = registry_finding(registry.settings)
+        return f"{found.outcome} {found.found} {found.fix}"
+
+    assert outcome().startswith("ok 1 champions as the ledger says")
+    registry.client.set_registered_model_alias(MODEL, "champion", "3")
+    said = outcome()
+    assert said.startswith("fail")
+    assert "version 3; expected version 2 (promote by ada" in said
+    assert "augment-ops champion restore digits --environment production" in said
+    empty = replace(registry.settings, ledger=f"sqlite:///{registry.settings.home / 'none.db'}")
+    assert registry_finding(empty) == []
+    assert not (registry.settings.home / "none.db").exists()
+
+
+def test_an_altered_registry_is_a_metric(registry: Registry) -> None:
+    def value() -> list[float]:
+        return [sample.value for sample in samples_of(registry.settings, registry.tracker, "digits")]
+
+    assert value() == [0.0]
+    registry.file("2").write_bytes(b"another")
+    assert value() == [1.0]
+
+
+def test_versions_of_two_data_sets_do_not_meet(registry: Registry) -> None:
+    assert champion(registry.ledger, registry.tracker, "letters", "production") is None
+    with pytest.raises(AugmentOpsError, match="no champion"):
+        roll_back(registry.settings, "letters", to="1", reason="x", actor="bob")

@@ -25,7 +25,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 
 def command_tree() -> Any:
     app = typer.Typer()
-    for module in (services, runs, gate, policies, audit, drift, metrics):
+    for module in (services, runs, gate, policies, audit, champion, drift, metrics):
         module.register(app)
     return typer.main.get_command(app)
 
