@@ -145,7 +145,11 @@ GATE_REFUSALS_IN_A_ROW = _gauge(
 )
 PROMOTIONS = _counter("promotions", "{promotion}", _DATASET, "Candidates that became champion.")
 CHAMPION_TRAINED = _gauge(
-    "champion.trained_timestamp", "s", _VERSIONED, "When the present champion was trained.", _DATASET
+    "champion.trained_timestamp",
+    "s",
+    (*_VERSIONED, "environment"),
+    "When an environment's champion was trained.",
+    ("dataset", "environment"),
 )
 
 # Training and augmentation

@@ -158,7 +158,7 @@ def rollback(
     )
     for fault in done.altered:
         print(f"what was left had been altered: {fault}", file=sys.stderr)
-    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion)):
+    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion, done.environment)):
         print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)
 

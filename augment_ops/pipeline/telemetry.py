@@ -91,7 +91,7 @@ def verify_ledger(settings: Settings) -> list[Sample]:
         return ledger_samples(1, None)
 
 
-def champion_moved(settings: Settings, dataset: str, version: str) -> list[Sample]:
+def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Sample]:
     """The age of a champion that a person chose, by what the ledger knows of its training."""
     model = ""
     for entry in reversed(open_ledger(settings).entries()):
@@ -99,7 +99,8 @@ def champion_moved(settings: Settings, dataset: str, version: str) -> list[Sampl
             model = model or entry.subjects.get("model", "")
         if model and entry.act == "train" and entry.subjects.get("model") == model:
             trained = datetime.fromisoformat(entry.at).timestamp()
-            return [metrics.CHAMPION_TRAINED.set(trained, dataset=dataset, model_version=version)]
+            where = {"dataset": dataset, "environment": environment}
+            return [metrics.CHAMPION_TRAINED.set(trained, model_version=version, **where)]
     return []
 
 
