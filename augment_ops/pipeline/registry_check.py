@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment_ops.content import digest_of
@@ -131,13 +129,11 @@ def faults_of_version(tracker: MlflowTracker, dataset: str, reign: Reign) -> lis
         tags = ", ".join(sorted(found.identity))
         faults.append(Fault(f"{where}, tags {tags}", "other values", f"those with which {entry} was made", fix))
     if not faults:
-        # A folder of its own: a copy from an earlier time would hide that the file in MLflow is another one now.
-        with tempfile.TemporaryDirectory(prefix="augment-ops-registry-") as folder:
-            try:
-                tracker.download_model(dataset, reign.version, Path(folder))
-            except AugmentOpsError as error:
-                fault = error.faults[0]
-                faults.append(Fault(f"{where}, its file", fault.found, f"{fault.expected} ({entry})", fix))
+        try:
+            tracker.check_file(dataset, reign.version)
+        except AugmentOpsError as error:
+            fault = error.faults[0]
+            faults.append(Fault(f"{where}, its file", fault.found, f"{fault.expected} ({entry})", fix))
     return faults
 
 

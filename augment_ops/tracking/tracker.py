@@ -226,6 +226,15 @@ class MlflowTracker:
         with answering(self.uri, f"hand out version {version}"):
             return registry.download_model(self._connection, dataset, version, into)
 
+    def check_file(self, dataset: str, version: str) -> None:
+        """Read a registered version's file anew: an earlier copy would hide that it is another one now.
+
+        Raises:
+            StoreError: it is not there, or its sha256 is not the one in the version's tag.
+        """
+        with tempfile.TemporaryDirectory(prefix="augment-ops-registry-") as folder:
+            self.download_model(dataset, version, Path(folder))
+
     def load_predictor(self, dataset: str, version: str) -> Predict:
         """A registered version as a function from uint8 (N, H, W, C) to float32 (N, K) logits."""
         return load_program(self.download_model(dataset, version))
