@@ -15,7 +15,8 @@ from augment_ops.errors import Fault, GovernanceError, InputError
 NOBODY = "unknown"  # the actor where nobody is named
 SCHEDULE = "schedule"  # the actor of a run that a clock or an event started
 GATE = "gate"  # who promotes where nobody is asked
-RESERVED = (NOBODY, SCHEDULE, GATE)  # stand in the ledger for what is no person
+SERVICE = "augment-ops"  # the login with which tasks read Airflow's record, and write in MLflow
+RESERVED = (NOBODY, SCHEDULE, GATE, SERVICE)  # no person may be called so
 LONGEST = 255  # characters; the ledger's column
 _NAME = re.compile(r"[A-Za-z0-9._@-]+")
 
@@ -73,7 +74,7 @@ def check_somebody(doing: str, name: str) -> None:
     Raises:
         GovernanceError: nobody is.
     """
-    if among(name, (SCHEDULE, GATE)):
+    if among(name, (SCHEDULE, GATE, SERVICE)):
         raise GovernanceError(doing, f"{name}, which is no person", "a person", "do it in your own name")
     if same(name, NOBODY):
         fix = "export AUGMENT_OPS_ACTOR=<your id in policies/approvers.yaml>"

@@ -58,12 +58,12 @@ class AskAboutPolicy(QuestionOperator):
     def prepare(self, context: Context) -> None:
         """Ask with the costs, the limitations and the gallery."""
         from augment_ops.errors import GovernanceError
-        from augment_ops.services.airflow_record import same_person
+        from augment_ops.identity import among
 
         office = _office(context)
         people, self.body = _asked(context, office)
         touched = touched_by(office.settings, context)
-        asked = [person for person in people if not any(same_person(person.id, name) for name in touched)]
+        asked = [person for person in people if not among(person.id, touched)]
         if not asked:
             raise GovernanceError(
                 f"approval of {context['params']['policy']}",

@@ -77,14 +77,14 @@ def touched_by(settings: Settings, context: Context) -> list[str]:
 
 def _why_not(answer: Answer | None, hands: Sequence[Hand], asked: str) -> str:
     """Why an answer does not count; empty where it does."""
-    from augment_ops.services.airflow_record import same_person
+    from augment_ops.identity import among
 
     if answer is None:
         return "nobody has answered it, Airflow's record says"
     if answer.asked != asked:
         return f"{answer.by} answered another question than the one that is to be decided now"
     known_as = (answer.by, answer.name)
-    hand = next((hand for hand in hands if any(same_person(hand.by, name) for name in known_as)), None)
+    hand = next((hand for hand in hands if among(hand.by, known_as)), None)
     if hand is None:
         return ""
     return f"{answer.by}, who had a hand in it ({hand.act}{f' of {hand.task_id}' if hand.task_id else ''})"

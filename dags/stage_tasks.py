@@ -170,8 +170,8 @@ class AskForApproval(QuestionOperator):
         """Ask where the run asks for a person."""
         from augment_ops.errors import GovernanceError
         from augment_ops.governance.approvals import Approvals
+        from augment_ops.identity import among
         from augment_ops.pipeline.decide_stages import Decided
-        from augment_ops.services.airflow_record import same_person
         from augment_ops.settings import Settings
 
         settings = Settings.from_environment()
@@ -182,7 +182,7 @@ class AskForApproval(QuestionOperator):
             raise AirflowSkipException(why)
         role, touched = stage.params.approval, [stage.run.actor, *touched_by(settings, context)]
         people = Approvals.load(settings.policies).people(role)
-        asked = [person for person in people if not any(same_person(person.id, name) for name in touched)]
+        asked = [person for person in people if not among(person.id, touched)]
         if not asked:
             raise GovernanceError(
                 f"approval by {role}",

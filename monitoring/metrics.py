@@ -177,7 +177,11 @@ GATE_REFUSALS_IN_A_ROW = _gauge(
 )
 PROMOTIONS = _counter("promotions", "{promotion}", _DATASET, "Candidates that became champion.")
 CHAMPION_TRAINED = _gauge(
-    "champion.trained_timestamp", "s", _VERSIONED, "When the present champion was trained.", _DATASET
+    "champion.trained_timestamp",
+    "s",
+    (*_VERSIONED, "environment"),
+    "When an environment's champion was trained.",
+    ("dataset", "environment"),
 )
 
 # Training and augmentation
@@ -234,6 +238,10 @@ DRIFT_WINDOW = _gauge("drift.window_samples", "{sample}", _RULES, "Samples of th
 LEDGER_ENTRIES = _gauge("ledger.entries", "{entry}", (), "Entries of the ledger when it was last verified.")
 LEDGER_FAULTS = _gauge("ledger.faults", "{fault}", (), "What verification found wrong in the ledger; 0 is whole.")
 LEDGER_VERIFIED = _gauge("ledger.verified_timestamp", "s", (), "When the ledger was last verified.")
+REGISTRY_FAULTS = _gauge(
+    "registry.faults", "{fault}", _DATASET,
+    "Where the model registry does not show the champions that the ledger names; 0 is as it should be.",
+)  # fmt: skip
 COUNTING_SINCE = _gauge("telemetry.start_timestamp", "s", (), "When the counters of this state folder began.")
 ALERT_CHANNEL = _gauge("alert.channel_working", "", ("channel",), "1 where the last alert got through this channel.")
 SERIES_DROPPED = _gauge(
@@ -246,6 +254,11 @@ def ledger_samples(faults: int, entries: int | None) -> list[Sample]:
     """What a verification of the ledger found just now; `entries` is None where it could not be read."""
     counted = [] if entries is None else [LEDGER_ENTRIES.set(entries)]
     return [*counted, LEDGER_FAULTS.set(faults), LEDGER_VERIFIED.set(time.time())]
+
+
+def registry_samples(faults: Mapping[str, int]) -> list[Sample]:
+    """What holding the model registry against the ledger found just now: data set → number of faults."""
+    return [REGISTRY_FAULTS.set(found, dataset=dataset) for dataset, found in sorted(faults.items())]
 
 
 FAMILIES = tuple(value for value in list(globals().values()) if isinstance(value, Family))

@@ -25,11 +25,11 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: every error of ours becomes its message on stderr and its exit code."""
-    from augment_ops.cli import audit, drift, gate, governance, metrics, policies, runs, services
+    from augment_ops.cli import audit, champion, drift, gate, governance, metrics, policies, runs, services
     from augment_ops.private import begin
     from augment_ops.settings import home_of
 
-    for commands in (services, runs, gate, policies, governance, audit, drift, metrics):
+    for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics):
         commands.register(app)
     atexit.register(gc.freeze)  # the end of an interpreter looks through every object: 4 s after a run
     try:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from augment_ops.cli import installations
+from augment_ops.cli.runs import settings_here
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
@@ -39,16 +40,19 @@ def verify(
 ) -> None:
     """Recompute the chain of the ledger, and hold it against the heads that witnesses, reports and MLflow have noted.
 
+    MLflow's registry is held against the ledger too: the alias, the version, the tags and the file of every champion.
+
     Exit code: 0 whole, 1 altered, or one of those who noted heads does not answer.
 
     Example: augment-ops audit verify
     """
+    from augment_ops.cli.champion import registry_against, registry_metrics
     from augment_ops.governance.ledger import open_ledger
     from augment_ops.pipeline.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
     from monitoring.metrics import ledger_samples
     from monitoring.publish import publish
 
-    settings = Settings.from_environment()
+    settings = settings_here()
     ledger = open_ledger(settings)
     noted, silent = report_heads(settings.home)
     heads, away = mlflow_heads(settings)
@@ -56,20 +60,31 @@ def verify(
     found = ledger.audit(noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature)
     faults = [*found.faults, *silent, *away, *([] if noted else unreported(ledger, at_present()))]
     head = GENESIS if found.tip is None else found.tip.hash
-    for problem in publish(settings.home, ledger_samples(len(faults), found.size)):
+    registry, unknown = registry_against(settings)
+    samples = ledger_samples(len(faults), found.size) + (registry_metrics(registry) if registry else [])
+    for problem in publish(settings.home, samples):
         print(problem, file=sys.stderr)
+    amiss = registry.all_faults if registry else []
     if as_json:
         answer = {"faults": [vars(fault) for fault in faults], "entries": found.size, "head": head}
         answer |= {"signed": found.signed, "witnesses": [vars(s) for s in found.sightings], "warnings": found.warnings}
+        answer |= {"registry": [vars(fault) for fault in amiss], "champions": registry.champions if registry else None}
         print(json.dumps({**answer, "anchors": found.heads, "not_asked": [fault.where for fault in silent + away]}))
     else:
-        for fault in faults:
+        for fault in [*faults, *amiss]:
             print(fault)
+        for line in registry.notes if registry else []:
+            print(f"not finished: {line}")
+        for line in unknown:
+            print(f"not asked: {line}")
         for line in [*(f"warning: {line}" for line in found.warnings), *ages(found, at_present())]:
             print(line)
         state = f"{len(faults)} faults" if faults else "whole"
         print(f"{found.size} entries, held against {found.heads} noted heads: {state}; head {head}")
-    if faults:
+        if registry and registry.champions:
+            state = f"{len(amiss)} faults" if amiss else "as the ledger says"
+            print(f"{registry.champions} champions in MLflow: {state}")
+    if faults or amiss or unknown:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
 
@@ -78,7 +93,8 @@ def log(
     act: Annotated[
         str,
         typer.Option(
-            help="publish, propose, approve, reject, deprecate, revoke, train, decide, promote, rollback, refuse"
+            help="publish, propose, approve, reject, deprecate, revoke, train, decide, promote, rollback, quarantine, "
+            "alias, restore, take-over, refuse"
         ),
     ] = "",
     actor: Annotated[str, typer.Option(help="who did it")] = "",
@@ -104,21 +120,23 @@ def log(
 
 def show_champions(
     dataset: Annotated[str, typer.Argument(help="name of the data set")],
+    environment: Annotated[str, typer.Option(help="only its champions; default: of all environments")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the champions of a data set with who made each champion, when and why.
+    """List the champions of a data set with who made each champion, when, where and why.
 
     Example: augment-ops audit champions digits
     """
     from augment_ops.governance.audit import champions
-    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.pipeline.book import book_of
 
-    reigns = champions(open_ledger(Settings.from_environment()).read(), dataset)
+    reigns = champions(book_of(Settings.from_environment()).read(), dataset, environment)
     if as_json:
         print(json.dumps([asdict(reign) for reign in reigns]))
         return
     for reign in reigns:
-        print(f"{reign.at[:19]}Z  version {reign.version}  {reign.act} by {reign.by}  — {reign.reason}")
+        what = f"version {reign.version}  {reign.environment}  {reign.act} by {reign.by}"
+        print(f"{reign.at[:19]}Z  {what}  — {reign.reason}")
     if not reigns:
         print(f"{dataset} has had no champion")
 
@@ -127,7 +145,10 @@ def rollback(
     dataset: Annotated[str, typer.Argument(help="name of the data set")],
     reason: Annotated[str, typer.Option(help="for the ledger")],
     to: Annotated[str, typer.Option(help="number of the version; default: the champion before the present one")] = "",
-    quarantine: Annotated[bool, typer.Option(help="the version that is left must not be champion again")] = False,
+    quarantine: Annotated[bool, typer.Option(help="the model that is left must not be champion again")] = False,
+    environment: Annotated[
+        str, typer.Option(help="whose champion; default: of the best protected one that has a champion")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make the champion before the present one champion again. May be repeated: it goes back once.
@@ -138,9 +159,13 @@ def rollback(
     from augment_ops.pipeline.telemetry import champion_moved
     from monitoring.publish import publish
 
-    settings = Settings.from_environment()
-    done = roll_back(settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine)
-    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion)):
+    settings = settings_here()
+    done = roll_back(
+        settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine, environment=environment
+    )
+    for fault in done.altered:
+        print(f"what was left had been altered: {fault}", file=sys.stderr)
+    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion, done.environment)):
         print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)
 

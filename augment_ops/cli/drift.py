@@ -24,6 +24,9 @@ def drift(
     dataset: Annotated[str, typer.Argument(help="name of the data set whose prediction log is judged")],
     rules: Annotated[str, typer.Option(help="name in policies/drift/")] = "default",
     until: Annotated[str, typer.Option(help="judge what was due then, ISO 8601; default: now")] = "",
+    environment: Annotated[
+        str, typer.Option(help="whose champion; default: of the best protected one that has a champion")
+    ] = "",
     retrain: Annotated[bool, typer.Option("--retrain", help="run what alerts start, here and now")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print what was found as one JSON object")] = False,
 ) -> None:
@@ -35,7 +38,7 @@ def drift(
     """
     from augment_ops.pipeline.monitor import moment_of, monitor
 
-    found = monitor(settings_here(), dataset, rules, now=moment_of(until), say=_say)
+    found = monitor(settings_here(), dataset, rules, now=moment_of(until), environment=environment, say=_say)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:
@@ -61,6 +64,9 @@ def traffic(
     ] = None,
     labelled: Annotated[float, typer.Option(min=0, max=1, help="share of records whose label is known")] = 1.0,
     seed: Annotated[int, typer.Option(help="of the order of the pictures")] = 0,
+    environment: Annotated[
+        str, typer.Option(help="whose champion; default: of the best protected one that has a champion")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Replay a data set as production traffic, with pictures that the champion has never seen.
@@ -72,7 +78,9 @@ def traffic(
 
     shifts = tuple(replays.parse_shift(text) for text in shift or ())
     end = moment_of(until) or datetime.now(UTC)
-    wanted = replays.Traffic(source, windows, per_window, window_h, end, shifts, labelled=labelled, seed=seed)
+    wanted = replays.Traffic(
+        source, windows, per_window, window_h, end, shifts, labelled=labelled, seed=seed, environment=environment
+    )
     written = replays.replay(settings_here(), dataset, wanted, say=_say)
     print(json.dumps({"records": written}) if as_json else f"{written} records written to the log of {dataset}")
 

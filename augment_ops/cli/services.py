@@ -90,9 +90,11 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: augment-ops doctor
     """
+    from augment_ops.cli.champion import registry_finding
     from augment_ops.services.doctor import examine, worst
 
-    findings = examine(Settings.from_environment())
+    settings = Settings.from_environment()
+    findings = [*examine(settings), *registry_finding(settings)]
     verdict = worst(findings)
     if as_json:
         print(json.dumps({"outcome": verdict, "findings": [asdict(finding) for finding in findings]}))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from augment_ops.governance.chain import Entry
 
 _LINKS = ("policy", "policy_version", "model", "version", "decision")  # subjects by which acts belong together
-MOVES = ("promote", "rollback")  # the acts that move the alias `champion`
+MOVES = ("promote", "rollback")  # the acts that make a champion
+NONE = "none"  # in the place of a version where there is none
+_ANY = "production"  # of a move that names no environment: there was one champion for all
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Reign:
         version: number of the model version; previous: of the champion before it, or `none`.
         at, by, reason: of the act that made it champion; act: `promote` or `rollback`.
         seq: the ledger's entry.
+        environment: whose champion it is.
+        model, artifact, registered: digests of the weights, of the registered file and of what the version says of
+            itself; empty where the entry does not name them.
+        former: whether the entry is of a time when there was one champion for all environments.
+        left: number of the version that was champion until then, of whatever environment.
     """
 
     version: str
@@ -45,6 +52,17 @@ class Reign:
     by: str
     reason: str
     seq: int
+    environment: str = _ANY
+    model: str = ""
+    artifact: str = ""
+    registered: str = ""
+    former: bool = False
+    left: str = NONE
+
+    @property
+    def succeeded(self) -> str | None:
+        """Number of the champion before, None where there was none."""
+        return None if self.previous == NONE else self.previous
 
 
 def choose(entries: Iterable[Entry], wanted: Wanted) -> list[Entry]:
@@ -61,15 +79,67 @@ def choose(entries: Iterable[Entry], wanted: Wanted) -> list[Entry]:
     ]
 
 
-def champions(entries: Iterable[Entry], dataset: str) -> list[Reign]:
-    """The champions of a data set, oldest first."""
-    found = []
+def champions(entries: Iterable[Entry], dataset: str, environment: str = "") -> list[Reign]:
+    """The champions of a data set, oldest first; of one environment, or of all.
+
+    A move that started from another champion than the one of its time makes none: of two decisions against the same
+    champion, entered at the same moment, the first one counts.
+    """
+    found: list[Reign] = []
     for entry in entries:
         of, _, version = entry.subjects.get("version", "").rpartition("/")
         if entry.act in MOVES and of == dataset:
-            previous = entry.subjects.get("previous", "none")
-            found.append(Reign(version, previous, entry.at, entry.act, entry.actor, entry.reason, entry.seq))
-    return found
+            reign = _reign(entry, version, found)
+            present = _in_place(found, reign.environment)
+            if reign.former or reign.left == (NONE if present is None else present.version):
+                found.append(reign)
+    return [reign for reign in found if environment in ("", reign.environment)]
+
+
+def _reign(entry: Entry, version: str, before: list[Reign]) -> Reign:
+    said, former, left = entry.subjects, "registered" not in entry.subjects, entry.subjects.get("previous", NONE)
+    # A rollback of former times names no environment: it is that in which the version was promoted.
+    promoted = next((reign.environment for reign in reversed(before) if reign.version == version), _ANY)
+    environment = said.get("environment") or (promoted if entry.act == "rollback" else _ANY)
+    here = [reign.version for reign in before if reign.environment == environment]
+    # What was before a champion of former times may have been another environment's.
+    previous = left
+    if former and left not in (NONE, *here):
+        previous = here[-1] if here else NONE
+    return Reign(
+        version, previous, entry.at, entry.act, entry.actor, entry.reason, entry.seq, environment,
+        said.get("model", ""), said.get("artifact", ""), said.get("registered", ""), former, left,
+    )  # fmt: skip
+
+
+def ruling(entries: Iterable[Entry], dataset: str) -> dict[str, Reign]:
+    """Environment → the move that made its present champion."""
+    found = champions(entries, dataset)
+    present = {reign.environment: _in_place(found, reign.environment) for reign in found}
+    return {environment: reign for environment, reign in present.items() if reign is not None}
+
+
+def _in_place(reigns: list[Reign], environment: str) -> Reign | None:
+    """The last of them in an environment.
+
+    A rollback of former times left the champion of all environments, for one that another may have promoted.
+    """
+    left = [(reign.left, reign.seq) for reign in reigns if reign.former and reign.act == "rollback"]
+    for reign in reversed(reigns):
+        gone = reign.former and any(version == reign.version and seq > reign.seq for version, seq in left)
+        if reign.environment == environment and not gone:
+            return reign
+    return None
+
+
+def settled(entries: Iterable[Entry], reign: Reign) -> bool:
+    """Whether the alias is known to have stood where a move says."""
+    return reign.former or any(e.act == "alias" and e.subjects.get("move") == str(reign.seq) for e in entries)
+
+
+def quarantined(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Digest of a model that must never be champion again → the entry that says so."""
+    return {entry.subjects["model"]: entry for entry in entries if entry.act == "quarantine"}
 
 
 def _about(entries: list[Entry], about: str) -> list[Entry]:

@@ -13,6 +13,7 @@ from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.pipeline.book import Book, book_of
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
@@ -55,6 +56,11 @@ class Context:
     def ledger(self) -> Ledger:
         """The ledger of governed acts."""
         return open_ledger(self.settings)
+
+    @cached_property
+    def book(self) -> Book:
+        """What counts of the ledger where champions are concerned."""
+        return book_of(self.settings, self.ledger)
 
     @cached_property
     def provenance(self) -> Provenance:

@@ -10,6 +10,7 @@ from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.explanation import Explanation, explain
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
+from augment_ops.pipeline import champion as champions
 from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.answers import about, check_answer, entered_answer
 from augment_ops.pipeline.context import Context
@@ -173,20 +174,29 @@ def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> st
         run, ctx.store.local(candidate.artifact), candidate.model_digest, example, manifest.classes
     )
     tags = {
-        "augment_ops.policy": policy.name,
-        "augment_ops.policy_version": policy.version,
-        "augment_ops.policy_digest": policy.digest,
+        **_identity(ctx),
         "augment_ops.limitations": "; ".join(policy.limitations) or "none named",
-        "augment_ops.snapshot_digest": manifest.digest,
         "augment_ops.suite_digest": ctx.output("stress_test", StressTest).suite.digest,
         "augment_ops.decision_digest": digest_of(decision),
         "augment_ops.verdict": decision.verdict,
         "augment_ops.git_commit": ctx.run.git_commit,
-        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
     }
     return ctx.tracker.register_challenger(
         ctx.dataset, ctx.run.id, run, uri, tags, markdown(decision.summary, PARAGRAPH)
     )
+
+
+def _identity(ctx: Context) -> dict[str, str]:
+    """The tags of a registered version that others rely on (`RegisteredVersion.identity`)."""
+    policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
+    return {
+        "augment_ops.pipeline_run": ctx.run.id,
+        "augment_ops.snapshot_digest": manifest.digest,
+        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
+        "augment_ops.policy": policy.name,
+        "augment_ops.policy_version": policy.version,
+        "augment_ops.policy_digest": policy.digest,
+    }
 
 
 def approve(ctx: Context) -> Approval:
@@ -225,7 +235,7 @@ def approve(ctx: Context) -> Approval:
 
 
 def promote(ctx: Context) -> Promotion:
-    """Move the alias `champion` to an approved candidate.
+    """Make an approved candidate champion of its environment.
 
     Raises:
         GovernanceError: the champion is no longer the one that the candidate was compared with, the environment does
@@ -238,26 +248,33 @@ def promote(ctx: Context) -> Promotion:
     if decided.version == decided.champion_version:
         return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
     candidate, resolved = ctx.output("train_candidate", TrainingResult), ctx.output("resolve_policy", ResolvedPolicy)
-    params = ctx.params
+    params, environment = ctx.params, ctx.params.environment
     actor = approval.by if approval.by != "gate" else ctx.run.actor
     subjects = {
         "version": f"{ctx.dataset}/{decided.version}",
         "model": candidate.model_digest,
+        "artifact": candidate.artifact,
+        "registered": digest_of(_identity(ctx)),
         "decision": digest_of(decided.decision),
         "previous": decided.champion_version or "none",
         # Together they show an environment that was made to ask for less: in production no more than a draft.
-        "environment": params.environment,
+        "environment": environment,
         "policy_state": resolved.state,
     }
     with ctx.refusals(actor, subjects):
+        champions.champion(ctx.book, ctx.tracker, ctx.dataset, environment)  # what was cut off is completed
         if params.approval != "auto":  # as the ledger has it, whatever the folder says
             asked = about(ctx, decided.decision, decided.version) | {"chosen": APPROVE}
             check_answer(ctx, entered_answer(ctx), asked)
         # Revoked or expired since training began: what was learnt with it goes no further.
         admit_policy(Office(ctx.settings, ctx.run.actor), resolved.policy(), params.environment)
         check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
+        move = champions.Move(
+            "promote", ctx.dataset, environment, decided.version, decided.champion_version,
+            entry_key(ctx.run.id, "promote"), subjects, actor, approval.reason,
+        )  # fmt: skip
+        champions.check_version(ctx.tracker, move)
         check_registered(ctx, decided.version, decided.champion_version)
-        ctx.tracker.promote(ctx.dataset, decided.version, decided.champion_version)
-    ctx.ledger.append("promote", actor, subjects=subjects, reason=approval.reason, key=entry_key(ctx.run.id, "promote"))
-    message = f"version {decided.version} is champion of {ctx.dataset}"
+        champions.crown(ctx.book, ctx.tracker, move)
+    message = f"version {decided.version} is champion of {ctx.dataset} in {environment}"
     return Promotion(True, decided.version, decided.champion_version, message)

@@ -12,6 +12,7 @@ import numpy as np
 
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import InputError
+from augment_ops.pipeline import champion as champions
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.policy_stages import ResolvedPolicy
 from augment_ops.stress.measures import corruption_error
@@ -38,12 +39,15 @@ class StressTest:
 
 
 def rival(ctx: Context) -> RegisteredVersion | None:
-    """The champion that this run has to beat: the present one, or its predecessor where this run is the present one."""
-    champion = ctx.tracker.champion(ctx.dataset)
+    """The champion that this run has to beat: that of its environment, or its predecessor where this run made it.
+
+    Raises:
+        GovernanceError: MLflow does not show what the ledger says.
+    """
+    champion = champions.champion(ctx.book, ctx.tracker, ctx.dataset, ctx.params.environment)
     if champion is None or champion.tags.get("augment_ops.pipeline_run") != ctx.run.id:
         return champion
-    previous = champion.tags.get("augment_ops.previous_champion")
-    return ctx.tracker.version(ctx.dataset, previous) if previous else None
+    return champions.before(ctx.book, ctx.tracker, ctx.dataset, champion.version)
 
 
 def stress_test(ctx: Context) -> StressTest:
@@ -116,7 +120,7 @@ def _champion_model(ctx: Context, champion: RegisteredVersion) -> IsolatedModel:
             f"{len(ctx.snapshot.manifest.classes)} classes at {ctx.snapshot.manifest.image_shape}",
             "run under another --dataset-name: models with different interfaces cannot replace each other",
         )
-    return ctx.tracker.load_model(ctx.dataset, champion.version)
+    return ctx.tracker.load_model(ctx.dataset, champion.version, champion.artifact)
 
 
 def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> None:

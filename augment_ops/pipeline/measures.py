@@ -117,7 +117,8 @@ def _promotion(ctx: Context, promotion: Promotion) -> Samples:
     if promotion.promoted and promotion.version is not None:
         record = record_of(ctx.store, ctx.run.id, "train_candidate")
         trained = datetime.fromisoformat(record.finished_at if record else ctx.run.started_at).timestamp()
-        yield metrics.CHAMPION_TRAINED.set(trained, dataset=ctx.dataset, model_version=promotion.version)
+        where = {"dataset": ctx.dataset, "environment": ctx.params.environment}
+        yield metrics.CHAMPION_TRAINED.set(trained, model_version=promotion.version, **where)
 
 
 def _drift(ctx: Context, report: DriftReport) -> Samples:

@@ -19,6 +19,7 @@ from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.alerts import Alert, enter
 from augment_ops.pipeline.evaluate_stages import metric_name
 from augment_ops.pipeline.reference import Watched, answered, of_period, of_windows, watched
+from augment_ops.pipeline.registry_check import samples_of
 from augment_ops.pipeline.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.pipeline.run import find, open_store
 from augment_ops.pipeline.timeline import Judged, Timeline, folder_of
@@ -59,19 +60,23 @@ def log_uri(settings: Settings) -> str:
 
 def monitor(
     settings: Settings, dataset: str, rules_name: str = "default", *, now: datetime | None = None,
-    actor: str = "", origin: str = "", say: Callable[[str], None] = print,
+    actor: str = "", origin: str = "", environment: str = "", say: Callable[[str], None] = print,
 ) -> Monitored:  # fmt: skip
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
 
     Args:
         origin: the driver's run that asks, which new alerts name.
+        environment: whose champion is watched; by default that of the best protected environment that has one.
 
     Raises:
+        GovernanceError: MLflow does not show the champion that the ledger names.
         InputError: no prediction log of that name, or a reference that the log cannot give.
         PolicyError: the rules are faulty.
     """
     at = now or datetime.now(UTC)
-    work = _Work(settings, dataset, DriftRules.load(settings.policies / "drift" / f"{rules_name}.yaml"), say)
+    work = _Work(
+        settings, dataset, DriftRules.load(settings.policies / "drift" / f"{rules_name}.yaml"), environment, say
+    )
     found: list[Judged] = []
     alerts: list[Alert] = []
 
@@ -113,8 +118,11 @@ def moment_of(text: str) -> datetime | None:
 class _Work:
     """One call of the monitor: what it reads, opened when it is first asked for."""
 
-    def __init__(self, settings: Settings, dataset: str, rules: DriftRules, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, dataset: str, rules: DriftRules, environment: str, say: Callable[[str], None]
+    ) -> None:
         self.settings, self.dataset, self.rules, self.say = settings, dataset, rules, say
+        self.environment = environment
         self.store: Store = open_store(settings)
         self.log = PredictionLog(log_uri(settings), dataset, self.store)
         self.ledger = open_ledger(settings)
@@ -127,7 +135,11 @@ class _Work:
 
     @cached_property
     def champion(self) -> Watched | None:
-        return watched(self.tracker, self.store, self.dataset)
+        try:
+            return watched(self.settings, self.tracker, self.store, self.dataset, self.environment)
+        finally:  # also where it stops because the registry was altered
+            for problem in publish(self.settings.home, samples_of(self.settings, self.tracker, self.dataset)):
+                self.say(f"warning: {problem}")
 
     @cached_property
     def run(self) -> TrackedRun:

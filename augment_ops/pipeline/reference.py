@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from augment_ops.content import digest_of
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError
+from augment_ops.pipeline.book import book_of
+from augment_ops.pipeline.champion import acts_of, environment_with_champion
+from augment_ops.pipeline.champion import champion as present_champion
 from monitoring.log_reader import LogWindow, read_window
 from monitoring.prediction_log import PredictionLog
 from monitoring.rules import DriftRules, moment
@@ -22,6 +25,7 @@ from monitoring.sample import Sample
 if TYPE_CHECKING:
     from augment_ops.data.store import Store
     from augment_ops.runtime.isolated import Observe
+    from augment_ops.settings import Settings
     from augment_ops.tracking import MlflowTracker, RegisteredVersion
 
 _AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28, a few hundred MB at 224×224
@@ -76,13 +80,25 @@ class Answers:
         return found
 
 
-def watched(tracker: MlflowTracker, store: Store, dataset: str) -> Watched | None:
-    """The champion of a data set; None where there is none (yet)."""
-    champion = tracker.champion(dataset)
+def watched(
+    settings: Settings, tracker: MlflowTracker, store: Store, dataset: str, environment: str = ""
+) -> Watched | None:
+    """The champion of a data set; None where there is none (yet).
+
+    Args:
+        environment: whose champion; by default that of the best protected environment that has one.
+
+    Raises:
+        GovernanceError: MLflow does not show what the ledger says.
+    """
+    book = book_of(settings)
+    where = environment_with_champion(acts_of(book, dataset), dataset, settings.policies, environment)
+    champion = present_champion(book, tracker, dataset, where)
     if champion is None:
         return None
     snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
-    return Watched(champion, snapshot, lambda: tracker.load_model(dataset, champion.version).observe)
+    number, artifact = champion.version, champion.artifact  # as they were held against the ledger
+    return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
 def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:

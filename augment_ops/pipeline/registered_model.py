@@ -58,9 +58,9 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
 
     model = f"{ctx.dataset}-classifier version"
     tracker = ctx.tracker  # here, because two threads that import MLflow at once find it half imported
-    control = ctx.output("train_control", TrainingResult).artifact
+    artifact, control = (ctx.output(f"train_{role}", TrainingResult).artifact for role in ("candidate", "control"))
     questions: list[tuple[Role, Callable[[], Artifact], str]] = [
-        ("candidate", lambda: tracker.download_model(ctx.dataset, version), f"{model} {version}"),
+        ("candidate", lambda: tracker.download_model(ctx.dataset, version, artifact), f"{model} {version}"),
         ("control", lambda: read_artifact(ctx.store.local(control), control), f"control {control[:12]}…"),
     ]
     if champion is not None:

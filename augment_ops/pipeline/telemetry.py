@@ -13,6 +13,7 @@ from augment_ops.errors import CheckRefused, GovernanceError
 from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.measures import measure
+from augment_ops.pipeline.registry_check import samples_of
 from augment_ops.pipeline.run import StageRecord, record_of
 from augment_ops.settings import Settings
 from monitoring import metrics
@@ -20,6 +21,7 @@ from monitoring.metrics import Sample, ledger_samples
 from monitoring.publish import publish
 
 _LAST = "report"
+_USE_CHAMPION = ("stress_test", "decide", "promote")
 
 
 @dataclass
@@ -66,6 +68,8 @@ def _publish(ctx: Context, stage: str, execution: Execution, outcome: str, start
 def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> list[Sample]:
     about = {"dataset": _dataset(ctx), "stage": stage}
     samples = [metrics.STAGE_EXECUTIONS.add(1, outcome=outcome, **about)]
+    if stage in _USE_CHAMPION and not execution.reused:  # also where the stage stopped because of what it found
+        samples += samples_of(ctx.settings, ctx.tracker, ctx.dataset)
     record = execution.record
     if record is None or execution.reused:
         return samples
@@ -87,7 +91,7 @@ def verify_ledger(settings: Settings) -> list[Sample]:
         return ledger_samples(1, None)
 
 
-def champion_moved(settings: Settings, dataset: str, version: str) -> list[Sample]:
+def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Sample]:
     """The age of a champion that a person chose, by what the ledger knows of its training."""
     model = ""
     for entry in reversed(open_ledger(settings).entries()):
@@ -95,7 +99,8 @@ def champion_moved(settings: Settings, dataset: str, version: str) -> list[Sampl
             model = model or entry.subjects.get("model", "")
         if model and entry.act == "train" and entry.subjects.get("model") == model:
             trained = datetime.fromisoformat(entry.at).timestamp()
-            return [metrics.CHAMPION_TRAINED.set(trained, dataset=dataset, model_version=version)]
+            where = {"dataset": dataset, "environment": environment}
+            return [metrics.CHAMPION_TRAINED.set(trained, model_version=version, **where)]
     return []
 
 

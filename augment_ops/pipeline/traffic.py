@@ -43,6 +43,7 @@ class Traffic:
     shifts: tuple[tuple[str, int], ...] = ()
     labelled: float = 1.0
     seed: int = 0
+    environment: str = ""
 
 
 def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[str], None] = print) -> int:
@@ -57,7 +58,8 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     from augment_ops.tracking import connect
 
     store = open_store(settings)
-    champion = watched(connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts"), store, dataset)
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    champion = watched(settings, tracker, store, dataset, traffic.environment)
     if champion is None:
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)

@@ -8,7 +8,6 @@ may only look.
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,15 +64,6 @@ class Hand:
     act: str
     at: str
     task_id: str = ""
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two logins are one person's: case, blanks around it and compatible letters make nobody another."""
-    return _folded(one) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def answer_in(api: AirflowApi, dag_id: str, run_id: str, task_id: str) -> Answer | None:

@@ -79,12 +79,12 @@ def mlflow_database(settings: Settings) -> str:
 def _mlflow(settings: Settings) -> Component:
     layout, database = layout_of(settings), mlflow_database(settings)
     arguments = (
-        *("server", "--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1"),
+        *("--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1"),
         *("--artifacts-destination", str(layout.mlflow / "artifacts")),
     )
     return Component(
         MLFLOW,
-        (sys.executable, "-m", "mlflow", *arguments),
+        (sys.executable, "-m", "augment_ops.tracking.server", *arguments),
         Port("MLflow", settings.mlflow_port, "AUGMENT_OPS_MLFLOW_PORT"),
         after_migration=False,
         environment={"MLFLOW_BACKEND_STORE_URI": database},  # may hold a password

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,14 +73,19 @@ def ensure_passwords(path: Path, everybody: tuple[Person, ...]) -> dict[str, str
     known = read_passwords(path)
     passwords = {**known, **{p.id: secrets.token_urlsafe(12) for p in everybody if p.id not in known}}
     if passwords != known or path.stat().st_mode & 0o077:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        # The mode is given on creation: between a write and a chmod anybody could have read it.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps(passwords, indent=1) + "\n")
-        temporary.replace(path)
+        write_passwords(path, passwords)
     return passwords
+
+
+def write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
+    """Keep passwords by person id in a file of mode 0600."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # The mode is given on creation: between a write and a chmod anybody could have read it.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(json.dumps(dict(passwords), indent=1) + "\n")
+    temporary.replace(path)
 
 
 def read_passwords(path: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from augment_ops.services.environment import airflow_address, is_external_mlflow
 from augment_ops.services.health import ServiceState, is_up, observe, with_memory
 from augment_ops.services.layout import Layout, dags_folder, layout_of
 from augment_ops.services.migrate import MIGRATION_S, log_end
+from augment_ops.services.mlflow_login import server_environment, write_readers
 from augment_ops.services.people import ensure_passwords, people
 from augment_ops.services.ports import require_free
 from augment_ops.services.processes import Program
@@ -79,9 +80,10 @@ def up(settings: Settings, *, dags: Path | None = None) -> list[str]:
         # Workers of a killed scheduler live on and would run a task beside its second try.
         processes.end(layout, [component.name for component in missing])
         require_free([component.port for component in missing if component.port is not None])
-        ensure_passwords(layout.passwords, everybody)
+        passwords = ensure_passwords(layout.passwords, everybody)
         ensure(witness_path(settings.keys))
         layout.mlflow.mkdir(parents=True, exist_ok=True)
+        write_readers(layout, passwords, everybody)
         environment = stack_environment(settings, folder, everybody)
         _start(settings, missing, environment, folder)
         return [component.name for component in missing]
@@ -165,7 +167,8 @@ def _start_all(layout: Layout, some: list[Component], environment: dict[str, str
     for component in some:
         port = component.port.number if component.port else None
         # In the folder above dags/: a relative path of a data set means the same in a task as in the user's shell.
-        own = {**environment, **component.environment}
+        login = server_environment(layout) if component.name == MLFLOW else {}
+        own = {**environment, **component.environment, **login}
         processes.start(Program(component.name, component.command, folder.parent, own, port), layout)
 
 

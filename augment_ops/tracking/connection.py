@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import urllib.parse
 import warnings
@@ -38,6 +39,10 @@ _DEFAULTS = {
 }
 # Not for the user to change: no calls home, and nothing is ever loaded by pickle.
 _FIXED = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+
+# The account of the local stack's server that may write; its password lies beside the database.
+SERVICE_ACCOUNT = "augment-ops"
+_USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # as MLflow's clients read them
 
 _NO_ROOM = ("(sqlite3.OperationalError) disk I/O error", "database or disk is full")  # SQLite's words for it
 _LOCK_S = 300.0  # a model of gigabytes may be on its way through another process
@@ -92,6 +97,7 @@ def connect(uri: str, artifact_root: Path | None = None) -> MlflowTracker:
         os.environ.setdefault(name, value)
     os.environ.update(_FIXED)
     uri = uri.rstrip("/")
+    _log_in(uri, artifact_root)
     database = _sqlite_path(uri)
     if artifact_root is None and database is not None:
         artifact_root = database.parent / "artifacts"
@@ -111,6 +117,22 @@ def _initialise(uri: str) -> None:
     from mlflow.tracking import MlflowClient
 
     MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+
+
+def login_file(artifact_root: Path) -> Path:
+    """Where `augment-ops up` keeps the passwords of its MLflow: JSON {account: password}, for the owner alone."""
+    return artifact_root.parent / "login.json"
+
+
+def _log_in(uri: str, artifact_root: Path | None) -> None:
+    """Give MLflow's client the login of this machine's own server; a user's own stays, and no other host gets it."""
+    if artifact_root is None or urllib.parse.urlsplit(uri).hostname not in ("127.0.0.1", "localhost"):
+        return
+    if os.environ.get(_USER, SERVICE_ACCOUNT) != SERVICE_ACCOUNT or not login_file(artifact_root).is_file():
+        return
+    with answering(uri, "read the login"):
+        passwords = json.loads(login_file(artifact_root).read_bytes())
+    os.environ.update({_USER: SERVICE_ACCOUNT, _PASSWORD: passwords[SERVICE_ACCOUNT]})
 
 
 @contextmanager
@@ -153,6 +175,12 @@ def _tracking_error(uri: str, doing: str, error: Exception) -> TrackingError:
     if uri.startswith("http") and ("failed with exception" in text or "timed out" in text or "timeout" in text):
         fix = "start the server (augment-ops up), or set MLFLOW_TRACKING_URI to where it runs"
         return TrackingError(f"MLflow at {uri}", _bounded(text), f"an answer, to {doing}", fix)
+    if "401" in text or "not authenticated" in text.lower():
+        fix = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or start the server with `augment-ops up`"
+        return TrackingError(f"MLflow at {uri}", "a server that wants a login", f"one that may {doing}", fix)
+    if "403" in text or "permission denied" in text.lower():
+        fix = f"act with the login {SERVICE_ACCOUNT}, which this project's commands use by themselves"
+        return TrackingError(f"MLflow at {uri}", "a login that may only read", f"one that may {doing}", fix)
     if "mlflow-artifacts" in text and not uri.startswith("http"):
         fix = "set MLFLOW_TRACKING_URI to that server: it alone can reach the artifacts that it stored"
         return TrackingError(f"MLflow at {uri}", "an experiment made through a server", "local artifacts", fix)

@@ -11,14 +11,23 @@ from augment_ops.runtime.artifact import Artifact
 from augment_ops.tracking.artifacts import log_bytes
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.models import ARTIFACT_TAG, DIGEST_TAG, fetch_program
-from augment_ops.tracking.values import TAG, RegisteredVersion, TrackedRun, classifier_name, quoted
+from augment_ops.tracking.values import (
+    CHALLENGER,
+    PRODUCTION,
+    TAG,
+    RegisteredVersion,
+    TrackedRun,
+    alias_of,
+    classifier_name,
+    environment_of,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS_TAG = f"{TAG}previous_champion"
-QUARANTINE_TAG = f"{TAG}quarantined"  # holds the reason
+QUARANTINE_TAG = f"{TAG}quarantined"  # holds the reason; it shows what an entry of the ledger says
 _VERSIONS_OF_MODEL = "mlflow.modelVersions"  # the tag by which MLflow's UI links a logged model to its versions
 
 
@@ -93,10 +102,43 @@ def register_challenger(
     return version
 
 
-def champion(connection: Connection, dataset: str) -> RegisteredVersion | None:
-    """The version that the alias `champion` names, or None where there is none."""
-    version = _alias(connection, classifier_name(dataset), CHAMPION)
+def named_champion(connection: Connection, dataset: str, environment: str) -> str | None:
+    """Number of the version that the environment's alias names, or None where there is none."""
+    return _alias(connection, classifier_name(dataset), alias_of(environment))
+
+
+def champion(connection: Connection, dataset: str, environment: str) -> RegisteredVersion | None:
+    """The version that the environment's alias names, or None where there is none."""
+    version = named_champion(connection, dataset, environment)
     return None if version is None else registered(connection, dataset, version)
+
+
+def named_champions(connection: Connection) -> dict[str, dict[str, str]]:
+    """Data set → environment → number of the version, for every alias of a champion that there is."""
+    found: dict[str, dict[str, str]] = {}
+    suffix, token = classifier_name(""), None
+    while True:
+        page = connection.client.search_registered_models(max_results=100, page_token=token)
+        for model in page:
+            # A search may leave aliases out; the model itself has them.
+            aliases = connection.client.get_registered_model(model.name).aliases if model.name.endswith(suffix) else {}
+            for alias, version in aliases.items():
+                if (environment := environment_of(alias)) is not None:
+                    found.setdefault(model.name.removesuffix(suffix), {})[environment] = str(version)
+        if not (token := page.token):
+            return found
+
+
+def find_version(connection: Connection, dataset: str, version: str) -> RegisteredVersion | None:
+    """The registered version of that number, or None where there is none (any more)."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return registered(connection, dataset, version)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
 
 
 def registered(connection: Connection, dataset: str, version: str) -> RegisteredVersion:
@@ -108,27 +150,42 @@ def registered(connection: Connection, dataset: str, version: str) -> Registered
     )
 
 
-def promote(connection: Connection, dataset: str, version: str, expected_champion: str | None) -> None:
-    """Move the alias `champion` to `version` if it is still where the decision saw it. Call with the lock held."""
-    name = classifier_name(dataset)
+def promote(
+    connection: Connection, dataset: str, version: str, expected_champion: str | None, environment: str
+) -> None:
+    """Move the environment's alias to `version` if it still is where it is expected. Call with the lock held."""
+    name, alias = classifier_name(dataset), alias_of(environment)
     entry = registered(connection, dataset, version)
-    current = _alias(connection, name, CHAMPION)
+    current = _alias(connection, name, alias)
     if current == version:
         return
     check_admissible(connection, entry)
     if current != expected_champion:
         raise GovernanceError(
-            f"{name}, alias {CHAMPION}",
+            f"{name}, alias {alias}",
             f"version {current}" if current else "no champion",
             f"version {expected_champion}, which the decision compared with" if expected_champion else "no champion",
             "decide again: run the pipeline anew, so that the candidate is compared with the present champion",
         )
-    if current is None:
-        if PREVIOUS_TAG in entry.tags:
-            connection.client.delete_model_version_tag(name, version, PREVIOUS_TAG)
-    else:
-        connection.client.set_model_version_tag(name, version, PREVIOUS_TAG, current)
-    connection.client.set_registered_model_alias(name, CHAMPION, version)
+    tag = PREVIOUS_TAG if environment == PRODUCTION else f"{PREVIOUS_TAG}_{environment}"
+    if current is not None:
+        connection.client.set_model_version_tag(name, version, tag, current)
+    elif tag in entry.tags:
+        connection.client.delete_model_version_tag(name, version, tag)
+    connection.client.set_registered_model_alias(name, alias, version)
+
+
+def forget_champion(connection: Connection, dataset: str, environment: str) -> None:
+    """Remove the environment's alias, where there is one."""
+    if named_champion(connection, dataset, environment) is not None:
+        connection.client.delete_registered_model_alias(classifier_name(dataset), alias_of(environment))
+
+
+def in_quarantine(connection: Connection, dataset: str) -> list[RegisteredVersion]:
+    """Versions of a data set that carry the tag of a quarantine."""
+    found = connection.client.search_model_versions(f"name = {quoted(classifier_name(dataset))}")
+    tagged = [entry for entry in found if QUARANTINE_TAG in entry.tags]
+    return [registered(connection, dataset, str(entry.version)) for entry in tagged]
 
 
 def check_admissible(connection: Connection, entry: RegisteredVersion) -> None:
@@ -139,7 +196,7 @@ def check_admissible(connection: Connection, entry: RegisteredVersion) -> None:
                 f"{entry.model} version {entry.version}",
                 f"in quarantine since version {known.version}: {known.tags[QUARANTINE_TAG]}",
                 "a model that may be champion",
-                f"choose another version or train a new one; to lift the quarantine, remove the tag {QUARANTINE_TAG}",
+                "choose another version or train a new one",
             )
 
 
@@ -152,11 +209,11 @@ def set_version_tags(connection: Connection, dataset: str, version: str, tags: M
             connection.client.set_model_version_tag(name, version, key, value)
 
 
-def download_model(connection: Connection, dataset: str, version: str) -> Artifact:
-    """The verified `.pt2` of a registered version."""
+def download_model(connection: Connection, dataset: str, version: str, artifact: str) -> Artifact:
+    """The verified `.pt2` of a registered version; held against its own tag where `artifact` is empty."""
     entry = registered(connection, dataset, version)
     location = connection.client.get_model_version_download_uri(entry.model, version)
-    return fetch_program(connection, location, entry.artifact)
+    return fetch_program(connection, location, artifact or entry.artifact)
 
 
 def _ensure_model(connection: Connection, name: str, description: str) -> None:

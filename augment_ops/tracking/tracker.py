@@ -13,7 +13,7 @@ from augment_ops.runtime.artifact import Artifact
 from augment_ops.runtime.isolated import IsolatedModel
 from augment_ops.tracking import artifacts, models, registry, roots, runs
 from augment_ops.tracking.connection import Connection, answering
-from augment_ops.tracking.values import RegisteredVersion, TrackedRun
+from augment_ops.tracking.values import PRODUCTION, RegisteredVersion, TrackedRun
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -168,24 +168,49 @@ class MlflowTracker:
                 self._connection, dataset, pipeline_run, run, model_uri, tags, description
             )
 
-    def champion(self, dataset: str) -> RegisteredVersion | None:
-        """The present champion, or None."""
+    def champion(self, dataset: str, environment: str = PRODUCTION) -> RegisteredVersion | None:
+        """The version that MLflow's alias names, or None. Who is champion the ledger says: ask `pipeline.champion`."""
         with answering(self.uri, "name the champion"):
-            return registry.champion(self._connection, dataset)
+            return registry.champion(self._connection, dataset, environment)
+
+    def named_champion(self, dataset: str, environment: str) -> str | None:
+        """Number of the version that the environment's alias names."""
+        with answering(self.uri, "name the champion"):
+            return registry.named_champion(self._connection, dataset, environment)
+
+    def named_champions(self) -> dict[str, dict[str, str]]:
+        """Data set → environment → number of the version, for every alias of a champion that MLflow has."""
+        with answering(self.uri, "list the champions"):
+            return registry.named_champions(self._connection)
+
+    def find_version(self, dataset: str, version: str) -> RegisteredVersion | None:
+        """A registered version by number, None where there is none."""
+        with answering(self.uri, f"find version {version}"):
+            return registry.find_version(self._connection, dataset, version)
 
     def version(self, dataset: str, version: str) -> RegisteredVersion:
         """A registered version by number."""
         with answering(self.uri, f"find version {version}"):
             return registry.registered(self._connection, dataset, version)
 
-    def promote(self, dataset: str, version: str, expected_champion: str | None) -> None:
-        """Move the alias `champion` to `version`, and keep the number of the one before in a tag.
+    def promote(self, dataset: str, version: str, expected_champion: str | None, environment: str = PRODUCTION) -> None:
+        """Move the environment's alias to `version`, and keep the number of the one before in a tag.
 
         Raises:
             GovernanceError: the champion is neither `expected_champion` nor `version`; nothing was changed.
         """
         with self._connection.exclusive(f"promote version {version}"):
-            registry.promote(self._connection, dataset, version, expected_champion)
+            registry.promote(self._connection, dataset, version, expected_champion, environment)
+
+    def forget_champion(self, dataset: str, environment: str) -> None:
+        """Remove the alias of an environment's champion, where there is one."""
+        with self._connection.exclusive(f"remove the alias of {environment}"):
+            registry.forget_champion(self._connection, dataset, environment)
+
+    def in_quarantine(self, dataset: str) -> list[RegisteredVersion]:
+        """Versions of a data set that carry the tag of a quarantine."""
+        with answering(self.uri, "list what is in quarantine"):
+            return registry.in_quarantine(self._connection, dataset)
 
     def admissible(self, version: RegisteredVersion) -> None:
         """Raise GovernanceError where a version may not become champion."""
@@ -193,7 +218,7 @@ class MlflowTracker:
             registry.check_admissible(self._connection, version)
 
     def quarantine(self, dataset: str, version: str, reason: str) -> None:
-        """Say that a version may not become champion again."""
+        """Show that a version may not become champion again; the ledger is what says it."""
         self.set_version_tags(dataset, version, {registry.QUARANTINE_TAG: reason})
 
     def set_version_tags(self, dataset: str, version: str, tags: Mapping[str, str]) -> None:
@@ -201,11 +226,23 @@ class MlflowTracker:
         with answering(self.uri, f"tag version {version}"):
             registry.set_version_tags(self._connection, dataset, version, tags)
 
-    def download_model(self, dataset: str, version: str) -> Artifact:
-        """The content of a registered version's `.pt2`, its sha256 verified."""
-        with answering(self.uri, f"hand out version {version}"):
-            return registry.download_model(self._connection, dataset, version)
+    def download_model(self, dataset: str, version: str, artifact: str = "") -> Artifact:
+        """The content of a registered version's `.pt2`, its sha256 verified.
 
-    def load_model(self, dataset: str, version: str) -> IsolatedModel:
-        """A registered version, to be asked in processes of its own; close it when done."""
-        return IsolatedModel(self.download_model(dataset, version))
+        Args:
+            artifact: the sha256 that the ledger names; by default that of the version's tag, which is MLflow's word.
+        """
+        with answering(self.uri, f"hand out version {version}"):
+            return registry.download_model(self._connection, dataset, version, artifact)
+
+    def load_model(self, dataset: str, version: str, artifact: str = "") -> IsolatedModel:
+        """A registered version, to be asked in processes of its own; close it when done. See `download_model`."""
+        return IsolatedModel(self.download_model(dataset, version, artifact))
+
+    def check_file(self, dataset: str, version: str) -> None:
+        """Read a registered version's file anew.
+
+        Raises:
+            StoreError: it is not there, or its sha256 is not the one in the version's tag.
+        """
+        self.download_model(dataset, version)

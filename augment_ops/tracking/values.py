@@ -7,7 +7,10 @@ from dataclasses import dataclass
 TAG = "augment_ops."  # prefix of every tag of ours
 LEDGER_HEAD_TAG = f"{TAG}ledger_head"
 DISCOVERED_TAG = f"{TAG}discovered_policy_digest"  # on the run of a search: the policy that it found
+_IDENTITY = ("pipeline_run", "snapshot_digest", "interface_digest", "policy", "policy_version", "policy_digest")
 EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours
+CHAMPION, CHALLENGER = "champion", "challenger"  # aliases; each environment has a champion of its own
+PRODUCTION = "production"  # the environment whose champion is called `champion` and no more
 PARENT_ROLE = "pipeline"  # value of the role tag on the one parent run of a pipeline run
 
 
@@ -50,6 +53,11 @@ class RegisteredVersion:
     run_id: str
     tags: dict[str, str]
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """The tags that others rely on: which run, data, policy and interface the model is of. They never change."""
+        return {f"{TAG}{name}": self.tags.get(f"{TAG}{name}", "") for name in _IDENTITY}
+
 
 def experiment_name(dataset: str) -> str:
     """The experiment of a data set."""
@@ -59,6 +67,18 @@ def experiment_name(dataset: str) -> str:
 def classifier_name(dataset: str) -> str:
     """The registered model of a data set."""
     return f"{dataset}-classifier"
+
+
+def alias_of(environment: str) -> str:
+    """The alias that names the champion of an environment: `champion`, `champion-staging`, `champion-dev`."""
+    return CHAMPION if environment == PRODUCTION else f"{CHAMPION}-{environment}"
+
+
+def environment_of(alias: str) -> str | None:
+    """The environment whose champion an alias names, None where it names none."""
+    if alias == CHAMPION:
+        return PRODUCTION
+    return alias.removeprefix(f"{CHAMPION}-") if alias.startswith(f"{CHAMPION}-") else None
 
 
 def quoted(value: str) -> str:

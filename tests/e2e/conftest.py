@@ -185,11 +185,11 @@ class Running:
 
         from augment_ops.tracking import connect
 
-        return MlflowClient(connect(self.mlflow).uri)
+        return MlflowClient(connect(self.mlflow, self.settings.home / "mlflow" / "artifacts").uri)  # with the login
 
     def champion(self, dataset: str) -> str | None:
-        """Version behind the alias `champion`."""
-        return self.state(dataset)["aliases"].get("champion")
+        """Version behind the alias of dev, where these runs are."""
+        return self.state(dataset)["aliases"].get("champion-dev")
 
     def state(self, dataset: str) -> dict[str, Any]:
         """Everything of a data set that a second execution could have doubled."""

@@ -20,6 +20,7 @@ from augment_ops.content import digest_of
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.champion import Move, crown, subjects_of
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import begin, open_store
 from augment_ops.pipeline.traffic import Traffic, replay
@@ -83,7 +84,7 @@ def traffic(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = with_pixel_input(torch.nn.Sequential(torch.nn.Flatten(), last))
     path = settings.home / "first.pt2"
     export(model, manifest.image_shape, path)
-    tracker = connect(running.mlflow)
+    tracker = connect(running.mlflow, settings.home / "mlflow" / "artifacts")
     run = tracker.open_run(DATASET, run_id, "candidate")
     uri = tracker.log_model(run, path, model_digest(model), train.images[:4], manifest.classes)
     tags = {
@@ -91,7 +92,10 @@ def traffic(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "augment_ops.snapshot_digest": manifest.digest, "augment_ops.pipeline_run": run_id,
         "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
     }  # fmt: skip
-    tracker.promote(DATASET, tracker.register_challenger(DATASET, run_id, run, uri, tags, "linear"), None)
+    version = tracker.register_challenger(DATASET, run_id, run, uri, tags, "linear")
+    said = subjects_of(tracker.version(DATASET, version))
+    move = Move("promote", DATASET, "dev", version, None, f"{run_id}:promote", said, "tester", "for a test")
+    crown(Ledger(settings.ledger), tracker, move)
     wait_for_dag(running.admin, MONITOR)
     return rest
 

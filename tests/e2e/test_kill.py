@@ -82,7 +82,7 @@ def check_once_and_whole(running: Any, run: str, dataset: str) -> None:
     """One of everything that the run was to make, and nothing half-made."""
     state = running.state(dataset)
     assert state["versions"] == [1]
-    assert state["aliases"] == {"champion": "1", "challenger": "1"}
+    assert state["aliases"] == {"champion-dev": "1", "challenger": "1"}
     assert state["runs"] == [(run, "candidate"), (run, "control"), (run, "pipeline")]
     assert state["statuses"] == ["FINISHED"]
     assert state["models"] == 2  # of the candidate and of the control

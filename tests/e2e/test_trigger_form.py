@@ -28,7 +28,9 @@ def page_of(running: Any, browser: Any, user: str) -> Any:
     from playwright.sync_api import expect
 
     expect.set_options(timeout=PAGE_MS)
-    page = browser.new_context(viewport={"width": 1280, "height": 1100}).new_page()
+    # MLflow asks a browser once, with the password that the person has in Airflow.
+    login = {"username": user, "password": running.password(user)}
+    page = browser.new_context(viewport={"width": 1280, "height": 1100}, http_credentials=login).new_page()
     page.set_default_timeout(PAGE_MS)
     page.goto(running.airflow)
     page.get_by_role("textbox", name="Username").fill(user)
@@ -199,7 +201,7 @@ def approved(running: Any, browser: Any, asked: str, pictures: Any) -> str:
 def test_the_approved_model_is_champion_and_the_ledger_knows_who_and_why(running: Any, approved: str) -> None:
     assert {task.state for task in running.tasks(approved).values()} == {"success"}
     state = running.state("digits")
-    assert state["aliases"]["champion"] == "1"
+    assert state["aliases"]["champion-dev"] == "1"
     entries = {entry.act: entry for entry in Ledger(running.settings.ledger).entries() if approved in entry.key}
     assert (entries["approve"].actor, entries["approve"].reason) == (LEAD, REASON)
     assert (entries["promote"].actor, entries["promote"].reason) == (LEAD, REASON)
@@ -238,7 +240,8 @@ def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved:
     from playwright.sync_api import expect
 
     address = running.links(approved, "report")["MLflow run"]
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    login = {"username": "viewer", "password": running.password("viewer")}
+    page = browser.new_context(viewport={"width": 1280, "height": 900}, http_credentials=login).new_page()
     page.goto(address)
     expect(page.get_by_role("link", name="stress.candidate.rotation.accuracy")).to_be_attached()
     expect(page.get_by_role("link", name="candidate", exact=True)).to_be_visible()
@@ -271,7 +274,7 @@ def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> No
         "approve": "skipped", "promote": "skipped", "report": "success",
     }  # fmt: skip
     assert running.champion("digits") == before == "1"
-    assert running.state("digits")["aliases"] == {"champion": "1", "challenger": "2"}
+    assert running.state("digits")["aliases"] == {"champion-dev": "1", "challenger": "2"}
     assert running.admin.xcom(DAG_ID, next_run, "report")["promotion"] == f"not promoted: {DEPUTY} rejected it"
     last = Ledger(running.settings.ledger).entries()[-1]
     assert (last.act, last.actor, last.reason) == ("reject", DEPUTY, "not before the audit")

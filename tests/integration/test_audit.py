@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 from augment_ops import cli
+from augment_ops.errors import GovernanceError
 from augment_ops.governance import Ledger
+from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import open_ledger
+from augment_ops.pipeline.champion import Move, crown, subjects_of
 from augment_ops.pipeline.governing import initialise
 from augment_ops.pipeline.office import Office
 from augment_ops.settings import Settings
@@ -58,9 +61,10 @@ def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Led
         uri = tracker.log_model(run, program, digest, images, CLASSES)
         version = tracker.register_challenger("digits", pipeline_run, run, uri, {}, "")
         previous = str(number - 1) if number > 1 else None
-        tracker.promote("digits", version, previous)
-        subjects = {"version": f"digits/{version}", "model": digest, "previous": previous or "none"}
-        ledger.append("promote", "ada", subjects, f"the gate passed {number}", pipeline_run)
+        said = subjects_of(tracker.version("digits", version))
+        reason = f"the gate passed {number}"
+        move = Move("promote", "digits", "production", version, previous, pipeline_run, said, "ada", reason)
+        crown(ledger, tracker, move)
     return ledger
 
 
@@ -78,6 +82,11 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
+def moves(ledger: Ledger) -> list[Entry]:
+    """The entries without those that say that an alias stands where it should."""
+    return [entry for entry in ledger.entries() if entry.act != "alias"]
+
+
 def champion(tracker: MlflowTracker) -> str:
     found = tracker.champion("digits")
     assert found is not None
@@ -89,17 +98,20 @@ def test_rollback_goes_back_once_however_often_it_is_asked(
 ) -> None:
     code, out, _ = call("rollback", "digits", "--reason", "wrong on sevens")
     assert (code, champion(tracker)) == (0, "2")
-    assert "version 2 is champion of digits again, after version 3" in out
-    entry = champions.entries()[-1]
+    assert "version 2 is champion of digits in production again, after version 3" in out
+    entry = moves(champions)[-1]
     assert (entry.act, entry.actor, entry.reason) == ("rollback", "bob", "wrong on sevens")
-    assert entry.subjects == {"version": "digits/2", "model": "2" * 64, "previous": "3"}
+    assert entry.subjects == {
+        **subjects_of(tracker.version("digits", "2")),
+        "version": "digits/2", "previous": "3", "environment": "production",
+    }  # fmt: skip
 
     code, out, _ = call("rollback", "digits", "--reason", "wrong on sevens")
-    assert (code, champion(tracker), champions.size()) == (0, "2", 4)
+    assert (code, champion(tracker), len(moves(champions))) == (0, "2", 4)
     assert "--to goes back further" in out
 
     code, _, _ = call("rollback", "digits", "--reason", "two was no better", "--to", "1", "--json")
-    assert (code, champion(tracker), champions.size()) == (0, "1", 5)
+    assert (code, champion(tracker), len(moves(champions))) == (0, "1", 5)
     assert champions.verify() == []
 
 
@@ -112,21 +124,37 @@ def test_a_rollback_that_was_cut_off_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowTracker, "promote", killed)
         call("rollback", "digits", "--reason", "wrong on sevens")
-    assert (champion(tracker), champions.size()) == ("3", 4)
+    assert (champion(tracker), len(moves(champions))) == ("3", 4)
+    assert "not finished: digits, production: entry 7" in call("audit", "verify")[1]  # cut off, which is no fault
     call("rollback", "digits", "--reason", "wrong on sevens", "--quarantine")
-    assert (champion(tracker), champions.size()) == ("2", 4)
+    assert champion(tracker) == "2"
+    assert [entry.act for entry in moves(champions)[3:]] == ["rollback", "quarantine"]
+    assert call("audit", "verify")[0] == 0
 
 
-def test_what_is_in_quarantine_never_is_champion_again(call: Call, champions: Ledger, tracker: MlflowTracker) -> None:
+def test_what_is_in_quarantine_never_is_champion_again(
+    call: Call, champions: Ledger, tracker: MlflowTracker, tmp_path: Path
+) -> None:
     assert call("rollback", "digits", "--reason", "leaks labels", "--quarantine")[0] == 0
     code, _, error = call("rollback", "digits", "--reason", "try again", "--to", "3")
     assert code == 3
     assert "in quarantine since version 3: leaks labels" in error
     assert champion(tracker) == "2"
-    last = champions.entries()[-1]
+    last = moves(champions)[-1]
     assert (last.act, last.actor, last.subjects["version"]) == ("refuse", "bob", "digits/3")
     call("rollback", "digits", "--reason", "try again", "--to", "3")
-    assert champions.size() == 5  # the same refusal once
+    assert [entry.act for entry in moves(champions)[3:]] == ["rollback", "quarantine", "refuse"]  # refused once
+    # MLflow's tag shows what the ledger says: without it nothing is lifted, and under another number neither.
+    tracker._connection.client.delete_model_version_tag("digits-classifier", "3", "augment_ops.quarantined")
+    run = tracker.open_run("digits", "run-9", "candidate")
+    uri = tracker.log_model(run, tmp_path / "net.pt2", "3" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
+    again = tracker.register_challenger("digits", "run-9", run, uri, {}, "")
+    said = subjects_of(tracker.version("digits", again))
+    once_more = Move("promote", "digits", "production", again, "2", "again", said, "ada", "once more")
+    with pytest.raises(GovernanceError, match="in quarantine since version 3: leaks labels"):
+        crown(champions, tracker, once_more)
+    assert call("rollback", "digits", "--reason", "try again", "--to", "3")[0] == 3
+    assert champion(tracker) == "2"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +168,8 @@ def test_where_nobody_can_go_back(call: Call, champions: Ledger, tracker: Mlflow
     code, _, error = call("rollback", *arguments, "--reason", "x")
     assert code in (2, 3)
     assert says in error
-    assert (champion(tracker), champions.size()) == ("3", 3)
+    assert champion(tracker) == "3"
+    assert {entry.act for entry in moves(champions)[3:]} <= {"refuse"}
 
 
 def test_before_the_first_champion_there_is_none(
@@ -148,6 +177,9 @@ def test_before_the_first_champion_there_is_none(
 ) -> None:
     for to in ("2", "1"):
         call("rollback", "digits", "--reason", "further", "--to", to)
+    code, _, error = call("rollback", "digits", "--reason", "further", "--environment", "staging")
+    assert code == 2
+    assert "no champion" in error
     tracker.promote("digits", "2", "1")
     subjects = {"version": "digits/2", "model": "2" * 64, "previous": "none"}
     open_ledger(settings).append("promote", "ada", subjects, "", "odd")
@@ -170,8 +202,9 @@ def test_champions_with_who_and_why(call: Call, champions: Ledger) -> None:
 def test_log_as_lines_of_json(call: Call, champions: Ledger) -> None:
     code, out, _ = call("audit", "log", "--about", "digits/2", "--json")
     assert code == 0
-    (entry,) = map(json.loads, out.splitlines())
-    assert (entry["seq"], entry["actor"], entry["software"]) == (2, "ada", "augment-ops 0.1.0")
+    entry, alias = map(json.loads, out.splitlines())
+    assert (entry["seq"], entry["actor"], entry["software"]) == (3, "ada", "augment-ops 0.1.0")
+    assert (alias["act"], alias["subjects"]["move"]) == ("alias", "3")
     assert "the gate passed 3" in call("audit", "log", "--actor", "ada")[1]
 
 
@@ -179,7 +212,8 @@ def test_verify_shows_that_the_end_was_cut_off(
     call: Call, champions: Ledger, tracker: MlflowTracker, settings: Settings
 ) -> None:
     code, out, _ = call("audit", "verify")
-    assert (code, "3 entries, held against 0 noted heads: whole" in out) == (0, True)
+    assert (code, "6 entries, held against 0 noted heads: whole" in out) == (0, True)
+    assert "1 champions in MLflow: as the ledger says" in out
     tracker.open_run("digits", "run-3", tags={"augment_ops.ledger_head": champions.head()})
     report = settings.home / "reports" / "run-2" / "report.json"
     report.parent.mkdir(parents=True)
@@ -190,7 +224,7 @@ def test_verify_shows_that_the_end_was_cut_off(
     with sqlite3.connect(path) as connection:
         (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_no_delete'").fetchone()
         connection.execute("DROP TRIGGER ledger_no_delete")
-        connection.execute("DELETE FROM ledger WHERE seq = 3")
+        connection.execute("DELETE FROM ledger WHERE seq = 6")
         connection.execute(trigger)
     connection.close()
     code, out, _ = call("audit", "verify")
@@ -198,7 +232,7 @@ def test_verify_shows_that_the_end_was_cut_off(
     assert "that MLflow run" in out
     assert "report.json" not in out  # what the report noted is still there
     answer = json.loads(call("audit", "verify", "--json")[1])
-    assert (len(answer["faults"]), answer["entries"], answer["anchors"]) == (1, 2, 2)
+    assert (len(answer["faults"]), answer["entries"], answer["anchors"]) == (1, 5, 2)
 
 
 def test_verify_fails_where_it_could_not_ask(

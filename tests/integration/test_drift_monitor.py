@@ -19,6 +19,8 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import split_of
 from augment_ops.errors import InputError
 from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.pipeline import champion as champions
+from augment_ops.pipeline.champion import Move, subjects_of
 from augment_ops.pipeline.monitor import Monitored, log_uri, monitor, monitored_datasets
 from augment_ops.pipeline.params import RunParams, parse_params
 from augment_ops.pipeline.run import begin, open_store
@@ -85,9 +87,9 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
         "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
     }  # fmt: skip
     version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
-    tracker.promote(dataset, version, None)
-    subjects = {"version": f"{dataset}/{version}", "previous": "none"}
-    open_ledger(settings).append("promote", "tester", subjects, "for a test", f"{run_id}:promote")
+    said = subjects_of(tracker.version(dataset, version))
+    move = Move("promote", dataset, "dev", version, None, f"{run_id}:promote", said, "tester", "for a test")
+    champions.crown(open_ledger(settings), tracker, move)
     return snapshot
 
 

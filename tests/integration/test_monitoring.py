@@ -357,12 +357,12 @@ def test_metrics_that_cannot_be_kept_fail_no_stage(settings: Settings, tmp_path:
 
 
 def test_a_champion_that_a_person_chose_has_the_age_of_its_training(settings: Settings) -> None:
-    (sample,) = champion_moved(settings, "digits", "1")
+    (sample,) = champion_moved(settings, "digits", "1", "dev")
     known = read(path_below(settings.home))
-    promoted = known["augment_ops_champion_trained_timestamp_seconds", ("digits", "1")]
-    assert sample.labels == ("digits", "1")
+    promoted = known["augment_ops_champion_trained_timestamp_seconds", ("digits", "1", "dev")]
+    assert sample.labels == ("digits", "1", "dev")
     assert abs(sample.value - promoted) < 60  # the ledger's entry and the stage's record of the same training
-    assert champion_moved(settings, "digits", "99") == []
+    assert champion_moved(settings, "digits", "99", "dev") == []
 
 
 def test_a_ledger_that_is_altered_or_cannot_be_read_has_faults(settings: Settings, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def plain(settings: Settings, robust: dict) -> dict:
 
 def test_the_robust_policy_is_promoted(robust: dict, tracker: MlflowTracker) -> None:
     assert (robust["verdict"], robust["promoted"]) == ("PASS", True)
-    champion = tracker.champion("digits")
+    champion = tracker.champion("digits", "dev")
     assert champion is not None
     assert champion.version == robust["model_version"]
     assert champion.tags["augment_ops.policy"] == "digits-robust"
@@ -85,7 +85,7 @@ def test_without_augmentation_the_gate_names_rotation_and_the_champion_stays(
     failed = [reason for reason in plain["reasons"] if reason["outcome"] == "fail"]
     assert "rotation" in {reason["corruption"] for reason in failed}
     assert all(reason["severity"] for reason in failed if reason["corruption"] == "rotation")
-    champion = tracker.champion("digits")
+    champion = tracker.champion("digits", "dev")
     assert champion is not None
     assert champion.version == robust["model_version"]
 
@@ -142,7 +142,7 @@ def test_mlflows_description_of_a_run_is_its_decision(robust: dict, tracker: Mlf
     assert parent.info.status == "FINISHED"
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith(f"**PASS** {markdown(robust['summary'], PARAGRAPH)}")  # what others wrote is text in it
-    assert "is champion of digits\\." in note
+    assert "is champion of digits in dev\\." in note
 
 
 def test_the_report_is_one_self_contained_page(robust: dict) -> None:
@@ -203,7 +203,7 @@ def test_every_governed_act_is_in_the_ledger(robust: dict, plain: dict, settings
     published = [entry.subjects["policy_version"] for entry in ledger.entries() if entry.act == "publish"]
     assert published.count("digits-robust/1.0.0") == 1  # once, however many runs there were
     about = [entry.act for entry in choose(ledger.entries(), Wanted(about=f"digits/{robust['model_version']}"))]
-    assert about == ["train", "decide", "promote"]
+    assert about == ["train", "decide", "promote", "alias"]
     assert ledger.verify() == []
 
 

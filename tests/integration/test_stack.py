@@ -29,6 +29,7 @@ from augment_ops.services.follow import follow
 from augment_ops.services.layout import STACK_MARK, layout_of
 from augment_ops.services.ports import is_free
 from augment_ops.settings import Settings
+from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -232,7 +233,9 @@ def test_only_the_named_person_answers_and_a_viewer_starts_nothing(running: Sett
 
 def test_mlflow_keeps_artifacts_below_the_home_through_its_server(running: Settings) -> None:
     address = f"{stack.addresses(running)['mlflow']}/api/2.0"
-    with httpx.Client(trust_env=False) as http:
+    password = json.loads(login_file(running.home / "mlflow" / "artifacts").read_text())[SERVICE_ACCOUNT]
+    assert httpx.get(f"{address}/mlflow/experiments/get", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    with httpx.Client(trust_env=False, auth=(SERVICE_ACCOUNT, password)) as http:
         created = http.post(f"{address}/mlflow/experiments/create", json={"name": "stack"})
         experiment = http.get(
             f"{address}/mlflow/experiments/get", params={"experiment_id": created.json()["experiment_id"]}

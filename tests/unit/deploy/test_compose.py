@@ -126,7 +126,7 @@ def test_each_service_is_without_root_and_says_how_it_is(name: str) -> None:
 def test_no_secret_has_a_default_and_none_is_written_down() -> None:
     used = {match[2]: match[3] for match in VARIABLE.finditer(TEXT) if match[2]}
     secret = {name for name in EXAMPLE if re.search(r"PASSWORD|SECRET|KEY", name)}
-    assert len(secret) == 11
+    assert len(secret) == 12
     assert {name for name in secret if EXAMPLE[name]} == set()
     # A mail server may ask for no password.
     assert {name for name in secret if used.get(name) != "?"} == {"SMTP_PASSWORD"}
@@ -136,7 +136,7 @@ def test_no_secret_has_a_default_and_none_is_written_down() -> None:
 
 def test_the_example_names_exactly_the_variables_that_are_used() -> None:
     used = {match[2] for match in VARIABLE.finditer(TEXT) if match[2]}
-    assert used == set(EXAMPLE)
+    assert used | {secret["environment"] for secret in COMPOSE["secrets"].values()} == set(EXAMPLE)
     assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
@@ -215,9 +215,23 @@ def test_every_setting_and_command_of_airflow_exists_in_this_version(tmp_path: P
 @pytest.mark.slow
 def test_every_option_of_mlflow_is_one(tmp_path: Path) -> None:
     program, command, *options = SERVICES["mlflow"]["command"]
-    assert (program, command) == ("mlflow", "server")
+    assert [program, command, *options[:1]] == ["python", "-m", "augment_ops.tracking.server"]
+    options = options[1:]
     parsed = json.loads(told(_MLFLOW, tmp_path, json.dumps(options)))
     assert parsed == {"serve_artifacts": True, "artifacts_destination": "/artifacts", "host": "0.0.0.0", "known": True}
+
+
+def test_mlflow_asks_for_a_login_and_tasks_have_it() -> None:
+    from augment_ops.tracking import server
+
+    served, task = SERVICES["mlflow"]["environment"], SERVICES["worker"]["environment"]
+    assert served["MLFLOW_AUTH_ADMIN_USERNAME"] == task["MLFLOW_TRACKING_USERNAME"] == "augment-ops"
+    assert served["MLFLOW_AUTH_ADMIN_PASSWORD"] == task["MLFLOW_TRACKING_PASSWORD"] == FILLED["MLFLOW_PASSWORD"]
+    assert served["MLFLOW_FLASK_SERVER_SECRET_KEY"] == FILLED["MLFLOW_SECRET"]
+    assert served[server.READERS] == f"/run/secrets/{SERVICES['mlflow']['secrets'][0]}"
+    assert COMPOSE["secrets"]["mlflow_readers"] == {"environment": "MLFLOW_READERS"}
+    secrets = [FILLED[name] for name in ("MLFLOW_DB_PASSWORD", "MLFLOW_PASSWORD", "MLFLOW_SECRET")]
+    assert not [word for word in SERVICES["mlflow"]["command"] if any(secret in word for secret in secrets)]
 
 
 def test_our_own_command_is_one() -> None:

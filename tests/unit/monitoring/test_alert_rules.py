@@ -21,7 +21,7 @@ RULES = [
 ASKED_FOR = {
     "AugmentOpsDrift", "AugmentOpsClassRecallDrop", "AugmentOpsAugmentationSlow", "AugmentOpsThroughputLow",
     "AugmentOpsDataWait", "AugmentOpsModelTooOld", "AugmentOpsGateRefusing", "AugmentOpsLedgerAltered",
-    "AugmentOpsMonitoringBlind",
+    "AugmentOpsMonitoringBlind", "AugmentOpsRegistryAltered",
 }  # fmt: skip
 
 

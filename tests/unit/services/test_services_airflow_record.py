@@ -11,7 +11,7 @@ import pytest
 
 from augment_ops.errors import ServiceError
 from augment_ops.services.airflow_api import AirflowApi
-from augment_ops.services.airflow_record import answer_in, hands_on, same_person
+from augment_ops.services.airflow_record import answer_in, hands_on
 
 RUN = "manual__2026-06-01T00:00:00+00:00_" + "x" * 180
 TASK = f"/api/v2/dags/train/dagRuns/{RUN}/taskInstances/ask"
@@ -130,9 +130,3 @@ def test_all_pages_of_the_log_are_read() -> None:
 def test_a_log_that_cannot_be_read_is_an_error_and_no_empty_log(status: int) -> None:
     with server({}, refuse_log=status) as api, pytest.raises(ServiceError):
         hands_on(api, "train", RUN)
-
-
-def test_names_are_compared_folded() -> None:
-    assert same_person("ML-Deputy ", "ml-deputy")
-    assert same_person("\uff4dl-deputy", "ml-deputy")  # a full-width letter
-    assert not same_person("ml-deputy", "ml-lead")

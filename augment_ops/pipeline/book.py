@@ -1,0 +1,68 @@
+"""What counts of the ledger where champions are concerned, and how people's acts on them are entered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from augment_ops.governance.acts import counted
+from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.pipeline.office import Office
+from augment_ops.settings import Settings
+
+ROLLBACK, QUARANTINE = "rollback", "quarantine"  # what people do to champions
+
+
+class Book(Protocol):
+    """The ledger as far as champions are concerned: what counts of it, and how acts are entered."""
+
+    def read(self) -> Iterator[Entry]:
+        """The entries that count, oldest first."""
+
+    def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
+        """Enter an act, once."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The ledger without rollbacks whose signature does not hold, where rules are signed."""
+
+    ledger: Ledger
+    approvals: Approvals
+
+    def read(self) -> Iterator[Entry]:
+        """See `Book`."""
+        return counted(self.ledger.read(), self.approvals, (ROLLBACK,))
+
+    def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
+        """See `Book`; what a program enters is signed by its installation alone."""
+        return self.ledger.append(act, actor, subjects, reason, key)
+
+
+def book_of(settings: Settings, ledger: Ledger | None = None) -> Counted:
+    """What counts of the ledger of some settings."""
+    return Counted(open_ledger(settings) if ledger is None else ledger, Approvals.load(settings.policies))
+
+
+@dataclass(frozen=True)
+class Signing:
+    """The same, for somebody who acts: what people do is signed with their key, where rules are signed."""
+
+    office: Office
+
+    def read(self) -> Iterator[Entry]:
+        """See `Book`."""
+        return counted(self.office.ledger.read(), self.office.approvals, (ROLLBACK,))
+
+    def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
+        """See `Book`.
+
+        Raises:
+            GovernanceError: nobody is named, or has no registered key.
+        """
+        if act in (ROLLBACK, QUARANTINE):
+            return self.office.enter(act, subjects, reason, key)
+        return self.office.ledger.append(act, actor, subjects, reason, key)

@@ -1,0 +1,168 @@
+"""The stack's MLflow with its login: who may do what, through the server that `augment-ops up` starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from augment_ops.errors import TrackingError
+from augment_ops.services.components import MLFLOW, components
+from augment_ops.services.layout import layout_of
+from augment_ops.services.mlflow_login import server_environment, write_readers
+from augment_ops.services.people import people
+from augment_ops.settings import Settings
+from augment_ops.tracking import connect
+from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
+from augment_ops.tracking.server import set_logins
+from augment_ops.training.export import export
+from augment_ops.training.loop import build
+from augment_ops.training.models import small_cnn
+
+pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
+
+SHAPE, CLASSES, MODEL = (8, 8, 1), ("left", "right"), "digits-classifier"
+NOBODY = ("", "")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A home with a registered model of a time without a login, served as the stack serves it."""
+    home = tmp_path_factory.mktemp("home")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUGMENT_OPS_HOME", str(home))
+        patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(port))
+        # connect() sets the first two; they go again with this fixture.
+        for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_URI"):
+            patch.setenv(name, "")
+            patch.delenv(name)
+        settings = Settings.from_environment()
+        register(settings, 1)
+        layout, everybody = layout_of(settings), people(settings.policies)
+        write_readers(layout, {person.id: f"password of {person.id}" for person in everybody}, everybody)
+        component = next(c for c in components(settings) if c.name == MLFLOW)
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment = {**os.environ, **quiet, **component.environment, **server_environment(layout)}
+        with (home / "server.log").open("wb") as log:
+            process = subprocess.Popen(
+                component.command, stdout=log, stderr=log, env=environment, cwd=home, start_new_session=True
+            )
+        try:
+            _wait(f"http://127.0.0.1:{port}/health", process, home / "server.log")
+            yield replace(settings, mlflow_uri=f"http://127.0.0.1:{port}")
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(address, timeout=5, trust_env=False).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+def register(settings: Settings, number: int) -> str:
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    run = tracker.open_run("digits", f"run-{number}", "candidate")
+    program = settings.home / "net.pt2"
+    if not program.is_file():
+        export(build(small_cnn, SHAPE, len(CLASSES), 1), SHAPE, program)
+    uri = tracker.log_model(run, program, f"{number}" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
+    return tracker.register_challenger("digits", f"run-{number}", run, uri, {}, "")
+
+
+def ask(settings: Settings, who: tuple[str, str]) -> dict[str, int]:
+    """What the server answers somebody who reads, moves the alias, changes a tag, and writes artifacts."""
+    api = f"{settings.mlflow_uri}/api/2.0"
+    alias, tag = {"alias": "champion", "version": "1"}, {"version": "1", "key": "k", "value": "v"}
+    login = None if who == NOBODY else who
+    with httpx.Client(auth=login, timeout=30, trust_env=False) as http:
+        return {
+            "search": http.get(f"{api}/mlflow/registered-models/search").status_code,
+            "alias": http.post(f"{api}/mlflow/registered-models/alias", json={"name": MODEL, **alias}).status_code,
+            "tag": http.post(f"{api}/mlflow/model-versions/set-tag", json={"name": MODEL, **tag}).status_code,
+            "delete": http.request(
+                "DELETE", f"{api}/mlflow/model-versions/delete", json={"name": MODEL, "version": "1"}
+            ).status_code,
+            "artifact": http.put(f"{api}/mlflow-artifacts/artifacts/1/models/m-1/x.pt2", content=b"x").status_code,
+            "users": http.post(
+                f"{api}/mlflow/users/create", json={"username": "me-too", "password": "a long password"}
+            ).status_code,
+        }
+
+
+def test_without_a_login_nothing_is_answered(served: Settings) -> None:
+    assert set(ask(served, NOBODY).values()) == {401}
+    assert set(ask(served, (SERVICE_ACCOUNT, "guessed")).values()) == {401}
+
+
+@pytest.mark.parametrize("person", ["viewer", "ml-lead", "admin"])
+def test_people_read_and_change_nothing(served: Settings, person: str) -> None:
+    found = ask(served, (person, f"password of {person}"))
+    assert found.pop("search") == 200
+    assert set(found.values()) == {403}
+    assert not list((served.home / "mlflow" / "artifacts").rglob("x.pt2"))
+
+
+def test_our_own_code_has_the_login_by_itself(served: Settings) -> None:
+    tracker = connect(served.mlflow_uri, served.home / "mlflow" / "artifacts")
+    assert register(served, 2) == "2"
+    tracker.promote("digits", "1", None)  # of the state that was made without a login
+    assert tracker.named_champion("digits", "production") == "1"
+    assert tracker.download_model("digits", "2").content
+
+
+def test_somebody_else_is_told_what_is_missing(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(TrackingError, match="a server that wants a login"):
+        connect(served.mlflow_uri).check()
+
+
+def test_secrets_are_in_files_of_the_owner_and_on_no_command_line(served: Settings) -> None:
+    folder = served.home / "mlflow"
+    files = [login_file(folder / "artifacts"), folder / "readers.json", folder / "auth.ini"]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    secrets = [*json.loads(files[0].read_text()).values(), *json.loads(files[1].read_text()).values()]
+    lines = []
+    for process in psutil.process_iter():
+        try:
+            lines.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    assert any("basic-auth" in line for line in lines)
+    assert not [line for line in lines if any(secret in line for secret in secrets)]
+
+
+@pytest.mark.filterwarnings("ignore:No path_separator:DeprecationWarning")  # MLflow's configuration of alembic
+def test_logins_follow_the_files(tmp_path: Path) -> None:
+    from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
+
+    database = f"sqlite:///{tmp_path / 'auth.db'}"
+    set_logins(database, "augment-ops", "a first password", {"ml-lead": "the lead's own"})
+    set_logins(database, "augment-ops", "a second password", {"viewer": "to look with it"})
+    store = SqlAlchemyStore()
+    store.init_db(database)
+    assert {user.username: user.is_admin for user in store.list_users()} == {"augment-ops": True, "viewer": False}
+    assert not store.authenticate_user("augment-ops", "a first password")
+    assert store.authenticate_user("augment-ops", "a second password")
