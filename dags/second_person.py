@@ -127,9 +127,10 @@ def _record(settings: Settings) -> Iterator[AirflowApi]:
     from airflow.configuration import conf
 
     from augment_ops.errors import ServiceError
+    from augment_ops.identity import SERVICE
     from augment_ops.services.airflow_api import AirflowApi
     from augment_ops.services.layout import layout_of
-    from augment_ops.services.people import SERVICE, read_passwords
+    from augment_ops.services.people import read_passwords
 
     login = os.environ.get("AUGMENT_OPS_AIRFLOW_LOGIN") or SERVICE
     path = Path(os.environ.get("AUGMENT_OPS_AIRFLOW_PASSWORDS") or layout_of(settings).passwords)

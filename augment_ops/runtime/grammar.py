@@ -1,7 +1,7 @@
 """What our exporter writes into a program's JSON (torch's schema 8), and nothing else.
 
 torch resolves, evaluates or compiles many of these strings when it reads a file: sizes go to sympy, names into Python
-source, targets and shapes of containers to `getattr` and `import_module`. ADR 17 lists each with what holds it here.
+source, targets and shapes of containers to `getattr` and `import_module`. ADR 16 lists each with what holds it here.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from augment_ops.identity import SERVICE
 from augment_ops.private import umask
 from augment_ops.services.layout import STACK_MARK, layout_of, source_root
-from augment_ops.services.people import SERVICE, Person, simple_auth_users
+from augment_ops.services.people import Person, simple_auth_users
 from augment_ops.services.ports import LOOPBACK
 from augment_ops.settings import Settings
 

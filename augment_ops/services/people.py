@@ -11,10 +11,10 @@ from pathlib import Path
 
 from augment_ops.errors import ServiceError
 from augment_ops.governance.approvals import load_roles
+from augment_ops.identity import SERVICE
 
 ADMIN = "admin"
 VIEWER = "viewer"
-SERVICE = "augment-ops"  # as which tasks read what Airflow has recorded of answers and of who touched a run
 # Airflow's simple roles: `user` is the least that may trigger a DAG and answer a human-in-the-loop task
 # (is_authorized_dag asks for USER to write); `op` would add connections, variables and pools.
 APPROVER_ROLE = "user"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from augment_ops import scratch
 from augment_ops.content import sha256_hex
 from augment_ops.errors import AugmentOpsError, StoreError, TrackingError
+from augment_ops.identity import SERVICE
 from augment_ops.locks import held
 from augment_ops.shown import address
 from augment_ops.tracking.database import open_whole
@@ -41,7 +42,7 @@ _DEFAULTS = {
 _FIXED = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 
 # The account of the local stack's server that may write; its password lies beside the database.
-SERVICE_ACCOUNT = "augment-ops"
+SERVICE_ACCOUNT = SERVICE
 _USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # as MLflow's clients read them
 
 _NO_ROOM = ("(sqlite3.OperationalError) disk I/O error", "database or disk is full")  # SQLite's words for it

@@ -8,10 +8,11 @@ import pytest
 
 from augment_ops.content import canonical_json
 from augment_ops.governance.ledger import Ledger
+from augment_ops.identity import SERVICE
 from augment_ops.pipeline.alerts import Alert, enter
 from augment_ops.pipeline.retraining import Retraining
 from augment_ops.pipeline.run import open_store
-from augment_ops.services.people import ADMIN, SERVICE, VIEWER
+from augment_ops.services.people import ADMIN, VIEWER
 
 pytestmark = pytest.mark.timeout(900)
 
