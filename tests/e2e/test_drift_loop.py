@@ -19,7 +19,7 @@ from PIL import Image
 from augment_ops.content import digest_of
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.champion import Move, crown, subjects_of
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import begin, open_store
@@ -95,7 +95,7 @@ def traffic(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     version = tracker.register_challenger(DATASET, run_id, run, uri, tags, "linear")
     said = subjects_of(tracker.version(DATASET, version))
     move = Move("promote", DATASET, "dev", version, None, f"{run_id}:promote", said, "tester", "for a test")
-    crown(Ledger(settings.ledger), tracker, move)
+    crown(open_ledger(settings), tracker, move)
     wait_for_dag(running.admin, MONITOR)
     return rest
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from augment_ops.content import canonical_json
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.identity import SERVICE
 from augment_ops.pipeline.alerts import Alert, enter
 from augment_ops.pipeline.retraining import Retraining
@@ -106,7 +106,7 @@ def test_a_run_that_says_an_alert_started_it_is_refused_where_none_did(monitor: 
 
 def test_the_training_of_an_alert_is_started_once_and_is_that_of_who_asked_for_it(monitor: Any) -> None:
     settings, alert = monitor.settings, Alert("drift", "elsewhere", "drift:elsewhere:1", {}, "drifted", 24.0)
-    ledger, store = Ledger(settings.ledger), open_store(settings)
+    ledger, store = open_ledger(settings), open_store(settings)
     enter(ledger, alert, "schedule", f"{MONITOR}/scheduled")
     plan = Retraining(alert.run_id, {"dataset": "/nowhere/at/all", "epochs": 1}, "why")
     store.put_document(f"drift/elsewhere/retrain/{alert.run_id}.json", canonical_json(plan))

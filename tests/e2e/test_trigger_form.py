@@ -178,10 +178,11 @@ def approved(running: Any, browser: Any, asked: str, pictures: Any) -> str:
     from playwright.sync_api import expect
 
     page = page_of(running, browser, LEAD)
-    expect(page.get_by_role("button", name="1 Required Actions")).to_be_visible()  # on the first page already
+    # On the first page already; other runs may wait for answers too.
+    expect(page.get_by_role("button", name=re.compile("[1-9] Required Actions"))).to_be_visible()
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="Required Actions").click()
-    waiting = page.get_by_role("row").filter(has_text="Approval Required")
+    waiting = page.get_by_role("row").filter(has_text="Approval Required").filter(has_text=asked)
     waiting.get_by_role("link", name="Promote this model to champion?").click()
     body = page.locator("body")
     expect(body).to_contain_text("lets the candidate pass")

@@ -282,7 +282,7 @@ def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plai
     class Swapped:
         """A registry in which somebody has put another model in the place of the one that was judged."""
 
-        def download_model(self, dataset: str, version: str) -> Artifact:
+        def download_model(self, dataset: str, version: str, artifact: str) -> Artifact:
             return read_artifact(store.local(other.artifact), other.artifact)
 
     swapped = replace(ctx)

@@ -16,7 +16,7 @@ import pytest
 from augment_ops.cli.champion import registry_finding
 from augment_ops.errors import AugmentOpsError, GovernanceError
 from augment_ops.governance.audit import champions, ruling
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.champion import Move, champion, crown, environment_with_champion, restore, subjects_of
 from augment_ops.pipeline.registry_check import look, samples_of
 from augment_ops.pipeline.rollback import roll_back
@@ -67,7 +67,7 @@ class Registry:
     def __init__(self, settings: Settings, programs: list[Path]) -> None:
         self.settings, self.programs = settings, programs
         self.tracker: MlflowTracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-        self.ledger = Ledger(settings.ledger)
+        self.ledger = open_ledger(settings)
         self.client: Any = self.tracker._connection.client
 
     def register(self, number: int, digest: str = "") -> str:

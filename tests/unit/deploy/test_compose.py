@@ -126,7 +126,7 @@ def test_each_service_is_without_root_and_says_how_it_is(name: str) -> None:
 def test_no_secret_has_a_default_and_none_is_written_down() -> None:
     used = {match[2]: match[3] for match in VARIABLE.finditer(TEXT) if match[2]}
     secret = {name for name in EXAMPLE if re.search(r"PASSWORD|SECRET|KEY", name)}
-    assert len(secret) == 12
+    assert len(secret) == 13
     assert {name for name in secret if EXAMPLE[name]} == set()
     # A mail server may ask for no password.
     assert {name for name in secret if used.get(name) != "?"} == {"SMTP_PASSWORD"}
