@@ -94,7 +94,7 @@ def monitor(
         work.timeline.keep(judged)  # after the alert: a window that is recorded has said what it had to say
         found.append(judged)
     tell(work.calls_for_training(at), again=False)  # these are found at every call
-    retrain = to_start(work.ledger.read(), work.store, work.log, work.champion, work.rules)
+    retrain = to_start(work.ledger, work.store, work.log, work.champion, work.rules)
     return Monitored(dataset, tuple(found), tuple(alerts), work.rules.notify, tuple(retrain))
 
 

@@ -10,12 +10,16 @@ from typing import Any
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.governance.chain import Entry
+from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.alerts import ACT, Alert, run_id_of, starting
 from augment_ops.pipeline.harvest import gather
+from augment_ops.pipeline.provenance import Provenance, check_declared
 from augment_ops.pipeline.reference import Watched
 from augment_ops.pipeline.run import find
 from monitoring.prediction_log import PredictionLog
 from monitoring.rules import DriftRules
+
+PLAN = "plan"  # the act of writing down what a training is to do
 
 # A driver is told of a start for so long, in case it was down; afterwards its record of the run may have been cleaned
 # up, and telling it again would start a second one.
@@ -38,37 +42,45 @@ class Retraining:
 
 
 def to_start(
-    entries: Iterable[Entry],
+    ledger: Ledger,
     store: Store,
     log: PredictionLog,
     champion: Watched | None,
     rules: DriftRules,
 ) -> list[Retraining]:
-    """The trainings that drivers should have started, made on first sight and the same ever after.
+    """The trainings that drivers should have started, planned on first sight and the same ever after.
 
     Starting one again has to be harmless: drivers know them by `run_id`.
     """
-    found = []
+    entries = list(ledger.read())
+    plans, found = _plans(entries), []
     for entry in _still_told(entries, log.dataset):
-        known = store.get_document(_document(entry))
-        if known is None and champion is not None:
-            known = canonical_json(_plan(entry, store, log, champion, rules, _run_id(entry)))
-            store.put_document(_document(entry), known)
-        if known is not None:
-            found.append(from_json(Retraining, known))
+        run_id = _run_id(entry)
+        if run_id not in plans and champion is not None:
+            plan = store.put(canonical_json(_plan(entry, ledger, store, log, champion, rules)))
+            subjects = {"dataset": log.dataset, "run": run_id, "plan": plan}
+            ledger.append(PLAN, entry.actor, subjects, f"what run {run_id} is to do", f"{PLAN}:{run_id}")
+            plans[run_id] = plan
+        if run_id in plans:
+            found.append(from_json(Retraining, store.get(plans[run_id])))
     return found
 
 
 def planned(entries: Iterable[Entry], store: Store) -> list[tuple[Entry, Retraining]]:
     """The trainings of all data sets that drivers should have started, each with its alert, as `to_start` planned them.
 
-    Made from ledger and store alone, so that a driver needs nobody's word for what it starts.
+    Made from the ledger, and objects that it names, alone: a driver needs nobody's word for what it starts.
     """
     known = list(entries)
+    plans = _plans(known)
     names = sorted({entry.subjects.get("dataset", "") for entry in known if entry.act == ACT})
-    alerts = [entry for name in names for entry in _still_told(known, name)]
-    plans = [(entry, store.get_document(_document(entry))) for entry in alerts]
-    return [(entry, from_json(Retraining, plan)) for entry, plan in plans if plan is not None]
+    alerts = [entry for name in names for entry in _still_told(known, name) if _run_id(entry) in plans]
+    return [(entry, from_json(Retraining, store.get(plans[_run_id(entry)]))) for entry in alerts]
+
+
+def _plans(entries: Iterable[Entry]) -> dict[str, str]:
+    """Id of a run → digest of what it is to do."""
+    return {entry.subjects["run"]: entry.subjects["plan"] for entry in entries if entry.act == PLAN}
 
 
 def _still_told(entries: Iterable[Entry], dataset: str) -> list[Entry]:
@@ -80,14 +92,14 @@ def _run_id(alert: Entry) -> str:
     return run_id_of(alert.subjects["dataset"], alert.subjects["kind"], alert.key)
 
 
-def _document(alert: Entry) -> str:
-    return f"drift/{alert.subjects['dataset']}/retrain/{_run_id(alert)}.json"
-
-
 def _plan(
-    entry: Entry, store: Store, log: PredictionLog, champion: Watched, rules: DriftRules, run_id: str
+    entry: Entry, ledger: Ledger, store: Store, log: PredictionLog, champion: Watched, rules: DriftRules
 ) -> Retraining:
-    params = dict(find(store, champion.version.tags["augment_ops.pipeline_run"]).params)
+    run_id, trained_by = _run_id(entry), champion.version.tags["augment_ops.pipeline_run"]
+    known = Provenance.of(ledger, trained_by)
+    if known.declaration is not None:  # a run of a version before was not entered
+        check_declared(store, known)
+    params = dict(find(store, trained_by).params)
     params |= {"dataset_name": champion.snapshot.manifest.dataset, "drift": rules.name, "production_window": ""}
     note = f"{entry.reason} Ledger entry {entry.seq}."
     if entry.subjects["kind"] != "drift":

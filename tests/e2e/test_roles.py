@@ -109,7 +109,8 @@ def test_the_training_of_an_alert_is_started_once_and_is_that_of_who_asked_for_i
     ledger, store = open_ledger(settings), open_store(settings)
     enter(ledger, alert, "schedule", f"{MONITOR}/scheduled")
     plan = Retraining(alert.run_id, {"dataset": "/nowhere/at/all", "epochs": 1}, "why")
-    store.put_document(f"drift/elsewhere/retrain/{alert.run_id}.json", canonical_json(plan))
+    subjects = {"dataset": "elsewhere", "run": alert.run_id, "plan": store.put(canonical_json(plan))}
+    ledger.append("plan", "schedule", subjects, "", f"plan:{alert.run_id}")
     with monitor.login(USER) as user:
         run = user.trigger(MONITOR, {}).run_id
     assert monitor.wait_for_end(run, RUN_S) == "success", monitor.complaints(run)

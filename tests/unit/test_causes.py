@@ -14,7 +14,7 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.alerts import Alert, enter
 from augment_ops.pipeline.causes import cause_of, check_start, enter_start
-from augment_ops.pipeline.retraining import Retraining, planned
+from augment_ops.pipeline.retraining import PLAN, Retraining, planned
 
 PARAMS: dict[str, Any] = {"dataset": "digits", "seed": 7, "cache_gib": 4.0}
 
@@ -75,6 +75,9 @@ def test_what_is_to_be_started_follows_from_ledger_and_store(ledger: Ledger, tmp
     store = Store(str(tmp_path / "store"))
     alert, training = alerted(ledger)
     assert planned(ledger.read(), store) == []  # the monitor has not planned it yet
-    store.put_document(f"drift/digits/retrain/{training.run_id}.json", canonical_json(training))
-    store.put_document("drift/digits/retrain/retrain__digits__drift__made-up.json", canonical_json(training))
+    for run_id in (training.run_id, "retrain__digits__drift__made-up"):  # a document is nobody's word
+        store.put_document(f"drift/digits/retrain/{run_id}.json", canonical_json(training))
+    assert planned(ledger.read(), store) == []
+    subjects = {"dataset": "digits", "run": training.run_id, "plan": store.put(canonical_json(training))}
+    ledger.append(PLAN, "ann", subjects, "", f"plan:{training.run_id}")
     assert planned(ledger.read(), store) == [(alert, training)]
