@@ -121,7 +121,8 @@ def _columns(
 ) -> Iterator[Measured]:
     if not rules.detect.numbers and not rules.detect.categories:
         return
-    for name, before in reference.columns.items():
+    # A window without any record lacks no column: the service, or its log, was down.
+    for name, before in reference.columns.items() if window.size else ():
         if name not in window.columns:
             yield Measured("columns", name, SCHEMA, _sizes(reference, window), MISSING_COLUMN)
             continue

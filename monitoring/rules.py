@@ -126,7 +126,7 @@ class DriftRules(BaseModel):
     owner: Annotated[str, Field(min_length=1)]
     description: Annotated[str, Field(min_length=1)]
     reference: Reference
-    window_h: Annotated[float, Field(gt=0, le=24 * 366)]
+    window_h: Annotated[float, Field(ge=1 / 60, le=24 * 366)]
     grace_h: Annotated[float, Field(ge=0, le=24 * 366)]
     min_n: Annotated[int, Field(ge=2)]
     min_class_n: Annotated[int, Field(ge=1)]
@@ -159,8 +159,8 @@ class DriftRules(BaseModel):
 
     @property
     def window(self) -> timedelta:
-        """Length of a window."""
-        return timedelta(hours=self.window_h)
+        """Length of a window, in whole seconds: its beginning names its record."""
+        return timedelta(seconds=round(self.window_h * 3600))
 
     @classmethod
     def load(cls, path: Path) -> DriftRules:

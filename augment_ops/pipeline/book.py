@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from augment_ops.governance.acts import counted
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.governance.root import ENTERED_UNDER
 from augment_ops.pipeline.office import Office
 from augment_ops.settings import Settings
 
@@ -31,11 +33,13 @@ class Counted:
     """The ledger without rollbacks whose signature does not hold, where rules are signed."""
 
     ledger: Ledger
-    approvals: Approvals
+    policies: Path
 
     def read(self) -> Iterator[Entry]:
         """See `Book`."""
-        return counted(self.ledger.read(), self.approvals, (ROLLBACK,))
+        if not self.ledger.entries_under(ENTERED_UNDER):  # nobody has signed rules: nothing is asked of approvers.yaml
+            return self.ledger.read()
+        return counted(self.ledger.read(), Approvals.load(self.policies), (ROLLBACK,))
 
     def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
         """See `Book`; what a program enters is signed by its installation alone."""
@@ -44,7 +48,7 @@ class Counted:
 
 def book_of(settings: Settings, ledger: Ledger | None = None) -> Counted:
     """What counts of the ledger of some settings."""
-    return Counted(open_ledger(settings) if ledger is None else ledger, Approvals.load(settings.policies))
+    return Counted(open_ledger(settings) if ledger is None else ledger, settings.policies)
 
 
 @dataclass(frozen=True)

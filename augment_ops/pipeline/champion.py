@@ -247,14 +247,16 @@ def environment_with_champion(entries: Iterable[Entry], dataset: str, policies: 
     Raises:
         InputError: there is no environment of that name.
     """
-    names = ranked(policies)
     known = set(ruling(entries, dataset))
+    if not wanted and len(known) <= 1:
+        return next(iter(known), PRODUCTION)
+    names = ranked(policies)
     if wanted:
         if wanted not in {*names, *known}:
             raise InputError("environment", wanted, ", ".join(names), "name one of policies/environments.yaml")
         return wanted
     # One that is no longer in environments.yaml may still have a champion.
-    return next((name for name in (*names, *sorted(known)) if name in known), names[0])
+    return next(name for name in (*names, *sorted(known)) if name in known)
 
 
 def acts(book: Book, tracker: MlflowTracker, dataset: str) -> list[Entry]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,23 @@ def test_what_evidently_raises_on_odd_columns_is_said_and_ends_nothing():
         said: list[str] = []
         assert second_opinion(*sides, said.append) is None
         assert [line.partition(":")[0] for line in said] == ["no second opinion"]
+
+
+def test_a_window_without_a_record_lacks_no_column():
+    """An outage is for people to look at, and no reason to train."""
+    values = np.random.default_rng(0).normal(size=300)
+    before = Sample("a" * 64, 300, columns={"x": values})
+    nothing = check_drift(before, Sample("b" * 64, 0), RULES, blind=True)
+    assert (nothing.status, nothing.blind, nothing.features) == ("insufficient", True, ())
+    without = check_drift(before, Sample("c" * 64, 300, columns={"y": values}), RULES)
+    assert without.status == "drift"
+
+
+def test_windows_of_part_of_an_hour_are_of_whole_seconds(tmp_path):
+    path, text = tmp_path / "r.yaml", DEFAULT.read_text().replace("default", "r")
+    for hours, seconds in (("0.333", 1199), ("0.5", 1800), ("24", 86_400)):
+        path.write_text(re.sub(r"(?m)^window_h: .*$", f"window_h: {hours}", text))
+        assert DriftRules.load(path).window.total_seconds() == seconds
+    path.write_text(re.sub(r"(?m)^window_h: .*$", "window_h: 0.0001", text))
+    with pytest.raises(PolicyError, match="window_h"):
+        DriftRules.load(path)
