@@ -1,4 +1,4 @@
-"""Eight processes write ten thousand entries at once: one valid chain, and nothing lost."""
+"""Eight processes write thousands of entries at once: one valid chain, and nothing lost."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ from augment_ops.governance import Ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-PROCESSES, EACH = 8, 1250
+PROCESSES = 8
+# A connection an append: PostgreSQL takes eight times as long for one, and its lock is as often fought for.
+EACH = {"sqlite": 1250, "postgresql": 250}
 WRITER = (
     "import sys; from augment_ops.governance.ledger import Ledger\n"
     "ledger, me = Ledger(sys.argv[1]), sys.argv[2]\n"
-    f"for i in range({EACH}): ledger.append('act', me, {{'n': str(i)}}, '', f'{{me}}-{{i}}')\n"
+    "for i in range(int(sys.argv[3])): ledger.append('act', me, {'n': str(i)}, '', f'{me}-{i}')\n"
 )
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
-def test_ten_thousand_entries_of_eight_processes(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("backend", list(EACH))
+def test_thousands_of_entries_of_eight_processes(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}" if backend == "sqlite" else request.getfixturevalue("postgres")()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url, str(n)], env=environment) for n in range(PROCESSES)]
+    each = EACH[backend]
+    command = [sys.executable, "-c", WRITER, url]
+    writers = [subprocess.Popen([*command, str(n), str(each)], env=environment) for n in range(PROCESSES)]
     assert [writer.wait(1500) for writer in writers] == [0] * PROCESSES
     ledger = Ledger(url)
     entries = ledger.entries()
-    assert {entry.key for entry in entries} == {f"{n}-{i}" for n in range(PROCESSES) for i in range(EACH)}
-    assert len(entries) == PROCESSES * EACH
+    assert {entry.key for entry in entries} == {f"{n}-{i}" for n in range(PROCESSES) for i in range(each)}
+    assert len(entries) == PROCESSES * each
     for n in range(PROCESSES):  # in the order in which each wrote them
         mine = [entry.key for entry in entries if entry.actor == str(n)]
-        assert mine == [f"{n}-{i}" for i in range(EACH)]
+        assert mine == [f"{n}-{i}" for i in range(each)]
     assert ledger.verify() == []
