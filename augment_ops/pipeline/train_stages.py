@@ -161,10 +161,11 @@ def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
         "samples_per_s",
         "data_wait_share",
     )
-    tracker.log_curve(run, [(name, getattr(entry, name), entry.epoch) for entry in result.curve for name in names])
+    points = [(name, getattr(entry, name), entry.epoch) for entry in result.curve for name in names]
+    tracker.log_curve(run, points, once=True)  # a training that was killed while it logged has logged another speed
     totals = {name: getattr(result, name) for name in ("samples_per_s", "wall_s", "peak_rss_mb")}
     totals |= {name: value for name, value in asdict(result.delivery).items() if value is not None}
-    tracker.log_metrics(run, {f"total.{name}": value for name, value in totals.items()})
+    tracker.log_metrics(run, {f"total.{name}": value for name, value in totals.items()}, once=True)
     tracker.log_bytes(run, learning_curve({result.role: result.curve}), "pictures/learning_curve.png")
     tracker.log_bytes(run, canonical_json(result), "training.json")
     example = validation.images[:4]

@@ -107,21 +107,27 @@ def log_params(connection: Connection, run: TrackedRun, params: Mapping[str, str
         connection.client.log_batch(run.run_id, params=part)
 
 
-def log_curve(connection: Connection, run: TrackedRun, points: Sequence[tuple[str, float, int]]) -> None:
-    """Record metric points (name, value, step) in one batch, except those that the run has already."""
+def log_curve(
+    connection: Connection, run: TrackedRun, points: Sequence[tuple[str, float, int]], *, once: bool = False
+) -> None:
+    """Record metric points (name, value, step) in one batch, except those that the run has already.
+
+    Args:
+        once: a step that is there stays as it is, whatever its value: what a clock has measured is never the same.
+    """
     from mlflow.entities import Metric
 
     client = connection.client
     known = client.get_run(run.run_id).data.metrics
     seen = {
-        (metric.key, metric.step, _comparable(metric.value))
+        (metric.key, metric.step, None if once else _comparable(metric.value))
         for key in sorted({name for name, _, _ in points} & known.keys())
         for metric in client.get_metric_history(run.run_id, key)
     }
     now = int(time.time() * 1000)
     fresh = []
     for name, value, step in points:
-        point = (name, step, _comparable(value))
+        point = (name, step, None if once else _comparable(value))
         if point not in seen:
             seen.add(point)
             fresh.append(Metric(name, float(value), now, step))

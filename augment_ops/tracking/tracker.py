@@ -76,14 +76,18 @@ class MlflowTracker:
         with answering(self.uri, "log parameters"):
             runs.log_params(self._connection, run, params)
 
-    def log_metrics(self, run: TrackedRun, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Record metrics of one step in one batch; NaN is kept."""
-        self.log_curve(run, [(name, value, step) for name, value in metrics.items()])
+    def log_metrics(self, run: TrackedRun, metrics: Mapping[str, float], step: int = 0, *, once: bool = False) -> None:
+        """Record metrics of one step in one batch; NaN is kept. See `log_curve`."""
+        self.log_curve(run, [(name, value, step) for name, value in metrics.items()], once=once)
 
-    def log_curve(self, run: TrackedRun, points: Sequence[tuple[str, float, int]]) -> None:
-        """Record points (name, value, step) in one batch; a point that is there is not written again."""
+    def log_curve(self, run: TrackedRun, points: Sequence[tuple[str, float, int]], *, once: bool = False) -> None:
+        """Record points (name, value, step) in one batch; a point that is there is not written again.
+
+        Args:
+            once: nor is another value of a step that is there, as measured times are where a stage is tried again.
+        """
         with self._connection.exclusive("log metrics"):
-            runs.log_curve(self._connection, run, points)
+            runs.log_curve(self._connection, run, points, once=once)
 
     def log_bytes(self, run: TrackedRun, data: bytes, path: str) -> None:
         """Store an artifact such as `report/report.html`; what was there is replaced, never half."""
