@@ -73,7 +73,7 @@ def show(
     from augment_ops.content import canonical_json
     from augment_ops.engine.plan import compile_policy
     from augment_ops.policy.library import admit
-    from augment_ops.policy.limits import load_limits
+    from augment_ops.policy.bounds import load_limits
 
     policies = Settings.from_environment().policies
     policy = admit(policies, name)
@@ -106,7 +106,7 @@ def diff(
     """
     from augment_ops.policy.diff import compare
     from augment_ops.policy.library import load
-    from augment_ops.policy.limits import load_limits
+    from augment_ops.policy.bounds import load_limits
 
     policies = Settings.from_environment().policies
     old, new = (load(policies, name) for name in (before, after))
@@ -126,9 +126,10 @@ def import_(
     Example: augment-ops policy import pipeline.json --name my-photos --owner vision-platform
     """
     from augment_ops.errors import PolicyError
+    from augment_ops.policy.bounds import load_limits
     from augment_ops.policy.importer import import_pipeline
     from augment_ops.policy.library import policy_path
-    from augment_ops.policy.limits import check_limits, load_limits
+    from augment_ops.policy.limits import check_limits
 
     policies = Settings.from_environment().policies
     imported = import_pipeline(pipeline, name=name, owner=owner, domain=domain)

@@ -13,7 +13,7 @@ from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_evidence import KINDS
 from augment_ops.policy.diff import compare
 from augment_ops.policy.library import load, policy_path
-from augment_ops.policy.limits import load_limits
+from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.published import load_published, published_versions
 from augment_ops.policy.spec import Policy
 

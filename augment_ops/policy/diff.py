@@ -9,7 +9,8 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from augment_ops.policy import catalogue
-from augment_ops.policy.limits import Limits, reaches
+from augment_ops.policy.bounds import Limits
+from augment_ops.policy.limits import reaches
 from augment_ops.policy.spec import Policy, Transform
 
 _HEAD = ("name", "version", "domain", "owner", "description", "limitations", "discovered_by", "budget", "mixing")

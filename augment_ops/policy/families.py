@@ -2,7 +2,7 @@
 
 A family is a container: what it expands to are albumentations' transforms with fixed ranges, so limits, strength,
 preview and the compiled engine treat it like anything else that a policy may hold. Magnitudes are those of the
-authors' code. Two things differ from it on purpose: geometry interpolates linearly, and shears turn about the centre of
+authors' code; `limits: domain` cuts them to what the policy's domain allows (`narrowing.py`). Two things differ from it on purpose: geometry interpolates linearly, and shears turn about the centre of
 the image, not about its corner, which would move the image as well.
 
 Sources: AutoAugment, Cubuk et al. 2018, arXiv:1805.09501 (tables of its appendix); RandAugment, Cubuk et al. 2019,
@@ -18,8 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# What an expansion is made of: (name, parameters, steps inside).
-Step = tuple[str, dict[str, Any], tuple[Any, ...]]
+from augment_ops.policy.narrowing import Narrower, Step, same_bound
 
 _BINS = 31  # magnitudes 0 … 30 of RandAugment and TrivialAugment
 _TABLE_BINS = 10  # magnitudes 0 … 9 of AutoAugment's tables
@@ -32,6 +31,7 @@ class _Family(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fill: Annotated[float, Field(ge=0, le=255)] = 0.0
+    limits: Literal["domain"] | None = None  # None: as published, or refused
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
@@ -70,52 +70,61 @@ FAMILIES: Mapping[str, type[_Family]] = {
 }
 
 
-def expand(name: str, params: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps of a family with parameters that are free of faults."""
-    family = FAMILIES[name](**params)
+def expand(name: str, params: Mapping[str, Any], narrower: Narrower | None = None) -> tuple[Step, ...]:
+    """The steps of a family with parameters that are free of faults; none where its limits leave no operation."""
+    family, narrower = FAMILIES[name](**params), narrower or Narrower()
     if isinstance(family, RandAugment):
-        operations = [_operation(o, family.magnitude / (_BINS - 1), family.fill) for o in _RAND_OPERATIONS]
-        return tuple(_one_of(operations) for _ in range(family.num_ops))
+        share = family.magnitude / (_BINS - 1)
+        found = [_operation(o, share, family.fill, narrower, family.num_ops) for o in _RAND_OPERATIONS]
+        return _one_of(found) * family.num_ops
     if isinstance(family, AugMix):
-        return tuple(_chain(family.severity / 10, family.fill) for _ in range(family.width))
+        return _chain(family.severity / 10, family.fill, narrower) * family.width
     if isinstance(family, AutoAugment):
-        return (_one_of([_pair(row, family.fill) for row in _TABLES[family.policy]]),)
-    return (_one_of([_wide(o, family.fill) for o in _RAND_OPERATIONS]),)
+        return _one_of([_pair(row, family.fill, narrower) for row in _TABLES[family.policy]])
+    return _one_of([_wide(o, family.fill, narrower) for o in _RAND_OPERATIONS])
 
 
-def _one_of(steps: Sequence[Step], p: float = 1.0) -> Step:
-    return ("OneOf", {"p": p}, tuple(steps))
+def _one_of(alternatives: Sequence[Sequence[Step]]) -> tuple[Step, ...]:
+    """One of the steps; those that were left out are no alternatives."""
+    steps = tuple(step for found in alternatives for step in found)
+    return (("OneOf", {"p": 1.0}, steps),) if steps else ()
 
 
-def _chain(share: float, fill: float) -> Step:
+def _chain(share: float, fill: float, narrower: Narrower) -> tuple[Step, ...]:
     """One operation, then with 2/3 another, then with 1/2 a third: one, two or three, each as often."""
-    operation = _one_of([_mild(name, share, fill) for name in _MIX_OPERATIONS])
-    third: Step = ("Sequential", {"p": 1 / 2}, (operation,))
-    second: Step = ("Sequential", {"p": 2 / 3}, (operation, third))
-    return ("Sequential", {"p": 1.0}, (operation, second))
+    operation = _one_of([_mild(name, share, fill, narrower) for name in _MIX_OPERATIONS])
+    if not operation:
+        return ()
+    third: Step = ("Sequential", {"p": 1 / 2}, operation)
+    second: Step = ("Sequential", {"p": 2 / 3}, (*operation, third))
+    return (("Sequential", {"p": 1.0}, (*operation, second)),)
 
 
-def _mild(name: str, share: float, fill: float) -> Step:
+def _mild(name: str, share: float, fill: float, narrower: Narrower) -> list[Step]:
     """AugMix's operation at up to `share` of its largest magnitude."""
     if name in _MIX_LARGEST:
-        largest = _MIX_LARGEST[name] * share
-        return _SIGNED[name][0]((-largest, largest), fill)
+        make = _SIGNED[name][0]
+        return narrower.made(
+            name, _MIX_LARGEST[name] * share, lambda largest: make((-largest, largest), fill), _MIX_LENGTH
+        )
     if name == "Posterize":
-        return ("Posterize", {"num_bits": [max(1, 4 - int(4 * share)), 4], "p": 1.0}, ())
-    if name == "Solarize":
-        return ("Solarize", {"threshold_range": [1 - share, 0.99], "p": 1.0}, ())
-    return _UNSIGNED[name](0.0)
+        step: Step = ("Posterize", {"num_bits": [max(1, 4 - int(4 * share)), 4], "p": 1.0}, ())
+    elif name == "Solarize":
+        step = ("Solarize", {"threshold_range": [1 - share, 0.99], "p": 1.0}, ())
+    else:
+        step = _UNSIGNED[name](0.0)
+    return narrower.allowed(name, step)
 
 
-def _pair(row: str, fill: float) -> Step:
+def _pair(row: str, fill: float, narrower: Narrower) -> list[Step]:
     """A sub-policy: 'Posterize .4 8, Rotate .6 9' is two operations with probability and magnitude."""
+    parts = [(name, float(p), magnitude) for name, p, magnitude in map(str.split, row.split(", ")) if float(p)]
     steps = []
-    for part in row.split(", "):
-        name, p, magnitude = part.split()
-        if float(p):
-            share = 0.0 if magnitude == "-" else int(magnitude) / (_TABLE_BINS - 1)
-            steps.append(_with_p(_operation(name, share, fill), float(p)))
-    return ("Sequential", {"p": 1.0}, tuple(steps))
+    for name, p, magnitude in parts:
+        share = 0.0 if magnitude == "-" else int(magnitude) / (_TABLE_BINS - 1)
+        found = _operation(name, share, fill, narrower, same_bound(name, [other for other, _, _ in parts]))
+        steps += [_with_p(step, p) for step in found]
+    return [("Sequential", {"p": 1.0}, tuple(steps))] if steps else []
 
 
 def _with_p(step: Step, p: float) -> Step:
@@ -123,31 +132,43 @@ def _with_p(step: Step, p: float) -> Step:
     return (name, {**params, "p": p}, children)
 
 
-def _operation(name: str, share: float, fill: float) -> Step:
+def _operation(name: str, share: float, fill: float, narrower: Narrower, in_a_row: int) -> list[Step]:
     """An operation at `share` of its largest magnitude; either sign with the same probability."""
-    make, largest = _SIGNED.get(name, (None, 0.0))
-    if make is None:
-        return _UNSIGNED[name](share)
-    value = share * largest
-    if value == 0:
-        return ("NoOp", {"p": 1.0}, ())
-    return _one_of([make((value, value), fill), make((-value, -value), fill)])
+    if name not in _SIGNED:
+        return narrower.allowed(name, _UNSIGNED[name](share))
+    make, largest = _SIGNED[name]
+
+    def either(value: float) -> Step:
+        if value == 0:
+            return ("NoOp", {"p": 1.0}, ())
+        return ("OneOf", {"p": 1.0}, (make((value, value), fill), make((-value, -value), fill)))
+
+    return narrower.made(name, share * largest, either, in_a_row)
 
 
-def _wide(name: str, fill: float) -> Step:
+def _wide(name: str, fill: float, narrower: Narrower) -> list[Step]:
     """TrivialAugment's wide range of an operation."""
-    if name in _WIDE:
-        make, largest = _SIGNED[name][0], _WIDE[name]
-        return make((-largest, largest), fill)
-    if name.startswith("Translate"):
-        limit = [-_TRIVIAL_TRANSLATION_PX, _TRIVIAL_TRANSLATION_PX]
-        return ("Affine", {"translate_px": {name[-1].lower(): limit}, "fill": fill, "p": 1.0}, ())
+    if name in _SIGNED:
+        make = _SIGNED[name][0]
+
+        def both(largest: float) -> Step:
+            return make((-largest, largest), fill)
+
+        if name in _WIDE:
+            return narrower.made(name, _WIDE[name], both)
+        return narrower.made_of_pixels(name, _TRIVIAL_TRANSLATION_PX, _pixels(name[-1].lower(), fill), both)
     if name == "Posterize":  # 8 to 2 bits; 8 changes nothing
-        bits = [("Posterize", {"num_bits": [2, _BITS - 1], "p": 6 / 7}, ()), ("NoOp", {"p": 1 / 7}, ())]
-        return _one_of(bits)  # type: ignore[arg-type]
-    if name == "Solarize":
-        return ("Solarize", {"threshold_range": [0.0, 1.0], "p": 1.0}, ())
-    return _UNSIGNED[name](0.0)
+        posterized: Step = ("Posterize", {"num_bits": [2, _BITS - 1], "p": 6 / 7}, ())
+        step: Step = ("OneOf", {"p": 1.0}, (posterized, ("NoOp", {"p": 1 / 7}, ())))
+    elif name == "Solarize":
+        step = ("Solarize", {"threshold_range": [0.0, 1.0], "p": 1.0}, ())
+    else:
+        step = _UNSIGNED[name](0.0)
+    return narrower.allowed(name, step)
+
+
+def _pixels(axis: str, fill: float) -> Callable[[float], Step]:
+    return lambda most: ("Affine", {"translate_px": {axis: [-most, most]}, "fill": fill, "p": 1.0}, ())
 
 
 def _shear(axis: str) -> Callable[[tuple[float, float], float], Step]:
@@ -225,6 +246,7 @@ _WIDE: Mapping[str, float] = {
 _MIX_OPERATIONS = (
     "AutoContrast", "Equalize", "Posterize", "Rotate", "Solarize", "ShearX", "ShearY", "TranslateX", "TranslateY",
 )  # fmt: skip
+_MIX_LENGTH = 3  # operations of a chain at most
 _MIX_LARGEST: Mapping[str, float] = {
     "Rotate": 30.0, "ShearX": 0.3, "ShearY": 0.3, "TranslateX": 1 / 3, "TranslateY": 1 / 3,
 }  # fmt: skip

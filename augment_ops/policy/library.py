@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from augment_ops.errors import PolicyError
-from augment_ops.policy.limits import check_limits, load_limits
+from augment_ops.policy.bounds import load_limits
+from augment_ops.policy.limits import check_limits
 from augment_ops.policy.published import check_published, load_published, published_path
 from augment_ops.policy.spec import Policy
 
@@ -25,7 +26,7 @@ def policy_path(policies: Path, name: str) -> Path:
 
 
 def load(policies: Path, name: str) -> Policy:
-    """Load a policy by name, published version or path, whatever its limits.
+    """Load a policy by name, published version or path, whatever its limits; families that ask for it are narrowed.
 
     Raises:
         PolicyError: unknown or faulty.
@@ -33,7 +34,7 @@ def load(policies: Path, name: str) -> Policy:
     base, at, version = name.partition(_AT)
     if at and not name.endswith((".yaml", ".yml")):
         return load_published(policies, base, version)
-    return Policy.load(policy_path(policies, name))
+    return Policy.load(policy_path(policies, name), policies)
 
 
 def admit(policies: Path, name: str) -> Policy:

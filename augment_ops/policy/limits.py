@@ -1,4 +1,4 @@
-"""What a domain forbids, and whether a policy honours it on every path: ranges, containers, chains.
+"""Whether a policy honours what its domain forbids, on every path: ranges, containers, families, chains.
 
 A limit bounds the strongest effect that any draw can have.
 """
@@ -8,51 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError
 from augment_ops.policy import catalogue
-from augment_ops.policy.spec import Modality, Policy, Transform
+from augment_ops.policy.bounds import Limits
+from augment_ops.policy.spec import Policy, Transform
 from augment_ops.policy.strength import SETTINGS, ZOOM_IN, ZOOM_OUT, joint, log, settings_of, strength
-from augment_ops.policy.yaml_file import load_model
-
-_Positive = Annotated[float, Field(ge=0)]
 
 _ROUNDING = 1e-9  # 0.1 + 0.2 is not more than 0.3
-
-
-class Limits(BaseModel):
-    """policies/limits/<domain>.yaml. A bound that is absent does not bind."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    domain: str
-    description: str
-    modality: Modality = "image"
-    max_rotation_deg: _Positive | None = None
-    max_shear_deg: _Positive | None = None
-    max_translation_share: _Positive | None = None
-    scale_range: tuple[_Positive, _Positive] | None = None
-    max_brightness_change: _Positive | None = None
-    max_contrast_change: _Positive | None = None
-    max_noise_std: _Positive | None = None
-    max_hue_shift_deg: _Positive | None = None
-    max_saturation_change: _Positive | None = None
-    max_channel_shift: _Positive | None = None
-    max_gamma_change: _Positive | None = None
-    max_perspective_share: _Positive | None = None
-    max_distortion_share: _Positive | None = None
-    max_elastic_px: _Positive | None = None
-    forbidden: dict[str, str] = {}  # transform → the reason, which the error repeats
-
-    @property
-    def digest(self) -> str:
-        """sha256 over the content; a bound that is absent is no part of it."""
-        return digest_of(self.model_dump(mode="json", exclude_none=True))
 
 
 @dataclass(frozen=True)
@@ -70,31 +34,6 @@ class _Bound:
         return not strength <= self.limit + _ROUNDING
 
 
-def load_limits(policies: Path, domain: str) -> Limits:
-    """The limits of a domain.
-
-    Raises:
-        PolicyError: no such domain, or a faulty file.
-    """
-    path = policies / "limits" / f"{domain}.yaml"
-    limits = load_model(path, Limits, kind="domain with limits")
-    faults = []
-    if limits.domain != domain:
-        faults.append(Fault("domain", limits.domain, domain, "correct `domain`"))
-    if limits.modality != "image":
-        of_images = limits.model_fields_set - {"domain", "description", "modality"}
-        faults += [
-            Fault(name, "a bound on images", f"nothing in a domain of {limits.modality}", "remove it")
-            for name in sorted(of_images)
-        ]
-    known = catalogue.names()
-    # A name that no policy can use would forbid nothing.
-    faults += [catalogue.unknown_fault(f"forbidden.{name}", name) for name in limits.forbidden if name not in known]
-    if faults:
-        raise PolicyError.of(str(path), faults)
-    return limits
-
-
 def limit_faults(policy: Policy, limits: Limits) -> list[Fault]:
     """Every way in which `policy` exceeds `limits`; empty where it honours them."""
     source = f"policies/limits/{limits.domain}.yaml"
@@ -108,7 +47,7 @@ def limit_faults(policy: Policy, limits: Limits) -> list[Fault]:
             f"no {transform.name} in this domain ({source}: {limits.forbidden[transform.name]})",
             "remove the transform, or move the policy to another domain",
         )
-        for where, transform in _leaves(policy.transforms)
+        for where, transform in _all(policy.transforms)
         if transform.name in limits.forbidden
     ]
     for bound in _bounds(limits):
@@ -193,14 +132,16 @@ def _bound_faults(policy: Policy, bound: _Bound, source: str) -> list[Fault]:
     return faults
 
 
-def _leaves(transforms: tuple[Transform, ...], where: str = "transforms") -> list[tuple[str, Transform]]:
+def _leaves(transforms: tuple[Transform, ...]) -> list[tuple[str, Transform]]:
+    return [(where, transform) for where, transform in _all(transforms) if not transform.children]
+
+
+def _all(transforms: tuple[Transform, ...], where: str = "transforms") -> list[tuple[str, Transform]]:
+    """Every transform with its place, containers and families before what they hold."""
     found = []
     for i, transform in enumerate(transforms):
         place = f"{where}[{i}].{transform.name}"
-        if transform.children:
-            found += _leaves(transform.children, f"{place}.transforms")
-        else:
-            found.append((place, transform))
+        found += [(place, transform), *_all(transform.children, f"{place}.transforms")]
     return found
 
 

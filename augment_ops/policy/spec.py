@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError, nearest
 from augment_ops.policy import catalogue
-from augment_ops.policy.families import FAMILIES, Step, expand
-from augment_ops.policy.yaml_file import parse, read_text, validate
+from augment_ops.policy.bounds import Bounds, load_limits
+from augment_ops.policy.families import FAMILIES, expand
+from augment_ops.policy.narrowing import Narrowed, Narrower, Step, does_something
+from augment_ops.policy.yaml_file import parse, read_text, validate, with_entry
 
 _KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Modality = Literal["image", "tabular", "text", "interactions"]
+M = TypeVar("M", bound=BaseModel)
 _SEMVER = r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$"  # 01.0.0 would be a second 1.0.0
 
 
@@ -70,6 +72,7 @@ class _PolicyFile(BaseModel):
     budget: Budget
     transforms: tuple[Any, ...]  # each checked against albumentations, with its own faults
     mixing: Mixing | None = None
+    narrowed_to: Bounds | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,10 @@ class Policy:
     """One version of a policy.
 
     Attributes:
-        text: the file as written; what is registered and shown.
+        narrowed_to: the bounds that families with `limits: domain` are cut to; None where there are none.
+        narrowed: the operations that they cut or left out.
+        text: the file as written, with those bounds, so that it says by itself what it applies; what is registered and
+            shown.
         digest: sha256 over the canonical content: comments and layout do not change it, anything else does.
     """
 
@@ -109,16 +115,24 @@ class Policy:
     mixing: Mixing | None
     digest: str
     text: str
+    narrowed_to: Bounds | None = None
+    narrowed: tuple[Narrowed, ...] = ()
 
     @classmethod
-    def load(cls, path: str | Path) -> Policy:
+    def load(cls, path: str | Path, policies: Path | None = None) -> Policy:
         """Read a policy file.
+
+        Args:
+            policies: the library whose `limits/` narrow families with `limits: domain`; by default the one that the
+                file lies in, as `policies/augment/<name>.yaml` does.
 
         Raises:
             PolicyError: every fault of the file at once; the file's name must be the policy's name.
         """
         path = Path(path)
-        policy = cls.from_text(read_text(path, kind="policy"), str(path))
+        library = policies or path.absolute().parents[1]
+        bounds = None if policies is None and not (library / "limits").is_dir() else library
+        policy = cls.from_text(read_text(path, kind="policy"), str(path), policies=bounds)
         if path.stem != policy.name:
             raise PolicyError(
                 f"{path}: name",
@@ -129,26 +143,38 @@ class Policy:
         return policy
 
     @classmethod
-    def from_text(cls, text: str, where: str = "policy") -> Policy:
+    def from_text(cls, text: str, where: str = "policy", *, policies: Path | None = None) -> Policy:
         """Read a policy from YAML text; `where` is named in errors.
+
+        Args:
+            policies: the library whose `limits/` narrow families with `limits: domain`; not read where the text has its
+                bounds already.
 
         Raises:
             PolicyError: every fault at once.
         """
         content = parse(text, where)
-        faults: list[Fault] = []
         items = content.get("transforms")
+        if policies is not None and content.get("narrowed_to") is None and _asks_for_limits(items):
+            domain = str(content.get("domain"))
+            if re.fullmatch(_KEBAB, domain):  # else it is a fault, and may not lead to other files
+                bounds = load_limits(policies, domain).content()
+                return cls.from_text(with_entry(text, "narrowed_to", bounds), where)
+        reading = _Reading.of(content)
         transforms = tuple(
-            _transform(f"transforms[{i}]", item, faults)
+            _transform(f"transforms[{i}]", item, reading)
             for i, item in enumerate(items if isinstance(items, list) else [])  # the file's own check says what it is
         )
-        faults += _normalize_faults(transforms)
+        faults = [*reading.faults, *_normalize_faults(transforms), *_narrowing_faults(content, items)]
         file = validate(content, _PolicyFile, where, also=faults)
-        # What a policy does not ask for is no part of its digest, so those from before mixing keep theirs.
-        body = file.model_dump(mode="json", exclude={"mixing"} if file.mixing is None else None)
+        # What a policy does not ask for is no part of its digest, so those from before keep theirs.
+        body = file.model_dump(mode="json", exclude={n for n in ("mixing", "narrowed_to") if getattr(file, n) is None})
+        if file.narrowed_to is not None:
+            body["narrowed_to"] = _decisive(file.narrowed_to)
         return cls(
             **{name: getattr(file, name) for name in _PolicyFile.model_fields if name != "transforms"},
             transforms=transforms,
+            narrowed=tuple(reading.narrowed),
             digest=digest_of(_canonical(body)),
             text=text,
         )
@@ -164,8 +190,37 @@ class Policy:
         return bool(self.transforms) and self.transforms[-1].name == "Normalize"
 
 
-def _transform(where: str, item: object, faults: list[Fault]) -> Transform:
-    """Parse `Name: {parameters}`; what is wrong goes to `faults`, and a harmless stand-in is returned."""
+@dataclass
+class _Reading:
+    """What the steps of a file are read with, and what is found on the way.
+
+    Attributes:
+        bounds: that narrow families; size: (H, W) that the policy is for.
+    """
+
+    bounds: Bounds | None
+    size: tuple[int, int]
+    faults: list[Fault] = field(default_factory=list)
+    narrowed: list[Narrowed] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> _Reading:
+        """From a file that may have faults, which its own check tells."""
+        bounds = _valid(Bounds, content.get("narrowed_to"))
+        budget = _valid(Budget, content.get("budget"))
+        return cls(bounds, (1, 1) if budget is None else budget.at[:2])
+
+
+def _valid(model: type[M], content: object) -> M | None:
+    try:
+        return None if content is None else model.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def _transform(where: str, item: object, reading: _Reading) -> Transform:
+    """Parse `Name: {parameters}`; what is wrong goes to `reading`, and a harmless stand-in is returned."""
+    faults = reading.faults
     if not isinstance(item, dict) or len(item) != 1:
         faults.append(
             Fault(where, repr(item)[:120], "a transform, its parameters", "write `- Affine: {rotate: [-5, 5], p: 1.0}`")
@@ -177,15 +232,59 @@ def _transform(where: str, item: object, faults: list[Fault]) -> Transform:
         faults.append(Fault(f"{where}.{name}", repr(params)[:120], "a mapping of parameters", "write `{p: 0.5}`"))
         return Transform(str(name), {})
     if name in catalogue.CONTAINERS:
-        return _container(f"{where}.{name}", str(name), params, faults)
+        return _container(f"{where}.{name}", str(name), params, reading)
     if name not in catalogue.names():
         faults.append(catalogue.unknown_fault(f"{where}.{name}", str(name)))
         return Transform(str(name), {})
     wrong = catalogue.parameter_faults(where, str(name), params)
     faults += wrong
     if name in FAMILIES and not wrong:
-        return Transform(str(name), dict(params), _expanded(expand(str(name), params)))
+        return Transform(str(name), dict(params), _family(f"{where}.{name}", str(name), params, reading))
     return Transform(str(name), dict(params))
+
+
+def _family(where: str, name: str, params: Mapping[str, Any], reading: _Reading) -> tuple[Transform, ...]:
+    """What a family holds, narrowed where it asks for it."""
+    if params.get("limits") is None:
+        return _expanded(expand(name, params))
+    if reading.bounds is None:
+        found, expected = "'domain', whose limits are not at hand", "a file of a library, policies/augment/<name>.yaml"
+        fix = "move it there, or load it with `policies=`, the folder that has `limits/`"
+        reading.faults.append(Fault(f"{where}.limits", found, expected, fix))
+        return ()
+    narrower = Narrower(reading.bounds, reading.size)
+    steps, told = expand(name, params, narrower), narrower.narrowed(where)
+    reading.narrowed += told
+    if not does_something(steps):
+        found = f"a domain that leaves none of its operations ({', '.join(n.operation for n in told)})"
+        fix = "remove it, or move the policy to another domain"
+        reading.faults.append(Fault(f"{where}.limits", found, "limits that leave one at least", fix))
+    return _expanded(steps)
+
+
+def _asks_for_limits(items: object) -> bool:
+    """Whether a family has `limits`, in whatever container; `items` may have any faults."""
+    if isinstance(items, list):
+        return any(_asks_for_limits(item) for item in items)
+    if not isinstance(items, dict):
+        return False
+    return any(
+        isinstance(params, dict)
+        and ((name in FAMILIES and params.get("limits") is not None) or _asks_for_limits(params.get("transforms")))
+        for name, params in items.items()
+    )
+
+
+def _narrowing_faults(content: Mapping[str, Any], items: object) -> list[Fault]:
+    if content.get("narrowed_to") is None or _asks_for_limits(items):
+        return []
+    return [Fault("narrowed_to", "bounds for nobody", "a family with `limits: domain`", "remove it, or add `limits`")]
+
+
+def _decisive(bounds: Bounds) -> dict[str, Any]:
+    """What of the bounds decides: not in which words something is forbidden."""
+    content = bounds.content()
+    return {**content, "forbidden": sorted(content.get("forbidden", ()))}
 
 
 def _normalize_faults(transforms: tuple[Transform, ...]) -> list[Fault]:
@@ -213,8 +312,8 @@ def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:
     return tuple(Transform(name, params, _expanded(children)) for name, params, children in steps)
 
 
-def _container(where: str, name: str, params: dict[str, Any], faults: list[Fault]) -> Transform:
-    known = {"transforms", *catalogue.defaults(name)}
+def _container(where: str, name: str, params: dict[str, Any], reading: _Reading) -> Transform:
+    known, faults = {"transforms", *catalogue.defaults(name)}, reading.faults
     before = len(faults)
     faults += [
         Fault(f"{where}.{key}", f"unknown parameter {key!r}", f"one of {', '.join(sorted(known))}",
@@ -229,7 +328,7 @@ def _container(where: str, name: str, params: dict[str, Any], faults: list[Fault
     if not isinstance(inner, list) or not inner:
         faults.append(Fault(f"{where}.transforms", repr(inner)[:120], "a list of at least one transform", "add it"))
         inner = []
-    children = tuple(_transform(f"{where}.transforms[{i}]", item, faults) for i, item in enumerate(inner))
+    children = tuple(_transform(f"{where}.transforms[{i}]", item, reading) for i, item in enumerate(inner))
     rest = {key: value for key, value in params.items() if key != "transforms"}
     if len(faults) == before:
         faults += _choice_faults(where, name, rest, children)

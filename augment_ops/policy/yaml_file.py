@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -62,6 +63,22 @@ def plain(node: yaml.Node) -> Any:
         return _StrictLoader("").construct_document(node)
     except (yaml.YAMLError, ValueError):
         return getattr(node, "value", None)
+
+
+def with_entry(text: str, key: str, value: object) -> str:
+    """The text of a mapping with one more key, whose value is JSON; the rest stays as it is written.
+
+    Args:
+        text: what `parse` reads, with an entry at least.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    entry = f"{key}: {json.dumps(value, ensure_ascii=False)}"
+    if root.flow_style:
+        start = root.start_mark.index + 1
+        return f"{text[:start]}{entry}, {text[start:]}"
+    before, after = text[: root.end_mark.index], text[root.end_mark.index :]
+    line_end = "" if before.endswith("\n") else "\n"
+    return f"{before}{line_end}{' ' * root.start_mark.column}{entry}\n{after}"
 
 
 def load_model(path: Path, model: type[M], *, kind: str) -> M:

@@ -257,7 +257,8 @@ def test_odd_values_are_policy_errors_or_work(target, value, depth):
     import numpy as np
 
     from augment_ops.engine.augmenter import Augmenter
-    from augment_ops.policy.limits import Limits, limit_faults
+    from augment_ops.policy.bounds import Limits
+    from augment_ops.policy.limits import limit_faults
 
     name, parameter = target
     step = f"{{{name}: {{{parameter}: {value}}}}}"

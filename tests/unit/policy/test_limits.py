@@ -9,7 +9,8 @@ import pytest
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import PolicyError
 from augment_ops.policy import catalogue
-from augment_ops.policy.limits import Limits, check_limits, limit_faults, load_limits
+from augment_ops.policy.bounds import Limits, load_limits
+from augment_ops.policy.limits import check_limits, limit_faults
 from augment_ops.policy.spec import Policy
 
 POLICIES = Path(__file__).parents[3] / "policies"

@@ -1,0 +1,163 @@
+"""What the limits of a domain leave of a family's operations: magnitudes cut, operations left out, and both told.
+
+A bound holds for a whole draw. So where operations of one kind can follow each other, each gets its part of the bound:
+half of it as one of two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augment_ops.policy.bounds import Bounds
+
+# What a family spells out: (name, parameters, steps inside).
+Step = tuple[str, dict[str, Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """An operation of a family that a domain cut or left out.
+
+    Attributes:
+        where: the family's place in the policy.
+        operation: as its authors name it.
+        before, after: the strongest that it was and is, in words; both empty where it is left out.
+        why: the key of the limits that bounds it, or the reason why it is forbidden.
+    """
+
+    where: str
+    operation: str
+    before: str
+    after: str
+    why: str
+
+    def told(self, domain: str) -> str:
+        """For people."""
+        what = f"narrowed from {self.before} to {self.after}" if self.after else "left out"
+        return f"{self.where}: {self.operation} {what} (policies/limits/{domain}.yaml: {self.why})"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Operations under one bound.
+
+    Attributes:
+        bound: as the limits name it.
+        magnitude: a bound → the largest magnitude that it allows; shown: a magnitude in words.
+    """
+
+    bound: str
+    magnitude: Callable[[float], float]
+    shown: Callable[[float], str]
+
+
+def _slope(degrees: float) -> float:
+    return math.tan(math.radians(degrees)) if degrees < 90 else math.inf
+
+
+def _degrees(slope: float) -> str:
+    return f"±{math.degrees(math.atan(slope)):.3g}°"
+
+
+_SHEAR = _Kind("max_shear_deg", _slope, _degrees)
+_TRANSLATION = _Kind("max_translation_share", float, lambda share: f"±{share:.3g} of the image")
+_KINDS: Mapping[str, _Kind] = {
+    "ShearX": _SHEAR,
+    "ShearY": _SHEAR,
+    "TranslateX": _TRANSLATION,
+    "TranslateY": _TRANSLATION,
+    "Rotate": _Kind("max_rotation_deg", float, lambda degrees: f"±{degrees:.3g}°"),
+    "Brightness": _Kind("max_brightness_change", float, lambda change: f"±{change:.3g}"),
+    "Color": _Kind("max_saturation_change", float, lambda change: f"±{change:.3g}"),
+    "Contrast": _Kind("max_contrast_change", float, lambda change: f"±{change:.3g}"),
+}
+
+
+class Narrower:
+    """Cuts the operations of one family, and remembers what it cut and left out.
+
+    Args:
+        bounds: None cuts nothing.
+        size: (H, W) of the images that the policy is for; makes pixels shares.
+    """
+
+    def __init__(self, bounds: Bounds | None = None, size: tuple[int, int] = (1, 1)) -> None:
+        self._bounds, self._size = bounds, size
+        self._cut: dict[str, tuple[float, float]] = {}
+        self._out: dict[str, str] = {}
+        self._pixels: dict[str, float] = {}
+
+    def made(self, operation: str, magnitude: float, make: Callable[[float], Step], in_a_row: int = 1) -> list[Step]:
+        """The step of an operation, as strong as it may be; none where it is left out.
+
+        Args:
+            magnitude: as published.
+            in_a_row: how many operations under its bound one draw can bring together.
+        """
+        most = self._most(operation, in_a_row)
+        if magnitude > most:
+            if most == 0:
+                return self._left_out(operation, _KINDS[operation].bound)
+            known = () if operation in self._pixels else self._cut.get(operation, ())
+            self._cut[operation] = (max([magnitude, *known[:1]]), max([most, *known[1:]]))
+        return self.allowed(operation, make(min(magnitude, most)))
+
+    def made_of_pixels(
+        self, operation: str, pixels: float, make: Callable[[float], Step], make_share: Callable[[float], Step]
+    ) -> list[Step]:
+        """The step of an operation in pixels; where the domain bounds its share of an image, in shares."""
+        if self._most(operation, 1) == math.inf:
+            return self.allowed(operation, make(pixels))
+        share = pixels / self._size["YX".index(operation[-1])]
+        self._pixels[operation] = pixels
+        self._cut[operation] = (share, share)  # told even where it fits: it follows the size of the image from now on
+        return self.made(operation, share, make_share)
+
+    def allowed(self, operation: str, step: Step) -> list[Step]:
+        """A step, unless it holds a transform that is forbidden."""
+        forbidden = {} if self._bounds is None else self._bounds.forbidden
+        reasons = [forbidden[name] for name in _names([step]) if name in forbidden]
+        return self._left_out(operation, reasons[0]) if reasons else [step]
+
+    def narrowed(self, where: str) -> tuple[Narrowed, ...]:
+        """What was cut and left out, of the family at `where`."""
+        cut = [
+            Narrowed(where, operation, self._before(operation, before), kind.shown(after), kind.bound)
+            for operation, (before, after) in self._cut.items()
+            for kind in [_KINDS[operation]]
+            if operation not in self._out
+        ]
+        return (*cut, *(Narrowed(where, operation, "", "", why) for operation, why in self._out.items()))
+
+    def _before(self, operation: str, magnitude: float) -> str:
+        return f"±{self._pixels[operation]:g} px" if operation in self._pixels else _KINDS[operation].shown(magnitude)
+
+    def _most(self, operation: str, in_a_row: int) -> float:
+        kind = _KINDS.get(operation)
+        bound = None if self._bounds is None or kind is None else getattr(self._bounds, kind.bound)
+        return math.inf if bound is None or kind is None else kind.magnitude(bound / in_a_row)
+
+    def _left_out(self, operation: str, why: str) -> list[Step]:
+        self._out[operation] = why
+        return []
+
+
+def same_bound(operation: str, others: Sequence[str]) -> int:
+    """How many of `others` are under the bound of an operation."""
+    bound = _KINDS[operation].bound if operation in _KINDS else None
+    return sum(other in _KINDS and _KINDS[other].bound == bound for other in others)
+
+
+def does_something(steps: Sequence[Step]) -> bool:
+    """Whether any step, or one inside, is more than NoOp."""
+    return any(name != "NoOp" for name in _names(steps))
+
+
+def _names(steps: Sequence[Step]) -> Iterator[str]:
+    """Of the transforms in steps, however deep; containers are none."""
+    for name, _, inside in steps:
+        yield from _names(inside) if inside else [name]
