@@ -31,7 +31,7 @@ from by_hand import plain_cv2, rand_augment, trivial_augment  # noqa: E402
 
 from augment_ops import Augmenter, Policy  # noqa: E402
 from augment_ops.engine.key import SampleIds  # noqa: E402
-from augment_ops.policy.spec import Transform  # noqa: E402
+from augment_ops.policy.steps import Transform  # noqa: E402
 
 HERE = Path(__file__).parent
 SHAPES = {(28, 28, 1): 256, (32, 32, 3): 256, (96, 96, 3): 64, (224, 224, 3): 32, (512, 512, 3): 8}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from augment_ops.cli import policy_acts
 from augment_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from augment_ops.policy.spec import Policy
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +35,7 @@ def validate(
 ) -> None:
     """Check policies: form, transforms, parameters, limits of their domain, and that no published version was changed.
 
-    Each is then tried on images of the size of your data.
+    Each is then tried on images of the size of your data. What a domain narrows of a family is named.
 
     Example: augment-ops policy validate digits-robust --at 28x28x1
     """
@@ -55,10 +58,17 @@ def validate(
     if faults:
         raise PolicyError.of("policies", faults)
     if as_json:
-        print(json.dumps([{"name": p.name, "version": p.version, "digest": p.digest} for p in checked]))
+        print(json.dumps([_checked(policy) for policy in checked]))
         return
     for policy in checked:
         print(f"{policy.name} {policy.version} {policy.digest[:12]} ok ({policy.domain})")
+        for line in policy.narrowings():
+            print(f"  {line}")
+
+
+def _checked(policy: Policy) -> dict[str, Any]:
+    narrowed = [asdict(one) for one in policy.narrowed]
+    return {"name": policy.name, "version": policy.version, "digest": policy.digest, "narrowed": narrowed}
 
 
 def show(
@@ -72,8 +82,8 @@ def show(
     """
     from augment_ops.content import canonical_json
     from augment_ops.engine.plan import compile_policy
-    from augment_ops.policy.library import admit
     from augment_ops.policy.bounds import load_limits
+    from augment_ops.policy.library import admit
 
     policies = Settings.from_environment().policies
     policy = admit(policies, name)
@@ -84,6 +94,7 @@ def show(
     if as_json:
         parts = {"budget": policy.budget, "discovered_by": policy.discovered_by, "mixing": policy.mixing}
         body = asdict(policy) | {name: part and part.model_dump() for name, part in parts.items()}
+        body["narrowed_to"] = None if policy.narrowed_to is None else policy.narrowed_to.content()
         print(canonical_json(body).decode())
         return
     print(policy.text.rstrip())
@@ -91,6 +102,8 @@ def show(
     limits = load_limits(policies, policy.domain)
     bounds = limits.model_dump(exclude={"domain", "description"}, exclude_none=True, exclude_defaults=True)
     print(f"# limits of {policy.domain}: {json.dumps(bounds)}")
+    for line in policy.narrowings():
+        print(f"# {line}")
 
 
 def diff(
@@ -104,9 +117,9 @@ def diff(
 
     Example: augment-ops policy diff digits-none digits-robust
     """
+    from augment_ops.policy.bounds import load_limits
     from augment_ops.policy.diff import compare
     from augment_ops.policy.library import load
-    from augment_ops.policy.bounds import load_limits
 
     policies = Settings.from_environment().policies
     old, new = (load(policies, name) for name in (before, after))

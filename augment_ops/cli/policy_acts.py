@@ -82,7 +82,10 @@ def preview(
     temporary = target.with_name(f".{target.name}.new")
     temporary.write_bytes(store.get(found.gallery))
     temporary.replace(target)
-    print(json.dumps({**asdict(found), "file": str(target)}) if as_json else str(target))
+    if as_json:
+        print(json.dumps({**asdict(found), "file": str(target)}))
+        return
+    print("\n".join([str(target), *policy.narrowings()]))
 
 
 def propose(

@@ -10,7 +10,7 @@ import numpy as np
 from augment_ops.engine.image.geometry import Size
 from augment_ops.errors import TransformError
 from augment_ops.policy.catalogue import albumentations, construct
-from augment_ops.policy.spec import Transform
+from augment_ops.policy.steps import Transform
 
 
 def size_after(transform: Transform, size: Size, where: str) -> Size:

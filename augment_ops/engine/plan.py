@@ -25,7 +25,8 @@ from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.library_size import size_after
 from augment_ops.policy import catalogue
-from augment_ops.policy.spec import Mixing, Policy, Transform
+from augment_ops.policy.spec import Mixing, Policy
+from augment_ops.policy.steps import Transform
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from augment_ops.engine.key import Key, KeyedStream
 from augment_ops.engine.plan import Plan
 from augment_ops.errors import TransformError
 from augment_ops.policy.catalogue import albumentations, construct
-from augment_ops.policy.spec import Transform
+from augment_ops.policy.steps import Transform
 
 LIBRARY = f"albumentations-{version('albumentations')}"
 

@@ -13,7 +13,8 @@ from augment_ops.content import digest_of
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.policy.catalogue import defaults
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform
 
 # Of the draws that change anything, in the order of what they change; the very ends would show accidents.
 LEVELS = {"low": 0.1, "middle": 0.5, "high": 0.95}

@@ -11,7 +11,8 @@ from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import Fault, TransformError
 from augment_ops.policy.catalogue import defaults
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform
 
 _IMAGES = 8
 _EPOCHS = 4  # of eight images: each of 25 alternatives is met with 73%, each of 5 with 99.9%

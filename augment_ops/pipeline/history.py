@@ -11,9 +11,9 @@ from augment_ops.governance.lifecycle import DEPRECATE, PROPOSE, PUBLISH, REVOKE
 from augment_ops.governance.statements import evidence_of, is_policy_approval
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_evidence import KINDS
+from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.diff import compare
 from augment_ops.policy.library import load, policy_path
-from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.published import load_published, published_versions
 from augment_ops.policy.spec import Policy
 

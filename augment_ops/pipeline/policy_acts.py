@@ -28,7 +28,7 @@ from augment_ops.policy.spec import Policy
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 
 POLICIES = "policies"  # the MLflow experiment of what is done to policies: augment-ops/policies
-_LIMITATIONS = 20  # in a question; the file has all
+_LIMITATIONS = 20  # and narrowed operations, in a question; the file has all
 AIRFLOW = "airflow"  # the witness of answers in Airflow's UI
 
 
@@ -130,6 +130,7 @@ def question(office: Office, name: str, environment: str, days: int) -> Question
         f"p95 {cost.whole.p95_ms:.3g} ms an image at {size}, of {cost.budget_p95_ms:g} ms; "
         f"shown on {markdown(seen.dataset)}.",
         *(f"- limitation: {markdown(limitation)}" for limitation in policy.limitations[:_LIMITATIONS]),
+        *(f"- {markdown(line)}" for line in policy.narrowings()[:_LIMITATIONS]),
     )
     return Question(people, lines)
 

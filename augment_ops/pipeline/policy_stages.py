@@ -99,6 +99,8 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
         ctx.say(f"warning: {warning}")
     for line in admitted.ledger:
         ctx.say(line)
+    for line in policy.narrowings():
+        ctx.say(line)
     pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
     augmenter = Augmenter(policy, params.seed)
     cost = measure_cost(augmenter, pixels)

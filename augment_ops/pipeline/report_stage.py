@@ -125,6 +125,7 @@ def _inputs(ctx: Context) -> ReportInputs:
             "name": policy.name, "version": policy.version, "digest": policy.digest, "domain": policy.domain,
             "description": policy.description, "owner": policy.owner, "limitations": policy.limitations,
             "budget": {"p95_ms": policy.budget_p95_ms, "at": policy.budget_at}, "text": policy.text,
+            "narrowed": policy.policy().narrowings(),
         },
         drift=asdict(ctx.output("check_drift", DriftReport)),
         run={

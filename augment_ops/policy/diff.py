@@ -9,11 +9,24 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from augment_ops.policy import catalogue
-from augment_ops.policy.bounds import Limits
+from augment_ops.policy.bounds import Bounds, Limits
 from augment_ops.policy.limits import reaches
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import NARROWED_TO, Policy
+from augment_ops.policy.steps import Transform
 
-_HEAD = ("name", "version", "domain", "owner", "description", "limitations", "discovered_by", "budget", "mixing")
+_HEAD = (
+    "name",
+    "version",
+    "domain",
+    "owner",
+    "description",
+    "limitations",
+    "discovered_by",
+    "budget",
+    "mixing",
+    NARROWED_TO,
+)
+_WHOLE = "not narrowed"
 _TINY = 1e-9  # a strength that differs by less differs by rounding
 
 
@@ -62,12 +75,14 @@ class PolicyDiff:
         head: field → before and after.
         transforms: in the order of the second policy, removed ones where they stood.
         reach: the bounds whose strength differs.
+        narrowed: operation of a family with its place → what its domain leaves of it, before and after.
     """
 
     digests: tuple[str, str]
     head: Mapping[str, tuple[Any, Any]]
     transforms: tuple[Change, ...]
     reach: tuple[Reach, ...]
+    narrowed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def same(self) -> bool:
@@ -90,6 +105,7 @@ class PolicyDiff:
                 sign = {"added": "+", "removed": "-", "moved": ">"}[change.kind]
                 came = f" (was {change.from_})" if change.from_ else ""
                 lines.append(f"{sign} {change.where}{came}: {change.text}")
+        lines += [f"narrowed {operation}: {old} → {new}" for operation, (old, new) in self.narrowed.items()]
         for reach in self.reach:
             bound = "" if reach.limit is None else f" of {reach.limit:g}{', beyond it' if reach.exceeded else ''}"
             lines.append(f"strength {reach.bound}: {reach.before:g} → {reach.after:g}{bound}")
@@ -103,16 +119,29 @@ def compare(before: Policy, after: Policy, limits: Limits) -> PolicyDiff:
         limits: of the domain of `after`.
     """
     old, new = reaches(before, limits), reaches(after, limits)
+    left = _left_of(before), _left_of(after)
+    pairs = {name: (left[0].get(name, _WHOLE), left[1].get(name, _WHOLE)) for name in left[0] | left[1]}
     return PolicyDiff(
         (before.digest, after.digest),
-        {name: pair for name in _HEAD if (pair := (getattr(before, name), getattr(after, name)))[0] != pair[1]},
+        {name: pair for name in _HEAD if (pair := (_head(before, name), _head(after, name)))[0] != pair[1]},
         tuple(_moves(_changes(before.transforms, after.transforms, "transforms"))),
         tuple(
             Reach(bound, old[bound][0], strength, limit, exceeded)
             for bound, (strength, limit, exceeded) in new.items()
             if abs(old[bound][0] - strength) > _TINY
         ),
+        {name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
     )
+
+
+def _head(policy: Policy, name: str) -> Any:
+    value = getattr(policy, name)
+    return value.content() if isinstance(value, Bounds) else value
+
+
+def _left_of(policy: Policy) -> dict[str, str]:
+    """Operation of a family, with its place → what the policy's domain leaves of it, where it takes something."""
+    return {f"{one.where} {one.operation}": one.after or "left out" for one in policy.narrowed}
 
 
 def _changes(before: Sequence[Transform], after: Sequence[Transform], where: str) -> list[Change]:

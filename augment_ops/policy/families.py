@@ -2,8 +2,9 @@
 
 A family is a container: what it expands to are albumentations' transforms with fixed ranges, so limits, strength,
 preview and the compiled engine treat it like anything else that a policy may hold. Magnitudes are those of the
-authors' code; `limits: domain` cuts them to what the policy's domain allows (`narrowing.py`). Two things differ from it on purpose: geometry interpolates linearly, and shears turn about the centre of
-the image, not about its corner, which would move the image as well.
+authors' code; `limits: domain` cuts them to what the policy's domain allows (`narrowing.py`). Two things differ from it
+on purpose: geometry interpolates linearly, and shears turn about the centre of the image, not about its corner, which
+would move the image as well.
 
 Sources: AutoAugment, Cubuk et al. 2018, arXiv:1805.09501 (tables of its appendix); RandAugment, Cubuk et al. 2019,
 arXiv:1909.13719; TrivialAugment (Wide), Müller & Hutter 2021, arXiv:2103.10158; AugMix, Hendrycks et al. 2019,

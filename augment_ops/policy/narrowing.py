@@ -77,6 +77,16 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """The strongest magnitudes of an operation before and after, wherever a family has it; `was` says the first."""
+
+    before: float
+    after: float
+    in_a_row: int
+    was: str
+
+
 class Narrower:
     """Cuts the operations of one family, and remembers what it cut and left out.
 
@@ -87,35 +97,39 @@ class Narrower:
 
     def __init__(self, bounds: Bounds | None = None, size: tuple[int, int] = (1, 1)) -> None:
         self._bounds, self._size = bounds, size
-        self._cut: dict[str, tuple[float, float]] = {}
+        self._cut: dict[str, _Cut] = {}
         self._out: dict[str, str] = {}
-        self._pixels: dict[str, float] = {}
 
-    def made(self, operation: str, magnitude: float, make: Callable[[float], Step], in_a_row: int = 1) -> list[Step]:
+    def made(
+        self, operation: str, magnitude: float, make: Callable[[float], Step], in_a_row: int = 1, *, was: str = ""
+    ) -> list[Step]:
         """The step of an operation, as strong as it may be; none where it is left out.
 
         Args:
             magnitude: as published.
             in_a_row: how many operations under its bound one draw can bring together.
+            was: the magnitude as published, where that is in another unit.
         """
         most = self._most(operation, in_a_row)
-        if magnitude > most:
-            if most == 0:
-                return self._left_out(operation, _KINDS[operation].bound)
-            known = () if operation in self._pixels else self._cut.get(operation, ())
-            self._cut[operation] = (max([magnitude, *known[:1]]), max([most, *known[1:]]))
+        if magnitude > most == 0:
+            return self._left_out(operation, _KINDS[operation].bound)
+        if magnitude > most or was:
+            self._remember(
+                operation, magnitude, min(magnitude, most), in_a_row, was or _KINDS[operation].shown(magnitude)
+            )
         return self.allowed(operation, make(min(magnitude, most)))
 
     def made_of_pixels(
         self, operation: str, pixels: float, make: Callable[[float], Step], make_share: Callable[[float], Step]
     ) -> list[Step]:
-        """The step of an operation in pixels; where the domain bounds its share of an image, in shares."""
+        """The step of an operation in pixels; where the domain bounds its share of an image, in shares.
+
+        That is told even where it fits: a share follows the size of the image.
+        """
         if self._most(operation, 1) == math.inf:
             return self.allowed(operation, make(pixels))
         share = pixels / self._size["YX".index(operation[-1])]
-        self._pixels[operation] = pixels
-        self._cut[operation] = (share, share)  # told even where it fits: it follows the size of the image from now on
-        return self.made(operation, share, make_share)
+        return self.made(operation, share, make_share, was=f"±{pixels:g} px")
 
     def allowed(self, operation: str, step: Step) -> list[Step]:
         """A step, unless it holds a transform that is forbidden."""
@@ -125,16 +139,21 @@ class Narrower:
 
     def narrowed(self, where: str) -> tuple[Narrowed, ...]:
         """What was cut and left out, of the family at `where`."""
-        cut = [
-            Narrowed(where, operation, self._before(operation, before), kind.shown(after), kind.bound)
-            for operation, (before, after) in self._cut.items()
-            for kind in [_KINDS[operation]]
-            if operation not in self._out
-        ]
-        return (*cut, *(Narrowed(where, operation, "", "", why) for operation, why in self._out.items()))
+        told = []
+        for operation, cut in self._cut.items():
+            kind, row = _KINDS[operation], f" for {cut.in_a_row} in a row" if cut.in_a_row > 1 else ""
+            if operation not in self._out:
+                told.append(Narrowed(where, operation, cut.was, kind.shown(cut.after), f"{kind.bound}{row}"))
+        return (*told, *(Narrowed(where, operation, "", "", why) for operation, why in self._out.items()))
 
-    def _before(self, operation: str, magnitude: float) -> str:
-        return f"±{self._pixels[operation]:g} px" if operation in self._pixels else _KINDS[operation].shown(magnitude)
+    def _remember(self, operation: str, before: float, after: float, in_a_row: int, was: str) -> None:
+        known = self._cut.get(operation, _Cut(0.0, 0.0, in_a_row, ""))
+        self._cut[operation] = _Cut(
+            max(before, known.before),
+            max(after, known.after),
+            in_a_row if after > known.after else known.in_a_row,
+            was if before > known.before else known.was,
+        )
 
     def _most(self, operation: str, in_a_row: int) -> float:
         kind = _KINDS.get(operation)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from augment_ops.errors import PolicyError
-from augment_ops.policy.spec import Policy, version_key
+from augment_ops.policy.spec import NARROWED_TO, Policy, version_key
 from augment_ops.policy.yaml_file import plain, read_text
 
 
@@ -59,8 +59,10 @@ def check_published(policies: Path, policy: Policy, where: str) -> None:
         copy = load_published(policies, policy.name, policy.version)
         if copy.digest != policy.digest:
             line, what, before, after = first_difference(copy.text, policy.text)
+            bound, limits = what.removeprefix(f"{NARROWED_TO}."), policies / "limits" / f"{policy.domain}.yaml"
+            place = f"{where}:{line}: {what}" if bound == what else f"{where}, narrowed to {limits}: {bound}"
             raise PolicyError(
-                f"{where}:{line}: {what}",
+                place,
                 after,
                 f"{before}, as version {policy.version} was published",
                 f"give the changed policy a version above {versions[-1]}, or restore the line; "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from augment_ops.policy import catalogue
-from augment_ops.policy.spec import Transform
+from augment_ops.policy.steps import Transform
 
 # `scale_range` of a domain bounds two effects, both as logarithms of the factor.
 ZOOM_OUT, ZOOM_IN = "zoom out", "zoom in"

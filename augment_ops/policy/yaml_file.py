@@ -71,7 +71,7 @@ def with_entry(text: str, key: str, value: object) -> str:
     Args:
         text: what `parse` reads, with an entry at least.
     """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     entry = f"{key}: {json.dumps(value, ensure_ascii=False)}"
     if root.flow_style:
         start = root.start_mark.index + 1

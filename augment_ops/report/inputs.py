@@ -59,7 +59,8 @@ class ReportInputs:
         decision: None where the run stopped before the gate; `stopped_because` then says why.
         snapshot: fields of the snapshot's manifest: digest, uri, classes, image_shape, split_rule, samples, defective,
             counts (split → class → samples), notes (on how it was read). What is absent is left out of the page.
-        policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file).
+        policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file),
+            narrowed (what its domain cut from families or left out).
         run: how it was started: triggered_by, environment, approval, delivery, git_commit, …; shown as given.
         drift: fields of a drift report: status, message, not_measured, and features with name, status, detector,
             effect, p_value, n_reference, n_window and message; None where it was not run.

@@ -50,7 +50,9 @@ _GAIN_FULL_AT = 0.30
 _SEVERITY_OF_OUTCOME = ("pass", "not-set", "warn", "investigate", "fail", "error")
 
 # What the page knows of the plain dicts of the inputs; a field that is absent is left out.
-_POLICY_FIELDS = ("name", "version", "digest", "description", "owner", "domain", "limitations", "budget", "text")
+_POLICY_FIELDS = (
+    "name", "version", "digest", "description", "owner", "domain", "limitations", "budget", "text", "narrowed",
+)  # fmt: skip
 _SNAPSHOT_FIELDS = ("digest", "uri", "classes", "image_shape", "split_rule", "counts", "samples", "defective", "notes")
 _DRIFT_FIELDS = ("status", "message", "features", "not_measured")
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from augment_ops.policy import catalogue
 from augment_ops.policy.families import FAMILIES
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform
 
 _PIXEL_NOISE = ("noise", "gaussian_noise", "shot_noise", "speckle_noise", "sensor_noise")
 _LOW_PASS = ("blur", "gaussian_blur", "defocus_blur")

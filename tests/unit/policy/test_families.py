@@ -15,10 +15,11 @@ from augment_ops.engine.philox import derive
 from augment_ops.engine.plan import compile_policy
 from augment_ops.engine.trial import trial_faults
 from augment_ops.errors import PolicyError
-from augment_ops.policy.families import _TABLES
 from augment_ops.policy.bounds import Limits, load_limits
+from augment_ops.policy.families import _TABLES
 from augment_ops.policy.limits import limit_faults
-from augment_ops.policy.spec import Policy, Transform
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform
 from augment_ops.policy.strength import strength
 
 HEAD = (

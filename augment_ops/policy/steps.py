@@ -1,0 +1,182 @@
+"""The steps of a policy file: transforms, containers, families, each parsed with every fault of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from augment_ops.errors import Fault, nearest
+from augment_ops.policy import catalogue
+from augment_ops.policy.bounds import Bounds
+from augment_ops.policy.families import FAMILIES, expand
+from augment_ops.policy.narrowing import Narrowed, Narrower, Step, does_something
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One step of a policy.
+
+    Attributes:
+        name: albumentations' class name.
+        params: parameters as written in the file (defaults not filled in).
+        children: the steps inside a container (Sequential, OneOf, SomeOf) or of a family; empty otherwise.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    children: tuple[Transform, ...] = ()
+
+
+@dataclass
+class Reading:
+    """The steps of a file, with what they are read with and what is wrong with them.
+
+    Attributes:
+        narrowed: the operations of families that bounds cut or left out.
+    """
+
+    bounds: Bounds | None
+    size: tuple[int, int]
+    faults: list[Fault] = field(default_factory=list)
+    narrowed: list[Narrowed] = field(default_factory=list)
+    transforms: tuple[Transform, ...] = ()
+
+
+def read_steps(items: object, bounds: Bounds | None, size: tuple[int, int]) -> Reading:
+    """Read the `transforms` of a file.
+
+    Args:
+        items: as parsed; where it is no list, the file's own check says so.
+        bounds: that families with `limits: domain` are cut to; None where the file has none.
+        size: (H, W) that the policy is for.
+    """
+    reading = Reading(bounds, size)
+    steps = items if isinstance(items, list) else []
+    reading.transforms = tuple(_transform(f"transforms[{i}]", item, reading) for i, item in enumerate(steps))
+    reading.faults += _normalize_faults(reading.transforms)
+    if bounds is not None and not asks_for_limits(items):
+        expected = "a family with `limits: domain`"
+        reading.faults.append(Fault("narrowed_to", "bounds for nobody", expected, "remove it, or add `limits`"))
+    return reading
+
+
+def asks_for_limits(items: object) -> bool:
+    """Whether a family has `limits`, in whatever container; `items` may have any faults."""
+    if isinstance(items, list):
+        return any(asks_for_limits(item) for item in items)
+    if not isinstance(items, dict):
+        return False
+    return any(
+        isinstance(params, dict)
+        and ((name in FAMILIES and params.get("limits") is not None) or asks_for_limits(params.get("transforms")))
+        for name, params in items.items()
+    )
+
+
+def _transform(where: str, item: object, reading: Reading) -> Transform:
+    """Parse `Name: {parameters}`; what is wrong goes to `reading`, and a harmless stand-in is returned."""
+    faults = reading.faults
+    if not isinstance(item, dict) or len(item) != 1:
+        faults.append(
+            Fault(where, repr(item)[:120], "a transform, its parameters", "write `- Affine: {rotate: [-5, 5], p: 1.0}`")
+        )
+        return Transform("", {})
+    name, params = next(iter(item.items()))
+    params = {} if params is None else params
+    if not isinstance(params, dict):
+        faults.append(Fault(f"{where}.{name}", repr(params)[:120], "a mapping of parameters", "write `{p: 0.5}`"))
+        return Transform(str(name), {})
+    if name in catalogue.CONTAINERS:
+        return _container(f"{where}.{name}", str(name), params, reading)
+    if name not in catalogue.names():
+        faults.append(catalogue.unknown_fault(f"{where}.{name}", str(name)))
+        return Transform(str(name), {})
+    wrong = catalogue.parameter_faults(where, str(name), params)
+    faults += wrong
+    if name in FAMILIES and not wrong:
+        return Transform(str(name), dict(params), _family(f"{where}.{name}", str(name), params, reading))
+    return Transform(str(name), dict(params))
+
+
+def _family(where: str, name: str, params: Mapping[str, Any], reading: Reading) -> tuple[Transform, ...]:
+    """What a family holds, narrowed where it asks for it."""
+    if params.get("limits") is None:
+        return _expanded(expand(name, params))
+    if reading.bounds is None:
+        found, expected = "'domain', whose limits are not at hand", "a file of a library, policies/augment/<name>.yaml"
+        fix = "move it there, or load it with `policies=`, the folder that has `limits/`"
+        reading.faults.append(Fault(f"{where}.limits", found, expected, fix))
+        return ()
+    narrower = Narrower(reading.bounds, reading.size)
+    steps, told = expand(name, params, narrower), narrower.narrowed(where)
+    reading.narrowed += told
+    if not does_something(steps):
+        found = f"a domain that leaves none of its operations ({', '.join(n.operation for n in told)})"
+        fix = "remove it, or move the policy to another domain"
+        reading.faults.append(Fault(f"{where}.limits", found, "limits that leave one at least", fix))
+    return _expanded(steps)
+
+
+def _normalize_faults(transforms: tuple[Transform, ...]) -> list[Fault]:
+    """Normalize leaves the levels that all other transforms work on, so it comes last, for all images."""
+    faults = []
+    for i, transform in enumerate(transforms):
+        last = i == len(transforms) - 1
+        if transform.name == "Normalize" and not (last and transform.params.get("p", 1) == 1):
+            found = f"p: {transform.params['p']}" if last else "before other transforms"
+            faults.append(
+                Fault(f"transforms[{i}].Normalize", found, "the last step, with p: 1.0", "move or correct it")
+            )
+        if _holds(transform.children, "Normalize"):
+            faults.append(
+                Fault(f"transforms[{i}].{transform.name}", "Normalize inside", "it as the last step", "move it there")
+            )
+    return faults
+
+
+def _holds(transforms: tuple[Transform, ...], name: str) -> bool:
+    return any(t.name == name or _holds(t.children, name) for t in transforms)
+
+
+def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:
+    return tuple(Transform(name, params, _expanded(children)) for name, params, children in steps)
+
+
+def _container(where: str, name: str, params: dict[str, Any], reading: Reading) -> Transform:
+    known, faults = {"transforms", *catalogue.defaults(name)}, reading.faults
+    before = len(faults)
+    faults += [
+        Fault(f"{where}.{key}", f"unknown parameter {key!r}", f"one of {', '.join(sorted(known))}",
+              f"remove it or correct its name.{nearest(str(key), known)}")
+        for key in params
+        if key not in known
+    ]  # fmt: skip
+    p = params.get("p", 1.0)
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
+        faults.append(Fault(f"{where}.p", repr(p), "a probability from 0 to 1", "correct the value"))
+    inner = params.get("transforms")
+    if not isinstance(inner, list) or not inner:
+        faults.append(Fault(f"{where}.transforms", repr(inner)[:120], "a list of at least one transform", "add it"))
+        inner = []
+    children = tuple(_transform(f"{where}.transforms[{i}]", item, reading) for i, item in enumerate(inner))
+    rest = {key: value for key, value in params.items() if key != "transforms"}
+    if len(faults) == before:
+        faults += _choice_faults(where, name, rest, children)
+    return Transform(name, rest, children)
+
+
+def _choice_faults(where: str, name: str, params: Mapping[str, Any], children: tuple[Transform, ...]) -> list[Fault]:
+    """What albumentations finds out only while it runs: SomeOf's n and replace, OneOf without any weight."""
+    faults = []
+    values = catalogue.resolved(name, params)
+    if name == "OneOf" and not any(catalogue.resolved(child.name, child.params)["p"] > 0 for child in children):
+        faults.append(Fault(f"{where}.transforms", "p: 0 in all of them", "one with a p above 0", "raise a p"))
+    if name == "SomeOf":
+        n, replace = values["n"], values["replace"]
+        if not isinstance(replace, bool):
+            faults.append(Fault(f"{where}.replace", repr(replace)[:120], "true or false", "correct the value"))
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1 or (n > len(children) and replace is False):
+            most = "" if replace is True else f" to {len(children)}, the number of its transforms"
+            faults.append(Fault(f"{where}.n", repr(n)[:120], f"a whole number from 1{most}", "correct the value"))
+    return faults
