@@ -54,11 +54,6 @@ class Limits(Bounds):
         """sha256 over the content; a bound that is absent is no part of it."""
         return digest_of(self.model_dump(mode="json", exclude_none=True))
 
-    @property
-    def bounds(self) -> Bounds:
-        """Without the domain that has them."""
-        return Bounds.model_validate(self.content())
-
 
 def load_limits(policies: Path, domain: str) -> Limits:
     """The limits of a domain.
@@ -77,13 +72,9 @@ def load_limits(policies: Path, domain: str) -> Limits:
             Fault(name, "a bound on images", f"nothing in a domain of {limits.modality}", "remove it")
             for name in sorted(of_images)
         ]
-    faults += forbidden_faults(limits.forbidden)
+    known = catalogue.names()
+    # A name that no policy can use would forbid nothing.
+    faults += [catalogue.unknown_fault(f"forbidden.{name}", name) for name in limits.forbidden if name not in known]
     if faults:
         raise PolicyError.of(str(path), faults)
     return limits
-
-
-def forbidden_faults(forbidden: dict[str, str]) -> list[Fault]:
-    """Names that no policy can use would forbid nothing."""
-    known = catalogue.names()
-    return [catalogue.unknown_fault(f"forbidden.{name}", name) for name in forbidden if name not in known]

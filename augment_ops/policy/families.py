@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from augment_ops.policy.narrowing import Narrower, Step, same_bound
+from augment_ops.policy.narrowing import BOUNDS, Narrower, Step, names, same_bound
 
 _BINS = 31  # magnitudes 0 … 30 of RandAugment and TrivialAugment
 _TABLE_BINS = 10  # magnitudes 0 … 9 of AutoAugment's tables
@@ -83,6 +84,24 @@ def expand(name: str, params: Mapping[str, Any], narrower: Narrower | None = Non
     if isinstance(family, AutoAugment):
         return _one_of([_pair(row, family.fill, narrower) for row in _TABLES[family.policy]])
     return _one_of([_wide(o, family.fill, narrower) for o in _RAND_OPERATIONS])
+
+
+def bearing(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the content of bounds can bear on a family: the rest may change without changing what families do."""
+    found = {name: value for name, value in content.items() if name in BOUNDS}
+    forbidden = {name: why for name, why in content.get("forbidden", {}).items() if name in _held()}
+    return {**found, "forbidden": forbidden} if forbidden else found
+
+
+@cache
+def _held() -> frozenset[str]:
+    """The transforms that families are made of."""
+    others = [expand(name, {}) for name in FAMILIES if name != "AutoAugment"]
+    return frozenset(
+        name
+        for steps in (*others, *(expand("AutoAugment", {"policy": table}) for table in _TABLES))
+        for name in names(steps)
+    )
 
 
 def _one_of(alternatives: Sequence[Sequence[Step]]) -> tuple[Step, ...]:

@@ -76,6 +76,8 @@ _KINDS: Mapping[str, _Kind] = {
     "Contrast": _Kind("max_contrast_change", float, lambda change: f"±{change:.3g}"),
 }
 
+BOUNDS = frozenset(kind.bound for kind in _KINDS.values())
+
 
 @dataclass(frozen=True)
 class _Cut:
@@ -134,7 +136,7 @@ class Narrower:
     def allowed(self, operation: str, step: Step) -> list[Step]:
         """A step, unless it holds a transform that is forbidden."""
         forbidden = {} if self._bounds is None else self._bounds.forbidden
-        reasons = [forbidden[name] for name in _names([step]) if name in forbidden]
+        reasons = [forbidden[name] for name in names([step]) if name in forbidden]
         return self._left_out(operation, reasons[0]) if reasons else [step]
 
     def narrowed(self, where: str) -> tuple[Narrowed, ...]:
@@ -173,10 +175,10 @@ def same_bound(operation: str, others: Sequence[str]) -> int:
 
 def does_something(steps: Sequence[Step]) -> bool:
     """Whether any step, or one inside, is more than NoOp."""
-    return any(name != "NoOp" for name in _names(steps))
+    return any(name != "NoOp" for name in names(steps))
 
 
-def _names(steps: Sequence[Step]) -> Iterator[str]:
+def names(steps: Sequence[Step]) -> Iterator[str]:
     """Of the transforms in steps, however deep; containers are none."""
     for name, _, inside in steps:
-        yield from _names(inside) if inside else [name]
+        yield from names(inside) if inside else [name]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
 from augment_ops.policy.bounds import Bounds, load_limits
+from augment_ops.policy.families import bearing
 from augment_ops.policy.narrowing import Narrowed
 from augment_ops.policy.steps import Transform, asks_for_limits, read_steps
 from augment_ops.policy.yaml_file import parse, read_text, validate, with_entry
@@ -79,7 +80,7 @@ class Policy:
     """One version of a policy.
 
     Attributes:
-        narrowed_to: the bounds that families with `limits: domain` are cut to; None where there are none.
+        narrowed_to: the bounds of the domain that families with `limits: domain` are cut to; None where there are none.
         narrowed: the operations that they cut or left out.
         text: the file as written, with those bounds, so that it says by itself what it applies; what is registered and
             shown.
@@ -142,7 +143,7 @@ class Policy:
         if policies is not None and NARROWED_TO not in content and asks_for_limits(items):
             domain = str(content.get("domain"))
             if re.fullmatch(_KEBAB, domain):  # else it is a fault, and may not lead to other files
-                bounds = load_limits(policies, domain).content()
+                bounds = bearing(load_limits(policies, domain).content())
                 return cls.from_text(with_entry(text, NARROWED_TO, bounds), where)
         budget = _valid(Budget, content.get("budget"))
         read = read_steps(items, _valid(Bounds, content.get(NARROWED_TO)), budget.at[:2] if budget else (1, 1))
