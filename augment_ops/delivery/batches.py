@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.delivery.given import check_place
 from augment_ops.delivery.mixing import Mixed
 from augment_ops.engine.key import generator, sample_key
 
@@ -71,6 +72,18 @@ def split_batch(batch: Batch, sizes: Sequence[int]) -> list[Batch]:
 def epoch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     """The order of an epoch: a permutation of n rows that depends on (seed, epoch) and nothing else."""
     return generator(sample_key("epoch order", seed, epoch)).permutation(n).astype(np.int64)
+
+
+def epoch_rows(
+    seed: int, epoch: int, n: int, batch_size: int, start: int = 0, step: int = 1
+) -> list[NDArray[np.int64]]:
+    """The rows of the batches of an epoch from number `start` on, every `step`-th.
+
+    Raises:
+        InputError: a place that counts from the end.
+    """
+    check_place(start, step)
+    return batch_rows(seed, epoch, n, batch_size)[start::step]
 
 
 def batch_rows(seed: int, epoch: int, n: int, batch_size: int) -> list[NDArray[np.int64]]:

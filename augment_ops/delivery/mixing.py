@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.delivery.given import check_counts, whole_labels
 from augment_ops.engine import philox
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds, sample_key
-from augment_ops.errors import InputError
 from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches
@@ -65,11 +65,13 @@ class Mixer:
     def __init__(
         self, mixing: Mixing, augmenter: Augmenter, ids: SampleIds, labels: NDArray[np.int64], classes: int
     ) -> None:
-        if len(ids) != len(labels):
-            raise InputError("Mixer: ids", f"{len(ids)} ids for {len(labels)} labels", "one a sample", "match them")
-        check_labels("Mixer: labels", labels, classes)
-        self._mixing, self._ids, self._labels, self._classes = mixing, ids, labels, classes
+        check_counts("Mixer", {"ids": ids, "labels": labels})
+        self._labels = whole_labels("Mixer", labels, classes)
+        self._mixing, self._ids, self._classes = mixing, ids, classes
         self._digest, self._seed = augmenter.policy.digest, augmenter.seed
+
+    def __len__(self) -> int:
+        return len(self._labels)
 
     def __call__(
         self, rows: NDArray[np.int64], epoch: int, augmented: Callable[[NDArray[np.int64]], NDArray[Any]]
@@ -98,14 +100,6 @@ class Mixer:
         np.add.at(soft, (np.arange(len(rows)), self._labels[rows]), weights)
         np.add.at(soft, (np.arange(len(rows)), self._labels[partners]), 1 - weights)
         return Mixed(out, own, soft, partners, weights)
-
-
-def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
-    """Raise InputError for labels that are not whole numbers from 0 to `classes` - 1."""
-    wrong = labels if labels.dtype.kind not in "iu" else labels[(labels < 0) | (labels >= classes)]
-    if labels.ndim != 1 or wrong.size:
-        found = f"{labels.dtype} {labels.shape}" if labels.ndim != 1 or wrong is labels else f"the label {wrong[0]}"
-        raise InputError(where, found, f"whole numbers from 0 to {classes - 1}, one a sample", "correct the labels")
 
 
 def _blended(own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.blobs import temporary_file
 from augment_ops.data.store import Store
-from augment_ops.delivery.batches import Batch, batch_rows
+from augment_ops.delivery.batches import Batch, epoch_rows
+from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
@@ -80,6 +81,11 @@ class NearlineBatches:
         seed, batch_size: decide the order of the epochs, as online.
         limit_bytes: what the cache may take.
         mixer: the one of `online`; the cache keeps samples as they were before.
+        classes: how many there are, where that is known: a label beyond them is refused.
+
+    Raises:
+        InputError: counts that differ, labels that are no classes, no batch size, images that are not uint8, or other
+            labels, order or mixer than those of `online`, whose batches come beside those of the cache.
     """
 
     def __init__(
@@ -94,9 +100,15 @@ class NearlineBatches:
         batch_size: int,
         limit_bytes: int,
         mixer: Mixer | None = None,
+        classes: int | None = None,
     ) -> None:
+        check_counts("NearlineBatches", {"images": images, "labels": labels})
+        check_bytes("NearlineBatches", images)
+        check_batch_size("NearlineBatches", batch_size)
+        self._labels = whole_labels("NearlineBatches", labels, classes)
+        _check_alike(online, self._labels, seed, batch_size, mixer)
         self._store, self._online, self._identity = store, online, identity
-        self._shape, self._size, self._labels = images.shape, images.nbytes, labels
+        self._shape, self._size = images.shape, images.nbytes
         self._seed, self._batch_size = seed, batch_size
         self._cache = ShardCache(store, limit_bytes)
         self._mixer = mixer
@@ -107,7 +119,7 @@ class NearlineBatches:
         path = self._cached(epoch)
         self._reading = path is not None
         if path is not None:
-            return self._read(path, epoch, slice(start, None, step))
+            return self._read(path, epoch, start, step)
         # What leaves batches out would be a shard with holes.
         return self._recorded(epoch) if (start, step) == (0, 1) else self._online.epoch(epoch, start, step)
 
@@ -134,9 +146,9 @@ class NearlineBatches:
             self._cache.use(shard, self._size)
         return path
 
-    def _read(self, path: Path, epoch: int, which: slice) -> Iterator[Batch]:
+    def _read(self, path: Path, epoch: int, start: int, step: int) -> Iterator[Batch]:
         images = np.memmap(path, np.uint8, mode="r", shape=self._shape)
-        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[which]:
+        for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
             yield read_batch(images, self._labels, rows, epoch, 0.0, self._mixer)
 
     def _recorded(self, epoch: int) -> Iterator[Batch]:
@@ -157,3 +169,18 @@ class NearlineBatches:
             shard = self._store.put_file(temporary)
         self._store.put_document(shard_pointer(self._identity, epoch), canonical_json(shard))
         self._cache.use(shard, self._size)
+
+
+def _check_alike(
+    online: OnlineBatches, labels: NDArray[np.int64], seed: int, batch_size: int, mixer: Mixer | None
+) -> None:
+    """An epoch from the cache has to come as it came when it was recorded."""
+    same = {
+        "labels": np.array_equal(online.labels, labels),
+        "seed": online.seed == seed,
+        "batch_size": online.batch_size == batch_size,
+        "mixer": online.mixer is mixer,
+    }
+    other = ", ".join(name for name, alike in same.items() if not alike)
+    if other:
+        raise InputError("NearlineBatches", f"another {other} than online", "the same", "give both the same")

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.store import Store
-from augment_ops.delivery.batches import Batch, batch_rows
+from augment_ops.delivery.batches import Batch, epoch_rows
+from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
+from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
@@ -66,8 +68,12 @@ def materialise(
         progress: called with each epoch that is complete.
 
     Raises:
+        InputError: not an id for every image, ids that repeat, no image, or images that are not uint8.
         StoreError: the store is full; shards already complete stay, nothing half-written does.
     """
+    check_counts("materialise", {"images": images, "ids": ids})
+    check_bytes("materialise", images)
+    hashed = SampleIds.of(ids)
     identity = shard_identity(snapshot_digest, split, augmenter)
     shards, times = [], []
     for epoch in range(epochs):
@@ -75,7 +81,7 @@ def materialise(
         known = store.get_document(pointer)
         shard, elapsed = "" if known is None else from_json(str, known), 0.0
         if not shard or not store.has(shard):
-            shard, elapsed = _write_shard(store, identity, images, ids, augmenter, epoch)
+            shard, elapsed = _write_shard(store, identity, images, hashed, augmenter, epoch)
             store.put_document(pointer, canonical_json(shard))
         store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")  # a manifest counts on it: no cache may remove it now
         shards.append(shard)
@@ -108,7 +114,7 @@ def shard_pointer(identity: str, epoch: int) -> str:
 
 
 def _write_shard(
-    store: Store, identity: str, images: NDArray[np.uint8], ids: tuple[str, ...], augmenter: Augmenter, epoch: int
+    store: Store, identity: str, images: NDArray[np.uint8], ids: SampleIds, augmenter: Augmenter, epoch: int
 ) -> tuple[str, float]:
     size = int(np.prod(augmenter.plan.output_size(images.shape[1:3]))) * images.shape[3]  # bytes of a sample
     block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(images.shape[1:]))))
@@ -119,7 +125,7 @@ def _write_shard(
         for start in range(done * block, len(images), block):
             part = np.ascontiguousarray(images[start : start + block])
             started = time.perf_counter()
-            augmented = augmenter(part, ids[start : start + block], epoch)
+            augmented = augmenter(part, ids[np.arange(start, start + len(part))], epoch)
             augment_s += time.perf_counter() - started
             yield augmented.tobytes()
 
@@ -134,6 +140,10 @@ class ShardBatches:
         labels: int64 (N,) of the split.
         seed: decides the order of the epochs, as online.
         mixer: MixUp or CutMix of what the shards hold.
+        classes: how many there are, where that is known: a label beyond them is refused.
+
+    Raises:
+        InputError: counts that differ, labels that are no classes, no sample, or no batch size.
     """
 
     def __init__(
@@ -145,10 +155,15 @@ class ShardBatches:
         seed: int,
         batch_size: int,
         mixer: Mixer | None = None,
+        classes: int | None = None,
     ) -> None:
+        mixed = {} if mixer is None else {"samples to mix": mixer}
+        samples = range(manifest.shape[0])
+        check_counts("ShardBatches", {"samples in the shards": samples, "labels": labels, **mixed})
+        check_batch_size("ShardBatches", batch_size)
         self._store = store
         self._manifest = manifest
-        self._labels = labels
+        self._labels = whole_labels("ShardBatches", labels, classes)
         self._seed = seed
         self._batch_size = batch_size
         self._mixer = mixer
@@ -159,9 +174,9 @@ class ShardBatches:
         Raises:
             StoreError: the shard is gone, altered, or was never made.
         """
-        if epoch >= len(self._manifest.shards):
+        if not 0 <= epoch < len(self._manifest.shards):
             raise StoreError(
-                f"shards {self._manifest.digest[:12]}",
+                f"shards {self._manifest.digest[:12]}, epoch {epoch}",
                 f"{len(self._manifest.shards)} epochs",
                 f"at least {epoch + 1}",
                 "run the augment stage again with as many epochs as training has",
@@ -169,7 +184,7 @@ class ShardBatches:
         path = self._store.local(self._manifest.shards[epoch])
         images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
-        for rows in batch_rows(self._seed, epoch, len(self._labels), self._batch_size)[start::step]:
+        for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
             yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
 
     def ready(self) -> int | None:

@@ -19,7 +19,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, batch_rows, split_batch
+from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
+from augment_ops.delivery.given import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
@@ -47,9 +48,14 @@ class OnlineBatches:
         mixer: MixUp or CutMix after the augmentation.
         prefetch: how many batches are asked for ahead of the trainer, at least one a worker; small ones that a thread
             augments together count as one.
+        classes: how many there are, where that is known: a label beyond them is refused.
+
+    Attributes:
+        n: number of samples; labels, seed, batch_size, mixer: as given.
 
     Raises:
-        InputError: fewer workers than none, or no batch ahead.
+        InputError: counts that differ, labels that are no classes, ids that repeat, no sample, no batch size, fewer
+            workers than none, or no batch ahead.
     """
 
     def __init__(
@@ -65,22 +71,19 @@ class OnlineBatches:
         kind: Literal["auto", "threads", "processes"] = "auto",
         mixer: Mixer | None = None,
         prefetch: int = PREFETCH_BATCHES,
+        classes: int | None = None,
     ) -> None:
         if workers < 0 or prefetch < 1:
             raise InputError(
                 "OnlineBatches", f"{workers} workers, {prefetch} batches ahead", "0 or more, and 1 or more",
                 "correct the numbers",
             )  # fmt: skip
-        counts = {"images": len(images), "labels": len(labels), "ids": len(ids)}
-        if len(set(counts.values())) > 1:
-            found = ", ".join(f"{number} {name}" for name, number in counts.items())
-            raise InputError("OnlineBatches", found, "as many of each", "give every image its label and its id")
-        if batch_size < 1:
-            raise InputError("OnlineBatches: batch_size", f"{batch_size}", "1 or more", "correct the number")
-        self._n = len(labels)
-        self._seed = seed
-        self._batch_size = batch_size
-        answer = _Answers(images, labels, SampleIds.of(ids), augmenter, mixer)
+        mixed = {} if mixer is None else {"samples to mix": mixer}
+        self.n = check_counts("OnlineBatches", {"images": images, "labels": labels, "ids": ids, **mixed})
+        self.labels = whole_labels("OnlineBatches", labels, classes)
+        check_batch_size("OnlineBatches", batch_size)
+        self.seed, self.batch_size, self.mixer = seed, batch_size, mixer
+        answer = _Answers(images, self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.plan.uses_albumentations else "threads"
         self._workers: _Workers
@@ -93,8 +96,8 @@ class OnlineBatches:
 
     def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
         """The batches of one epoch from number `start` on, every `step`-th."""
-        rows = batch_rows(self._seed, epoch, self._n, self._batch_size)
-        return map(_delivered, self._workers.serve([(epoch, r) for r in rows[start::step]]))
+        rows = epoch_rows(self.seed, epoch, self.n, self.batch_size, start, step)
+        return map(_delivered, self._workers.serve([(epoch, r) for r in rows]))
 
     def warm_up(self) -> None:
         """Have a thread read the engine's loops now, a second's work, while the trainer is still being made.

@@ -95,14 +95,14 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
     params = ctx.params
     policy = ctx.output("resolve_policy", ResolvedPolicy).policy()
     augmenter = None if role == "control" or policy.is_identity else Augmenter(policy, params.seed)
-    mixer = None
+    mixer, classes = None, len(ctx.snapshot.manifest.classes)
     if augmenter is not None and policy.mixing is not None:
-        classes = len(ctx.snapshot.manifest.classes)
         mixer = Mixer(policy.mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
     if role == "candidate" and plan.shards is not None:
         return ShardBatches(
-            ctx.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size, mixer=mixer
-        )
+            ctx.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size, mixer=mixer,
+            classes=classes,
+        )  # fmt: skip
     online = OnlineBatches(
         train.images,
         train.labels,
@@ -112,6 +112,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         batch_size=params.batch_size,
         workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
         mixer=mixer,
+        classes=classes,
     )
     online.warm_up()
     if plan.mode != "nearline" or augmenter is None:
@@ -126,6 +127,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         batch_size=params.batch_size,
         limit_bytes=int(params.cache_gib * (1 << 30)),
         mixer=mixer,
+        classes=classes,
     )
 
 

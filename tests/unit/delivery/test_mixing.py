@@ -162,11 +162,6 @@ def test_labels_that_are_no_classes_are_refused(wrong, augmenter, images, labels
         mixed(Mixing(kind="mixup"), augmenter, images, labels / 2, ids)
 
 
-def test_counts_that_differ_are_refused(augmenter, images, labels, ids):
-    with pytest.raises(InputError, match="ids for"):
+def test_counts_that_differ_are_refused(augmenter, labels, ids):
+    with pytest.raises(InputError, match="Mixer: found 60 ids, 61 labels; expected as many of each"):
         Mixer(Mixing(kind="mixup"), augmenter, SampleIds.of(ids[1:]), labels, 10)
-    for given in ((images[1:], labels, ids), (images, labels[1:], ids), (images, labels, ids[1:])):
-        with pytest.raises(InputError, match="as many of each"):
-            OnlineBatches(*given, augmenter, seed=7, batch_size=4, workers=0)
-    with pytest.raises(InputError, match="batch_size: found 0"):
-        OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=0, workers=0)
