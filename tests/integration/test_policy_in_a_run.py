@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.policy_acts import approve, end, propose
-from augment_ops.pipeline.policy_stages import ResolvedPolicy
+from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.pipeline.provenance import begin_run
 from augment_ops.pipeline.run import find, open_store
+from augment_ops.policy.bounds import Bounds
+from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 
@@ -76,14 +78,14 @@ def _demand(policies: Path, production: str) -> None:
     )
 
 
-def _run(settings: Settings, run_id: str, upto: str, **asked: str) -> list[StageRef]:
+def _run(
+    settings: Settings, run_id: str, upto: str, say: Callable[[str], None] = lambda line: None, **asked: str
+) -> list[StageRef]:
     """The stages up to one, in order; the person who is asked says yes."""
     begin_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
     names = [stage.name for stage in STAGES]
     return [
-        execute(
-            settings, run_id, name, given=_yes(settings, run_id) if name == "approve" else None, say=lambda line: None
-        )
+        execute(settings, run_id, name, given=_yes(settings, run_id) if name == "approve" else None, say=say)
         for name in names[: names.index(upto) + 1]
     ]
 
@@ -243,3 +245,25 @@ def test_what_governance_refuses_before_a_run_begins_is_entered_once(
     assert [entry["policy_version"] for entry in _acts(settings, "refuse")[was:]] == [f"{POLICY}/1.0.0"]
     assert Ledger(settings.ledger).entries()[-1].actor == "pat"
     assert not (settings.home / "store" / "documents" / "runs" / "changed-1").exists()
+
+
+def test_a_published_family_narrowed_to_its_domain_is_what_a_run_augments_with(settings: Settings) -> None:
+    """From the file to the samples: narrowed, told, kept with its bounds, and looked at."""
+    path = settings.policies / "augment" / "wide.yaml"
+    path.write_text(
+        "name: wide\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: As published.\n"
+        "budget: {p95_ms: 100.0, at: [8, 8, 1]}\ntransforms: [TrivialAugment: {limits: domain}]\n"
+    )
+    told: list[str] = []
+    refs = _run(settings, "narrowed", "check_augmented", say=told.append, policy="wide")
+    kept = {ref.stage: open_store(settings).get(ref.output) for ref in refs}
+    resolved = from_json(ResolvedPolicy, kept["resolve_policy"])
+    assert any("Rotate narrowed from ±135° to ±45°" in line for line in told)
+    assert resolved.policy() == Policy.load(path)
+    assert resolved.policy().narrowed_to == Bounds(
+        max_rotation_deg=45, max_shear_deg=30, max_translation_share=0.3, max_brightness_change=0.6,
+        max_contrast_change=0.8,
+    )  # fmt: skip
+    checked = from_json(AugmentedCheck, kept["check_augmented"])
+    assert checked.report.status != "fail"
+    assert open_store(settings).has(checked.contact_sheet)

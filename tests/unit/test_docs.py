@@ -129,6 +129,14 @@ def test_the_mixing_of_the_docs_is_one() -> None:
     assert Policy.from_text(f"{text}{line}\n").mixing is not None
 
 
+def test_the_narrowed_family_of_the_docs_is_one() -> None:
+    (steps,) = re.findall(r"```yaml\n(domain: .*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL)
+    head = (ROOT / "policies" / "augment" / "fashion-robust.yaml").read_text().partition("transforms:")[0]
+    text = re.sub(r"^domain: .*\n", "", head, flags=re.MULTILINE) + steps
+    told = Policy.from_text(text, policies=ROOT / "policies").narrowings()
+    assert any("Rotate narrowed from ±9° to ±2.5°" in line for line in told), told
+
+
 def test_the_python_of_the_drift_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "drift.md").read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)

@@ -74,7 +74,7 @@ bound = st.one_of(st.none(), st.just(0.0), st.floats(0, 1), st.floats(0, 180))
 held = st.sets(st.sampled_from(["Affine", "ColorJitter", "Equalize", "Posterize", "Rotate", "Solarize"]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     bounds=st.fixed_dictionaries(dict.fromkeys(sorted(BOUNDS), bound)),
     forbidden=held,

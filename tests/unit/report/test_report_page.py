@@ -159,6 +159,7 @@ def inputs(**changes: object) -> ReportInputs:
             "limitations": [f"not for {HOSTILE}"],
             "budget": {"p95_ms": 0.5, "at": [8, 8, 1]},
             "text": f"name: digits-robust  # {HOSTILE}\n",
+            "narrowed": ["transforms[0].TrivialAugment: Rotate narrowed from ±135° to ±45°"],
         },
         drift={
             "status": "drift",
@@ -212,6 +213,7 @@ def test_no_address_hides_in_a_style_and_the_browser_is_told_to_load_nothing():
 def test_hostile_names_are_text_everywhere():
     html = render(inputs())
     assert "<script" not in html.lower()
+    assert "Rotate narrowed from ±135° to ±45°" in html
     assert html.count("&lt;script&gt;") >= 8  # reason, check, sample, classes, matrix, picture, policy text, limitation
     # A quote in a name must not end an attribute: every alt text reads back whole.
     alts = [a["alt"] for t, a in Page(html).tags if t == "img"]
