@@ -83,8 +83,8 @@ def detectors_of(rules: DriftRules) -> Mapping[str, Detector]:
 def feature_of(column: str, rules: DriftRules) -> str:
     """The name under which a column of a table is reported: its own, or with a word before it.
 
-    Names of ours (`predictions`, `size`, …) mean our own measurements wherever the rules ask for them, in series, alerts
-    and on pages. Which these are follows from the rules alone, so a series never changes what it means.
+    Names of ours (`predictions`, `size`, …) mean our own measurements wherever the rules ask for them, in series,
+    alerts and on pages. Which these are follows from the rules alone, so a series never changes what it means.
     """
     own = column
     while own.startswith(_COLUMN):  # a column that is called `column size` must not become that of `size`

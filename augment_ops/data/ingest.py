@@ -38,7 +38,9 @@ Channels = Literal["auto", "1", "3", "as-is"]
 
 _ASKED: Mapping[Channels, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
 
-_LONGEST_NAME = LONGEST_DATASET + len("-traffic")  # what production sent is a data set beside the one that was trained on
+_LONGEST_NAME = LONGEST_DATASET + len(
+    "-traffic"
+)  # what production sent is a data set beside the one that was trained on
 _MIN_CLASSES = 2  # nothing can be learnt, or tested, with one
 _SHOWN = 5
 _REPORT_EVERY = 1000

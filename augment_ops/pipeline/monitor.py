@@ -243,7 +243,9 @@ class _Work:
     ) -> Judged:
         from monitoring.page import second_opinion, window_page
 
-        metrics = effects(report) | {"drift.status": float(("ok", "insufficient", "warn", "drift").index(report.status))}
+        metrics = effects(report) | {
+            "drift.status": float(("ok", "insufficient", "warn", "drift").index(report.status))
+        }
         metrics |= {"window.samples": float(report.n_window), "window.blind": float(report.blind)}
         step = int(window.start.timestamp() // self.rules.window.total_seconds())
         self.tracker.log_metrics(self.run, metrics, step)

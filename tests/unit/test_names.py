@@ -22,9 +22,12 @@ from monitoring.metrics import label_value
 ORDINARY = ("7", "T-shirt", "stop sign", "a_b", "v1.2", "Ankle boot", "x" * 100)
 # Each differs from its neighbours by something that one system or another does not keep.
 AWKWARD = (
-    "a b", "a_b", "a-b", "a.b", "a/b", "a:b", "a%b", "a\nb", "a\tb", "a\x00b", "ß", "ss", "é", "e\u0301", "è", "Cat", "cat",
-    "🚀", "🛸", "猫", "犬", "x" * 250, "x" * 251, "x" * 100, "x" * 101, "..", ".", "", " ", "a ", "lone \udce9", "lone \udce8",
-    "predictions", "<b>", "‹b›", "&", "＆", metric_name("a/b"), metric_name("a\nb"), label_value("a\nb"), label_value("x" * 400),
+    "a b", "a_b", "a-b", "a.b", "a/b", "a:b", "a%b", "a\nb", "a\tb", "a\x00b", "ß", "ss", "é", "e\u0301", "è",
+    "Cat", "cat",
+    "🚀", "🛸", "猫", "犬", "x" * 250, "x" * 251, "x" * 100, "x" * 101, "..", ".", "", " ", "a ", "lone \udce9",
+    "lone \udce8",
+    "predictions", "<b>", "‹b›", "&",
+    "＆", metric_name("a/b"), metric_name("a\nb"), label_value("a\nb"), label_value("x" * 400),
 )  # fmt: skip
 
 

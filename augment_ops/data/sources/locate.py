@@ -176,8 +176,8 @@ def kebab(text: str) -> str:
     """Lower case letters and digits joined by single hyphens; with part of a hash where others were lost, or many."""
     text = unicodedata.normalize("NFC", text)  # some file systems take letters apart from their accents
     kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    # Letters of other scripts, symbols, and bytes that are no letter tell data sets apart as well as ours do: models and
-    # champions hang on the name. Blanks and punctuation (categories Z and P) do not.
+    # Letters of other scripts, symbols, and bytes that are no letter tell data sets apart as well as ours do: models
+    # and champions hang on the name. Blanks and punctuation (categories Z and P) do not.
     lost = not kept or any(not one.isascii() and unicodedata.category(one)[0] not in "ZP" for one in text)
     return told_apart(kept or "data", text, LONGEST_DATASET) if lost or len(kept) > LONGEST_DATASET else kept
 

@@ -195,13 +195,26 @@ def test_windows_of_part_of_an_hour_are_of_whole_seconds(tmp_path):
         DriftRules.load(path)
 
 
-TABLE = RULES.model_copy(update={"detect": RULES.detect.model_copy(update={"embeddings": (), "answers": ("accuracy",)})})
+TABLE = RULES.model_copy(
+    update={"detect": RULES.detect.model_copy(update={"embeddings": (), "answers": ("accuracy",)})}
+)
 
 
 def test_columns_that_are_called_like_measurements_of_ours_are_told_from_them() -> None:
     """Alone they are what they are; beside pictures and predictions `size` means the pictures' size."""
     generator = np.random.default_rng(0)
-    names = ["size", "column size", "predictions", "class-mix", "accuracy", "recall of a", "a\nb", "a b", "psi", "__index__"]
+    names = [
+        "size",
+        "column size",
+        "predictions",
+        "class-mix",
+        "accuracy",
+        "recall of a",
+        "a\nb",
+        "a b",
+        "psi",
+        "__index__",
+    ]
     values = {name: generator.normal(size=600) for name in names}
     side = pictures(600, 1)
     reference = Sample("r", 600, values, side.images, predictions=side.labels, labels=side.labels)
