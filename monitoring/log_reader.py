@@ -224,7 +224,9 @@ def _records(table: Any) -> _Records:
             f"column {absent[0]!r}", "none of that name", "the columns of docs/drift.md", "write it as null"
         )
     data: dict[str, Any] = {
-        name: pd.Series(texts(name, _decoded(table, name).to_pylist(), required=name == "sample_id"), dtype=object)
+        name: pd.Series(
+            texts(name, _decoded(table, name).to_pylist(), required=name == "sample_id", blank=True), dtype=object
+        )
         for name in _TEXTS
     }
     for name in _STAMPS:
@@ -323,8 +325,8 @@ def _few(names: list[str]) -> str:
 def _late_labels(table: Any) -> list[tuple[str, str, datetime]]:
     """(sample id, label, when it was logged) of one file; what has no label is left out."""
     once(table.column_names)
-    ids = texts("sample_id", _decoded(table, "sample_id").to_pylist(), required=True)
-    labels = texts("label", _decoded(table, "label").to_pylist())
+    ids = texts("sample_id", _decoded(table, "sample_id").to_pylist(), required=True, blank=True)
+    labels = texts("label", _decoded(table, "label").to_pylist(), blank=True)
     at = stamps("logged_at", table.column("logged_at"), required=True).tolist()
     found = zip(ids, labels, at, strict=True)
     return [(str(one), label, moment.replace(tzinfo=UTC)) for one, label, moment in found if label is not None]

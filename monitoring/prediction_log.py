@@ -113,7 +113,7 @@ class PredictionLog:
                 "ids": lambda: texts("sample_id", ids, required=True),
                 "times": lambda: moments("time", times),
                 "now": lambda: moments("logged_at", [logged_at or datetime.now(UTC)])[0],
-                "version": lambda: texts("model_version", [model_version], required=True)[0],
+                "version": lambda: texts("model_version", [model_version], required=True, blank=True)[0],
                 "predictions": lambda: nothing if predictions is None else texts("prediction", predictions),
                 "labels": lambda: nothing if labels is None else texts("label", labels),
                 "classes": lambda: _classes(classes),

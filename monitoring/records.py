@@ -32,8 +32,11 @@ _MOMENTS = "moments with a time zone"
 _VALUES = "numbers, truth values, dates or text, and None where there is none"
 
 
-def texts(column: str, values: Sequence[Any], *, required: bool = False) -> list[str | None]:
+def texts(column: str, values: Sequence[Any], *, required: bool = False, blank: bool = False) -> list[str | None]:
     """Class names or ids as text; None where there is none.
+
+    Args:
+        blank: whether a text of no characters is one, as in files that earlier versions wrote.
 
     Raises:
         DataError: a value that is no name, or (where it is required) none at all.
@@ -49,7 +52,7 @@ def texts(column: str, values: Sequence[Any], *, required: bool = False) -> list
             found.append(None)
             continue
         text = _text(value)
-        if text is None:
+        if text is None or not (text or blank):
             raise _fault(column, row, _shown(value), _NAMES, "pass the name as text, and None where there is none")
         found.append(text)
     return found
@@ -254,7 +257,7 @@ def _text(value: Any) -> str | None:
             value.encode()
         except UnicodeEncodeError:
             return None
-        return str(value) or None
+        return str(value)
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
     if isinstance(value, (int, np.integer)):
@@ -282,7 +285,7 @@ def _cells(column: str, values: Sequence[Any]) -> NDArray[Any]:
 
 def _kind(column: str, row: int, value: Any) -> str:
     if isinstance(value, str):
-        if value and _text(value) is None:
+        if _text(value) is None:
             raise _fault(column, row, _shown(value), "text that Unicode has", "mend its encoding")
         return "text"
     if isinstance(value, (int, np.integer)) and abs(int(value)) > _LARGEST:
