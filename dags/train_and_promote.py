@@ -53,7 +53,8 @@ PARAMS = {
         description="What was used longest ago is removed when it is full.",
     ),
     "dataset_name": Param(
-        "", type=_OPTIONAL, pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$", title="Name of the data set", section=DATA,
+        "", type=_OPTIONAL, pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$", maxLength=100, title="Name of the data set",
+        section=DATA,
         description="Names the MLflow experiment and the registered model; empty takes it from the data set.",
     ),
     "image_size": Param(

@@ -99,22 +99,22 @@ def check_drift(
         return _report(rules, reference, None, (), (), message, faults, blind)
     measured, not_measured = measure(reference, window, rules)
     corrected = _corrected(measured)
-    findings = [_finding(one, corrected[one.name, one.detector], rules) for one in measured]
+    findings = [_finding(one, p_value, rules) for one, p_value in zip(measured, corrected, strict=True)]
     findings.sort(key=_strength, reverse=True)
     message = _message(findings, rules)
     return _report(rules, reference, window, tuple(findings), not_measured, message, faults, blind)
 
 
-def _corrected(measured: Sequence[Measured]) -> dict[tuple[str, str], float]:
+def _corrected(measured: Sequence[Measured]) -> list[float]:
+    """The p-value of each measurement, corrected for all of them; NaN where there is none."""
     by_kind: dict[str, dict[str, float]] = {}
-    for one in measured:
+    for place, one in enumerate(measured):
         if not math.isnan(one.measurement.p_value):
-            by_kind.setdefault(one.kind, {})[f"{one.name}\n{one.detector}"] = one.measurement.p_value
-    found = dict.fromkeys(((one.name, one.detector) for one in measured), math.nan)
+            by_kind.setdefault(one.kind, {})[str(place)] = one.measurement.p_value
+    found = [math.nan] * len(measured)
     for p_values in by_kind.values():
         for key, p in holm(p_values).items():
-            name, _, detector = key.partition("\n")
-            found[name, detector] = min(1.0, p * len(by_kind))
+            found[int(key)] = min(1.0, p * len(by_kind))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from augment_ops.names import metric_name
 from monitoring.drift_check import DriftReport
 from monitoring.metrics import (
     DRIFT_BLIND,
@@ -15,6 +16,11 @@ from monitoring.metrics import (
     DRIFT_WINDOW,
     Sample,
 )
+
+
+def effects(report: DriftReport) -> dict[str, float]:
+    """The effect of each finding, by its name in MLflow."""
+    return {f"drift.{metric_name(f.name)}.{f.detector}": f.effect for f in report.features}
 
 
 def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import DataError
-from augment_ops.shown import plain
+from augment_ops.names import looks_told, told_apart
+from augment_ops.shown import LINE, plain
 
+_MARKUP = {ord("<"): "‹", ord(">"): "›", ord("&"): "＆", ord('"'): "”", ord("'"): "’"}
+_BACK = {ord(to): chr(this) for this, to in _MARKUP.items()}
 _MAX_ROWS = 10_000  # Evidently's PSI took 44 s and 1.6 GB at a million rows; the page only illustrates
 
 
@@ -67,7 +70,10 @@ def render_page(reference: dict[str, NDArray[Any]], window: dict[str, NDArray[An
 
 def _name(text: str) -> str:
     """Without what would be mark-up: Evidently writes names into its page's scripts as they are."""
-    return plain(text).translate({ord("<"): "‹", ord(">"): "›", ord("&"): "＆", ord('"'): "”", ord("'"): "’"})
+    shown = plain(text).translate(_MARKUP)
+    # Back from the characters that stand in for others: what is not `text` then would be some other name's as well.
+    same = shown.translate(_BACK) == text and not looks_told(text, "~")
+    return shown if same else told_apart(shown, text, LINE, "~")
 
 
 def _is_numeric(values: NDArray[Any]) -> bool:

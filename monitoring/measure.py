@@ -20,13 +20,16 @@ from monitoring.detectors.jensen_shannon import JensenShannon
 from monitoring.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from monitoring.detectors.label_shift import label_shift
 from monitoring.detectors.mmd import Mmd
-from monitoring.detectors.performance import ACCURACY, Answers, performance
+from monitoring.detectors.performance import ACCURACY, RECALL, Answers, performance
 from monitoring.detectors.psi import Psi
 from monitoring.image_features import image_features
 from monitoring.rules import DriftRules
 from monitoring.sample import Sample
 
 SCHEMA = "schema"
+IMAGE_SHAPE, LABEL_SHIFT, ESTIMATED = "image-shape", "label shift", "estimated accuracy"
+_OWN_NAMES = {"embeddings": "embeddings", "predictions": "predictions", "labels": "class-mix"}  # of these kinds
+_COLUMN = "column "
 MISSING_COLUMN = "in the reference, and gone from the window"
 NEW_COLUMN = "in the window, and not in the reference"
 
@@ -77,6 +80,25 @@ def detectors_of(rules: DriftRules) -> Mapping[str, Detector]:
     }
 
 
+def feature_of(column: str, rules: DriftRules) -> str:
+    """The name under which a column of a table is reported: its own, or with a word before it.
+
+    Names of ours (`predictions`, `size`, …) mean our own measurements wherever the rules ask for them, in series,
+    alerts and on pages. Which these are follows from the rules alone, so a series never changes what it means.
+    """
+    own = column
+    while own.startswith(_COLUMN):  # a column that is called `column size` must not become that of `size`
+        own = own.removeprefix(_COLUMN)
+    asked = rules.detect
+    ours = {
+        *(name for name in (*asked.images, IMAGE_SHAPE) if asked.images),
+        *(name for kind, name in _OWN_NAMES.items() if getattr(asked, kind)),
+        *((ACCURACY, LABEL_SHIFT, ESTIMATED) if asked.answers else ()),
+    }
+    taken = own in ours or (bool(asked.answers) and own.startswith(RECALL))
+    return f"{_COLUMN}{column}" if taken else column
+
+
 @dataclass(frozen=True)
 class _Missing:
     reasons: list[str]
@@ -106,7 +128,7 @@ def _images(
     shapes = [" × ".join(str(int(v)) for v in side.images.shape[1:]) for side in (reference, window)]  # type: ignore[union-attr]
     if shapes[0] != shapes[1]:
         note = f"{shapes[1]} (height × width × channels) instead of {shapes[0]}"
-        yield Measured("images", "image-shape", SCHEMA, _sizes(reference, window), note)
+        yield Measured("images", IMAGE_SHAPE, SCHEMA, _sizes(reference, window), note)
     before, after = dict(image_features(reference.images)), dict(image_features(window.images))
     for side, features in ((reference, before), (window, after)):
         sizes = side.picture_sizes
@@ -122,11 +144,12 @@ def _columns(
     if not rules.detect.numbers and not rules.detect.categories:
         return
     # A window without any record lacks no column: the service, or its log, was down.
-    for name, before in reference.columns.items() if window.size else ():
-        if name not in window.columns:
+    for column, before in reference.columns.items() if window.size else ():
+        name = feature_of(column, rules)
+        if column not in window.columns:
             yield Measured("columns", name, SCHEMA, _sizes(reference, window), MISSING_COLUMN)
             continue
-        before, after = comparable(before, window.columns[name])  # noqa: PLW2901 - the same column, otherwise written
+        before, after = comparable(before, window.columns[column])  # noqa: PLW2901 - the same column, otherwise written
         if names_its_sample(before):
             missing.reasons.append(f"{name}: nearly every value occurs once, as in an id; a mix of them says nothing")
             continue
@@ -136,7 +159,7 @@ def _columns(
         yield from _by("columns", name, names, detectors, before, after)
     for name in window.columns if reference.size else ():
         if name not in reference.columns:
-            yield Measured("columns", name, SCHEMA, _sizes(reference, window), NEW_COLUMN)
+            yield Measured("columns", feature_of(name, rules), SCHEMA, _sizes(reference, window), NEW_COLUMN)
 
 
 def _embeddings(
@@ -145,7 +168,7 @@ def _embeddings(
     if rules.detect.embeddings and not missing.either("embeddings", reference.embeddings, window.embeddings):
         assert reference.embeddings is not None and window.embeddings is not None
         sides = reference.embeddings, window.embeddings
-        yield from _by("embeddings", "embeddings", rules.detect.embeddings, detectors, *sides)
+        yield from _by("embeddings", _OWN_NAMES["embeddings"], rules.detect.embeddings, detectors, *sides)
 
 
 def _classes(
@@ -165,7 +188,7 @@ def _classes(
     if not len(after):
         missing.reasons.append(f"{kind}: none has arrived in the window")
         return
-    yield from _by(kind, "class-mix" if kind == "labels" else "predictions", names, detectors, before, after)
+    yield from _by(kind, _OWN_NAMES[kind], names, detectors, before, after)
 
 
 def _answers(reference: Sample, window: Sample, rules: DriftRules, missing: _Missing) -> Iterator[Measured]:
@@ -177,11 +200,11 @@ def _answers(reference: Sample, window: Sample, rules: DriftRules, missing: _Mis
     before = Answers(reference.labels, reference.predictions)  # type: ignore[arg-type]
     if "label-shift" in wanted:
         found = label_shift(before, window.predictions)  # type: ignore[arg-type]
-        yield Measured("answers", "label shift", "label-shift", found)
+        yield Measured("answers", LABEL_SHIFT, "label-shift", found)
     if "estimated-accuracy" in wanted and not missing.either("confidence", reference.confidence, window.confidence):
         right = before.labels == before.predictions
         found = estimated_accuracy(reference.confidence, right, window.confidence)  # type: ignore[arg-type]
-        yield Measured("answers", "estimated accuracy", "estimated-accuracy", found)
+        yield Measured("answers", ESTIMATED, "estimated-accuracy", found)
     if {"accuracy", "recall"} & set(wanted):
         if window.labels is None or not len(_known(window.labels)):
             missing.reasons.append("accuracy: no label has arrived in the window")

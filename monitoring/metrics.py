@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from augment_ops.content import digest_of
+from augment_ops.names import looks_told, told_apart
 from augment_ops.shown import plain
 
 Series = tuple[str, tuple[str, ...]]  # Prometheus' name of the family, values of its labels in order
@@ -84,10 +84,11 @@ class Sample:
 def label_value(text: str) -> str:
     """A name as the value of a label: one line, nothing unseen in it, bounded.
 
-    What had to be changed ends with eight hex digits of its own, so that names that differ stay apart.
+    What had to be changed, or looks as if it had been, ends with eight hex digits of its own, so that names that differ
+    stay apart.
     """
     line = plain(text, _LABEL)
-    return line if line == text else f"{line[: _LABEL - 9]}~{digest_of(ascii(text))[:8]}"
+    return line if line == text and not looks_told(line, "~") else told_apart(line, text, _LABEL, "~")
 
 
 def fold(known: Metrics, samples: Iterable[Sample]) -> Metrics:

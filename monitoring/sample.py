@@ -42,7 +42,8 @@ class Sample:
 
     def __post_init__(self) -> None:
         parts = {"predictions": self.predictions, "labels": self.labels, "confidence": self.confidence}
-        for name, values in {**parts, "pixels": self.pixels, **self.columns}.items():
+        # A list, because a column may be called `predictions`.
+        for name, values in [*parts.items(), ("pixels", self.pixels), *self.columns.items()]:
             if values is not None and len(values) != self.size:
                 raise DataError(
                     f"drift check, {name}",

@@ -7,6 +7,7 @@ lie decides nothing, as long as the window has no part in it, so a part of the r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from monitoring.detectors.histogram import (
     most_frequent,
 )  # fmt: skip
 from monitoring.detectors.psi import psi_of
+from monitoring.records import column_of, once
 
 _EDGE_VALUES = 200_000  # of the reference, for its edges: a quantile of 1% then lies within ±0.03% of its place
 _BATCH = 1 << 18  # rows of a column in memory at once: 2 MB
@@ -46,8 +48,11 @@ def psi_of_tables(
             in all of its rows.
 
     Raises:
-        DataError: a file that cannot be read, or a column that the reference does not have.
+        DataError: a file that cannot be read, a column that the reference does not have, that stands twice, or that is
+            neither numbers nor text.
     """
+    if not reference or not window:
+        raise DataError("tables", "no file", "Parquet files of both sides", "name at least one for each")
     rows = _rows(reference), _rows(window)
     known = _columns(reference[0])
     unknown = [name for name in columns if name not in known]
@@ -106,14 +111,9 @@ def _batches(paths: Sequence[Path], name: str) -> Iterator[NDArray[Any]]:
                     yield np.full(min(_BATCH, file.metadata.num_rows - start), np.nan)
                 continue
             for batch in file.iter_batches(_BATCH, columns=[name]):
-                column = batch.column(0)
-                kind = column.type
-                numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-                if not numeric:
-                    yield np.array(column.to_pylist(), dtype=object)
-                    continue
-                values = column.cast(pa.float64()) if not pa.types.is_boolean(kind) else column.cast(pa.int8())
-                yield np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+                with _named(path):
+                    values = column_of(name, pa.chunked_array([batch.column(0)]))
+                yield values
 
 
 def _rows(paths: Sequence[Path]) -> int:
@@ -134,7 +134,19 @@ def _opened(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
+        file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         text = str(error).splitlines()[0][:200]
         raise DataError(f"table {path}", text, "a whole Parquet file", "write or fetch the file again") from error
+    with _named(path):
+        once(file.schema_arrow.names)
+    return file
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with one of its columns."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError.of(f"table {path}", error.faults) from error

@@ -30,6 +30,7 @@ from augment_ops.data.split import Member, assign
 from augment_ops.data.spool import Spool
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
+from augment_ops.names import LONGEST_DATASET, dataset_fault
 
 Shape = tuple[int, int, int]
 Progress = Callable[[int], None]
@@ -37,7 +38,9 @@ Channels = Literal["auto", "1", "3", "as-is"]
 
 _ASKED: Mapping[Channels, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_NAME = LONGEST_DATASET + len(
+    "-traffic"
+)  # what production sent is a data set beside the one that was trained on
 _MIN_CLASSES = 2  # nothing can be learnt, or tested, with one
 _SHOWN = 5
 _REPORT_EVERY = 1000
@@ -290,8 +293,9 @@ def _refuse_repeated(uri: str, rows: Sequence[_Row]) -> None:
 
 
 def _refuse_arguments(name: str | None, image_size: tuple[int, int] | None, max_samples: int | None) -> None:
-    if name is not None and not _NAME.fullmatch(name):
-        raise DataError("data set name", repr(name), "kebab-case, such as street-signs", "use a-z, 0-9 and hyphens")
+    fault = None if name is None else dataset_fault("data set name", name, _LONGEST_NAME)
+    if fault is not None:
+        raise DataError(fault.where, fault.found, fault.expected, fault.fix)
     if image_size is not None and min(image_size) < 1:
         raise DataError("image size", str(image_size), "height and width of at least 1 pixel", "give HEIGHT,WIDTH")
     if max_samples is not None and max_samples < 1:

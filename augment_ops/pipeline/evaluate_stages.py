@@ -12,6 +12,7 @@ import numpy as np
 
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import InputError
+from augment_ops.names import metric_name
 from augment_ops.pipeline import champion as champions
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.policy_stages import ResolvedPolicy
@@ -20,6 +21,7 @@ from augment_ops.stress.report import CLEAN, Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 from monitoring.drift_check import DriftReport
+from monitoring.drift_metrics import effects
 from monitoring.sample import Sample
 
 if TYPE_CHECKING:
@@ -154,12 +156,6 @@ def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> Non
         tracker.log_bytes(ctx.parent, confusion_matrix(matrix, report.classes), f"pictures/confusion_{role}.png")
 
 
-def metric_name(text: str) -> str:
-    """`text` as part of the name of a metric."""
-    # MLflow takes letters, digits, _ - . space : and / in names of metrics.
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. ") else "_" for c in text)[:100]
-
-
 def check_drift(ctx: Context) -> DriftReport:
     """Compare the snapshot with the production window, where there is one."""
     from monitoring.drift_check import check_drift as compare
@@ -172,8 +168,7 @@ def check_drift(ctx: Context) -> DriftReport:
     window = _window(ctx)
     report = compare(reference, window, rules)
     ctx.say(report.message)
-    effects = {f"drift.{metric_name(f.name)}.{f.detector}": f.effect for f in report.features}
-    ctx.tracker.log_metrics(ctx.parent, effects)
+    ctx.tracker.log_metrics(ctx.parent, effects(report))
     ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
     if window is not None and window.images is not None:
         from monitoring.page import second_opinion

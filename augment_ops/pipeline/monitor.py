@@ -17,7 +17,6 @@ from augment_ops.data.store import Store
 from augment_ops.errors import InputError, nearest
 from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.alerts import Alert, enter
-from augment_ops.pipeline.evaluate_stages import metric_name
 from augment_ops.pipeline.reference import Watched, answered, of_period, of_windows, watched
 from augment_ops.pipeline.registry_check import samples_of
 from augment_ops.pipeline.retraining import Retraining, ageing, policy_moved, to_start
@@ -25,7 +24,7 @@ from augment_ops.pipeline.run import find, open_store
 from augment_ops.pipeline.timeline import Judged, Timeline, folder_of
 from augment_ops.settings import Settings
 from monitoring.drift_check import DriftReport, check_drift
-from monitoring.drift_metrics import drift_samples
+from monitoring.drift_metrics import drift_samples, effects
 from monitoring.log_reader import LogWindow, read_window
 from monitoring.prediction_log import PredictionLog, datasets
 from monitoring.publish import publish
@@ -244,8 +243,9 @@ class _Work:
     ) -> Judged:
         from monitoring.page import second_opinion, window_page
 
-        metrics = {f"drift.{metric_name(f.name)}.{f.detector}": f.effect for f in report.features}
-        metrics |= {"drift.status": float(("ok", "insufficient", "warn", "drift").index(report.status))}
+        metrics = effects(report) | {
+            "drift.status": float(("ok", "insufficient", "warn", "drift").index(report.status))
+        }
         metrics |= {"window.samples": float(report.n_window), "window.blind": float(report.blind)}
         step = int(window.start.timestamp() // self.rules.window.total_seconds())
         self.tracker.log_metrics(self.run, metrics, step)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from augment_ops.errors import Fault, InputError, nearest
+from augment_ops.names import LONGEST_DATASET
 
 # Samples seen in one training when `epochs` is 0 (automatic): 8 epochs of 54,000 samples, 40 of 1,100.
 _AUTO_SAMPLES = 432_000
@@ -42,7 +43,7 @@ class RunParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     dataset: _Name = "digits"
-    dataset_name: Annotated[str, Field(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")] = ""
+    dataset_name: Annotated[str, Field(pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$", max_length=LONGEST_DATASET)] = ""
     policy: _Name = "digits-robust"
     delivery: Literal["online", "nearline", "offline"] = "online"
     cache_gib: Annotated[float, Field(ge=0, le=1e6)] = 4.0

@@ -19,6 +19,7 @@ from augment_ops.pipeline.champion import acts_of, environment_with_champion
 from augment_ops.pipeline.champion import champion as present_champion
 from monitoring.log_reader import LogWindow, read_window
 from monitoring.prediction_log import PredictionLog
+from monitoring.records import is_missing, number_text
 from monitoring.rules import DriftRules, moment
 from monitoring.sample import Sample
 
@@ -187,8 +188,16 @@ def _numbers(parts: _Parts) -> NDArray[np.float64] | None:
 def _texts(parts: _Parts) -> NDArray[Any] | None:
     if all(values is None for values, _ in parts):
         return None
-    whole = [np.full(size, None, object) if values is None else values.astype(object) for values, size in parts]
+    whole = [np.full(size, None, object) if values is None else _as_text(values) for values, size in parts]
     return np.concatenate(whole)
+
+
+def _as_text(values: NDArray[Any]) -> NDArray[Any]:
+    """A column that is text in another window, as text here as well: 3.0 is the code 3."""
+    if values.dtype.kind not in "fiub":
+        return values.astype(object)
+    found = [None if is_missing(value) else number_text(value) for value in values.tolist()]
+    return np.array([*found, None], dtype=object)[:-1]
 
 
 def _refuse_little(sample: Sample, rules: DriftRules, where: str) -> None:

@@ -18,6 +18,7 @@ from augment_ops import __version__
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
+from augment_ops.names import told_apart
 from augment_ops.pipeline.params import RunParams, parse_params
 from augment_ops.settings import Settings
 
@@ -77,9 +78,8 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
     Raises:
         InputError: the id belongs to a run that was asked something else.
     """
-    found = store.get_document(_name(run_id, "run"))
-    if found is not None:
-        run = from_json(Run, found)
+    run = _kept(store, run_id)
+    if run is not None:
         if run.params != params.model_dump():
             changed = [k for k, v in params.model_dump().items() if run.params.get(k) != v]
             raise InputError(
@@ -96,8 +96,8 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
 
 def earlier_params(store: Store, run_id: str) -> dict[str, Any]:
     """Parameters of the run of that id; none where there is no such run yet."""
-    found = store.get_document(_name(run_id, "run"))
-    return {} if found is None else from_json(Run, found).params
+    found = _kept(store, run_id)
+    return {} if found is None else found.params
 
 
 def find(store: Store, run_id: str) -> Run:
@@ -106,10 +106,10 @@ def find(store: Store, run_id: str) -> Run:
     Raises:
         InputError: there is none.
     """
-    found = store.get_document(_name(run_id, "run"))
+    found = _kept(store, run_id)
     if found is None:
         raise InputError(f"run {run_id}", "no record of it", "a run whose first stage has run", "start with ingest")
-    return from_json(Run, found)
+    return found
 
 
 def record_of(store: Store, run_id: str, stage: str) -> StageRecord | None:
@@ -137,7 +137,7 @@ def entry_key(run_id: str, *parts: str) -> str:
     """Key of a ledger entry of a run; a column of 255 characters takes it whatever the id."""
     longest = 150  # Airflow takes ids of 250; the parts are at most a word and a digest
     if len(run_id) > longest:
-        run_id = f"{run_id[:100]}~{sha256_hex(run_id.encode())[:40]}"
+        run_id = told_apart(run_id, run_id, 141, "~", 40)
     return ":".join([run_id, *parts])
 
 
@@ -162,6 +162,20 @@ def git_commit() -> str:
     return out.stdout.strip()
 
 
+def _kept(store: Store, run_id: str) -> Run | None:
+    """The run in the folder of that id.
+
+    Raises:
+        InputError: another run's folder goes by the same name, as where a file system takes `A` for `a`.
+    """
+    found = store.get_document(_name(run_id, "run"))
+    run = None if found is None else from_json(Run, found)
+    if run is not None and run.id != run_id:
+        where = f"the folder of run {run.id}, which goes by the same name"
+        raise InputError(f"run {run_id}", where, "an id of its own", "start the run under another id")
+    return run
+
+
 def _name(run_id: str, document: str) -> str:
     return f"runs/{folder_name(run_id)}/{document}.json"
 
@@ -170,8 +184,6 @@ def folder_name(run_id: str) -> str:
     """The run's id as part of a path: what a file system takes, and no other run's."""
     # Airflow's ids hold colons and plus signs, which object stores and file systems dislike, and up to 250 characters,
     # where file systems end at 255 bytes. A hash keeps `a:b` and `a_b`, and two that begin alike, two runs.
-    longest = 246
+    longest, room = 246, 255
     name = re.sub(r"[^A-Za-z0-9._-]", "_", run_id)
-    if name != run_id or len(name) > longest:
-        name = f"{name[:longest]}-{sha256_hex(run_id.encode())[:8]}"
-    return name
+    return name if name == run_id and len(name) <= longest else told_apart(name, run_id, room)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.detectors.base import MISSING, Bin, Values
+from monitoring.records import is_missing, number_text
 
 UNSEEN = "not in the reference"
 RARE = "rare in the reference"
@@ -188,7 +189,7 @@ def most_frequent(texts: Sequence[object]) -> list[str]:
 def _texts(values: NDArray[Any]) -> list[str | None]:
     if is_numeric(values):  # NaN is missing, and 3.0 the same category as 3
         return [None if math.isnan(v) else f"{v:.15g}" for v in values.tolist()]
-    return [None if v is None or (isinstance(v, float) and math.isnan(v)) else str(v) for v in values.tolist()]
+    return [None if is_missing(v) else number_text(v) for v in values.tolist()]
 
 
 def pooled(found: Histogram) -> tuple[Counts, Counts]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
 
 from augment_ops.data.bounds import TABLE_BYTES
 from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.snapshot import COLUMNS
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
 from augment_ops.data.sources.locate import Place, why_unreadable
-from augment_ops.data.sources.table import TABLE_FAULTS, read_csv, read_parquet
+from augment_ops.data.sources.table import LARGEST, TABLE_FAULTS, read_csv, read_parquet
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.files import leads_outside
 
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
 _REQUIRED = ("path", "label")
 _OWN = (*_REQUIRED, "subject", "time", "split")
 _ROWS_SHOWN = 5
+_SHOWN = 60  # characters of a cell
+_CELL = (str, bool, int, float, Decimal, date, time, timedelta, UUID, np.generic)
+_VALUES = "one value a cell: text, a number of at most 63 bits, a date"
 
 
 class IndexSource:
@@ -37,6 +46,7 @@ class IndexSource:
     def samples(self) -> Iterator[RawSample]:
         """One sample a row, with its path as id; see `Source`."""
         table = self._table()
+        self._refuse_cells(table)
         paths = self._paths(table)
         rows = len(paths)
         labels = [_text(value) for value in table["label"]]
@@ -44,7 +54,7 @@ class IndexSource:
         subjects = [_text(value) for value in table["subject"]] if "subject" in table else [None] * rows
         times = self._times(table) if "time" in table else [None] * rows
         self._refuse_gaps({"subject": subjects, "time": times, "split": splits})
-        extra = {_free(str(name)): _scalars(table[name]) for name in table.columns if name not in _OWN}
+        extra = {_free(name): _scalars(table[name]) for name in table.columns if name not in _OWN}
         files = [posixpath.normpath(posixpath.join(self._place.folder, path)) for path in paths]
         self._refuse_outside(paths, files)
         for row, content in enumerate(self._place.read_many(files)):
@@ -62,8 +72,12 @@ class IndexSource:
                 table = read_parquet(file) if self._place.path.lower().endswith(".parquet") else read_csv(file)
             except TABLE_FAULTS as error:
                 found = (str(error).splitlines() or [type(error).__name__])[0][:200]
-                raise self._fault("table", found, "a table with a header row", "save the table again") from error
+                fix = "save it again: CSV in UTF-8 with commas, or Parquet"
+                raise self._fault("table", found, "a table with a header row", fix) from error
         table.columns = [str(name).strip() for name in table.columns]
+        if len(table.columns) == 1 and set(table.columns[0]) & set(";\t|"):
+            found = f"one column, {table.columns[0][:_SHOWN]!r}"
+            raise self._fault("table", found, "columns with commas between them", "save it as CSV with commas")
         faults = [
             Fault(name, f"no such column.{nearest(name, table.columns)}", "a column of that name", "add or rename it")
             for name in _REQUIRED
@@ -71,9 +85,34 @@ class IndexSource:
         ]
         if faults:
             raise DataError.of(self._place.uri, faults)
+        kept = Counter(_free(name) for name in table.columns)
+        twice = [name for name in table.columns if kept[_free(name)] > 1 and name in COLUMNS]
+        if twice:
+            found = (
+                f"columns {twice[0]!r} and {_free(twice[0])!r}, and the snapshot keeps the first under the second name"
+            )
+            raise self._fault("table", found, "one of the two", "rename one of them")
         if table.empty:
             raise self._fault("table", "no rows", "one row an image", "list the images")
         return table
+
+    def _refuse_cells(self, table: pd.DataFrame) -> None:
+        """A cell is one value: a list, a structure or bytes would be compared as what Python writes for it."""
+        faults = []
+        for name in table.columns:
+            column = table[name]
+            for row, value in enumerate(column.tolist() if column.dtype == object else ()):
+                large = isinstance(value, int) and abs(value) > LARGEST
+                if large or not (value is None or isinstance(value, _CELL)):
+                    text = repr(value)
+                    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+                    found = f"{type(value).__name__} {shown} in {_rows([row])}"
+                    faults.append(
+                        Fault(f"column {name!r}", found, _VALUES, "give each part a column; write ids as text")
+                    )
+                    break
+        if faults:
+            raise DataError.of(self._place.uri, faults)
 
     def _paths(self, table: pd.DataFrame) -> list[str]:
         paths = [_text(value) for value in table["path"]]

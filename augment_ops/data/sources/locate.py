@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from augment_ops.content import sha256_hex
 from augment_ops.data.bounds import FILE_BYTES
 from augment_ops.data.decode import Defect
 from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
 from augment_ops.files import NotReadableError, open_regular, read_regular
+from augment_ops.names import LONGEST_DATASET, told_apart
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)
 _NAMELESS = frozenset({"data", "dataset", "images", "index"})  # stems of files, such as index.csv and data.npz
@@ -173,13 +173,13 @@ def locate(uri: str, *, allow_outside: bool = False) -> Place:
 
 
 def kebab(text: str) -> str:
-    """Lower case letters and digits joined by single hyphens; with part of a hash where others were lost."""
+    """Lower case letters and digits joined by single hyphens; with part of a hash where others were lost, or many."""
     text = unicodedata.normalize("NFC", text)  # some file systems take letters apart from their accents
     kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    lost = not kept or any(character.isalnum() and not character.isascii() for character in text)
-    # Letters of other scripts tell data sets apart as well as ours do: models and champions hang on the name.
-    told = sha256_hex(text.encode("utf-8", "surrogateescape"))[:8] if lost else ""
-    return "-".join(part for part in (kept or "data", told) if part)
+    # Letters of other scripts, symbols, and bytes that are no letter tell data sets apart as well as ours do: models
+    # and champions hang on the name. Blanks and punctuation (categories Z and P) do not.
+    lost = not kept or any(not one.isascii() and unicodedata.category(one)[0] not in "ZP" for one in text)
+    return told_apart(kept or "data", text, LONGEST_DATASET) if lost or len(kept) > LONGEST_DATASET else kept
 
 
 def _missing(place: Place) -> DataError:

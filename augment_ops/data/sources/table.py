@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ TABLE_FAULTS = (ValueError, OSError, OverflowError, KeyError, TypeError, pa.Arro
 _HEADER_BYTES = 1 * MIB  # a thousand names of a thousand characters
 _UNPACKED_BYTES = 1024 * MIB  # of a Parquet file in memory
 _ROWS_AT_ONCE = 1_000
+LARGEST = 2**63 - 1  # of an integer that a snapshot's index holds
 _TEXT = ("path", "label", "subject", "split")
 
 
@@ -24,7 +27,7 @@ def read_csv(file: IO[bytes]) -> pd.DataFrame:
     """A CSV file with a header row. Only an empty cell is missing: "NA" and "null" are class names like any other.
 
     Raises:
-        TABLE_FAULTS (one of those): not a table, or with too many columns.
+        TABLE_FAULTS (one of those): not a table, with too many columns, or with rows that have more cells than it.
     """
     import pandas as pd
 
@@ -33,7 +36,19 @@ def read_csv(file: IO[bytes]) -> pd.DataFrame:
     if columns > TABLE_COLUMNS or len(header) == _HEADER_BYTES:
         raise ValueError(f"{columns:,} columns in {len(header):,} bytes; at most {TABLE_COLUMNS:,} are read")
     file.seek(0)
-    return pd.read_csv(file, dtype=dict.fromkeys(_TEXT, "str"), keep_default_na=False, na_values=[""])
+    # The header as a row of its own: pandas would make `label.1` of a second `label`.
+    names = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    refuse_repeated(names.iloc[0].tolist())
+    file.seek(0)
+    table = pd.read_csv(
+        file, dtype=dict.fromkeys(_TEXT, "str"), keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+    )
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for names of the rows
+        raise ValueError(f"rows with more cells than the {names.shape[1]} names of the header, such as the first")
+    for name in table.columns:
+        if table[name].dtype.kind == "u":
+            _refuse_wide(str(name), table[name].max())
+    return table
 
 
 def read_parquet(file: IO[bytes]) -> pd.DataFrame:
@@ -45,6 +60,8 @@ def read_parquet(file: IO[bytes]) -> pd.DataFrame:
     Raises:
         TABLE_FAULTS (one of those): not a Parquet file, or too large.
     """
+    import pandas as pd
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     parquet = pq.ParquetFile(file)
@@ -58,7 +75,34 @@ def read_parquet(file: IO[bytes]) -> pd.DataFrame:
         batches.append(batch)
     table = pa.Table.from_batches(batches, parquet.schema_arrow if not batches else None)
     table.validate(full=True)  # text that is not UTF-8, offsets that lead nowhere
-    return table.to_pandas()
+    refuse_repeated(table.column_names)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_uint64(column.type):
+            _refuse_wide(name, pc.max(column).as_py())
+    frame = table.to_pandas()
+    # What pandas wrote as names of the rows is a column like any other, where it has a name.
+    frame = frame.reset_index() if frame.index.names != [None] else frame
+    for name in _TEXT:  # a gap among numbers makes floats of them, which hold no id of 17 digits
+        if name in table.column_names and pa.types.is_integer(table.column(name).type):
+            frame[name] = pd.Series(table.column(name).to_pylist(), dtype=object, index=frame.index)
+    return frame
+
+
+def _refuse_wide(name: str, largest: int | None) -> None:
+    if largest is not None and largest > LARGEST:
+        raise ValueError(f"{largest} in column {name!r}; integers have at most 63 bits: write ids as text")
+
+
+def refuse_repeated(names: Sequence[str]) -> None:
+    """Refuse columns of one name, outer blanks aside: nobody could tell which is meant.
+
+    Raises:
+        ValueError: there are some. Columns without any name are not meant by anybody.
+    """
+    counts = Counter(str(name).strip() for name in names)
+    repeated = [name for name, count in counts.items() if count > 1 and name]
+    if repeated:
+        raise ValueError(f"{counts[repeated[0]]} columns called {repeated[0]!r}; rename or leave out the others")
 
 
 def refuse_large_table(rows: int, columns: int, size: int) -> None:

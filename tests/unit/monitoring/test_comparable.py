@@ -22,6 +22,7 @@ WAYS = {
     "with one missing": (CODES, np.array([None, *CODES[1:].tolist()], object)),
     "as text": (CODES, np.array([str(code) for code in CODES], object)),
     "as text of floats": (np.array([f"{code}.0" for code in CODES], object), CODES),
+    "among names": (np.array(["x", *CODES[1:].astype(float)], object), np.array(["x", *map(str, CODES[1:])], object)),
     "decimals": (np.array([Decimal(int(code)) / 10 for code in CODES], object), CODES / 10),
     "truth values": (CODES > 2, (CODES > 2).astype(object)),
     "times": (np.array(TIMES, object), np.array([t.replace(tzinfo=None) for t in TIMES], "datetime64[ns]")),

@@ -9,6 +9,7 @@ import pytest
 from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import DataError, PolicyError
 from monitoring.drift_check import DriftReport, check_drift
+from monitoring.drift_metrics import drift_samples, effects
 from monitoring.evidently_page import render_page
 from monitoring.image_features import image_features
 from monitoring.page import second_opinion
@@ -17,6 +18,7 @@ from monitoring.sample import Sample
 
 DEFAULT = Path(__file__).resolve().parents[3] / "policies/drift/default.yaml"
 RULES = DriftRules.load(DEFAULT)
+TRANSACTIONS = DriftRules.load(DEFAULT.with_name("transactions.yaml"))
 CLASSES = np.array(list("abcd"), dtype=object)
 
 
@@ -191,3 +193,47 @@ def test_windows_of_part_of_an_hour_are_of_whole_seconds(tmp_path):
     path.write_text(re.sub(r"(?m)^window_h: .*$", "window_h: 0.0001", text))
     with pytest.raises(PolicyError, match="window_h"):
         DriftRules.load(path)
+
+
+TABLE = RULES.model_copy(
+    update={"detect": RULES.detect.model_copy(update={"embeddings": (), "answers": ("accuracy",)})}
+)
+
+
+def test_columns_that_are_called_like_measurements_of_ours_are_told_from_them() -> None:
+    """Alone they are what they are; beside pictures and predictions `size` means the pictures' size."""
+    generator = np.random.default_rng(0)
+    names = [
+        "size",
+        "column size",
+        "predictions",
+        "class-mix",
+        "accuracy",
+        "recall of a",
+        "a\nb",
+        "a b",
+        "psi",
+        "__index__",
+    ]
+    values = {name: generator.normal(size=600) for name in names}
+    side = pictures(600, 1)
+    reference = Sample("r", 600, values, side.images, predictions=side.labels, labels=side.labels)
+    moved = {name: found + (name == "predictions") for name, found in values.items()}
+    window = Sample("w", 600, moved, side.images, predictions=side.labels, labels=side.labels)
+    report = check_drift(reference, window, TABLE)
+    assert len({(f.name, f.detector) for f in report.features}) == len(report.features)
+    columns = {f.name for f in report.features if f.kind == "columns"}
+    ours = {"size", "column size", "predictions", "class-mix", "accuracy", "recall of a"}
+    assert columns == {f"column {name}" if name in ours else name for name in names}
+    assert {f.name for f in report.features if f.status == "drift"} == {"column predictions"}
+    assert all(f.corrected >= f.p_value for f in report.features if f.p_value == f.p_value)
+    assert len(effects(report)) == len(report.features)
+    series = [sample.labels for sample in drift_samples("d", report) if sample.family.name.endswith("drift_status")]
+    assert len(set(series)) == len(report.features) + 1
+    alone = check_drift(Sample("r", 600, values), Sample("w", 600, moved), TRANSACTIONS)
+    assert {f.name for f in alone.features} >= {"size", "a\nb", "__index__"}
+
+
+def test_a_column_may_be_called_predictions_and_is_still_counted() -> None:
+    with pytest.raises(DataError, match="1 values for 2 samples"):
+        Sample("x", 2, {"predictions": np.zeros(2)}, predictions=np.array(["a"], dtype=object))

@@ -150,7 +150,7 @@ def test_columns_that_come_go_and_change_their_type(log: PredictionLog) -> None:
     assert columns["amount"].tolist() == [1.0, 4.0]
     assert columns["gone"][0] == 2.0 and np.isnan(columns["gone"][1])
     assert columns["new"].tolist() == [None, "x"]
-    assert columns["code"].tolist() == ["3.0", "three"]
+    assert columns["code"].tolist() == ["3", "three"]
 
 
 def test_the_log_is_read_while_it_is_written(log: PredictionLog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,33 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=300).stdout)
 
     assert peak(20) < peak(1) + 60
+
+
+@pytest.mark.parametrize(
+    ("columns", "names", "found"),
+    [
+        ([pa.array([[1], [2]])], ["f"], "'f': found list<"),
+        ([pa.array([{"a": 1}] * 2)], ["f"], "'f': found struct<"),
+        ([pa.array([b"\xff"] * 2)], ["f"], "'f': found binary"),
+        ([pa.array([1, 2**63], pa.uint64())], ["f"], "'f', row 1: found 9223372036854775808"),
+        ([pa.array([1, 2]), pa.array(["x", "y"])], ["f", "f"], "'f': found 2 columns of that name"),
+    ],
+)
+def test_a_column_that_is_neither_numbers_nor_text_is_named_with_its_file(
+    tmp_path: Path, columns: list[pa.Array], names: list[str], found: str
+) -> None:
+    path = tmp_path / "odd.parquet"
+    pq.write_table(pa.table(columns, names=names), path)
+    with pytest.raises(DataError, match=f"(?s)odd.parquet: 1 fault.*{found}"):
+        psi_of_tables([path], [path])
+    with pytest.raises(DataError, match="tables: found no file"):
+        psi_of_tables([path], [])
+
+
+def test_decimals_and_moments_are_numbers(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).normal(size=2000).round(3)
+    write(tmp_path / "n.parquet", amount=numbers, at=numbers)
+    at = pa.array(np.rint(numbers * 1e6).astype(np.int64), pa.timestamp("us"))
+    pq.write_table(pa.table({"amount": [Decimal(str(one)) for one in numbers], "at": at}), tmp_path / "d.parquet")
+    found = psi_of_tables([tmp_path / "n.parquet"], [tmp_path / "d.parquet"])
+    assert [found[name].effect for name in ("amount", "at")] == [0.0, 0.0]
