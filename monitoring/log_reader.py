@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from augment_ops.content import digest_of
 from augment_ops.errors import StoreError
 from monitoring.log_files import read_log_file
+from monitoring.log_hours import HOUR, days_of, hour_of, names_of
 from monitoring.pictures import load_pictures
 from monitoring.prediction_log import CLOCK_AHEAD, FEATURE, PredictionLog
 from monitoring.sample import Sample
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = 200_000  # more are thinned evenly by id: 200,000 show a PSI of 0.001, and fit into memory with 100 columns
 _SHOWN = 3
-_PLACE = re.compile(r"/date=(\d{4}-\d{2}-\d{2})/hour=(\d{2})/")
+# A sample is tried again within this: a service repeats for minutes, and files of the log are of an hour each.
+RETRIED_WITHIN = timedelta(hours=1)
 # What reading a file of another make raises: a missing column, other types, a time that no calendar has.
 _ODD = (KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError)
 
@@ -37,10 +38,13 @@ class LogWindow:
 
     Attributes:
         sample: its records; pictures of another shape than most are left out of `images` and counted in `pixels`.
-        rows: one row a record, in the order of `sample`: sample_id, time, model_version, image, prediction, label.
+        rows: one row a record, in the order of `sample`: sample_id, time, logged_at, model_version, image, prediction,
+            label.
         picture_rows: int64 (M,), which rows `sample.images` belong to.
         corrupt: files that could not be read.
-        repeated: records whose id was logged before; skewed: with a time in the future; late: logged after `judged_at`.
+        repeated: records whose id was logged before, in this window or just beside it; skewed: with a time in the
+            future; late: logged after `judged_at`; late_names: some of them, with how late they are.
+        elsewhere: records with a time in this window that count before it, when they were logged.
         lost_pictures: references that lead nowhere.
     """
 
@@ -53,19 +57,36 @@ class LogWindow:
     repeated: int
     skewed: int
     late: int
+    late_names: str
+    elsewhere: int
     lost_pictures: int
     thinned_from: int
 
     @property
     def blind(self) -> bool:
         """Whether the window cannot be judged for reasons that lie in the log and not in production."""
-        return bool(self.corrupt) or self.sample.size == 0 or self.lost_pictures > 0
+        return bool(self.corrupt) or self.silent or self.lost_pictures > 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was logged of this time. Records that count elsewhere show that the service was up."""
+        return not (self.sample.size or self.corrupt or self.elsewhere)
+
+    @property
+    def labelled(self) -> int:
+        """Records whose label has arrived."""
+        return int(self.rows["label"].notna().sum())
 
     @property
     def faults(self) -> tuple[str, ...]:
         """What is odd, one sentence each."""
         found = []
-        if not self.sample.size:
+        if self.elsewhere and not self.sample.size:
+            found.append(
+                f"no record counts in this window: {self.elsewhere} have a time in it and were logged before it, when "
+                "they count; the clocks of service and log differ"
+            )
+        elif not self.sample.size:
             found.append("no record at all in this window: is the service, or its log, down?")
         if self.corrupt:
             shown = ", ".join(self.corrupt[:_SHOWN])
@@ -73,7 +94,7 @@ class LogWindow:
         counts = {
             "records repeat an id that was logged before; the first one counts": self.repeated,
             "records have a time in the future; they count when they were logged": self.skewed,
-            "records came after the window was judged; they stay in the log": self.late,
+            f"records came after the time to judge the window ({self.late_names}); they stay in the log": self.late,
             "pictures are not in the store": self.lost_pictures,
         }
         found += [f"{count} {text}" for text, count in counts.items() if count]
@@ -92,11 +113,13 @@ def read_window(
         pictures: whether pictures are read.
     """
     corrupt: list[str] = []
-    frame = _joined(_read(log, _prediction_files(log, start, end, corrupt), _records, corrupt))
-    frame = frame[(frame["believed"] >= start) & (frame["believed"] < end)]
-    ordered = frame.sort_values(["logged_at", "sample_id"], kind="stable")
-    kept = ordered.drop_duplicates("sample_id").sort_values("sample_id", ignore_index=True)
-    repeated, total = len(ordered) - len(kept), len(kept)
+    names = list(_prediction_files(log, start, end, corrupt))
+    frame = _joined(_read(log, names, _records, corrupt))
+    inside = (frame["believed"] >= start) & (frame["believed"] < end)
+    beside = _beside(log, start, end, names, frame[~inside])
+    elsewhere = int(((beside["time"] >= start) & (beside["time"] < end) & (beside["believed"] < start)).sum())
+    kept, repeated = _once(frame[inside], beside)
+    total = len(kept)
     if total > _MAX_ROWS:
         order = np.argsort([hash_of(one) for one in kept["sample_id"]], kind="stable")[:_MAX_ROWS]
         kept = kept.iloc[np.sort(order)].reset_index(drop=True)
@@ -114,18 +137,48 @@ def read_window(
         confidence=kept["confidence"].to_numpy(np.float64) if size and kept["confidence"].notna().any() else None,
     )  # fmt: skip
     skewed = int((kept["time"] > kept["logged_at"] + CLOCK_AHEAD).sum())
-    late = 0 if judged_at is None else int((kept["logged_at"] > judged_at).sum())
-    rows = kept[["sample_id", "time", "model_version", "image", "prediction", "label"]]
+    late = kept[kept["logged_at"] > judged_at] if judged_at is not None else kept[:0]
+    rows = kept[["sample_id", "time", "logged_at", "model_version", "image", "prediction", "label"]]
     thinned = total if total > _MAX_ROWS else 0
     return LogWindow(
-        start, end, sample, rows, picture_rows, tuple(corrupt), repeated, skewed, late, lost, thinned
+        start, end, sample, rows, picture_rows, tuple(corrupt), repeated, skewed, len(late), _late_names(late),
+        elsewhere, lost, thinned,
     )  # fmt: skip
 
 
-def first_time(log: PredictionLog) -> datetime | None:
-    """Beginning of the first hour that has records; None for an empty log."""
-    hours = map(_hour_of, log.blobs.names(f"{log.dataset}/predictions/"))
-    return next((hour for hour in hours if hour is not None), None)
+def _beside(log: PredictionLog, start: datetime, end: datetime, own: list[str], outside: pd.DataFrame) -> pd.DataFrame:
+    """Ids and times just before and after the window; files that cannot be read are named where they belong."""
+    import pandas as pd
+
+    wider = _prediction_files(log, start - RETRIED_WITHIN, end + RETRIED_WITHIN, [])
+    frame = _joined(_read(log, (name for name in wider if name not in set(own)), _records, []))
+    found = pd.concat([part[["sample_id", "time", "logged_at", "believed"]] for part in (frame, outside)])
+    near = (found["believed"] >= start - RETRIED_WITHIN) & (found["believed"] <= end + RETRIED_WITHIN)
+    return found[near & ((found["believed"] < start) | (found["believed"] >= end))]
+
+
+def _once(inside: pd.DataFrame, beside: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The records of a window by id, each once: the one that was logged first counts, in whichever window it lies."""
+    order = ["logged_at", "believed"]
+    ordered = inside.sort_values([*order, "sample_id"], kind="stable")
+    kept = ordered.drop_duplicates("sample_id")
+    rivals = beside[beside["sample_id"].isin(kept["sample_id"])].sort_values(order).drop_duplicates("sample_id")
+    if len(rivals):
+        both = kept[["sample_id", *order]].merge(rivals[["sample_id", *order]], on="sample_id", suffixes=("", "_beside"))
+        first = (both["logged_at_beside"] < both["logged_at"]) | (
+            (both["logged_at_beside"] == both["logged_at"]) & (both["believed_beside"] < both["believed"])
+        )
+        kept = kept[~kept["sample_id"].isin(both.loc[first, "sample_id"])]
+    return kept.sort_values("sample_id", ignore_index=True), len(ordered) - len(kept)
+
+
+def _late_names(late: pd.DataFrame) -> str:
+    if late.empty:
+        return ""
+    after = (late["logged_at"] - late["time"]).max()
+    names = ", ".join(late["sample_id"][:_SHOWN]) + (", …" if len(late) > _SHOWN else "")
+    hours = after / HOUR
+    return f"{names}: up to {hours / 24:,.0f} days late" if hours >= 48 else f"{names}: up to {hours:.1f} hours late"  # noqa: PLR2004
 
 
 def hash_of(sample_id: str) -> str:
@@ -133,26 +186,17 @@ def hash_of(sample_id: str) -> str:
     return digest_of(["prediction log 1", sample_id])
 
 
-def _hour_of(name: str) -> datetime | None:
-    """The hour that a file's place says; None for one that lies at no such place."""
-    found = _PLACE.search(name)
-    try:
-        return datetime.fromisoformat(f"{found[1]}T{found[2]}:00:00+00:00") if found else None
-    except ValueError:
-        return None
-
-
 def _prediction_files(log: PredictionLog, start: datetime, end: datetime, odd: list[str]) -> Iterator[str]:
     first, last = start.astimezone(UTC), end.astimezone(UTC)
-    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    while day < last:
-        for name in log.blobs.names(f"{log.dataset}/predictions/date={day:%Y-%m-%d}/"):
-            hour = _hour_of(name)
-            if hour is None:
-                odd.append(name)
-            elif hour < last and hour + timedelta(hours=1) > first:
-                yield name
-        day += timedelta(days=1)
+    # Of the days that there are: from a clock that was reset to 1970 to the next record lie 20,000 that are not.
+    for day in days_of(log):
+        if first.date() <= day and datetime(day.year, day.month, day.day, tzinfo=UTC) < last:
+            for name in names_of(log, day):
+                hour = hour_of(name)
+                if hour is None:
+                    odd.append(name)
+                elif hour < last and hour + HOUR > first:
+                    yield name
 
 
 def _read(log: PredictionLog, names: Iterable[str], parts: Callable[[Any], T], corrupt: list[str]) -> list[T]:

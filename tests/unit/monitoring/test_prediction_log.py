@@ -14,7 +14,8 @@ import pytest
 
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, InputError
-from monitoring.log_reader import first_time, read_window
+from monitoring.log_hours import LogHours
+from monitoring.log_reader import read_window
 from monitoring.prediction_log import PredictionLog, datasets
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,7 +59,7 @@ def test_windows_are_cut_by_time_to_the_microsecond(log: PredictionLog) -> None:
     assert read_window(log, NOON - HOUR, NOON + 2 * HOUR).sample.size == 3
     half = read_window(log, NOON - timedelta(minutes=30), NOON + timedelta(minutes=30))
     assert half.rows["sample_id"].tolist() == ["before", "first"]
-    assert first_time(log) == NOON - HOUR
+    assert LogHours(log).first() == NOON - HOUR
 
 
 def test_times_in_another_zone_are_the_same_moments(log: PredictionLog) -> None:
@@ -126,7 +127,7 @@ def test_an_empty_window_is_blindness_and_not_an_error(log: PredictionLog) -> No
     window = read_window(log, NOON, NOON + HOUR)
     assert (window.sample.size, window.blind) == (0, True)
     assert "no record at all" in window.faults[0]
-    assert first_time(log) is None
+    assert LogHours(log).first() is None
 
 
 def test_pictures_that_are_gone_or_of_another_shape_are_counted(log: PredictionLog) -> None:
@@ -254,7 +255,7 @@ def test_odd_labels_and_odd_places_are_named(log: PredictionLog) -> None:
     window = read_window(log, NOON, NOON + HOUR)
     assert window.rows["sample_id"].tolist() == ["a"]
     assert sorted(window.corrupt) == sorted(odd)
-    assert first_time(log) == NOON
+    assert LogHours(log).first() == NOON
 
 
 def test_a_pipe_and_text_that_is_not_utf8_are_named(log: PredictionLog, tmp_path: Path) -> None:
