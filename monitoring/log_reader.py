@@ -164,7 +164,9 @@ def _once(inside: pd.DataFrame, beside: pd.DataFrame) -> tuple[pd.DataFrame, int
     kept = ordered.drop_duplicates("sample_id")
     rivals = beside[beside["sample_id"].isin(kept["sample_id"])].sort_values(order).drop_duplicates("sample_id")
     if len(rivals):
-        both = kept[["sample_id", *order]].merge(rivals[["sample_id", *order]], on="sample_id", suffixes=("", "_beside"))
+        both = kept[["sample_id", *order]].merge(
+            rivals[["sample_id", *order]], on="sample_id", suffixes=("", "_beside")
+        )
         first = (both["logged_at_beside"] < both["logged_at"]) | (
             (both["logged_at_beside"] == both["logged_at"]) & (both["believed_beside"] < both["believed"])
         )
@@ -178,7 +180,7 @@ def _late_names(late: pd.DataFrame) -> str:
     after = (late["logged_at"] - late["time"]).max()
     names = ", ".join(late["sample_id"][:_SHOWN]) + (", …" if len(late) > _SHOWN else "")
     hours = after / HOUR
-    return f"{names}: up to {hours / 24:,.0f} days late" if hours >= 48 else f"{names}: up to {hours:.1f} hours late"  # noqa: PLR2004
+    return f"{names}: up to {hours / 24:,.0f} days late" if hours >= 48 else f"{names}: up to {hours:.1f} hours late"
 
 
 def hash_of(sample_id: str) -> str:
