@@ -87,7 +87,8 @@ class LogWindow:
                 "they count; the clocks of service and log differ"
             )
         elif not self.sample.size:
-            found.append("no record at all in this window: is the service, or its log, down?")
+            time = f"from {self.start:%Y-%m-%dT%H:%M} to {self.end:%Y-%m-%dT%H:%M} (UTC)"
+            found.append(f"no record at all {time}: is the service, or its log, down?")
         if self.corrupt:
             shown = ", ".join(self.corrupt[:_SHOWN])
             found.append(f"{len(self.corrupt)} files of the log cannot be read ({shown}); their records are missing")

@@ -20,6 +20,8 @@ Channel = Literal["log", "email", "slack", "webhook"]
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 _Positive = Annotated[float, Field(gt=0)]
+# A month: most chargebacks, returns and diagnoses come within it, and what it costs to look for them stays small.
+_LABEL_WAIT_DAYS = 30.0
 
 
 class Limits(BaseModel):
@@ -140,8 +142,7 @@ class DriftRules(BaseModel):
     cool_down_h: Annotated[float, Field(ge=0)]
     max_age_days: Annotated[float, Field(gt=0)] | None = None
     follow_policy: bool = False
-    # A month: chargebacks, returns and diagnoses come within it, and drift that is older has been seen by other means.
-    label_wait_days: Annotated[float, Field(ge=0, le=366)] = 30
+    label_wait_days: Annotated[float, Field(ge=0, le=366)] = _LABEL_WAIT_DAYS
     retrain_days: Annotated[float, Field(gt=0)]
     notify: tuple[Channel, ...]
     evidently: Literal["every", "not-ok", "never"]
@@ -158,7 +159,10 @@ class DriftRules(BaseModel):
     @cached_property
     def digest(self) -> str:
         """Hex sha256 over the content, without comments and layout."""
-        return digest_of(self.model_dump(mode="json"))
+        content = self.model_dump(mode="json")
+        if self.label_wait_days == _LABEL_WAIT_DAYS:  # files from before there was such a field keep their digest
+            del content["label_wait_days"]
+        return digest_of(content)
 
     @property
     def window(self) -> timedelta:

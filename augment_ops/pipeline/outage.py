@@ -36,7 +36,7 @@ def outage_of(window: LogWindow, before: LogWindow, previous: Judged | None, rul
         before: the window just before it; previous: what that came to, where it was judged.
     """
     if window.silent and previous is not None and previous.silent:
-        return Outage(previous.blind, previous.faults[:1], previous.alert)
+        return Outage(previous.blind, window.faults if previous.blind else previous.faults[:1], previous.alert)
     if window.silent and _is_stray(before, window, rules):
         shown = ", ".join(before.rows["sample_id"][:_SHOWN])
         fault = (

@@ -39,8 +39,8 @@ _DATA = Path(os.environ.get("AUGMENT_OPS_TEST_DATA") or Path(__file__).parents[3
 _ARCHIVE = _DATA / "fashion-mnist-png" / "fashion_mnist_images.tar.gz"
 MONITOR, DATASET = "drift_monitor", "fashion-loop"
 WINDOWS, PER_WINDOW, DAY = 30, 250, timedelta(days=1)
-# In the past, because nothing is judged of the future; by rules that are named. The monitor's own hourly runs take those
-# of the data set (`_policies` in conftest), by which nothing is due, whenever they come by.
+# In the past, because nothing is judged of the future; by rules that are named. The monitor's own hourly runs take
+# those of the data set (`_policies` in conftest), by which nothing is due, whenever they come by.
 QUIET_UNTIL = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 5 * DAY
 RULES = "default"
 RUN_S = 900.0
