@@ -240,9 +240,11 @@ def test_labels_are_waited_for_within_a_bound(labelled: World) -> None:
     assert grown(labelled, START + 31 * DAY) == []
     assert grown(labelled, START + 40 * DAY + HOUR) == []
     label(labelled, 10, 22, START + 30 * DAY)
-    assert len(grown(labelled, START + 31 * DAY)) == 1  # the last look takes what there is
+    (found,) = grown(labelled, START + 31 * DAY)  # the last look takes what there is
     assert grown(labelled, START + 31 * DAY, rules(label_wait_days=0)) == []
     assert grown(labelled, START + 31 * DAY, rules(detect={"numbers": ["psi"]})) == []  # nothing is asked of labels
+    labelled.timeline(DAILY).keep(replace(found, looked=(START + 31 * DAY).isoformat()))
+    assert grown(labelled, START + 31 * DAY + HOUR) == []  # that was the last look
 
 
 def test_an_old_window_is_looked_at_less_often(labelled: World) -> None:
