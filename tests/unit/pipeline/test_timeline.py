@@ -130,6 +130,13 @@ def test_another_champion_judges_only_what_comes_after_it(world: World) -> None:
     assert world.judge(DAILY, START + 3 * DAY + HOUR, "bbbb-24h") == [Span(START + 2 * DAY, START + 3 * DAY)]
 
 
+def test_before_the_reference_is_over_nothing_is_due(world: World) -> None:
+    world.write(START)
+    to_come = rules("later", reference={"kind": "period", "start": "2100-01-01", "end": "2100-01-02"})
+    assert world.judge(to_come, START + 30 * DAY) == []
+    assert len(world.judge(DAILY, START + DAY + HOUR)) == 1
+
+
 def test_what_an_earlier_version_judged_is_judged(world: World) -> None:
     world.write(START)
     world.write(START + DAY)
