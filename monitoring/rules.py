@@ -20,6 +20,8 @@ Channel = Literal["log", "email", "slack", "webhook"]
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 _Positive = Annotated[float, Field(gt=0)]
+# A month: most chargebacks, returns and diagnoses come within it, and what it costs to look for them stays small.
+_LABEL_WAIT_DAYS = 30.0
 
 
 class Limits(BaseModel):
@@ -114,6 +116,7 @@ class DriftRules(BaseModel):
         cool_down_h: no second training starts so soon after one that an alert started.
         max_age_days: a champion older than this starts a training; None for never.
         follow_policy: whether a newer approved version of the champion's policy starts one.
+        label_wait_days: a window is judged again while labels of it arrive, until so long after its end; 0 for never.
         retrain_days: labelled production data of so many days goes into the snapshot of a training after an alert.
         notify: through which channels an alert is told.
         evidently: when Evidently's page is made beside ours; it takes seconds and megabytes.
@@ -139,6 +142,7 @@ class DriftRules(BaseModel):
     cool_down_h: Annotated[float, Field(ge=0)]
     max_age_days: Annotated[float, Field(gt=0)] | None = None
     follow_policy: bool = False
+    label_wait_days: Annotated[float, Field(ge=0, le=366)] = _LABEL_WAIT_DAYS
     retrain_days: Annotated[float, Field(gt=0)]
     notify: tuple[Channel, ...]
     evidently: Literal["every", "not-ok", "never"]
@@ -155,12 +159,21 @@ class DriftRules(BaseModel):
     @cached_property
     def digest(self) -> str:
         """Hex sha256 over the content, without comments and layout."""
-        return digest_of(self.model_dump(mode="json"))
+        content = self.model_dump(mode="json")
+        if self.label_wait_days == _LABEL_WAIT_DAYS:  # files from before there was such a field keep their digest
+            del content["label_wait_days"]
+        return digest_of(content)
 
     @property
     def window(self) -> timedelta:
         """Length of a window, in whole seconds: its beginning names its record."""
         return timedelta(seconds=round(self.window_h * 3600))
+
+    @property
+    def label_wait(self) -> timedelta:
+        """How long labels of a window are waited for; zero where nothing is asked of labels."""
+        asked = self.detect.labels or {"accuracy", "recall"} & set(self.detect.answers)
+        return timedelta(days=self.label_wait_days) if asked else timedelta(0)
 
     @classmethod
     def load(cls, path: Path) -> DriftRules:

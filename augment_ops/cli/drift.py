@@ -38,7 +38,7 @@ def drift(
     """
     from augment_ops.pipeline.monitor import moment_of, monitor
 
-    found = monitor(settings_here(), dataset, rules, now=moment_of(until), environment=environment, say=_say)
+    found = monitor(settings_here(), dataset, rules, now=moment_of(until, "--until"), environment=environment, say=_say)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:
@@ -77,7 +77,7 @@ def traffic(
     from augment_ops.pipeline.monitor import moment_of
 
     shifts = tuple(replays.parse_shift(text) for text in shift or ())
-    end = moment_of(until) or datetime.now(UTC)
+    end = moment_of(until, "--until") or datetime.now(UTC)
     wanted = replays.Traffic(
         source, windows, per_window, window_h, end, shifts, labelled=labelled, seed=seed, environment=environment
     )

@@ -54,6 +54,9 @@ class Blobs(Protocol):
     def names(self, prefix: str) -> list[str]:
         """Sorted names that start with `prefix`."""
 
+    def folders(self, prefix: str) -> list[str]:
+        """Sorted names of the folders directly below `prefix`, which ends in '/'; what they hold is not listed."""
+
 
 class LocalBlobs:
     """Files below one folder. `scratch` is in it, so that a rename never crosses a file system."""
@@ -105,6 +108,14 @@ class LocalBlobs:
             found = (Path(base, file) for base, _, files in os.walk(folder) for file in files)
             names = (path.relative_to(self.root).as_posix() for path in found)
             return sorted(name for name in names if name.startswith(prefix))
+
+    def folders(self, prefix: str) -> list[str]:
+        with _faults(self.root / prefix):
+            try:
+                with os.scandir(self.root / prefix) as found:
+                    return sorted(f"{prefix}{entry.name}" for entry in found if entry.is_dir(follow_symlinks=False))
+            except FileNotFoundError:
+                return []
 
 
 class RemoteBlobs:
@@ -158,6 +169,16 @@ class RemoteBlobs:
                 return []
         names = (str(key)[len(self._root) :].lstrip("/") for key in found)
         return sorted(name for name in names if name.startswith(prefix))
+
+    def folders(self, prefix: str) -> list[str]:
+        folder = self._key(prefix).rstrip("/")
+        with _faults(folder, remote=True):
+            try:
+                found = self._fs.ls(folder, detail=True)
+            except FileNotFoundError:
+                return []
+        names = (str(one["name"]).rstrip("/") for one in found if one["type"] == "directory")
+        return sorted(name[len(self._root) :].lstrip("/") for name in names)
 
     def _key(self, name: str) -> str:
         return f"{self._root}/{name}"

@@ -1,13 +1,13 @@
 """The drift monitor: judges every window that is due, keeps the evidence, alerts once, and says what is to be trained.
 
-A window has one record (`drift/<data set>/windows/<reference>/<start>.json`), written after its evidence and its alert;
-one that was killed is judged again and leaves the same.
+A window has one record (see `augment_ops.pipeline.timeline`), written after its evidence and its alert; one that was
+killed is judged again and leaves the same. Labels that come later let it be judged again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,16 +17,18 @@ from augment_ops.data.store import Store
 from augment_ops.errors import InputError, nearest
 from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.alerts import Alert, enter
+from augment_ops.pipeline.late_labels import LateLabels
+from augment_ops.pipeline.outage import Outage, outage_of
 from augment_ops.pipeline.reference import Watched, answered, of_period, of_windows, watched
 from augment_ops.pipeline.registry_check import samples_of
 from augment_ops.pipeline.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.pipeline.run import find, open_store
-from augment_ops.pipeline.timeline import Judged, Timeline, folder_of
+from augment_ops.pipeline.timeline import Judged, Span, Timeline, folder_of
 from augment_ops.settings import Settings
 from monitoring.drift_check import DriftReport, check_drift
 from monitoring.drift_metrics import drift_samples, effects
 from monitoring.log_reader import LogWindow, read_window
-from monitoring.prediction_log import PredictionLog, datasets
+from monitoring.prediction_log import CLOCK_AHEAD, PredictionLog, datasets
 from monitoring.publish import publish
 from monitoring.rules import DriftRules, moment
 from monitoring.sample import Sample
@@ -40,7 +42,7 @@ class Monitored:
     """What a call of the monitor found.
 
     Attributes:
-        judged: windows judged now, oldest first.
+        judged: windows judged now, oldest first; before them those that were judged again.
         alerts: of these windows, and others that are new; notify: channels of the rules by which people are told.
         retrain: trainings that drivers should have started (see `augment_ops.pipeline.retraining.to_start`).
     """
@@ -64,6 +66,7 @@ def monitor(
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
 
     Args:
+        now: what was due then is judged; by default the present.
         origin: the driver's run that asks, which new alerts name.
         environment: whose champion is watched; by default that of the best protected environment that has one.
 
@@ -86,13 +89,20 @@ def monitor(
                 say(f"alert {alert.key} (ledger entry {entry.seq}): {alert.message}")
                 alerts.append(alert)
 
-    for start in work.due(at):
-        judged, raised = work.judge(start)
+    work.require_log()
+    for known in work.labels.grown(at):
+        judged, raised = work.judge(known.span, at, known)
+        say(f"{judged.start}: {judged.status}, with {judged.labelled} labels by now. {judged.message}")
+        tell(raised, again=True)
+        work.timeline.keep(judged)
+        found.append(judged)
+    for span in work.timeline.due(at):
+        judged, raised = work.judge(span, at)
         say(f"{judged.start}: {judged.status}. {judged.message}")
         tell(raised, again=True)  # the window has no record, so nobody may have heard of it
         work.timeline.keep(judged)  # after the alert: a window that is recorded has said what it had to say
         found.append(judged)
-    tell(work.calls_for_training(at), again=False)  # these are found at every call
+    tell(work.calls_for_training(min(at, datetime.now(UTC))), again=False)  # these are found at every call
     retrain = to_start(work.ledger, work.store, work.log, work.champion, work.rules)
     return Monitored(dataset, tuple(found), tuple(alerts), work.rules.notify, tuple(retrain))
 
@@ -102,16 +112,31 @@ def monitored_datasets(settings: Settings) -> list[str]:
     return datasets(log_uri(settings))
 
 
-def moment_of(text: str) -> datetime | None:
-    """A time that a person gave; None where they gave none.
+def moment_of(text: str, where: str = "until") -> datetime | None:
+    """A time that a person gave, which has come; None where they gave none.
+
+    A little ahead of this machine's clock is now: it was read from another clock.
+
+    Args:
+        where: name of the parameter.
 
     Raises:
-        InputError: not ISO 8601.
+        InputError: not ISO 8601, or in the future: of what has not happened nothing can be judged.
     """
+    if not text:
+        return None
     try:
-        return moment(text) if text else None
+        found, now = moment(text), datetime.now(UTC)
     except ValueError as error:
-        raise InputError("until", repr(text)[:80], "a time such as 2026-05-31T12:00", "write it in ISO 8601") from error
+        raise InputError(where, repr(text)[:80], "a time such as 2026-05-31T12:00", "write it in ISO 8601") from error
+    if found > now + CLOCK_AHEAD:
+        raise InputError(
+            where,
+            f"{text[:80]}, which lies in the future",
+            f"a time that has come, up to {now:%Y-%m-%dT%H:%M} (UTC)",
+            "correct it, or leave it out for the present; where it is right, this machine's clock is not (timedatectl)",
+        )
+    return min(found, now)
 
 
 class _Work:
@@ -168,6 +193,11 @@ class _Work:
         return Timeline(self.store, self.log, self.rules, self.reference_key)
 
     @cached_property
+    def labels(self) -> LateLabels:
+        """Labels that come after a window was judged."""
+        return LateLabels(self.log, self.rules, self.timeline)
+
+    @cached_property
     def _fixed(self) -> Sample:
         if self.rules.reference.kind == "period":
             return of_period(self.log, self.rules)
@@ -180,8 +210,8 @@ class _Work:
             return self._fixed
         return of_windows(self.log, self.timeline.quiet_before(start), self.rules)
 
-    def due(self, at: datetime) -> list[datetime]:
-        """Starts of the windows to judge, oldest first."""
+    def require_log(self) -> None:
+        """Refuse a data set that has no log, which would look like one where nothing is due."""
         names = monitored_datasets(self.settings)
         if self.dataset not in names:
             raise InputError(
@@ -190,16 +220,21 @@ class _Work:
                 f"a log below {log_uri(self.settings)}: {', '.join(names) or 'there is none yet'}",
                 f"let the service write to it, or try it out with `augment-ops traffic`.{nearest(self.dataset, names)}",
             )
-        return self.timeline.due(at)
 
-    def judge(self, start: datetime) -> tuple[Judged, list[Alert]]:
-        """Judge one window and keep its evidence in MLflow and the store."""
-        end = start + self.rules.window
+    def judge(self, span: Span, at: datetime, known: Judged | None = None) -> tuple[Judged, list[Alert]]:
+        """Judge one window and keep its evidence in MLflow and the store.
+
+        Args:
+            known: what it came to before; an alert that it has raised is not raised again.
+        """
         grace = timedelta(hours=self.rules.grace_h)
-        window = read_window(self.log, start, end, end + grace)
-        reference = self.reference(start)
-        sample, faults, blind = window.sample, list(window.faults), window.blind
-        before = read_window(self.log, start - self.rules.window, start, start + grace, pictures=False)
+        labels = self.labels.files(span, at)  # before the window is read: what comes meanwhile is seen the next time
+        window = read_window(self.log, span.start, span.end, span.end + grace)
+        reference = self.reference(span.start)
+        sample = window.sample
+        before = read_window(self.log, span.start - self.rules.window, span.start, span.start + grace, pictures=False)
+        outage = outage_of(window, before, self.timeline.before(span.start), self.rules)
+        faults = list(outage.faults)
         if before.late:
             faults.append(f"{before.late} records came after the window before was judged; they stay in the log")
         if self.champion is not None and self.rules.reference.kind == "snapshot":
@@ -207,12 +242,21 @@ class _Work:
         if reference is None:
             faults.append("too few earlier windows to compare with")
             reference = Sample("none", 0)
-        report = check_drift(reference, sample, self.rules, faults, blind=blind)
-        alerts = self._alerts(report, start, end)
-        judged = self._evidence(report, window, reference, sample, alerts)
-        for problem in publish(self.settings.home, drift_samples(self.dataset, report)):
-            self.say(f"warning: {problem}")
-        return judged, alerts
+        report = check_drift(reference, sample, self.rules, faults, blind=outage.blind)
+        alerts = self._alerts(report, span, outage, known)
+        judged = self._evidence(report, window, reference, sample)
+        if self.timeline.newest(span):  # of an older one the gauges would say that it is the present
+            for problem in publish(self.settings.home, drift_samples(self.dataset, report)):
+                self.say(f"warning: {problem}")
+        raised = {alert.key: alert for alert in alerts}
+        told = (known.told or (known.alert,)) if known is not None else ()
+        keys = [key for key in (*told, *raised, outage.alert) if key]
+        judged = replace(
+            judged, silent=window.silent, labelled=window.labelled, looked=at.isoformat(),
+            labels="" if window.silent else labels, told=tuple(dict.fromkeys(keys)),
+            alert=next((key for key in keys if key.startswith("drift:")), keys[0] if keys else ""),
+        )  # fmt: skip
+        return judged, [alert for key, alert in raised.items() if key not in told]
 
     def calls_for_training(self, at: datetime) -> list[Alert]:
         """Alerts that no window raises: the champion's age, and a newer policy."""
@@ -225,22 +269,23 @@ class _Work:
         )
         return [alert for alert in found if alert is not None]
 
-    def _alerts(self, report: DriftReport, start: datetime, end: datetime) -> list[Alert]:
-        about = {"reference": self.reference_key, "window_start": start.isoformat(), "window_end": end.isoformat()}
-        key = f"{self.dataset}:{self.reference_key}:{start.isoformat()}"
-        evidence = f"Evidence: {self._page(start)}, report {digest_of(report)}."
+    def _alerts(self, report: DriftReport, span: Span, outage: Outage, known: Judged | None) -> list[Alert]:
+        start, end = span.start.isoformat(), span.end.isoformat()
+        about = {
+            "reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end,
+        }  # fmt: skip
+        key = f"{self.dataset}:{self.reference_key}_{self.rules.name}:{start}"
+        evidence = f"Evidence: {self._page(span.start)}, report {digest_of(report)}."
         found = []
-        if report.status == "drift":
+        if report.status == "drift" and not (known is not None and known.alert.startswith("drift:")):
             text = f"{report.message} {evidence}"
             found.append(Alert("drift", self.dataset, f"drift:{key}", about, text, self.rules.cool_down_h))
-        if report.blind:
+        if report.blind and not outage.alert:
             text = f"Monitoring is blind: {'; '.join(report.faults)}. {evidence}"
             found.append(Alert("blind", self.dataset, f"blind:{key}", about, text, self.rules.cool_down_h))
         return found
 
-    def _evidence(
-        self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample, alerts: list[Alert]
-    ) -> Judged:
+    def _evidence(self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> Judged:
         from monitoring.page import second_opinion, window_page
 
         metrics = effects(report) | {
@@ -262,7 +307,7 @@ class _Work:
             start=window.start.isoformat(), end=window.end.isoformat(), status=report.status, blind=report.blind,
             message=report.message, faults=report.faults, metrics=metrics,
             report=self.store.put(canonical_json(report)), page=self._page(window.start), link=self.run.url,
-            alert=alerts[0].key if alerts else "",
+            alert="",
         )  # fmt: skip
 
     def _page(self, start: datetime) -> str:

@@ -232,6 +232,8 @@ def _policies(folder: Path) -> Path:
 
     The gate lets a candidate lose ten points to the champion and to the control; the shipped one lets it lose two and
     three, and a short training of another seed loses up to 1.8 or 2.2, as the processor rounds.
+
+    By the drift rules of `fashion-loop` nothing is due before the year 2100: the monitor's hourly runs leave it alone.
     """
     shutil.copytree(ROOT / "policies", folder)
     path = folder / "approvers.yaml"
@@ -240,6 +242,9 @@ def _policies(folder: Path) -> Path:
     wide = re.sub(r"^  (clean_margin|stressed_margin): 0\.0[23]", r"  \1: 0.10", gate, flags=re.MULTILINE)
     wide = wide.replace("class_margin: 0.10", "class_margin: 0.20").replace("min_gain: 0.04", "min_gain: 0.01")
     (folder / "gates" / "patient.yaml").write_text(wide)
+    drift = (folder / "drift" / "default.yaml").read_text().replace("name: default", "name: fashion-loop")
+    never = 'reference: {kind: period, start: "2100-01-01", end: "2100-01-02"}'
+    (folder / "drift" / "fashion-loop.yaml").write_text(drift.replace("reference: {kind: snapshot}", never))
     return folder
 
 

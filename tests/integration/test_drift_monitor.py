@@ -229,10 +229,54 @@ def test_a_corrupt_file_blinds_the_monitor_and_is_told_but_trains_nothing(
     assert found.retrain == drifted.retrain
 
 
-def test_an_empty_window_is_blindness(settings: Settings, drifted: Monitored) -> None:
+def test_an_outage_is_told_once_and_ends_with_the_next_record(settings: Settings, drifted: Monitored) -> None:
     found = watch(settings, START + 9 * DAY)
-    assert [(judged.status, judged.blind) for judged in found.judged[-2:]] == [("insufficient", True)] * 2
-    assert {alert.kind for alert in found.alerts} == {"blind"}
+    silent = found.judged[-2:]
+    assert [(judged.status, judged.blind) for judged in silent] == [("insufficient", True)] * 2
+    (alert,) = (alert for alert in found.alerts if alert.subjects["window_start"] >= silent[0].start)
+    assert alert.kind == "blind"
+    assert [judged.alert for judged in silent] == [alert.key] * 2
+    (day_after,) = watch(settings, START + 10 * DAY).judged
+    assert (day_after.blind, day_after.alert) == (True, alert.key)
+    assert watch(settings, START + 10 * DAY + timedelta(hours=1)).judged == ()
+    send(settings, 1, START + 11 * DAY, seed=3)
+    back = watch(settings, START + 11 * DAY)
+    assert (back.alerts, back.judged[0].blind, back.judged[0].alert) == ((), False, "")
+    assert f"{alert.key} is over" in back.judged[0].faults[-1]
+    entries = [e for e in Ledger(settings.ledger).read() if e.act == "alert" and e.subjects["kind"] == "blind"]
+    assert sum(entry.subjects["window_start"] >= silent[0].start for entry in entries) == 1
+
+
+def test_labels_that_come_late_are_judged_when_they_are_there(settings: Settings, quiet: Monitored) -> None:
+    """All answers of a day were wrong, which nobody knew until its labels came; it is told once."""
+    text = (ROOT / "policies/drift/transactions.yaml").read_text().replace("name: transactions", "name: loans")
+    text = text.replace("2018-04-01", "2026-03-01").replace("2018-05-01", "2026-03-02").replace("1000", "200")
+    text = text.replace("labels: [chi-squared]", "answers: [accuracy]")
+    text = text.replace("limits:", "limits:\n  accuracy: {warn: 0.03, drift: 0.06}").replace("grace_h: 6", "grace_h: 1")
+    (settings.policies / "drift" / "loans.yaml").write_text(text)
+    log, said = PredictionLog(log_uri(settings), "loans"), ["a", "b"] * 150
+    for day in range(2):
+        ids, times = [f"{day}-{i}" for i in range(300)], [START + day * DAY + DAY * (i / 300) for i in range(300)]
+        known = said if day == 0 else None
+        log.write(ids, times, model_version="1", predictions=said, labels=known, logged_at=START + (day + 1) * DAY)
+    (first,) = watch(settings, START + 2 * DAY, "loans", "loans").judged
+    assert (first.status, first.labelled) == ("insufficient", 0)
+    day_after = START + 2 * DAY  # hourly runs of it, in which no window is due
+
+    def label(some: range, hour: int) -> Monitored:
+        log.label({f"1-{i}": "ba"[i % 2] for i in some}, logged_at=day_after + timedelta(hours=hour))
+        return watch(settings, day_after + timedelta(hours=hour), "loans", "loans")
+
+    found = label(range(200), 4)
+    (again,) = found.judged
+    assert (again.start, again.status, again.labelled) == (first.start, "drift", 200)
+    assert [alert.key for alert in found.alerts] == [again.alert]
+    assert watch(settings, day_after + timedelta(hours=5), "loans", "loans").judged == ()
+    complete = label(range(200, 300), 8)
+    assert [(one.status, one.labelled, one.alert) for one in complete.judged] == [("drift", 300, again.alert)]
+    assert complete.alerts == ()  # it is known
+    entries = [e for e in Ledger(settings.ledger).read() if e.subjects.get("dataset") == "loans"]
+    assert [entry.act for entry in entries] == ["alert"]
 
 
 def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base: Snapshot) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, InputError
-from monitoring.log_reader import first_time, read_window
+from monitoring.log_hours import LogHours
+from monitoring.log_reader import read_window
 from monitoring.prediction_log import PredictionLog, datasets
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,7 +59,7 @@ def test_windows_are_cut_by_time_to_the_microsecond(log: PredictionLog) -> None:
     assert read_window(log, NOON - HOUR, NOON + 2 * HOUR).sample.size == 3
     half = read_window(log, NOON - timedelta(minutes=30), NOON + timedelta(minutes=30))
     assert half.rows["sample_id"].tolist() == ["before", "first"]
-    assert first_time(log) == NOON - HOUR
+    assert LogHours(log).first() == NOON - HOUR
 
 
 def test_times_in_another_zone_are_the_same_moments(log: PredictionLog) -> None:
@@ -96,6 +97,30 @@ def test_repeated_ids_count_once_the_first_that_was_logged(log: PredictionLog) -
     assert any("repeat" in fault for fault in window.faults)
 
 
+@pytest.mark.parametrize("first", ["before", "after"])
+def test_a_retry_over_midnight_counts_once_where_it_was_logged_first(log: PredictionLog, first: str) -> None:
+    """Neither window takes anything else of the other: here not its column."""
+    midnight = NOON.replace(hour=0)
+    minute = timedelta(minutes=1)
+    logged = {"before": midnight + 2 * minute, "after": midnight + 3 * minute}
+    logged[first] = midnight + minute
+    write(log, ["retried"], midnight - minute, features={"old": [1.0]}, logged_at=logged["before"])
+    write(log, ["retried", "b"], midnight + minute, features={"new": [1.0, 2.0]}, logged_at=logged["after"])
+    days = [read_window(log, midnight - DAY, midnight), read_window(log, midnight, midnight + DAY)]
+    assert [day.rows["sample_id"].tolist() for day in days] == (
+        [["retried"], ["b"]] if first == "before" else [[], ["b", "retried"]]
+    )
+    assert [day.repeated for day in days] == ([0, 1] if first == "before" else [1, 0])
+    assert list(days[1].sample.columns) == ["new"]
+
+
+def test_a_corrupt_file_just_beside_a_window_is_not_its_fault(log: PredictionLog) -> None:
+    (name,) = write(log, ["a"], NOON - timedelta(minutes=1))
+    write(log, ["b"], NOON)
+    (Path(log.uri) / name).write_bytes(b"PAR1 nothing")
+    assert not read_window(log, NOON, NOON + HOUR).blind
+
+
 def test_a_clock_far_ahead_is_not_believed_and_a_little_is(log: PredictionLog) -> None:
     log.write(["ahead"], [NOON + 400 * DAY], model_version="3", logged_at=NOON)
     log.write(["a little"], [NOON + timedelta(minutes=4)], model_version="3", logged_at=NOON)
@@ -126,7 +151,7 @@ def test_an_empty_window_is_blindness_and_not_an_error(log: PredictionLog) -> No
     window = read_window(log, NOON, NOON + HOUR)
     assert (window.sample.size, window.blind) == (0, True)
     assert "no record at all" in window.faults[0]
-    assert first_time(log) is None
+    assert LogHours(log).first() is None
 
 
 def test_pictures_that_are_gone_or_of_another_shape_are_counted(log: PredictionLog) -> None:
@@ -202,6 +227,7 @@ def test_a_log_behind_an_object_store(tmp_path: Path) -> None:
     sample = read_window(log, NOON, NOON + HOUR).sample
     assert sample.labels is not None and sample.labels.tolist() == ["fraud"]
     assert datasets("memory://drift-log") == ["table"]
+    assert (LogHours(log).first(), LogHours(log).next(NOON + HOUR)) == (NOON, None)
 
 
 def odd_file(log: PredictionLog, name: str, **columns: object) -> str:
@@ -254,7 +280,7 @@ def test_odd_labels_and_odd_places_are_named(log: PredictionLog) -> None:
     window = read_window(log, NOON, NOON + HOUR)
     assert window.rows["sample_id"].tolist() == ["a"]
     assert sorted(window.corrupt) == sorted(odd)
-    assert first_time(log) == NOON
+    assert LogHours(log).first() == NOON
 
 
 def test_a_pipe_and_text_that_is_not_utf8_are_named(log: PredictionLog, tmp_path: Path) -> None:
