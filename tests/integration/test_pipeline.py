@@ -291,6 +291,28 @@ def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plai
         check_registered(swapped, robust["model_version"], None)
 
 
+def rewritten(store: Store, stress: StressTest, role: str, *, better: bool) -> StressTest:
+    """As if a model had missed half as many as it did, or twice as many."""
+    true = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)
+    m = list(true.models).index(role)
+    predicted, p_predicted = true.predicted.copy(), true.p_predicted.copy()
+    missed = np.argwhere(predicted[m] != true.labels)
+    of = missed if better else np.argwhere(predicted[m] == true.labels)
+    cells, rows = of[:: 2 if better else max(1, len(of) // len(missed))].T
+    predicted[m, cells, rows] = (true.labels[rows] + (not better)) % len(true.classes)
+    p_predicted[m, cells, rows] = 0.99
+    forged = store.put(replace(true, predicted=predicted, p_predicted=p_predicted).to_bytes())
+    return replace(stress, report=replace(stress.report, outcomes=forged))
+
+
+def telling(monkeypatch: pytest.MonkeyPatch, told: StressTest) -> None:
+    """Have every stage read a stress test that was not made."""
+    output = Context.output
+    monkeypatch.setattr(
+        Context, "output", lambda self, stage, cls: told if stage == "stress_test" else output(self, stage, cls)
+    )
+
+
 def test_outcomes_that_were_rewritten_with_their_report_are_not_what_the_models_say(
     robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,25 +320,37 @@ def test_outcomes_that_were_rewritten_with_their_report_are_not_what_the_models_
     store = Store(settings.store)
     ctx = Context(settings, store, find(store, "cli-robust"))
     stress = ctx.output("stress_test", StressTest)
-    true = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)
-    for role in ("candidate", "control"):
-        m = list(true.models).index(role)
-        predicted, p_predicted = true.predicted.copy(), true.p_predicted.copy()
-        wrong = np.argwhere(predicted[m] != true.labels)
-        better = wrong[: len(wrong) // 2]  # as if it had missed half as many
-        predicted[m, better[:, 0], better[:, 1]] = true.labels[better[:, 1]]
-        p_predicted[m, better[:, 0], better[:, 1]] = 0.99
-        forged = store.put(replace(true, predicted=predicted, p_predicted=p_predicted).to_bytes())
-        told = replace(stress, report=replace(stress.report, outcomes=forged))
-        output = Context.output
+    for role, better, model in (("candidate", True, "digits-classifier version"), ("control", False, "control")):
+        with monkeypatch.context() as patch:
+            telling(patch, rewritten(store, stress, role, better=better))
+            with pytest.raises(GovernanceError, match=rf"{model} .*\n?.*other answers than are stored on"):
+                check_registered(ctx, robust["model_version"], None)
 
-        def forging(self: Context, stage: str, cls: type, told: StressTest = told, output: Any = output) -> Any:
-            return told if stage == "stress_test" else output(self, stage, cls)
 
-        monkeypatch.setattr(Context, "output", forging)
-        with pytest.raises(GovernanceError, match=r"other answers than are stored on \d+ of \d+ samples"):
-            check_registered(ctx, robust["model_version"], None)
-        monkeypatch.undo()
+def test_a_champion_that_was_made_worse_does_not_say_so(
+    robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A candidate looks good beside it. The gate refused this one, so its file is still in the store alone."""
+    store = Store(settings.store)
+    ctx = Context(settings, store, find(store, "cli-none"))
+    refused, champion = ctx.output("train_candidate", TrainingResult).artifact, robust["model_version"]
+    stress, said = ctx.output("stress_test", StressTest), list[str]()
+
+    class Registered:
+        """The registry with the refused candidate in it as well."""
+
+        def download_model(self, dataset: str, version: str, artifact: str | None = None) -> Artifact:
+            if version == "refused":
+                return read_artifact(store.local(refused), refused)
+            return tracker.download_model(dataset, version, artifact)
+
+    ctx = replace(ctx, say=said.append)
+    ctx.__dict__["tracker"] = Registered()
+    check_registered(ctx, "refused", champion)
+    assert "of 3 models" in said[0]
+    telling(monkeypatch, rewritten(store, stress, "champion", better=False))
+    with pytest.raises(GovernanceError, match=rf"version {champion}, .*\n?.*other answers than are stored"):
+        check_registered(ctx, "refused", champion)
 
 
 def test_records_that_somebody_edited_stop_the_run_and_are_entered(

@@ -85,3 +85,23 @@ def test_rounding_of_another_processor_is_no_other_answer(manifest, outcomes, ob
     picks = recheck.pick(manifest, "a")
     logits = by_position(recheck.images(manifest, picks, objects.get))
     assert recheck.differing(outcomes, "candidate", picks, logits * np.float32(1 + 1e-4)) == []
+
+
+def test_the_right_answer_in_place_of_the_models_is_found_though_its_probability_is_true(manifest, outcomes, objects):
+    """Somebody who has the model rewrites what it said, and nothing else."""
+    picks = recheck.pick(manifest, "a")
+    logits = by_position(recheck.images(manifest, picks, objects.get))
+    cells, rows = np.array([(p.cell, row) for p in picks for row in p.rows]).T
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    second = np.argsort(shares, axis=1)[:, 1]
+    forged = replace(
+        outcomes,
+        predicted=outcomes.predicted.copy(),
+        p_predicted=outcomes.p_predicted.copy(),
+    )
+    forged.predicted[0, cells, rows] = second
+    forged.p_predicted[0, cells, rows] = shares[np.arange(len(rows)), second]
+    apart = np.sort(shares, axis=1)
+    clear = int((apart[:, -1] - apart[:, -2] > 2 * recheck.TOLERANCE).sum())
+    assert clear > len(rows) / 2
+    assert len(recheck.differing(forged, "candidate", picks, logits)) >= clear
