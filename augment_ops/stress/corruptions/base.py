@@ -62,6 +62,8 @@ class Corruption:
         large: those at 224.
         smallest: the shorter side in pixels below which it is not defined.
         needs_colour: whether it works on three channels alone.
+        moves: whether content is somewhere else afterwards: then a picture that is all there need not correlate with
+            itself pixel by pixel (`remains`).
     """
 
     parameters: Mapping[str, Parameter]
@@ -70,6 +72,7 @@ class Corruption:
     large: Table
     smallest: int = 1
     needs_colour: bool = False
+    moves: bool = False
 
     def published(self, severity: int, side: int) -> Strengths:
         """Strengths at a severity, 1 to 5, for images whose shorter side has `side` pixels."""
@@ -112,17 +115,26 @@ def for_all_sizes(
     *,
     smallest: int = 1,
     needs_colour: bool = False,
+    moves: bool = False,
 ) -> Corruption:
     """A corruption whose strengths are relative to the image, and so the same for all sizes."""
     strengths = table(rows)
-    return Corruption(parameters, corrupt, strengths, strengths, smallest, needs_colour)
+    return Corruption(parameters, corrupt, strengths, strengths, smallest, needs_colour, moves)
 
 
 def relative(
-    name: str, unit: str, most: float, corrupt: Corrupt, strengths: Sequence[float], *, least: float = 1e-3
+    name: str,
+    unit: str,
+    most: float,
+    corrupt: Corrupt,
+    strengths: Sequence[float],
+    *,
+    least: float = 1e-3,
+    moves: bool = False,
 ) -> Corruption:
     """One of them with one parameter."""
-    return for_all_sizes({name: Parameter(unit, most, least)}, corrupt, [(value,) for value in strengths])
+    rows = [(value,) for value in strengths]
+    return for_all_sizes({name: Parameter(unit, most, least)}, corrupt, rows, moves=moves)
 
 
 def table(rows: Sequence[Sequence[float]]) -> Table:
