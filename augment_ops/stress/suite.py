@@ -99,6 +99,18 @@ class SuiteManifest:
                 raise _altered(where, f"{len(data)} bytes", f"uint8 {shape}")
             yield np.frombuffer(data, np.uint8).reshape(shape)
 
+    def pairs(self, cell: SuiteCell, get: Get) -> Iterator[tuple[Image, Image]]:
+        """Untouched and corrupted images of the same samples, a batch at a time, both as `batches` gives them.
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        clean = self.cells[0]
+        if cell == clean:
+            yield from ((batch, batch) for batch in self.batches(cell, get))
+        else:
+            yield from zip(self.batches(clean, get), self.batches(cell, get), strict=True)
+
     def image(self, cell: SuiteCell, row: int, get: Get) -> Image:
         """Read the batch that one sample lies in, and give that sample: uint8 (H, W, C), read-only.
 
