@@ -3,13 +3,13 @@
     python benchmarks/what_is_left.py table fashion_mnist_images.tar.gz bccd.tar.gz
     python benchmarks/what_is_left.py readable fashion_mnist_images.tar.gz
 
-table: the share of samples destroyed (`stress.corruptions.remains`) by every cell of every suite in policies/stress that
-works on the data set; prints the rows of docs/stress.md. Where suites have the same strengths they share a row.
-readable: networks that are trained on one corruption alone and see every image with its contrast restored: how often they
-are right, by what is left. By this the thresholds of the measure were chosen.
+table: the share of samples destroyed (`stress.corruptions.remains`) by every cell of every suite in policies/stress
+that works on the data set; prints the rows of docs/stress.md. Where suites have the same strengths they share a row.
+readable: networks that are trained on one corruption alone and see every image with its contrast restored: how often
+they are right, by what is left. By this the thresholds of the measure were chosen.
 
-Darkened Fashion-MNIST: the inverse picture (light paper, as in a catalogue) at exposures of up to a stop to either side,
-scaled to a mean level of 96, which is that of a public set of traffic signs, or of a third of that.
+Darkened Fashion-MNIST: the inverse picture (light paper, as in a catalogue) at exposures of up to a stop to either
+side, scaled to a mean level of 96, which is that of a public set of traffic signs, or of a third of that.
 Writes benchmarks/what_is_left.json.
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,12 @@ def _read(train: Split, test: Split, mean: float | None, name: str, severity: in
         ),
     }
     edges = {"contrast": (0, 0.5, 1, 2, 4, 8, 256), "newly clipped": (0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.01)}
-    row: dict[str, Any] = {"mean": mean, "corruption": name, "severity": severity, "right": round(float(right.mean()), 3)}
+    row: dict[str, Any] = {
+        "mean": mean,
+        "corruption": name,
+        "severity": severity,
+        "right": round(float(right.mean()), 3),
+    }
     for what, values in kept.items():
         row[what] = _by_bin(right, values, edges.get(what, (-1, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.01)))
     gone = remains.destroyed(CORRUPTIONS[name], clean, shown)
@@ -145,7 +151,7 @@ def _read(train: Split, test: Split, mean: float | None, name: str, severity: in
 
 def _by_bin(right: NDArray[np.bool_], values: NDArray[np.float64], edges: tuple[float, ...]) -> dict[str, list[float]]:
     found = {}
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         there = (values >= low) & (values < high)
         if there.sum() >= 10:
             found[f"{low:g} to {high:g}"] = [round(float(right[there].mean()), 2), int(there.sum())]

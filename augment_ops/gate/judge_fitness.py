@@ -1,8 +1,8 @@
 """Whether a cell says anything about a model: what a corruption destroys of this data set is no evidence.
 
-Which samples are destroyed is a fact of the frozen suite, the same for every model, and is in the per-sample outcomes. They
-are left out of every gap, recall and mean. A cell that destroys too much is unfit for this data set: the corruption is judged
-at the highest severity below it that is fit, and where none is, it cannot be judged.
+Which samples are destroyed is a fact of the frozen suite, the same for every model, and is in the per-sample outcomes.
+They are left out of every gap, recall and mean. A cell that destroys too much is unfit for this data set: the
+corruption is judged at the highest severity below it that is fit, and where none is, it cannot be judged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def fitness(rules: GateRules, cells: Cells) -> list[Reason]:
 def _unfit(rules: GateRules, cells: Cells, fault: Unfit) -> Reason:
     below = [s for s in cells.judged[fault.corruption] if s < fault.severity]
     outcome: Outcome = "warn" if below else "investigate"
-    instead = f"it is judged at severity {max(below)}" if below else "no severity up to it is fit, so it cannot be judged"
+    instead = "no severity up to it is fit, so it cannot be judged"
+    if below:
+        instead = f"it is judged at severity {max(below)}"
     message = (
         f"{fault.corruption} at severity {fault.severity} leaves nothing of {fault.destroyed} of {fault.n} samples "
         f"({share(fault.destroyed / fault.n)}: {_causes(cells.samples.outcomes, fault)}), {fault.why}: it is unfit for "
@@ -45,8 +47,8 @@ def _unfit(rules: GateRules, cells: Cells, fault: Unfit) -> Reason:
     )
     limit = None if rules.fitness is None else rules.fitness.max_destroyed
     return Reason(
-        "fitness", outcome, message, fault.corruption, fault.severity, fault.class_name, fault.destroyed / fault.n, limit,
-        fault.n,
+        "fitness", outcome, message, fault.corruption, fault.severity, fault.class_name, fault.destroyed / fault.n,
+        limit, fault.n,
     )  # fmt: skip
 
 
@@ -64,8 +66,9 @@ def _summary(rules: GateRules, cells: Cells, outcomes: Outcomes) -> Reason:
     found = "Of no cell that is judged a sample is destroyed"
     if worst is not None and share_of[worst] > TOLERANCE:
         found = (
-            f"In {sum(value > TOLERANCE for value in share_of.values())} of {len(share_of)} cells that are judged samples "
-            f"are destroyed, at most {share(share_of[worst])} ({worst[0]} at severity {worst[1]}); they are left out"
+            f"In {sum(value > TOLERANCE for value in share_of.values())} of {len(share_of)} cells that are judged "
+            f"samples are destroyed, at most {share(share_of[worst])} ({worst[0]} at severity {worst[1]}); they are "
+            "left out"
         )
     if rules.fitness is None:
         message = f"No rule is set: a cell is judged on what is left, however little. {found}."

@@ -50,8 +50,7 @@ def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reas
     worst = _worst_hit(recalls, cell)
     if outcome != "pass" and worst is not None:
         message += (
-            f", most in class {cells.classes[worst]} "
-            f"({share(recalls[worst])} to {share(cell.class_recall[worst])})"
+            f", most in class {cells.classes[worst]} ({share(recalls[worst])} to {share(cell.class_recall[worst])})"
         )
     name = cells.classes[worst] if outcome != "pass" and worst is not None else None
     return Reason(

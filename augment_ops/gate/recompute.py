@@ -48,7 +48,8 @@ def recompute(
         return None, {}, [_error(f"The per-sample outcomes are of {what}.") for what in strange]
     bootstrap = Bootstrap(key, rules.statistics.confidence, rules.statistics.resamples)
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
-    return Samples(found, bootstrap, judged(rules, found, names)), _altered(report, found), _altered_slices(report, found)
+    samples = Samples(found, bootstrap, judged(rules, found, names))
+    return samples, _altered(report, found), _altered_slices(report, found)
 
 
 def _of_another_report(report: StressReport, outcomes: Outcomes) -> Iterator[str]:

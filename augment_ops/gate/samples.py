@@ -103,4 +103,5 @@ class Samples:
 
 
 def _quotient(of: NDArray[np.int64], by: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(of, by, out=np.full(len(of), np.nan), where=by > 0)
+    found: NDArray[np.float64] = np.divide(of, by, out=np.full(len(of), np.nan), where=by > 0)
+    return found

@@ -49,7 +49,7 @@ def unfit(rules: GateRules, outcomes: Outcomes, corruption: str, severity: int) 
 
 
 def judged(rules: GateRules, outcomes: Outcomes, corruptions: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Corruption → severities to judge: those that the rules ask for, each unfit one replaced by the next fit one below."""
+    """Corruption → severities to judge: those that the rules ask for, for each unfit one the next fit one below."""
     asked = sorted(rules.invariance.severities)
     measured = range(1, max(asked) + 1)
     found = {}
@@ -81,11 +81,11 @@ def _of_a_class(rules: GateRules, outcomes: Outcomes, left: NDArray[np.bool_]) -
         return "", None
     worst = int(large[np.argmax(1 - kept[large] / counts[large])])
     if rules.fitness is not None and 1 - kept[worst] / counts[worst] > rules.fitness.max_class_destroyed + TOLERANCE:
-        most = share(rules.fitness.max_class_destroyed)
-        return f"and {counts[worst] - kept[worst]} of {counts[worst]} of class {outcomes.classes[worst]}, over {most}", worst
+        gone, most = counts[worst] - kept[worst], share(rules.fitness.max_class_destroyed)
+        return f"and {gone} of {counts[worst]} of class {outcomes.classes[worst]}, over {most}", worst
     few = large[kept[large] < least]
     if len(few):
         label = int(few[0])
-        found = f"which leaves {kept[label]} of class {outcomes.classes[label]} where {least} are needed to judge its recall"
-        return found, label
+        name = outcomes.classes[label]
+        return f"which leaves {kept[label]} of class {name} where {least} are needed to judge its recall", label
     return "", None

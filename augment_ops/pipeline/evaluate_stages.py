@@ -93,7 +93,7 @@ def _said_of_remains(report: StressReport) -> str:
     assert worst.remains is not None
     causes = ", ".join(f"{cause} {n}" for cause, n in worst.remains.destroyed.items())
     return (
-        f"samples are destroyed in {len(damaged)} of {len(cells)} stressed cells, counted apart and not judged; most in "
+        f"samples are destroyed in {len(damaged)} of {len(cells)} stressed cells, and counted apart; most in "
         f"{worst.corruption} at severity {worst.severity}: {worst.destroyed_share:.1%} ({causes})"
     )
 

@@ -131,7 +131,8 @@ def _loss(report: StressReport, corruption: str, k: int) -> float | None:
     found = [cell for s in severities(report) if (cell := report.cell("candidate", corruption, s)) is not None]
     if clean is None:
         return None
-    pairs = [(cell.class_before(clean)[k], cell.class_recall[k]) for cell in found if cell.class_n[k] or not cell.remains]
+    judged = [cell for cell in found if cell.class_n[k] or cell.remains is None]
+    pairs = [(cell.class_before(clean)[k], cell.class_recall[k]) for cell in judged]
     falls = [b - a for b, a in pairs if b is not None and a is not None and math.isfinite(b - a)]
     return sum(falls) / len(falls) if falls and len(falls) == len(pairs) else None
 

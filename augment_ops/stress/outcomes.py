@@ -46,8 +46,8 @@ class Outcomes:
         columns: metadata column → names of its groups.
         groups: int16 (len(columns), N), indices into those names, or `NO_GROUP`.
         causes: how a corruption can destroy a sample, in the words of its modality.
-        destroyed: uint8 (C, N), 0 where something is left of the sample, else the place in `causes`, from 1: a fact of the
-            frozen samples, the same for all models. None in outcomes of before.
+        destroyed: uint8 (C, N), 0 where something is left of the sample, else the place in `causes`, from 1: a fact of
+            the frozen samples, the same for all models. None in outcomes of before.
     """
 
     suite_digest: str
@@ -88,9 +88,9 @@ class Outcomes:
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""
         header = {
-            "format": _FORMATS[self.destroyed is not None], "suite_digest": self.suite_digest, "models": list(self.models.items()),
-            "addresses": self.addresses, "classes": self.classes, "sample_ids": self.sample_ids,
-            "columns": list(self.columns.items()),
+            "format": _FORMATS[self.destroyed is not None], "suite_digest": self.suite_digest,
+            "models": list(self.models.items()), "addresses": self.addresses, "classes": self.classes,
+            "sample_ids": self.sample_ids, "columns": list(self.columns.items()),
         }  # fmt: skip
         arrays = {name: np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS.items()}
         if self.destroyed is not None:

@@ -1,7 +1,7 @@
 """From frozen images to a verdict: on dark data a model is refused for its own faults, not for what a corruption ate.
 
-Bars at the left, in the middle or at the right, of any brightness from 25 to 250 levels. `brightness_down` takes up to 102
-of them away, so that no model can tell the darker ones.
+Bars at the left, in the middle or at the right, of any brightness from 25 to 250 levels. `brightness_down` takes up to
+102 of them away, so that no model can tell the darker ones.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ def judged() -> Callable[..., Decision]:
         if as_before:  # every sample counts
             outcomes = replace(from_bytes(store[report.outcomes], report.outcomes), destroyed=None, causes=())
             report = replace(
-                report, cells=measures.cells(outcomes), measures=measures.measures(outcomes), outcomes=put(outcomes.to_bytes())
+                report,
+                cells=measures.cells(outcomes),
+                measures=measures.measures(outcomes),
+                outcomes=put(outcomes.to_bytes()),
             )
         evidence = Evidence(
             snapshot_digest="b" * 64, policy_digest="f" * 64, suite_digest=frozen.digest, candidate_digest="c" * 64,
@@ -85,7 +88,9 @@ def judged() -> Callable[..., Decision]:
             data_wait_share=0.0, augment_p95_ms=0.1, budget_p95_ms=1.0, drift_status="ok", environment="dev",
             approval="auto", documents={"stress_test": "1" * 64}, software="",
         )  # fmt: skip
-        return decide(rules.model_copy(update={"fitness": None}) if as_before else rules, evidence, store[report.outcomes])
+        return decide(
+            rules.model_copy(update={"fitness": None}) if as_before else rules, evidence, store[report.outcomes]
+        )
 
     return judge
 

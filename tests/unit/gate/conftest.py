@@ -51,7 +51,8 @@ def make_outcomes(
     names, groups = group_codes(columns, len(labels))
     gone = np.zeros((len(addresses), len(labels)), np.uint8)
     for row, (corruption, severity) in enumerate(addresses):
-        for label, (n, count) in enumerate(zip(class_n, destroyed(corruption, severity) if destroyed else (), strict=False)):
+        counts = destroyed(corruption, severity) if destroyed and severity else (0,) * len(class_n)
+        for label, (n, count) in enumerate(zip(class_n, counts, strict=True)):
             gone[row, np.flatnonzero(labels == label)[n - count :]] = 1  # the last of a class: those that are got wrong
     return Outcomes(
         "a" * 64, models, tuple(addresses), tuple("abcdefgh"[: len(class_n)]),

@@ -32,13 +32,15 @@ def test_a_gap_is_measured_on_what_is_left_against_the_same_samples_when_clean(d
     assert whole.verdict == "FAIL"
     five_of_each = dark((0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (5, 5, 5))
     found = decide(rules, evidence(blind_to_what_is_gone, destroyed=five_of_each))
-    gap = next(r for r in found.reasons if r.rule == "invariance" and r.message.startswith("brightness_down at severity 5"))
+    gap = next(
+        r for r in found.reasons if r.rule == "invariance" and r.message.startswith("brightness_down at severity 5")
+    )
     assert gap.n == 285
     assert gap.measured == pytest.approx(1.0 - 79 / 95)  # the last five of each class are wrong when clean, too
     assert "100.0% to 83.2%" in gap.message
     assert reasons(found, "fitness", "pass") == [
-        "In 1 of 40 cells that are judged samples are destroyed, at most 5.0% (brightness_down at severity 5); they are "
-        "left out."
+        "In 1 of 40 cells that are judged samples are destroyed, at most 5.0% (brightness_down at severity 5); they "
+        "are left out."
     ]
 
 
@@ -48,12 +50,14 @@ def test_what_a_corruption_alone_takes_is_not_the_models_fault(decide, rules, ev
     assert found.verdict == "PASS"
     (said,) = reasons(found, "fitness", "warn")
     assert said == (
-        "brightness_down at severity 5 leaves nothing of 42 of 300 samples (14.0%: blank 42), more than 5.0%: it is unfit "
-        "for this data set, and it is judged at severity 4."
+        "brightness_down at severity 5 leaves nothing of 42 of 300 samples (14.0%: blank 42), more than 5.0%: it is "
+        "unfit for this data set, and it is judged at severity 4."
     )
     assert said.split(" leaves")[0] in found.summary
     assert "brightness_down at severity 5" not in " ".join(reasons(found, "invariance"))
-    assert not any(r.rule == "class_recall" and r.severity == 5 and r.corruption == "brightness_down" for r in found.reasons)
+    assert not any(
+        r.rule == "class_recall" and r.severity == 5 and r.corruption == "brightness_down" for r in found.reasons
+    )
 
 
 def test_a_fault_at_the_highest_severity_that_is_fit_is_still_a_fault(decide, rules, evidence):
@@ -92,7 +96,9 @@ def test_one_class_that_is_gone_makes_a_cell_unfit_though_few_samples_are(decide
     assert "15 of 660 samples (2.3%: blank 15), and 15 of 60 of class a, over 20.0%" in said
 
 
-def test_a_cell_that_leaves_too_few_to_judge_is_unfit_even_where_no_rule_limits_what_is_destroyed(decide, rules, evidence):
+def test_a_cell_that_leaves_too_few_to_judge_is_unfit_even_where_no_rule_limits_what_is_destroyed(
+    decide, rules, evidence
+):
     without = rules.model_copy(update={"fitness": None})
     few = decide(without, evidence(n=70, destroyed=dark(*[(0, 0, 0)] * 4, (5, 5, 5))))  # 195 of 210, and 200 are needed
     assert "leaves 195 where 200 are needed to judge a gap" in reasons(few, "fitness", "warn")[0]
@@ -105,7 +111,10 @@ def test_everything_gone_is_no_division_by_nothing(decide, rules, evidence):
     columns = {"site": ["x"] * 300}
     found = decide(rules, evidence(destroyed=dark(*[(0, 0, 0)] * 4, (100, 100, 100)), columns=columns))
     assert found.verdict == "PASS"
-    assert "leaves nothing of 300 of 300 samples (100.0%: blank 300), which is all of them" in reasons(found, "fitness", "warn")[0]
+    assert (
+        "leaves nothing of 300 of 300 samples (100.0%: blank 300), which is all of them"
+        in reasons(found, "fitness", "warn")[0]
+    )
 
 
 def test_a_report_that_leaves_out_others_than_the_samples_say_is_an_error(decide, rules, evidence, altered):
@@ -132,7 +141,7 @@ def test_destroyed_samples_count_in_no_comparison_with_another_model(rules, evid
             return (95, 95, 95)
         return (60, 60, 60) if role == "control" else (95, 95, 95) if role == "champion" else (91, 91, 91)
 
-    gone = {name: (5, 5, 5) for name in rules.invariance.corruptions}
+    gone = dict.fromkeys(rules.invariance.corruptions, (5, 5, 5))
     shown = evidence(right, destroyed=lambda corruption, severity: gone.get(corruption, (0, 0, 0)))
     found = judge_purely(rules, shown, outcomes_of(shown))
     loss = next(r for r in found.reasons if r.rule == "champion" and "stressed accuracy" in r.message)
