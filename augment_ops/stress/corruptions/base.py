@@ -43,6 +43,7 @@ class Parameter:
         most, least: a strength beyond them is refused: the label could not be told any more, or nothing is defined.
         falls: whether less is more corruption (a quality, a number of photons).
         is_length: in pixels.
+        in_levels: a share of the value range, which a suite may bind to the levels that a data set has.
     """
 
     unit: str
@@ -50,6 +51,7 @@ class Parameter:
     least: float = 0.0
     falls: bool = False
     is_length: bool = False
+    in_levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,11 @@ def relative(
     *,
     least: float = 1e-3,
     moves: bool = False,
+    in_levels: bool = False,
 ) -> Corruption:
     """One of them with one parameter."""
     rows = [(value,) for value in strengths]
-    return for_all_sizes({name: Parameter(unit, most, least)}, corrupt, rows, moves=moves)
+    return for_all_sizes({name: Parameter(unit, most, least, in_levels=in_levels)}, corrupt, rows, moves=moves)
 
 
 def table(rows: Sequence[Sequence[float]]) -> Table:
