@@ -35,13 +35,13 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.slices import slices
 
 HERE = Path(__file__).parent
-SAMPLES, EPOCHS = 10_000, 12
+SAMPLES, EPOCHS = 6_000, 10
 
 
 def main(archive: str) -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "clothes")
+        store = Store(str(Path(folder) / "clothes"))
         snapshot = Snapshot.open(store, ingest(archive, store, max_samples=SAMPLES).digest)
         for mean in MEANS:
             found[f"mean level {mean:.0f}"] = _run(snapshot, Path(folder), mean)
@@ -59,7 +59,7 @@ def _run(snapshot: Snapshot, folder: Path, mean: float) -> dict[str, Any]:
     command = [Path(sys.executable).with_name("augment-ops"), "run", "--dataset", path, "--policy", "fashion-robust",
                "--dataset-name", f"clothes-{mean:.0f}", "--epochs", str(EPOCHS), "--run-id", run]  # fmt: skip
     environment = {**os.environ, "AUGMENT_OPS_HOME": str(home)}
-    subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=environment, check=False)
     store = Store(Settings.from_environment({"AUGMENT_OPS_HOME": str(home)}).store)
     decision = find_decision(store, run)
     rules = GateRules.model_validate_json(store.get(decision.rules_digest))

@@ -262,7 +262,7 @@ def test_the_same_evidence_can_be_judged_by_another_gate(
     with pytest.raises(SystemExit):
         gate("cli-robust", by="strict", as_json=True)
     answer = json.loads(capsys.readouterr().out)
-    assert (answer["verdict"], answer["gate"]) == ("FAIL", "strict 2.0.0")
+    assert (answer["verdict"], answer["gate"]) == ("FAIL", "strict 2.1.0")
 
 
 def test_a_decision_that_nobody_made_is_bad_input(settings: Settings) -> None:

@@ -148,3 +148,21 @@ def test_destroyed_samples_count_in_no_comparison_with_another_model(rules, evid
     assert loss.measured == pytest.approx(4 / 95)
     assert "95.8%" in loss.message
     assert "100.0%" in loss.message
+
+
+def test_luck_on_what_nobody_can_read_counts_for_no_model(rules, evidence, outcomes_of):
+    """The champion guesses the destroyed samples right, the candidate does not: there is no difference between them."""
+
+    def right(role, corruption, severity):
+        if role == "control" and corruption != "clean":
+            return (60, 60, 60)
+        return (95, 95, 95) if role == "candidate" and corruption == "brightness_down" else (100, 100, 100)
+
+    shown = evidence(right, destroyed=dark(*[(5, 5, 5)] * 5))
+    found = judge_purely(rules, shown, outcomes_of(shown))
+    assert found.verdict == "PASS", found.summary
+    loss = next(r for r in found.reasons if r.rule == "champion" and "stressed accuracy" in r.message)
+    assert loss.measured == 0
+    gaps = [r for r in found.reasons if r.rule == "invariance" and r.severity]
+    assert len(gaps) == 40
+    assert all(gap.measured == 0 and gap.low == -gap.high for gap in gaps)
