@@ -42,7 +42,8 @@ EPOCHS = 6
 # (mean level or None for the set as it is, corruption, severity)
 READ = (
     (96.0, "brightness_down", 4), (96.0, "brightness_down", 5), (32.0, "brightness_down", 1), (96.0, "noise", 5),
-    (32.0, "noise", 3), (32.0, "noise", 5), (32.0, "contrast", 5), (None, "fog", 5), (None, "contrast_up", 5),
+    (32.0, "noise", 3), (32.0, "noise", 5), (32.0, "contrast", 5), (None, "brightness_down", 5), (None, "fog", 5),
+    (None, "contrast_up", 5),
 )  # fmt: skip
 
 
