@@ -14,6 +14,10 @@ from augment_ops.errors import StoreError
 
 T = TypeVar("T")
 
+# Metadata of a field that a document got later: where it has its default it is left out, so that documents from before
+# it keep their digests, and whatever is keyed by them (a bootstrap's draws) stays what it was.
+LATER = {"later": True}
+
 
 def sha256_hex(data: bytes | memoryview) -> str:
     """Hex sha256 of `data` (64 characters)."""
@@ -54,12 +58,17 @@ def from_json(cls: type[T], data: bytes) -> T:
 
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        shown = (f for f in dataclasses.fields(value) if not (f.metadata.get("later") and _is_default(value, f)))
+        return {f.name: _plain(getattr(value, f.name)) for f in shown}
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return value
+
+
+def _is_default(value: object, field: dataclasses.Field[Any]) -> bool:
+    return bool(getattr(value, field.name) == field.default)
 
 
 @cache

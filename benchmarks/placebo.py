@@ -74,14 +74,14 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
         snapshot.manifest.classes, held_out.ids, held_out.labels.astype(np.int16), predicted, certain, certain,
     )  # fmt: skip
     key = Bootstrap(f"placebo {seed}", gate.statistics.confidence, gate.statistics.resamples)
-    samples = Samples(outcomes, key, gate.invariance.severities)
     corruptions = gate.invariance.corruptions
+    samples = Samples(outcomes, key, dict.fromkeys(corruptions, gate.invariance.severities))
     luck = samples.loss("control", corruptions, 0.0)
     asked = samples.loss("control", corruptions, -gate.control.min_gain)
-    hits, count = samples.hits("control", corruptions)
+    hits, cells_of = samples.hits("control", corruptions)
     return {
         "gain": -luck.value, "low": -luck.high, "high": -luck.low, "p_any_gain": luck.p_safe,
-        "p_min_gain": asked.p_safe, "control_cells_right": hits.tolist(), "cells": count,
+        "p_min_gain": asked.p_safe, "control_cells_right": hits.tolist(), "cells": int(cells_of[0]),
     }  # fmt: skip
 
 

@@ -117,8 +117,9 @@ def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
     name = (store.get_document("benchmark/outcomes.txt") or b"").decode()
     outcomes = from_bytes(store.get(name), name)
     gate = rules.load(POLICIES / "gates" / "default.yaml")
-    samples = Samples(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), (1, 2, 3, 4, 5))
     corruptions = tuple(dict.fromkeys(c for c, s in outcomes.addresses if s))
+    judged = dict.fromkeys(corruptions, (1, 2, 3, 4, 5))
+    samples = Samples(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), judged)
     for corruption, severity in outcomes.addresses[1:]:
         samples.gap(corruption, severity, 0.15)
     for rival in ("control", "champion"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from augment_ops.content import digest_of
-from augment_ops.gate import judge_groups, judge_rivals, judge_run, judge_stress
+from augment_ops.gate import judge_fitness, judge_groups, judge_rivals, judge_run, judge_stress
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
@@ -56,6 +56,7 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         return [Reason("evidence", "error", "There is no evidence at all; run the stages before decide.")]
     reasons, cells = examine(rules, evidence, outcomes, key)
     if cells is not None:
+        reasons += judge_fitness.fitness(rules, cells)
         reasons += judge_stress.invariance(rules, cells)
         reasons += _unjudged_severities(rules, cells)
         reasons += judge_stress.class_recall(rules, cells)
@@ -86,7 +87,7 @@ def _rules_faults(rules: GateRules) -> list[Reason]:
 
 def _unjudged_severities(rules: GateRules, cells: Cells) -> list[Reason]:
     measured = {severity for _, _, severity in cells.by_address if severity > 0}
-    left = sorted(measured - set(rules.invariance.severities))
+    left = sorted(measured.difference(rules.invariance.severities, *cells.judged.values()))
     if not left:
         return []
     return [Reason("invariance", "not-set", f"Severity {', '.join(map(str, left))} was measured and is not judged.")]
@@ -97,12 +98,13 @@ def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Rea
     if any(reason.outcome in {"error", "fail", "investigate"} for reason in reasons):
         return []
     made = {(r.rule, r.corruption, r.severity) for r in reasons if r.outcome in {"pass", "warn"}}
-    corruptions = cells.corruptions if cells is not None else rules.invariance.corruptions
-    demanded = {("invariance", name, severity) for name in corruptions for severity in rules.invariance.severities}
+    demanded = set()
+    if cells is not None:
+        demanded = {("invariance", name, severity) for name in cells.corruptions for severity in cells.judged[name]}
     said = {reason.rule for reason in reasons}
     judged = {rule for rule, _, _ in made}
     unmet = sorted(demanded - made) + sorted({"class_recall", "data_quality", "augmented_quality"} - judged)
-    unmet += sorted({*_SECTIONS} - said)
+    unmet += sorted({*_SECTIONS, *(("fitness",) if rules.fitness is not None else ())} - said)
     if demanded and not unmet:
         return []
     return [Reason("evidence", "error", f"{len(unmet)} demanded judgements were not made: {unmet!r:.120}.")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from augment_ops.content import LATER
 from augment_ops.stress.report import Role, StressReport
 
 Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
@@ -34,6 +35,7 @@ class Evidence:
         approval: who lets it through after the gate: `auto`, or the role that a person must hold.
         documents: digest of every document the evidence was read from, by stage.
         software: what computed the decision, where it counts for its last digit.
+        remains_fault: where the frozen images now give other destroyed samples than the outcomes have; empty where not.
     """
 
     snapshot_digest: str
@@ -58,6 +60,7 @@ class Evidence:
     approval: str | None
     documents: dict[str, str]
     software: str
+    remains_fault: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)

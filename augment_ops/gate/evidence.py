@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from augment_ops.gate.decision import Evidence, Reason
@@ -31,7 +31,7 @@ class Cells:
     Attributes:
         by_address: every cell without a fault, one an address.
         corruptions: required by the rules or present in the report, in that order.
-        severities: that are judged.
+        judged: corruption → severities that are judged: those the rules ask for, where they are fit (`gate.unfit`).
         unseen: those of the corruptions that the policy does not train on.
         samples: what the cells follow from.
     """
@@ -39,7 +39,7 @@ class Cells:
     by_address: dict[Address, Cell]
     classes: tuple[str, ...]
     corruptions: tuple[str, ...]
-    severities: tuple[int, ...]
+    judged: Mapping[str, tuple[int, ...]]
     unseen: tuple[str, ...]
     samples: Samples
 
@@ -49,12 +49,12 @@ class Cells:
 
     def stressed(self, role: Role) -> list[Cell]:
         """The cells that are judged, in the order of the suite; missing ones are left out."""
-        found = [self.by_address.get((role, name, s)) for name in self.corruptions for s in self.severities]
+        found = [self.by_address.get((role, name, s)) for name in self.corruptions for s in self.judged[name]]
         return [cell for cell in found if cell is not None]
 
     def complete(self, role: Role) -> bool:
         """Whether not one cell is missing."""
-        wanted = len(self.corruptions) * len(self.severities)
+        wanted = sum(len(self.judged[name]) for name in self.corruptions)
         return self.clean(role) is not None and 0 < wanted == len(self.stressed(role))
 
 
@@ -85,6 +85,9 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
         yield _error("evidence", f"control_digest is {_shown(evidence.control_digest)}, not a sha256.")
     if evidence.suite_fault:
         yield _error("evidence", f"The stored images of the stress suite are not those frozen: {evidence.suite_fault}")
+    if evidence.remains_fault != "":  # None is no answer
+        message = f"The outcomes leave out other samples than the corruptions destroyed: {evidence.remains_fault}"
+        yield _error("evidence", f"{message}; run stress_test again.")
     if not evidence.documents:
         yield _error("evidence", "The evidence names no document that it was read from.")
     for stage, digest in evidence.documents.items():
@@ -173,7 +176,9 @@ def _sound_cells(
             if not times[role, name, severity]:
                 faults.setdefault((role, name, "no cell"), []).append(severity)
     unseen = tuple(name for name in names if not report.seen.get(name))
-    cells = None if samples is None else Cells(sound, report.classes, tuple(names), severities, unseen, samples)
+    cells = None
+    if samples is not None:
+        cells = Cells(sound, report.classes, tuple(names), samples.judged, unseen, samples)
     return cells, [_group(role, name, fault, at) for (role, name, fault), at in faults.items()]
 
 
@@ -201,10 +206,13 @@ def _cell_fault(cell: Cell, report: StressReport, reference: Cell | None) -> str
         return "a severity that does not exist"
     if not len(cell.class_n) == len(cell.class_recall) == len(report.classes):
         return "not one count and one recall a class"
-    if not cell.n > 0 or any(not n >= 0 for n in cell.class_n) or sum(cell.class_n) != cell.n:
+    gone = 0 if cell.remains is None else cell.remains.count
+    if not cell.n + gone > 0 or any(not n >= 0 for n in cell.class_n) or sum(cell.class_n) != cell.n:
         return f"counts by class that do not add up to n = {cell.n}, or no sample at all"
-    if reference is not None and cell.class_n != reference.class_n:
+    if reference is not None and not _of_the_same(cell, reference, gone):
         return "other samples than the candidate's clean cell"
+    if not cell.n:
+        return None  # nothing is left to be right or wrong about: `gate.unfit` says so
     recalls = [r for r, n in zip(cell.class_recall, cell.class_n, strict=True) if n]
     if any((r is None) != (n == 0) for r, n in zip(cell.class_recall, cell.class_n, strict=True)):
         return "a class with samples and without recall, or the reverse"
@@ -216,6 +224,14 @@ def _cell_fault(cell: Cell, report: StressReport, reference: Cell | None) -> str
     if abs(right / cell.n - cell.accuracy) > _ROUNDING:
         return f"an accuracy of {cell.accuracy:.4f} where the recalls give {right / cell.n:.4f}"
     return None
+
+
+def _of_the_same(cell: Cell, reference: Cell, gone: int) -> bool:
+    """Whether a cell has the samples of the clean one, less those destroyed; which ones, the outcomes say."""
+    if not gone:
+        return cell.class_n == reference.class_n
+    fewer = all(ours <= all_of for ours, all_of in zip(cell.class_n, reference.class_n, strict=True))
+    return fewer and cell.severity > 0 and cell.n + gone == reference.n
 
 
 def _is_digest(value: object) -> bool:

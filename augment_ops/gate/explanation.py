@@ -166,20 +166,25 @@ def _place(reason: Reason, label: int | None, samples: Outcomes) -> tuple[str, i
         return address if address in samples.addresses else None
     if label is None or not (samples.labels == label).any():
         return None
-    right = samples.right[list(samples.models).index("candidate")][:, samples.labels == label]
-    return samples.addresses[int(right.mean(axis=1).argmin())]
+    rows = samples.labels == label
+    right, left = samples.right[list(samples.models).index("candidate")][:, rows], samples.left[:, rows]
+    recall = np.divide((right & left).sum(axis=1), left.sum(axis=1), out=np.ones(len(left)), where=left.any(axis=1))
+    return samples.addresses[int(recall.argmin())]
 
 
 def _accuracy(samples: Outcomes, place: tuple[str, int]) -> dict[Role, float]:
     cell = samples.addresses.index(place)
-    return {role: float(samples.right[m, cell].mean()) for m, role in enumerate(samples.models)}
+    left = samples.left[cell]
+    if not left.any():
+        return {}
+    return {role: float(samples.right[m, cell][left].mean()) for m, role in enumerate(samples.models)}
 
 
 def _classes(samples: Outcomes, place: tuple[str, int], label: int | None) -> tuple[ClassFall, ...]:
     cell, own = samples.addresses.index(place), list(samples.models).index("candidate")
     found = []
     for k in [label] if label is not None else range(len(samples.classes)):
-        rows = samples.labels == k
+        rows = (samples.labels == k) & samples.left[cell]
         n = int(rows.sum())
         if n:
             recall = {role: float(samples.right[m, cell][rows].mean()) for m, role in enumerate(samples.models)}
@@ -195,7 +200,7 @@ def _flips(samples: Outcomes, place: tuple[str, int], label: int | None) -> tupl
     cell, roles = samples.addresses.index(place), list(samples.models)
     own = roles.index("candidate")
     guesses, labels = samples.predicted[own, cell].astype(np.int64), samples.labels.astype(np.int64)
-    wrong = (guesses != labels) & (guesses != NOT_A_NUMBER)
+    wrong = samples.left[cell] & (guesses != labels) & (guesses != NOT_A_NUMBER)
     if place[0] != CLEAN:
         wrong &= samples.right[own, 0]
     if label is not None:

@@ -69,6 +69,7 @@ def _doubts(rule: Groups, cells: Cells, column: str) -> Iterator[Reason]:
 def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | None:
     codes, names = _codes(cells, column), cells.samples.outcomes.columns[column]
     values = _values(cells, "candidate", stressed)
+    codes = np.where(np.isnan(values), NO_GROUP, codes)  # a sample of which no cell left anything
     large = [code for code in range(len(names)) if (codes == code).sum() >= rule.min_n]
     if len(large) < 2:
         return None
@@ -176,5 +177,4 @@ def _codes(cells: Cells, column: str) -> NDArray[np.int16]:
 def _values(cells: Cells, role: Role, stressed: bool) -> NDArray[np.float64]:
     if not stressed:
         return cells.samples.right(role).astype(np.float64)
-    hits, count = cells.samples.hits(role, cells.corruptions)
-    return hits / count
+    return cells.samples.stressed(role, cells.corruptions)

@@ -7,6 +7,8 @@ the whole interval is within the margin, and needs no correction for several of 
 
 from __future__ import annotations
 
+import numpy as np
+
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.rules import GateRules
@@ -157,12 +159,12 @@ def _classes(rules: GateRules, cells: Cells, rival: Role, margin: float) -> list
 
     The burden of proof is on the gate: 45 samples of a class cannot show a loss of 10 points to be absent.
     """
-    counts = [int((cells.samples.outcomes.labels == label).sum()) for label in range(len(cells.classes))]
-    judged = [label for label, n in enumerate(counts) if n >= _SMALLEST_CLASS]
+    labels, (_, left_in) = cells.samples.outcomes.labels, cells.samples.hits(rival, cells.corruptions)
     items: list[tuple[int, bool, Estimate]] = [
         (label, stressed, cells.samples.loss(rival, cells.corruptions if stressed else (), margin, label))
         for stressed in (False, True)
-        for label in judged
+        for label in range(len(cells.classes))
+        if ((labels == label) & (left_in > 0 if stressed else True)).sum() >= _SMALLEST_CLASS
     ]
     corrected = holm([loss for *_, loss in items])
     found = [(label, stressed, loss) for (label, stressed, _), loss in zip(items, corrected, strict=True)]
@@ -206,6 +208,8 @@ def _accuracy(cells: Cells, role: Role, corruption: str | None) -> float:
 
 def _mean_accuracy(cells: Cells, role: Role) -> float:
     found = cells.stressed(role)
+    if any(cell.remains is not None for cell in found):  # each sample over the cells in which it is left, as in losses
+        return float(np.nanmean(cells.samples.stressed(role, cells.corruptions)))
     return sum(cell.accuracy for cell in found) / len(found)
 
 

@@ -31,7 +31,8 @@ def invariance(rules: GateRules, cells: Cells) -> list[Reason]:
 
 def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reason:
     warn, block = rules.invariance.gaps(cell.corruption)
-    gap = clean.accuracy - cell.accuracy
+    before = cell.before(clean)
+    gap = before - cell.accuracy
     estimate = cells.samples.gap(cell.corruption, cell.severity, block)
     outcome: Outcome = "pass"
     threshold, doubt = block, ""
@@ -43,13 +44,13 @@ def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reas
         outcome, threshold = "warn", warn
     message = (
         f"{cell.corruption} at severity {cell.severity} costs {points(gap)} of accuracy "
-        f"({share(clean.accuracy)} to {share(cell.accuracy)}; limit {points(threshold)}{doubt})"
+        f"({share(before)} to {share(cell.accuracy)}; limit {points(threshold)}{doubt})"
     )
-    worst = _worst_hit(clean, cell)
+    recalls = cell.class_before(clean)
+    worst = _worst_hit(recalls, cell)
     if outcome != "pass" and worst is not None:
         message += (
-            f", most in class {cells.classes[worst]} "
-            f"({share(clean.class_recall[worst])} to {share(cell.class_recall[worst])})"
+            f", most in class {cells.classes[worst]} ({share(recalls[worst])} to {share(cell.class_recall[worst])})"
         )
     name = cells.classes[worst] if outcome != "pass" and worst is not None else None
     return Reason(
@@ -58,11 +59,11 @@ def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reas
     )  # fmt: skip
 
 
-def _worst_hit(clean: Cell, cell: Cell) -> int | None:
+def _worst_hit(recalls: tuple[float | None, ...], cell: Cell) -> int | None:
     """Index of the class whose recall falls most."""
     falls = [
         (before - after, -index)
-        for index, (before, after) in enumerate(zip(clean.class_recall, cell.class_recall, strict=True))
+        for index, (before, after) in enumerate(zip(recalls, cell.class_recall, strict=True))
         if before is not None and after is not None
     ]
     return -max(falls)[1] if falls else None

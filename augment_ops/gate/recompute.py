@@ -13,6 +13,7 @@ from augment_ops.gate.decision import Reason
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import Samples
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
+from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes
 from augment_ops.stress.report import Cell, Measures, StressReport
@@ -46,8 +47,9 @@ def recompute(
     if strange:
         return None, {}, [_error(f"The per-sample outcomes are of {what}.") for what in strange]
     bootstrap = Bootstrap(key, rules.statistics.confidence, rules.statistics.resamples)
-    severities = tuple(sorted(rules.invariance.severities))
-    return Samples(found, bootstrap, severities), _altered(report, found), _altered_slices(report, found)
+    names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
+    samples = Samples(found, bootstrap, judged(rules, found, names))
+    return samples, _altered(report, found), _altered_slices(report, found)
 
 
 def _of_another_report(report: StressReport, outcomes: Outcomes) -> Iterator[str]:
@@ -90,8 +92,9 @@ def _altered_slices(report: StressReport, outcomes: Outcomes) -> list[Reason]:
         for code in np.unique(outcomes.groups[row]):
             rows = outcomes.groups[row] == code
             for m, role in enumerate(outcomes.models) if code != NO_GROUP else ():
-                right = outcomes.right[m][:, rows]
-                true[column, names[code], role] = (int(rows.sum()), float(right[0].mean()), float(right[1:].mean()))
+                right, left = outcomes.right[m][:, rows], outcomes.left[1:, rows]
+                stressed = float(right[1:][left].mean()) if left.any() else math.nan
+                true[column, names[code], role] = (int(rows.sum()), float(right[0].mean()), stressed)
     given = {(s.column, s.group, s.role): (s.n, s.clean, s.stressed) for s in report.slices}
     odd = {key for key in {*true, *given} if not _same(true.get(key), given.get(key))}
     return [
@@ -103,7 +106,8 @@ def _altered_slices(report: StressReport, outcomes: Outcomes) -> list[Reason]:
 def _same(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> bool:
     if a is None or b is None:
         return False
-    return all(math.isclose(x, y, abs_tol=TOLERANCE) for x, y in zip(a, b, strict=True))
+    pairs = list(zip(a, b, strict=True))
+    return all(math.isclose(x, y, abs_tol=TOLERANCE) or (math.isnan(x) and math.isnan(y)) for x, y in pairs)
 
 
 def _error(message: str) -> Reason:

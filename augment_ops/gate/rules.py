@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
@@ -18,6 +18,7 @@ from augment_ops.gate.sections import (
     Control,
     DataWait,
     Drift,
+    Fitness,
     Groups,
     Invariance,
     Leakage,
@@ -44,6 +45,7 @@ class GateRules(Rule):
     statistics: Statistics
     invariance: Invariance
     class_recall: ClassRecall
+    fitness: Fitness | None = None
     champion: Champion | None = None
     control: Control | None = None
     unseen: Unseen | None = None
@@ -54,6 +56,14 @@ class GateRules(Rule):
     data_wait: DataWait | None = None
     budget: Budget | None = None
     drift: Drift | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Rules of before `fitness`, and those without, keep their digest."""
+        document: dict[str, Any] = written(self)
+        if document.get("fitness") is None:
+            document.pop("fitness", None)
+        return document
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +23,12 @@ class Samples:
     """The outcomes that a report follows from, found to be those.
 
     Attributes:
-        severities: that the rules judge.
+        judged: corruption → severities that are judged.
     """
 
     outcomes: Outcomes
     bootstrap: Bootstrap
-    severities: tuple[int, ...]
+    judged: Mapping[str, tuple[int, ...]]
 
     def right(self, role: Role, corruption: str = CLEAN, severity: int = 0) -> NDArray[np.bool_]:
         """Which samples of a cell the model has right, bool (N,)."""
@@ -36,25 +37,39 @@ class Samples:
         found: NDArray[np.bool_] = self.outcomes.right[place]
         return found
 
-    def hits(self, role: Role, corruptions: tuple[str, ...]) -> tuple[NDArray[np.int64], int]:
-        """int64 (N,): in how many of the judged cells each sample is right, and the number of cells."""
-        cells = [(name, severity) for name in corruptions for severity in self.severities]
-        total = np.zeros(len(self.outcomes.labels), np.int64)
-        for name, severity in cells:
-            total += self.right(role, name, severity)
-        return total, len(cells)
+    def left(self, corruption: str, severity: int) -> NDArray[np.bool_]:
+        """Of which samples the corruption left something, bool (N,)."""
+        found: NDArray[np.bool_] = self.outcomes.left[self.outcomes.addresses.index((corruption, severity))]
+        return found
+
+    def hits(self, role: Role, corruptions: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64 (N,) both: in how many of the judged cells each sample is right, and in how many it is left."""
+        total, cells = (np.zeros(len(self.outcomes.labels), np.int64) for _ in range(2))
+        for name in corruptions:
+            for severity in self.judged[name]:
+                left = self.left(name, severity)
+                total += self.right(role, name, severity) & left
+                cells += left
+        return total, cells
+
+    def stressed(self, role: Role, corruptions: tuple[str, ...]) -> NDArray[np.float64]:
+        """(N,): share of the judged cells, of those it is left in, in which each sample is right; NaN where in none."""
+        return _quotient(*self.hits(role, corruptions))
 
     def differences(self, worse: Role, better: Role, corruptions: tuple[str, ...]) -> NDArray[np.float64]:
-        """(N,): how much more often `better` is right than `worse`; on clean images where `corruptions` is empty."""
+        """(N,): how much more often `better` is right than `worse`; on clean images where `corruptions` is empty.
+
+        NaN where a sample is left in no cell.
+        """
         if not corruptions:
             return self.right(better).astype(np.float64) - self.right(worse)
         (theirs, cells), (ours, _) = self.hits(better, corruptions), self.hits(worse, corruptions)
-        return (theirs - ours) / cells
+        return _quotient(theirs - ours, cells)
 
     def gap(self, corruption: str, severity: int, limit: float) -> Estimate:
-        """What a corruption costs the candidate: clean accuracy less the cell's."""
+        """What a corruption costs the candidate: clean accuracy less the cell's, on the samples that are left."""
         lost = self.right("candidate").astype(np.float64) - self.right("candidate", corruption, severity)
-        return self.bootstrap.mean(f"gap {corruption} {severity}", lost, limit)
+        return self.bootstrap.mean(f"gap {corruption} {severity}", lost[self.left(corruption, severity)], limit)
 
     def loss(self, rival: Role, corruptions: tuple[str, ...], limit: float, label: int | None = None) -> Estimate:
         """Accuracy that the candidate is below `rival`, on all samples or on those of one class.
@@ -63,6 +78,7 @@ class Samples:
         """
         rows = slice(None) if label is None else self.outcomes.labels == label
         values = self.differences("candidate", rival, corruptions)[rows]
+        values = values[~np.isnan(values)]
         if self.outcomes.models["candidate"] == self.outcomes.models[rival]:
             beyond = limit < -TOLERANCE
             return Estimate(0.0, 0.0, 0.0, len(values), limit, 0.0 if beyond else 1.0, 1.0 if beyond else 0.0)
@@ -84,3 +100,8 @@ class Samples:
             sums = np.bincount(places.ravel(), weights=excess[rows].ravel(), minlength=CALIBRATION_BINS * _CHUNK)
             errors.append(np.abs(sums.reshape(_CHUNK, CALIBRATION_BINS)).sum(axis=1) / n)
         return self.bootstrap.judged(value, np.concatenate(errors), n, limit)
+
+
+def _quotient(of: NDArray[np.int64], by: NDArray[np.int64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.divide(of, by, out=np.full(len(of), np.nan), where=by > 0)
+    return found

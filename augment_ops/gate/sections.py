@@ -102,6 +102,24 @@ class Invariance(Rule):
         return (self.warn_gap, self.block_gap) if own is None else (own.warn_gap, own.block_gap)
 
 
+class Fitness(Rule):
+    """What a corruption may destroy of a data set and still be asked about models.
+
+    Attributes:
+        max_destroyed: share of the suite's samples of which a cell leaves nothing.
+        max_class_destroyed: share of any class that is large enough for its recall to be judged.
+    """
+
+    # What is left out of a cell can hide at most its own share: half of all would make a cell of the other half.
+    max_destroyed: Annotated[_Number, Field(ge=0, le=_MAX_GAP)]
+    max_class_destroyed: Annotated[_Number, Field(ge=0, le=_MAX_GAP)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _in_order("max_destroyed", self.max_destroyed, "max_class_destroyed", self.max_class_destroyed)
+        return self
+
+
 class ClassRecall(Rule):
     """Lowest recall allowed for any class, clean and under every corruption and severity judged.
 

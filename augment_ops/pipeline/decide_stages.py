@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from augment_ops.content import canonical_json, digest_of
@@ -23,6 +24,9 @@ from augment_ops.pipeline.rules import check_judged_by
 from augment_ops.pipeline.run import entry_key
 from augment_ops.quality.report import QualityReport
 from augment_ops.shown import PARAGRAPH, markdown
+from augment_ops.stress.outcomes import from_bytes
+from augment_ops.stress.recheck import differing_remains
+from augment_ops.stress.report import StressReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
@@ -151,6 +155,7 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         approval=ctx.params.approval,
         documents={stage: ctx.digest(stage) for stage in EVIDENCE},
         software=computed_by(),
+        remains_fault=_remains_fault(ctx, suite, stress.report),
     )
 
 
@@ -163,6 +168,17 @@ def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
         except StoreError as error:
             return f"{cell.corruption} at severity {cell.severity}: {error.faults[0].found}."
     return ""
+
+
+def _remains_fault(ctx: Context, suite: SuiteManifest, report: StressReport) -> str:
+    """Where the frozen images now give other destroyed samples than the outcomes have; empty where nowhere."""
+    try:
+        outcomes = from_bytes(ctx.store.get(report.outcomes), report.outcomes)
+        if outcomes.destroyed is None or outcomes.sample_ids != suite.sample_ids:
+            return ""  # the gate itself sees that
+        return differing_remains(suite, outcomes, ctx.store.get, os.cpu_count() or 1)
+    except StoreError:
+        return ""  # damaged: `suite_fault` says so of images, and the gate of outcomes
 
 
 def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> str:

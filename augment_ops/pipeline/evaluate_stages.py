@@ -80,8 +80,24 @@ def stress_test(ctx: Context) -> StressTest:
             columns=ctx.snapshot.group_columns(suite.sample_ids),
             workers=os.cpu_count() or 1,
         )
+    ctx.say(_said_of_remains(report))
     _log_stress(ctx, suite, report)
     return StressTest(suite, report)
+
+
+def _said_of_remains(report: StressReport) -> str:
+    """What the corruptions destroyed, as one line."""
+    cells = [cell for cell in report.cells if cell.role == "candidate" and cell.severity]
+    damaged = [cell for cell in cells if cell.remains is not None]
+    if not damaged:
+        return f"something is left of every sample in all {len(cells)} stressed cells"
+    worst = max(damaged, key=lambda cell: cell.destroyed_share)
+    assert worst.remains is not None
+    causes = ", ".join(f"{cause} {n}" for cause, n in worst.remains.destroyed.items())
+    return (
+        f"samples are destroyed in {len(damaged)} of {len(cells)} stressed cells, and counted apart; most in "
+        f"{worst.corruption} at severity {worst.severity}: {worst.destroyed_share:.1%} ({causes})"
+    )
 
 
 def frozen_suite(ctx: Context) -> SuiteManifest:
@@ -134,12 +150,16 @@ def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> Non
     curve: list[tuple[str, float, int]] = []
     for cell in report.cells:
         # The severity is the step: MLflow then draws accuracy against severity by itself.
-        curve.append((f"stress.{cell.role}.{cell.corruption}.accuracy", cell.accuracy, cell.severity))
+        if cell.n:
+            curve.append((f"stress.{cell.role}.{cell.corruption}.accuracy", cell.accuracy, cell.severity))
+        if cell.role == "candidate" and cell.remains is not None:  # a fact of the suite, the same for every role
+            curve.append((f"stress.destroyed_share.{cell.corruption}", cell.destroyed_share, cell.severity))
         if cell.corruption == CLEAN:
             for name, recall in zip(report.classes, cell.class_recall, strict=True):
                 if recall is not None:
                     curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
-    for measure in report.measures:
+    empty = {(cell.corruption, cell.severity) for cell in report.cells if not cell.n}
+    for measure in (m for m in report.measures if (m.corruption, m.severity) not in empty):
         numbers = asdict(measure)
         for name in ("balanced_accuracy", "calibration_error", "flip_share"):
             curve.append((f"stress.{measure.role}.{measure.corruption}.{name}", numbers[name], measure.severity))

@@ -64,7 +64,7 @@ def _training(ctx: Context, result: TrainingResult) -> Samples:
 
 def _stress(ctx: Context, tested: StressTest) -> Samples:
     about, report = {"dataset": ctx.dataset}, tested.report
-    for cell in report.cells:
+    for cell in (c for c in report.cells if c.n):
         where = {"corruption": cell.corruption, "severity": str(cell.severity)}
         yield metrics.STRESS_ACCURACY.set(cell.accuracy, role=cell.role, **where, **about)
         if cell.corruption == CLEAN:
@@ -96,7 +96,7 @@ def _decision(ctx: Context, decided: Decided) -> Samples:
 def _version(report: StressReport, role: Role, version: str, dataset: str) -> Samples:
     about = {"dataset": dataset, "model_version": version}
     for cell in report.cells:
-        if cell.role == role:
+        if cell.role == role and cell.n:
             where = {"corruption": cell.corruption, "severity": str(cell.severity)}
             yield metrics.MODEL_STRESS_ACCURACY.set(cell.accuracy, **where, **about)
             if cell.corruption == CLEAN:

@@ -78,9 +78,17 @@ def role_curves(report: StressReport, corruption: str) -> dict[Role, tuple[Point
 
 
 def gap_table(report: StressReport, role: Role) -> GapTable:
-    """Clean accuracy less accuracy under corruption, as shares; positive is worse."""
-    clean = _accuracy(report.cell(role, CLEAN, 0))
-    return _table(report, lambda corruption, s: (clean, _accuracy(report.cell(role, corruption, s))))
+    """Clean accuracy less accuracy under corruption, on the samples it left, as shares; positive is worse."""
+    clean = report.cell(role, CLEAN, 0)
+
+    def pair(corruption: str, severity: int) -> tuple[float | None, float | None]:
+        cell = report.cell(role, corruption, severity)
+        if clean is None or cell is None:
+            return None, None
+        before = cell.before(clean)
+        return before if math.isfinite(before) else None, _accuracy(cell)
+
+    return _table(report, pair)
 
 
 def gain_table(report: StressReport, over: Role) -> GapTable:
@@ -100,8 +108,12 @@ def clean_accuracy(report: StressReport, role: Role) -> float | None:
 
 
 def stressed_accuracy(report: StressReport, role: Role) -> float | None:
-    """Mean over all corruptions and severities, each cell alike; None where any cell is missing or not a number."""
-    values = [_accuracy(report.cell(role, c, s)) for c in report.corruptions for s in severities(report)]
+    """Mean over all corruptions and severities, each cell alike; None where any cell is missing or not a number.
+
+    Cells of which nothing is left are left out.
+    """
+    cells = [report.cell(role, c, s) for c in report.corruptions for s in severities(report)]
+    values = [_accuracy(cell) for cell in cells if cell is None or cell.n]
     known = [v for v in values if v is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 

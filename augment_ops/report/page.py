@@ -98,6 +98,8 @@ def render(inputs: ReportInputs) -> str:
         "measures": robustness.measure_rows(stress) if stress else (),
         "class_heat": robustness.class_heat(stress, _HEAT_CLASSES) if stress else None,
         "class_rows": robustness.class_rows(stress, _HEAT_CLASSES) if stress else (),
+        "destroyed": robustness.destroyed_table(stress) if stress else None,
+        "unfit": {(x.corruption, x.severity): x.outcome for x in reasons if x.rule == "fitness" and x.severity},
         "group_tables": robustness.group_tables(stress) if stress else (),
         "contact": _contact(inputs),
         "learning": learning_chart(_curves(inputs)),
@@ -160,7 +162,7 @@ def _facts(inputs: ReportInputs) -> list[_Fact]:
                 _Fact("Clean accuracy", percent(clean.accuracy), (spread, *_against(stress, numbers.clean_accuracy)))
             )
         mean = numbers.stressed_accuracy(stress, "candidate")
-        cells = len(stress.corruptions) * len(numbers.severities(stress))
+        cells = len([c for c in stress.cells if c.role == "candidate" and c.severity and c.n])
         note = f"mean of {cells} corruption × severity cells"
         facts.append(_Fact("Under stress", percent(mean), (note, *_against(stress, numbers.stressed_accuracy))))
         if (worst := numbers.worst_gap(stress)) is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from augment_ops.report.numbers import ROLES, clean_accuracy, severities, stressed_accuracy, wilson, worst_classes
 from augment_ops.stress.measures import corruption_error, worst_slice
-from augment_ops.stress.report import CLEAN, Measures, Role, Slice, StressReport
+from augment_ops.stress.report import CLEAN, Cell, Measures, Role, Slice, StressReport
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,36 @@ class GroupTable:
     gaps: tuple[tuple[float, float] | None, ...]
 
 
+@dataclass(frozen=True)
+class Destroyed:
+    """What a corruption destroyed in one cell: share of the suite's samples, and causes in words."""
+
+    share: float
+    causes: str
+
+
+@dataclass(frozen=True)
+class DestroyedTable:
+    """Corruptions that destroyed samples, by severity; None where a cell was not evaluated or destroyed none."""
+
+    severities: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[Destroyed | None, ...]], ...]
+
+
+def destroyed_table(report: StressReport) -> DestroyedTable:
+    """What is counted apart; it is the same for every role."""
+    role = next(iter(report.models))
+    levels = severities(report)
+    rows = [(name, tuple(_destroyed(report.cell(role, name, s)) for s in levels)) for name in report.corruptions]
+    return DestroyedTable(levels, tuple((name, row) for name, row in rows if any(row)))
+
+
+def _destroyed(cell: Cell | None) -> Destroyed | None:
+    if cell is None or cell.remains is None:
+        return None
+    return Destroyed(cell.destroyed_share, ", ".join(f"{cause} {n}" for cause, n in cell.remains.destroyed.items()))
+
+
 def roles_of(report: StressReport) -> tuple[Role, ...]:
     """The roles that were evaluated, in the order of every table."""
     return tuple(role for role in ROLES if role in report.models)
@@ -96,14 +126,15 @@ def class_heat(report: StressReport, most: int) -> ClassHeat:
 
 
 def _loss(report: StressReport, corruption: str, k: int) -> float | None:
+    """Mean over the severities that leave samples of the class, each against the same samples' clean recall."""
     clean = report.cell("candidate", CLEAN, 0)
-    before = None if clean is None else clean.class_recall[k]
-    found = [report.cell("candidate", corruption, s) for s in severities(report)]
-    after = [cell.class_recall[k] for cell in found if cell is not None]
-    known = [recall for recall in after if recall is not None and math.isfinite(recall)]
-    if before is None or not math.isfinite(before) or not known or len(known) < len(after):
+    found = [cell for s in severities(report) if (cell := report.cell("candidate", corruption, s)) is not None]
+    if clean is None:
         return None
-    return before - sum(known) / len(known)
+    judged = [cell for cell in found if cell.class_n[k] or cell.remains is None]
+    pairs = [(cell.class_before(clean)[k], cell.class_recall[k]) for cell in judged]
+    falls = [b - a for b, a in pairs if b is not None and a is not None and math.isfinite(b - a)]
+    return sum(falls) / len(falls) if falls and len(falls) == len(pairs) else None
 
 
 def class_rows(report: StressReport, most: int) -> tuple[RecallRow, ...]:
@@ -126,12 +157,12 @@ def class_rows(report: StressReport, most: int) -> tuple[RecallRow, ...]:
 
 
 def _recall(report: StressReport, role: Role, k: int, *, stressed: bool) -> Recall | None:
-    found = [c for c in report.cells if c.role == role and (c.corruption != CLEAN) == stressed]
+    found = [c for c in report.cells if c.role == role and (c.corruption != CLEAN) == stressed and c.class_n[k]]
     known = [r for r in (c.class_recall[k] for c in found) if r is not None and math.isfinite(r)]
     if not known or len(known) < len(found):
         return None
     value = sum(known) / len(known)
-    return Recall(value, *wilson(value, found[0].class_n[k]))
+    return Recall(value, *wilson(value, min(c.class_n[k] for c in found)))
 
 
 def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
@@ -201,7 +232,9 @@ def _clean(report: StressReport, role: Role) -> tuple[float, float]:
 
 
 def _stressed(report: StressReport, role: Role) -> tuple[float, float, float]:
-    return _mean([m for m in report.measures if m.role == role and m.corruption != CLEAN])
+    empty = {(c.corruption, c.severity) for c in report.cells if not c.n}
+    found = [m for m in report.measures if m.role == role and m.corruption != CLEAN]
+    return _mean([m for m in found if (m.corruption, m.severity) not in empty])
 
 
 def _mean(found: list[Measures]) -> tuple[float, float, float]:

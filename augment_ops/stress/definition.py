@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from augment_ops.content import digest_of
 from augment_ops.errors import nearest
 from augment_ops.stress.corruptions import CORRUPTIONS
 
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
-_Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
-Params = dict[str, _Strengths]
+Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
+Params = dict[str, Strengths]
 
 
 class SuiteSpec(BaseModel):
@@ -23,6 +23,8 @@ class SuiteSpec(BaseModel):
         max_samples: at most so many samples, the first in keyed order of their ids.
         max_suite_gib: bound on all cells together; large images get fewer samples.
         corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
+        of_levels: those of them whose strengths are shares of the levels that the data set has (`suite.levels_of`), and
+            not of all 256: half the light then takes half of what a shift takes, from dark pictures and light ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +36,7 @@ class SuiteSpec(BaseModel):
     max_samples: Annotated[int, Field(ge=1, strict=True)]
     max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     corruptions: Annotated[dict[str, Params | None], Field(min_length=1)]
+    of_levels: tuple[str, ...] = ()
 
     @field_validator("corruptions")
     @classmethod
@@ -49,10 +52,20 @@ class SuiteSpec(BaseModel):
                 raise ValueError(f"{name}: {fault}")
         return value
 
+    @model_validator(mode="after")
+    def _shares_of_levels(self) -> Self:
+        able = [n for n in self.corruptions if all(p.in_levels for p in CORRUPTIONS[n].parameters.values())]
+        odd = [name for name in self.of_levels if name not in able]
+        if odd or len(set(self.of_levels)) != len(self.of_levels):
+            raise ValueError(f"of_levels: corruptions of the suite in shares of the value range, once each: {able}")
+        return self
+
     @property
     def digest(self) -> str:
         """sha256 over the content; comments and layout do not count, published strengths do."""
         content = self.model_dump(mode="json")
+        if not self.of_levels:
+            del content["of_levels"]  # suites of before it was known keep their digests
         for name, params in self.corruptions.items():
             if params is None:
                 content["corruptions"][name] = {"small": CORRUPTIONS[name].small, "large": CORRUPTIONS[name].large}

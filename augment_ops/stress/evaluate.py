@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.errors import TrainingError
 from augment_ops.stress import measures, probe
-from augment_ops.stress.corruptions import Image
+from augment_ops.stress.corruptions import CORRUPTIONS, Image, remains
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes, probabilities
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
@@ -39,6 +39,7 @@ def evaluate(
 
     Images are verified and read in batches: what is held is a batch, and six bytes a sample, cell and model. A model
     whose logits are not finite is measured as such: the accuracy of that cell is NaN (law 2), and the gate refuses it.
+    What each corruption destroyed follows from the frozen images alone, and is the same for every model.
 
     Args:
         get: reads an object of the store by its sha256.
@@ -87,6 +88,7 @@ def _ask(
     predicted = np.empty(shape, np.int16)
     p_true, p_predicted = np.empty(shape, np.float16), np.empty(shape, np.float16)
     roles, digests = list(models), [digest for digest, _ in models.values()]
+    destroyed = np.zeros(shape[1:], np.uint8)
     names, groups = group_codes(columns, len(labels))
     outcomes = Outcomes(
         manifest.digest,
@@ -100,6 +102,8 @@ def _ask(
         p_predicted,
         names,
         groups,
+        remains.CAUSES,
+        destroyed,
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
 
@@ -110,11 +114,16 @@ def _ask(
         if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
             probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
 
+    def look(c: int, cell: SuiteCell, first: int, clean: Image, images: Image) -> None:
+        destroyed[c, first : first + len(images)] = remains.destroyed(CORRUPTIONS[cell.corruption], clean, images)
+
     firsts = [m for m, digest in enumerate(digests) if digests.index(digest) == m]
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future[None]] = deque()
         for c, cell in enumerate(manifest.cells):
-            for first, images in _batches(manifest, cell, get):
+            for first, clean, images in _batches(manifest, cell, get):
+                if cell.severity:
+                    pending.append(pool.submit(look, c, cell, first, clean, images))
                 pending.extend(pool.submit(ask, m, c, cell, first, images) for m in firsts)
                 while len(pending) > 2 * workers:  # what waits is held in memory
                     pending.popleft().result()
@@ -126,13 +135,13 @@ def _ask(
     return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
 
 
-def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image]]:
-    """Number of the first sample, and images uint8 (n, H, W, C), as a model takes them."""
+def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image, Image]]:
+    """Number of the first sample, and untouched and corrupted images uint8 (n, H, W, C), as a model takes them."""
     size = max(1, min(_BATCH, _BATCH_BYTES // int(np.prod(manifest.shape))))
     first = 0
-    for images in manifest.batches(cell, get):
+    for clean, images in manifest.pairs(cell, get):
         for start in range(0, len(images), size):
-            yield first + start, images[start : start + size]
+            yield first + start, clean[start : start + size], images[start : start + size]
         first += len(images)
 
 
@@ -192,8 +201,8 @@ def _flipped(outcomes: Outcomes) -> tuple[FlippedSample, ...]:
     accuracy = {name: float((guesses == labels).mean()) for name, guesses in guesses_of.items()}
     chosen: list[FlippedSample] = []
     for name in sorted(highest, key=lambda key: accuracy[key]):
-        guesses = guesses_of[name]
-        rows = np.flatnonzero(clean_right & (guesses != labels) & (guesses != NOT_A_NUMBER))
+        guesses, left = guesses_of[name], outcomes.left[outcomes.addresses.index((name, highest[name]))]
+        rows = np.flatnonzero(left & clean_right & (guesses != labels) & (guesses != NOT_A_NUMBER))
         chosen += [
             FlippedSample(name, highest[name], outcomes.sample_ids[row], int(labels[row]), int(guesses[row]))
             for row in measures.worst_classes_in_turn(rows, labels, guesses)[:_FLIPPED]

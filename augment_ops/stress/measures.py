@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
-from augment_ops.stress.report import CLEAN, Cell, Measures, Role, StressReport
+from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Role, StressReport
 
 # Guo et al. 2017 use 15 bins of equal width.
 CALIBRATION_BINS = 15
@@ -33,18 +33,34 @@ def measures(outcomes: Outcomes) -> tuple[Measures, ...]:
 
 
 def _cell(outcomes: Outcomes, role: Role, m: int, corruption: str, severity: int, c: int) -> Cell:
-    labels, right, k = outcomes.labels, outcomes.right[m, c], len(outcomes.classes)
+    left, k = outcomes.left[c], len(outcomes.classes)
+    labels, right = outcomes.labels[left], outcomes.right[m, c][left]
     finite = _finite(outcomes, m, c)
     class_n = np.bincount(labels, minlength=k)
     recall = _quotients(np.bincount(labels[right], minlength=k), class_n, finite)
-    accuracy = float(right.mean()) if finite else math.nan
-    return Cell(role, corruption, severity, len(labels), accuracy, tuple(class_n.tolist()), recall)
+    accuracy = float(right.mean()) if finite and len(labels) else math.nan
+    rest = _remains(outcomes, m, c)
+    return Cell(role, corruption, severity, len(labels), accuracy, tuple(class_n.tolist()), recall, rest)
+
+
+def _remains(outcomes: Outcomes, m: int, c: int) -> Remains | None:
+    """None where nothing is destroyed."""
+    left, k = outcomes.left[c], len(outcomes.classes)
+    if outcomes.destroyed is None or left.all():
+        return None
+    counts = np.bincount(outcomes.destroyed[c], minlength=len(outcomes.causes) + 1)[1:]
+    labels, right, finite = outcomes.labels[left], outcomes.right[m, 0][left], _finite(outcomes, m, 0)
+    clean = float(right.mean()) if finite and len(labels) else math.nan
+    recall = _quotients(np.bincount(labels[right], minlength=k), np.bincount(labels, minlength=k), finite)
+    causes = zip(outcomes.causes, counts.tolist(), strict=True)
+    return Remains({cause: n for cause, n in causes if n}, clean, recall)
 
 
 def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity: int, c: int) -> Measures:
-    labels, right, k = outcomes.labels, outcomes.right[m, c], len(outcomes.classes)
-    guesses, finite = outcomes.predicted[m, c], _finite(outcomes, m, c)
-    if not finite:
+    left, k = outcomes.left[c], len(outcomes.classes)
+    labels, right = outcomes.labels[left], outcomes.right[m, c][left]
+    guesses, finite = outcomes.predicted[m, c][left], _finite(outcomes, m, c)
+    if not finite or not len(labels):
         return Measures(role, corruption, severity, math.nan, (math.nan,) * k, math.nan, math.nan)
     hits = np.bincount(labels[right], minlength=k)
     recalls = [r for r in _quotients(hits, np.bincount(labels, minlength=k), finite) if r is not None]
@@ -55,12 +71,13 @@ def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity:
         severity,
         sum(recalls) / len(recalls),
         precision,
-        calibration_error(outcomes.p_predicted[m, c], right),
-        float((guesses != outcomes.predicted[m, 0]).mean()),
+        calibration_error(outcomes.p_predicted[m, c][left], right),
+        float((guesses != outcomes.predicted[m, 0][left]).mean()),
     )
 
 
 def _finite(outcomes: Outcomes, m: int, c: int) -> bool:
+    """Of destroyed samples too: a model that answers a black image with no number fails where it is used."""
     return bool((outcomes.predicted[m, c] != NOT_A_NUMBER).all())
 
 
@@ -112,7 +129,7 @@ def corruption_error(report: StressReport, role: Role, reference: Role, *, relat
     Source: Hendrycks & Dietterich 2019, arXiv:1903.12261, section 4.1.
     """
     quotients = []
-    for name in report.corruptions:
+    for name in (n for n in report.corruptions if any(c.n for c in report.cells if c.corruption == n)):
         ours, theirs = (_summed_error(report, r, name, relative) for r in (role, reference))
         if not (math.isfinite(ours) and math.isfinite(theirs) and theirs > 0):
             return None
@@ -121,12 +138,12 @@ def corruption_error(report: StressReport, role: Role, reference: Role, *, relat
 
 
 def _summed_error(report: StressReport, role: Role, corruption: str, relative: bool) -> float:
+    """Over the cells in which something is left: they are the same for every role."""
     clean = report.cell(role, CLEAN, 0)
-    found = [c for c in report.cells if c.role == role and c.corruption == corruption]
+    found = [c for c in report.cells if c.role == role and c.corruption == corruption and c.n]
     if clean is None or not found:
         return math.nan
-    baseline = 1 - clean.accuracy if relative else 0.0
-    return math.fsum(1 - cell.accuracy - baseline for cell in found)
+    return math.fsum(1 - cell.accuracy - (1 - cell.before(clean) if relative else 0.0) for cell in found)
 
 
 def worst_slice(report: StressReport, role: Role) -> tuple[str, str, float] | None:

@@ -26,6 +26,8 @@ NO_GROUP = -1  # the group of a sample whose column is empty
 _ARRAYS: dict[str, str] = {
     "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
 }  # fmt: skip
+# 1 does not know what the corruptions left; it is read as before, and its decisions are made again as they were.
+_FORMATS = {False: "augment-ops outcomes 1", True: "augment-ops outcomes 2"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,9 @@ class Outcomes:
             keeps them to 0.0005, a thirtieth of the width of a calibration bin.
         columns: metadata column → names of its groups.
         groups: int16 (len(columns), N), indices into those names, or `NO_GROUP`.
+        causes: how a corruption can destroy a sample, in the words of its modality.
+        destroyed: uint8 (C, N), 0 where something is left of the sample, else the place in `causes`, from 1: a fact of
+            the frozen samples, the same for all models. None in outcomes of before.
     """
 
     suite_digest: str
@@ -56,6 +61,16 @@ class Outcomes:
     p_predicted: NDArray[np.float16]
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     groups: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
+    causes: tuple[str, ...] = ()
+    destroyed: NDArray[np.uint8] | None = None
+
+    @cached_property
+    def left(self) -> NDArray[np.bool_]:
+        """Of which samples something is left, bool (C, N)."""
+        if self.destroyed is None:
+            return np.ones(self.predicted.shape[1:], bool)
+        left: NDArray[np.bool_] = self.destroyed == 0
+        return left
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
@@ -73,12 +88,15 @@ class Outcomes:
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""
         header = {
-            "format": "augment-ops outcomes 1", "suite_digest": self.suite_digest, "models": list(self.models.items()),
-            "addresses": self.addresses, "classes": self.classes, "sample_ids": self.sample_ids,
-            "columns": list(self.columns.items()),
+            "format": _FORMATS[self.destroyed is not None], "suite_digest": self.suite_digest,
+            "models": list(self.models.items()), "addresses": self.addresses, "classes": self.classes,
+            "sample_ids": self.sample_ids, "columns": list(self.columns.items()),
         }  # fmt: skip
-        buffer = io.BytesIO()
         arrays = {name: np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS.items()}
+        if self.destroyed is not None:
+            header["causes"] = self.causes
+            arrays["destroyed"] = np.ascontiguousarray(self.destroyed, np.uint8)
+        buffer = io.BytesIO()
         np.savez(buffer, header=np.frombuffer(canonical_json(header), np.uint8), **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
 
@@ -96,6 +114,8 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             arrays = {name: file[name] for name in _ARRAYS}
+            known = _knows_remains(header)
+            arrays["destroyed"] = file["destroyed"] if known else None
         outcomes = Outcomes(
             header["suite_digest"],
             dict(header["models"]),
@@ -103,6 +123,7 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             tuple(header["classes"]),
             tuple(header["sample_ids"]),
             columns={name: tuple(groups) for name, groups in header["columns"]},
+            causes=tuple(header["causes"]) if known else (),
             **arrays,
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -110,6 +131,13 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
         raise _damaged(found, "an object that `Outcomes.to_bytes` made") from error
     _check(outcomes)
     return outcomes
+
+
+def _knows_remains(header: dict[str, object]) -> bool:
+    known = {name: remains for remains, name in _FORMATS.items()}
+    if header["format"] not in known:
+        raise _damaged(f"{header['format']!r:.60}", f"{' or '.join(known)}; a newer version may have written it")
+    return known[str(header["format"])]
 
 
 def _check(outcomes: Outcomes) -> None:
@@ -125,6 +153,18 @@ def _check(outcomes: Outcomes) -> None:
     labels, guesses = outcomes.labels, outcomes.predicted
     if n == 0 or labels.min() < 0 or labels.max() >= k or guesses.size == 0 or not _within(guesses, k):
         raise _damaged(f"{n} samples, labels and predictions beyond {k} classes", "indices of classes")
+    _check_remains(outcomes)
+
+
+def _check_remains(outcomes: Outcomes) -> None:
+    codes = outcomes.destroyed
+    if codes is None:
+        return
+    wanted = outcomes.predicted.shape[1:]
+    if codes.shape != wanted or codes.dtype != np.uint8:
+        raise _damaged(f"destroyed {codes.dtype} {codes.shape}", f"uint8 {wanted}")
+    if codes.max() > len(outcomes.causes) or codes[0].any():
+        raise _damaged("destroyed samples without a cause, or clean ones", f"0 to {len(outcomes.causes)}, clean ones 0")
 
 
 def _within(guesses: NDArray[np.int16], classes: int) -> bool:

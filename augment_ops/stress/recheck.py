@@ -8,16 +8,17 @@ outcomes were written.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.stress.corruptions import Image
+from augment_ops.stress.corruptions import CORRUPTIONS, Image, remains
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities
 from augment_ops.stress.report import Role
-from augment_ops.stress.suite import Get, SuiteManifest
+from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
 CELLS = 8
 ROWS = 512  # of all cells together: 2% of them rewritten are found with a chance of 0.99997
@@ -76,6 +77,32 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
         corruption, severity = outcomes.addresses[picked.cell]
         found += [f"{outcomes.sample_ids[row]} under {corruption} at severity {severity}" for row in rows[~same]]
     return found
+
+
+def differing_remains(manifest: SuiteManifest, outcomes: Outcomes, get: Get, workers: int = 1) -> str:
+    """The first cell whose destroyed samples are not those that its frozen images give; empty where there is none.
+
+    All of them, because what is left out is not judged: no model can be asked about it.
+
+    Raises:
+        StoreError: not the images that were frozen.
+    """
+    assert outcomes.destroyed is not None  # who asks has seen that the outcomes know it
+
+    def again(cell: SuiteCell) -> NDArray[np.uint8]:
+        corruption = CORRUPTIONS[cell.corruption]
+        return np.concatenate([remains.destroyed(corruption, *pair) for pair in manifest.pairs(cell, get)])
+
+    found = dict(zip(outcomes.addresses, outcomes.destroyed, strict=True))
+    corrupted = [cell for cell in manifest.cells if cell.severity]
+    with ThreadPoolExecutor(workers) as pool:
+        for cell, now in zip(corrupted, pool.map(again, corrupted), strict=True):
+            said = found.get((cell.corruption, cell.severity))
+            odd = [] if said is None else np.flatnonzero(now != said).tolist()
+            if odd:
+                first = f"such as {manifest.sample_ids[odd[0]]}"
+                return f"{len(odd)} samples under {cell.corruption} at severity {cell.severity}, {first}"
+    return ""
 
 
 def _same(

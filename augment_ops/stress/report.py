@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from augment_ops.content import LATER
 
 Role = Literal["candidate", "control", "champion"]
 CLEAN = "clean"  # the corruption name of severity 0
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What a corruption left of the suite's samples. Those it destroyed are in no other number of the cell.
+
+    Attributes:
+        destroyed: cause → samples.
+        clean: accuracy of the model on the untouched images of the samples that are left; NaN where none is.
+        class_clean: recall there; None where the class has no sample left.
+    """
+
+    destroyed: dict[str, int]
+    clean: float
+    class_clean: tuple[float | None, ...]
+
+    @property
+    def count(self) -> int:
+        """Samples destroyed, whatever by."""
+        return sum(self.destroyed.values())
 
 
 @dataclass(frozen=True)
@@ -16,10 +38,11 @@ class Cell:
     Attributes:
         corruption: name in the suite; `clean` with severity 0 for the untouched held-out images.
         severity: 1 to 5; 0 is clean.
-        n: samples evaluated.
-        accuracy: share correct, 0 to 1; NaN where a prediction was not finite.
-        class_n: samples per class, in the order of `StressReport.classes`.
+        n: samples that the corruption left something of.
+        accuracy: share of them correct, 0 to 1; NaN where a prediction was not finite, or nothing is left.
+        class_n: of them per class, in the order of `StressReport.classes`.
         class_recall: recall per class; None where the class has no sample.
+        remains: None where the corruption destroyed no sample, or was not asked (reports of before).
     """
 
     role: Role
@@ -29,6 +52,24 @@ class Cell:
     accuracy: float
     class_n: tuple[int, ...]
     class_recall: tuple[float | None, ...]
+    remains: Remains | None = field(default=None, metadata=LATER)
+
+    def before(self, clean: Cell) -> float:
+        """Accuracy on the untouched images of this cell's own samples.
+
+        Args:
+            clean: the model's cell of the untouched images.
+        """
+        return clean.accuracy if self.remains is None else self.remains.clean
+
+    def class_before(self, clean: Cell) -> tuple[float | None, ...]:
+        """Recall there."""
+        return clean.class_recall if self.remains is None else self.remains.class_clean
+
+    @property
+    def destroyed_share(self) -> float:
+        """Of the suite's samples, those that the corruption left nothing of."""
+        return 0.0 if self.remains is None else self.remains.count / (self.n + self.remains.count)
 
 
 @dataclass(frozen=True)
@@ -40,6 +81,7 @@ class Measures:
         class_precision: share of the predictions of a class that are right; None where it was never predicted.
         calibration_error: expected calibration error in 15 bins of equal width (`stress.measures`).
         flip_share: share of the samples whose predicted class differs from the clean one.
+    Of samples that the corruption left something of.
     """
 
     role: Role
@@ -59,7 +101,7 @@ class Slice:
         column: metadata column of the snapshot.
         n: samples of the group.
         clean: accuracy on the untouched images.
-        stressed: accuracy over all corruptions and severities, each cell alike.
+        stressed: accuracy over all corruptions and severities, each sample that is left in a cell alike.
     """
 
     column: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,21 +21,23 @@ def slices(outcomes: Outcomes) -> tuple[Slice, ...]:
         codes = outcomes.groups[row]
         if (known := codes != NO_GROUP).any():
             for m, role in enumerate(outcomes.models):
-                right = outcomes.right[m][:, known]
-                table = _by_group(right, codes[known])
+                table = _by_group(outcomes.right[m][:, known], outcomes.left[:, known], codes[known])
                 found += [Slice(column, names[code], role, *table[code]) for code in sorted(table)]
     return tuple(found)
 
 
-def _by_group(right: NDArray[np.bool_], codes: NDArray[np.int16]) -> dict[int, tuple[int, float, float]]:
-    """Code → samples, clean accuracy, accuracy over the other cells."""
+def _by_group(
+    right: NDArray[np.bool_], left: NDArray[np.bool_], codes: NDArray[np.int16]
+) -> dict[int, tuple[int, float, float]]:
+    """Code → samples, clean accuracy, accuracy over what is left in the other cells (NaN where nothing is)."""
     from fairlearn.metrics import MetricFrame, count
 
-    clean, stressed = right[0].astype(np.float64), right[1:].mean(axis=0)
+    clean = right[0].astype(np.float64)
+    hits, cells = ((of & left)[1:].sum(axis=0).astype(np.float64) for of in (right, left))
     measured = {
         "n": MetricFrame(metrics=count, y_true=clean, y_pred=clean, sensitive_features=codes).by_group,
         "clean": MetricFrame(metrics=_mean, y_true=clean, y_pred=clean, sensitive_features=codes).by_group,
-        "stressed": MetricFrame(metrics=_mean, y_true=clean, y_pred=stressed, sensitive_features=codes).by_group,
+        "stressed": MetricFrame(metrics=_share, y_true=cells, y_pred=hits, sensitive_features=codes).by_group,
     }
     return {
         int(code): (int(n), float(measured["clean"][code]), float(measured["stressed"][code]))
@@ -43,3 +47,8 @@ def _by_group(right: NDArray[np.bool_], codes: NDArray[np.int16]) -> dict[int, t
 
 def _mean(y_true: NDArray[np.float64], y_pred: NDArray[np.float64]) -> float:
     return float(np.mean(y_pred))
+
+
+def _share(y_true: NDArray[np.float64], y_pred: NDArray[np.float64]) -> float:
+    cells = float(np.sum(y_true))
+    return float(np.sum(y_pred)) / cells if cells else math.nan

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from augment_ops.content import digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import DataError, Fault, PolicyError, StoreError
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.corruptions import SEVERITIES, Image, apply, shape_fault
-from augment_ops.stress.definition import Params, SuiteSpec
+from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, shape_fault
+from augment_ops.stress.definition import Params, Strengths, SuiteSpec
 from augment_ops.stress.report import CLEAN
 
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
@@ -99,6 +99,18 @@ class SuiteManifest:
                 raise _altered(where, f"{len(data)} bytes", f"uint8 {shape}")
             yield np.frombuffer(data, np.uint8).reshape(shape)
 
+    def pairs(self, cell: SuiteCell, get: Get) -> Iterator[tuple[Image, Image]]:
+        """Untouched and corrupted images of the same samples, a batch at a time, both as `batches` gives them.
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        clean = self.cells[0]
+        if cell == clean:
+            yield from ((batch, batch) for batch in self.batches(cell, get))
+        else:
+            yield from zip(self.batches(clean, get), self.batches(cell, get), strict=True)
+
     def image(self, cell: SuiteCell, row: int, get: Get) -> Image:
         """Read the batch that one sample lies in, and give that sample: uint8 (H, W, C), read-only.
 
@@ -155,7 +167,7 @@ def build(spec: SuiteSpec, images: Image, ids: Sequence[str]) -> Iterator[tuple[
     Raises:
         TransformError: images or ids that cannot be corrupted.
     """
-    for name, severity, params in _plan(spec):
+    for name, severity, params in _plan(spec, images):
         yield name, severity, images if name == CLEAN else apply(name, severity, images, ids, params=params)
 
 
@@ -188,7 +200,7 @@ def freeze(
     chosen_ids = [str(ids[row]) for row in rows]
     batch = max(1, _BATCH_BYTES // image_bytes)
     cells: list[SuiteCell] = []
-    for name, severity, params in _plan(spec):
+    for name, severity, params in _plan(spec, images, rows):
         objects = []
         for start in range(0, len(rows), batch):
             part = np.ascontiguousarray(images[rows[start : start + batch]])
@@ -214,12 +226,30 @@ def freeze(
     return SuiteManifest(digest=digest_of(content), **content)
 
 
-def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, Params | None]]:
+def levels_of(images: Image, rows: Sequence[int] | None = None) -> float:
+    """The levels that images have: the median of an image's highest less its lowest; of those at `rows`, or all."""
+    chosen = range(len(images)) if rows is None else rows
+    return float(np.median([int(images[row].max()) - int(images[row].min()) for row in chosen]))
+
+
+def _plan(
+    spec: SuiteSpec, images: Image, rows: Sequence[int] | None = None
+) -> Iterator[tuple[str, int, Params | None]]:
     """Corruption, severity and explicit strengths of every cell."""
     yield CLEAN, 0, None
+    share = levels_of(images, rows) / 255 if spec.of_levels else 1.0
     for name, params in spec.corruptions.items():
+        bound = _times(name, params, share, min(images.shape[1:3])) if name in spec.of_levels else params
         for severity in SEVERITIES:
-            yield name, severity, params
+            yield name, severity, bound
+
+
+def _times(name: str, params: Params | None, share: float, side: int) -> Params:
+    """The strengths, times a share."""
+    corruption = CORRUPTIONS[name]
+    published = zip(*(corruption.published(severity, side) for severity in SEVERITIES), strict=True)
+    whole = params or dict(zip(corruption.parameters, published, strict=True))
+    return {parameter: cast("Strengths", tuple(share * v for v in values)) for parameter, values in whole.items()}
 
 
 def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:

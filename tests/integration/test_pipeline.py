@@ -262,7 +262,7 @@ def test_the_same_evidence_can_be_judged_by_another_gate(
     with pytest.raises(SystemExit):
         gate("cli-robust", by="strict", as_json=True)
     answer = json.loads(capsys.readouterr().out)
-    assert (answer["verdict"], answer["gate"]) == ("FAIL", "strict 2.0.0")
+    assert (answer["verdict"], answer["gate"]) == ("FAIL", "strict 2.1.0")
 
 
 def test_a_decision_that_nobody_made_is_bad_input(settings: Settings) -> None:
@@ -415,6 +415,24 @@ def test_one_altered_byte_of_the_stored_stress_images_is_an_error_of_the_next_de
         victim.write_bytes(sound)
     assert evidence.suite_fault.startswith("brightness_up at severity 2: content whose sha256 is not its name")
     assert _evidence(ctx, None).suite_fault == ""
+
+
+def test_samples_that_somebody_left_out_are_an_error_of_the_next_decision(
+    robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(settings.store)
+    ctx = Context(settings, store, find(store, "cli-robust"))
+    assert _evidence(ctx, None).remains_fault == ""
+    stress = ctx.output("stress_test", StressTest)
+    true = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)
+    assert true.destroyed is not None
+    destroyed = true.destroyed.copy()
+    destroyed[3, :5] = 1  # as if nothing were left of what the candidate misses
+    forged = store.put(replace(true, destroyed=destroyed).to_bytes())
+    told = replace(stress, report=replace(stress.report, outcomes=forged))
+    output = Context.output
+    monkeypatch.setattr(Context, "output", lambda ctx, s, cls: told if s == "stress_test" else output(ctx, s, cls))
+    assert _evidence(ctx, None).remains_fault.startswith("5 samples under rotation at severity 3, such as ")
 
 
 def test_all_stages_were_run(robust: dict, settings: Settings) -> None:

@@ -50,7 +50,8 @@ def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
         "a" * 64, {role: str(index) * 64 for index, role in enumerate(roles)}, tuple(ADDRESSES),
         tuple("abcdefgh"[: len(class_n)]), tuple(f"s{i}" for i in range(len(labels))), labels,
         np.where(right, labels, (labels + 1) % len(class_n)).astype(np.int16), confidence, confidence,
-        groups=np.zeros((0, len(labels)), np.int16),
+        groups=np.zeros((0, len(labels)), np.int16), causes=("blank",),
+        destroyed=np.zeros((len(ADDRESSES), len(labels)), np.uint8),
     )  # fmt: skip
     digest = sha256_hex(outcomes.to_bytes())
     OUTCOMES[digest] = outcomes.to_bytes()
@@ -225,6 +226,7 @@ def test_no_single_field_of_the_evidence_can_be_emptied_or_replaced(data):
         ),
         "seen": st.dictionaries(st.sampled_from(["rotation", "blur"]), st.just(()), max_size=2),
         "suite_fault": st.text(min_size=1, max_size=5),
+        "remains_fault": st.one_of(st.none(), st.text(min_size=1, max_size=5)),
         "software": st.none(),
         "environment": st.one_of(st.none(), st.just(""), st.just("production")),
         "approval": st.one_of(st.none(), st.just("")),

@@ -43,6 +43,7 @@ class Parameter:
         most, least: a strength beyond them is refused: the label could not be told any more, or nothing is defined.
         falls: whether less is more corruption (a quality, a number of photons).
         is_length: in pixels.
+        in_levels: a share of the value range, which a suite may bind to the levels that a data set has.
     """
 
     unit: str
@@ -50,6 +51,7 @@ class Parameter:
     least: float = 0.0
     falls: bool = False
     is_length: bool = False
+    in_levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Corruption:
         large: those at 224.
         smallest: the shorter side in pixels below which it is not defined.
         needs_colour: whether it works on three channels alone.
+        moves: whether content is somewhere else afterwards: then a picture that is all there need not correlate with
+            itself pixel by pixel (`remains`).
     """
 
     parameters: Mapping[str, Parameter]
@@ -70,6 +74,7 @@ class Corruption:
     large: Table
     smallest: int = 1
     needs_colour: bool = False
+    moves: bool = False
 
     def published(self, severity: int, side: int) -> Strengths:
         """Strengths at a severity, 1 to 5, for images whose shorter side has `side` pixels."""
@@ -112,17 +117,27 @@ def for_all_sizes(
     *,
     smallest: int = 1,
     needs_colour: bool = False,
+    moves: bool = False,
 ) -> Corruption:
     """A corruption whose strengths are relative to the image, and so the same for all sizes."""
     strengths = table(rows)
-    return Corruption(parameters, corrupt, strengths, strengths, smallest, needs_colour)
+    return Corruption(parameters, corrupt, strengths, strengths, smallest, needs_colour, moves)
 
 
 def relative(
-    name: str, unit: str, most: float, corrupt: Corrupt, strengths: Sequence[float], *, least: float = 1e-3
+    name: str,
+    unit: str,
+    most: float,
+    corrupt: Corrupt,
+    strengths: Sequence[float],
+    *,
+    least: float = 1e-3,
+    moves: bool = False,
+    in_levels: bool = False,
 ) -> Corruption:
     """One of them with one parameter."""
-    return for_all_sizes({name: Parameter(unit, most, least)}, corrupt, [(value,) for value in strengths])
+    rows = [(value,) for value in strengths]
+    return for_all_sizes({name: Parameter(unit, most, least, in_levels=in_levels)}, corrupt, rows, moves=moves)
 
 
 def table(rows: Sequence[Sequence[float]]) -> Table:

@@ -139,12 +139,14 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         table([(0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)]),
         table([(0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)]),
         smallest=8,
+        moves=True,
     ),
     "motion_blur": Corruption(
         {"radius_px": _RADIUS, "sigma_px": _SIGMA},
         _motion_blur,
         table([(6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)]),
         table([(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)]),
+        moves=True,  # half a Gaussian: the picture goes where the camera came from
     ),
     "zoom_blur": Corruption(
         {

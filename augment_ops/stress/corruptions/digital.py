@@ -126,6 +126,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
             tuple(_IMAGENET * v for v in row)
             for row in [(2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02)]
         ]),
+        moves=True,
     ),
     "pixelate": single(
         "size_share", Parameter("of the pixels of a side", 0.99, 0.05, falls=True), _pixelate,

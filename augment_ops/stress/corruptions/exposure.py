@@ -94,7 +94,7 @@ def _shifted_levels(share: float) -> Image:
 _SHIFTS = (0.08, 0.16, 0.24, 0.32, 0.40)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "brightness": single(
-        "added_share", Parameter("share of the value range", 0.9, 1e-3), _brightness,
+        "added_share", Parameter("share of the value range", 0.9, 1e-3, in_levels=True), _brightness,
         (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5),
     ),
     "contrast": single(
@@ -109,8 +109,12 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         table([(0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)]),
         needs_colour=True,
     ),
-    "brightness_up": relative("shift_share", "share of the value range", 0.6, each(_brightness_up), _SHIFTS),
-    "brightness_down": relative("shift_share", "share of the value range", 0.6, each(_brightness_down), _SHIFTS),
+    "brightness_up": relative(
+        "shift_share", "share of the value range", 0.6, each(_brightness_up), _SHIFTS, in_levels=True
+    ),
+    "brightness_down": relative(
+        "shift_share", "share of the value range", 0.6, each(_brightness_down), _SHIFTS, in_levels=True
+    ),
     "contrast_up": relative(
         "contrast_share", "share added to the distance to the mean", 4, _contrast_up, (0.2, 0.4, 0.6, 0.9, 1.3)
     ),

@@ -86,13 +86,15 @@ def sign(draw: np.random.Generator) -> float:
 
 
 CORRUPTIONS: Mapping[str, Corruption] = {
-    "rotation": relative("angle_deg", "degrees", 45, each(_rotation), (6, 12, 18, 22, 26)),
-    "scale_up": relative("scale_share", "share added to the size", 0.5, each(_scale_up), (0.05, 0.1, 0.15, 0.2, 0.25)),
+    "rotation": relative("angle_deg", "degrees", 45, each(_rotation), (6, 12, 18, 22, 26), moves=True),
+    "scale_up": relative(
+        "scale_share", "share added to the size", 0.5, each(_scale_up), (0.05, 0.1, 0.15, 0.2, 0.25), moves=True
+    ),
     "scale_down": relative(
-        "scale_share", "share taken from the size", 0.5, each(_scale_down), (0.04, 0.08, 0.12, 0.16, 0.2)
+        "scale_share", "share taken from the size", 0.5, each(_scale_down), (0.04, 0.08, 0.12, 0.16, 0.2), moves=True
     ),
     "translation": relative(
-        "shift_share", "share of the image's size", 0.3, each(_translation), (0.02, 0.035, 0.05, 0.07, 0.09)
+        "shift_share", "share of the image's size", 0.3, each(_translation), (0.02, 0.035, 0.05, 0.07, 0.09), moves=True
     ),
-    "shear": relative("angle_deg", "degrees", 40, each(_shear), (5, 10, 14, 18, 22)),
+    "shear": relative("angle_deg", "degrees", 40, each(_shear), (5, 10, 14, 18, 22), moves=True),
 }

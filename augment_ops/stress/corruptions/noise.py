@@ -102,7 +102,7 @@ _STD = "standard deviation, share of the value range"
 SENSOR_NOISE = by_table(_sensor)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "gaussian_noise": single(
-        "std_share", Parameter(_STD, 1.0, 1e-3), by_table(_gaussian),
+        "std_share", Parameter(_STD, 1.0, 1e-3, in_levels=True), by_table(_gaussian),
         (0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38),
     ),
     "shot_noise": single(
@@ -117,7 +117,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         "std_share", Parameter("standard deviation, share of the value itself", 2.0, 1e-3), by_table(_speckle),
         (0.06, 0.10, 0.12, 0.16, 0.20), (0.15, 0.20, 0.35, 0.45, 0.60),
     ),
-    "noise": relative("std_share", _STD, 0.4, each(_noise), (0.04, 0.08, 0.12, 0.16, 0.20)),
+    "noise": relative("std_share", _STD, 0.4, each(_noise), (0.04, 0.08, 0.12, 0.16, 0.20), in_levels=True),
     # From a good microscope camera at base gain to one at its highest: the floor alone is 1.2 to 8 grey levels.
     "sensor_noise": for_all_sizes(
         {

@@ -84,7 +84,7 @@ def _shadow(images: Image, strengths: Strengths, keys: Keys) -> Image:
 
 
 CORRUPTIONS: Mapping[str, Corruption] = {
-    "tilt": relative("angle_deg", "degrees away from the camera", 60, each(_tilt), (10, 18, 26, 34, 42)),
+    "tilt": relative("angle_deg", "degrees away from the camera", 60, each(_tilt), (10, 18, 26, 34, 42), moves=True),
     "thin_strokes": relative(
         "reach_share", "share of the image's shorter side, taken from each edge of the ink", 0.1, each(_thin_strokes),
         (0.006, 0.012, 0.018, 0.024, 0.03),

@@ -22,6 +22,7 @@ POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("a", "b", "c")
 N = 100  # samples a class
 
+Destroyed = Callable[[str, int], tuple[int, ...]]  # (corruption, severity) → samples destroyed, by class
 Right = Callable[[str, str, int], tuple[int, ...]]  # (role, corruption, severity) → samples right, by class
 
 
@@ -42,14 +43,21 @@ def make_outcomes(
     models: dict[Any, str],
     class_n: tuple[int, ...],
     columns: dict[str, list[str | None]],
+    destroyed: Destroyed | None = None,
 ) -> Outcomes:
     labels = np.repeat(np.arange(len(class_n)), class_n).astype(np.int16)
     predicted = np.stack([[shown(c, s, right(r, c, s), class_n) for c, s in addresses] for r in models])
     confidence = np.full(predicted.shape, 0.95, np.float16)
     names, groups = group_codes(columns, len(labels))
+    gone = np.zeros((len(addresses), len(labels)), np.uint8)
+    for row, (corruption, severity) in enumerate(addresses):
+        counts = destroyed(corruption, severity) if destroyed and severity else (0,) * len(class_n)
+        for label, (n, count) in enumerate(zip(class_n, counts, strict=True)):
+            gone[row, np.flatnonzero(labels == label)[n - count :]] = 1  # the last of a class: those that are got wrong
     return Outcomes(
         "a" * 64, models, tuple(addresses), tuple("abcdefgh"[: len(class_n)]),
         tuple(f"s{i}" for i in range(len(labels))), labels, predicted, confidence, confidence, names, groups,
+        ("blank",), gone,
     )  # fmt: skip
 
 
@@ -111,6 +119,8 @@ def evidence(rules) -> Callable[..., Evidence]:
         champion: bool = True,
         columns: dict[str, list[str | None]] | None = None,
         models: dict[str, str] | None = None,
+        destroyed: Destroyed | None = None,
+        measured: tuple[int, ...] | None = None,
         **changes: Any,
     ) -> Evidence:
         class_n = (n,) * len(CLASSES) if isinstance(n, int) else n
@@ -122,8 +132,9 @@ def evidence(rules) -> Callable[..., Evidence]:
         digests: dict[Any, str] = models or (
             {"candidate": "c" * 64, "control": "d" * 64} | ({"champion": "e" * 64} if champion else {})
         )
-        addresses = [("clean", 0), *((c, s) for c in rules.invariance.corruptions for s in rules.invariance.severities)]
-        outcomes = make_outcomes(right or default, addresses, digests, class_n, columns or {})
+        levels = measured or rules.invariance.severities
+        addresses = [("clean", 0), *((c, s) for c in rules.invariance.corruptions for s in levels)]
+        outcomes = make_outcomes(right or default, addresses, digests, class_n, columns or {}, destroyed)
         _KEPT[sha256_hex(outcomes.to_bytes())] = outcomes.to_bytes()
         report = report_of(outcomes, "4" if champion else None)
         whole = Evidence(

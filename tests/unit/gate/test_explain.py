@@ -20,7 +20,7 @@ def test_a_refusal_in_two_sentences_names_every_corruption(decide, rules, eviden
     decision = decide(rules, evidence(collapse))
     assert decision.verdict == "FAIL"
     assert decision.summary.startswith(
-        "Gate default 2.0.0 refuses the candidate: brightness_up at severity 5 costs 45.0 points"
+        "Gate default 2.1.0 refuses the candidate: brightness_up at severity 5 costs 45.0 points"
     )
     assert "also on rotation" in decision.summary
     assert sentences(decision.summary) == 2
@@ -77,7 +77,7 @@ def test_a_minimum_n_is_shown_as_a_number_of_samples(decide, rules, evidence):
 
 def test_the_page_shows_what_does_not_pass_and_counts_the_rest(decide, rules, evidence):
     page = text(decide(rules, evidence(drift_status="drift")))
-    assert page.startswith("PASS  gate default 2.0.0\n")
+    assert page.startswith("PASS  gate default 2.1.0\n")
     assert "warn         drift" in page
     assert "invariance" not in page
     assert re.search(r"pass +\d+ more judgements$", page)

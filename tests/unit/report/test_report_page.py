@@ -14,10 +14,11 @@ from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.quality.report import CheckResult, QualityReport
+from augment_ops.report import numbers
 from augment_ops.report.formats import number
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
-from augment_ops.stress.report import CLEAN, Cell, Measures, Slice, StressReport
+from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Slice, StressReport
 from augment_ops.training.result import EpochMetrics, TrainingResult
 
 HOSTILE = '<script>alert("x")</script>'
@@ -462,3 +463,43 @@ def test_a_browser_runs_nothing_loads_nothing_and_turns_nothing_round(tmp_path):
     assert [href for href in hrefs if not href.startswith("#")] == [AIRFLOW, MLFLOW]
     assert "⟨U+202E⟩gnp.elif⟨U+202C⟩ zero⟨U+200B⟩width" in shown
     assert "\u202e" not in page_file.read_text()
+
+
+def dark_stress() -> StressReport:
+    """Noise at severity 4 leaves 60 of 90 samples, at severity 5 none."""
+    report = stress()
+
+    def eaten(cell: Cell) -> Cell:
+        if (cell.corruption, cell.severity) == ("noise", 4):
+            left = Remains({"blank": 20, "clipped": 10}, 0.98, (1.0, 0.9, None))
+            return dataclasses.replace(cell, n=60, class_n=(30, 30, 0), remains=left)
+        if (cell.corruption, cell.severity) == ("noise", 5):
+            nothing = Remains({"blank": 90}, math.nan, (None, None, None))
+            return dataclasses.replace(
+                cell, n=0, accuracy=math.nan, class_n=(0, 0, 0), class_recall=(None,) * 3, remains=nothing
+            )
+        return cell
+
+    return dataclasses.replace(report, cells=tuple(map(eaten, report.cells)))
+
+
+def test_what_a_corruption_destroyed_is_shown_and_in_no_other_number():
+    unfit = Reason("fitness", "warn", "noise at severity 5 is unfit.", "noise", 5, None, 1.0, 0.05, 90)
+    shown = inputs(stress=dark_stress())
+    shown = dataclasses.replace(shown, decision=dataclasses.replace(shown.decision, reasons=(*reasons(), unfit)))
+    html = render(shown)
+    page = Page(html)
+    assert "What the corruptions destroyed" in html
+    table = next(row for row in page.rows if [cell.strip() for cell in row][:1] == ["noise"] and "33.3%" in row)
+    assert [cell.strip() for cell in table[1:]] == ["0%", "0%", "0%", "33.3%", "100.0%✕unfit"]
+    assert 'title="blank 20, clipped 10"' in html
+    assert "nan" not in re.sub(r"<[^>]+>|data:[^\"]+", "", html).lower().split()
+    mean = numbers.stressed_accuracy(dark_stress(), "candidate")
+    assert mean == pytest.approx((9 * 0.96 - 0.04 * (2 * 15 - 5)) / 9)
+    gaps = next(row.values for row in numbers.gap_table(dark_stress(), "candidate").rows if row.corruption == "noise")
+    assert gaps[3] == pytest.approx(0.98 - 0.8)
+    assert gaps[4] is None
+
+
+def test_where_nothing_is_destroyed_nothing_is_said_of_it():
+    assert "What the corruptions destroyed" not in render(inputs())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import DataError, PolicyError, StoreError
@@ -253,3 +254,27 @@ def test_the_digest_does_not_see_comments_and_layout(spec, tmp_path):
 def test_a_definition_that_would_test_nothing_is_refused(spec, tmp_path, changes, found):
     with pytest.raises(PolicyError, match=found):
         load(write(tmp_path, spec, **changes))
+
+
+def test_strengths_may_be_bound_to_the_levels_that_the_images_have(spec, stripes, objects):
+    images, ids, labels = stripes
+    bound = SuiteSpec.model_validate(spec.model_dump() | {"of_levels": ["brightness_down", "noise"]})
+    dark = (images // 5).astype(np.uint8)  # 40 levels, and severity 5 takes 102
+    cells = {(name, s): shown for name, s, shown in build(bound, dark, ids)}
+    assert cells["brightness_down", 5].max() == 40 - round(255 * 0.4 * 40 / 255)
+    assert {(name, s): shown.max() for name, s, shown in build(spec, dark, ids)}["brightness_down", 5] == 0
+    frozen = freeze(bound, dark, ids, labels, objects.put, snapshot_digest="5" * 64, classes=("a", "b", "c"))
+    order = [ids.index(sample) for sample in frozen.sample_ids]
+    for cell in frozen.cells:
+        assert np.array_equal(frozen.images(cell, objects.get), cells[cell.corruption, cell.severity][order])
+
+
+def test_suites_of_before_strengths_could_be_bound_keep_their_digests(spec):
+    assert spec.digest == "ee643c16366dbe912627291c91445577a6c3145edf64cee50f2f984764a4d37f"
+    assert spec.model_copy(update={"of_levels": ("noise",)}).digest != spec.digest
+
+
+@pytest.mark.parametrize("names", [["rotation"], ["fog"], ["noise", "noise"], ["brightness"]])
+def test_only_shares_of_the_value_range_can_be_bound(spec, names):
+    with pytest.raises(ValidationError, match="shares of the value range, once each"):
+        SuiteSpec.model_validate(spec.model_dump() | {"of_levels": names})
