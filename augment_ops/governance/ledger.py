@@ -318,12 +318,15 @@ class Ledger:
 
 def open_ledger(settings: Settings) -> Ledger:
     """The ledger of these settings: the one way to have it."""
+    from augment_ops.tracking.heads import mlflow_witness  # which implements what this package declares
+
     return Ledger(
         settings.ledger,
         signer=partial(ensure, installation_path(settings.keys)),
         keys=frozenset(settings.installations),
         witnesses=[
             FileWitness(settings.home / "witness", outside=False),
+            *mlflow_witness(settings.mlflow_uri, settings.home / "mlflow" / "artifacts"),
             *(open_witness(uri) for uri in settings.witnesses),
         ],
     )

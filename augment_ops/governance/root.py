@@ -22,7 +22,7 @@ from augment_ops.governance.approvals import APPROVERS, ENVIRONMENTS
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.signers import Signer
-from augment_ops.policy.yaml_file import load_model
+from augment_ops.policy.yaml_file import load_model, same_lines
 
 FILE = "governance.yaml"
 ENTERED_UNDER = "rules:"  # begins the ledger's key of every entry about a root document: found without reading all
@@ -127,18 +127,33 @@ def write_root(policies: Path, root: Root) -> Path:
 
 
 def pinned(policies: Path) -> dict[str, str]:
-    """File below policies/ → sha256, of every file that a decision rests on, as they stand now.
-
-    Of the text: a checkout with other line ends holds the same rules.
-    """
+    """File below policies/ → sha256, of every file that a decision rests on, as they stand now."""
     files = [policies / name for name in _FILES]
     files += [path for folder in _FOLDERS for path in sorted((policies / folder).glob("*.yaml"))]
-    return {path.relative_to(policies).as_posix(): sha256_hex(rule_text(path)) for path in files if path.is_file()}
+    found = ((rule_name(policies, path), path) for path in files if path.is_file())
+    return {name: digest_of_rules(path.read_bytes()) for name, path in found}
+
+
+def is_rules(name: str) -> bool:
+    """Whether a decision rests on a file, named as `pinned` names it."""
+    folder, _, file = name.rpartition("/")
+    return name in _FILES or (folder in _FOLDERS and file.endswith(".yaml"))
+
+
+def rule_name(policies: Path, path: Path) -> str:
+    """As `pinned` names a file; empty where it does not lie below policies/."""
+    below = path.absolute()
+    return below.relative_to(policies).as_posix() if below.is_relative_to(policies) else ""
+
+
+def digest_of_rules(data: bytes) -> str:
+    """By which rules are pinned."""
+    return sha256_hex(same_lines(data))
 
 
 def rule_text(path: Path) -> bytes:
     """What is pinned of a file."""
-    return path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return same_lines(path.read_bytes())
 
 
 def in_force(entries: Iterable[Entry]) -> InForce | None:
