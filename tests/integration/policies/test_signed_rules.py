@@ -413,7 +413,7 @@ def _rules_of(desk: Any) -> tuple[str, str]:
 
 def test_a_stage_refuses_rules_that_are_loosened_while_it_runs(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     quiet = {"say": lambda _: None}
-    begin_run(desk.settings, "r", parse_params({**PRODUCTION, "max_samples": 300}), "pat")
+    begin_run(desk.settings, "r", parse_params({**PRODUCTION}), "pat")
     execute(desk.settings, "r", "ingest", **quiet)
     genuine = execution._believe
 
