@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.errors import Fault, GovernanceError
-from augment_ops.governance.acts import ROOT, RULES, signed_by
+from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, signed_by
 from augment_ops.governance.approvals import APPROVERS, ENVIRONMENTS
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import verifies
@@ -84,8 +84,10 @@ class InForce:
     """Which root document the ledger says is in force.
 
     Attributes:
-        key: the owner's; only what it signed comes next.
+        key: with which it is signed.
         seq, at, by: of the entry.
+        next_key: the owner's; only what it signed comes next. It is `key`, unless that was handed over since.
+        since: the newest entry of all that are told of here.
     """
 
     digest: str
@@ -96,6 +98,8 @@ class InForce:
     seq: int
     at: str
     by: str
+    next_key: str
+    since: int
 
 
 def read_root(policies: Path) -> Root | None:
@@ -159,21 +163,30 @@ def rule_text(path: Path) -> bytes:
 def in_force(entries: Iterable[Entry]) -> InForce | None:
     """The root document that the ledger names; None where nobody has signed rules yet.
 
-    The first one says whose key counts, and each that follows is signed with it and names the one before: what others
-    enter under these acts changes nothing.
+    The first one says whose key counts, and each that follows is signed with it and names the one before, until it says
+    itself that another counts (`hand-over`): what others enter under these acts changes nothing.
     """
     found: InForce | None = None
     for entry in entries:
         told = entry.subjects
         if entry.act == ROOT and found is None:
             key = told.get("owner_key", "")
-        elif entry.act == RULES and found is not None and told.get("previous") == found.digest:
-            key = found.key
+        elif entry.act in (RULES, HAND_OVER) and found is not None and told.get("previous") == found.digest:
+            key = found.next_key
         else:
             continue
-        if signed_by(entry, key) and (found is None or told.get("installation") == found.installation):
+        if not signed_by(entry, key) or (found is not None and told.get("installation") != found.installation):
+            continue
+        if entry.act == HAND_OVER and found is not None:
+            found = replace(found, next_key=told.get("owner_key", ""), since=entry.seq)
+        elif told.get("owner_key") == key:
             found = _in_force(entry)
     return found
+
+
+def handing_over(known: InForce, public: str) -> dict[str, str]:
+    """What the entry says by which a key signs from now on, in place of the present one."""
+    return {"installation": known.installation, "previous": known.digest, "owner_key": public}
 
 
 def _in_force(entry: Entry) -> InForce:
@@ -181,6 +194,7 @@ def _in_force(entry: Entry) -> InForce:
     return InForce(
         told.get("root", ""), told.get("installation", ""), int(told.get("number", "0")), told.get("owner_key", ""),
         tuple(told.get("protected", "").split(", ")), entry.seq, entry.at, entry.actor,
+        told.get("owner_key", ""), entry.seq,
     )  # fmt: skip
 
 

@@ -180,14 +180,18 @@ class ObjectWitness:
             return []
 
 
-def open_witness(uri: str) -> Witness:
+def open_witness(uri: str, home: Path | None = None) -> Witness:
     """The witness at `file:///folder`, an absolute path, or another fsspec URI.
+
+    Args:
+        home: the installation's own state; what lies below it is nowhere else.
 
     Raises:
         InputError: no such scheme.
     """
     if uri.startswith("file://") or "://" not in uri:
-        return FileWitness(Path(uri.removeprefix("file://")))
+        folder = Path(uri.removeprefix("file://"))
+        return FileWitness(folder, outside=home is None or not folder.resolve().is_relative_to(home.resolve()))
     return ObjectWitness(uri)
 
 

@@ -58,7 +58,7 @@ def mlflow_heads(settings: Settings) -> tuple[dict[str, str], list[Fault]]:
 def unreported(ledger: Ledger, now: datetime) -> list[Fault]:
     """A fault where runs were decided, though neither reports nor runs in MLflow have noted anything."""
     before = (now - _REPORTED_WITHIN).isoformat()
-    runs = sum(entry.act == _DECIDE and entry.at < before for entry in ledger.read())
+    runs = sum(entry.at < before for entry in ledger.read((_DECIDE,)))
     expected = f"those of {runs} runs that the ledger says were decided"
     fix = "restore reports/ and MLflow's database from a backup; find out who removed them"
     return [Fault("reports and MLflow", "no noted head", expected, fix)] if runs else []
