@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.errors import Fault, GovernanceError
+from augment_ops.files import NotReadableError, read_regular
 from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, signed_by
 from augment_ops.governance.approvals import APPROVERS, ENVIRONMENTS
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.signers import Signer
 from augment_ops.policy.yaml_file import load_model, same_lines
+from augment_ops.policy.yaml_limits import MAX_BYTES
 
 FILE = "governance.yaml"
 ENTERED_UNDER = "rules:"  # begins the ledger's key of every entry about a root document: found without reading all
@@ -135,7 +137,7 @@ def pinned(policies: Path) -> dict[str, str]:
     files = [policies / name for name in _FILES]
     files += [path for folder in _FOLDERS for path in sorted((policies / folder).glob("*.yaml"))]
     found = ((rule_name(policies, path), path) for path in files if path.is_file())
-    return {name: digest_of_rules(path.read_bytes()) for name, path in found}
+    return {name: sha256_hex(rule_text(path)) for name, path in found}
 
 
 def is_rules(name: str) -> bool:
@@ -156,8 +158,15 @@ def digest_of_rules(data: bytes) -> str:
 
 
 def rule_text(path: Path) -> bytes:
-    """What is pinned of a file."""
-    return same_lines(path.read_bytes())
+    """What is pinned of a file.
+
+    Raises:
+        GovernanceError: it is longer than rules may be.
+    """
+    try:
+        return same_lines(read_regular(str(path), limit=MAX_BYTES))
+    except NotReadableError as error:
+        raise GovernanceError(str(path), str(error), "a file of rules", "restore it from git") from error
 
 
 def in_force(entries: Iterable[Entry]) -> InForce | None:

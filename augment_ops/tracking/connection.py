@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from augment_ops import scratch
 from augment_ops.content import sha256_hex
 from augment_ops.errors import AugmentOpsError, StoreError, TrackingError
+from augment_ops.files import SMALL, read_regular
 from augment_ops.identity import SERVICE
 from augment_ops.locks import held
 from augment_ops.shown import address
@@ -137,7 +138,7 @@ def log_in(uri: str, artifact_root: Path | None) -> None:
     if os.environ.get(_USER, SERVICE_ACCOUNT) != SERVICE_ACCOUNT or not login_file(artifact_root).is_file():
         return
     with answering(uri, "read the login"):
-        passwords = json.loads(login_file(artifact_root).read_bytes())
+        passwords = json.loads(read_regular(str(login_file(artifact_root)), limit=SMALL))
     os.environ.update({_USER: SERVICE_ACCOUNT, _PASSWORD: passwords[SERVICE_ACCOUNT]})
 
 
