@@ -407,8 +407,23 @@ def test_doctor_names_rules_that_are_missing_or_changed(draft: Any) -> None:
 
 
 def _rules_of(desk: Any) -> tuple[str, str]:
-    (found,) = [finding for finding in doctor.examine(desk.settings) if finding.check == "rules"]
+    return _found(desk, "rules")
+
+
+def _found(desk: Any, check: str) -> tuple[str, str]:
+    (found,) = [finding for finding in doctor.examine(desk.settings) if finding.check == check]
     return found.outcome, found.fix
+
+
+def test_doctor_asks_for_a_witness_elsewhere_where_rules_are_signed(draft: Any, tmp_path: Path) -> None:
+    assert _found(draft, "heads")[0] == "ok"
+    draft.initialise()
+    outcome, fix = _found(draft, "heads")
+    assert (outcome, "set AUGMENT_OPS_WITNESSES" in fix) == ("warn", True)
+    below = replace(draft, settings=replace(draft.settings, witnesses=(f"{draft.settings.home}/other",)))
+    assert _found(below, "heads")[0] == "warn"
+    elsewhere = replace(draft, settings=replace(draft.settings, witnesses=(f"{tmp_path}/other",)))
+    assert _found(elsewhere, "heads") == ("ok", "")
 
 
 def test_a_stage_refuses_rules_that_are_loosened_while_it_runs(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
