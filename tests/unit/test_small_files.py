@@ -60,6 +60,8 @@ def test_a_record_of_a_process_is_left_out_and_a_log_is_read_from_its_end(
     put(layout.services / "mlflow.json")
     assert processes.records(layout) == {}
     assert len(log_end(str(layout.services / "mlflow.json"))) < 10_000
+    (tmp_path / "log").write_text("".join(f"line {number}\n" for number in range(20_000)))
+    assert log_end(str(tmp_path / "log")).endswith("line 19999")
 
 
 def test_a_report_is_named_and_rules_are_refused(put: Callable[[Path], None], tmp_path: Path) -> None:
