@@ -22,6 +22,9 @@ _KINDS = {
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # without O_NONBLOCK opening a pipe waits for its writer
 
 
+SMALL = 1 << 20  # bytes; of files that programs write for programs: keys, passwords, records of processes have a few kB
+
+
 class NotReadableError(OSError):
     """Not a regular file, outside its folder, or too large; the text is for a person."""
 

@@ -57,21 +57,9 @@ class AskAboutPolicy(QuestionOperator):
 
     def prepare(self, context: Context) -> None:
         """Ask with the costs, the limitations and the gallery."""
-        from augment_ops.errors import GovernanceError
-        from augment_ops.identity import among
-
         office = _office(context)
         people, self.body = _asked(context, office)
-        touched = touched_by(office.settings, context)
-        asked = [person for person in people if not among(person.id, touched)]
-        if not asked:
-            raise GovernanceError(
-                f"approval of {context['params']['policy']}",
-                f"only {', '.join(touched)}, who triggered or touched the run",
-                "another person who may approve it",
-                "add one to policies/approvers.yaml, or let somebody else ask",
-            )
-        self.assigned_users = [{"id": person.id, "name": person.name} for person in asked]
+        self.assign(f"approval of {context['params']['policy']}", people, touched_by(office.settings, context))
 
 
 def _asked(context: Context, office: Office) -> tuple[tuple[Person, ...], str]:

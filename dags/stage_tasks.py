@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
 
+    from augment_ops.governance.approvals import Person
     from augment_ops.pipeline.context import Context as StageContext
     from augment_ops.pipeline.decide_stages import Decided
     from augment_ops.settings import Settings
@@ -155,6 +157,26 @@ class QuestionOperator(HITLOperator):
             raise AirflowFailException(str(error)) from None
         super().execute(context)
 
+    def assign(self, what: str, people: Iterable[Person], touched: Iterable[str]) -> None:
+        """Ask those of the people who have nothing to do with the run.
+
+        Raises:
+            GovernanceError: there is no such person.
+        """
+        from augment_ops.errors import GovernanceError
+        from augment_ops.identity import among
+
+        concerned = list(dict.fromkeys(touched))
+        asked = [person for person in people if not among(person.id, concerned)]
+        if not asked:
+            raise GovernanceError(
+                what,
+                f"only {', '.join(concerned)}, who triggered the run, touched it or caused it",
+                "another person who may approve it",
+                "add one to policies/approvers.yaml, or let somebody else trigger the run",
+            )
+        self.assigned_users = [{"id": person.id, "name": person.name} for person in asked]
+
     @abstractmethod
     def prepare(self, context: Context) -> None:
         """Set whom to ask (`assigned_users`) and what (`body`)."""
@@ -168,9 +190,7 @@ class AskForApproval(QuestionOperator):
 
     def prepare(self, context: Context) -> None:
         """Ask where the run asks for a person."""
-        from augment_ops.errors import GovernanceError
         from augment_ops.governance.approvals import Approvals
-        from augment_ops.identity import among
         from augment_ops.pipeline.decide_stages import Decided
         from augment_ops.settings import Settings
 
@@ -181,16 +201,7 @@ class AskForApproval(QuestionOperator):
         if why:
             raise AirflowSkipException(why)
         role, touched = stage.params.approval, [stage.run.actor, *touched_by(settings, context)]
-        people = Approvals.load(settings.policies).people(role)
-        asked = [person for person in people if not among(person.id, touched)]
-        if not asked:
-            raise GovernanceError(
-                f"approval by {role}",
-                f"only {', '.join(dict.fromkeys(touched))}, who triggered the run, touched it or caused it",
-                "another person with that role",
-                "add one to policies/approvers.yaml, or let somebody else trigger the run",
-            )
-        self.assigned_users = [{"id": person.id, "name": person.name} for person in asked]
+        self.assign(f"approval by {role}", Approvals.load(settings.policies).people(role), touched)
         self.body = _asked(stage, decided)
 
 
@@ -251,7 +262,7 @@ class WatchOperator(BaseOperator):
         self.until = until
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Watch; a data set that cannot be watched does not keep the others from being watched (XCom `faults`)."""
+        """Watch; a data set that cannot be watched fails the task after the others were watched."""
         from augment_ops.errors import AugmentOpsError, InputError
         from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
@@ -286,27 +297,9 @@ class WatchOperator(BaseOperator):
         passing = [fault for fault in faults if not isinstance(fault, InputError)]
         if passing:
             raise passing[0]  # a service that comes back is worth another try
-        # Not raised here, where it would keep the trainings of other data sets from being started.
-        context["ti"].xcom_push(key="faults", value=[str(fault) for fault in faults])
-        return [{"trigger_run_id": t.run_id, "conf": t.params, "note": markdown(t.note, PARAGRAPH)} for t in trainings]
-
-
-class FaultsOperator(BaseOperator):
-    """Fails with what another task could not do, after what it could do is on its way.
-
-    Args:
-        of: task id; its XCom `faults` has the messages.
-    """
-
-    def __init__(self, *, of: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.of = of
-
-    def execute(self, context: Context) -> None:
-        """Fail where there is a message."""
-        faults = context["ti"].xcom_pull(task_ids=self.of, key="faults")
         if faults:
-            raise AirflowFailException("; ".join(faults))
+            raise AirflowFailException("; ".join(map(str, faults)))
+        return [{"trigger_run_id": t.run_id, "conf": t.params, "note": markdown(t.note, PARAGRAPH)} for t in trainings]
 
 
 def _begin(settings: Settings, context: Context) -> None:

@@ -112,7 +112,7 @@ def registry_finding(settings: Settings) -> list[Finding]:
         url = make_url(settings.ledger)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
             return []  # nothing was entered yet, and looking would make it
-        if not any(entry.act in MOVES for entry in open_ledger(settings).read()):
+        if next(open_ledger(settings).read(MOVES), None) is None:
             return []
         found = look(replace(settings, mlflow_uri=tracking_uri(settings)))
     except AugmentOpsError as error:

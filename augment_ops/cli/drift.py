@@ -36,12 +36,17 @@ def drift(
 
     Example: augment-ops drift digits --rules default
     """
+    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.pipeline.causes import enter_started
     from augment_ops.pipeline.monitor import moment_of, monitor
+    from augment_ops.pipeline.run import open_store
 
-    found = monitor(settings_here(), dataset, rules, now=moment_of(until, "--until"), environment=environment, say=_say)
+    settings = settings_here()
+    found = monitor(settings, dataset, rules, now=moment_of(until, "--until"), environment=environment, say=_say)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:
+            enter_started(open_ledger(settings), open_store(settings), training, actor=settings.actor)
             trained.append(run_pipeline(training.params, training.run_id, quiet=as_json))
             _say(f"{training.run_id}: {trained[-1]['verdict']}, {trained[-1]['promotion']}")
     if as_json:

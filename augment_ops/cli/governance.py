@@ -1,4 +1,4 @@
-"""`augment-ops governance init | sign | show`: who owns the rules, and which of them are in force."""
+"""`augment-ops governance init | sign | hand-over | show`: who owns the rules, and which of them are in force."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(help="The signed rules of protected environments.", no_args_is_help=True)
     commands.command("init")(init)
     commands.command("sign")(sign)
+    commands.command("hand-over")(hand_over)
     commands.command("show")(show)
     app.add_typer(commands, name="governance")
 
@@ -79,6 +80,26 @@ def sign(
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
 
+def hand_over(
+    to: Annotated[str, typer.Option(help="public key, ed25519:… or a line of ssh-ed25519")],
+    reason: Annotated[str, typer.Option(help="for the ledger")],
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let another key sign the rules from now on: its owner does so next. What the present key signs then is refused.
+
+    Example: augment-ops governance hand-over --to ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --reason "left"
+    """
+    from augment_ops.pipeline.governing import hand_over as act
+
+    entry = act(_office(key), to, reason)
+    if as_json:
+        print(json.dumps({"entry": entry.seq, "key": entry.subjects["owner_key"]}))
+        return
+    print(f"entry {entry.seq}: {entry.subjects['owner_key']} signs the rules from now on")
+    print('its owner does so now: augment-ops governance sign --reason "taken over"')
+
+
 def show(as_json: AsJson = False) -> None:
     """Say which rules are in force, who signed them, and what a run for a protected environment would be refused for.
 
@@ -86,19 +107,23 @@ def show(as_json: AsJson = False) -> None:
 
     Example: augment-ops governance show
     """
+    from augment_ops.governance.ledger import heads_noted
     from augment_ops.pipeline.governing import differences, unsettled
 
     office = _office(None)
     known, faults, changed = office.in_force, unsettled(office), differences(office)
+    noted, fix = heads_noted(office.settings)
     if as_json:
         signed = None if known is None else vars(known)
-        print(json.dumps({"in_force": signed, "faults": [vars(fault) for fault in faults], "changes": changed}))
+        told = {"faults": [vars(fault) for fault in faults], "changes": changed, "heads": noted, "heads_fix": fix}
+        print(json.dumps({"in_force": signed, **told}))
     else:
         if known is not None:
             print(f"root document {known.number} ({known.digest[:12]}…) of installation {known.installation[:12]}…")
             print(f"for {', '.join(known.protected)}; signed with {known.key}")
             print(f"by {known.by} at {known.at[:19]}Z, entry {known.seq}")
         print("\n".join([*map(str, faults), *changed]) or "the rules are as they were signed")
+        print(f"heads of the ledger are noted in {noted}{f'. {fix}' if fix else ''}")
     if faults or changed:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 

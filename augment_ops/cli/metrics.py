@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from augment_ops.cli.runs import settings_here
 from augment_ops.settings import Settings
 
 _VERIFY_EVERY_S = 3600.0  # a million signed entries take about 15 s (benchmarks/ledger.py)
@@ -28,13 +29,13 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     as_json: Annotated[bool, typer.Option("--json", help="say the address as one JSON object")] = False,
 ) -> None:
-    """Serve the metrics of the state folder at /metrics until Ctrl-C, and verify the ledger every hour.
+    """Serve the metrics of the state folder at /metrics until Ctrl-C; every hour verify the ledger, and MLflow by it.
 
     Example: augment-ops metrics serve --port 9464
     """
-    from augment_ops.pipeline.telemetry import verify_ledger
+    from augment_ops.pipeline.telemetry import verify_ledger, verify_registry
     from monitoring.endpoint import serve as start
-    from monitoring.metrics import LEDGER_FAULTS
+    from monitoring.metrics import LEDGER_FAULTS, REGISTRY_FAULTS
     from monitoring.publish import publish
 
     settings = Settings.from_environment()
@@ -43,10 +44,10 @@ def serve(
     print(json.dumps({"address": address}) if as_json else address, flush=True)
     try:
         while True:
-            found = verify_ledger(settings)
+            found = verify_ledger(settings) + verify_registry(settings_here())  # where MLflow is now
             for problem in publish(settings.home, found):
                 print(problem, file=sys.stderr, flush=True)
-            faulty = any(sample.family is LEDGER_FAULTS and sample.value for sample in found)
+            faulty = any(sample.family in (LEDGER_FAULTS, REGISTRY_FAULTS) and sample.value for sample in found)
             threading.Event().wait(_VERIFY_AGAIN_S if faulty else _VERIFY_EVERY_S)
     except KeyboardInterrupt:
         end()

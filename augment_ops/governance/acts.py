@@ -16,7 +16,8 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.signers import Signer
 
-ROOT, RULES = "root", "rules"  # the acts of the owner: rules are signed for the first time, and again
+# The acts of the owner: rules are signed for the first time, and again; another key signs from now on.
+ROOT, RULES, HAND_OVER = "root", "rules", "hand-over"
 _KEY, _SIGNATURE, _WITNESS = "key", "signature", "witness"
 
 

@@ -12,7 +12,7 @@ from augment_ops.content import digest_of, sha256_hex
 from augment_ops.errors import Fault, GovernanceError, InputError, PolicyError, nearest
 from augment_ops.governance.keys import canonical
 from augment_ops.identity import RESERVED, among, fold, lookalike, same
-from augment_ops.policy.yaml_file import parse, read_text, validate
+from augment_ops.policy.yaml_file import parse, read_text, same_lines, validate
 
 AUTO = "auto"  # the gate alone decides
 PRODUCTION = "production"  # always protected
@@ -162,7 +162,7 @@ class Approvals:
         loaded = cls(
             approvers_of(policies / APPROVERS, texts[APPROVERS]),
             validate(parse(texts[ENVIRONMENTS], where), _Environments, where),
-            {name: sha256_hex(text.encode()) for name, text in texts.items()},
+            {name: sha256_hex(same_lines(text.encode())) for name, text in texts.items()},
         )
         faults = [
             Fault(

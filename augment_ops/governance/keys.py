@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from augment_ops.content import sha256_hex
 from augment_ops.errors import GovernanceError, InputError
+from augment_ops.files import SMALL, read_regular
 
 PREFIX = "ed25519:"
 SSH = "ssh-ed25519"
@@ -196,9 +197,10 @@ def load(path: Path) -> Key:
     path = path.expanduser()
     make = f"make one: augment-ops policy keygen --out {path}"
     try:
-        mode, content = path.stat().st_mode, path.read_bytes()
+        mode, content = path.stat().st_mode, read_regular(str(path), limit=SMALL)
     except OSError as error:
-        raise GovernanceError(f"key {path}", error.strerror or "no file", "a private key", make) from error
+        found = error.strerror or str(error) or "no file"
+        raise GovernanceError(f"key {path}", found, "a private key", make) from error
     if mode & 0o077:
         raise GovernanceError(
             f"key {path}", f"mode {mode & 0o777:o}: others can read it", "mode 600", f"chmod 600 {path}"

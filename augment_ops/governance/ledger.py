@@ -8,7 +8,7 @@ hash noted with the witnesses at once. `audit` recomputes the chain and holds it
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -120,10 +120,21 @@ class Ledger:
         """All entries, oldest first."""
         return list(self.read())
 
-    def read(self) -> Iterator[Entry]:
-        """The entries one after the other, oldest first, however many there are; nothing is verified."""
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
+        """The entries one after the other, oldest first, however many there are; nothing is verified.
+
+        Args:
+            acts: only those of these acts; by default all.
+        """
+        query = select(TABLE).where(TABLE.c.act.in_(acts)) if acts else select(TABLE)
         with self._database.answering("list the entries"):
-            yield from map(entry_of, self._rows(select(TABLE)))
+            yield from map(entry_of, self._rows(query))
+
+    def find(self, key: str) -> Entry | None:
+        """The entry under a key, found by the index of keys; None where nothing was entered under it."""
+        with self._database.answering("find an entry"), self._database.reading() as connection:
+            row = connection.execute(select(TABLE).where(TABLE.c.key == key)).mappings().first()
+        return None if row is None else entry_of(row)
 
     def entries_under(self, prefix: str) -> list[Entry]:
         """The entries whose key begins with `prefix`, oldest first; found by the index of keys where there is one."""
@@ -322,11 +333,29 @@ def open_ledger(settings: Settings) -> Ledger:
         settings.ledger,
         signer=partial(ensure, installation_path(settings.keys)),
         keys=frozenset(settings.installations),
-        witnesses=[
-            FileWitness(settings.home / "witness", outside=False),
-            *(open_witness(uri) for uri in settings.witnesses),
-        ],
+        witnesses=_witnesses(settings),
     )
+
+
+def _witnesses(settings: Settings) -> list[Witness]:
+    from augment_ops.tracking.heads import mlflow_witness  # which implements what this package declares
+
+    return [
+        FileWitness(settings.home / "witness", outside=False),
+        *mlflow_witness(settings.mlflow_uri, settings.home / "mlflow" / "artifacts"),
+        *(open_witness(uri, settings.home) for uri in settings.witnesses),
+    ]
+
+
+def heads_noted(settings: Settings) -> tuple[str, str]:
+    """Where heads are noted, for people; and what to do where all of that is in the hands that hold the ledger."""
+    found = _witnesses(settings)
+    fix = (
+        "all of it is in the hands of whoever holds the ledger here: set AUGMENT_OPS_WITNESSES to a folder on other "
+        "storage or a bucket with object lock, where the stack is started (docs/security.md)"
+    )
+    places = ", ".join(witness.name.removeprefix("witness ") for witness in found)
+    return places, "" if any(witness.outside for witness in found) else fix
 
 
 def _newest_of(connection: Connection) -> RowMapping | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.errors import Fault, GovernanceError
-from augment_ops.governance.acts import ROOT, RULES, signed_by
+from augment_ops.files import NotReadableError, read_regular
+from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, signed_by
 from augment_ops.governance.approvals import APPROVERS, ENVIRONMENTS
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.signers import Signer
-from augment_ops.policy.yaml_file import load_model
+from augment_ops.policy.yaml_file import load_model, same_lines
+from augment_ops.policy.yaml_limits import MAX_BYTES
 
 FILE = "governance.yaml"
 ENTERED_UNDER = "rules:"  # begins the ledger's key of every entry about a root document: found without reading all
@@ -84,8 +86,10 @@ class InForce:
     """Which root document the ledger says is in force.
 
     Attributes:
-        key: the owner's; only what it signed comes next.
+        key: with which it is signed.
         seq, at, by: of the entry.
+        next_key: the owner's; only what it signed comes next. It is `key`, unless that was handed over since.
+        since: the newest entry of all that are told of here.
     """
 
     digest: str
@@ -96,6 +100,8 @@ class InForce:
     seq: int
     at: str
     by: str
+    next_key: str
+    since: int
 
 
 def read_root(policies: Path) -> Root | None:
@@ -127,38 +133,69 @@ def write_root(policies: Path, root: Root) -> Path:
 
 
 def pinned(policies: Path) -> dict[str, str]:
-    """File below policies/ → sha256, of every file that a decision rests on, as they stand now.
-
-    Of the text: a checkout with other line ends holds the same rules.
-    """
+    """File below policies/ → sha256, of every file that a decision rests on, as they stand now."""
     files = [policies / name for name in _FILES]
     files += [path for folder in _FOLDERS for path in sorted((policies / folder).glob("*.yaml"))]
-    return {path.relative_to(policies).as_posix(): sha256_hex(rule_text(path)) for path in files if path.is_file()}
+    found = ((rule_name(policies, path), path) for path in files if path.is_file())
+    return {name: sha256_hex(rule_text(path)) for name, path in found}
+
+
+def is_rules(name: str) -> bool:
+    """Whether a decision rests on a file, named as `pinned` names it."""
+    folder, _, file = name.rpartition("/")
+    return name in _FILES or (folder in _FOLDERS and file.endswith(".yaml"))
+
+
+def rule_name(policies: Path, path: Path) -> str:
+    """As `pinned` names a file; empty where it does not lie below policies/."""
+    below = path.absolute()
+    return below.relative_to(policies).as_posix() if below.is_relative_to(policies) else ""
+
+
+def digest_of_rules(data: bytes) -> str:
+    """By which rules are pinned."""
+    return sha256_hex(same_lines(data))
 
 
 def rule_text(path: Path) -> bytes:
-    """What is pinned of a file."""
-    return path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    """What is pinned of a file.
+
+    Raises:
+        GovernanceError: it is longer than rules may be.
+    """
+    try:
+        return same_lines(read_regular(str(path), limit=MAX_BYTES))
+    except NotReadableError as error:
+        raise GovernanceError(str(path), str(error), "a file of rules", "restore it from git") from error
 
 
 def in_force(entries: Iterable[Entry]) -> InForce | None:
     """The root document that the ledger names; None where nobody has signed rules yet.
 
-    The first one says whose key counts, and each that follows is signed with it and names the one before: what others
-    enter under these acts changes nothing.
+    The first one says whose key counts, and each that follows is signed with it and names the one before, until it says
+    itself that another counts (`hand-over`): what others enter under these acts changes nothing.
     """
     found: InForce | None = None
     for entry in entries:
         told = entry.subjects
         if entry.act == ROOT and found is None:
             key = told.get("owner_key", "")
-        elif entry.act == RULES and found is not None and told.get("previous") == found.digest:
-            key = found.key
+        elif entry.act in (RULES, HAND_OVER) and found is not None and told.get("previous") == found.digest:
+            key = found.next_key
         else:
             continue
-        if signed_by(entry, key) and (found is None or told.get("installation") == found.installation):
+        if not signed_by(entry, key) or (found is not None and told.get("installation") != found.installation):
+            continue
+        if entry.act == HAND_OVER and found is not None:
+            found = replace(found, next_key=told.get("owner_key", ""), since=entry.seq)
+        elif told.get("owner_key") == key:
             found = _in_force(entry)
     return found
+
+
+def handing_over(known: InForce, public: str) -> dict[str, str]:
+    """What the entry says by which a key signs from now on, in place of the present one."""
+    return {"installation": known.installation, "previous": known.digest, "owner_key": public}
 
 
 def _in_force(entry: Entry) -> InForce:
@@ -166,6 +203,7 @@ def _in_force(entry: Entry) -> InForce:
     return InForce(
         told.get("root", ""), told.get("installation", ""), int(told.get("number", "0")), told.get("owner_key", ""),
         tuple(told.get("protected", "").split(", ")), entry.seq, entry.at, entry.actor,
+        told.get("owner_key", ""), entry.seq,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from augment_ops.errors import GovernanceError, InputError
 FILE = "heads.jsonl"
 _TAIL = 4096  # bytes; a line has 250
 _CUT_OFF = b" cut off\n"  # put behind what a machine that died has left of a line
+_VERSIONED = ("s3://", "s3a://")
 _PER_FOLDER = 1000  # objects; as many as S3 lists at once
 
 
@@ -80,7 +81,7 @@ class FileWitness:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise _silent(self.name, error) from error
+            raise silent(self.name, error) from error
 
     def heads(self) -> Iterator[Head]:
         """All lines but those that were cut off."""
@@ -90,7 +91,7 @@ class FileWitness:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _silent(self.name, error) from error
+            raise silent(self.name, error) from error
 
     def newest(self) -> Head | None:
         """The last whole line of the file's end."""
@@ -101,7 +102,7 @@ class FileWitness:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _silent(self.name, error) from error
+            raise silent(self.name, error) from error
         return _head(self.name, lines[-1]) if lines else None
 
     def time(self) -> datetime | None:
@@ -116,7 +117,8 @@ class FileWitness:
 class ObjectWitness:
     """One object a head behind fsspec, such as `s3://bucket/prefix`: a bucket's object lock keeps each of them.
 
-    The object's name says all but when and by whom it was noted: `heads/<seq / 1000>/<seq>-<hash>.json`.
+    The object's name says all but when and by whom it was noted: `heads/<seq / 1000>/<seq>-<hash>.json`. A lock keeps a
+    version, and not its place in a listing: whoever may delete puts a marker over it. So on S3 all versions are listed.
     """
 
     outside = True
@@ -126,7 +128,9 @@ class ObjectWitness:
 
         self.name = f"witness {uri}"
         try:
-            self._files, self._root = fsspec.core.url_to_fs(uri.rstrip("/"), use_listings_cache=False)
+            versions = {"version_aware": True} if uri.startswith(_VERSIONED) else {}
+            self._files, self._root = fsspec.core.url_to_fs(uri.rstrip("/"), use_listings_cache=False, **versions)
+            self._listing = {"versions": True} if versions else {}
         except (ImportError, ValueError) as error:
             raise InputError(
                 "AUGMENT_OPS_WITNESSES",
@@ -146,7 +150,7 @@ class ObjectWitness:
                 self._files.makedirs(folder, exist_ok=True)
                 self._files.pipe_file(f"{folder}/{head.seq:012d}-{head.hash}.json", data)
         except Exception as error:
-            raise _silent(self.name, error) from error
+            raise silent(self.name, error) from error
 
     def heads(self) -> Iterator[Head]:
         """All but the newest by name alone: who noted them, and when, is not read."""
@@ -159,7 +163,7 @@ class ObjectWitness:
         except GovernanceError:
             raise
         except Exception as error:
-            raise _silent(self.name, error) from error
+            raise silent(self.name, error) from error
 
     def newest(self) -> Head | None:
         """None: an object store takes longer to list than an entry may take to make."""
@@ -171,19 +175,23 @@ class ObjectWitness:
 
     def _names(self, folder: str) -> list[str]:
         try:
-            return sorted(str(name) for name in self._files.ls(folder, detail=False))
+            return sorted(str(name) for name in self._files.ls(folder, detail=False, **self._listing))
         except FileNotFoundError:
             return []
 
 
-def open_witness(uri: str) -> Witness:
+def open_witness(uri: str, home: Path | None = None) -> Witness:
     """The witness at `file:///folder`, an absolute path, or another fsspec URI.
+
+    Args:
+        home: the installation's own state; what lies below it is nowhere else.
 
     Raises:
         InputError: no such scheme.
     """
     if uri.startswith("file://") or "://" not in uri:
-        return FileWitness(Path(uri.removeprefix("file://")))
+        folder = Path(uri.removeprefix("file://"))
+        return FileWitness(folder, outside=home is None or not folder.resolve().is_relative_to(home.resolve()))
     return ObjectWitness(uri)
 
 
@@ -200,22 +208,24 @@ def _head(where: str, data: bytes) -> Head:
             return head
     except (ValueError, TypeError):
         pass
-    raise _damaged(where, repr(data[:80]))
+    raise damaged(where, repr(data[:80]))
 
 
 def _named(where: str, name: str) -> Head:
-    seq, _, hashed = name.rpartition("/")[2].removesuffix(".json").partition("-")
+    seq, _, hashed = name.rpartition("/")[2].partition("?")[0].removesuffix(".json").partition("-")
     if not (seq.isdecimal() and hashed):
-        raise _damaged(where, name[-80:])
+        raise damaged(where, name[-80:])
     return Head(seq=int(seq), hash=hashed, signer="", at="")
 
 
-def _damaged(where: str, found: str) -> GovernanceError:
+def damaged(where: str, found: str) -> GovernanceError:
+    """The error of a witness that holds what is no head."""
     fix = "restore it from a backup; find out who wrote to it: nothing but augment-ops does"
     return GovernanceError(where, f"{found[:120]}, which is no head of a ledger", "heads as they were noted", fix)
 
 
-def _silent(where: str, error: Exception) -> GovernanceError:
+def silent(where: str, error: Exception) -> GovernanceError:
+    """The error of a witness that does not answer."""
     found = " ".join(str(error).split())[:200] or type(error).__name__
     fix = "bring it back (network, rights, space): what is missing there is noted with the next entry or audit verify"
     return GovernanceError(where, found, "a witness that answers", fix)

@@ -56,7 +56,7 @@ def enter(ledger: Ledger, alert: Alert, actor: str, origin: str = "") -> tuple[E
     Args:
         origin: the run of the driver's monitor that found it, where there is one.
     """
-    known = next((entry for entry in ledger.read() if entry.key == alert.key), None)
+    known = ledger.find(alert.key)
     if known is not None:
         return known, False
     subjects = {

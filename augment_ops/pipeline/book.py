@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from augment_ops.governance.acts import counted
+from augment_ops.governance.acts import ROOT, counted
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger, open_ledger
@@ -21,8 +21,8 @@ ROLLBACK, QUARANTINE = "rollback", "quarantine"  # what people do to champions
 class Book(Protocol):
     """The ledger as far as champions are concerned: what counts of it, and how acts are entered."""
 
-    def read(self) -> Iterator[Entry]:
-        """The entries that count, oldest first."""
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
+        """The entries that count, oldest first; with `acts` those of these acts alone."""
 
     def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
         """Enter an act, once."""
@@ -35,11 +35,11 @@ class Counted:
     ledger: Ledger
     policies: Path
 
-    def read(self) -> Iterator[Entry]:
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
         """See `Book`."""
         if not self.ledger.entries_under(ENTERED_UNDER):  # nobody has signed rules: nothing is asked of approvers.yaml
-            return self.ledger.read()
-        return counted(self.ledger.read(), Approvals.load(self.policies), (ROLLBACK,))
+            return self.ledger.read(acts)
+        return _counted(self.ledger, Approvals.load(self.policies), acts)
 
     def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
         """See `Book`; what a program enters is signed by its installation alone."""
@@ -57,9 +57,9 @@ class Signing:
 
     office: Office
 
-    def read(self) -> Iterator[Entry]:
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
         """See `Book`."""
-        return counted(self.office.ledger.read(), self.office.approvals, (ROLLBACK,))
+        return _counted(self.office.ledger, self.office.approvals, acts)
 
     def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
         """See `Book`.
@@ -70,3 +70,9 @@ class Signing:
         if act in (ROLLBACK, QUARANTINE):
             return self.office.enter(act, subjects, reason, key)
         return self.office.ledger.append(act, actor, subjects, reason, key)
+
+
+def _counted(ledger: Ledger, approvals: Approvals, acts: Collection[str]) -> Iterator[Entry]:
+    """From the entry `root` on signatures are asked for, so that it is read with whatever is asked for."""
+    entries = counted(ledger.read((*acts, ROOT) if acts else ()), approvals, (ROLLBACK,))
+    return (entry for entry in entries if not acts or entry.act in acts)

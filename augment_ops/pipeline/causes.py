@@ -7,17 +7,18 @@ held against that entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from augment_ops.content import digest_of
+from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.alerts import ACT as ALERT
 from augment_ops.pipeline.alerts import RUN_PREFIX
-from augment_ops.pipeline.retraining import Retraining
+from augment_ops.pipeline.retraining import PLAN, Retraining, planned
 
 ACT = "retrain"
 SCHEDULE = "schedule"  # the actor where no person is
@@ -43,7 +44,7 @@ def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: st
         actor: who triggered the monitor, `schedule` where nobody did.
         origin: the run of the monitor that starts it.
     """
-    known = _start_of(ledger.read(), training.run_id)
+    known = _start_of(ledger, training.run_id)
     if known is not None:
         return known
     subjects = {
@@ -51,6 +52,13 @@ def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: st
         "params": digest_of(training.params), "origin": origin,
     }  # fmt: skip
     return ledger.append(ACT, actor, subjects, training.note, _key(training.run_id))
+
+
+def enter_started(ledger: Ledger, store: Store, training: Retraining, *, actor: str) -> Entry:
+    """Enter that somebody starts an alert's training themselves, where no driver does; see `enter_start`."""
+    plans = planned(ledger.read((ALERT, PLAN)), store)
+    alert = next(alert for alert, plan in plans if plan.run_id == training.run_id)
+    return enter_start(ledger, alert, training, actor=actor, origin="")
 
 
 def check_start(ledger: Ledger, run_id: str, asked: Mapping[str, Any], actor: str) -> None:
@@ -65,7 +73,7 @@ def check_start(ledger: Ledger, run_id: str, asked: Mapping[str, Any], actor: st
     """
     if not run_id.startswith(RUN_PREFIX):
         return
-    entry = _start_of(ledger.read(), run_id)
+    entry = _start_of(ledger, run_id)
     if entry is not None and entry.subjects["params"] == digest_of(dict(asked)):
         return
     found = "no alert that started it" if entry is None else f"other parameters than those of ledger entry {entry.seq}"
@@ -85,19 +93,19 @@ def cause_of(ledger: Ledger, run_id: str) -> Cause:
     """Who and what stands behind a run that an alert started; nobody and nothing behind another."""
     if not run_id.startswith(RUN_PREFIX):
         return Cause()
-    entries = list(ledger.read())
-    start = _start_of(entries, run_id)
+    start = _start_of(ledger, run_id)
     if start is None:
         return Cause()
-    behind = [start, *(entry for entry in entries if entry.act == ALERT and entry.hash == start.subjects["alert"])]
+    behind = [start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == start.subjects["alert"])]
     return Cause(
         tuple(dict.fromkeys(entry.actor for entry in behind if entry.actor != SCHEDULE)),
         tuple(dict.fromkeys(entry.subjects["origin"] for entry in behind if entry.subjects.get("origin"))),
     )
 
 
-def _start_of(entries: Iterable[Entry], run_id: str) -> Entry | None:
-    return next((entry for entry in entries if entry.act == ACT and entry.key == _key(run_id)), None)
+def _start_of(ledger: Ledger, run_id: str) -> Entry | None:
+    found = ledger.find(_key(run_id))
+    return found if found is not None and found.act == ACT else None
 
 
 def _key(run_id: str) -> str:

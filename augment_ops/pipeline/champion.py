@@ -272,9 +272,9 @@ def acts_of(book: Book, dataset: str) -> list[Entry]:
     """The entries about the champions of a data set, and all quarantines."""
     return [
         entry
-        for entry in book.read()
+        for entry in book.read(("quarantine", *_ACTS))
         if entry.act == "quarantine"  # of a model, whatever the data set
-        or (entry.act in _ACTS and entry.subjects.get("version", "").rpartition("/")[0] == dataset)
+        or entry.subjects.get("version", "").rpartition("/")[0] == dataset
     ]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_type_hints
 
 from augment_ops.content import canonical_json, digest_of, from_json, sha256_hex
@@ -13,7 +15,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.provenance import check_declared
-from augment_ops.pipeline.rules import check_pinned
+from augment_ops.pipeline.rules import check_pinned, read_as_begun, used_by
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now, open_store, record_of
 from augment_ops.pipeline.telemetry import observed
 from augment_ops.settings import Settings
@@ -66,7 +68,8 @@ def execute(
     ctx = Context(settings, store, find(store, run_id), dict(given or {}), say, trace)
     with ctx.failures(stage_name), observed(ctx, stage_name) as seen:
         _believe(ctx, stage)
-        record, seen.reused = _made_or_found(ctx, stage)
+        with _rules_as_begun(ctx):
+            record, seen.reused = _made_or_found(ctx, stage)
         seen.record, seen.output = record, from_json(output_type(stage_name), store.get(record.output))
         refusal = stage.refuses(seen.output)
         if refusal is not None:
@@ -86,7 +89,13 @@ def _believe(ctx: Context, stage: Stage) -> None:
             record = record_of(ctx.store, ctx.run.id, name)
             if record is not None:
                 ctx.provenance.holds(record)
-        check_pinned(Office(ctx.settings, ctx.run.actor), ctx.params.environment, ctx.provenance.rules)
+        office, params = Office(ctx.settings, ctx.run.actor), ctx.params
+        check_pinned(office, params.environment, ctx.provenance.rules, used_by(params))
+
+
+def _rules_as_begun(ctx: Context) -> AbstractContextManager[None]:
+    refusals = partial(ctx.refusals, ctx.run.actor, {"run": ctx.run.id})
+    return read_as_begun(Office(ctx.settings, ctx.run.actor), ctx.params.environment, ctx.provenance.rules, refusals)
 
 
 def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:

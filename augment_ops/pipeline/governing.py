@@ -6,13 +6,16 @@ import difflib
 import secrets
 from dataclasses import dataclass
 
-from augment_ops.errors import Fault, GovernanceError, StoreError
-from augment_ops.governance.acts import ROOT, RULES, Act, trusted_keys
-from augment_ops.governance.keys import ensure, witness_path
+from augment_ops.errors import Fault, GovernanceError, InputError, StoreError
+from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, Act, trusted_keys
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.keys import canonical, ensure, witness_path
 from augment_ops.governance.root import (
     ENTERED_UNDER,
     INIT,
+    InForce,
     Root,
+    handing_over,
     pinned,
     read_root,
     rule_text,
@@ -25,6 +28,7 @@ from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.policy_acts import AIRFLOW
 from augment_ops.pipeline.rules import noted_fault
 
+HANDED_UNDER = f"{ENTERED_UNDER}hand-over:"
 _SHOWN = 12  # digits of a digest, by which people tell two apart
 _CONTEXT = 1  # lines around a change: a rule is a line
 
@@ -96,16 +100,41 @@ def sign(office: Office, reason: str, seen: str) -> Change:
         GovernanceError: not the owner's key, or the document beside the rules is not the one in force.
     """
     office.identify("governance sign")
-    root = _checked(office)
+    root, known = _checked(office), _known(office)
     lines = _differences(office, root)
-    new = _drafted(office, root.key, root.installation, root).model_copy(update={"owner": root.owner})
+    new = _drafted(office, known.next_key, root.installation, root)
+    if known.next_key == root.key:
+        new = new.model_copy(update={"owner": root.owner})
     asked = new.digest[:_SHOWN] if lines else ""
     if not lines or seen != asked:
         return Change(root, tuple(lines), asked, not lines)
-    written = _keep(office, new, _owners(office, root))
+    written = _keep(office, new, _owners(office, known.next_key, new.owner))
     _enter(office, written, reason)
     _note(office, written)
     return Change(written, tuple(lines), asked, True)
+
+
+def hand_over(office: Office, to: str, reason: str) -> Entry:
+    """Enter that another key signs the rules from now on; its owner signs them next.
+
+    The document stays in force as it is. What the former key signs from here on counts for nothing.
+
+    Args:
+        to: public key, of another person or a new one of the same.
+
+    Raises:
+        InputError: no public key.
+        GovernanceError: not the owner's key, or the document beside the rules is not the one in force.
+    """
+    office.identify("governance hand-over")
+    try:
+        public = canonical(to)
+    except ValueError as error:
+        raise InputError("--to", f"{to!r:.80}", str(error), "give the public half of the key") from error
+    root, known = _checked(office), _known(office)
+    said = Act(HAND_OVER, office.actor, handing_over(known, public), reason, f"{HANDED_UNDER}{known.since}:{public}")
+    signed = said.signed(_owners(office, known.next_key, root.owner))
+    return office.ledger.append(said.act, said.actor, signed, reason, said.once)
 
 
 def differences(office: Office) -> list[str]:
@@ -150,17 +179,25 @@ def _signer(office: Office) -> Signer:
     return signer_of(office.actor, trusted_keys(office.approvals, office.actor), office.key)
 
 
-def _owners(office: Office, root: Root) -> Signer:
+def _known(office: Office) -> InForce:
+    """What the ledger says is in force, where `_checked` has found that it is."""
+    known = office.in_force
+    if known is None:
+        raise GovernanceError.of("the root document", standing_faults(office.settings.policies, None, None))
+    return known
+
+
+def _owners(office: Office, key: str, owner: str) -> Signer:
     """The owner's key, wherever the actor has it.
 
     Raises:
         GovernanceError: it is another's.
     """
     signer = _signer(office)
-    if signer.public != root.key:
+    if signer.public != key:
         found = f"{signer.public} of {office.actor}"
-        fix = f"ask {root.owner} to do it; --key or AUGMENT_OPS_KEY names the file of a key"
-        raise GovernanceError("key of the owner", found, f"{root.key} of {root.owner}", fix)
+        fix = f"ask {owner} to do it; --key or AUGMENT_OPS_KEY names the file of a key"
+        raise GovernanceError("key of the owner", found, f"{key} of {owner}", fix)
     return signer
 
 
@@ -191,7 +228,7 @@ def _keep(office: Office, root: Root, signer: Signer) -> Root:
 def _enter(office: Office, root: Root, reason: str) -> None:
     act, once = RULES if root.previous else ROOT, f"{ENTERED_UNDER}{root.digest}"
     said = Act(act, office.actor, root.subjects(), reason, once)
-    office.ledger.append(act, office.actor, said.signed(_owners(office, root)), reason, once)
+    office.ledger.append(act, office.actor, said.signed(_owners(office, root.key, root.owner)), reason, once)
 
 
 def _note(office: Office, root: Root) -> bool:
@@ -219,7 +256,12 @@ def _differences(office: Office, root: Root) -> list[str]:
     names = [name for name in sorted({*root.files, *present}) if root.files.get(name) != present.get(name)]
     lines = [line for name in names for line in _difference(office, name, root.files.get(name), name in present)]
     now = _drafted(office, root.key, root.installation).protected
-    return lines if now == root.protected else [*lines, f"protected: {root.protected} → {now}"]
+    if now != root.protected:
+        lines.append(f"protected: {root.protected} → {now}")
+    known = office.in_force
+    if known is not None and known.next_key != root.key:
+        lines.append(f"key: {root.key} → {known.next_key}, to which it was handed over")
+    return lines
 
 
 def _difference(office: Office, name: str, signed: str | None, is_there: bool) -> list[str]:

@@ -264,8 +264,8 @@ class _Work:
             return []
         params = find(self.store, self.champion.version.tags["augment_ops.pipeline_run"]).typed
         found = (
-            ageing(self.ledger.read(), self.champion, self.rules, at),
-            policy_moved(self.ledger.read(), self.champion, self.rules, params.environment),
+            ageing(self.ledger.read(("promote", "rollback")), self.champion, self.rules, at),
+            policy_moved(self.ledger.read(("approve",)), self.champion, self.rules, params.environment),
         )
         return [alert for alert in found if alert is not None]
 

@@ -115,7 +115,7 @@ class Office:
         self.identify(act)
         if self.in_force is None or not asks_for_signature(subjects, self.approvals):
             return self.ledger.append(act, self.actor, subjects, reason, once)
-        known = next((entry for entry in self.ledger.read() if entry.key == once), None)
+        known = self.ledger.find(once)
         if known is not None and why_not(known, self.approvals) is None:
             return known
         said = Act(act, self.actor, subjects, reason, once, self.witness)

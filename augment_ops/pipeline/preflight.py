@@ -10,7 +10,7 @@ from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.identity import NOBODY, SCHEDULE, same
 from augment_ops.pipeline.office import RUN, Office
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.rules import check_rules
+from augment_ops.pipeline.rules import check_rules, used_by
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
         office.entering_refusals(params.policy, RUN, lambda: check(params.environment, params.approval))
         office.entering_refusals(params.policy, RUN, lambda: _who(office, params.environment))
         if office.approvals.is_above_dev(params.environment):  # what the ledger alone protects, resolve_policy refuses
-            office.entering_refusals(params.policy, RUN, lambda: check_rules(office, params.environment, _used(params)))
+            office.entering_refusals(
+                params.policy, RUN, lambda: check_rules(office, params.environment, used_by(params))
+            )
 
     looks: list[Callable[[], object]] = [
         way,
@@ -79,13 +81,6 @@ def _who(office: Office, environment: str) -> None:
         return
     if office.approvals.is_above_dev(environment) or not same(office.actor, NOBODY):
         office.identify(f"a run in {environment}")
-
-
-def _used(params: RunParams) -> tuple[str, ...]:
-    return (
-        f"quality/{params.quality}.yaml", f"stress/{params.suite}.yaml", f"gates/{params.gate}.yaml",
-        f"drift/{params.drift}.yaml",
-    )  # fmt: skip
 
 
 def _gate_for(rules: GateRules, suite: str) -> None:

@@ -18,6 +18,7 @@ from monitoring.metrics import Sample, registry_samples
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker
 
+_ACTS = ("promote", "rollback", "alias", "take-over")
 _RESTORE = "augment-ops champion restore {dataset} --environment {environment}"
 _ROLLBACK = "do not use it: augment-ops rollback {dataset} --environment {environment} --reason …"
 
@@ -47,13 +48,13 @@ def look(settings: Settings) -> Examined:
     from augment_ops.tracking import connect
 
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    return examine(book_of(settings).read(), tracker)
+    return examine(book_of(settings).read(_ACTS), tracker)
 
 
 def samples_of(settings: Settings, tracker: MlflowTracker, dataset: str) -> list[Sample]:
     """How many faults one data set has, as a metric; none where MLflow or the ledger does not answer."""
     try:
-        found = examine(book_of(settings).read(), tracker, (dataset,))
+        found = examine(book_of(settings).read(_ACTS), tracker, (dataset,))
     except AugmentOpsError:
         return []  # that has alerts of its own
     return registry_samples({name: len(faults) for name, faults in found.faults.items()})
@@ -68,7 +69,7 @@ def examine(entries: Iterable[Entry], tracker: MlflowTracker, only: Sequence[str
     Raises:
         TrackingError: MLflow does not answer.
     """
-    entries = [e for e in entries if e.act in ("promote", "rollback", "alias", "take-over")]
+    entries = [e for e in entries if e.act in _ACTS]
     taken_over = {e.subjects["version"].rpartition("/")[0] for e in entries if e.act == "take-over"}
     named = tracker.named_champions()
     moved = {e.subjects["version"].rpartition("/")[0] for e in entries if "version" in e.subjects}

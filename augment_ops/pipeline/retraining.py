@@ -52,7 +52,7 @@ def to_start(
 
     Starting one again has to be harmless: drivers know them by `run_id`.
     """
-    entries = list(ledger.read())
+    entries = list(ledger.read((ACT, PLAN)))
     plans, found = _plans(entries), []
     for entry in _still_told(entries, log.dataset):
         run_id = _run_id(entry)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 from augment_ops.errors import Fault, GovernanceError
-from augment_ops.governance.root import INIT, InForce, Root, additions, changes, pinned, read_root, standing_faults
+from augment_ops.governance.root import (
+    INIT,
+    InForce,
+    Root,
+    additions,
+    changes,
+    digest_of_rules,
+    is_rules,
+    pinned,
+    read_root,
+    rule_name,
+    standing_faults,
+)
 from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.params import RunParams
+from augment_ops.policy.yaml_file import looked_at
 from augment_ops.settings import Settings
 
 _ABOUT = "the rules of environment"
@@ -83,11 +99,20 @@ def noted_fault(office: Office, known: InForce) -> Fault | None:
     return None
 
 
-def check_pinned(office: Office, environment: str, begun_with: Mapping[str, str]) -> None:
-    """Refuse rules that changed since a run for a protected environment began.
+def used_by(params: RunParams) -> tuple[str, ...]:
+    """The rules that a run names, beside those that bind all."""
+    return (
+        f"quality/{params.quality}.yaml", f"stress/{params.suite}.yaml", f"gates/{params.gate}.yaml",
+        f"drift/{params.drift}.yaml",
+    )  # fmt: skip
+
+
+def check_pinned(office: Office, environment: str, begun_with: Mapping[str, str], used: Iterable[str] = ()) -> None:
+    """Refuse rules that changed since a run for a protected environment began, or that nobody had signed then.
 
     Args:
         begun_with: file below policies/ → sha256, as `pinned` gave them when the run began.
+        used: as `check_rules` takes it.
 
     Raises:
         GovernanceError: one changed, went or came; all of them at once.
@@ -97,10 +122,47 @@ def check_pinned(office: Office, environment: str, begun_with: Mapping[str, str]
     present = {**pinned(office.settings.policies), **office.approvals.read}
     changed = [name for name in sorted({*present, *begun_with}) if present.get(name) != begun_with.get(name)]
     if changed:
-        fix = "put them back and run the stage again, or start a new run"
-        expected = "that with which the run began"
-        faults = [Fault(f"policies/{name}", "another content", expected, fix) for name in changed]
-        raise GovernanceError.of(f"{_ABOUT} {environment}", faults)
+        raise GovernanceError.of(f"{_ABOUT} {environment}", [_changed(name) for name in changed])
+    if office.in_force is None:
+        return  # which resolve_policy refuses
+    root = read_root(office.settings.policies)
+    faults = standing_faults(office.settings.policies, root, office.in_force)
+    if root is not None and not faults:  # a run may have begun while other rules stood there for a moment
+        faults = [*changes(root, begun_with), *additions(root, begun_with, used)]
+    if faults:
+        raise GovernanceError.of(f"{_ABOUT} {environment}, with which the run began", faults)
+
+
+def _changed(name: str) -> Fault:
+    fix = "put it back and run the stage again, or start a new run"
+    return Fault(f"policies/{name}", "another content", "that with which the run began", fix)
+
+
+@contextmanager
+def read_as_begun(
+    office: Office,
+    environment: str,
+    begun_with: Mapping[str, str],
+    refusals: Callable[[], AbstractContextManager[None]],
+) -> Iterator[None]:
+    """While it holds, rules are refused as they are read, where their bytes are not those with which the run began.
+
+    What stands in a file before and after says nothing of what was read in between.
+
+    Args:
+        begun_with: as `check_pinned` takes it.
+        refusals: enters what is refused.
+    """
+    policies = office.settings.policies
+
+    def look(path: Path, data: bytes) -> None:
+        name = rule_name(policies, path)
+        if is_rules(name) and digest_of_rules(data) != begun_with.get(name):
+            with refusals():
+                raise GovernanceError.of(f"{_ABOUT} {environment}", [_changed(name)])
+
+    with looked_at(look) if begun_with and is_protected(office, environment) else nullcontext():
+        yield
 
 
 def check_judged_by(settings: Settings, gate: str, rules_digest: str) -> None:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from augment_ops.errors import CheckRefused, GovernanceError
+from augment_ops.errors import AugmentOpsError, CheckRefused, GovernanceError
+from augment_ops.governance.audit import MOVES
 from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.measures import measure
-from augment_ops.pipeline.registry_check import samples_of
+from augment_ops.pipeline.registry_check import look, samples_of
 from augment_ops.pipeline.run import StageRecord, record_of
 from augment_ops.settings import Settings
 from monitoring import metrics
-from monitoring.metrics import Sample, ledger_samples
+from monitoring.metrics import Sample, ledger_samples, registry_samples
 from monitoring.publish import publish
 
 _LAST = "report"
@@ -91,10 +92,24 @@ def verify_ledger(settings: Settings) -> list[Sample]:
         return ledger_samples(1, None)
 
 
+def verify_registry(settings: Settings) -> list[Sample]:
+    """What MLflow's registry comes to against the ledger, as metrics; none where there was never a champion.
+
+    Nor where MLflow or the ledger does not answer: that has alerts of its own.
+    """
+    try:
+        if next(open_ledger(settings).read(MOVES), None) is None:
+            return []
+        found = look(settings)
+    except AugmentOpsError:
+        return []
+    return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
+
+
 def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Sample]:
     """The age of a champion that a person chose, by what the ledger knows of its training."""
     model = ""
-    for entry in reversed(open_ledger(settings).entries()):
+    for entry in reversed([*open_ledger(settings).read((*MOVES, "decide", "train"))]):
         if entry.subjects.get("version") == f"{dataset}/{version}":
             model = model or entry.subjects.get("model", "")
         if model and entry.act == "train" and entry.subjects.get("model") == model:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from augment_ops.content import from_json
 from augment_ops.errors import Fault, StoreError, TrackingError
+from augment_ops.files import read_regular
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.verify import REPORT, Audited
 from augment_ops.settings import Settings
@@ -14,6 +15,7 @@ from augment_ops.tracking import MlflowTracker, connect
 
 _DECIDE = "decide"
 _REPORTED_WITHIN = timedelta(hours=1)  # a run that was decided writes its report next; a killed one goes on by hand
+_LONGEST_REPORT = 1 << 26  # bytes: what no report comes near, and memory bears
 _FIX = "bring it back, or restore it from a backup; until then nobody knows whether the ledger's end is there"
 
 
@@ -34,12 +36,12 @@ def report_heads(home: Path) -> tuple[dict[str, str], list[Fault]]:
     for folder in sorted(path for path in (home / "reports").glob("*") if path.is_dir()):
         path = folder / "report.json"
         try:
-            lineage = from_json(dict, path.read_bytes()).get("lineage")
+            lineage = from_json(dict, read_regular(str(path), limit=_LONGEST_REPORT)).get("lineage")
             head = lineage.get("ledger head") if isinstance(lineage, dict) else None
             if not isinstance(head, str):
                 raise StoreError(str(path), "no head of the ledger", "one", _FIX)
         except (OSError, StoreError) as error:
-            found = error.faults[0].found if isinstance(error, StoreError) else error.strerror or "no file"
+            found = error.faults[0].found if isinstance(error, StoreError) else error.strerror or str(error)
             faults.append(Fault(f"{REPORT} {path}", found, "the head of the ledger that it has noted", _FIX))
         else:
             heads[head] = f"{REPORT} {path}"
@@ -58,7 +60,7 @@ def mlflow_heads(settings: Settings) -> tuple[dict[str, str], list[Fault]]:
 def unreported(ledger: Ledger, now: datetime) -> list[Fault]:
     """A fault where runs were decided, though neither reports nor runs in MLflow have noted anything."""
     before = (now - _REPORTED_WITHIN).isoformat()
-    runs = sum(entry.act == _DECIDE and entry.at < before for entry in ledger.read())
+    runs = sum(entry.at < before for entry in ledger.read((_DECIDE,)))
     expected = f"those of {runs} runs that the ledger says were decided"
     fix = "restore reports/ and MLflow's database from a backup; find out who removed them"
     return [Fault("reports and MLflow", "no noted head", expected, fix)] if runs else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -18,15 +19,29 @@ from augment_ops.policy.yaml_limits import MAX_BYTES, load_bounded
 
 M = TypeVar("M", bound=BaseModel)
 
+_looks: list[Callable[[Path, bytes], None]] = []  # of the process, not of a thread: whoever reads is looked at
+
+
+@contextmanager
+def looked_at(look: Callable[[Path, bytes], None]) -> Iterator[None]:
+    """While it holds, `look` is given each file that is read here, with its bytes, before anybody judges by them."""
+    _looks.append(look)
+    try:
+        yield
+    finally:
+        _looks.remove(look)
+
 
 def read_text(path: Path, *, kind: str) -> str:
     """The file's text.
 
     Raises:
         PolicyError: no such file (with the nearest name beside it), not readable, or not UTF-8.
+        AugmentOpsError: whatever is raised by who looks at it (`looked_at`).
     """
     try:
-        return read_regular(str(path), limit=MAX_BYTES).decode("utf-8")
+        data = read_regular(str(path), limit=MAX_BYTES)
+        text = data.decode("utf-8")
     except FileNotFoundError:
         beside = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise PolicyError(
@@ -37,6 +52,14 @@ def read_text(path: Path, *, kind: str) -> str:
         ) from None
     except (UnicodeDecodeError, OSError) as error:
         raise PolicyError(str(path), str(error)[:120], "a UTF-8 text file", "save it as plain UTF-8 YAML") from error
+    for look in tuple(_looks):
+        look(path, data)
+    return text
+
+
+def same_lines(data: bytes) -> bytes:
+    """The bytes by which a file is known: a checkout with other line ends holds the same rules."""
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def parse(text: str, where: str) -> dict[str, Any]:

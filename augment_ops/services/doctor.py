@@ -18,7 +18,7 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.governance import root as rules
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import fingerprint, load, witness_path
-from augment_ops.governance.ledger import open_ledger
+from augment_ops.governance.ledger import heads_noted, open_ledger
 from augment_ops.services import processes
 from augment_ops.services.components import components
 from augment_ops.services.layout import dags_folder, layout_of, source_root
@@ -193,7 +193,7 @@ def _processors(_: Settings) -> list[Finding]:
 def _policies(settings: Settings) -> list[Finding]:
     everybody = people(settings.policies)
     findings = [Finding("approvers", "ok", ", ".join(person.id for person in everybody if person.roles) or "nobody")]
-    findings += [_witness(settings), _rules(settings)]
+    findings += [_witness(settings), _rules(settings), _heads(settings)]
     files = sorted((settings.policies / "augment").glob("*.yaml"))
     if not files:
         return [
@@ -231,6 +231,13 @@ def _rules(settings: Settings) -> Finding:
         found = "; ".join(f"{fault.where}: {fault.found}" for fault in faults[:_SHOWN])
         return Finding("rules", "warn", f"production is refused: {found}", faults[0].fix)
     return Finding("rules", "ok", f"as {root.owner} signed them")
+
+
+def _heads(settings: Settings) -> Finding:
+    """Whether somebody else knows the ledger's end; asked for where rules are signed."""
+    places, fix = heads_noted(settings)
+    signed = rules.read_root(settings.policies) is not None
+    return Finding("heads", "warn" if fix and signed else "ok", f"noted in {places}", fix)
 
 
 def _loaded(files: list[Path]) -> list[Finding]:

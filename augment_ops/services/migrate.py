@@ -7,6 +7,7 @@ whole; what was not is taken away by the next `up`.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from augment_ops.errors import ServiceError
+from augment_ops.files import open_regular
 from augment_ops.services import processes
 from augment_ops.services.components import migration, mlflow_database
 from augment_ops.services.environment import airflow_database
@@ -24,6 +26,7 @@ from augment_ops.settings import Settings
 MIGRATION_S = 600.0  # 6 s on an idle core; a first start on a busy machine took a minute
 _CALLED = {"airflow-migrate": "Airflow's database", "mlflow-migrate": "MLflow's database"}
 NAMES = tuple(_CALLED)  # of the processes
+_LOG_END = 1 << 16  # bytes of a log that are read for its last lines; a log of days has gigabytes
 _LOG_LINES = 12  # of a log in an error message: enough for the end of a traceback
 
 
@@ -102,7 +105,9 @@ def log_end(log: str | None) -> str:
     if log is None:
         return ""
     try:
-        lines = Path(log).read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        with open_regular(log) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_END))
+            lines = file.read(_LOG_END).decode(errors="replace").splitlines()[-_LOG_LINES:]
     except OSError:
         return ""
     return "; the end of its log:\n" + "\n".join(f"      {line[:200]}" for line in lines) if lines else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import ServiceError
+from augment_ops.files import SMALL, read_regular
 from augment_ops.governance.approvals import load_roles
 from augment_ops.identity import SERVICE
 
@@ -95,7 +96,7 @@ def read_passwords(path: Path) -> dict[str, str]:
         ServiceError: not readable, or not a JSON object of strings.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_regular(str(path), limit=SMALL))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

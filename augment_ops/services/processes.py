@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment_ops.errors import ServiceError
+from augment_ops.files import SMALL, read_regular
 from augment_ops.private import umask
 from augment_ops.services.layout import COMPONENT_MARK, STACK_MARK, Layout
 
@@ -112,7 +113,7 @@ def records(layout: Layout) -> dict[str, Record]:
         if path == layout.passwords:
             continue
         with contextlib.suppress(OSError, ValueError, TypeError):
-            fields = json.loads(path.read_bytes())
+            fields = json.loads(read_regular(str(path), limit=SMALL))
             found[path.stem] = Record(**{**fields, "command": tuple(fields["command"])})
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,12 +111,13 @@ def status(settings: Settings) -> list[ServiceState]:
 
 
 def wait_until_healthy(
-    settings: Settings, progress: Progress | None = None, *, timeout_s: float = 600.0
+    settings: Settings, progress: Progress | None = None, *, only: Collection[str] = (), timeout_s: float = 600.0
 ) -> list[ServiceState]:
     """Wait until all components answer.
 
     Args:
         progress: called with all states after every look.
+        only: names of the components to wait for; by default all.
 
     Raises:
         ServiceError: a component ended by itself, or time ran out; with the end of its log.
@@ -124,7 +125,7 @@ def wait_until_healthy(
     settings = running_settings(settings)
     deadline = time.monotonic() + timeout_s
     while True:
-        states = observe(settings)
+        states = [state for state in observe(settings) if not only or state.name in only]
         if progress is not None:
             progress(states)
         if is_up(states):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from augment_ops import scratch
 from augment_ops.content import sha256_hex
 from augment_ops.errors import AugmentOpsError, StoreError, TrackingError
+from augment_ops.files import SMALL, read_regular
 from augment_ops.identity import SERVICE
 from augment_ops.locks import held
 from augment_ops.shown import address
@@ -98,7 +99,7 @@ def connect(uri: str, artifact_root: Path | None = None) -> MlflowTracker:
         os.environ.setdefault(name, value)
     os.environ.update(_FIXED)
     uri = uri.rstrip("/")
-    _log_in(uri, artifact_root)
+    log_in(uri, artifact_root)
     database = _sqlite_path(uri)
     if artifact_root is None and database is not None:
         artifact_root = database.parent / "artifacts"
@@ -125,14 +126,19 @@ def login_file(artifact_root: Path) -> Path:
     return artifact_root.parent / "login.json"
 
 
-def _log_in(uri: str, artifact_root: Path | None) -> None:
+def is_local(uri: str) -> bool:
+    """Whether a server's address is on this machine."""
+    return urllib.parse.urlsplit(uri).hostname in ("127.0.0.1", "localhost")
+
+
+def log_in(uri: str, artifact_root: Path | None) -> None:
     """Give MLflow's client the login of this machine's own server; a user's own stays, and no other host gets it."""
-    if artifact_root is None or urllib.parse.urlsplit(uri).hostname not in ("127.0.0.1", "localhost"):
+    if artifact_root is None or not is_local(uri):
         return
     if os.environ.get(_USER, SERVICE_ACCOUNT) != SERVICE_ACCOUNT or not login_file(artifact_root).is_file():
         return
     with answering(uri, "read the login"):
-        passwords = json.loads(login_file(artifact_root).read_bytes())
+        passwords = json.loads(read_regular(str(login_file(artifact_root)), limit=SMALL))
     os.environ.update({_USER: SERVICE_ACCOUNT, _PASSWORD: passwords[SERVICE_ACCOUNT]})
 
 

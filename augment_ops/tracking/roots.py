@@ -21,7 +21,8 @@ def noted_roots(connection: Connection) -> dict[str, tuple[int, str]]:
     if experiment is None:
         return {}
     found: dict[str, tuple[int, str]] = {}
-    for run in connection.client.search_runs([experiment.experiment_id], max_results=_MOST):
+    roots = f"tags.`{_NUMBER}` != ''"  # heads of the ledger lie there as well
+    for run in connection.client.search_runs([experiment.experiment_id], roots, max_results=_MOST):
         told = run.data.tags
         if told.get(_NUMBER, "").isdecimal():
             note = (int(told[_NUMBER]), told.get(_ROOT, ""))

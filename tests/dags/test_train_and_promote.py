@@ -36,6 +36,7 @@ print("RESULT" + json.dumps({
     "monitor": {
         "edges": sorted([a.task_id, b] for a in bag.dags["drift_monitor"].tasks for b in a.downstream_task_ids),
         "retrain": bag.dags["drift_monitor"].get_task("retrain").trigger_dag_id,
+        "rules": {t.task_id: t.trigger_rule.value for t in bag.dags["drift_monitor"].tasks},
         "max_active_runs": bag.dags["drift_monitor"].max_active_runs,
         "params": list(bag.dags["drift_monitor"].params),
     },
@@ -205,6 +206,7 @@ def test_the_monitor_watches_and_then_starts_trainings(parsed: dict) -> None:
     monitor = parsed["monitor"]
     # A data set that cannot be watched fails `faults`, and not the trainings of the others.
     assert monitor["edges"] == [["watch", "faults"], ["watch", "retrain"]]
+    assert monitor["rules"] == {"watch": "all_success", "retrain": "all_done", "faults": "all_success"}
     assert monitor["retrain"] == "train_and_promote"
     assert monitor["max_active_runs"] == 1
     assert monitor["params"] == ["dataset", "rules", "until"]

@@ -253,6 +253,7 @@ def test_verify_fails_where_it_could_not_ask(
     reports = [f"the report {settings.home}/reports/{name}/report.json" for name in ("binary", "cut", "gone", "other")]
     assert answer["not_asked"] == [*reports, "MLflow"]
     assert [fault["where"] for fault in answer["faults"]] == [
+        "witness MLflow at http://127.0.0.1:9",
         f"witness {settings.home}/taken/below/heads.jsonl", *answer["not_asked"],
     ]  # fmt: skip
     assert answer["anchors"] == 1

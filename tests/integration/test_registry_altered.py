@@ -20,6 +20,7 @@ from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.champion import Move, champion, crown, environment_with_champion, restore, subjects_of
 from augment_ops.pipeline.registry_check import look, samples_of
 from augment_ops.pipeline.rollback import roll_back
+from augment_ops.pipeline.telemetry import verify_registry
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.tracking.models import PROGRAM
@@ -427,9 +428,16 @@ def test_an_altered_registry_is_a_metric(registry: Registry) -> None:
     def value() -> list[float]:
         return [sample.value for sample in samples_of(registry.settings, registry.tracker, "digits")]
 
-    assert value() == [0.0]
+    def served() -> list[tuple[str, float]]:
+        """What `augment-ops metrics serve` looks at every hour."""
+        return [(sample.family.name, sample.value) for sample in verify_registry(registry.settings)]
+
+    assert (value(), served()) == ([0.0], [("augment_ops_registry_faults", 0.0)])
     registry.file("2").write_bytes(b"another")
-    assert value() == [1.0]
+    assert (value(), served()) == ([1.0], [("augment_ops_registry_faults", 1.0)])
+    away = replace(registry.settings, mlflow_uri="http://127.0.0.1:9")
+    empty = replace(registry.settings, ledger=f"sqlite:///{registry.settings.home / 'none.db'}")
+    assert (verify_registry(away), verify_registry(empty)) == ([], [])
 
 
 def test_versions_of_two_data_sets_do_not_meet(registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""Sources and store on S3, against moto's server on a free port."""
+"""Sources, store and a witness on S3, against moto's server on a free port."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
+from augment_ops.governance import Ledger
+from augment_ops.governance.witness import open_witness
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("s3fs")
@@ -111,3 +113,31 @@ def test_what_is_not_on_s3_is_an_error_that_says_so(bucket: str, tmp_path: Path)
         store.put(b"x")
     with pytest.raises(StoreError, match="no such object"):
         Store(f"s3://{bucket}/store", cache=tmp_path / "cache").get(sha256_hex(b"absent"))
+
+
+def test_a_bucket_with_object_lock_keeps_heads_from_whoever_may_delete(bucket: str, tmp_path: Path) -> None:
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    client.put_object_lock_configuration(
+        Bucket="locked", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger = Ledger(url, witnesses=[open_witness("s3://locked/augment-ops")])
+    ledger.append("promote", "ada", {}, "", "a")
+    older = (tmp_path / "ledger.db").read_bytes()
+    ledger.append("revoke", "ada", {}, "", "b")
+    assert (ledger.verify(), ledger.audit().heads) == ([], 2)
+    noted = client.list_object_versions(Bucket="locked")["Versions"]
+    for version in noted:
+        where = {"Bucket": "locked", "Key": version["Key"]}
+        told = client.head_object(**where, VersionId=version["VersionId"])
+        assert told["ObjectLockMode"] == "COMPLIANCE"
+        with pytest.raises(client.exceptions.ClientError, match="Access Denied"):
+            client.delete_object(**where, VersionId=version["VersionId"])
+        client.delete_object(**where)  # a marker over it: no longer listed, still there
+    assert "Contents" not in client.list_objects_v2(Bucket="locked")
+    assert (ledger.verify(), ledger.audit().heads) == ([], 2)
+    (tmp_path / "ledger.db").write_bytes(older)
+    (fault,) = Ledger(url, witnesses=[open_witness("s3://locked/augment-ops")]).verify()
+    assert (fault.found, "s3://locked" in fault.expected) == ("no such entry", True)

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from augment_ops.cli.drift import drift
 from augment_ops.content import canonical_json
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
-from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.ledger import Ledger, open_ledger
 from augment_ops.pipeline.alerts import Alert, enter
-from augment_ops.pipeline.causes import cause_of, check_start, enter_start
+from augment_ops.pipeline.causes import Cause, cause_of, check_start, enter_start, enter_started
+from augment_ops.pipeline.monitor import Monitored
 from augment_ops.pipeline.retraining import PLAN, Retraining, planned
+from augment_ops.pipeline.run import open_store
+from augment_ops.settings import Settings
 
 PARAMS: dict[str, Any] = {"dataset": "digits", "seed": 7, "cache_gib": 4.0}
 
@@ -81,3 +85,38 @@ def test_what_is_to_be_started_follows_from_ledger_and_store(ledger: Ledger, tmp
     subjects = {"dataset": "digits", "run": training.run_id, "plan": store.put(canonical_json(training))}
     ledger.append(PLAN, "ann", subjects, "", f"plan:{training.run_id}")
     assert planned(ledger.read(), store) == [(alert, training)]
+
+
+def test_a_training_that_somebody_starts_themselves_is_entered_with_who(ledger: Ledger, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    _, training = alerted(ledger)
+    subjects = {"dataset": "digits", "run": training.run_id, "plan": store.put(canonical_json(training))}
+    ledger.append(PLAN, "schedule", subjects, "", f"plan:{training.run_id}")
+    for who in ("ann", "bob"):  # the second finds it started
+        entered = enter_started(ledger, store, training, actor=who)
+    assert (entered.act, entered.actor, entered.subjects["run"]) == ("retrain", "ann", training.run_id)
+    check_start(ledger, training.run_id, PARAMS, "ann")
+    assert cause_of(ledger, training.run_id) == Cause(("ann",), ("drift_monitor/one",))
+
+
+def test_drift_on_the_command_line_enters_a_training_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The monitor and the run are tried elsewhere; here it counts what stands in the ledger when the run begins."""
+    monkeypatch.setenv("AUGMENT_OPS_HOME", str(tmp_path))
+    monkeypatch.setenv("AUGMENT_OPS_ACTOR", "ann")
+    ledger = open_ledger(Settings.from_environment())
+    _, training = alerted(ledger)
+    plan = open_store(Settings.from_environment()).put(canonical_json(training))
+    ledger.append(PLAN, "ann", {"dataset": "digits", "run": training.run_id, "plan": plan}, "", "plan")
+    found = Monitored("digits", (), (), ("log",), (training,))
+    monkeypatch.setattr("augment_ops.pipeline.monitor.monitor", lambda *_, **__: found)
+    seen: list[tuple[str, str]] = []
+
+    def run(params: dict[str, Any], run_id: str, quiet: bool) -> dict[str, Any]:
+        seen.extend((entry.act, entry.actor) for entry in ledger.read(("retrain",)))
+        return {"verdict": "PASS", "promotion": ""}
+
+    monkeypatch.setattr("augment_ops.cli.drift.run_pipeline", run)
+    drift("digits", retrain=True)
+    assert seen == [("retrain", "ann")]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from augment_ops.cli import app, audit, governance, policies, runs, services
 from augment_ops.errors import GovernanceError, InputError, PolicyError
+from augment_ops.pipeline.governing import unsettled
 
 POLICY = "digits-robust"
 VERSION = "digits-robust/1.0.0"
@@ -143,4 +144,46 @@ def test_the_owner_signs_from_the_command_line(draft: Any, monkeypatch: pytest.M
     signed = json.loads(call("governance", "sign", "--reason", "r", "--seen", seen, "--json", actor="olga").stdout)
     assert (signed["signed"], signed["number"]) == (True, "2")
     assert call("governance", "sign", "--reason", "r").exit_code == 0  # nothing has changed since
+    shown = call("governance", "show")
+    assert shown.exit_code == 0
+    place = f"heads of the ledger are noted in {draft.settings.home}/witness/heads.jsonl"
+    assert f"{place}. all of it is in the hands" in shown.stdout
+    assert "AUGMENT_OPS_WITNESSES" in shown.stdout
+    monkeypatch.setenv("AUGMENT_OPS_WITNESSES", f"{draft.settings.home}/below {tmp_path}/other")
+    shown = call("governance", "show")
+    assert f"{place}, {draft.settings.home}/below/heads.jsonl, {tmp_path}/other/heads.jsonl\n" in shown.stdout
+    monkeypatch.setenv("AUGMENT_OPS_WITNESSES", f"{draft.settings.home}/below")
+    assert "all of it is in the hands" in call("governance", "show").stdout
+
+
+def test_the_rules_are_handed_over_to_another_key(draft: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    call = _caller(draft, monkeypatch)
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    old, new = (["--key", str(draft.key_file(who))] for who in ("olga", "ada"))
+    draft.initialise()
+
+    def refused(*asked: str, actor: str) -> str:
+        found = call("governance", *asked, actor=actor)
+        assert isinstance(found.exception, (GovernanceError, InputError)), found.output
+        return str(found.exception)
+
+    key = draft.keys["ada"].public
+    assert "key of the owner" in refused("hand-over", "--to", key, "--reason", "r", *new, actor="ada")
+    assert "--to: found 'ada'" in refused("hand-over", "--to", "ada", "--reason", "r", *old, actor="olga")
+    given = call("governance", "hand-over", "--to", key, "--reason", "olga leaves", *old, "--json", actor="olga")
+    assert json.loads(given.stdout)["key"] == key
+    assert unsettled(draft.office()) == []  # what was signed stays in force
+    shown = call("governance", "show")
+    assert (shown.exit_code, "to which it was handed over" in shown.stdout) == (1, True)  # the new owner has to sign
+    assert "key of the owner" in refused("hand-over", "--to", key, "--reason", "again", *old, actor="olga")
+    seen = call("governance", "sign", "--reason", "r", *old, actor="olga").stdout.split("--seen ")[1].strip()
+    assert "key of the owner" in refused("sign", "--reason", "mine", "--seen", seen, *old, actor="olga")
+    seen = call("governance", "sign", "--reason", "r", *new, actor="ada").stdout.split("--seen ")[1].strip()
+    done = call("governance", "sign", "--reason", "taken over", "--seen", seen, "--json", *new, actor="ada")
+    assert (json.loads(done.stdout)["signed"], json.loads(done.stdout)["owner_key"]) == (True, key)
     assert call("governance", "show").exit_code == 0
+    gate = draft.settings.policies / "gates" / "default.yaml"
+    gate.write_text(gate.read_text() + "# loosened\n")
+    seen = call("governance", "sign", "--reason", "r", *old, actor="olga").stdout.split("--seen ")[-1].strip()
+    assert "key of the owner" in refused("sign", "--reason", "r", "--seen", seen, *old, actor="olga")
+    assert draft.acts()[-1] == ("rules", "ada")

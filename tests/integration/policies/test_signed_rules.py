@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,25 @@ import pytest
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError
 from augment_ops.gate.rules import load as load_gate
 from augment_ops.governance import approvals as approvals_module
+from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.root import FILE, pinned, read_root
+from augment_ops.pipeline import execute as execution
 from augment_ops.pipeline import governing
 from augment_ops.pipeline.admission import admit_policy
+from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.policy_acts import end, propose
 from augment_ops.pipeline.preflight import preflight
-from augment_ops.pipeline.rules import check_judged_by, check_pinned
+from augment_ops.pipeline.provenance import begin_run
+from augment_ops.pipeline.rules import check_judged_by, check_pinned, read_as_begun
 from augment_ops.policy.library import load
+from augment_ops.policy.limits import load_limits
+from augment_ops.quality.rules import QualityRules
 from augment_ops.services import doctor
+from augment_ops.stress.suite import load as load_suite
+from monitoring.rules import DriftRules
 
 POLICY = "digits-robust"
 PRODUCTION = {"policy": POLICY, "environment": "production", "approval": "ml-lead"}
@@ -209,6 +218,80 @@ def test_rules_are_those_with_which_the_run_began(desk: Any) -> None:
     check_pinned(desk.office(), "dev", begun)
 
 
+USED = ("quality/default.yaml", "stress/general.yaml", "gates/default.yaml", "drift/default.yaml")
+
+
+def _readers(policies: Path) -> dict[str, Callable[[], object]]:
+    """What reads each kind of rules in a stage of a run."""
+    return {
+        "quality/default.yaml": lambda: QualityRules.load(policies / "quality" / "default.yaml"),
+        "stress/general.yaml": lambda: load_suite(policies / "stress" / "general.yaml"),
+        "gates/default.yaml": lambda: load_gate(policies / "gates" / "default.yaml"),
+        "drift/default.yaml": lambda: DriftRules.load(policies / "drift" / "default.yaml"),
+        "limits/general.yaml": lambda: load_limits(policies, "general"),
+        "approvers.yaml": lambda: Approvals.load(policies),
+        "environments.yaml": lambda: Approvals.load(policies),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_readers(Path())))
+def test_rules_that_are_loosened_for_one_reading_judge_nothing(desk: Any, name: str) -> None:
+    """Changed after the stage has looked, and put back before it ends: the bytes that are read are what counts."""
+    begun, policies, office = pinned(desk.settings.policies), desk.settings.policies, desk.office()
+    ledger = office.ledger
+
+    @contextmanager
+    def refusals() -> Iterator[None]:
+        try:
+            yield
+        except GovernanceError:
+            ledger.append("refuse", "pat", {}, "loosened", "loosened")
+            raise
+
+    read, genuine = _readers(policies)[name], (policies / name).read_bytes()
+    with read_as_begun(office, "production", begun, refusals):
+        read()
+        (policies / name).write_bytes(genuine + b"# \n")
+        with pytest.raises(GovernanceError, match=f"policies/{name}"):
+            read()
+        assert desk.acts()[-1] == ("refuse", "pat")
+        (policies / name).write_bytes(genuine.replace(b"\n", b"\r\n"))  # the same rules in another checkout
+        read()
+        (policies / name).write_bytes(genuine)
+        read()
+    (policies / name).write_bytes(genuine + b"# \n")
+    read()
+    with read_as_begun(office, "dev", begun, refusals):
+        read()
+
+
+def test_a_file_that_came_since_judges_nothing(desk: Any) -> None:
+    policies = desk.settings.policies
+    with read_as_begun(desk.office(), "production", pinned(policies), nullcontext):
+        (policies / "gates" / "mine.yaml").write_text((policies / "gates" / "default.yaml").read_text())
+        with pytest.raises(GovernanceError, match=r"gates/mine\.yaml"):
+            load_gate(policies / "gates" / "mine.yaml")
+        load(policies, POLICY)  # which its digest and its approval are for
+
+
+def test_a_run_that_began_with_rules_nobody_signed_goes_nowhere(desk: Any) -> None:
+    """They stood there while it began, and again whenever a stage looks, but when signatures are asked for."""
+    policies = desk.settings.policies
+    check_pinned(desk.office(), "production", pinned(policies), USED)
+    _edit(desk, "stress/general.yaml", "name: general", "name: general # ")
+    begun = pinned(policies)
+    with pytest.raises(GovernanceError, match=r"stress/general\.yaml"):
+        check_pinned(desk.office(), "production", begun, USED)
+    _edit(desk, "stress/general.yaml", "name: general # ", "name: general")
+    (policies / "drift" / "mine.yaml").write_text("name: mine\n")
+    check_pinned(desk.office(), "production", pinned(policies), USED)
+    with pytest.raises(GovernanceError, match=r"drift/mine\.yaml"):
+        check_pinned(desk.office(), "production", pinned(policies), ("drift/mine.yaml",))
+    (policies / FILE).unlink()
+    with pytest.raises(GovernanceError, match="no root document"):
+        check_pinned(desk.office(), "production", pinned(policies), USED)
+
+
 def test_a_decision_is_by_the_gate_that_stands_in_the_file(desk: Any) -> None:
     digest = load_gate(desk.settings.policies / "gates" / "default.yaml").digest
     check_judged_by(desk.settings, "default", digest)
@@ -324,5 +407,38 @@ def test_doctor_names_rules_that_are_missing_or_changed(draft: Any) -> None:
 
 
 def _rules_of(desk: Any) -> tuple[str, str]:
-    (found,) = [finding for finding in doctor.examine(desk.settings) if finding.check == "rules"]
+    return _found(desk, "rules")
+
+
+def _found(desk: Any, check: str) -> tuple[str, str]:
+    (found,) = [finding for finding in doctor.examine(desk.settings) if finding.check == check]
     return found.outcome, found.fix
+
+
+def test_doctor_asks_for_a_witness_elsewhere_where_rules_are_signed(draft: Any, tmp_path: Path) -> None:
+    assert _found(draft, "heads")[0] == "ok"
+    draft.initialise()
+    outcome, fix = _found(draft, "heads")
+    assert (outcome, "set AUGMENT_OPS_WITNESSES" in fix) == ("warn", True)
+    below = replace(draft, settings=replace(draft.settings, witnesses=(f"{draft.settings.home}/other",)))
+    assert _found(below, "heads")[0] == "warn"
+    elsewhere = replace(draft, settings=replace(draft.settings, witnesses=(f"{tmp_path}/other",)))
+    assert _found(elsewhere, "heads") == ("ok", "")
+
+
+def test_a_stage_refuses_rules_that_are_loosened_while_it_runs(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = {"say": lambda _: None}
+    begin_run(desk.settings, "r", parse_params({**PRODUCTION}), "pat")
+    execute(desk.settings, "r", "ingest", **quiet)
+    genuine = execution._believe
+
+    def believe_and_lose_time(*args: Any) -> None:
+        genuine(*args)
+        _edit(desk, "quality/default.yaml", "name: default", "name: default # ")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execution, "_believe", believe_and_lose_time)
+        found = _refused(desk, lambda: execute(desk.settings, "r", "check_data", **quiet))
+    assert "policies/quality/default.yaml" in found
+    _edit(desk, "quality/default.yaml", "name: default # ", "name: default")
+    execute(desk.settings, "r", "check_data", **quiet)

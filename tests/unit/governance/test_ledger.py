@@ -52,6 +52,19 @@ def test_same_key_is_entered_once_whoever_repeats_it(ledger: Ledger) -> None:
     assert len(ledger.entries()) == 1
 
 
+def test_entries_are_found_by_their_act_and_by_their_key(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augment_ops.governance.ledger._PAGE", 2)
+    for number, act in enumerate(("promote", "train", "promote", "alias", "promote", "train")):
+        ledger.append(act, "ada", {}, "", f"{number}")
+    assert [entry.seq for entry in ledger.read(("promote", "alias"))] == [1, 3, 4, 5]
+    assert list(ledger.read(("revoke",))) == []
+    assert [entry.seq for entry in ledger.read()] == [1, 2, 3, 4, 5, 6]
+    found = ledger.find("3")
+    assert found is not None
+    assert (found.seq, found.act) == (4, "alias")
+    assert ledger.find("33") is None
+
+
 @pytest.mark.parametrize(("act", "subjects"), [("rollback", SUBJECTS), ("promote", {"version": "2"})])
 def test_key_of_another_act_is_refused(ledger: Ledger, act: str, subjects: dict[str, str]) -> None:
     ledger.append("promote", "ada", SUBJECTS, "gate passed", "a")

@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from augment_ops.errors import AugmentOpsError, GovernanceError
-from augment_ops.governance.acts import ROOT, RULES, Act
+from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, Act
 from augment_ops.governance.ledger import Ledger
-from augment_ops.governance.root import FILE, Root, additions, changes, in_force, pinned, read_root, write_root
+from augment_ops.governance.root import (
+    FILE,
+    Root,
+    additions,
+    changes,
+    handing_over,
+    in_force,
+    pinned,
+    read_root,
+    write_root,
+)
 
 POLICIES = Path(__file__).parents[3] / "policies"
 
@@ -81,6 +91,39 @@ def test_only_the_owner_brings_the_next(office: Any, ledger: Ledger) -> None:
     known = in_force(ledger.read())
     assert known is not None
     assert (known.digest, known.number) == (second.digest, 2)
+
+
+def _hand_over(ledger: Ledger, to: str, signer: Any) -> None:
+    known = in_force(ledger.read())
+    assert known is not None
+    said = Act(HAND_OVER, "ada", handing_over(known, to), "", f"rules:hand-over:{known.since}:{to}:{signer.public}")
+    ledger.append(said.act, "ada", said.signed(signer), "", said.once)
+
+
+def test_who_was_handed_the_rules_brings_the_next_and_who_had_them_does_not(office: Any, ledger: Ledger) -> None:
+    ada, bob, cy = (office.keys[who] for who in ("ada", "bob", "cy"))
+    first = _root(ada)
+    _enter(ledger, first, ada)
+
+    def present() -> tuple[str, str]:
+        known = in_force(ledger.read())
+        assert known is not None
+        return known.digest, known.next_key
+
+    _hand_over(ledger, bob.public, bob)  # to oneself
+    assert present() == (first.digest, ada.public)
+    _hand_over(ledger, bob.public, ada)
+    assert present() == (first.digest, bob.public)
+    _hand_over(ledger, cy.public, ada)  # it is not hers any more
+    _enter(ledger, _root(ada, number=2, previous=first.digest), ada)
+    mixed = _root(cy, number=2, previous=first.digest)
+    _enter(ledger, mixed, bob)  # a document of somebody else's key
+    assert present() == (first.digest, bob.public)
+    second = _root(bob, number=2, previous=first.digest, protected=["production", "staging"])
+    _enter(ledger, second, bob)
+    assert present() == (second.digest, bob.public)
+    _hand_over(ledger, ada.public, bob)  # and back
+    assert present() == (second.digest, ada.public)
 
 
 def test_every_rule_that_decides_is_pinned_and_line_ends_are_not(office: Any, tmp_path: Path) -> None:

@@ -1,15 +1,13 @@
-"""The stack's MLflow with its login: who may do what, through the server that `augment-ops up` starts."""
+"""The stack's MLflow as `augment-ops up` starts it: who may do what with its login, and the heads that it keeps."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,14 +15,21 @@ import numpy as np
 import psutil
 import pytest
 
-from augment_ops.errors import TrackingError
+from augment_ops.errors import GovernanceError, TrackingError
+from augment_ops.governance.keys import ensure
+from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.governance.witness import Head
+from augment_ops.services import processes
 from augment_ops.services.components import MLFLOW, components
 from augment_ops.services.layout import layout_of
 from augment_ops.services.mlflow_login import server_environment, write_readers
 from augment_ops.services.people import people
+from augment_ops.services.processes import Program
+from augment_ops.services.stack import wait_until_healthy
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
+from augment_ops.tracking.heads import MlflowWitness, mlflow_witness
 from augment_ops.tracking.server import set_logins
 from augment_ops.training.export import export
 from augment_ops.training.loop import build
@@ -57,28 +62,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         component = next(c for c in components(settings) if c.name == MLFLOW)
         quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
         environment = {**os.environ, **quiet, **component.environment, **server_environment(layout)}
-        with (home / "server.log").open("wb") as log:
-            process = subprocess.Popen(
-                component.command, stdout=log, stderr=log, env=environment, cwd=home, start_new_session=True
-            )
+        layout.services.mkdir()
+        processes.start(Program(MLFLOW, component.command, home, environment, port), layout)
         try:
-            _wait(f"http://127.0.0.1:{port}/health", process, home / "server.log")
+            wait_until_healthy(settings, only=[MLFLOW])
             yield replace(settings, mlflow_uri=f"http://127.0.0.1:{port}")
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(address, timeout=5, trust_env=False).status_code == httpx.codes.OK:
-                return
-        except httpx.HTTPError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
+            processes.end(layout)
 
 
 def register(settings: Settings, number: int) -> str:
@@ -166,3 +156,85 @@ def test_logins_follow_the_files(tmp_path: Path) -> None:
     assert {user.username: user.is_admin for user in store.list_users()} == {"augment-ops": True, "viewer": False}
     assert not store.authenticate_user("augment-ops", "a first password")
     assert store.authenticate_user("augment-ops", "a second password")
+
+
+def noted_in(served: Settings) -> MlflowWitness:
+    (witness,) = mlflow_witness(served.mlflow_uri, served.home / "mlflow" / "artifacts")
+    return witness
+
+
+def test_each_entry_is_a_head_in_mlflow_at_once(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augment_ops.tracking.heads._PER_RUN", 2)
+    ledger, witness = open_ledger(served), noted_in(served)
+    assert list(witness.heads()) == []
+    entries = [ledger.append("train", "ada", {}, "", f"k{number}") for number in range(4)]
+    assert [(h.seq, h.hash, h.signer) for h in witness.heads()] == [
+        (e.seq, e.hash, ensure(served.keys / "installation.pem").public) for e in entries
+    ]
+    again = open_ledger(served)  # as another process does, which finds the run again
+    again.append("train", "ada", {}, "", "k4")
+    assert [h.seq for h in noted_in(served).heads()] == [1, 2, 3, 4, 5]
+    monkeypatch.setattr("augment_ops.tracking.heads._RUNS_READ", 2)
+    assert [h.seq for h in noted_in(served).heads()] == [2, 3, 4, 5], "the newest runs"
+    (sighting,) = [s for s in again.audit().sightings if "MLflow" in s.witness]
+    assert (sighting.seq, sighting.lacking, sighting.outside) == (5, 0, False)
+
+
+def test_a_ledger_that_was_cut_off_and_grew_again_is_found_by_mlflow_alone(served: Settings) -> None:
+    ledger = Ledger(
+        served.ledger, signer=partial(ensure, served.keys / "installation.pem"), witnesses=[noted_in(served)]
+    )
+    ledger.append("approve", "ada", {}, "", "before")
+    path = Path(served.ledger.removeprefix("sqlite:///"))
+    older = path.read_bytes()
+    cut = ledger.append("revoke", "ada", {}, "", "what somebody wants away")
+    whole = path.read_bytes()
+    path.write_bytes(older)
+    grown = ledger.append("promote", "eve", {}, "", "in its place")  # told to MLflow as well, under the same number
+    tracker = connect(served.mlflow_uri, served.home / "mlflow" / "artifacts")
+    experiment = tracker._connection.client.get_experiment_by_name("augment-ops/governance")
+    for run in tracker._connection.client.search_runs([experiment.experiment_id]):
+        tracker._connection.client.delete_run(run.info.run_id)  # into MLflow's bin
+    faults = ledger.verify()
+    path.write_bytes(whole)
+    assert grown.seq == cut.seq
+    assert [(fault.found, cut.hash[:12] in fault.expected) for fault in faults] == [("no such entry", True)]
+
+
+def test_mlflow_away_or_silent_keeps_no_entry_from_being_made(
+    served: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost, and nothing waits without end: a server that takes a connection and says nothing is given up."""
+    monkeypatch.setattr("augment_ops.tracking.heads._NOTE_S", 0.2)
+    with socket.socket() as silent, socket.socket() as closed:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        closed.bind(("127.0.0.1", 0))
+        for number, port in enumerate((silent.getsockname()[1], closed.getsockname()[1])):
+            said = list[str]()
+            away = MlflowWitness(f"http://user:secret@127.0.0.1:{port}", tmp_path)
+            ledger = Ledger(f"sqlite:///{tmp_path / f'{number}.db'}", witnesses=[away], say=said.append)
+            entry = ledger.append("promote", "ada", {}, "", "a")
+            assert ledger.entries() == [entry]
+            (fault,) = ledger.verify()  # it fails closed, and says who is behind
+            assert (fault.where, fault.expected) == (away.name, "a witness that answers")
+            assert (len(said), said[0].startswith(away.name), "secret" in "".join(said)) == (1, True, False)
+
+
+def test_who_may_only_read_is_no_witness(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "viewer")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "password of viewer")
+    with pytest.raises(GovernanceError, match="status 403"):
+        noted_in(served).note(Head(seq=10**6, hash="f" * 64, signer="", at="2026-11-28T12:00:00+00:00"))
+
+
+def test_a_database_without_a_server_is_no_witness_of_its_own(served: Settings) -> None:
+    assert mlflow_witness(f"sqlite:///{served.home}/mlflow/mlflow.db", served.home) == []
+
+
+def test_a_tag_that_names_no_entry_is_a_fault(served: Settings) -> None:
+    """Last in this file: it stays."""
+    witness = noted_in(served)
+    witness.note(Head(seq=10**6, hash="", signer="", at=""))
+    with pytest.raises(GovernanceError, match="no head of a ledger"):
+        list(witness.heads())
