@@ -7,10 +7,12 @@ import contextlib
 import email
 import email.policy
 import gc
+import os
 import resource
 import shutil
 import signal
 import socketserver
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +22,11 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+# Airflow reads, and makes, ~/airflow where no other folder is named: what a person has there is no part of a test.
+_airflow_home = tempfile.TemporaryDirectory()
+atexit.register(_airflow_home.cleanup)
+os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 atexit.register(gc.freeze)  # or the end of each process looks through a million objects
 
