@@ -48,8 +48,9 @@ class Settings:
         """Read MLFLOW_TRACKING_URI and AUGMENT_OPS_… as this class's fields are called.
 
         Raises:
-            InputError: a port that is not a number between 1 and 65535, a policies folder that is not there, a witness
-                at a relative path, or an actor who can be nobody's name; all such faults at once.
+            InputError: a home whose name no URL can hold as it is, a port that is not a number between 1 and 65535, a
+                policies folder that is not there, a witness at a relative path, or an actor who can be nobody's name;
+                all such faults at once.
         """
         env = os.environ if environ is None else environ
         home = home_of(env)
@@ -64,6 +65,7 @@ class Settings:
                     "run in the project's root, or set AUGMENT_OPS_POLICIES",
                 )
             )
+        _refuse_path(home, faults)
         airflow_port = _port(env, "AUGMENT_OPS_AIRFLOW_PORT", 8080, faults)
         mlflow_port = _port(env, "AUGMENT_OPS_MLFLOW_PORT", 5000, faults)
         witnesses = _witnesses(env.get("AUGMENT_OPS_WITNESSES") or "", faults)
@@ -89,6 +91,16 @@ def home_of(environ: Mapping[str, str] | None = None) -> Path:
     """Root of all local state: AUGMENT_OPS_HOME, else ./var; absolute."""
     env = os.environ if environ is None else environ
     return Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
+
+
+def _refuse_path(home: Path, faults: list[Fault]) -> None:
+    # The ledger and MLflow are SQLite files below it, named by a URL: that of `a?b` would lie in `a`, without a word.
+    odd = set(str(home)) & {"?", "%"}
+    undecoded = any(0xDC80 <= ord(character) <= 0xDCFF for character in str(home))
+    if odd or undecoded:
+        fix = "give AUGMENT_OPS_HOME, or start in another folder"
+        fix += "; or LC_ALL=C.UTF-8, which reads the name" if undecoded else ""
+        faults.append(Fault("AUGMENT_OPS_HOME", ascii(str(home)), "a folder without ? and %, in UTF-8", fix))
 
 
 def _actor(env: Mapping[str, str], faults: list[Fault]) -> str:

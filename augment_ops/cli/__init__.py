@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import json
 import sys
 import traceback
@@ -31,6 +32,9 @@ def main() -> None:
 
     for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics):
         commands.register(app)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without × or → shows its code: no command ends for that
+            stream.reconfigure(errors="backslashreplace")
     atexit.register(gc.freeze)  # the end of an interpreter looks through every object: 4 s after a run
     try:
         begin(home_of())

@@ -107,7 +107,7 @@ def advice(
 
     Args:
         workers: threads or processes that augment.
-        cores: of this machine; taken: how many of them others kept busy.
+        cores: that this process may use; taken: how many of the machine others kept busy.
         prefetch: batches asked for ahead of the trainer.
     """
     share = f"{meters.data_wait_share:.1%} of the training was spent waiting for data"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import InputError
+from augment_ops.machine import usable_cores
 from augment_ops.names import metric_name
 from augment_ops.pipeline import champion as champions
 from augment_ops.pipeline.context import Context
@@ -78,7 +78,7 @@ def stress_test(ctx: Context) -> StressTest:
             champion.version if champion else None,
             seen=seen_by(ctx.output("resolve_policy", ResolvedPolicy).policy()),
             columns=ctx.snapshot.group_columns(suite.sample_ids),
-            workers=os.cpu_count() or 1,
+            workers=usable_cores(),
         )
     ctx.say(_said_of_remains(report))
     _log_stress(ctx, suite, report)

@@ -5,7 +5,6 @@ Both are documents in the store, named by their sha256, which the approval is bo
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from augment_ops.engine.augmenter import Augmenter, measure_cost
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.engine.strengths import each_alone, levels_of, sampled
 from augment_ops.errors import InputError, PolicyError, StoreError
+from augment_ops.machine import usable_cores
 from augment_ops.policy.spec import Policy
 
 PROFILE, PREVIEW = "profile", "preview"
@@ -138,7 +138,7 @@ def profile(policy: Policy, at: tuple[int, int, int] | None = None) -> Profile:
     return Profile(
         policy.name, policy.version, policy.digest, whole.engine, shape, policy.budget.p95_ms,
         _cost("policy", whole, pixels), tuple(steps),
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}",
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from dataclasses import asdict
 
@@ -17,6 +16,7 @@ from augment_ops.delivery.offline import ShardBatches, shard_identity
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
+from augment_ops.machine import usable_cores
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.data_stages import log_input
 from augment_ops.pipeline.policy_stages import Augmentation, ResolvedPolicy
@@ -83,7 +83,7 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
         curve=curve,
         samples_per_s=meters.samples_per_s,
         delivery=meters.delivery,
-        advice=advice(meters.delivery, workers=params.workers, cores=os.cpu_count() or 1, taken=taken),
+        advice=advice(meters.delivery, workers=params.workers, cores=usable_cores(), taken=taken),
         wall_s=meters.wall_s,
         peak_rss_mb=_peak_rss_mb(),
     )

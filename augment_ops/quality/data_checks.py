@@ -115,7 +115,7 @@ def _shape(samples: Samples, rules: DataRules) -> CheckResult:
     return judged(
         "shape-mismatch", rules.shape_mismatch, share(len(odd), len(samples.index)), "share",
         f"{len(odd)} of {len(samples.index)} images differ in size or channels from the rest{named[:160]}",
-        "they are left out of training and testing: give an image size at ingestion to bring all to one shape",
+        "they are left out: bring all to one size (--image-size 64x64; in Airflow's form: Image size)",
         ids(samples.index.loc[odd.index]),
     )  # fmt: skip
 

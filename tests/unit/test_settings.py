@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from augment_ops.errors import InputError
 from augment_ops.settings import Settings
@@ -90,6 +92,18 @@ def test_a_port_that_is_none_is_refused(project: Path, port):
     with pytest.raises(InputError, match=r"AUGMENT_OPS_MLFLOW_PORT: found .*; expected a port number") as caught:
         Settings.from_environment({"AUGMENT_OPS_MLFLOW_PORT": port})
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("home", ["a?b", "50%25 off", os.fsdecode(b"caf\xe9")])
+def test_a_home_that_a_url_names_otherwise_is_refused(project: Path, home: str):
+    with pytest.raises(InputError, match=r"AUGMENT_OPS_HOME: found .*; expected a folder without"):
+        Settings.from_environment({"AUGMENT_OPS_HOME": home})
+
+
+def test_blanks_accents_and_quotes_in_a_home_are_no_matter(project: Path):
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": "Möwe's und Nest & Söhne"})
+    assert make_url(settings.ledger).database == str(settings.home / "ledger.db")
+    assert make_url(settings.mlflow_uri).database == str(settings.home / "mlflow" / "mlflow.db")
 
 
 @pytest.mark.parametrize("name", ["ml-deputy ", "ml-dерuty", "Ada Lovelace", "x" * 256, "schedule", "Gate"])

@@ -25,6 +25,7 @@ from numba import types
 from augment_ops.engine.kernels import CACHE, convolution, fused, matrices, philox
 from augment_ops.errors import StoreError
 from augment_ops.locks import held
+from augment_ops.machine import usable_cores
 
 _U1, _U8, _I8, _F4, _F8 = types.uint8, types.uint64, types.int64, types.float32, types.float64
 _KEYS, _IMAGES, _MATRICES = _U8[:, ::1], _U1[:, :, :, ::1], _F8[:, :, ::1]
@@ -72,7 +73,7 @@ _log = logging.getLogger(__name__)
 @cache
 def compile_ahead() -> None:
     """Fill the cache of the loops if it is empty; where that fails, loops are compiled when they are first called."""
-    cores, done = _cores(), CACHE / f"whole-{_machine()}"
+    cores, done = usable_cores(), CACHE / f"whole-{_machine()}"
     if cores == 1 or done.exists():
         return
     try:
@@ -95,10 +96,6 @@ def shared_out(cores: int) -> list[list[str]]:
     for part in sorted(PARTS, key=lambda part: -_SECONDS[part]):
         min(shares, key=lambda share: sum(_SECONDS[other] for other in share)).append(part)
     return shares
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _machine() -> str:

@@ -54,7 +54,7 @@ def test_without_processes_the_engine_goes_on(
     no_python.write_text("#!/bin/sh\necho no such module >&2\nexit 3\n")
     no_python.chmod(0o755)
     monkeypatch.setattr(ahead, "CACHE", tmp_path)
-    monkeypatch.setattr(ahead, "_cores", lambda: 2)
+    monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
     monkeypatch.setattr(sys, "executable", str(no_python))
     with caplog.at_level(logging.WARNING):
         ahead.compile_ahead.__wrapped__()
@@ -67,7 +67,7 @@ def test_several_who_come_first_compile_once(policy, tmp_path: Path):
     (tmp_path / "augmenter").write_bytes(pickle.dumps(Augmenter(policy(*EVERYTHING), 7)))
     code = (
         "import pickle, numpy as np\nfrom pathlib import Path\nfrom augment_ops.engine.kernels import ahead\n"
-        "ahead._cores = lambda: 2\nstarted = []\nin_processes = ahead._in_processes\n"
+        "ahead.usable_cores = lambda: 2\nstarted = []\nin_processes = ahead._in_processes\n"
         "ahead._in_processes = lambda shares: started.append(shares) or in_processes(shares)\n"
         f"augment = pickle.loads(Path({str(tmp_path / 'augmenter')!r}).read_bytes())\n"
         "augment(np.zeros((2, 12, 12, 3), np.uint8), range(2))\n"

