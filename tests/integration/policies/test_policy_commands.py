@@ -80,7 +80,7 @@ def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
     assert set(done["evidence"]) == {"profile", "preview"}
     assert "is proposed; its file is kept as" in call("propose", POLICY, actor="pat").stdout
     found = json.loads(call("validate", f"{POLICY}@1.0.0", "--json").stdout)
-    assert found == [{"name": POLICY, "version": "1.0.0", "digest": done["digest"]}]
+    assert found == [{"name": POLICY, "version": "1.0.0", "digest": done["digest"], "narrowed": []}]
     desk.edit(("version: 1.0.0", "version: 1.1.0"), ("p: 0.6}", "p: 0.7}"))
     changes = json.loads(call("diff", f"{POLICY}@1.0.0", POLICY, "--json").stdout)
     assert "GaussNoise" in json.dumps(changes)
