@@ -43,7 +43,7 @@ from augment_ops.training.models import small_cnn
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"
-SAMPLES, EPOCHS, BATCH, SEED = 6_000, 10, 64, 7
+SAMPLES, EPOCHS, BATCH, SEED = 2_000, 10, 64, 7
 
 
 def main(archive: str) -> None:
