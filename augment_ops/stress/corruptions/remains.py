@@ -10,11 +10,11 @@ Three things can be gone, each by its own measurement on the clean picture and t
 - `unrelated`: neither levels nor differences of neighbouring levels correlate with the clean picture's to 0.2. Only
   where content stays in its place.
 
-The first is what a person cannot see, and a suite's hardest severity is one that a person reads (policies/stress); a
-network that restores the contrast reads most of it where nothing is clipped. The others are measured: beyond them a
-network that was trained on nothing but the corruption, with the contrast of every image restored, is right about half
-as often as on pictures that are whole (`benchmarks/what_is_left.py readable`, docs/stress.md). Levels alone would not
-do: what a veil hides of them, the differences keep. What was blank before is not the corruption's doing.
+The first two are what a person cannot read, as a suite's hardest severity is to be read by one (policies/stress); a
+network that is trained on nothing but the corruption and restores the contrast reads part of it. The third is measured
+with such networks: beyond it they are right about half as often as on pictures that are whole
+(`benchmarks/what_is_left.py readable`, docs/stress.md). Levels alone would not do: what a veil hides of them, the
+differences keep. What was blank before is not the corruption's doing.
 """
 
 from __future__ import annotations
