@@ -27,8 +27,8 @@ from augment_ops.pipeline.policy_acts import end, propose
 from augment_ops.pipeline.preflight import preflight
 from augment_ops.pipeline.provenance import begin_run
 from augment_ops.pipeline.rules import check_judged_by, check_pinned, read_as_begun
+from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.library import load
-from augment_ops.policy.limits import load_limits
 from augment_ops.quality.rules import QualityRules
 from augment_ops.services import doctor
 from augment_ops.stress.suite import load as load_suite
