@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -221,7 +222,7 @@ def test_verify_shows_that_the_end_was_cut_off(
     assert "held against 2 noted heads: whole" in call("audit", "verify")[1]
 
     path = settings.ledger.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_no_delete'").fetchone()
         connection.execute("DROP TRIGGER ledger_no_delete")
         connection.execute("DELETE FROM ledger WHERE seq = 6")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,7 +171,7 @@ def test_an_entry_taken_out_of_the_ledger_is_found_before_anything_trains(desk: 
     desk.approve()
     end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
     desk.approve("cy", key=desk.keys["cy"])
-    with sqlite3.connect(desk.settings.home / "ledger.db") as connection:
+    with closing(sqlite3.connect(desk.settings.home / "ledger.db")) as connection, connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")
@@ -194,7 +195,7 @@ def test_a_ledger_rolled_back_behind_a_revocation_admits_nothing(desk: Any, how:
     end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
     desk.office().tracker.open_run("digits", "run-1", tags={"augment_ops.ledger_head": desk.office().ledger.head()})
     if how == "its end cut off":
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
             for name, _ in triggers:
                 connection.execute(f"DROP TRIGGER {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ Do = Callable[[str], None]
 @pytest.fixture
 def do(path: Path) -> Do:
     def execute(*statements: str) -> None:
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             for statement in statements:
                 connection.execute(statement)
         connection.close()
@@ -86,7 +87,7 @@ def test_a_trigger_that_is_gone_or_does_something_else_is_found(
 
 
 def test_a_table_that_was_made_anew_with_other_constraints_is_found(ledger: Ledger, do: Do, path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         (text,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_signature'").fetchone()
         triggers = connection.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'ledger_signature'").fetchall()
     connection.close()

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,7 @@ def test_failing_append_leaves_no_entry_and_no_lock(ledger: Ledger, database: sq
 
 def test_a_table_of_another_version_is_left_alone(path: Path) -> None:
     path.parent.mkdir()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE ledger (seq INTEGER PRIMARY KEY, act TEXT)")
     connection.close()
     with pytest.raises(GovernanceError, match="made by another version"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def forge(url: str, act: str, forger: Key | None, subjects: dict[str, str] | Non
         "at": last.at, "act": act, "actor": "ada", "subjects": subjects or {}, "reason": "", "software": "", "key": key,
     }  # fmt: skip
     entry = chained(last, content)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         rows = [("ledger", row_of(entry))]
         if forger is not None:
             rows.append(("ledger_signature", signature_row(entry, forger, entry.at)))
@@ -113,7 +114,7 @@ def test_whoever_is_enrolled_later_has_enrolled_nobody_before(
 def test_a_signature_moved_from_another_entry_is_found(ledger: Ledger, url: str) -> None:
     ledger.append("promote", "ada", {}, "", "a")
     forge(url, "approve", None)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         (hashed,) = connection.execute("SELECT hash FROM ledger WHERE seq = 2").fetchone()
         connection.execute(
             "INSERT INTO ledger_signature SELECT 2, ?, signer, clock, signature FROM ledger_signature", (hashed,)
@@ -149,7 +150,7 @@ def test_an_older_ledger_goes_on_and_is_signed_from_then_on(url: str, key: Key) 
     old = Ledger(url)
     for name in "ab":
         old.append("promote", "ada", {}, "", name)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("DROP TABLE ledger_signature")  # as the version before left it
     connection.close()
     ledger = Ledger(url, signer=lambda: key)
@@ -168,12 +169,12 @@ def test_signatures_that_were_taken_away_are_missed(
     """Else a ledger would look like one of the time before signatures, or like another installation's own."""
     ledger = Ledger(url, signer=lambda: key, witnesses=[FileWitness(tmp_path / "elsewhere")])
     entries = [ledger.append("promote", "ada", {}, "", name) for name in "ab"]
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("DROP TABLE ledger_signature")
     connection.close()
     Ledger(url).size()  # makes it again
     if forger == "another":
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
             for entry in entries:
                 row = signature_row(entry, other_key, entry.at)
                 connection.execute("INSERT INTO ledger_signature VALUES (?, ?, ?, ?, ?)", [*row.values()])
@@ -187,7 +188,7 @@ def test_signatures_that_were_taken_away_are_missed(
 def test_a_signature_without_its_entry_is_found(ledger: Ledger, url: str) -> None:
     for name in "ab":
         ledger.append("promote", "ada", {}, "", name)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'ledger_no_delete'").fetchone()
         connection.execute("DROP TRIGGER ledger_no_delete")
         connection.execute("DELETE FROM ledger WHERE seq = 2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def all_found(whole: Whole, path: Path, kind: str, times: int) -> None:
     for _ in range(times):
         path.write_bytes(files[-1])
         changed = tampered(kind, entries, chance)
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             rewritten(connection, changed)
             connection.execute("DROP TABLE ledger_signature")
         connection.close()
@@ -128,13 +129,13 @@ def tail_tampered(kind: str, whole: Whole, path: Path, chance: random.Random, ot
     entry = entries[chance.randrange(N)]
     if kind == "older copy, grown":
         # Their own code signs nothing, so signatures go too.
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("DROP TABLE ledger_signature")
         connection.close()
         for number in range(chance.randrange(1, N)):
             Ledger(url).append("promote", "eve", {"model": f"{number:064x}"}, "", f"new-{number}")
         return
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")
@@ -216,7 +217,7 @@ def test_what_is_of_another_type_is_a_fault_and_no_crash(
     path = tmp_path / "ledger.db"
     path.write_bytes(whole[0][-1])
     table = "ledger" if column in TABLE.columns else "ledger_signature"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         rewritten(connection, whole[1])
         connection.execute("CREATE TABLE loose AS SELECT * FROM ledger_signature")
         connection.execute("DROP TABLE ledger_signature")
