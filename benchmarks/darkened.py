@@ -52,7 +52,7 @@ def main(archive: str) -> None:
         snapshot = Snapshot.open(store, ingest(archive, store, max_samples=SAMPLES).digest)
         splits = [snapshot.split(name) for name in ("train", "validation", "test")]
         found = {f"mean level {mean:.0f}": _judged(store, snapshot, splits, mean) for mean in MEANS}
-    (HERE / "darkened.json").write_text(json.dumps(found, indent=1) + "\n")
+    (HERE / "darkened.json").write_text(json.dumps(found, separators=(",", ":")) + "\n")
     print(json.dumps(found, indent=1))
 
 

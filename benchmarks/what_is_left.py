@@ -194,7 +194,7 @@ def main(what: str, *archives: str) -> None:
     path = HERE / "what_is_left.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     found = table(*archives) if what == "table" else readable(*archives)
-    path.write_text(json.dumps(known | {what: found}, indent=1) + "\n")
+    path.write_text(json.dumps(known | {what: found}, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
