@@ -1,4 +1,5 @@
-# Everything below sets itself up: it needs Python 3.11+, make and a C library, and leaves nothing outside this folder.
+# Everything below sets itself up: it needs Python 3.11+, make and a C library, and leaves nothing
+# outside this folder but the caches of pip and matplotlib.
 PYTHON ?= python3
 BIN := .venv/bin
 # Two processes, a file of tests to each; their networks take one core each, or they would wait for each other's threads.

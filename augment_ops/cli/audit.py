@@ -83,7 +83,7 @@ def verify(
         print(f"{found.size} entries, held against {found.heads} noted heads: {state}; head {head}")
         if registry and registry.champions:
             state = f"{len(amiss)} faults" if amiss else "as the ledger says"
-            print(f"{registry.champions} champions in MLflow: {state}")
+            print(f"champions in MLflow: {registry.champions}, {state}")
     if faults or amiss or unknown:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 

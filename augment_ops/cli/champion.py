@@ -122,7 +122,7 @@ def registry_finding(settings: Settings) -> list[Finding]:
         first, more = found.all_faults[0], len(found.all_faults) - 1
         told = f"{first.where}: {first.found}; expected {first.expected}{f' (and {more} more)' if more else ''}"
         return [Finding("registry", "fail", told, first.fix)]
-    return [Finding("registry", "ok", "; ".join((f"{found.champions} champions as the ledger says", *found.notes)))]
+    return [Finding("registry", "ok", "; ".join((f"champions, as the ledger says: {found.champions}", *found.notes)))]
 
 
 def _services(settings: Settings) -> tuple[Book, MlflowTracker]:

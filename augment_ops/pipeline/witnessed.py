@@ -70,7 +70,7 @@ def ages(found: Audited, now: datetime) -> list[str]:
     """What each witness knew last, and how long ago, for people."""
     lines = [
         f"{sighting.witness}: {_age(sighting.seq, sighting.at, now)}"
-        + (f"; {sighting.lacking} newer entries are not there" if sighting.lacking else "")
+        + (f"; newer entries that are not there: {sighting.lacking}" if sighting.lacking else "")
         for sighting in found.sightings
     ]
     return [*lines, outside_age(found, now)]

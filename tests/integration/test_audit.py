@@ -214,7 +214,7 @@ def test_verify_shows_that_the_end_was_cut_off(
 ) -> None:
     code, out, _ = call("audit", "verify")
     assert (code, "6 entries, held against 0 noted heads: whole" in out) == (0, True)
-    assert "1 champions in MLflow: as the ledger says" in out
+    assert "champions in MLflow: 1, as the ledger says" in out
     tracker.open_run("digits", "run-3", tags={"augment_ops.ledger_head": champions.head()})
     report = settings.home / "reports" / "run-2" / "report.json"
     report.parent.mkdir(parents=True)

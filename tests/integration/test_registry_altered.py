@@ -413,7 +413,7 @@ def test_verify_and_doctor_name_what_was_altered(registry: Registry) -> None:
         (found,) = registry_finding(registry.settings)
         return f"{found.outcome} {found.found} {found.fix}"
 
-    assert outcome().startswith("ok 1 champions as the ledger says")
+    assert outcome().startswith("ok champions, as the ledger says: 1")
     registry.client.set_registered_model_alias(MODEL, "champion", "3")
     said = outcome()
     assert said.startswith("fail")
