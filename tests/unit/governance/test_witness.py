@@ -165,6 +165,9 @@ def test_the_newest_of_a_long_file_are_read_from_its_end(tmp_path: Path) -> None
     for one in long:
         witness.note(one)
     assert (witness.newest(), witness.last(2)) == (long[-1], long[-2:])
+    with (tmp_path / "elsewhere" / "heads.jsonl").open("ab") as file:
+        file.write(2 * (b"x" * 16_300 + b" cut off\n"))
+    assert witness.newest() is None  # the end of a line is no head
 
 
 def test_the_file_is_for_its_owner_alone(url: str, tmp_path: Path) -> None:
