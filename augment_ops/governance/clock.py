@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from augment_ops.errors import GovernanceError
 
-_DIFFER = timedelta(seconds=60)  # what machines that share a ledger may differ in time
+DIFFER = timedelta(seconds=60)  # what machines that share a ledger may differ in time
 
 
 def now() -> datetime:
@@ -30,12 +30,12 @@ def entry_time(where: str, own: datetime, last: str | None, outside: datetime | 
     Raises:
         GovernanceError: this machine's clock is ahead of the other's, or behind it and the newest entry.
     """
-    if outside is not None and own - outside > _DIFFER:
+    if outside is not None and own - outside > DIFFER:
         raise _wrong(where, own, f"{outside:%Y-%m-%dT%H:%M:%S}Z, as the database or the outside witness has it")
     text = own.isoformat(timespec="microseconds")
     if last is None or text >= last:
         return text
-    if datetime.fromisoformat(last) - own > _DIFFER and outside is not None and outside - own > _DIFFER:
+    if datetime.fromisoformat(last) - own > DIFFER and outside is not None and outside - own > DIFFER:
         raise _wrong(where, own, f"a time after {last}, when the newest entry was made")
     return last
 
@@ -46,7 +46,7 @@ def ahead(last: str, own: datetime) -> str | None:
         distance = datetime.fromisoformat(last) - own
     except (ValueError, TypeError):
         return None  # verification says what is wrong with it
-    if distance <= _DIFFER:
+    if distance <= DIFFER:
         return None
     return (
         f"the newest entry was made by a clock that was {distance - timedelta(microseconds=distance.microseconds)} "

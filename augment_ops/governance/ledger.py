@@ -210,7 +210,7 @@ class Ledger:
         if found.tip is not None and not faults:
             lagging = {sighting.witness for sighting in found.sightings if sighting.lacking}
             self._note(found.tip, [witness for witness in self._witnesses if witness.name in lagging])
-        return replace(found, faults=faults, warnings=warnings)
+        return replace(found, faults=faults, warnings=[*found.warnings, *warnings])
 
     def _rows(self, query: Select[Any]) -> Iterator[RowMapping]:
         """Rows in order, page by page: a cursor over all of them would hold a transaction open."""

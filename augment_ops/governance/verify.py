@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 
 from augment_ops.errors import Fault, GovernanceError
 from augment_ops.governance.chain import GENESIS, Entry, entry_of, hash_of
+from augment_ops.governance.dating import Dating
 from augment_ops.governance.signatures import WHO, Signers
 from augment_ops.governance.witness import Head, Witness
 
@@ -82,6 +83,7 @@ class Heads:
 
     def __init__(self, witnesses: Iterable[Witness], anchors: Mapping[str, str]) -> None:
         self.faults: list[Fault] = []
+        self.dating = Dating()
         self._noted = {anchor: Noted(where) for anchor, where in anchors.items() if anchor != GENESIS}
         self._anchors = set(self._noted)
         self._newest: dict[str, tuple[bool, int, str]] = {}
@@ -91,7 +93,7 @@ class Heads:
         self.size = len(self._noted)
 
     def _ask(self, witness: Witness) -> None:
-        newest, noted = (0, ""), Noted(witness.name)
+        newest, noted, stamped = (0, ""), Noted(witness.name), list[Head]()
         try:
             for head in witness.heads():
                 if head.signer != noted.signer:  # one value for all heads of a key: there may be a million
@@ -100,13 +102,16 @@ class Heads:
                 if known is None or (head.signer and not known.signer):
                     self._noted[head.hash] = noted
                 newest = max(newest, (head.seq, head.at))
+                stamped += [head] if head.token else []
         except GovernanceError as silent:
             self.faults += silent.faults
         else:
             self._newest[witness.name] = (witness.outside, *newest)
+            self.dating.know(stamped)
 
     def see(self, where: str, row: RowMapping) -> list[Fault]:
         """Strike the head of this row off what is to be found; what is wrong with who signed it."""
+        self.dating.see(row)
         noted = self._noted.pop(row["hash"], None)
         if noted is None:
             return []
@@ -167,7 +172,7 @@ def check_chain(
     faults += [*signers.end(), *heads.missing(where)]
     return Audited(
         faults=faults[:_MOST], size=size, tip=None if row is None else head_of(row), signed=signed, heads=heads.size,
-        sightings=heads.sightings(expected - 1), warnings=[], entries=entries,
+        sightings=heads.sightings(expected - 1), warnings=heads.dating.warnings, entries=entries,
     )  # fmt: skip
 
 

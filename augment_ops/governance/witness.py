@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +18,11 @@ from typing import Any, Protocol
 from augment_ops.errors import GovernanceError, InputError
 
 FILE = "heads.jsonl"
-_TAIL = 4096  # bytes; a line has 250
+_LINE = 1 << 14  # bytes; a line has 250, and up to 16,000 more where it holds a timestamp
 _CUT_OFF = b" cut off\n"  # put behind what a machine that died has left of a line
 _VERSIONED = ("s3://", "s3a://")
 _PER_FOLDER = 1000  # objects; as many as S3 lists at once
+_AT_ONCE = 16  # objects that are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +32,14 @@ class Head:
     Attributes:
         signer: public key of its signature; empty where it has none.
         at: when it was noted, UTC, ISO 8601.
+        token: an authority's timestamp of it, base64; empty where none was asked for one.
     """
 
     seq: int
     hash: str
     signer: str
     at: str
+    token: str = ""
 
 
 class Witness(Protocol):
@@ -70,7 +75,7 @@ class FileWitness:
 
     def note(self, head: Head) -> None:
         """Append a line; one call of write, so that lines of several processes do not mix."""
-        line = json.dumps(asdict(head), separators=(",", ":")).encode() + b"\n"
+        line = _written(head) + b"\n"
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -95,15 +100,23 @@ class FileWitness:
 
     def newest(self) -> Head | None:
         """The last whole line of the file's end."""
+        found = self.last(1)
+        return found[-1] if found else None
+
+    def last(self, count: int) -> list[Head]:
+        """At most so many of the newest, oldest first."""
         try:
             with self._path.open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-                lines = [line for line in file.read().splitlines(keepends=True)[-3:] if _whole(line)]
+                start = max(0, os.fstat(file.fileno()).st_size - (count + 1) * _LINE)
+                file.seek(start)
+                if start:
+                    file.readline()  # what is left of a line that began before
+                lines = deque((line for line in file if _whole(line)), maxlen=count)
         except FileNotFoundError:
-            return None
+            return []
         except OSError as error:
             raise silent(self.name, error) from error
-        return _head(self.name, lines[-1]) if lines else None
+        return [_head(self.name, line) for line in lines]
 
     def time(self) -> datetime | None:
         """By the time that its storage gives the file when it is touched; of a network drive, that of its server."""
@@ -142,7 +155,7 @@ class ObjectWitness:
     def note(self, head: Head) -> None:
         """Write an object."""
         folder = f"{self._root}/heads/{head.seq // _PER_FOLDER:09d}"
-        data = json.dumps(asdict(head), separators=(",", ":")).encode()
+        data = _written(head)
         try:
             try:
                 self._files.pipe_file(f"{folder}/{head.seq:012d}-{head.hash}.json", data)
@@ -165,6 +178,18 @@ class ObjectWitness:
         except Exception as error:
             raise silent(self.name, error) from error
 
+    def last(self, count: int) -> list[Head]:
+        """At most so many of the newest, read whole, oldest first."""
+        names: list[str] = []
+        try:
+            for folder in reversed(self._names(f"{self._root}/heads")):
+                names = [*self._names(folder), *names] if len(names) < count else names
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                found = list(pool.map(self._files.cat_file, names[-count:]))
+        except Exception as error:
+            raise silent(self.name, error) from error
+        return [_head(self.name, data) for data in found]
+
     def newest(self) -> Head | None:
         """None: an object store takes longer to list than an entry may take to make."""
         return None
@@ -181,18 +206,30 @@ class ObjectWitness:
 
 
 def open_witness(uri: str, home: Path | None = None) -> Witness:
-    """The witness at `file:///folder`, an absolute path, or another fsspec URI.
+    """The witness at `file:///folder`, an absolute path, another fsspec URI, or an authority's `tsa+https://…`.
 
     Args:
         home: the installation's own state; what lies below it is nowhere else.
 
     Raises:
-        InputError: no such scheme.
+        InputError: no such scheme; of an authority, see `timestamps.open_timestamps`.
     """
+    from augment_ops.governance.timestamps import SCHEMES, open_timestamps  # which keeps its tokens by what is here
+
+    return open_timestamps(uri, home) if uri.startswith(SCHEMES) else open_keeper(uri, home)
+
+
+def open_keeper(uri: str, home: Path | None = None) -> FileWitness | ObjectWitness:
+    """As `open_witness`, of a place that keeps what it is given."""
     if uri.startswith("file://") or "://" not in uri:
         folder = Path(uri.removeprefix("file://"))
         return FileWitness(folder, outside=home is None or not folder.resolve().is_relative_to(home.resolve()))
     return ObjectWitness(uri)
+
+
+def _written(head: Head) -> bytes:
+    found = {name: value for name, value in asdict(head).items() if value != "" or name != "token"}
+    return json.dumps(found, separators=(",", ":")).encode()
 
 
 def _whole(line: bytes) -> bool:
@@ -203,7 +240,8 @@ def _head(where: str, data: bytes) -> Head:
     try:
         found: Any = json.loads(data)
         head = Head(**found)
-        if isinstance(head.seq, int) and all(isinstance(text, str) for text in (head.hash, head.signer, head.at)):
+        texts = (head.hash, head.signer, head.at, head.token)
+        if isinstance(head.seq, int) and all(isinstance(text, str) for text in texts):
             datetime.fromisoformat(head.at)
             return head
     except (ValueError, TypeError):

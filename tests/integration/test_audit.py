@@ -29,6 +29,7 @@ from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
+from tests.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
@@ -234,6 +235,40 @@ def test_verify_shows_that_the_end_was_cut_off(
     assert "report.json" not in out  # what the report noted is still there
     answer = json.loads(call("audit", "verify", "--json")[1])
     assert (len(answer["faults"]), answer["entries"], answer["anchors"]) == (1, 5, 2)
+
+
+def test_a_ledger_written_anew_and_backdated_is_found(
+    call: Call, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever has the database, its key and the witness beside it; then even the kept tokens."""
+
+    def write(*keys: str, days: int = 0) -> Ledger:
+        ledger = open_ledger(Settings.from_environment())
+        with monkeypatch.context() as patch:
+            patch.setattr("augment_ops.governance.clock.now", lambda: datetime.now(UTC) - timedelta(days=days))
+            for key in keys:
+                ledger.append("approve", "ada", {}, "", key)
+        return ledger
+
+    with local_authority(tmp_path / "authority") as authority:
+        uri = authority.witness(str(tmp_path / "elsewhere"))
+        monkeypatch.setenv("AUGMENT_OPS_WITNESSES", uri)
+        write("a", "b")
+        code, out, _ = call("audit", "verify")
+        assert (code, f"with timestamps of {authority.url}, entry 2" in out, "warning" in out) == (0, True, False)
+
+        Path(settings.ledger.removeprefix("sqlite:///")).unlink()
+        shutil.rmtree(settings.home / "witness")
+        monkeypatch.delenv("AUGMENT_OPS_WITNESSES")
+        write("c", "d", days=30)
+        monkeypatch.setenv("AUGMENT_OPS_WITNESSES", uri)
+        code, out, _ = call("audit", "verify")
+        assert (code, out.count("no such entry")) == (1, 2)
+
+        shutil.rmtree(tmp_path / "elsewhere")
+        write("e")
+        code, out, _ = call("audit", "verify")
+        assert (code, "warning: entries 1 to 3 say " in out) == (0, True)
 
 
 def test_verify_fails_where_it_could_not_ask(

@@ -17,6 +17,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 from augment_ops.governance import Ledger
 from augment_ops.governance.witness import open_witness
+from tests.timestamping import local_authority
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("s3fs")
@@ -141,3 +142,18 @@ def test_a_bucket_with_object_lock_keeps_heads_from_whoever_may_delete(bucket: s
     (tmp_path / "ledger.db").write_bytes(older)
     (fault,) = Ledger(url, witnesses=[open_witness("s3://locked/augment-ops")]).verify()
     assert (fault.found, "s3://locked" in fault.expected) == ("no such entry", True)
+
+
+def test_timestamps_in_a_bucket_are_read_in_every_version(bucket: str, tmp_path: Path) -> None:
+    """A marker over one hides it from a listing, and not from whoever reads versions."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="stamped")
+    client.put_bucket_versioning(Bucket="stamped", VersioningConfiguration={"Status": "Enabled"})
+    with local_authority(tmp_path / "authority") as authority:
+        witness = open_witness(authority.witness("s3://stamped/augment-ops"))
+        ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", witnesses=[witness])
+        entries = [ledger.append("promote", "ada", {}, "", name) for name in "abc"]
+    for version in client.list_object_versions(Bucket="stamped")["Versions"]:
+        client.delete_object(Bucket="stamped", Key=version["Key"])
+    assert [(head.seq, head.hash) for head in witness.heads()] == [(entry.seq, entry.hash) for entry in entries]
+    assert ledger.verify() == []

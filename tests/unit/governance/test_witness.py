@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -153,6 +154,20 @@ def test_a_line_that_a_dying_machine_left_is_no_fault(url: str, tmp_path: Path) 
     assert [h.hash for h in witness.heads()][-1:] == [second.hash]
     assert first.hash in [h.hash for h in witness.heads()]
     assert ledger.verify() == []
+
+
+def test_the_newest_of_a_long_file_are_read_from_its_end(tmp_path: Path) -> None:
+    witness = FileWitness(tmp_path / "elsewhere")
+    for seq in range(1, 301):  # more than is read of it
+        witness.note(head(seq))
+    assert (witness.newest(), witness.last(2)) == (head(300), [head(299), head(300)])
+    long = [replace(head(seq), token="x" * 16_000) for seq in range(301, 304)]
+    for one in long:
+        witness.note(one)
+    assert (witness.newest(), witness.last(2)) == (long[-1], long[-2:])
+    with (tmp_path / "elsewhere" / "heads.jsonl").open("ab") as file:
+        file.write(2 * (b"x" * 16_300 + b" cut off\n"))
+    assert witness.newest() is None  # the end of a line is no head
 
 
 def test_the_file_is_for_its_owner_alone(url: str, tmp_path: Path) -> None:
