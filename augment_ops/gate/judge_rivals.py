@@ -14,6 +14,7 @@ from augment_ops.gate.evidence import Cells
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate, holm
 from augment_ops.gate.words import interval, of, points, share
+from augment_ops.statistics import mean
 from augment_ops.stress.report import CLEAN, Role
 
 # One mistake among fewer samples of a class moves its recall by more than 20 points: no comparison.
@@ -210,7 +211,7 @@ def _mean_accuracy(cells: Cells, role: Role) -> float:
     found = cells.stressed(role)
     if any(cell.remains is not None for cell in found):  # each sample over the cells in which it is left, as in losses
         return float(np.nanmean(cells.samples.stressed(role, cells.corruptions)))
-    return sum(cell.accuracy for cell in found) / len(found)
+    return mean(cell.accuracy for cell in found)
 
 
 def _not_set(rule: str, consequence: str) -> Reason:

@@ -13,6 +13,7 @@ from typing import Any
 
 from augment_ops.policy import catalogue
 from augment_ops.policy.steps import Transform
+from augment_ops.statistics import total
 
 # `scale_range` of a domain bounds two effects, both as logarithms of the factor.
 ZOOM_OUT, ZOOM_IN = "zoom out", "zoom in"
@@ -196,4 +197,4 @@ def joint(bound: str, strengths: list[float]) -> float:
     """The strength of effects that follow each other."""
     if bound == "max_noise_std":
         return math.hypot(*strengths)  # the variances of independent noises add up
-    return sum(strengths)
+    return total(strengths)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.statistics import mean
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
 from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Role, StressReport
 
@@ -69,7 +70,7 @@ def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity:
         role,
         corruption,
         severity,
-        sum(recalls) / len(recalls),
+        mean(recalls),
         precision,
         calibration_error(outcomes.p_predicted[m, c][left], right),
         float((guesses != outcomes.predicted[m, 0][left]).mean()),
@@ -134,7 +135,7 @@ def corruption_error(report: StressReport, role: Role, reference: Role, *, relat
         if not (math.isfinite(ours) and math.isfinite(theirs) and theirs > 0):
             return None
         quotients.append(ours / theirs)
-    return sum(quotients) / len(quotients) if quotients else None
+    return mean(quotients) if quotients else None
 
 
 def _summed_error(report: StressReport, role: Role, corruption: str, relative: bool) -> float:
