@@ -52,7 +52,13 @@ def set_logins(database: str, admin: str, password: str, readers: Mapping[str, s
 
     store: Any = SqlAlchemyStore()
     store.init_db(database)
-    wanted = {**readers, admin: password}
+    try:
+        _set_logins(store, admin, {**readers, admin: password})
+    finally:
+        store.engine.dispose()  # which nobody else does: its connections would stay open
+
+
+def _set_logins(store: Any, admin: str, wanted: Mapping[str, str]) -> None:
     for user in store.list_users():
         if user.username not in wanted:
             store.delete_user(user.username)

@@ -156,6 +156,7 @@ def test_logins_follow_the_files(tmp_path: Path) -> None:
     assert {user.username: user.is_admin for user in store.list_users()} == {"augment-ops": True, "viewer": False}
     assert not store.authenticate_user("augment-ops", "a first password")
     assert store.authenticate_user("augment-ops", "a second password")
+    store.engine.dispose()
 
 
 def noted_in(served: Settings) -> MlflowWitness:
