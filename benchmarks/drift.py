@@ -25,14 +25,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from augment_ops.pipeline.reference import answers_of
-from monitoring.detectors.kolmogorov_smirnov import KolmogorovSmirnov
-from monitoring.detectors.psi import Psi
-from monitoring.drift_check import check_drift
-from monitoring.rules import DriftRules
-from monitoring.sample import Sample
-from monitoring.table import psi_of_tables
-from monitoring.verdict import judge
+from augment_ops.production.reference import answers_of
+from monitoring.drift.check import check_drift
+from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from monitoring.drift.detectors.psi import Psi
+from monitoring.drift.rules import DriftRules
+from monitoring.drift.sample import Sample
+from monitoring.drift.table import psi_of_tables
+from monitoring.drift.verdict import judge
 
 HERE = Path(__file__).parent
 RULES = DriftRules.load(HERE.parent / "policies/drift/default.yaml")

@@ -17,7 +17,7 @@ from airflow.sdk import BaseNotifier
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from monitoring.alerts import Message
+    from monitoring.telemetry.alerts import Message
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ def tell(message: Message, channels: Sequence[str]) -> list[str]:
         the channels that failed; the log has the reasons, and the metric `augment_ops_alert_channel_working` says so.
     """
     from augment_ops.settings import Settings
-    from monitoring.metrics import ALERT_CHANNEL
-    from monitoring.publish import publish
+    from monitoring.telemetry.metrics import ALERT_CHANNEL
+    from monitoring.telemetry.publish import publish
 
     failed = []
     for channel in channels:
@@ -83,8 +83,8 @@ class RunFailed(BaseNotifier):
         """Send the message; called in the task's own process after its last try."""
         from augment_ops.errors import AugmentOpsError
         from augment_ops.settings import Settings
-        from monitoring.alerts import message_of
-        from monitoring.rules import DriftRules
+        from monitoring.drift.rules import DriftRules
+        from monitoring.telemetry.alerts import message_of
 
         params, ti = context["params"], context["ti"]
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
     from augment_ops.governance.approvals import Person
-    from augment_ops.pipeline.office import Office
+    from augment_ops.workspace import Workspace
 
 APPROVE, REJECT = "Approve", "Reject"
 
@@ -41,7 +41,7 @@ class ProposePolicy(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure, render, publish; or find the version proposed already."""
         from augment_ops.errors import GovernanceError, InputError
-        from augment_ops.pipeline.policy_acts import propose
+        from augment_ops.lifecycle.acts import propose
 
         asked = context["params"]
         try:
@@ -57,23 +57,23 @@ class AskAboutPolicy(QuestionOperator):
 
     def prepare(self, context: Context) -> None:
         """Ask with the costs, the limitations and the gallery."""
-        office = _office(context)
-        people, self.body = _asked(context, office)
-        self.assign(f"approval of {context['params']['policy']}", people, touched_by(office.settings, context))
+        workspace = _office(context)
+        people, self.body = _asked(context, workspace)
+        self.assign(f"approval of {context['params']['policy']}", people, touched_by(workspace.settings, context))
 
 
-def _asked(context: Context, office: Office) -> tuple[tuple[Person, ...], str]:
+def _asked(context: Context, workspace: Workspace) -> tuple[tuple[Person, ...], str]:
     """Who may answer, and the question in Markdown: the same as long as it is about the same."""
-    from augment_ops.pipeline.office import version_of
-    from augment_ops.pipeline.policy_acts import POLICIES, question
+    from augment_ops.lifecycle.acts import POLICIES, question
     from augment_ops.policy.library import admit
     from augment_ops.shown import link, own_addresses
+    from augment_ops.workspace import version_of
 
     asked = context["params"]
-    put = question(office, asked["policy"], asked["environment"], asked["days"])
-    version = version_of(admit(office.settings.policies, asked["policy"]))
-    address = office.tracker.open_run(POLICIES, f"policy:{version}").url
-    evidence = link("Gallery and costs in MLflow", address, own_addresses(office.settings))
+    put = question(workspace, asked["policy"], asked["environment"], asked["days"])
+    version = version_of(admit(workspace.settings.policies, asked["policy"]))
+    address = workspace.tracker.open_run(POLICIES, f"policy:{version}").url
+    evidence = link("Gallery and costs in MLflow", address, own_addresses(workspace.settings))
     return put.people, "\n\n".join([*put.lines, evidence])
 
 
@@ -87,8 +87,8 @@ class RecordAnswer(BaseOperator):
         from augment_ops.errors import GovernanceError, InputError
 
         try:
-            office = _office(context)
-            answer = answer_to(office.settings, context, "ask", _asked(context, office)[1])
+            workspace = _office(context)
+            answer = answer_to(workspace.settings, context, "ask", _asked(context, workspace)[1])
             _record(context, answer)
         except (GovernanceError, InputError) as refusal:
             raise AirflowFailException(str(refusal)) from None
@@ -99,24 +99,26 @@ class RecordAnswer(BaseOperator):
 
 def _record(context: Context, answer: dict[str, str]) -> None:
     from augment_ops.governance.keys import ensure, witness_path
-    from augment_ops.pipeline.policy_acts import AIRFLOW, approve, reject
+    from augment_ops.lifecycle.acts import AIRFLOW, approve, reject
 
-    asked, office = context["params"], _office(context, answer["by"])
+    asked, workspace = context["params"], _office(context, answer["by"])
     reason = answer["reason"] or "answered in the Airflow UI"
     if answer["chosen"] != APPROVE:
-        reject(office, asked["policy"], asked["environment"], reason)
+        reject(workspace, asked["policy"], asked["environment"], reason)
         return
-    key = ensure(witness_path(office.settings.keys))
+    key = ensure(witness_path(workspace.settings.keys))
     approve(
-        office, asked["policy"], asked["environment"], reason=reason, days=asked["days"], key=key, witness=AIRFLOW,
+        workspace, asked["policy"], asked["environment"], reason=reason, days=asked["days"], key=key, witness=AIRFLOW,
         not_by=tuple(filter(None, answer["not_by"].split(","))),
     )  # fmt: skip
 
 
-def _office(context: Context, actor: str = "") -> Office:
-    from augment_ops.pipeline.office import Office
-    from augment_ops.pipeline.policy_acts import AIRFLOW
+def _office(context: Context, actor: str = "") -> Workspace:
+    from augment_ops.lifecycle.acts import AIRFLOW
     from augment_ops.settings import Settings
+    from augment_ops.workspace import Workspace
 
     # What people do here is signed by this Airflow, which has seen them log in.
-    return Office(Settings.from_environment(), actor or context["dag_run"].triggering_user_name or "schedule", AIRFLOW)
+    return Workspace(
+        Settings.from_environment(), actor or context["dag_run"].triggering_user_name or "schedule", AIRFLOW
+    )

@@ -32,12 +32,11 @@ class StartTrainings(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Start what is not started yet; skipped where there is nothing to start. Returns ids of runs."""
-        from augment_ops.governance.ledger import open_ledger
-        from augment_ops.pipeline.alerts import ACT as ALERT
-        from augment_ops.pipeline.causes import SCHEDULE, enter_start
-        from augment_ops.pipeline.retraining import PLAN, planned
-        from augment_ops.pipeline.run import open_store
+        from augment_ops.production.alerts import ACT as ALERT
+        from augment_ops.production.causes import SCHEDULE, enter_start
+        from augment_ops.production.retraining import PLAN, planned
         from augment_ops.settings import Settings
+        from augment_ops.workspace import open_ledger, open_store
 
         settings = Settings.from_environment()
         ledger, run = open_ledger(settings), context["dag_run"]

@@ -98,9 +98,9 @@ def _who_did(hands: Sequence[Hand], task_id: str) -> str:
 
 def _hands_behind(settings: Settings, api: AirflowApi, run: Any) -> list[Hand]:
     """Hands on the run, and on what started it."""
-    from augment_ops.governance.ledger import open_ledger
-    from augment_ops.pipeline.causes import cause_of
+    from augment_ops.production.causes import cause_of
     from augment_ops.services.airflow_record import Hand, hands_on
+    from augment_ops.workspace import open_ledger
 
     cause = cause_of(open_ledger(settings), run.run_id)
     found = [Hand(person, "caused it", "") for person in cause.people]
@@ -111,7 +111,7 @@ def _hands_behind(settings: Settings, api: AirflowApi, run: Any) -> list[Hand]:
 
 def _enter(settings: Settings, by: str, subjects: dict[str, str], why: str) -> None:
     from augment_ops.content import digest_of
-    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.workspace import open_ledger
 
     reason = f"{subjects['task']} of {subjects['run']}: {why}"
     open_ledger(settings).append("refuse", by, subjects, reason, f"answer:refuse:{digest_of([by, subjects, why])}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from augment_ops.governance.approvals import Person
     from augment_ops.pipeline.context import Context as StageContext
-    from augment_ops.pipeline.decide_stages import Decided
+    from augment_ops.pipeline.outputs import Decided
     from augment_ops.settings import Settings
 
 
@@ -93,8 +93,8 @@ class StageOperator(BaseOperator):
     def _execute(self, context: Context) -> dict[str, Any]:
         from augment_ops.content import from_json
         from augment_ops.pipeline.execute import execute, output_type
-        from augment_ops.pipeline.run import open_store
         from augment_ops.settings import Settings
+        from augment_ops.workspace import open_store
 
         settings = Settings.from_environment()
         run = context["dag_run"]
@@ -109,8 +109,8 @@ class StageOperator(BaseOperator):
 
     def _answer(self, settings: Settings, context: Context) -> dict[str, str]:
         """What a person answered, where the run asks for one, signed by this Airflow, which has seen it given."""
-        from augment_ops.pipeline.answers import witnessed
-        from augment_ops.pipeline.decide_stages import Decided
+        from augment_ops.pipeline.outputs import Decided
+        from augment_ops.pipeline.stages.answers import witnessed
 
         if self.answer_of is None:
             return {}
@@ -133,9 +133,9 @@ class ReportOperator(StageOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the report; what it comes to travels with its reference."""
         from augment_ops.content import from_json
-        from augment_ops.pipeline.report_stage import Report
-        from augment_ops.pipeline.run import open_store
+        from augment_ops.pipeline.outputs import Report
         from augment_ops.settings import Settings
+        from augment_ops.workspace import open_store
 
         ref = super().execute(context)
         report = from_json(Report, open_store(Settings.from_environment()).get(ref["output"]))
@@ -191,7 +191,7 @@ class AskForApproval(QuestionOperator):
     def prepare(self, context: Context) -> None:
         """Ask where the run asks for a person."""
         from augment_ops.governance.approvals import Approvals
-        from augment_ops.pipeline.decide_stages import Decided
+        from augment_ops.pipeline.outputs import Decided
         from augment_ops.settings import Settings
 
         settings = Settings.from_environment()
@@ -207,7 +207,8 @@ class AskForApproval(QuestionOperator):
 
 def _stage_of(settings: Settings, context: Context) -> StageContext:
     from augment_ops.pipeline.context import Context as StageContext
-    from augment_ops.pipeline.run import find, open_store
+    from augment_ops.pipeline.run import find
+    from augment_ops.workspace import open_store
 
     store = open_store(settings)
     return StageContext(settings, store, find(store, context["dag_run"].run_id))
@@ -264,10 +265,10 @@ class WatchOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Watch; a data set that cannot be watched fails the task after the others were watched."""
         from augment_ops.errors import AugmentOpsError, InputError
-        from augment_ops.pipeline.monitor import moment_of, monitor, monitored_datasets
+        from augment_ops.production.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
         from augment_ops.shown import PARAGRAPH, markdown
-        from monitoring.alerts import message_of
+        from monitoring.telemetry.alerts import message_of
 
         settings = Settings.from_environment()
         run = context["dag_run"]
@@ -304,11 +305,11 @@ class WatchOperator(BaseOperator):
 
 def _begin(settings: Settings, context: Context) -> None:
     """Validate what was asked, unknown keys included, and record the run."""
-    from augment_ops.governance.ledger import open_ledger
-    from augment_ops.pipeline.causes import check_start
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
     from augment_ops.pipeline.provenance import begin_run
+    from augment_ops.production.causes import check_start
+    from augment_ops.workspace import open_ledger
 
     run = context["dag_run"]
     asked = {**dict(context["params"]), **(run.conf or {})}

@@ -47,10 +47,10 @@ def verify(
     Example: augment-ops audit verify
     """
     from augment_ops.cli.champion import registry_against, registry_metrics
-    from augment_ops.governance.ledger import open_ledger
-    from augment_ops.pipeline.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
-    from monitoring.metrics import ledger_samples
-    from monitoring.publish import publish
+    from augment_ops.lifecycle.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
+    from augment_ops.workspace import open_ledger
+    from monitoring.telemetry.metrics import ledger_samples
+    from monitoring.telemetry.publish import publish
 
     settings = settings_here()
     ledger = open_ledger(settings)
@@ -107,7 +107,7 @@ def log(
     Example: augment-ops audit log --about digits-robust --since 2026-11-01
     """
     from augment_ops.governance.audit import Wanted, choose
-    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.workspace import open_ledger
 
     entries = open_ledger(Settings.from_environment()).read()
     for entry in choose(entries, Wanted(about, act, actor, since, until)):
@@ -128,7 +128,7 @@ def show_champions(
     Example: augment-ops audit champions digits
     """
     from augment_ops.governance.audit import champions
-    from augment_ops.pipeline.book import book_of
+    from augment_ops.lifecycle.book import book_of
 
     reigns = champions(book_of(Settings.from_environment()).read(), dataset, environment)
     if as_json:
@@ -155,9 +155,9 @@ def rollback(
 
     Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
     """
-    from augment_ops.pipeline.rollback import roll_back
-    from augment_ops.pipeline.telemetry import champion_moved
-    from monitoring.publish import publish
+    from augment_ops.lifecycle.rollback import roll_back
+    from augment_ops.pipeline.recorders.telemetry import champion_moved
+    from monitoring.telemetry.publish import publish
 
     settings = settings_here()
     done = roll_back(

@@ -15,11 +15,11 @@ from augment_ops.services.stack import tracking_uri
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
-    from augment_ops.pipeline.book import Book
-    from augment_ops.pipeline.registry_check import Examined
+    from augment_ops.lifecycle.book import Book
+    from augment_ops.lifecycle.registry_check import Examined
     from augment_ops.services.doctor import Finding
     from augment_ops.tracking import MlflowTracker
-    from monitoring.metrics import Sample
+    from monitoring.telemetry.metrics import Sample
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def show(
 
     Example: augment-ops champion show digits --environment production
     """
-    from augment_ops.pipeline.champion import acts_of, champion, environment_with_champion
+    from augment_ops.lifecycle.champion import acts_of, champion, environment_with_champion
 
     settings = settings_here()
     book, tracker = _services(settings)
@@ -70,7 +70,7 @@ def restore(
 
     Example: augment-ops champion restore digits --environment production
     """
-    from augment_ops.pipeline import champion as champions
+    from augment_ops.lifecycle import champion as champions
 
     settings = settings_here()
     book, tracker = _services(settings)
@@ -83,7 +83,7 @@ def restore(
 
 def registry_against(settings: Settings) -> tuple[Examined | None, list[str]]:
     """What `audit verify` has to say of MLflow's registry; and who could not be asked."""
-    from augment_ops.pipeline.registry_check import look
+    from augment_ops.lifecycle.registry_check import look
 
     try:
         return look(settings), []
@@ -93,7 +93,7 @@ def registry_against(settings: Settings) -> tuple[Examined | None, list[str]]:
 
 def registry_metrics(found: Examined) -> list[Sample]:
     """The same as metrics."""
-    from monitoring.metrics import registry_samples
+    from monitoring.telemetry.metrics import registry_samples
 
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
 
@@ -104,9 +104,9 @@ def registry_finding(settings: Settings) -> list[Finding]:
 
     from augment_ops.errors import AugmentOpsError
     from augment_ops.governance.audit import MOVES
-    from augment_ops.governance.ledger import open_ledger
-    from augment_ops.pipeline.registry_check import look
+    from augment_ops.lifecycle.registry_check import look
     from augment_ops.services.doctor import Finding
+    from augment_ops.workspace import open_ledger
 
     try:
         url = make_url(settings.ledger)
@@ -126,7 +126,7 @@ def registry_finding(settings: Settings) -> list[Finding]:
 
 
 def _services(settings: Settings) -> tuple[Book, MlflowTracker]:
-    from augment_ops.pipeline.book import book_of
+    from augment_ops.lifecycle.book import book_of
     from augment_ops.tracking import connect
 
     return book_of(settings), connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")

@@ -36,10 +36,9 @@ def drift(
 
     Example: augment-ops drift digits --rules default
     """
-    from augment_ops.governance.ledger import open_ledger
-    from augment_ops.pipeline.causes import enter_started
-    from augment_ops.pipeline.monitor import moment_of, monitor
-    from augment_ops.pipeline.run import open_store
+    from augment_ops.production.causes import enter_started
+    from augment_ops.production.monitor import moment_of, monitor
+    from augment_ops.workspace import open_ledger, open_store
 
     settings = settings_here()
     found = monitor(settings, dataset, rules, now=moment_of(until, "--until"), environment=environment, say=_say)
@@ -78,8 +77,8 @@ def traffic(
 
     Example: augment-ops traffic digits --windows 3 --shift brightness_down:5 --shift rotation:5
     """
-    from augment_ops.pipeline import traffic as replays
-    from augment_ops.pipeline.monitor import moment_of
+    from augment_ops.production import traffic as replays
+    from augment_ops.production.monitor import moment_of
 
     shifts = tuple(replays.parse_shift(text) for text in shift or ())
     end = moment_of(until, "--until") or datetime.now(UTC)

@@ -35,7 +35,7 @@ def gate(
     """
     from augment_ops.pipeline.replay import judge_by
     from augment_ops.pipeline.replay import replay as make_again
-    from augment_ops.pipeline.run import open_store
+    from augment_ops.workspace import open_store
 
     settings = Settings.from_environment()
     store = open_store(settings)

@@ -11,7 +11,7 @@ import typer
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 
 if TYPE_CHECKING:
-    from augment_ops.pipeline.office import Office
+    from augment_ops.workspace import Workspace
 
 AsJson = Annotated[bool, typer.Option("--json")]
 KeyFile = Annotated[
@@ -43,7 +43,7 @@ def init(key: KeyFile = None, as_json: AsJson = False) -> None:
 
     Example: augment-ops governance init
     """
-    from augment_ops.pipeline.governing import initialise
+    from augment_ops.lifecycle.governing import initialise
 
     done = initialise(_office(key))
     if as_json:
@@ -66,7 +66,7 @@ def sign(
 
     Example: augment-ops governance sign --reason "bob left; the gate asks for 0.97"
     """
-    from augment_ops.pipeline.governing import sign as act
+    from augment_ops.lifecycle.governing import sign as act
 
     done = act(_office(key), reason, seen)
     if as_json:
@@ -90,7 +90,7 @@ def hand_over(
 
     Example: augment-ops governance hand-over --to ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --reason "left"
     """
-    from augment_ops.pipeline.governing import hand_over as act
+    from augment_ops.lifecycle.governing import hand_over as act
 
     entry = act(_office(key), to, reason)
     if as_json:
@@ -107,12 +107,12 @@ def show(as_json: AsJson = False) -> None:
 
     Example: augment-ops governance show
     """
-    from augment_ops.governance.ledger import heads_noted
-    from augment_ops.pipeline.governing import differences, unsettled
+    from augment_ops.lifecycle.governing import differences, unsettled
+    from augment_ops.workspace import heads_noted
 
-    office = _office(None)
-    known, faults, changed = office.in_force, unsettled(office), differences(office)
-    noted, fix = heads_noted(office.settings)
+    workspace = _office(None)
+    known, faults, changed = workspace.in_force, unsettled(workspace), differences(workspace)
+    noted, fix = heads_noted(workspace.settings)
     if as_json:
         signed = None if known is None else vars(known)
         told = {"faults": [vars(fault) for fault in faults], "changes": changed, "heads": noted, "heads_fix": fix}
@@ -128,9 +128,9 @@ def show(as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
 
-def _office(key: Path | None) -> Office:
+def _office(key: Path | None) -> Workspace:
     from augment_ops.cli.runs import settings_here
-    from augment_ops.pipeline.office import Office
+    from augment_ops.workspace import Workspace
 
     settings = settings_here()
-    return Office(settings, settings.actor, key=key)
+    return Workspace(settings, settings.actor, key=key)

@@ -57,7 +57,7 @@ def create(
 
     Example: augment-ops audit create --grant augment_ops
     """
-    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.workspace import open_ledger
 
     ledger = open_ledger(Settings.from_environment())
     ledger.create(grant)
@@ -66,7 +66,7 @@ def create(
 
 def _enter(act: str, key: str, reason: str, as_json: bool) -> None:
     from augment_ops.governance.keys import parse_public
-    from augment_ops.governance.ledger import open_ledger
+    from augment_ops.workspace import open_ledger
 
     try:
         parse_public(key)

@@ -33,10 +33,10 @@ def serve(
 
     Example: augment-ops metrics serve --port 9464
     """
-    from augment_ops.pipeline.telemetry import verify_ledger, verify_registry
-    from monitoring.endpoint import serve as start
-    from monitoring.metrics import LEDGER_FAULTS, REGISTRY_FAULTS
-    from monitoring.publish import publish
+    from augment_ops.pipeline.recorders.telemetry import verify_ledger, verify_registry
+    from monitoring.telemetry.endpoint import serve as start
+    from monitoring.telemetry.metrics import LEDGER_FAULTS, REGISTRY_FAULTS
+    from monitoring.telemetry.publish import publish
 
     settings = Settings.from_environment()
     chosen, end = start(settings.home, host, port)
@@ -60,8 +60,8 @@ def show(
 
     Example: augment-ops metrics show
     """
-    from monitoring.metrics import BY_NAME
-    from monitoring.textfile import path_below, read
+    from monitoring.telemetry.metrics import BY_NAME
+    from monitoring.telemetry.textfile import path_below, read
 
     path = path_below(Settings.from_environment().home)
     for (name, values), value in read(path).items():

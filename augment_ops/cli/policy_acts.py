@@ -13,7 +13,7 @@ from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
-    from augment_ops.pipeline.office import Office
+    from augment_ops.workspace import Workspace
 
 AsJson = Annotated[bool, typer.Option("--json")]
 KeyFile = Annotated[
@@ -46,7 +46,7 @@ def profile(
 
     Example: augment-ops policy profile digits-robust --at 28x28x1
     """
-    from augment_ops.pipeline import policy_evidence
+    from augment_ops.lifecycle import evidence as policy_evidence
     from augment_ops.policy.library import admit
 
     found = policy_evidence.profile(admit(Settings.from_environment().policies, name), shape_of(at))
@@ -71,9 +71,9 @@ def preview(
 
     Example: augment-ops policy preview digits-robust --dataset digits --out gallery.png
     """
-    from augment_ops.pipeline import policy_evidence
-    from augment_ops.pipeline.run import open_store
+    from augment_ops.lifecycle import evidence as policy_evidence
     from augment_ops.policy.library import admit
+    from augment_ops.workspace import open_store
 
     settings = Settings.from_environment()
     policy, store = admit(settings.policies, name), open_store(settings)
@@ -98,7 +98,7 @@ def propose(
 
     Example: augment-ops policy propose digits-robust --dataset digits
     """
-    from augment_ops.pipeline.policy_acts import propose as act
+    from augment_ops.lifecycle.acts import propose as act
 
     done = act(_office(key), name, dataset)
     if as_json:
@@ -122,11 +122,11 @@ def approve(
     """
     from augment_ops.governance.acts import trusted_keys
     from augment_ops.governance.signers import signer_of
-    from augment_ops.pipeline.policy_acts import approve as act
+    from augment_ops.lifecycle.acts import approve as act
 
-    office = _office()
-    signer = signer_of(office.actor, trusted_keys(office.approvals, office.actor), key)
-    done = act(office, name, environment, reason=reason, days=days, key=signer)
+    workspace = _office()
+    signer = signer_of(workspace.actor, trusted_keys(workspace.approvals, workspace.actor), key)
+    done = act(workspace, name, environment, reason=reason, days=days, key=signer)
     told = done.approval
     if as_json:
         print(json.dumps(asdict(done)))
@@ -163,8 +163,8 @@ def history(name: Annotated[str, typer.Argument(help="name of a policy")], as_js
 
     Example: augment-ops policy history fashion-robust
     """
-    from augment_ops.pipeline.history import history as story
-    from augment_ops.pipeline.history import lines
+    from augment_ops.lifecycle.history import history as story
+    from augment_ops.lifecycle.history import lines
 
     chapters = story(_office(), name)
     print(json.dumps([asdict(c) for c in chapters]) if as_json else "\n".join(lines(name, chapters)))
@@ -191,7 +191,7 @@ def keygen(
 
 
 def _end(name: str, act: str, reason: str, environment: str, key: Path | None, as_json: bool) -> None:
-    from augment_ops.pipeline.policy_acts import end
+    from augment_ops.lifecycle.acts import end
 
     end(_office(key), name, act, reason=reason, environment=environment)
     done = {"policy": name, "act": act, "environment": environment}
@@ -199,11 +199,11 @@ def _end(name: str, act: str, reason: str, environment: str, key: Path | None, a
     print(json.dumps(done) if as_json else f"{act}d {told}")
 
 
-def _office(key: Path | None = None) -> Office:
-    from augment_ops.pipeline.office import Office
+def _office(key: Path | None = None) -> Workspace:
+    from augment_ops.workspace import Workspace
 
     settings = Settings.from_environment()
-    return Office(settings, settings.actor, key=key)
+    return Workspace(settings, settings.actor, key=key)
 
 
 def shape_of(text: str) -> tuple[int, int, int] | None:

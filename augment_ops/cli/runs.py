@@ -82,14 +82,14 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     Args:
         values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
     """
-    from augment_ops.pipeline.decide_stages import Decided, Promotion
     from augment_ops.pipeline.execute import execute
     from augment_ops.pipeline.graph import STAGES
+    from augment_ops.pipeline.outputs import Decided, Promotion, Report
     from augment_ops.pipeline.params import parse_params
     from augment_ops.pipeline.preflight import preflight
     from augment_ops.pipeline.provenance import begin_run
-    from augment_ops.pipeline.report_stage import Report
-    from augment_ops.pipeline.run import earlier_params, open_store
+    from augment_ops.pipeline.run import earlier_params
+    from augment_ops.workspace import open_store
 
     settings = settings_here()
     store = open_store(settings)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +23,7 @@ from augment_ops.governance import clock
 from augment_ops.governance.chain import GENESIS, TABLE, Entry, chained, entry_of, row_of
 from augment_ops.governance.database import TABLES, Database
 from augment_ops.governance.guards import guard_faults
-from augment_ops.governance.keys import Key, ensure, installation_path
+from augment_ops.governance.keys import Key
 from augment_ops.governance.signatures import (
     SIGNATURES,
     SIGNED,
@@ -36,8 +35,7 @@ from augment_ops.governance.signatures import (
     signature_row,
 )
 from augment_ops.governance.verify import RESTORE, Audited, Heads, check_chain, head_of
-from augment_ops.governance.witness import FileWitness, Head, Witness, open_witness
-from augment_ops.settings import Settings
+from augment_ops.governance.witness import Head, Witness
 
 _NO_ANCHORS: Mapping[str, str] = MappingProxyType({})
 _PAGE = 10_000  # entries that are read at a time
@@ -273,7 +271,7 @@ class Ledger:
         if self._signer is None:
             if first_signer(connection) is None:
                 return None
-            fix = "open it with the installation's key (augment_ops.governance.ledger.open_ledger)"
+            fix = "open it with the installation's key (augment_ops.workspace.open_ledger)"
             raise GovernanceError(self._where, "no key to sign with", "one: its entries are signed", fix)
         key = self._signer()
         if not counts(connection, key.public, self._keys):
@@ -325,37 +323,6 @@ class Ledger:
                 "start a new run: what is entered under a key never changes",
             )
         return entry
-
-
-def open_ledger(settings: Settings) -> Ledger:
-    """The ledger of these settings: the one way to have it."""
-    return Ledger(
-        settings.ledger,
-        signer=partial(ensure, installation_path(settings.keys)),
-        keys=frozenset(settings.installations),
-        witnesses=_witnesses(settings),
-    )
-
-
-def _witnesses(settings: Settings) -> list[Witness]:
-    from augment_ops.tracking.heads import mlflow_witness  # which implements what this package declares
-
-    return [
-        FileWitness(settings.home / "witness", outside=False),
-        *mlflow_witness(settings.mlflow_uri, settings.home / "mlflow" / "artifacts"),
-        *(open_witness(uri, settings.home) for uri in settings.witnesses),
-    ]
-
-
-def heads_noted(settings: Settings) -> tuple[str, str]:
-    """Where heads are noted, for people; and what to do where all of that is in the hands that hold the ledger."""
-    found = _witnesses(settings)
-    fix = (
-        "all of it is in the hands of whoever holds the ledger here: set AUGMENT_OPS_WITNESSES to a folder on other "
-        "storage or a bucket with object lock, where the stack is started (docs/security.md)"
-    )
-    places = ", ".join(witness.name.removeprefix("witness ") for witness in found)
-    return places, "" if any(witness.outside for witness in found) else fix
 
 
 def _newest_of(connection: Connection) -> RowMapping | None:

@@ -12,14 +12,15 @@ from augment_ops.content import digest_of, from_json
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
-from augment_ops.governance.ledger import Ledger, open_ledger
-from augment_ops.pipeline.book import Book, book_of
+from augment_ops.governance.ledger import Ledger
+from augment_ops.lifecycle.book import Book, book_of
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
 from augment_ops.settings import Settings
 from augment_ops.shown import markdown_block
-from monitoring.tracing import Trace
+from augment_ops.workspace import open_ledger
+from monitoring.telemetry.tracing import Trace
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker, TrackedRun

@@ -11,16 +11,16 @@ from typing import Any, get_type_hints
 
 from augment_ops.content import canonical_json, digest_of, from_json, sha256_hex
 from augment_ops.errors import InputError, nearest
+from augment_ops.lifecycle.rules import check_pinned, read_as_begun
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
-from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.provenance import check_declared
-from augment_ops.pipeline.rules import check_pinned, read_as_begun, used_by
-from augment_ops.pipeline.run import StageRecord, find, keep_record, now, open_store, record_of
-from augment_ops.pipeline.telemetry import observed
+from augment_ops.pipeline.recorders.telemetry import observed
+from augment_ops.pipeline.run import StageRecord, find, keep_record, now, record_of
 from augment_ops.settings import Settings
-from monitoring.otlp import wanted
-from monitoring.tracing import Trace
+from augment_ops.workspace import Workspace, open_store
+from monitoring.telemetry.otlp import wanted
+from monitoring.telemetry.tracing import Trace
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ def _believe(ctx: Context, stage: Stage) -> None:
             record = record_of(ctx.store, ctx.run.id, name)
             if record is not None:
                 ctx.provenance.holds(record)
-        office, params = Office(ctx.settings, ctx.run.actor), ctx.params
-        check_pinned(office, params.environment, ctx.provenance.rules, used_by(params))
+        workspace, params = Workspace(ctx.settings, ctx.run.actor), ctx.params
+        check_pinned(workspace, params.environment, ctx.provenance.rules, params.rule_files())
 
 
 def _rules_as_begun(ctx: Context) -> AbstractContextManager[None]:
     refusals = partial(ctx.refusals, ctx.run.actor, {"run": ctx.run.id})
-    return read_as_begun(Office(ctx.settings, ctx.run.actor), ctx.params.environment, ctx.provenance.rules, refusals)
+    return read_as_begun(Workspace(ctx.settings, ctx.run.actor), ctx.params.environment, ctx.provenance.rules, refusals)
 
 
 def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:

@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from augment_ops.errors import AugmentOpsError
-from augment_ops.pipeline import (
-    data_stages,
-    decide_stages,
-    evaluate_stages,
-    policy_stages,
-    report_stage,
-    train_stages,
-)
-from augment_ops.pipeline.admission import grounds
+from augment_ops.lifecycle.admission import grounds
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.stages import data, decision, evaluation, policy, report, training
 from augment_ops.policy.library import policy_path
+from augment_ops.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -47,65 +40,65 @@ class Stage:
 
 
 def _champion_version(ctx: Context) -> str | None:
-    champion = evaluate_stages.rival(ctx)
+    champion = evaluation.rival(ctx)
     return champion.version if champion else None
 
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        "ingest", (), data_stages.ingest,
+        "ingest", (), data.ingest,
         params=("dataset", "dataset_name", "image_size", "max_samples"),
     ),
     Stage(
-        "check_data", ("ingest",), data_stages.check_data,
-        params=("quality",), files=lambda p: (f"quality/{p.quality}.yaml",), refuses=data_stages.refuse_bad_data,
+        "check_data", ("ingest",), data.check_data,
+        params=("quality",), files=lambda p: (f"quality/{p.quality}.yaml",), refuses=data.refuse_bad_data,
     ),
     Stage(
-        "resolve_policy", ("check_data",), policy_stages.resolve_policy,
+        "resolve_policy", ("check_data",), policy.resolve_policy,
         params=("policy", "environment", "approval", "seed"),
         files=lambda p: (str(policy_path(Path(), p.policy)), "environments.yaml", "approvers.yaml"),
         state=lambda ctx: grounds(
-            Office(ctx.settings, ctx.run.actor), ctx.params.policy, ctx.params.environment
+            Workspace(ctx.settings, ctx.run.actor), ctx.params.policy, ctx.params.environment
         ),
     ),
     Stage(
-        "augment", ("ingest", "resolve_policy"), policy_stages.augment,
+        "augment", ("ingest", "resolve_policy"), policy.augment,
         params=("delivery", "seed", "epochs"),
     ),
     Stage(
-        "check_augmented", ("ingest", "resolve_policy", "augment"), policy_stages.check_augmented,
+        "check_augmented", ("ingest", "resolve_policy", "augment"), policy.check_augmented,
         params=("quality", "seed"), files=lambda p: (f"quality/{p.quality}.yaml",),
     ),
     Stage(
-        "train_candidate", ("ingest", "resolve_policy", "augment", "check_augmented"), train_stages.train_candidate,
+        "train_candidate", ("ingest", "resolve_policy", "augment", "check_augmented"), training.train_candidate,
         params=("model", "seed", "batch_size", "workers", "cache_gib"),
     ),
     Stage(
-        "train_control", ("ingest", "resolve_policy", "augment", "check_augmented"), train_stages.train_control,
+        "train_control", ("ingest", "resolve_policy", "augment", "check_augmented"), training.train_control,
         params=("model", "seed", "batch_size", "workers"),
     ),
     Stage(
-        "stress_test", ("ingest", "resolve_policy", "train_candidate", "train_control"), evaluate_stages.stress_test,
+        "stress_test", ("ingest", "resolve_policy", "train_candidate", "train_control"), evaluation.stress_test,
         params=("suite",), files=lambda p: (f"stress/{p.suite}.yaml",), state=_champion_version,
     ),
     Stage(
-        "check_drift", ("ingest", "check_data"), evaluate_stages.check_drift,
+        "check_drift", ("ingest", "check_data"), evaluation.check_drift,
         params=("drift", "production_window"), files=lambda p: (f"drift/{p.drift}.yaml",),
     ),
     Stage(
-        "decide", ("ingest", *decide_stages.EVIDENCE), decide_stages.decide,
+        "decide", ("ingest", *decision.EVIDENCE), decision.decide,
         params=("gate",), files=lambda p: (f"gates/{p.gate}.yaml",), state=_champion_version,
     ),
     Stage(
-        "approve", ("decide",), decide_stages.approve,
+        "approve", ("decide",), decision.approve,
         params=("environment", "approval"), files=lambda p: ("approvers.yaml", "environments.yaml"),
         state=lambda ctx: dict(ctx.given),
     ),
     Stage(
-        "promote", ("ingest", "resolve_policy", "train_candidate", "decide", "approve"), decide_stages.promote,
+        "promote", ("ingest", "resolve_policy", "train_candidate", "decide", "approve"), decision.promote,
         params=("environment",),
     ),
-    Stage("report", ("ingest", *decide_stages.EVIDENCE, "decide", "approve", "promote"), report_stage.report),
+    Stage("report", ("ingest", *decision.EVIDENCE, "decide", "approve", "promote"), report.report),
 )  # fmt: skip
 
 BY_NAME = {stage.name: stage for stage in STAGES}

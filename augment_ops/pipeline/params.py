@@ -76,6 +76,13 @@ class RunParams(BaseModel):
         height, _, width = self.image_size.partition("x")
         return int(height), int(width)
 
+    def rule_files(self) -> tuple[str, ...]:
+        """The rules below policies/ that a run names, beside those that bind all."""
+        return (
+            f"quality/{self.quality}.yaml", f"stress/{self.suite}.yaml", f"gates/{self.gate}.yaml",
+            f"drift/{self.drift}.yaml",
+        )  # fmt: skip
+
 
 def parse_params(values: Mapping[str, Any]) -> RunParams:
     """Validate the parameters of a run.

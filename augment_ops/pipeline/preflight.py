@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.identity import NOBODY, SCHEDULE, same
-from augment_ops.pipeline.office import RUN, Office
+from augment_ops.lifecycle.rules import check_rules
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.rules import check_rules, used_by
 from augment_ops.settings import Settings
+from augment_ops.workspace import RUN, Workspace
 
 if TYPE_CHECKING:
     from augment_ops.gate.rules import GateRules
@@ -29,8 +29,8 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, .
         InputError: all faults of all of them at once.
     """
     faults: list[Fault] = []
-    office = Office(settings, actor)
-    for look in _looks(office, params):
+    workspace = Workspace(settings, actor)
+    for look in _looks(workspace, params):
         try:
             look()
         except AugmentOpsError as error:
@@ -43,28 +43,30 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, .
     return ()
 
 
-def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
+def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.gate import rules as gate
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
     from augment_ops.training.models import DEFAULT_FACTORY, load_factory
-    from monitoring.rules import DriftRules
+    from monitoring.drift.rules import DriftRules
 
-    policies = office.settings.policies
+    policies = workspace.settings.policies
 
     def way() -> None:
-        office.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
-        check = office.approvals.check_way
-        office.entering_refusals(params.policy, RUN, lambda: check(params.environment, params.approval))
-        office.entering_refusals(params.policy, RUN, lambda: _who(office, params.environment))
-        if office.approvals.is_above_dev(params.environment):  # what the ledger alone protects, resolve_policy refuses
-            office.entering_refusals(
-                params.policy, RUN, lambda: check_rules(office, params.environment, used_by(params))
+        workspace.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
+        check = workspace.approvals.check_way
+        workspace.entering_refusals(params.policy, RUN, lambda: check(params.environment, params.approval))
+        workspace.entering_refusals(params.policy, RUN, lambda: _who(workspace, params.environment))
+        if workspace.approvals.is_above_dev(
+            params.environment
+        ):  # what the ledger alone protects, resolve_policy refuses
+            workspace.entering_refusals(
+                params.policy, RUN, lambda: check_rules(workspace, params.environment, params.rule_files())
             )
 
     looks: list[Callable[[], object]] = [
         way,
-        lambda: office.admit_to_run(params.policy),
+        lambda: workspace.admit_to_run(params.policy),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
@@ -75,12 +77,12 @@ def _looks(office: Office, params: RunParams) -> list[Callable[[], object]]:
     return looks
 
 
-def _who(office: Office, environment: str) -> None:
+def _who(workspace: Workspace, environment: str) -> None:
     """Somebody, where the environment counts; a clock may start a run, which a person then approves."""
-    if same(office.actor, SCHEDULE):
+    if same(workspace.actor, SCHEDULE):
         return
-    if office.approvals.is_above_dev(environment) or not same(office.actor, NOBODY):
-        office.identify(f"a run in {environment}")
+    if workspace.approvals.is_above_dev(environment) or not same(workspace.actor, NOBODY):
+        workspace.identify(f"a run in {environment}")
 
 
 def _gate_for(rules: GateRules, suite: str) -> None:

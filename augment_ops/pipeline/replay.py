@@ -14,6 +14,7 @@ from augment_ops.errors import InputError, StoreError
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.rules import GateRules, load
+from augment_ops.pipeline.outputs import Decided
 from augment_ops.pipeline.run import record_of
 
 _SHA256_LENGTH = 64
@@ -82,8 +83,6 @@ def find_decision(store: Store, reference: str) -> Decision:
     Raises:
         InputError: there is none.
     """
-    from augment_ops.pipeline.decide_stages import Decided
-
     if Path(reference).is_file():
         return from_json(Decision, Path(reference).read_bytes())
     if len(reference) == _SHA256_LENGTH and set(reference) <= set("0123456789abcdef") and store.has(reference):

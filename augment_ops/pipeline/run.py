@@ -20,7 +20,6 @@ from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.names import told_apart
 from augment_ops.pipeline.params import RunParams, parse_params
-from augment_ops.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,6 @@ class StageRecord:
     output: str
     wall_s: float
     finished_at: str
-
-
-def open_store(settings: Settings) -> Store:
-    """The store of these settings."""
-    return Store(settings.store, cache=settings.home / "cache")
 
 
 def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:

@@ -18,7 +18,6 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.governance import root as rules
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import fingerprint, load, witness_path
-from augment_ops.governance.ledger import heads_noted, open_ledger
 from augment_ops.machine import usable_cores
 from augment_ops.services import processes
 from augment_ops.services.components import components
@@ -27,6 +26,7 @@ from augment_ops.services.people import people
 from augment_ops.services.ports import holder, is_free, next_free
 from augment_ops.services.stack import running_settings
 from augment_ops.settings import Settings
+from augment_ops.workspace import heads_noted, open_ledger
 
 Outcome = Literal["ok", "warn", "fail"]
 

@@ -106,8 +106,8 @@ async def _note(scope: Message, about: re.Match[str]) -> None:
 def _enter(user: str, subjects: dict[str, str], what: str) -> None:
     from uuid import uuid4
 
-    from augment_ops.governance.ledger import open_ledger
     from augment_ops.settings import Settings
+    from augment_ops.workspace import open_ledger
 
     ledger = open_ledger(Settings.from_environment())
     named = " of ".join(subjects[name] for name in ("task", "run", "dag") if name in subjects)

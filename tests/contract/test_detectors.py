@@ -15,25 +15,25 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-import monitoring.detectors
-import monitoring.verdict
-from monitoring.detectors.base import Measurement, nothing
-from monitoring.detectors.chi_squared import ChiSquared
-from monitoring.detectors.classifier import ClassifierTest
-from monitoring.detectors.confidence import estimated_accuracy
-from monitoring.detectors.jensen_shannon import JensenShannon
-from monitoring.detectors.kolmogorov_smirnov import KolmogorovSmirnov
-from monitoring.detectors.label_shift import label_shift
-from monitoring.detectors.mmd import Mmd
-from monitoring.detectors.performance import ACCURACY, Answers, performance
-from monitoring.detectors.psi import Psi
-from monitoring.rules import DriftRules
-from monitoring.verdict import holm, judge
+import monitoring.drift.detectors
+import monitoring.drift.verdict
+from monitoring.drift.detectors.base import Measurement, nothing
+from monitoring.drift.detectors.chi_squared import ChiSquared
+from monitoring.drift.detectors.classifier import ClassifierTest
+from monitoring.drift.detectors.confidence import estimated_accuracy
+from monitoring.drift.detectors.jensen_shannon import JensenShannon
+from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from monitoring.drift.detectors.label_shift import label_shift
+from monitoring.drift.detectors.mmd import Mmd
+from monitoring.drift.detectors.performance import ACCURACY, Answers, performance
+from monitoring.drift.detectors.psi import Psi
+from monitoring.drift.rules import DriftRules
+from monitoring.drift.verdict import holm, judge
 
 RULES = DriftRules.load(Path(__file__).resolve().parents[2] / "policies/drift/default.yaml")
 LEVEL = 0.01  # stated: of so many windows without drift at most this share may raise an alarm
 CLASSES = np.array(list("abcdefghij"), dtype=object)
-MODULES = [module.name for module in pkgutil.iter_modules(monitoring.detectors.__path__)]
+MODULES = [module.name for module in pkgutil.iter_modules(monitoring.drift.detectors.__path__)]
 
 Generator = np.random.Generator
 
@@ -262,7 +262,7 @@ def test_holm_bounds_the_chance_of_any_false_alarm() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_detector_has_an_example_that_runs(name: str) -> None:
-    module = importlib.import_module(f"monitoring.detectors.{name}")
+    module = importlib.import_module(f"monitoring.drift.detectors.{name}")
     result = doctest.testmod(module)
     assert result.failed == 0
     assert result.attempted or name in ("base", "histogram", "vectors")
@@ -270,4 +270,4 @@ def test_every_detector_has_an_example_that_runs(name: str) -> None:
 
 
 def test_the_example_of_the_correction_runs() -> None:
-    assert doctest.testmod(monitoring.verdict).failed == 0
+    assert doctest.testmod(monitoring.drift.verdict).failed == 0

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from monitoring import metrics
-from monitoring.alerts import RUNBOOKS, message_of
-from monitoring.textfile import path_below, read
+from monitoring.telemetry import metrics
+from monitoring.telemetry.alerts import RUNBOOKS, message_of
+from monitoring.telemetry.textfile import path_below, read
 
 ROOT = Path(__file__).parents[2]
 FOUND = 'class "{{ 7 * 7 }}" <b>7</b> moved'
 
 _TELL = """
 import sys
-from monitoring.alerts import message_of
+from monitoring.telemetry.alerts import message_of
 from alert_channels import tell
 print("FAILED", tell(message_of("drift", "digits", sys.argv[1], "http://mlflow/1", "https://docs/"), sys.argv[2:]))
 """

@@ -14,12 +14,13 @@ import httpx
 import pytest
 
 from augment_ops.errors import GovernanceError, ServiceError
-from augment_ops.governance.ledger import Ledger, open_ledger
-from augment_ops.pipeline.alerts import Alert, enter
-from augment_ops.pipeline.causes import enter_start
-from augment_ops.pipeline.retraining import Retraining
+from augment_ops.governance.ledger import Ledger
+from augment_ops.production.alerts import Alert, enter
+from augment_ops.production.causes import enter_start
+from augment_ops.production.retraining import Retraining
 from augment_ops.services.airflow_api import AirflowApi
 from augment_ops.settings import Settings
+from augment_ops.workspace import open_ledger
 
 ROOT = Path(__file__).parents[2]
 RUN, TASK, ASKED = "manual__1", "ask_approval", "Promote?\n\nDecision `abc`"

@@ -77,9 +77,9 @@ for conf in ({"environment": "prodution"}, {"environment": "production", "approv
         StageOperator(stage="ingest").execute({"dag_run": run, "params": {}})
     except AirflowFailException:
         pass
-from augment_ops.pipeline.office import Office
+from augment_ops.workspace import Workspace
 from augment_ops.settings import Settings
-entries = Office(Settings.from_environment(), "reader").ledger.read()
+entries = Workspace(Settings.from_environment(), "reader").ledger.read()
 entered = [(entry.act, entry.actor, entry.reason) for entry in entries]
 print("RESULT" + json.dumps({"final": final, "entered": entered}))
 """

@@ -17,9 +17,9 @@ import json, sys
 from types import SimpleNamespace
 from airflow.sdk.exceptions import AirflowFailException
 from stage_tasks import WatchOperator
-import augment_ops.pipeline.monitor as monitors
+import augment_ops.production.monitor as monitors
 from augment_ops.errors import InputError
-from augment_ops.pipeline.retraining import Retraining
+from augment_ops.production.retraining import Retraining
 
 asked = []
 def monitor(settings, dataset, rules, *, now, actor, origin, say):
@@ -44,11 +44,11 @@ found = WatchOperator(task_id="again").execute(context)
 
 # What starts trainings: each is entered before it is started, one that is there already is passed over.
 import airflow.sdk.execution_time.task_runner as runner
-import augment_ops.pipeline.retraining as retraining
+import augment_ops.production.retraining as retraining
 from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
-from augment_ops.governance.ledger import open_ledger
-from augment_ops.pipeline.alerts import Alert, enter
+from augment_ops.workspace import open_ledger
+from augment_ops.production.alerts import Alert, enter
 from augment_ops.settings import Settings
 from retrain_tasks import StartTrainings
 

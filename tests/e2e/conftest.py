@@ -17,14 +17,14 @@ import pytest
 
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import Ledger
-from augment_ops.pipeline.governing import initialise
-from augment_ops.pipeline.office import Office
+from augment_ops.lifecycle.governing import initialise
 from augment_ops.services import stack
 from augment_ops.services.airflow_api import FINISHED, AirflowApi, TaskState
 from augment_ops.services.demo import DAG_ID, login, wait_for_dag
 from augment_ops.services.layout import layout_of
 from augment_ops.services.people import ADMIN, read_passwords
 from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 POLL_S = 0.5
@@ -251,7 +251,7 @@ def _policies(folder: Path) -> Path:
 def _initialise(settings: Settings, key: Path) -> None:
     """The owner signs the rules, as production asks for; it makes this stack's Airflow a witness."""
     ensure(key)
-    initialise(Office(replace(settings, mlflow_uri=stack.tracking_uri(settings)), "olga", key=key))
+    initialise(Workspace(replace(settings, mlflow_uri=stack.tracking_uri(settings)), "olga", key=key))
 
 
 @pytest.fixture(scope="session")

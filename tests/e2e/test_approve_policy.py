@@ -10,9 +10,9 @@ import pytest
 
 from augment_ops.errors import ServiceError
 from augment_ops.governance.ledger import Ledger
-from augment_ops.pipeline.admission import admit_policy
-from augment_ops.pipeline.office import Office
+from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.policy.library import admit
+from augment_ops.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -88,11 +88,11 @@ def test_refused_attempts_stand_in_the_ledger_and_the_lead_can_approve(policies:
 
 def test_production_admits_the_policy_now_and_not_where_the_witness_is_not_trusted(policies: Any, asked: str) -> None:
     settings = policies.settings
-    office = Office(settings, "admin")
+    workspace = Workspace(settings, "admin")
     policy = admit(settings.policies, POLICY)
-    assert tuple(admit_policy(office, policy, "production").standing.counted) == (LEAD,)
+    assert tuple(admit_policy(workspace, policy, "production").standing.counted) == (LEAD,)
 
-    shipped = Office(replace(settings, policies=policies.dags.parent / "policies"), "admin")  # names no witness
+    shipped = Workspace(replace(settings, policies=policies.dags.parent / "policies"), "admin")  # names no witness
     assert shipped.standing(policy, "production").state == "draft"  # its word stands behind the proposal as well
 
 

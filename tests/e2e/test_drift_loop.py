@@ -19,11 +19,11 @@ from PIL import Image
 from augment_ops.content import digest_of
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.governance.ledger import Ledger, open_ledger
-from augment_ops.pipeline.champion import Move, crown, subjects_of
+from augment_ops.governance.ledger import Ledger
+from augment_ops.lifecycle.champion import Move, crown, subjects_of
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.run import begin, open_store
-from augment_ops.pipeline.traffic import Traffic, replay
+from augment_ops.pipeline.run import begin
+from augment_ops.production.traffic import Traffic, replay
 from augment_ops.services import processes, stack
 from augment_ops.services.airflow_api import FINISHED
 from augment_ops.services.components import SCHEDULER
@@ -32,6 +32,7 @@ from augment_ops.services.layout import layout_of
 from augment_ops.tracking import connect
 from augment_ops.training.export import export, model_digest
 from augment_ops.training.models import with_pixel_input
+from augment_ops.workspace import open_ledger, open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

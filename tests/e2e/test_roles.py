@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from augment_ops.content import canonical_json
-from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.governance.ledger import Ledger
 from augment_ops.identity import SERVICE
-from augment_ops.pipeline.alerts import Alert, enter
-from augment_ops.pipeline.retraining import Retraining
-from augment_ops.pipeline.run import open_store
+from augment_ops.production.alerts import Alert, enter
+from augment_ops.production.retraining import Retraining
 from augment_ops.services.people import ADMIN, VIEWER
+from augment_ops.workspace import open_ledger, open_store
 
 pytestmark = pytest.mark.timeout(900)
 

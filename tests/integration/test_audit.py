@@ -20,15 +20,14 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance import Ledger
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure
-from augment_ops.governance.ledger import open_ledger
-from augment_ops.pipeline.champion import Move, crown, subjects_of
-from augment_ops.pipeline.governing import initialise
-from augment_ops.pipeline.office import Office
+from augment_ops.lifecycle.champion import Move, crown, subjects_of
+from augment_ops.lifecycle.governing import initialise
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
+from augment_ops.workspace import Workspace, open_ledger
 from tests.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
@@ -324,7 +323,7 @@ def test_where_rules_are_signed_a_rollback_counts_with_its_signature(
     monkeypatch.setenv("AUGMENT_OPS_POLICIES", str(policies))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    initialise(Office(replace(settings, policies=policies), "olga", key=olga))
+    initialise(Workspace(replace(settings, policies=policies), "olga", key=olga))
 
     code, _, error = call("rollback", "digits", "--reason", "wrong on sevens")
     assert (code, champion(tracker)) == (3, "3")

@@ -18,19 +18,20 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import split_of
 from augment_ops.errors import InputError
-from augment_ops.governance.ledger import Ledger, open_ledger
-from augment_ops.pipeline import champion as champions
-from augment_ops.pipeline.champion import Move, subjects_of
-from augment_ops.pipeline.monitor import Monitored, log_uri, monitor, monitored_datasets
+from augment_ops.governance.ledger import Ledger
+from augment_ops.lifecycle import champion as champions
+from augment_ops.lifecycle.champion import Move, subjects_of
 from augment_ops.pipeline.params import RunParams, parse_params
-from augment_ops.pipeline.run import begin, open_store
-from augment_ops.pipeline.traffic import Traffic, parse_shift, replay
+from augment_ops.pipeline.run import begin
+from augment_ops.production.monitor import Monitored, log_uri, monitor, monitored_datasets
+from augment_ops.production.traffic import Traffic, parse_shift, replay
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.training.export import export, model_digest
 from augment_ops.training.models import with_pixel_input
-from monitoring.drift_check import DriftReport
-from monitoring.prediction_log import PredictionLog
+from augment_ops.workspace import open_ledger, open_store
+from monitoring.drift.check import DriftReport
+from monitoring.drift.prediction_log import PredictionLog
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -280,7 +281,7 @@ def test_labels_that_come_late_are_judged_when_they_are_there(settings: Settings
 
 
 def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base: Snapshot) -> None:
-    from augment_ops.pipeline.harvest import gather
+    from augment_ops.production.labelled import gather
 
     store = open_store(settings)
     log = PredictionLog(log_uri(settings), "late", store)

@@ -17,7 +17,7 @@ import pytest
 
 from augment_ops.errors import GovernanceError, TrackingError
 from augment_ops.governance.keys import ensure
-from augment_ops.governance.ledger import Ledger, open_ledger
+from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.witness import Head
 from augment_ops.services import processes
 from augment_ops.services.components import MLFLOW, components
@@ -34,6 +34,7 @@ from augment_ops.tracking.server import set_logins
 from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
+from augment_ops.workspace import open_ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 

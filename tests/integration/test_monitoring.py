@@ -33,12 +33,13 @@ from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.policy_stages import Augmentation
-from augment_ops.pipeline.run import find, open_store, record_of
-from augment_ops.pipeline.telemetry import champion_moved, verify_ledger
+from augment_ops.pipeline.outputs import Augmentation
+from augment_ops.pipeline.recorders.telemetry import champion_moved, verify_ledger
+from augment_ops.pipeline.run import find, record_of
 from augment_ops.settings import Settings
-from monitoring.metrics import BY_NAME
-from monitoring.textfile import path_below, read
+from augment_ops.workspace import open_store
+from monitoring.telemetry.metrics import BY_NAME
+from monitoring.telemetry.textfile import path_below, read
 
 pytestmark = pytest.mark.slow
 

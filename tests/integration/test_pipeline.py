@@ -22,13 +22,12 @@ from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.audit import Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.decide_stages import Decided, _evidence
-from augment_ops.pipeline.evaluate_stages import StressTest
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.policy_stages import Augmentation
-from augment_ops.pipeline.registered_model import check_registered
+from augment_ops.pipeline.outputs import Augmentation, Decided, StressTest
 from augment_ops.pipeline.run import StageRecord, begin, find
+from augment_ops.pipeline.stages.decision import _evidence
+from augment_ops.pipeline.stages.registered_model import check_registered
 from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.settings import Settings
 from augment_ops.shown import PARAGRAPH, markdown
@@ -36,7 +35,7 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
-from monitoring.drift_check import DriftReport
+from monitoring.drift.check import DriftReport
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,22 +15,21 @@ from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputEr
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
-from augment_ops.pipeline import governing
-from augment_ops.pipeline.answers import about
+from augment_ops.lifecycle import governing
+from augment_ops.lifecycle.acts import approve, end, propose
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.decide_stages import Decided
 from augment_ops.pipeline.execute import StageRef, execute
 from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.office import Office
+from augment_ops.pipeline.outputs import AugmentedCheck, Decided, ResolvedPolicy
 from augment_ops.pipeline.params import parse_params
-from augment_ops.pipeline.policy_acts import approve, end, propose
-from augment_ops.pipeline.policy_stages import AugmentedCheck, ResolvedPolicy
 from augment_ops.pipeline.provenance import begin_run
-from augment_ops.pipeline.run import find, open_store
+from augment_ops.pipeline.run import find
+from augment_ops.pipeline.stages.answers import about
 from augment_ops.policy.bounds import Bounds
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
+from augment_ops.workspace import Workspace, open_store
 
 ROOT = Path(__file__).parents[2]
 POLICY = "digits-robust"  # which passes the shipped gate
@@ -66,7 +65,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Iterator[Set
         patch.setenv("XDG_CONFIG_HOME", str(config))  # where everybody's keys are
         patch.delenv("AUGMENT_OPS_KEY", raising=False)
         made = Settings.from_environment()
-        governing.initialise(Office(made, "olga"))
+        governing.initialise(Workspace(made, "olga"))
         yield made
 
 
@@ -120,7 +119,7 @@ def _acts(settings: Settings, act: str) -> list[dict[str, str]]:
 
 
 def _approve(settings: Settings, key: Key) -> None:
-    approve(Office(settings, "ada"), POLICY, "production", reason="seen", days=30, key=key)
+    approve(Workspace(settings, "ada"), POLICY, "production", reason="seen", days=30, key=key)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +137,7 @@ def refused(settings: Settings, before: list[StageRef]) -> dict[str, GovernanceE
             run_pipeline({**ASKED, "environment": "production"}, f"refused-{called}", quiet=True)
         found[called] = caught.value
         if called == "draft":
-            propose(Office(settings, "pat"), POLICY, "digits")
+            propose(Workspace(settings, "pat"), POLICY, "digits")
     return found
 
 
@@ -186,7 +185,7 @@ def test_a_policy_revoked_after_training_promotes_nothing(
     assert (resolved.stage, policy.state, policy.approved_by) == ("resolve_policy", "approved", ("ada",))
     assert approved.stage == "approve"
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    end(Office(settings, "bob"), POLICY, "revoke", reason="a doubt", environment="production")
+    end(Workspace(settings, "bob"), POLICY, "revoke", reason="a doubt", environment="production")
     with pytest.raises(GovernanceError, match="it was revoked"):
         execute(settings, "for-production", "promote", say=lambda line: None)
     assert tracker.champion("digits") is None
@@ -222,8 +221,8 @@ def test_a_production_that_asks_for_nothing_is_refused(settings: Settings, refus
 
 def _sign(settings: Settings) -> None:
     """The owner signs what has changed."""
-    seen = governing.sign(Office(settings, "olga"), "for the test", "").seen
-    governing.sign(Office(settings, "olga"), "for the test", seen)
+    seen = governing.sign(Workspace(settings, "olga"), "for the test", "").seen
+    governing.sign(Workspace(settings, "olga"), "for the test", seen)
 
 
 def test_what_governance_refuses_before_a_run_begins_is_entered_once(

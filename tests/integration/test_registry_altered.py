@@ -16,11 +16,11 @@ import pytest
 from augment_ops.cli.champion import registry_finding
 from augment_ops.errors import AugmentOpsError, GovernanceError
 from augment_ops.governance.audit import champions, ruling
-from augment_ops.governance.ledger import Ledger, open_ledger
-from augment_ops.pipeline.champion import Move, champion, crown, environment_with_champion, restore, subjects_of
-from augment_ops.pipeline.registry_check import look, samples_of
-from augment_ops.pipeline.rollback import roll_back
-from augment_ops.pipeline.telemetry import verify_registry
+from augment_ops.governance.ledger import Ledger
+from augment_ops.lifecycle.champion import Move, champion, crown, environment_with_champion, restore, subjects_of
+from augment_ops.lifecycle.registry_check import look, samples_of
+from augment_ops.lifecycle.rollback import roll_back
+from augment_ops.pipeline.recorders.telemetry import verify_registry
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.tracking.models import PROGRAM
@@ -28,6 +28,7 @@ from augment_ops.tracking.values import alias_of
 from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
+from augment_ops.workspace import open_ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 

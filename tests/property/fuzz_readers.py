@@ -40,9 +40,9 @@ from augment_ops.gate.rules import load as load_gate
 from augment_ops.policy.importer import import_pipeline
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.rules import QualityRules
-from monitoring.log_reader import read_window
-from monitoring.prediction_log import PredictionLog
-from monitoring.rules import DriftRules
+from monitoring.drift.log_reader import read_window
+from monitoring.drift.prediction_log import PredictionLog
+from monitoring.drift.rules import DriftRules
 
 _SECONDS = 5
 _MEMORY = 3 << 30  # bytes of address space beyond what the libraries take

@@ -16,8 +16,8 @@ from augment_ops.errors import InputError
 from augment_ops.names import LONGEST_DATASET, check_dataset, metric_name, told_apart
 from augment_ops.pipeline import run as runs
 from augment_ops.pipeline.params import RunParams, parse_params
-from monitoring.evidently_page import _name as page_name
-from monitoring.metrics import label_value
+from monitoring.drift.evidently_page import _name as page_name
+from monitoring.telemetry.metrics import label_value
 
 ORDINARY = ("7", "T-shirt", "stop sign", "a_b", "v1.2", "Ankle boot", "x" * 100)
 # Each differs from its neighbours by something that one system or another does not keep.

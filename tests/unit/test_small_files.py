@@ -11,7 +11,7 @@ import pytest
 from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.keys import load
 from augment_ops.governance.root import pinned
-from augment_ops.pipeline.witnessed import report_heads
+from augment_ops.lifecycle.witnessed import report_heads
 from augment_ops.services import processes
 from augment_ops.services.layout import layout_of
 from augment_ops.services.migrate import log_end

@@ -12,10 +12,10 @@ import pytest
 from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.keys import Key, ensure, witness_path
 from augment_ops.governance.ledger import Ledger
-from augment_ops.pipeline import admission, governing
-from augment_ops.pipeline.office import Office
-from augment_ops.pipeline.policy_acts import approve, propose
+from augment_ops.lifecycle import admission, governing
+from augment_ops.lifecycle.acts import approve, propose
 from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
 POLICY = "digits-robust"
@@ -31,28 +31,28 @@ class Desk:
     keys: dict[str, Key]
     folder: Path
 
-    def office(self, actor: str = "pat") -> Office:
-        return Office(self.settings, actor, key=self.key_file(actor))
+    def workspace(self, actor: str = "pat") -> Workspace:
+        return Workspace(self.settings, actor, key=self.key_file(actor))
 
     def initialise(self) -> None:
         """The owner signs the rules as they stand: what production asks for."""
-        governing.initialise(Office(self.settings, "olga", key=self.key_file("olga")))
+        governing.initialise(Workspace(self.settings, "olga", key=self.key_file("olga")))
 
     def sign(self) -> None:
         """The owner signs rules that were changed."""
-        office = Office(self.settings, "olga", key=self.key_file("olga"))
-        governing.sign(office, "for the test", governing.sign(office, "for the test", "").seen)
+        workspace = Workspace(self.settings, "olga", key=self.key_file("olga"))
+        governing.sign(workspace, "for the test", governing.sign(workspace, "for the test", "").seen)
 
     def key_file(self, who: str) -> Path:
         return self.folder / f"{who}.pem"
 
     def approve(self, by: str = "ada", name: str = POLICY, **asked: Any) -> Any:
         asked = {"environment": "production", "reason": f"{by} saw it", "days": 30, "key": self.keys[by], **asked}
-        return approve(self.office(by), name, asked.pop("environment"), **asked)
+        return approve(self.workspace(by), name, asked.pop("environment"), **asked)
 
     def admit(self, environment: str = "production", name: str = POLICY) -> admission.Admitted:
-        office = self.office()
-        return admission.admit_policy(office, office.admit_to_run(name), environment)
+        workspace = self.workspace()
+        return admission.admit_policy(workspace, workspace.admit_to_run(name), environment)
 
     def refused(self, environment: str = "production", name: str = POLICY) -> tuple[str, str]:
         """What was found, and what to do next."""
@@ -125,7 +125,7 @@ def proposed(tmp_path_factory: pytest.TempPathFactory, bare: Desk) -> Desk:
     """One version was proposed: the slow part, profile and gallery, once."""
     made = _copy(bare, tmp_path_factory.mktemp("proposed"))
     made.edit(("p95_ms: 1.0", "p95_ms: 100.0"))  # the machine that tests may be a slow one
-    propose(made.office(), POLICY, "digits")
+    propose(made.workspace(), POLICY, "digits")
     made.initialise()
     return made
 

@@ -27,7 +27,7 @@ def test_a_discovery_link_leads_to_the_run_that_found_this_policy(draft: Any, li
     from mlflow import MlflowClient
 
     draft.initialise()
-    tracker = draft.office().tracker
+    tracker = draft.workspace().tracker
     run = tracker.open_run("searches", f"search:{link}")
     client = MlflowClient(tracker.uri)
     name = run.run_id if link in ("in the bin", "of another") else link

@@ -10,7 +10,7 @@ import pytest
 
 from augment_ops.errors import GovernanceError, PolicyError
 from augment_ops.governance.keys import Key, ensure
-from augment_ops.pipeline import policy_acts
+from augment_ops.lifecycle import acts as policy_acts
 from augment_ops.policy.library import load
 
 POLICY = "digits-robust"
@@ -21,7 +21,7 @@ POLICY = "digits-robust"
 def test_one_byte_of_the_evidence(desk: Any, what: str, how: str) -> None:
     desk.approve()
     evidence = dict(desk.admit().standing.evidence)
-    digest = policy_acts.documents(desk.office().store, evidence)[1].gallery if what == "gallery" else evidence[what]
+    digest = policy_acts.documents(desk.workspace().store, evidence)[1].gallery if what == "gallery" else evidence[what]
     path = Path(desk.settings.store) / "objects" / digest[:2] / digest
     content = path.read_bytes()
     path.chmod(0o600)
@@ -41,9 +41,9 @@ def test_one_byte_of_the_evidence(desk: Any, what: str, how: str) -> None:
 def test_evidence_of_another_policy_is_none(desk: Any) -> None:
     other = desk.edit(("version: 1.0.0", "version: 1.0.1"))
     policy = load(desk.settings.policies, POLICY)
-    (last,) = [entry.subjects for entry in desk.office().ledger.entries() if entry.act == "propose"]
+    (last,) = [entry.subjects for entry in desk.workspace().ledger.entries() if entry.act == "propose"]
     subjects = {**last, "policy": policy.digest, "policy_version": f"{POLICY}/1.0.1"}
-    desk.office().enter("propose", subjects, "borrowed", "borrowed")
+    desk.workspace().enter("propose", subjects, "borrowed", "borrowed")
     with pytest.raises(GovernanceError, match="is of another policy"):
         desk.approve()
     assert other.is_file()
@@ -52,14 +52,17 @@ def test_evidence_of_another_policy_is_none(desk: Any) -> None:
 def test_evidence_that_one_approval_lost_leaves_the_others(desk: Any) -> None:
     """bob approved on new evidence; that ada's is gone is no reason to stop."""
     desk.approve("ada")
-    office, policy = desk.office(), load(desk.settings.policies, POLICY)
+    workspace, policy = desk.workspace(), load(desk.settings.policies, POLICY)
     evidence = dict(desk.admit().standing.evidence)
-    cost, seen = policy_acts.documents(office.store, evidence)
-    new = {"profile": policy_acts.keep(office.store, replace(cost, machine="another")), "preview": evidence["preview"]}
+    cost, seen = policy_acts.documents(workspace.store, evidence)
+    new = {
+        "profile": policy_acts.keep(workspace.store, replace(cost, machine="another")),
+        "preview": evidence["preview"],
+    }
     subjects = {**policy_acts.subjects_of(policy), **policy_acts.evidence_subjects(new)}
-    office.enter("propose", subjects, "again", "again")
+    workspace.enter("propose", subjects, "again", "again")
     desk.approve("bob")
-    office.store.remove(evidence["profile"])
+    workspace.store.remove(evidence["profile"])
     assert set(desk.admit().standing.counted) == {"bob"}
     assert seen.digest == policy.digest
 

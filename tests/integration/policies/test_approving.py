@@ -16,7 +16,7 @@ from augment_ops.errors import AugmentOpsError, GovernanceError
 from augment_ops.governance import database
 from augment_ops.governance.keys import Key
 from augment_ops.governance.statements import approval_of, is_policy_approval
-from augment_ops.pipeline.policy_acts import end, question
+from augment_ops.lifecycle.acts import end, question
 
 POLICY = "digits-robust"
 PEOPLE = ("ada", "bob", "cy")
@@ -81,21 +81,21 @@ def test_the_author_does_not_approve(draft: Any, desk: Any) -> None:
     with pytest.raises(GovernanceError, match="ada, who proposed it") as caught:
         desk.approve("ada")
     assert caught.value.faults[0].fix == "ask bob, cy to approve it"
-    put = question(desk.office("bob"), POLICY, "production", 30)
+    put = question(desk.workspace("bob"), POLICY, "production", 30)
     assert [person.id for person in put.people] == ["cy"]
 
 
 def _propose_again(desk: Any, by: str) -> None:
     """As after a loss of evidence."""
-    last = [entry for entry in desk.office().ledger.entries() if entry.act == "propose"][-1]
-    desk.office().ledger.append("propose", by, last.subjects, last.reason, f"propose:{by}")
+    last = [entry for entry in desk.workspace().ledger.entries() if entry.act == "propose"][-1]
+    desk.workspace().ledger.append("propose", by, last.subjects, last.reason, f"propose:{by}")
 
 
 def test_nobody_is_left_to_ask(desk: Any) -> None:
     for by in PEOPLE:
         _propose_again(desk, by)
     with pytest.raises(GovernanceError, match="ada, bob, cy, pat") as caught:
-        question(desk.office(), POLICY, "production", 30)
+        question(desk.workspace(), POLICY, "production", 30)
     assert "approvers.yaml" in caught.value.faults[0].fix
 
 
@@ -115,14 +115,16 @@ def test_an_expired_approval_does_not_count(desk: Any) -> None:
         given=(now - timedelta(days=31)).isoformat(timespec="seconds"),
         expires=(now - timedelta(seconds=1)).isoformat(timespec="seconds"),
     )
-    end(desk.office("ada"), POLICY, "revoke", reason="for the test", environment="production")
+    end(desk.workspace("ada"), POLICY, "revoke", reason="for the test", environment="production")
     _enter(desk, replace(signed, approval=old, signature=desk.keys["ada"].sign(old.message())))
     assert "it expired on" in desk.refused()[0]
 
 
 def _enter(desk: Any, signed: Any, **columns: str) -> None:
     entered = {"actor": signed.approval.approver, "reason": signed.approval.reason, **columns}
-    desk.office().ledger.append("approve", entered["actor"], signed.subjects(), entered["reason"], f"forged:{signed}")
+    desk.workspace().ledger.append(
+        "approve", entered["actor"], signed.subjects(), entered["reason"], f"forged:{signed}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,10 +141,10 @@ def _enter(desk: Any, signed: Any, **columns: str) -> None:
 )
 def test_a_forged_entry_does_not_count(desk: Any, forge: Callable[..., Any], found: str) -> None:
     signed = desk.approve()
-    end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
+    end(desk.workspace("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
     _enter(desk, forge(signed, desk.keys))
     assert found in desk.refused()[0]
-    assert desk.office().ledger.verify() == [], "the chain alone would not have shown it"
+    assert desk.workspace().ledger.verify() == [], "the chain alone would not have shown it"
 
 
 def _falsely_witnessed(signed: Any, key: Key) -> Any:
@@ -159,7 +161,7 @@ def test_an_approval_of_another_environment_or_version_does_not_serve(desk: Any)
     signed = desk.approve(environment="staging")
     assert desk.admit("staging").standing.state == "approved"
     subjects = {**signed.subjects(), "environment": "production"}
-    desk.office().ledger.append("approve", "ada", subjects, signed.approval.reason, "forged")
+    desk.workspace().ledger.append("approve", "ada", subjects, signed.approval.reason, "forged")
     assert "it was altered" in desk.refused()[0]
     text = desk.edit(("version: 1.0.0", "version: 1.0.1")).read_text()
     assert "version: 1.0.1" in text
@@ -169,7 +171,7 @@ def test_an_approval_of_another_environment_or_version_does_not_serve(desk: Any)
 def test_an_entry_taken_out_of_the_ledger_is_found_before_anything_trains(desk: Any) -> None:
     """A revocation is not signed. With it gone the approval would count again."""
     desk.approve()
-    end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
+    end(desk.workspace("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
     desk.approve("cy", key=desk.keys["cy"])
     with closing(sqlite3.connect(desk.settings.home / "ledger.db")) as connection, connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
@@ -192,8 +194,10 @@ def test_a_ledger_rolled_back_behind_a_revocation_admits_nothing(desk: Any, how:
     desk.approve()
     assert "the ledger's youngest outside witness: none" in desk.admit().ledger[0]
     older, noted = path.read_bytes(), witness.read_bytes()
-    end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
-    desk.office().tracker.open_run("digits", "run-1", tags={"augment_ops.ledger_head": desk.office().ledger.head()})
+    end(desk.workspace("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
+    desk.workspace().tracker.open_run(
+        "digits", "run-1", tags={"augment_ops.ledger_head": desk.workspace().ledger.head()}
+    )
     if how == "its end cut off":
         with closing(sqlite3.connect(path)) as connection, connection:
             triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
@@ -221,7 +225,7 @@ def test_a_witness_that_does_not_answer_admits_nothing_above_dev(desk: Any, tmp_
 
 def test_the_ledger_holds_what_was_signed(desk: Any) -> None:
     signed = desk.approve()
-    (entry,) = [entry for entry in desk.office().ledger.entries() if is_policy_approval(entry)]
+    (entry,) = [entry for entry in desk.workspace().ledger.entries() if is_policy_approval(entry)]
     assert approval_of(entry) == signed
 
 
@@ -235,7 +239,7 @@ def test_a_locked_ledger_leaves_nothing_half_recorded(desk: Any, monkeypatch: py
             desk.approve()
         assert "locked" in caught.value.faults[0].fix
         with pytest.raises(GovernanceError, match="locked"):
-            end(desk.office("ada"), POLICY, "revoke", reason="a doubt")
+            end(desk.workspace("ada"), POLICY, "revoke", reason="a doubt")
     finally:
         lock.execute("ROLLBACK")
         lock.close()

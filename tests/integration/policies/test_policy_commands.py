@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from augment_ops.cli import app, audit, governance, policies, runs, services
 from augment_ops.errors import GovernanceError, InputError, PolicyError
-from augment_ops.pipeline.governing import unsettled
+from augment_ops.lifecycle.governing import unsettled
 
 POLICY = "digits-robust"
 VERSION = "digits-robust/1.0.0"
@@ -172,7 +172,7 @@ def test_the_rules_are_handed_over_to_another_key(draft: Any, monkeypatch: pytes
     assert "--to: found 'ada'" in refused("hand-over", "--to", "ada", "--reason", "r", *old, actor="olga")
     given = call("governance", "hand-over", "--to", key, "--reason", "olga leaves", *old, "--json", actor="olga")
     assert json.loads(given.stdout)["key"] == key
-    assert unsettled(draft.office()) == []  # what was signed stays in force
+    assert unsettled(draft.workspace()) == []  # what was signed stays in force
     shown = call("governance", "show")
     assert (shown.exit_code, "to which it was handed over" in shown.stdout) == (1, True)  # the new owner has to sign
     assert "key of the owner" in refused("hand-over", "--to", key, "--reason", "again", *old, actor="olga")

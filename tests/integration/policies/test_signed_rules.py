@@ -17,22 +17,23 @@ from augment_ops.governance import approvals as approvals_module
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.root import FILE, pinned, read_root
+from augment_ops.lifecycle import governing
+from augment_ops.lifecycle.acts import end, propose
+from augment_ops.lifecycle.admission import admit_policy
+from augment_ops.lifecycle.rules import check_judged_by, check_pinned, read_as_begun
+from augment_ops.lifecycle.standing import standing
 from augment_ops.pipeline import execute as execution
-from augment_ops.pipeline import governing
-from augment_ops.pipeline.admission import admit_policy
 from augment_ops.pipeline.execute import execute
-from augment_ops.pipeline.office import Office
 from augment_ops.pipeline.params import parse_params
-from augment_ops.pipeline.policy_acts import end, propose
 from augment_ops.pipeline.preflight import preflight
 from augment_ops.pipeline.provenance import begin_run
-from augment_ops.pipeline.rules import check_judged_by, check_pinned, read_as_begun
 from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.library import load
 from augment_ops.quality.rules import QualityRules
 from augment_ops.services import doctor
 from augment_ops.stress.suite import load as load_suite
-from monitoring.rules import DriftRules
+from augment_ops.workspace import Workspace
+from monitoring.drift.rules import DriftRules
 
 POLICY = "digits-robust"
 PRODUCTION = {"policy": POLICY, "environment": "production", "approval": "ml-lead"}
@@ -63,13 +64,13 @@ def test_the_right_way(draft: Any) -> None:
     """From a fresh installation: sign the rules, propose, approve, and production admits the policy and the run."""
     draft.edit(("p95_ms: 1.0", "p95_ms: 100.0"))
     draft.initialise()
-    propose(draft.office("pat"), POLICY, "digits")
+    propose(draft.workspace("pat"), POLICY, "digits")
     draft.approve("ada")
     _run(draft)
     admitted = draft.admit()
     assert (admitted.standing.state, admitted.standing.proposed_by) == ("approved", ("pat",))
     assert draft.acts() == [("root", "olga"), ("publish", "pat"), ("propose", "pat"), ("approve", "ada")]
-    entries = draft.office().ledger.entries()
+    entries = draft.workspace().ledger.entries()
     assert entries[2].subjects["key"] == draft.keys["pat"].public
     draft.initialise()  # again: nothing is left to do
     assert len(draft.acts()) == len(entries)
@@ -129,7 +130,7 @@ def test_other_policies_are_not_those_of_the_ledger(desk: Any, tmp_path: Path) -
     assert "environments.yaml" in _refused(other, lambda: _run(other, approval="auto"))
     (other.settings.policies / FILE).unlink()
     assert "no root document" in _refused(other, lambda: _run(other, approval="auto"))
-    mallory = Office(other.settings, "mallory", key=_key(tmp_path))
+    mallory = Workspace(other.settings, "mallory", key=_key(tmp_path))
     with pytest.raises(GovernanceError, match="no root document"):
         governing.initialise(mallory)
     _forge_root(other, mallory)
@@ -146,14 +147,14 @@ def _key(folder: Path) -> Path:
     return folder / "mallory.pem"
 
 
-def _forge_root(desk: Any, mallory: Office) -> None:
+def _forge_root(desk: Any, mallory: Workspace) -> None:
     """Signed and entered by who does not own the installation, as our own code would do it."""
     root = governing._drafted(mallory, mallory_key(mallory), "0" * 32)
     governing._keep(mallory, root, governing._signer(mallory))
     governing._enter(mallory, read_root(desk.settings.policies), "mine now")
 
 
-def mallory_key(mallory: Office) -> str:
+def mallory_key(mallory: Workspace) -> str:
     return governing._signer(mallory).public
 
 
@@ -162,7 +163,7 @@ def test_another_ledger_is_not_that_of_the_policies(desk: Any, tmp_path: Path) -
     other = replace(desk, settings=replace(desk.settings, ledger=f"sqlite:///{tmp_path / 'other.db'}"))
     with pytest.raises(AugmentOpsError, match="AUGMENT_OPS_LEDGER"):  # nothing is entered there: witnesses know another
         _run(other)
-    mallory = Office(other.settings, "mallory", key=_key(tmp_path))
+    mallory = Workspace(other.settings, "mallory", key=_key(tmp_path))
     with pytest.raises(GovernanceError, match="key of the owner"):
         governing.initialise(mallory)
 
@@ -173,13 +174,13 @@ def test_another_ledger_and_other_policies_are_not_those_of_mlflow(desk: Any, tm
     shutil.copytree(desk.settings.policies, tmp_path / "policies")
     settings = replace(desk.settings, policies=tmp_path / "policies", ledger=f"sqlite:///{tmp_path / 'other.db'}")
     (settings.policies / FILE).unlink()
-    mallory = Office(settings, "mallory", key=_key(tmp_path))
+    mallory = Workspace(settings, "mallory", key=_key(tmp_path))
     with pytest.raises(GovernanceError, match="MLflow: found installation"):
         governing.initialise(mallory)
     _forge_root(replace(desk, settings=settings), mallory)
-    office, policy = Office(settings, "mallory"), load(settings.policies, POLICY)
+    workspace, policy = Workspace(settings, "mallory"), load(settings.policies, POLICY)
     with pytest.raises(GovernanceError, match="one MLflow serves one installation"):
-        admit_policy(office, policy, "production")
+        admit_policy(workspace, policy, "production")
 
 
 def test_a_ledger_cut_behind_the_newest_rules_is_not_that_of_mlflow(desk: Any, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_a_ledger_cut_behind_the_newest_rules_is_not_that_of_mlflow(desk: Any, t
     desk.admit()
     back = replace(desk.settings, policies=old, ledger=f"sqlite:///{ledger}")
     with pytest.raises(GovernanceError, match="root document 2"):
-        admit_policy(Office(back, "pat"), load(old, POLICY), "production")
+        admit_policy(Workspace(back, "pat"), load(old, POLICY), "production")
 
 
 def test_loosened_while_it_is_read_and_put_back(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,12 +211,12 @@ def test_loosened_while_it_is_read_and_put_back(desk: Any, monkeypatch: pytest.M
 
 def test_rules_are_those_with_which_the_run_began(desk: Any) -> None:
     begun = pinned(desk.settings.policies)
-    check_pinned(desk.office(), "production", begun)
+    check_pinned(desk.workspace(), "production", begun)
     _edit(desk, "gates/default.yaml", "name: default", "name: default # ")
     desk.sign()
     with pytest.raises(GovernanceError, match=r"gates/default\.yaml"):
-        check_pinned(desk.office(), "production", begun)
-    check_pinned(desk.office(), "dev", begun)
+        check_pinned(desk.workspace(), "production", begun)
+    check_pinned(desk.workspace(), "dev", begun)
 
 
 USED = ("quality/default.yaml", "stress/general.yaml", "gates/default.yaml", "drift/default.yaml")
@@ -237,8 +238,8 @@ def _readers(policies: Path) -> dict[str, Callable[[], object]]:
 @pytest.mark.parametrize("name", sorted(_readers(Path())))
 def test_rules_that_are_loosened_for_one_reading_judge_nothing(desk: Any, name: str) -> None:
     """Changed after the stage has looked, and put back before it ends: the bytes that are read are what counts."""
-    begun, policies, office = pinned(desk.settings.policies), desk.settings.policies, desk.office()
-    ledger = office.ledger
+    begun, policies, workspace = pinned(desk.settings.policies), desk.settings.policies, desk.workspace()
+    ledger = workspace.ledger
 
     @contextmanager
     def refusals() -> Iterator[None]:
@@ -249,7 +250,7 @@ def test_rules_that_are_loosened_for_one_reading_judge_nothing(desk: Any, name: 
             raise
 
     read, genuine = _readers(policies)[name], (policies / name).read_bytes()
-    with read_as_begun(office, "production", begun, refusals):
+    with read_as_begun(workspace, "production", begun, refusals):
         read()
         (policies / name).write_bytes(genuine + b"# \n")
         with pytest.raises(GovernanceError, match=f"policies/{name}"):
@@ -261,13 +262,13 @@ def test_rules_that_are_loosened_for_one_reading_judge_nothing(desk: Any, name: 
         read()
     (policies / name).write_bytes(genuine + b"# \n")
     read()
-    with read_as_begun(office, "dev", begun, refusals):
+    with read_as_begun(workspace, "dev", begun, refusals):
         read()
 
 
 def test_a_file_that_came_since_judges_nothing(desk: Any) -> None:
     policies = desk.settings.policies
-    with read_as_begun(desk.office(), "production", pinned(policies), nullcontext):
+    with read_as_begun(desk.workspace(), "production", pinned(policies), nullcontext):
         (policies / "gates" / "mine.yaml").write_text((policies / "gates" / "default.yaml").read_text())
         with pytest.raises(GovernanceError, match=r"gates/mine\.yaml"):
             load_gate(policies / "gates" / "mine.yaml")
@@ -277,19 +278,19 @@ def test_a_file_that_came_since_judges_nothing(desk: Any) -> None:
 def test_a_run_that_began_with_rules_nobody_signed_goes_nowhere(desk: Any) -> None:
     """They stood there while it began, and again whenever a stage looks, but when signatures are asked for."""
     policies = desk.settings.policies
-    check_pinned(desk.office(), "production", pinned(policies), USED)
+    check_pinned(desk.workspace(), "production", pinned(policies), USED)
     _edit(desk, "stress/general.yaml", "name: general", "name: general # ")
     begun = pinned(policies)
     with pytest.raises(GovernanceError, match=r"stress/general\.yaml"):
-        check_pinned(desk.office(), "production", begun, USED)
+        check_pinned(desk.workspace(), "production", begun, USED)
     _edit(desk, "stress/general.yaml", "name: general # ", "name: general")
     (policies / "drift" / "mine.yaml").write_text("name: mine\n")
-    check_pinned(desk.office(), "production", pinned(policies), USED)
+    check_pinned(desk.workspace(), "production", pinned(policies), USED)
     with pytest.raises(GovernanceError, match=r"drift/mine\.yaml"):
-        check_pinned(desk.office(), "production", pinned(policies), ("drift/mine.yaml",))
+        check_pinned(desk.workspace(), "production", pinned(policies), ("drift/mine.yaml",))
     (policies / FILE).unlink()
     with pytest.raises(GovernanceError, match="no root document"):
-        check_pinned(desk.office(), "production", pinned(policies), USED)
+        check_pinned(desk.workspace(), "production", pinned(policies), USED)
 
 
 def test_a_decision_is_by_the_gate_that_stands_in_the_file(desk: Any) -> None:
@@ -301,9 +302,9 @@ def test_a_decision_is_by_the_gate_that_stands_in_the_file(desk: Any) -> None:
 
 @pytest.mark.parametrize("actor", ["ADA", "unknown", "mallory", "schedule"])
 def test_who_is_nobody_or_somebody_in_another_spelling_does_not_act(desk: Any, actor: str) -> None:
-    office = Office(desk.settings, actor, key=desk.key_file("ada"))
-    _refused(desk, lambda: propose(office, POLICY, "digits"))
-    _refused(desk, lambda: end(office, POLICY, "revoke", reason="why not"))
+    workspace = Workspace(desk.settings, actor, key=desk.key_file("ada"))
+    _refused(desk, lambda: propose(workspace, POLICY, "digits"))
+    _refused(desk, lambda: end(workspace, POLICY, "revoke", reason="why not"))
     if actor == "schedule":
         preflight(desk.settings, parse_params(PRODUCTION), actor)  # a clock may start a run, which a person approves
     elif actor != "mallory":
@@ -314,7 +315,7 @@ def test_who_is_nobody_or_somebody_in_another_spelling_does_not_act(desk: Any, a
 @pytest.mark.parametrize("name", ["ada ", "аda", "a\nb", "x" * 256, "ada\u200b"])
 def test_a_name_that_could_be_taken_for_another_is_none(desk: Any, name: str) -> None:
     with pytest.raises(InputError, match="A-Z"):
-        Office(desk.settings, name)
+        Workspace(desk.settings, name)
 
 
 def test_in_dev_nobody_acts_with_a_warning(draft: Any) -> None:
@@ -328,22 +329,22 @@ def test_in_dev_nobody_acts_with_a_warning(draft: Any) -> None:
 
 def test_an_unsigned_proposal_counts_only_before_the_rules_were_signed(desk: Any) -> None:
     assert desk.admit("staging").standing.state == "proposed"  # unsigned, from before
-    ledger = desk.office().ledger
+    ledger = desk.workspace().ledger
     (old,) = [entry for entry in ledger.entries() if entry.act == "propose"]
     version = desk.edit(("version: 1.0.0", "version: 1.0.1"))
     policy = load(desk.settings.policies, POLICY)
     subjects = {**old.subjects, "policy": policy.digest, "policy_version": f"{POLICY}/1.0.1"}
     ledger.append("propose", "pat", subjects, "made up", "made up")
     assert "a draft" in desk.refused("staging")[0]
-    assert desk.office().standing(policy, "staging").proposed_by == ("pat",)  # who may not approve it all the same
-    desk.office().enter("propose", subjects, "signed", "signed")
+    assert standing(desk.workspace(), policy, "staging").proposed_by == ("pat",)  # who may not approve it all the same
+    desk.workspace().enter("propose", subjects, "signed", "signed")
     assert desk.admit("staging").standing.state == "proposed"
     assert version.is_file()
 
 
 def test_a_revocation_stays_when_who_revoked_is_gone(desk: Any) -> None:
     desk.approve("ada")
-    end(desk.office("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
+    end(desk.workspace("bob"), POLICY, "revoke", reason="7 and 1 confused", environment="production")
     left = ", ".join(f'{{id: {p}, name: {p}, keys: ["{desk.keys[p].public}"]}}' for p in ("ada", "cy"))
     desk.write(approvers=left)
     assert "it was revoked" in desk.refused()[0]
@@ -352,19 +353,19 @@ def test_a_revocation_stays_when_who_revoked_is_gone(desk: Any) -> None:
 def test_the_owner_signs_what_was_shown_and_nobody_else_does(desk: Any) -> None:
     before = read_root(desk.settings.policies)
     _edit(desk, "limits/general.yaml", "max_rotation_deg: 45", "max_rotation_deg: 40")
-    owner = Office(desk.settings, "olga", key=desk.key_file("olga"))
+    owner = Workspace(desk.settings, "olga", key=desk.key_file("olga"))
     shown = governing.sign(owner, "narrower", "")
     assert (shown.signed, read_root(desk.settings.policies)) == (False, before)
     assert any(line.startswith("-") and "45" in line for line in shown.lines)
     assert any(line.startswith("+") and "40" in line for line in shown.lines)
     with pytest.raises(GovernanceError, match="key of the owner"):
-        governing.sign(desk.office("ada"), "narrower", shown.seen)
+        governing.sign(desk.workspace("ada"), "narrower", shown.seen)
     _edit(desk, "limits/general.yaml", "max_rotation_deg: 40", "max_rotation_deg: 90")
     assert not governing.sign(owner, "narrower", shown.seen).signed, "not what was shown"
     _edit(desk, "limits/general.yaml", "max_rotation_deg: 90", "max_rotation_deg: 40")
     assert governing.sign(owner, "narrower", shown.seen).signed
     assert desk.acts()[-1] == ("rules", "olga")
-    assert governing.unsettled(desk.office()) == []
+    assert governing.unsettled(desk.workspace()) == []
 
 
 @pytest.mark.parametrize("cut", ["write_root", "_enter", "_note"])
@@ -381,16 +382,16 @@ def test_an_init_that_was_cut_off_is_completed(draft: Any, monkeypatch: pytest.M
             draft.initialise()
     draft.initialise()
     assert draft.acts() == [("root", "olga")]
-    assert governing.unsettled(draft.office()) == []
+    assert governing.unsettled(draft.workspace()) == []
 
 
 def test_init_trusts_the_witness_of_this_airflow(draft: Any) -> None:
     witness = draft.keys["airflow"].public
     _edit(draft, "approvers.yaml", f'["{witness}"]', "[]  # none yet")
     draft.initialise()
-    assert draft.office().approvals.witness_keys("airflow") == (witness,)
+    assert draft.workspace().approvals.witness_keys("airflow") == (witness,)
     assert "# none yet" in (draft.settings.policies / "approvers.yaml").read_text()
-    assert governing.differences(draft.office()) == []
+    assert governing.differences(draft.workspace()) == []
 
 
 def test_doctor_names_rules_that_are_missing_or_changed(draft: Any) -> None:

@@ -46,7 +46,7 @@ def other_key() -> Key:
 
 
 @dataclass(frozen=True)
-class Office:
+class Workspace:
     """Three leads with keys, somebody of another role, a service that witnesses, and three environments."""
 
     folder: Path
@@ -79,9 +79,9 @@ LEADS = ("ada", "bob", "cy")
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
+def workspace(tmp_path: Path) -> Workspace:
     people = (*LEADS, "dan", "airflow")
     keys = {p: Key(Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32)) for i, p in enumerate(people, 1)}
-    made = Office(tmp_path, keys)
+    made = Workspace(tmp_path, keys)
     made.write()
     return made

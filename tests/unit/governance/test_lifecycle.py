@@ -22,8 +22,8 @@ SUBJECTS = {"policy": DIGEST, "policy_version": VERSION}
 class Story:
     """Entries of a ledger, in order."""
 
-    def __init__(self, office: Any) -> None:
-        self.office = office
+    def __init__(self, workspace: Any) -> None:
+        self.workspace = workspace
         self.entries: list[Entry] = []
 
     def tell(self, act: str, actor: str, subjects: dict[str, str], reason: str = "because") -> Story:
@@ -40,14 +40,14 @@ class Story:
         return self.tell("publish", by, subjects).tell("propose", by, {**subjects, **evidence_subjects(EVIDENCE)})
 
     def signed(self, by: str, days: int = 30, **changes: Any) -> SignedApproval:
-        person = self.office.approvals.person(by)
+        person = self.workspace.approvals.person(by)
         given, expires = NOW - timedelta(days=1), NOW + timedelta(days=days - 1)
         approval = PolicyApproval(
             VERSION, DIGEST, EVIDENCE, "production", by, person.digest, "ml-lead", f"{by} saw it",
             given.isoformat(), expires.isoformat(),
         )  # fmt: skip
         approval = replace(approval, **changes)
-        key = self.office.keys[by]
+        key = self.workspace.keys[by]
         return SignedApproval(approval, key.public, key.sign(approval.message()))
 
     def approved(self, by: str, days: int = 30, **changes: Any) -> Story:
@@ -57,7 +57,7 @@ class Story:
         return self.tell("approve", signed.approval.approver, signed.subjects(), signed.approval.reason)
 
     def standing(self, environment: str = "production", at: datetime = NOW, version: str = VERSION) -> Standing:
-        approvals = self.office.approvals
+        approvals = self.workspace.approvals
         return standing(self.entries, version, environment, approvals, approvals.demands(environment), at)
 
     def why(self, **asked: Any) -> list[str | None]:
@@ -65,8 +65,8 @@ class Story:
 
 
 @pytest.fixture
-def story(office: Any) -> Story:
-    return Story(office)
+def story(workspace: Any) -> Story:
+    return Story(workspace)
 
 
 def test_a_version_goes_from_draft_to_revoked(story: Story) -> None:
@@ -107,8 +107,8 @@ def test_a_copy_of_a_revoked_approval_is_still_revoked(story: Story) -> None:
     assert story.standing().state == "proposed"
 
 
-def test_an_approval_counts_for_its_environment_only(story: Story, office: Any) -> None:
-    office.write(production="state: approved, role: ml-lead, discovery: refuse")
+def test_an_approval_counts_for_its_environment_only(story: Story, workspace: Any) -> None:
+    workspace.write(production="state: approved, role: ml-lead, discovery: refuse")
     said = story.signed("ada", environment="staging")
     story.proposed().entered(said)
     assert story.standing().approvals == ()
@@ -149,8 +149,8 @@ def test_another_role_does_not_count(story: Story) -> None:
     assert story.why()[1] == "dan does not hold the role ml-lead any more"
 
 
-def test_two_approvers_are_two_people(story: Story, office: Any) -> None:
-    office.write(production="state: approved, role: ml-lead, approvers: 2, discovery: refuse")
+def test_two_approvers_are_two_people(story: Story, workspace: Any) -> None:
+    workspace.write(production="state: approved, role: ml-lead, approvers: 2, discovery: refuse")
     story.proposed().approved("ada").approved("ada", reason="once more")
     assert story.standing().state == "proposed"
     (fault,) = refusals(*_asked(story))
@@ -161,8 +161,8 @@ def test_two_approvers_are_two_people(story: Story, office: Any) -> None:
     assert refusals(*_asked(story)) == []
 
 
-def test_it_counts_for_no_longer_than_the_environment_allows(story: Story, office: Any) -> None:
-    office.write(production="state: approved, role: ml-lead, longest_days: 10, discovery: refuse")
+def test_it_counts_for_no_longer_than_the_environment_allows(story: Story, workspace: Any) -> None:
+    workspace.write(production="state: approved, role: ml-lead, longest_days: 10, discovery: refuse")
     story.proposed().approved("ada", days=365)
     given = NOW - timedelta(days=1)
     end = given + timedelta(days=10)
@@ -190,18 +190,18 @@ def test_published_again_with_other_content_no_approval_counts(story: Story) -> 
     assert refusals(*_asked(story))
 
 
-def test_evidence_that_is_lost_takes_its_approval_with_it_and_no_other(story: Story, office: Any) -> None:
+def test_evidence_that_is_lost_takes_its_approval_with_it_and_no_other(story: Story, workspace: Any) -> None:
     story.proposed().approved("ada").approved("bob")
-    broken = story.standing().without({3: "its evidence does not hold"}, office.approvals.demands("production"))
+    broken = story.standing().without({3: "its evidence does not hold"}, workspace.approvals.demands("production"))
     assert set(broken.counted) == {"bob"}
     assert broken.state == "approved"
-    none = broken.without({4: "its evidence does not hold"}, office.approvals.demands("production"))
+    none = broken.without({4: "its evidence does not hold"}, workspace.approvals.demands("production"))
     assert (none.counted, none.state) == ({}, "proposed")
 
 
 def _asked(story: Story, environment: str = "production", **candidate: Any) -> tuple[Any, ...]:
     found = Candidate(**{"name": "shapes", "version": "1.0.0", "digest": DIGEST, **candidate})
-    return found, story.standing(environment), story.office.approvals.demands(environment), environment
+    return found, story.standing(environment), story.workspace.approvals.demands(environment), environment
 
 
 @pytest.mark.parametrize(

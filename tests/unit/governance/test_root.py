@@ -49,8 +49,8 @@ def ledger(tmp_path: Path) -> Ledger:
         ("version: 1", "version: 2"), ("signature: ", "signature: A"), ("owner: ada", "owner: ada\nmore: 1"),
     ],
 )  # fmt: skip
-def test_one_field_changed_voids_it(office: Any, tmp_path: Path, before: str, after: str) -> None:
-    root = _root(office.keys["ada"])
+def test_one_field_changed_voids_it(workspace: Any, tmp_path: Path, before: str, after: str) -> None:
+    root = _root(workspace.keys["ada"])
     path = write_root(tmp_path, root)
     assert read_root(tmp_path) == root
     text = path.read_text()
@@ -60,17 +60,17 @@ def test_one_field_changed_voids_it(office: Any, tmp_path: Path, before: str, af
         read_root(tmp_path)
 
 
-def test_signed_by_another_key_it_is_void(office: Any, tmp_path: Path) -> None:
-    root = _root(office.keys["ada"])
-    write_root(tmp_path, root.model_copy(update={"signature": office.keys["bob"].sign(root.message())}))
+def test_signed_by_another_key_it_is_void(workspace: Any, tmp_path: Path) -> None:
+    root = _root(workspace.keys["ada"])
+    write_root(tmp_path, root.model_copy(update={"signature": workspace.keys["bob"].sign(root.message())}))
     with pytest.raises(GovernanceError, match="not ada's"):
         read_root(tmp_path)
     (tmp_path / FILE).unlink()
     assert read_root(tmp_path) is None
 
 
-def test_only_the_owner_brings_the_next(office: Any, ledger: Ledger) -> None:
-    ada, bob = office.keys["ada"], office.keys["bob"]
+def test_only_the_owner_brings_the_next(workspace: Any, ledger: Ledger) -> None:
+    ada, bob = workspace.keys["ada"], workspace.keys["bob"]
     assert in_force(ledger.read()) is None
     first = _root(ada)
     _enter(ledger, first, bob)  # not signed by the key that it names
@@ -100,8 +100,8 @@ def _hand_over(ledger: Ledger, to: str, signer: Any) -> None:
     ledger.append(said.act, "ada", said.signed(signer), "", said.once)
 
 
-def test_who_was_handed_the_rules_brings_the_next_and_who_had_them_does_not(office: Any, ledger: Ledger) -> None:
-    ada, bob, cy = (office.keys[who] for who in ("ada", "bob", "cy"))
+def test_who_was_handed_the_rules_brings_the_next_and_who_had_them_does_not(workspace: Any, ledger: Ledger) -> None:
+    ada, bob, cy = (workspace.keys[who] for who in ("ada", "bob", "cy"))
     first = _root(ada)
     _enter(ledger, first, ada)
 
@@ -126,7 +126,7 @@ def test_who_was_handed_the_rules_brings_the_next_and_who_had_them_does_not(offi
     assert present() == (second.digest, ada.public)
 
 
-def test_every_rule_that_decides_is_pinned_and_line_ends_are_not(office: Any, tmp_path: Path) -> None:
+def test_every_rule_that_decides_is_pinned_and_line_ends_are_not(workspace: Any, tmp_path: Path) -> None:
     folder = shutil.copytree(POLICIES, tmp_path / "policies")
     before = pinned(folder)
     kinds = {name.partition("/")[0] for name in before}
@@ -134,7 +134,7 @@ def test_every_rule_that_decides_is_pinned_and_line_ends_are_not(office: Any, tm
     gate = folder / "gates" / "default.yaml"
     gate.write_bytes(gate.read_bytes().replace(b"\n", b"\r\n"))
     assert pinned(folder) == before
-    root = _root(office.keys["ada"], files=before)
+    root = _root(workspace.keys["ada"], files=before)
     gate.write_text(gate.read_text() + "\n")
     (folder / "limits" / "medical.yaml").unlink()
     (folder / "limits" / "mine.yaml").write_text("")

@@ -16,14 +16,14 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVIDENCE = {"profile": "1" * 64, "preview": "2" * 64}
 
 
-def _signed(office: Any, by: str = "ada", witness: str = "", **changes: Any) -> SignedApproval:
-    person = office.approvals.person(by)
+def _signed(workspace: Any, by: str = "ada", witness: str = "", **changes: Any) -> SignedApproval:
+    person = workspace.approvals.person(by)
     approval = PolicyApproval(
         "shapes/1.0.0", "d" * 64, EVIDENCE, "production", by, person.digest, "ml-lead", "seen",
         (NOW - timedelta(days=1)).isoformat(), (NOW + timedelta(days=1)).isoformat(), witness,
     )  # fmt: skip
     approval = replace(approval, **changes)
-    key = office.keys[witness or by]
+    key = workspace.keys[witness or by]
     return SignedApproval(approval, key.public, key.sign(approval.message()))
 
 
@@ -36,13 +36,13 @@ def _entry(signed: SignedApproval) -> Entry:
     return chained(None, content)
 
 
-def test_an_approval_that_holds_counts(office: Any) -> None:
-    for signed in (_signed(office), _signed(office, witness="airflow")):
-        assert why_not(signed, office.approvals, NOW) is None
+def test_an_approval_that_holds_counts(workspace: Any) -> None:
+    for signed in (_signed(workspace), _signed(workspace, witness="airflow")):
+        assert why_not(signed, workspace.approvals, NOW) is None
 
 
-def test_the_ledger_gives_back_what_was_signed(office: Any) -> None:
-    signed = _signed(office, witness="airflow", reason='„gesehen", 🙂\n')
+def test_the_ledger_gives_back_what_was_signed(workspace: Any) -> None:
+    signed = _signed(workspace, witness="airflow", reason='„gesehen", 🙂\n')
     entry = _entry(signed)
     assert is_policy_approval(entry)
     assert approval_of(entry) == replace(signed, seq=1)
@@ -55,64 +55,64 @@ def _other(value: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(PolicyApproval)])
-def test_the_signature_covers_every_field(office: Any, field: str) -> None:
-    signed = _signed(office)
+def test_the_signature_covers_every_field(workspace: Any, field: str) -> None:
+    signed = _signed(workspace)
     for other in _other(getattr(signed.approval, field)):
         changed = replace(signed.approval, **{field: other})
         assert not verifies(signed.key, signed.signature, changed.message()), f"{field}: {other!r}"
-        assert why_not(replace(signed, approval=changed), office.approvals, NOW) is not None
+        assert why_not(replace(signed, approval=changed), workspace.approvals, NOW) is not None
 
 
-def test_every_subject_of_the_entry_is_covered(office: Any) -> None:
+def test_every_subject_of_the_entry_is_covered(workspace: Any) -> None:
     """As somebody who can write to the ledger's file would try: one value of the entry, all hashes after it mended."""
-    entry = _entry(_signed(office, witness="airflow"))
+    entry = _entry(_signed(workspace, witness="airflow"))
     for name in entry.subjects:
         for changed in ({**entry.subjects, name: entry.subjects[name] + "0"}, _without(entry.subjects, name)):
-            assert why_not(approval_of(replace(entry, subjects=changed)), office.approvals, NOW) is not None, name
+            assert why_not(approval_of(replace(entry, subjects=changed)), workspace.approvals, NOW) is not None, name
     for column in ("actor", "reason"):
         forged = replace(entry, **{column: "bob"})
-        assert why_not(approval_of(forged), office.approvals, NOW) is not None, column
+        assert why_not(approval_of(forged), workspace.approvals, NOW) is not None, column
 
 
 def _without(subjects: dict[str, str], name: str) -> dict[str, str]:
     return {key: value for key, value in subjects.items() if key != name}
 
 
-def test_no_signature_serves_for_another_kind_of_statement(office: Any) -> None:
-    assert b'"purpose":"augment-ops: approval of a policy, version 1"' in _signed(office).approval.message()
+def test_no_signature_serves_for_another_kind_of_statement(workspace: Any) -> None:
+    assert b'"purpose":"augment-ops: approval of a policy, version 1"' in _signed(workspace).approval.message()
 
 
 @pytest.mark.parametrize("by", ["bob", "dan"])
-def test_nobody_signs_for_somebody_else(office: Any, by: str) -> None:
-    genuine = _signed(office)
-    key = office.keys[by]
+def test_nobody_signs_for_somebody_else(workspace: Any, by: str) -> None:
+    genuine = _signed(workspace)
+    key = workspace.keys[by]
     forged = replace(genuine, key=key.public, signature=key.sign(genuine.approval.message()))
-    assert why_not(forged, office.approvals, NOW) == "its key is none of ada in approvers.yaml"
+    assert why_not(forged, workspace.approvals, NOW) == "its key is none of ada in approvers.yaml"
     hidden = replace(forged, key=genuine.key)
-    assert "it was altered" in str(why_not(hidden, office.approvals, NOW))
+    assert "it was altered" in str(why_not(hidden, workspace.approvals, NOW))
 
 
-def test_a_witness_needs_a_key_that_the_file_trusts(office: Any) -> None:
+def test_a_witness_needs_a_key_that_the_file_trusts(workspace: Any) -> None:
     """A person's key does not witness, a witness's does not sign for itself, and none counts once it is taken out."""
-    said = _signed(office, witness="airflow")
-    own = office.keys["ada"]
+    said = _signed(workspace, witness="airflow")
+    own = workspace.keys["ada"]
     forged = replace(said, key=own.public, signature=own.sign(said.approval.message()))
-    assert why_not(forged, office.approvals, NOW) == "its key is none of the witness airflow in approvers.yaml"
-    alone = _signed(office)
-    service = office.keys["airflow"]
+    assert why_not(forged, workspace.approvals, NOW) == "its key is none of the witness airflow in approvers.yaml"
+    alone = _signed(workspace)
+    service = workspace.keys["airflow"]
     forged = replace(alone, key=service.public, signature=service.sign(alone.approval.message()))
-    assert why_not(forged, office.approvals, NOW) == "its key is none of ada in approvers.yaml"
-    unknown = _signed(office, witness="airflow")
+    assert why_not(forged, workspace.approvals, NOW) == "its key is none of ada in approvers.yaml"
+    unknown = _signed(workspace, witness="airflow")
     unknown = replace(unknown, approval=replace(unknown.approval, witness="jenkins"))
-    assert "the witness jenkins" in str(why_not(unknown, office.approvals, NOW))
-    assert "the witness airflow" in str(why_not(said, office.write(witnesses=False), NOW))
+    assert "the witness jenkins" in str(why_not(unknown, workspace.approvals, NOW))
+    assert "the witness airflow" in str(why_not(said, workspace.write(witnesses=False), NOW))
 
 
-def test_it_stops_counting_at_the_moment_it_expires(office: Any) -> None:
-    signed = _signed(office)
+def test_it_stops_counting_at_the_moment_it_expires(workspace: Any) -> None:
+    signed = _signed(workspace)
     expires = NOW + timedelta(days=1)
-    assert why_not(signed, office.approvals, expires - timedelta(microseconds=1)) is None
-    assert why_not(signed, office.approvals, expires) == "it expired on 2026-05-02"
+    assert why_not(signed, workspace.approvals, expires - timedelta(microseconds=1)) is None
+    assert why_not(signed, workspace.approvals, expires) == "it expired on 2026-05-02"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,10 @@ def test_it_stops_counting_at_the_moment_it_expires(office: Any) -> None:
         ({"role": "queen"}, "ada does not hold the role queen any more"),
     ],
 )
-def test_signed_by_the_right_person_it_may_still_not_count(office: Any, changes: dict[str, str], reason: str) -> None:
-    found = why_not(_signed(office, **changes), office.approvals, NOW)
+def test_signed_by_the_right_person_it_may_still_not_count(
+    workspace: Any, changes: dict[str, str], reason: str
+) -> None:
+    found = why_not(_signed(workspace, **changes), workspace.approvals, NOW)
     assert found is not None
     assert reason in found
 
@@ -144,15 +146,15 @@ def test_signed_by_the_right_person_it_may_still_not_count(office: Any, changes:
         ("gone", "ada does not hold the role ml-lead any more"),
     ],
 )
-def test_it_does_not_outlive_a_change_of_the_approver_file(office: Any, change: str, reason: str) -> None:
-    said = [_signed(office), _signed(office, witness="airflow")]
-    own, new = office.keys["ada"].public, office.keys["cy"].public
-    bob = f'{{id: bob, name: bob, keys: ["{office.keys["bob"].public}"]}}'
+def test_it_does_not_outlive_a_change_of_the_approver_file(workspace: Any, change: str, reason: str) -> None:
+    said = [_signed(workspace), _signed(workspace, witness="airflow")]
+    own, new = workspace.keys["ada"].public, workspace.keys["cy"].public
+    bob = f'{{id: bob, name: bob, keys: ["{workspace.keys["bob"].public}"]}}'
     now = {
         "key": f'{{id: ada, name: ada, keys: ["{new}"]}}, {bob}',
         "second key": f'{{id: ada, name: ada, keys: ["{own}", "{new}"]}}, {bob}',
         "name": f'{{id: ada, name: Ada L, keys: ["{own}"]}}, {bob}',
         "gone": bob,
     }
-    approvals = office.write(now[change])
+    approvals = workspace.write(now[change])
     assert [why_not(signed, approvals, NOW) for signed in said] == [reason, reason]

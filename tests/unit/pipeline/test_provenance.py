@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from augment_ops.errors import GovernanceError, InputError
-from augment_ops.governance.ledger import open_ledger
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.provenance import Provenance, begin_run, check_declared, enter_stage
-from augment_ops.pipeline.run import Run, StageRecord, begin, open_store
+from augment_ops.pipeline.run import Run, StageRecord, begin
 from augment_ops.settings import Settings
+from augment_ops.workspace import open_ledger, open_store
 
 FIRST, SECOND = "1" * 64, "2" * 64
 

@@ -1,0 +1,1 @@
+"""What becomes of policies and models: proposed, approved, champion, rolled back, revoked."""

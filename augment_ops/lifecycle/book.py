@@ -1,0 +1,78 @@
+"""What counts of the ledger where champions are concerned, and how people's acts on them are entered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from augment_ops.governance.acts import ROOT, counted
+from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.root import ENTERED_UNDER
+from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace, open_ledger
+
+ROLLBACK, QUARANTINE = "rollback", "quarantine"  # what people do to champions
+
+
+class Book(Protocol):
+    """The ledger as far as champions are concerned: what counts of it, and how acts are entered."""
+
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
+        """The entries that count, oldest first; with `acts` those of these acts alone."""
+
+    def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
+        """Enter an act, once."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The ledger without rollbacks whose signature does not hold, where rules are signed."""
+
+    ledger: Ledger
+    policies: Path
+
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
+        """See `Book`."""
+        if not self.ledger.entries_under(ENTERED_UNDER):  # nobody has signed rules: nothing is asked of approvers.yaml
+            return self.ledger.read(acts)
+        return _counted(self.ledger, Approvals.load(self.policies), acts)
+
+    def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
+        """See `Book`; what a program enters is signed by its installation alone."""
+        return self.ledger.append(act, actor, subjects, reason, key)
+
+
+def book_of(settings: Settings, ledger: Ledger | None = None) -> Counted:
+    """What counts of the ledger of some settings."""
+    return Counted(open_ledger(settings) if ledger is None else ledger, settings.policies)
+
+
+@dataclass(frozen=True)
+class Signing:
+    """The same, for somebody who acts: what people do is signed with their key, where rules are signed."""
+
+    workspace: Workspace
+
+    def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
+        """See `Book`."""
+        return _counted(self.workspace.ledger, self.workspace.approvals, acts)
+
+    def append(self, act: str, actor: str, subjects: Mapping[str, str], reason: str, key: str) -> Entry:
+        """See `Book`.
+
+        Raises:
+            GovernanceError: nobody is named, or has no registered key.
+        """
+        if act in (ROLLBACK, QUARANTINE):
+            return self.workspace.enter(act, subjects, reason, key)
+        return self.workspace.ledger.append(act, actor, subjects, reason, key)
+
+
+def _counted(ledger: Ledger, approvals: Approvals, acts: Collection[str]) -> Iterator[Entry]:
+    """From the entry `root` on signatures are asked for, so that it is read with whatever is asked for."""
+    entries = counted(ledger.read((*acts, ROOT) if acts else ()), approvals, (ROLLBACK,))
+    return (entry for entry in entries if not acts or entry.act in acts)

@@ -1,0 +1,223 @@
+"""What an approval of a policy rests on: what it costs, and what it does to real images.
+
+Both are documents in the store, named by their sha256, which the approval is bound to.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
+from augment_ops.engine.augmenter import Augmenter, measure_cost
+from augment_ops.engine.key import generator, sample_key
+from augment_ops.engine.strengths import each_alone, levels_of, sampled
+from augment_ops.errors import InputError, PolicyError, StoreError
+from augment_ops.machine import usable_cores
+from augment_ops.policy.spec import Policy
+
+PROFILE, PREVIEW = "profile", "preview"
+KINDS = (PROFILE, PREVIEW)
+_BATCH = 32  # images timed together, as a loader hands them over
+_BATCHES = 60  # p95 of 60 is the third largest; a policy of ten transforms takes seconds
+_PREVIEW_SEED = 7
+_IMAGES = 6  # of the snapshot that the whole policy is shown on
+_COPIES = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one transform costs.
+
+    Attributes:
+        where: its place in the policy; `policy` for the whole.
+        p50_ms, p95_ms: CPU time per image, applied as often as the policy applies it.
+    """
+
+    where: str
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a policy costs at one size of image, on one machine.
+
+    Attributes:
+        at: (H, W, C) of the images timed.
+        budget_p95_ms: what the policy allows itself, at its own size.
+        whole: the policy; steps: each transform alone. They add up to more than the whole, which is fused.
+    """
+
+    policy: str
+    version: str
+    digest: str
+    engine: str
+    at: tuple[int, int, int]
+    budget_p95_ms: float
+    whole: Step
+    steps: tuple[Step, ...]
+    machine: str
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the whole policy takes longer than it allows itself."""
+        return not self.whole.p95_ms <= self.budget_p95_ms
+
+    def check(self) -> None:
+        """Refuse a policy over its budget.
+
+        Raises:
+            PolicyError: with the transform that costs most.
+        """
+        if self.over_budget:
+            dearest = max(self.steps, key=lambda step: step.p95_ms, default=self.whole)
+            raise PolicyError(
+                f"policy {self.policy} {self.version}: budget.p95_ms",
+                f"p95 {self.whole.p95_ms:.3g} ms an image at {_size(self.at)}",
+                f"at most {self.budget_p95_ms:g} ms",
+                f"make {dearest.where} cheaper ({dearest.p95_ms:.3g} ms alone), or raise the budget in a new version",
+            )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One draw of the gallery; with the policy's step at p = 1, the seed and the sample it can be made again."""
+
+    level: str
+    epoch: int
+    rms: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one transform does at low, middle and high strength; no draws where it changes nothing."""
+
+    where: str
+    draws: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A gallery of a policy on real images.
+
+    Attributes:
+        snapshot: digest of the data set's snapshot; samples: ids of the images shown, the first for the rows.
+        gallery: sha256 of a PNG in the store.
+        copies: epochs 0 to copies - 1 of the whole policy are shown.
+    """
+
+    policy: str
+    version: str
+    digest: str
+    engine: str
+    dataset: str
+    snapshot: str
+    seed: int
+    samples: tuple[str, ...]
+    copies: int
+    rows: tuple[Row, ...]
+    gallery: str
+
+
+def profile(policy: Policy, at: tuple[int, int, int] | None = None) -> Profile:
+    """Measure what a policy and each of its transforms cost.
+
+    Args:
+        at: (H, W, C); by default the size that the budget names.
+    """
+    shape = at or policy.budget.at
+    pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (_BATCH, *shape), dtype=np.uint8)
+    whole = Augmenter(policy, _PREVIEW_SEED)
+    steps = [_cost(place, Augmenter(alone, _PREVIEW_SEED), pixels) for place, alone in each_alone(policy, always=False)]
+    return Profile(
+        policy.name, policy.version, policy.digest, whole.engine, shape, policy.budget.p95_ms,
+        _cost("policy", whole, pixels), tuple(steps),
+        f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}",
+    )  # fmt: skip
+
+
+def preview(policy: Policy, store: Store, dataset: str) -> Preview:
+    """Render the gallery of a policy on a data set.
+
+    Args:
+        dataset: as a run takes it: `digits`, or a URI.
+
+    Raises:
+        InputError: no image to show.
+    """
+    from augment_ops.report.plots import Panel, gallery
+
+    snapshot = Snapshot.open(store, ingest(dataset, store).digest)
+    train = snapshot.split("train")
+    if len(train.labels) == 0:
+        raise InputError(
+            f"preview on {dataset}", "no image in its train split", "one at least", "name another data set"
+        )
+    rows = _one_a_class(train.labels)
+    images, ids = train.images[rows], [train.ids[row] for row in rows]
+    panels, told = [], []
+    for place, alone in each_alone(policy, always=True):
+        draws = levels_of(alone, images[0], ids[0], _PREVIEW_SEED)
+        panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.image) for draw in draws)))
+        told.append(Row(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
+    copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
+    title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
+    picture = gallery(title, images, panels, copies)
+    return Preview(
+        policy.name, policy.version, policy.digest, Augmenter(policy, _PREVIEW_SEED).engine,
+        snapshot.manifest.dataset, snapshot.manifest.digest, _PREVIEW_SEED, tuple(ids), _COPIES, tuple(told),
+        store.put(picture),
+    )  # fmt: skip
+
+
+def keep(store: Store, document: Profile | Preview) -> str:
+    """Put a document into the store; its sha256."""
+    return store.put(canonical_json(document))
+
+
+def documents(store: Store, evidence: Mapping[str, str]) -> tuple[Profile, Preview]:
+    """The evidence itself."""
+    return from_json(Profile, store.get(evidence[PROFILE])), from_json(Preview, store.get(evidence[PREVIEW]))
+
+
+def why_broken(store: Store, evidence: dict[str, str], digest: str) -> list[str]:
+    """Why evidence does not hold for a policy's digest (missing, altered, of another policy); empty where all does."""
+    faults = [f"no {kind}" for kind in KINDS if kind not in evidence]
+    for kind, sha256 in evidence.items():
+        try:
+            document = _read(kind, store.get(sha256))
+            if isinstance(document, Preview):
+                store.get(document.gallery)
+        except StoreError as error:
+            faults.append(f"{kind} {sha256[:12]}…: {error.faults[0].found}")
+            continue
+        if document.digest != digest:
+            faults.append(f"{kind} {sha256[:12]}… is of another policy ({document.digest[:12]}…)")
+    return faults
+
+
+def _read(kind: str, content: bytes) -> Profile | Preview:
+    return from_json(Profile, content) if kind == PROFILE else from_json(Preview, content)
+
+
+def _cost(where: str, augmenter: Augmenter, pixels: np.ndarray) -> Step:
+    cost = measure_cost(augmenter, pixels, batches=_BATCHES)
+    return Step(where, cost.p50_ms, cost.p95_ms)
+
+
+def _one_a_class(labels: np.ndarray) -> list[int]:
+    """The first image of each class, as many as are shown; more of the first classes where there are fewer."""
+    _, first = np.unique(labels, return_index=True)
+    rest = [row for row in range(min(len(labels), _IMAGES)) if row not in set(first.tolist())]
+    return sorted([*first.tolist(), *rest][:_IMAGES])
+
+
+def _size(at: tuple[int, int, int]) -> str:
+    return "×".join(str(side) for side in at)

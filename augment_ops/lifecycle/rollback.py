@@ -1,0 +1,169 @@
+"""Back to an earlier champion of an environment: one command, entered in the ledger, safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from augment_ops.errors import Fault, GovernanceError, InputError
+from augment_ops.governance.audit import Reign, ruling, settled
+from augment_ops.governance.chain import Entry
+from augment_ops.lifecycle.book import Signing
+from augment_ops.lifecycle.champion import (
+    Move,
+    acts,
+    admissible,
+    crown,
+    environment_with_champion,
+    intact,
+    promotion,
+    quarantine,
+    settle,
+    subjects_of,
+)
+from augment_ops.lifecycle.registry_check import faults_of
+from augment_ops.lifecycle.witnessed import believed
+from augment_ops.settings import Settings
+from augment_ops.tracking import MlflowTracker, RegisteredVersion, connect
+from augment_ops.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback did.
+
+    Attributes:
+        environment: whose champion was meant.
+        before, champion: version numbers; the same where nothing was left to do.
+        quarantined: whether the version before may not be champion again.
+        message: for people.
+        altered: what was wrong with the champion that was left, in MLflow.
+    """
+
+    dataset: str
+    environment: str
+    before: str
+    champion: str
+    quarantined: bool
+    message: str
+    altered: tuple[str, ...] = ()
+
+
+def roll_back(
+    settings: Settings, dataset: str, *, to: str = "", reason: str, actor: str, quarantine: bool = False,
+    environment: str = "",
+) -> RolledBack:  # fmt: skip
+    """Make a version champion of an environment again that was promoted there once, and is what it was then.
+
+    The champion that is left may be altered or gone in MLflow: this is the way out of that. The ledger's entry comes
+    first and the alias after it, so a command that was cut off is completed by the next one.
+
+    Args:
+        to: number of the version; by default that of the champion before the present one.
+        quarantine: say that the model of the version that is left must not be champion again, under any number.
+        environment: by default the best protected one that has a champion.
+
+    Raises:
+        InputError: the data set has no champion there, or no earlier one.
+        GovernanceError: the version was never promoted there, is not what was promoted, or its model is in quarantine;
+            the refusal is entered.
+    """
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    workspace = Workspace(settings, actor)
+    believed(workspace.ledger, tracker)  # else it was decided by what somebody has left of the ledger
+    work = _Work(Signing(workspace), tracker, dataset, reason, actor, quarantine)
+    entries = acts(work.book, tracker, dataset)
+    where = environment_with_champion(entries, dataset, settings.policies, environment)
+    present = ruling(entries, dataset).get(where)
+    if present is None:
+        fix = "name one that was promoted (augment-ops audit champions)"
+        raise InputError(f"rollback of {dataset} in {where}", "no champion", "a data set with a champion", fix)
+    altered = tuple(str(fault) for fault in _altered(work, entries, present))
+    if present.act == "rollback" and to in ("", present.version):
+        return _completed(work, present, altered)
+    target = to or present.succeeded
+    if target is None:
+        raise InputError(
+            f"rollback of {dataset} in {where}",
+            f"no champion before version {present.version}",
+            "an earlier champion",
+            "name a version with --to, or train a new one",
+        )
+    if target == present.version:
+        message = f"version {target} is champion of {dataset} in {where} already"
+        return RolledBack(dataset, where, target, target, False, message, altered)
+    version = _admitted(work, entries, present, target)
+    key = f"rollback:{dataset}:{where}:{present.seq}"
+    move = Move("rollback", dataset, where, target, present.version, key, subjects_of(version), actor, reason)
+    with _refusals(work, entries, present, target):  # who has no key may not
+        crown(work.book, tracker, move)
+    return _done(work, present.version, target, where, altered)
+
+
+@dataclass(frozen=True)
+class _Work:
+    book: Signing
+    tracker: MlflowTracker
+    dataset: str
+    reason: str
+    actor: str
+    quarantine: bool
+
+
+def _altered(work: _Work, entries: list[Entry], present: Reign) -> list[Fault]:
+    """What is wrong in MLflow with the present champion; a move that was cut off is no fault."""
+    if not settled(entries, present):
+        return []
+    return faults_of(work.tracker, work.dataset, present.environment, present)
+
+
+def _admitted(work: _Work, entries: list[Entry], present: Reign, target: str) -> RegisteredVersion:
+    """The version that is gone back to, where it may be champion; a refusal is entered."""
+    with _refusals(work, entries, present, target):
+        version = intact(entries, work.tracker, work.dataset, target, present.environment)
+        admissible(entries, work.tracker, work.dataset, target, version.model_digest)
+    return version
+
+
+@contextmanager
+def _refusals(work: _Work, entries: list[Entry], present: Reign, target: str) -> Iterator[None]:
+    """Enter a refusal that is raised inside, once."""
+    where = present.environment
+    promoted = promotion(entries, work.dataset, target, where)
+    subjects = {
+        "version": f"{work.dataset}/{target}", "model": promoted.model if promoted else "",
+        "previous": present.version, "environment": where,
+    }  # fmt: skip
+    try:
+        yield
+    except GovernanceError as refusal:
+        key = f"rollback:{work.dataset}:{where}:{target}:refused:{present.seq}"
+        work.book.append("refuse", work.actor, subjects, str(refusal.faults[0].found), key)
+        raise
+
+
+def _completed(work: _Work, last: Reign, altered: tuple[str, ...]) -> RolledBack:
+    """The rollback that the ledger's last move names, done to the end."""
+    at = work.tracker.named_champion(work.dataset, last.environment)
+    if at == last.succeeded:
+        settle(work.book, work.tracker, work.dataset, last)
+    if at == last.succeeded or work.quarantine:
+        return _done(work, last.previous, last.version, last.environment, altered)
+    message = (
+        f"version {last.version} is champion of {work.dataset} in {last.environment} since the rollback of {last.at}; "
+        "--to goes back further"
+    )
+    return RolledBack(work.dataset, last.environment, last.version, last.version, False, message, altered)
+
+
+def _done(work: _Work, before: str, target: str, where: str, altered: tuple[str, ...]) -> RolledBack:
+    if work.quarantine:
+        promoted = promotion(acts(work.book, work.tracker, work.dataset), work.dataset, before)
+        # Entries of former times may not name the model.
+        model = (
+            promoted.model if promoted and promoted.model else work.tracker.version(work.dataset, before).model_digest
+        )
+        quarantine(work.book, work.tracker, work.dataset, before, model, work.actor, work.reason)
+    message = f"version {target} is champion of {work.dataset} in {where} again, after version {before}"
+    return RolledBack(work.dataset, where, before, target, work.quarantine, message, altered)

@@ -1,0 +1,150 @@
+"""What the stages leave behind where no other room has it: frozen values, which the store keeps as documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from augment_ops.delivery.offline import ShardManifest
+from augment_ops.gate.decision import Decision
+from augment_ops.gate.explanation import Explanation
+from augment_ops.policy.spec import Policy
+from augment_ops.quality.report import QualityReport
+from augment_ops.stress.report import StressReport
+from augment_ops.stress.suite import SuiteManifest
+
+
+@dataclass(frozen=True)
+class ResolvedPolicy:
+    """The one policy version that this run may use.
+
+    Attributes:
+        text: the file as registered.
+        p50_ms, p95_ms: measured per sample at the budget's size; `budget_p95_ms` is what the policy allows itself.
+        state: draft, proposed, approved or deprecated; approved_by: whose approvals counted when it was admitted.
+        warnings: what a stricter environment would have refused.
+    """
+
+    name: str
+    version: str
+    digest: str
+    domain: str
+    owner: str
+    description: str
+    limitations: tuple[str, ...]
+    text: str
+    engine: str
+    p50_ms: float
+    p95_ms: float
+    budget_p95_ms: float
+    budget_at: tuple[int, int, int]
+    state: str = "draft"
+    approved_by: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def policy(self) -> Policy:
+        """The policy itself."""
+        return Policy.from_text(self.text, f"policy {self.name} {self.version}")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training gets its augmented samples.
+
+    Attributes:
+        digest: of the plan or of the shards; what decides the bytes.
+        shards: where they were written first; None where they are made while training.
+    """
+
+    mode: str
+    digest: str
+    epochs: int
+    shards: ShardManifest | None
+
+
+@dataclass(frozen=True)
+class AugmentedCheck:
+    """Quality of augmented samples, with pictures.
+
+    Attributes:
+        contact_sheet: object digest of a PNG: originals beside augmented samples.
+    """
+
+    report: QualityReport
+    contact_sheet: str
+
+
+@dataclass(frozen=True)
+class StressTest:
+    """The frozen suite, and what the models did on it."""
+
+    suite: SuiteManifest
+    report: StressReport
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The gate's decision and the model it is about.
+
+    Attributes:
+        explanation: what lies behind the reasons that did not pass.
+        version: registered version of the candidate; None where the gate refused it.
+        champion_version: the champion it was compared with; None where there was none.
+    """
+
+    decision: Decision
+    explanation: Explanation
+    version: str | None
+    champion_version: str | None
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Whether the candidate may be promoted, and who said so.
+
+    Attributes:
+        by: id of the person, `gate` where the gate alone decides.
+    """
+
+    approved: bool
+    by: str
+    role: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of the candidate.
+
+    Attributes:
+        promoted: whether the candidate is the champion now.
+        version: its registered version, where it has one.
+        previous: the champion before, to which a rollback would return.
+    """
+
+    promoted: bool
+    version: str | None
+    previous: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report is, and what it comes to.
+
+    Attributes:
+        path: of the page on this machine.
+        url: of the page in MLflow's UI; empty without a server.
+        digest: sha256 of the page.
+    """
+
+    verdict: str
+    summary: str
+    reasons: tuple[dict[str, Any], ...]
+    promotion: str
+    model_version: str | None
+    path: str
+    url: str
+    mlflow_run_url: str
+    digest: str

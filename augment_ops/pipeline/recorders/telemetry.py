@@ -1,0 +1,125 @@
+"""Metrics and spans of a stage's execution, whatever drives it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from augment_ops.errors import AugmentOpsError, CheckRefused, GovernanceError
+from augment_ops.governance.audit import MOVES
+from augment_ops.lifecycle.registry_check import look, samples_of
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.recorders.measures import measure
+from augment_ops.pipeline.run import StageRecord, record_of
+from augment_ops.settings import Settings
+from augment_ops.workspace import open_ledger
+from monitoring.telemetry import metrics
+from monitoring.telemetry.metrics import Sample, ledger_samples, registry_samples
+from monitoring.telemetry.publish import publish
+
+_LAST = "report"
+_USE_CHAMPION = ("stress_test", "decide", "promote")
+
+
+@dataclass
+class Execution:
+    """What came of an execution; the stage's output where it has one."""
+
+    record: StageRecord | None = None
+    output: Any = None
+    reused: bool = False
+
+
+@contextmanager
+def observed(ctx: Context, stage: str) -> Iterator[Execution]:
+    """Count and trace what happens inside, and publish it at the end. Never raises anything of its own."""
+    execution, started, outcome = Execution(), time.time_ns(), "failed"
+    try:
+        with ctx.trace.span(stage, {"augment_ops.run_id": ctx.run.id, "augment_ops.stage": stage}) as attributes:
+            yield execution
+            outcome = "reused" if execution.reused else "done"
+            attributes["augment_ops.reused"] = execution.reused
+    except Exception as error:
+        outcome = "refused" if isinstance(error, CheckRefused) else "failed"
+        raise
+    finally:
+        try:
+            _publish(ctx, stage, execution, outcome, started)
+        except Exception as error:
+            # What went wrong with watching must not become what went wrong with the stage.
+            ctx.say(f"metrics of {stage} were not kept: {type(error).__name__}: {error}")
+
+
+def _publish(ctx: Context, stage: str, execution: Execution, outcome: str, started_ns: int) -> None:
+    if (stage == _LAST and outcome == "done") or outcome == "refused":  # nothing of the run comes after
+        began = int(datetime.fromisoformat(ctx.run.started_at).timestamp() * 1e9)
+        ctx.trace.close(
+            "pipeline run", min(began, started_ns),
+            {"augment_ops.run_id": ctx.run.id, "augment_ops.actor": ctx.run.actor, "augment_ops.outcome": outcome,
+               "augment_ops.driver_link": ctx.run.link},
+        )  # fmt: skip
+    for problem in publish(ctx.settings.home, _samples(ctx, stage, execution, outcome), ctx.trace):
+        ctx.say(problem)
+
+
+def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> list[Sample]:
+    about = {"dataset": _dataset(ctx), "stage": stage}
+    samples = [metrics.STAGE_EXECUTIONS.add(1, outcome=outcome, **about)]
+    if stage in _USE_CHAMPION and not execution.reused:  # also where the stage stopped because of what it found
+        samples += samples_of(ctx.settings, ctx.tracker, ctx.dataset)
+    record = execution.record
+    if record is None or execution.reused:
+        return samples
+    samples += [
+        metrics.STAGE_WORK.add(record.wall_s, **about),
+        metrics.STAGE_DURATION.set(record.wall_s, **about),
+        metrics.STAGE_FINISHED.set(datetime.fromisoformat(record.finished_at).timestamp(), **about),
+        *measure(ctx, stage, execution.output),
+    ]
+    return samples + (verify_ledger(ctx.settings) if stage == _LAST else [])
+
+
+def verify_ledger(settings: Settings) -> list[Sample]:
+    """What verification of the ledger says, as metrics; one that cannot be read has a fault."""
+    ledger = open_ledger(settings)
+    try:
+        return ledger_samples(len(ledger.verify()), ledger.size())
+    except GovernanceError:
+        return ledger_samples(1, None)
+
+
+def verify_registry(settings: Settings) -> list[Sample]:
+    """What MLflow's registry comes to against the ledger, as metrics; none where there was never a champion.
+
+    Nor where MLflow or the ledger does not answer: that has alerts of its own.
+    """
+    try:
+        if next(open_ledger(settings).read(MOVES), None) is None:
+            return []
+        found = look(settings)
+    except AugmentOpsError:
+        return []
+    return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
+
+
+def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Sample]:
+    """The age of a champion that a person chose, by what the ledger knows of its training."""
+    model = ""
+    for entry in reversed([*open_ledger(settings).read((*MOVES, "decide", "train"))]):
+        if entry.subjects.get("version") == f"{dataset}/{version}":
+            model = model or entry.subjects.get("model", "")
+        if model and entry.act == "train" and entry.subjects.get("model") == model:
+            trained = datetime.fromisoformat(entry.at).timestamp()
+            where = {"dataset": dataset, "environment": environment}
+            return [metrics.CHAMPION_TRAINED.set(trained, model_version=version, **where)]
+    return []
+
+
+def _dataset(ctx: Context) -> str:
+    if record_of(ctx.store, ctx.run.id, "ingest") is None:
+        return ctx.params.dataset_name or "unknown"  # the source has not said yet
+    return ctx.dataset

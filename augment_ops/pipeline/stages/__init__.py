@@ -1,0 +1,1 @@
+"""The stages: each computes one output from what it declares."""

@@ -1,0 +1,248 @@
+"""decide, approve and promote: from evidence to a moved alias, with nothing in between that is not recorded."""
+
+from __future__ import annotations
+
+import os
+
+from augment_ops.content import canonical_json, digest_of
+from augment_ops.errors import GovernanceError, StoreError
+from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.explanation import explain
+from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.model_approval import APPROVE, SignedAnswer
+from augment_ops.lifecycle import champion as champions
+from augment_ops.lifecycle.admission import admit_policy
+from augment_ops.lifecycle.rules import check_judged_by
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Promotion, ResolvedPolicy, StressTest
+from augment_ops.pipeline.replay import computed_by, outcomes_of
+from augment_ops.pipeline.run import entry_key
+from augment_ops.pipeline.stages.answers import about, check_answer, entered_answer
+from augment_ops.pipeline.stages.evaluation import frozen_suite, rival
+from augment_ops.pipeline.stages.registered_model import check_registered
+from augment_ops.quality.report import QualityReport
+from augment_ops.shown import PARAGRAPH, markdown
+from augment_ops.stress.outcomes import from_bytes
+from augment_ops.stress.recheck import differing_remains
+from augment_ops.stress.report import StressReport
+from augment_ops.stress.seen import seen_by
+from augment_ops.stress.suite import SuiteManifest
+from augment_ops.training.result import TrainingResult
+from augment_ops.workspace import Workspace
+from monitoring.drift.check import DriftReport
+
+EVIDENCE = (
+    "check_data", "resolve_policy", "augment", "check_augmented", "train_candidate", "train_control", "stress_test",
+    "check_drift",
+)  # fmt: skip
+
+# What the quality reports measure of training on what is held out.
+LEAKAGE = (
+    "exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage",
+)  # fmt: skip
+
+
+def decide(ctx: Context) -> Decided:
+    """Let the gate judge all evidence; register the candidate as challenger where it passes."""
+    from augment_ops.gate.decide import decide as judge
+    from augment_ops.gate.rules import load
+
+    rules = load(ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml")
+    champion = rival(ctx)
+    evidence = _evidence(ctx, champion.version if champion else None)
+    outcomes = outcomes_of(ctx.store, evidence)
+    decision = judge(rules, evidence, outcomes)
+    ctx.say(f"{decision.verdict}: {decision.summary}")
+    # By these digests, which the ledger names, anybody can judge again: augment-ops gate --replay.
+    documents = {"rules": rules.model_dump(mode="json"), "evidence": evidence, "decision": decision}
+    for name, document in documents.items():
+        ctx.store.put(canonical_json(document))
+        ctx.tracker.log_bytes(ctx.parent, canonical_json(document), f"gate/{name}.json")
+    explanation = explain(decision, evidence, outcomes)
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(explanation), "gate/explanation.json")
+    ctx.tag({"augment_ops.verdict": decision.verdict})
+    registered = None
+    candidate = ctx.output("train_candidate", TrainingResult)
+    if decision.verdict == "PASS":
+        same = champion is not None and champion.model_digest == candidate.model_digest
+        registered = champion.version if champion is not None and same else _register(ctx, decision, candidate)
+    ctx.ledger.append(
+        "decide", ctx.run.actor, key=entry_key(ctx.run.id, "decide", digest_of(decision)),
+        subjects={
+            "model": candidate.model_digest, "decision": digest_of(decision),
+            "evidence": decision.evidence_digest, "gate": decision.rules_digest,
+            **({} if registered is None else {"version": f"{ctx.dataset}/{registered}"}),
+        },
+        reason=f"{decision.verdict}: {decision.summary}",
+    )  # fmt: skip
+    return Decided(decision, explanation, registered, champion.version if champion else None)
+
+
+def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
+    policy = ctx.output("resolve_policy", ResolvedPolicy)
+    candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
+    stress = ctx.output("stress_test", StressTest)
+    suite = frozen_suite(ctx)  # as it stands in the store, not as the report's document says
+    quality = (ctx.output("check_data", QualityReport), ctx.output("check_augmented", AugmentedCheck).report)
+    return Evidence(
+        snapshot_digest=ctx.snapshot.manifest.digest,
+        policy_digest=policy.digest,
+        suite_digest=suite.digest,
+        candidate_digest=candidate.model_digest,
+        control_digest=control.model_digest,
+        candidate_policy_digest=candidate.policy_digest,
+        trained_on={result.role: result.snapshot_digest for result in (candidate, control)},
+        data_quality=quality[0].status,
+        augmented_quality=quality[1].status,
+        leakage={c.name: c.measured for report in quality for c in report.checks if c.name in LEAKAGE},
+        stress=stress.report,
+        suite_fault=_fault_of(ctx, suite),
+        seen=dict(seen_by(policy.policy())),
+        champion_version=champion_version,
+        data_wait_share=candidate.delivery.data_wait_share,
+        augment_p95_ms=policy.p95_ms,
+        budget_p95_ms=policy.budget_p95_ms,
+        drift_status=ctx.output("check_drift", DriftReport).status,
+        environment=ctx.params.environment,
+        approval=ctx.params.approval,
+        documents={stage: ctx.digest(stage) for stage in EVIDENCE},
+        software=computed_by(),
+        remains_fault=_remains_fault(ctx, suite, stress.report),
+    )
+
+
+def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
+    """What is wrong with the suite's stored images now, long after they were evaluated; empty where nothing is."""
+    for cell in suite.cells:
+        try:
+            for digest in cell.objects:
+                ctx.store.local(digest)
+        except StoreError as error:
+            return f"{cell.corruption} at severity {cell.severity}: {error.faults[0].found}."
+    return ""
+
+
+def _remains_fault(ctx: Context, suite: SuiteManifest, report: StressReport) -> str:
+    """Where the frozen images now give other destroyed samples than the outcomes have; empty where nowhere."""
+    try:
+        outcomes = from_bytes(ctx.store.get(report.outcomes), report.outcomes)
+        if outcomes.destroyed is None or outcomes.sample_ids != suite.sample_ids:
+            return ""  # the gate itself sees that
+        return differing_remains(suite, outcomes, ctx.store.get, os.cpu_count() or 1)
+    except StoreError:
+        return ""  # damaged: `suite_fault` says so of images, and the gate of outcomes
+
+
+def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> str:
+    policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
+    run = ctx.open_run(ctx.dataset, "candidate")
+    example = ctx.snapshot.split("validation").images[:4]
+    # Logged in training already; asking again gives its address.
+    uri = ctx.tracker.log_model(
+        run, ctx.store.local(candidate.artifact), candidate.model_digest, example, manifest.classes
+    )
+    tags = {
+        **_identity(ctx),
+        "augment_ops.limitations": "; ".join(policy.limitations) or "none named",
+        "augment_ops.suite_digest": ctx.output("stress_test", StressTest).suite.digest,
+        "augment_ops.decision_digest": digest_of(decision),
+        "augment_ops.verdict": decision.verdict,
+        "augment_ops.git_commit": ctx.run.git_commit,
+    }
+    return ctx.tracker.register_challenger(
+        ctx.dataset, ctx.run.id, run, uri, tags, markdown(decision.summary, PARAGRAPH)
+    )
+
+
+def _identity(ctx: Context) -> dict[str, str]:
+    """The tags of a registered version that others rely on (`RegisteredVersion.identity`)."""
+    policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
+    return {
+        "augment_ops.pipeline_run": ctx.run.id,
+        "augment_ops.snapshot_digest": manifest.digest,
+        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
+        "augment_ops.policy": policy.name,
+        "augment_ops.policy_version": policy.version,
+        "augment_ops.policy_digest": policy.digest,
+    }
+
+
+def approve(ctx: Context) -> Approval:
+    """Record who lets the candidate through: the gate alone, or the person whose answer the driver brings.
+
+    Raises:
+        GovernanceError: the environment asks for a person and none answered, or this person may not approve.
+    """
+    params, decided = ctx.params, ctx.output("decide", Decided)
+    Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
+    if decided.decision.verdict != "PASS":
+        return Approval(False, "gate", "gate", f"the gate said {decided.decision.verdict}", ctx.run.started_at)
+    if params.approval == "auto":
+        return Approval(True, "gate", "gate", f"approval auto in {params.environment}", ctx.run.started_at)
+    if not ctx.given.get("by"):
+        raise GovernanceError(
+            f"run {ctx.run.id}: approval",
+            "no answer of a person",
+            f"an answer of role {params.approval}",
+            "trigger the run in Airflow, where the role's people are asked; or use approval auto below production",
+        )
+    signed = SignedAnswer.from_fields(ctx.given)
+    answer, approvals = signed.answer, Approvals.load(ctx.settings.policies)
+    subjects = {"decision": digest_of(decided.decision), "version": f"{ctx.dataset}/{decided.version}"}
+    with ctx.refusals(ctx.run.actor, subjects):  # in the name of who answered only once it is known that they did
+        check_answer(ctx, signed, about(ctx, decided.decision, decided.version))
+    with ctx.refusals(answer.by, subjects):
+        approvals.may_approve(params.approval, answer.by, ctx.run.actor)
+    approved = answer.chosen == APPROVE
+    reason = answer.reason or f"{answer.chosen} in the Airflow UI"
+    ctx.ledger.append(
+        "approve" if approved else "reject", answer.by, subjects=signed.subjects(), reason=answer.reason,
+        key=entry_key(ctx.run.id, "approve", digest_of(signed)),
+    )  # fmt: skip
+    return Approval(approved, answer.by, params.approval, reason, answer.at)
+
+
+def promote(ctx: Context) -> Promotion:
+    """Make an approved candidate champion of its environment.
+
+    Raises:
+        GovernanceError: the champion is no longer the one that the candidate was compared with, the environment does
+            not admit the policy any more, or the registered model does not answer as the one that was judged.
+    """
+    decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
+    if decided.version is None or not approval.approved:
+        why = f"the gate said {decided.decision.verdict}" if decided.version is None else f"{approval.by} rejected it"
+        return Promotion(False, decided.version, None, f"not promoted: {why}")
+    if decided.version == decided.champion_version:
+        return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
+    candidate, resolved = ctx.output("train_candidate", TrainingResult), ctx.output("resolve_policy", ResolvedPolicy)
+    params, environment = ctx.params, ctx.params.environment
+    actor = approval.by if approval.by != "gate" else ctx.run.actor
+    subjects = {
+        "version": f"{ctx.dataset}/{decided.version}",
+        "model": candidate.model_digest,
+        "artifact": candidate.artifact,
+        "registered": digest_of(_identity(ctx)),
+        "decision": digest_of(decided.decision),
+        "previous": decided.champion_version or "none",
+        # Together they show an environment that was made to ask for less: in production no more than a draft.
+        "environment": environment,
+        "policy_state": resolved.state,
+    }
+    with ctx.refusals(actor, subjects):
+        champions.champion(ctx.book, ctx.tracker, ctx.dataset, environment)  # what was cut off is completed
+        if params.approval != "auto":  # as the ledger has it, whatever the folder says
+            asked = about(ctx, decided.decision, decided.version) | {"chosen": APPROVE}
+            check_answer(ctx, entered_answer(ctx), asked)
+        # Revoked or expired since training began: what was learnt with it goes no further.
+        admit_policy(Workspace(ctx.settings, ctx.run.actor), resolved.policy(), params.environment)
+        check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
+        move = champions.Move(
+            "promote", ctx.dataset, environment, decided.version, decided.champion_version,
+            entry_key(ctx.run.id, "promote"), subjects, actor, approval.reason,
+        )  # fmt: skip
+        champions.check_version(ctx.tracker, move)
+        check_registered(ctx, decided.version, decided.champion_version)
+        champions.crown(ctx.book, ctx.tracker, move)
+    message = f"version {decided.version} is champion of {ctx.dataset} in {environment}"
+    return Promotion(True, decided.version, decided.champion_version, message)

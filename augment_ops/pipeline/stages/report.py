@@ -1,0 +1,190 @@
+"""report: one page and one JSON document, kept in the state folder and in MLflow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from augment_ops.content import digest_of, sha256_hex
+from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.engine.augmenter import Augmenter
+from augment_ops.engine.key import generator, sample_key
+from augment_ops.errors import StoreError
+from augment_ops.governance.chain import GENESIS
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.outputs import (
+    Approval,
+    AugmentedCheck,
+    Decided,
+    Promotion,
+    Report,
+    ResolvedPolicy,
+    StressTest,
+)
+from augment_ops.pipeline.run import folder_name, record_of
+from augment_ops.pipeline.stages.decision import EVIDENCE
+from augment_ops.quality.report import QualityReport
+from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
+from augment_ops.report.page import render
+from augment_ops.shown import PARAGRAPH, is_below, link, markdown, own_addresses
+from augment_ops.stress.outcomes import from_bytes
+from augment_ops.training.result import TrainingResult
+from monitoring.drift.check import DriftReport
+
+_SHOWN_ORIGINALS, _SHOWN_COPIES = 12, 4
+_SHOWN_FINDINGS = 24  # the page folds what is behind them
+
+
+def report(ctx: Context) -> Report:
+    """Render the page, keep it, and close the run in MLflow."""
+    inputs = _inputs(ctx)
+    page = render(inputs).encode()
+    tracker, run = ctx.tracker, ctx.parent
+    tracker.log_bytes(run, page, "report/report.html")
+    tracker.log_bytes(run, to_json(inputs), "report/report.json")
+    folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
+    path = _write(folder / "report.html", page)
+    _write(folder / "report.json", to_json(inputs))
+    decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
+    server = ctx.settings.mlflow_uri.startswith("http")
+    url = run.artifact_url("report/report.html") if server else ""
+    ours = own_addresses(ctx.settings)
+    links = [link(name, where, ours) for name, where in (("Report", url), ("Airflow run", ctx.run.link)) if where]
+    verdict = f"**{markdown(decided.decision.verdict)}** {markdown(decided.decision.summary, PARAGRAPH)}"
+    outcome = markdown(f"{promotion.message[:1].upper()}{promotion.message[1:]}.")
+    ctx.note("\n\n".join([verdict, outcome, *links]))
+    ctx.tag(
+        {
+            "augment_ops.report": url or str(path),
+            "augment_ops.promotion": promotion.message,
+            # Tags and not metrics: a stage that is run again replaces them.
+            "augment_ops.work_s": f"{sum(_walls(ctx).values()):.1f}",
+            "augment_ops.ledger_head": ctx.provenance.head()
+            or GENESIS,  # noted outside the ledger, so that a cut-off end shows
+        }
+    )
+    tracker.finish_run(run, "FINISHED")
+    return Report(
+        decided.decision.verdict,
+        decided.decision.summary,
+        tuple(asdict(reason) for reason in decided.decision.reasons),
+        promotion.message,
+        promotion.version,
+        str(path),
+        url,
+        run.url if server else "",
+        sha256_hex(page),
+    )
+
+
+def _inputs(ctx: Context) -> ReportInputs:
+    stress, decided = ctx.output("stress_test", StressTest), ctx.output("decide", Decided)
+    candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
+    policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
+    approval, promotion = ctx.output("approve", Approval), ctx.output("promote", Promotion)
+    params = ctx.params
+    explanation = decided.explanation
+    named = [
+        (finding.corruption, finding.severity, flip.sample_id)
+        for finding in explanation.findings[:_SHOWN_FINDINGS]
+        if finding.corruption is not None and finding.severity is not None
+        for flip in finding.flips
+    ]
+    return ReportInputs(
+        run_id=ctx.run.id,
+        dataset=manifest.dataset,
+        created=ctx.run.started_at,
+        decision=decided.decision,
+        data_quality=ctx.output("check_data", QualityReport),
+        augmented_quality=ctx.output("check_augmented", AugmentedCheck).report,
+        candidate=candidate,
+        control=control,
+        stress=stress.report,
+        snapshot={k: v for k, v in asdict(manifest).items() if k not in ("index", "images", "reading")}
+        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.image_shape)},
+        policy={
+            "name": policy.name, "version": policy.version, "digest": policy.digest, "domain": policy.domain,
+            "description": policy.description, "owner": policy.owner, "limitations": policy.limitations,
+            "budget": {"p95_ms": policy.budget_p95_ms, "at": policy.budget_at}, "text": policy.text,
+            "narrowed": policy.policy().narrowings(),
+        },
+        drift=asdict(ctx.output("check_drift", DriftReport)),
+        run={
+            "triggered by": ctx.run.actor, "environment": params.environment, "approval": params.approval,
+            "policy": " ".join([policy.state, *(["by", ", ".join(policy.approved_by)] if policy.approved_by else [])]),
+            "approved by": f"{approval.by} ({approval.role}): {approval.reason}" if approval.approved else "nobody",
+            "outcome": promotion.message, "delivery": params.delivery, "model": params.model,
+            "seed": str(params.seed), "git commit": ctx.run.git_commit, "software": ctx.run.software,
+        },
+        measured={f"{stage} (s)": wall for stage, wall in _walls(ctx).items()},
+        lineage={
+            "snapshot": manifest.digest, "policy": policy.digest, "suite": stress.suite.digest,
+            "candidate": candidate.model_digest, "control": control.model_digest,
+            "decision": digest_of(decided.decision), "evidence": decided.decision.evidence_digest,
+            "ledger head": ctx.provenance.head() or GENESIS,
+        },
+        augmented=_augmented(ctx.snapshot, policy, params.seed),
+        failing=_pictures(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
+        explanation=explanation,
+        pictures=_pictures(ctx, stress, named),
+        airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
+        mlflow_url=ctx.parent.url,
+    )  # fmt: skip
+
+
+def _walls(ctx: Context) -> dict[str, float]:
+    records = {stage: record_of(ctx.store, ctx.run.id, stage) for stage in ("ingest", *EVIDENCE, "decide", "promote")}
+    return {stage: record.wall_s for stage, record in records.items() if record is not None}
+
+
+def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augmented:
+    train = snapshot.split("train")
+    rows = generator(sample_key("report samples", seed)).permutation(len(train.labels))[:_SHOWN_ORIGINALS]
+    originals, ids = train.images[rows], [train.ids[row] for row in rows]
+    augmenter = Augmenter(policy.policy(), seed)
+    copies = np.stack([augmenter(originals, ids, epoch) for epoch in range(_SHOWN_COPIES)], axis=1)
+    return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
+
+
+def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FailingPicture, ...]:
+    """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
+    suite = stress.suite
+    if not wanted:
+        return ()
+    outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
+    rows = {sample: row for row, sample in enumerate(suite.sample_ids)}
+    cells = {(cell.corruption, cell.severity): cell for cell in suite.cells}
+    pictures = []
+    for corruption, severity, sample in dict.fromkeys(wanted):
+        row, place = rows[sample], outcomes.at("candidate", corruption, severity)
+        assert place is not None  # the report and the explanation come from these outcomes
+        label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
+        pictures.append(
+            FailingPicture(
+                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for],
+                suite.image(suite.cells[0], row, ctx.store.get),
+                suite.image(cells[corruption, severity], row, ctx.store.get),
+            )
+        )  # fmt: skip
+    return tuple(pictures)
+
+
+def _write(path: Path, data: bytes) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            str(path), str(error), "room for the report", "free space, then run the stage again"
+        ) from error
+    return path

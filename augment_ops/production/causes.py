@@ -1,0 +1,112 @@
+"""What started a training that nobody triggered: an alert, entered before the training is, with who stands behind it.
+
+A driver's own record of a start (Airflow's XCom, a run's id) is the word of whoever may edit it. So the start is an
+entry of the ledger, made from the plan that is kept for the alert, and a run that says it was started by an alert is
+held against that entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from augment_ops.content import digest_of
+from augment_ops.data.store import Store
+from augment_ops.errors import GovernanceError
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.ledger import Ledger
+from augment_ops.production.alerts import ACT as ALERT
+from augment_ops.production.alerts import RUN_PREFIX
+from augment_ops.production.retraining import PLAN, Retraining, planned
+
+ACT = "retrain"
+SCHEDULE = "schedule"  # the actor where no person is
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What stands behind a training.
+
+    Attributes:
+        people: who found the alert or started the training, where a person did.
+        origins: runs of the monitor that did, as `driver's name of the monitor/run id`.
+    """
+
+    people: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+
+def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: str, origin: str) -> Entry:
+    """Enter that the alert's training is being started; the entry that is there already where it was before.
+
+    Args:
+        actor: who triggered the monitor, `schedule` where nobody did.
+        origin: the run of the monitor that starts it.
+    """
+    known = _start_of(ledger, training.run_id)
+    if known is not None:
+        return known
+    subjects = {
+        "dataset": alert.subjects["dataset"], "run": training.run_id, "alert": alert.hash,
+        "params": digest_of(training.params), "origin": origin,
+    }  # fmt: skip
+    return ledger.append(ACT, actor, subjects, training.note, _key(training.run_id))
+
+
+def enter_started(ledger: Ledger, store: Store, training: Retraining, *, actor: str) -> Entry:
+    """Enter that somebody starts an alert's training themselves, where no driver does; see `enter_start`."""
+    plans = planned(ledger.read((ALERT, PLAN)), store)
+    alert = next(alert for alert, plan in plans if plan.run_id == training.run_id)
+    return enter_start(ledger, alert, training, actor=actor, origin="")
+
+
+def check_start(ledger: Ledger, run_id: str, asked: Mapping[str, Any], actor: str) -> None:
+    """Refuse a run that says by its id that an alert started it, where none did, or with other parameters.
+
+    Args:
+        asked: what the run was started with, before defaults.
+        actor: who started it; the refusal is entered as theirs.
+
+    Raises:
+        GovernanceError: refused.
+    """
+    if not run_id.startswith(RUN_PREFIX):
+        return
+    entry = _start_of(ledger, run_id)
+    if entry is not None and entry.subjects["params"] == digest_of(dict(asked)):
+        return
+    found = "no alert that started it" if entry is None else f"other parameters than those of ledger entry {entry.seq}"
+    refusal = GovernanceError(
+        f"run {run_id}",
+        found,
+        "the training that an alert asked for",
+        "start a training of your own under another run id; the drift monitor starts those of alerts",
+    )
+    ledger.append(
+        "refuse", actor, {"run": run_id}, f"run {run_id}: {found}", f"refuse:{digest_of([actor, run_id, found])}"
+    )
+    raise refusal
+
+
+def cause_of(ledger: Ledger, run_id: str) -> Cause:
+    """Who and what stands behind a run that an alert started; nobody and nothing behind another."""
+    if not run_id.startswith(RUN_PREFIX):
+        return Cause()
+    start = _start_of(ledger, run_id)
+    if start is None:
+        return Cause()
+    behind = [start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == start.subjects["alert"])]
+    return Cause(
+        tuple(dict.fromkeys(entry.actor for entry in behind if entry.actor != SCHEDULE)),
+        tuple(dict.fromkeys(entry.subjects["origin"] for entry in behind if entry.subjects.get("origin"))),
+    )
+
+
+def _start_of(ledger: Ledger, run_id: str) -> Entry | None:
+    found = ledger.find(_key(run_id))
+    return found if found is not None and found.act == ACT else None
+
+
+def _key(run_id: str) -> str:
+    return f"retrain:{run_id}"

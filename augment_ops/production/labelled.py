@@ -1,0 +1,82 @@
+"""Labelled production data of the last days, as what the next snapshot adds to the present one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.sources.snapshot import HARVEST_COLUMNS
+from augment_ops.data.store import Store
+from monitoring.drift.log_reader import read_window
+from monitoring.drift.prediction_log import PredictionLog
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """What was gathered.
+
+    Attributes:
+        digest: of the Parquet object, empty where nothing was gathered.
+        samples: how many; known: pictures that the snapshot has already; unlabelled: whose label has not arrived;
+            foreign: with a class that the champion does not know; lost: without a picture of its shape.
+    """
+
+    digest: str
+    samples: int
+    known: int
+    unlabelled: int
+    foreign: int
+    lost: int
+
+    @property
+    def message(self) -> str:
+        """What was gathered and what was not, for a person."""
+        left = {
+            "in the snapshot already": self.known, "without a label": self.unlabelled,
+            "of unknown classes": self.foreign, "without a usable picture": self.lost,
+        }  # fmt: skip
+        out = ", ".join(f"{count} {why}" for why, count in left.items() if count)
+        return f"{self.samples} labelled production samples" + (f" (left out: {out})" if out else "")
+
+
+def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days: float) -> Harvest:
+    """Gather the labelled pictures of the log from `days` before `end` to `end`.
+
+    A picture that the base has already, pixel for pixel, is left out: it may be in another of its splits, and one of
+    several equal ones is enough. Near copies are found by the same checks that every snapshot passes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    window = read_window(log, end - timedelta(days=days), end)
+    seen = set(base.index["pixel_sha256"])
+    classes = set(base.manifest.classes)
+    images = window.sample.images
+    counts = {"known": 0, "unlabelled": 0, "foreign": 0, "lost": 0}
+    columns: dict[str, list[Any]] = {name: [] for name in HARVEST_COLUMNS}
+    place = {int(row): number for number, row in enumerate(window.picture_rows)}
+    for row, record in enumerate(window.rows.to_dict("records")):
+        number = place.get(row)
+        if record["label"] is None:
+            counts["unlabelled"] += 1
+        elif record["label"] not in classes:
+            counts["foreign"] += 1
+        elif images is None or number is None:
+            counts["lost"] += 1
+        elif (pixels := hashlib.sha256(images[number].tobytes()).hexdigest()) in seen:
+            counts["known"] += 1
+        else:
+            seen.add(pixels)
+            values = (f"production/{record['sample_id']}", record["label"], record["time"].timestamp(), record["image"])
+            for name, value in zip(HARVEST_COLUMNS, values, strict=True):
+                columns[name].append(value)
+    samples = len(columns["sample_id"])
+    if not samples:
+        return Harvest("", 0, **counts)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    return Harvest(store.put(buffer.getvalue()), samples, **counts)

@@ -1,0 +1,165 @@
+"""A real data set replayed as production traffic, with a chosen shift: for trying drift out, and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.errors import InputError, nearest
+from augment_ops.pipeline.run import find
+from augment_ops.production.monitor import log_uri
+from augment_ops.production.reference import Answers, Watched, answers_of, watched
+from augment_ops.settings import Settings
+from augment_ops.stress import suite
+from augment_ops.stress.corruptions import apply
+from augment_ops.workspace import open_store
+from monitoring.drift.prediction_log import PredictionLog
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is replayed.
+
+    Attributes:
+        source: a data set as `augment-ops run --dataset` takes it; empty for the champion's own.
+        windows: stretches of time of `window_h` hours, the last of which ends at `end`.
+        per_window: pictures in each; they are taken in turn from those that the champion's snapshot does not hold.
+        shifts: (corruption, severity) of the stress suite, applied in order to every picture.
+        labelled: share of the records whose label is logged as well, 0 to 1.
+        seed: of the order.
+    """
+
+    source: str
+    windows: int
+    per_window: int
+    window_h: float
+    end: datetime
+    shifts: tuple[tuple[str, int], ...] = ()
+    labelled: float = 1.0
+    seed: int = 0
+    environment: str = ""
+
+
+def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[str], None] = print) -> int:
+    """Let the champion of `dataset` answer, and write its answers to the prediction log; the number of records.
+
+    Records carry the time at which they would have been answered. Replaying the same traffic again writes the same ids,
+    which the log counts once.
+
+    Raises:
+        InputError: no champion, an unknown shift, or no picture that the champion's snapshot does not hold.
+    """
+    from augment_ops.tracking import connect
+
+    store = open_store(settings)
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    champion = watched(settings, tracker, store, dataset, traffic.environment)
+    if champion is None:
+        fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
+        raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
+    params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
+    shift = _shift(settings, params.suite, traffic.shifts)
+    shape = champion.snapshot.manifest.image_shape
+    fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
+    log = PredictionLog(log_uri(settings), dataset, store)
+    order = np.random.default_rng(traffic.seed).permutation(len(fresh.labels))
+    length = timedelta(hours=traffic.window_h)
+    written = 0
+    for number in range(traffic.windows):
+        start = traffic.end - (traffic.windows - number) * length
+        rows = order[np.arange(number * traffic.per_window, (number + 1) * traffic.per_window) % len(order)]
+        ids = [f"{traffic.seed}-{start:%Y%m%dT%H%M}-{place:06d}" for place in range(len(rows))]
+        images = shift(fresh.images[rows], ids)
+        answers = answers_of(champion.observe, images, champion.classes)
+        times = [start + length * (place + 0.5) / len(rows) for place in range(len(rows))]
+        labels = _some(fresh.labels[rows], traffic.labelled, ids)
+        _write(log, ids, times, champion, answers, images, labels)
+        written += len(rows)
+        say(f"{start.isoformat()}: {len(rows)} pictures of {shape}, accuracy {_accuracy(answers, fresh.labels[rows])}")
+    return written
+
+
+@dataclass(frozen=True, eq=False)
+class _Fresh:
+    images: NDArray[Any]
+    labels: NDArray[Any]
+
+
+def _fresh(store: Any, source: str, champion: Watched, dataset: str) -> _Fresh:
+    """Usable pictures of the source that the champion's snapshot does not hold."""
+    height, width, _ = champion.snapshot.manifest.image_shape
+    manifest = ingest(source, store, name=f"{dataset}-traffic", image_size=(height, width))
+    found = Snapshot.open(store, manifest.digest)
+    index = found.index
+    known = set(champion.snapshot.index["pixel_sha256"])
+    usable = index[(index["row"] >= 0) & (index["label"] >= 0) & ~index["pixel_sha256"].isin(known)]
+    if usable.empty:
+        raise InputError(
+            f"traffic from {source}",
+            "only pictures that the champion's snapshot holds",
+            "pictures that are new to it",
+            "train on a part (augment-ops run --max-samples), or replay another source",
+        )
+    return _Fresh(found.images[usable["row"].to_numpy()], usable["class_name"].to_numpy(dtype=object))
+
+
+def _shift(
+    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]]
+) -> Callable[[NDArray[Any], Sequence[str]], NDArray[Any]]:
+    strengths = suite.load(settings.policies / "stress" / f"{suite_name}.yaml").corruptions
+    unknown = [name for name, _ in shifts if name not in strengths]
+    if unknown:
+        known = ", ".join(strengths)
+        raise InputError("--shift", unknown[0], f"one of {known}", f"correct it.{nearest(unknown[0], strengths)}")
+
+    def shifted(images: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
+        for name, severity in shifts:
+            images = apply(name, severity, images, ids, params=strengths[name])
+        return images
+
+    return shifted
+
+
+def parse_shift(text: str) -> tuple[str, int]:
+    """`rotation:5` to its parts.
+
+    Raises:
+        InputError: another form.
+    """
+    name, _, severity = text.partition(":")
+    if not name or severity not in ("1", "2", "3", "4", "5"):
+        raise InputError("--shift", repr(text), "name:severity, such as rotation:5", "give a severity from 1 to 5")
+    return name, int(severity)
+
+
+def _some(labels: NDArray[Any], share: float, ids: Sequence[str]) -> list[str | None]:
+    every = np.floor(np.arange(1, len(ids) + 1) * share) > np.floor(np.arange(len(ids)) * share)
+    return [label if kept else None for label, kept in zip(labels, every, strict=True)]
+
+
+def _write(
+    log: PredictionLog, ids: list[str], times: list[datetime], champion: Watched, answers: Answers,
+    images: NDArray[Any], labels: list[str | None],
+) -> None:  # fmt: skip
+    log.write(
+        ids,
+        times,
+        model_version=champion.version.version,
+        predictions=list(answers.predictions),
+        scores=answers.scores,
+        classes=champion.classes,
+        images=images,
+        labels=labels,
+        logged_at=max(times),
+    )
+
+
+def _accuracy(answers: Answers, labels: NDArray[Any]) -> str:
+    return f"{float(np.mean(answers.predictions == labels)):.1%}"

@@ -1,0 +1,1 @@
+"""Drift: the prediction log, the detectors, and the judgement of a window."""

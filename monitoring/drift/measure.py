@@ -1,0 +1,223 @@
+"""Everything that the rules ask for, measured on two samples; nothing is judged here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitoring.drift.comparable import comparable, names_its_sample
+from monitoring.drift.detectors.base import Detector, Measurement, Values
+from monitoring.drift.detectors.chi_squared import ChiSquared
+from monitoring.drift.detectors.classifier import ClassifierTest
+from monitoring.drift.detectors.confidence import estimated_accuracy
+from monitoring.drift.detectors.histogram import Binning, is_numeric
+from monitoring.drift.detectors.jensen_shannon import JensenShannon
+from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from monitoring.drift.detectors.label_shift import label_shift
+from monitoring.drift.detectors.mmd import Mmd
+from monitoring.drift.detectors.performance import ACCURACY, RECALL, Answers, performance
+from monitoring.drift.detectors.psi import Psi
+from monitoring.drift.image_features import image_features
+from monitoring.drift.rules import DriftRules
+from monitoring.drift.sample import Sample
+
+SCHEMA = "schema"
+IMAGE_SHAPE, LABEL_SHIFT, ESTIMATED = "image-shape", "label shift", "estimated accuracy"
+_OWN_NAMES = {"embeddings": "embeddings", "predictions": "predictions", "labels": "class-mix"}  # of these kinds
+_COLUMN = "column "
+MISSING_COLUMN = "in the reference, and gone from the window"
+NEW_COLUMN = "in the window, and not in the reference"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement.
+
+    Attributes:
+        kind: `images`, `columns`, `embeddings`, `predictions`, `labels` or `answers`: one family of tests.
+        name: of the property or column.
+        detector: name in the rules' limits, or `schema`.
+        note: what is to be said about a change of the schema.
+    """
+
+    kind: str
+    name: str
+    detector: str
+    measurement: Measurement
+    note: str = ""
+
+
+def measure(reference: Sample, window: Sample, rules: DriftRules) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
+    """All measurements, and what could not be measured, with the reason."""
+    detectors, missing = detectors_of(rules), _Missing([])
+    asked = rules.detect
+    found = [
+        *_images(reference, window, rules, detectors, missing),
+        *_columns(reference, window, rules, detectors, missing),
+        *_embeddings(reference, window, rules, detectors, missing),
+        *_classes("predictions", reference.predictions, window.predictions, asked.predictions, detectors, missing),
+        *_classes("labels", reference.labels, window.labels, asked.labels, detectors, missing),
+        *_answers(reference, window, rules, missing),
+    ]
+    return tuple(found), tuple(missing.reasons)
+
+
+def detectors_of(rules: DriftRules) -> Mapping[str, Detector]:
+    """The detectors of columns and vectors by their names in the rules."""
+    binning = Binning(rules.bins, rules.tail_share)
+    return {
+        "psi": Psi(binning),
+        "chi-squared": ChiSquared(binning),
+        "jensen-shannon": JensenShannon(binning),
+        "kolmogorov-smirnov": KolmogorovSmirnov(),
+        "mmd": Mmd(rules.permutations),
+        "classifier": ClassifierTest(rules.permutations),
+    }
+
+
+def feature_of(column: str, rules: DriftRules) -> str:
+    """The name under which a column of a table is reported: its own, or with a word before it.
+
+    Names of ours (`predictions`, `size`, …) mean our own measurements wherever the rules ask for them, in series,
+    alerts and on pages. Which these are follows from the rules alone, so a series never changes what it means.
+    """
+    own = column
+    while own.startswith(_COLUMN):  # a column that is called `column size` must not become that of `size`
+        own = own.removeprefix(_COLUMN)
+    asked = rules.detect
+    ours = {
+        *(name for name in (*asked.images, IMAGE_SHAPE) if asked.images),
+        *(name for kind, name in _OWN_NAMES.items() if getattr(asked, kind)),
+        *((ACCURACY, LABEL_SHIFT, ESTIMATED) if asked.answers else ()),
+    }
+    taken = own in ours or (bool(asked.answers) and own.startswith(RECALL))
+    return f"{_COLUMN}{column}" if taken else column
+
+
+@dataclass(frozen=True)
+class _Missing:
+    reasons: list[str]
+
+    def either(self, what: str, reference: object, window: object) -> bool:
+        """Whether one side lacks it; the reason is kept."""
+        if reference is not None and window is not None:
+            return False
+        self.reasons.append(f"{what}: the {'reference' if reference is None else 'window'} has none")
+        return True
+
+
+def _by(
+    kind: str, name: str, names: Iterable[str], detectors: Mapping[str, Detector], before: Values, after: Values
+) -> Iterator[Measured]:
+    for detector in names:
+        yield Measured(kind, name, detector, detectors[detector].measure(before, after))
+
+
+def _images(
+    reference: Sample, window: Sample, rules: DriftRules, detectors: Mapping[str, Detector], missing: _Missing
+) -> Iterator[Measured]:
+    wanted = rules.detect.images
+    if not wanted or missing.either("images", reference.images, window.images):
+        return
+    assert reference.images is not None and window.images is not None
+    shapes = [" × ".join(str(int(v)) for v in side.images.shape[1:]) for side in (reference, window)]  # type: ignore[union-attr]
+    if shapes[0] != shapes[1]:
+        note = f"{shapes[1]} (height × width × channels) instead of {shapes[0]}"
+        yield Measured("images", IMAGE_SHAPE, SCHEMA, _sizes(reference, window), note)
+    before, after = dict(image_features(reference.images)), dict(image_features(window.images))
+    for side, features in ((reference, before), (window, after)):
+        sizes = side.picture_sizes
+        assert sizes is not None
+        features["size"] = sizes
+    for name in wanted:
+        yield from _by("images", name, rules.detect.numbers, detectors, before[name], after[name])
+
+
+def _columns(
+    reference: Sample, window: Sample, rules: DriftRules, detectors: Mapping[str, Detector], missing: _Missing
+) -> Iterator[Measured]:
+    if not rules.detect.numbers and not rules.detect.categories:
+        return
+    # A window without any record lacks no column: the service, or its log, was down.
+    for column, before in reference.columns.items() if window.size else ():
+        name = feature_of(column, rules)
+        if column not in window.columns:
+            yield Measured("columns", name, SCHEMA, _sizes(reference, window), MISSING_COLUMN)
+            continue
+        before, after = comparable(before, window.columns[column])  # noqa: PLW2901 - the same column, otherwise written
+        if names_its_sample(before):
+            missing.reasons.append(f"{name}: nearly every value occurs once, as in an id; a mix of them says nothing")
+            continue
+        # A number that became text is compared as categories, which it shares none of.
+        numeric = is_numeric(before) and is_numeric(after)
+        names = rules.detect.numbers if numeric else rules.detect.categories or ("psi",)
+        yield from _by("columns", name, names, detectors, before, after)
+    for name in window.columns if reference.size else ():
+        if name not in reference.columns:
+            yield Measured("columns", feature_of(name, rules), SCHEMA, _sizes(reference, window), NEW_COLUMN)
+
+
+def _embeddings(
+    reference: Sample, window: Sample, rules: DriftRules, detectors: Mapping[str, Detector], missing: _Missing
+) -> Iterator[Measured]:
+    if rules.detect.embeddings and not missing.either("embeddings", reference.embeddings, window.embeddings):
+        assert reference.embeddings is not None and window.embeddings is not None
+        sides = reference.embeddings, window.embeddings
+        yield from _by("embeddings", _OWN_NAMES["embeddings"], rules.detect.embeddings, detectors, *sides)
+
+
+def _classes(
+    kind: str,
+    before: NDArray[Any] | None,
+    after: NDArray[Any] | None,
+    names: Iterable[str],
+    detectors: Mapping[str, Detector],
+    missing: _Missing,
+) -> Iterator[Measured]:
+    if not names or missing.either(kind, before, after):
+        return
+    assert before is not None and after is not None
+    # A label that has not arrived says nothing about the mix; a prediction that is missing is one that failed.
+    if kind == "labels":
+        before, after = _known(before), _known(after)
+    if not len(after):
+        missing.reasons.append(f"{kind}: none has arrived in the window")
+        return
+    yield from _by(kind, _OWN_NAMES[kind], names, detectors, before, after)
+
+
+def _answers(reference: Sample, window: Sample, rules: DriftRules, missing: _Missing) -> Iterator[Measured]:
+    wanted = rules.detect.answers
+    if not wanted or missing.either("answers", reference.predictions, window.predictions):
+        return
+    if missing.either("answers", reference.labels, ()):
+        return
+    before = Answers(reference.labels, reference.predictions)  # type: ignore[arg-type]
+    if "label-shift" in wanted:
+        found = label_shift(before, window.predictions)  # type: ignore[arg-type]
+        yield Measured("answers", LABEL_SHIFT, "label-shift", found)
+    if "estimated-accuracy" in wanted and not missing.either("confidence", reference.confidence, window.confidence):
+        right = before.labels == before.predictions
+        found = estimated_accuracy(reference.confidence, right, window.confidence)  # type: ignore[arg-type]
+        yield Measured("answers", ESTIMATED, "estimated-accuracy", found)
+    if {"accuracy", "recall"} & set(wanted):
+        if window.labels is None or not len(_known(window.labels)):
+            missing.reasons.append("accuracy: no label has arrived in the window")
+            return
+        for name, found in performance(before, Answers(window.labels, window.predictions)).items():  # type: ignore[arg-type]
+            detector = "accuracy" if name == ACCURACY else "recall"
+            if detector in wanted:
+                yield Measured("answers", name, detector, found)
+
+
+def _known(labels: NDArray[Any]) -> NDArray[Any]:
+    return np.array([label for label in labels.tolist() if label is not None], dtype=object)
+
+
+def _sizes(reference: Sample, window: Sample) -> Measurement:
+    return Measurement(math.nan, math.nan, math.nan, reference.size, window.size)

@@ -1,0 +1,125 @@
+"""The page of one window: what moved most first, reference beside window, and the pictures that moved most."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from numpy.typing import NDArray
+
+from augment_ops.shown import seen
+from monitoring.drift.check import DriftReport
+from monitoring.drift.detectors.base import Bin
+from monitoring.drift.detectors.classifier import window_likeness
+from monitoring.drift.image_features import image_features
+from monitoring.drift.log_reader import LogWindow
+from monitoring.drift.sample import Sample
+
+_PICTURES = 12
+_SIDE = 96  # pixels on the page
+_CHARTS = 24  # small multiples; the table below them has everything
+_WIDTH, _HEIGHT = 220, 90  # of a chart
+
+
+def window_page(report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> bytes:
+    """One self-contained HTML page.
+
+    Args:
+        sample: the window as it was compared, with embeddings.
+    """
+    moved, typical = _pictures(window, reference, sample)
+    context = {
+        "report": report,
+        "start": window.start,
+        "end": window.end,
+        "charts": [(f, _chart(f.bins)) for f in report.features if f.bins][:_CHARTS],
+        "moved": moved,
+        "typical": typical,
+    }
+    return _template().render(context).encode()
+
+
+def second_opinion(reference: Sample, sample: Sample, say: Callable[[str], None]) -> bytes | None:
+    """Evidently's page of the same columns; None where it could show none of them, which is said."""
+    from augment_ops.errors import DataError
+    from monitoring.drift.evidently_page import render_page
+
+    sides = [_table(side) for side in (reference, sample)]
+    try:
+        return render_page(*sides).encode()
+    except DataError as error:
+        say(f"no second opinion: {error.faults[0].found}")
+        return None
+
+
+def _table(side: Sample) -> dict[str, NDArray[Any]]:
+    columns = {name: values for name, values in side.columns.items() if values.dtype.kind in "fiub"}
+    text = {name: values for name, values in side.columns.items() if name not in columns}
+    columns |= {name: np.array([str(value) for value in values]) for name, values in text.items()}
+    if not columns and side.images is not None:
+        columns = dict(image_features(side.images))
+    return columns
+
+
+def _pictures(
+    window: LogWindow, reference: Sample, sample: Sample
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(picture, caption): those of the window that look least like the reference, and some of the reference."""
+    if sample.images is None or reference.images is None:
+        return [], []
+    before, after = reference.embeddings, sample.embeddings
+    if before is None or after is None:
+        before, after = (np.stack(list(image_features(side).values()), 1) for side in (reference.images, sample.images))
+    likeness = window_likeness(before, after)
+    most = np.argsort(-likeness, kind="stable")[:_PICTURES]
+    rows = window.rows.iloc[window.picture_rows[most]]
+    captions = [f"{r.sample_id}: {r.prediction or '–'}" for r in rows.itertuples()]
+    moved = [(_png(sample.images[i]), text) for i, text in zip(most, captions, strict=True)]
+    some = np.linspace(0, len(reference.images) - 1, min(_PICTURES, len(reference.images))).astype(int)
+    return moved, [(_png(reference.images[i]), "") for i in some]
+
+
+def _png(image: NDArray[Any]) -> str:
+    from PIL import Image
+
+    pixels = image[:, :, 0] if image.shape[2] == 1 else image[:, :, :3]
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _chart(bins: tuple[Bin, ...]) -> list[dict[str, float | str]]:
+    """Bars of a small chart: x, y, width and height in its own units, and which side each belongs to."""
+    highest = max(max(b.reference_share, b.window_share) for b in bins) or 1.0
+    wide = _WIDTH / len(bins)
+    bars: list[dict[str, float | str]] = []
+    for place, one in enumerate(bins):
+        for side, share, shift in (("reference", one.reference_share, 0.05), ("window", one.window_share, 0.5)):
+            height = _HEIGHT * share / highest
+            bars.append(
+                {
+                    "side": side, "x": round((place + shift) * wide, 2), "y": round(_HEIGHT - height, 2),
+                    "width": round(0.42 * wide, 2), "height": round(height, 2),
+                    "title": f"{one.label}: {side} {share:.1%}",
+                }
+            )  # fmt: skip
+    return bars
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("monitoring.drift"),
+        autoescape=True,
+        finalize=seen,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["number"] = lambda v: "–" if v is None or math.isnan(v) else f"{v:.3g}"
+    return environment.get_template("window.html.j2")

@@ -1,0 +1,1 @@
+"""Metrics, traces and alert messages: what a person's tools are told."""
