@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any
 
 from augment_ops.content import canonical_json, digest_of, from_json, sha256_hex
 from augment_ops.errors import InputError, nearest
@@ -17,6 +17,7 @@ from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
 from augment_ops.pipeline.provenance import check_declared
 from augment_ops.pipeline.recorders.telemetry import observed
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now, record_of
+from augment_ops.pipeline.stages.catalogue import WORK
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, open_store
 from monitoring.telemetry.otlp import wanted
@@ -71,7 +72,7 @@ def execute(
         with _rules_as_begun(ctx):
             record, seen.reused = _made_or_found(ctx, stage)
         seen.record, seen.output = record, from_json(output_type(stage_name), store.get(record.output))
-        refusal = stage.refuses(seen.output)
+        refusal = WORK[stage.name].refuses(seen.output)
         if refusal is not None:
             raise refusal
     return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx))
@@ -105,7 +106,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
     found = record_of(ctx.store, ctx.run.id, stage.name)
     if found is not None and ctx.provenance.holds(found) and found.key == key:
         return found, True
-    output = ctx.store.put(canonical_json(stage.work(ctx)))
+    output = ctx.store.put(canonical_json(WORK[stage.name].compute(ctx)))
     record = StageRecord(stage.name, key, output, time.perf_counter() - started, now())
     ctx.enter(record)  # first: nothing would stand behind a record that was kept alone
     keep_record(ctx.store, ctx.run.id, record)
@@ -114,7 +115,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
 
 def _key(ctx: Context, stage: Stage) -> str:
     policies = ctx.settings.policies
-    files = {name: _file_digest(policies / name) for name in stage.files(ctx.params)}
+    files = {name: _file_digest(policies / name) for name in stage.files_of(ctx.params.named())}
     params = ctx.params.model_dump()
     return digest_of(
         [
@@ -123,7 +124,7 @@ def _key(ctx: Context, stage: Stage) -> str:
             {name: params[name] for name in stage.params},
             {name: ctx.digest(name) for name in stage.needs},
             files,
-            stage.state(ctx),
+            WORK[stage.name].state(ctx),
         ]
     )
 
@@ -134,8 +135,7 @@ def _file_digest(path: Any) -> str | None:
 
 def output_type(stage_name: str) -> type[Any]:
     """The dataclass that a stage leaves behind."""
-    cls: type[Any] = get_type_hints(BY_NAME[stage_name].work)["return"]
-    return cls
+    return WORK[stage_name].output_type
 
 
 def _link(ctx: Context) -> str:

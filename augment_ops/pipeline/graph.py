@@ -1,104 +1,126 @@
-"""The one list of stages, and what each needs. Every driver runs these and nothing else."""
+"""The one list of stages, and what each reads. Every driver derives its steps and edges from it.
+
+It imports the standard library alone, so that a driver can read it where importing anything else would be too dear.
+What a stage computes is found by its name in `augment_ops.pipeline.stages.catalogue`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from augment_ops.errors import AugmentOpsError
-from augment_ops.lifecycle.admission import grounds
-from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.stages import data, decision, evaluation, policy, report, training
-from augment_ops.policy.library import policy_path
-from augment_ops.workspace import Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One step of the pipeline.
 
     Attributes:
         name: of the stage and of its task in every driver.
+        group: heading under which people see it.
         needs: stages whose outputs it reads.
-        work: computes the output, a frozen dataclass; safe to run again.
         params: run parameters that its output depends on.
-        files: files below policies/ that it reads, given the parameters.
-        state: anything else outside the run that it depends on (the present champion).
-        refuses: the error with which the run stops after an output that says no.
+        files: files below policies/ that it reads, with names of `RunParams.named` in braces.
     """
 
     name: str
-    needs: tuple[str, ...]
-    work: Callable[[Context], Any]
+    group: str = ""
+    needs: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
-    files: Callable[[RunParams], tuple[str, ...]] = lambda params: ()
-    state: Callable[[Context], object] = lambda ctx: None
-    refuses: Callable[[Any], AugmentOpsError | None] = lambda output: None
+    files: tuple[str, ...] = ()
+
+    def files_of(self, named: Mapping[str, object]) -> tuple[str, ...]:
+        """The files that a run reads, below policies/; `named` is its `RunParams.named`."""
+        return tuple(name.format_map(named) for name in self.files)
 
 
-def _champion_version(ctx: Context) -> str | None:
-    champion = evaluation.rival(ctx)
-    return champion.version if champion else None
-
+EVIDENCE = (
+    "check_data", "resolve_policy", "augment", "check_augmented", "train_candidate", "train_control", "stress_test",
+    "check_drift",
+)  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        "ingest", (), data.ingest,
+        name="ingest",
+        group="data",
         params=("dataset", "dataset_name", "image_size", "max_samples"),
     ),
     Stage(
-        "check_data", ("ingest",), data.check_data,
-        params=("quality",), files=lambda p: (f"quality/{p.quality}.yaml",), refuses=data.refuse_bad_data,
+        name="check_data",
+        group="data",
+        needs=("ingest",),
+        params=("quality",),
+        files=("quality/{quality}.yaml",),
     ),
     Stage(
-        "resolve_policy", ("check_data",), policy.resolve_policy,
+        name="resolve_policy",
+        group="augmentation",
+        needs=("check_data",),
         params=("policy", "environment", "approval", "seed"),
-        files=lambda p: (str(policy_path(Path(), p.policy)), "environments.yaml", "approvers.yaml"),
-        state=lambda ctx: grounds(
-            Workspace(ctx.settings, ctx.run.actor), ctx.params.policy, ctx.params.environment
-        ),
+        files=("{policy_file}", "environments.yaml", "approvers.yaml"),
     ),
     Stage(
-        "augment", ("ingest", "resolve_policy"), policy.augment,
+        name="augment",
+        group="augmentation",
+        needs=("ingest", "resolve_policy"),
         params=("delivery", "seed", "epochs"),
     ),
     Stage(
-        "check_augmented", ("ingest", "resolve_policy", "augment"), policy.check_augmented,
-        params=("quality", "seed"), files=lambda p: (f"quality/{p.quality}.yaml",),
+        name="check_augmented",
+        group="augmentation",
+        needs=("ingest", "resolve_policy", "augment"),
+        params=("quality", "seed"),
+        files=("quality/{quality}.yaml",),
     ),
     Stage(
-        "train_candidate", ("ingest", "resolve_policy", "augment", "check_augmented"), training.train_candidate,
+        name="train_candidate",
+        group="training",
+        needs=("ingest", "resolve_policy", "augment", "check_augmented"),
         params=("model", "seed", "batch_size", "workers", "cache_gib"),
     ),
     Stage(
-        "train_control", ("ingest", "resolve_policy", "augment", "check_augmented"), training.train_control,
+        name="train_control",
+        group="training",
+        needs=("ingest", "resolve_policy", "augment", "check_augmented"),
         params=("model", "seed", "batch_size", "workers"),
     ),
     Stage(
-        "stress_test", ("ingest", "resolve_policy", "train_candidate", "train_control"), evaluation.stress_test,
-        params=("suite",), files=lambda p: (f"stress/{p.suite}.yaml",), state=_champion_version,
+        name="stress_test",
+        group="evaluation",
+        needs=("ingest", "resolve_policy", "train_candidate", "train_control"),
+        params=("suite",),
+        files=("stress/{suite}.yaml",),
     ),
     Stage(
-        "check_drift", ("ingest", "check_data"), evaluation.check_drift,
-        params=("drift", "production_window"), files=lambda p: (f"drift/{p.drift}.yaml",),
+        name="check_drift",
+        group="evaluation",
+        needs=("ingest", "check_data"),
+        params=("drift", "production_window"),
+        files=("drift/{drift}.yaml",),
     ),
     Stage(
-        "decide", ("ingest", *decision.EVIDENCE), decision.decide,
-        params=("gate",), files=lambda p: (f"gates/{p.gate}.yaml",), state=_champion_version,
+        name="decide",
+        group="decision",
+        needs=("ingest", *EVIDENCE),
+        params=("gate",),
+        files=("gates/{gate}.yaml",),
     ),
     Stage(
-        "approve", ("decide",), decision.approve,
-        params=("environment", "approval"), files=lambda p: ("approvers.yaml", "environments.yaml"),
-        state=lambda ctx: dict(ctx.given),
+        name="approve",
+        group="decision",
+        needs=("decide",),
+        params=("environment", "approval"),
+        files=("approvers.yaml", "environments.yaml"),
     ),
     Stage(
-        "promote", ("ingest", "resolve_policy", "train_candidate", "decide", "approve"), decision.promote,
+        name="promote",
+        group="decision",
+        needs=("ingest", "resolve_policy", "train_candidate", "decide", "approve"),
         params=("environment",),
     ),
-    Stage("report", ("ingest", *decision.EVIDENCE, "decide", "approve", "promote"), report.report),
-)  # fmt: skip
+    Stage(
+        name="report",
+        needs=("ingest", *EVIDENCE, "decide", "approve", "promote"),
+    ),
+)
 
 BY_NAME = {stage.name: stage for stage in STAGES}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.names import LONGEST_DATASET
+from augment_ops.policy.library import policy_path
 
 # Samples seen in one training when `epochs` is 0 (automatic): 8 epochs of 54,000 samples, 40 of 1,100.
 _AUTO_SAMPLES = 432_000
@@ -75,6 +77,10 @@ class RunParams(BaseModel):
             return None
         height, _, width = self.image_size.partition("x")
         return int(height), int(width)
+
+    def named(self) -> dict[str, object]:
+        """The parameters by name, and `policy_file`: where the policy lies, below policies/ unless it is a path."""
+        return {**self.model_dump(), "policy_file": policy_path(Path(), self.policy)}
 
     def rule_files(self) -> tuple[str, ...]:
         """The rules below policies/ that a run names, beside those that bind all."""

@@ -14,6 +14,7 @@ from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.rules import check_judged_by
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Promotion, ResolvedPolicy, StressTest
 from augment_ops.pipeline.replay import computed_by, outcomes_of
 from augment_ops.pipeline.run import entry_key
@@ -30,11 +31,6 @@ from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 from augment_ops.workspace import Workspace
 from monitoring.drift.check import DriftReport
-
-EVIDENCE = (
-    "check_data", "resolve_policy", "augment", "check_augmented", "train_candidate", "train_control", "stress_test",
-    "check_drift",
-)  # fmt: skip
 
 # What the quality reports measure of training on what is held out.
 LEAKAGE = (

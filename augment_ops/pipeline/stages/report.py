@@ -16,6 +16,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.governance.chain import GENESIS
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
     Approval,
     AugmentedCheck,
@@ -26,7 +27,6 @@ from augment_ops.pipeline.outputs import (
     StressTest,
 )
 from augment_ops.pipeline.run import folder_name, record_of
-from augment_ops.pipeline.stages.decision import EVIDENCE
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
