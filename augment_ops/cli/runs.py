@@ -10,49 +10,21 @@ from typing import Annotated, Any
 
 import typer
 
+from augment_ops.cli.run_options import with_options, written
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("run")(run)
+    app.command("run")(with_options(run))
     app.command("stage")(stage)
 
 
 def run(
     context: typer.Context,
-    dataset: Annotated[
-        str, typer.Option(help="digits, or a folder, tar, zip, IDX folder, .npz, CSV or Parquet index")
-    ] = "digits",
-    policy: Annotated[
-        str, typer.Option(help="name in policies/augment/, or the path of a policy file")
-    ] = "digits-robust",
-    dataset_name: Annotated[str, typer.Option(help="kebab-case; default: from the data set's URI")] = "",
-    delivery: Annotated[str, typer.Option(help="online | nearline | offline")] = "online",
-    cache_gib: Annotated[float, typer.Option(help="what the cache of nearline delivery may take")] = 4.0,
-    environment: Annotated[str, typer.Option(help="dev | staging | production")] = "dev",
-    approval: Annotated[str, typer.Option(help="auto; ml-lead asks a person, which Airflow does")] = "auto",
-    gate: Annotated[str, typer.Option(help="name in policies/gates/")] = "default",
-    suite: Annotated[str, typer.Option(help="name in policies/stress/")] = "invariances",
-    quality: Annotated[str, typer.Option(help="name in policies/quality/")] = "default",
-    drift: Annotated[str, typer.Option(help="name in policies/drift/")] = "default",
-    model: Annotated[
-        str, typer.Option(help="package.module:factory of your own network")
-    ] = "augment_ops.training.models:small_cnn",
-    seed: Annotated[int, typer.Option(help="decides every random choice")] = 7,
-    epochs: Annotated[int, typer.Option(help="0 chooses by the size of the data set")] = 0,
-    batch_size: Annotated[int, typer.Option()] = 64,
-    workers: Annotated[int, typer.Option(help="threads or processes that augment while training")] = 1,
-    image_size: Annotated[str, typer.Option(help="HxW to resize to when reading")] = "",
-    channels: Annotated[str, typer.Option(help="auto | 1 | 3 | as-is: grey and colour in one data set")] = "auto",
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="read files outside the data set's folder, by links or an index")
-    ] = False,
-    max_samples: Annotated[int, typer.Option(help="0 takes all")] = 0,
-    production_window: Annotated[str, typer.Option(help="URI of recent production images")] = "",
-    run_id: Annotated[str, typer.Option(help="id of an earlier run, to go on with it: it keeps its parameters")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print the decision as one JSON object")] = False,
+    run_id: Annotated[str, typer.Option(help="Id of an earlier run, to go on with it: it keeps its parameters.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the decision as one JSON object.")] = False,
 ) -> None:
     """Take a data set through the whole pipeline, to a promoted or refused model.
 
@@ -60,20 +32,13 @@ def run(
 
     Example: augment-ops run --dataset digits --policy digits-robust
     """
-    values = {name: value for name, value in _given(context).items() if name not in ("run_id", "as_json")}
-    outcome = run_pipeline(values, run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json)
+    outcome = run_pipeline(written(context), run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json)
     if as_json:
         print(json.dumps(outcome))
     else:
         _show(outcome)
     if outcome["verdict"] != "PASS" or not outcome["promoted"]:
         raise SystemExit(EXIT_CHECK_SAID_NO)
-
-
-def _given(context: typer.Context) -> dict[str, Any]:
-    """The options that somebody wrote; defaults are those of `RunParams`, or of the run that is gone on with."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return {name: context.params[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
 
 
 def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[str, Any]:

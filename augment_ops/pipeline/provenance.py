@@ -15,7 +15,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.root import pinned
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import Run, StageRecord, begin, declaration_of, entry_key
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from augment_ops.errors import GovernanceError, InputError
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import Provenance, begin_run, check_declared, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, begin
 from augment_ops.settings import Settings
