@@ -12,6 +12,7 @@ import typer
 
 from augment_ops.cli.run_options import with_options, written
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
 
 
@@ -47,28 +48,15 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     Args:
         values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
     """
+    from augment_ops.pipeline.begin import begin_run
     from augment_ops.pipeline.execute import execute
     from augment_ops.pipeline.graph import STAGES
     from augment_ops.pipeline.outputs import Decided, Promotion, Report
-    from augment_ops.pipeline.params import parse_params
-    from augment_ops.pipeline.preflight import preflight
-    from augment_ops.pipeline.provenance import begin_run
-    from augment_ops.pipeline.run import earlier_params
     from augment_ops.workspace import open_store
 
     settings = settings_here()
     store = open_store(settings)
-    params = parse_params({**earlier_params(store, run_id), **values})
-    if params.approval != "auto":
-        raise InputError(
-            "--approval",
-            params.approval,
-            "auto: a command line cannot prove who is answering",
-            "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
-        )
-    for warning in preflight(settings, params, settings.actor):
-        print(f"warning: {warning}", file=sys.stderr)
-    begin_run(settings, run_id, params, settings.actor)
+    begin_run(settings, run_id, values, settings.actor, check=_asks_nobody, warn=_warn)
     if not quiet:
         print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
     outputs: dict[str, str] = {}
@@ -84,6 +72,20 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
         outputs[stage.name] = ref.output
         say(f"{'kept' if ref.reused else 'done'} in {ref.wall_s:.1f} s")
     return _outcome(store, run_id, outputs, Decided, Promotion, Report)
+
+
+def _asks_nobody(params: RunParams) -> None:
+    if params.approval != "auto":
+        raise InputError(
+            "--approval",
+            params.approval,
+            "auto: a command line cannot prove who is answering",
+            "trigger the run in Airflow (augment-ops up), or leave --approval auto with --environment dev or staging",
+        )
+
+
+def _warn(warning: str) -> None:
+    print(f"warning: {warning}", file=sys.stderr)
 
 
 def settings_here() -> Settings:

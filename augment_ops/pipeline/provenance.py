@@ -80,7 +80,7 @@ class Provenance:
         return bool(made) and made[-1] == (record.key, record.output)
 
 
-def begin_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
+def enter_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
     """Record a run and enter what it was asked, and by which rules; or find it again, where its first stage is retried.
 
     Raises:
