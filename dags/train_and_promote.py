@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -26,36 +27,37 @@ OPERATORS: dict[str, type[StageOperator]] = {"report": ReportOperator}
 
 
 def wire(stages: Sequence[Stage]) -> None:
-    """A task for each stage, in its group and after those that it comes after, and the question before its answer."""
+    """A task for each stage, below its heading after those that it comes after; the question before its answer."""
     tasks: dict[str, BaseOperator] = {}
     for group in dict.fromkeys(stage.group for stage in stages):
-        members = [stage for stage in stages if stage.group == group]
-        if not group:
-            tasks |= _tasks(members)
-            continue
-        with TaskGroup(group, prefix_group_id=False, tooltip=GROUPS[group]):
-            tasks |= _tasks(members)
+        with _heading(group):
+            for stage in stages:
+                if stage.group == group:
+                    tasks |= _tasks(stage.name)
     for earlier, later in edges(stages):
         tasks[earlier] >> tasks[later]
-        question = SPECIAL.get(later, {}).get("answer_of")
-        if question:
-            tasks[earlier] >> tasks[question] >> tasks[later]
+        if "answer_of" in SPECIAL.get(later, {}):
+            tasks[earlier] >> tasks[ASK] >> tasks[later]
 
 
-def _tasks(stages: Iterable[Stage]) -> dict[str, BaseOperator]:
-    made: dict[str, BaseOperator] = {}
-    for stage in stages:
-        special = SPECIAL.get(stage.name, {})
-        if special.get("answer_of") == ASK:
-            made[ASK] = AskForApproval(
-                task_id=ASK,
-                subject="Promote this model to champion?",
-                options=["Approve", "Reject"],
-                params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
-                retries=0,
-            )
-        made[stage.name] = OPERATORS.get(stage.name, StageOperator)(stage=stage.name, **special)
-    return made
+def _heading(group: str) -> AbstractContextManager[object]:
+    return TaskGroup(group, prefix_group_id=False, tooltip=GROUPS[group]) if group else nullcontext()
+
+
+def _tasks(stage: str) -> dict[str, BaseOperator]:
+    special = SPECIAL.get(stage, {})
+    asked = {ASK: _question()} if "answer_of" in special else {}
+    return asked | {stage: OPERATORS.get(stage, StageOperator)(stage=stage, **special)}
+
+
+def _question() -> BaseOperator:
+    return AskForApproval(
+        task_id=ASK,
+        subject="Promote this model to champion?",
+        options=["Approve", "Reject"],
+        params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
+        retries=0,
+    )
 
 
 with DAG(
