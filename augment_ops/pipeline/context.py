@@ -14,7 +14,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.book import Book, book_of
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
 from augment_ops.settings import Settings

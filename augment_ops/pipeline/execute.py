@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.rules import check_pinned, read_as_begun
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
+from augment_ops.pipeline.params import named
 from augment_ops.pipeline.provenance import check_declared
 from augment_ops.pipeline.recorders.telemetry import observed
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now, record_of
@@ -115,8 +116,8 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
 
 def _key(ctx: Context, stage: Stage) -> str:
     policies = ctx.settings.policies
-    files = {name: _file_digest(policies / name) for name in stage.files_of(ctx.params.named())}
-    params = ctx.params.model_dump()
+    files = {name: _file_digest(policies / name) for name in stage.files_of(named(ctx.params))}
+    params = asdict(ctx.params)
     return digest_of(
         [
             stage.name,

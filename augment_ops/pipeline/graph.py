@@ -1,12 +1,12 @@
 """The one list of stages, and what each reads. Every driver derives its steps and edges from it.
 
-It imports the standard library alone, so that a driver can read it where importing anything else would be too dear.
+It imports the standard library alone, so that a DAG file can read it, which Airflow parses every few seconds.
 What a stage computes is found by its name in `augment_ops.pipeline.stages.catalogue`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -16,10 +16,10 @@ class Stage:
 
     Attributes:
         name: of the stage and of its task in every driver.
-        group: heading under which people see it.
+        group: heading of `GROUPS` under which people see it; empty for none.
         needs: stages whose outputs it reads.
         params: run parameters that its output depends on.
-        files: files below policies/ that it reads, with names of `RunParams.named` in braces.
+        files: files below policies/ that it reads, with names of `params.named` in braces.
     """
 
     name: str
@@ -29,8 +29,23 @@ class Stage:
     files: tuple[str, ...] = ()
 
     def files_of(self, named: Mapping[str, object]) -> tuple[str, ...]:
-        """The files that a run reads, below policies/; `named` is its `RunParams.named`."""
+        """The files that a run reads, below policies/; `named` is what `params.named` makes of its parameters."""
         return tuple(name.format_map(named) for name in self.files)
+
+    @property
+    def comes_after(self) -> tuple[str, ...]:
+        """The stages that have to be done before it."""
+        return self.needs
+
+
+# Headings under which people see the stages, and what is asked there.
+GROUPS: Mapping[str, str] = {
+    "data": "Is the data fit to learn from?",
+    "augmentation": "Which policy, and what does it do?",
+    "training": "With the policy and without",
+    "evaluation": "What do the models withstand?",
+    "decision": "May the candidate become champion?",
+}
 
 
 EVIDENCE = (
@@ -124,3 +139,18 @@ STAGES: tuple[Stage, ...] = (
 )
 
 BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def edges(stages: Sequence[Stage] = STAGES) -> tuple[tuple[str, str], ...]:
+    """Which stage comes directly before which: what another edge implies is left out (transitive reduction).
+
+    Args:
+        stages: each after those that it comes after.
+    """
+    before: dict[str, set[str]] = {}
+    found: list[tuple[str, str]] = []
+    for stage in stages:
+        implied = {earlier for name in stage.comes_after for earlier in before[name]}
+        found += [(name, stage.name) for name in stage.comes_after if name not in implied]
+        before[stage.name] = {*stage.comes_after, *implied}
+    return tuple(found)

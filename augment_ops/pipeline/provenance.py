@@ -15,7 +15,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.root import pinned
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import Run, StageRecord, begin, declaration_of, entry_key
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
@@ -80,7 +80,7 @@ class Provenance:
         return bool(made) and made[-1] == (record.key, record.output)
 
 
-def begin_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
+def enter_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
     """Record a run and enter what it was asked, and by which rules; or find it again, where its first stage is retried.
 
     Raises:

@@ -19,7 +19,8 @@ from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.names import told_apart
-from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.params import parse_params
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
     """
     run = _kept(store, run_id)
     if run is not None:
-        if run.params != params.model_dump():
-            changed = [k for k, v in params.model_dump().items() if run.params.get(k) != v]
+        if run.params != asdict(params):
+            changed = [k for k, v in asdict(params).items() if run.params.get(k) != v]
             raise InputError(
                 f"run {run_id}",
                 f"other parameters than it was started with ({', '.join(changed)})",
@@ -83,7 +84,7 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
                 "start a new run",
             )
         return run
-    run = Run(run_id, params.model_dump(), actor, now(), __version__, git_commit(), link)
+    run = Run(run_id, asdict(params), actor, now(), __version__, git_commit(), link)
     store.put_document(_name(run_id, "run"), canonical_json(run))
     return run
 

@@ -32,7 +32,7 @@ class Retraining:
 
     Attributes:
         run_id: the same for an alert, always: a driver makes it once.
-        params: of the run, as `augment_ops.pipeline.params.RunParams` takes them.
+        params: of the run, as `augment_ops.pipeline.params.parse_params` takes them.
         note: why, for a person.
     """
 

@@ -21,7 +21,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.champion import Move, crown, subjects_of
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import begin
 from augment_ops.production.traffic import Traffic, replay
 from augment_ops.services import processes, stack

@@ -21,7 +21,8 @@ from augment_ops.errors import InputError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle.champion import Move, subjects_of
-from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.run import begin
 from augment_ops.production.monitor import Monitored, log_uri, monitor, monitored_datasets
 from augment_ops.production.traffic import Traffic, parse_shift, replay

@@ -22,7 +22,7 @@ from augment_ops.pipeline.execute import StageRef, execute
 from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.outputs import AugmentedCheck, Decided, ResolvedPolicy
 from augment_ops.pipeline.params import parse_params
-from augment_ops.pipeline.provenance import begin_run
+from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.run import find
 from augment_ops.pipeline.stages.answers import about
 from augment_ops.policy.bounds import Bounds
@@ -81,7 +81,7 @@ def _run(
     settings: Settings, run_id: str, upto: str, say: Callable[[str], None] = lambda line: None, **asked: str
 ) -> list[StageRef]:
     """The stages up to one, in order; the person who is asked says yes."""
-    begin_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
+    enter_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
     names = [stage.name for stage in STAGES]
     return [
         execute(settings, run_id, name, given=_yes(settings, run_id) if name == "approve" else None, say=say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from augment_ops.content import canonical_json
@@ -31,7 +32,7 @@ def ingest(ctx: Context) -> SnapshotManifest:
     for note in manifest.reading.notes(manifest.image_shape):
         ctx.say(note)
     run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
-    ctx.tracker.log_params(run, params.model_dump())
+    ctx.tracker.log_params(run, asdict(params))
     for split in manifest.counts:
         log_input(ctx, run, manifest, split)
     return manifest
