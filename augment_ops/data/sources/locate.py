@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import posixpath
 import re
 import unicodedata
@@ -119,6 +120,24 @@ class Place:
             for path, piece in zip(part, pieces, strict=True):
                 short = isinstance(piece, bytes) and len(piece) < _PIECE
                 yield piece if short or isinstance(piece, FileNotFoundError) else self._whole(path, limit)
+
+    def sha256(self) -> str:
+        """Hex sha256 of the file that the place is, read in pieces."""
+        with self.open() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def sha256_each(self, paths: list[str]) -> Iterator[str]:
+        """Hex sha256 of each file of this machine, read in pieces; or why it cannot be read, as its sample would say.
+
+        Args:
+            paths: absolute.
+        """
+        for path in paths:
+            try:
+                with open_regular(path, self.inside) as file:
+                    yield hashlib.file_digest(file, "sha256").hexdigest()
+            except (OSError, ValueError) as error:
+                yield why_unreadable(error).text
 
     def _whole(self, path: str, limit: int) -> bytes | Exception:
         try:
