@@ -107,9 +107,12 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
     found = record_of(ctx.store, ctx.run.id, stage.name)
     if found is not None and ctx.provenance.holds(found) and found.key == key:
         return found, True
-    output = ctx.store.put(canonical_json(WORK[stage.name].compute(ctx)))
+    work = WORK[stage.name]
+    value = work.compute(ctx)
+    output = ctx.store.put(canonical_json(value))
     record = StageRecord(stage.name, key, output, time.perf_counter() - started, now())
     ctx.enter(record)  # first: nothing would stand behind a record that was kept alone
+    work.entered(ctx, output, value)
     keep_record(ctx.store, ctx.run.id, record)
     return record, False
 

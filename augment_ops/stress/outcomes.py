@@ -27,7 +27,23 @@ _ARRAYS: dict[str, str] = {
     "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
 }  # fmt: skip
 # 1 does not know what the corruptions left; it is read as before, and its decisions are made again as they were.
-_FORMATS = {False: "augment-ops outcomes 1", True: "augment-ops outcomes 2"}
+FORMAT = "augment-ops outcomes 2"
+_FORMATS = {False: "augment-ops outcomes 1", True: FORMAT}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Predictions:
+    """What one model said about every sample of a suite, in the order of its cells and samples.
+
+    Attributes:
+        predicted, p_true, p_predicted: (C, N), as `Outcomes` has them.
+    """
+
+    suite_digest: str
+    model_digest: str
+    predicted: NDArray[np.int16]
+    p_true: NDArray[np.float16]
+    p_predicted: NDArray[np.float16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +100,20 @@ class Outcomes:
         if role not in self.models or (corruption, severity) not in self.addresses:
             return None
         return roles.index(role), self.addresses.index((corruption, severity))
+
+    def predictions(self, role: Role) -> Predictions:
+        """What the model of that role said.
+
+        Raises:
+            StoreError: no model was asked in that role.
+        """
+        if role not in self.models:
+            raise _damaged(f"models {', '.join(self.models)}", f"one in the role {role}")
+        m = list(self.models).index(role)
+        return Predictions(
+            suite_digest=self.suite_digest, model_digest=self.models[role], predicted=self.predicted[m],
+            p_true=self.p_true[m], p_predicted=self.p_predicted[m],
+        )  # fmt: skip
 
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""

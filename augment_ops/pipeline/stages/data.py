@@ -6,10 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from augment_ops.content import canonical_json
+from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.snapshot import SnapshotManifest
+from augment_ops.data.store import Store
 from augment_ops.errors import CheckRefused
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.params import RunParams
 from augment_ops.quality.report import QualityReport
 
 if TYPE_CHECKING:
@@ -36,6 +39,15 @@ def ingest(ctx: Context) -> SnapshotManifest:
     for split in manifest.counts:
         log_input(ctx, run, manifest, split)
     return manifest
+
+
+def source_state(params: RunParams, store: Store) -> str | None:
+    """What lies at the run's source now, as a digest; None where nobody can tell without reading all of it.
+
+    Raises:
+        DataError: the source is missing, or unreadable as a whole.
+    """
+    return fingerprint(params.dataset, store, allow_outside=params.allow_outside)
 
 
 def log_input(ctx: Context, run: TrackedRun, manifest: SnapshotManifest, split: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from augment_ops.lifecycle import champion as champions
 from augment_ops.machine import usable_cores
 from augment_ops.names import metric_name
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.known_outcomes import Asked, Known, known
 from augment_ops.pipeline.outputs import ResolvedPolicy, StressTest
 from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, Role, StressReport
@@ -26,6 +28,7 @@ from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.runtime.isolated import IsolatedModel
+    from augment_ops.stress.outcomes import Predictions
     from augment_ops.tracking import RegisteredVersion
 
 
@@ -45,23 +48,23 @@ def rival(ctx: Context) -> RegisteredVersion | None:
 
 
 def stress_test(ctx: Context) -> StressTest:
-    """Evaluate candidate, control and champion on the frozen suite."""
-    from augment_ops.runtime.isolated import load_program
+    """Evaluate candidate, control and champion on the frozen suite; whom an earlier run asked is not asked again."""
     from augment_ops.stress.evaluate import evaluate
     from augment_ops.stress.seen import seen_by
 
-    suite = frozen_suite(ctx)
+    suite, champion = frozen_suite(ctx), rival(ctx)
+    questions = _questions(ctx, champion)
+    found = _heard_before(ctx, suite, questions)
     with ExitStack() as opened:
-        models: dict[Role, tuple[str, IsolatedModel]] = {}
-        trained: tuple[tuple[Role, str], ...] = (("candidate", "train_candidate"), ("control", "train_control"))
-        for role, stage in trained:
-            result = ctx.output(stage, TrainingResult)
-            model = load_program(ctx.store.local(result.artifact), result.artifact)
-            models[role] = (result.model_digest, opened.enter_context(model))
-        champion = rival(ctx)
-        if champion is not None:
-            models["champion"] = (champion.model_digest, opened.enter_context(_champion_model(ctx, champion)))
-        ctx.say(f"models answer in isolated processes: {', '.join(models['candidate'][1].confinement)}")
+        models: dict[Role, tuple[str, IsolatedModel | Predictions]] = {}
+        for role, question in questions.items():
+            if role in found:
+                models[role] = (question.model_digest, found[role].predictions)
+                continue
+            model = opened.enter_context(question.load())
+            models[role] = (question.model_digest, model)
+            if role == "candidate":
+                ctx.say(f"models answer in isolated processes: {', '.join(model.confinement)}")
         report = evaluate(
             suite,
             ctx.store.get,
@@ -74,7 +77,61 @@ def stress_test(ctx: Context) -> StressTest:
         )
     ctx.say(_said_of_remains(report))
     _log_stress(ctx, suite, report)
-    return StressTest(suite, report)
+    return StressTest(
+        suite,
+        report,
+        artifacts={role: question.artifact for role, question in questions.items()},
+        # What this run heard itself is no news: a stage that is run again leaves the same document.
+        reused={role: known.run for role, known in found.items() if known.run != ctx.run.id},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """A model to ask: the digest of its weights, its program, and how to load it."""
+
+    model_digest: str
+    artifact: str
+    load: Callable[[], IsolatedModel]
+
+
+def _questions(ctx: Context, champion: RegisteredVersion | None) -> dict[Role, _Question]:
+    from augment_ops.runtime.isolated import load_program
+
+    def trained(result: TrainingResult) -> _Question:
+        artifact = result.artifact
+        return _Question(
+            model_digest=result.model_digest,
+            artifact=artifact,
+            load=lambda: load_program(ctx.store.local(artifact), artifact),
+        )
+
+    questions: dict[Role, _Question] = {
+        "candidate": trained(ctx.output("train_candidate", TrainingResult)),
+        "control": trained(ctx.output("train_control", TrainingResult)),
+    }
+    if champion is not None:
+        _check_interface(ctx, champion)
+        questions["champion"] = _Question(
+            model_digest=champion.model_digest,
+            artifact=champion.artifact,
+            load=lambda: ctx.tracker.load_model(ctx.dataset, champion.version, champion.artifact),
+        )
+    return questions
+
+
+def _heard_before(ctx: Context, suite: SuiteManifest, questions: Mapping[Role, _Question]) -> dict[Role, Known]:
+    """What earlier stress tests heard on this suite of the models beside the candidate, whose logits are probed."""
+    found: dict[Role, Known] = {}
+    for role, question in questions.items():
+        if question.model_digest == questions["candidate"].model_digest:
+            continue  # asked with it
+        asked = Asked(suite=suite.digest, model=question.model_digest, artifact=question.artifact)
+        heard = known(ctx.store, ctx.ledger, asked, ctx.say)
+        if heard is not None:
+            ctx.say(f"{role}: outcomes of run {heard.run} are used again")
+            found[role] = heard
+    return found
 
 
 def _said_of_remains(report: StressReport) -> str:
@@ -121,7 +178,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
     return manifest
 
 
-def _champion_model(ctx: Context, champion: RegisteredVersion) -> IsolatedModel:
+def _check_interface(ctx: Context, champion: RegisteredVersion) -> None:
     mine = digest_of([ctx.snapshot.manifest.classes, ctx.snapshot.manifest.image_shape])
     if champion.tags.get("augment_ops.interface_digest") != mine:
         raise InputError(
@@ -130,7 +187,6 @@ def _champion_model(ctx: Context, champion: RegisteredVersion) -> IsolatedModel:
             f"{len(ctx.snapshot.manifest.classes)} classes at {ctx.snapshot.manifest.image_shape}",
             "run under another --dataset-name: models with different interfaces cannot replace each other",
         )
-    return ctx.tracker.load_model(ctx.dataset, champion.version, champion.artifact)
 
 
 def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> None:
