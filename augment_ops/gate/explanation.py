@@ -13,7 +13,7 @@ import numpy as np
 from augment_ops.content import digest_of
 from augment_ops.errors import StoreError
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
-from augment_ops.gate.statistics import wilson
+from augment_ops.statistics import wilson
 from augment_ops.stress.measures import worst_classes_in_turn
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, from_bytes
 from augment_ops.stress.report import CLEAN, Role, StressReport

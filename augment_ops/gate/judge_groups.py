@@ -12,7 +12,7 @@ from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.sections import Groups
-from augment_ops.gate.statistics import TOLERANCE, Estimate, holm
+from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.gate.words import listed, of, points, share
 from augment_ops.stress.outcomes import NO_GROUP
 from augment_ops.stress.report import Role
@@ -81,7 +81,7 @@ def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | No
 def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_gap
-    estimates = holm(
+    estimates = corrected(
         [_difference(cells, pair, _values(cells, "candidate", pair.stressed), "gap", limit) for pair in pairs]
     )
     return [
@@ -99,7 +99,7 @@ def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
 def _amplified(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_amplification
-    estimates = holm(
+    estimates = corrected(
         [
             _difference(
                 cells, pair, _values(cells, "candidate", pair.stressed) - _values(cells, "control", pair.stressed),

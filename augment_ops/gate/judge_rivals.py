@@ -12,7 +12,7 @@ import numpy as np
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.rules import GateRules
-from augment_ops.gate.statistics import TOLERANCE, Estimate, holm
+from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.gate.words import interval, of, points, share
 from augment_ops.statistics import mean
 from augment_ops.stress.report import CLEAN, Role
@@ -35,7 +35,7 @@ def champion(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]
     if not (cells.complete("candidate") and cells.complete("champion")):
         return []
     name = f"champion {evidence.champion_version}"
-    estimates = holm(
+    estimates = corrected(
         [
             cells.samples.loss("champion", (), rule.clean_margin),
             cells.samples.loss("champion", cells.corruptions, rule.stressed_margin),
@@ -167,8 +167,8 @@ def _classes(rules: GateRules, cells: Cells, rival: Role, margin: float) -> list
         for label in range(len(cells.classes))
         if ((labels == label) & (left_in > 0 if stressed else True)).sum() >= _SMALLEST_CLASS
     ]
-    corrected = holm([loss for *_, loss in items])
-    found = [(label, stressed, loss) for (label, stressed, _), loss in zip(items, corrected, strict=True)]
+    losses = corrected([loss for *_, loss in items])
+    found = [(label, stressed, loss) for (label, stressed, _), loss in zip(items, losses, strict=True)]
     reasons = [_class_loss(rules, cells, rival, *item) for item in found if item[2].beyond]
     if reasons or not found:
         return reasons

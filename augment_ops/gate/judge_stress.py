@@ -8,7 +8,7 @@ from augment_ops.gate.decision import Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.sections import ClassRecall
-from augment_ops.gate.statistics import TOLERANCE, Estimate, below, holm
+from augment_ops.gate.statistics import TOLERANCE, Estimate, below, corrected
 from augment_ops.gate.words import of, points, share
 from augment_ops.stress.report import CLEAN, Cell
 
@@ -106,8 +106,8 @@ def _against(rules: GateRules, judged: list[Cell], floor: float) -> Judged:
         for index, (recall, n) in enumerate(zip(cell.class_recall, cell.class_n, strict=True))
         if recall is not None
     ]
-    corrected = holm([estimate for *_, estimate in items])
-    return [(index, cell, estimate) for (index, cell, _), estimate in zip(items, corrected, strict=True)]
+    estimates = corrected([estimate for *_, estimate in items])
+    return [(index, cell, estimate) for (index, cell, _), estimate in zip(items, estimates, strict=True)]
 
 
 def _by_class(rules: GateRules, judged: Judged) -> Iterator[tuple[int, list[tuple[Cell, Estimate, Outcome]]]]:

@@ -156,7 +156,7 @@ def _facts(inputs: ReportInputs) -> list[_Fact]:
     if stress:
         clean = stress.cell("candidate", "clean", 0)
         if clean is not None:
-            low, high = numbers.wilson(clean.accuracy, clean.n)
+            low, high = numbers.share_range(clean.accuracy, clean.n)
             spread = f"95% interval {percent(low)} to {percent(high)}, n\u00a0=\u00a0{whole(clean.n)}"
             facts.append(
                 _Fact("Clean accuracy", percent(clean.accuracy), (spread, *_against(stress, numbers.clean_accuracy)))

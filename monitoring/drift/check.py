@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from augment_ops.statistics import holm
 from monitoring.drift.detectors.base import MISSING, Bin, Measurement
 from monitoring.drift.measure import NEW_COLUMN, SCHEMA, Measured, measure
 from monitoring.drift.rules import DriftRules, Limits
 from monitoring.drift.sample import Sample
-from monitoring.drift.verdict import Status, holm, judge
+from monitoring.drift.verdict import Status, judge
 
 DriftStatus = Literal["ok", "warn", "drift", "insufficient", "no-window"]
 _ORDER: tuple[Status, ...] = ("ok", "insufficient", "warn", "drift")
@@ -107,14 +108,14 @@ def check_drift(
 
 def _corrected(measured: Sequence[Measured]) -> list[float]:
     """The p-value of each measurement, corrected for all of them; NaN where there is none."""
-    by_kind: dict[str, dict[str, float]] = {}
+    by_kind: dict[str, list[int]] = {}
     for place, one in enumerate(measured):
         if not math.isnan(one.measurement.p_value):
-            by_kind.setdefault(one.kind, {})[str(place)] = one.measurement.p_value
+            by_kind.setdefault(one.kind, []).append(place)
     found = [math.nan] * len(measured)
-    for p_values in by_kind.values():
-        for key, p in holm(p_values).items():
-            found[int(key)] = min(1.0, p * len(by_kind))
+    for places in by_kind.values():
+        for place, p in zip(places, holm([measured[at].measurement.p_value for at in places]), strict=True):
+            found[place] = min(1.0, p * len(by_kind))
     return found
 
 

@@ -1,10 +1,10 @@
 """Accuracy, and the recall of every class, where labels have arrived: what falls, and how surely.
 
-The intervals are Wilson's, which hold for small classes and shares near 0 and 1. The p-value is the one-sided
+The intervals are Wilson's. The p-value is the one-sided
 hypergeometric (Fisher) probability of so few right answers in the window, given those of both sides: exact for three
 samples of a rare class as for ten thousand.
 
-Source: Wilson 1927, JASA 22; Fisher 1934. Why intervals on the tail: a class with 20 samples and a recall of 50% has
+Source: Fisher 1934. Why intervals on the tail: a class with 20 samples and a recall of 50% has
 an interval of 30% to 70%.
 
 >>> import numpy as np
@@ -18,17 +18,16 @@ an interval of 30% to 70%.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.statistics import wilson
 from monitoring.drift.detectors.base import Measurement, nothing
 
 ACCURACY, RECALL = "accuracy", "recall of "
-_Z95 = 1.959964  # two-sided 95% of the normal distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +51,6 @@ def performance(reference: Answers, window: Answers) -> dict[str, Measurement]:
         sides = (side.predictions[side.labels == name] == name for side in (before, after))
         found[f"{RECALL}{name}"] = _compared(*sides)
     return found
-
-
-def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
-    """Wilson's interval of a share; 0 to 1 without any sample."""
-    if not n:
-        return 0.0, 1.0
-    share, spread = successes / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _compared(before: NDArray[Any], after: NDArray[Any]) -> Measurement:

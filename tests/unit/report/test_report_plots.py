@@ -96,9 +96,9 @@ def test_worst_classes_name_the_place_that_hurts_most():
 
 
 @pytest.mark.parametrize(("share", "n", "low", "high"), [(0.9, 100, 0.8256, 0.9448), (0.0, 10, 0.0, 0.2775)])
-def test_wilson_interval(share, n, low, high):
+def test_interval_of_a_share(share, n, low, high):
     # Reference values: R's binom::binom.confint(x, n, methods = "wilson").
-    assert numbers.wilson(share, n) == pytest.approx((low, high), abs=1e-4)
+    assert numbers.share_range(share, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_panels_share_one_scale_and_draw_the_limit_on_it():
