@@ -6,7 +6,6 @@ in force and whose key may sign the next: an entry `root` for the first, an entr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.errors import Fault, GovernanceError
-from augment_ops.files import NotReadableError, read_regular
+from augment_ops.files import NotReadableError, read_regular, replace_file
 from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, signed_by
 from augment_ops.governance.approvals import APPROVERS, ENVIRONMENTS
 from augment_ops.governance.chain import Entry
@@ -126,9 +125,7 @@ def read_root(policies: Path) -> Root | None:
 def write_root(policies: Path, root: Root) -> Path:
     """Put the document beside the rules, whole or not at all."""
     path = policies / FILE
-    temporary = path.with_name(f".{FILE}.{os.getpid()}")
-    temporary.write_text(_HEAD + yaml.safe_dump(root.model_dump(), sort_keys=False, allow_unicode=True), "utf-8")
-    temporary.replace(path)
+    replace_file(path, _HEAD + yaml.safe_dump(root.model_dump(), sort_keys=False, allow_unicode=True))
     return path
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from augment_ops.errors import ServiceError
-from augment_ops.files import open_regular
+from augment_ops.files import open_regular, replace_file
 from augment_ops.services import processes
 from augment_ops.services.components import migration, mlflow_database
 from augment_ops.services.environment import airflow_database
@@ -157,6 +157,4 @@ def _says(done: Path, distribution: str) -> bool:
 
 
 def _say(done: Path, distribution: str) -> None:
-    temporary = done.with_name(f".{done.name}")
-    temporary.write_text(version(distribution))
-    temporary.replace(done)
+    replace_file(done, version(distribution))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import ServiceError
-from augment_ops.files import SMALL, read_regular
+from augment_ops.files import SMALL, read_regular, replace_file
 from augment_ops.governance.approvals import load_roles
 from augment_ops.identity import SERVICE
 
@@ -81,12 +80,7 @@ def ensure_passwords(path: Path, everybody: tuple[Person, ...]) -> dict[str, str
 def write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
     """Keep passwords by person id in a file of mode 0600."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    # The mode is given on creation: between a write and a chmod anybody could have read it.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps(dict(passwords), indent=1) + "\n")
-    temporary.replace(path)
+    replace_file(path, json.dumps(dict(passwords), indent=1) + "\n", mode=0o600)
 
 
 def read_passwords(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment_ops.errors import ServiceError
-from augment_ops.files import SMALL, read_regular
+from augment_ops.files import SMALL, read_regular, replace_file
 from augment_ops.private import umask
 from augment_ops.services.layout import COMPONENT_MARK, STACK_MARK, Layout
 
@@ -237,7 +237,4 @@ def _wanted(name: str, names: frozenset[str] | None) -> bool:
 
 def _write(layout: Layout, record: Record) -> None:
     layout.services.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = layout.services / f"{record.name}.json"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(asdict(record), indent=1) + "\n")
-    temporary.replace(path)
+    replace_file(layout.services / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
