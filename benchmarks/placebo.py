@@ -25,7 +25,7 @@ from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.gate import rules
-from augment_ops.gate.samples import Samples
+from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
 from augment_ops.policy.spec import Policy
 from augment_ops.stress import suite
@@ -75,7 +75,7 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
     )  # fmt: skip
     key = Bootstrap(f"placebo {seed}", gate.statistics.confidence, gate.statistics.resamples)
     corruptions = gate.invariance.corruptions
-    samples = Samples(outcomes, key, dict.fromkeys(corruptions, gate.invariance.severities))
+    samples = VerifiedOutcomes(outcomes, key, dict.fromkeys(corruptions, gate.invariance.severities))
     luck = samples.loss("control", corruptions, 0.0)
     asked = samples.loss("control", corruptions, -gate.control.min_gain)
     hits, cells_of = samples.hits("control", corruptions)

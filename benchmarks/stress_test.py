@@ -27,7 +27,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.gate import rules
-from augment_ops.gate.samples import Samples
+from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
 from augment_ops.runtime.isolated import load_program
 from augment_ops.stress import suite
@@ -119,7 +119,7 @@ def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
     gate = rules.load(POLICIES / "gates" / "default.yaml")
     corruptions = tuple(dict.fromkeys(c for c, s in outcomes.addresses if s))
     judged = dict.fromkeys(corruptions, (1, 2, 3, 4, 5))
-    samples = Samples(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), judged)
+    samples = VerifiedOutcomes(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), judged)
     for corruption, severity in outcomes.addresses[1:]:
         samples.gap(corruption, severity, 0.15)
     for rival in ("control", "champion"):

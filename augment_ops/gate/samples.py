@@ -19,7 +19,7 @@ _CHUNK = 50  # resamples at a time: bounds the memory to a few megabytes
 
 
 @dataclass(frozen=True)
-class Samples:
+class VerifiedOutcomes:
     """The outcomes that a report follows from, found to be those.
 
     Attributes:

@@ -29,7 +29,7 @@ EVERYWHERE = ""  # the environment of a revocation that is for all
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedApproval:
     """An approval, and why it does not count; None where it does."""
 
     signed: SignedApproval
@@ -56,7 +56,7 @@ class Standing:
     proposed_by: tuple[str, ...] = ()
     proposal: Entry | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
-    approvals: tuple[Judged, ...] = ()
+    approvals: tuple[JudgedApproval, ...] = ()
     ended: Entry | None = None
 
     @property
@@ -70,7 +70,7 @@ class Standing:
         Args:
             broken: entry of an approval → why it does not.
         """
-        judged = tuple(Judged(j.signed, j.why_not or broken.get(j.signed.seq)) for j in self.approvals)
+        judged = tuple(JudgedApproval(j.signed, j.why_not or broken.get(j.signed.seq)) for j in self.approvals)
         found = replace(self, approvals=judged)
         return replace(found, state=_state(found, demands))
 
@@ -116,7 +116,7 @@ def standing(
         if entry.act in (DEPRECATE, REVOKE) and entry.subjects.get("environment", EVERYWHERE) == EVERYWHERE:
             ended = entry if ended is None or entry.act == REVOKE else ended
     judged = tuple(
-        Judged(
+        JudgedApproval(
             signed,
             _repeated(signed, approvals[:i])
             or next(_objections(signed, digest, authors, approvers, demands, at, withdrawn), None),

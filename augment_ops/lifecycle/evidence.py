@@ -96,7 +96,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Row:
+class GalleryRow:
     """What one transform does at low, middle and high strength; no draws where it changes nothing."""
 
     where: str
@@ -122,7 +122,7 @@ class Preview:
     seed: int
     samples: tuple[str, ...]
     copies: int
-    rows: tuple[Row, ...]
+    rows: tuple[GalleryRow, ...]
     gallery: str
 
 
@@ -166,7 +166,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
     for place, alone in each_alone(policy, always=True):
         draws = levels_of(alone, images[0], ids[0], _PREVIEW_SEED)
         panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.image) for draw in draws)))
-        told.append(Row(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
+        told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
     copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
     picture = gallery(title, images, panels, copies)

@@ -72,7 +72,7 @@ def roll_back(
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
     workspace = Workspace(settings, actor)
     believed(workspace.ledger, tracker)  # else it was decided by what somebody has left of the ledger
-    work = _Work(Signing(workspace), tracker, dataset, reason, actor, quarantine)
+    work = _Rollback(Signing(workspace), tracker, dataset, reason, actor, quarantine)
     entries = acts(work.book, tracker, dataset)
     where = environment_with_champion(entries, dataset, settings.policies, environment)
     present = ruling(entries, dataset).get(where)
@@ -102,7 +102,7 @@ def roll_back(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Rollback:
     book: Signing
     tracker: MlflowTracker
     dataset: str
@@ -111,14 +111,14 @@ class _Work:
     quarantine: bool
 
 
-def _altered(work: _Work, entries: list[Entry], present: Reign) -> list[Fault]:
+def _altered(work: _Rollback, entries: list[Entry], present: Reign) -> list[Fault]:
     """What is wrong in MLflow with the present champion; a move that was cut off is no fault."""
     if not settled(entries, present):
         return []
     return faults_of(work.tracker, work.dataset, present.environment, present)
 
 
-def _admitted(work: _Work, entries: list[Entry], present: Reign, target: str) -> RegisteredVersion:
+def _admitted(work: _Rollback, entries: list[Entry], present: Reign, target: str) -> RegisteredVersion:
     """The version that is gone back to, where it may be champion; a refusal is entered."""
     with _refusals(work, entries, present, target):
         version = intact(entries, work.tracker, work.dataset, target, present.environment)
@@ -127,7 +127,7 @@ def _admitted(work: _Work, entries: list[Entry], present: Reign, target: str) ->
 
 
 @contextmanager
-def _refusals(work: _Work, entries: list[Entry], present: Reign, target: str) -> Iterator[None]:
+def _refusals(work: _Rollback, entries: list[Entry], present: Reign, target: str) -> Iterator[None]:
     """Enter a refusal that is raised inside, once."""
     where = present.environment
     promoted = promotion(entries, work.dataset, target, where)
@@ -143,7 +143,7 @@ def _refusals(work: _Work, entries: list[Entry], present: Reign, target: str) ->
         raise
 
 
-def _completed(work: _Work, last: Reign, altered: tuple[str, ...]) -> RolledBack:
+def _completed(work: _Rollback, last: Reign, altered: tuple[str, ...]) -> RolledBack:
     """The rollback that the ledger's last move names, done to the end."""
     at = work.tracker.named_champion(work.dataset, last.environment)
     if at == last.succeeded:
@@ -157,7 +157,7 @@ def _completed(work: _Work, last: Reign, altered: tuple[str, ...]) -> RolledBack
     return RolledBack(work.dataset, last.environment, last.version, last.version, False, message, altered)
 
 
-def _done(work: _Work, before: str, target: str, where: str, altered: tuple[str, ...]) -> RolledBack:
+def _done(work: _Rollback, before: str, target: str, where: str, altered: tuple[str, ...]) -> RolledBack:
     if work.quarantine:
         promoted = promotion(acts(work.book, work.tracker, work.dataset), work.dataset, before)
         # Entries of former times may not name the model.

@@ -68,7 +68,7 @@ class Watched:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What a model makes of N pictures: class names, probabilities (N, K), embeddings (N, D)."""
 
     predictions: NDArray[Any]
@@ -103,7 +103,7 @@ def watched(
     return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:
+def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Predictions:
     """Let a model answer.
 
     Args:
@@ -112,7 +112,7 @@ def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -
     parts = [observe(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
     logits = np.concatenate([logits for logits, _ in parts])
     names = np.array(classes, dtype=object)[logits.argmax(axis=1)]
-    return Answers(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
+    return Predictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
 
 
 def answered(window: LogWindow, champion: Watched) -> Sample:

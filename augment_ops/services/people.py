@@ -21,7 +21,7 @@ APPROVER_ROLE = "user"
 
 
 @dataclass(frozen=True)
-class Person:
+class Login:
     """One login.
 
     Attributes:
@@ -37,34 +37,34 @@ class Person:
     roles: tuple[str, ...] = ()
 
 
-def people(policies: Path) -> tuple[Person, ...]:
+def people(policies: Path) -> tuple[Login, ...]:
     """The administrator, the viewer, the tasks' login and each person of `policies`/approvers.yaml once, in its order.
 
     Raises:
         PolicyError: the file is there and faulty; all faults at once.
     """
     found = {
-        ADMIN: Person(ADMIN, "Administrator", "admin"),
-        VIEWER: Person(VIEWER, "Viewer", "viewer"),
-        SERVICE: Person(SERVICE, "AugmentOps' own tasks", "viewer"),
+        ADMIN: Login(ADMIN, "Administrator", "admin"),
+        VIEWER: Login(VIEWER, "Viewer", "viewer"),
+        SERVICE: Login(SERVICE, "AugmentOps' own tasks", "viewer"),
     }
     for role, approvers in load_roles(policies).items():
         for approver in approvers:
             known = found.get(approver.id)
             if known is None:
-                found[approver.id] = Person(approver.id, approver.name, APPROVER_ROLE, (role,))
+                found[approver.id] = Login(approver.id, approver.name, APPROVER_ROLE, (role,))
             else:  # holds several roles, or the administrator approves: never less than before
                 airflow_role = known.airflow_role if known.airflow_role != "viewer" else APPROVER_ROLE
-                found[approver.id] = Person(approver.id, known.name, airflow_role, (*known.roles, role))
+                found[approver.id] = Login(approver.id, known.name, airflow_role, (*known.roles, role))
     return tuple(found.values())
 
 
-def simple_auth_users(everybody: tuple[Person, ...]) -> str:
+def simple_auth_users(everybody: tuple[Login, ...]) -> str:
     """The value of `[core] simple_auth_manager_users`."""
     return ",".join(f"{person.id}:{person.airflow_role}" for person in everybody)
 
 
-def ensure_passwords(path: Path, everybody: tuple[Person, ...]) -> dict[str, str]:
+def ensure_passwords(path: Path, everybody: tuple[Login, ...]) -> dict[str, str]:
     """Passwords by person id. Those already in `path` are kept, missing ones are drawn; the file is mode 0600.
 
     Raises:

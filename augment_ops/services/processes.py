@@ -27,7 +27,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
-class Program:
+class ServiceCommand:
     """What is to be started: a command in a folder with an environment; `port` is noted, not used."""
 
     name: str
@@ -57,7 +57,7 @@ class Record:
     port: int | None = None
 
 
-def start(program: Program, layout: Layout) -> Record:
+def start(program: ServiceCommand, layout: Layout) -> Record:
     """Start it detached from this terminal, its output in `<home>/logs/<name>.log` (one older log is kept).
 
     Raises:

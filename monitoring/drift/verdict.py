@@ -6,12 +6,12 @@ import math
 from typing import Literal
 
 from monitoring.drift.detectors.base import Measurement
-from monitoring.drift.rules import Limits
+from monitoring.drift.rules import EffectLimits
 
 Status = Literal["ok", "warn", "drift", "insufficient"]
 
 
-def judge(measured: Measurement, corrected: float, limits: Limits, significance: float, min_n: int) -> Status:
+def judge(measured: Measurement, corrected: float, limits: EffectLimits, significance: float, min_n: int) -> Status:
     """What a measurement comes to: an alarm needs an effect that matters and a p-value that chance does not explain.
 
     Args:

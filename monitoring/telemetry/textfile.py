@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.locks import held
-from monitoring.telemetry.metrics import BY_NAME, COUNTING_SINCE, FAMILIES, Metrics, Sample, fold
+from monitoring.telemetry.metrics import BY_NAME, COUNTING_SINCE, FAMILIES, Metrics, Observation, fold
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -27,7 +27,7 @@ def path_below(home: Path) -> Path:
     return home / "metrics" / "augment_ops.prom"
 
 
-def record(home: Path, samples: Iterable[Sample]) -> Metrics:
+def record(home: Path, samples: Iterable[Observation]) -> Metrics:
     """Add observations to the file, and return all that it holds now.
 
     Raises:

@@ -9,8 +9,8 @@ an interval of 30% to 70%.
 
 >>> import numpy as np
 >>> truth = np.array(["cat", "dog"] * 200)
->>> before = Answers(truth, truth)
->>> now = Answers(truth, np.where(np.arange(400) % 8 == 0, "dog", truth))
+>>> before = LabelledPredictions(truth, truth)
+>>> now = LabelledPredictions(truth, np.where(np.arange(400) % 8 == 0, "dog", truth))
 >>> found = performance(before, now)
 >>> round(found["accuracy"].effect, 3), round(found["recall of cat"].effect, 2), found["recall of dog"].effect
 (0.125, 0.25, 0.0)
@@ -31,7 +31,7 @@ ACCURACY, RECALL = "accuracy", "recall of "
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class LabelledPredictions:
     """What a model said, and what was right.
 
     Attributes:
@@ -43,7 +43,7 @@ class Answers:
     predictions: NDArray[Any]
 
 
-def performance(reference: Answers, window: Answers) -> dict[str, Measurement]:
+def performance(reference: LabelledPredictions, window: LabelledPredictions) -> dict[str, Measurement]:
     """`accuracy`, and `recall of <class>` for every class of the reference; `effect` is how much was lost."""
     before, after = _known(reference), _known(window)
     found = {ACCURACY: _compared(before.labels == before.predictions, after.labels == after.predictions)}
@@ -65,7 +65,7 @@ def _compared(before: NDArray[Any], after: NDArray[Any]) -> Measurement:
     return Measurement(now / m, max(0.0, right / n - now / m), min(p_value, 1.0), n, m, low=low, high=high)
 
 
-def _known(side: Answers) -> Answers:
+def _known(side: LabelledPredictions) -> LabelledPredictions:
     labels, predictions = (np.asarray(v, dtype=object) for v in (side.labels, side.predictions))
     known = np.array([a is not None and b is not None for a, b in zip(labels, predictions, strict=True)], dtype=bool)
-    return Answers(labels[known].astype(str), predictions[known].astype(str))
+    return LabelledPredictions(labels[known].astype(str), predictions[known].astype(str))
