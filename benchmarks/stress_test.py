@@ -113,7 +113,7 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
 
 
 def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
-    """The bootstrap of the gate: every gap, and every class against two rivals."""
+    """The bootstrap of the gate: every gap, and every class against champion and control."""
     name = (store.get_document("benchmark/outcomes.txt") or b"").decode()
     outcomes = from_bytes(store.get(name), name)
     gate = rules.load(POLICIES / "gates" / "default.yaml")
@@ -122,10 +122,10 @@ def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
     samples = VerifiedOutcomes(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), judged)
     for corruption, severity in outcomes.addresses[1:]:
         samples.gap(corruption, severity, 0.15)
-    for rival in ("control", "champion"):
+    for against in ("control", "champion"):
         for label in range(len(outcomes.classes)):
-            samples.loss(rival, (), 0.1, label)
-            samples.loss(rival, corruptions, 0.1, label)
+            samples.loss(against, (), 0.1, label)
+            samples.loss(against, corruptions, 0.1, label)
     samples.calibration(0.1)
     return {"comparisons": len(outcomes.addresses) - 1 + 4 * len(outcomes.classes) + 1}
 

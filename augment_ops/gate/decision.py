@@ -63,7 +63,7 @@ class Evidence:
     remains_fault: str = field(default="", metadata=LATER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reason:
     """What one rule found. Addresses are None where the rule has none.
 

@@ -111,4 +111,4 @@ def _same(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> bool:
 
 
 def _error(message: str) -> Reason:
-    return Reason("evidence", "error", message)
+    return Reason(rule="evidence", outcome="error", message=message)

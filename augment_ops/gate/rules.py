@@ -9,7 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
-from augment_ops.gate.sections import (
+from augment_ops.gate.rule_models import (
     BudgetRatio,
     Calibration,
     Champion,

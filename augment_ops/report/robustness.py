@@ -6,7 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augment_ops.report.numbers import ROLES, clean_accuracy, severities, share_range, stressed_accuracy, worst_classes
+from augment_ops.report.stress_summary import (
+    ROLES,
+    clean_accuracy,
+    severities,
+    share_range,
+    stressed_accuracy,
+    worst_classes,
+)
 from augment_ops.stress.measures import corruption_error, worst_slice
 from augment_ops.stress.report import CLEAN, Cell, Measures, Role, Slice, StressReport
 

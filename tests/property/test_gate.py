@@ -132,13 +132,13 @@ def deserves_to_pass(evidence: Evidence, slack: float = 0.0) -> bool:  # noqa: P
         found = [cells[role, c, s] for c, s in ADDRESSES[1:]]
         return sum(f.accuracy if label is None else f.class_recall[label] for f in found) / len(found)
 
-    for rival, margin in (("control", 0.03), *((("champion", 0.02),) if evidence.champion_version else ())):
-        if cells[rival, "clean", 0].accuracy - clean.accuracy > margin - slack + 1e-9:
+    for against, margin in (("control", 0.03), *((("champion", 0.02),) if evidence.champion_version else ())):
+        if cells[against, "clean", 0].accuracy - clean.accuracy > margin - slack + 1e-9:
             return False
         for label, recall in enumerate(clean.class_recall):
             lost = (
-                cells[rival, "clean", 0].class_recall[label] - recall,
-                mean(rival, label) - mean("candidate", label),
+                cells[against, "clean", 0].class_recall[label] - recall,
+                mean(against, label) - mean("candidate", label),
             )
             if max(lost) > 0.1 - slack + 1e-9:
                 return False

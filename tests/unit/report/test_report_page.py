@@ -14,7 +14,7 @@ from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.quality.report import CheckResult, QualityReport
-from augment_ops.report import numbers
+from augment_ops.report import stress_summary
 from augment_ops.report.formats import number
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
@@ -117,12 +117,52 @@ def training(role: str, wall_s: float) -> TrainingResult:
 
 def reasons() -> tuple[Reason, ...]:
     return (
-        Reason("invariance", "fail", "rotation at severity 5 costs 20.0 points.", "rotation", 5, "0", 0.2, 0.15, 90),
-        Reason("evidence", "error", "noise 2 is not a number.", "noise", 2, None, math.nan, None, 90),
-        Reason("class_recall", "warn", f"Class {HOSTILE} is low.", "noise", 4, HOSTILE, 0.71234567, 0.8, 1234),
-        Reason("budget", "not-set", "The gate sets no budget."),
+        Reason(
+            rule="invariance",
+            outcome="fail",
+            message="rotation at severity 5 costs 20.0 points.",
+            corruption="rotation",
+            severity=5,
+            class_name="0",
+            measured=0.2,
+            threshold=0.15,
+            n=90,
+        ),
+        Reason(
+            rule="evidence",
+            outcome="error",
+            message="noise 2 is not a number.",
+            corruption="noise",
+            severity=2,
+            class_name=None,
+            measured=math.nan,
+            threshold=None,
+            n=90,
+        ),
+        Reason(
+            rule="class_recall",
+            outcome="warn",
+            message=f"Class {HOSTILE} is low.",
+            corruption="noise",
+            severity=4,
+            class_name=HOSTILE,
+            measured=0.71234567,
+            threshold=0.8,
+            n=1234,
+        ),
+        Reason(rule="budget", outcome="not-set", message="The gate sets no budget."),
         *(
-            Reason("invariance", "pass", f"noise, severity {s}.", "noise", s, None, 0.04 * s + 0.001, 0.15, 1000 + s)
+            Reason(
+                rule="invariance",
+                outcome="pass",
+                message=f"noise, severity {s}.",
+                corruption="noise",
+                severity=s,
+                class_name=None,
+                measured=0.04 * s + 0.001,
+                threshold=0.15,
+                n=1000 + s,
+            )
             for s in range(1, 6)
         ),
     )
@@ -243,7 +283,10 @@ def test_every_number_of_every_reason_stands_in_its_row():
 
 
 def test_reasons_beyond_the_fold_are_still_in_the_page():
-    many = tuple(Reason("invariance", "fail", f"reason number {i}.", measured=i / 97, n=i) for i in range(60))
+    many = tuple(
+        Reason(rule="invariance", outcome="fail", message=f"reason number {i}.", measured=i / 97, n=i)
+        for i in range(60)
+    )
     page = Page(render(inputs(decision=Decision("FAIL", "g", "a" * 64, "b" * 64, many, "No."))))
     assert [page.row_with(r.message)[3] for r in many] == [number(r.measured) for r in many]
 
@@ -484,7 +527,17 @@ def dark_stress() -> StressReport:
 
 
 def test_what_a_corruption_destroyed_is_shown_and_in_no_other_number():
-    unfit = Reason("fitness", "warn", "noise at severity 5 is unfit.", "noise", 5, None, 1.0, 0.05, 90)
+    unfit = Reason(
+        rule="fitness",
+        outcome="warn",
+        message="noise at severity 5 is unfit.",
+        corruption="noise",
+        severity=5,
+        class_name=None,
+        measured=1.0,
+        threshold=0.05,
+        n=90,
+    )
     shown = inputs(stress=dark_stress())
     shown = dataclasses.replace(shown, decision=dataclasses.replace(shown.decision, reasons=(*reasons(), unfit)))
     html = render(shown)
@@ -494,9 +547,11 @@ def test_what_a_corruption_destroyed_is_shown_and_in_no_other_number():
     assert [cell.strip() for cell in table[1:]] == ["0%", "0%", "0%", "33.3%", "100.0%✕unfit"]
     assert 'title="blank 20, clipped 10"' in html
     assert "nan" not in re.sub(r"<[^>]+>|data:[^\"]+", "", html).lower().split()
-    mean = numbers.stressed_accuracy(dark_stress(), "candidate")
+    mean = stress_summary.stressed_accuracy(dark_stress(), "candidate")
     assert mean == pytest.approx((9 * 0.96 - 0.04 * (2 * 15 - 5)) / 9)
-    gaps = next(row.values for row in numbers.gap_table(dark_stress(), "candidate").rows if row.corruption == "noise")
+    gaps = next(
+        row.values for row in stress_summary.gap_table(dark_stress(), "candidate").rows if row.corruption == "noise"
+    )
     assert gaps[3] == pytest.approx(0.98 - 0.8)
     assert gaps[4] is None
 

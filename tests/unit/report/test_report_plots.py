@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment_ops.report import numbers, plots
+from augment_ops.report import plots, stress_summary
 from augment_ops.report.charts import severity_panels
 from augment_ops.report.formats import duration, number, percent, points
 from augment_ops.report.images import data_uri
@@ -75,22 +75,22 @@ def test_nothing_to_draw_is_still_a_picture():
 
 
 def test_gaps_and_gains_are_differences_in_the_right_direction():
-    table = numbers.gap_table(EXAMPLE, "candidate")
+    table = stress_summary.gap_table(EXAMPLE, "candidate")
     assert table.severities == (1, 2, 3, 4, 5)
     assert table.rows[0].values == pytest.approx((0.0, 0.05, 0.2, 0.4, 0.6))
     assert table.rows[1].values[4] is None
-    assert numbers.worst_gap(EXAMPLE) == ("rotation", 5, pytest.approx(0.6))
+    assert stress_summary.worst_gap(EXAMPLE) == ("rotation", 5, pytest.approx(0.6))
 
 
 def test_a_mean_over_cells_with_a_hole_is_no_number():
-    assert numbers.stressed_accuracy(EXAMPLE, "candidate") is None
+    assert stress_summary.stressed_accuracy(EXAMPLE, "candidate") is None
     whole = report({"rotation": [0.8, 0.6]})
-    assert numbers.stressed_accuracy(whole, "candidate") == pytest.approx(0.7)
-    assert numbers.stressed_accuracy(whole, "champion") is None
+    assert stress_summary.stressed_accuracy(whole, "candidate") == pytest.approx(0.7)
+    assert stress_summary.stressed_accuracy(whole, "champion") is None
 
 
 def test_worst_classes_name_the_place_that_hurts_most():
-    row = numbers.worst_classes(EXAMPLE, 1)[0]
+    row = stress_summary.worst_classes(EXAMPLE, 1)[0]
     assert (row.name, row.corruption, row.severity, row.n) == ("$\\frac", "rotation", 5, 50)
     assert (row.clean, row.worst) == (0.9, pytest.approx(0.1))
 
@@ -98,7 +98,7 @@ def test_worst_classes_name_the_place_that_hurts_most():
 @pytest.mark.parametrize(("share", "n", "low", "high"), [(0.9, 100, 0.8256, 0.9448), (0.0, 10, 0.0, 0.2775)])
 def test_interval_of_a_share(share, n, low, high):
     # Reference values: R's binom::binom.confint(x, n, methods = "wilson").
-    assert numbers.share_range(share, n) == pytest.approx((low, high), abs=1e-4)
+    assert stress_summary.share_range(share, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_panels_share_one_scale_and_draw_the_limit_on_it():
