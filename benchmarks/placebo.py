@@ -70,9 +70,16 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
     predicted = np.stack([_answers(_train(snapshot, seed, text), cells) for text in (PLACEBO, None)])
     certain = np.ones(predicted.shape, np.float16)
     outcomes = Outcomes(
-        "0" * 64, {"candidate": "a" * 64, "control": "b" * 64}, tuple((c, s) for c, s, _ in cells),
-        snapshot.manifest.classes, held_out.ids, held_out.labels.astype(np.int16), predicted, certain, certain,
-    )  # fmt: skip
+        suite_digest="0" * 64,
+        models={"candidate": "a" * 64, "control": "b" * 64},
+        addresses=tuple((c, s) for c, s, _ in cells),
+        classes=snapshot.manifest.classes,
+        sample_ids=held_out.ids,
+        labels=held_out.labels.astype(np.int16),
+        predicted=predicted,
+        p_true=certain,
+        p_predicted=certain,
+    )
     key = Bootstrap(f"placebo {seed}", gate.statistics.confidence, gate.statistics.resamples)
     corruptions = gate.invariance.corruptions
     samples = VerifiedOutcomes(outcomes, key, dict.fromkeys(corruptions, gate.invariance.severities))

@@ -12,7 +12,7 @@ Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
 Outcome = Literal["pass", "warn", "fail", "investigate", "error", "not-set"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that the gate may look at. A part that is missing is None, and fails closed.
 

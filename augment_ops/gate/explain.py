@@ -17,7 +17,7 @@ _NEXT: dict[Verdict, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReasonRow:
     """A reason as a table shows it; every field is text, empty where there is nothing to say.
 

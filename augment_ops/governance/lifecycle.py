@@ -36,7 +36,7 @@ class JudgedApproval:
     why_not: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """Where one policy version stands in one environment.
 
@@ -124,7 +124,17 @@ def standing(
         for i, signed in enumerate(approvals)
     )
     evidence = {} if proposal is None else evidence_of(proposal)
-    found = Standing(policy_version, environment, "draft", digest, tuple(authors), proposal, evidence, judged, ended)
+    found = Standing(
+        policy_version=policy_version,
+        environment=environment,
+        state="draft",
+        digest=digest,
+        proposed_by=tuple(authors),
+        proposal=proposal,
+        evidence=evidence,
+        approvals=judged,
+        ended=ended,
+    )
     return replace(found, state=_state(found, demands))
 
 

@@ -80,7 +80,7 @@ class Root(BaseModel):
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InForce:
     """Which root document the ledger says is in force.
 
@@ -198,10 +198,17 @@ def handing_over(known: InForce, public: str) -> dict[str, str]:
 def _in_force(entry: Entry) -> InForce:
     told = entry.subjects
     return InForce(
-        told.get("root", ""), told.get("installation", ""), int(told.get("number", "0")), told.get("owner_key", ""),
-        tuple(told.get("protected", "").split(", ")), entry.seq, entry.at, entry.actor,
-        told.get("owner_key", ""), entry.seq,
-    )  # fmt: skip
+        digest=told.get("root", ""),
+        installation=told.get("installation", ""),
+        number=int(told.get("number", "0")),
+        key=told.get("owner_key", ""),
+        protected=tuple(told.get("protected", "").split(", ")),
+        seq=entry.seq,
+        at=entry.at,
+        by=entry.actor,
+        next_key=told.get("owner_key", ""),
+        since=entry.seq,
+    )
 
 
 def changes(root: Root, present: Mapping[str, str]) -> list[Fault]:

@@ -29,7 +29,7 @@ from augment_ops.tracking import MlflowTracker, RegisteredVersion, connect
 from augment_ops.workspace import Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RolledBack:
     """What a rollback did.
 
@@ -92,10 +92,28 @@ def roll_back(
         )
     if target == present.version:
         message = f"version {target} is champion of {dataset} in {where} already"
-        return RolledBack(dataset, where, target, target, False, message, altered)
+        return RolledBack(
+            dataset=dataset,
+            environment=where,
+            before=target,
+            champion=target,
+            quarantined=False,
+            message=message,
+            altered=altered,
+        )
     version = _admitted(work, entries, present, target)
     key = f"rollback:{dataset}:{where}:{present.seq}"
-    move = Move("rollback", dataset, where, target, present.version, key, subjects_of(version), actor, reason)
+    move = Move(
+        act="rollback",
+        dataset=dataset,
+        environment=where,
+        version=target,
+        after=present.version,
+        key=key,
+        subjects=subjects_of(version),
+        actor=actor,
+        reason=reason,
+    )
     with _refusals(work, entries, present, target):  # who has no key may not
         crown(work.book, tracker, move)
     return _done(work, present.version, target, where, altered)
@@ -154,7 +172,15 @@ def _completed(work: _Rollback, last: Reign, altered: tuple[str, ...]) -> Rolled
         f"version {last.version} is champion of {work.dataset} in {last.environment} since the rollback of {last.at}; "
         "--to goes back further"
     )
-    return RolledBack(work.dataset, last.environment, last.version, last.version, False, message, altered)
+    return RolledBack(
+        dataset=work.dataset,
+        environment=last.environment,
+        before=last.version,
+        champion=last.version,
+        quarantined=False,
+        message=message,
+        altered=altered,
+    )
 
 
 def _done(work: _Rollback, before: str, target: str, where: str, altered: tuple[str, ...]) -> RolledBack:
@@ -166,4 +192,12 @@ def _done(work: _Rollback, before: str, target: str, where: str, altered: tuple[
         )
         quarantine(work.book, work.tracker, work.dataset, before, model, work.actor, work.reason)
     message = f"version {target} is champion of {work.dataset} in {where} again, after version {before}"
-    return RolledBack(work.dataset, where, before, target, work.quarantine, message, altered)
+    return RolledBack(
+        dataset=work.dataset,
+        environment=where,
+        before=before,
+        champion=target,
+        quarantined=work.quarantine,
+        message=message,
+        altered=altered,
+    )

@@ -30,7 +30,7 @@ _STAMP = "%Y%m%dT%H%M%S"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JudgedWindow:
     """One window and what it came to: plain values, for drivers and for whoever tells people.
 

@@ -23,7 +23,7 @@ from augment_ops.workspace import open_store
 from monitoring.drift.prediction_log import PredictionLog
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Traffic:
     """What is replayed.
 

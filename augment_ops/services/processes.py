@@ -37,7 +37,7 @@ class ServiceCommand:
     port: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """A started component, as `<home>/services/<name>.json` keeps it.
 
@@ -92,7 +92,15 @@ def start(program: ServiceCommand, layout: Layout) -> Record:
         create_time = psutil.Process(process.pid).create_time()
     except psutil.NoSuchProcess:
         create_time = started
-    record = Record(program.name, process.pid, create_time, started, program.command, str(log), program.port)
+    record = Record(
+        name=program.name,
+        pid=process.pid,
+        create_time=create_time,
+        started=started,
+        command=program.command,
+        log=str(log),
+        port=program.port,
+    )
     _write(layout, record)
     return record
 

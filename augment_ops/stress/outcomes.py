@@ -31,7 +31,7 @@ _ARRAYS: dict[str, str] = {
 _FORMATS = {False: "augment-ops outcomes 1", True: "augment-ops outcomes 2"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Outcomes:
     """Per-sample outcomes of M models in C cells of N samples.
 
@@ -118,11 +118,11 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             known = _knows_remains(header)
             arrays["destroyed"] = file["destroyed"] if known else None
         outcomes = Outcomes(
-            header["suite_digest"],
-            dict(header["models"]),
-            tuple((str(name), int(severity)) for name, severity in header["addresses"]),
-            tuple(header["classes"]),
-            tuple(header["sample_ids"]),
+            suite_digest=header["suite_digest"],
+            models=dict(header["models"]),
+            addresses=tuple((str(name), int(severity)) for name, severity in header["addresses"]),
+            classes=tuple(header["classes"]),
+            sample_ids=tuple(header["sample_ids"]),
             columns={name: tuple(groups) for name, groups in header["columns"]},
             causes=tuple(header["causes"]) if known else (),
             **arrays,

@@ -27,7 +27,7 @@ _NO_LIMITS = EffectLimits(warn=1.0, drift=1.0)
 _RECALL_LISTED = 5  # classes named in one sentence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DriftFinding:
     """One comparison, judged.
 
@@ -56,7 +56,7 @@ class DriftFinding:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DriftReport:
     """What a drift check leaves behind.
 

@@ -47,12 +47,19 @@ def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
     right = np.array([[np.asarray(right_of(r, c, s))[labels] > place for c, s in ADDRESSES] for r in roles])
     confidence = np.full(right.shape, 0.95, np.float16)
     outcomes = Outcomes(
-        "a" * 64, {role: str(index) * 64 for index, role in enumerate(roles)}, tuple(ADDRESSES),
-        tuple("abcdefgh"[: len(class_n)]), tuple(f"s{i}" for i in range(len(labels))), labels,
-        np.where(right, labels, (labels + 1) % len(class_n)).astype(np.int16), confidence, confidence,
-        groups=np.zeros((0, len(labels)), np.int16), causes=("blank",),
+        suite_digest="a" * 64,
+        models={role: str(index) * 64 for index, role in enumerate(roles)},
+        addresses=tuple(ADDRESSES),
+        classes=tuple("abcdefgh"[: len(class_n)]),
+        sample_ids=tuple(f"s{i}" for i in range(len(labels))),
+        labels=labels,
+        predicted=np.where(right, labels, (labels + 1) % len(class_n)).astype(np.int16),
+        p_true=confidence,
+        p_predicted=confidence,
+        groups=np.zeros((0, len(labels)), np.int16),
+        causes=("blank",),
         destroyed=np.zeros((len(ADDRESSES), len(labels)), np.uint8),
-    )  # fmt: skip
+    )
     digest = sha256_hex(outcomes.to_bytes())
     OUTCOMES[digest] = outcomes.to_bytes()
     seen = dict.fromkeys(RULES.invariance.corruptions, ("Affine",))

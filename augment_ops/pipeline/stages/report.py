@@ -164,11 +164,15 @@ def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         pictures.append(
             FailingPicture(
-                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for],
-                suite.image(suite.cells[0], row, ctx.store.get),
-                suite.image(cells[corruption, severity], row, ctx.store.get),
+                corruption=corruption,
+                severity=severity,
+                sample_id=sample,
+                label=outcomes.classes[label],
+                predicted=outcomes.classes[taken_for],
+                clean=suite.image(suite.cells[0], row, ctx.store.get),
+                stressed=suite.image(cells[corruption, severity], row, ctx.store.get),
             )
-        )  # fmt: skip
+        )
     return tuple(pictures)
 
 

@@ -21,13 +21,37 @@ def report(accuracies: dict[str, list[float]], clean: float = 0.9) -> StressRepo
     for name, values in accuracies.items():
         cells += [Cell("candidate", name, s, 100, a, (50, 50), (a, a - 0.2)) for s, a in enumerate(values, start=1)]
     return StressReport(
-        "suite", "5" * 64, "1" * 64, ("a", "$\\frac"), {"candidate": "c" * 64}, None, tuple(cells), {}, (),
-        "6" * 64, "7" * 64, {}, (), (),
-    )  # fmt: skip
+        suite="suite",
+        suite_digest="5" * 64,
+        snapshot_digest="1" * 64,
+        classes=("a", "$\\frac"),
+        models={"candidate": "c" * 64},
+        champion_version=None,
+        cells=tuple(cells),
+        confusion={},
+        flipped=(),
+        outcomes="6" * 64,
+        probe="7" * 64,
+        seen={},
+        measures=(),
+        slices=(),
+    )
 
 
 EXAMPLE = report({"rotation": [0.9, 0.85, 0.7, 0.5, 0.3], "blur": [0.9, 0.9, 0.91, 0.9, math.nan]})
-CURVE = tuple(EpochMetrics(e, 1 / e, 0.6, 1 / e, 0.7, 100.0, 0.1, 1.0) for e in range(1, 4))
+CURVE = tuple(
+    EpochMetrics(
+        epoch=e,
+        train_loss=1 / e,
+        train_accuracy=0.6,
+        validation_loss=1 / e,
+        validation_accuracy=0.7,
+        samples_per_s=100.0,
+        data_wait_share=0.1,
+        wall_s=1.0,
+    )
+    for e in range(1, 4)
+)
 
 
 def opened(png: bytes) -> np.ndarray:
@@ -64,7 +88,22 @@ def test_the_contact_sheet_shows_grey_as_grey_on_a_fixed_scale():
 
 
 def test_nothing_to_draw_is_still_a_picture():
-    empty = StressReport("s", "5" * 64, "1" * 64, (), {}, None, (), {}, (), "6" * 64, "7" * 64, {}, (), ())
+    empty = StressReport(
+        suite="s",
+        suite_digest="5" * 64,
+        snapshot_digest="1" * 64,
+        classes=(),
+        models={},
+        champion_version=None,
+        cells=(),
+        confusion={},
+        flipped=(),
+        outcomes="6" * 64,
+        probe="7" * 64,
+        seen={},
+        measures=(),
+        slices=(),
+    )
     for png in (
         plots.severity_curves(empty),
         plots.heat_map(empty),
