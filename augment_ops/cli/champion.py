@@ -17,9 +17,9 @@ from augment_ops.settings import Settings
 if TYPE_CHECKING:
     from augment_ops.lifecycle.book import Book
     from augment_ops.lifecycle.registry_check import Examined
-    from augment_ops.services.doctor import Finding
+    from augment_ops.services.doctor import Diagnosis
     from augment_ops.tracking import MlflowTracker
-    from monitoring.telemetry.metrics import Sample
+    from monitoring.telemetry.metrics import Observation
 
 
 def register(app: typer.Typer) -> None:
@@ -91,21 +91,21 @@ def registry_against(settings: Settings) -> tuple[Examined | None, list[str]]:
         return None, [f"MLflow: {error.faults[0].found}"]
 
 
-def registry_metrics(found: Examined) -> list[Sample]:
+def registry_metrics(found: Examined) -> list[Observation]:
     """The same as metrics."""
     from monitoring.telemetry.metrics import registry_samples
 
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
 
 
-def registry_finding(settings: Settings) -> list[Finding]:
+def registry_finding(settings: Settings) -> list[Diagnosis]:
     """What `doctor` has to say of the champions in MLflow; nothing where there is no champion yet."""
     from sqlalchemy import make_url
 
     from augment_ops.errors import AugmentOpsError
     from augment_ops.governance.audit import MOVES
     from augment_ops.lifecycle.registry_check import look
-    from augment_ops.services.doctor import Finding
+    from augment_ops.services.doctor import Diagnosis
     from augment_ops.workspace import open_ledger
 
     try:
@@ -117,12 +117,12 @@ def registry_finding(settings: Settings) -> list[Finding]:
         found = look(replace(settings, mlflow_uri=tracking_uri(settings)))
     except AugmentOpsError as error:
         fault = error.faults[0]
-        return [Finding("registry", "warn", f"{fault.where}: {fault.found}", fault.fix)]
+        return [Diagnosis("registry", "warn", f"{fault.where}: {fault.found}", fault.fix)]
     if found.all_faults:
         first, more = found.all_faults[0], len(found.all_faults) - 1
         told = f"{first.where}: {first.found}; expected {first.expected}{f' (and {more} more)' if more else ''}"
-        return [Finding("registry", "fail", told, first.fix)]
-    return [Finding("registry", "ok", "; ".join((f"champions, as the ledger says: {found.champions}", *found.notes)))]
+        return [Diagnosis("registry", "fail", told, first.fix)]
+    return [Diagnosis("registry", "ok", "; ".join((f"champions, as the ledger says: {found.champions}", *found.notes)))]
 
 
 def _services(settings: Settings) -> tuple[Book, MlflowTracker]:

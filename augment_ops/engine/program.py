@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
 from augment_ops.engine.following import Boxes, Keypoints, follow_boxes, follow_keypoints
+from augment_ops.engine.image.convolution import Convolution
 from augment_ops.engine.image.geometry import LINEAR, NEAREST, Geometry, Size
-from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.kernels import fused

@@ -20,7 +20,7 @@ _PURPOSE = "augment-ops: answer about a model, version 1"  # so that no signatur
 _CLOCKS_DIFFER = timedelta(minutes=1)  # what the service that was answered in and this machine may differ
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelAnswer:
     """One person's answer to one question about one model.
 

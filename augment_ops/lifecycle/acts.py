@@ -168,9 +168,18 @@ def approve(
         check_registered(key.public, trusted_keys(workspace.approvals, person.id, witness), person.id, witness)
         now = datetime.now(UTC)
         approval = PolicyApproval(
-            version_of(policy), policy.digest, dict(known.evidence), environment, person.id, person.digest, role,
-            reason, _stamp(now), _stamp(now + timedelta(days=days)), witness,
-        )  # fmt: skip
+            policy_version=version_of(policy),
+            digest=policy.digest,
+            evidence=dict(known.evidence),
+            environment=environment,
+            approver=person.id,
+            approver_digest=person.digest,
+            role=role,
+            reason=reason,
+            given=_stamp(now),
+            expires=_stamp(now + timedelta(days=days)),
+            witness=witness,
+        )
         before = known.counted.get(person.id)
         if (
             before is not None

@@ -13,7 +13,7 @@ from augment_ops.governance.chain import Entry
 from augment_ops.lifecycle.book import book_of
 from augment_ops.settings import Settings
 from augment_ops.tracking.values import PRODUCTION, alias_of, classifier_name
-from monitoring.telemetry.metrics import Sample, registry_samples
+from monitoring.telemetry.metrics import Observation, registry_samples
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker
@@ -51,7 +51,7 @@ def look(settings: Settings) -> Examined:
     return examine(book_of(settings).read(_ACTS), tracker)
 
 
-def samples_of(settings: Settings, tracker: MlflowTracker, dataset: str) -> list[Sample]:
+def samples_of(settings: Settings, tracker: MlflowTracker, dataset: str) -> list[Observation]:
     """How many faults one data set has, as a metric; none where MLflow or the ledger does not answer."""
     try:
         found = examine(book_of(settings).read(_ACTS), tracker, (dataset,))

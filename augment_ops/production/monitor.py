@@ -22,7 +22,7 @@ from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.outage import Outage, outage_of
 from augment_ops.production.reference import Watched, answered, of_period, of_windows, watched
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
-from augment_ops.production.timeline import Judged, Span, Timeline, folder_of
+from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
 from monitoring.drift.check import DriftReport, check_drift
@@ -48,7 +48,7 @@ class Monitored:
     """
 
     dataset: str
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedWindow, ...]
     alerts: tuple[Alert, ...]
     notify: tuple[str, ...]
     retrain: tuple[Retraining, ...]
@@ -79,7 +79,7 @@ def monitor(
     work = _Work(
         settings, dataset, DriftRules.load(settings.policies / "drift" / f"{rules_name}.yaml"), environment, say
     )
-    found: list[Judged] = []
+    found: list[JudgedWindow] = []
     alerts: list[Alert] = []
 
     def tell(raised: list[Alert], *, again: bool) -> None:
@@ -221,7 +221,7 @@ class _Work:
                 f"let the service write to it, or try it out with `augment-ops traffic`.{nearest(self.dataset, names)}",
             )
 
-    def judge(self, span: Span, at: datetime, known: Judged | None = None) -> tuple[Judged, list[Alert]]:
+    def judge(self, span: Period, at: datetime, known: JudgedWindow | None = None) -> tuple[JudgedWindow, list[Alert]]:
         """Judge one window and keep its evidence in MLflow and the store.
 
         Args:
@@ -269,7 +269,7 @@ class _Work:
         )
         return [alert for alert in found if alert is not None]
 
-    def _alerts(self, report: DriftReport, span: Span, outage: Outage, known: Judged | None) -> list[Alert]:
+    def _alerts(self, report: DriftReport, span: Period, outage: Outage, known: JudgedWindow | None) -> list[Alert]:
         start, end = span.start.isoformat(), span.end.isoformat()
         about = {
             "reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end,
@@ -285,7 +285,7 @@ class _Work:
             found.append(Alert("blind", self.dataset, f"blind:{key}", about, text, self.rules.cool_down_h))
         return found
 
-    def _evidence(self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> Judged:
+    def _evidence(self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> JudgedWindow:
         from monitoring.drift.page import second_opinion, window_page
 
         metrics = effects(report) | {
@@ -302,7 +302,7 @@ class _Work:
         other = second_opinion(reference, sample, self.say) if opinion else None
         if other is not None:
             self.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
-        return Judged(
+        return JudgedWindow(
             dataset=self.dataset, rules=self.rules.name, reference=self.reference_key,
             start=window.start.isoformat(), end=window.end.isoformat(), status=report.status, blind=report.blind,
             message=report.message, faults=report.faults, metrics=metrics,

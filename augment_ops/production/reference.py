@@ -17,6 +17,7 @@ from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
+from augment_ops.statistics import softmax
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.records import is_missing, number_text
@@ -67,7 +68,7 @@ class Watched:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What a model makes of N pictures: class names, probabilities (N, K), embeddings (N, D)."""
 
     predictions: NDArray[Any]
@@ -102,18 +103,16 @@ def watched(
     return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:
+def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Predictions:
     """Let a model answer.
 
     Args:
         images: uint8 (N, H, W, C).
     """
     parts = [observe(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
-    logits = np.concatenate([logits for logits, _ in parts]).astype(np.float64)
-    spread = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores = spread / spread.sum(axis=1, keepdims=True)
+    logits = np.concatenate([logits for logits, _ in parts])
     names = np.array(classes, dtype=object)[logits.argmax(axis=1)]
-    return Answers(names, scores, np.concatenate([embeddings for _, embeddings in parts]))
+    return Predictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
 
 
 def answered(window: LogWindow, champion: Watched) -> Sample:

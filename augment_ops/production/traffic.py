@@ -15,7 +15,7 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
-from augment_ops.production.reference import Answers, Watched, answers_of, watched
+from augment_ops.production.reference import Predictions, Watched, answers_of, watched
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
 from augment_ops.stress.corruptions import apply
@@ -23,7 +23,7 @@ from augment_ops.workspace import open_store
 from monitoring.drift.prediction_log import PredictionLog
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Traffic:
     """What is replayed.
 
@@ -145,7 +145,7 @@ def _some(labels: NDArray[Any], share: float, ids: Sequence[str]) -> list[str | 
 
 
 def _write(
-    log: PredictionLog, ids: list[str], times: list[datetime], champion: Watched, answers: Answers,
+    log: PredictionLog, ids: list[str], times: list[datetime], champion: Watched, answers: Predictions,
     images: NDArray[Any], labels: list[str | None],
 ) -> None:  # fmt: skip
     log.write(
@@ -161,5 +161,5 @@ def _write(
     )
 
 
-def _accuracy(answers: Answers, labels: NDArray[Any]) -> str:
+def _accuracy(answers: Predictions, labels: NDArray[Any]) -> str:
     return f"{float(np.mean(answers.predictions == labels)):.1%}"

@@ -32,7 +32,7 @@ class Augmented:
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FailingPicture:
     """One sample that flips, with its pixels.
 
@@ -50,7 +50,7 @@ class FailingPicture:
     stressed: NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """One pipeline run.
 

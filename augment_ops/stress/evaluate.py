@@ -93,19 +93,19 @@ def _ask(
     destroyed = np.zeros(shape[1:], np.uint8)
     names, groups = group_codes(columns, len(labels))
     outcomes = Outcomes(
-        manifest.digest,
-        {role: digest for role, (digest, _) in models.items()},
-        tuple((cell.corruption, cell.severity) for cell in manifest.cells),
-        manifest.classes,
-        manifest.sample_ids,
-        labels.astype(np.int16),
-        predicted,
-        p_true,
-        p_predicted,
-        names,
-        groups,
-        remains.CAUSES,
-        destroyed,
+        suite_digest=manifest.digest,
+        models={role: digest for role, (digest, _) in models.items()},
+        addresses=tuple((cell.corruption, cell.severity) for cell in manifest.cells),
+        classes=manifest.classes,
+        sample_ids=manifest.sample_ids,
+        labels=labels.astype(np.int16),
+        predicted=predicted,
+        p_true=p_true,
+        p_predicted=p_predicted,
+        columns=names,
+        groups=groups,
+        causes=remains.CAUSES,
+        destroyed=destroyed,
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
     asked: dict[int, Predict] = {}

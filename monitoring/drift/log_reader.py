@@ -26,7 +26,7 @@ _MAX_ROWS = 200_000  # more are thinned evenly by id: 200,000 show a PSI of 0.00
 RETRIED_WITHIN = timedelta(hours=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LogWindow:
     """What the log holds from `start` to `end` (excluded).
 
@@ -140,9 +140,21 @@ def read_window(
     rows = kept[["sample_id", "time", "logged_at", "model_version", "image", "prediction", "label"]]
     thinned = total if total > _MAX_ROWS else 0
     return LogWindow(
-        start, end, sample, rows, picture_rows, tuple(corrupt), repeated, skewed, len(late), _late_names(late),
-        elsewhere, lost, thinned, notes(parts, kept),
-    )  # fmt: skip
+        start=start,
+        end=end,
+        sample=sample,
+        rows=rows,
+        picture_rows=picture_rows,
+        corrupt=tuple(corrupt),
+        repeated=repeated,
+        skewed=skewed,
+        late=len(late),
+        late_names=_late_names(late),
+        elsewhere=elsewhere,
+        lost_pictures=lost,
+        thinned_from=thinned,
+        notes=notes(parts, kept),
+    )
 
 
 def _beside(log: PredictionLog, start: datetime, end: datetime, own: list[str], outside: pd.DataFrame) -> pd.DataFrame:

@@ -90,13 +90,23 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     }  # fmt: skip
     version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
     said = subjects_of(tracker.version(dataset, version))
-    move = Move("promote", dataset, "dev", version, None, f"{run_id}:promote", said, "tester", "for a test")
+    move = Move(
+        act="promote",
+        dataset=dataset,
+        environment="dev",
+        version=version,
+        after=None,
+        key=f"{run_id}:promote",
+        subjects=said,
+        actor="tester",
+        reason="for a test",
+    )
     champions.crown(open_ledger(settings), tracker, move)
     return snapshot
 
 
 def send(settings: Settings, days: int, until: datetime, shifts: tuple = (), **more) -> None:
-    traffic = Traffic("", days, PER_WINDOW, 24.0, until, shifts, **more)
+    traffic = Traffic(source="", windows=days, per_window=PER_WINDOW, window_h=24.0, end=until, shifts=shifts, **more)
     replay(settings, "digits", traffic, say=lambda line: None)
 
 

@@ -83,7 +83,17 @@ class Registry:
     def crown(self, version: str, after: str | None, environment: str = "production") -> None:
         said = subjects_of(self.tracker.version("digits", version))
         key = f"run-{version}:promote"
-        move = Move("promote", "digits", environment, version, after, key, said, "ada", "judged")
+        move = Move(
+            act="promote",
+            dataset="digits",
+            environment=environment,
+            version=version,
+            after=after,
+            key=key,
+            subjects=said,
+            actor="ada",
+            reason="judged",
+        )
         crown(self.ledger, self.tracker, move)
 
     def champion(self, environment: str = "production") -> str | None:

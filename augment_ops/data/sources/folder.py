@@ -32,7 +32,7 @@ class FolderSource:
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a file, by path; see `Source`."""
-        layout = Layout(self._place.uri, self.leftovers)
+        layout = FolderLayout(self._place.uri, self.leftovers)
         tree = self._place.tree()
         images = [file for file in tree.files if is_image(file)]
         if not images:
@@ -72,7 +72,7 @@ class ArchiveSource:
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a member, in the archive's order; see `Source`."""
-        layout = Layout(self._place.uri, self.leftovers)
+        layout = FolderLayout(self._place.uri, self.leftovers)
         others: list[str] = []
         for path, data in archive_members(self._place, is_image):
             if data is not None:
@@ -115,7 +115,7 @@ def archive_members(place: Place, wanted: Callable[[str], bool]) -> Iterator[tup
             ) from error
 
 
-class Layout:
+class FolderLayout:
     """Reads split and class off paths, and insists that all of them are of one layout below one common prefix.
 
     It also keeps account of what lies in the folders of classes beside the samples.

@@ -18,7 +18,7 @@ from augment_ops.pipeline.run import StageRecord, record_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger
 from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import Sample, ledger_samples, registry_samples
+from monitoring.telemetry.metrics import Observation, ledger_samples, registry_samples
 from monitoring.telemetry.publish import publish
 
 _LAST = "report"
@@ -66,7 +66,7 @@ def _publish(ctx: Context, stage: str, execution: Execution, outcome: str, start
         ctx.say(problem)
 
 
-def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> list[Sample]:
+def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> list[Observation]:
     about = {"dataset": _dataset(ctx), "stage": stage}
     samples = [metrics.STAGE_EXECUTIONS.add(1, outcome=outcome, **about)]
     if stage in _USE_CHAMPION and not execution.reused:  # also where the stage stopped because of what it found
@@ -83,7 +83,7 @@ def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> li
     return samples + (verify_ledger(ctx.settings) if stage == _LAST else [])
 
 
-def verify_ledger(settings: Settings) -> list[Sample]:
+def verify_ledger(settings: Settings) -> list[Observation]:
     """What verification of the ledger says, as metrics; one that cannot be read has a fault."""
     ledger = open_ledger(settings)
     try:
@@ -92,7 +92,7 @@ def verify_ledger(settings: Settings) -> list[Sample]:
         return ledger_samples(1, None)
 
 
-def verify_registry(settings: Settings) -> list[Sample]:
+def verify_registry(settings: Settings) -> list[Observation]:
     """What MLflow's registry comes to against the ledger, as metrics; none where there was never a champion.
 
     Nor where MLflow or the ledger does not answer: that has alerts of its own.
@@ -106,7 +106,7 @@ def verify_registry(settings: Settings) -> list[Sample]:
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
 
 
-def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Sample]:
+def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Observation]:
     """The age of a champion that a person chose, by what the ledger knows of its training."""
     model = ""
     for entry in reversed([*open_ledger(settings).read((*MOVES, "decide", "train"))]):

@@ -234,9 +234,16 @@ def promote(ctx: Context) -> Promotion:
         admit_policy(Workspace(ctx.settings, ctx.run.actor), resolved.policy(), params.environment)
         check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
         move = champions.Move(
-            "promote", ctx.dataset, environment, decided.version, decided.champion_version,
-            entry_key(ctx.run.id, "promote"), subjects, actor, approval.reason,
-        )  # fmt: skip
+            act="promote",
+            dataset=ctx.dataset,
+            environment=environment,
+            version=decided.version,
+            after=decided.champion_version,
+            key=entry_key(ctx.run.id, "promote"),
+            subjects=subjects,
+            actor=actor,
+            reason=approval.reason,
+        )
         champions.check_version(ctx.tracker, move)
         check_registered(ctx, decided.version, decided.champion_version)
         champions.crown(ctx.book, ctx.tracker, move)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
+from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
@@ -165,24 +164,21 @@ def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         pictures.append(
             FailingPicture(
-                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for],
-                suite.image(suite.cells[0], row, ctx.store.get),
-                suite.image(cells[corruption, severity], row, ctx.store.get),
+                corruption=corruption,
+                severity=severity,
+                sample_id=sample,
+                label=outcomes.classes[label],
+                predicted=outcomes.classes[taken_for],
+                clean=suite.image(suite.cells[0], row, ctx.store.get),
+                stressed=suite.image(cells[corruption, severity], row, ctx.store.get),
             )
-        )  # fmt: skip
+        )
     return tuple(pictures)
 
 
 def _write(path: Path, data: bytes) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        replace_file(path, data)
     except OSError as error:
         raise StoreError(
             str(path), str(error), "room for the report", "free space, then run the stage again"

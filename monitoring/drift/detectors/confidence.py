@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.statistics import wilson
 from monitoring.drift.detectors.base import Measurement, nothing
-from monitoring.drift.detectors.performance import wilson
 
 
 def estimated_accuracy(confidence: NDArray[Any], right: NDArray[Any], window: NDArray[Any]) -> Measurement:

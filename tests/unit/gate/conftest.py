@@ -55,10 +55,20 @@ def make_outcomes(
         for label, (n, count) in enumerate(zip(class_n, counts, strict=True)):
             gone[row, np.flatnonzero(labels == label)[n - count :]] = 1  # the last of a class: those that are got wrong
     return Outcomes(
-        "a" * 64, models, tuple(addresses), tuple("abcdefgh"[: len(class_n)]),
-        tuple(f"s{i}" for i in range(len(labels))), labels, predicted, confidence, confidence, names, groups,
-        ("blank",), gone,
-    )  # fmt: skip
+        suite_digest="a" * 64,
+        models=models,
+        addresses=tuple(addresses),
+        classes=tuple("abcdefgh"[: len(class_n)]),
+        sample_ids=tuple(f"s{i}" for i in range(len(labels))),
+        labels=labels,
+        predicted=predicted,
+        p_true=confidence,
+        p_predicted=confidence,
+        columns=names,
+        groups=groups,
+        causes=("blank",),
+        destroyed=gone,
+    )
 
 
 def report_of(outcomes: Outcomes, champion_version: str | None) -> StressReport:

@@ -64,11 +64,31 @@ def _published(workspace: Workspace, *changes: tuple[str, str]) -> Policy:
 
 def _evidence(workspace: Workspace, policy: Policy) -> dict[str, str]:
     step = Step("policy", 0.4, 0.5)
-    cost = Profile("shapes", policy.version, policy.digest, "compiled", (8, 8, 1), 2.0, step, (), "a machine")
+    cost = Profile(
+        policy="shapes",
+        version=policy.version,
+        digest=policy.digest,
+        engine="compiled",
+        at=(8, 8, 1),
+        budget_p95_ms=2.0,
+        whole=step,
+        steps=(),
+        machine="a machine",
+    )
     picture = workspace.store.put(b"a picture")
     seen = Preview(
-        "shapes", policy.version, policy.digest, "compiled", "digits", "5" * 64, 7, ("x",), 1, (), picture
-    )  # fmt: skip
+        policy="shapes",
+        version=policy.version,
+        digest=policy.digest,
+        engine="compiled",
+        dataset="digits",
+        snapshot="5" * 64,
+        seed=7,
+        samples=("x",),
+        copies=1,
+        rows=(),
+        gallery=picture,
+    )
     return {"profile": keep(workspace.store, cost), "preview": keep(workspace.store, seen)}
 
 
@@ -77,9 +97,17 @@ def _approval(workspace: Workspace, policy: Policy, key: Key, evidence: dict[str
     assert ada is not None
     now = datetime.now(UTC)
     said = PolicyApproval(
-        f"shapes/{policy.version}", policy.digest, evidence, "production", "ada", ada.digest, "ml-lead",
-        "gallery and costs seen", now.isoformat(), (now + timedelta(days=30)).isoformat(),
-    )  # fmt: skip
+        policy_version=f"shapes/{policy.version}",
+        digest=policy.digest,
+        evidence=evidence,
+        environment="production",
+        approver="ada",
+        approver_digest=ada.digest,
+        role="ml-lead",
+        reason="gallery and costs seen",
+        given=now.isoformat(),
+        expires=(now + timedelta(days=30)).isoformat(),
+    )
     return SignedApproval(said, key.public, key.sign(said.message()))
 
 

@@ -41,11 +41,17 @@ def tiny(predicted: list[list[list[int]]], labels: list[int], classes: int = 3, 
     guesses = np.array(predicted, np.int16)
     certain = np.full(guesses.shape, confidence, np.float16)
     return Outcomes(
-        "a" * 64, {"candidate": "c" * 64, "control": "d" * 64} if len(predicted) > 1 else {"candidate": "c" * 64},
-        (("clean", 0), *(("noise", s) for s in range(1, guesses.shape[1]))), tuple("xyz"[:classes]),
-        tuple(map(str, range(len(labels)))), np.array(labels, np.int16), guesses, certain, certain,
+        suite_digest="a" * 64,
+        models={"candidate": "c" * 64, "control": "d" * 64} if len(predicted) > 1 else {"candidate": "c" * 64},
+        addresses=(("clean", 0), *(("noise", s) for s in range(1, guesses.shape[1]))),
+        classes=tuple("xyz"[:classes]),
+        sample_ids=tuple(map(str, range(len(labels)))),
+        labels=np.array(labels, np.int16),
+        predicted=guesses,
+        p_true=certain,
+        p_predicted=certain,
         groups=np.zeros((0, len(labels)), np.int16),
-    )  # fmt: skip
+    )
 
 
 def test_the_report_follows_from_the_object_that_it_names(manifest, objects):
