@@ -12,7 +12,7 @@ from augment_ops.data.snapshot import SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import CheckRefused
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.quality.report import QualityReport
 
 if TYPE_CHECKING:
