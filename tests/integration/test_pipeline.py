@@ -98,6 +98,17 @@ def test_the_identity_policy_trains_the_control(plain: dict, settings: Settings)
     assert digests["candidate"] == digests["control"]
 
 
+def test_what_the_champion_said_as_candidate_is_used_again(robust: dict, plain: dict, settings: Settings) -> None:
+    store = Store(settings.store)
+    first, second = (
+        from_json(StressTest, store.get(execute(settings, run, "stress_test").output))
+        for run in ("cli-robust", "cli-none")
+    )
+    assert (first.reused, second.reused) == ({}, {"champion": "cli-robust"})
+    before, now = (from_bytes(store.get(s.report.outcomes), s.report.outcomes) for s in (first, second))
+    assert np.array_equal(now.predictions("champion").p_true, before.predictions("candidate").p_true)
+
+
 def test_running_again_changes_nothing(robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker) -> None:
     before = _state(settings, tracker)
     again = run_pipeline({"dataset": "digits", "policy": "digits-robust"}, "cli-robust", quiet=True)

@@ -181,6 +181,14 @@ def test_another_role_of_the_same_output_is_not_believed(
         assert heard(store, ledger, asked(suite))[0] is None
 
 
+def test_another_program_with_the_same_weights_is_not_believed(
+    first: StressTest, store: Store, ledger: Ledger, suite: SuiteManifest
+) -> None:
+    other = replace(asked(suite), artifact="f" * 64)
+    hint(store, other, **json.loads(store.get_document(asked(suite).document) or b""))
+    assert heard(store, ledger, other)[0] is None
+
+
 def test_outcomes_of_another_suite_are_not_believed(
     first: StressTest, store: Store, ledger: Ledger, suite: SuiteManifest, enter: Enter
 ) -> None:
