@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from augment_ops.content import from_json
 from augment_ops.data.leftovers import LeftOut
+from augment_ops.data.payload import ArrayPayload, Part, Payload
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 
@@ -123,15 +124,30 @@ class Split:
         name: `train`, `validation` or `test`.
         ids: N sample ids.
         labels: int64 (N,), indices into the manifest's classes.
-        images: uint8 (N, H, W, C), a copy that belongs to the caller.
         index: N rows of the snapshot's index.
+        payload: their N images, read when they are asked for.
     """
 
     name: str
     ids: tuple[str, ...]
     labels: npt.NDArray[np.int64]
-    images: npt.NDArray[np.uint8]
     index: pd.DataFrame
+    payload: Payload
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Images of the split: uint8 (n, H, W, C), a copy that belongs to the caller.
+
+        Args:
+            rows: n positions in the split.
+
+        Raises:
+            IndexError: a row beyond the last.
+            StoreError: the pixels are missing or altered.
+        """
+        return self.payload.take(np.asarray(rows, np.int64))
 
 
 class Snapshot:
@@ -168,7 +184,7 @@ class Snapshot:
 
         Columns: sample_id, label (int64; -1 without one), class_name, split, subject, time (float64: seconds since 1970
         UTC, or the source's own numbers; NaN without one), source, pixel_sha256, height, width, channels (0 where the
-        file could not be read), defect, row (int64; the row in `images`, -1 without pixels), then the source's own
+        file could not be read), defect, row (int64; the row in `payload`, -1 without pixels), then the source's own
         columns. Text is None where there is none. `defect` is None or begins with `unreadable:`, `truncated:`, `shape`
         or `label`.
 
@@ -185,8 +201,8 @@ class Snapshot:
         return _frame(table, columns)
 
     @cached_property
-    def images(self) -> npt.NDArray[np.uint8]:
-        """uint8 (N, H, W, C), memory-mapped and read-only; the index's `row` says which is whose.
+    def payload(self) -> Payload:
+        """All images of the snapshot; the index's `row` says which is whose.
 
         Raises:
             StoreError: the pixels are missing or altered.
@@ -196,7 +212,7 @@ class Snapshot:
         size = path.stat().st_size
         if size == 0 or size % (height * width * channels):
             raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
-        return np.memmap(path, np.uint8, mode="r").reshape(-1, height, width, channels)
+        return ArrayPayload(np.memmap(path, np.uint8, mode="r").reshape(-1, height, width, channels))
 
     def split(self, name: str) -> Split:
         """The usable samples of `train`, `validation` or `test`; none where the split is empty.
@@ -212,8 +228,8 @@ class Snapshot:
             name=name,
             ids=tuple(usable["sample_id"]),
             labels=usable["label"].to_numpy(np.int64, copy=True),
-            images=np.asarray(self.images[usable["row"].to_numpy()]),
             index=usable,
+            payload=Part(self.payload, usable["row"].to_numpy(np.int64, copy=True)),
         )
 
     def group_columns(self, ids: Sequence[str]) -> dict[str, list[str | None]]:

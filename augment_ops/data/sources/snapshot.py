@@ -42,11 +42,15 @@ class SnapshotSource:
 
     def samples(self) -> Iterator[RawSample]:
         """See `Source`."""
-        index, images = self._snapshot.index, self._snapshot.images
+        index, payload = self._snapshot.index, self._snapshot.payload
         own = [name for name in index.columns if name not in COLUMNS]
         for row in index.to_dict("records"):
             place = int(row["row"])
-            data = Defect(str(row["defect"] or "unreadable: no pixels")) if place < 0 else images[place]
+            data = (
+                Defect(str(row["defect"] or "unreadable: no pixels"))
+                if place < 0
+                else payload.take(np.array([place]))[0]
+            )
             time = None if row["time"] != row["time"] else float(row["time"])
             extra: dict[str, Scalar] = {name: _plain(row[name]) for name in own}
             yield RawSample(
