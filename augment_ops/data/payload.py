@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK_BYTES = 16 << 20  # of images worked on at once; as float32 that is 64 MB, of which a step needs about two
+from augment_ops.data.mapped import Mapped
+
+_CHUNK_BYTES = 4_000_000  # of images worked on at once: 16 MB as float32, of which a step needs about four
 
 
 class Payload(Protocol):
@@ -42,7 +44,7 @@ class Payload(Protocol):
 
 
 class ArrayPayload:
-    """Images of an array in memory, or of a memory-mapped file.
+    """Images of an array in memory.
 
     Args:
         images: uint8 (N, H, W, C). Those of another dtype are given as they are, to who can use them.
@@ -64,11 +66,33 @@ class ArrayPayload:
         """See `Payload`."""
         return np.ascontiguousarray(np.take(self._images, rows, axis=0))  # a third faster than by an index
 
-    def __reduce__(self) -> tuple[Callable[..., ArrayPayload], tuple[Any, ...]]:
-        images = self._images
-        if _is_whole_file(images):
-            return _of_file, (str(images.filename), images.dtype.str, images.shape)  # type: ignore[attr-defined]
-        return ArrayPayload, (np.asarray(images),)
+
+class FilePayload:
+    """Images of a file; a pickle of it names the file.
+
+    Args:
+        path: holds uint8 (N, H, W, C) in C order and nothing else.
+        count: N; shape: (H, W, C).
+    """
+
+    def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
+        self._path, self._count, self._shape = path, count, shape
+        self._mapped = Mapped(path, (count, *shape))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        return self._shape
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """See `Payload`."""
+        return self._mapped.take(rows)
+
+    def __reduce__(self) -> tuple[type[FilePayload], tuple[Path, int, tuple[int, int, int]]]:
+        return FilePayload, (self._path, self._count, self._shape)
 
 
 class Part:
@@ -95,13 +119,43 @@ class Part:
         return self._whole.take(self._rows[rows])
 
 
+class Joined:
+    """The images of several payloads of one shape, one after another."""
+
+    def __init__(self, parts: Sequence[Payload]) -> None:
+        self._parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in self._parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        return self._parts[0].shape
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """See `Payload`."""
+        found = np.empty((len(rows), *self.shape), np.uint8)
+        owner = np.searchsorted(self._ends, rows, side="right")
+        for number in np.unique(owner):
+            here, start = owner == number, self._ends[number] - len(self._parts[number])
+            found[here] = self._parts[number].take(rows[here] - start)
+        return found
+
+
 def payload_of(images: NDArray[Any] | Payload) -> Payload:
-    """What holds the images: an array (N, H, W, C) as a payload, or the payload itself."""
-    return ArrayPayload(images) if isinstance(images, np.ndarray) else images
+    """What holds the images: the payload itself, or one of an array (N, H, W, C)."""
+    if not isinstance(images, np.ndarray):
+        return images
+    if isinstance(images, np.memmap) and _is_whole_file(images):
+        height, width, channels = images.shape[1:]
+        return FilePayload(Path(str(images.filename)), len(images), (height, width, channels))
+    return ArrayPayload(images)
 
 
 def chunks(payload: Payload, rows: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """The images at `rows` (all by default), a bounded part of memory at a time, with the part's place among them.
+    """The images at `rows` (all by default), a few MB at a time, with the place of each part among them.
 
     Args:
         payload: the images.
@@ -114,17 +168,13 @@ def chunks(payload: Payload, rows: NDArray[np.int64] | None = None) -> Iterator[
         yield part, payload.take(np.arange(part.start, part.stop) if rows is None else rows[part])
 
 
-def _is_whole_file(images: NDArray[Any]) -> bool:
+def _is_whole_file(images: np.memmap[Any, Any]) -> bool:
     """Whether a file, mapped from its first byte to its last in C order, holds these images and nothing else."""
     return (
-        isinstance(images, np.memmap)
+        images.dtype == np.uint8
         and images.filename is not None
         and images.mode != "c"  # changes of such a map are not in the file
         and images.flags.c_contiguous
         and Path(images.filename).is_file()
-        and Path(images.filename).stat().st_size == images.nbytes
+        and Path(images.filename).stat().st_size == images.nbytes > 0
     )
-
-
-def _of_file(path: str, dtype: str, shape: tuple[int, ...]) -> ArrayPayload:
-    return ArrayPayload(np.memmap(path, dtype, mode="r", shape=shape))

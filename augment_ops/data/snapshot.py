@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from augment_ops.content import from_json
 from augment_ops.data.leftovers import LeftOut
-from augment_ops.data.payload import ArrayPayload, Part, Payload
+from augment_ops.data.payload import FilePayload, Part, Payload
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 
@@ -212,7 +212,7 @@ class Snapshot:
         size = path.stat().st_size
         if size == 0 or size % (height * width * channels):
             raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
-        return ArrayPayload(np.memmap(path, np.uint8, mode="r").reshape(-1, height, width, channels))
+        return FilePayload(path, size // (height * width * channels), (height, width, channels))
 
     def split(self, name: str) -> Split:
         """The usable samples of `train`, `validation` or `test`; none where the split is empty.
