@@ -144,7 +144,10 @@ class Joined:
         return found
 
 
-def payload_of(images: NDArray[Any] | Payload) -> Payload:
+Images = NDArray[Any] | Payload  # what is taken wherever N images are wanted; an array is uint8 (N, H, W, C)
+
+
+def payload_of(images: Images) -> Payload:
     """What holds the images: the payload itself, or one of an array (N, H, W, C)."""
     if not isinstance(images, np.ndarray):
         return images

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Payload
+from augment_ops.data.payload import Images
 from augment_ops.errors import InputError
 
 
@@ -55,7 +55,7 @@ def check_batch_size(where: str, batch_size: int) -> None:
         raise InputError(f"{where}: batch_size", f"{batch_size}", "1 or more", "correct the number")
 
 
-def check_bytes(where: str, images: NDArray[Any] | Payload) -> None:
+def check_bytes(where: str, images: Images) -> None:
     """Raise InputError for images that shards, which hold bytes, would cut off."""
     if isinstance(images, np.ndarray) and images.dtype != np.uint8:
         found, fix = f"images of {images.dtype}", "give them as uint8, or deliver online"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, digest_of, from_json
-from augment_ops.data.payload import FilePayload, Payload, payload_of
+from augment_ops.data.payload import FilePayload, Images, Payload, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
@@ -52,7 +52,7 @@ class ShardManifest:
 
 def materialise(
     store: Store,
-    images: NDArray[np.uint8] | Payload,
+    images: Images,
     ids: tuple[str, ...],
     augmenter: Augmenter,
     *,

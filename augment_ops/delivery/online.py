@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Payload, payload_of
+from augment_ops.data.payload import Images, Payload, payload_of
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
 from augment_ops.delivery.given import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.handover import handed_over
@@ -61,7 +61,7 @@ class OnlineBatches:
 
     def __init__(
         self,
-        images: NDArray[np.uint8] | Payload,
+        images: Images,
         labels: NDArray[np.int64],
         ids: tuple[str, ...],
         augmenter: Augmenter | None,
