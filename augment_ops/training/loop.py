@@ -213,7 +213,7 @@ def _evaluate(model: nn.Module, images: Payload, labels: NDArray[np.int64]) -> t
 
 
 def _read_ahead(images: Payload) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Rows and images of batches in order, each read while the one before it is looked at: it may have to be decoded."""
+    """Rows and images of batches in order, each read while the one before it is looked at: it may need decoding."""
     starts = range(0, len(images), _EVALUATION_BATCH)
     batches = [np.arange(start, min(start + _EVALUATION_BATCH, len(images))) for start in starts]
     with ThreadPoolExecutor(1, thread_name_prefix="validation") as pool:
