@@ -110,7 +110,8 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         augmenter,
         seed=params.seed,
         batch_size=params.batch_size,
-        workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
+        # Reading rows from memory needs no worker; decoding them does.
+        workers=params.workers if augmenter is not None or ctx.snapshot.manifest.decoding is not None else 0,
         mixer=mixer,
         classes=classes,
     )
