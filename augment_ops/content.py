@@ -41,11 +41,15 @@ def digest_of(value: object) -> str:
 def from_json(cls: type[T], data: bytes) -> T:
     """Read a document that `canonical_json` wrote back into the frozen dataclass `cls`.
 
+    A class with a field `format` says in `NEWEST_FORMAT` which it knows; whatever else a later one has, it is refused.
+
     Raises:
-        StoreError: not JSON, or not of that form.
+        StoreError: not JSON, not of that form, or written by a newer version.
     """
     try:
-        value: T = _adapter(cls).validate_python(json.loads(data))  # type: ignore[arg-type]
+        read = json.loads(data)
+        _refuse_newer(cls, read)
+        value: T = _adapter(cls).validate_python(read)  # type: ignore[arg-type]
     except (ValueError, RecursionError) as error:  # of JSON, UTF-8, numbers and nesting, and of pydantic
         raise StoreError(
             f"document {cls.__name__}",
@@ -54,6 +58,18 @@ def from_json(cls: type[T], data: bytes) -> T:
             "restore it from a backup, or start a new run",
         ) from error
     return value
+
+
+def _refuse_newer(cls: type[Any], read: object) -> None:
+    known = getattr(cls, "NEWEST_FORMAT", None)
+    found = read.get("format") if isinstance(read, dict) else None
+    if isinstance(known, int) and isinstance(found, int) and found > known:
+        raise StoreError(
+            f"document {cls.__name__}",
+            f"format {found}, written by a newer version of augment-ops",
+            f"format {known} or an earlier one",
+            "update augment-ops here to the version that wrote it",
+        )
 
 
 def _plain(value: object) -> object:

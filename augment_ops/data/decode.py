@@ -33,6 +33,26 @@ class Defect:
     text: str
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How the files of a data set become pixels of one shape.
+
+    Attributes:
+        size: (height, width) that every image is resized to; None where none is.
+        channels: 1 or 3, to which a file is brought when it is read; None for as it is.
+        converted: 1 or 3, to which it is brought after resizing; None where it has what it should.
+    """
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    converted: int | None = None
+
+    def decode(self, data: bytes | Pixels) -> Pixels | Defect:
+        """See `decode`."""
+        pixels = decode(data, self.size, channels=self.channels)
+        return pixels if isinstance(pixels, Defect) else np.ascontiguousarray(with_channels(pixels, self.converted))
+
+
 def decode(
     data: bytes | Pixels,
     size: tuple[int, int] | None = None,

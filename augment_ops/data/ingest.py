@@ -6,16 +6,18 @@ import hashlib
 import heapq
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from augment_ops.content import canonical_json, from_json
-from augment_ops.data.decode import Defect, decode, with_channels
+from augment_ops.data.decode import Decoding, Defect, Pixels, with_channels
+from augment_ops.data.shards import Shard, as_png, write_encoded, write_pixels
 from augment_ops.data.snapshot import (
     SPLITS,
     Reading,
@@ -32,9 +34,13 @@ from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 from augment_ops.names import LONGEST_DATASET, dataset_fault
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Shape = tuple[int, int, int]
 Progress = Callable[[int], None]
 Channels = Literal["auto", "1", "3", "as-is"]
+Keep = Literal["pixels", "encoded"]
 
 _ASKED: Mapping[Channels, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
 
@@ -48,13 +54,14 @@ _REPORT_EVERY = 1000
 
 @dataclass(slots=True)
 class _Row:
-    """One sample, decoded; its pixels are in the spool at `offset`."""
+    """One sample, decoded once; its pixels, or its file, are `size` bytes in the spool at `place`."""
 
     raw: RawSample  # its `data` is dropped once it is in the spool
     shape: Shape | None
     pixel_sha256: str | None
     defect: str | None
-    offset: int
+    place: int
+    size: int
     converted: bool = False
 
 
@@ -67,6 +74,7 @@ def ingest(
     max_samples: int | None = None,
     channels: Channels = "auto",
     allow_outside: bool = False,
+    keep: Keep = "pixels",
     progress: Progress | None = None,
 ) -> SnapshotManifest:
     """Read a data set into the store; the manifest of its snapshot.
@@ -77,13 +85,16 @@ def ingest(
 
     Args:
         uri: see `augment_ops.data.sources.open_source`; or `snapshot:…` of this store (see `data.sources.snapshot`).
-        store: where the snapshot goes; `store.scratch` needs room for all decoded pixels as well.
+        store: where the snapshot goes; `store.scratch` needs room for all samples, as they are kept, as well.
         name: kebab-case name of the data set; by default from the URI.
         image_size: (height, width) that every image is resized to; by default none is.
         max_samples: at most so many samples, drawn evenly by a hash of their ids; by default all.
         channels: `1` reads everything as grey and `3` as colour; `auto` brings the rarer kind to the more frequent one
             (to colour where both are as frequent); `as-is` leaves the rarer ones out as samples of another shape.
         allow_outside: whether links and index entries may lead outside the data set's folder.
+        keep: `pixels` for reading that costs nothing; `encoded` keeps the source's files as they are, and a PNG of what
+            is no file of its own (arrays, boxes of a picture), for whoever reads to decode. The digest is the same, and
+            a snapshot that is there already stays as it is kept.
         progress: called with the number of samples read so far, now and then.
 
     Raises:
@@ -95,36 +106,69 @@ def ingest(
     dataset = name or source.name
     store.sweep()
     with Spool(store.scratch) as spool:
+        kept = _Kept(spool, keep, Decoding(image_size, _ASKED[channels]))
         rows: list[_Row] = []
         sampler = _Sampler(max_samples)
         for raw in source.samples():
             if sampler.admits(raw.id):
-                rows.append(_decode(raw, image_size, _ASKED[channels], spool))
+                rows.append(_decode(raw, kept))
             if progress is not None and sampler.seen % _REPORT_EVERY == 0:
                 progress(sampler.seen)
         rows = sorted((row for row in rows if sampler.keeps(row.raw.id)), key=lambda row: row.raw.id)
         if progress is not None:
             progress(sampler.seen)
         if channels == "auto":
-            _convert(rows, spool)
+            _convert(rows, kept)
         left = source.leftovers
         converted = sum(row.converted for row in rows)
         reading = Reading(left.found(), left.empty, converted, channels, allow_outside)
-        return _write(uri, dataset, rows, reading, spool, store)
+        return _write(uri, dataset, rows, reading, kept, store)
 
 
-def _decode(raw: RawSample, image_size: tuple[int, int] | None, channels: int | None, spool: Spool) -> _Row:
-    pixels = raw.data if isinstance(raw.data, Defect) else decode(raw.data, image_size, channels=channels)
-    light = RawSample(raw.id, raw.label, raw.split, raw.subject, raw.time, raw.source, b"", raw.extra)
+@dataclass(frozen=True)
+class _Kept:
+    """Where the samples wait, and as what."""
+
+    spool: Spool
+    keep: Keep
+    decoding: Decoding
+
+    def pixels(self, row: _Row) -> Pixels:
+        """Of a sample that was decoded before."""
+        data = self.spool.read(row.place, row.size)
+        if self.keep == "pixels":
+            assert row.shape is not None
+            return np.frombuffer(data, np.uint8).reshape(row.shape)
+        found = self.decoding.decode(data)
+        assert not isinstance(found, Defect)
+        return found
+
+    def write(self, rows: Sequence[_Row], store: Store) -> tuple[Shard, ...]:
+        """The samples to the store, in that order; what they took in the spool is freed on the way."""
+        sizes = np.array([row.size for row in rows], np.int64)
+        pieces = self.spool.drain([row.place for row in rows], sizes.tolist())
+        if self.keep == "pixels":
+            return write_pixels(store, sizes, pieces)
+        return write_encoded(store, sizes, [str(row.pixel_sha256) for row in rows], pieces)
+
+
+def _decode(raw: RawSample, kept: _Kept) -> _Row:
+    pixels = raw.data if isinstance(raw.data, Defect) else kept.decoding.decode(raw.data)
+    label = None if raw.label is None else sys.intern(raw.label)  # one object a class, however many samples
+    light = RawSample(raw.id, label, raw.split, raw.subject, raw.time, raw.source, b"", raw.extra)
     if isinstance(pixels, Defect):
-        return _Row(light, None, None, pixels.text, -1)
+        return _Row(light, None, None, pixels.text, -1, 0)
     height, width, channels = pixels.shape
     sha = hashlib.sha256(pixels.data).hexdigest()
     defect = None if raw.label is not None else "label missing"
-    return _Row(light, (height, width, channels), sha, defect, spool.append(pixels))
+    if kept.keep == "pixels":
+        data: bytes | memoryview = pixels.data
+    else:
+        data = raw.data if isinstance(raw.data, bytes) else as_png(pixels)
+    return _Row(light, (height, width, channels), sha, defect, kept.spool.append(data), memoryview(data).nbytes)
 
 
-def _convert(rows: Sequence[_Row], spool: Spool) -> None:
+def _convert(rows: Sequence[_Row], kept: _Kept) -> None:
     """Grey among colour, or colour among grey, to what most of the samples are."""
     counts = Counter(row.shape[2] for row in rows if row.shape is not None)
     if len(counts) < 2:
@@ -132,14 +176,15 @@ def _convert(rows: Sequence[_Row], spool: Spool) -> None:
     channels = max(counts, key=lambda kind: (counts[kind], kind))
     for row in rows:
         if row.shape is not None and row.shape[2] != channels:
-            pixels = np.ascontiguousarray(with_channels(spool.read(row.offset, row.shape), channels))
+            pixels = np.ascontiguousarray(with_channels(kept.pixels(row), channels))
             row.shape = (row.shape[0], row.shape[1], channels)
-            row.pixel_sha256, row.offset = hashlib.sha256(pixels.data).hexdigest(), spool.append(pixels)
-            row.converted = True
+            row.pixel_sha256, row.converted = hashlib.sha256(pixels.data).hexdigest(), True
+            if kept.keep == "pixels":  # a file stays as it is: whoever reads it converts it
+                row.place, row.size = kept.spool.append(pixels.data), pixels.nbytes
 
 
 def _write(
-    uri: str, dataset: str, rows: Sequence[_Row], reading: Reading, spool: Spool, store: Store
+    uri: str, dataset: str, rows: Sequence[_Row], reading: Reading, kept: _Kept, store: Store
 ) -> SnapshotManifest:
     _refuse_repeated(uri, rows)
     shape = _most_frequent_shape(uri, rows)
@@ -148,16 +193,15 @@ def _write(
             row.defect = f"shape {_text(row.shape)} instead of {_text(shape)}"
     classes = _classes(uri, rows)
     splits, rule = assign([_member(row) for row in rows], uri)
-    columns = _columns(rows, shape, classes, splits)
-    digest = content_digest(dataset, classes, shape, columns)
+    table = index_table(_columns(rows, shape, classes, splits))
+    digest = content_digest(dataset, classes, shape, table)
     known = _existing(store, digest)
     if known is not None:
         if known.reading != reading:
             known = replace(known, reading=reading)
             store.put_document(document_name(digest), canonical_json(known))
         return known
-    offsets = [row.offset for row in rows if row.shape == shape]
-    images = store.put_chunks(spool.chunks(offsets, shape[0] * shape[1] * shape[2]))
+    shards = kept.write([row for row in rows if row.shape == shape], store)
     manifest = SnapshotManifest(
         digest=digest,
         dataset=dataset,
@@ -165,12 +209,14 @@ def _write(
         classes=classes,
         image_shape=shape,
         split_rule=rule,
-        counts=_counts(columns, classes),
+        counts=_counts(rows, splits, shape, classes),
         samples=len(rows),
         defective=sum(row.defect is not None for row in rows),
-        index=store.put(_parquet(columns)),
-        images=images,
+        index=store.put(_parquet(table)),
         reading=reading,
+        format=2,
+        shards=shards,
+        decoding=None if kept.keep == "pixels" else replace(kept.decoding, converted=shape[2]),
     )
     store.put_document(document_name(digest), canonical_json(manifest))
     return manifest
@@ -255,17 +301,19 @@ def _most_frequent_shape(uri: str, rows: Sequence[_Row]) -> Shape:
     return max(counts, key=lambda shape: (counts[shape], shape))
 
 
-def _counts(columns: Mapping[str, Sequence[object]], classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    rows = zip(columns["split"], columns["class_name"], columns["row"], strict=True)
-    found = Counter((split, name) for split, name, row in rows if row != -1)
+def _counts(
+    rows: Sequence[_Row], splits: Sequence[str], shape: Shape, classes: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    pairs = zip(splits, rows, strict=True)
+    found = Counter((split, row.raw.label) for split, row in pairs if row.shape == shape)
     return {split: {name: found[split, name] for name in classes} for split in SPLITS}
 
 
-def _parquet(columns: Mapping[str, Sequence[object]]) -> bytes:
+def _parquet(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(index_table(columns), buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 
@@ -278,7 +326,7 @@ def _existing(store: Store, digest: str) -> SnapshotManifest | None:
         manifest = from_json(SnapshotManifest, data)
     except StoreError:
         return None
-    return manifest if store.has(manifest.index) and store.has(manifest.images) else None
+    return manifest if all(map(store.has, (manifest.index, *manifest.objects))) else None
 
 
 def _refuse_repeated(uri: str, rows: Sequence[_Row]) -> None:

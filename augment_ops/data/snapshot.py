@@ -1,8 +1,8 @@
 """An immutable data set in the store: a manifest, an index of its samples, and their pixels.
 
-What is where: the document `snapshots/<digest>.json` holds the manifest, which names two objects: the index (Parquet)
-and the pixels (raw uint8, rows in the order of the index's `row`). The document is written last, so a snapshot either
-exists whole or does not exist.
+What is where: the document `snapshots/<digest>.json` holds the manifest, which names the index (Parquet) and the shards
+(`data.shards`), whose samples follow each other in the order of the index's `row`. In format 1 one object held all
+pixels. The document is written last, so a snapshot either exists whole or does not exist.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from augment_ops.content import from_json
+from augment_ops.content import LATER, from_json
+from augment_ops.data.decode import Decoding
 from augment_ops.data.leftovers import LeftOut
+from augment_ops.data.payload import FilePayload, Part, Payload
+from augment_ops.data.shards import Shard, ShardedPayload
 from augment_ops.data.store import Store
-from augment_ops.errors import DataError, StoreError
+from augment_ops.errors import AugmentOpsError, DataError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,9 +100,14 @@ class SnapshotManifest:
         samples: all samples, defective ones too.
         defective: samples that cannot be used; the index's `defect` says why.
         index: digest of the Parquet object.
-        images: digest of the pixel object, uint8 (N, H, W, C) in C order without a header.
+        images: of format 1, digest of the pixel object, uint8 (N, H, W, C) in C order without a header; else empty.
         reading: how it was read, and what was left out.
+        format: 1 or 2.
+        shards: of format 2, the objects that hold the samples.
+        decoding: how the files in the shards become pixels; None where the shards hold pixels.
     """
+
+    NEWEST_FORMAT: ClassVar[int] = 2
 
     digest: str
     dataset: str
@@ -111,8 +119,20 @@ class SnapshotManifest:
     samples: int
     defective: int
     index: str
-    images: str
+    images: str = field(default="", metadata=LATER)
     reading: Reading = Reading()
+    format: int = field(default=1, metadata=LATER)
+    shards: tuple[Shard, ...] = field(default=(), metadata=LATER)
+    decoding: Decoding | None = field(default=None, metadata=LATER)
+
+    def __post_init__(self) -> None:
+        if bool(self.images) == bool(self.shards) or (self.format == 1) != bool(self.images):
+            raise ValueError(f"format {self.format} with {len(self.shards)} shards and pixels {self.images!r:.20}")
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Digests of all objects that hold samples."""
+        return (self.images,) if self.images else tuple(shard.object for shard in self.shards)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,15 +143,30 @@ class Split:
         name: `train`, `validation` or `test`.
         ids: N sample ids.
         labels: int64 (N,), indices into the manifest's classes.
-        images: uint8 (N, H, W, C), a copy that belongs to the caller.
         index: N rows of the snapshot's index.
+        payload: their N images, read when they are asked for.
     """
 
     name: str
     ids: tuple[str, ...]
     labels: npt.NDArray[np.int64]
-    images: npt.NDArray[np.uint8]
     index: pd.DataFrame
+    payload: Payload
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Images of the split: uint8 (n, H, W, C), a copy that belongs to the caller.
+
+        Args:
+            rows: n positions in the split.
+
+        Raises:
+            IndexError: a row beyond the last.
+            StoreError: the pixels are missing or altered.
+        """
+        return self.payload.take(np.asarray(rows, np.int64))
 
 
 class Snapshot:
@@ -168,7 +203,7 @@ class Snapshot:
 
         Columns: sample_id, label (int64; -1 without one), class_name, split, subject, time (float64: seconds since 1970
         UTC, or the source's own numbers; NaN without one), source, pixel_sha256, height, width, channels (0 where the
-        file could not be read), defect, row (int64; the row in `images`, -1 without pixels), then the source's own
+        file could not be read), defect, row (int64; the row in `payload`, -1 without pixels), then the source's own
         columns. Text is None where there is none. `defect` is None or begins with `unreadable:`, `truncated:`, `shape`
         or `label`.
 
@@ -178,25 +213,28 @@ class Snapshot:
         import pyarrow.parquet as pq
 
         table = pq.read_table(io.BytesIO(self._store.get(self.manifest.index)))
-        columns = {name: table.column(name).to_pylist() for name in table.column_names}
         manifest = self.manifest
-        if content_digest(manifest.dataset, manifest.classes, manifest.image_shape, columns) != manifest.digest:
+        if content_digest(manifest.dataset, manifest.classes, manifest.image_shape, table) != manifest.digest:
             raise _damaged(manifest.digest, "an index, class list or image shape with another digest")
-        return _frame(table, columns)
+        return _frame(table)
 
     @cached_property
-    def images(self) -> npt.NDArray[np.uint8]:
-        """uint8 (N, H, W, C), memory-mapped and read-only; the index's `row` says which is whose.
+    def payload(self) -> Payload:
+        """All images of the snapshot; the index's `row` says which is whose.
 
         Raises:
-            StoreError: the pixels are missing or altered.
+            StoreError: the pixels are missing or altered; those of a shard when one of its samples is asked for.
         """
-        path = self._store.local(self.manifest.images)
-        height, width, channels = self.manifest.image_shape
+        manifest = self.manifest
+        height, width, channels = manifest.image_shape
+        if manifest.shards:
+            name = _SampleNames(self._store, manifest.digest)
+            return ShardedPayload(self._store, manifest.shards, manifest.image_shape, manifest.decoding, name)
+        path = self._store.verified(manifest.images)
         size = path.stat().st_size
         if size == 0 or size % (height * width * channels):
             raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
-        return np.memmap(path, np.uint8, mode="r").reshape(-1, height, width, channels)
+        return FilePayload(path, size // (height * width * channels), (height, width, channels))
 
     def split(self, name: str) -> Split:
         """The usable samples of `train`, `validation` or `test`; none where the split is empty.
@@ -212,8 +250,8 @@ class Snapshot:
             name=name,
             ids=tuple(usable["sample_id"]),
             labels=usable["label"].to_numpy(np.int64, copy=True),
-            images=np.asarray(self.images[usable["row"].to_numpy()]),
             index=usable,
+            payload=Part(self.payload, usable["row"].to_numpy(np.int64, copy=True)),
         )
 
     def group_columns(self, ids: Sequence[str]) -> dict[str, list[str | None]]:
@@ -243,7 +281,7 @@ def content_digest(
     dataset: str,
     classes: Sequence[str],
     image_shape: Sequence[int],
-    columns: Mapping[str, Sequence[object]],
+    table: pa.Table,
 ) -> str:
     """Hex sha256 over what a data set is: its name, classes, image shape and every sample.
 
@@ -255,16 +293,16 @@ def content_digest(
         dataset: kebab-case name.
         classes: class names in label order.
         image_shape: height, width, channels.
-        columns: the index by column, rows sorted by sample id.
+        table: the index as `index_table` makes it, rows sorted by sample id.
     """
-    extra = sorted(name for name in columns if name not in _LAYOUT and name not in _IDENTITY)
+    extra = sorted(name for name in table.column_names if name not in _LAYOUT and name not in _IDENTITY)
     used = [*_IDENTITY, *extra]
     sha = hashlib.sha256(_line(["augment-ops snapshot 1", dataset, list(classes), list(image_shape), used]))
-    kinds = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
-    hashed = {**columns, "defect": kinds}
-    for start in range(0, len(kinds), _ROWS_PER_HASH):
-        part = (hashed[name][start : start + _ROWS_PER_HASH] for name in used)
-        sha.update(_line(list(zip(*part, strict=True))))
+    for start in range(0, table.num_rows, _ROWS_PER_HASH):
+        part = table.slice(start, _ROWS_PER_HASH)
+        columns = {name: part.column(name).to_pylist() for name in used}
+        columns["defect"] = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
+        sha.update(_line(list(zip(*(columns[name] for name in used), strict=True))))
     return sha.hexdigest()
 
 
@@ -282,17 +320,43 @@ def index_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     return pa.table(arrays)
 
 
-def _frame(table: pa.Table, columns: Mapping[str, list[object]]) -> pd.DataFrame:
+class _SampleNames:
+    """Says which sample a row of the payload is, also in a worker process; for errors, so it reads the index then."""
+
+    def __init__(self, store: Store, digest: str) -> None:
+        self._store, self._digest = store, digest
+
+    def __call__(self, row: int) -> str:
+        try:
+            index = Snapshot.open(self._store, self._digest).index
+            found = index.loc[index["row"] == row, "sample_id"].tolist()
+        except AugmentOpsError:  # there is another error to tell of
+            found = []
+        sample = f"sample {found[0]!r}" if found else "a sample"
+        return f"{sample} in row {row} of snapshot {self._digest[:12]}"
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
     # pandas 3 would turn missing text into NaN: object columns keep None under every version.
     text = {name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)}
     numbers = table.drop_columns(list(text)).to_pandas()
-    data = {
-        name: pd.Series(columns[name], dtype=object) if name in text else numbers[name] for name in table.column_names
-    }
-    return pd.DataFrame(data)
+    return pd.DataFrame(
+        {
+            name: pd.Series(_texts(table.column(name)), dtype=object) if name in text else numbers[name]
+            for name in table.column_names
+        }
+    )
+
+
+def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+    """Text as Python's, each different one once: a split or a class is one object however many samples have it."""
+    coded = column.combine_chunks().dictionary_encode()
+    known = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    found: npt.NDArray[np.object_] = known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
+    return found
 
 
 def _group(value: object) -> str | None:

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from augment_ops.content import sha256_hex
@@ -25,6 +27,11 @@ from augment_ops.files import write_durably
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+# A file that changed so shortly before it was verified may change again within one tick of the file system's clock, and
+# look the same; file systems keep 2 s at worst (FAT).
+_SETTLED_AFTER_NS = 2_000_000_000
+# What each file was when this process verified it: device, inode, size, times of change of content and of entry.
+_VERIFIED: dict[Path, tuple[int, ...]] = {}
 
 
 class Store:
@@ -164,6 +171,25 @@ class Store:
             return cached
         return self._download(digest, cached)
 
+    def verified(self, digest: str) -> Path:
+        """As `local`, but what this process has verified already is not read again while the file stays as it was.
+
+        For large objects that are opened often. Times of change tell whether a file stayed as it was: nobody but the
+        owner of the machine's clock can alter a file and keep them.
+
+        Raises:
+            StoreError: not there, or altered since it was put.
+        """
+        path = self._blobs.local_path(_object(digest)) or self._cache / _object(digest)
+        before = _stamp(path)
+        if before is not None and _VERIFIED.get(path) == before:
+            return path
+        found = self.local(digest)
+        now = _stamp(found)
+        if now is not None and (before in (None, now)) and time.time_ns() - max(now[3:]) > _SETTLED_AFTER_NS:
+            _VERIFIED[found] = now
+        return found
+
     def put_document(self, name: str, data: bytes) -> None:
         """Create or replace the document `name` (such as `runs/<id>/ingest.json`), all or nothing."""
         self._blobs.write(_document(name), data)
@@ -184,6 +210,9 @@ class Store:
     def sweep(self) -> int:
         """Remove what processes killed more than a day ago left in `scratch`; the number of files."""
         return sweep(self.scratch)
+
+    def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
+        return partial(Store, cache=self._cache), (self.uri,)  # a connection does not travel between processes
 
     def _is_there(self, digest: str, size: int) -> bool:
         # Size, not content: one that was cut short is written again, and reading finds every other change.
@@ -259,6 +288,15 @@ def _document(name: str) -> str:
             "leave out leading slashes, '..', backslashes and control characters",
         )
     return str(PurePosixPath("documents", *parts))
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever a file does; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _file_digest(path: Path) -> str:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.blobs import temporary_file
+from augment_ops.data.mapped import Mapped
+from augment_ops.data.payload import FilePayload, Images, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
@@ -77,7 +79,7 @@ class NearlineBatches:
         store: keeps the shards.
         online: augments what is not cached; its bytes are the shards'.
         identity: of the shards, as `shard_identity` gives it.
-        images: uint8 (N, H, W, C), the split, for its shape; labels: int64 (N,).
+        images: uint8 (N, H, W, C) or a `Payload` of them, the split, for its shape; labels: int64 (N,).
         seed, batch_size: decide the order of the epochs, as online.
         limit_bytes: what the cache may take.
         mixer: the one of `online`; the cache keeps samples as they were before.
@@ -93,7 +95,7 @@ class NearlineBatches:
         store: Store,
         online: OnlineBatches,
         identity: str,
-        images: NDArray[np.uint8],
+        images: Images,
         labels: NDArray[np.int64],
         *,
         seed: int,
@@ -108,7 +110,8 @@ class NearlineBatches:
         self._labels = whole_labels("NearlineBatches", labels, classes)
         _check_alike(online, self._labels, seed, batch_size, mixer)
         self._store, self._online, self._identity = store, online, identity
-        self._shape, self._size = images.shape, images.nbytes
+        self._n, self._shape = len(images), payload_of(images).shape
+        self._size = self._n * int(np.prod(self._shape))
         self._seed, self._batch_size = seed, batch_size
         self._cache = ShardCache(store, limit_bytes)
         self._mixer = mixer
@@ -147,7 +150,7 @@ class NearlineBatches:
         return path
 
     def _read(self, path: Path, epoch: int, start: int, step: int) -> Iterator[Batch]:
-        images = np.memmap(path, np.uint8, mode="r", shape=self._shape)
+        images = FilePayload(path, self._n, self._shape)
         for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
             yield read_batch(images, self._labels, rows, epoch, 0.0, self._mixer)
 
@@ -156,14 +159,14 @@ class NearlineBatches:
             yield from self._online.epoch(epoch)
             return
         with temporary_file(self._store.scratch) as temporary:
-            recording = np.memmap(temporary, np.uint8, mode="w+", shape=self._shape)
+            recording = Mapped(temporary, (self._n, *self._shape), write=True)
             for batch in self._online.epoch(epoch):
-                if batch.images.shape[1:] != self._shape[1:]:
+                if batch.images.shape[1:] != self._shape:
                     raise InputError(
-                        "nearline", f"images that come as {batch.images.shape[1:]}", f"{self._shape[1:]}, as given",
+                        "nearline", f"images that come as {batch.images.shape[1:]}", f"{self._shape}, as given",
                         "resize to that size in the policy, or deliver online or offline",
                     )  # fmt: skip
-                recording[batch.rows] = batch.images if batch.mixed is None else batch.mixed.own
+                recording.put(batch.rows, batch.images if batch.mixed is None else batch.mixed.own)
                 yield batch
             recording.flush()
             shard = self._store.put_file(temporary)

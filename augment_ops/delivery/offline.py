@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.data.payload import FilePayload, Images, Payload, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
@@ -51,7 +52,7 @@ class ShardManifest:
 
 def materialise(
     store: Store,
-    images: NDArray[np.uint8],
+    images: Images,
     ids: tuple[str, ...],
     augmenter: Augmenter,
     *,
@@ -63,7 +64,7 @@ def materialise(
     """Write the shards that are not there yet.
 
     Args:
-        images: uint8 (N, H, W, C), the split; ids: its N sample ids.
+        images: uint8 (N, H, W, C) or a `Payload` of them, the split; ids: its N sample ids.
         epochs: number of copies of every sample, keyed by 0 … epochs - 1.
         progress: called with each epoch that is complete.
 
@@ -73,7 +74,7 @@ def materialise(
     """
     check_counts("materialise", {"images": images, "ids": ids})
     check_bytes("materialise", images)
-    hashed = SampleIds.of(ids)
+    payload, hashed = payload_of(images), SampleIds.of(ids)
     identity = shard_identity(snapshot_digest, split, augmenter)
     shards, times = [], []
     for epoch in range(epochs):
@@ -81,13 +82,14 @@ def materialise(
         known = store.get_document(pointer)
         shard, elapsed = "" if known is None else from_json(str, known), 0.0
         if not shard or not store.has(shard):
-            shard, elapsed = _write_shard(store, identity, images, hashed, augmenter, epoch)
+            shard, elapsed = _write_shard(store, identity, payload, hashed, augmenter, epoch)
             store.put_document(pointer, canonical_json(shard))
         store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")  # a manifest counts on it: no cache may remove it now
         shards.append(shard)
         times.append(elapsed)
         progress(epoch)
-    shape = (len(images), *augmenter.plan.output_size(images.shape[1:3]), images.shape[3])
+    height, width, channels = payload.shape
+    shape = (len(payload), *augmenter.plan.output_size((height, width)), channels)
     return ShardManifest(
         digest_of([identity, epochs]), snapshot_digest, split, augmenter.policy.digest, augmenter.seed,
         augmenter.engine, shape, tuple(shards), tuple(times),
@@ -114,18 +116,20 @@ def shard_pointer(identity: str, epoch: int) -> str:
 
 
 def _write_shard(
-    store: Store, identity: str, images: NDArray[np.uint8], ids: SampleIds, augmenter: Augmenter, epoch: int
+    store: Store, identity: str, images: Payload, ids: SampleIds, augmenter: Augmenter, epoch: int
 ) -> tuple[str, float]:
-    size = int(np.prod(augmenter.plan.output_size(images.shape[1:3]))) * images.shape[3]  # bytes of a sample
-    block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(images.shape[1:]))))
+    height, width, channels = images.shape
+    size = int(np.prod(augmenter.plan.output_size((height, width)))) * channels  # bytes of a sample
+    block = max(1, _BLOCK_BYTES // max(1, size, height * width * channels))
     augment_s = 0.0
 
     def blocks(done: int) -> Iterator[bytes]:
         nonlocal augment_s
         for start in range(done * block, len(images), block):
-            part = np.ascontiguousarray(images[start : start + block])
+            rows = np.arange(start, min(start + block, len(images)))
+            part = images.take(rows)
             started = time.perf_counter()
-            augmented = augmenter(part, ids[np.arange(start, start + len(part))], epoch)
+            augmented = augmenter(part, ids[rows], epoch)
             augment_s += time.perf_counter() - started
             yield augmented.tobytes()
 
@@ -182,7 +186,8 @@ class ShardBatches:
                 "run the augment stage again with as many epochs as training has",
             )
         path = self._store.local(self._manifest.shards[epoch])
-        images = np.memmap(path, np.uint8, mode="r", shape=self._manifest.shape)
+        count, *shape = self._manifest.shape
+        images = FilePayload(path, count, (shape[0], shape[1], shape[2]))
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
         for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
             yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
@@ -196,15 +201,15 @@ class ShardBatches:
 
 
 def read_batch(
-    images: NDArray[np.uint8],
+    images: Payload,
     labels: NDArray[np.int64],
     rows: NDArray[np.int64],
     epoch: int,
     augment_s: float,
     mixer: Mixer | None,
 ) -> Batch:
-    """A batch of a shard (N, H, W, C), mixed where a mixer is given."""
+    """A batch of a shard, mixed where a mixer is given."""
     if mixer is None:
-        return Batch(np.asarray(images[rows]), labels[rows], rows, augment_s)
-    mixed = mixer(rows, epoch, lambda needed: np.asarray(images[needed]))
+        return Batch(images.take(rows), labels[rows], rows, augment_s)
+    mixed = mixer(rows, epoch, images.take)
     return Batch(mixed.images, labels[rows], rows, augment_s, mixed)

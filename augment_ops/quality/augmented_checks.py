@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from augment_ops.data.payload import Images, payload_of
 from augment_ops.quality.near import Gallery, near_copies
-from augment_ops.quality.pixels import Images, best_correlation, clipped_share, contrast, features
+from augment_ops.quality.pixels import best_correlation, clipped_share, contrast, features
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import AugmentedRules, Ceiling, QualityRules, judged
+
+Pixels = npt.NDArray[np.uint8]
 
 _MIN_STD = 1.0  # grey levels: a feature that hardly varies is not measured in units smaller than one level
 _MIN_CLASS = 10  # samples from which a class is named as the worst; fewer say nothing about a class
@@ -19,8 +22,8 @@ _STANDS_OUT = 1.5  # times the share of all classes: below, the classes suffer a
 
 
 def check_augmented(
-    originals: Images,
-    augmented: Images,
+    originals: Pixels,
+    augmented: Pixels,
     ids: Sequence[str],
     labels: npt.NDArray[np.int64],
     held_out: Images,
@@ -35,10 +38,10 @@ def check_augmented(
     Where nothing can be compared (no samples, other shapes or dtypes, counts that differ) every check fails (law 2).
 
     Args:
-        originals, augmented: uint8 (N, H, W, C), row by row the same samples.
+        originals, augmented: uint8 (N, H, W, C), row by row the same samples; few enough to be held in memory.
         ids: N sample ids.
         labels: int64 (N,); used to name the class that suffers most.
-        held_out: uint8 (M, H, W, C), the images that the model will be measured on.
+        held_out: M images that the model will be measured on; read once, a bounded part at a time.
         subject_digest: digest of the augmented plan or shards.
         identity: the policy is meant to change nothing, so identical images are no surprise.
         classes: class names; a label without one is named by its number.
@@ -61,8 +64,8 @@ _MEASURE_AGAIN = "augment the snapshot again, and report a bug if this stays"
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    originals: Images
-    augmented: Images
+    originals: Pixels
+    augmented: Pixels
     ids: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     held_out: Images
@@ -87,7 +90,7 @@ class _Pairs:
 
 
 def _incomparable(
-    originals: Images, augmented: Images, ids: Sequence[str], labels: npt.NDArray[np.int64], held_out: Images
+    originals: Pixels, augmented: Pixels, ids: Sequence[str], labels: npt.NDArray[np.int64], held_out: Images
 ) -> str:
     """What keeps the images from being compared, or an empty text."""
     if not len(originals):
@@ -99,8 +102,10 @@ def _incomparable(
         )
     if len(ids) != len(originals) or len(labels) != len(originals) or labels.min() < 0:
         return f"{len(ids)} ids and {len(labels)} labels for {len(originals)} images, or a label below 0"
-    if not len(held_out) or held_out.shape[1:] != originals.shape[1:] or held_out.dtype != np.uint8:
-        return f"held-out images are {held_out.dtype} {held_out.shape} beside originals of {originals.shape}"
+    dtype = held_out.dtype if isinstance(held_out, np.ndarray) else np.dtype(np.uint8)
+    shape = (len(held_out), *payload_of(held_out).shape)
+    if not len(held_out) or shape[1:] != originals.shape[1:] or dtype != np.uint8:
+        return f"held-out images are {dtype} {shape} beside originals of {originals.shape}"
     return ""
 
 

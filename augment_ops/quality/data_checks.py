@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from augment_ops.data.payload import Images, payload_of
 from augment_ops.data.snapshot import Reading
 from augment_ops.quality.duplicates import exact_between, exact_within, label_conflict, near_between
-from augment_ops.quality.pixels import Images, contrast
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import DataRules, QualityRules, judged
 from augment_ops.quality.samples import AS_READ, SPLITS, Samples, ids, listed, share
@@ -31,7 +31,7 @@ def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | N
     """
     manifest = snapshot.manifest
     checks = check_samples(
-        snapshot.index, snapshot.images, manifest.classes, rules.check_data, reading or manifest.reading
+        snapshot.index, snapshot.payload, manifest.classes, rules.check_data, reading or manifest.reading
     )
     return QualityReport("check_data", manifest.digest, rules.digest, checks)
 
@@ -43,11 +43,11 @@ def check_samples(
 
     Args:
         index: the columns of `Snapshot.index`.
-        images: uint8 (N, H, W, C), perhaps memory-mapped; read a bounded part at a time.
+        images: those that the index's `row` numbers; read once, a bounded part at a time.
         classes: class names; a label is an index into them.
         reading: how they were read.
     """
-    samples = Samples(index, images, classes, reading)
+    samples = Samples(index, payload_of(images), classes, reading)
     return tuple(check(samples, rules) for check in _CHECKS)
 
 
@@ -98,8 +98,8 @@ def _unreadable(samples: Samples, rules: DataRules) -> CheckResult:
 
 def _blank(samples: Samples, rules: DataRules) -> CheckResult:
     rule = rules.blank_or_constant
-    pictures = samples.index[samples.index["row"] >= 0]
-    bad = pictures[contrast(samples.images, pictures["row"].to_numpy(np.int64)) < rule.min_contrast]
+    pictures = samples.pictures
+    bad = pictures[samples.gallery.contrasts < rule.min_contrast]
     return judged(
         "blank-or-constant", rule, share(len(bad), len(pictures)), "share",
         f"{len(bad)} of {len(pictures)} images show nothing (contrast below {rule.min_contrast:g} grey levels)",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from augment_ops.quality.near import Gallery, near_copies
+from augment_ops.quality.near import near_copies
 from augment_ops.quality.pixels import Rows
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, DataRules, judged
@@ -59,7 +59,7 @@ def near_between(samples: Samples, rules: DataRules) -> CheckResult:
     """
     usable, rule = samples.usable, rules.near_duplicates_between_splits
     split = usable["split"].to_numpy()
-    gallery = Gallery.of(samples.images, usable["row"].to_numpy(np.int64))
+    gallery = samples.gallery.members(np.flatnonzero(samples.labelled[samples.pictures.index]))
     leaked: dict[str, Rows] = {}
     capped = 0
     for held_out, seen in SEEN_BEFORE.items():

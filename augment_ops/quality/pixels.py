@@ -1,4 +1,4 @@
-"""Measurements of the pixels of many images, in bounded memory (images may be a memory-mapped file)."""
+"""Measurements of the pixels of many images, read a bounded part at a time."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.uint8]  # (N, H, W, C)
+from augment_ops.data import payload
+from augment_ops.data.payload import Images, payload_of
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _CORRELATION_SIDE = 32  # fine texture (noise, resampling) averages out; shapes stay
 _NORM_NOISE = 1e-3  # float32 rounding leaves a blank image this much; a single grey level in one pixel is 1
-_CHUNK_VALUES = 4_000_000  # values worked on at once: 16 MB as float32, of which a step needs about four
+_SPECTRUM_VALUES = 4_000_000  # values transformed at once: 16 MB as float32
 
 
 def chunks(images: Images, rows: Rows | None = None) -> Iterator[tuple[slice, Floats]]:
     """The images at `rows` (all by default) as float32, a bounded number of values at a time."""
-    size = max(1, _CHUNK_VALUES // max(1, int(np.prod(images.shape[1:]))))
-    count = len(images) if rows is None else len(rows)
-    for start in range(0, count, size):
-        part = slice(start, min(start + size, count))
-        yield part, np.asarray(images[part] if rows is None else images[rows[part]], np.float32)
+    for part, batch in payload.chunks(payload_of(images), rows):
+        yield part, batch.astype(np.float32)
 
 
 def contrast(images: Images, rows: Rows | None = None) -> Floats:
@@ -32,8 +31,14 @@ def contrast(images: Images, rows: Rows | None = None) -> Floats:
     """
     out = np.empty(len(images) if rows is None else len(rows), np.float32)
     for part, batch in chunks(images, rows):
-        out[part] = batch.std(axis=(1, 2)).max(axis=1)
+        out[part] = contrast_of(batch)
     return out
+
+
+def contrast_of(batch: Floats) -> Floats:
+    """`contrast` of images float32 (n, H, W, C) at once."""
+    found: Floats = batch.std(axis=(1, 2)).max(axis=1)
+    return found
 
 
 def features(images: Images) -> dict[str, Floats]:
@@ -63,18 +68,33 @@ def clipped_share(images: Images) -> Floats:
 
 
 def area_thumbnails(images: Images, rows: Rows | None, side: int) -> Floats:
-    """Area-averaged thumbnails, at most `side` × `side` a channel: float32 (N, side', side', C).
+    """`Thumbnails` of the images at `rows`, or all: float32 (N, side', side', C)."""
+    thumbnails = Thumbnails(payload_of(images).shape, side)
+    out = np.empty((len(images) if rows is None else len(rows), *thumbnails.shape), np.float32)
+    for part, batch in chunks(images, rows):
+        out[part] = thumbnails(batch)
+    return out
+
+
+class Thumbnails:
+    """Area-averaged thumbnails, at most `side` × `side` a channel.
 
     Every source pixel has the same total weight, so the RMS distance of two thumbnails never exceeds that of the
     images (Jensen's inequality): a search on thumbnails misses nothing.
+
+    Attributes:
+        shape: (side', side', C) of one.
     """
-    _, height, width, channels = images.shape
-    down, across = _area_weights(height, side), _area_weights(width, side)
-    out = np.empty((len(images) if rows is None else len(rows), len(down), len(across), channels), np.float32)
-    for part, batch in chunks(images, rows):
-        columns = np.moveaxis(batch, 3, 1) @ across.T
-        out[part] = np.moveaxis(down @ columns, 1, 3)
-    return out
+
+    def __init__(self, shape: tuple[int, int, int], side: int) -> None:
+        height, width, channels = shape
+        self._down, self._across = _area_weights(height, side), _area_weights(width, side)
+        self.shape = (len(self._down), len(self._across), channels)
+
+    def __call__(self, batch: Floats) -> Floats:
+        """Of images float32 (n, H, W, C): float32 (n, side', side', C)."""
+        columns = np.moveaxis(batch, 3, 1) @ self._across.T
+        return np.moveaxis(self._down @ columns, 1, 3)
 
 
 def best_correlation(originals: Images, augmented: Images, max_shift_share: float) -> Floats:
@@ -93,7 +113,7 @@ def best_correlation(originals: Images, augmented: Images, max_shift_share: floa
     padded = (height + shift, width + shift)  # so that nothing wraps around into the other side
     lags = np.r_[0 : shift + 1, -shift:0]
     best = np.full(len(a), -np.inf, np.float32)
-    size = max(1, _CHUNK_VALUES // (padded[0] * padded[1]))
+    size = max(1, _SPECTRUM_VALUES // (padded[0] * padded[1]))
     for start in range(0, len(a), size):
         part = slice(start, start + size)
         spectrum = np.fft.rfft2(a[part], padded)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from augment_ops.data.payload import Payload
 from augment_ops.data.snapshot import Reading
-from augment_ops.quality.pixels import Images
+from augment_ops.quality.near import Gallery
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,13 +30,13 @@ class Samples:
 
     Attributes:
         index: the columns of `Snapshot.index`.
-        images: uint8 (N, H, W, C), perhaps memory-mapped.
+        images: those that the index's `row` numbers.
         classes: class names; a label is an index into them.
         reading: how they were read.
     """
 
     index: pd.DataFrame
-    images: Images
+    images: Payload
     classes: tuple[str, ...]
     reading: Reading = AS_READ
 
@@ -52,6 +55,16 @@ class Samples:
     def usable(self) -> pd.DataFrame:
         """Rows with pixels and a label, numbered from 0 in the order of the index: what splits are made of."""
         return self.index[(self.index["row"] >= 0) & self.labelled].reset_index(drop=True)
+
+    @cached_property
+    def pictures(self) -> pd.DataFrame:
+        """Rows with pixels, with a label or without, in the order of the index."""
+        return self.index[self.index["row"] >= 0]
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The pictures, looked at once for every check that needs to."""
+        return Gallery.of(self.images, self.pictures["row"].to_numpy(np.int64))
 
     @cached_property
     def class_counts(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import DataError
 
 _URI = re.compile(r"snapshot:(?P<base>[0-9a-f]{64})(\+(?P<harvest>[0-9a-f]{64}))?")
+_ROWS_AT_ONCE = 1000  # of the index, as Python's objects
 HARVEST_COLUMNS = ("sample_id", "label", "time", "image")
 
 
@@ -42,11 +44,16 @@ class SnapshotSource:
 
     def samples(self) -> Iterator[RawSample]:
         """See `Source`."""
-        index, images = self._snapshot.index, self._snapshot.images
+        index, payload = self._snapshot.index, self._snapshot.payload
         own = [name for name in index.columns if name not in COLUMNS]
-        for row in index.to_dict("records"):
+        records = (index.iloc[at : at + _ROWS_AT_ONCE].to_dict("records") for at in range(0, len(index), _ROWS_AT_ONCE))
+        for row in chain.from_iterable(records):
             place = int(row["row"])
-            data = Defect(str(row["defect"] or "unreadable: no pixels")) if place < 0 else images[place]
+            data = (
+                Defect(str(row["defect"] or "unreadable: no pixels"))
+                if place < 0
+                else payload.take(np.array([place]))[0]
+            )
             time = None if row["time"] != row["time"] else float(row["time"])
             extra: dict[str, Scalar] = {name: _plain(row[name]) for name in own}
             yield RawSample(

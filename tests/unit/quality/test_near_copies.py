@@ -81,7 +81,7 @@ def test_many_look_alikes_are_bounded_and_said_but_the_copy_is_still_found(monke
     found = near_copies(queries, references, 6.0, 0.5)
     assert found.queries.tolist() == found.references.tolist() == list(range(20))
     assert found.capped == 20
-    compared, _, _ = near._candidates(queries.thumbnails, references.thumbnails, np.full(20, 2.9, np.float32))
+    compared, _, _ = near._candidates(queries, references, np.full(20, 2.9, np.float32))
     assert np.bincount(compared).tolist() == [near._MAX_CANDIDATES] * 20
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment_ops.quality import pixels
+from augment_ops.data import payload
 from augment_ops.quality.pixels import best_correlation, clipped_share, contrast, features
 
 
@@ -16,7 +16,7 @@ def pictures() -> np.ndarray:
 
 def test_chunking_changes_nothing(pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = (contrast(pictures), clipped_share(pictures), *features(pictures).values())
-    monkeypatch.setattr(pixels, "_CHUNK_VALUES", 7 * 20 * 24 * 3)  # 30 is not a multiple of 7
+    monkeypatch.setattr(payload, "_CHUNK_BYTES", 7 * 20 * 24 * 3)  # 30 is not a multiple of 7
     parts = (contrast(pictures), clipped_share(pictures), *features(pictures).values())
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -1,0 +1,303 @@
+"""Shards: objects of a bounded size in which a snapshot keeps its samples, as pixels or as encoded files.
+
+A shard of pixels is uint8 (n, H, W, C) in C order and nothing else. A shard of encoded files begins with n + 1 int64,
+the places of the files from the shard's first byte on (the last is its size), and n sha256 of their pixels, 32 bytes
+each; then come the files. Integers are little-endian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from augment_ops.data.decode import Decoding, Defect, Pixels
+from augment_ops.data.mapped import AROUND, RESIDENT_BYTES, Mapped
+from augment_ops.data.store import Store
+from augment_ops.errors import StoreError
+
+# The whole of Fashion-MNIST (55 MB) is one; small enough that whoever wants one picture of a remote store waits for no
+# more than that, and that a machine verifies it in some 0.1 s; a million images of 224x224x3 are 2,300.
+SHARD_BYTES = 64 << 20
+# At once, of a process: a shard of pixels takes address space and one of the kernel's 65,530 maps, one of files a
+# descriptor, of which a process usually has 1,024.
+_MOST_OPEN_PIXELS, _MOST_OPEN_FILES = 4096, 128
+_PLACE, _SHA = np.dtype("<i8"), 32  # of the head of a shard of encoded files
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Consecutive samples, in one object.
+
+    Attributes:
+        object: its sha256.
+        samples: how many.
+        bytes: its size; more than `SHARD_BYTES` only where one sample alone is larger, or by the head of encoded ones.
+    """
+
+    object: str
+    samples: int
+    bytes: int
+
+
+def write_pixels(store: Store, sizes: NDArray[np.int64], pieces: Iterator[bytes]) -> tuple[Shard, ...]:
+    """Write samples as shards of pixels, holding one sample at a time.
+
+    Args:
+        sizes: int64 (N,), bytes of each sample.
+        pieces: their pixels, read once.
+    """
+    shards = []
+    for first, last in _groups(sizes):
+        size = int(sizes[first:last].sum())
+        shards.append(Shard(store.put_chunks(islice(pieces, last - first), size), last - first, size))
+    return tuple(shards)
+
+
+def write_encoded(
+    store: Store, sizes: NDArray[np.int64], pixel_sha256: Sequence[str], pieces: Iterator[bytes]
+) -> tuple[Shard, ...]:
+    """Write samples as shards of encoded files, holding one file at a time.
+
+    Args:
+        sizes: int64 (N,), bytes of each file.
+        pixel_sha256: N hex digests of what they are decoded to.
+        pieces: the files, read once.
+    """
+    shards = []
+    for first, last in _groups(sizes):
+        head = _head(sizes[first:last], pixel_sha256[first:last])
+        size = len(head) + int(sizes[first:last].sum())
+        files = islice(pieces, last - first)
+        shards.append(Shard(store.put_chunks(_after(head, files), size), last - first, size))
+    return tuple(shards)
+
+
+def as_png(pixels: Pixels) -> bytes:
+    """The file that `--keep encoded` keeps of a sample whose source has no file of its own; lossless."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class ShardedPayload:
+    """The samples of all shards, one shard after another; see `Payload`.
+
+    A shard is opened, and its sha256 verified once a process, when a sample of it is first asked for. Encoded files are
+    decoded by whoever asks, and what comes of each is held against the sha256 of its pixels the first time.
+
+    Args:
+        store: holds the shards.
+        shards: at least one.
+        shape: (H, W, C) of every sample.
+        decoding: how encoded files become pixels; None where pixels are kept.
+        name: says which sample a row is, for an error; travels to worker processes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        shards: tuple[Shard, ...],
+        shape: Shape,
+        decoding: Decoding | None,
+        name: Callable[[int], str],
+    ) -> None:
+        self._given = (store, shards, shape, decoding, name)
+        self._store, self._shards, self._shape, self._decoding, self._name = self._given
+        self._ends = np.cumsum([shard.samples for shard in shards])
+        self._starts = self._ends - [shard.samples for shard in shards]
+        self._most_open = _MOST_OPEN_PIXELS if decoding is None else _MOST_OPEN_FILES
+        self._open: dict[int, _Reader] = {}
+        self._touched, self._sample_bytes = 0, int(np.prod(shape))
+        self._gives_back = decoding is None and sum(shard.bytes for shard in shards) > RESIDENT_BYTES
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    @property
+    def shape(self) -> Shape:
+        """(H, W, C) of every sample."""
+        return self._shape
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """See `Payload`."""
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)} samples")
+        if len(self._shards) == 1 and len(rows):
+            found = self._reader(0, int(rows[0])).take(rows)
+        else:
+            found = np.empty((len(rows), *self._shape), np.uint8)
+            owner = np.searchsorted(self._ends, rows, side="right")
+            for number in np.unique(owner).tolist():
+                here = np.flatnonzero(owner == number)
+                local = rows[here] - self._starts[number]
+                found[here] = self._reader(number, int(rows[here[0]])).take(local)
+        if self._gives_back:
+            self._used(len(rows))
+        return found
+
+    def __reduce__(self) -> tuple[type[ShardedPayload], tuple[object, ...]]:
+        return ShardedPayload, self._given
+
+    def _reader(self, number: int, row: int) -> _Reader:
+        """Of a shard; `row` is of a sample for which it is wanted."""
+        found = self._open.get(number)
+        if found is not None:
+            return found
+        with _OPENING.lock:  # one thread verifies a shard, and the others wait for it
+            found = self._open.get(number)
+            if found is None:
+                while len(self._open) >= self._most_open:
+                    self._open.pop(next(iter(self._open)))  # the oldest; whoever reads it at this moment holds it
+                found = self._open[number] = self._opened(number, row)
+        return found
+
+    def _opened(self, number: int, row: int) -> _Reader:
+        shard = self._shards[number]
+        try:
+            path = self._store.verified(shard.object)
+        except StoreError as error:
+            fault = error.faults[0]
+            raise StoreError(f"{fault.where} ({self._place(row)})", fault.found, fault.expected, fault.fix) from error
+        try:
+            if path.stat().st_size != shard.bytes:
+                raise ValueError(f"{path.stat().st_size:,} bytes")
+            if self._decoding is None:
+                return Mapped(path, (shard.samples, *self._shape))
+            start = int(self._starts[number])
+            return _EncodedShard(path, shard.samples, self._shape, self._decoding, lambda n: self._place(start + n))
+        except (ValueError, OSError) as error:
+            raise StoreError(
+                f"{path} ({self._place(row)})",
+                str(error)[:200],
+                f"a shard of {shard.bytes:,} bytes with {shard.samples:,} samples, as the snapshot's manifest says",
+                "remove the snapshot's document from the store and ingest the data set again",
+            ) from error
+
+    def _place(self, row: int) -> str:
+        number = int(np.searchsorted(self._ends, row, side="right"))
+        return f"shard {number + 1} of {len(self._shards)}, for {self._name(row)}"
+
+    def _used(self, samples: int) -> None:
+        # As for one large file (`Mapped`), over all shards; threads may count wrongly beside each other.
+        self._touched += samples * (self._sample_bytes + AROUND)
+        if self._touched > RESIDENT_BYTES:
+            self._touched = 0
+            for reader in list(self._open.values()):
+                reader.give_back()
+
+
+class _Reader(Protocol):
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]: ...
+
+    def give_back(self) -> None: ...
+
+
+class _EncodedShard:
+    """Encoded files of one object, decoded when they are asked for; safe for several threads.
+
+    Args:
+        path: the object, verified.
+        count: how many samples it has.
+        shape: of every sample; decoding: of every file.
+        place: says which sample of the shard a number is.
+
+    Raises:
+        ValueError: its head is not that of `count` files.
+    """
+
+    def __init__(self, path: Path, count: int, shape: Shape, decoding: Decoding, place: Callable[[int], str]) -> None:
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
+        self._path, self._shape, self._decoding, self._place = path, shape, decoding, place
+        head = os.pread(self._file, _head_bytes(count), 0)
+        size = os.fstat(self._file).st_size
+        if len(head) < _head_bytes(count):
+            raise ValueError(f"{size:,} bytes, too few for the places of {count:,} files")
+        self._places = np.frombuffer(head, _PLACE, count + 1)
+        self._sha = np.frombuffer(head, np.uint8, offset=self._places.nbytes).reshape(count, _SHA)
+        if self._places[0] != len(head) or self._places[-1] != size or (np.diff(self._places) < 0).any():
+            raise ValueError("places of files that are none")
+        self._known = np.zeros(count, bool)  # whose pixels were held against their sha256 by this process
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """See `Payload`."""
+        found = np.empty((len(rows), *self._shape), np.uint8)
+        for number, row in enumerate(rows.tolist()):
+            found[number] = self._pixels(row)
+        return found
+
+    def give_back(self) -> None:
+        """Nothing of it is mapped."""
+
+    def _pixels(self, row: int) -> Pixels:
+        start, end = int(self._places[row]), int(self._places[row + 1])
+        pixels = self._decoding.decode(os.pread(self._file, end - start, start))
+        if isinstance(pixels, Defect):
+            raise self._fault(row, pixels.text)
+        if pixels.shape != self._shape:
+            raise self._fault(row, f"an image of {pixels.shape} instead of {self._shape}")
+        if not self._known[row]:
+            if hashlib.sha256(pixels.data).digest() != self._sha[row].tobytes():
+                raise self._fault(row, "a file that is decoded to other pixels")
+            self._known[row] = True
+        return pixels
+
+    def _fault(self, row: int, found: str) -> StoreError:
+        return StoreError(
+            f"{self._path} ({self._place(row)})",
+            found,
+            "the pixels that its file was decoded to when it was ingested",
+            "install the versions of constraints.txt (Pillow decodes), or ingest the data set again with --keep pixels",
+        )
+
+
+class _Opening:
+    """A lock that a forked worker finds open: the thread that held it is not in it."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self.lock = threading.Lock()
+
+
+_OPENING = _Opening()
+
+
+def _groups(sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """First and last (beyond) sample of each shard: as many as fit, one at least."""
+    ends, first = np.cumsum(sizes), 0
+    while first < len(sizes):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + SHARD_BYTES, side="right")))
+        yield first, last
+        first = last
+
+
+def _head_bytes(count: int) -> int:
+    return (count + 1) * _PLACE.itemsize + count * _SHA
+
+
+def _head(sizes: NDArray[np.int64], pixel_sha256: Sequence[str]) -> bytes:
+    places = np.cumsum([_head_bytes(len(sizes)), *sizes.tolist()]).astype(_PLACE)
+    return places.tobytes() + b"".join(map(bytes.fromhex, pixel_sha256))
+
+
+def _after(head: bytes, files: Iterable[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from files
