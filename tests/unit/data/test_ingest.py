@@ -42,7 +42,7 @@ def test_a_snapshot_holds_what_the_folder_holds(images: Path, store: Store) -> N
     assert tuple(snapshot.index.columns) == COLUMNS
     for row in snapshot.index.itertuples():
         expected = np.asarray(Image.open(images / row.sample_id))
-        np.testing.assert_array_equal(snapshot.images[row.row][:, :, 0], expected)
+        np.testing.assert_array_equal(snapshot.payload.take(np.array([row.row]))[0, :, :, 0], expected)
         assert row.pixel_sha256 == sha256_hex(expected.tobytes())
         assert row.class_name == row.sample_id.split("/")[1] == manifest.classes[row.label]
         assert row.defect is None and row.subject is None and np.isnan(row.time)
@@ -53,13 +53,16 @@ def test_a_split_is_ordered_by_id_with_its_own_pixels(images: Path, store: Store
     for name, count in (("train", 72), ("validation", 8), ("test", 20)):
         split = snapshot.split(name)
         assert list(split.ids) == sorted(split.ids) == list(split.index["sample_id"])
-        assert split.images.shape == (count, 6, 5, 1) and split.images.dtype == np.uint8
+        pixels = split.take(range(count))
+        assert len(split) == count and pixels.shape == (count, 6, 5, 1) and pixels.dtype == np.uint8
         assert split.labels.dtype == np.int64 and split.labels.shape == (count,)
-        for sample_id, label, image in zip(split.ids, split.labels, split.images, strict=True):
+        for sample_id, label, image in zip(split.ids, split.labels, pixels, strict=True):
             np.testing.assert_array_equal(image[:, :, 0], np.asarray(Image.open(images / sample_id)))
             assert snapshot.manifest.classes[label] in sample_id
-        split.images[:] = 0  # a copy: the snapshot stays as it is
-    assert snapshot.images.any() and not snapshot.images.flags.writeable
+        pixels[:] = 0  # a copy: the snapshot stays as it is
+        assert split.take([count - 1, 0]).any(axis=(1, 2, 3)).all()
+        with pytest.raises(IndexError):
+            split.take([count])
     with pytest.raises(DataError, match=r"train \| validation \| test"):
         snapshot.split("val")
 
@@ -118,7 +121,7 @@ def test_damaged_files_are_rows_not_exceptions(images: Path, store: Store, make_
     assert defects[4] == "shape 6x5x3 instead of 6x5x1"
     assert defects[5] is None
     broken = index[index["defect"].notna()]
-    assert (broken["row"] == -1).all() and len(snapshot.images) == 95
+    assert (broken["row"] == -1).all() and len(snapshot.payload) == 95
     assert broken.loc["train/cat/02.png", ["height", "width", "channels"]].tolist() == [9, 5, 1]
     ids = {name for split in ("train", "validation", "test") for name in snapshot.split(split).ids}
     assert ids == set(index.index) - set(broken.index)
@@ -160,9 +163,9 @@ def test_progress_counts_what_was_read(images: Path, store: Store) -> None:
 
 def test_a_missing_object_is_written_again(images: Path, store: Store) -> None:
     manifest = ingest(str(images), store)
-    store.local(manifest.images).unlink()
+    store.local(manifest.shards[0].object).unlink()
     assert ingest(str(images), store) == manifest
-    assert len(Snapshot.open(store, manifest.digest).images) == 100
+    assert len(Snapshot.open(store, manifest.digest).payload) == 100
 
 
 def test_two_at_once_leave_one_whole_snapshot(images: Path, tmp_path: Path) -> None:
@@ -184,7 +187,7 @@ def test_two_at_once_leave_one_whole_snapshot(images: Path, tmp_path: Path) -> N
         thread.join(timeout=60)
     store = Store(str(tmp_path / "store"))
     assert len(found) == 2 and found[0] == found[1]
-    assert len(stored(store)) == 3, "one manifest, one index, one file of pixels"
+    assert len(stored(store)) == 3, "one manifest, one index, one shard"
     assert len(Snapshot.open(store, found[0].digest).split("train").ids) == 72
 
 

@@ -168,7 +168,7 @@ def test_grey_among_colour(
     snapshot = Snapshot.open(store, manifest.digest)
     row = snapshot.index.set_index("sample_id").loc["dog/00.png"]
     expected = Image.open(io.BytesIO(files["dog/00.png"])).convert("L" if shape == 1 else "RGB")
-    np.testing.assert_array_equal(snapshot.images[row["row"]].squeeze(), np.asarray(expected))
+    np.testing.assert_array_equal(snapshot.payload.take(np.array([row["row"]])).squeeze(), np.asarray(expected))
     said = manifest.reading.notes(manifest.image_shape)
     assert bool(said) == bool(converted) and all("--channels auto" in note for note in said)
 
