@@ -277,8 +277,8 @@ class _EncodedShard:
             f"{self._path} ({self._place(row)})",
             found,
             "the pixels that its file was decoded to when it was ingested",
-            "install the versions of constraints.txt (Pillow decodes), or remove the snapshot's document from the store "
-            "and ingest the data set again",
+            "install the versions of constraints.txt (Pillow decodes), or remove the snapshot's document from the "
+            "store and ingest the data set again",
         )
 
 
