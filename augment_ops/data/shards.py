@@ -172,6 +172,8 @@ class ShardedPayload:
         try:
             if path.stat().st_size != shard.bytes:
                 raise ValueError(f"{path.stat().st_size:,} bytes")
+            if self._decoding is None and shard.bytes != shard.samples * int(np.prod(self._shape)):
+                raise ValueError(f"{shard.bytes:,} bytes for {shard.samples:,} samples of {self._shape}")
             if self._maps:
                 return _MappedShard(path, shard.samples, self._shape)
             start = int(self._starts[number])
@@ -217,7 +219,7 @@ class _PixelShard:
         self._path, self._place = path, place
 
     def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        memory, size = memoryview(found).cast("B"), self._bytes
+        memory, size = found.data.cast("B"), self._bytes
         for place, row in zip(places.tolist(), rows.tolist(), strict=True):
             here = memory[place * size : (place + 1) * size]
             if os.preadv(self._file, (here,), row * size) < size:

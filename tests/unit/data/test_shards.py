@@ -81,6 +81,7 @@ def test_any_rows_of_any_shards(
     assert found.flags.owndata and found.flags.c_contiguous and found.flags.writeable
     found[:] = 0
     np.testing.assert_array_equal(payload.take(np.arange(100)), pixels_of(images, ids))
+    assert len(payload._open) == 2  # type: ignore[attr-defined]
     assert payload.take(np.array([], np.int64)).shape == (0, 6, 5, 1)
     for beyond in (100, -1):
         with pytest.raises(IndexError):
@@ -125,6 +126,19 @@ def test_a_missing_shard_names_the_sample_and_is_made_again(images: Path, store:
         payload.take(np.array([0, second]))
     assert ingest(str(images), store, keep=keep) == manifest
     assert payload.take(np.array([0, second])).any() and split.take([0]).any()
+
+
+@KEPT
+@pytest.mark.parametrize("wrong", [{"samples": 1}, {"bytes": 90}, {"samples": 3, "bytes": 90}])
+def test_a_manifest_whose_shards_are_others_is_found_out(
+    images: Path, store: Store, keep: Keep, wrong: dict[str, int]
+) -> None:
+    manifest = ingest(str(images), store, keep=keep)
+    first = dataclasses.replace(manifest.shards[0], **wrong)
+    changed = dataclasses.replace(manifest, shards=(first, *manifest.shards[1:]))
+    store.put_document(document_name(manifest.digest), canonical_json(changed))
+    with pytest.raises(StoreError, match=rf"for sample .*expected a shard of {first.bytes:,} bytes"):
+        Snapshot.open(store, manifest.digest).payload.take(np.array([0]))
 
 
 def test_a_shard_is_verified_once_a_process_and_again_when_it_changes(
