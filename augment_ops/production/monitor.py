@@ -20,7 +20,7 @@ from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.outage import Outage, outage_of
-from augment_ops.production.reference import Watched, answered, of_period, of_windows, watched
+from augment_ops.production.reference import Incumbent, incumbent, of_period, of_windows, with_predictions
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
@@ -158,9 +158,9 @@ class _Work:
         return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
 
     @cached_property
-    def champion(self) -> Watched | None:
+    def champion(self) -> Incumbent | None:
         try:
-            return watched(self.settings, self.tracker, self.store, self.dataset, self.environment)
+            return incumbent(self.settings, self.tracker, self.store, self.dataset, self.environment)
         finally:  # also where it stops because the registry was altered
             for problem in publish(self.settings.home, samples_of(self.settings, self.tracker, self.dataset)):
                 self.say(f"warning: {problem}")
@@ -238,7 +238,7 @@ class _Work:
         if before.late:
             faults.append(f"{before.late} records came after the window before was judged; they stay in the log")
         if self.champion is not None and self.rules.reference.kind == "snapshot":
-            sample = answered(window, self.champion)
+            sample = with_predictions(window, self.champion)
         if reference is None:
             faults.append("too few earlier windows to compare with")
             reference = Sample("none", 0)
