@@ -90,9 +90,11 @@ class Program:
             for leaf in segment.leaves:
                 if self._leaves_targets_behind(leaf):
                     raise TransformError(
-                        leaf.where, "a transform that is not compiled, or mixes several moves",
-                        "one that masks and boxes can follow", "take another transform, or augment images alone",
-                    )  # fmt: skip
+                        leaf.where,
+                        "a transform that is not compiled, or mixes several moves",
+                        "one that masks and boxes can follow",
+                        "take another transform, or augment images alone",
+                    )
             move = parameters.moves(segment, size, keys, active)
             if masks is not None:
                 masks = _fuse_masks(segment, masks, move, keys, active)
@@ -231,9 +233,11 @@ def _fuse_masks(
     interpolation = move.mask_border.interpolation
     if interpolation not in (NEAREST, LINEAR):
         raise TransformError(
-            f"{move.where}.mask_interpolation", f"{interpolation}", f"{NEAREST} (nearest) or {LINEAR} (linear)",
+            f"{move.where}.mask_interpolation",
+            f"{interpolation}",
+            f"{NEAREST} (nearest) or {LINEAR} (linear)",
             "take one of them, or augment images alone",
-        )  # fmt: skip
+        )
     holes = parameters.rectangles(segment, move.size, keys, active)
     cut = holes.corners if holes.mask_fill is not None else np.empty((n, 0, 4), np.int32)
     target = np.empty((n, *move.size, channels), np.uint8)

@@ -60,9 +60,16 @@ def log_uri(settings: Settings) -> str:
 
 
 def monitor(
-    settings: Settings, dataset: str, rules_name: str = "default", *, now: datetime | None = None,
-    actor: str = "", origin: str = "", environment: str = "", say: Callable[[str], None] = print,
-) -> Monitored:  # fmt: skip
+    settings: Settings,
+    dataset: str,
+    rules_name: str = "default",
+    *,
+    now: datetime | None = None,
+    actor: str = "",
+    origin: str = "",
+    environment: str = "",
+    say: Callable[[str], None] = print,
+) -> Monitored:
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
 
     Args:
@@ -252,10 +259,14 @@ class _Work:
         told = (known.told or (known.alert,)) if known is not None else ()
         keys = [key for key in (*told, *raised, outage.alert) if key]
         judged = replace(
-            judged, silent=window.silent, labelled=window.labelled, looked=at.isoformat(),
-            labels="" if window.silent else labels, told=tuple(dict.fromkeys(keys)),
+            judged,
+            silent=window.silent,
+            labelled=window.labelled,
+            looked=at.isoformat(),
+            labels="" if window.silent else labels,
+            told=tuple(dict.fromkeys(keys)),
             alert=next((key for key in keys if key.startswith("drift:")), keys[0] if keys else ""),
-        )  # fmt: skip
+        )
         return judged, [alert for key, alert in raised.items() if key not in told]
 
     def calls_for_training(self, at: datetime) -> list[Alert]:
@@ -303,12 +314,21 @@ class _Work:
         if other is not None:
             self.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
         return JudgedWindow(
-            dataset=self.dataset, rules=self.rules.name, reference=self.reference_key,
-            start=window.start.isoformat(), end=window.end.isoformat(), status=report.status, blind=report.blind,
-            message=report.message, faults=report.faults, metrics=metrics,
-            report=self.store.put(canonical_json(report)), page=self._page(window.start), link=self.run.url,
+            dataset=self.dataset,
+            rules=self.rules.name,
+            reference=self.reference_key,
+            start=window.start.isoformat(),
+            end=window.end.isoformat(),
+            status=report.status,
+            blind=report.blind,
+            message=report.message,
+            faults=report.faults,
+            metrics=metrics,
+            report=self.store.put(canonical_json(report)),
+            page=self._page(window.start),
+            link=self.run.url,
             alert="",
-        )  # fmt: skip
+        )
 
     def _page(self, start: datetime) -> str:
         path = f"{folder_of(start)}/drift.html"

@@ -129,10 +129,13 @@ def ageing(entries: Iterable[Entry], champion: Incumbent, rules: DriftRules, now
     if times < 1:
         return None
     return Alert(
-        "age", dataset, f"age:{version}:{times}", {"version": version, "times": str(times)},
+        "age",
+        dataset,
+        f"age:{version}:{times}",
+        {"version": version, "times": str(times)},
         f"Champion {version} is {days:.0f} days old; the limit is {rules.max_age_days:g} (drift policy {rules.name}).",
         rules.cool_down_h,
-    )  # fmt: skip
+    )
 
 
 def policy_moved(entries: Iterable[Entry], champion: Incumbent, rules: DriftRules, environment: str) -> Alert | None:
@@ -151,9 +154,13 @@ def policy_moved(entries: Iterable[Entry], champion: Incumbent, rules: DriftRule
         return None
     version = ".".join(map(str, newest))
     return Alert(
-        "policy", dataset, f"policy:{dataset}:{name}/{version}", {"policy_version": f"{name}/{version}"},
-        f"Policy {name} was approved as {by}; the champion was trained with {used}.", rules.cool_down_h,
-    )  # fmt: skip
+        "policy",
+        dataset,
+        f"policy:{dataset}:{name}/{version}",
+        {"policy_version": f"{name}/{version}"},
+        f"Policy {name} was approved as {by}; the champion was trained with {used}.",
+        rules.cool_down_h,
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -145,9 +145,14 @@ def _some(labels: NDArray[Any], share: float, ids: Sequence[str]) -> list[str | 
 
 
 def _write(
-    log: PredictionLog, ids: list[str], times: list[datetime], champion: Incumbent, answers: Predictions,
-    images: NDArray[Any], labels: list[str | None],
-) -> None:  # fmt: skip
+    log: PredictionLog,
+    ids: list[str],
+    times: list[datetime],
+    champion: Incumbent,
+    answers: Predictions,
+    images: NDArray[Any],
+    labels: list[str | None],
+) -> None:
     log.write(
         ids,
         times,

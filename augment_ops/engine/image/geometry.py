@@ -116,9 +116,16 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
         scale_x = _scales(u[:, 4], u[:, 6], scale["x"], balanced=values["balanced_scale"])
         scale_y = _scales(u[:, 5], u[:, 7], scale["y"], balanced=values["balanced_scale"])
         moved: Matrices = kernels.affine(
-            height, width, move_x, move_y, -between(u[:, 2], shear["x"]), -between(u[:, 3], shear["y"]),
-            scale_x, scale_x if values["keep_ratio"] else scale_y, between(u[:, 8], values["rotate"]),
-        )  # fmt: skip
+            height,
+            width,
+            move_x,
+            move_y,
+            -between(u[:, 2], shear["x"]),
+            -between(u[:, 3], shear["y"]),
+            scale_x,
+            scale_x if values["keep_ratio"] else scale_y,
+            between(u[:, 8], values["rotate"]),
+        )
         return moved
 
     return Geometry(9, matrices, _same, border, mask_border_of(values), ellipse=_as_ellipse(values))
@@ -202,11 +209,17 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
 # The symmetries of the square as (xx, xy, yx, yy), in albumentations' order.
 _D4 = np.array(
     [
-        [1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0],
-        [1, 0, 0, -1], [0, -1, -1, 0], [-1, 0, 0, 1], [0, 1, 1, 0],
+        [1, 0, 0, 1],
+        [0, 1, -1, 0],
+        [-1, 0, 0, -1],
+        [0, -1, 1, 0],
+        [1, 0, 0, -1],
+        [0, -1, -1, 0],
+        [-1, 0, 0, 1],
+        [0, 1, 1, 0],
     ],
     dtype=float,
-)  # fmt: skip
+)
 _R90, _R180, _R270, _FLIP_Y, _FLIP_X, _TRANSPOSE = 1, 2, 3, 4, 6, 7
 
 
