@@ -121,9 +121,14 @@ class StageOperator(BaseOperator):
             return {}
         said = answer_to(settings, context, self.answer_of, _asked(stage, decided))
         return witnessed(
-            stage, decided.decision, decided.version,
-            chosen=said["chosen"], by=said["by"], reason=said["reason"], at=said["at"],
-        )  # fmt: skip
+            stage,
+            decided.decision,
+            decided.version,
+            chosen=said["chosen"],
+            by=said["by"],
+            reason=said["reason"],
+            at=said["at"],
+        )
 
 
 class ReportOperator(StageOperator):

@@ -119,12 +119,15 @@ def _amplified(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reaso
     estimates = corrected(
         [
             _difference(
-                cells, pair, _values(cells, "candidate", pair.stressed) - _values(cells, "control", pair.stressed),
-                "amplified", limit,
+                cells,
+                pair,
+                _values(cells, "candidate", pair.stressed) - _values(cells, "control", pair.stressed),
+                "amplified",
+                limit,
             )
             for pair in pairs
         ]
-    )  # fmt: skip
+    )
     return [
         _reason(
             rules,

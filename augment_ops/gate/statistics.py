@@ -78,9 +78,14 @@ class Bootstrap:
             inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-len(values) * abs(value - limit))
             beyond = value > limit
             return Estimate(
-                value, value - spread, value + spread, len(values), limit,
-                p_harm=inside if beyond else 1.0, p_safe=1.0 if beyond else inside,
-            )  # fmt: skip
+                value,
+                value - spread,
+                value + spread,
+                len(values),
+                limit,
+                p_harm=inside if beyond else 1.0,
+                p_safe=1.0 if beyond else inside,
+            )
         return self.judged(value, means, len(values), limit)
 
     def means(self, name: str, values: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -116,9 +116,11 @@ def read_root(policies: Path) -> Root | None:
     root = load_model(path, Root, kind="root document")
     if not verifies(root.key, root.signature, root.message()):
         raise GovernanceError(
-            str(path), f"a signature that is not {root.owner}'s of this content", "the document as it was signed",
+            str(path),
+            f"a signature that is not {root.owner}'s of this content",
+            "the document as it was signed",
             "restore it from git; find out who changed it",
-        )  # fmt: skip
+        )
     return root
 
 

@@ -82,9 +82,11 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
     _publish(workspace, policy)
     copy = keep_published(workspace.settings.policies, policy)
     workspace.enter(
-        PROPOSE, {**subjects_of(policy), **evidence_subjects(evidence)}, policy.description,
+        PROPOSE,
+        {**subjects_of(policy), **evidence_subjects(evidence)},
+        policy.description,
         f"propose:{version_of(policy)}:{digest_of(evidence)}",
-    )  # fmt: skip
+    )
     return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
 
 
@@ -232,9 +234,11 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
             )
         if environment and not known.approvals:
             raise InputError(
-                f"{act} {policy.name} {policy.version} in {environment}", "no approval", "an approval for it",
+                f"{act} {policy.name} {policy.version} in {environment}",
+                "no approval",
+                "an approval for it",
                 f"see augment-ops policy history {policy.name}; without --environment the version itself is revoked",
-            )  # fmt: skip
+            )
         _check_may_act(workspace, act)
     # What was published is ended, whatever the file has become.
     subjects = {**subjects_of(policy), "policy": known.digest} | ({"environment": environment} if environment else {})
@@ -305,9 +309,11 @@ def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
         )
     if broken:
         raise GovernanceError(
-            f"{called}: evidence", "; ".join(broken), "what was proposed",
+            f"{called}: evidence",
+            "; ".join(broken),
+            "what was proposed",
             f"propose it again: augment-ops policy propose {policy.name}",
-        )  # fmt: skip
+        )
 
 
 def _role(workspace: Workspace, environment: str, days: int) -> str:

@@ -51,9 +51,15 @@ class RolledBack:
 
 
 def roll_back(
-    settings: Settings, dataset: str, *, to: str = "", reason: str, actor: str, quarantine: bool = False,
+    settings: Settings,
+    dataset: str,
+    *,
+    to: str = "",
+    reason: str,
+    actor: str,
+    quarantine: bool = False,
     environment: str = "",
-) -> RolledBack:  # fmt: skip
+) -> RolledBack:
     """Make a version champion of an environment again that was promoted there once, and is what it was then.
 
     The champion that is left may be altered or gone in MLflow: this is the way out of that. The ledger's entry comes

@@ -147,11 +147,15 @@ def _container(where: str, name: str, params: dict[str, Any], reading: StepsRead
     known, faults = {"transforms", *catalogue.defaults(name)}, reading.faults
     before = len(faults)
     faults += [
-        Fault(f"{where}.{key}", f"unknown parameter {key!r}", f"one of {', '.join(sorted(known))}",
-              f"remove it or correct its name.{nearest(str(key), known)}")
+        Fault(
+            f"{where}.{key}",
+            f"unknown parameter {key!r}",
+            f"one of {', '.join(sorted(known))}",
+            f"remove it or correct its name.{nearest(str(key), known)}",
+        )
         for key in params
         if key not in known
-    ]  # fmt: skip
+    ]
     p = params.get("p", 1.0)
     if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
         faults.append(Fault(f"{where}.p", repr(p), "a probability from 0 to 1", "correct the value"))

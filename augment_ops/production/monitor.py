@@ -20,7 +20,7 @@ from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.outage import Outage, outage_of
-from augment_ops.production.reference import Watched, answered, of_period, of_windows, watched
+from augment_ops.production.reference import Incumbent, incumbent, of_period, of_windows, with_predictions
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
@@ -60,9 +60,16 @@ def log_uri(settings: Settings) -> str:
 
 
 def monitor(
-    settings: Settings, dataset: str, rules_name: str = "default", *, now: datetime | None = None,
-    actor: str = "", origin: str = "", environment: str = "", say: Callable[[str], None] = print,
-) -> Monitored:  # fmt: skip
+    settings: Settings,
+    dataset: str,
+    rules_name: str = "default",
+    *,
+    now: datetime | None = None,
+    actor: str = "",
+    origin: str = "",
+    environment: str = "",
+    say: Callable[[str], None] = print,
+) -> Monitored:
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
 
     Args:
@@ -158,9 +165,9 @@ class _Work:
         return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
 
     @cached_property
-    def champion(self) -> Watched | None:
+    def champion(self) -> Incumbent | None:
         try:
-            return watched(self.settings, self.tracker, self.store, self.dataset, self.environment)
+            return incumbent(self.settings, self.tracker, self.store, self.dataset, self.environment)
         finally:  # also where it stops because the registry was altered
             for problem in publish(self.settings.home, samples_of(self.settings, self.tracker, self.dataset)):
                 self.say(f"warning: {problem}")
@@ -238,7 +245,7 @@ class _Work:
         if before.late:
             faults.append(f"{before.late} records came after the window before was judged; they stay in the log")
         if self.champion is not None and self.rules.reference.kind == "snapshot":
-            sample = answered(window, self.champion)
+            sample = with_predictions(window, self.champion)
         if reference is None:
             faults.append("too few earlier windows to compare with")
             reference = Sample("none", 0)
@@ -252,10 +259,14 @@ class _Work:
         told = (known.told or (known.alert,)) if known is not None else ()
         keys = [key for key in (*told, *raised, outage.alert) if key]
         judged = replace(
-            judged, silent=window.silent, labelled=window.labelled, looked=at.isoformat(),
-            labels="" if window.silent else labels, told=tuple(dict.fromkeys(keys)),
+            judged,
+            silent=window.silent,
+            labelled=window.labelled,
+            looked=at.isoformat(),
+            labels="" if window.silent else labels,
+            told=tuple(dict.fromkeys(keys)),
             alert=next((key for key in keys if key.startswith("drift:")), keys[0] if keys else ""),
-        )  # fmt: skip
+        )
         return judged, [alert for key, alert in raised.items() if key not in told]
 
     def calls_for_training(self, at: datetime) -> list[Alert]:
@@ -303,12 +314,21 @@ class _Work:
         if other is not None:
             self.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
         return JudgedWindow(
-            dataset=self.dataset, rules=self.rules.name, reference=self.reference_key,
-            start=window.start.isoformat(), end=window.end.isoformat(), status=report.status, blind=report.blind,
-            message=report.message, faults=report.faults, metrics=metrics,
-            report=self.store.put(canonical_json(report)), page=self._page(window.start), link=self.run.url,
+            dataset=self.dataset,
+            rules=self.rules.name,
+            reference=self.reference_key,
+            start=window.start.isoformat(),
+            end=window.end.isoformat(),
+            status=report.status,
+            blind=report.blind,
+            message=report.message,
+            faults=report.faults,
+            metrics=metrics,
+            report=self.store.put(canonical_json(report)),
+            page=self._page(window.start),
+            link=self.run.url,
             alert="",
-        )  # fmt: skip
+        )
 
     def _page(self, start: datetime) -> str:
         path = f"{folder_of(start)}/drift.html"

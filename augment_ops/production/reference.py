@@ -36,7 +36,7 @@ _AT_ONCE_BYTES = 32 << 20  # large pictures go in smaller batches: activations a
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class Incumbent:
     """A champion and the data it was trained on.
 
     Attributes:
@@ -61,7 +61,7 @@ class Watched:
     def reference(self) -> Sample:
         """The held-out part of its snapshot, with its own answers: of what it has learnt it would be too sure."""
         held_out = self.snapshot.split("test")
-        answers = answers_of(self.observe, held_out.payload, self.classes)
+        answers = predictions_of(self.observe, held_out.payload, self.classes)
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
             Sample.of_images(self.snapshot.manifest.digest, held_out.payload, labels),
@@ -84,9 +84,9 @@ class Predictions:
         return found
 
 
-def watched(
+def incumbent(
     settings: Settings, tracker: MlflowTracker, store: Store, dataset: str, environment: str = ""
-) -> Watched | None:
+) -> Incumbent | None:
     """The champion of a data set; None where there is none (yet).
 
     Args:
@@ -102,10 +102,10 @@ def watched(
         return None
     snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
     number, artifact = champion.version, champion.artifact  # as they were held against the ledger
-    return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
+    return Incumbent(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def answers_of(observe: Observe, images: Images, classes: Sequence[str]) -> Predictions:
+def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> Predictions:
     """Let a model answer.
 
     Args:
@@ -120,12 +120,12 @@ def answers_of(observe: Observe, images: Images, classes: Sequence[str]) -> Pred
     return Predictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
 
 
-def answered(window: LogWindow, champion: Watched) -> Sample:
+def with_predictions(window: LogWindow, champion: Incumbent) -> Sample:
     """The window with the champion's embeddings, and its answers for records that another version answered."""
     sample = window.sample
     if sample.images is None or sample.images.shape != champion.snapshot.manifest.image_shape:
         return sample
-    found = answers_of(champion.observe, sample.images, champion.classes)
+    found = predictions_of(champion.observe, sample.images, champion.classes)
     foreign = window.rows["model_version"].to_numpy()[window.picture_rows] != champion.version.version
     predictions = np.full(sample.size, None, dtype=object) if sample.predictions is None else sample.predictions.copy()
     confidence = np.full(sample.size, np.nan) if sample.confidence is None else sample.confidence.copy()

@@ -192,8 +192,14 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
             lambda role: _stressed(report, role)[2]),
     ]  # fmt: skip
     if report.slices:
-        rows.append(row("Accuracy of the worst group, stressed", "of any metadata column", "share",
-                        lambda role: (worst_slice(report, role) or ("", "", math.nan))[2]))  # fmt: skip
+        rows.append(
+            row(
+                "Accuracy of the worst group, stressed",
+                "of any metadata column",
+                "share",
+                lambda role: (worst_slice(report, role) or ("", "", math.nan))[2],
+            )
+        )
     for reference in ("control", "champion"):
         if reference in report.models:
             rows += [_errors(report, roles, reference, relative) for relative in (False, True)]

@@ -306,9 +306,13 @@ def _task(entry: Mapping[str, Any]) -> TaskState:
     if seconds is None and started:
         seconds = (datetime.now(started.tzinfo) - started).total_seconds()
     return TaskState(
-        entry["task_id"], entry["state"] or "waiting", seconds, entry["try_number"], entry.get("map_index", -1),
+        entry["task_id"],
+        entry["state"] or "waiting",
+        seconds,
+        entry["try_number"],
+        entry.get("map_index", -1),
         started.timestamp() if started else None,
-    )  # fmt: skip
+    )
 
 
 def _question(entry: Mapping[str, Any]) -> HumanTask:

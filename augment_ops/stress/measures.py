@@ -41,7 +41,16 @@ def _cell(outcomes: Outcomes, role: Role, m: int, corruption: str, severity: int
     recall = _quotients(np.bincount(labels[right], minlength=k), class_n, finite)
     accuracy = float(right.mean()) if finite and len(labels) else math.nan
     rest = _remains(outcomes, m, c)
-    return Cell(role, corruption, severity, len(labels), accuracy, tuple(class_n.tolist()), recall, rest)
+    return Cell(
+        role=role,
+        corruption=corruption,
+        severity=severity,
+        n=len(labels),
+        accuracy=accuracy,
+        class_n=tuple(class_n.tolist()),
+        class_recall=recall,
+        remains=rest,
+    )
 
 
 def _remains(outcomes: Outcomes, m: int, c: int) -> Remains | None:

@@ -31,7 +31,7 @@ class Remains:
         return sum(self.destroyed.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One model on one corruption at one severity.
 

@@ -128,10 +128,22 @@ def _finding(one: Measured, corrected: float, rules: DriftRules) -> DriftFinding
         least = rules.min_class_n if one.detector == "recall" else rules.min_n
         status = judge(m, corrected, limits, rules.significance, least)
     return DriftFinding(
-        name=one.name, kind=one.kind, detector=one.detector, status=status, statistic=m.statistic, effect=m.effect,
-        p_value=m.p_value, corrected=corrected, limit=limits.drift, n_reference=m.n_reference, n_window=m.n_window,
-        bins=m.bins, low=m.low, high=m.high, message=_explain(one, status),
-    )  # fmt: skip
+        name=one.name,
+        kind=one.kind,
+        detector=one.detector,
+        status=status,
+        statistic=m.statistic,
+        effect=m.effect,
+        p_value=m.p_value,
+        corrected=corrected,
+        limit=limits.drift,
+        n_reference=m.n_reference,
+        n_window=m.n_window,
+        bins=m.bins,
+        low=m.low,
+        high=m.high,
+        message=_explain(one, status),
+    )
 
 
 def _explain(one: Measured, status: Status) -> str:

@@ -130,11 +130,15 @@ def read_window(
         [log.dataset, start.isoformat(), end.isoformat(), kept["sample_id"].tolist(), kept["label"].tolist()]
     )
     sample = Sample(
-        digest, size, columns=columns, images=images, pixels=pixels,
+        digest,
+        size,
+        columns=columns,
+        images=images,
+        pixels=pixels,
         predictions=_objects(kept["prediction"]) if size and kept["prediction"].notna().any() else None,
         labels=_objects(kept["label"]) if size and kept["label"].notna().any() else None,
         confidence=kept["confidence"].to_numpy(np.float64) if size and kept["confidence"].notna().any() else None,
-    )  # fmt: skip
+    )
     skewed = int((kept["time"] > kept["logged_at"] + CLOCK_AHEAD).sum())
     late = kept[kept["logged_at"] > judged_at] if judged_at is not None else kept[:0]
     rows = kept[["sample_id", "time", "logged_at", "model_version", "image", "prediction", "label"]]

@@ -220,4 +220,6 @@ def _known(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _sizes(reference: Sample, window: Sample) -> Measurement:
-    return Measurement(math.nan, math.nan, math.nan, reference.size, window.size)
+    return Measurement(
+        statistic=math.nan, effect=math.nan, p_value=math.nan, n_reference=reference.size, n_window=window.size
+    )

@@ -91,9 +91,16 @@ class TensorProgram:
         return on(x, np.stack(found))
 
     def _mix(
-        self, leaf: Node, mix: Mix, x: Tensor, levels: Levels, keys: Keys, masks: Masks, rows: NDArray[np.int64],
+        self,
+        leaf: Node,
+        mix: Mix,
+        x: Tensor,
+        levels: Levels,
+        keys: Keys,
+        masks: Masks,
+        rows: NDArray[np.int64],
         names: Names,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """AugMix, on the samples `rows` of the batch: x and keys are theirs, masks and names the batch's."""
         here = {index: mask[rows] for index, mask in masks.items()}
         weights = on(x, mix.weights(keys, leaf.index))

@@ -54,4 +54,6 @@ def estimated_accuracy(confidence: NDArray[Any], right: NDArray[Any], window: ND
     drop = before / n - above / m
     p_value = float(ndtr(-drop / error)) if error else 1.0
     low, high = wilson(above, m)
-    return Measurement(above / m, max(0.0, drop), p_value, n, m, low=low, high=high)
+    return Measurement(
+        statistic=above / m, effect=max(0.0, drop), p_value=p_value, n_reference=n, n_window=m, low=low, high=high
+    )

@@ -55,9 +55,16 @@ def label_shift(reference: LabelledPredictions, window: NDArray[Any]) -> Measure
     predicted = np.array([np.mean(after == name) for name in classes])
     test = ChiSquared().measure(said, np.asarray(window, dtype=object))
     if np.linalg.cond(confusion) > _WORST_CONDITION:
-        return Measurement(test.statistic, math.nan, test.p_value, n, m)
+        return Measurement(statistic=test.statistic, effect=math.nan, p_value=test.p_value, n_reference=n, n_window=m)
     estimate = np.maximum(np.linalg.solve(confusion, predicted) * shares, 0.0)
     estimate /= estimate.sum() or 1.0
     squared = float(np.sum((estimate - shares) ** 2 / shares)) - (len(classes) - 1) * (1 / n + 1 / m)
     bins = tuple(Bin(name, float(a), float(b)) for name, a, b in zip(classes, shares, estimate, strict=True))
-    return Measurement(test.statistic, math.sqrt(max(0.0, squared)), test.p_value, n, m, bins)
+    return Measurement(
+        statistic=test.statistic,
+        effect=math.sqrt(max(0.0, squared)),
+        p_value=test.p_value,
+        n_reference=n,
+        n_window=m,
+        bins=bins,
+    )

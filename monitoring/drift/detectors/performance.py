@@ -62,7 +62,15 @@ def _compared(before: NDArray[Any], after: NDArray[Any]) -> Measurement:
     right, now = int(np.sum(before)), int(np.sum(after))
     p_value = float(hypergeom.cdf(now, n + m, right + now, m))
     low, high = wilson(now, m)
-    return Measurement(now / m, max(0.0, right / n - now / m), min(p_value, 1.0), n, m, low=low, high=high)
+    return Measurement(
+        statistic=now / m,
+        effect=max(0.0, right / n - now / m),
+        p_value=min(p_value, 1.0),
+        n_reference=n,
+        n_window=m,
+        low=low,
+        high=high,
+    )
 
 
 def _known(side: LabelledPredictions) -> LabelledPredictions:

@@ -58,12 +58,32 @@ class Page(HTMLParser):
 
 
 def cells(role: str, drop: float, nan_at: tuple[str, int] | None = None) -> list[Cell]:
-    made = [Cell(role, CLEAN, 0, 90, 0.96, (30, 30, 30), (1.0, 0.95, 0.93))]
+    made = [
+        Cell(
+            role=role,
+            corruption=CLEAN,
+            severity=0,
+            n=90,
+            accuracy=0.96,
+            class_n=(30, 30, 30),
+            class_recall=(1.0, 0.95, 0.93),
+        )
+    ]
     for corruption in CORRUPTIONS:
         for severity in range(1, 6):
             accuracy = math.nan if (corruption, severity) == nan_at else 0.96 - drop * severity
             recall = (accuracy, max(0.0, accuracy - 0.1), None)
-            made.append(Cell(role, corruption, severity, 90, accuracy, (30, 30, 0), recall))
+            made.append(
+                Cell(
+                    role=role,
+                    corruption=corruption,
+                    severity=severity,
+                    n=90,
+                    accuracy=accuracy,
+                    class_n=(30, 30, 0),
+                    class_recall=recall,
+                )
+            )
     return made
 
 
@@ -423,8 +443,18 @@ def test_many_large_colour_pictures_stay_below_five_megabytes():
 def test_a_thousand_classes_do_not_fill_the_page():
     k = 1000
     names = tuple(f"class-{i}" for i in range(k))
-    wide = Cell("candidate", CLEAN, 0, k, 0.9, (1,) * k, (0.9,) * k)
-    blurred = Cell("candidate", "blur", 1, k, 0.8, (1,) * k, tuple(i / k for i in range(k)))
+    wide = Cell(
+        role="candidate", corruption=CLEAN, severity=0, n=k, accuracy=0.9, class_n=(1,) * k, class_recall=(0.9,) * k
+    )
+    blurred = Cell(
+        role="candidate",
+        corruption="blur",
+        severity=1,
+        n=k,
+        accuracy=0.8,
+        class_n=(1,) * k,
+        class_recall=tuple(i / k for i in range(k)),
+    )
     report = dataclasses.replace(
         stress(),
         classes=names,

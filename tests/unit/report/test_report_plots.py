@@ -17,9 +17,30 @@ from augment_ops.training.result import EpochMetrics
 
 
 def report(accuracies: dict[str, list[float]], clean: float = 0.9) -> StressReport:
-    cells = [Cell("candidate", CLEAN, 0, 100, clean, (50, 50), (clean, clean))]
+    cells = [
+        Cell(
+            role="candidate",
+            corruption=CLEAN,
+            severity=0,
+            n=100,
+            accuracy=clean,
+            class_n=(50, 50),
+            class_recall=(clean, clean),
+        )
+    ]
     for name, values in accuracies.items():
-        cells += [Cell("candidate", name, s, 100, a, (50, 50), (a, a - 0.2)) for s, a in enumerate(values, start=1)]
+        cells += [
+            Cell(
+                role="candidate",
+                corruption=name,
+                severity=s,
+                n=100,
+                accuracy=a,
+                class_n=(50, 50),
+                class_recall=(a, a - 0.2),
+            )
+            for s, a in enumerate(values, start=1)
+        ]
     return StressReport(
         suite="suite",
         suite_digest="5" * 64,
