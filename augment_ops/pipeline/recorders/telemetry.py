@@ -33,6 +33,11 @@ class Execution:
     output: Any = None
     reused: bool = False
 
+    @property
+    def found(self) -> bool:
+        """Whether nothing was computed: this run or an earlier one had made the output."""
+        return self.reused or bool(self.record and self.record.reused_from)
+
 
 @contextmanager
 def observed(ctx: Context, stage: str) -> Iterator[Execution]:
@@ -41,8 +46,8 @@ def observed(ctx: Context, stage: str) -> Iterator[Execution]:
     try:
         with ctx.trace.span(stage, {"augment_ops.run_id": ctx.run.id, "augment_ops.stage": stage}) as attributes:
             yield execution
-            outcome = "reused" if execution.reused else "done"
-            attributes["augment_ops.reused"] = execution.reused
+            outcome = "reused" if execution.found else "done"
+            attributes["augment_ops.reused"] = execution.found
     except Exception as error:
         outcome = "refused" if isinstance(error, CheckRefused) else "failed"
         raise
@@ -74,6 +79,8 @@ def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> li
     record = execution.record
     if record is None or execution.reused:
         return samples
+    if record.reused_from:  # what it shows holds of this run; what it counted was counted when it was made
+        return samples + [sample for sample in measure(ctx, stage, execution.output) if not sample.grows]
     samples += [
         metrics.STAGE_WORK.add(record.wall_s, **about),
         metrics.STAGE_DURATION.set(record.wall_s, **about),
