@@ -18,7 +18,7 @@ from augment_ops.governance.root import pinned
 from augment_ops.pipeline.params import RunParams
 from augment_ops.pipeline.run import Run, StageRecord, begin, declaration_of, entry_key
 from augment_ops.settings import Settings
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import Workspace
 
 BEGIN, STAGE = "begin", "stage"
 REUSED_FROM = "reused_from"  # subject of a stage that found its output: the run that had made it
@@ -88,7 +88,8 @@ def begin_run(settings: Settings, run_id: str, params: RunParams, actor: str, li
         InputError: the id belongs to a run that was asked something else.
         GovernanceError: the run's record is not that of its entry.
     """
-    store, ledger = open_store(settings), open_ledger(settings)
+    workspace = Workspace(settings, actor)
+    store, ledger = workspace.store, workspace.ledger
     run = begin(store, run_id, params, actor, link)
     known = Provenance.of(ledger, run_id)
     if known.declaration is not None:

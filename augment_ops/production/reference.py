@@ -17,6 +17,7 @@ from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
+from augment_ops.workspace import Workspace
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.records import is_missing, number_text
@@ -24,10 +25,8 @@ from monitoring.drift.rules import DriftRules, moment
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
-    from augment_ops.data.store import Store
     from augment_ops.runtime.isolated import Observe
-    from augment_ops.settings import Settings
-    from augment_ops.tracking import MlflowTracker, RegisteredVersion
+    from augment_ops.tracking import RegisteredVersion
 
 _AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28, a few hundred MB at 224×224
 
@@ -81,9 +80,7 @@ class Answers:
         return found
 
 
-def watched(
-    settings: Settings, tracker: MlflowTracker, store: Store, dataset: str, environment: str = ""
-) -> Watched | None:
+def watched(workspace: Workspace, dataset: str, environment: str = "") -> Watched | None:
     """The champion of a data set; None where there is none (yet).
 
     Args:
@@ -92,12 +89,12 @@ def watched(
     Raises:
         GovernanceError: MLflow does not show what the ledger says.
     """
-    book = book_of(settings)
-    where = environment_with_champion(acts_of(book, dataset), dataset, settings.policies, environment)
+    book, tracker = book_of(workspace), workspace.tracker
+    where = environment_with_champion(acts_of(book, dataset), dataset, workspace.settings.policies, environment)
     champion = present_champion(book, tracker, dataset, where)
     if champion is None:
         return None
-    snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
+    snapshot = Snapshot.open(workspace.store, champion.tags["augment_ops.snapshot_digest"])
     number, artifact = champion.version, champion.artifact  # as they were held against the ledger
     return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
