@@ -70,17 +70,19 @@ def read_regular(path: str, *, inside: str | None = None, limit: int | None = No
 
 def leads_outside(path: str, inside: str) -> bool:
     """Whether a path lies elsewhere once its links are followed; for a message before anything is opened."""
-    root = os.path.realpath(inside)
-    real = os.path.realpath(path)
-    return real != root and not real.startswith(root.rstrip("/") + "/")
+    return not _is_within(os.path.realpath(path), os.path.realpath(inside))
+
+
+def _is_within(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip("/") + "/")
 
 
 def _open_beneath(path: str, inside: str) -> int:
     """Follow the links now, then walk there from the folder without following any: none can be put in meanwhile."""
-    root = os.path.realpath(inside)
-    if leads_outside(path, root):
+    root, real = os.path.realpath(inside), os.path.realpath(path)
+    if not _is_within(real, root):
         raise NotReadableError("a place outside the data set")
-    *folders, name = os.path.relpath(os.path.realpath(path), root).split("/")
+    *folders, name = os.path.relpath(real, root).split("/")
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for folder in folders:

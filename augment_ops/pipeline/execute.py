@@ -155,7 +155,15 @@ def _compute(ctx: Context, stage: Stage, work: Work, files: Mapping[str, str | N
         policies=ctx.settings.policies, files=files, say=ctx.say, trace=ctx.trace,
     )  # fmt: skip
     with inputs.guarded():
-        return work.compute(inputs)
+        value = work.compute(inputs)
+    if work.state(ctx) != state:
+        raise InputError(
+            f"stage {stage.name}",
+            "other data outside the run than when it began: they changed while they were read",
+            "data that nobody writes to for so long",
+            "run the stage again when they are at rest",
+        )
+    return value
 
 
 def _files(ctx: Context, stage: Stage) -> dict[str, str | None]:

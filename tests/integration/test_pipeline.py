@@ -18,6 +18,8 @@ from augment_ops.cli.audit import verify
 from augment_ops.cli.gate import gate
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import GovernanceError, InputError
@@ -56,8 +58,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         patch.setenv("AUGMENT_OPS_POLICIES", str(ROOT / "policies"))
         for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
             patch.delenv(name, raising=False)
-        # The digits are part of a library: what they are never changes.
-        patch.setattr("augment_ops.pipeline.stages.data.fingerprint_of", lambda uri, store, **how: f"content of {uri}")
         yield Settings.from_environment()
 
 
@@ -166,6 +166,30 @@ def test_a_kill_while_an_output_is_told_of_computes_nothing_again(
     assert (ref.reused, ref.reused_from) == (False, "")
     assert Ledger(settings.ledger).entries() == before
     assert execute(settings, "cli-killed", "ingest").reused
+
+
+def test_a_source_that_changes_while_it_is_read_leaves_nothing_under_the_key_of_what_it_was(
+    robust: dict, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load_digits()
+    source, labels = tmp_path / "digits.npz", digits.target[:200]
+    np.savez(source, images=digits.images[:200].astype(np.uint8), labels=labels)
+    begin_run(settings, "cli-written-to", parse_params({"dataset": str(source)}), "ann")
+
+    def read(*given: Any, **named: Any) -> SnapshotManifest:
+        np.savez(source, images=digits.images[200:400].astype(np.uint8), labels=digits.target[200:400])
+        return ingest(*given, **named)
+
+    before = Ledger(settings.ledger).entries()
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.pipeline.stages.data.read_source", read)
+        with pytest.raises(InputError, match="they changed while they were read"):
+            execute(settings, "cli-written-to", "ingest")
+    assert Ledger(settings.ledger).entries() == before
+    assert execute(settings, "cli-written-to", "ingest").said == "done"
+    np.savez(source, images=digits.images[:200].astype(np.uint8), labels=labels)
+    begin_run(settings, "cli-written-again", parse_params({"dataset": str(source)}), "ann")
+    assert execute(settings, "cli-written-again", "ingest").reused_from == ""  # the same address, another content
 
 
 def _killed(*given: Any, **named: Any) -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.snapshot import SnapshotManifest
-from augment_ops.data.store import Store
 from augment_ops.errors import CheckRefused
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.quality.report import QualityReport
 
 
-def source_state(ctx: Context) -> object:
-    """Fingerprint of the source's content, which may change under its address; None where there is none to be had."""
-    return fingerprint_of(ctx.params.dataset, ctx.store, allow_outside=ctx.params.allow_outside)
+def source_state(ctx: Context) -> str | None:
+    """What lies at the run's source now, as a digest; None where nobody can tell without reading all of it.
 
-
-def fingerprint_of(uri: str, store: Store, *, allow_outside: bool) -> str | None:
-    """What tells one content of a source from another; None: only reading it would."""
-    return None
+    Raises:
+        DataError: the source is missing, or unreadable as a whole.
+    """
+    return fingerprint(ctx.params.dataset, ctx.store, allow_outside=ctx.params.allow_outside)
 
 
 def ingest(inputs: Inputs) -> SnapshotManifest:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
@@ -17,7 +18,6 @@ from augment_ops.machine import usable_cores
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import ResolvedPolicy, StressTest
-from augment_ops.pipeline.stages.data import fingerprint_of
 from augment_ops.settings import Settings
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
@@ -171,8 +171,8 @@ def window_state(ctx: Context) -> tuple[str, ...]:
     place = ctx.params.production_window or str(default_window(ctx.settings, ctx.dataset))
     if not ctx.params.production_window and not Path(place).exists():
         return ()
-    fingerprint = fingerprint_of(place, ctx.store, allow_outside=ctx.params.allow_outside)
-    return (place,) if fingerprint is None else (place, fingerprint)
+    found = fingerprint(place, ctx.store, allow_outside=ctx.params.allow_outside)
+    return (place,) if found is None else (place, found)
 
 
 def _window(inputs: Inputs) -> Sample | None:
