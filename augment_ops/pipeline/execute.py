@@ -119,7 +119,10 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     state = work.state(ctx)
     files = _files(ctx, stage)
     key = _key(ctx, stage, files, state)
-    lookup = Lookup(store=ctx.store, stage=stage.name, key=key, cls=work.output_type, objects=work.objects, say=ctx.say)
+    lookup = Lookup(
+        store=ctx.store, run=ctx.run.id, stage=stage.name, key=key, cls=work.output_type, objects=work.objects,
+        say=ctx.say,
+    )  # fmt: skip
     kept = record_of(ctx.store, ctx.run.id, stage.name)
     if kept is not None and ctx.provenance.holds(kept) and kept.key == key:
         value = lookup.read(kept.output)
@@ -135,7 +138,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     tell(ctx, record, found.value)
     record = replace(record, wall_s=time.perf_counter() - started, finished_at=now())
     if lasting and not found.reused_from:
-        lookup.note(ctx.run.id, found.output)
+        lookup.note(found.output)
     keep_record(ctx.store, ctx.run.id, record)
     return record, False, found.value
 

@@ -57,12 +57,14 @@ class Lookup:
     """What is looked for: the output of one stage for one key.
 
     Attributes:
+        run: id of the run that looks.
         cls: the output's dataclass.
         objects: objects of the store that an output points at.
         say: gets a line where a hint is not believed.
     """
 
     store: Store
+    run: str
     stage: str
     key: str
     cls: type[Any]
@@ -92,7 +94,7 @@ class Lookup:
                 value = self.read(hint.output)
                 lacking = self.lacks(value)
                 if lacking is None:
-                    return Found(hint.output, value, hint.run)
+                    return Found(hint.output, value, "" if hint.run == self.run else hint.run)
                 why = f"run {hint.run} made it, and its object {lacking[:12]}… is gone"
             else:
                 why = f"the ledger names no {self.stage} of run {hint.run[:80]!r} that made it from these inputs"
@@ -113,9 +115,9 @@ class Lookup:
         """An object that an output points at and the store does not have; None where it is whole."""
         return next((digest for digest in self.objects(value) if not self.store.has(digest)), None)
 
-    def note(self, run_id: str, output: str) -> None:
-        """Leave the hint for later runs."""
-        self.store.put_document(self._name, canonical_json(Hint(run_id, output)))
+    def note(self, output: str) -> None:
+        """Leave the hint for later runs that this one made it."""
+        self.store.put_document(self._name, canonical_json(Hint(self.run, output)))
 
     @property
     def _name(self) -> str:

@@ -24,14 +24,15 @@ def tell_ledger(ctx: Context, stage: str, output: Any, reused_from: str) -> None
 
 
 def _trained(ctx: Context, result: TrainingResult) -> None:
-    ctx.ledger.append(
-        "train", ctx.run.actor, key=entry_key(ctx.run.id, "train", result.role),
-        subjects={
-            "model": result.model_digest, "artifact": result.artifact, "policy": result.policy_digest,
-            "snapshot": result.snapshot_digest,
-        },
-        reason=f"{result.role} of run {ctx.run.id}",
-    )  # fmt: skip
+    subjects = {
+        "model": result.model_digest, "artifact": result.artifact, "policy": result.policy_digest,
+        "snapshot": result.snapshot_digest,
+    }  # fmt: skip
+    key = entry_key(ctx.run.id, "train", result.role)
+    before = ctx.ledger.find(key)
+    if before is not None and before.subjects != subjects:  # gone on with by another version, or on another source
+        key = entry_key(ctx.run.id, "train", result.role, digest_of(subjects)[:16])
+    ctx.ledger.append("train", ctx.run.actor, subjects, f"{result.role} of run {ctx.run.id}", key)
 
 
 def _decided(ctx: Context, decided: Decided) -> None:

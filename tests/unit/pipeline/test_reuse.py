@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from augment_ops.content import canonical_json
+from augment_ops.delivery.meters import DeliveryMeters
+from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.provenance import Provenance, begin_run
+from augment_ops.pipeline.provenance import Provenance, begin_run, enter_stage
+from augment_ops.pipeline.recorders.ledger import tell_ledger
 from augment_ops.pipeline.reuse import Lookup, computed_with
 from augment_ops.pipeline.run import Run, StageRecord, keep_record, record_of
 from augment_ops.settings import Settings
+from augment_ops.training.result import TrainingResult
 from augment_ops.workspace import Workspace
 
 KEY = "a" * 64
@@ -36,16 +40,17 @@ class Bench:
         self.first, self.second = (begin_run(settings, run, RunParams(), "ann") for run in ("first", "second"))
         self.said: list[str] = []
         self.lookup = Lookup(
-            store=self.store, stage="ingest", key=KEY, cls=Made, objects=lambda made: (made.object,),
+            store=self.store, run="second", stage="ingest", key=KEY, cls=Made, objects=lambda made: (made.object,),
             say=self.said.append,
         )  # fmt: skip
         self.part = self.store.put(b"pixels")
         self.output = self.store.put(canonical_json(Made("the data", self.part)))
 
     def enter(self, run: Run, output: str, key: str = KEY, stage: str = "ingest", reused_from: str = "") -> None:
-        from augment_ops.pipeline.provenance import enter_stage
-
         enter_stage(self.ledger, run, StageRecord(stage, key, output, 1.0, run.started_at, reused_from), [])
+
+    def note(self, run: str, output: str) -> None:
+        replace(self.lookup, run=run).note(output)
 
     def object_file(self, digest: str) -> Path:
         (path,) = Path(self.store.uri).rglob(digest)
@@ -62,34 +67,43 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_what_the_ledger_names_is_found(bench: Bench) -> None:
     bench.enter(bench.first, bench.output)
     assert bench.lookup.in_other_run(bench.ledger) is None  # nothing leads there yet
-    bench.lookup.note("first", bench.output)
+    bench.note("first", bench.output)
     found = bench.lookup.in_other_run(bench.ledger)
     assert found is not None
     assert (found.output, found.value.of, found.reused_from) == (bench.output, "the data", "first")
     assert bench.said == []
 
 
+def test_what_a_run_made_itself_before_is_its_own(bench: Bench) -> None:
+    """A source that changed, and changed back: the newest execution of the run is another, and its key came before."""
+    bench.enter(bench.second, bench.output)
+    bench.note("second", bench.output)
+    found = bench.lookup.in_other_run(bench.ledger)
+    assert found is not None
+    assert found.reused_from == ""
+
+
 def _never_made(bench: Bench) -> str:
-    bench.lookup.note("first", bench.store.put(canonical_json(Made("made up", bench.part))))
+    bench.note("first", bench.store.put(canonical_json(Made("made up", bench.part))))
     return "the ledger names no ingest of run 'first' that made it"
 
 
 def _of_another_key(bench: Bench) -> str:
     other = bench.store.put(canonical_json(Made("other data", bench.part)))
     bench.enter(bench.first, other, key="b" * 64)
-    bench.lookup.note("first", other)
+    bench.note("first", other)
     return "the ledger names no ingest of run 'first' that made it"
 
 
 def _of_another_stage(bench: Bench) -> str:
     other = bench.store.put(canonical_json(Made("a check", bench.part)))
     bench.enter(bench.first, other, stage="check_data")
-    bench.lookup.note("first", other)
+    bench.note("first", other)
     return "the ledger names no ingest of run 'first' that made it"
 
 
 def _of_a_run_that_never_was(bench: Bench) -> str:
-    bench.lookup.note("made-up", bench.output)
+    bench.note("made-up", bench.output)
     return "the ledger names no ingest of run 'made-up' that made it"
 
 
@@ -124,7 +138,7 @@ def _without_its_object(bench: Bench) -> str:
 )  # fmt: skip
 def test_a_hint_that_does_not_hold_is_said_once_and_not_followed(bench: Bench, tamper: Callable[[Bench], str]) -> None:
     bench.enter(bench.first, bench.output)
-    bench.lookup.note("first", bench.output)
+    bench.note("first", bench.output)
     why = tamper(bench)
     assert bench.lookup.in_other_run(bench.ledger) is None
     (line,) = bench.said
@@ -156,6 +170,21 @@ def test_a_record_of_an_earlier_version_is_read_and_one_of_this_run_is_as_it_was
     assert record_of(bench.store, "second", "ingest") == record
     keep_record(bench.store, "second", replace(record, reused_from="first"))
     assert record_of(bench.store, "second", "ingest") == replace(record, reused_from="first")
+
+
+def test_a_training_that_is_repeated_with_another_outcome_is_another_act(bench: Bench) -> None:
+    """As when a run is gone on with by a program whose libraries calculate otherwise."""
+    ctx = Context(bench.workspace, bench.second)
+    meters = DeliveryMeters(0.0, 0.0, 0.0, 0.0, 0.0, None)
+    result = TrainingResult(
+        "control", "1" * 64, "2" * 64, "f", 1, "3" * 64, "4" * 64, "4" * 64, 7, (), 1.0, meters, "", 1.0, 1.0
+    )
+    for artifact in ("2" * 64, "2" * 64, "5" * 64, "5" * 64):
+        tell_ledger(ctx, "train_control", replace(result, artifact=artifact), "")
+    tell_ledger(ctx, "train_control", replace(result, artifact="6" * 64), "first")  # which is the first run's act
+    trained = [entry for entry in bench.ledger.entries() if entry.act == "train"]
+    assert [entry.subjects["artifact"] for entry in trained] == ["2" * 64, "5" * 64]
+    assert trained[0].key == "second:train:control"
 
 
 def test_a_key_has_this_program_and_what_calculates_beside_it() -> None:
