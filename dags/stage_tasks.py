@@ -101,7 +101,8 @@ class StageOperator(BaseOperator):
         run = context["dag_run"]
         if self.stage == "ingest":
             _begin(settings, context, self.log.warning)
-        ref = execute(settings, run.run_id, self.stage, given=self._answer(settings, context), say=self.log.info)
+        ref = execute(settings, run.run_id, self.stage, external=self._answer(settings, context), say=self.log.info)
+        self.log.info("%s: %s", ref.stage, ref.said)
         self.mlflow_link = ref.link
         output = from_json(output_type(self.stage), open_store(settings).get(ref.output))
         if self.skip_unless and not getattr(output, self.skip_unless):
@@ -213,11 +214,8 @@ class AskForApproval(QuestionOperator):
 
 def _stage_of(settings: Settings, context: Context) -> StageContext:
     from augment_ops.pipeline.context import Context as StageContext
-    from augment_ops.pipeline.run import find
-    from augment_ops.workspace import open_store
 
-    store = open_store(settings)
-    return StageContext(settings, store, find(store, context["dag_run"].run_id))
+    return StageContext.of(settings, context["dag_run"].run_id)
 
 
 def _why_nobody(stage: StageContext, decided: Decided) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from augment_ops.lifecycle.registry_check import Examined
     from augment_ops.services.doctor import Diagnosis
     from augment_ops.tracking import MlflowTracker
+    from augment_ops.workspace import Workspace
     from monitoring.telemetry.metrics import Observation
 
 
@@ -81,12 +82,12 @@ def restore(
     print(json.dumps({"dataset": dataset, "environment": where, "message": said}) if as_json else said)
 
 
-def registry_against(settings: Settings) -> tuple[Examined | None, list[str]]:
+def registry_against(workspace: Workspace) -> tuple[Examined | None, list[str]]:
     """What `audit verify` has to say of MLflow's registry; and who could not be asked."""
     from augment_ops.lifecycle.registry_check import look
 
     try:
-        return look(settings), []
+        return look(workspace), []
     except TrackingError as error:
         return None, [f"MLflow: {error.faults[0].found}"]
 
@@ -106,15 +107,16 @@ def registry_finding(settings: Settings) -> list[Diagnosis]:
     from augment_ops.governance.audit import MOVES
     from augment_ops.lifecycle.registry_check import look
     from augment_ops.services.doctor import Diagnosis
-    from augment_ops.workspace import open_ledger
+    from augment_ops.workspace import Workspace
 
     try:
         url = make_url(settings.ledger)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
             return []  # nothing was entered yet, and looking would make it
-        if next(open_ledger(settings).read(MOVES), None) is None:
+        workspace = Workspace(replace(settings, mlflow_uri=tracking_uri(settings)), settings.actor)
+        if next(workspace.ledger.read(MOVES), None) is None:
             return []
-        found = look(replace(settings, mlflow_uri=tracking_uri(settings)))
+        found = look(workspace)
     except AugmentOpsError as error:
         fault = error.faults[0]
         return [Diagnosis("registry", "warn", f"{fault.where}: {fault.found}", fault.fix)]
@@ -127,6 +129,7 @@ def registry_finding(settings: Settings) -> list[Diagnosis]:
 
 def _services(settings: Settings) -> tuple[Book, MlflowTracker]:
     from augment_ops.lifecycle.book import book_of
-    from augment_ops.tracking import connect
+    from augment_ops.workspace import Workspace
 
-    return book_of(settings), connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    workspace = Workspace(settings, settings.actor)
+    return book_of(workspace), workspace.tracker

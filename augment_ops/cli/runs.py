@@ -70,7 +70,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
         say("…")
         ref = execute(settings, run_id, stage.name, say=say)
         outputs[stage.name] = ref.output
-        say(f"{'kept' if ref.reused else 'done'} in {ref.wall_s:.1f} s")
+        say(f"{ref.said} in {ref.wall_s:.1f} s")
     return _outcome(store, run_id, outputs, Decided, Promotion, Report)
 
 
@@ -132,7 +132,7 @@ def stage(
     if as_json:
         print(json.dumps(asdict(ref)))
     else:
-        print(f"{name}: {'kept' if ref.reused else 'done'}, output {ref.output}")
+        print(f"{name}: {ref.said}, output {ref.output}")
 
 
 def _show(outcome: dict[str, Any]) -> None:

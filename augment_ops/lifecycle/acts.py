@@ -64,7 +64,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
     """
     policy = _admit(workspace, name, PROPOSE)
     known = standing(workspace, policy, _any_environment(workspace))
-    with workspace.refusals(policy, PROPOSE):
+    with workspace.policy_refusals(policy, PROPOSE):
         _check_may_act(workspace, PROPOSE)
         _check_in_use(policy, known)
     broken = why_broken(workspace.store, dict(known.evidence), policy.digest)
@@ -72,7 +72,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
         copy = keep_published(workspace.settings.policies, policy)
         link = _register(workspace, policy, known.evidence)
         return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link)
-    with workspace.refusals(policy, PROPOSE):
+    with workspace.policy_refusals(policy, PROPOSE):
         cost = profile(policy)
         cost.check()
     seen = preview(policy, workspace.store, dataset)
@@ -161,7 +161,7 @@ def approve(
             not approve it; the refusal is entered.
     """
     policy = _admit(workspace, name, APPROVE)
-    with workspace.refusals(policy, APPROVE):
+    with workspace.policy_refusals(policy, APPROVE):
         workspace.identify(APPROVE)
         role = _role(workspace, environment, days)
         known = standing(workspace, policy, environment)
@@ -219,7 +219,7 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
     """
     policy = load(workspace.settings.policies, name)
     known = standing(workspace, policy, environment or _any_environment(workspace))
-    with workspace.refusals(policy, act):
+    with workspace.policy_refusals(policy, act):
         workspace.identify(act)
         if workspace.approvals.person(workspace.actor) is None and not among(workspace.actor, known.proposed_by):
             raise GovernanceError(

@@ -25,7 +25,7 @@ from augment_ops.lifecycle.champion import (
 from augment_ops.lifecycle.registry_check import faults_of
 from augment_ops.lifecycle.witnessed import believed
 from augment_ops.settings import Settings
-from augment_ops.tracking import MlflowTracker, RegisteredVersion, connect
+from augment_ops.tracking import MlflowTracker, RegisteredVersion
 from augment_ops.workspace import Workspace
 
 
@@ -75,8 +75,8 @@ def roll_back(
         GovernanceError: the version was never promoted there, is not what was promoted, or its model is in quarantine;
             the refusal is entered.
     """
-    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
     workspace = Workspace(settings, actor)
+    tracker = workspace.tracker
     believed(workspace.ledger, tracker)  # else it was decided by what somebody has left of the ledger
     work = _Rollback(Signing(workspace), tracker, dataset, reason, actor, quarantine)
     entries = acts(work.book, tracker, dataset)

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from augment_ops.content import canonical_json, digest_of
-from augment_ops.data.store import Store
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.registry_check import samples_of
 from augment_ops.pipeline.run import find
@@ -24,7 +23,7 @@ from augment_ops.production.reference import Incumbent, incumbent, of_period, of
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import Workspace
 from monitoring.drift.check import DriftReport, check_drift
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.metrics import drift_samples, effects
@@ -34,7 +33,7 @@ from monitoring.drift.sample import Sample
 from monitoring.telemetry.publish import publish
 
 if TYPE_CHECKING:
-    from augment_ops.tracking import MlflowTracker, TrackedRun
+    from augment_ops.tracking import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def monitor(
 
     def tell(raised: list[Alert], *, again: bool) -> None:
         for alert in raised:
-            entry, fresh = enter(work.ledger, alert, actor or settings.actor, origin)
+            entry, fresh = enter(work.workspace.ledger, alert, actor or settings.actor, origin)
             if fresh or again:
                 say(f"alert {alert.key} (ledger entry {entry.seq}): {alert.message}")
                 alerts.append(alert)
@@ -110,7 +109,7 @@ def monitor(
         work.timeline.keep(judged)  # after the alert: a window that is recorded has said what it had to say
         found.append(judged)
     tell(work.calls_for_training(min(at, datetime.now(UTC))), again=False)  # these are found at every call
-    retrain = to_start(work.ledger, work.store, work.log, work.champion, work.rules)
+    retrain = to_start(work.workspace.ledger, work.workspace.store, work.log, work.champion, work.rules)
     return Monitored(dataset, tuple(found), tuple(alerts), work.rules.notify, tuple(retrain))
 
 
@@ -152,24 +151,16 @@ class _Work:
     def __init__(
         self, settings: Settings, dataset: str, rules: DriftRules, environment: str, say: Callable[[str], None]
     ) -> None:
-        self.settings, self.dataset, self.rules, self.say = settings, dataset, rules, say
+        self.workspace, self.dataset, self.rules, self.say = Workspace(settings, settings.actor), dataset, rules, say
         self.environment = environment
-        self.store: Store = open_store(settings)
-        self.log = PredictionLog(log_uri(settings), dataset, self.store)
-        self.ledger = open_ledger(settings)
-
-    @cached_property
-    def tracker(self) -> MlflowTracker:
-        from augment_ops.tracking import connect
-
-        return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
+        self.log = PredictionLog(log_uri(settings), dataset, self.workspace.store)
 
     @cached_property
     def champion(self) -> Incumbent | None:
         try:
-            return incumbent(self.settings, self.tracker, self.store, self.dataset, self.environment)
+            return incumbent(self.workspace, self.dataset, self.environment)
         finally:  # also where it stops because the registry was altered
-            for problem in publish(self.settings.home, samples_of(self.settings, self.tracker, self.dataset)):
+            for problem in publish(self.workspace.settings.home, samples_of(self.workspace, self.dataset)):
                 self.say(f"warning: {problem}")
 
     @cached_property
@@ -177,7 +168,7 @@ class _Work:
         """The MLflow run that holds all windows against one reference, one a step."""
         name = f"monitor-{self.dataset}-{self.reference_key}-{self.rules.digest[:8]}"
         tags = {"augment_ops.rules": f"{self.rules.name}/{self.rules.version}", "augment_ops.monitor": self.dataset}
-        return self.tracker.open_run(self.dataset, name, tags=tags)
+        return self.workspace.tracker.open_run(self.dataset, name, tags=tags)
 
     @cached_property
     def reference_key(self) -> str:
@@ -197,7 +188,7 @@ class _Work:
     @cached_property
     def timeline(self) -> Timeline:
         """Which windows there are, and what became of them."""
-        return Timeline(self.store, self.log, self.rules, self.reference_key)
+        return Timeline(self.workspace.store, self.log, self.rules, self.reference_key)
 
     @cached_property
     def labels(self) -> LateLabels:
@@ -219,12 +210,12 @@ class _Work:
 
     def require_log(self) -> None:
         """Refuse a data set that has no log, which would look like one where nothing is due."""
-        names = monitored_datasets(self.settings)
+        names = monitored_datasets(self.workspace.settings)
         if self.dataset not in names:
             raise InputError(
                 f"prediction log of {self.dataset}",
                 "no record",
-                f"a log below {log_uri(self.settings)}: {', '.join(names) or 'there is none yet'}",
+                f"a log below {log_uri(self.workspace.settings)}: {', '.join(names) or 'there is none yet'}",
                 f"let the service write to it, or try it out with `augment-ops traffic`.{nearest(self.dataset, names)}",
             )
 
@@ -253,7 +244,7 @@ class _Work:
         alerts = self._alerts(report, span, outage, known)
         judged = self._evidence(report, window, reference, sample)
         if self.timeline.newest(span):  # of an older one the gauges would say that it is the present
-            for problem in publish(self.settings.home, drift_samples(self.dataset, report)):
+            for problem in publish(self.workspace.settings.home, drift_samples(self.dataset, report)):
                 self.say(f"warning: {problem}")
         raised = {alert.key: alert for alert in alerts}
         told = (known.told or (known.alert,)) if known is not None else ()
@@ -273,10 +264,10 @@ class _Work:
         """Alerts that no window raises: the champion's age, and a newer policy."""
         if self.champion is None:
             return []
-        params = find(self.store, self.champion.version.tags["augment_ops.pipeline_run"]).typed
+        params = find(self.workspace.store, self.champion.version.tags["augment_ops.pipeline_run"]).typed
         found = (
-            ageing(self.ledger.read(("promote", "rollback")), self.champion, self.rules, at),
-            policy_moved(self.ledger.read(("approve",)), self.champion, self.rules, params.environment),
+            ageing(self.workspace.ledger.read(("promote", "rollback")), self.champion, self.rules, at),
+            policy_moved(self.workspace.ledger.read(("approve",)), self.champion, self.rules, params.environment),
         )
         return [alert for alert in found if alert is not None]
 
@@ -304,15 +295,15 @@ class _Work:
         }
         metrics |= {"window.samples": float(report.n_window), "window.blind": float(report.blind)}
         step = int(window.start.timestamp() // self.rules.window.total_seconds())
-        self.tracker.log_metrics(self.run, metrics, step)
+        self.workspace.tracker.log_metrics(self.run, metrics, step)
         folder = folder_of(window.start)
-        self.tracker.log_bytes(self.run, canonical_json(report), f"{folder}/report.json")
+        self.workspace.tracker.log_bytes(self.run, canonical_json(report), f"{folder}/report.json")
         page = window_page(report, window, reference, sample)
-        self.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
+        self.workspace.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
         opinion = self.rules.evidently == "every" or (self.rules.evidently == "not-ok" and report.status != "ok")
         other = second_opinion(reference, sample, self.say) if opinion else None
         if other is not None:
-            self.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
+            self.workspace.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
         return JudgedWindow(
             dataset=self.dataset,
             rules=self.rules.name,
@@ -324,7 +315,7 @@ class _Work:
             message=report.message,
             faults=report.faults,
             metrics=metrics,
-            report=self.store.put(canonical_json(report)),
+            report=self.workspace.store.put(canonical_json(report)),
             page=self._page(window.start),
             link=self.run.url,
             alert="",
@@ -332,5 +323,5 @@ class _Work:
 
     def _page(self, start: datetime) -> str:
         path = f"{folder_of(start)}/drift.html"
-        served = self.settings.mlflow_uri.startswith("http")
+        served = self.workspace.settings.mlflow_uri.startswith("http")
         return self.run.artifact_url(path) if served else f"{self.run.artifact_uri}/{path}"

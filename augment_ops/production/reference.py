@@ -19,6 +19,7 @@ from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
 from augment_ops.statistics import softmax
+from augment_ops.workspace import Workspace
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.records import is_missing, number_text
@@ -26,10 +27,8 @@ from monitoring.drift.rules import DriftRules, moment
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
-    from augment_ops.data.store import Store
     from augment_ops.runtime.isolated import Observe
-    from augment_ops.settings import Settings
-    from augment_ops.tracking import MlflowTracker, RegisteredVersion
+    from augment_ops.tracking import RegisteredVersion
 
 _AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28
 _AT_ONCE_BYTES = 32 << 20  # large pictures go in smaller batches: activations are many times the input
@@ -84,9 +83,7 @@ class Predictions:
         return found
 
 
-def incumbent(
-    settings: Settings, tracker: MlflowTracker, store: Store, dataset: str, environment: str = ""
-) -> Incumbent | None:
+def incumbent(workspace: Workspace, dataset: str, environment: str = "") -> Incumbent | None:
     """The champion of a data set; None where there is none (yet).
 
     Args:
@@ -95,12 +92,12 @@ def incumbent(
     Raises:
         GovernanceError: MLflow does not show what the ledger says.
     """
-    book = book_of(settings)
-    where = environment_with_champion(acts_of(book, dataset), dataset, settings.policies, environment)
+    book, tracker = book_of(workspace), workspace.tracker
+    where = environment_with_champion(acts_of(book, dataset), dataset, workspace.settings.policies, environment)
     champion = present_champion(book, tracker, dataset, where)
     if champion is None:
         return None
-    snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
+    snapshot = Snapshot.open(workspace.store, champion.tags["augment_ops.snapshot_digest"])
     number, artifact = champion.version, champion.artifact  # as they were held against the ledger
     return Incumbent(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 

@@ -20,7 +20,7 @@ from augment_ops.production.reference import Incumbent, Predictions, incumbent, 
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
 from augment_ops.stress.corruptions import apply
-from augment_ops.workspace import open_store
+from augment_ops.workspace import Workspace
 from monitoring.drift.prediction_log import PredictionLog
 
 
@@ -57,11 +57,9 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     Raises:
         InputError: no champion, an unknown shift, or no picture that the champion's snapshot does not hold.
     """
-    from augment_ops.tracking import connect
-
-    store = open_store(settings)
-    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    champion = incumbent(settings, tracker, store, dataset, traffic.environment)
+    workspace = Workspace(settings, settings.actor)
+    store = workspace.store
+    champion = incumbent(workspace, dataset, traffic.environment)
     if champion is None:
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)

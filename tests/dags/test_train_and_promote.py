@@ -70,7 +70,7 @@ class OneMore(RunParams):
     ] = "constant"
     notes: Annotated[str, About(title="Notes", section=TRAINING, help="For people.", max_length=80)] = ""
 
-added = Stage(name="calibrate", group="evaluation", needs=("stress_test", "train_candidate"))
+added = Stage(name="calibrate", group="evaluation", inputs=("stress_test", "train_candidate"))
 with DAG(dag_id="more") as dag:
     wire((*STAGES, added))
 fields = {name: field for name, field in form(parameters(OneMore)).items() if name not in RunParams().__dict__}

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.data.fingerprint import fingerprint
+from augment_ops.data.payload import Part
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.lifecycle import champion as champions
 from augment_ops.machine import usable_cores
-from augment_ops.names import metric_name
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.known_outcomes import Asked, Known, known
 from augment_ops.pipeline.outputs import ResolvedPolicy, StressTest
-from augment_ops.stress.measures import corruption_error
-from augment_ops.stress.report import CLEAN, Role, StressReport
+from augment_ops.settings import Settings
+from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
-from monitoring.drift.metrics import effects
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 _FREEZE = "freeze"  # the act of making stress images: a suite of easier ones would let any model through
 
 
-def rival(ctx: Context) -> RegisteredVersion | None:
+def incumbent(ctx: Context) -> RegisteredVersion | None:
     """The champion that this run has to beat: that of its environment, or its predecessor where this run made it.
 
     Raises:
@@ -52,7 +55,7 @@ def stress_test(ctx: Context) -> StressTest:
     from augment_ops.stress.evaluate import evaluate
     from augment_ops.stress.seen import seen_by
 
-    suite, champion = frozen_suite(ctx), rival(ctx)
+    suite, champion = frozen_suite(ctx), incumbent(ctx)
     questions = _questions(ctx, champion)
     found = _heard_before(ctx, suite, questions)
     with ExitStack() as opened:
@@ -76,7 +79,6 @@ def stress_test(ctx: Context) -> StressTest:
             workers=usable_cores(),
         )
     ctx.say(_said_of_remains(report))
-    _log_stress(ctx, suite, report)
     return StressTest(
         suite,
         report,
@@ -189,86 +191,61 @@ def _check_interface(ctx: Context, champion: RegisteredVersion) -> None:
         )
 
 
-def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> None:
-    from augment_ops.report.plots import confusion_matrix, severity_curves
-
-    tracker, manifest = ctx.tracker, ctx.snapshot.manifest
-    counts = manifest.counts[suite.split]
-    tracker.log_dataset(ctx.parent, manifest.dataset, suite.digest, "stress", suite.shape, counts, manifest.uri)
-    curve: list[tuple[str, float, int]] = []
-    for cell in report.cells:
-        # The severity is the step: MLflow then draws accuracy against severity by itself.
-        if cell.n:
-            curve.append((f"stress.{cell.role}.{cell.corruption}.accuracy", cell.accuracy, cell.severity))
-        if cell.role == "candidate" and cell.remains is not None:  # a fact of the suite, the same for every role
-            curve.append((f"stress.destroyed_share.{cell.corruption}", cell.destroyed_share, cell.severity))
-        if cell.corruption == CLEAN:
-            for name, recall in zip(report.classes, cell.class_recall, strict=True):
-                if recall is not None:
-                    curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
-    empty = {(cell.corruption, cell.severity) for cell in report.cells if not cell.n}
-    for measure in (m for m in report.measures if (m.corruption, m.severity) not in empty):
-        numbers = asdict(measure)
-        for name in ("balanced_accuracy", "calibration_error", "flip_share"):
-            curve.append((f"stress.{measure.role}.{measure.corruption}.{name}", numbers[name], measure.severity))
-    for reference in ("control", "champion"):
-        for name, relative in (("mce", False), ("relative_mce", True)):
-            value = corruption_error(report, "candidate", reference, relative=relative)
-            if value is not None:
-                curve.append((f"stress.candidate.{name}_to_{reference}", value, 0))
-    tracker.log_curve(ctx.parent, curve)
-    ctx.tag({"augment_ops.suite_digest": report.suite_digest})
-    tracker.log_bytes(ctx.parent, canonical_json(report), "stress/report.json")
-    tracker.log_bytes(ctx.parent, severity_curves(report), "pictures/accuracy_by_severity.png")
-    for role, matrix in report.confusion.items():
-        tracker.log_bytes(ctx.parent, confusion_matrix(matrix, report.classes), f"pictures/confusion_{role}.png")
-
-
-def check_drift(ctx: Context) -> DriftReport:
+def check_drift(inputs: Inputs) -> DriftReport:
     """Compare the snapshot with the production window, where there is one."""
     from monitoring.drift.check import check_drift as compare
     from monitoring.drift.rules import DriftRules
 
-    rules = DriftRules.load(ctx.settings.policies / "drift" / f"{ctx.params.drift}.yaml")
-    train, manifest = ctx.snapshot.split("train"), ctx.snapshot.manifest
-    names = np.array(manifest.classes, dtype=object)[train.labels]
-    reference = Sample.of_images(manifest.digest, train.payload, names)
-    window = _window(ctx)
-    report = compare(reference, window, rules)
-    ctx.say(report.message)
-    ctx.tracker.log_metrics(ctx.parent, effects(report))
-    ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
-    if window is not None and window.images is not None:
-        from monitoring.drift.page import second_opinion
-
-        page = second_opinion(reference, window, ctx.say)
-        if page is not None:
-            ctx.tracker.log_bytes(ctx.parent, page, "drift/evidently.html")
+    rules = DriftRules.load(inputs.file("drift/{drift}.yaml"))
+    report = compare(reference_sample(inputs.snapshot), _window(inputs), rules)
+    inputs.say(report.message)
     return report
 
 
-def default_window(ctx: Context) -> Path:
-    """Where production puts its latest images for this data set: any layout that a data set may have."""
-    return ctx.settings.home / "production" / ctx.dataset
+def reference_sample(snapshot: Snapshot) -> Sample:
+    """What a window is compared with: the training split."""
+    train, manifest = snapshot.split("train"), snapshot.manifest
+    names = np.array(manifest.classes, dtype=object)[train.labels]
+    return Sample.of_images(manifest.digest, train.payload, names)
 
 
-def _window(ctx: Context) -> Sample | None:
-    from augment_ops.data.ingest import ingest
-    from augment_ops.data.payload import Part
-    from augment_ops.data.snapshot import Snapshot
-
-    place = ctx.params.production_window or str(default_window(ctx))
-    if not ctx.params.production_window and not Path(place).exists():
-        return None
-    manifest = ingest(
-        place,
-        ctx.store,
-        name=f"{ctx.dataset}-window",
-        image_size=ctx.params.resize_to(),
-        channels=ctx.params.channels,
-        allow_outside=ctx.params.allow_outside,
-    )
-    window = Snapshot.open(ctx.store, manifest.digest)
+def window_sample(store: Store, digest: str) -> Sample:
+    """The usable images of a window's snapshot."""
+    window = Snapshot.open(store, digest)
     usable = window.index[window.index["row"] >= 0]
     images = Part(window.payload, usable["row"].to_numpy(np.int64))
-    return Sample.of_images(manifest.digest, images, usable["class_name"].to_numpy(dtype=object))
+    return Sample.of_images(digest, images, usable["class_name"].to_numpy(dtype=object))
+
+
+def default_window(settings: Settings, dataset: str) -> Path:
+    """Where production puts its latest images for a data set: any layout that a data set may have."""
+    return settings.home / "production" / dataset
+
+
+def window_state(ctx: Context) -> tuple[str, ...]:
+    """The production window's place, and what tells one content of it from another (see `source_state`); empty without
+    a window.
+    """
+    place = ctx.params.production_window or str(default_window(ctx.settings, ctx.dataset))
+    if not ctx.params.production_window and not Path(place).exists():
+        return ()
+    found = fingerprint(place, ctx.store, allow_outside=ctx.params.allow_outside)
+    return (place,) if found is None else (place, found)
+
+
+def _window(inputs: Inputs) -> Sample | None:
+    from augment_ops.data.ingest import ingest
+
+    place, *_ = (*cast("tuple[str, ...]", inputs.state), "")
+    if not place:
+        return None
+    params = inputs.params
+    manifest = ingest(
+        place,
+        inputs.store,
+        name=f"{inputs.snapshot.manifest.dataset}-window",
+        image_size=params.resize_to(),
+        channels=params.channels,
+        allow_outside=params.allow_outside,
+    )
+    return window_sample(inputs.store, manifest.digest)

@@ -31,11 +31,11 @@ def test_stages_have_work_a_known_heading_and_declared_parameters() -> None:
 
 
 def test_an_edge_that_others_imply_is_left_out() -> None:
-    a, b = Stage(name="a"), Stage(name="b", needs=("a",))
-    c, d = Stage(name="c", needs=("a", "b")), Stage(name="d", needs=("c", "a", "b"))
+    a, b = Stage(name="a"), Stage(name="b", inputs=("a",))
+    c, d = Stage(name="c", inputs=("a", "b")), Stage(name="d", inputs=("c", "a", "b"))
     assert edges([a, b, c, d]) == (("a", "b"), ("b", "c"), ("c", "d"))
-    side = Stage(name="side", needs=("a",))
-    assert edges([a, b, side, Stage(name="end", needs=("a", "side", "b"))])[2:] == (("side", "end"), ("b", "end"))
+    side = Stage(name="side", inputs=("a",))
+    assert edges([a, b, side, Stage(name="end", inputs=("a", "side", "b"))])[2:] == (("side", "end"), ("b", "end"))
 
 
 _IMPORTED = """

@@ -16,8 +16,8 @@ from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline import run as runs
 from augment_ops.pipeline.known_outcomes import Asked, known, remember
 from augment_ops.pipeline.outputs import StressTest
-from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.provenance import begin_run, enter_stage
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.provenance import enter_run, enter_stage
 from augment_ops.pipeline.run import StageRecord, now
 from augment_ops.settings import Settings
 from augment_ops.stress.evaluate import evaluate
@@ -83,7 +83,7 @@ def enter(settings: Settings, store: Store, ledger: Ledger) -> Enter:
 
     def _enter(stress: StressTest, run_id: str = "first", stage: str = "stress_test") -> str:
         output = store.put(canonical_json(stress))
-        run = begin_run(settings, run_id, RunParams(), "ann")
+        run = enter_run(settings, run_id, RunParams(), "ann")
         enter_stage(ledger, run, StageRecord(stage, "k", output, 1.0, now()), [])
         return output
 
