@@ -28,7 +28,7 @@ from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
 from augment_ops.workspace import Workspace, open_ledger
-from tests.timestamping import local_authority
+from support.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 

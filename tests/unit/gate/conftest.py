@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from augment_ops.stress import measures
 from augment_ops.stress.outcomes import Outcomes, group_codes
 from augment_ops.stress.report import Cell, StressReport
 from augment_ops.stress.slices import slices
+from support.places import POLICIES
 
-POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("a", "b", "c")
 N = 100  # samples a class
 

@@ -18,8 +18,8 @@ from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, subjects_of
+from support.places import POLICIES
 
-SHIPPED = Path(__file__).parents[3] / "policies"
 POLICY = """\
 name: shapes
 version: 1.0.0
@@ -43,8 +43,8 @@ def key(tmp_path: Path) -> Key:
 def workspace(tmp_path: Path, key: Key) -> Workspace:
     policies = tmp_path / "home" / "policies"
     (policies / "augment").mkdir(parents=True)
-    shutil.copytree(SHIPPED / "limits", policies / "limits")
-    shutil.copy(SHIPPED / "environments.yaml", policies)
+    shutil.copytree(POLICIES / "limits", policies / "limits")
+    shutil.copy(POLICIES / "environments.yaml", policies)
     (policies / "approvers.yaml").write_text(
         f'version: 1\nroles:\n  ml-lead: [{{id: ada, name: Ada, keys: ["{key.public}"]}}, {{id: bob, name: Bob}}]\n'
     )
