@@ -69,7 +69,7 @@ class Incumbent:
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class ChampionPredictions:
     """What a model makes of N pictures: class names, probabilities (N, K), embeddings (N, D)."""
 
     predictions: NDArray[Any]
@@ -102,7 +102,7 @@ def incumbent(workspace: Workspace, dataset: str, environment: str = "") -> Incu
     return Incumbent(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> Predictions:
+def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> ChampionPredictions:
     """Let a model answer.
 
     Args:
@@ -114,7 +114,7 @@ def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> 
     parts = [observe(payload.take(np.arange(start, min(start + size, len(payload))))) for start in starts]
     logits = np.concatenate([logits for logits, _ in parts])
     names = np.array(classes, dtype=object)[logits.argmax(axis=1)]
-    return Predictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
+    return ChampionPredictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
 
 
 def with_predictions(window: LogWindow, champion: Incumbent) -> Sample:

@@ -16,7 +16,7 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
-from augment_ops.production.reference import Incumbent, Predictions, incumbent, predictions_of
+from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
 from augment_ops.stress.corruptions import apply
@@ -149,7 +149,7 @@ def _write(
     ids: list[str],
     times: list[datetime],
     champion: Incumbent,
-    answers: Predictions,
+    answers: ChampionPredictions,
     images: NDArray[Any],
     labels: list[str | None],
 ) -> None:
@@ -166,5 +166,5 @@ def _write(
     )
 
 
-def _accuracy(answers: Predictions, labels: NDArray[Any]) -> str:
+def _accuracy(answers: ChampionPredictions, labels: NDArray[Any]) -> str:
     return f"{float(np.mean(answers.predictions == labels)):.1%}"

@@ -55,7 +55,7 @@ def _enter(workspace: Workspace, act: str, once: str, key: Key | None = None) ->
 @pytest.fixture(params=["counted", "signing"])
 def reading(request: pytest.FixtureRequest) -> object:
     """Each of the two books, over a workspace."""
-    books = {"counted": lambda of: book_of(of.settings, of.ledger), "signing": Signing}
+    books = {"counted": book_of, "signing": Signing}
     return books[request.param]
 
 
@@ -89,8 +89,8 @@ def test_only_what_was_asked_for_is_read(workspace: Workspace, ada: Key, reading
 def test_without_signed_rules_all_of_it_counts_and_no_approvers_are_asked(workspace: Workspace) -> None:
     _enter(workspace, ROLLBACK, "nobody's")
     (workspace.settings.policies / "approvers.yaml").unlink()
-    assert _keys(book_of(workspace.settings)) == ["nobody's"]
-    assert _keys(book_of(workspace.settings), ROLLBACK) == ["nobody's"]
+    assert _keys(book_of(workspace)) == ["nobody's"]
+    assert _keys(book_of(workspace), ROLLBACK) == ["nobody's"]
 
 
 @pytest.mark.parametrize("act", [ROLLBACK, QUARANTINE])
@@ -111,7 +111,7 @@ def test_whoever_has_no_registered_key_does_nothing_to_a_champion(
     for other in (replace(workspace, key=tmp_path / "eve.pem"), replace(workspace, actor="eve")):
         with pytest.raises(GovernanceError):
             Signing(other).append(act, other.actor, SUBJECTS, "", f"{act}:1")
-    assert _keys(book_of(workspace.settings), act) == []
+    assert _keys(book_of(workspace), act) == []
 
 
 def test_a_refusal_is_entered_without_a_key(workspace: Workspace, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_refusal_is_entered_without_a_key(workspace: Workspace, tmp_path: Path
 
 def test_what_a_program_enters_is_signed_by_nobody(workspace: Workspace) -> None:
     workspace = _sign_rules(workspace)
-    entry = book_of(workspace.settings).append("promote", "gate", SUBJECTS, "PASS", "promote:1")
+    entry = book_of(workspace).append("promote", "gate", SUBJECTS, "PASS", "promote:1")
     assert entry.subjects == SUBJECTS
     assert open_ledger(workspace.settings).find("promote:1") == entry
 

@@ -13,11 +13,11 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.keys import Key, ensure, witness_path
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.provenance import begin_run
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.stages.answers import check_answer, entered_answer
 from augment_ops.settings import Settings
-from augment_ops.workspace import open_store
+from augment_ops.workspace import Workspace
 from support.people import keys_of, write_approvers
 
 ADA = keys_of("ada")["ada"]
@@ -48,11 +48,11 @@ def ask(settings: Settings) -> Ask:
 
     def asked(environment: str) -> tuple[Context, dict[str, str]]:
         params = RunParams(environment=environment, approval="ml-lead")
-        run = begin_run(settings, f"run-{environment}", params, "pat")
+        run = enter_run(settings, f"run-{environment}", params, "pat")
         question = {
             "run": run.id, "decision": "d" * 64, "version": "digits/3", "environment": environment, "role": "ml-lead",
         }  # fmt: skip
-        return Context(settings, open_store(settings), run), question
+        return Context(Workspace(settings, run.actor), run), question
 
     return asked
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from augment_ops.content import canonical_json, from_json
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.data.store import Store
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline import run as runs
@@ -53,7 +54,7 @@ def suite(store: Store) -> SuiteManifest:
 
 def frozen(store: Store, n: int) -> SuiteManifest:
     spec = load(POLICIES / "stress" / "invariances.yaml")
-    images = np.random.default_rng(0).integers(0, 256, (n, 8, 8, 1), np.uint8)
+    images = ArrayPayload(np.random.default_rng(0).integers(0, 256, (n, 8, 8, 1), np.uint8))
     ids, labels = [f"s{i}" for i in range(n)], (np.arange(n) % 2).astype(np.int64)
     few = spec.model_copy(update={"corruptions": {"noise": spec.corruptions["noise"]}})
     return freeze(few, images, ids, labels, store.put, snapshot_digest="5" * 64, classes=("a", "b"))

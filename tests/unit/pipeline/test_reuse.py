@@ -177,7 +177,21 @@ def test_a_training_that_is_repeated_with_another_outcome_is_another_act(bench: 
     ctx = Context(bench.workspace, bench.second)
     meters = DeliveryMeters(0.0, 0.0, 0.0, 0.0, 0.0, None)
     result = TrainingResult(
-        "control", "1" * 64, "2" * 64, "f", 1, "3" * 64, "4" * 64, "4" * 64, 7, (), 1.0, meters, "", 1.0, 1.0
+        role="control",
+        model_digest="1" * 64,
+        artifact="2" * 64,
+        factory="f",
+        parameters=1,
+        snapshot_digest="3" * 64,
+        policy_digest="4" * 64,
+        augmented_with="4" * 64,
+        seed=7,
+        curve=(),
+        samples_per_s=1.0,
+        delivery=meters,
+        advice="",
+        wall_s=1.0,
+        peak_rss_mb=1.0,
     )
     for artifact in ("2" * 64, "2" * 64, "5" * 64, "5" * 64):
         tell_ledger(ctx, "train_control", replace(result, artifact=artifact), "")
