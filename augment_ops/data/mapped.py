@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RESIDENT_BYTES = 128 << 20  # at most, roughly: enough that giving it back costs nothing beside reading it
-AROUND = 64 << 10  # bytes that Linux maps around a byte that is asked for
+_RESIDENT_BYTES = 128 << 20  # at most, roughly: enough that giving it back costs nothing beside reading it
+_AROUND = 64 << 10  # bytes that Linux maps around a byte that is asked for
 
 
 class Mapped:
@@ -38,7 +38,7 @@ class Mapped:
             if write:
                 file.truncate(size)
             self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_WRITE if write else mmap.ACCESS_READ)
-        self._gives_back = size > RESIDENT_BYTES
+        self._gives_back = size > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED")
         self.array: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8).reshape(shape)
         self._touched = 0
 
@@ -57,14 +57,9 @@ class Mapped:
         """Have what was written in the file, also after the machine stops."""
         self._map.flush()
 
-    def give_back(self) -> None:
-        """Let go of what is resident of the file; it is read again when it is asked for."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)  # of a shared map: what was changed is in the file's cache
-
     def _used(self, images: int) -> None:
         # Threads may count wrongly beside each other: then pages are given back a little sooner or later.
-        self._touched += images * (int(np.prod(self.array.shape[1:])) + AROUND)
-        if self._gives_back and self._touched > RESIDENT_BYTES:
+        self._touched += images * (int(np.prod(self.array.shape[1:])) + _AROUND)
+        if self._gives_back and self._touched > _RESIDENT_BYTES:
             self._touched = 0
-            self.give_back()
+            self._map.madvise(mmap.MADV_DONTNEED)  # of a shared map: what was changed is in the file's cache

@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from augment_ops.data.decode import Decoding, Defect, Pixels
-from augment_ops.data.mapped import AROUND, RESIDENT_BYTES, Mapped
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
 
 # The whole of Fashion-MNIST (55 MB) is one; small enough that whoever wants one picture of a remote store waits for no
 # more than that, and that a machine verifies it in some 0.1 s; a million images of 224x224x3 are 2,300.
 SHARD_BYTES = 64 << 20
-# At once, of a process: a shard of pixels takes address space and one of the kernel's 65,530 maps, one of files a
-# descriptor, of which a process usually has 1,024.
-_MOST_OPEN_PIXELS, _MOST_OPEN_FILES = 4096, 128
+# What is mapped counts as memory of the process, so a larger snapshot is read by calls, 1 us a sample more. CIFAR-10
+# (184 MB) is mapped.
+_MAPPED_BYTES = 256 << 20
+_MOST_OPEN = 256  # shards at once, 16 GB; each has a descriptor, of which a process usually has 1,024
 _PLACE, _SHA = np.dtype("<i8"), 32  # of the head of a shard of encoded files
 
 Shape = tuple[int, int, int]
@@ -119,10 +119,8 @@ class ShardedPayload:
         self._store, self._shards, self._shape, self._decoding, self._name = self._given
         self._ends = np.cumsum([shard.samples for shard in shards])
         self._starts = self._ends - [shard.samples for shard in shards]
-        self._most_open = _MOST_OPEN_PIXELS if decoding is None else _MOST_OPEN_FILES
+        self._maps = decoding is None and sum(shard.bytes for shard in shards) <= _MAPPED_BYTES
         self._open: dict[int, _Reader] = {}
-        self._touched, self._sample_bytes = 0, int(np.prod(shape))
-        self._gives_back = decoding is None and sum(shard.bytes for shard in shards) > RESIDENT_BYTES
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -134,19 +132,18 @@ class ShardedPayload:
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """See `Payload`."""
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
+        if len(rows) == 0:
+            return np.empty((0, *self._shape), np.uint8)
+        if len(self._shards) == 1 and isinstance(one := self._reader(0, int(rows[0])), _MappedShard):
+            return np.take(one.pixels, rows, axis=0)  # most data sets of small samples: twice as quick as the below
+        if rows.min() < 0 or rows.max() >= len(self):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)} samples")
-        if len(self._shards) == 1 and len(rows):
-            found = self._reader(0, int(rows[0])).take(rows)
-        else:
-            found = np.empty((len(rows), *self._shape), np.uint8)
-            owner = np.searchsorted(self._ends, rows, side="right")
-            for number in np.unique(owner).tolist():
-                here = np.flatnonzero(owner == number)
-                local = rows[here] - self._starts[number]
-                found[here] = self._reader(number, int(rows[here[0]])).take(local)
-        if self._gives_back:
-            self._used(len(rows))
+        found = np.empty((len(rows), *self._shape), np.uint8)
+        owner = np.searchsorted(self._ends, rows, side="right")
+        for number in np.unique(owner).tolist():
+            places = np.flatnonzero(owner == number)
+            mine = rows[places]
+            self._reader(number, int(mine[0])).into(found, places, mine - self._starts[number])
         return found
 
     def __reduce__(self) -> tuple[type[ShardedPayload], tuple[object, ...]]:
@@ -160,7 +157,7 @@ class ShardedPayload:
         with _OPENING.lock:  # one thread verifies a shard, and the others wait for it
             found = self._open.get(number)
             if found is None:
-                while len(self._open) >= self._most_open:
+                while len(self._open) >= _MOST_OPEN:
                     self._open.pop(next(iter(self._open)))  # the oldest; whoever reads it at this moment holds it
                 found = self._open[number] = self._opened(number, row)
         return found
@@ -175,9 +172,13 @@ class ShardedPayload:
         try:
             if path.stat().st_size != shard.bytes:
                 raise ValueError(f"{path.stat().st_size:,} bytes")
-            if self._decoding is None:
-                return Mapped(path, (shard.samples, *self._shape))
+            if self._decoding is None and shard.bytes != shard.samples * int(np.prod(self._shape)):
+                raise ValueError(f"{shard.bytes:,} bytes for {shard.samples:,} samples of {self._shape}")
+            if self._maps:
+                return _MappedShard(path, shard.samples, self._shape)
             start = int(self._starts[number])
+            if self._decoding is None:
+                return _PixelShard(path, self._shape, lambda n: self._place(start + n))
             return _EncodedShard(path, shard.samples, self._shape, self._decoding, lambda n: self._place(start + n))
         except (ValueError, OSError) as error:
             raise StoreError(
@@ -191,19 +192,43 @@ class ShardedPayload:
         number = int(np.searchsorted(self._ends, row, side="right"))
         return f"shard {number + 1} of {len(self._shards)}, for {self._name(row)}"
 
-    def _used(self, samples: int) -> None:
-        # As for one large file (`Mapped`), over all shards; threads may count wrongly beside each other.
-        self._touched += samples * (self._sample_bytes + AROUND)
-        if self._touched > RESIDENT_BYTES:
-            self._touched = 0
-            for reader in list(self._open.values()):
-                reader.give_back()
-
 
 class _Reader(Protocol):
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]: ...
+    """Samples of one shard, that several threads may ask for."""
 
-    def give_back(self) -> None: ...
+    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        """Put the samples at `rows` of the shard to `places` of `found`."""
+        ...
+
+
+class _MappedShard:
+    """Pixels as an array over their file: quickest where samples are small."""
+
+    def __init__(self, path: Path, count: int, shape: Shape) -> None:
+        self.pixels = np.memmap(path, np.uint8, mode="r", shape=(count, *shape)).view(np.ndarray)
+
+    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        found[places] = np.take(self.pixels, rows, axis=0)
+
+
+class _PixelShard:
+    """Pixels that are read from their file one sample at a time, so that nothing of it counts as the process's."""
+
+    def __init__(self, path: Path, shape: Shape, place: Callable[[int], str]) -> None:
+        self._file, self._bytes = _opened(self, path), int(np.prod(shape))
+        self._path, self._place = path, place
+
+    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        memory, size = found.data.cast("B"), self._bytes
+        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+            here = memory[place * size : (place + 1) * size]
+            if os.preadv(self._file, (here,), row * size) < size:
+                raise StoreError(
+                    f"{self._path} ({self._place(row)})",
+                    "a file that was cut while it was read",
+                    "the shard as it was verified",
+                    "delete that object, and ingest the data set again",
+                )
 
 
 class _EncodedShard:
@@ -220,8 +245,7 @@ class _EncodedShard:
     """
 
     def __init__(self, path: Path, count: int, shape: Shape, decoding: Decoding, place: Callable[[int], str]) -> None:
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self._file)
+        self._file = _opened(self, path)
         self._path, self._shape, self._decoding, self._place = path, shape, decoding, place
         head = os.pread(self._file, _head_bytes(count), 0)
         size = os.fstat(self._file).st_size
@@ -233,15 +257,9 @@ class _EncodedShard:
             raise ValueError("places of files that are none")
         self._known = np.zeros(count, bool)  # whose pixels were held against their sha256 by this process
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """See `Payload`."""
-        found = np.empty((len(rows), *self._shape), np.uint8)
-        for number, row in enumerate(rows.tolist()):
-            found[number] = self._pixels(row)
-        return found
-
-    def give_back(self) -> None:
-        """Nothing of it is mapped."""
+    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+            found[place] = self._pixels(row)
 
     def _pixels(self, row: int) -> Pixels:
         start, end = int(self._places[row]), int(self._places[row + 1])
@@ -261,7 +279,8 @@ class _EncodedShard:
             f"{self._path} ({self._place(row)})",
             found,
             "the pixels that its file was decoded to when it was ingested",
-            "install the versions of constraints.txt (Pillow decodes), or ingest the data set again with --keep pixels",
+            "install the versions of constraints.txt (Pillow decodes), or remove the snapshot's document from the "
+            "store and ingest the data set again",
         )
 
 
@@ -277,6 +296,13 @@ class _Opening:
 
 
 _OPENING = _Opening()
+
+
+def _opened(owner: object, path: Path) -> int:
+    """A descriptor of the file, closed with its owner."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    weakref.finalize(owner, os.close, descriptor)
+    return descriptor
 
 
 def _groups(sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ import tarfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -162,11 +163,12 @@ def test_it_can_be_ingested_and_ingesting_again_changes_nothing(uri: str, store:
     assert all(min(counts.values()) > 0 for counts in manifest.counts.values())
 
 
+@pytest.mark.parametrize("keep", ["pixels", "encoded"])
 @pytest.mark.parametrize("build", SHAPES, ids=lambda build: build.__name__)
 def test_every_form_holds_the_same_pixels_labels_and_splits(
-    build: Callable[[Path], str], tmp_path: Path, store: Store
+    build: Callable[[Path], str], keep: Literal["pixels", "encoded"], tmp_path: Path, store: Store
 ) -> None:
-    manifest = ingest(build(tmp_path), store)
+    manifest = ingest(build(tmp_path), store, keep=keep)
     snapshot = Snapshot.open(store, manifest.digest)
     expected = sorted((image.tobytes(), str(label)) for image, label in zip(IMAGES, LABELS, strict=True))
     rows = snapshot.index

@@ -77,10 +77,11 @@ def test_a_folder_on_s3_is_the_same_snapshot_as_on_disk(bucket: str, tmp_path: P
     assert (len(snapshot.payload), snapshot.payload.shape) == (24, (6, 5, 1))
     assert not list((tmp_path / "cache").rglob("*.part"))
 
-    key = f"store/objects/{remote.images[:2]}/{remote.images}"
+    (shard,) = remote.objects
+    key = f"store/objects/{shard[:2]}/{shard}"
     client.put_object(Bucket=bucket, Key=key, Body=bytes(24 * 30))
     with pytest.raises(StoreError, match="altered"):
-        Store(f"s3://{bucket}/store", cache=tmp_path / "other").local(remote.images)
+        Store(f"s3://{bucket}/store", cache=tmp_path / "other").local(shard)
 
 
 def test_documents_written_by_another_process_are_seen(bucket: str, tmp_path: Path) -> None:

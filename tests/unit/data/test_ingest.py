@@ -163,7 +163,7 @@ def test_progress_counts_what_was_read(images: Path, store: Store) -> None:
 
 def test_a_missing_object_is_written_again(images: Path, store: Store) -> None:
     manifest = ingest(str(images), store)
-    store.local(manifest.images).unlink()
+    store.local(manifest.shards[0].object).unlink()
     assert ingest(str(images), store) == manifest
     assert len(Snapshot.open(store, manifest.digest).payload) == 100
 
@@ -187,7 +187,7 @@ def test_two_at_once_leave_one_whole_snapshot(images: Path, tmp_path: Path) -> N
         thread.join(timeout=60)
     store = Store(str(tmp_path / "store"))
     assert len(found) == 2 and found[0] == found[1]
-    assert len(stored(store)) == 3, "one manifest, one index, one file of pixels"
+    assert len(stored(store)) == 3, "one manifest, one index, one shard"
     assert len(Snapshot.open(store, found[0].digest).split("train").ids) == 72
 
 

@@ -55,12 +55,13 @@ def test_a_manifest_changed_by_hand_is_found_out(
 
 
 def test_altered_pixels_are_found_out(store: Store, manifest: SnapshotManifest) -> None:
-    path = store.local(manifest.images)
+    path = store.local(manifest.shards[0].object)
     data = bytearray(path.read_bytes())
     data[10] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StoreError, match="altered"):
-        Snapshot.open(store, manifest.digest).split("train")
+    split = Snapshot.open(store, manifest.digest).split("train")
+    with pytest.raises(StoreError, match=f"shard 1 of 1, for sample '{split.ids[3]}'.*altered"):
+        split.take([3])
 
 
 def test_columns_that_form_groups_follow_the_samples_and_leave_out_names_and_measures(
