@@ -24,6 +24,7 @@ from what_is_left import MEANS, darkened
 
 from augment_ops.content import sha256_hex
 from augment_ops.data.ingest import ingest
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.data.snapshot import Snapshot, Split
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
@@ -58,11 +59,13 @@ def main(archive: str) -> None:
 
 def _judged(store: Store, snapshot: Snapshot, splits: list[Split], mean: float) -> dict[str, Any]:
     whole = darkened(
-        np.concatenate([split.images for split in splits]), tuple(i for split in splits for i in split.ids), mean
+        np.concatenate([split.take(range(len(split))) for split in splits]),
+        tuple(i for split in splits for i in split.ids),
+        mean,
     )
     ends = np.cumsum([len(split.labels) for split in splits])
     train, validation, test = (
-        replace(s, images=part) for s, part in zip(splits, np.split(whole, ends[:-1]), strict=True)
+        replace(s, payload=ArrayPayload(part)) for s, part in zip(splits, np.split(whole, ends[:-1]), strict=True)
     )
     policy = Policy.load(POLICIES / "augment" / "fashion-robust.yaml")
     models = {
@@ -71,14 +74,14 @@ def _judged(store: Store, snapshot: Snapshot, splits: list[Split], mean: float) 
     }
     spec = suite.load(POLICIES / "stress" / "invariances.yaml")
     frozen = suite.freeze(
-        spec, test.images, test.ids, test.labels, store.put,
+        spec, test.payload, test.ids, test.labels, store.put,
         snapshot_digest=snapshot.manifest.digest, classes=snapshot.manifest.classes,
     )  # fmt: skip
     report = evaluate(frozen, store.get, store.put, models, None, seen=seen_by(policy), columns={})
     rules = gates.load(POLICIES / "gates" / "default.yaml")
     return {
         "samples": len(test.labels),
-        "mean_level": round(float(test.images.mean()), 1),
+        "mean_level": round(float(test.take(range(len(test))).mean()), 1),
         "clean": {c.role: round(c.accuracy, 4) for c in report.cells if not c.severity},
         "destroyed": {
             name: [cell.destroyed_share for s in range(1, 6) if (cell := report.cell("candidate", name, s))]
@@ -90,11 +93,11 @@ def _judged(store: Store, snapshot: Snapshot, splits: list[Split], mean: float) 
 
 
 def _trained(train: Split, validation: Split, augmenter: Augmenter | None) -> Predict:
-    model = loop.build(small_cnn, train.images.shape[1:], int(train.labels.max()) + 1, SEED)
-    source = OnlineBatches(train.images, train.labels, train.ids, augmenter, seed=SEED, batch_size=BATCH, workers=0)
+    model = loop.build(small_cnn, train.payload.shape, int(train.labels.max()) + 1, SEED)
+    source = OnlineBatches(train.payload, train.labels, train.ids, augmenter, seed=SEED, batch_size=BATCH, workers=0)
     steps = len(batch_rows(SEED, 0, len(train.labels), BATCH))
     budget = loop.Budget(EPOCHS, BATCH, SEED)
-    loop.train(model, source, (validation.images, validation.labels), budget, steps, lambda _: None)
+    loop.train(model, source, (validation.payload, validation.labels), budget, steps, lambda _: None)
     source.close()
     model.eval()
 

@@ -66,7 +66,8 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
     gate = rules.load(POLICIES / "gates" / "default.yaml")
     assert gate.control is not None
     held_out = snapshot.split("test")
-    cells = list(suite.build(suite.load(POLICIES / "stress" / "invariances.yaml"), held_out.images, held_out.ids))
+    images = held_out.take(range(len(held_out)))
+    cells = list(suite.build(suite.load(POLICIES / "stress" / "invariances.yaml"), images, held_out.ids))
     predicted = np.stack([_answers(_train(snapshot, seed, text), cells) for text in (PLACEBO, None)])
     certain = np.ones(predicted.shape, np.float16)
     outcomes = Outcomes(
@@ -90,11 +91,11 @@ def _train(snapshot: Snapshot, seed: int, text: str | None) -> torch.nn.Module:
     augmenter = None if text is None else Augmenter(Policy.from_text(text, "placebo"), seed)
     model = loop.build(small_cnn, snapshot.manifest.image_shape, len(snapshot.manifest.classes), seed)
     source = OnlineBatches(
-        train.images, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0
+        train.payload, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0
     )  # fmt: skip
     steps = len(batch_rows(seed, 0, len(train.labels), BATCH))
     budget = loop.Budget(EPOCHS, BATCH, seed)
-    loop.train(model, source, (validation.images, validation.labels), budget, steps, lambda _: None)
+    loop.train(model, source, (validation.payload, validation.labels), budget, steps, lambda _: None)
     source.close()
     return model.eval()
 

@@ -71,7 +71,7 @@ def _freeze(store: Store, snapshot: Snapshot) -> dict[str, object]:
     held_out = snapshot.split("test")
     spec = suite.load(POLICIES / "stress" / "general.yaml")
     frozen = suite.freeze(
-        spec, held_out.images, held_out.ids, held_out.labels, store.put,
+        spec, held_out.payload, held_out.ids, held_out.labels, store.put,
         snapshot_digest=snapshot.manifest.digest, classes=snapshot.manifest.classes,
     )  # fmt: skip
     store.put_document("benchmark/suite.json", canonical_json(frozen))

@@ -78,7 +78,7 @@ def table(fashion: str, bccd: str) -> dict[str, Any]:
 def _held_out(store: Store, uri: str, size: tuple[int, int] | None) -> tuple[Image, tuple[str, ...]]:
     snapshot = Snapshot.open(store, ingest(uri, store, image_size=size, max_samples=7 * TABLE_SAMPLES).digest)
     held_out = snapshot.split("test")
-    return np.array(held_out.images[:TABLE_SAMPLES]), held_out.ids[:TABLE_SAMPLES]
+    return held_out.take(range(min(TABLE_SAMPLES, len(held_out)))), held_out.ids[:TABLE_SAMPLES]
 
 
 def _of_set(images: Image, ids: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -118,7 +118,8 @@ def readable(fashion: str) -> list[dict[str, Any]]:
 
 def _read(train: Split, test: Split, mean: float | None, name: str, severity: int) -> dict[str, Any]:
     def images(split: Split) -> Image:
-        return np.array(split.images) if mean is None else darkened(split.images, split.ids, mean)
+        pixels = split.take(range(len(split)))
+        return pixels if mean is None else darkened(pixels, split.ids, mean)
 
     taught, clean = apply(name, severity, images(train), train.ids), images(test)
     shown = apply(name, severity, clean, test.ids)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images
 from augment_ops.errors import InputError
 
 
@@ -55,8 +54,8 @@ def check_batch_size(where: str, batch_size: int) -> None:
         raise InputError(f"{where}: batch_size", f"{batch_size}", "1 or more", "correct the number")
 
 
-def check_bytes(where: str, images: Images) -> None:
-    """Raise InputError for images that shards, which hold bytes, would cut off."""
+def check_bytes(where: str, images: Sized) -> None:
+    """Raise InputError for an array of images that shards, which hold bytes, would cut off."""
     if isinstance(images, np.ndarray) and images.dtype != np.uint8:
         found, fix = f"images of {images.dtype}", "give them as uint8, or deliver online"
         raise InputError(where, found, "uint8, which shards keep", fix)

@@ -161,7 +161,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
             f"preview on {dataset}", "no image in its train split", "one at least", "name another data set"
         )
     rows = _one_a_class(train.labels)
-    images, ids = train.images[rows], [train.ids[row] for row in rows]
+    images, ids = train.take(rows), [train.ids[row] for row in rows]
     panels, told = [], []
     for place, alone in each_alone(policy, always=True):
         draws = levels_of(alone, images[0], ids[0], _PREVIEW_SEED)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
+from augment_ops.data.payload import Payload
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import HARVEST_COLUMNS
 from augment_ops.data.store import Store
@@ -67,7 +70,7 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
             counts["foreign"] += 1
         elif images is None or number is None:
             counts["lost"] += 1
-        elif (pixels := hashlib.sha256(images[number].tobytes()).hexdigest()) in seen:
+        elif (pixels := _digest_of(images, number)) in seen:
             counts["known"] += 1
         else:
             seen.add(pixels)
@@ -80,3 +83,7 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
     return Harvest(store.put(buffer.getvalue()), samples, **counts)
+
+
+def _digest_of(images: Payload, number: int) -> str:
+    return hashlib.sha256(images.take(np.array([number])).tobytes()).hexdigest()

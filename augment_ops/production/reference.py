@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import digest_of
+from augment_ops.data.payload import Images, Joined, payload_of
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from augment_ops.settings import Settings
     from augment_ops.tracking import MlflowTracker, RegisteredVersion
 
-_AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28, a few hundred MB at 224×224
+_AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28
+_AT_ONCE_BYTES = 32 << 20  # large pictures go in smaller batches: activations are many times the input
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +60,10 @@ class Watched:
     def reference(self) -> Sample:
         """The held-out part of its snapshot, with its own answers: of what it has learnt it would be too sure."""
         held_out = self.snapshot.split("test")
-        answers = answers_of(self.observe, held_out.images, self.classes)
+        answers = answers_of(self.observe, held_out.payload, self.classes)
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
-            Sample.of_images(self.snapshot.manifest.digest, held_out.images, labels),
+            Sample.of_images(self.snapshot.manifest.digest, held_out.payload, labels),
             predictions=answers.predictions, confidence=answers.confidence, embeddings=answers.embeddings,
         )  # fmt: skip
 
@@ -102,13 +104,16 @@ def watched(
     return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -> Answers:
+def answers_of(observe: Observe, images: Images, classes: Sequence[str]) -> Answers:
     """Let a model answer.
 
     Args:
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C) or a `Payload` of them, which is read a batch at a time.
     """
-    parts = [observe(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
+    payload = payload_of(images)
+    size = max(1, min(_AT_ONCE, _AT_ONCE_BYTES // max(1, int(np.prod(payload.shape)))))
+    starts = range(0, len(payload), size)
+    parts = [observe(payload.take(np.arange(start, min(start + size, len(payload))))) for start in starts]
     logits = np.concatenate([logits for logits, _ in parts]).astype(np.float64)
     spread = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores = spread / spread.sum(axis=1, keepdims=True)
@@ -119,7 +124,7 @@ def answers_of(observe: Observe, images: NDArray[Any], classes: Sequence[str]) -
 def answered(window: LogWindow, champion: Watched) -> Sample:
     """The window with the champion's embeddings, and its answers for records that another version answered."""
     sample = window.sample
-    if sample.images is None or sample.images.shape[1:] != champion.snapshot.manifest.image_shape:
+    if sample.images is None or sample.images.shape != champion.snapshot.manifest.image_shape:
         return sample
     found = answers_of(champion.observe, sample.images, champion.classes)
     foreign = window.rows["model_version"].to_numpy()[window.picture_rows] != champion.version.version
@@ -155,13 +160,13 @@ def joined(samples: Sequence[Sample]) -> Sample | None:
     if not samples:
         return None
     names = list(dict.fromkeys(name for sample in samples for name in sample.columns))
-    shapes = {sample.images.shape[1:] for sample in samples if sample.images is not None}
+    shapes = {sample.images.shape for sample in samples if sample.images is not None}
     pictures = [sample.images for sample in samples if sample.images is not None]
     return Sample(
         digest_of([sample.digest for sample in samples]),
         sum(sample.size for sample in samples),
         columns={name: _filled([(s.columns.get(name), s.size) for s in samples]) for name in names},
-        images=np.concatenate(pictures) if len(shapes) == 1 else None,
+        images=Joined(pictures) if len(shapes) == 1 else None,
         pixels=_numbers([(s.picture_sizes, s.size) for s in samples]),
         predictions=_texts([(s.predictions, s.size) for s in samples]),
         labels=_texts([(s.labels, s.size) for s in samples]),

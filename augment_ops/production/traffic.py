@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.ingest import ingest
+from augment_ops.data.payload import Part, Payload
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.run import find
@@ -76,7 +77,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         start = traffic.end - (traffic.windows - number) * length
         rows = order[np.arange(number * traffic.per_window, (number + 1) * traffic.per_window) % len(order)]
         ids = [f"{traffic.seed}-{start:%Y%m%dT%H%M}-{place:06d}" for place in range(len(rows))]
-        images = shift(fresh.images[rows], ids)
+        images = shift(fresh.images.take(rows), ids)
         answers = answers_of(champion.observe, images, champion.classes)
         times = [start + length * (place + 0.5) / len(rows) for place in range(len(rows))]
         labels = _some(fresh.labels[rows], traffic.labelled, ids)
@@ -88,7 +89,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
 
 @dataclass(frozen=True, eq=False)
 class _Fresh:
-    images: NDArray[Any]
+    images: Payload
     labels: NDArray[Any]
 
 
@@ -107,7 +108,8 @@ def _fresh(store: Any, source: str, champion: Watched, dataset: str) -> _Fresh:
             "pictures that are new to it",
             "train on a part (augment-ops run --max-samples), or replay another source",
         )
-    return _Fresh(found.images[usable["row"].to_numpy()], usable["class_name"].to_numpy(dtype=object))
+    images = Part(found.payload, usable["row"].to_numpy(np.int64))
+    return _Fresh(images, usable["class_name"].to_numpy(dtype=object))
 
 
 def _shift(

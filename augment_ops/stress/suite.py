@@ -7,10 +7,11 @@ pixels, today and when the next challenger comes. Neither writing nor reading ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,24 @@ from augment_ops.stress.report import CLEAN
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
 
 _BATCH_BYTES = 16 * 2**20  # of one object; about 75 images of 224×224×3
+
+
+class Pictures(Protocol):
+    """The images of a split, read a batch at a time: uint8, N of shape (H, W, C)."""
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        ...
+
+    def take(self, rows: NDArray[np.int64]) -> Image:
+        """The images at `rows`, in that order: uint8 (n, H, W, C), a copy."""
+        ...
+
 
 Put = Callable[[bytes], str]
 Get = Callable[[str], bytes]
@@ -167,13 +186,14 @@ def build(spec: SuiteSpec, images: Image, ids: Sequence[str]) -> Iterator[tuple[
     Raises:
         TransformError: images or ids that cannot be corrupted.
     """
-    for name, severity, params in _plan(spec, images):
+    share = levels_of([images]) / 255 if spec.of_levels else 1.0
+    for name, severity, params in _plan(spec, share, min(images.shape[1:3])):
         yield name, severity, images if name == CLEAN else apply(name, severity, images, ids, params=params)
 
 
 def freeze(
     spec: SuiteSpec,
-    images: Image,
+    images: Pictures,
     ids: Sequence[str],
     labels: NDArray[np.int64],
     put: Put,
@@ -184,7 +204,7 @@ def freeze(
     """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.
 
     Args:
-        images: uint8 (N, H, W, C) of the whole split; may be memory-mapped.
+        images: those of the whole split; what one object holds is read at a time.
         ids: N distinct sample ids.
         labels: int64 (N,), each an index into `classes`.
         put: stores bytes and returns their sha256; putting the same bytes twice must be harmless.
@@ -194,22 +214,25 @@ def freeze(
             does not change.
     """
     _check_split(images, ids, labels, classes)
-    _check_shape(spec, images.shape[1:])
-    image_bytes = int(np.prod(images.shape[1:]))
+    _check_shape(spec, images.shape)
+    height, width, channels = images.shape
+    image_bytes = height * width * channels
     rows = _chosen_rows(spec, ids, image_bytes)
     chosen_ids = [str(ids[row]) for row in rows]
     batch = max(1, _BATCH_BYTES // image_bytes)
-    cells: list[SuiteCell] = []
-    for name, severity, params in _plan(spec, images, rows):
-        objects = []
-        for start in range(0, len(rows), batch):
-            part = np.ascontiguousarray(images[rows[start : start + batch]])
-            part_ids = chosen_ids[start : start + batch]
+    starts = range(0, len(rows), batch)
+    share = levels_of(images.take(rows[start : start + batch]) for start in starts) / 255 if spec.of_levels else 1.0
+    plan = list(_plan(spec, share, min(height, width)))
+    objects: list[list[str]] = [[] for _ in plan]
+    for start in starts:
+        part, part_ids = images.take(rows[start : start + batch]), chosen_ids[start : start + batch]
+        for (name, severity, params), digests in zip(plan, objects, strict=True):
             cell = part if name == CLEAN else apply(name, severity, part, part_ids, params=params)
-            objects.append(put(cell.tobytes()))
-        cells.append(SuiteCell(name, severity, tuple(objects)))
-    _check_effect(spec, cells, images.shape[1:])
-    height, width, channels = (int(size) for size in images.shape[1:])
+            digests.append(put(cell.tobytes()))
+    cells = [
+        SuiteCell(name, severity, tuple(digests)) for (name, severity, _), digests in zip(plan, objects, strict=True)
+    ]
+    _check_effect(spec, cells, images.shape)
     content: dict[str, Any] = {
         "name": spec.name,
         "version": spec.version,
@@ -226,20 +249,20 @@ def freeze(
     return SuiteManifest(digest=digest_of(content), **content)
 
 
-def levels_of(images: Image, rows: Sequence[int] | None = None) -> float:
-    """The levels that images have: the median of an image's highest less its lowest; of those at `rows`, or all."""
-    chosen = range(len(images)) if rows is None else rows
-    return float(np.median([int(images[row].max()) - int(images[row].min()) for row in chosen]))
+def levels_of(batches: Iterable[Image]) -> float:
+    """The levels that images have: the median of an image's highest less its lowest."""
+    return float(np.median([int(image.max()) - int(image.min()) for batch in batches for image in batch]))
 
 
-def _plan(
-    spec: SuiteSpec, images: Image, rows: Sequence[int] | None = None
-) -> Iterator[tuple[str, int, Params | None]]:
-    """Corruption, severity and explicit strengths of every cell."""
+def _plan(spec: SuiteSpec, share: float, side: int) -> Iterator[tuple[str, int, Params | None]]:
+    """Corruption, severity and explicit strengths of every cell.
+
+    Args:
+        share: of all levels, that the images have; side: the shorter one of theirs, in pixels.
+    """
     yield CLEAN, 0, None
-    share = levels_of(images, rows) / 255 if spec.of_levels else 1.0
     for name, params in spec.corruptions.items():
-        bound = _times(name, params, share, min(images.shape[1:3])) if name in spec.of_levels else params
+        bound = _times(name, params, share, side) if name in spec.of_levels else params
         for severity in SEVERITIES:
             yield name, severity, bound
 
@@ -276,15 +299,17 @@ def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int,
         raise DataError.of("held-out split", faults)
 
 
-def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], image_bytes: int) -> list[int]:
+def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], image_bytes: int) -> NDArray[np.int64]:
     """Rows of the suite's samples in keyed order: a random choice that no order of files can change."""
     cells = 1 + len(spec.corruptions) * len(SEVERITIES)
     affordable = int(spec.max_suite_gib * 2**30 / (cells * image_bytes))
     count = max(1, min(spec.max_samples, affordable))
-    return sorted(range(len(ids)), key=lambda row: sample_key("stress-sample", spec.name, str(ids[row])))[:count]
+    # The smallest keys: those of all samples are not held at once.
+    chosen = heapq.nsmallest(count, range(len(ids)), lambda row: sample_key("stress-sample", spec.name, str(ids[row])))
+    return np.array(chosen, np.int64)
 
 
-def _check_split(images: Image, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+def _check_split(images: Pictures, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
     where = "held-out split"
     if len(images) == 0:
         raise DataError(where, "no samples", "at least one", "give the data set a test split")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.data.payload import Images, Payload, payload_of
 from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.meters import DeliveryMeters, WaitMeter
 from augment_ops.engine.key import sample_key
@@ -91,7 +94,7 @@ def build(factory: Callable[..., nn.Module], input_shape: tuple[int, int, int], 
 def train(
     model: nn.Module,
     source: BatchSource,
-    validation: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    validation: tuple[Images, NDArray[np.int64]],
     budget: Budget,
     steps_per_epoch: int,
     progress: Progress,
@@ -100,7 +103,8 @@ def train(
 
     Args:
         source: delivers the batches; time spent waiting for it is metered.
-        validation: images uint8 (N, H, W, C) and labels int64 (N,), evaluated after every epoch.
+        validation: images uint8 (N, H, W, C), or a `Payload` of them, and labels int64 (N,); evaluated after every
+            epoch, a batch at a time.
         progress: called after every epoch.
 
     Raises:
@@ -119,7 +123,7 @@ def train(
         torch.manual_seed(sample_key("dropout", budget.seed, epoch)[0] >> 1)  # torch takes 63 bits
         loss, accuracy, n = _one_epoch(model, meter.watch(source, source.epoch(epoch)), optimizer, schedule, epoch)
         elapsed = time.perf_counter() - epoch_started
-        validation_loss, validation_accuracy = _evaluate(model, *validation)
+        validation_loss, validation_accuracy = _evaluate(model, payload_of(validation[0]), validation[1])
         if len(validation[1]) and not math.isfinite(validation_loss):
             raise TrainingError(
                 f"training, epoch {epoch}, validation",
@@ -193,20 +197,31 @@ def _step(
     return logits, value
 
 
-def _evaluate(model: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[float, float]:
+def _evaluate(model: nn.Module, images: Payload, labels: NDArray[np.int64]) -> tuple[float, float]:
     import torch
     from torch.nn import functional
 
     model.eval()
     loss_sum, correct = 0.0, 0
     with torch.no_grad():
-        for start in range(0, len(labels), _EVALUATION_BATCH):
-            part = slice(start, start + _EVALUATION_BATCH)
-            target = torch.from_numpy(np.array(labels[part]))  # copies: torch warns of read-only memory
-            logits = model(torch.from_numpy(np.array(images[part])))
+        for rows, batch in _read_ahead(images):
+            target = torch.from_numpy(labels[rows])
+            logits = model(torch.from_numpy(batch))
             loss_sum += float(functional.cross_entropy(logits, target, reduction="sum"))
             correct += int((logits.argmax(1) == target).sum())
     return (loss_sum / len(labels), correct / len(labels)) if len(labels) else (math.nan, math.nan)
+
+
+def _read_ahead(images: Payload) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """Rows and images of batches in order, each read while the one before it is looked at: it may need decoding."""
+    starts = range(0, len(images), _EVALUATION_BATCH)
+    batches = [np.arange(start, min(start + _EVALUATION_BATCH, len(images))) for start in starts]
+    with ThreadPoolExecutor(1, thread_name_prefix="validation") as pool:
+        ahead = deque(pool.submit(images.take, rows) for rows in batches[:1])
+        for number, rows in enumerate(batches):
+            found = ahead.popleft().result()
+            ahead.extend(pool.submit(images.take, after) for after in batches[number + 1 : number + 2])
+            yield rows, found
 
 
 def _make_deterministic() -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.data.payload import Images, chunks, payload_of
 from augment_ops.errors import DataError
 
 IMAGE_FEATURES = ("mean", "contrast", "sharpness", "colour")
 
-_VALUES_AT_ONCE = 4_000_000  # float32 grey values of one block: 16 MB, whatever the size of the images
 _RGB = 3
 
 
-def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """Measure every image; memory is bounded by a block of images, not by N.
+def image_features(images: Images) -> dict[str, NDArray[np.float64]]:
+    """Measure every image; what is held is a few MB of images, and 32 bytes of each.
 
     Args:
-        images: uint8 (N, H, W, C); a memory map is read once, in order.
+        images: uint8 (N, H, W, C) or a `Payload` of them; read once, in order.
 
     Returns:
         float64 (N,) each, in grey levels 0 to 255: `mean`, `contrast` (standard deviation), `sharpness` (standard
@@ -33,21 +31,19 @@ def image_features(images: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     Laplacian); its root here, so that all have one unit. Colourfulness: Hasler & Süsstrunk 2003, Measuring
     colourfulness in natural images.
     """
-    if images.dtype != np.uint8 or images.ndim != 4:
+    if isinstance(images, np.ndarray) and (images.dtype != np.uint8 or images.ndim != 4):
         raise DataError(
             "image features", f"{images.dtype} {images.shape}", "uint8 (N, H, W, C)", "pass the pixels of a snapshot"
         )
-    count, height, width, _ = images.shape
-    features = {name: np.full(count, np.nan) for name in IMAGE_FEATURES}
-    step = max(1, _VALUES_AT_ONCE // max(1, height * width))
-    for start in range(0, count, step):
-        grey = _grey(images[start : start + step])
-        block = slice(start, start + len(grey))
+    payload = payload_of(images)
+    features = {name: np.full(len(payload), np.nan) for name in IMAGE_FEATURES}
+    for block, batch in chunks(payload):
+        grey = _grey(batch)
         features["mean"][block] = grey.mean(axis=(1, 2), dtype=np.float64)
         features["contrast"][block] = grey.std(axis=(1, 2), dtype=np.float64)
-        if min(height, width) >= 3:
+        if min(payload.shape[:2]) >= 3:
             features["sharpness"][block] = _laplacian(grey).std(axis=(1, 2), dtype=np.float64)
-        features["colour"][block] = _colourfulness(images[block])
+        features["colour"][block] = _colourfulness(batch)
     return features
 
 

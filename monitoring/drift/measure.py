@@ -125,7 +125,7 @@ def _images(
     if not wanted or missing.either("images", reference.images, window.images):
         return
     assert reference.images is not None and window.images is not None
-    shapes = [" × ".join(str(int(v)) for v in side.images.shape[1:]) for side in (reference, window)]  # type: ignore[union-attr]
+    shapes = [" × ".join(str(int(v)) for v in side.images.shape) for side in (reference, window)]  # type: ignore[union-attr]
     if shapes[0] != shapes[1]:
         note = f"{shapes[1]} (height × width × channels) instead of {shapes[0]}"
         yield Measured("images", IMAGE_SHAPE, SCHEMA, _sizes(reference, window), note)

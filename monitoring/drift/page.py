@@ -80,9 +80,9 @@ def _pictures(
     most = np.argsort(-likeness, kind="stable")[:_PICTURES]
     rows = window.rows.iloc[window.picture_rows[most]]
     captions = [f"{r.sample_id}: {r.prediction or '–'}" for r in rows.itertuples()]
-    moved = [(_png(sample.images[i]), text) for i, text in zip(most, captions, strict=True)]
-    some = np.linspace(0, len(reference.images) - 1, min(_PICTURES, len(reference.images))).astype(int)
-    return moved, [(_png(reference.images[i]), "") for i in some]
+    moved = [(_png(image), text) for image, text in zip(sample.images.take(most), captions, strict=True)]
+    some = np.linspace(0, len(reference.images) - 1, min(_PICTURES, len(reference.images))).astype(np.int64)
+    return moved, [(_png(image), "") for image in reference.images.take(some)]
 
 
 def _png(image: NDArray[Any]) -> str:

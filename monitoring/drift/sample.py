@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.data.payload import Images, Payload, payload_of
 from augment_ops.errors import DataError
 
 _NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
@@ -23,7 +24,7 @@ class Sample:
         digest: of the snapshot or window.
         size: N.
         columns: of a table, by name: float (N,) with NaN for missing, or object (N,) of text with None for missing.
-        images: uint8 (M, H, W, C), M ≤ N: those of the most frequent shape.
+        images: M ≤ N pictures, those of the most frequent shape; read when they are asked for.
         pixels: float (N,), height × width of each picture before anything was left out; by default from `images`.
         embeddings: float32 (M, D), in the order of `images`.
         predictions, labels: object (N,) of class names; None where there is none (yet).
@@ -33,7 +34,7 @@ class Sample:
     digest: str
     size: int
     columns: Mapping[str, NDArray[Any]] = field(default_factory=lambda: _NOTHING)
-    images: NDArray[Any] | None = None
+    images: Payload | None = None
     pixels: NDArray[Any] | None = None
     embeddings: NDArray[Any] | None = None
     predictions: NDArray[Any] | None = None
@@ -53,13 +54,14 @@ class Sample:
                 )
 
     @classmethod
-    def of_images(cls, digest: str, images: NDArray[Any], labels: NDArray[Any] | None = None) -> Sample:
+    def of_images(cls, digest: str, images: Images, labels: NDArray[Any] | None = None) -> Sample:
         """Pictures of one shape, with or without labels."""
-        return cls(digest, len(images), images=images, labels=labels)
+        return cls(digest, len(images), images=payload_of(images), labels=labels)
 
     @property
     def picture_sizes(self) -> NDArray[Any] | None:
         """Height × width of each picture, or None without pictures."""
         if self.pixels is not None or self.images is None:
             return self.pixels
-        return np.full(len(self.images), self.images.shape[1] * self.images.shape[2], dtype=np.float64)
+        height, width, _ = self.images.shape
+        return np.full(len(self.images), height * width, dtype=np.float64)

@@ -69,7 +69,7 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     manifest = ingest("digits", store, name=dataset, max_samples=max_samples)
     snapshot = Snapshot.open(store, manifest.digest)
     train = snapshot.split("train")
-    pixels = train.images.reshape(len(train.labels), -1) / 255
+    pixels = train.take(range(len(train))).reshape(len(train), -1) / 255
     fitted = LogisticRegression(max_iter=300).fit(pixels, train.labels)
     last = torch.nn.Linear(64, 10)
     with torch.no_grad():
@@ -81,7 +81,7 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     export(model, (8, 8, 1), path)
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
     run = tracker.open_run(dataset, run_id, "candidate")
-    uri = tracker.log_model(run, path, model_digest(model), train.images[:4], manifest.classes)
+    uri = tracker.log_model(run, path, model_digest(model), train.take(range(4)), manifest.classes)
     tags = {
         "augment_ops.policy": "digits-robust", "augment_ops.policy_version": "1.0.0",
         "augment_ops.snapshot_digest": manifest.digest, "augment_ops.pipeline_run": run_id,
@@ -286,7 +286,7 @@ def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base:
     store = open_store(settings)
     log = PredictionLog(log_uri(settings), "late", store)
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
-    images[5] = base.images[0]
+    images[5] = base.payload.take(np.array([0]))[0]
     times = [START] * 6
     log.write(list("abcdef"), times, model_version="1", images=images, labels=["1", "zebra", *[None] * 4])
     before = gather(log, store, base, START + DAY, 7)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from augment_ops.content import sha256_hex
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.gate import rules as gate_rules
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision, Evidence
@@ -57,7 +58,13 @@ def judged() -> Callable[..., Decision]:
     spec = suite.load(POLICIES / "stress" / "invariances.yaml")
     spec = spec.model_copy(update={"corruptions": {name: spec.corruptions[name] for name in NAMES}})
     frozen = suite.freeze(
-        spec, images, [f"s{i}" for i in range(480)], labels, put, snapshot_digest="b" * 64, classes=("l", "m", "r")
+        spec,
+        ArrayPayload(images),
+        [f"s{i}" for i in range(480)],
+        labels,
+        put,
+        snapshot_digest="b" * 64,
+        classes=("l", "m", "r"),
     )
     rules = gate_rules.load(POLICIES / "gates" / "default.yaml")
     rules = rules.model_copy(

@@ -132,7 +132,8 @@ def _remains_fault(ctx: Context, suite: SuiteManifest, report: StressReport) -> 
 def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> str:
     policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
     run = ctx.open_run(ctx.dataset, "candidate")
-    example = ctx.snapshot.split("validation").images[:4]
+    validation = ctx.snapshot.split("validation")
+    example = validation.take(range(min(4, len(validation))))
     # Logged in training already; asking again gives its address.
     uri = ctx.tracker.log_model(
         run, ctx.store.local(candidate.artifact), candidate.model_digest, example, manifest.classes

@@ -107,7 +107,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
     held_out = ctx.snapshot.split(spec.split)
     manifest = freeze(
         spec,
-        held_out.images,
+        held_out.payload,
         held_out.ids,
         held_out.labels,
         ctx.store.put,
@@ -176,7 +176,7 @@ def check_drift(ctx: Context) -> DriftReport:
     rules = DriftRules.load(ctx.settings.policies / "drift" / f"{ctx.params.drift}.yaml")
     train, manifest = ctx.snapshot.split("train"), ctx.snapshot.manifest
     names = np.array(manifest.classes, dtype=object)[train.labels]
-    reference = Sample.of_images(manifest.digest, train.images, names)
+    reference = Sample.of_images(manifest.digest, train.payload, names)
     window = _window(ctx)
     report = compare(reference, window, rules)
     ctx.say(report.message)
@@ -198,6 +198,7 @@ def default_window(ctx: Context) -> Path:
 
 def _window(ctx: Context) -> Sample | None:
     from augment_ops.data.ingest import ingest
+    from augment_ops.data.payload import Part
     from augment_ops.data.snapshot import Snapshot
 
     place = ctx.params.production_window or str(default_window(ctx))
@@ -213,5 +214,5 @@ def _window(ctx: Context) -> Sample | None:
     )
     window = Snapshot.open(ctx.store, manifest.digest)
     usable = window.index[window.index["row"] >= 0]
-    images = window.images[usable["row"].to_numpy()]
+    images = Part(window.payload, usable["row"].to_numpy(np.int64))
     return Sample.of_images(manifest.digest, images, usable["class_name"].to_numpy(dtype=object))

@@ -81,7 +81,7 @@ def augment(ctx: Context) -> Augmentation:
         return Augmentation(mode, plan, epochs, None)
     shards = materialise(
         ctx.store,
-        train.images,
+        train.payload,
         train.ids,
         Augmenter(resolved.policy(), params.seed),
         snapshot_digest=ctx.snapshot.manifest.digest,
@@ -130,14 +130,14 @@ def check_augmented(ctx: Context) -> AugmentedCheck:
     rules = QualityRules.load(ctx.settings.policies / "quality" / f"{params.quality}.yaml")
     train, test = ctx.snapshot.split("train"), ctx.snapshot.split("test")
     order = generator(sample_key("augmented sample", params.seed)).permutation(len(train.labels))[:_CHECKED_SAMPLES]
-    originals = train.images[order]
+    originals = train.take(order)
     ids = [train.ids[row] for row in order]
     augmenter = Augmenter(resolved.policy(), params.seed)
     augmented = augmenter(originals, ids, epoch=0)
     plan = ctx.output("augment", Augmentation).digest
     classes, labels = ctx.snapshot.manifest.classes, train.labels[order]
     report = compare(
-        originals, augmented, ids, labels, test.images, rules, plan,
+        originals, augmented, ids, labels, test.payload, rules, plan,
         identity=not resolved.policy().transforms, classes=classes,
     )  # fmt: skip
     log_quality(ctx, report)

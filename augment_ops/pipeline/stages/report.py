@@ -144,7 +144,7 @@ def _walls(ctx: Context) -> dict[str, float]:
 def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augmented:
     train = snapshot.split("train")
     rows = generator(sample_key("report samples", seed)).permutation(len(train.labels))[:_SHOWN_ORIGINALS]
-    originals, ids = train.images[rows], [train.ids[row] for row in rows]
+    originals, ids = train.take(rows), [train.ids[row] for row in rows]
     augmenter = Augmenter(policy.policy(), seed)
     copies = np.stack([augmenter(originals, ids, epoch) for epoch in range(_SHOWN_COPIES)], axis=1)
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))

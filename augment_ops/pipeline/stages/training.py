@@ -62,7 +62,7 @@ def _train(ctx: Context, role: TrainedRole) -> TrainingResult:
     others = OtherWork()
     try:
         model = loop.build(load_factory(params.model), shape, classes, params.seed)
-        curve, meters = loop.train(model, source, (validation.images, validation.labels), budget, steps, progress)
+        curve, meters = loop.train(model, source, (validation.payload, validation.labels), budget, steps, progress)
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
@@ -104,13 +104,14 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
             classes=classes,
         )  # fmt: skip
     online = OnlineBatches(
-        train.images,
+        train.payload,
         train.labels,
         train.ids,
         augmenter,
         seed=params.seed,
         batch_size=params.batch_size,
-        workers=params.workers if augmenter is not None else 0,  # reading rows from memory needs no worker
+        # Reading rows from memory needs no worker; decoding them does.
+        workers=params.workers if augmenter is not None or ctx.snapshot.manifest.decoding is not None else 0,
         mixer=mixer,
         classes=classes,
     )
@@ -121,7 +122,7 @@ def _batches(ctx: Context, role: TrainedRole, plan: Augmentation, train: Split) 
         ctx.store,
         online,
         shard_identity(ctx.snapshot.manifest.digest, "train", augmenter),
-        train.images,
+        train.payload,
         train.labels,
         seed=params.seed,
         batch_size=params.batch_size,
@@ -170,7 +171,7 @@ def _log(ctx: Context, result: TrainingResult, validation: Split) -> None:
     tracker.log_metrics(run, {f"total.{name}": value for name, value in totals.items()}, once=True)
     tracker.log_bytes(run, learning_curve({result.role: result.curve}), "pictures/learning_curve.png")
     tracker.log_bytes(run, canonical_json(result), "training.json")
-    example = validation.images[:4]
+    example = validation.take(range(min(4, len(validation))))
     tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, example, manifest.classes)
     tracker.finish_run(run, "FINISHED")
     ctx.ledger.append(

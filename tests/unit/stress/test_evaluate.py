@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from augment_ops.content import canonical_json, from_json
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import StoreError, TrainingError
 from augment_ops.stress.evaluate import evaluate as run_models
 from augment_ops.stress.report import StressReport
@@ -34,7 +35,7 @@ def always_left(images: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def manifest(spec, stripes, objects):
     images, ids, labels = stripes
-    return freeze(spec, images, ids, labels, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
+    return freeze(spec, ArrayPayload(images), ids, labels, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
 
 
 def test_accuracy_recall_and_confusion_are_those_of_the_model(manifest, objects):
@@ -92,7 +93,7 @@ def test_one_logit_that_is_not_finite_makes_its_cell_not_a_number(manifest, obje
 def test_a_class_without_samples_has_no_recall(spec, stripes, objects):
     images, ids, labels = stripes
     manifest = freeze(
-        spec, images, ids, labels, objects.put, snapshot_digest="5" * 64, classes=(*CLASSES, "elsewhere")
+        spec, ArrayPayload(images), ids, labels, objects.put, snapshot_digest="5" * 64, classes=(*CLASSES, "elsewhere")
     )  # fmt: skip
 
     def wider(batch: np.ndarray) -> np.ndarray:
@@ -145,7 +146,8 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
 
     one = spec.model_copy(update={"corruptions": {"brightness_up": spec.corruptions["brightness_up"]}})
     manifest = freeze(
-        one, images, [str(i) for i in range(1203)], labels, objects.put, snapshot_digest="5" * 64, classes=("0", "1")
+        one, ArrayPayload(images), [str(i) for i in range(1203)], labels, objects.put,
+        snapshot_digest="5" * 64, classes=("0", "1"),
     )  # fmt: skip
     report = evaluate(manifest, objects, {"candidate": ("c" * 64, bright)}, None)
     assert max(sizes) <= 1000

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from augment_ops.content import sha256_hex
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import StoreError, TrainingError
 from augment_ops.stress import measures, probe
 from augment_ops.stress.evaluate import evaluate
@@ -28,7 +29,7 @@ def by_position(images: np.ndarray) -> np.ndarray:
 def manifest(spec, stripes, objects):
     images, ids, labels = stripes
     few = spec.model_copy(update={"corruptions": {name: spec.corruptions[name] for name in ("rotation", "noise")}})
-    return freeze(few, images, ids, labels, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
+    return freeze(few, ArrayPayload(images), ids, labels, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
 
 
 def run(manifest, objects, models, columns=None):

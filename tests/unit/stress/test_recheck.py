@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.stress import recheck
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import NOT_A_NUMBER, from_bytes
@@ -21,7 +22,8 @@ def by_position(images: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def manifest(spec, stripes, objects):
-    return freeze(spec, *stripes, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
+    images, ids, labels = stripes
+    return freeze(spec, ArrayPayload(images), ids, labels, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from augment_ops.content import sha256_hex
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import StoreError
 from augment_ops.stress.corruptions import CORRUPTIONS, apply, remains
 from augment_ops.stress.evaluate import evaluate
@@ -87,7 +88,9 @@ def suite(spec, stripes, objects):
     images, ids, labels = stripes
     dimmed = (images * np.linspace(1, 0.1, len(images))[:, None, None, None]).astype(np.uint8)
     few = spec.model_copy(update={"corruptions": {"brightness_down": spec.corruptions["brightness_down"]}})
-    return freeze(few, dimmed, ids, labels, objects.put, snapshot_digest="5" * 64, classes=("a", "b", "c"))
+    return freeze(
+        few, ArrayPayload(dimmed), ids, labels, objects.put, snapshot_digest="5" * 64, classes=("a", "b", "c")
+    )
 
 
 def run(suite, objects, models):

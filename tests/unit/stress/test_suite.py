@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from augment_ops.content import canonical_json, from_json
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import DataError, PolicyError, StoreError
 from augment_ops.stress.corruptions import CORRUPTIONS, apply
 from augment_ops.stress.definition import SuiteSpec
@@ -23,7 +24,8 @@ SNAPSHOT = "5" * 64
 
 def frozen(spec, stripes, objects, **changes):
     images, ids, labels = stripes
-    return freeze(spec, images, ids, labels, objects.put, **{"snapshot_digest": SNAPSHOT, "classes": CLASSES} | changes)
+    given = {"snapshot_digest": SNAPSHOT, "classes": CLASSES} | changes
+    return freeze(spec, ArrayPayload(images), ids, labels, objects.put, **given)
 
 
 def smaller(spec: SuiteSpec, **changes: object) -> SuiteSpec:
@@ -142,7 +144,7 @@ def test_no_more_than_a_batch_is_held_and_batches_change_nothing(spec, stripes, 
             sizes.append(len(data))
             return objects.put(data)
 
-    parts = freeze(spec, *stripes[:2], stripes[2], Small().put, snapshot_digest=SNAPSHOT, classes=CLASSES)
+    parts = freeze(spec, ArrayPayload(stripes[0]), *stripes[1:], Small().put, snapshot_digest=SNAPSHOT, classes=CLASSES)
     assert max(sizes[:-1]) == 7 * 144
     assert parts.batch == 7
     for a, b in zip(whole.cells, parts.cells, strict=True):
@@ -161,7 +163,7 @@ def test_memory_is_bounded_by_a_batch_and_not_by_a_cell_or_the_suite(spec, tmp_p
         pass  # compiled
     tracemalloc.start()
     manifest = freeze(
-        suite, stored, names, np.zeros(600, np.int64), lambda data: hashlib.sha256(data).hexdigest(),
+        suite, ArrayPayload(stored), names, np.zeros(600, np.int64), lambda data: hashlib.sha256(data).hexdigest(),
         snapshot_digest=SNAPSHOT, classes=("one",),
     )  # fmt: skip
     peak = tracemalloc.get_traced_memory()[1]
@@ -263,7 +265,9 @@ def test_strengths_may_be_bound_to_the_levels_that_the_images_have(spec, stripes
     cells = {(name, s): shown for name, s, shown in build(bound, dark, ids)}
     assert cells["brightness_down", 5].max() == 40 - round(255 * 0.4 * 40 / 255)
     assert {(name, s): shown.max() for name, s, shown in build(spec, dark, ids)}["brightness_down", 5] == 0
-    frozen = freeze(bound, dark, ids, labels, objects.put, snapshot_digest="5" * 64, classes=("a", "b", "c"))
+    frozen = freeze(
+        bound, ArrayPayload(dark), ids, labels, objects.put, snapshot_digest="5" * 64, classes=("a", "b", "c")
+    )
     order = [ids.index(sample) for sample in frozen.sample_ids]
     for cell in frozen.cells:
         assert np.array_equal(frozen.images(cell, objects.get), cells[cell.corruption, cell.severity][order])

@@ -75,7 +75,7 @@ def test_a_window_without_labels_says_that_the_class_mix_was_not_measured():
 
 def test_another_image_shape_is_drift():
     window = pictures(400, 2)
-    smaller = Sample.of_images("small", window.images[:, :6, :6], window.labels)
+    smaller = Sample.of_images("small", window.images.take(np.arange(400))[:, :6, :6], window.labels)
     report = check_drift(pictures(2000, 1), smaller, RULES)
     assert report.status == "drift"
     shape = next(f for f in report.features if f.name == "image-shape")
@@ -117,7 +117,7 @@ def test_features_of_colour_weigh_green_most_and_do_not_depend_on_blocks(monkeyp
     assert image_features(green)["mean"] == pytest.approx([58.7] * 5)
     images = pictures(40, 5).images
     whole = image_features(images)
-    monkeypatch.setattr("monitoring.drift.image_features._VALUES_AT_ONCE", 7 * 144)
+    monkeypatch.setattr("augment_ops.data.payload._CHUNK_BYTES", 7 * 144)
     for name, values in image_features(images).items():
         assert np.array_equal(values, whole[name])
 
