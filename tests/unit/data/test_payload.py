@@ -82,7 +82,7 @@ def test_a_map_that_is_not_its_whole_file_is_taken_as_it_is(file: Path) -> None:
 def test_a_file_that_was_read_or_written_through_does_not_stay_in_memory(
     write: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapped, "RESIDENT_BYTES", 4 << 20)
+    monkeypatch.setattr(mapped, "_RESIDENT_BYTES", 4 << 20)
     shape, path = (1024, 256, 256, 1), tmp_path / "large"  # 64 MB
     if not write:
         with path.open("wb") as file:
