@@ -59,7 +59,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="ingest",
         group="data",
-        params=("dataset", "dataset_name", "image_size", "max_samples", "channels", "allow_outside"),
+        params=("dataset", "dataset_name", "image_size", "max_samples", "channels", "allow_outside", "keep"),
     ),
     Stage(
         name="check_data",

@@ -154,6 +154,15 @@ class RunParams:
             help="Links and index entries may lead outside the data set's folder. Only for data that you trust.",
         ),
     ] = False
+    keep: Annotated[
+        Literal["pixels", "encoded"],
+        About(
+            title="Kept as",
+            section=DATA,
+            help="Pixels, which nobody has to decode; or encoded: the files as they are, smaller for photos, which are "
+            "decoded whenever they are read.",
+        ),
+    ] = "pixels"
     max_samples: Annotated[
         int, About(title="Samples at most", section=DATA, minimum=0, help="At most so many, taken evenly; 0 takes all.")
     ] = 0

@@ -78,8 +78,9 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
     """
     run = _kept(store, run_id)
     if run is not None:
-        if run.params != asdict(params):
-            changed = [k for k, v in asdict(params).items() if run.params.get(k) != v]
+        started_with = {**asdict(RunParams()), **run.params}  # one that came later had its default, whoever asked
+        changed = [name for name, value in asdict(params).items() if started_with[name] != value]
+        if changed:
             raise InputError(
                 f"run {run_id}",
                 f"other parameters than it was started with ({', '.join(changed)})",

@@ -31,6 +31,7 @@ def ingest(inputs: Inputs) -> SnapshotManifest:
         max_samples=params.max_samples or None,
         channels=params.channels,
         allow_outside=params.allow_outside,
+        keep=params.keep,
     )
     inputs.say(
         f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}"
