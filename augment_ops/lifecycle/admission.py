@@ -66,6 +66,7 @@ def admission_inputs(workspace: Workspace, name: str, environment: str) -> list[
     policy = workspace.admit_to_run(name)
     demands, known = workspace.approvals.demands(environment), standing(workspace, policy, environment)
     return [
+        policy.digest,  # its family may be narrowed to limits, which stand in a file of their own
         known.ended and known.ended.seq,
         demands.state == "draft" or known.proposal is not None,
         sorted(known.counted) if demands.state == "approved" else [],

@@ -133,8 +133,8 @@ class Context:
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """The snapshot that this run ingested."""
-        return Snapshot.open(self.store, self.output("ingest", SnapshotManifest).digest)
+        """The snapshot that this run ingested, as the ledger names its manifest."""
+        return Snapshot(self.store, self.output("ingest", SnapshotManifest))
 
     @cached_property
     def parent(self) -> TrackedRun:

@@ -14,7 +14,7 @@ from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.rules import check_pinned, read_as_begun
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
-from augment_ops.pipeline.inputs import Inputs
+from augment_ops.pipeline.inputs import Inputs, declared
 from augment_ops.pipeline.params import named
 from augment_ops.pipeline.provenance import check_declared
 from augment_ops.pipeline.recorders.telemetry import observed
@@ -117,9 +117,8 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     the record last. Without a record a retry finds the output by its entry, and tells it again.
     """
     started, work = time.perf_counter(), WORK[stage.name]
-    state = work.state(ctx)
-    files = _files(ctx, stage)
-    key = _key(ctx, stage, files, state)
+    inputs = _inputs(ctx, stage, work.state(ctx))
+    key = _key(inputs)
     lookup = Lookup(
         store=ctx.store, run=ctx.run.id, stage=stage.name, key=key, cls=work.output_type, objects=work.objects,
         say=ctx.say,
@@ -129,10 +128,10 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
         value = lookup.read(kept.output)
         if lookup.lacks(value) is None:
             return kept, True, value
-    lasting = work.compute is not None and work.lasting(state)
+    lasting = work.compute is not None and work.lasting(inputs.state)
     found = _found(ctx, work, lookup, lasting=lasting)
     if found is None:
-        value = _compute(ctx, stage, work, files, state)
+        value = _compute(ctx, work, inputs)
         found = Found(ctx.store.put(canonical_json(value)), value, "")
     record = StageRecord(stage.name, key, found.output, 0.0, now(), found.reused_from)
     ctx.enter(record)  # first: nothing would stand behind a record that was kept alone
@@ -150,19 +149,15 @@ def _found(ctx: Context, work: Work, lookup: Lookup, *, lasting: bool) -> Found 
     return lookup.in_run(ctx.provenance) or (lookup.in_other_run(ctx.ledger) if lasting else None)
 
 
-def _compute(ctx: Context, stage: Stage, work: Work, files: Mapping[str, str | None], state: object) -> Any:
+def _compute(ctx: Context, work: Work, inputs: Inputs) -> Any:
     if work.act is not None:
-        return work.act(replace(ctx, stage=stage))
+        return work.act(replace(ctx, stage=inputs.stage))
     assert work.compute is not None
-    inputs = Inputs(
-        stage=stage, run_params=ctx.params, store=ctx.store, state=state, digest=ctx.digest,
-        policies=ctx.settings.policies, files=files, say=ctx.say, trace=ctx.trace,
-    )  # fmt: skip
     with inputs.guarded():
         value = work.compute(inputs)
-    if work.state(ctx) != state:
+    if work.state(ctx) != inputs.state:
         raise InputError(
-            f"stage {stage.name}",
+            f"stage {inputs.stage.name}",
             "other data outside the run than when it began: they changed while they were read",
             "data that nobody writes to for so long",
             "run the stage again when they are at rest",
@@ -170,22 +165,20 @@ def _compute(ctx: Context, stage: Stage, work: Work, files: Mapping[str, str | N
     return value
 
 
-def _files(ctx: Context, stage: Stage) -> dict[str, str | None]:
-    return {name: _file_digest(ctx.settings.policies / name) for name in stage.files_of(named(ctx.params))}
+def _inputs(ctx: Context, stage: Stage, state: object) -> Inputs:
+    policies = ctx.settings.policies
+    return Inputs(
+        stage=stage, params=declared(stage, ctx.params), store=ctx.store, state=state,
+        digests={name: ctx.digest(name) for name in stage.inputs}, policies=policies,
+        files={name: _file_digest(policies / name) for name in stage.files_of(named(ctx.params))},
+        say=ctx.say, trace=ctx.trace,
+    )  # fmt: skip
 
 
-def _key(ctx: Context, stage: Stage, files: Mapping[str, str | None], state: object) -> str:
+def _key(inputs: Inputs) -> str:
     """Digest of all that decides the output. Nothing of the run itself: another run finds it by the same."""
-    return digest_of(
-        [
-            stage.name,
-            computed_with(),
-            {name: getattr(ctx.params, name) for name in stage.params},
-            {name: ctx.digest(name) for name in stage.inputs},
-            files,
-            state,
-        ]
-    )
+    params = {name: getattr(inputs.params, name) for name in inputs.stage.params}
+    return digest_of([inputs.stage.name, computed_with(), params, inputs.digests, inputs.files, inputs.state])
 
 
 def _file_digest(path: Any) -> str | None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 class Stage:
     """One step of the pipeline, and all that it may read: what is not declared here is refused while it works.
 
+    Of an act, which reaches the workspace, that holds for inputs and params; its files are part of the key.
+
     Attributes:
         name: of the stage and of its task in every driver.
         group: heading of `GROUPS` under which people see it; empty for none.

@@ -18,7 +18,6 @@ from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.root import rule_name
 from augment_ops.pipeline.graph import Stage
 from augment_ops.pipeline.parameters import RunParams
-from augment_ops.pipeline.params import named
 from augment_ops.policy.yaml_file import looked_at
 from monitoring.telemetry.tracing import Trace
 
@@ -27,31 +26,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """All that a stage computes from. It has no way to MLflow, the ledger or the settings.
+    """All that a stage computes from, which is what its key is made of. No way leads to MLflow, ledger or settings.
 
     Attributes:
+        params: the run's parameters, as far as they are declared (`declared`).
         store: content-addressed objects: what outputs point at, and where new ones go.
         state: what the stage's `Work.state` found outside the run.
-        digest: of the document that a stage of this run left behind.
-        policies: folder of the rules; files: those that the key has, below it, each with its sha256 (None: not there).
+        digests: stage among the declared inputs → digest of the document that it left behind in this run.
+        policies: folder of the rules.
+        files: those of them that are declared, in that order, each with its sha256 (None: not there).
         say: tells a person what is going on, one line; nothing of it is kept.
         trace: takes the spans of the stage's work.
     """
 
     stage: Stage
-    run_params: RunParams
+    params: RunParams
     store: Store
     state: object
-    digest: Callable[[str], str]
+    digests: Mapping[str, str]
     policies: Path
     files: Mapping[str, str | None]
     say: Callable[[str], None]
     trace: Trace
-
-    @cached_property
-    def params(self) -> RunParams:
-        """The run's parameters, as far as they are declared."""
-        return declared(self.stage, self.run_params)
 
     def output(self, stage: str, cls: type[T]) -> T:
         """What an earlier stage of this run left behind.
@@ -61,12 +57,12 @@ class Inputs:
             StoreError: its document was altered.
         """
         check_input(self.stage, stage)
-        return from_json(cls, self.store.get(self.digest(stage)))
+        return from_json(cls, self.store.get(self.digests[stage]))
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """The snapshot that this run ingested."""
-        return Snapshot.open(self.store, self.output("ingest", SnapshotManifest).digest)
+        """The snapshot that this run ingested, as the ledger names its manifest."""
+        return Snapshot(self.store, self.output("ingest", SnapshotManifest))
 
     def file(self, name: str) -> Path:
         """A file below policies/, named as the graph declares it.
@@ -76,7 +72,7 @@ class Inputs:
         """
         if name not in self.stage.files:
             raise _undeclared(self.stage, "files", f"policies/{name}")
-        return self.policies / name.format_map(named(self.run_params))
+        return self.policies / dict(zip(self.stage.files, self.files, strict=True))[name]
 
     def guarded(self) -> AbstractContextManager[None]:
         """While it holds, no file below policies/ is read but those of the key, by the bytes that the key has."""

@@ -16,6 +16,7 @@ from augment_ops.errors import AugmentOpsError, GovernanceError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.outputs import StressTest
 from augment_ops.pipeline.provenance import Provenance, check_declared
+from augment_ops.pipeline.reuse import computed_with
 from augment_ops.pipeline.run import find
 from augment_ops.stress.outcomes import FORMAT, Predictions, from_bytes
 from augment_ops.stress.report import Role
@@ -37,8 +38,8 @@ class Asked:
 
     @property
     def document(self) -> str:
-        """Name of the hint. What another format or version of ours has heard is not looked for."""
-        return f"outcomes/{digest_of([self.suite, self.model, self.artifact, FORMAT, __version__])}.json"
+        """Name of the hint. What another format, program of ours or library has heard is not looked for."""
+        return f"outcomes/{digest_of([self.suite, self.model, self.artifact, FORMAT, computed_with()])}.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ class ReportInputs:
         drift: fields of a drift report: status, message, not_measured, and features with name, status, detector,
             effect, p_value, n_reference, n_window and message; None where it was not run.
         measured: more numbers that belong to the run's cost, name with unit as it is to be read → value.
-        reused: stage → the earlier run whose output it found.
+        reused: stage, or part of one, as it is to be read → the earlier run whose work it found.
         lineage: name → digest or reference, in the order of the pipeline.
         explanation: what lies behind the reasons that did not pass.
         pictures: of the samples that it names.

@@ -145,13 +145,14 @@ def test_a_second_run_finds_what_another_policy_does_not_change(
     assert [e.reason for e in ledger.entries_under("cli-none:train:")] == ["candidate of run cli-none"]
     (parent,) = _runs(MlflowClient(tracker.uri), "cli-none", "pipeline")
     tags = {name.removeprefix("augment_ops.reused."): run for name, run in parent.data.tags.items() if "reused" in name}
-    assert tags == dict.fromkeys(SHARED, "cli-robust")
+    assert tags == dict.fromkeys((*SHARED, "stress_test.champion"), "cli-robust")
     (control,) = _runs(MlflowClient(tracker.uri), "cli-none", "control")
     assert control.info.status == "FINISHED"
     for name in SHARED:
         assert f"] {name}: reused from run cli-robust in " in plain["said"]
     page = Path(plain["report"]).read_text(encoding="utf-8")
-    assert page.count("reused from run cli-robust") == len(SHARED)
+    assert page.count("reused from run cli-robust") == len(SHARED) + 1
+    assert "<dt>stress test of the champion</dt><dd>reused from run cli-robust</dd>" in page
     assert "reused from run" not in Path(robust["report"]).read_text(encoding="utf-8")
 
 

@@ -25,7 +25,7 @@ from monitoring.drift.metrics import effects
 if TYPE_CHECKING:
     from augment_ops.tracking import TrackedRun
 
-_REUSED = "augment_ops.reused."  # prefix of the tags that name the run whose output a stage found
+_REUSED = "augment_ops.reused."  # prefix of the tags that name the run whose work a stage found
 
 
 def tell_mlflow(ctx: Context, stage: str, output: Any, reused_from: str) -> None:
@@ -129,7 +129,8 @@ def _stress(ctx: Context, tested: StressTest) -> None:
     counts = manifest.counts[suite.split]
     tracker.log_dataset(ctx.parent, manifest.dataset, suite.digest, "stress", suite.shape, counts, manifest.uri)
     tracker.log_curve(ctx.parent, _points(report))
-    ctx.tag({"augment_ops.suite_digest": report.suite_digest})
+    heard = {f"{_REUSED}stress_test.{role}": run for role, run in tested.reused.items()}
+    ctx.tag({"augment_ops.suite_digest": report.suite_digest, **heard})
     tracker.log_bytes(ctx.parent, canonical_json(report), "stress/report.json")
     tracker.log_bytes(ctx.parent, severity_curves(report), "pictures/accuracy_by_severity.png")
     for role, matrix in report.confusion.items():

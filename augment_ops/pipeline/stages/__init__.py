@@ -1,1 +1,1 @@
-"""The stages: each computes one output from what it declares."""
+"""The stages: each computes one output from what it declares, or acts."""

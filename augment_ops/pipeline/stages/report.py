@@ -104,7 +104,7 @@ def _inputs(ctx: Context) -> ReportInputs:
             "seed": str(params.seed), "git commit": ctx.run.git_commit, "software": ctx.run.software,
         },
         measured={f"{stage} (s)": record.wall_s for stage, record in records_shown(ctx).items()},
-        reused={stage: record.reused_from for stage, record in records_shown(ctx).items() if record.reused_from},
+        reused=_reused(ctx, stress),
         lineage={
             "snapshot": manifest.digest, "policy": policy.digest, "suite": stress.suite.digest,
             "candidate": candidate.model_digest, "control": control.model_digest,
@@ -124,6 +124,11 @@ def records_shown(ctx: Context) -> dict[str, StageRecord]:
     """Records of the stages whose work is shown, in the order of the pipeline."""
     records = {stage: record_of(ctx.store, ctx.run.id, stage) for stage in ("ingest", *EVIDENCE, "decide", "promote")}
     return {stage: record for stage, record in records.items() if record is not None}
+
+
+def _reused(ctx: Context, stress: StressTest) -> dict[str, str]:
+    stages = {stage: record.reused_from for stage, record in records_shown(ctx).items() if record.reused_from}
+    return stages | {f"stress_test of the {role}": run for role, run in stress.reused.items()}
 
 
 def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augmented:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from augment_ops.errors import PolicyError
+from augment_ops.lifecycle.admission import admission_inputs
 from augment_ops.policy.library import load
 
 POLICY = "digits-robust"
@@ -20,6 +21,20 @@ def test_a_draft_is_for_dev(draft: Any) -> None:
         found, fix = draft.refused(environment)
         assert found == "a draft"
         assert fix == f"augment-ops policy propose {POLICY}"
+
+
+def test_a_family_that_its_limits_narrow_further_is_admitted_anew(draft: Any) -> None:
+    """The policy's own file is as it was: a run that goes on would keep what it drew from before."""
+    policies = draft.settings.policies
+    (policies / "augment" / "wide.yaml").write_text(
+        "name: wide\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: As published.\n"
+        "budget: {p95_ms: 100.0, at: [8, 8, 1]}\ntransforms: [TrivialAugment: {limits: domain}]\n"
+    )
+    before = admission_inputs(draft.workspace(), "wide", "dev")
+    assert admission_inputs(draft.workspace(), "wide", "dev") == before
+    limits = policies / "limits" / "general.yaml"
+    limits.write_text(limits.read_text().replace("max_rotation_deg: 45", "max_rotation_deg: 30"))
+    assert admission_inputs(draft.workspace(), "wide", "dev") != before
 
 
 @pytest.mark.parametrize("link", ["nowhere", "0a" * 16, "in the bin", "of another"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.data.snapshot import SnapshotManifest, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.pipeline.graph import BY_NAME, STAGES
@@ -28,8 +30,8 @@ def inputs(tmp_path: Path) -> Inputs:
     store = Store(str(tmp_path))
     ingested = store.put(canonical_json({"of": "ingest"}))
     return Inputs(
-        stage=BY_NAME["check_data"], run_params=RunParams(), store=store, state=None, policies=POLICIES,
-        digest={"ingest": ingested}.__getitem__,
+        stage=BY_NAME["check_data"], params=declared(BY_NAME["check_data"], RunParams()), store=store, state=None,
+        policies=POLICIES, digests={"ingest": ingested},
         files={"quality/default.yaml": sha256_hex((POLICIES / "quality/default.yaml").read_bytes())},
         say=lambda line: None, trace=Trace(""),
     )  # fmt: skip
@@ -60,6 +62,17 @@ def test_nor_through_a_method_of_the_parameters(inputs: Inputs) -> None:
 def test_an_output_that_is_not_declared_is_refused(inputs: Inputs) -> None:
     with pytest.raises(InputError, match=r"a read of the output of stress_test, .* one of its inputs \(ingest\)"):
         inputs.output("stress_test", SuiteManifest)
+
+
+def test_the_snapshot_is_the_one_that_the_ledger_names(inputs: Inputs) -> None:
+    """Not what lies under its digest: a document that whoever can write to the store can point at other pixels."""
+    ours = SnapshotManifest(
+        digest="1" * 64, dataset="digits", uri="digits", classes=("0", "1"), image_shape=(8, 8, 1), split_rule="",
+        counts={}, samples=2, defective=0, index="2" * 64, images="3" * 64,
+    )  # fmt: skip
+    inputs.store.put_document(document_name(ours.digest), canonical_json(replace(ours, images="4" * 64)))
+    read = replace(inputs, digests={"ingest": inputs.store.put(canonical_json(ours))})
+    assert read.snapshot.manifest == ours
 
 
 def test_a_stage_that_only_has_to_have_run_is_no_input() -> None:

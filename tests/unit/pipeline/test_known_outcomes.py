@@ -14,6 +14,7 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.data.store import Store
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline import known_outcomes
 from augment_ops.pipeline import run as runs
 from augment_ops.pipeline.known_outcomes import Asked, known, remember
 from augment_ops.pipeline.outputs import StressTest
@@ -216,6 +217,14 @@ def test_what_another_version_heard_is_not_believed(
     run, said = heard(store, ledger, asked(suite))
     assert run is None
     assert "made by version 0.0.1" in said
+
+
+def test_nor_is_what_another_program_of_the_same_version_heard_looked_for(
+    monkeypatch: pytest.MonkeyPatch, first: StressTest, store: Store, ledger: Ledger, suite: SuiteManifest
+) -> None:
+    """Somebody works on the corruptions, or torch is updated: the version stays, and the answers may not."""
+    monkeypatch.setattr(known_outcomes, "computed_with", lambda: ("another program",))
+    assert heard(store, ledger, asked(suite)) == (None, "")
 
 
 @pytest.mark.parametrize("part", ["output", "outcomes"])
