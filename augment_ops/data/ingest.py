@@ -17,10 +17,12 @@ import numpy as np
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.decode import Decoding, Defect, Pixels, with_channels
+from augment_ops.data.payload import chunks
 from augment_ops.data.shards import Shard, as_png, write_encoded, write_pixels
 from augment_ops.data.snapshot import (
     SPLITS,
     Reading,
+    Snapshot,
     SnapshotManifest,
     content_digest,
     document_name,
@@ -195,7 +197,7 @@ def _write(
     splits, rule = assign([_member(row) for row in rows], uri)
     table = index_table(_columns(rows, shape, classes, splits))
     digest = content_digest(dataset, classes, shape, table)
-    known = _existing(store, digest)
+    known = _existing(store, digest, sum(row.shape == shape for row in rows))
     if known is not None:
         if known.reading != reading:
             known = replace(known, reading=reading)
@@ -317,8 +319,12 @@ def _parquet(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _existing(store: Store, digest: str) -> SnapshotManifest | None:
-    """The snapshot of that digest when all its parts are there; else it is written (again)."""
+def _existing(store: Store, digest: str, images: int) -> SnapshotManifest | None:
+    """The snapshot of that digest when all its parts are there, and are what it stands for; else it is written (again).
+
+    Args:
+        images: how many of its samples have pixels.
+    """
     data = store.get_document(document_name(digest))
     if data is None:
         return None
@@ -326,7 +332,24 @@ def _existing(store: Store, digest: str) -> SnapshotManifest | None:
         manifest = from_json(SnapshotManifest, data)
     except StoreError:
         return None
-    return manifest if all(map(store.has, (manifest.index, *manifest.objects))) else None
+    there = all(map(store.has, (manifest.index, *manifest.objects)))
+    return manifest if there and manifest.digest == digest and _holds_its_pixels(store, manifest, images) else None
+
+
+def _holds_its_pixels(store: Store, manifest: SnapshotManifest, images: int) -> bool:
+    """Whether each sample has the pixels that the digest stands for.
+
+    The manifest is a document: whoever can write to the store can have it name the objects of another snapshot.
+    """
+    try:
+        snapshot = Snapshot(store, manifest)
+        kept = snapshot.index[snapshot.index["row"] >= 0]
+        expected = iter(kept["pixel_sha256"])
+        parts = (part for _, part in chunks(snapshot.payload, kept["row"].to_numpy(np.int64)))
+        same = all(hashlib.sha256(image.data).hexdigest() == next(expected) for part in parts for image in part)
+    except (StoreError, IndexError):
+        return False
+    return same and len(kept) == images
 
 
 def _refuse_repeated(uri: str, rows: Sequence[_Row]) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
+import io
 import tarfile
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from augment_ops.content import sha256_hex
+from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data import spool
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import COLUMNS, Snapshot
+from augment_ops.data.snapshot import COLUMNS, Snapshot, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 
@@ -46,6 +50,30 @@ def test_a_snapshot_holds_what_the_folder_holds(images: Path, store: Store) -> N
         assert row.pixel_sha256 == sha256_hex(expected.tobytes())
         assert row.class_name == row.sample_id.split("/")[1] == manifest.classes[row.label]
         assert row.defect is None and row.subject is None and np.isnan(row.time)
+
+
+@pytest.mark.parametrize("forged", ["other pixels", "samples left out"])
+def test_a_snapshot_that_is_there_is_believed_for_the_pixels_that_it_holds(
+    tmp_path: Path, store: Store, forged: str
+) -> None:
+    """Its manifest is a document, which whoever writes to the store can have name other objects of it."""
+    pixels, labels = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "pets.npz", images=pixels, labels=labels)
+    ours = ingest(str(tmp_path / "pets.npz"), store)
+    if forged == "other pixels":
+        np.savez(tmp_path / "inverse.npz", images=255 - pixels, labels=labels)
+        other = replace(ours, shards=ingest(str(tmp_path / "inverse.npz"), store).shards)
+    else:
+        table = pq.read_table(io.BytesIO(store.get(ours.index)))
+        rows = pa.array([-1, *range(1, 40)], pa.int64())
+        buffer = io.BytesIO()
+        pq.write_table(table.set_column(table.column_names.index("row"), "row", rows), buffer)
+        other = replace(ours, index=store.put(buffer.getvalue()))
+    name = document_name(ours.digest)
+    store.put_document(name, canonical_json(other))
+    assert Snapshot.open(store, ours.digest).index is not None  # nothing is amiss with it, by its digest
+    assert ingest(str(tmp_path / "pets.npz"), store) == ours
+    assert store.get_document(name) == canonical_json(ours)
 
 
 def test_a_split_is_ordered_by_id_with_its_own_pixels(images: Path, store: Store) -> None:
