@@ -83,9 +83,9 @@ def remember(store: Store, ledger: Ledger, run_id: str, output: str, stress: Str
     Args:
         output: digest of the stress test's document, which the ledger names by now.
     """
-    for role, artifact in stress.artifacts.items():
-        asked = Asked(suite=stress.suite.digest, model=stress.report.models[role], artifact=artifact)
-        if known(store, ledger, asked, lambda _: None) is None:
+    for role in stress.artifacts:
+        asked = _asked_in(stress, role)
+        if asked is not None and known(store, ledger, asked, lambda _: None) is None:
             store.put_document(asked.document, canonical_json(OutcomesHint(run=run_id, output=output, role=role)))
 
 
@@ -113,9 +113,13 @@ def _believed(store: Store, ledger: Ledger, asked: Asked, hint: OutcomesHint) ->
 
 
 def _asked_in(stress: StressTest, role: Role) -> Asked | None:
+    """What a stress test has asked in a role; None where it does not say, or asked another program for it."""
     if role not in stress.artifacts or stress.report.suite_digest != stress.suite.digest:
         return None
-    return Asked(suite=stress.suite.digest, model=stress.report.models[role], artifact=stress.artifacts[role])
+    model, artifact = stress.report.models[role], stress.artifacts[role]
+    if any(stress.artifacts.get(other) != artifact for other, same in stress.report.models.items() if same == model):
+        return None  # roles of the same weights are asked once, so that one program has answered for another
+    return Asked(suite=stress.suite.digest, model=model, artifact=artifact)
 
 
 def _not_it(hint: OutcomesHint, found: str, expected: str) -> GovernanceError:

@@ -191,6 +191,21 @@ def test_another_program_with_the_same_weights_is_not_believed(
     assert heard(store, ledger, other)[0] is None
 
 
+def test_of_two_programs_with_the_same_weights_neither_is_known_to_have_answered(
+    store: Store, ledger: Ledger, suite: SuiteManifest, enter: Enter
+) -> None:
+    """Roles of one digest are asked once: what stands in the control's name, the candidate's program has said."""
+    same = {"candidate": (DIGESTS["candidate"], bright), "control": (DIGESTS["candidate"], dark)}
+    report = evaluate(suite, store.get, store.put, same, None, seen={}, columns={})
+    stress = StressTest(suite, report, artifacts=ARTIFACTS)
+    output = enter(stress)
+    remember(store, ledger, "first", output, stress)
+    assert store.documents("outcomes/") == []
+    control = Asked(suite=suite.digest, model=DIGESTS["candidate"], artifact=ARTIFACTS["control"])
+    hint(store, control, run="first", output=output, role="control")
+    assert heard(store, ledger, control)[0] is None
+
+
 def test_outcomes_of_another_suite_are_not_believed(
     first: StressTest, store: Store, ledger: Ledger, suite: SuiteManifest, enter: Enter
 ) -> None:
