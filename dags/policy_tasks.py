@@ -45,7 +45,7 @@ class ProposePolicy(BaseOperator):
 
         asked = context["params"]
         try:
-            done = propose(_office(context), asked["policy"], asked["dataset"])
+            done = propose(_workspace(context), asked["policy"], asked["dataset"])
         except (GovernanceError, InputError) as refusal:
             raise AirflowFailException(str(refusal)) from None  # trying again would say the same
         self.evidence_link = done.link
@@ -57,7 +57,7 @@ class AskAboutPolicy(QuestionOperator):
 
     def prepare(self, context: Context) -> None:
         """Ask with the costs, the limitations and the gallery."""
-        workspace = _office(context)
+        workspace = _workspace(context)
         people, self.body = _asked(context, workspace)
         self.assign(f"approval of {context['params']['policy']}", people, touched_by(workspace.settings, context))
 
@@ -87,7 +87,7 @@ class RecordAnswer(BaseOperator):
         from augment_ops.errors import GovernanceError, InputError
 
         try:
-            workspace = _office(context)
+            workspace = _workspace(context)
             answer = answer_to(workspace.settings, context, "ask", _asked(context, workspace)[1])
             _record(context, answer)
         except (GovernanceError, InputError) as refusal:
@@ -101,7 +101,7 @@ def _record(context: Context, answer: dict[str, str]) -> None:
     from augment_ops.governance.keys import ensure, witness_path
     from augment_ops.lifecycle.acts import AIRFLOW, approve, reject
 
-    asked, workspace = context["params"], _office(context, answer["by"])
+    asked, workspace = context["params"], _workspace(context, answer["by"])
     reason = answer["reason"] or "answered in the Airflow UI"
     if answer["chosen"] != APPROVE:
         reject(workspace, asked["policy"], asked["environment"], reason)
@@ -119,7 +119,7 @@ def _record(context: Context, answer: dict[str, str]) -> None:
     )
 
 
-def _office(context: Context, actor: str = "") -> Workspace:
+def _workspace(context: Context, actor: str = "") -> Workspace:
     from augment_ops.lifecycle.acts import AIRFLOW
     from augment_ops.settings import Settings
     from augment_ops.workspace import Workspace

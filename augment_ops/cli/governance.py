@@ -45,7 +45,7 @@ def init(key: KeyFile = None, as_json: AsJson = False) -> None:
     """
     from augment_ops.lifecycle.governing import initialise
 
-    done = initialise(_office(key))
+    done = initialise(_workspace(key))
     if as_json:
         print(json.dumps({**done.root.subjects(), "owner": done.root.owner, "did": list(done.did)}))
         return
@@ -68,7 +68,7 @@ def sign(
     """
     from augment_ops.lifecycle.governing import sign as act
 
-    done = act(_office(key), reason, seen)
+    done = act(_workspace(key), reason, seen)
     if as_json:
         print(json.dumps({**done.root.subjects(), "changes": done.lines, "seen": done.seen, "signed": done.signed}))
     else:
@@ -92,7 +92,7 @@ def hand_over(
     """
     from augment_ops.lifecycle.governing import hand_over as act
 
-    entry = act(_office(key), to, reason)
+    entry = act(_workspace(key), to, reason)
     if as_json:
         print(json.dumps({"entry": entry.seq, "key": entry.subjects["owner_key"]}))
         return
@@ -110,7 +110,7 @@ def show(as_json: AsJson = False) -> None:
     from augment_ops.lifecycle.governing import differences, unsettled
     from augment_ops.workspace import heads_noted
 
-    workspace = _office(None)
+    workspace = _workspace(None)
     known, faults, changed = workspace.in_force, unsettled(workspace), differences(workspace)
     noted, fix = heads_noted(workspace.settings)
     if as_json:
@@ -128,7 +128,7 @@ def show(as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
 
-def _office(key: Path | None) -> Workspace:
+def _workspace(key: Path | None) -> Workspace:
     from augment_ops.cli.runs import settings_here
     from augment_ops.workspace import Workspace
 

@@ -99,7 +99,7 @@ def propose(
     """
     from augment_ops.lifecycle.acts import propose as act
 
-    done = act(_office(key), name, dataset)
+    done = act(_workspace(key), name, dataset)
     if as_json:
         print(json.dumps(asdict(done)))
         return
@@ -123,7 +123,7 @@ def approve(
     from augment_ops.governance.signers import signer_of
     from augment_ops.lifecycle.acts import approve as act
 
-    workspace = _office()
+    workspace = _workspace()
     signer = signer_of(workspace.actor, trusted_keys(workspace.approvals, workspace.actor), key)
     done = act(workspace, name, environment, reason=reason, days=days, key=signer)
     told = done.approval
@@ -165,7 +165,7 @@ def history(name: Annotated[str, typer.Argument(help="name of a policy")], as_js
     from augment_ops.lifecycle.history import history as story
     from augment_ops.lifecycle.history import lines
 
-    chapters = story(_office(), name)
+    chapters = story(_workspace(), name)
     print(json.dumps([asdict(c) for c in chapters]) if as_json else "\n".join(lines(name, chapters)))
 
 
@@ -192,13 +192,13 @@ def keygen(
 def _end(name: str, act: str, reason: str, environment: str, key: Path | None, as_json: bool) -> None:
     from augment_ops.lifecycle.acts import end
 
-    end(_office(key), name, act, reason=reason, environment=environment)
+    end(_workspace(key), name, act, reason=reason, environment=environment)
     done = {"policy": name, "act": act, "environment": environment}
     told = f"the approvals of {name} for {environment}" if environment else name
     print(json.dumps(done) if as_json else f"{act}d {told}")
 
 
-def _office(key: Path | None = None) -> Workspace:
+def _workspace(key: Path | None = None) -> Workspace:
     from augment_ops.workspace import Workspace
 
     settings = Settings.from_environment()
