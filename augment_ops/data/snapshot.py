@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from augment_ops.content import LATER, from_json
 from augment_ops.data.decode import Decoding
 from augment_ops.data.leftovers import LeftOut
 from augment_ops.data.payload import FilePayload, Part, Payload
-from augment_ops.data.shards import Shard, ShardedPayload
+from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
 
@@ -229,12 +230,24 @@ class Snapshot:
         height, width, channels = manifest.image_shape
         if manifest.shards:
             name = _SampleNames(self._store, manifest.digest)
-            return ShardedPayload(self._store, manifest.shards, manifest.image_shape, manifest.decoding, name)
+            seals = self._seals(manifest)
+            return ShardedPayload(self._store, manifest.shards, seals, manifest.image_shape, manifest.decoding, name)
         path = self._store.verified(manifest.images)
         size = path.stat().st_size
         if size == 0 or size % (height * width * channels):
             raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
         return FilePayload(path, size // (height * width * channels), (height, width, channels))
+
+    def _seals(self, manifest: SnapshotManifest) -> tuple[bytes, ...]:
+        """What each shard is known by (see `augment_ops.data.shards.seal`)."""
+        rows = self.index["row"].to_numpy()
+        order = np.argsort(rows, kind="stable")[np.count_nonzero(rows < 0) :]
+        counts = [shard.samples for shard in manifest.shards]
+        if sum(counts) != len(order) or not np.array_equal(rows[order], np.arange(len(order))):
+            raise _damaged(manifest.digest, f"shards of {sum(counts):,} samples for {len(order):,} rows of the index")
+        digests, ends = self.index["pixel_sha256"].to_numpy()[order], np.cumsum([0, *counts])
+        encoded = manifest.decoding is not None
+        return tuple(seal(digests[first:last], encoded=encoded) for first, last in pairwise(ends))
 
     def split(self, name: str) -> Split:
         """The usable samples of `train`, `validation` or `test`; none where the split is empty.

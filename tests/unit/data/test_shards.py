@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import io
+import json
 import multiprocessing
+import os
 import pickle
+import resource
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -129,16 +133,121 @@ def test_a_missing_shard_names_the_sample_and_is_made_again(images: Path, store:
 
 
 @KEPT
-@pytest.mark.parametrize("wrong", [{"samples": 1}, {"bytes": 90}, {"samples": 3, "bytes": 90}])
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ({"samples": 1}, r"shards of 6\d samples for 100 rows|shards of 9\d samples for 100 rows"),
+        ({"bytes": 90}, "for sample .*expected a shard of 90 bytes"),
+        ({"samples": 0}, r"found shards\.0: Value error, a shard of 0 samples"),
+        ({"samples": 10**15}, r"a shard of 10{15} samples"),
+        ({"samples": 10**15, "bytes": 10**18}, "samples for 100 rows"),
+    ],
+)
 def test_a_manifest_whose_shards_are_others_is_found_out(
-    images: Path, store: Store, keep: Keep, wrong: dict[str, int]
+    images: Path, store: Store, keep: Keep, wrong: dict[str, int], found: str
 ) -> None:
     manifest = ingest(str(images), store, keep=keep)
-    first = dataclasses.replace(manifest.shards[0], **wrong)
-    changed = dataclasses.replace(manifest, shards=(first, *manifest.shards[1:]))
-    store.put_document(document_name(manifest.digest), canonical_json(changed))
-    with pytest.raises(StoreError, match=rf"for sample .*expected a shard of {first.bytes:,} bytes"):
+    document = json.loads(canonical_json(manifest))
+    document["shards"][0] |= wrong
+    store.put_document(document_name(manifest.digest), json.dumps(document).encode())
+    with pytest.raises(StoreError, match=found):
         Snapshot.open(store, manifest.digest).payload.take(np.array([0]))
+
+
+@KEPT
+def test_shards_that_were_exchanged_are_found_out(images: Path, store: Store, keep: Keep) -> None:
+    manifest = ingest(str(images), store, keep=keep)
+    first, second, *others = manifest.shards
+    change_manifest(store, manifest, (second, first, *others))
+    payload = Snapshot.open(store, manifest.digest).payload
+    with pytest.raises(StoreError, match=r"shard 1 of \d+, for sample 'test/cat/00.png' .*found other samples than"):
+        payload.take(np.array([0]))
+    assert payload.take(np.array([99])).any(), "the other shards are whole"
+
+
+def test_counts_that_lie_move_no_sample_to_another(images: Path, store: Store) -> None:
+    manifest = ingest(str(images), store, keep="pixels")
+    first, second, *others = manifest.shards
+    longer = Shard(store.put(store.get(first.object) + store.get(second.object)[:30]), 34, first.bytes + 30)
+    shorter = Shard(store.put(store.get(second.object)[:-30]), 32, second.bytes - 30)
+    change_manifest(store, manifest, (longer, shorter, *others))
+    payload = Snapshot.open(store, manifest.digest).payload
+    assert payload.take(np.array([0])).any()
+    with pytest.raises(StoreError, match=r"shard 2 of .*found other samples than those of the index"):
+        payload.take(np.array([40]))
+
+
+_FAR = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        ({1: -5}, "places of files that are none"),
+        ({1: _FAR}, "places of files that are none"),
+        ({1: _FAR, 2: -_FAR - 1}, "places of files that are none"),  # whose difference is 1 in 64 bits
+        ({0: 0}, "places of files that are none"),
+        ({-1: 10**6}, "places of files that are none"),
+    ],
+)
+def test_a_forged_head_is_refused(images: Path, store: Store, places: dict[int, int], found: str) -> None:
+    manifest = ingest(str(images), store, keep="encoded")
+    shard, *others = manifest.shards
+    data = bytearray(store.get(shard.object))
+    head = np.frombuffer(data, "<i8", shard.samples + 1)
+    for number, place in places.items():
+        head[number] = place
+    change_manifest(store, manifest, (dataclasses.replace(shard, object=store.put(bytes(data))), *others))
+    with pytest.raises(StoreError, match=f"shard 1 of .*for sample 'test/cat/01.png' .*{found}"):
+        Snapshot.open(store, manifest.digest).payload.take(np.array([1]))
+
+
+def test_a_forged_count_allocates_nothing(images: Path, store: Store) -> None:
+    manifest = ingest(str(images), store, keep="encoded")
+    whole = sum(shard.samples for shard in manifest.shards)
+    junk = store.put(bytes(200))
+    change_manifest(store, manifest, (Shard(junk, whole, 200),))
+    with pytest.raises(StoreError, match=r"for sample .*200 bytes, too few for the places of 100 files"):
+        Snapshot.open(store, manifest.digest).payload.take(np.array([1]))
+
+
+def change_manifest(store: Store, manifest: SnapshotManifest, shards: tuple[Shard, ...]) -> None:
+    store.put_document(document_name(manifest.digest), canonical_json(dataclasses.replace(manifest, shards=shards)))
+
+
+@KEPT
+def test_what_is_open_is_closed_with_its_payload(
+    images: Path, store: Store, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "_MAPPED_BYTES", 0)
+    snapshot = Snapshot.open(store, ingest(str(images), store, keep=keep).digest)
+    payload = snapshot.payload
+    gc.disable()  # a cycle would keep hundreds of descriptors, of which a process has 1,024, until it is run
+    try:
+        payload.take(np.arange(100))
+        held = [reader._file for reader in payload._open.values()]  # type: ignore[attr-defined]
+        assert len(held) > 3 and all(os.fstat(one).st_size for one in held)
+        del payload, snapshot
+        for one in held:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(one)
+    finally:
+        gc.enable()
+
+
+@KEPT
+def test_no_descriptor_left_is_told_as_that(images: Path, store: Store, keep: Keep) -> None:
+    payload = Snapshot.open(store, ingest(str(images), store, keep=keep).digest).payload
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(StoreError, match=r"shard 1 of .* in row 0 .*Too many open files"):
+            payload.take(np.array([0]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert payload.take(np.array([0])).any()
 
 
 def test_a_shard_is_verified_once_a_process_and_again_when_it_changes(
