@@ -20,6 +20,7 @@ from augment_ops.data.decode import Decoding, Defect, Pixels, with_channels
 from augment_ops.data.shards import Shard, as_png, write_encoded, write_pixels
 from augment_ops.data.snapshot import (
     SPLITS,
+    Keep,
     Reading,
     SnapshotManifest,
     content_digest,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 Progress = Callable[[int], None]
 Channels = Literal["auto", "1", "3", "as-is"]
-Keep = Literal["pixels", "encoded"]
 
 _ASKED: Mapping[Channels, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from augment_ops.errors import AugmentOpsError, DataError, StoreError
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+Keep = Literal["pixels", "encoded"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -134,6 +136,11 @@ class SnapshotManifest:
     def objects(self) -> tuple[str, ...]:
         """Digests of all objects that hold samples."""
         return (self.images,) if self.images else tuple(shard.object for shard in self.shards)
+
+    @property
+    def kept(self) -> Keep:
+        """As what the samples are kept."""
+        return "pixels" if self.decoding is None else "encoded"
 
 
 @dataclass(frozen=True, eq=False)

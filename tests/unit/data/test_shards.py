@@ -185,7 +185,7 @@ _FAR = 2**63 - 1
     [
         ({1: -5}, "places of files that are none"),
         ({1: _FAR}, "places of files that are none"),
-        ({1: _FAR, 2: -_FAR - 1}, "places of files that are none"),  # whose difference is 1 in 64 bits
+        ({1: _FAR, 2: -_FAR - 1, 3: -1}, "places of files that are none"),  # no difference is negative in 64 bits
         ({0: 0}, "places of files that are none"),
         ({-1: 10**6}, "places of files that are none"),
     ],
