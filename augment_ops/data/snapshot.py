@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -326,8 +326,11 @@ def content_digest(
     return sha.hexdigest()
 
 
-def index_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+def index_table(columns: Iterable[tuple[str, Sequence[object]]]) -> pa.Table:
     """The index as an Arrow table; `COLUMNS` with fixed types, the source's own with the types of their values.
+
+    Args:
+        columns: name and values of each, of which one is held at a time.
 
     Raises:
         pyarrow.ArrowException: a column of mixed types (sources make them uniform).
@@ -336,7 +339,7 @@ def index_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
 
     whole = dict.fromkeys(("label", "height", "width", "channels", "row"), pa.int64())
     types = dict.fromkeys(COLUMNS, pa.string()) | whole | {"time": pa.float64()}
-    arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
+    arrays = {name: pa.array(values, types.get(name)) for name, values in columns}
     return pa.table(arrays)
 
 

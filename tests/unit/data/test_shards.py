@@ -413,6 +413,32 @@ def test_memory_does_not_grow_with_the_pixels(store: Store, monkeypatch: pytest.
     assert many - few < 250 * 64 * 64 * 3 / 4, "of a sample more is held than its row of the index"
 
 
+class Tiny:
+    """Samples of one class and shape, each word of them made anew; `held` is what memory had when the last was read."""
+
+    name, leftovers, held = "tiny", Leftovers(), 0
+
+    def samples(self) -> Iterator[RawSample]:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(2000):
+            pixels = np.full((300, 1, 1), number % 256, np.uint8)
+            pixels[:8, 0, 0] = np.frombuffer(number.to_bytes(8, "little"), np.uint8)
+            path = f"class-{number % 2}/{number:06d}.png"
+            yield RawSample(path, f"class-{number % 2}", None, None, None, str(path.encode(), "ascii"), pixels)
+        self.held = tracemalloc.get_traced_memory()[0] - before
+
+
+def test_a_sample_that_was_read_is_its_id_and_its_digest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "SHARD_BYTES", 1 << 20)
+    source = Tiny()
+    monkeypatch.setattr(ingest_module, "open_source", lambda *_, **__: source)
+    ingest("tiny", store)  # imports and tables that are made once
+    tracemalloc.start()
+    ingest("tiny", store)
+    tracemalloc.stop()
+    assert source.held / 2000 < 400, "bytes; a digest in hex, or a source or shape of its own, are 30 to 70 more"
+
+
 def test_a_spool_frees_its_disk_as_it_is_emptied(tmp_path: Path) -> None:
     with Spool(tmp_path, segment_bytes=10) as spool:
         places = [spool.append(bytes([number]) * 5) for number in range(8)]  # two a segment
