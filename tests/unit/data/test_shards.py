@@ -211,6 +211,20 @@ def test_a_forged_count_allocates_nothing(images: Path, store: Store) -> None:
         Snapshot.open(store, manifest.digest).payload.take(np.array([1]))
 
 
+@KEPT
+def test_a_disk_that_fails_names_the_sample(
+    images: Path, store: Store, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "_MAPPED_BYTES", 0)
+    payload = Snapshot.open(store, ingest(str(images), store, keep=keep).digest).payload
+    payload.take(np.array([0]))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(folder, payload._open[0]._file)  # type: ignore[attr-defined]  # what cannot be read
+    os.close(folder)
+    with pytest.raises(StoreError, match=r"shard 1 of .*, for sample 'test/cat/01.png' .*found IsADirectoryError"):
+        payload.take(np.array([1]))
+
+
 def change_manifest(store: Store, manifest: SnapshotManifest, shards: tuple[Shard, ...]) -> None:
     store.put_document(document_name(manifest.digest), canonical_json(dataclasses.replace(manifest, shards=shards)))
 
