@@ -8,7 +8,7 @@ import json
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from augment_ops.errors import StoreError
 
@@ -53,11 +53,18 @@ def from_json(cls: type[T], data: bytes) -> T:
     except (ValueError, RecursionError) as error:  # of JSON, UTF-8, numbers and nesting, and of pydantic
         raise StoreError(
             f"document {cls.__name__}",
-            str(error).splitlines()[0][:200],
+            _told(error)[:200],
             f"the canonical JSON of a {cls.__name__}",
             "restore it from a backup, or start a new run",
         ) from error
     return value
+
+
+def _told(error: ValueError | RecursionError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0]
+    first = error.errors(include_url=False, include_input=False)[0]  # the first line only counts them
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
 
 
 def _refuse_newer(cls: type[Any], read: object) -> None:

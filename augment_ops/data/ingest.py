@@ -8,8 +8,9 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ from augment_ops.data.payload import chunks
 from augment_ops.data.shards import Shard, as_png, write_encoded, write_pixels
 from augment_ops.data.snapshot import (
     SPLITS,
+    Keep,
     Reading,
     Snapshot,
     SnapshotManifest,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 Progress = Callable[[int], None]
 Channels = Literal["auto", "1", "3", "as-is"]
-Keep = Literal["pixels", "encoded"]
 
 _ASKED: Mapping[Channels, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
 
@@ -60,7 +61,7 @@ class _Row:
 
     raw: RawSample  # its `data` is dropped once it is in the spool
     shape: Shape | None
-    pixel_sha256: str | None
+    pixel_sha256: bytes | None
     defect: str | None
     place: int
     size: int
@@ -151,23 +152,31 @@ class _Kept:
         pieces = self.spool.drain([row.place for row in rows], sizes.tolist())
         if self.keep == "pixels":
             return write_pixels(store, sizes, pieces)
-        return write_encoded(store, sizes, [str(row.pixel_sha256) for row in rows], pieces)
+        return write_encoded(store, sizes, [(row.pixel_sha256 or b"").hex() for row in rows], pieces)
 
 
 def _decode(raw: RawSample, kept: _Kept) -> _Row:
     pixels = raw.data if isinstance(raw.data, Defect) else kept.decoding.decode(raw.data)
     label = None if raw.label is None else sys.intern(raw.label)  # one object a class, however many samples
-    light = RawSample(raw.id, label, raw.split, raw.subject, raw.time, raw.source, b"", raw.extra)
+    source = raw.id if raw.source == raw.id else raw.source  # likewise: in a folder they are equal
+    light = RawSample(raw.id, label, raw.split, raw.subject, raw.time, source, b"", raw.extra)
     if isinstance(pixels, Defect):
         return _Row(light, None, None, pixels.text, -1, 0)
-    height, width, channels = pixels.shape
-    sha = hashlib.sha256(pixels.data).hexdigest()
+    shape = _one_object(pixels.shape)
+    sha = hashlib.sha256(pixels.data).digest()
     defect = None if raw.label is not None else "label missing"
     if kept.keep == "pixels":
         data: bytes | memoryview = pixels.data
     else:
         data = raw.data if isinstance(raw.data, bytes) else as_png(pixels)
-    return _Row(light, (height, width, channels), sha, defect, kept.spool.append(data), memoryview(data).nbytes)
+    return _Row(light, shape, sha, defect, kept.spool.append(data), memoryview(data).nbytes)
+
+
+@lru_cache
+def _one_object(shape: Shape) -> Shape:
+    """The same shape, as one object however many samples have it."""
+    height, width, channels = shape
+    return height, width, channels
 
 
 def _convert(rows: Sequence[_Row], kept: _Kept) -> None:
@@ -179,8 +188,8 @@ def _convert(rows: Sequence[_Row], kept: _Kept) -> None:
     for row in rows:
         if row.shape is not None and row.shape[2] != channels:
             pixels = np.ascontiguousarray(with_channels(kept.pixels(row), channels))
-            row.shape = (row.shape[0], row.shape[1], channels)
-            row.pixel_sha256, row.converted = hashlib.sha256(pixels.data).hexdigest(), True
+            row.shape = _one_object((row.shape[0], row.shape[1], channels))
+            row.pixel_sha256, row.converted = hashlib.sha256(pixels.data).digest(), True
             if kept.keep == "pixels":  # a file stays as it is: whoever reads it converts it
                 row.place, row.size = kept.spool.append(pixels.data), pixels.nbytes
 
@@ -258,27 +267,24 @@ def _member(row: _Row) -> Member:
 
 def _columns(
     rows: Sequence[_Row], shape: Shape, classes: Sequence[str], splits: Sequence[str]
-) -> Mapping[str, Sequence[object]]:
+) -> Iterator[tuple[str, Sequence[object]]]:
+    """Name and values of each column of the index, one after another."""
     label_of = {name: label for label, name in enumerate(classes)}
-    shapes = [row.shape or (0, 0, 0) for row in rows]
     numbers = iter(range(len(rows)))
-    own: dict[str, Sequence[object]] = {
-        "sample_id": [row.raw.id for row in rows],
-        "label": [-1 if row.raw.label is None else label_of[row.raw.label] for row in rows],
-        "class_name": [row.raw.label for row in rows],
-        "split": splits,
-        "subject": [row.raw.subject for row in rows],
-        "time": [row.raw.time for row in rows],
-        "source": [row.raw.source for row in rows],
-        "pixel_sha256": [row.pixel_sha256 for row in rows],
-        "height": [height for height, _, _ in shapes],
-        "width": [width for _, width, _ in shapes],
-        "channels": [channels for _, _, channels in shapes],
-        "defect": [row.defect for row in rows],
-        "row": [next(numbers) if row.shape == shape else -1 for row in rows],
-    }
-    extra = {key: [row.raw.extra[key] for row in rows] for key in rows[0].raw.extra}
-    return own | extra
+    yield "sample_id", [row.raw.id for row in rows]
+    yield "label", [-1 if row.raw.label is None else label_of[row.raw.label] for row in rows]
+    yield "class_name", [row.raw.label for row in rows]
+    yield "split", splits
+    yield "subject", [row.raw.subject for row in rows]
+    yield "time", [row.raw.time for row in rows]
+    yield "source", [row.raw.source for row in rows]
+    yield "pixel_sha256", [None if row.pixel_sha256 is None else row.pixel_sha256.hex() for row in rows]
+    for place, name in enumerate(("height", "width", "channels")):
+        yield name, [0 if row.shape is None else row.shape[place] for row in rows]
+    yield "defect", [row.defect for row in rows]
+    yield "row", [next(numbers) if row.shape == shape else -1 for row in rows]
+    for key in rows[0].raw.extra:
+        yield key, [row.raw.extra[key] for row in rows]
 
 
 def _classes(uri: str, rows: Sequence[_Row]) -> tuple[str, ...]:

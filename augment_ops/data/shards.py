@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from augment_ops.data.blobs import store_error
 from augment_ops.data.decode import Decoding, Defect, Pixels
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
@@ -33,6 +34,7 @@ SHARD_BYTES = 64 << 20
 # (184 MB) is mapped.
 _MAPPED_BYTES = 256 << 20
 _MOST_OPEN = 256  # shards at once, 16 GB; each has a descriptor, of which a process usually has 1,024
+_OTHERS = "other samples than those of the index, or in another order"
 _PLACE, _SHA = np.dtype("<i8"), 32  # of the head of a shard of encoded files
 
 Shape = tuple[int, int, int]
@@ -51,6 +53,10 @@ class Shard:
     object: str
     samples: int
     bytes: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samples <= self.bytes:
+            raise ValueError(f"a shard of {self.samples} samples in {self.bytes} bytes")
 
 
 def write_pixels(store: Store, sizes: NDArray[np.int64], pieces: Iterator[bytes]) -> tuple[Shard, ...]:
@@ -93,6 +99,21 @@ def as_png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
+def seal(pixel_sha256: Sequence[str], *, encoded: bool) -> bytes:
+    """What the samples of a shard are known by: that they are those of the index, in its order.
+
+    The manifest says which object is which shard, and no digest stands for what it says. Of pixels it is the first and
+    the last sample: to hash every one of them would take as long again as to verify the shard. Of encoded files, which
+    are held against the sha256 in their shard's head, it is the whole of those.
+
+    Args:
+        pixel_sha256: hex digests of all samples of one shard.
+        encoded: whether it holds encoded files.
+    """
+    held = pixel_sha256 if encoded else (pixel_sha256[0], pixel_sha256[-1])
+    return hashlib.sha256(b"".join(map(bytes.fromhex, held))).digest()
+
+
 class ShardedPayload:
     """The samples of all shards, one shard after another; see `Payload`.
 
@@ -102,6 +123,7 @@ class ShardedPayload:
     Args:
         store: holds the shards.
         shards: at least one.
+        seals: of each shard, as `seal` makes them.
         shape: (H, W, C) of every sample.
         decoding: how encoded files become pixels; None where pixels are kept.
         name: says which sample a row is, for an error; travels to worker processes.
@@ -111,13 +133,15 @@ class ShardedPayload:
         self,
         store: Store,
         shards: tuple[Shard, ...],
+        seals: tuple[bytes, ...],
         shape: Shape,
         decoding: Decoding | None,
         name: Callable[[int], str],
     ) -> None:
-        self._given = (store, shards, shape, decoding, name)
-        self._store, self._shards, self._shape, self._decoding, self._name = self._given
+        self._given = (store, shards, seals, shape, decoding, name)
+        self._store, self._shards, self._seals, self._shape, self._decoding = self._given[:-1]
         self._ends = np.cumsum([shard.samples for shard in shards])
+        self._place = _Place(name, self._ends)
         self._starts = self._ends - [shard.samples for shard in shards]
         self._maps = decoding is None and sum(shard.bytes for shard in shards) <= _MAPPED_BYTES
         self._open: dict[int, _Reader] = {}
@@ -143,7 +167,11 @@ class ShardedPayload:
         for number in np.unique(owner).tolist():
             places = np.flatnonzero(owner == number)
             mine = rows[places]
-            self._reader(number, int(mine[0])).into(found, places, mine - self._starts[number])
+            reader = self._reader(number, int(mine[0]))
+            try:
+                reader.into(found, places, mine - self._starts[number])
+            except OSError as error:  # the disk, or the network that it lies behind
+                raise store_error(self._where(number, int(mine[0])), error) from error
         return found
 
     def __reduce__(self) -> tuple[type[ShardedPayload], tuple[object, ...]]:
@@ -166,31 +194,55 @@ class ShardedPayload:
         shard = self._shards[number]
         try:
             path = self._store.verified(shard.object)
+            return self._reader_of(path, number)
         except StoreError as error:
             fault = error.faults[0]
             raise StoreError(f"{fault.where} ({self._place(row)})", fault.found, fault.expected, fault.fix) from error
-        try:
-            if path.stat().st_size != shard.bytes:
-                raise ValueError(f"{path.stat().st_size:,} bytes")
-            if self._decoding is None and shard.bytes != shard.samples * int(np.prod(self._shape)):
-                raise ValueError(f"{shard.bytes:,} bytes for {shard.samples:,} samples of {self._shape}")
-            if self._maps:
-                return _MappedShard(path, shard.samples, self._shape)
-            start = int(self._starts[number])
-            if self._decoding is None:
-                return _PixelShard(path, self._shape, lambda n: self._place(start + n))
-            return _EncodedShard(path, shard.samples, self._shape, self._decoding, lambda n: self._place(start + n))
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            raise store_error(self._where(number, row), error) from error
+        except ValueError as error:
             raise StoreError(
-                f"{path} ({self._place(row)})",
+                self._where(number, row),
                 str(error)[:200],
-                f"a shard of {shard.bytes:,} bytes with {shard.samples:,} samples, as the snapshot's manifest says",
+                f"a shard of {shard.bytes:,} bytes with {shard.samples:,} samples, those of the snapshot's index",
                 "remove the snapshot's document from the store and ingest the data set again",
             ) from error
 
-    def _place(self, row: int) -> str:
-        number = int(np.searchsorted(self._ends, row, side="right"))
-        return f"shard {number + 1} of {len(self._shards)}, for {self._name(row)}"
+    def _reader_of(self, path: Path, number: int) -> _Reader:
+        """Raises ValueError where the file is not that shard."""
+        shard, sealed, place = self._shards[number], self._seals[number], self._place.after(int(self._starts[number]))
+        size = path.stat().st_size
+        if size != shard.bytes:
+            raise ValueError(f"{size:,} bytes")
+        if self._decoding is not None:
+            return _EncodedShard(path, shard.samples, sealed, self._shape, self._decoding, place)
+        if size != shard.samples * int(np.prod(self._shape)):
+            raise ValueError(f"{size:,} bytes for {shard.samples:,} samples of {self._shape}")
+        reader = _MappedShard(path, shard.samples, self._shape) if self._maps else _PixelShard(path, self._shape, place)
+        ends = np.empty((2, *self._shape), np.uint8)
+        reader.into(ends, np.arange(2), np.array([0, shard.samples - 1]))
+        if seal([hashlib.sha256(pixels.data).hexdigest() for pixels in ends], encoded=False) != sealed:
+            raise ValueError(_OTHERS)
+        return reader
+
+    def _where(self, number: int, row: int) -> str:
+        return f"{self._store.uri}: object {self._shards[number].object[:12]} ({self._place(row)})"
+
+
+class _Place:
+    """Says where a sample lies, for an error. Apart from the payload: a shard that knew that would outlive it."""
+
+    def __init__(self, name: Callable[[int], str], ends: NDArray[np.int64], first: int = 0) -> None:
+        self._name, self._ends, self._first = name, ends, first
+
+    def __call__(self, number: int) -> str:
+        row = self._first + number
+        shard = int(np.searchsorted(self._ends, row, side="right"))
+        return f"shard {shard + 1} of {len(self._ends)}, for {self._name(row)}"
+
+    def after(self, first: int) -> _Place:
+        """Of the samples from `first` on."""
+        return _Place(self._name, self._ends, first)
 
 
 class _Reader(Protocol):
@@ -214,7 +266,7 @@ class _MappedShard:
 class _PixelShard:
     """Pixels that are read from their file one sample at a time, so that nothing of it counts as the process's."""
 
-    def __init__(self, path: Path, shape: Shape, place: Callable[[int], str]) -> None:
+    def __init__(self, path: Path, shape: Shape, place: _Place) -> None:
         self._file, self._bytes = _opened(self, path), int(np.prod(shape))
         self._path, self._place = path, place
 
@@ -237,24 +289,36 @@ class _EncodedShard:
     Args:
         path: the object, verified.
         count: how many samples it has.
+        sealed: see `seal`.
         shape: of every sample; decoding: of every file.
         place: says which sample of the shard a number is.
 
     Raises:
-        ValueError: its head is not that of `count` files.
+        ValueError: its head is not that of `count` files, or of others.
     """
 
-    def __init__(self, path: Path, count: int, shape: Shape, decoding: Decoding, place: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        count: int,
+        sealed: bytes,
+        shape: Shape,
+        decoding: Decoding,
+        place: _Place,
+    ) -> None:
         self._file = _opened(self, path)
         self._path, self._shape, self._decoding, self._place = path, shape, decoding, place
-        head = os.pread(self._file, _head_bytes(count), 0)
         size = os.fstat(self._file).st_size
-        if len(head) < _head_bytes(count):
+        if size < _head_bytes(count):
             raise ValueError(f"{size:,} bytes, too few for the places of {count:,} files")
+        head = os.pread(self._file, _head_bytes(count), 0)
         self._places = np.frombuffer(head, _PLACE, count + 1)
         self._sha = np.frombuffer(head, np.uint8, offset=self._places.nbytes).reshape(count, _SHA)
-        if self._places[0] != len(head) or self._places[-1] != size or (np.diff(self._places) < 0).any():
+        ends = (self._places[0], self._places[-1])
+        if ends != (len(head), size) or (self._places[1:] < self._places[:-1]).any():  # a difference can overflow
             raise ValueError("places of files that are none")
+        if hashlib.sha256(self._sha.data).digest() != sealed:
+            raise ValueError(_OTHERS)
         self._known = np.zeros(count, bool)  # whose pixels were held against their sha256 by this process
 
     def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:

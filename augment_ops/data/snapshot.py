@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,15 @@ from augment_ops.content import LATER, from_json
 from augment_ops.data.decode import Decoding
 from augment_ops.data.leftovers import LeftOut
 from augment_ops.data.payload import FilePayload, Part, Payload
-from augment_ops.data.shards import Shard, ShardedPayload
+from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+Keep = Literal["pixels", "encoded"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -134,6 +137,11 @@ class SnapshotManifest:
         """Digests of all objects that hold samples."""
         return (self.images,) if self.images else tuple(shard.object for shard in self.shards)
 
+    @property
+    def kept(self) -> Keep:
+        """As what the samples are kept."""
+        return "pixels" if self.decoding is None else "encoded"
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -229,12 +237,24 @@ class Snapshot:
         height, width, channels = manifest.image_shape
         if manifest.shards:
             name = _SampleNames(self._store, manifest.digest)
-            return ShardedPayload(self._store, manifest.shards, manifest.image_shape, manifest.decoding, name)
+            seals = self._seals(manifest)
+            return ShardedPayload(self._store, manifest.shards, seals, manifest.image_shape, manifest.decoding, name)
         path = self._store.verified(manifest.images)
         size = path.stat().st_size
         if size == 0 or size % (height * width * channels):
             raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
         return FilePayload(path, size // (height * width * channels), (height, width, channels))
+
+    def _seals(self, manifest: SnapshotManifest) -> tuple[bytes, ...]:
+        """What each shard is known by (see `augment_ops.data.shards.seal`)."""
+        rows = self.index["row"].to_numpy()
+        order = np.argsort(rows, kind="stable")[np.count_nonzero(rows < 0) :]
+        counts = [shard.samples for shard in manifest.shards]
+        if sum(counts) != len(order) or not np.array_equal(rows[order], np.arange(len(order))):
+            raise _damaged(manifest.digest, f"shards of {sum(counts):,} samples for {len(order):,} rows of the index")
+        digests, ends = self.index["pixel_sha256"].to_numpy()[order], np.cumsum([0, *counts])
+        encoded = manifest.decoding is not None
+        return tuple(seal(digests[first:last], encoded=encoded) for first, last in pairwise(ends))
 
     def split(self, name: str) -> Split:
         """The usable samples of `train`, `validation` or `test`; none where the split is empty.
@@ -306,8 +326,11 @@ def content_digest(
     return sha.hexdigest()
 
 
-def index_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+def index_table(columns: Iterable[tuple[str, Sequence[object]]]) -> pa.Table:
     """The index as an Arrow table; `COLUMNS` with fixed types, the source's own with the types of their values.
+
+    Args:
+        columns: name and values of each, of which one is held at a time.
 
     Raises:
         pyarrow.ArrowException: a column of mixed types (sources make them uniform).
@@ -316,7 +339,7 @@ def index_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
 
     whole = dict.fromkeys(("label", "height", "width", "channels", "row"), pa.int64())
     types = dict.fromkeys(COLUMNS, pa.string()) | whole | {"time": pa.float64()}
-    arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
+    arrays = {name: pa.array(values, types.get(name)) for name, values in columns}
     return pa.table(arrays)
 
 

@@ -39,7 +39,7 @@ class Member:
     split: str | None
     subject: str | None
     time: float | None
-    pixels: str | None
+    pixels: bytes | str | None
 
 
 def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:

@@ -36,6 +36,8 @@ def ingest(inputs: Inputs) -> SnapshotManifest:
     inputs.say(
         f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}"
     )
+    if manifest.kept != params.keep:
+        inputs.say(f"the snapshot was in the store already and stays as it is: {manifest.kept}, not {params.keep}")
     for note in manifest.reading.notes(manifest.image_shape):
         inputs.say(note)
     return manifest

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import io
+import json
 import multiprocessing
+import os
 import pickle
+import resource
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -129,16 +133,135 @@ def test_a_missing_shard_names_the_sample_and_is_made_again(images: Path, store:
 
 
 @KEPT
-@pytest.mark.parametrize("wrong", [{"samples": 1}, {"bytes": 90}, {"samples": 3, "bytes": 90}])
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ({"samples": 1}, r"shards of 6\d samples for 100 rows|shards of 9\d samples for 100 rows"),
+        ({"bytes": 90}, "for sample .*expected a shard of 90 bytes"),
+        ({"samples": 0}, r"found shards\.0: Value error, a shard of 0 samples"),
+        ({"samples": 10**15}, r"a shard of 10{15} samples"),
+        ({"samples": 10**15, "bytes": 10**18}, "samples for 100 rows"),
+    ],
+)
 def test_a_manifest_whose_shards_are_others_is_found_out(
-    images: Path, store: Store, keep: Keep, wrong: dict[str, int]
+    images: Path, store: Store, keep: Keep, wrong: dict[str, int], found: str
 ) -> None:
     manifest = ingest(str(images), store, keep=keep)
-    first = dataclasses.replace(manifest.shards[0], **wrong)
-    changed = dataclasses.replace(manifest, shards=(first, *manifest.shards[1:]))
-    store.put_document(document_name(manifest.digest), canonical_json(changed))
-    with pytest.raises(StoreError, match=rf"for sample .*expected a shard of {first.bytes:,} bytes"):
+    document = json.loads(canonical_json(manifest))
+    document["shards"][0] |= wrong
+    store.put_document(document_name(manifest.digest), json.dumps(document).encode())
+    with pytest.raises(StoreError, match=found):
         Snapshot.open(store, manifest.digest).payload.take(np.array([0]))
+
+
+@KEPT
+def test_shards_that_were_exchanged_are_found_out(images: Path, store: Store, keep: Keep) -> None:
+    manifest = ingest(str(images), store, keep=keep)
+    first, second, *others = manifest.shards
+    change_manifest(store, manifest, (second, first, *others))
+    payload = Snapshot.open(store, manifest.digest).payload
+    with pytest.raises(StoreError, match=r"shard 1 of \d+, for sample 'test/cat/00.png' .*found other samples than"):
+        payload.take(np.array([0]))
+    assert payload.take(np.array([99])).any(), "the other shards are whole"
+
+
+def test_counts_that_lie_move_no_sample_to_another(images: Path, store: Store) -> None:
+    manifest = ingest(str(images), store, keep="pixels")
+    first, second, *others = manifest.shards
+    longer = Shard(store.put(store.get(first.object) + store.get(second.object)[:30]), 34, first.bytes + 30)
+    shorter = Shard(store.put(store.get(second.object)[:-30]), 32, second.bytes - 30)
+    change_manifest(store, manifest, (longer, shorter, *others))
+    payload = Snapshot.open(store, manifest.digest).payload
+    assert payload.take(np.array([0])).any()
+    with pytest.raises(StoreError, match=r"shard 2 of .*found other samples than those of the index"):
+        payload.take(np.array([40]))
+
+
+_FAR = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        ({1: -5}, "places of files that are none"),
+        ({1: _FAR}, "places of files that are none"),
+        ({1: _FAR, 2: -_FAR - 1, 3: -1}, "places of files that are none"),  # no difference is negative in 64 bits
+        ({0: 0}, "places of files that are none"),
+        ({-1: 10**6}, "places of files that are none"),
+    ],
+)
+def test_a_forged_head_is_refused(images: Path, store: Store, places: dict[int, int], found: str) -> None:
+    manifest = ingest(str(images), store, keep="encoded")
+    shard, *others = manifest.shards
+    data = bytearray(store.get(shard.object))
+    head = np.frombuffer(data, "<i8", shard.samples + 1)
+    for number, place in places.items():
+        head[number] = place
+    change_manifest(store, manifest, (dataclasses.replace(shard, object=store.put(bytes(data))), *others))
+    with pytest.raises(StoreError, match=f"shard 1 of .*for sample 'test/cat/01.png' .*{found}"):
+        Snapshot.open(store, manifest.digest).payload.take(np.array([1]))
+
+
+def test_a_forged_count_allocates_nothing(images: Path, store: Store) -> None:
+    manifest = ingest(str(images), store, keep="encoded")
+    whole = sum(shard.samples for shard in manifest.shards)
+    junk = store.put(bytes(200))
+    change_manifest(store, manifest, (Shard(junk, whole, 200),))
+    with pytest.raises(StoreError, match=r"for sample .*200 bytes, too few for the places of 100 files"):
+        Snapshot.open(store, manifest.digest).payload.take(np.array([1]))
+
+
+@KEPT
+def test_a_disk_that_fails_names_the_sample(
+    images: Path, store: Store, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "_MAPPED_BYTES", 0)
+    payload = Snapshot.open(store, ingest(str(images), store, keep=keep).digest).payload
+    payload.take(np.array([0]))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(folder, payload._open[0]._file)  # type: ignore[attr-defined]  # what cannot be read
+    os.close(folder)
+    with pytest.raises(StoreError, match=r"shard 1 of .*, for sample 'test/cat/01.png' .*found IsADirectoryError"):
+        payload.take(np.array([1]))
+
+
+def change_manifest(store: Store, manifest: SnapshotManifest, shards: tuple[Shard, ...]) -> None:
+    store.put_document(document_name(manifest.digest), canonical_json(dataclasses.replace(manifest, shards=shards)))
+
+
+@KEPT
+def test_what_is_open_is_closed_with_its_payload(
+    images: Path, store: Store, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards_module, "_MAPPED_BYTES", 0)
+    snapshot = Snapshot.open(store, ingest(str(images), store, keep=keep).digest)
+    payload = snapshot.payload
+    gc.disable()  # a cycle would keep hundreds of descriptors, of which a process has 1,024, until it is run
+    try:
+        payload.take(np.arange(100))
+        held = [reader._file for reader in payload._open.values()]  # type: ignore[attr-defined]
+        assert len(held) > 3 and all(os.fstat(one).st_size for one in held)
+        del payload, snapshot
+        for one in held:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(one)
+    finally:
+        gc.enable()
+
+
+@KEPT
+def test_no_descriptor_left_is_told_as_that(images: Path, store: Store, keep: Keep) -> None:
+    payload = Snapshot.open(store, ingest(str(images), store, keep=keep).digest).payload
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(StoreError, match=r"shard 1 of .* in row 0 .*Too many open files"):
+            payload.take(np.array([0]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert payload.take(np.array([0])).any()
 
 
 def test_a_shard_is_verified_once_a_process_and_again_when_it_changes(
@@ -302,6 +425,32 @@ def test_memory_does_not_grow_with_the_pixels(store: Store, monkeypatch: pytest.
     peak(100)  # imports and tables that are made once
     few, many = peak(100), peak(350)
     assert many - few < 250 * 64 * 64 * 3 / 4, "of a sample more is held than its row of the index"
+
+
+class Tiny:
+    """Samples of one class and shape, each word of them made anew; `held` is what memory had when the last was read."""
+
+    name, leftovers, held = "tiny", Leftovers(), 0
+
+    def samples(self) -> Iterator[RawSample]:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(2000):
+            pixels = np.full((300, 1, 1), number % 256, np.uint8)
+            pixels[:8, 0, 0] = np.frombuffer(number.to_bytes(8, "little"), np.uint8)
+            path = f"class-{number % 2}/{number:06d}.png"
+            yield RawSample(path, f"class-{number % 2}", None, None, None, str(path.encode(), "ascii"), pixels)
+        self.held = tracemalloc.get_traced_memory()[0] - before
+
+
+def test_a_sample_that_was_read_is_its_id_and_its_digest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "SHARD_BYTES", 1 << 20)
+    source = Tiny()
+    monkeypatch.setattr(ingest_module, "open_source", lambda *_, **__: source)
+    ingest("tiny", store)  # imports and tables that are made once
+    tracemalloc.start()
+    ingest("tiny", store)
+    tracemalloc.stop()
+    assert source.held / 2000 < 400, "bytes; a digest in hex, or a source or shape of its own, are 30 to 70 more"
 
 
 def test_a_spool_frees_its_disk_as_it_is_emptied(tmp_path: Path) -> None:
