@@ -28,7 +28,7 @@ CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShardManifest:
     """The augmented copies of one split.
 
@@ -91,9 +91,16 @@ def materialise(
     height, width, channels = payload.shape
     shape = (len(payload), *augmenter.plan.output_size((height, width)), channels)
     return ShardManifest(
-        digest_of([identity, epochs]), snapshot_digest, split, augmenter.policy.digest, augmenter.seed,
-        augmenter.engine, shape, tuple(shards), tuple(times),
-    )  # fmt: skip
+        digest=digest_of([identity, epochs]),
+        snapshot_digest=snapshot_digest,
+        split=split,
+        policy_digest=augmenter.policy.digest,
+        seed=augmenter.seed,
+        engine=augmenter.engine,
+        shape=shape,
+        shards=tuple(shards),
+        augment_s=tuple(times),
+    )
 
 
 def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> str:

@@ -27,7 +27,7 @@ from monitoring.telemetry.otlp import wanted
 from monitoring.telemetry.tracing import Trace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageRef:
     """What a driver passes from task to task: where an output is, never the output.
 
@@ -86,7 +86,15 @@ def execute(
         refusal = WORK[stage.name].refuses(seen.output)
         if refusal is not None:
             raise refusal
-    return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx), record.reused_from)
+    return StageRef(
+        run_id=run_id,
+        stage=stage_name,
+        output=record.output,
+        reused=seen.reused,
+        wall_s=record.wall_s,
+        link=_link(ctx),
+        reused_from=record.reused_from,
+    )
 
 
 def _believe(ctx: Context, stage: Stage) -> None:

@@ -239,7 +239,7 @@ class _Work:
             sample = with_predictions(window, self.champion)
         if reference is None:
             faults.append("too few earlier windows to compare with")
-            reference = Sample("none", 0)
+            reference = Sample(digest="none", size=0)
         report = check_drift(reference, sample, self.rules, faults, blind=outage.blind)
         alerts = self._alerts(report, span, outage, known)
         judged = self._evidence(report, window, reference, sample)

@@ -54,7 +54,15 @@ def check_augmented(
         )
     else:
         names = tuple(str(sample) for sample in ids)
-        pairs = _Pairs(originals, augmented, names, labels, held_out, tuple(classes), identity)
+        pairs = _Pairs(
+            originals=originals,
+            augmented=augmented,
+            ids=names,
+            labels=labels,
+            held_out=held_out,
+            classes=tuple(classes),
+            identity=identity,
+        )
         checks = tuple(check(pairs, rules.check_augmented) for check in _CHECKS)
     return QualityReport("check_augmented", subject_digest, rules.digest, checks)
 
@@ -62,7 +70,7 @@ def check_augmented(
 _MEASURE_AGAIN = "augment the snapshot again, and report a bug if this stays"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Pairs:
     originals: Pixels
     augmented: Pixels
@@ -161,7 +169,15 @@ def _identical(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     if pairs.identity:
         found = f"the policy changes nothing by design: {int(same.sum())} of {len(same)} images are identical"
         warn_at, fail_at = rules.identical.bounds
-        return CheckResult("identical", "ok", float(same.mean()), "share", warn_at, fail_at, f"{found}.")
+        return CheckResult(
+            name="identical",
+            status="ok",
+            measured=float(same.mean()),
+            unit="share",
+            warn_at=warn_at,
+            fail_at=fail_at,
+            message=f"{found}.",
+        )
     return judged(
         "identical", rules.identical, float(same.mean()), "share",
         f"{int(same.sum())} of {len(same)} augmented images are identical to their original",

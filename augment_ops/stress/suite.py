@@ -63,7 +63,7 @@ class SuiteCell:
     objects: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuiteManifest:
     """A frozen suite.
 

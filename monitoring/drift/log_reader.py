@@ -130,8 +130,8 @@ def read_window(
         [log.dataset, start.isoformat(), end.isoformat(), kept["sample_id"].tolist(), kept["label"].tolist()]
     )
     sample = Sample(
-        digest,
-        size,
+        digest=digest,
+        size=size,
         columns=columns,
         images=images,
         pixels=pixels,

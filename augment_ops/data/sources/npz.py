@@ -90,7 +90,15 @@ class NpzSource:
         prefix = f"{split}/" if split else ""
         for number, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
             name = f"{prefix}{number:06d}"
-            yield RawSample(name, str(label), split, None, None, f"{images_name}[{number}]", image)
+            yield RawSample(
+                id=name,
+                label=str(label),
+                split=split,
+                subject=None,
+                time=None,
+                source=f"{images_name}[{number}]",
+                data=image,
+            )
 
     def _array(self, archive: Any, name: str) -> npt.NDArray[Any]:
         try:

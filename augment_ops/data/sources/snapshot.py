@@ -57,7 +57,14 @@ class SnapshotSource:
             time = None if row["time"] != row["time"] else float(row["time"])
             extra: dict[str, Scalar] = {name: _plain(row[name]) for name in own}
             yield RawSample(
-                row["sample_id"], row["class_name"], row["split"], row["subject"], time, row["source"], data, extra
+                id=row["sample_id"],
+                label=row["class_name"],
+                split=row["split"],
+                subject=row["subject"],
+                time=time,
+                source=row["source"],
+                data=data,
+                extra=extra,
             )
         if self._harvest is not None:
             yield from self._production(self._harvest, dict.fromkeys(own))
@@ -76,7 +83,16 @@ class SnapshotSource:
                 arrays[packed] = np.load(io.BytesIO(self._store.get(packed)), allow_pickle=False)
             pixels = arrays[packed][int(number)]
             split = split_of(row["sample_id"])
-            yield RawSample(row["sample_id"], row["label"], split, None, row["time"], row["image"], pixels, extra)
+            yield RawSample(
+                id=row["sample_id"],
+                label=row["label"],
+                split=split,
+                subject=None,
+                time=row["time"],
+                source=row["image"],
+                data=pixels,
+                extra=extra,
+            )
 
 
 def is_snapshot(uri: str) -> bool:

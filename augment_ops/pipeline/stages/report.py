@@ -52,15 +52,15 @@ def report(ctx: Context) -> Report:
     server = ctx.settings.mlflow_uri.startswith("http")
     url = run.artifact_url("report/report.html") if server else ""
     return Report(
-        decided.decision.verdict,
-        decided.decision.summary,
-        tuple(asdict(reason) for reason in decided.decision.reasons),
-        promotion.message,
-        promotion.version,
-        str(path),
-        url,
-        run.url if server else "",
-        sha256_hex(page),
+        verdict=decided.decision.verdict,
+        summary=decided.decision.summary,
+        reasons=tuple(asdict(reason) for reason in decided.decision.reasons),
+        promotion=promotion.message,
+        model_version=promotion.version,
+        path=str(path),
+        url=url,
+        mlflow_run_url=run.url if server else "",
+        digest=sha256_hex(page),
     )
 
 
