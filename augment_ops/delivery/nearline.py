@@ -163,9 +163,11 @@ class NearlineBatches:
             for batch in self._online.epoch(epoch):
                 if batch.images.shape[1:] != self._shape:
                     raise InputError(
-                        "nearline", f"images that come as {batch.images.shape[1:]}", f"{self._shape}, as given",
+                        "nearline",
+                        f"images that come as {batch.images.shape[1:]}",
+                        f"{self._shape}, as given",
                         "resize to that size in the policy, or deliver online or offline",
-                    )  # fmt: skip
+                    )
                 recording.put(batch.rows, batch.images if batch.mixed is None else batch.mixed.own)
                 yield batch
             recording.flush()

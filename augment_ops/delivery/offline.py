@@ -111,9 +111,11 @@ def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> st
     """
     if augmenter.policy.normalises:
         raise InputError(
-            f"policy {augmenter.policy.name}", "it ends with Normalize", "images as uint8, which shards keep",
+            f"policy {augmenter.policy.name}",
+            "it ends with Normalize",
+            "images as uint8, which shards keep",
             "remove Normalize and scale the batches where the model reads them",
-        )  # fmt: skip
+        )
     return digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
 
 

@@ -129,9 +129,14 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     files = _files(ctx, stage)
     key = _key(ctx, stage, files, state)
     lookup = Lookup(
-        store=ctx.store, run=ctx.run.id, stage=stage.name, key=key, cls=work.output_type, objects=work.objects,
+        store=ctx.store,
+        run=ctx.run.id,
+        stage=stage.name,
+        key=key,
+        cls=work.output_type,
+        objects=work.objects,
         say=ctx.say,
-    )  # fmt: skip
+    )
     kept = record_of(ctx.store, ctx.run.id, stage.name)
     if kept is not None and ctx.provenance.holds(kept) and kept.key == key:
         value = lookup.read(kept.output)
@@ -163,9 +168,16 @@ def _compute(ctx: Context, stage: Stage, work: Work, files: Mapping[str, str | N
         return work.act(replace(ctx, stage=stage))
     assert work.compute is not None
     inputs = Inputs(
-        stage=stage, run_params=ctx.params, store=ctx.store, state=state, digest=ctx.digest,
-        policies=ctx.settings.policies, files=files, say=ctx.say, trace=ctx.trace,
-    )  # fmt: skip
+        stage=stage,
+        run_params=ctx.params,
+        store=ctx.store,
+        state=state,
+        digest=ctx.digest,
+        policies=ctx.settings.policies,
+        files=files,
+        say=ctx.say,
+        trace=ctx.trace,
+    )
     with inputs.guarded():
         value = work.compute(inputs)
     if work.state(ctx) != state:

@@ -39,9 +39,11 @@ class LabelledSamples:
     def message(self) -> str:
         """What was gathered and what was not, for a person."""
         left = {
-            "in the snapshot already": self.known, "without a label": self.unlabelled,
-            "of unknown classes": self.foreign, "without a usable picture": self.lost,
-        }  # fmt: skip
+            "in the snapshot already": self.known,
+            "without a label": self.unlabelled,
+            "of unknown classes": self.foreign,
+            "without a usable picture": self.lost,
+        }
         out = ", ".join(f"{count} {why}" for why, count in left.items() if count)
         return f"{self.samples} labelled production samples" + (f" (left out: {out})" if out else "")
 

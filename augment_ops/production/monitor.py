@@ -273,9 +273,7 @@ class _Work:
 
     def _alerts(self, report: DriftReport, span: Period, outage: Outage, known: JudgedWindow | None) -> list[Alert]:
         start, end = span.start.isoformat(), span.end.isoformat()
-        about = {
-            "reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end,
-        }  # fmt: skip
+        about = {"reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end}
         key = f"{self.dataset}:{self.reference_key}_{self.rules.name}:{start}"
         evidence = f"Evidence: {self._page(span.start)}, report {digest_of(report)}."
         found = []

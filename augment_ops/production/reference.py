@@ -64,8 +64,10 @@ class Incumbent:
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
             Sample.of_images(self.snapshot.manifest.digest, held_out.payload, labels),
-            predictions=answers.predictions, confidence=answers.confidence, embeddings=answers.embeddings,
-        )  # fmt: skip
+            predictions=answers.predictions,
+            confidence=answers.confidence,
+            embeddings=answers.embeddings,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -163,9 +163,15 @@ def predictions(payload: Payload, folder: Path) -> None:
 
 # What is kept encoded is decoded as often as it is read: how often each reader may.
 READERS = {
-    data_checks: 1, augmented_checks: 2, online: 1, offline_shards: 1, validation: 2, freezing: 1, drift: 1,
+    data_checks: 1,
+    augmented_checks: 2,
+    online: 1,
+    offline_shards: 1,
+    validation: 2,
+    freezing: 1,
+    drift: 1,
     predictions: 2,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)

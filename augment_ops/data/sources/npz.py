@@ -27,9 +27,19 @@ _PAIRS: dict[str | None, tuple[tuple[str, str], ...]] = {
     None: (("images", "labels"), ("x", "y"), ("data", "labels")),
 }
 _DAMAGED = (
-    ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, OverflowError, SyntaxError,
-    struct.error, TypeError, MemoryError,
-)  # fmt: skip
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    KeyError,
+    RuntimeError,
+    OverflowError,
+    SyntaxError,
+    struct.error,
+    TypeError,
+    MemoryError,
+)
 _SHOWN = 300
 _NPY = b"\x93NUMPY"
 _NAMES = "x_train, y_train, x_test, y_test; train_images, train_labels, …; or images, labels"

@@ -146,9 +146,16 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     plan = inputs.output("augment", Augmentation).digest
     classes, labels = inputs.snapshot.manifest.classes, train.labels[order]
     report = compare(
-        originals, augmented, ids, labels, test.payload, rules, plan,
-        identity=not resolved.policy().transforms, classes=classes,
-    )  # fmt: skip
+        originals,
+        augmented,
+        ids,
+        labels,
+        test.payload,
+        rules,
+        plan,
+        identity=not resolved.policy().transforms,
+        classes=classes,
+    )
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)

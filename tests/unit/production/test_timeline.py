@@ -65,9 +65,21 @@ class World:
 
 def record(span: Period, by: DriftRules = DAILY, **more) -> JudgedWindow:
     plain = JudgedWindow(
-        dataset="shop", rules=by.name, reference="", start=span.start.isoformat(), end=span.end.isoformat(),
-        status="ok", blind=False, message="", faults=(), metrics={}, report="", page="", link="", alert="",
-    )  # fmt: skip
+        dataset="shop",
+        rules=by.name,
+        reference="",
+        start=span.start.isoformat(),
+        end=span.end.isoformat(),
+        status="ok",
+        blind=False,
+        message="",
+        faults=(),
+        metrics={},
+        report="",
+        page="",
+        link="",
+        alert="",
+    )
     return replace(plain, **more)
 
 

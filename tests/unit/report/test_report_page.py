@@ -596,10 +596,13 @@ def test_a_browser_runs_nothing_loads_nothing_and_turns_nothing_round(tmp_path):
     if chromium is None:
         pytest.skip("no Chromium here: install the package chromium")
     names = (
-        "<img src=https://evil.example/p.png onerror='window.ran=1'>", "</pre><script>window.ran=1</script>",
-        "[Evidence](https://evil.example/) https://evil.example/", "\u202egnp.elif\u202c zero\u200bwidth",
-        "'\"><svg onload=window.ran=1>", "<a href=javascript:window.ran=1>x</a>",
-    )  # fmt: skip
+        "<img src=https://evil.example/p.png onerror='window.ran=1'>",
+        "</pre><script>window.ran=1</script>",
+        "[Evidence](https://evil.example/) https://evil.example/",
+        "\u202egnp.elif\u202c zero\u200bwidth",
+        "'\"><svg onload=window.ran=1>",
+        "<a href=javascript:window.ran=1>x</a>",
+    )
     text = " ".join(names)
     page_file = tmp_path / "report.html"
     page_file.write_text(
