@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.payload import FilePayload, Images, Payload, payload_of
 from augment_ops.data.store import Store
+from augment_ops.delivery.arguments import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
-from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.payload import Images, Payload, payload_of
+from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
-from augment_ops.delivery.given import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter

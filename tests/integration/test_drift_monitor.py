@@ -293,7 +293,7 @@ def test_labels_that_come_late_are_judged_when_they_are_there(settings: Settings
     assert [entry.act for entry in entries] == ["alert"]
 
 
-def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base: Snapshot) -> None:
+def test_labels_that_come_late_are_in_the_next_training(settings: Settings, base: Snapshot) -> None:
     from augment_ops.production.labelled import gather
 
     store = open_store(settings)
