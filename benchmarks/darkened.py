@@ -74,9 +74,14 @@ def _judged(store: Store, snapshot: Snapshot, splits: list[Split], mean: float) 
     }
     spec = suite.load(POLICIES / "stress" / "invariances.yaml")
     frozen = suite.freeze(
-        spec, test.payload, test.ids, test.labels, store.put,
-        snapshot_digest=snapshot.manifest.digest, classes=snapshot.manifest.classes,
-    )  # fmt: skip
+        spec,
+        test.payload,
+        test.ids,
+        test.labels,
+        store.put,
+        snapshot_digest=snapshot.manifest.digest,
+        classes=snapshot.manifest.classes,
+    )
     report = evaluate(frozen, store.get, store.put, models, None, seen=seen_by(policy), columns={})
     rules = gates.load(POLICIES / "gates" / "default.yaml")
     return {
@@ -119,13 +124,29 @@ def _as_before(rules: gates.GateRules, report: StressReport, store: Store) -> De
 
 def _evidence(report: StressReport) -> Evidence:
     return Evidence(
-        snapshot_digest=report.snapshot_digest, policy_digest="f" * 64, suite_digest=report.suite_digest,
-        candidate_digest="c" * 64, control_digest="d" * 64, candidate_policy_digest="f" * 64,
-        trained_on=dict.fromkeys(("candidate", "control"), report.snapshot_digest), data_quality="ok",
-        augmented_quality="ok", leakage={"held-out-leakage": 0.0}, stress=report, suite_fault="",
-        seen=dict(report.seen), champion_version=None, data_wait_share=0.0, augment_p95_ms=0.1, budget_p95_ms=1.0,
-        drift_status="no-window", environment="dev", approval="auto", documents={"stress_test": "1" * 64}, software="",
-    )  # fmt: skip
+        snapshot_digest=report.snapshot_digest,
+        policy_digest="f" * 64,
+        suite_digest=report.suite_digest,
+        candidate_digest="c" * 64,
+        control_digest="d" * 64,
+        candidate_policy_digest="f" * 64,
+        trained_on=dict.fromkeys(("candidate", "control"), report.snapshot_digest),
+        data_quality="ok",
+        augmented_quality="ok",
+        leakage={"held-out-leakage": 0.0},
+        stress=report,
+        suite_fault="",
+        seen=dict(report.seen),
+        champion_version=None,
+        data_wait_share=0.0,
+        augment_p95_ms=0.1,
+        budget_p95_ms=1.0,
+        drift_status="no-window",
+        environment="dev",
+        approval="auto",
+        documents={"stress_test": "1" * 64},
+        software="",
+    )
 
 
 def _said(decision: Decision) -> dict[str, Any]:

@@ -30,8 +30,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "MLFLOW_"))},
-            "AUGMENT_OPS_HOME": home, "AUGMENT_OPS_AIRFLOW_PORT": airflow, "AUGMENT_OPS_MLFLOW_PORT": mlflow,
-        }  # fmt: skip
+            "AUGMENT_OPS_HOME": home,
+            "AUGMENT_OPS_AIRFLOW_PORT": airflow,
+            "AUGMENT_OPS_MLFLOW_PORT": mlflow,
+        }
         started = time.perf_counter()
         with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, env=environment, cwd=HERE.parent, text=True) as process:
             assert process.stdout is not None

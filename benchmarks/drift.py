@@ -60,9 +60,11 @@ def power() -> dict[str, Any]:
         return alarm
 
     methods = {
-        "psi": ours("psi", Psi()), "Evidently psi": evidently(psi_stat_test),
-        "ks": ours("kolmogorov-smirnov", KolmogorovSmirnov()), "Evidently ks": evidently(ks_stat_test),
-    }  # fmt: skip
+        "psi": ours("psi", Psi()),
+        "Evidently psi": evidently(psi_stat_test),
+        "ks": ours("kolmogorov-smirnov", KolmogorovSmirnov()),
+        "Evidently ks": evidently(ks_stat_test),
+    }
     result: dict[str, Any] = {}
     for damage in ("none", "one value of 1e6", "80% missing in the window"):
         for n in SIZES if damage == "none" else (1_000,):
@@ -114,9 +116,13 @@ def speed() -> dict[str, Any]:
             Report([DataDriftPreset(method="psi")]).run(sides[1], sides[0])
         theirs = time.perf_counter() - started
     return {
-        "10M_x_20_s": round(ten, 1), "10M_x_20_peak_mb": round(peak), "before_mb": round(before),
-        "1M_x_20_s": round(ours, 2), "evidently_1M_x_20_s": round(theirs, 1), "times_faster": round(theirs / ours, 1),
-    }  # fmt: skip
+        "10M_x_20_s": round(ten, 1),
+        "10M_x_20_peak_mb": round(peak),
+        "before_mb": round(before),
+        "1M_x_20_s": round(ours, 2),
+        "evidently_1M_x_20_s": round(theirs, 1),
+        "times_faster": round(theirs / ours, 1),
+    }
 
 
 def daily() -> dict[str, Any]:
@@ -142,16 +148,21 @@ def daily() -> dict[str, Any]:
         labels = np.where(generator.uniform(size=10_000) < 0.9, answers.predictions, "3").astype(object)
         sides.append(
             replace(
-                Sample.of_images(name, images, labels), predictions=answers.predictions,
-                confidence=answers.confidence, embeddings=answers.embeddings,
+                Sample.of_images(name, images, labels),
+                predictions=answers.predictions,
+                confidence=answers.confidence,
+                embeddings=answers.embeddings,
             )
-        )  # fmt: skip
+        )
     answered = time.perf_counter() - started
     report = check_drift(sides[0], sides[1], RULES)
     return {
-        "pictures": 10_000, "comparisons": len(report.features), "status": report.status,
-        "answers_s": round(answered, 1), "all_s": round(time.perf_counter() - started, 1),
-    }  # fmt: skip
+        "pictures": 10_000,
+        "comparisons": len(report.features),
+        "status": report.status,
+        "answers_s": round(answered, 1),
+        "all_s": round(time.perf_counter() - started, 1),
+    }
 
 
 def _peak_mb(*, reset: bool = False) -> float:

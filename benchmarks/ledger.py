@@ -96,11 +96,14 @@ def million(path: Path) -> dict[str, object]:
             rows, signatures = [], []
             for number in range(start, start + 10_000):
                 content = {
-                    "at": "2026-11-24T00:00:00.000000+00:00", "act": "train", "actor": "somebody",
+                    "at": "2026-11-24T00:00:00.000000+00:00",
+                    "act": "train",
+                    "actor": "somebody",
                     "subjects": {"model": f"{number:064x}", "policy": "a" * 64, "snapshot": "b" * 64},
-                    "reason": f"candidate of run cli-{number}", "software": "augment-ops 0.1.0",
+                    "reason": f"candidate of run cli-{number}",
+                    "software": "augment-ops 0.1.0",
                     "key": f"cli-{number}:train:candidate",
-                }  # fmt: skip
+                }
                 last = chained(last, content)
                 rows.append(tuple(row_of(last).values()))
                 signatures.append(tuple(signature_row(last, KEY, last.at).values()))

@@ -100,9 +100,10 @@ def large(augmenter: Augmenter) -> dict[str, int]:
     worth = handover._WORTH_IT
     sources = {}
     for name, kind, least in (
-        ("threads", "threads", worth), ("processes", "processes", worth),
+        ("threads", "threads", worth),
+        ("processes", "processes", worth),
         ("processes that send pixels through a pipe", "processes", 1 << 40),
-    ):  # fmt: skip
+    ):
         handover._WORTH_IT = least  # workers are forked in their first epoch, and keep it
         sources[name] = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=BATCH, workers=2, kind=kind)
         rate(sources[name].epoch(0), LARGE_N)

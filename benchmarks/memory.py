@@ -169,9 +169,14 @@ def freeze(folder: Path, keep: str) -> None:
     spec = spec.model_copy(update={"max_samples": STRESSED})
     put = Store(str(folder / "store")).put
     suite.freeze(
-        spec, test.payload, test.ids, test.labels, put,
-        snapshot_digest=snapshot.manifest.digest, classes=snapshot.manifest.classes,
-    )  # fmt: skip
+        spec,
+        test.payload,
+        test.ids,
+        test.labels,
+        put,
+        snapshot_digest=snapshot.manifest.digest,
+        classes=snapshot.manifest.classes,
+    )
 
 
 def check_drift(folder: Path, keep: str) -> None:

@@ -88,18 +88,21 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
     asked = samples.loss("control", corruptions, -gate.control.min_gain)
     hits, cells_of = samples.hits("control", corruptions)
     return {
-        "gain": -luck.value, "low": -luck.high, "high": -luck.low, "p_any_gain": luck.p_safe,
-        "p_min_gain": asked.p_safe, "control_cells_right": hits.tolist(), "cells": int(cells_of[0]),
-    }  # fmt: skip
+        "gain": -luck.value,
+        "low": -luck.high,
+        "high": -luck.low,
+        "p_any_gain": luck.p_safe,
+        "p_min_gain": asked.p_safe,
+        "control_cells_right": hits.tolist(),
+        "cells": int(cells_of[0]),
+    }
 
 
 def _train(snapshot: Snapshot, seed: int, text: str | None) -> torch.nn.Module:
     train, validation = snapshot.split("train"), snapshot.split("validation")
     augmenter = None if text is None else Augmenter(Policy.from_text(text, "placebo"), seed)
     model = loop.build(small_cnn, snapshot.manifest.image_shape, len(snapshot.manifest.classes), seed)
-    source = OnlineBatches(
-        train.payload, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0
-    )  # fmt: skip
+    source = OnlineBatches(train.payload, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0)
     steps = len(batch_rows(seed, 0, len(train.labels), BATCH))
     budget = loop.Budget(EPOCHS, BATCH, seed)
     loop.train(model, source, (validation.payload, validation.labels), budget, steps, lambda _: None)

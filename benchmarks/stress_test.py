@@ -71,9 +71,14 @@ def _freeze(store: Store, snapshot: Snapshot) -> dict[str, object]:
     held_out = snapshot.split("test")
     spec = suite.load(POLICIES / "stress" / "general.yaml")
     frozen = suite.freeze(
-        spec, held_out.payload, held_out.ids, held_out.labels, store.put,
-        snapshot_digest=snapshot.manifest.digest, classes=snapshot.manifest.classes,
-    )  # fmt: skip
+        spec,
+        held_out.payload,
+        held_out.ids,
+        held_out.labels,
+        store.put,
+        snapshot_digest=snapshot.manifest.digest,
+        classes=snapshot.manifest.classes,
+    )
     store.put_document("benchmark/suite.json", canonical_json(frozen))
     return {"images": len(frozen.sample_ids), "cells": len(frozen.cells), "corruptions": len(spec.corruptions)}
 
@@ -98,9 +103,7 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
             export(loop.build(small_cnn, shape, classes, seed), shape, path)
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             models[role] = (f"{seed:064x}", load_program(path, sha256))
-    report = evaluate(
-        frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1
-    )  # fmt: skip
+    report = evaluate(frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1)
     if cells is None:
         store.put_document("benchmark/outcomes.txt", report.outcomes.encode())
     asked = len(frozen.sample_ids) * len(frozen.cells) * len(models)

@@ -99,10 +99,12 @@ def _of_set(images: Image, ids: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _of_corruption(name: str, params: Any, images: Image, ids: tuple[str, ...]) -> dict[str, Any]:
-    codes = np.array([
-        remains.destroyed(CORRUPTIONS[name], images, apply(name, severity, images, ids, params=params))
-        for severity in SEVERITIES
-    ])  # fmt: skip
+    codes = np.array(
+        [
+            remains.destroyed(CORRUPTIONS[name], images, apply(name, severity, images, ids, params=params))
+            for severity in SEVERITIES
+        ]
+    )
     counts = np.bincount(codes.ravel(), minlength=len(remains.CAUSES) + 1)[1:]
     causes = ", ".join(cause for cause, n in zip(remains.CAUSES, counts, strict=True) if n)
     return {"destroyed": (codes > 0).mean(axis=1).round(4).tolist(), "causes": causes}
@@ -165,10 +167,19 @@ def _trained(images: Image, labels: NDArray[np.int64]) -> Any:
     nn = torch.nn
     torch.manual_seed(7)
     model = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(32 * 49, 64), nn.ReLU(), nn.Linear(64, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 49, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
     optimiser, shown, wanted = torch.optim.Adam(model.parameters(), 2e-3), _restored(images), torch.from_numpy(labels)
     for _ in range(EPOCHS):
         for part in torch.randperm(len(shown)).split(64):

@@ -10,19 +10,29 @@ from run_form import names
 
 PARAMS = {
     "policy": Param(
-        "digits-robust", type="string", title="Policy", enum=names("augment"),
+        "digits-robust",
+        type="string",
+        title="Policy",
+        enum=names("augment"),
         description="The version that stands in policies/augment/ is published: it never changes again.",
     ),
     "environment": Param(
-        "production", type="string", enum=["production", "staging", "dev"], title="Environment",
+        "production",
+        type="string",
+        enum=["production", "staging", "dev"],
+        title="Environment",
         description="What it is approved for; policies/environments.yaml says whose approval counts.",
     ),
     "dataset": Param(
-        "digits", type="string", minLength=1, title="Data set", examples=["digits"],
+        "digits",
+        type="string",
+        minLength=1,
+        title="Data set",
+        examples=["digits"],
         description="Whose images the gallery shows: `digits`, or a path or URI.",
     ),
     "days": Param(180, type="integer", minimum=1, maximum=3650, title="Days for which the approval counts"),
-}  # fmt: skip
+}
 
 with DAG(
     dag_id="approve_policy",

@@ -18,18 +18,25 @@ from stage_tasks import WatchOperator
 
 PARAMS = {
     "dataset": Param(
-        "", type=OPTIONAL, title="Data set",
+        "",
+        type=OPTIONAL,
+        title="Data set",
         description="Name of the data set whose prediction log is judged; empty judges all that have one.",
     ),
     "rules": Param(
-        "", type=OPTIONAL, examples=names("drift"), title="Rules",
+        "",
+        type=OPTIONAL,
+        examples=names("drift"),
+        title="Rules",
         description="Name in policies/drift/; empty takes the file named like the data set, else default.",
     ),
     "until": Param(
-        "", type=OPTIONAL, title="Until",
+        "",
+        type=OPTIONAL,
+        title="Until",
         description="Judge what was due at this time (ISO 8601, UTC), for a replay of the past; empty is now.",
     ),
-}  # fmt: skip
+}
 
 with DAG(
     dag_id="drift_monitor",

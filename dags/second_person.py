@@ -60,9 +60,12 @@ def answer_to(settings: Settings, context: Context, task_id: str, asked: str) ->
     # Until the answer: what is done to the run afterwards leaves an answer that was found to count what it is.
     before = sorted({hand.by for hand in hands if not hand.at or hand.at <= answer.at})
     return {
-        "chosen": ",".join(answer.chosen), "by": answer.by, "reason": answer.reason, "at": answer.at,
+        "chosen": ",".join(answer.chosen),
+        "by": answer.by,
+        "reason": answer.reason,
+        "at": answer.at,
         "not_by": ",".join(before),
-    }  # fmt: skip
+    }
 
 
 def touched_by(settings: Settings, context: Context) -> list[str]:

@@ -55,7 +55,7 @@ _SHOWN = 5
 _REPORT_EVERY = 1000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Row:
     """One sample, decoded once; its pixels, or its file, are `size` bytes in the spool at `place`."""
 
@@ -159,9 +159,18 @@ def _decode(raw: RawSample, kept: _Kept) -> _Row:
     pixels = raw.data if isinstance(raw.data, Defect) else kept.decoding.decode(raw.data)
     label = None if raw.label is None else sys.intern(raw.label)  # one object a class, however many samples
     source = raw.id if raw.source == raw.id else raw.source  # likewise: in a folder they are equal
-    light = RawSample(raw.id, label, raw.split, raw.subject, raw.time, source, b"", raw.extra)
+    light = RawSample(
+        id=raw.id,
+        label=label,
+        split=raw.split,
+        subject=raw.subject,
+        time=raw.time,
+        source=source,
+        data=b"",
+        extra=raw.extra,
+    )
     if isinstance(pixels, Defect):
-        return _Row(light, None, None, pixels.text, -1, 0)
+        return _Row(raw=light, shape=None, pixel_sha256=None, defect=pixels.text, place=-1, size=0)
     shape = _one_object(pixels.shape)
     sha = hashlib.sha256(pixels.data).digest()
     defect = None if raw.label is not None else "label missing"
@@ -169,7 +178,14 @@ def _decode(raw: RawSample, kept: _Kept) -> _Row:
         data: bytes | memoryview = pixels.data
     else:
         data = raw.data if isinstance(raw.data, bytes) else as_png(pixels)
-    return _Row(light, shape, sha, defect, kept.spool.append(data), memoryview(data).nbytes)
+    return _Row(
+        raw=light,
+        shape=shape,
+        pixel_sha256=sha,
+        defect=defect,
+        place=kept.spool.append(data),
+        size=memoryview(data).nbytes,
+    )
 
 
 @lru_cache

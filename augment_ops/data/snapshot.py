@@ -88,7 +88,7 @@ class Reading:
         return notes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SnapshotManifest:
     """What a snapshot is, and where its parts are.
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.given import check_place
+from augment_ops.delivery.arguments import check_place
 from augment_ops.delivery.mixing import Mixed
 from augment_ops.engine.key import generator, sample_key
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.given import check_counts, whole_labels
+from augment_ops.delivery.arguments import check_counts, whole_labels
 from augment_ops.engine import philox
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds, sample_key

@@ -19,8 +19,8 @@ from augment_ops.data.blobs import temporary_file
 from augment_ops.data.mapped import Mapped
 from augment_ops.data.payload import FilePayload, Images, payload_of
 from augment_ops.data.store import Store
+from augment_ops.delivery.arguments import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
-from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
@@ -163,9 +163,11 @@ class NearlineBatches:
             for batch in self._online.epoch(epoch):
                 if batch.images.shape[1:] != self._shape:
                     raise InputError(
-                        "nearline", f"images that come as {batch.images.shape[1:]}", f"{self._shape}, as given",
+                        "nearline",
+                        f"images that come as {batch.images.shape[1:]}",
+                        f"{self._shape}, as given",
                         "resize to that size in the policy, or deliver online or offline",
-                    )  # fmt: skip
+                    )
                 recording.put(batch.rows, batch.images if batch.mixed is None else batch.mixed.own)
                 yield batch
             recording.flush()

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.payload import FilePayload, Images, Payload, payload_of
 from augment_ops.data.store import Store
+from augment_ops.delivery.arguments import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
-from augment_ops.delivery.given import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
@@ -28,7 +28,7 @@ CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShardManifest:
     """The augmented copies of one split.
 
@@ -91,9 +91,16 @@ def materialise(
     height, width, channels = payload.shape
     shape = (len(payload), *augmenter.plan.output_size((height, width)), channels)
     return ShardManifest(
-        digest_of([identity, epochs]), snapshot_digest, split, augmenter.policy.digest, augmenter.seed,
-        augmenter.engine, shape, tuple(shards), tuple(times),
-    )  # fmt: skip
+        digest=digest_of([identity, epochs]),
+        snapshot_digest=snapshot_digest,
+        split=split,
+        policy_digest=augmenter.policy.digest,
+        seed=augmenter.seed,
+        engine=augmenter.engine,
+        shape=shape,
+        shards=tuple(shards),
+        augment_s=tuple(times),
+    )
 
 
 def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> str:
@@ -104,9 +111,11 @@ def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> st
     """
     if augmenter.policy.normalises:
         raise InputError(
-            f"policy {augmenter.policy.name}", "it ends with Normalize", "images as uint8, which shards keep",
+            f"policy {augmenter.policy.name}",
+            "it ends with Normalize",
+            "images as uint8, which shards keep",
             "remove Normalize and scale the batches where the model reads them",
-        )  # fmt: skip
+        )
     return digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.payload import Images, Payload, payload_of
+from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
-from augment_ops.delivery.given import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.augmenter import Augmenter
@@ -76,9 +76,11 @@ class OnlineBatches:
     ) -> None:
         if workers < 0 or prefetch < 1:
             raise InputError(
-                "OnlineBatches", f"{workers} workers, {prefetch} batches ahead", "0 or more, and 1 or more",
+                "OnlineBatches",
+                f"{workers} workers, {prefetch} batches ahead",
+                "0 or more, and 1 or more",
                 "correct the numbers",
-            )  # fmt: skip
+            )
         mixed = {} if mixer is None else {"samples to mix": mixer}
         self.n = check_counts("OnlineBatches", {"images": images, "labels": labels, "ids": ids, **mixed})
         self.labels = whole_labels("OnlineBatches", labels, classes)
@@ -325,9 +327,11 @@ def _refuse_inside_a_worker() -> None:
 
 def _workers_inside_workers() -> InputError:
     return InputError(
-        "DataLoader: num_workers", "workers around a source that has workers of its own", "one kind of workers",
+        "DataLoader: num_workers",
+        "workers around a source that has workers of its own",
+        "one kind of workers",
         "give the source workers=0, or the DataLoader num_workers=0",
-    )  # fmt: skip
+    )
 
 
 def _one_thread(_worker: int = 0) -> None:

@@ -81,7 +81,15 @@ class VerifiedOutcomes:
         values = values[~np.isnan(values)]
         if self.outcomes.models["candidate"] == self.outcomes.models[against]:
             beyond = limit < -TOLERANCE
-            return Estimate(0.0, 0.0, 0.0, len(values), limit, 0.0 if beyond else 1.0, 1.0 if beyond else 0.0)
+            return Estimate(
+                value=0.0,
+                low=0.0,
+                high=0.0,
+                n=len(values),
+                limit=limit,
+                p_harm=0.0 if beyond else 1.0,
+                p_safe=1.0 if beyond else 0.0,
+            )
         name = f"loss {against} {' '.join(corruptions) or CLEAN} {'' if label is None else label}"
         return self.bootstrap.mean(name, values, limit)
 

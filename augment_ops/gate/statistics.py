@@ -16,7 +16,7 @@ from augment_ops.statistics import holm, wilson
 TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A measured number with its uncertainty; larger is worse.
 
@@ -78,11 +78,11 @@ class Bootstrap:
             inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-len(values) * abs(value - limit))
             beyond = value > limit
             return Estimate(
-                value,
-                value - spread,
-                value + spread,
-                len(values),
-                limit,
+                value=value,
+                low=value - spread,
+                high=value + spread,
+                n=len(values),
+                limit=limit,
                 p_harm=inside if beyond else 1.0,
                 p_safe=1.0 if beyond else inside,
             )
@@ -106,7 +106,15 @@ class Bootstrap:
         within = int((means <= limit + TOLERANCE).sum())
         beyond = int((means >= limit - TOLERANCE).sum())
         resamples = len(means)
-        return Estimate(value, low, high, n, limit, (within + 1) / (resamples + 1), (beyond + 1) / (resamples + 1))
+        return Estimate(
+            value=value,
+            low=low,
+            high=high,
+            n=n,
+            limit=limit,
+            p_harm=(within + 1) / (resamples + 1),
+            p_safe=(beyond + 1) / (resamples + 1),
+        )
 
 
 def below(hits: int, n: int, floor: float, confidence: float) -> Estimate:
@@ -119,7 +127,9 @@ def below(hits: int, n: int, floor: float, confidence: float) -> Estimate:
     low, high = wilson(hits, n, confidence)
     at_most = float(bdtr(hits, n, floor))
     at_least = 1.0 if hits == 0 else float(bdtrc(hits - 1, n, floor))
-    return Estimate(1 - hits / n, 1 - high, 1 - low, n, 1 - floor, at_most, at_least)
+    return Estimate(
+        value=1 - hits / n, low=1 - high, high=1 - low, n=n, limit=1 - floor, p_harm=at_most, p_safe=at_least
+    )
 
 
 def corrected(estimates: Sequence[Estimate]) -> list[Estimate]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from augment_ops.errors import InputError
 from augment_ops.governance.chain import Entry
 
 _LINKS = ("policy", "policy_version", "model", "version", "decision")  # subjects by which acts belong together
 MOVES = ("promote", "rollback")  # the acts that make a champion
 NONE = "none"  # in the place of a version where there is none
+# A date, or a time whose hour, minute, second and fraction are groups; `datetime.fromisoformat` knows the rest.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:([T ]\d\d)(?:(:\d\d)(?:(:\d\d)(\.\d{1,6})?)?)?(?:Z|[+-].+)?)?", re.ASCII)
 _ANY = "production"  # of a move that names no environment: there was one champion for all
 
 
@@ -20,7 +25,8 @@ class Wanted:
     Attributes:
         about: a policy (`digits-robust`, `digits-robust/1.0.0`), a model version (`digits/3`), or a digest or its
             beginning (8 characters at least).
-        since, until: ISO 8601, inclusive; a date alone is its beginning, for `until` its end.
+        since, until: ISO 8601, inclusive, in UTC where no zone is named; a date alone, or a time that is cut short, is
+            its beginning, for `until` its end.
     """
 
     about: str = ""
@@ -66,17 +72,49 @@ class Reign:
 
 
 def choose(entries: Iterable[Entry], wanted: Wanted) -> list[Entry]:
-    """The entries that answer; those about a policy or model include what belongs to it (training, decisions)."""
+    """The entries that answer; those about a policy or model include what belongs to it (training, decisions).
+
+    Raises:
+        InputError: `since` or `until` is no time, or `since` lies after `until`.
+    """
+    since = _bound("--since", wanted.since) if wanted.since else ""
+    # `~` sorts after whatever may follow a time.
+    until = f"{_bound('--until', wanted.until, end=True)}~" if wanted.until else ""
+    if until and since > until:
+        expected, fix = f"a time up to --until {wanted.until}", "exchange them, or leave one of them out"
+        raise InputError("--since", wanted.since, expected, fix)
     found = _about(list(entries), wanted.about) if wanted.about else entries
     return [
         entry
         for entry in found
         if wanted.act in ("", entry.act)
         and wanted.actor in ("", entry.actor)
-        and entry.at >= wanted.since
-        # `~` sorts after whatever may follow a date or a time that is cut short.
-        and (not wanted.until or entry.at <= f"{wanted.until}~")
+        and entry.at >= since
+        and (not until or entry.at <= until)
     ]
+
+
+def _bound(where: str, text: str, *, end: bool = False) -> str:
+    """A time as the entries have it, which are compared as text: one of them may hold a time that is none."""
+    parts = _TIME.fullmatch(text)
+    try:
+        if parts is None:
+            raise ValueError(text)
+        found = datetime.fromisoformat(text)
+        if end:  # the last microsecond of the day, hour, minute or second that it names
+            hour, minute, second, fraction = parts.groups()
+            found = found.replace(
+                hour=found.hour if hour else 23,
+                minute=found.minute if minute else 59,
+                second=found.second if second else 59,
+                microsecond=found.microsecond if fraction else 999_999,
+            )
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        expected = "a date or a time in UTC, such as 2026-11-01 or 2026-11-01T12:30"
+        raise InputError(where, repr(text)[:80], expected, "write it in ISO 8601, of a day that there is") from error
+    told = found.isoformat(timespec="microseconds").removesuffix("+00:00")
+    return told if end else told.removesuffix(".000000")  # `+`, of an entry of a whole second, sorts before `.`
 
 
 def champions(entries: Iterable[Entry], dataset: str, environment: str = "") -> list[Reign]:

@@ -86,9 +86,13 @@ class Ledger:
             else:
                 last = None if newest is None else entry_of(newest)
                 content = {
-                    "act": act, "actor": actor, "subjects": dict(subjects), "reason": reason,
-                    "software": f"augment-ops {__version__}", "key": key,
-                }  # fmt: skip
+                    "act": act,
+                    "actor": actor,
+                    "subjects": dict(subjects),
+                    "reason": reason,
+                    "software": f"augment-ops {__version__}",
+                    "key": key,
+                }
                 newest = self._enter(connection, last, content)
                 entry = entry_of(newest)
         if newest is not None:

@@ -75,9 +75,13 @@ class Root(BaseModel):
     def subjects(self) -> dict[str, str]:
         """As the ledger keeps it."""
         return {
-            "root": self.digest, "installation": self.installation, "number": str(self.number),
-            "previous": self.previous, "owner_key": self.key, "protected": ", ".join(self.protected),
-        }  # fmt: skip
+            "root": self.digest,
+            "installation": self.installation,
+            "number": str(self.number),
+            "previous": self.previous,
+            "owner_key": self.key,
+            "protected": ", ".join(self.protected),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

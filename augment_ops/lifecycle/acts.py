@@ -186,9 +186,9 @@ def approve(
         if (
             before is not None
             and before.approval.expires[:10] >= approval.expires[:10]
-            and _same_grounds(before, approval)
+            and _same_evidence(before, approval)
         ):
-            return before  # said already, with the same grounds and for no shorter time
+            return before  # said already, with the same evidence and for no shorter time
     signed = SignedApproval(approval, key.public, key.sign(approval.message()))
     entry = workspace.ledger.append(
         APPROVE, person.id, signed.subjects(), reason, f"approve:{digest_of(approval.message().decode())}"
@@ -343,7 +343,7 @@ def _approver(workspace: Workspace, policy: Policy, role: str, authors: tuple[st
     return next(holder for holder in holders if same(holder.id, workspace.actor))
 
 
-def _same_grounds(before: SignedApproval, now: PolicyApproval) -> bool:
+def _same_evidence(before: SignedApproval, now: PolicyApproval) -> bool:
     return dict(before.approval.evidence) == dict(now.evidence) and before.approval.witness == now.witness
 
 

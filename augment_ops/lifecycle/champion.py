@@ -233,9 +233,7 @@ def quarantine(
 
 def subjects_of(version: RegisteredVersion) -> dict[str, str]:
     """What the entry of a move says of the version itself."""
-    return {
-        "model": version.model_digest, "artifact": version.artifact, "registered": digest_of(version.identity),
-    }  # fmt: skip
+    return {"model": version.model_digest, "artifact": version.artifact, "registered": digest_of(version.identity)}
 
 
 def ranked(policies: Path) -> list[str]:

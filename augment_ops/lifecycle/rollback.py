@@ -156,9 +156,11 @@ def _refusals(work: _Rollback, entries: list[Entry], present: Reign, target: str
     where = present.environment
     promoted = promotion(entries, work.dataset, target, where)
     subjects = {
-        "version": f"{work.dataset}/{target}", "model": promoted.model if promoted else "",
-        "previous": present.version, "environment": where,
-    }  # fmt: skip
+        "version": f"{work.dataset}/{target}",
+        "model": promoted.model if promoted else "",
+        "previous": present.version,
+        "environment": where,
+    }
     try:
         yield
     except GovernanceError as refusal:

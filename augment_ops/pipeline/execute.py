@@ -27,7 +27,7 @@ from monitoring.telemetry.otlp import wanted
 from monitoring.telemetry.tracing import Trace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageRef:
     """What a driver passes from task to task: where an output is, never the output.
 
@@ -86,7 +86,15 @@ def execute(
         refusal = WORK[stage.name].refuses(seen.output)
         if refusal is not None:
             raise refusal
-    return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx), record.reused_from)
+    return StageRef(
+        run_id=run_id,
+        stage=stage_name,
+        output=record.output,
+        reused=seen.reused,
+        wall_s=record.wall_s,
+        link=_link(ctx),
+        reused_from=record.reused_from,
+    )
 
 
 def _believe(ctx: Context, stage: Stage) -> None:
@@ -120,9 +128,14 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     inputs = _inputs(ctx, stage, work.state(ctx))
     key = _key(inputs)
     lookup = Lookup(
-        store=ctx.store, run=ctx.run.id, stage=stage.name, key=key, cls=work.output_type, objects=work.objects,
+        store=ctx.store,
+        run=ctx.run.id,
+        stage=stage.name,
+        key=key,
+        cls=work.output_type,
+        objects=work.objects,
         say=ctx.say,
-    )  # fmt: skip
+    )
     kept = record_of(ctx.store, ctx.run.id, stage.name)
     if kept is not None and ctx.provenance.holds(kept) and kept.key == key:
         value = lookup.read(kept.output)

@@ -53,9 +53,15 @@ GROUPS: Mapping[str, str] = {
 
 
 EVIDENCE = (
-    "check_data", "resolve_policy", "augment", "check_augmented", "train_candidate", "train_control", "stress_test",
+    "check_data",
+    "resolve_policy",
+    "augment",
+    "check_augmented",
+    "train_candidate",
+    "train_control",
+    "stress_test",
     "check_drift",
-)  # fmt: skip
+)
 
 STAGES: tuple[Stage, ...] = (
     Stage(

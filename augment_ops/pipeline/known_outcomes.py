@@ -125,4 +125,4 @@ def _asked_in(stress: StressTest, role: Role) -> Asked | None:
 def _not_it(hint: OutcomesHint, found: str, expected: str) -> GovernanceError:
     return GovernanceError(
         f"stress test of run {hint.run}", found, expected, "nothing need be done: the model is asked"
-    )  # fmt: skip
+    )

@@ -15,7 +15,7 @@ from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResolvedPolicy:
     """The one policy version that this run may use.
 
@@ -137,7 +137,7 @@ class Promotion:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Where the report is, and what it comes to.
 

@@ -290,9 +290,11 @@ class RunParams:
     def rule_files(self) -> tuple[str, ...]:
         """The rules below policies/ that a run names, beside those that bind all."""
         return (
-            f"quality/{self.quality}.yaml", f"stress/{self.suite}.yaml", f"gates/{self.gate}.yaml",
+            f"quality/{self.quality}.yaml",
+            f"stress/{self.suite}.yaml",
+            f"gates/{self.gate}.yaml",
             f"drift/{self.drift}.yaml",
-        )  # fmt: skip
+        )
 
 
 def parameters(declared: type[RunParams] = RunParams) -> tuple[Parameter, ...]:

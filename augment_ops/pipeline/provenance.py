@@ -97,9 +97,12 @@ def enter_run(settings: Settings, run_id: str, params: RunParams, actor: str, li
         return run
     subjects = {"run": run_id, "declaration": declaration_of(store, run_id), "environment": params.environment}
     ledger.append(
-        BEGIN, actor, subjects | {f"{_RULES}{name}": digest for name, digest in pinned(settings.policies).items()},
-        f"{params.dataset} with {params.policy} for {params.environment}", entry_key(run_id, BEGIN),
-    )  # fmt: skip
+        BEGIN,
+        actor,
+        subjects | {f"{_RULES}{name}": digest for name, digest in pinned(settings.policies).items()},
+        f"{params.dataset} with {params.policy} for {params.environment}",
+        entry_key(run_id, BEGIN),
+    )
     return run
 
 

@@ -24,7 +24,7 @@ from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """What was asked, by whom and when.
 
@@ -88,7 +88,15 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
                 "start a new run",
             )
         return run
-    run = Run(run_id, asdict(params), actor, now(), __version__, git_commit(), link)
+    run = Run(
+        id=run_id,
+        params=asdict(params),
+        actor=actor,
+        started_at=now(),
+        software=__version__,
+        git_commit=git_commit(),
+        link=link,
+    )
     store.put_document(_name(run_id, "run"), canonical_json(run))
     return run
 
@@ -154,8 +162,11 @@ def git_commit() -> str:
     try:
         out = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # no tags
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return out.stdout.strip()

@@ -75,7 +75,7 @@ class _PolicyFile(BaseModel):
     narrowed_to: Bounds | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """One version of a policy.
 

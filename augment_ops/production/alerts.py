@@ -60,9 +60,12 @@ def enter(ledger: Ledger, alert: Alert, actor: str, origin: str = "") -> tuple[E
     if known is not None:
         return known, False
     subjects = {
-        "dataset": alert.dataset, "kind": alert.kind, **alert.subjects, "cool_down_h": str(alert.cool_down_h),
+        "dataset": alert.dataset,
+        "kind": alert.kind,
+        **alert.subjects,
+        "cool_down_h": str(alert.cool_down_h),
         **({"origin": origin} if origin else {}),
-    }  # fmt: skip
+    }
     return ledger.append(ACT, actor, subjects, alert.message, alert.key), True
 
 

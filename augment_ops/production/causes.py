@@ -48,9 +48,12 @@ def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: st
     if known is not None:
         return known
     subjects = {
-        "dataset": alert.subjects["dataset"], "run": training.run_id, "alert": alert.hash,
-        "params": digest_of(training.params), "origin": origin,
-    }  # fmt: skip
+        "dataset": alert.subjects["dataset"],
+        "run": training.run_id,
+        "alert": alert.hash,
+        "params": digest_of(training.params),
+        "origin": origin,
+    }
     return ledger.append(ACT, actor, subjects, training.note, _key(training.run_id))
 
 

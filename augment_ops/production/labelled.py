@@ -12,7 +12,7 @@ import numpy as np
 
 from augment_ops.data.payload import Payload
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.data.sources.snapshot import HARVEST_COLUMNS
+from augment_ops.data.sources.snapshot import LABELLED_COLUMNS
 from augment_ops.data.store import Store
 from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
@@ -39,9 +39,11 @@ class LabelledSamples:
     def message(self) -> str:
         """What was gathered and what was not, for a person."""
         left = {
-            "in the snapshot already": self.known, "without a label": self.unlabelled,
-            "of unknown classes": self.foreign, "without a usable picture": self.lost,
-        }  # fmt: skip
+            "in the snapshot already": self.known,
+            "without a label": self.unlabelled,
+            "of unknown classes": self.foreign,
+            "without a usable picture": self.lost,
+        }
         out = ", ".join(f"{count} {why}" for why, count in left.items() if count)
         return f"{self.samples} labelled production samples" + (f" (left out: {out})" if out else "")
 
@@ -60,7 +62,7 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
     classes = set(base.manifest.classes)
     images = window.sample.images
     counts = {"known": 0, "unlabelled": 0, "foreign": 0, "lost": 0}
-    columns: dict[str, list[Any]] = {name: [] for name in HARVEST_COLUMNS}
+    columns: dict[str, list[Any]] = {name: [] for name in LABELLED_COLUMNS}
     place = {int(row): number for number, row in enumerate(window.picture_rows)}
     for row, record in enumerate(window.rows.to_dict("records")):
         number = place.get(row)
@@ -75,7 +77,7 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
         else:
             seen.add(pixels)
             values = (f"production/{record['sample_id']}", record["label"], record["time"].timestamp(), record["image"])
-            for name, value in zip(HARVEST_COLUMNS, values, strict=True):
+            for name, value in zip(LABELLED_COLUMNS, values, strict=True):
                 columns[name].append(value)
     samples = len(columns["sample_id"])
     if not samples:

@@ -239,7 +239,7 @@ class _Work:
             sample = with_predictions(window, self.champion)
         if reference is None:
             faults.append("too few earlier windows to compare with")
-            reference = Sample("none", 0)
+            reference = Sample(digest="none", size=0)
         report = check_drift(reference, sample, self.rules, faults, blind=outage.blind)
         alerts = self._alerts(report, span, outage, known)
         judged = self._evidence(report, window, reference, sample)
@@ -273,9 +273,7 @@ class _Work:
 
     def _alerts(self, report: DriftReport, span: Period, outage: Outage, known: JudgedWindow | None) -> list[Alert]:
         start, end = span.start.isoformat(), span.end.isoformat()
-        about = {
-            "reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end,
-        }  # fmt: skip
+        about = {"reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end}
         key = f"{self.dataset}:{self.reference_key}_{self.rules.name}:{start}"
         evidence = f"Evidence: {self._page(span.start)}, report {digest_of(report)}."
         found = []

@@ -64,8 +64,10 @@ class Incumbent:
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
             Sample.of_images(self.snapshot.manifest.digest, held_out.payload, labels),
-            predictions=answers.predictions, confidence=answers.confidence, embeddings=answers.embeddings,
-        )  # fmt: skip
+            predictions=answers.predictions,
+            confidence=answers.confidence,
+            embeddings=answers.embeddings,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +161,8 @@ def joined(samples: Sequence[Sample]) -> Sample | None:
     shapes = {sample.images.shape for sample in samples if sample.images is not None}
     pictures = [sample.images for sample in samples if sample.images is not None]
     return Sample(
-        digest_of([sample.digest for sample in samples]),
-        sum(sample.size for sample in samples),
+        digest=digest_of([sample.digest for sample in samples]),
+        size=sum(sample.size for sample in samples),
         columns={name: _filled([(s.columns.get(name), s.size) for s in samples]) for name in names},
         images=Joined(pictures) if len(shapes) == 1 else None,
         pixels=_numbers([(s.picture_sizes, s.size) for s in samples]),

@@ -110,8 +110,9 @@ def _plan(
     height, width, _ = champion.snapshot.manifest.image_shape
     params |= {
         "dataset": f"{base}+{labelled.digest}" if labelled.digest else base,
-        "image_size": f"{height}x{width}", "max_samples": 0,
-    }  # fmt: skip
+        "image_size": f"{height}x{width}",
+        "max_samples": 0,
+    }
     return Retraining(run_id, params, f"{note} With {labelled.message}.")
 
 

@@ -54,7 +54,15 @@ def check_augmented(
         )
     else:
         names = tuple(str(sample) for sample in ids)
-        pairs = _Pairs(originals, augmented, names, labels, held_out, tuple(classes), identity)
+        pairs = _Pairs(
+            originals=originals,
+            augmented=augmented,
+            ids=names,
+            labels=labels,
+            held_out=held_out,
+            classes=tuple(classes),
+            identity=identity,
+        )
         checks = tuple(check(pairs, rules.check_augmented) for check in _CHECKS)
     return QualityReport("check_augmented", subject_digest, rules.digest, checks)
 
@@ -62,7 +70,7 @@ def check_augmented(
 _MEASURE_AGAIN = "augment the snapshot again, and report a bug if this stays"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Pairs:
     originals: Pixels
     augmented: Pixels
@@ -118,11 +126,14 @@ def _skew(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     worst = max(shifts, key=lambda name: abs(shifts[name]))
     all_shifts = ", ".join(f"{name} {shift:+.1f}" for name, shift in shifts.items())
     return judged(
-        "feature-skew", rules.feature_skew, abs(shifts[worst]), "standard deviations",
+        "feature-skew",
+        rules.feature_skew,
+        abs(shifts[worst]),
+        "standard deviations",
         f"augmentation moves the average {worst} by {shifts[worst]:+.1f} standard deviations of the originals "
         f"({all_shifts})",
         "weaken the transforms that act on it, or centre their ranges on no change",
-    )  # fmt: skip
+    )
 
 
 def _blank(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
@@ -130,29 +141,36 @@ def _blank(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     # What was blank before is check_data's to report.
     bad = (contrast(pairs.augmented) < rule.min_contrast) & (contrast(pairs.originals) >= rule.min_contrast)
     return pairs.share(
-        "blank", rule, bad, f"show nothing any more (contrast below {rule.min_contrast:g} grey levels)",
+        "blank",
+        rule,
+        bad,
+        f"show nothing any more (contrast below {rule.min_contrast:g} grey levels)",
         "weaken brightness, contrast, translation or dropout",
-    )  # fmt: skip
+    )
 
 
 def _saturated(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     rule = rules.saturated
     growth = clipped_share(pairs.augmented) - clipped_share(pairs.originals)
     return pairs.share(
-        "saturated", rule, growth > rule.clipped_growth,
+        "saturated",
+        rule,
+        growth > rule.clipped_growth,
         f"have over {rule.clipped_growth:.0%} more of their values at 0 or 255 than before",
         "narrow the brightness and contrast ranges",
-    )  # fmt: skip
+    )
 
 
 def _over_augmented(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     rule = rules.over_augmentation
     alike = best_correlation(pairs.originals, pairs.augmented, rule.max_shift_share)
     return pairs.share(
-        "over-augmentation", rule, alike < rule.min_correlation,
+        "over-augmentation",
+        rule,
+        alike < rule.min_correlation,
         f"are hardly recognisable (correlation with the original below {rule.min_correlation:g} at every small shift)",
         "look at the contact sheet and weaken the strongest transform",
-    )  # fmt: skip
+    )
 
 
 def _identical(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
@@ -161,12 +179,23 @@ def _identical(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     if pairs.identity:
         found = f"the policy changes nothing by design: {int(same.sum())} of {len(same)} images are identical"
         warn_at, fail_at = rules.identical.bounds
-        return CheckResult("identical", "ok", float(same.mean()), "share", warn_at, fail_at, f"{found}.")
+        return CheckResult(
+            name="identical",
+            status="ok",
+            measured=float(same.mean()),
+            unit="share",
+            warn_at=warn_at,
+            fail_at=fail_at,
+            message=f"{found}.",
+        )
     return judged(
-        "identical", rules.identical, float(same.mean()), "share",
+        "identical",
+        rules.identical,
+        float(same.mean()),
+        "share",
         f"{int(same.sum())} of {len(same)} augmented images are identical to their original",
         "raise the probabilities of the transforms: the candidate is trained like the control",
-    )  # fmt: skip
+    )
 
 
 def _leakage(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
@@ -175,10 +204,12 @@ def _leakage(pairs: _Pairs, rules: AugmentedRules) -> CheckResult:
     bad = np.zeros(len(pairs.augmented), np.bool_)
     bad[copies.queries] = True
     return pairs.share(
-        "held-out-leakage", rule, bad,
+        "held-out-leakage",
+        rule,
+        bad,
         f"are within {rule.max_rms:g} grey levels RMS of a held-out image ({int((copies.rms == 0).sum())} equal one)",
         "find out how held-out images got into training before anything is measured on them",
-    )  # fmt: skip
+    )
 
 
 _CHECKS: tuple[Callable[[_Pairs, AugmentedRules], CheckResult], ...] = (

@@ -54,19 +54,25 @@ def check_samples(
 def _empty_classes(samples: Samples, rules: DataRules) -> CheckResult:
     empty = samples.reading.empty_classes
     return judged(
-        "classes-without-samples", rules.classes_without_samples, len(empty), "classes",
+        "classes-without-samples",
+        rules.classes_without_samples,
+        len(empty),
+        "classes",
         f"{len(empty)} class folders have no sample{': ' if empty else ''}{listed(empty)}{_left_out(samples, empty)}",
         "give them images of a format that is read, or take the folders away",
-    )  # fmt: skip
+    )
 
 
 def _files_left_out(samples: Samples, rules: DataRules) -> CheckResult:
     files = sum(one.files for one in samples.reading.left_out)
     return judged(
-        "files-left-out", rules.files_left_out, files, "files",
+        "files-left-out",
+        rules.files_left_out,
+        files,
+        "files",
         f"{files} files in class folders are not read{_left_out(samples)}",
         "save images in a format that is read, and take other files elsewhere",
-    )  # fmt: skip
+    )
 
 
 def _left_out(samples: Samples, classes: Sequence[str] | None = None) -> str:
@@ -78,10 +84,13 @@ def _left_out(samples: Samples, classes: Sequence[str] | None = None) -> str:
 def _channels(samples: Samples, rules: DataRules) -> CheckResult:
     converted = samples.reading.converted
     return judged(
-        "channels-converted", rules.channels_converted, share(converted, len(samples.index)), "share",
+        "channels-converted",
+        rules.channels_converted,
+        share(converted, len(samples.index)),
+        "share",
         f"{converted} of {len(samples.index)} images were brought from grey to colour, or the other way round",
         "see that no class is told by it; --channels 1 or 3 decides, --channels as-is leaves them out",
-    )  # fmt: skip
+    )
 
 
 def _unreadable(samples: Samples, rules: DataRules) -> CheckResult:
@@ -89,11 +98,14 @@ def _unreadable(samples: Samples, rules: DataRules) -> CheckResult:
     bad = samples.index[(samples.defect != "") & ~samples.defect.str.startswith(("shape", "label"))]
     first = "" if bad.empty else f"; the first is {bad['sample_id'].iloc[0]}: {bad['defect'].iloc[0]}"[:160]
     return judged(
-        "unreadable", rules.unreadable, share(len(bad), len(samples.index)), "share",
+        "unreadable",
+        rules.unreadable,
+        share(len(bad), len(samples.index)),
+        "share",
         f"{len(bad)} of {len(samples.index)} files cannot be read or are cut short{first}",
         "restore them from their source, or take them out of the data set",
         ids(bad),
-    )  # fmt: skip
+    )
 
 
 def _blank(samples: Samples, rules: DataRules) -> CheckResult:
@@ -101,11 +113,14 @@ def _blank(samples: Samples, rules: DataRules) -> CheckResult:
     pictures = samples.pictures
     bad = pictures[samples.gallery.contrasts < rule.min_contrast]
     return judged(
-        "blank-or-constant", rule, share(len(bad), len(pictures)), "share",
+        "blank-or-constant",
+        rule,
+        share(len(bad), len(pictures)),
+        "share",
         f"{len(bad)} of {len(pictures)} images show nothing (contrast below {rule.min_contrast:g} grey levels)",
         "look at them and take out those that carry no picture",
         ids(bad),
-    )  # fmt: skip
+    )
 
 
 def _shape(samples: Samples, rules: DataRules) -> CheckResult:
@@ -113,21 +128,27 @@ def _shape(samples: Samples, rules: DataRules) -> CheckResult:
     kinds = odd.value_counts()
     named = f" ({listed([f'{count} × {kind}' for kind, count in kinds.items()])})" if len(odd) else ""
     return judged(
-        "shape-mismatch", rules.shape_mismatch, share(len(odd), len(samples.index)), "share",
+        "shape-mismatch",
+        rules.shape_mismatch,
+        share(len(odd), len(samples.index)),
+        "share",
         f"{len(odd)} of {len(samples.index)} images differ in size or channels from the rest{named[:160]}",
         "they are left out: bring all to one size (--image-size 64x64; in Airflow's form: Image size)",
         ids(samples.index.loc[odd.index]),
-    )  # fmt: skip
+    )
 
 
 def _label_range(samples: Samples, rules: DataRules) -> CheckResult:
     bad = samples.index[~samples.labelled | samples.defect.str.startswith("label")]
     return judged(
-        "label-range", rules.label_range, share(len(bad), len(samples.index)), "share",
+        "label-range",
+        rules.label_range,
+        share(len(bad), len(samples.index)),
+        "share",
         f"{len(bad)} of {len(samples.index)} samples have no label, or one outside the {len(samples.classes)} classes",
         "correct the labels in the source, or take the samples out",
         ids(bad),
-    )  # fmt: skip
+    )
 
 
 def _subjects(samples: Samples, rules: DataRules) -> CheckResult:
@@ -141,10 +162,14 @@ def _subjects(samples: Samples, rules: DataRules) -> CheckResult:
     elif subjects:
         found += f": {listed(subjects)}"
     return judged(
-        "subject-leakage", rules.subject_leakage, len(subjects), "subjects", found,
+        "subject-leakage",
+        rules.subject_leakage,
+        len(subjects),
+        "subjects",
+        found,
         "keep each subject in one split, or leave the splitting to the ingestion",
         ids(shared[shared["split"] != "train"]),
-    )  # fmt: skip
+    )
 
 
 def _missing_class(samples: Samples, rules: DataRules) -> CheckResult:
@@ -156,9 +181,13 @@ def _missing_class(samples: Samples, rules: DataRules) -> CheckResult:
     ]
     found = f"{len(places)} times a class has no usable sample in a split" + (f": {listed(places)}" if places else "")
     return judged(
-        "missing-class", rules.missing_class, len(places) if samples.classes else np.nan, "classes", found,
+        "missing-class",
+        rules.missing_class,
+        len(places) if samples.classes else np.nan,
+        "classes",
+        found,
         "add samples, or take the class out: it cannot be learnt or cannot be measured",
-    )  # fmt: skip
+    )
 
 
 def _too_few(subjects: int) -> str:
@@ -178,25 +207,37 @@ def _balance(samples: Samples, rules: DataRules) -> CheckResult:
             f"{samples.classes[least]}, {present[least]}"
         )
     return judged(
-        "class-balance", rules.class_balance, measured, "ratio", found,
+        "class-balance",
+        rules.class_balance,
+        measured,
+        "ratio",
+        found,
         "collect more of the small classes, or weigh them in training",
-    )  # fmt: skip
+    )
 
 
 def _train_size(samples: Samples, rules: DataRules) -> CheckResult:
     measured, found = _smallest(samples, "train")
     return judged(
-        "train-samples-per-class", rules.train_samples_per_class, measured, "samples", found,
+        "train-samples-per-class",
+        rules.train_samples_per_class,
+        measured,
+        "samples",
+        found,
         "collect more, or merge the class with another",
-    )  # fmt: skip
+    )
 
 
 def _test_size(samples: Samples, rules: DataRules) -> CheckResult:
     measured, found = _smallest(samples, "test")
     return judged(
-        "test-samples-per-class", rules.test_samples_per_class, measured, "samples", found,
+        "test-samples-per-class",
+        rules.test_samples_per_class,
+        measured,
+        "samples",
+        found,
         "collect more: a recall measured on so few samples cannot carry a decision",
-    )  # fmt: skip
+    )
 
 
 def _smallest(samples: Samples, split: str) -> tuple[float, str]:

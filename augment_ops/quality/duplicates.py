@@ -26,11 +26,14 @@ def label_conflict(samples: Samples, rules: DataRules) -> CheckResult:
         labels = dict.fromkeys(bad[bad["pixel_sha256"] == bad["pixel_sha256"].iloc[0]]["label"])
         example = f" (one is {listed([samples.classes[label] for label in labels])})"
     return judged(
-        "label-conflict", rules.label_conflict, share(len(bad), len(usable)), "share",
+        "label-conflict",
+        rules.label_conflict,
+        share(len(bad), len(usable)),
+        "share",
         f"{len(bad)} of {len(usable)} samples have the pixels of a sample with another label{example}",
         "decide which label is right and remove the other copies",
         ids(bad),
-    )  # fmt: skip
+    )
 
 
 def exact_within(samples: Samples, rules: DataRules) -> CheckResult:
@@ -38,11 +41,14 @@ def exact_within(samples: Samples, rules: DataRules) -> CheckResult:
     usable = samples.usable
     bad = usable[usable.duplicated(["split", "pixel_sha256"])]
     return judged(
-        "exact-duplicates-within-split", rules.exact_duplicates_within_split, share(len(bad), len(usable)), "share",
+        "exact-duplicates-within-split",
+        rules.exact_duplicates_within_split,
+        share(len(bad), len(usable)),
+        "share",
         f"{len(bad)} of {len(usable)} samples repeat the pixels of another one of their split",
         "remove the repetitions: they count twice in training and in every measured share",
         ids(bad),
-    )  # fmt: skip
+    )
 
 
 def exact_between(samples: Samples, rules: DataRules) -> CheckResult:

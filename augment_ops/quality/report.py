@@ -9,7 +9,7 @@ Status = Literal["ok", "warn", "fail"]
 _ORDER: tuple[Status, ...] = ("ok", "warn", "fail")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckResult:
     """One measurement and what the thresholds say of it.
 

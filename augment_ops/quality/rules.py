@@ -194,4 +194,13 @@ def judged(
     status = rule.judge(measured)
     warn_at, fail_at = rule.bounds
     message = f"{found}." if status == "ok" else f"{found}; {remedy}."
-    return CheckResult(name, status, float(measured), unit, warn_at, fail_at, message, samples[:_MAX_SAMPLES])
+    return CheckResult(
+        name=name,
+        status=status,
+        measured=float(measured),
+        unit=unit,
+        warn_at=warn_at,
+        fail_at=fail_at,
+        message=message,
+        samples=samples[:_MAX_SAMPLES],
+    )

@@ -188,9 +188,13 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
         row("Lowest recall of a class", "under any corruption and severity", "share", lambda r: _lowest(report, r)),
         row("Calibration error, clean", "15 bins, Guo et al. 2017", "points", lambda role: _clean(report, role)[1]),
         row("Calibration error, stressed", stressed, "points", lambda role: _stressed(report, role)[1]),
-        row("Predictions that flip", "share of samples told otherwise than when clean", "share",
-            lambda role: _stressed(report, role)[2]),
-    ]  # fmt: skip
+        row(
+            "Predictions that flip",
+            "share of samples told otherwise than when clean",
+            "share",
+            lambda role: _stressed(report, role)[2],
+        ),
+    ]
     if report.slices:
         rows.append(
             row(

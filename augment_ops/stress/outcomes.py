@@ -112,17 +112,24 @@ class Outcomes:
             raise _damaged(f"models {', '.join(self.models)}", f"one in the role {role}")
         m = list(self.models).index(role)
         return Predictions(
-            suite_digest=self.suite_digest, model_digest=self.models[role], predicted=self.predicted[m],
-            p_true=self.p_true[m], p_predicted=self.p_predicted[m],
-        )  # fmt: skip
+            suite_digest=self.suite_digest,
+            model_digest=self.models[role],
+            predicted=self.predicted[m],
+            p_true=self.p_true[m],
+            p_predicted=self.p_predicted[m],
+        )
 
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""
         header = {
-            "format": _FORMATS[self.destroyed is not None], "suite_digest": self.suite_digest,
-            "models": list(self.models.items()), "addresses": self.addresses, "classes": self.classes,
-            "sample_ids": self.sample_ids, "columns": list(self.columns.items()),
-        }  # fmt: skip
+            "format": _FORMATS[self.destroyed is not None],
+            "suite_digest": self.suite_digest,
+            "models": list(self.models.items()),
+            "addresses": self.addresses,
+            "classes": self.classes,
+            "sample_ids": self.sample_ids,
+            "columns": list(self.columns.items()),
+        }
         arrays = {name: np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS.items()}
         if self.destroyed is not None:
             header["causes"] = self.causes

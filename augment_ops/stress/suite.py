@@ -63,7 +63,7 @@ class SuiteCell:
     objects: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuiteManifest:
     """A frozen suite.
 
@@ -277,11 +277,15 @@ def _times(name: str, params: Params | None, share: float, side: int) -> Params:
 
 def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:
     faults = [
-        Fault(f"suite {spec.name}: {name}", f"images of shape {shape}", needed,
-              "choose a suite for such images (invariances serves all), or leave this corruption out of it")
+        Fault(
+            f"suite {spec.name}: {name}",
+            f"images of shape {shape}",
+            needed,
+            "choose a suite for such images (invariances serves all), or leave this corruption out of it",
+        )
         for name in spec.corruptions
         if (needed := shape_fault(name, shape))
-    ]  # fmt: skip
+    ]
     if faults:
         raise DataError.of("held-out split", faults)
 
@@ -290,11 +294,15 @@ def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int,
     """A corruption that leaves every image as it was would be passed by any model."""
     clean = cells[0].objects
     faults = [
-        Fault(f"suite {spec.name}: {cell.corruption}", f"no image of shape {shape} that its severity 5 changes",
-              "other pixels", "give it strengths that such images show, or leave it out of the suite")
+        Fault(
+            f"suite {spec.name}: {cell.corruption}",
+            f"no image of shape {shape} that its severity 5 changes",
+            "other pixels",
+            "give it strengths that such images show, or leave it out of the suite",
+        )
         for cell in cells
         if cell.severity == SEVERITIES[-1] and cell.objects == clean
-    ]  # fmt: skip
+    ]
     if faults:
         raise DataError.of("held-out split", faults)
 

@@ -67,9 +67,11 @@ class MlflowWitness:
     def heads(self) -> Iterator[Head]:
         """Those of the newest runs, also of runs that were moved to the bin."""
         query = {
-            "filter": f"tags.`{_GROUP_TAG}` != ''", "run_view_type": "ALL", "max_results": _RUNS_READ,
+            "filter": f"tags.`{_GROUP_TAG}` != ''",
+            "run_view_type": "ALL",
+            "max_results": _RUNS_READ,
             "order_by": ["attributes.start_time DESC"],
-        }  # fmt: skip
+        }
         with self._answering():
             runs = self._search(query, _READ_S).get("runs", [])
             tags = [tag for run in runs for tag in run["data"]["tags"] if tag["key"].startswith(_HEAD_TAG)]
@@ -94,10 +96,11 @@ class MlflowWitness:
             self._make()
         tags = {_GROUP_TAG: str(group), "mlflow.source.name": "augment-ops", "mlflow.source.type": "JOB"}
         asked: dict[str, Any] = {
-            "experiment_id": self._experiment, "start_time": int(time.time() * 1000),
+            "experiment_id": self._experiment,
+            "start_time": int(time.time() * 1000),
             "run_name": f"heads of entries from {max(1, group * _PER_RUN)}",
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
-        }  # fmt: skip
+        }
         run = str(self._post("runs/create", asked)["run"]["info"]["run_id"])
         self._post("runs/update", {"run_id": run, "status": "FINISHED"})
         return run

@@ -130,8 +130,8 @@ def read_window(
         [log.dataset, start.isoformat(), end.isoformat(), kept["sample_id"].tolist(), kept["label"].tolist()]
     )
     sample = Sample(
-        digest,
-        size,
+        digest=digest,
+        size=size,
         columns=columns,
         images=images,
         pixels=pixels,
@@ -177,10 +177,10 @@ def _once(inside: pd.DataFrame, beside: pd.DataFrame) -> tuple[pd.DataFrame, int
     order = ["logged_at", "believed"]
     ordered = inside.sort_values([*order, "sample_id"], kind="stable")
     kept = ordered.drop_duplicates("sample_id")
-    rivals = beside[beside["sample_id"].isin(kept["sample_id"])].sort_values(order).drop_duplicates("sample_id")
-    if len(rivals):
+    duplicates = beside[beside["sample_id"].isin(kept["sample_id"])].sort_values(order).drop_duplicates("sample_id")
+    if len(duplicates):
         both = kept[["sample_id", *order]].merge(
-            rivals[["sample_id", *order]], on="sample_id", suffixes=("", "_beside")
+            duplicates[["sample_id", *order]], on="sample_id", suffixes=("", "_beside")
         )
         first = (both["logged_at_beside"] < both["logged_at"]) | (
             (both["logged_at_beside"] == both["logged_at"]) & (both["believed_beside"] < both["believed"])

@@ -104,11 +104,14 @@ def _chart(bins: tuple[Bin, ...]) -> list[dict[str, float | str]]:
             height = _HEIGHT * share / highest
             bars.append(
                 {
-                    "side": side, "x": round((place + shift) * wide, 2), "y": round(_HEIGHT - height, 2),
-                    "width": round(0.42 * wide, 2), "height": round(height, 2),
+                    "side": side,
+                    "x": round((place + shift) * wide, 2),
+                    "y": round(_HEIGHT - height, 2),
+                    "width": round(0.42 * wide, 2),
+                    "height": round(height, 2),
                     "title": f"{one.label}: {side} {share:.1%}",
                 }
-            )  # fmt: skip
+            )
     return bars
 
 

@@ -189,7 +189,10 @@ def moment(text: str) -> datetime:
     """A time of ISO 8601, in UTC where it names no zone.
 
     Raises:
-        ValueError: another form.
+        ValueError: another form, or a year that UTC does not have.
     """
     found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError as error:  # the first or last day of all years, elsewhere
+        raise ValueError(text) from error

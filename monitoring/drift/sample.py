@@ -16,7 +16,7 @@ from augment_ops.errors import DataError
 _NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
     """N samples; a part that the source does not have is None.
 
@@ -56,7 +56,7 @@ class Sample:
     @classmethod
     def of_images(cls, digest: str, images: Images, labels: NDArray[Any] | None = None) -> Sample:
         """Pictures of one shape, with or without labels."""
-        return cls(digest, len(images), images=payload_of(images), labels=labels)
+        return cls(digest=digest, size=len(images), images=payload_of(images), labels=labels)
 
     @property
     def picture_sizes(self) -> NDArray[Any] | None:

@@ -159,16 +159,21 @@ _STAGE, _ROLE, _VERSIONED = ("dataset", "stage"), ("dataset", "role"), ("dataset
 
 # The pipeline
 STAGE_EXECUTIONS = _counter(
-    "stage.executions", "{execution}", (*_STAGE, "outcome"),
+    "stage.executions",
+    "{execution}",
+    (*_STAGE, "outcome"),
     "Executions of a stage by outcome: done, reused (its output was there already), refused, failed.",
-)  # fmt: skip
+)
 STAGE_WORK = _counter("stage.work", "s", _STAGE, "Time that executions of a stage have worked, in all.")
 STAGE_DURATION = _gauge("stage.duration", "s", _STAGE, "Work of the last execution of a stage that was done.")
 STAGE_FINISHED = _gauge("stage.finished_timestamp", "s", _STAGE, "When a stage was last done.")
 RUN_INFO = _gauge(
-    "run.info", "", ("dataset", "run_id", "policy", "mlflow_url", "driver_url"),
-    "1 for the newest run of a data set; where its evidence is.", _DATASET,
-)  # fmt: skip
+    "run.info",
+    "",
+    ("dataset", "run_id", "policy", "mlflow_url", "driver_url"),
+    "1 for the newest run of a data set; where its evidence is.",
+    _DATASET,
+)
 QUALITY_STATUS = _gauge(
     "quality.status", "", (*_STAGE, "check", "status"), "1 for what each quality check found.", _STAGE
 )
@@ -196,41 +201,62 @@ AUGMENTATION_TIME = _gauge(
     "augmentation.duration", "s", (*_ROLE, "percentile"), "Augmentation of one sample in the last training.", _ROLE
 )
 POLICY_COST = _gauge(
-    "policy.cost", "s", ("dataset", "policy", "percentile"),
-    "Augmentation of one sample at the size of the policy's budget, one thread.", _DATASET,
-)  # fmt: skip
+    "policy.cost",
+    "s",
+    ("dataset", "policy", "percentile"),
+    "Augmentation of one sample at the size of the policy's budget, one thread.",
+    _DATASET,
+)
 POLICY_BUDGET = _gauge("policy.budget", "s", ("dataset", "policy"), "What a policy allows itself at p95.", _DATASET)
 
 # Robustness
 STRESS_ACCURACY = _gauge(
-    "stress.accuracy", "1", (*_ROLE, "corruption", "severity"),
-    "Accuracy in the last stress test; severity 0 is clean.", _DATASET,
-)  # fmt: skip
+    "stress.accuracy",
+    "1",
+    (*_ROLE, "corruption", "severity"),
+    "Accuracy in the last stress test; severity 0 is clean.",
+    _DATASET,
+)
 CLASS_RECALL = _gauge(
-    "class.recall", "1", (*_ROLE, "class_name"),
-    "Recall of a class on clean held-out images, last stress test.", _DATASET,
-)  # fmt: skip
+    "class.recall",
+    "1",
+    (*_ROLE, "class_name"),
+    "Recall of a class on clean held-out images, last stress test.",
+    _DATASET,
+)
 CLASS_SAMPLES = _gauge("class.samples", "{sample}", ("dataset", "class_name"), "Samples behind that recall.", _DATASET)
 MODEL_STRESS_ACCURACY = _gauge(
-    "model.stress_accuracy", "1", (*_VERSIONED, "corruption", "severity"),
-    "Accuracy of a registered version when it was last tested.", _VERSIONED,
-)  # fmt: skip
+    "model.stress_accuracy",
+    "1",
+    (*_VERSIONED, "corruption", "severity"),
+    "Accuracy of a registered version when it was last tested.",
+    _VERSIONED,
+)
 MODEL_CLASS_RECALL = _gauge(
-    "model.class_recall", "1", (*_VERSIONED, "class_name"),
-    "Recall of a registered version when it was last tested.", _VERSIONED,
-)  # fmt: skip
+    "model.class_recall",
+    "1",
+    (*_VERSIONED, "class_name"),
+    "Recall of a registered version when it was last tested.",
+    _VERSIONED,
+)
 
 # Drift
 _RULES = ("dataset", "rules")
 DRIFT_CHECKS = _counter("drift.checks", "{check}", (*_RULES, "status"), "Drift checks by what they came to.")
 DRIFT_STATUS = _gauge(
-    "drift.status", "", (*_RULES, "feature", "detector", "status"),
-    "1 for what the last check found in each feature.", _RULES,
-)  # fmt: skip
-DRIFT_EFFECT = _gauge(
-    "drift.effect", "", (*_RULES, "feature", "detector"), "How far a feature has moved, in its detector's own measure.",
+    "drift.status",
+    "",
+    (*_RULES, "feature", "detector", "status"),
+    "1 for what the last check found in each feature.",
     _RULES,
-)  # fmt: skip
+)
+DRIFT_EFFECT = _gauge(
+    "drift.effect",
+    "",
+    (*_RULES, "feature", "detector"),
+    "How far a feature has moved, in its detector's own measure.",
+    _RULES,
+)
 DRIFT_BLIND = _gauge("drift.blind", "", _RULES, "1 where the last window could not be judged.")
 DRIFT_CHECKED = _gauge("drift.checked_timestamp", "s", _RULES, "When drift was last looked for.")
 DRIFT_WINDOW = _gauge("drift.window_samples", "{sample}", _RULES, "Samples of the last window; 0 without one.")
@@ -240,9 +266,11 @@ LEDGER_ENTRIES = _gauge("ledger.entries", "{entry}", (), "Entries of the ledger 
 LEDGER_FAULTS = _gauge("ledger.faults", "{fault}", (), "What verification found wrong in the ledger; 0 is whole.")
 LEDGER_VERIFIED = _gauge("ledger.verified_timestamp", "s", (), "When the ledger was last verified.")
 REGISTRY_FAULTS = _gauge(
-    "registry.faults", "{fault}", _DATASET,
+    "registry.faults",
+    "{fault}",
+    _DATASET,
     "Where the model registry does not show the champions that the ledger names; 0 is as it should be.",
-)  # fmt: skip
+)
 COUNTING_SINCE = _gauge("telemetry.start_timestamp", "s", (), "When the counters of this state folder began.")
 ALERT_CHANNEL = _gauge("alert.channel_working", "", ("channel",), "1 where the last alert got through this channel.")
 SERIES_DROPPED = _gauge(

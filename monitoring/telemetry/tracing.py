@@ -18,7 +18,7 @@ Value = str | int | float | bool
 Attributes = dict[str, Value]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Span:
     """One piece of work.
 
@@ -76,17 +76,38 @@ class Trace:
             raise
         finally:
             self._open.pop()
-            self.spans.append(Span(name, own, parent, start, time.time_ns(), attributes, error))
+            self.spans.append(
+                Span(
+                    name=name,
+                    id=own,
+                    parent=parent,
+                    start_ns=start,
+                    end_ns=time.time_ns(),
+                    attributes=attributes,
+                    error=error,
+                )
+            )
 
     def add(self, name: str, start_ns: int, attributes: Attributes) -> None:
         """Keep work that began at `start_ns` and ends now."""
         if self.on:
-            self.spans.append(Span(name, _new_id(), self._parent(), start_ns, time.time_ns(), attributes))
+            self.spans.append(
+                Span(
+                    name=name,
+                    id=_new_id(),
+                    parent=self._parent(),
+                    start_ns=start_ns,
+                    end_ns=time.time_ns(),
+                    attributes=attributes,
+                )
+            )
 
     def close(self, name: str, start_ns: int, attributes: Attributes) -> None:
         """Keep the root: the run as a whole, which ends now."""
         if self.on:
-            self.spans.append(Span(name, self.root, 0, start_ns, time.time_ns(), attributes))
+            self.spans.append(
+                Span(name=name, id=self.root, parent=0, start_ns=start_ns, end_ns=time.time_ns(), attributes=attributes)
+            )
 
     def _parent(self) -> int:
         return self._open[-1] if self._open else self.root

@@ -17,7 +17,7 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.offline import materialise
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.production.reference import answers_of
+from augment_ops.production.reference import predictions_of
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.data_checks import check_samples
 from augment_ops.quality.rules import QualityRules
@@ -47,7 +47,7 @@ transforms:
 """
 
 
-class Watched:
+class Counting:
     """A payload of pictures that exist nowhere, and refuses to be read as a whole.
 
     Attributes:
@@ -157,20 +157,26 @@ def predictions(payload: Payload, folder: Path) -> None:
     def observe(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return images[:, 0, 0].astype(np.float32), images[:, 0, 0]
 
-    found = answers_of(observe, Joined([Part(payload, np.arange(100)), payload]), CLASSES)
+    found = predictions_of(observe, Joined([Part(payload, np.arange(100)), payload]), CLASSES)
     assert found.embeddings[[0, 99, 100, -1]].tolist() == [picture(row)[0, 0].tolist() for row in (0, 99, 0, N - 1)]
 
 
 # What is kept encoded is decoded as often as it is read: how often each reader may.
 READERS = {
-    data_checks: 1, augmented_checks: 2, online: 1, offline_shards: 1, validation: 2, freezing: 1, drift: 1,
+    data_checks: 1,
+    augmented_checks: 2,
+    online: 1,
+    offline_shards: 1,
+    validation: 2,
+    freezing: 1,
+    drift: 1,
     predictions: 2,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 def test_it_reads_a_part_at_a_time_and_everything(reader: Callable[[Payload, Path], Any], tmp_path: Path) -> None:
-    payload = Watched()
+    payload = Counting()
     reader(payload, tmp_path)
     assert payload.reads.min() == 1
     assert payload.reads.max() == READERS[reader]

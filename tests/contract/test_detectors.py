@@ -103,7 +103,7 @@ CASES = [
     Case("recall", lambda r, w: performance(r, w).get("recall of j", nothing(0, 0)), answers),
     Case("estimated-accuracy", lambda r, w: estimated_accuracy(*r, w[0]), confidences),
     Case("label-shift", lambda r, w: label_shift(r, w.predictions), mixes),
-]  # fmt: skip
+]
 NAMED = [f"{case.name}-{case.draw.__name__}" for case in CASES]
 OF_NUMBERS = [case for case in CASES if case.of_numbers]
 

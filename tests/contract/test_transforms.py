@@ -185,10 +185,15 @@ def test_every_random_transform_draws_from_its_key():
 
 # Steps that could give images sizes of their own with other values than the defaults, as the library has them.
 SIZES = (
-    "Affine: {rotate: [-20, 20], fit_output: true}", "CropAndPad: {px: [1, 5], keep_size: false}",
-    "LongestMaxSize: {max_size: [16, 24]}", "Perspective: {keep_size: false}", "RandomCropFromBorders: {}",
-    "RandomScale: {}", "Rotate: {crop_border: true}", "SmallestMaxSize: {max_size: [16, 24]}",
-)  # fmt: skip
+    "Affine: {rotate: [-20, 20], fit_output: true}",
+    "CropAndPad: {px: [1, 5], keep_size: false}",
+    "LongestMaxSize: {max_size: [16, 24]}",
+    "Perspective: {keep_size: false}",
+    "RandomCropFromBorders: {}",
+    "RandomScale: {}",
+    "Rotate: {crop_border: true}",
+    "SmallestMaxSize: {max_size: [16, 24]}",
+)
 
 
 @pytest.mark.parametrize("step", SIZES)

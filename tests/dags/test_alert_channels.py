@@ -54,9 +54,14 @@ def run(code: str, home: Path, people: SimpleNamespace, *arguments: str) -> subp
         "AIRFLOW_CONN_AUGMENT_OPS_WEBHOOK": json.dumps({"conn_type": "http", "host": f"{address}/hook"}),
     }
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, timeout=200,
-        check=False, cwd=home,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        cwd=home,
+    )
 
 
 def working(home: Path) -> dict[str, float]:

@@ -97,9 +97,10 @@ def visitor() -> Visitor:
 )  # fmt: skip
 def test_a_name_that_is_not_ours_is_not_answered(host: str, allowed: bool) -> None:
     environ = {
-        "AIRFLOW__API__BASE_URL": "https://airflow.example", "AUGMENT_OPS_ALLOWED_HOSTS": "a.b, extra.example",
+        "AIRFLOW__API__BASE_URL": "https://airflow.example",
+        "AUGMENT_OPS_ALLOWED_HOSTS": "a.b, extra.example",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://api-server:8080/execution/",
-    }  # fmt: skip
+    }
     assert is_allowed(host, environ) is allowed
 
 

@@ -32,9 +32,12 @@ class Airflow:
 
     def __init__(self) -> None:
         self.record: dict[str, Any] | None = {
-            "chosen_options": ["Approve"], "responded_at": "2026-06-01T10:00:00Z", "body": ASKED,
-            "responded_by_user": {"id": "lead", "name": "Lead"}, "params_input": {"reason": "seen"},
-        }  # fmt: skip
+            "chosen_options": ["Approve"],
+            "responded_at": "2026-06-01T10:00:00Z",
+            "body": ASKED,
+            "responded_by_user": {"id": "lead", "name": "Lead"},
+            "params_input": {"reason": "seen"},
+        }
         self.triggered_by = {RUN: "ann"}
         self.rows: list[dict[str, Any]] = []
         self.log_answers = True
@@ -43,9 +46,17 @@ class Airflow:
         self, who: str, event: str, run: str = RUN, task: str | None = None, at: str = "2026-06-01T09:00:00Z"
     ) -> None:
         self.rows.append(
-            {"event_log_id": len(self.rows), "event": event, "owner": who, "run_id": run, "dag_id": "d",
-             "task_id": task, "when": at, "extra": '{"method": "PATCH"}'}
-        )  # fmt: skip
+            {
+                "event_log_id": len(self.rows),
+                "event": event,
+                "owner": who,
+                "run_id": run,
+                "dag_id": "d",
+                "task_id": task,
+                "when": at,
+                "extra": '{"method": "PATCH"}',
+            }
+        )
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         path, query = request.url.path, request.url.params
@@ -113,8 +124,12 @@ def test_the_answer_of_somebody_who_has_not_touched_the_run_counts(
     airflow.did("bob", "post_clear_task_instances")
     airflow.did("eve", "post_clear_task_instances", at="2026-06-01T11:00:00Z")  # after the answer, which stays the same
     assert ask(dags, settings) == {
-        "chosen": "Approve", "by": "lead", "reason": "seen", "at": "2026-06-01T10:00:00Z", "not_by": "ann,bob",
-    }  # fmt: skip
+        "chosen": "Approve",
+        "by": "lead",
+        "reason": "seen",
+        "at": "2026-06-01T10:00:00Z",
+        "not_by": "ann,bob",
+    }
 
 
 def test_an_answer_that_only_looks_given_is_refused_as_that_of_who_made_it_up(

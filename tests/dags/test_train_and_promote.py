@@ -141,8 +141,13 @@ def run_airflow(code: str, environment: dict[str, str]) -> Any:
     """What `code` prints after RESULT, run in a process of its own."""
     out = subprocess.run(
         [sys.executable, "-c", code, str(ROOT / "dags")],
-        capture_output=True, text=True, env=environment, cwd=ROOT / "dags", timeout=200, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT / "dags",
+        timeout=200,
+        check=False,
+    )
     line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
     assert line is not None, out.stderr[-2000:]
     return json.loads(line.removeprefix("RESULT"))
@@ -204,9 +209,12 @@ def test_a_stage_and_a_parameter_are_added_by_their_declaration_alone(tmp_path: 
     choice, text = more["fields"]["schedule"], more["fields"]["notes"]
     assert choice[:2] == ["constant", "Of the rate."]
     assert choice[2] == {
-        "type": "string", "title": "Schedule", "section": "Training", "enum": ["constant", "cosine"],
+        "type": "string",
+        "title": "Schedule",
+        "section": "Training",
+        "enum": ["constant", "cosine"],
         "values_display": {"cosine": "cosine: it falls"},
-    }  # fmt: skip
+    }
     assert text[2] == {"type": ["string", "null"], "title": "Notes", "section": "Training", "maxLength": 80}
 
 

@@ -89,10 +89,13 @@ print("RESULT" + json.dumps({"asked": watched, "found": found, "failed": failed,
 def watched(tmp_path_factory: pytest.TempPathFactory) -> dict:
     home = tmp_path_factory.mktemp("airflow")
     environment = {
-        **os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AUGMENT_OPS_HOME": str(home), "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AUGMENT_OPS_HOME": str(home),
+        "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "dags")]),
-    }  # fmt: skip
+    }
     out = subprocess.run(
         [sys.executable, "-c", _RUN],
         capture_output=True,

@@ -32,9 +32,14 @@ ANSWERED_AFTER_S = 6  # longer than a round of the scheduler
 
 # One sandbox fewer than Chromium wants (it cannot have its own as root in a container), and no calls home.
 CHROMIUM_ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 T = TypeVar("T")
 
@@ -145,9 +150,11 @@ class Running:
         """What an answer would have left behind: as the administrator, who may, an XCom and a task's state."""
         path = f"dags/{self.dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task}"
         value = {
-            "chosen_options": [chosen], "params_input": {"reason": "made up"},
-            "responded_at": "2026-01-01T00:00:00Z", "responded_by_user": {"id": by, "name": by},
-        }  # fmt: skip
+            "chosen_options": [chosen],
+            "params_input": {"reason": "made up"},
+            "responded_at": "2026-01-01T00:00:00Z",
+            "responded_by_user": {"id": by, "name": by},
+        }
         assert self.ask(ADMIN, "POST", f"{path}/xcomEntries", {"key": "return_value", "value": value}) == 201
         assert self.ask(ADMIN, "PATCH", path, {"new_state": "success"}) == 200
 

@@ -78,11 +78,16 @@ def test_refused_attempts_stand_in_the_ledger_and_the_lead_can_approve(policies:
         lead.answer(DAG, asked, QUESTION, "Approve", {"reason": REASON})
     assert policies.wait_for_end(asked, RUN_S) == "success", policies.complaints(asked)
 
-    (approval,) = [e for e in Ledger(policies.settings.ledger).entries() if e.act == "approve" and e.actor == LEAD
-                   and "policy_version" in e.subjects]  # fmt: skip
+    (approval,) = [
+        e
+        for e in Ledger(policies.settings.ledger).entries()
+        if e.act == "approve" and e.actor == LEAD and "policy_version" in e.subjects
+    ]
     assert (approval.reason, approval.subjects["witness"], approval.subjects["environment"]) == (
-        REASON, "airflow", "production",
-    )  # fmt: skip
+        REASON,
+        "airflow",
+        "production",
+    )
     lasts = datetime.fromisoformat(approval.subjects["expires"]) - datetime.now(UTC)
     assert 29 <= lasts.total_seconds() / 86_400 <= 30
 

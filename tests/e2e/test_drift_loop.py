@@ -91,10 +91,12 @@ def traffic(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tracker.open_run(DATASET, run_id, "candidate")
     uri = tracker.log_model(run, path, model_digest(model), train.take(range(4)), manifest.classes)
     tags = {
-        "augment_ops.policy": "fashion-robust", "augment_ops.policy_version": "1.0.0",
-        "augment_ops.snapshot_digest": manifest.digest, "augment_ops.pipeline_run": run_id,
+        "augment_ops.policy": "fashion-robust",
+        "augment_ops.policy_version": "1.0.0",
+        "augment_ops.snapshot_digest": manifest.digest,
+        "augment_ops.pipeline_run": run_id,
         "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
-    }  # fmt: skip
+    }
     version = tracker.register_challenger(DATASET, run_id, run, uri, tags, "linear")
     said = subjects_of(tracker.version(DATASET, version))
     move = Move(

@@ -90,8 +90,12 @@ def check_once_and_whole(running: Any, run: str, dataset: str) -> None:
     check_every_point_once(running, dataset)
     ledger = Ledger(running.settings.ledger)
     assert Counter(entry.act for entry in ledger.entries() if entry.key.startswith(run)) == {
-        "begin": 1, "stage": len(STAGES), "train": 2, "decide": 1, "promote": 1,
-    }  # fmt: skip
+        "begin": 1,
+        "stage": len(STAGES),
+        "train": 2,
+        "decide": 1,
+        "promote": 1,
+    }
     assert ledger.verify() == []
     check_files(running.settings.home)
     check_processes(running)

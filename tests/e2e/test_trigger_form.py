@@ -273,8 +273,10 @@ def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> No
 
     assert running.wait_for_end(next_run, RUN_S) == "success"
     assert {name: running.tasks(next_run)[name].state for name in ("approve", "promote", "report")} == {
-        "approve": "skipped", "promote": "skipped", "report": "success",
-    }  # fmt: skip
+        "approve": "skipped",
+        "promote": "skipped",
+        "report": "success",
+    }
     assert running.champion("digits") == before == "1"
     assert running.state("digits")["aliases"] == {"champion-dev": "1", "challenger": "2"}
     assert running.admin.xcom(DAG_ID, next_run, "report")["promotion"] == f"not promoted: {DEPUTY} rejected it"

@@ -114,8 +114,10 @@ def test_rollback_goes_back_once_however_often_it_is_asked(
     assert (entry.act, entry.actor, entry.reason) == ("rollback", "bob", "wrong on sevens")
     assert entry.subjects == {
         **subjects_of(tracker.version("digits", "2")),
-        "version": "digits/2", "previous": "3", "environment": "production",
-    }  # fmt: skip
+        "version": "digits/2",
+        "previous": "3",
+        "environment": "production",
+    }
 
     code, out, _ = call("rollback", "digits", "--reason", "wrong on sevens")
     assert (code, champion(tracker), len(moves(champions))) == (0, "2", 4)
@@ -309,8 +311,9 @@ def test_verify_fails_where_it_could_not_ask(
     assert answer["not_asked"] == [*reports, "MLflow"]
     assert [fault["where"] for fault in answer["faults"]] == [
         "witness MLflow at http://127.0.0.1:9",
-        f"witness {settings.home}/taken/below/heads.jsonl", *answer["not_asked"],
-    ]  # fmt: skip
+        f"witness {settings.home}/taken/below/heads.jsonl",
+        *answer["not_asked"],
+    ]
     assert answer["anchors"] == 1
 
 
@@ -331,9 +334,13 @@ def test_verify_fails_where_runs_were_decided_and_nobody_noted_anything(
 
 
 def test_where_rules_are_signed_a_rollback_counts_with_its_signature(
-    call: Call, champions: Ledger, tracker: MlflowTracker, settings: Settings, tmp_path: Path,
+    call: Call,
+    champions: Ledger,
+    tracker: MlflowTracker,
+    settings: Settings,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     policies = shutil.copytree(settings.policies, tmp_path / "policies")
     bob, olga = ensure(tmp_path / "bob.pem"), tmp_path / "olga.pem"
     ensure(olga)

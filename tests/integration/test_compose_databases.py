@@ -24,9 +24,12 @@ def socket(postgres_server: Callable[[], Any]) -> str:
     server = postgres_server()
     folder = server.get_uri().rpartition("host=")[2]
     environment = {
-        **os.environ, "PATH": f"{psql().parent}:{os.environ['PATH']}", "PGHOST": folder, "POSTGRES_USER": "postgres",
+        **os.environ,
+        "PATH": f"{psql().parent}:{os.environ['PATH']}",
+        "PGHOST": folder,
+        "POSTGRES_USER": "postgres",
         **{f"{part.upper()}_DB_PASSWORD": "o'clock" for part in PARTS},
-    }  # fmt: skip
+    }
     subprocess.run(["bash", str(ROOT / "deploy" / "databases.sh")], env=environment, check=True, timeout=120)
     return folder
 
@@ -76,7 +79,11 @@ def test_airflow_and_mlflow_make_their_tables(socket: str, tmp_path: Path) -> No
         ("mlflow", "db", "upgrade", f"postgresql+psycopg2://mlflow@/mlflow?host={socket}"),
     ):
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", *command], env=environment, capture_output=True, text=True,
-            timeout=600, check=False,
-        )  # fmt: skip
+            [sys.executable, "-W", "ignore", "-m", *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-3000:]

@@ -65,9 +65,11 @@ def write(settings: Settings, dataset: str, days: dict[datetime, pd.DataFrame], 
         scale = change.get("scale", 1.0) if day.month != 4 else 1.0
         name = change.get("name", "amount") if day.month != 4 else "amount"
         features = {
-            name: frame["TX_AMOUNT"].to_numpy(float) * scale, "hour": moments.dt.hour.to_numpy(float),
-            "customer": frame["CUSTOMER_ID"].to_numpy(float), "terminal": frame["TERMINAL_ID"].to_numpy(float),
-        }  # fmt: skip
+            name: frame["TX_AMOUNT"].to_numpy(float) * scale,
+            "hour": moments.dt.hour.to_numpy(float),
+            "customer": frame["CUSTOMER_ID"].to_numpy(float),
+            "terminal": frame["TERMINAL_ID"].to_numpy(float),
+        }
         labels = ["fraud" if value else "genuine" for value in frame["TX_FRAUD"]]
         ids = [str(one) for one in frame["TRANSACTION_ID"]]
         times = [moment.to_pydatetime() for moment in moments]

@@ -84,10 +84,12 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     run = tracker.open_run(dataset, run_id, "candidate")
     uri = tracker.log_model(run, path, model_digest(model), train.take(range(4)), manifest.classes)
     tags = {
-        "augment_ops.policy": "digits-robust", "augment_ops.policy_version": "1.0.0",
-        "augment_ops.snapshot_digest": manifest.digest, "augment_ops.pipeline_run": run_id,
+        "augment_ops.policy": "digits-robust",
+        "augment_ops.policy_version": "1.0.0",
+        "augment_ops.snapshot_digest": manifest.digest,
+        "augment_ops.pipeline_run": run_id,
         "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
-    }  # fmt: skip
+    }
     version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
     said = subjects_of(tracker.version(dataset, version))
     move = Move(
@@ -291,7 +293,7 @@ def test_labels_that_come_late_are_judged_when_they_are_there(settings: Settings
     assert [entry.act for entry in entries] == ["alert"]
 
 
-def test_labels_that_come_late_are_in_the_next_harvest(settings: Settings, base: Snapshot) -> None:
+def test_labels_that_come_late_are_in_the_next_training(settings: Settings, base: Snapshot) -> None:
     from augment_ops.production.labelled import gather
 
     store = open_store(settings)

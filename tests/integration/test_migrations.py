@@ -57,9 +57,7 @@ def test_airflows_is_made_anew_and_what_an_older_version_left_is_kept(
 
     assert {"dag_run", "log", "alembic_version"} <= tables(database)
     assert tables(layout.airflow / "airflow.db.unfinished-1") == {"log"}
-    assert sorted(path.name for path in layout.airflow.glob("airflow.db*")) == [
-        "airflow.db", "airflow.db.unfinished-1",
-    ]  # fmt: skip
+    assert sorted(path.name for path in layout.airflow.glob("airflow.db*")) == ["airflow.db", "airflow.db.unfinished-1"]
     before = database.stat().st_ino
     migrate.airflow(layout, environment(settings, dags), dags)  # nothing to do
     assert database.stat().st_ino == before

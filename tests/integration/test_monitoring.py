@@ -156,10 +156,13 @@ def prometheus(settings: Settings, served: str, alertmanager: int, program: Call
     folder.mkdir()
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = (
-        program("prometheus"), f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{own}", "--enable-feature=expand-external-labels",
+        program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{own}",
+        "--enable-feature=expand-external-labels",
         "--rules.alert.resend-delay=1s",
-    )  # fmt: skip
+    )
     api = Api(f"http://127.0.0.1:{own}")
     with running(*command, log=settings.home / "prometheus.log"):
         # Three scrapes of both targets, after the ledger was verified: rates need two.
@@ -189,8 +192,9 @@ def test_its_counters_are_the_runs_own(prometheus: Api, settings: Settings) -> N
         len(ctx.snapshot.split("train").labels) * ctx.output("augment", Augmentation).epochs for ctx in contexts
     )
     assert counted("sum by (role) (augment_ops_training_samples_total)") == {
-        ("candidate",): trained, ("control",): trained,
-    }  # fmt: skip
+        ("candidate",): trained,
+        ("control",): trained,
+    }
     # The second run trains for another time: of what was computed, it finds the snapshot and its checks alone.
     again = counted('sum by (stage) (augment_ops_stage_executions_total{outcome="reused"}) > 0')
     assert again == {("ingest",): 1, ("check_data",): 1}
@@ -259,10 +263,12 @@ def test_every_rule_is_evaluated_and_drift_is_told_by_mail(
     folder.mkdir()
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(_here(mail_server.port)))
     command = (
-        program("prometheus-alertmanager"), f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{alertmanager}",
+        program("prometheus-alertmanager"),
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{alertmanager}",
         "--cluster.listen-address=",
-    )  # fmt: skip
+    )
     with running(*command, log=settings.home / "alertmanager.log"):
         letter = eventually(
             lambda: next((m for m in mail_server.received if "drifted" in m["Subject"]), None), "a mail about drift"
@@ -279,9 +285,11 @@ def _here(port: int) -> dict[str, Any]:
     """The project's Alertmanager configuration with the mail server that is here, and no patience."""
     text = (ROOT / "monitoring" / "alertmanager" / "alertmanager.yml").read_text()
     values = {
-        "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port),
-        "ALERT_EMAIL_FROM": "ops@here", "ALERT_EMAIL_TO": "people@here",
-    }  # fmt: skip
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(port),
+        "ALERT_EMAIL_FROM": "ops@here",
+        "ALERT_EMAIL_TO": "people@here",
+    }
     config = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], ""), text))
     config["global"] = {key: value for key, value in config["global"].items() if not key.startswith("smtp_auth")} | {
         "smtp_require_tls": False

@@ -258,9 +258,12 @@ def test_a_published_family_narrowed_to_its_domain_is_what_a_run_augments_with(s
     assert any("Rotate narrowed from ±135° to ±45°" in line for line in told)
     assert resolved.policy() == Policy.load(path)
     assert resolved.policy().narrowed_to == Bounds(
-        max_rotation_deg=45, max_shear_deg=30, max_translation_share=0.3, max_brightness_change=0.6,
+        max_rotation_deg=45,
+        max_shear_deg=30,
+        max_translation_share=0.3,
+        max_brightness_change=0.6,
         max_contrast_change=0.8,
-    )  # fmt: skip
+    )
     checked = from_json(AugmentedCheck, kept["check_augmented"])
     assert checked.report.status != "fail"
     assert open_store(settings).has(checked.contact_sheet)

@@ -28,13 +28,24 @@ def nest(tmp_path: Path) -> Path:
 def call(nest: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """As somebody without a name, on an island where it is tomorrow, in no language."""
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(nest), "TZ": "Pacific/Kiritimati", "LANG": "C", "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(ROOT), **more,
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": str(nest),
+        "TZ": "Pacific/Kiritimati",
+        "LANG": "C",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
     return subprocess.run(
         [*AUGMENT_OPS, *words],
-        env=environment, cwd=nest, umask=0o077, capture_output=True, encoding="utf-8", timeout=600, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd=nest,
+        umask=0o077,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
 
 
 def test_a_locale_without_a_character_ends_no_command(nest: Path) -> None:

@@ -188,9 +188,7 @@ def _alias_of_nobody(found: Registry, dice: random.Random) -> Callable[[], None]
     return lambda: found.client.delete_registered_model_alias(MODEL, alias)
 
 
-TAMPERINGS = (
-    _move_alias, _drop_alias, _change_tag, _replace_file, _file_and_tags, _made_by_hand, _alias_of_nobody,
-)  # fmt: skip
+TAMPERINGS = (_move_alias, _drop_alias, _change_tag, _replace_file, _file_and_tags, _made_by_hand, _alias_of_nobody)
 
 
 def test_every_tampering_is_found_and_what_is_mended_is_whole(registry: Registry) -> None:

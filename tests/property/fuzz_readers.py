@@ -49,14 +49,39 @@ _MEMORY = 3 << 30  # bytes of address space beyond what the libraries take
 _POLICIES = Path(__file__).resolve().parents[2] / "policies"
 _NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 _STUMBLES = (
-    b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0" * 16, b"../../etc/passwd", b"/dev/zero", b"9" * 5000,
+    b"\xff" * 4,
+    b"\x7f\xff\xff\xff",
+    b"\0" * 16,
+    b"../../etc/passwd",
+    b"/dev/zero",
+    b"9" * 5000,
     b"0x" + b"f" * 5000,
-    b"1e400", b"nan", b"[" * 3000, b"{a: " * 500, b"&a [*a, *a]", b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
-    b'"', b"'", b",", b"\n", b"\r",
-    b"\xe9", b"\xed\xa0\x80", b"-1", b": ", b"- ", b"!!python/object:os.system {}", b"!!binary aaaa",
+    b"1e400",
+    b"nan",
+    b"[" * 3000,
+    b"{a: " * 500,
+    b"&a [*a, *a]",
+    b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
+    b'"',
+    b"'",
+    b",",
+    b"\n",
+    b"\r",
+    b"\xe9",
+    b"\xed\xa0\x80",
+    b"-1",
+    b": ",
+    b"- ",
+    b"!!python/object:os.system {}",
+    b"!!binary aaaa",
     b"\x00\x00\x00\x01",
-    struct.pack("<Q", 2**63 - 1), struct.pack(">I", 2**31), b"\xff\xda", b"\xff\xd9", b"PK\x05\x06", b"00000000000",
-)  # fmt: skip
+    struct.pack("<Q", 2**63 - 1),
+    struct.pack(">I", 2**31),
+    b"\xff\xda",
+    b"\xff\xd9",
+    b"PK\x05\x06",
+    b"00000000000",
+)
 
 
 def picture(number: int, kind: str) -> bytes:
@@ -173,10 +198,11 @@ class Fuzz:
             data = table(suffix)
             self._file(f"{place.name}/index.{suffix}", lambda rng, data=data: damaged(data, rng))  # type: ignore[misc]
         models: dict[str, Callable[[Path], Any]] = {
-            "augment/digits-robust": Policy.load, "quality/default": QualityRules.load,
+            "augment/digits-robust": Policy.load,
+            "quality/default": QualityRules.load,
             "drift/default": DriftRules.load,
             "gates/default": load_gate,
-        }  # fmt: skip
+        }
         for name, load in models.items():
             text = (_POLICIES / f"{name}.yaml").read_bytes()
             self._text(f"{name}.yaml", text, load)
@@ -232,9 +258,15 @@ class Fuzz:
         log = PredictionLog(str(self.root / "log"), "pets", self.store)
         ids = [str(n) for n in range(8)]
         (name,) = log.write(
-            ids, [_NOW] * 8, model_version="1", predictions=["a"] * 8, classes=["a", "b"],
-            scores=np.tile([0.9, 0.1], (8, 1)), features={"size": np.arange(8.0)}, logged_at=_NOW,
-        )  # fmt: skip
+            ids,
+            [_NOW] * 8,
+            model_version="1",
+            predictions=["a"] * 8,
+            classes=["a", "b"],
+            scores=np.tile([0.9, 0.1], (8, 1)),
+            features={"size": np.arange(8.0)},
+            logged_at=_NOW,
+        )
         path = self.root / "log" / name
         whole = path.read_bytes()
 

@@ -34,9 +34,14 @@ class Branches:
     def _made(self, suffix: bool) -> Coverage:
         packages = [str(ROOT / name) for name in ("augment_ops", "monitoring")]
         made = Coverage(
-            data_file=str(self.folder / "data"), data_suffix=suffix, config_file=False, branch=True, source=packages,
-            omit=[str(ROOT / pattern) for pattern in _COMPILED], messages=False,
-        )  # fmt: skip
+            data_file=str(self.folder / "data"),
+            data_suffix=suffix,
+            config_file=False,
+            branch=True,
+            source=packages,
+            omit=[str(ROOT / pattern) for pattern in _COMPILED],
+            messages=False,
+        )
         made.set_option("run:disable_warnings", ["no-data-collected"])  # by a process that had no unit test
         return made
 

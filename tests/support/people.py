@@ -62,9 +62,14 @@ def write_environments(policies: Path, production: str = DEMANDED, ways: tuple[s
 def signed_rules(policies: Path, ledger: Ledger, owner: str, key: Key) -> Root:
     """The rules as they stand, signed for the first time and entered; nothing is written beside them."""
     root = Root(
-        installation="0" * 32, number=1, previous="", owner=owner, key=key.public, protected=["production"],
+        installation="0" * 32,
+        number=1,
+        previous="",
+        owner=owner,
+        key=key.public,
+        protected=["production"],
         files=pinned(policies),
-    ).signed(key)  # fmt: skip
+    ).signed(key)
     said = Act(ROOT, owner, root.subjects(), "the rules as they stand", f"{ENTERED_UNDER}{root.digest}")
     ledger.append(said.act, owner, said.signed(key), said.reason, said.once)
     return root

@@ -107,9 +107,13 @@ def _certificate(
 ) -> x509.Certificate:
     subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, "root"))
     built = x509.CertificateBuilder(
-        issuer, subject, key.public_key(), x509.random_serial_number(),
-        datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1),
-    )  # fmt: skip
+        issuer,
+        subject,
+        key.public_key(),
+        x509.random_serial_number(),
+        datetime.now(UTC) - timedelta(days=1),
+        datetime.now(UTC) + timedelta(days=1),
+    )
     usage = x509.KeyUsage(True, False, False, False, False, name == "root", False, False, False)
     identifiers: list[tuple[x509.ExtensionType, bool]] = [
         (usage, True),

@@ -1,4 +1,4 @@
-"""A class name means one thing."""
+"""What a class and a call show of themselves: one meaning a name, many fields by name, few arguments by place."""
 
 from __future__ import annotations
 
@@ -7,14 +7,56 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PARSED = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
+    for package in ("augment_ops", "monitoring", "dags")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+FIELDS_BY_PLACE = 6  # of a dataclass that may be made by place: what a reader holds in mind
+ARGUMENTS_BY_PLACE = 10  # of one call
+LISTS = {"Table"}  # what it takes by place is one list: SQLAlchemy's columns
+
+
+def _decorators(node: ast.ClassDef) -> dict[str, ast.expr]:
+    return {ast.unparse(at.func if isinstance(at, ast.Call) else at): at for at in node.decorator_list}
+
+
+def _keyword_only(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Call) and any(
+        keyword.arg == "kw_only" and ast.unparse(keyword.value) == "True" for keyword in decorator.keywords
+    )
+
+
+def _fields(node: ast.ClassDef) -> int:
+    annotated = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+    return sum("ClassVar" not in ast.unparse(part.annotation) for part in annotated)
 
 
 def test_no_two_modules_define_a_class_of_one_name() -> None:
     defined: defaultdict[str, list[str]] = defaultdict(list)
-    for package in ("augment_ops", "monitoring", "dags"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ClassDef):
-                    defined[node.name].append(path.relative_to(ROOT).as_posix())
+    for path, tree in PARSED.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                defined[node.name].append(path)
     assert len(defined) > 200
     assert {name: places for name, places in defined.items() if len(places) > 1} == {}
+
+
+def test_values_of_many_fields_are_made_by_name() -> None:
+    large = {
+        f"{path}: {node.name}": _keyword_only(decorator)
+        for path, tree in PARSED.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and _fields(node) > FIELDS_BY_PLACE
+        for name, decorator in _decorators(node).items()
+        if name in ("dataclass", "dataclasses.dataclass")
+    }
+    assert len(large) > 30
+    assert [where for where, by_name in large.items() if not by_name] == []
+
+
+def test_no_call_passes_many_arguments_by_place() -> None:
+    calls = [(path, node) for path, tree in PARSED.items() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    many = [(path, node) for path, node in calls if len(node.args) > ARGUMENTS_BY_PLACE]
+    assert [f"{path}:{node.lineno}" for path, node in many if ast.unparse(node.func) not in LISTS] == []
+    assert {ast.unparse(node.func) for _, node in many} == LISTS

@@ -106,10 +106,17 @@ def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(ROOT)
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
     names: dict[str, Any] = {
-        "images": images, "list_of_images": list(images), "names": ("a", "b", "c", "d"), "epochs": 2,
-        "masks": (images > 99).astype(np.uint8), "boxes": [np.array([[3.0, 4.0, 10.0, 9.0]])] * 4,
-        "labels": np.arange(4), "floats": (images / 255).astype(np.float32), "torch": torch, "device": "cpu",
-    }  # fmt: skip
+        "images": images,
+        "list_of_images": list(images),
+        "names": ("a", "b", "c", "d"),
+        "epochs": 2,
+        "masks": (images > 99).astype(np.uint8),
+        "boxes": [np.array([[3.0, 4.0, 10.0, 9.0]])] * 4,
+        "labels": np.arange(4),
+        "floats": (images / 255).astype(np.float32),
+        "torch": torch,
+        "device": "cpu",
+    }
     exec(first, names)
     assert (names["both"].images == names["out"]).all()
     exec(loader.replace('device="cuda"', 'device="cpu"').replace("...", "seen = pixels.shape"), names)
@@ -142,8 +149,10 @@ def test_the_python_of_the_drift_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "drift.md").read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {
-        "scores": np.array([[0.1, 0.9]]), "classes": ["1", "7"], "images": np.zeros((1, 8, 8, 1), np.uint8),
-    }  # fmt: skip
+        "scores": np.array([[0.1, 0.9]]),
+        "classes": ["1", "7"],
+        "images": np.zeros((1, 8, 8, 1), np.uint8),
+    }
     exec(code, names)
     assert len(list(tmp_path.glob("var/store/predictions/digits/predictions/*/*/*.parquet"))) == 1
     assert len(list(tmp_path.glob("var/store/predictions/digits/labels/*/*.parquet"))) == 1

@@ -26,7 +26,7 @@ SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawSample:
     """One sample as its source has it, before decoding.
 

@@ -29,7 +29,15 @@ class DigitsSource:
         images = np.rint(data.images * (255 / _FULL_SCALE)).astype(np.uint8)
         for number, (image, label) in enumerate(zip(images, data.target, strict=True)):
             name = f"{number:04d}"
-            yield RawSample(name, str(label), None, None, None, f"sklearn.datasets.load_digits/{name}", image)
+            yield RawSample(
+                id=name,
+                label=str(label),
+                split=None,
+                subject=None,
+                time=None,
+                source=f"sklearn.datasets.load_digits/{name}",
+                data=image,
+            )
 
     def contents(self) -> Iterator[tuple[str, ...]]:
         """The release that they are bundled with; see `Source`."""

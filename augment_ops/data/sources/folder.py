@@ -158,7 +158,7 @@ class FolderLayout:
             raise self._fault(f"two layouts in one data set: {self._first} and {path}")
         split = SPLIT_NAMES[parts[-3].lower()] if has_split else None
         name, label = readable("/".join(parts[-depth:])), readable(parts[-2])
-        return RawSample(name, label, split, None, None, readable(path), data)
+        return RawSample(id=name, label=label, split=split, subject=None, time=None, source=readable(path), data=data)
 
     def beside(self, path: str) -> None:
         """A file that is no image to read."""

@@ -71,7 +71,15 @@ class IdxSource:
         for block in self._images(file, len(labels)):
             for image in block:
                 name = f"{split}/{number:06d}"
-                yield RawSample(name, str(labels[number]), split, None, None, f"{file}#{number}", image)
+                yield RawSample(
+                    id=name,
+                    label=str(labels[number]),
+                    split=split,
+                    subject=None,
+                    time=None,
+                    source=f"{file}#{number}",
+                    data=image,
+                )
                 number += 1
 
     def _images(self, file: str, expected: int) -> Iterator[Pixels]:

@@ -59,7 +59,16 @@ class IndexSource:
         for row, content in enumerate(self._place.read_many(files)):
             data = why_unreadable(content) if isinstance(content, Exception) else content
             values = {name: column[row] for name, column in extra.items()}
-            yield RawSample(paths[row], labels[row], splits[row], subjects[row], times[row], paths[row], data, values)
+            yield RawSample(
+                id=paths[row],
+                label=labels[row],
+                split=splits[row],
+                subject=subjects[row],
+                time=times[row],
+                source=paths[row],
+                data=data,
+                extra=values,
+            )
 
     def contents(self) -> Iterator[tuple[str, ...]]:
         """The table, and the files that it lists, in its order; see `Source`."""

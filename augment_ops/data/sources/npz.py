@@ -27,9 +27,19 @@ _PAIRS: dict[str | None, tuple[tuple[str, str], ...]] = {
     None: (("images", "labels"), ("x", "y"), ("data", "labels")),
 }
 _DAMAGED = (
-    ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, OverflowError, SyntaxError,
-    struct.error, TypeError, MemoryError,
-)  # fmt: skip
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    KeyError,
+    RuntimeError,
+    OverflowError,
+    SyntaxError,
+    struct.error,
+    TypeError,
+    MemoryError,
+)
 _SHOWN = 300
 _NPY = b"\x93NUMPY"
 _NAMES = "x_train, y_train, x_test, y_test; train_images, train_labels, …; or images, labels"
@@ -90,7 +100,15 @@ class NpzSource:
         prefix = f"{split}/" if split else ""
         for number, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
             name = f"{prefix}{number:06d}"
-            yield RawSample(name, str(label), split, None, None, f"{images_name}[{number}]", image)
+            yield RawSample(
+                id=name,
+                label=str(label),
+                split=split,
+                subject=None,
+                time=None,
+                source=f"{images_name}[{number}]",
+                data=image,
+            )
 
     def _array(self, archive: Any, name: str) -> npt.NDArray[Any]:
         try:

@@ -1,8 +1,8 @@
 """A snapshot of the store as a source, with labelled production samples added to it.
 
-`snapshot:<digest>` or `snapshot:<digest>+<digest of a harvest>`. The samples of the snapshot keep their splits, so that
-nothing which a model has learnt from is ever used to test it; those of production are spread over the splits by a
-keyed hash of their ids, so that the next model is tested on what production looks like now.
+`snapshot:<digest>` or `snapshot:<digest>+<digest of labelled samples>`. The samples of the snapshot keep their splits,
+so that nothing which a model has learnt from is ever used to test it; those of production are spread over the splits by
+a keyed hash of their ids, so that the next model is tested on what production looks like now.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from augment_ops.data.split import SHARES
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
 
-_URI = re.compile(r"snapshot:(?P<base>[0-9a-f]{64})(\+(?P<harvest>[0-9a-f]{64}))?")
+_URI = re.compile(r"snapshot:(?P<base>[0-9a-f]{64})(\+(?P<labelled>[0-9a-f]{64}))?")
 _ROWS_AT_ONCE = 1000  # of the index, as Python's objects
-HARVEST_COLUMNS = ("sample_id", "label", "time", "image")
+LABELLED_COLUMNS = ("sample_id", "label", "time", "image")
 
 
 class SnapshotSource:
-    """Samples of a snapshot, then those of a harvest: a Parquet object with the columns `HARVEST_COLUMNS`."""
+    """Samples of a snapshot, then labelled ones of production: Parquet with the columns `LABELLED_COLUMNS`."""
 
     def __init__(self, uri: str, store: Store) -> None:
         match = _URI.fullmatch(uri)
@@ -38,7 +38,7 @@ class SnapshotSource:
                 "data set", uri[:200], "snapshot:<64 hex digits>, perhaps +<64 hex digits>", "correct the digests"
             )
         self._snapshot = Snapshot.open(store, match["base"])
-        self._harvest, self._store, self._uri = match["harvest"], store, uri
+        self._labelled, self._store, self._uri = match["labelled"], store, uri
         self.name = self._snapshot.manifest.dataset
         self.leftovers = Leftovers()
 
@@ -57,10 +57,17 @@ class SnapshotSource:
             time = None if row["time"] != row["time"] else float(row["time"])
             extra: dict[str, Scalar] = {name: _plain(row[name]) for name in own}
             yield RawSample(
-                row["sample_id"], row["class_name"], row["split"], row["subject"], time, row["source"], data, extra
+                id=row["sample_id"],
+                label=row["class_name"],
+                split=row["split"],
+                subject=row["subject"],
+                time=time,
+                source=row["source"],
+                data=data,
+                extra=extra,
             )
-        if self._harvest is not None:
-            yield from self._production(self._harvest, dict.fromkeys(own))
+        if self._labelled is not None:
+            yield from self._production(self._labelled, dict.fromkeys(own))
 
     def contents(self) -> Iterator[tuple[str, ...]]:
         """The digests, which name the content; see `Source`."""
@@ -76,7 +83,16 @@ class SnapshotSource:
                 arrays[packed] = np.load(io.BytesIO(self._store.get(packed)), allow_pickle=False)
             pixels = arrays[packed][int(number)]
             split = split_of(row["sample_id"])
-            yield RawSample(row["sample_id"], row["label"], split, None, row["time"], row["image"], pixels, extra)
+            yield RawSample(
+                id=row["sample_id"],
+                label=row["label"],
+                split=split,
+                subject=None,
+                time=row["time"],
+                source=row["image"],
+                data=pixels,
+                extra=extra,
+            )
 
 
 def is_snapshot(uri: str) -> bool:

@@ -231,7 +231,16 @@ def _sample(name: str, number: int, box: _Box, split: str | None, path: str, ima
     }
     pixels = image if isinstance(image, Defect) else _square(image, box.corners)
     place = f"{path}#{x0},{y0},{x1},{y1}"
-    return RawSample(f"{name}/{number:03d}", box.label, split, name, None, place, pixels, extra)
+    return RawSample(
+        id=f"{name}/{number:03d}",
+        label=box.label,
+        split=split,
+        subject=name,
+        time=None,
+        source=place,
+        data=pixels,
+        extra=extra,
+    )
 
 
 def _square(image: Pixels, corners: tuple[int, int, int, int]) -> Pixels | Defect:

@@ -37,11 +37,27 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
         (
             fused.run_segment,
             (
-                _U8[::1], _IMAGES, _IMAGES, types.boolean,
-                _U1[::1], _MATRICES, _I8, types.boolean, _U1[::1],
-                _I8[::1], _U1[:, ::1], _F4[:, :, ::1],
-                _U1[::1], _F8[:, ::1], _I8, types.boolean, _I8, _KEYS, types.int16[::1],
-                types.int32[:, :, ::1], _U1[::1],
+                _U8[::1],
+                _IMAGES,
+                _IMAGES,
+                types.boolean,
+                _U1[::1],
+                _MATRICES,
+                _I8,
+                types.boolean,
+                _U1[::1],
+                _I8[::1],
+                _U1[:, ::1],
+                _F4[:, :, ::1],
+                _U1[::1],
+                _F8[:, ::1],
+                _I8,
+                types.boolean,
+                _I8,
+                _KEYS,
+                types.int16[::1],
+                types.int32[:, :, ::1],
+                _U1[::1],
             ),
         )
     ],
@@ -58,7 +74,7 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
         (philox.fill_words, (_KEYS, _I8, _I8, _KEYS)),
         (philox.fill_derived, (_U8, _U8, _KEYS, _KEYS)),
     ],
-}  # fmt: skip
+}
 # About, in proportion.
 _SECONDS = {
     "look": 6, "warp": 4.5, "add_noise": 3, "numbers": 2.5, "convolution": 2, "segment": 2, "colour": 1.5,
@@ -101,8 +117,11 @@ def shared_out(cores: int) -> list[list[str]]:
 def _machine() -> str:
     """What numba, too, compiles for and distinguishes in its cache."""
     names = (
-        platform.python_version(), numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    )  # fmt: skip
+        platform.python_version(),
+        numba.__version__,
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+    )
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
 
 

@@ -237,9 +237,17 @@ def _fill_span(target: U8, y: int, left: int, right: int, fill: U8) -> None:
 
 
 @apart(
-    _IMAGE, _IMAGE, _MAP, types.int64, types.uint8[::1], types.boolean,
-    _WORDS, _WORDS, types.uint64[:, ::1], types.float32[:, ::1],
-)  # fmt: skip
+    _IMAGE,
+    _IMAGE,
+    _MAP,
+    types.int64,
+    types.uint8[::1],
+    types.boolean,
+    _WORDS,
+    _WORDS,
+    types.uint64[:, ::1],
+    types.float32[:, ::1],
+)
 def warp(
     source: U8,
     target: U8,

@@ -25,9 +25,11 @@ def tell_ledger(ctx: Context, stage: str, output: Any, reused_from: str) -> None
 
 def _trained(ctx: Context, result: TrainingResult) -> None:
     subjects = {
-        "model": result.model_digest, "artifact": result.artifact, "policy": result.policy_digest,
+        "model": result.model_digest,
+        "artifact": result.artifact,
+        "policy": result.policy_digest,
         "snapshot": result.snapshot_digest,
-    }  # fmt: skip
+    }
     key = entry_key(ctx.run.id, "train", result.role)
     before = ctx.ledger.find(key)
     if before is not None and before.subjects != subjects:  # gone on with by another version, or on another source
@@ -39,14 +41,18 @@ def _decided(ctx: Context, decided: Decided) -> None:
     decision = decided.decision
     candidate = ctx.output("train_candidate", TrainingResult)
     ctx.ledger.append(
-        "decide", ctx.run.actor, key=entry_key(ctx.run.id, "decide", digest_of(decision)),
+        "decide",
+        ctx.run.actor,
+        key=entry_key(ctx.run.id, "decide", digest_of(decision)),
         subjects={
-            "model": candidate.model_digest, "decision": digest_of(decision),
-            "evidence": decision.evidence_digest, "gate": decision.rules_digest,
+            "model": candidate.model_digest,
+            "decision": digest_of(decision),
+            "evidence": decision.evidence_digest,
+            "gate": decision.rules_digest,
             **({} if decided.version is None else {"version": f"{ctx.dataset}/{decided.version}"}),
         },
         reason=f"{decision.verdict}: {decision.summary}",
-    )  # fmt: skip
+    )
 
 
 _RECORDERS: Mapping[str, Callable[[Context, Any], None]] = {

@@ -39,9 +39,7 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> Samples:
     yield metrics.POLICY_COST.set(policy.p50_ms / 1e3, percentile="p50", **about)
     yield metrics.POLICY_COST.set(policy.p95_ms / 1e3, percentile="p95", **about)
     yield metrics.POLICY_BUDGET.set(policy.budget_p95_ms / 1e3, **about)
-    yield metrics.RUN_INFO.set(
-        1, run_id=ctx.run.id, mlflow_url=ctx.parent.url, driver_url=ctx.run.link, **about
-    )  # fmt: skip
+    yield metrics.RUN_INFO.set(1, run_id=ctx.run.id, mlflow_url=ctx.parent.url, driver_url=ctx.run.link, **about)
 
 
 def _training(ctx: Context, result: TrainingResult) -> Samples:
@@ -84,8 +82,9 @@ def _decision(ctx: Context, decided: Decided) -> Samples:
         yield metrics.GATE_REFUSALS_IN_A_ROW.add(1, **about)
     report = ctx.output("stress_test", StressTest).report
     versions: tuple[tuple[Role, str | None], ...] = (
-        ("champion", decided.champion_version), ("candidate", decided.version),
-    )  # fmt: skip
+        ("champion", decided.champion_version),
+        ("candidate", decided.version),
+    )
     for role, version in versions:
         if version is not None:
             yield from _version(report, role, version, ctx.dataset)

@@ -96,11 +96,16 @@ def _training(ctx: Context, result: TrainingResult) -> None:
     tracker.log_params(
         run,
         {
-            "role": result.role, "factory": result.factory, "parameters": result.parameters, "seed": result.seed,
-            "epochs": plan.epochs, "batch_size": params.batch_size, "delivery": plan.mode,
+            "role": result.role,
+            "factory": result.factory,
+            "parameters": result.parameters,
+            "seed": result.seed,
+            "epochs": plan.epochs,
+            "batch_size": params.batch_size,
+            "delivery": plan.mode,
             "workers": params.workers,
         },
-    )  # fmt: skip
+    )
     names = (
         "train_loss",
         "train_accuracy",
@@ -177,9 +182,11 @@ def _drift(ctx: Context, report: DriftReport) -> None:
 def _decision(ctx: Context, decided: Decided) -> None:
     decision = decided.decision
     documents = {
-        "rules": ctx.store.get(decision.rules_digest), "evidence": ctx.store.get(decision.evidence_digest),
-        "decision": canonical_json(decision), "explanation": canonical_json(decided.explanation),
-    }  # fmt: skip
+        "rules": ctx.store.get(decision.rules_digest),
+        "evidence": ctx.store.get(decision.evidence_digest),
+        "decision": canonical_json(decision),
+        "explanation": canonical_json(decided.explanation),
+    }
     for name, document in documents.items():
         ctx.tracker.log_bytes(ctx.parent, document, f"gate/{name}.json")
     ctx.tag({"augment_ops.verdict": decision.verdict})

@@ -62,10 +62,15 @@ def _publish(ctx: Context, stage: str, execution: Execution, outcome: str, start
     if (stage == _LAST and outcome == "done") or outcome == "refused":  # nothing of the run comes after
         began = int(datetime.fromisoformat(ctx.run.started_at).timestamp() * 1e9)
         ctx.trace.close(
-            "pipeline run", min(began, started_ns),
-            {"augment_ops.run_id": ctx.run.id, "augment_ops.actor": ctx.run.actor, "augment_ops.outcome": outcome,
-               "augment_ops.driver_link": ctx.run.link},
-        )  # fmt: skip
+            "pipeline run",
+            min(began, started_ns),
+            {
+                "augment_ops.run_id": ctx.run.id,
+                "augment_ops.actor": ctx.run.actor,
+                "augment_ops.outcome": outcome,
+                "augment_ops.driver_link": ctx.run.link,
+            },
+        )
     for problem in publish(ctx.settings.home, _samples(ctx, stage, execution, outcome), ctx.trace):
         ctx.say(problem)
 

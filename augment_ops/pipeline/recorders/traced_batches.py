@@ -27,10 +27,15 @@ class TracedBatches:
                 yield batch
                 if done < _TRACED_BATCHES:
                     self._trace.add(
-                        "batch", asked,
-                        {"augment_ops.step": start + done * step, "augment_ops.samples": len(batch.labels),
-                           "augment_ops.wait_s": (got - asked) / 1e9, "augment_ops.augment_s": batch.augment_s},
-                    )  # fmt: skip
+                        "batch",
+                        asked,
+                        {
+                            "augment_ops.step": start + done * step,
+                            "augment_ops.samples": len(batch.labels),
+                            "augment_ops.wait_s": (got - asked) / 1e9,
+                            "augment_ops.augment_s": batch.augment_s,
+                        },
+                    )
                 asked = time.time_ns()
 
     def ready(self) -> int | None:

@@ -36,9 +36,12 @@ def about(ctx: Context, decision: Decision, version: str | None) -> dict[str, st
     """What an answer has to be about: the fields that the run decides."""
     params = ctx.params
     return {
-        "run": ctx.run.id, "decision": digest_of(decision), "version": f"{ctx.dataset}/{version}",
-        "environment": params.environment, "role": params.approval,
-    }  # fmt: skip
+        "run": ctx.run.id,
+        "decision": digest_of(decision),
+        "version": f"{ctx.dataset}/{version}",
+        "environment": params.environment,
+        "role": params.approval,
+    }
 
 
 def check_answer(ctx: Context, signed: SignedAnswer, asked: dict[str, str]) -> None:
@@ -66,8 +69,10 @@ def entered_answer(ctx: Context) -> SignedAnswer:
     entry = next((e for e in reversed(ctx.provenance.entries) if e.act in _ACTS), None)
     if entry is None:
         raise GovernanceError(
-            f"run {ctx.run.id}: approval", "no entry of a person's answer", "the answer, as the ledger has it",
+            f"run {ctx.run.id}: approval",
+            "no entry of a person's answer",
+            "the answer, as the ledger has it",
             "run the stage approve again",
-        )  # fmt: skip
+        )
     said = {**entry.subjects, "by": entry.actor, "reason": entry.reason, "chosen": _ACTS[entry.act]}
     return SignedAnswer.from_fields(said)

@@ -32,9 +32,7 @@ from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 
 # What the quality reports measure of training on what is held out.
-LEAKAGE = (
-    "exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage",
-)  # fmt: skip
+LEAKAGE = ("exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage")
 
 
 def decide(ctx: Context) -> Decided:
@@ -178,9 +176,12 @@ def approve(ctx: Context) -> Approval:
     approved = answer.chosen == APPROVE
     reason = answer.reason or f"{answer.chosen} in the Airflow UI"
     ctx.ledger.append(
-        "approve" if approved else "reject", answer.by, subjects=signed.subjects(), reason=answer.reason,
+        "approve" if approved else "reject",
+        answer.by,
+        subjects=signed.subjects(),
+        reason=answer.reason,
         key=entry_key(ctx.run.id, "approve", digest_of(signed)),
-    )  # fmt: skip
+    )
     return Approval(approved, answer.by, params.approval, reason, answer.at)
 
 

@@ -174,8 +174,10 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         classes=snapshot.classes,
     )
     subjects = {
-        "suite": manifest.digest, "snapshot": snapshot.digest, "manifest": ctx.store.put(canonical_json(manifest)),
-    }  # fmt: skip
+        "suite": manifest.digest,
+        "snapshot": snapshot.digest,
+        "manifest": ctx.store.put(canonical_json(manifest)),
+    }
     ctx.ledger.append(_FREEZE, ctx.run.actor, subjects, f"{spec.name} on {ctx.dataset}", key)
     return manifest
 

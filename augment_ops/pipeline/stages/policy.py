@@ -52,10 +52,23 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     else:
         ctx.tracker.log_bytes(ctx.parent, policy.text.encode(), f"policy/{policy.name}-{policy.version}.yaml")
     return ResolvedPolicy(
-        policy.name, policy.version, policy.digest, policy.domain, policy.owner, policy.description,
-        policy.limitations, policy.text, augmenter.engine, cost.p50_ms, cost.p95_ms, policy.budget.p95_ms, shape,
-        admitted.standing.state, tuple(admitted.standing.counted), admitted.warnings,
-    )  # fmt: skip
+        name=policy.name,
+        version=policy.version,
+        digest=policy.digest,
+        domain=policy.domain,
+        owner=policy.owner,
+        description=policy.description,
+        limitations=policy.limitations,
+        text=policy.text,
+        engine=augmenter.engine,
+        p50_ms=cost.p50_ms,
+        p95_ms=cost.p95_ms,
+        budget_p95_ms=policy.budget.p95_ms,
+        budget_at=shape,
+        state=admitted.standing.state,
+        approved_by=tuple(admitted.standing.counted),
+        warnings=admitted.warnings,
+    )
 
 
 def augment(inputs: Inputs) -> Augmentation:
@@ -133,9 +146,16 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     plan = inputs.output("augment", Augmentation).digest
     classes, labels = inputs.snapshot.manifest.classes, train.labels[order]
     report = compare(
-        originals, augmented, ids, labels, test.payload, rules, plan,
-        identity=not resolved.policy().transforms, classes=classes,
-    )  # fmt: skip
+        originals,
+        augmented,
+        ids,
+        labels,
+        test.payload,
+        rules,
+        plan,
+        identity=not resolved.policy().transforms,
+        classes=classes,
+    )
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)

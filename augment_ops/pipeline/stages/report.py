@@ -52,15 +52,15 @@ def report(ctx: Context) -> Report:
     server = ctx.settings.mlflow_uri.startswith("http")
     url = run.artifact_url("report/report.html") if server else ""
     return Report(
-        decided.decision.verdict,
-        decided.decision.summary,
-        tuple(asdict(reason) for reason in decided.decision.reasons),
-        promotion.message,
-        promotion.version,
-        str(path),
-        url,
-        run.url if server else "",
-        sha256_hex(page),
+        verdict=decided.decision.verdict,
+        summary=decided.decision.summary,
+        reasons=tuple(asdict(reason) for reason in decided.decision.reasons),
+        promotion=promotion.message,
+        model_version=promotion.version,
+        path=str(path),
+        url=url,
+        mlflow_run_url=run.url if server else "",
+        digest=sha256_hex(page),
     )
 
 
@@ -90,25 +90,41 @@ def _inputs(ctx: Context) -> ReportInputs:
         snapshot={k: v for k, v in asdict(manifest).items() if k not in ("index", "images", "reading")}
         | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.image_shape)},
         policy={
-            "name": policy.name, "version": policy.version, "digest": policy.digest, "domain": policy.domain,
-            "description": policy.description, "owner": policy.owner, "limitations": policy.limitations,
-            "budget": {"p95_ms": policy.budget_p95_ms, "at": policy.budget_at}, "text": policy.text,
+            "name": policy.name,
+            "version": policy.version,
+            "digest": policy.digest,
+            "domain": policy.domain,
+            "description": policy.description,
+            "owner": policy.owner,
+            "limitations": policy.limitations,
+            "budget": {"p95_ms": policy.budget_p95_ms, "at": policy.budget_at},
+            "text": policy.text,
             "narrowed": policy.policy().narrowings(),
         },
         drift=asdict(ctx.output("check_drift", DriftReport)),
         run={
-            "triggered by": ctx.run.actor, "environment": params.environment, "approval": params.approval,
+            "triggered by": ctx.run.actor,
+            "environment": params.environment,
+            "approval": params.approval,
             "policy": " ".join([policy.state, *(["by", ", ".join(policy.approved_by)] if policy.approved_by else [])]),
             "approved by": f"{approval.by} ({approval.role}): {approval.reason}" if approval.approved else "nobody",
-            "outcome": promotion.message, "delivery": params.delivery, "model": params.model,
-            "seed": str(params.seed), "git commit": ctx.run.git_commit, "software": ctx.run.software,
+            "outcome": promotion.message,
+            "delivery": params.delivery,
+            "model": params.model,
+            "seed": str(params.seed),
+            "git commit": ctx.run.git_commit,
+            "software": ctx.run.software,
         },
         measured={f"{stage} (s)": record.wall_s for stage, record in records_shown(ctx).items()},
         reused=_reused(ctx, stress),
         lineage={
-            "snapshot": manifest.digest, "policy": policy.digest, "suite": stress.suite.digest,
-            "candidate": candidate.model_digest, "control": control.model_digest,
-            "decision": digest_of(decided.decision), "evidence": decided.decision.evidence_digest,
+            "snapshot": manifest.digest,
+            "policy": policy.digest,
+            "suite": stress.suite.digest,
+            "candidate": candidate.model_digest,
+            "control": control.model_digest,
+            "decision": digest_of(decided.decision),
+            "evidence": decided.decision.evidence_digest,
             "ledger head": ctx.provenance.head() or GENESIS,
         },
         augmented=_augmented(ctx.snapshot, policy, params.seed),
@@ -117,7 +133,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         pictures=_pictures(ctx, stress, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
-    )  # fmt: skip
+    )
 
 
 def records_shown(ctx: Context) -> dict[str, StageRecord]:

@@ -126,9 +126,14 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
         mixer = Mixer(policy.mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
     if plan.shards is not None:
         return ShardBatches(
-            inputs.store, plan.shards, train.labels, seed=params.seed, batch_size=params.batch_size, mixer=mixer,
+            inputs.store,
+            plan.shards,
+            train.labels,
+            seed=params.seed,
+            batch_size=params.batch_size,
+            mixer=mixer,
             classes=classes,
-        )  # fmt: skip
+        )
     online = _online(inputs, augmenter, train, mixer, params.workers if augmenter or _decodes(inputs) else 0)
     if plan.mode != "nearline" or augmenter is None:
         return online

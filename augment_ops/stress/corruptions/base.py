@@ -54,7 +54,7 @@ class StrengthRange:
     in_levels: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Corruption:
     """One nuisance.
 
@@ -107,7 +107,12 @@ def single(
     name: str, parameter: StrengthRange, corrupt: Corrupt, small: Sequence[float], large: Sequence[float]
 ) -> Corruption:
     """A published corruption of one parameter."""
-    return Corruption({name: parameter}, corrupt, table([(v,) for v in small]), table([(v,) for v in large]))
+    return Corruption(
+        parameters={name: parameter},
+        corrupt=corrupt,
+        small=table([(v,) for v in small]),
+        large=table([(v,) for v in large]),
+    )
 
 
 def for_all_sizes(
@@ -121,7 +126,15 @@ def for_all_sizes(
 ) -> Corruption:
     """A corruption whose strengths are relative to the image, and so the same for all sizes."""
     strengths = table(rows)
-    return Corruption(parameters, corrupt, strengths, strengths, smallest, needs_colour, moves)
+    return Corruption(
+        parameters=parameters,
+        corrupt=corrupt,
+        small=strengths,
+        large=strengths,
+        smallest=smallest,
+        needs_colour=needs_colour,
+        moves=moves,
+    )
 
 
 def relative(

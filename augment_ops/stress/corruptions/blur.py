@@ -124,38 +124,41 @@ _SIGMA = StrengthRange("sigma in pixels", 100, 1e-3, is_length=True)
 _RADIUS = StrengthRange("radius in pixels", 100, 0.1, is_length=True)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "defocus_blur": Corruption(
-        {"radius_px": _RADIUS, "alias_px": StrengthRange("sigma of the rim in pixels", 10, 1e-3, is_length=True)},
-        _defocus_blur,
-        table([(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)]),
-        table([(3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)]),
+        parameters={
+            "radius_px": _RADIUS,
+            "alias_px": StrengthRange("sigma of the rim in pixels", 10, 1e-3, is_length=True),
+        },
+        corrupt=_defocus_blur,
+        small=table([(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)]),
+        large=table([(3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)]),
     ),
     "glass_blur": Corruption(
-        {
+        parameters={
             "sigma_px": _SIGMA,
             "reach_px": StrengthRange("reach of the exchange in pixels", 20, 0.5, is_length=True),
             "times": StrengthRange("number of exchanges", 10, 1),
         },
-        _glass_blur,
-        table([(0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)]),
-        table([(0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)]),
+        corrupt=_glass_blur,
+        small=table([(0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)]),
+        large=table([(0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)]),
         smallest=8,
         moves=True,
     ),
     "motion_blur": Corruption(
-        {"radius_px": _RADIUS, "sigma_px": _SIGMA},
-        _motion_blur,
-        table([(6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)]),
-        table([(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)]),
+        parameters={"radius_px": _RADIUS, "sigma_px": _SIGMA},
+        corrupt=_motion_blur,
+        small=table([(6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)]),
+        large=table([(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)]),
         moves=True,  # half a Gaussian: the picture goes where the camera came from
     ),
     "zoom_blur": Corruption(
-        {
+        parameters={
             "to_factor": StrengthRange("factor below which zooms stay", 2, 1.001),
             "step": StrengthRange("between factors", 0.5, 1e-3),
         },
-        _zoom_blur,
-        table([(1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)]),
-        table([(1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)]),
+        corrupt=_zoom_blur,
+        small=table([(1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)]),
+        large=table([(1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)]),
     ),
     "gaussian_blur": single("sigma_px", _SIGMA, _gaussian_blur, (0.4, 0.6, 0.7, 0.8, 1), (1, 2, 3, 4, 6)),
     "blur": relative(

@@ -115,25 +115,33 @@ _OF_SIDE = "share of the image's shorter side"
 _IMAGENET = 244 / 224  # the authors' code computes with 244 pixels on images of 224
 CORRUPTIONS: Mapping[str, Corruption] = {
     "elastic_transform": Corruption(
-        {
+        parameters={
             "reach_share": StrengthRange(f"factor of the smoothed noise, {_OF_SIDE}", 4),
             "sigma_share": StrengthRange(f"sigma that smooths it, {_OF_SIDE}", 1),
             "moved_share": StrengthRange(f"most that a point of the affine map moves, {_OF_SIDE}", 0.3),
         },
-        _elastic_transform,
-        table([(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)]),
-        table([
-            tuple(_IMAGENET * v for v in row)
-            for row in [(2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02)]
-        ]),
+        corrupt=_elastic_transform,
+        small=table([(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)]),
+        large=table(
+            [
+                tuple(_IMAGENET * v for v in row)
+                for row in [(2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02), (0.07, 0.01, 0.02), (0.12, 0.01, 0.02)]
+            ]
+        ),
         moves=True,
     ),
     "pixelate": single(
-        "size_share", StrengthRange("of the pixels of a side", 0.99, 0.05, falls=True), _pixelate,
-        (0.95, 0.9, 0.85, 0.75, 0.65), (0.6, 0.5, 0.4, 0.3, 0.25),
+        "size_share",
+        StrengthRange("of the pixels of a side", 0.99, 0.05, falls=True),
+        _pixelate,
+        (0.95, 0.9, 0.85, 0.75, 0.65),
+        (0.6, 0.5, 0.4, 0.3, 0.25),
     ),
     "jpeg_compression": single(
-        "quality", StrengthRange("JPEG quality", 100, 1, falls=True), _jpeg_compression,
-        (80, 65, 58, 50, 40), (25, 18, 15, 10, 7),
+        "quality",
+        StrengthRange("JPEG quality", 100, 1, falls=True),
+        _jpeg_compression,
+        (80, 65, 58, 50, 40),
+        (25, 18, 15, 10, 7),
     ),
-}  # fmt: skip
+}

@@ -94,19 +94,28 @@ def _shifted_levels(share: float) -> Image:
 _SHIFTS = (0.08, 0.16, 0.24, 0.32, 0.40)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "brightness": single(
-        "added_share", StrengthRange("share of the value range", 0.9, 1e-3, in_levels=True), _brightness,
-        (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5),
+        "added_share",
+        StrengthRange("share of the value range", 0.9, 1e-3, in_levels=True),
+        _brightness,
+        (0.05, 0.1, 0.15, 0.2, 0.3),
+        (0.1, 0.2, 0.3, 0.4, 0.5),
     ),
     "contrast": single(
-        "factor", StrengthRange("factor of the distance to the mean", 1, 0.01, falls=True), _contrast,
-        (0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05),
+        "factor",
+        StrengthRange("factor of the distance to the mean", 1, 0.01, falls=True),
+        _contrast,
+        (0.75, 0.5, 0.4, 0.3, 0.15),
+        (0.4, 0.3, 0.2, 0.1, 0.05),
     ),
     # The first two take colour away, the others add it: the paper's order.
     "saturate": Corruption(
-        {"factor": StrengthRange("factor of the saturation", 100), "added_share": StrengthRange("added to it", 1)},
-        _saturate,
-        table([(0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)]),
-        table([(0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)]),
+        parameters={
+            "factor": StrengthRange("factor of the saturation", 100),
+            "added_share": StrengthRange("added to it", 1),
+        },
+        corrupt=_saturate,
+        small=table([(0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)]),
+        large=table([(0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)]),
         needs_colour=True,
     ),
     "brightness_up": relative(
@@ -124,4 +133,4 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "exposure_shift": relative(
         "stops", "stops of light, to either side", 4, _exposure_shift, (0.25, 0.5, 0.8, 1.1, 1.5)
     ),
-}  # fmt: skip
+}

@@ -86,11 +86,17 @@ def _shadow(images: Image, strengths: Strengths, keys: Keys) -> Image:
 CORRUPTIONS: Mapping[str, Corruption] = {
     "tilt": relative("angle_deg", "degrees away from the camera", 60, each(_tilt), (10, 18, 26, 34, 42), moves=True),
     "thin_strokes": relative(
-        "reach_share", "share of the image's shorter side, taken from each edge of the ink", 0.1, each(_thin_strokes),
+        "reach_share",
+        "share of the image's shorter side, taken from each edge of the ink",
+        0.1,
+        each(_thin_strokes),
         (0.006, 0.012, 0.018, 0.024, 0.03),
     ),
     "thick_strokes": relative(
-        "reach_share", "share of the image's shorter side, added to each edge of the ink", 0.1, each(_thick_strokes),
+        "reach_share",
+        "share of the image's shorter side, added to each edge of the ink",
+        0.1,
+        each(_thick_strokes),
         (0.01, 0.02, 0.03, 0.04, 0.05),
     ),
     "shadow": for_all_sizes(
@@ -98,4 +104,4 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         _shadow,
         [(0.2,), (0.35,), (0.5,), (0.62,), (0.72,)],
     ),
-}  # fmt: skip
+}

@@ -153,7 +153,7 @@ def _normal_quantiles() -> NDArray[np.float32]:
 _SHARE = "share of the value range"
 CORRUPTIONS: Mapping[str, Corruption] = {
     "snow": Corruption(
-        {
+        parameters={
             "mean": StrengthRange(f"of the noise, {_SHARE}", 1, -1),
             "std": StrengthRange(f"of the noise, {_SHARE}", 1, 0.01),
             "zoom": StrengthRange("factor by which flakes are enlarged", 10, 1),
@@ -162,36 +162,49 @@ CORRUPTIONS: Mapping[str, Corruption] = {
             "sigma_px": StrengthRange("sigma of it in pixels", 100, 0.1, is_length=True),
             "kept_share": StrengthRange("of the image as it was", 1),
         },
-        _snow,
-        table([
-            (0.1, 0.2, 1, 0.6, 8, 3, 0.95), (0.1, 0.2, 1, 0.5, 10, 4, 0.9), (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
-            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85), (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
-        ]),
-        table([
-            (0.1, 0.3, 3, 0.5, 10, 4, 0.8), (0.2, 0.3, 2, 0.5, 12, 4, 0.7), (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
-            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65), (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
-        ]),
+        corrupt=_snow,
+        small=table(
+            [
+                (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+                (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+                (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+                (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+                (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+            ]
+        ),
+        large=table(
+            [
+                (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+                (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+                (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+                (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+                (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+            ]
+        ),
         smallest=8,
     ),
     "frost": Corruption(
-        {"kept_share": StrengthRange("of the image", 1), "added_share": StrengthRange("of the ice", 1, 0.01)},
-        _frost,
-        table([(1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)]),
-        table([(1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)]),
+        parameters={
+            "kept_share": StrengthRange("of the image", 1),
+            "added_share": StrengthRange("of the ice", 1, 0.01),
+        },
+        corrupt=_frost,
+        small=table([(1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)]),
+        large=table([(1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)]),
         smallest=8,
     ),
     "fog": Corruption(
-        {
+        parameters={
             "strength": StrengthRange("of the fog, in shares of the value range", 10, 0.01),
             "decay": StrengthRange("of the detail, a step", 10, 1),
         },
-        _fog,
-        table([(0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)]),
-        table([(1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)]),
+        corrupt=_fog,
+        small=table([(0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)]),
+        large=table([(1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)]),
         smallest=8,
     ),
     "spatter": Corruption(
-        {
+        parameters={
             "mean": StrengthRange(f"of the noise, {_SHARE}", 1),
             "std": StrengthRange(f"of the noise, {_SHARE}", 1, 0.01),
             "sigma": StrengthRange("that smooths it, in pixels", 20, 0.1),
@@ -199,15 +212,25 @@ CORRUPTIONS: Mapping[str, Corruption] = {
             "amount": StrengthRange("of light that water adds; sigma of the rim of mud in pixels", 5, 0.1),
             "muddy": StrengthRange("0 water, 1 mud", 1),
         },
-        _spatter,
-        table([
-            (0.62, 0.1, 0.7, 0.7, 0.5, 0), (0.65, 0.1, 0.8, 0.7, 0.5, 0), (0.65, 0.3, 1, 0.69, 0.5, 0),
-            (0.65, 0.1, 0.7, 0.69, 0.6, 1), (0.65, 0.1, 0.5, 0.68, 0.6, 1),
-        ]),
-        table([
-            (0.65, 0.3, 4, 0.69, 0.6, 0), (0.65, 0.3, 3, 0.68, 0.6, 0), (0.65, 0.3, 2, 0.68, 0.5, 0),
-            (0.65, 0.3, 1, 0.65, 1.5, 1), (0.67, 0.4, 1, 0.65, 1.5, 1),
-        ]),
+        corrupt=_spatter,
+        small=table(
+            [
+                (0.62, 0.1, 0.7, 0.7, 0.5, 0),
+                (0.65, 0.1, 0.8, 0.7, 0.5, 0),
+                (0.65, 0.3, 1, 0.69, 0.5, 0),
+                (0.65, 0.1, 0.7, 0.69, 0.6, 1),
+                (0.65, 0.1, 0.5, 0.68, 0.6, 1),
+            ]
+        ),
+        large=table(
+            [
+                (0.65, 0.3, 4, 0.69, 0.6, 0),
+                (0.65, 0.3, 3, 0.68, 0.6, 0),
+                (0.65, 0.3, 2, 0.68, 0.5, 0),
+                (0.65, 0.3, 1, 0.65, 1.5, 1),
+                (0.67, 0.4, 1, 0.65, 1.5, 1),
+            ]
+        ),
         smallest=8,
     ),
-}  # fmt: skip
+}

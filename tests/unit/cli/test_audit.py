@@ -57,6 +57,15 @@ def test_entries_are_chosen(call: Call, words: tuple[str, ...], keys: list[str])
 
 
 @pytest.mark.usefixtures("ledger")
+def test_a_time_that_is_none_is_one_clear_error(call: Call) -> None:
+    for words in (("--since", "yesterday"), ("--until", "2026-13-01")):
+        code, out, err = call("audit", "log", *words)
+        assert (code, out) == (2, "")
+        assert f"{words[0]}: found '{words[1]}'; expected a date or a time in UTC" in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("ledger")
 def test_who_was_champion(call: Call) -> None:
     code, out, _ = call("audit", "champions", "digits", "--json")
     assert (code, [reign["version"] for reign in json.loads(out)]) == (0, ["1", "2"])

@@ -95,9 +95,13 @@ def test_a_parquet_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
 
 
 LABELS: dict[str, Any] = {
-    "numbers": [1, 2], "numbers with a gap": [1, None], "floats": [1.0, 2.0], "decimals": [Decimal(1), Decimal(2)],
-    "a dictionary": pa.array(["1", "2"]).dictionary_encode(), "large text": pa.array(["1", "2"], pa.large_string()),
-}  # fmt: skip
+    "numbers": [1, 2],
+    "numbers with a gap": [1, None],
+    "floats": [1.0, 2.0],
+    "decimals": [Decimal(1), Decimal(2)],
+    "a dictionary": pa.array(["1", "2"]).dictionary_encode(),
+    "large text": pa.array(["1", "2"], pa.large_string()),
+}
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())

@@ -404,7 +404,9 @@ class Many:
         rng = np.random.default_rng(0)
         for number in range(self._count):
             pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
-            yield RawSample(f"{number:06d}", "ab"[number % 2], None, None, None, "", pixels)
+            yield RawSample(
+                id=f"{number:06d}", label="ab"[number % 2], split=None, subject=None, time=None, source="", data=pixels
+            )
 
 
 @KEPT

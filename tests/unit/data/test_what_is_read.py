@@ -145,8 +145,10 @@ def test_a_manifest_from_before_is_read(pets: Path, store: Store) -> None:
 
 
 def test_class_folders_below_splits(tmp_path: Path, make_png: MakePng) -> None:
-    files = {f"{split}/{name}/{n}.png": make_png(n) for n, (split, name) in enumerate(
-        (split, name) for split in ("train", "test") for name in ("cat", "dog"))}  # fmt: skip
+    files = {
+        f"{split}/{name}/{n}.png": make_png(n)
+        for n, (split, name) in enumerate((split, name) for split in ("train", "test") for name in ("cat", "dog"))
+    }
     source = open_source(str(write(tmp_path, files | {"train/fox/a.svg": b"x", "train/readme.md": b"x"})))
     list(source.samples())
     assert source.leftovers.empty == ("fox",)

@@ -24,10 +24,16 @@ def near(store, images, labels, ids, augmenter):
         online = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=8, workers=workers)
         sources.append(
             NearlineBatches(
-                store, online, shard_identity(SNAPSHOT, "train", augmenter), images, labels,
-                seed=7, batch_size=8, limit_bytes=int(epochs_that_fit * images.nbytes),
+                store,
+                online,
+                shard_identity(SNAPSHOT, "train", augmenter),
+                images,
+                labels,
+                seed=7,
+                batch_size=8,
+                limit_bytes=int(epochs_that_fit * images.nbytes),
             )
-        )  # fmt: skip
+        )
         return sources[-1]
 
     yield make

@@ -26,9 +26,14 @@ def make(store, images, ids, augmenter):
     def write(epochs=3, **other):
         given = {"into": store, "augmenter": augmenter, "snapshot_digest": SNAPSHOT, "split": "train", **other}
         return materialise(
-            given["into"], images, ids, given["augmenter"], snapshot_digest=given["snapshot_digest"],
-            split=given["split"], epochs=epochs,
-        )  # fmt: skip
+            given["into"],
+            images,
+            ids,
+            given["augmenter"],
+            snapshot_digest=given["snapshot_digest"],
+            split=given["split"],
+            epochs=epochs,
+        )
 
     return write
 

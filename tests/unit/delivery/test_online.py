@@ -22,9 +22,15 @@ def online(images, labels, ids):
     def make(augmenter, workers, batch_size=7, kind="auto", **other):
         given = {"images": images, "labels": labels, "ids": ids, **other}
         source = OnlineBatches(
-            given["images"], given["labels"], given["ids"], augmenter,
-            seed=7, batch_size=batch_size, workers=workers, kind=kind,
-        )  # fmt: skip
+            given["images"],
+            given["labels"],
+            given["ids"],
+            augmenter,
+            seed=7,
+            batch_size=batch_size,
+            workers=workers,
+            kind=kind,
+        )
         sources.append(source)
         return source
 

@@ -22,10 +22,8 @@ from augment_ops.services.people import people, simple_auth_users
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 EXAMPLE = dict(
-    line.split("=", 1)
-    for line in (ROOT / ".env.example").read_text().splitlines()
-    if line and not line.startswith("#")
-)  # fmt: skip
+    line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and not line.startswith("#")
+)
 FILLED = {name: value or f"{name.lower().replace('_', '')}1" for name, value in EXAMPLE.items()}
 VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?::([?-])([^}]*))?\})")
 
@@ -109,9 +107,22 @@ def test_its_form_is_that_of_the_specification() -> None:
 
 def test_what_was_asked_for_is_there() -> None:
     assert set(SERVICES) == {
-        "postgres", "valkey", "mlflow", "migrate", "ledger", "api-server", "scheduler", "dag-processor", "triggerer",
-        "worker", "metrics", "otel-collector", "prometheus", "alertmanager", "grafana",
-    }  # fmt: skip
+        "postgres",
+        "valkey",
+        "mlflow",
+        "migrate",
+        "ledger",
+        "api-server",
+        "scheduler",
+        "dag-processor",
+        "triggerer",
+        "worker",
+        "metrics",
+        "otel-collector",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    }
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -353,9 +364,14 @@ def told(code: str, home: Path, *arguments: str) -> str:
     environment["AIRFLOW__CORE__EXECUTOR"] = "CeleryExecutor"
     environment["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "dags" / "plugins")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, *arguments], env=environment, capture_output=True, text=True,
-        timeout=200, check=False, cwd=home,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", code, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        cwd=home,
+    )
     line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT")), None)
     assert line is not None, done.stderr[-3000:]
     return line.removeprefix("RESULT")

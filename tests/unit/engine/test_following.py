@@ -35,10 +35,12 @@ LOSSY = {
     "shift, blur and back": [SHIFT.format(12), "GaussianBlur: {blur_limit: 3, p: 1}", SHIFT.format(-12)],
     "zoom and pad": ["Affine: {scale: [2, 2], p: 1}", "PadIfNeeded: {min_height: 60, min_width: 60, p: 1}"],
     "crop, pad and shift": [
-        "CenterCrop: {height: 20, width: 20, p: 1}", "PadIfNeeded: {min_height: 40, min_width: 40, p: 1}",
-        "Sharpen: {p: 1}", SHIFT.format(8),
+        "CenterCrop: {height: 20, width: 20, p: 1}",
+        "PadIfNeeded: {min_height: 40, min_width: 40, p: 1}",
+        "Sharpen: {p: 1}",
+        SHIFT.format(8),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("box", [[4, 6, 16, 18], [14, 14, 36, 30], [30, 30, 38, 38], [0, 0, 40, 40]])

@@ -19,9 +19,14 @@ def names(of: Plan) -> list[list[str]]:
 
 def test_the_usual_policy_is_one_pass():
     usual = plan(
-        "HorizontalFlip: {}", "Rotate: {}", "Affine: {}", "RandomBrightnessContrast: {}", "RandomGamma: {}",
-        "GaussNoise: {}", "CoarseDropout: {}",
-    )  # fmt: skip
+        "HorizontalFlip: {}",
+        "Rotate: {}",
+        "Affine: {}",
+        "RandomBrightnessContrast: {}",
+        "RandomGamma: {}",
+        "GaussNoise: {}",
+        "CoarseDropout: {}",
+    )
     assert len(usual.segments) == 1
     assert not usual.uses_albumentations
     assert usual.describe() == [
@@ -92,8 +97,10 @@ def test_what_the_engine_does_not_do_as_asked_goes_to_albumentations():
 def test_streams_are_numbered_by_place_in_the_file():
     of = plan("OneOf: {transforms: [{RandomGamma: {}}, {Rotate: {}}]}", "InvertImg: {}")
     assert [(leaf.transform.name, leaf.index) for segment in of.segments for leaf in segment.leaves] == [
-        ("Rotate", 2), ("RandomGamma", 1), ("InvertImg", 3),
-    ]  # fmt: skip
+        ("Rotate", 2),
+        ("RandomGamma", 1),
+        ("InvertImg", 3),
+    ]
 
 
 def test_output_size():

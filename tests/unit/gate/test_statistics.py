@@ -84,7 +84,7 @@ def test_a_recall_is_judged_by_what_it_misses():
 
 
 def test_proof_of_harm_alone_is_corrected():
-    made = [Estimate(0, 0, 0, 1, 0, p, 0.2) for p in (0.01, 0.04, 0.03)]
+    made = [Estimate(value=0, low=0, high=0, n=1, limit=0, p_harm=p, p_safe=0.2) for p in (0.01, 0.04, 0.03)]
     assert [e.p_harm for e in corrected(made)] == pytest.approx([0.03, 0.06, 0.06])
     assert [e.p_safe for e in corrected(made)] == [0.2] * 3
 

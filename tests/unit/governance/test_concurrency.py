@@ -1,4 +1,4 @@
-"""Eight processes write entries at once, some thousands together: one valid chain, and nothing lost."""
+"""Eight processes write entries at once, 2,000 on SQLite and 600 on PostgreSQL: one valid chain, and nothing lost."""
 
 from __future__ import annotations
 

@@ -123,10 +123,19 @@ def test_a_public_key_has_one_spelling(tmp_path: Path) -> None:
     other = _ALPHABET[_ALPHABET.index(padded) ^ 1]
     assert base64.b64decode(text[:-2] + other + "=") == base64.b64decode(text)
     for wrong in (
-        "", PREFIX, text, PREFIX + text[:-1], PREFIX + text + "=", PREFIX + text + "\n", f" {public}",
-        PREFIX + text[:-2] + other + "=", PREFIX.upper() + text, PREFIX + text.replace("=", "é"),
-        PREFIX + base64.b64encode(bytes(31)).decode(), PREFIX + base64.b64encode(bytes(33)).decode(),
-    ):  # fmt: skip
+        "",
+        PREFIX,
+        text,
+        PREFIX + text[:-1],
+        PREFIX + text + "=",
+        PREFIX + text + "\n",
+        f" {public}",
+        PREFIX + text[:-2] + other + "=",
+        PREFIX.upper() + text,
+        PREFIX + text.replace("=", "é"),
+        PREFIX + base64.b64encode(bytes(31)).decode(),
+        PREFIX + base64.b64encode(bytes(33)).decode(),
+    ):
         with pytest.raises(ValueError, match="32 bytes in base64"):
             parse_public(wrong)
 

@@ -29,9 +29,14 @@ class Story:
     def tell(self, act: str, actor: str, subjects: dict[str, str], reason: str = "because") -> Story:
         last = self.entries[-1] if self.entries else None
         content = {
-            "at": NOW.isoformat(), "act": act, "actor": actor, "subjects": subjects, "reason": reason,
-            "software": "augment-ops 0", "key": f"k{len(self.entries)}",
-        }  # fmt: skip
+            "at": NOW.isoformat(),
+            "act": act,
+            "actor": actor,
+            "subjects": subjects,
+            "reason": reason,
+            "software": "augment-ops 0",
+            "key": f"k{len(self.entries)}",
+        }
         self.entries.append(chained(last, content))
         return self
 

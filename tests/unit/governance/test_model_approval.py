@@ -13,8 +13,12 @@ from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ASKED = {
-    "run": "r", "decision": "d" * 64, "version": "digits/3", "environment": "production", "role": "ml-lead",
-}  # fmt: skip
+    "run": "r",
+    "decision": "d" * 64,
+    "version": "digits/3",
+    "environment": "production",
+    "role": "ml-lead",
+}
 GIVEN = ModelAnswer(**ASKED, chosen="Approve", by="ada", reason="seen", at="2026-05-01T11:59:00+00:00")
 
 

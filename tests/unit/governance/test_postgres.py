@@ -94,10 +94,14 @@ def test_a_role_that_may_insert_and_select_is_enough(worker: Ledger, url: str) -
     assert (found.entries, found.warnings) == (entries, [])
     assert "this role owns the tables" in Ledger(url).audit().warnings[0]
     for statement in (
-        "UPDATE ledger SET actor = 'eve'", "DELETE FROM ledger_signature", "TRUNCATE ledger",
-        "ALTER TABLE ledger DISABLE TRIGGER USER", "DROP TABLE ledger", "DROP TRIGGER ledger_no_update ON ledger",
+        "UPDATE ledger SET actor = 'eve'",
+        "DELETE FROM ledger_signature",
+        "TRUNCATE ledger",
+        "ALTER TABLE ledger DISABLE TRIGGER USER",
+        "DROP TABLE ledger",
+        "DROP TRIGGER ledger_no_update ON ledger",
         "CREATE RULE also AS ON INSERT TO ledger DO INSTEAD NOTHING",
-    ):  # fmt: skip
+    ):
         with pytest.raises(DatabaseError, match=r"permission denied|must be owner"):
             execute(url.replace("postgres@", "worker@"), statement)
 

@@ -43,11 +43,18 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("number: 1", "number: 2"), ("owner: ada", "owner: bob"), ("- production", "- staging"), ("a" * 64, "b" * 64),
-        ("0" * 32, "1" * 32), ("previous: ''", f"previous: {'c' * 64}"), ("approvers.yaml:", "environments.yaml:"),
-        ("version: 1", "version: 2"), ("signature: ", "signature: A"), ("owner: ada", "owner: ada\nmore: 1"),
+        ("number: 1", "number: 2"),
+        ("owner: ada", "owner: bob"),
+        ("- production", "- staging"),
+        ("a" * 64, "b" * 64),
+        ("0" * 32, "1" * 32),
+        ("previous: ''", f"previous: {'c' * 64}"),
+        ("approvers.yaml:", "environments.yaml:"),
+        ("version: 1", "version: 2"),
+        ("signature: ", "signature: A"),
+        ("owner: ada", "owner: ada\nmore: 1"),
     ],
-)  # fmt: skip
+)
 def test_one_field_changed_voids_it(workspace: Any, tmp_path: Path, before: str, after: str) -> None:
     root = _root(workspace.keys["ada"])
     path = write_root(tmp_path, root)

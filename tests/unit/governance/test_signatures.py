@@ -31,8 +31,14 @@ def forge(url: str, act: str, forger: Key | None, subjects: dict[str, str] | Non
     """Append as whoever may insert into the tables and knows the code; signed where there is a key."""
     last = Ledger(url).entries()[-1]
     content = {
-        "at": last.at, "act": act, "actor": "ada", "subjects": subjects or {}, "reason": "", "software": "", "key": key,
-    }  # fmt: skip
+        "at": last.at,
+        "act": act,
+        "actor": "ada",
+        "subjects": subjects or {},
+        "reason": "",
+        "software": "",
+        "key": key,
+    }
     entry = chained(last, content)
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         rows = [("ledger", row_of(entry))]

@@ -39,9 +39,14 @@ def _signed(workspace: Any, by: str = "ada", witness: str = "", **changes: Any) 
 def _entry(signed: SignedApproval) -> Entry:
     told = signed.approval
     content = {
-        "at": told.given, "act": "approve", "actor": told.approver, "subjects": signed.subjects(),
-        "reason": told.reason, "software": "augment-ops 0", "key": "k",
-    }  # fmt: skip
+        "at": told.given,
+        "act": "approve",
+        "actor": told.approver,
+        "subjects": signed.subjects(),
+        "reason": told.reason,
+        "software": "augment-ops 0",
+        "key": "k",
+    }
     return chained(None, content)
 
 

@@ -147,8 +147,9 @@ def tail_tampered(kind: str, whole: Whole, path: Path, chance: random.Random, ot
             if kind.endswith("of another entry"):
                 connection.execute(
                     "INSERT INTO ledger_signature SELECT ?, ?, signer, clock, signature FROM ledger_signature "
-                    "WHERE seq = ?", (forged.seq, forged.hash, entry.seq),
-                )  # fmt: skip
+                    "WHERE seq = ?",
+                    (forged.seq, forged.hash, entry.seq),
+                )
             elif kind.endswith("own key"):
                 fill(connection, "ledger_signature", [signature])
         elif kind == "edited and signed":

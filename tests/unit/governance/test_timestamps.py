@@ -130,7 +130,7 @@ def other_question(authority: LocalAuthority) -> Callable[[bytes], bytes]:
         lambda authority: lambda query: authority.token(query[:-4] + bytes([query[-4] ^ 1]) + query[-3:]),
     ],
     ids=["error", "page", "cut off", "refusal", "another question", "another nonce"],
-)  # fmt: skip
+)
 def test_nonsense_is_said_and_named_and_the_entry_made(
     authority: LocalAuthority, url: str, tmp_path: Path, answers: Callable[[LocalAuthority], Callable[[bytes], bytes]]
 ) -> None:

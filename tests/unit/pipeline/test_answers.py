@@ -50,8 +50,12 @@ def ask(settings: Settings) -> Ask:
         params = RunParams(environment=environment, approval="ml-lead")
         run = enter_run(settings, f"run-{environment}", params, "pat")
         question = {
-            "run": run.id, "decision": "d" * 64, "version": "digits/3", "environment": environment, "role": "ml-lead",
-        }  # fmt: skip
+            "run": run.id,
+            "decision": "d" * 64,
+            "version": "digits/3",
+            "environment": environment,
+            "role": "ml-lead",
+        }
         return Context(Workspace(settings, run.actor), run), question
 
     return asked

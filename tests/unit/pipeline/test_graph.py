@@ -52,6 +52,10 @@ def test_what_dag_files_read_imports_the_standard_library_alone(module: str) -> 
     name = f"augment_ops.pipeline.{module}"
     out = subprocess.run(
         [sys.executable, "-c", _IMPORTED.format(module=name)],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3], timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+    )
     assert out.stdout.splitlines() == ["augment_ops", f"augment_ops augment_ops.pipeline {name}"]

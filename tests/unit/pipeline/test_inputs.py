@@ -30,11 +30,16 @@ def inputs(tmp_path: Path) -> Inputs:
     store = Store(str(tmp_path))
     ingested = store.put(canonical_json({"of": "ingest"}))
     return Inputs(
-        stage=BY_NAME["check_data"], params=declared(BY_NAME["check_data"], RunParams()), store=store, state=None,
-        policies=POLICIES, digests={"ingest": ingested},
+        stage=BY_NAME["check_data"],
+        params=declared(BY_NAME["check_data"], RunParams()),
+        store=store,
+        state=None,
+        policies=POLICIES,
+        digests={"ingest": ingested},
         files={"quality/default.yaml": sha256_hex((POLICIES / "quality/default.yaml").read_bytes())},
-        say=lambda line: None, trace=Trace(""),
-    )  # fmt: skip
+        say=lambda line: None,
+        trace=Trace(""),
+    )
 
 
 def test_what_is_declared_can_be_read(inputs: Inputs) -> None:

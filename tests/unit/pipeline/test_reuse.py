@@ -40,9 +40,14 @@ class Bench:
         self.first, self.second = (enter_run(settings, run, RunParams(), "ann") for run in ("first", "second"))
         self.said: list[str] = []
         self.lookup = Lookup(
-            store=self.store, run="second", stage="ingest", key=KEY, cls=Made, objects=lambda made: (made.object,),
+            store=self.store,
+            run="second",
+            stage="ingest",
+            key=KEY,
+            cls=Made,
+            objects=lambda made: (made.object,),
             say=self.said.append,
-        )  # fmt: skip
+        )
         self.part = self.store.put(b"pixels")
         self.output = self.store.put(canonical_json(Made("the data", self.part)))
 
@@ -132,10 +137,16 @@ def _without_its_object(bench: Bench) -> str:
 @pytest.mark.parametrize(
     "tamper",
     [
-        _never_made, _of_another_key, _of_another_stage, _of_a_run_that_never_was, _not_a_hint, _gone, _altered,
+        _never_made,
+        _of_another_key,
+        _of_another_stage,
+        _of_a_run_that_never_was,
+        _not_a_hint,
+        _gone,
+        _altered,
         _without_its_object,
     ],
-)  # fmt: skip
+)
 def test_a_hint_that_does_not_hold_is_said_once_and_not_followed(bench: Bench, tamper: Callable[[Bench], str]) -> None:
     bench.enter(bench.first, bench.output)
     bench.note("first", bench.output)

@@ -114,15 +114,19 @@ def test_pixels_become_shares_of_the_size_that_the_policy_is_for(text):
         found = [t.params["translate_percent"] for t in leaves(policy.transforms) if "translate_percent" in t.params]
         assert found[0]["x"] == pytest.approx([-share, share])
         assert not any("translate_px" in t.params for t in leaves(policy.transforms))
-        assert any(line.startswith("transforms[0].TrivialAugment: TranslateX narrowed from ±32 px") for line in
-                   policy.narrowings())  # fmt: skip
+        assert any(
+            line.startswith("transforms[0].TrivialAugment: TranslateX narrowed from ±32 px")
+            for line in policy.narrowings()
+        )
 
 
 def test_what_can_follow_each_other_shares_a_bound(text):
     """TranslateY twice in one pair of AutoAugment: half of it each; alone: all of it."""
     policy = Policy.from_text(text("AutoAugment: {policy: cifar10, limits: domain}"), policies=POLICIES)
-    pairs = [[max(t.params["translate_percent"]["y"]) for t in leaves((pair,)) if "translate_percent" in t.params]
-             for pair in policy.transforms[0].children[0].children]  # fmt: skip
+    pairs = [
+        [max(t.params["translate_percent"]["y"]) for t in leaves((pair,)) if "translate_percent" in t.params]
+        for pair in policy.transforms[0].children[0].children
+    ]
     assert {tuple(sorted(set(pair))) for pair in pairs if len(pair) == 4} == {(-0.15, 0.15)}
     assert max(max(pair, default=0) for pair in pairs) == pytest.approx(0.3)
 
@@ -244,9 +248,12 @@ def test_bounds_join_a_text_however_it_is_laid_out(text, lay_out):
     written = lay_out(text("TrivialAugment: {limits: domain}"))
     policy = Policy.from_text(written, policies=POLICIES)
     assert policy.narrowed_to == Bounds(
-        max_rotation_deg=45, max_shear_deg=30, max_translation_share=0.3, max_brightness_change=0.6,
+        max_rotation_deg=45,
+        max_shear_deg=30,
+        max_translation_share=0.3,
+        max_brightness_change=0.6,
         max_contrast_change=0.8,
-    )  # fmt: skip
+    )
     assert Policy.from_text(policy.text).digest == policy.digest
 
 

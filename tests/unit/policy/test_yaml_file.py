@@ -71,9 +71,19 @@ def test_plain_values_are_read_as_yaml_means_them():
         "file",
     )
     assert content == {
-        "text": "2020-13-45", "date": "2020-01-01", True: True, "int": 1000, "hex": 16, "float": -1500.0, "none": None,
-        "empty": None, "anchor": {"x": [1]}, "alias": {"x": [1]}, "5": "quoted", "emoji": "😀",
-    }  # fmt: skip
+        "text": "2020-13-45",
+        "date": "2020-01-01",
+        True: True,
+        "int": 1000,
+        "hex": 16,
+        "float": -1500.0,
+        "none": None,
+        "empty": None,
+        "anchor": {"x": [1]},
+        "alias": {"x": [1]},
+        "5": "quoted",
+        "emoji": "😀",
+    }
 
 
 _BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(

@@ -28,9 +28,17 @@ def entry(seq: int, hours: float, act: str = "alert", **subjects: str) -> Entry:
     at = (NOON + timedelta(hours=hours)).isoformat(timespec="microseconds")
     about = {"dataset": "digits", "kind": "drift", "cool_down_h": "24.0", **subjects}
     return Entry(
-        seq=seq, at=at, act=act, actor="schedule", subjects=about, reason="", software="", key=f"key-{seq}",
-        prev_hash="", hash="",
-    )  # fmt: skip
+        seq=seq,
+        at=at,
+        act=act,
+        actor="schedule",
+        subjects=about,
+        reason="",
+        software="",
+        key=f"key-{seq}",
+        prev_hash="",
+        hash="",
+    )
 
 
 def test_an_alert_that_is_found_again_is_the_same_entry(tmp_path: Path) -> None:

@@ -65,9 +65,21 @@ class World:
 
 def record(span: Period, by: DriftRules = DAILY, **more) -> JudgedWindow:
     plain = JudgedWindow(
-        dataset="shop", rules=by.name, reference="", start=span.start.isoformat(), end=span.end.isoformat(),
-        status="ok", blind=False, message="", faults=(), metrics={}, report="", page="", link="", alert="",
-    )  # fmt: skip
+        dataset="shop",
+        rules=by.name,
+        reference="",
+        start=span.start.isoformat(),
+        end=span.end.isoformat(),
+        status="ok",
+        blind=False,
+        message="",
+        faults=(),
+        metrics={},
+        report="",
+        page="",
+        link="",
+        alert="",
+    )
     return replace(plain, **more)
 
 
@@ -164,6 +176,8 @@ def test_a_time_in_the_future_is_refused_and_a_clock_that_is_a_little_ahead_is_n
     assert ahead is not None and ahead <= datetime.now(UTC)
     assert moment_of("2026-03-01T02:00+02:00") == START
     assert moment_of("") is None
+    with pytest.raises(InputError, match="--until: found '0001-01-01T00:00\\+14:00'; expected a time such as"):
+        moment_of("0001-01-01T00:00+14:00", "--until")
 
 
 def test_an_outage_is_told_once_and_is_over_with_the_next_record(world: World) -> None:

@@ -165,9 +165,14 @@ def test_burnt_out_images_are_saturated(digits: Real, rules: QualityRules) -> No
     augmented[:70] = np.where(augmented[:70] > 0, 255, 0)
     grey = np.clip(digits.originals, 40, 200)
     report = check_augmented(
-        grey, np.where(np.arange(len(grey))[:, None, None, None] < 70, augmented, grey),
-        list(range(len(grey))), digits.labels, digits.held_out, rules, "plan",  # type: ignore[arg-type]
-    )  # fmt: skip
+        grey,
+        np.where(np.arange(len(grey))[:, None, None, None] < 70, augmented, grey),
+        list(range(len(grey))),
+        digits.labels,
+        digits.held_out,
+        rules,
+        "plan",  # type: ignore[arg-type]
+    )
     result = _named(report)["saturated"]
     assert (result.status, result.measured) == ("fail", pytest.approx(70 / len(grey)))
 

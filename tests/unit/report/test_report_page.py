@@ -211,8 +211,25 @@ def reasons() -> tuple[Reason, ...]:
 def inputs(**changes: object) -> ReportInputs:
     pixels = np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8, 1)
     checks = (
-        CheckResult("blank", "warn", 0.0123, "share", 0.01, 0.05, f"Blank: {HOSTILE}", ("s1", HOSTILE)),
-        CheckResult("balance", "fail", math.nan, "ratio", None, 20.0, "Could not be measured."),
+        CheckResult(
+            name="blank",
+            status="warn",
+            measured=0.0123,
+            unit="share",
+            warn_at=0.01,
+            fail_at=0.05,
+            message=f"Blank: {HOSTILE}",
+            samples=("s1", HOSTILE),
+        ),
+        CheckResult(
+            name="balance",
+            status="fail",
+            measured=math.nan,
+            unit="ratio",
+            warn_at=None,
+            fail_at=20.0,
+            message="Could not be measured.",
+        ),
     )
     base = ReportInputs(
         run_id="run-1",
@@ -579,10 +596,13 @@ def test_a_browser_runs_nothing_loads_nothing_and_turns_nothing_round(tmp_path):
     if chromium is None:
         pytest.skip("no Chromium here: install the package chromium")
     names = (
-        "<img src=https://evil.example/p.png onerror='window.ran=1'>", "</pre><script>window.ran=1</script>",
-        "[Evidence](https://evil.example/) https://evil.example/", "\u202egnp.elif\u202c zero\u200bwidth",
-        "'\"><svg onload=window.ran=1>", "<a href=javascript:window.ran=1>x</a>",
-    )  # fmt: skip
+        "<img src=https://evil.example/p.png onerror='window.ran=1'>",
+        "</pre><script>window.ran=1</script>",
+        "[Evidence](https://evil.example/) https://evil.example/",
+        "\u202egnp.elif\u202c zero\u200bwidth",
+        "'\"><svg onload=window.ran=1>",
+        "<a href=javascript:window.ran=1>x</a>",
+    )
     text = " ".join(names)
     page_file = tmp_path / "report.html"
     page_file.write_text(

@@ -250,9 +250,15 @@ class Residual(nn.Module):
 
 def residual(shape, classes):
     return nn.Sequential(
-        nn.Conv2d(shape[2], 8, 3), Residual(8), nn.MaxPool2d(2), Residual(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Dropout(), nn.Linear(8, classes),
-    )  # fmt: skip
+        nn.Conv2d(shape[2], 8, 3),
+        Residual(8),
+        nn.MaxPool2d(2),
+        Residual(8),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(8, classes),
+    )
 
 
 class Transformer(nn.Module):

@@ -47,9 +47,15 @@ def server(paths: Mapping[str, Any], rows: list[dict[str, Any]] | None = None, r
 
 def row(number: int, event: str, owner: str, run: str | None = RUN, dag: str = "train", **extra: Any) -> dict[str, Any]:
     return {
-        "event_log_id": number, "event": event, "owner": owner, "run_id": run, "dag_id": dag, "task_id": None,
-        "when": f"2026-06-01T0{number % 10}:00:00Z", "extra": json.dumps(extra) if extra else None,
-    }  # fmt: skip
+        "event_log_id": number,
+        "event": event,
+        "owner": owner,
+        "run_id": run,
+        "dag_id": dag,
+        "task_id": None,
+        "when": f"2026-06-01T0{number % 10}:00:00Z",
+        "extra": json.dumps(extra) if extra else None,
+    }
 
 
 def tries(*numbers: int) -> dict[str, Any]:
@@ -61,8 +67,13 @@ def test_an_answer_is_what_the_record_says_whatever_the_run_id() -> None:
         found = answer_in(api, "train", RUN, "ask")
     assert found is not None
     assert (found.chosen, found.by, found.name, found.reason, found.at, found.asked) == (
-        ("Approve",), "lead", "Lead", "seen", "2026-06-01T10:00:00Z", "Promote?",
-    )  # fmt: skip
+        ("Approve",),
+        "lead",
+        "Lead",
+        "seen",
+        "2026-06-01T10:00:00Z",
+        "Promote?",
+    )
 
 
 @pytest.mark.parametrize("without", ["responded_at", "responded_by_user"])  # a timeout answers, and is nobody
@@ -98,9 +109,11 @@ def test_whoever_changed_something_of_the_run_had_a_hand_in_it(event: str) -> No
 
 def test_tasks_that_run_looks_and_answers_are_no_hands() -> None:
     rows = [
-        row(1, "running", "augment-ops"), row(2, "state mismatch", "augment-ops"),
-        row(3, "get_dag_run", "bob", method="GET"), row(4, "update_hitl_detail", "lead", method="PATCH"),
-    ]  # fmt: skip
+        row(1, "running", "augment-ops"),
+        row(2, "state mismatch", "augment-ops"),
+        row(3, "get_dag_run", "bob", method="GET"),
+        row(4, "update_hitl_detail", "lead", method="PATCH"),
+    ]
     assert people(rows) == ["ann"]
     assert people([], triggered_by=None) == []
 

@@ -67,8 +67,12 @@ def test_all_state_lies_below_the_home_and_all_addresses_on_loopback(settings: S
     assert found["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert found["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:18080/execution/"
     assert found["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:15000"
-    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH",
-                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"):  # fmt: skip
+    for name in (
+        "AIRFLOW_HOME",
+        "AIRFLOW_CONFIG",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
+    ):
         assert found[name].startswith(f"{settings.home}/"), name
     for component in components(settings):
         assert "0.0.0.0" not in component.command

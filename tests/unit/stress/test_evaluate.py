@@ -19,7 +19,7 @@ CLASSES = ("left", "middle", "right")
 def evaluate(manifest, objects, models, champion_version=None, seen=None, columns=None) -> StressReport:
     return run_models(
         manifest, objects.get, objects.put, models, champion_version, seen=seen or {}, columns=columns or {}
-    )  # fmt: skip
+    )
 
 
 def by_position(images: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_a_class_without_samples_has_no_recall(spec, stripes, objects):
     images, ids, labels = stripes
     manifest = freeze(
         spec, ArrayPayload(images), ids, labels, objects.put, snapshot_digest="5" * 64, classes=(*CLASSES, "elsewhere")
-    )  # fmt: skip
+    )
 
     def wider(batch: np.ndarray) -> np.ndarray:
         return np.concatenate([by_position(batch), np.zeros((len(batch), 1), np.float32)], axis=1)
@@ -146,9 +146,14 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
 
     one = spec.model_copy(update={"corruptions": {"brightness_up": spec.corruptions["brightness_up"]}})
     manifest = freeze(
-        one, ArrayPayload(images), [str(i) for i in range(1203)], labels, objects.put,
-        snapshot_digest="5" * 64, classes=("0", "1"),
-    )  # fmt: skip
+        one,
+        ArrayPayload(images),
+        [str(i) for i in range(1203)],
+        labels,
+        objects.put,
+        snapshot_digest="5" * 64,
+        classes=("0", "1"),
+    )
     report = evaluate(manifest, objects, {"candidate": ("c" * 64, bright)}, None)
     assert max(sizes) <= 1000
     assert sum(sizes) == 6 * 1203

@@ -271,17 +271,20 @@ def test_slices_are_the_accuracies_of_the_groups_and_leave_out_who_has_none(mani
     report = run(manifest, objects, models, {"site": [order[i] for i in manifest.sample_ids]})
     found = {(s.role, s.group): (s.n, s.clean) for s in report.slices}
     assert found == {
-        ("candidate", "north"): (20, 1.0), ("candidate", "south"): (20, 1.0),
-        ("control", "north"): (20, 1.0), ("control", "south"): (20, 0.0),
-    }  # fmt: skip
+        ("candidate", "north"): (20, 1.0),
+        ("candidate", "south"): (20, 1.0),
+        ("control", "north"): (20, 1.0),
+        ("control", "south"): (20, 0.0),
+    }
     assert measures.worst_slice(report, "control")[:2] == ("site", "south")
 
 
 def test_slices_weigh_every_cell_alike():
     made = replace(
-        tiny([[[0, 1, 0], [0, 0, 0], [1, 0, 0]]], [0, 1, 1]), columns={"site": ("a", "b")},
+        tiny([[[0, 1, 0], [0, 0, 0], [1, 0, 0]]], [0, 1, 1]),
+        columns={"site": ("a", "b")},
         groups=np.array([[0, 0, 1]], np.int16),
-    )  # fmt: skip
+    )
     assert {s.group: (s.clean, s.stressed) for s in slices(made)} == {"a": (1.0, 0.25), "b": (0.0, 0.0)}
 
 
@@ -302,7 +305,7 @@ def test_asking_by_several_threads_changes_no_byte(manifest, objects):
     models = {"candidate": ("c" * 64, by_position), "control": ("d" * 64, lambda images: -by_position(images))}
     one, four = (
         evaluate(manifest, objects.get, objects.put, models, None, seen={}, columns={}, workers=n) for n in (1, 4)
-    )  # fmt: skip
+    )
     assert one == four
 
 
@@ -313,4 +316,4 @@ def test_a_crash_in_a_thread_is_the_same_error(manifest, objects):
     with pytest.raises(TrainingError, match="RuntimeError: no"):
         evaluate(
             manifest, objects.get, objects.put, {"candidate": ("c" * 64, crashes)}, None, seen={}, columns={}, workers=4
-        )  # fmt: skip
+        )

@@ -163,9 +163,14 @@ def test_memory_is_bounded_by_a_batch_and_not_by_a_cell_or_the_suite(spec, tmp_p
         pass  # compiled
     tracemalloc.start()
     manifest = freeze(
-        suite, ArrayPayload(stored), names, np.zeros(600, np.int64), lambda data: hashlib.sha256(data).hexdigest(),
-        snapshot_digest=SNAPSHOT, classes=("one",),
-    )  # fmt: skip
+        suite,
+        ArrayPayload(stored),
+        names,
+        np.zeros(600, np.int64),
+        lambda data: hashlib.sha256(data).hexdigest(),
+        snapshot_digest=SNAPSHOT,
+        classes=("one",),
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(manifest.cells[0].objects) == 38

@@ -34,8 +34,9 @@ def test_a_disk_that_was_full_the_first_time_is_forgotten(tmp_path: Path, files_
 
     assert not is_empty(database)
     assert [path.name for path in tmp_path.glob("mlflow.db*")] in (
-        ["mlflow.db", "mlflow.db.lock"], ["mlflow.db.lock", "mlflow.db"]
-    )  # fmt: skip
+        ["mlflow.db", "mlflow.db.lock"],
+        ["mlflow.db.lock", "mlflow.db"],
+    )
 
 
 def test_a_file_that_an_older_version_left_unfinished_is_set_aside(tmp_path: Path, files_up_to: FilesUpTo) -> None:

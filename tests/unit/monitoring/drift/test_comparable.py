@@ -31,7 +31,9 @@ WAYS = {
 
 
 def status(before: np.ndarray, after: np.ndarray) -> tuple[str, tuple[str, ...]]:
-    sides = [Sample(d * 64, len(values), columns={"x": values}) for d, values in (("a", before), ("b", after))]
+    sides = [
+        Sample(digest=d * 64, size=len(values), columns={"x": values}) for d, values in (("a", before), ("b", after))
+    ]
     report = check_drift(*sides, RULES)
     return report.status, report.not_measured
 

@@ -169,7 +169,7 @@ def test_what_evidently_raises_on_odd_columns_is_said_and_ends_nothing():
     generator = np.random.default_rng(0)
     huge = generator.normal(size=300) * 4e307
     for before, after in ((np.full(300, 0.3), np.full(300, 0.1 + 0.2)), (huge, huge)):
-        sides = [Sample(d, 300, columns={"odd": odd}) for d, odd in (("a" * 64, before), ("b" * 64, after))]
+        sides = [Sample(digest=d, size=300, columns={"odd": odd}) for d, odd in (("a" * 64, before), ("b" * 64, after))]
         said: list[str] = []
         assert second_opinion(*sides, said.append) is None
         assert [line.partition(":")[0] for line in said] == ["no second opinion"]
@@ -178,10 +178,10 @@ def test_what_evidently_raises_on_odd_columns_is_said_and_ends_nothing():
 def test_a_window_without_a_record_lacks_no_column():
     """An outage is for people to look at, and no reason to train."""
     values = np.random.default_rng(0).normal(size=300)
-    before = Sample("a" * 64, 300, columns={"x": values})
-    nothing = check_drift(before, Sample("b" * 64, 0), RULES, blind=True)
+    before = Sample(digest="a" * 64, size=300, columns={"x": values})
+    nothing = check_drift(before, Sample(digest="b" * 64, size=0), RULES, blind=True)
     assert (nothing.status, nothing.blind, nothing.features) == ("insufficient", True, ())
-    without = check_drift(before, Sample("c" * 64, 300, columns={"y": values}), RULES)
+    without = check_drift(before, Sample(digest="c" * 64, size=300, columns={"y": values}), RULES)
     assert without.status == "drift"
 
 
@@ -217,9 +217,13 @@ def test_columns_that_are_called_like_measurements_of_ours_are_told_from_them() 
     ]
     values = {name: generator.normal(size=600) for name in names}
     side = pictures(600, 1)
-    reference = Sample("r", 600, values, side.images, predictions=side.labels, labels=side.labels)
+    reference = Sample(
+        digest="r", size=600, columns=values, images=side.images, predictions=side.labels, labels=side.labels
+    )
     moved = {name: found + (name == "predictions") for name, found in values.items()}
-    window = Sample("w", 600, moved, side.images, predictions=side.labels, labels=side.labels)
+    window = Sample(
+        digest="w", size=600, columns=moved, images=side.images, predictions=side.labels, labels=side.labels
+    )
     report = check_drift(reference, window, TABLE)
     assert len({(f.name, f.detector) for f in report.features}) == len(report.features)
     columns = {f.name for f in report.features if f.kind == "columns"}
@@ -230,10 +234,12 @@ def test_columns_that_are_called_like_measurements_of_ours_are_told_from_them() 
     assert len(effects(report)) == len(report.features)
     series = [sample.labels for sample in drift_samples("d", report) if sample.family.name.endswith("drift_status")]
     assert len(set(series)) == len(report.features) + 1
-    alone = check_drift(Sample("r", 600, values), Sample("w", 600, moved), TRANSACTIONS)
+    alone = check_drift(
+        Sample(digest="r", size=600, columns=values), Sample(digest="w", size=600, columns=moved), TRANSACTIONS
+    )
     assert {f.name for f in alone.features} >= {"size", "a\nb", "__index__"}
 
 
 def test_a_column_may_be_called_predictions_and_is_still_counted() -> None:
     with pytest.raises(DataError, match="1 values for 2 samples"):
-        Sample("x", 2, {"predictions": np.zeros(2)}, predictions=np.array(["a"], dtype=object))
+        Sample(digest="x", size=2, columns={"predictions": np.zeros(2)}, predictions=np.array(["a"], dtype=object))

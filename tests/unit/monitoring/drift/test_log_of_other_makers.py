@@ -22,11 +22,15 @@ HOUR = timedelta(hours=1)
 UTC_US = pa.timestamp("us", tz="UTC")
 PLACE = "digits/predictions/date=2026-03-01/hour=12"
 RECORD: dict[str, Any] = {
-    "sample_id": ["x"], "time": pa.array([NOON], UTC_US), "logged_at": pa.array([NOON], UTC_US), "model_version": ["3"],
-    "prediction": ["cat"], "scores": pa.array([[0.5, 0.5]], pa.list_(pa.float32())),
+    "sample_id": ["x"],
+    "time": pa.array([NOON], UTC_US),
+    "logged_at": pa.array([NOON], UTC_US),
+    "model_version": ["3"],
+    "prediction": ["cat"],
+    "scores": pa.array([[0.5, 0.5]], pa.list_(pa.float32())),
     "image": pa.array([None], pa.string()),
     "label": ["cat"],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -50,11 +54,15 @@ def read(log: PredictionLog) -> LogWindow:
 
 
 TEXT_AS: dict[str, Any] = {
-    "whole numbers": pa.array([1]), "doubles": pa.array([1.0]), "decimals": pa.array([Decimal("1.0")]),
-    "a dictionary": pa.array(["1"]).dictionary_encode(), "a dictionary of numbers": pa.array([1]).dictionary_encode(),
-    "large text": pa.array(["1"], pa.large_string()), "bytes of UTF-8": pa.array([b"1"]),
+    "whole numbers": pa.array([1]),
+    "doubles": pa.array([1.0]),
+    "decimals": pa.array([Decimal("1.0")]),
+    "a dictionary": pa.array(["1"]).dictionary_encode(),
+    "a dictionary of numbers": pa.array([1]).dictionary_encode(),
+    "large text": pa.array(["1"], pa.large_string()),
+    "bytes of UTF-8": pa.array([b"1"]),
     "uint64": pa.array([1], pa.uint64()),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("column", ["sample_id", "prediction", "label", "model_version"])
@@ -70,7 +78,7 @@ TIMES: dict[str, Any] = {
     "another zone": pa.array([NOON], pa.timestamp("us", tz="Asia/Tokyo")),
     "seconds": pa.array([NOON], pa.timestamp("s", tz="UTC")),
     "nanoseconds": pa.array([int(NOON.timestamp()) * 10**9 + 1], pa.timestamp("ns", tz="UTC")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("times", TIMES.values(), ids=TIMES.keys())
@@ -89,15 +97,19 @@ def test_a_record_without_a_time_counts_when_it_was_logged_and_it_is_said(log: P
 
 
 FEATURES: dict[str, tuple[pa.Array, Any]] = {
-    "int64": (pa.array([3]), 3.0), "truth": (pa.array([True]), 1.0), "decimal": (pa.array([Decimal("1.5")]), 1.5),
+    "int64": (pa.array([3]), 3.0),
+    "truth": (pa.array([True]), 1.0),
+    "decimal": (pa.array([Decimal("1.5")]), 1.5),
     "float16": (pa.array([1.5], pa.float16()), 1.5),
     "a date": (pa.array([86_400], pa.timestamp("s")).cast(pa.date32()), 86_400.0),
     "a moment": (pa.array([1], pa.timestamp("s", tz="UTC")), 1.0),
     "a dictionary": (pa.array(["x"]).dictionary_encode(), "x"),
-    "2**53 + 1": (pa.array([2**53 + 1]), 2.0**53), "nothing": (pa.nulls(1), None),
+    "2**53 + 1": (pa.array([2**53 + 1]), 2.0**53),
+    "nothing": (pa.nulls(1), None),
     "null": (pa.array([None], pa.int64()), None),
-    "infinite": (pa.array([math.inf]), math.inf), "bytes of UTF-8": (pa.array([b"x"]), "x"),
-}  # fmt: skip
+    "infinite": (pa.array([math.inf]), math.inf),
+    "bytes of UTF-8": (pa.array([b"x"]), "x"),
+}
 
 
 @pytest.mark.parametrize(("values", "expected"), FEATURES.values(), ids=FEATURES.keys())
@@ -113,8 +125,10 @@ def twice(name: str) -> pa.Table:
 
 
 ODD: dict[str, tuple[pa.Table, str]] = {
-    "naive times": (other(time=pa.array([NOON.replace(tzinfo=None)])),
-    "'time': found timestamp[us], without a time zone"),
+    "naive times": (
+        other(time=pa.array([NOON.replace(tzinfo=None)])),
+        "'time': found timestamp[us], without a time zone",
+    ),
     "milliseconds": (other(time=[1_772_366_400_000]), "'time': found int64, such as int 1772366400000"),
     "text for a time": (other(time=["2026-03-01T12:00:00Z"]), "'time': found string"),
     "a day": (other(time=pa.array([NOON.date()])), "'time': found date32"),
@@ -130,14 +144,16 @@ ODD: dict[str, tuple[pa.Table, str]] = {
     "a number for scores": (other(scores=[0.5]), "'scores': found double"),
     "list cells": (other(**{"feature.f": [[1]]}), "'feature.f': found list<"),
     "structures": (other(**{"feature.f": [{"a": 1}]}), "'feature.f': found struct<"),
-    "beyond 63 bits": (other(**{"feature.f": pa.array([2**63], pa.uint64())}),
-    "'feature.f', row 0: found 9223372036854775808"),
+    "beyond 63 bits": (
+        other(**{"feature.f": pa.array([2**63], pa.uint64())}),
+        "'feature.f', row 0: found 9223372036854775808",
+    ),
     "bytes": (other(**{"feature.f": [b"\xff"]}), "'feature.f': found"),
     "a time of day": (other(**{"feature.f": pa.array([1], pa.time32("s"))}), "'feature.f': found time32"),
     "a column twice": (twice("feature.f"), "'feature.f': found 2 columns of that name"),
     "labels twice": (twice("label"), "'label': found 2 columns of that name"),
     "classes that are no JSON": (other("[cat"), "JSONDecodeError"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("table", "why"), ODD.values(), ids=ODD.keys())
@@ -154,9 +170,12 @@ def test_an_odd_file_is_set_aside_with_the_reason_and_the_others_count(
 
 
 SCORES: dict[str, Any] = {
-    "too few": [[0.5]], "NaN": [[math.nan, 0.5]], "infinite": [[math.inf, 0.0]], "logits": [[7.0, -2.0]],
+    "too few": [[0.5]],
+    "NaN": [[math.nan, 0.5]],
+    "infinite": [[math.inf, 0.0]],
+    "logits": [[7.0, -2.0]],
     "a gap": [[None, 0.5]],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("scores", SCORES.values(), ids=SCORES.keys())

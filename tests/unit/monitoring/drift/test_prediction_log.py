@@ -37,9 +37,15 @@ def test_what_is_written_is_read_back(log: PredictionLog) -> None:
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     features = {"amount": [1.5, np.nan, np.inf], "kind": ["x", None, "y"]}
     write(
-        log, ["c", "a", "b"], predictions=["cat", "dog", None], scores=scores, classes=["cat", "dog"], images=images,
-        features=features, labels=["cat", None, None],
-    )  # fmt: skip
+        log,
+        ["c", "a", "b"],
+        predictions=["cat", "dog", None],
+        scores=scores,
+        classes=["cat", "dog"],
+        images=images,
+        features=features,
+        labels=["cat", None, None],
+    )
     window = read_window(log, NOON, NOON + HOUR)
     sample = window.sample
     assert window.rows["sample_id"].tolist() == ["a", "b", "c"]
@@ -247,9 +253,15 @@ def odd_file(log: PredictionLog, name: str, **columns: object) -> str:
 
 
 RECORD = {
-    "sample_id": ["x"], "time": [NOON], "logged_at": [NOON], "model_version": ["3"], "prediction": ["cat"],
-    "scores": [[0.5, 0.5]], "image": [None], "label": ["cat"],
-}  # fmt: skip
+    "sample_id": ["x"],
+    "time": [NOON],
+    "logged_at": [NOON],
+    "model_version": ["3"],
+    "prediction": ["cat"],
+    "scores": [[0.5, 0.5]],
+    "image": [None],
+    "label": ["cat"],
+}
 ODD = {
     "no column": {"sample_id": ["x"]},
     "text for a time": {**RECORD, "time": ["noon"]},

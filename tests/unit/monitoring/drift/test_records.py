@@ -33,24 +33,56 @@ def log(tmp_path: Path) -> PredictionLog:
 @pytest.mark.parametrize(
     ("value", "name"),
     [
-        ("1", "1"), (1, "1"), (1.0, "1"), (np.int64(1), "1"), (np.float32(1), "1"), (np.uint8(1), "1"),
+        ("1", "1"),
+        (1, "1"),
+        (1.0, "1"),
+        (np.int64(1), "1"),
+        (np.float32(1), "1"),
+        (np.uint8(1), "1"),
         (Decimal("1.0"), "1"),
-        (np.str_("1"), "1"), (-3, "-3"), (2**70, str(2**70)), (True, "True"), (np.bool_(False), "False"),
+        (np.str_("1"), "1"),
+        (-3, "-3"),
+        (2**70, str(2**70)),
+        (True, "True"),
+        (np.bool_(False), "False"),
         ("T-shirt", "T-shirt"),
-        ("ß", "ß"), (" a ", " a "), ("a\nb", "a\nb"), (UUID(int=1), str(UUID(int=1))), (None, None), (math.nan, None),
-        (np.float64("nan"), None), (pd.NA, None), (pd.NaT, None),
+        ("ß", "ß"),
+        (" a ", " a "),
+        ("a\nb", "a\nb"),
+        (UUID(int=1), str(UUID(int=1))),
+        (None, None),
+        (math.nan, None),
+        (np.float64("nan"), None),
+        (pd.NA, None),
+        (pd.NaT, None),
     ],
-)  # fmt: skip
+)
 def test_one_name_has_one_form(value: Any, name: str | None) -> None:
     assert texts("prediction", [value]) == [name]
 
 
 @pytest.mark.parametrize(
     "value",
-    [1.5, math.inf, float(2**54), Decimal("1.5"), Decimal("Infinity"), b"cat", ["cat"], ("cat",), {"a": 1}, {"cat"}, "",
-     "\ud800", date(2026, 1, 1), ..., 1j, np.array(["cat"])],
+    [
+        1.5,
+        math.inf,
+        float(2**54),
+        Decimal("1.5"),
+        Decimal("Infinity"),
+        b"cat",
+        ["cat"],
+        ("cat",),
+        {"a": 1},
+        {"cat"},
+        "",
+        "\ud800",
+        date(2026, 1, 1),
+        ...,
+        1j,
+        np.array(["cat"]),
+    ],
     ids=repr,
-)  # fmt: skip
+)
 def test_what_is_no_name_is_refused_with_its_column_and_row(value: Any) -> None:
     with pytest.raises(DataError, match=r"column .prediction., row 1: found .*; expected text, whole numbers"):
         texts("prediction", ["cat", value])
@@ -65,12 +97,14 @@ def test_an_id_is_required(value: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        NOON, NOON.astimezone(timezone(timedelta(hours=-11))), pd.Timestamp(NOON),
+        NOON,
+        NOON.astimezone(timezone(timedelta(hours=-11))),
+        pd.Timestamp(NOON),
         pd.Timestamp("2026-03-01T13:00:00+01:00"),
         pd.Timestamp("2026-03-01T12:00:00.000000999Z"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_moment_in_any_zone_is_one_in_utc(value: Any) -> None:
     assert moments("time", [value]) == [NOON]
 
@@ -78,16 +112,22 @@ def test_a_moment_in_any_zone_is_one_in_utc(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (NOON.replace(tzinfo=None), "2026-03-01T12:00:00, without a time zone"), (pd.Timestamp("2026-03-01"),
-        "without a time zone"),
-        (None, "nothing"), (pd.NaT, "nothing"), (math.nan, "nothing"), (np.datetime64("NaT"), "nothing"),
-        (1_772_366_400, "int 1772366400"), (1_772_366_400_000, "int"), (1.7e9, "float"),
+        (NOON.replace(tzinfo=None), "2026-03-01T12:00:00, without a time zone"),
+        (pd.Timestamp("2026-03-01"), "without a time zone"),
+        (None, "nothing"),
+        (pd.NaT, "nothing"),
+        (math.nan, "nothing"),
+        (np.datetime64("NaT"), "nothing"),
+        (1_772_366_400, "int 1772366400"),
+        (1_772_366_400_000, "int"),
+        (1.7e9, "float"),
         ("2026-03-01T12:00:00Z", "str"),
-        (np.datetime64("2026-03-01"), "datetime64"), (date(2026, 3, 1), "date"),
+        (np.datetime64("2026-03-01"), "datetime64"),
+        (date(2026, 3, 1), "date"),
         (datetime.max.replace(tzinfo=timezone(timedelta(hours=-11))), "9999"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_no_moment_is_refused(value: Any, found: str) -> None:
     with pytest.raises(DataError, match=rf"column .time., row 1: found .*{found}"):
         moments("time", [NOON, value])
@@ -96,24 +136,33 @@ def test_what_is_no_moment_is_refused(value: Any, found: str) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([1, None, 3], [1.0, math.nan, 3.0]), ([1, pd.NA], [1.0, math.nan]),
+        ([1, None, 3], [1.0, math.nan, 3.0]),
+        ([1, pd.NA], [1.0, math.nan]),
         ([1.5, math.nan, math.inf], [1.5, math.nan, math.inf]),
-        ([True, None], [1.0, math.nan]), ([True, 2], [1.0, 2.0]), (np.array([1, 2], np.float16), [1.0, 2.0]),
-        (np.array([1, None], object), [1.0, math.nan]), ([Decimal("1.5"), None], [1.5, math.nan]),
+        ([True, None], [1.0, math.nan]),
+        ([True, 2], [1.0, 2.0]),
+        (np.array([1, 2], np.float16), [1.0, 2.0]),
+        (np.array([1, None], object), [1.0, math.nan]),
+        ([Decimal("1.5"), None], [1.5, math.nan]),
         ([1, Decimal("1.5")], [1.0, 1.5]),
-        ([2**63 - 1], [float(2**63)]), (pd.Series([1, None], dtype="Int64"), [1.0, math.nan]),
+        ([2**63 - 1], [float(2**63)]),
+        (pd.Series([1, None], dtype="Int64"), [1.0, math.nan]),
         ([None, None], [math.nan] * 2),
         ([datetime(1970, 1, 1, 0, 0, 1), None], [1.0, math.nan]),
         ([datetime(1970, 1, 1, 1, tzinfo=timezone(HOUR))], [0.0]),
         ([date(1970, 1, 2), datetime(1970, 1, 1, 0, 0, 1)], [86_400.0, 1.0]),
         (np.array(["1970-01-02"], "M8[D]"), [86_400.0]),
-        (np.ma.array([1.0, 2.0], mask=[False, True]), [1.0, math.nan]), (np.array([3], "m8[s]"), [3.0]),
-        (["x", None, math.nan], ["x", None, None]), (["x", 3, 3.0, True], ["x", "3", "3", "1"]),
-        (pd.Categorical(["x", None]), ["x", None]), (pd.Categorical([2, 1]), [2.0, 1.0]),
-        (np.array(["x", "y"]), ["x", "y"]), ([], []),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), [1.0, math.nan]),
+        (np.array([3], "m8[s]"), [3.0]),
+        (["x", None, math.nan], ["x", None, None]),
+        (["x", 3, 3.0, True], ["x", "3", "3", "1"]),
+        (pd.Categorical(["x", None]), ["x", None]),
+        (pd.Categorical([2, 1]), [2.0, 1.0]),
+        (np.array(["x", "y"]), ["x", "y"]),
+        ([], []),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_a_column_is_numbers_or_text(values: Any, expected: list[Any]) -> None:
     found = feature("f", values)
     assert found.dtype.kind in "fO"
@@ -123,18 +172,26 @@ def test_a_column_is_numbers_or_text(values: Any, expected: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("values", "found"),
     [
-        ([2**63], "'f'.*9223372036854775808; expected integers of at most 63 bits"), ([1, -(2**64)], "row 1"),
+        ([2**63], "'f'.*9223372036854775808; expected integers of at most 63 bits"),
+        ([1, -(2**64)], "row 1"),
         ([2**70, "x"], "row 0"),
-        (np.array([1, 2**63], np.uint64), "row 1: found 9223372036854775808"), ([[1], [2]], "row 0: found list"),
+        (np.array([1, 2**63], np.uint64), "row 1: found 9223372036854775808"),
+        ([[1], [2]], "row 0: found list"),
         ([[1], "x"], "row 0: found list"),
-        ([{"a": 1}], "row 0: found dict"), ([b"x"], "row 0: found bytes"), (np.array([b"x"]), "binary"),
-        (np.zeros((2, 2)), r"shape \(2, 2\)"), ([1, 1j], "row 1: found complex"),
-        ([1, ...], "row 1: found ellipsis"), (["x", "\ud800"], "row 1: found str"), ([1, {2}], "row 1: found set"),
-        ([timedelta(1), 1], "row 0: found timedelta"), ([date(2026, 1, 1), 1], "dates beside numbers"),
+        ([{"a": 1}], "row 0: found dict"),
+        ([b"x"], "row 0: found bytes"),
+        (np.array([b"x"]), "binary"),
+        (np.zeros((2, 2)), r"shape \(2, 2\)"),
+        ([1, 1j], "row 1: found complex"),
+        ([1, ...], "row 1: found ellipsis"),
+        (["x", "\ud800"], "row 1: found str"),
+        ([1, {2}], "row 1: found set"),
+        ([timedelta(1), 1], "row 0: found timedelta"),
+        ([date(2026, 1, 1), 1], "dates beside numbers"),
         ([1, 1.5, "x", date(2026, 1, 1)], "dates beside numbers, text"),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_what_is_neither_is_refused_with_its_column(values: Any, found: str) -> None:
     with pytest.raises(DataError, match=f"(?s)column 'f'.*{found}" if "'f'" not in found else found):
         feature("f", values)
@@ -201,9 +258,12 @@ def test_a_record_without_scores_is_one_without_confidence(log: PredictionLog) -
 
 @pytest.mark.parametrize(
     ("labels", "found"),
-    [({1: "cat", "1": "dog"}, "1 samples with two labels"), ({"a": None}, "'label', row 0: found nothing"),
-    ({None: "x"}, "'sample_id'")],
-)  # fmt: skip
+    [
+        ({1: "cat", "1": "dog"}, "1 samples with two labels"),
+        ({"a": None}, "'label', row 0: found nothing"),
+        ({None: "x"}, "'sample_id'"),
+    ],
+)
 def test_labels_with_a_fault_are_refused(log: PredictionLog, labels: dict[Any, Any], found: str) -> None:
     with pytest.raises(DataError, match=found):
         log.label(labels)
@@ -217,9 +277,18 @@ def test_a_log_has_the_name_of_a_data_set(tmp_path: Path, name: str) -> None:
 
 
 _VALUES = st.one_of(
-    st.none(), st.integers(), st.floats(), st.booleans(), st.text(), st.binary(max_size=4), st.decimals(), st.dates(),
-    st.datetimes(), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(max_size=2), st.none(), max_size=1),
-)  # fmt: skip
+    st.none(),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.text(),
+    st.binary(max_size=4),
+    st.decimals(),
+    st.dates(),
+    st.datetimes(),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.none(), max_size=1),
+)
 
 
 @given(st.lists(_VALUES, min_size=1, max_size=4))

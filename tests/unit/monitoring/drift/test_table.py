@@ -29,13 +29,17 @@ def write(path: Path, **columns) -> Path:
 def sides(tmp_path: Path) -> tuple[dict, dict]:
     generator = np.random.default_rng(0)
     reference = {
-        "amount": generator.gamma(2.0, size=5000), "whole": generator.integers(0, 5, 5000),
-        "flag": generator.uniform(size=5000) < 0.3, "kind": generator.choice(list("abc"), 5000).astype(object),
-    }  # fmt: skip
+        "amount": generator.gamma(2.0, size=5000),
+        "whole": generator.integers(0, 5, 5000),
+        "flag": generator.uniform(size=5000) < 0.3,
+        "kind": generator.choice(list("abc"), 5000).astype(object),
+    }
     window = {
-        "amount": np.append(generator.gamma(2.0, size=1999) * 1.8, 1e6), "whole": generator.integers(1, 6, 2000),
-        "flag": generator.uniform(size=2000) < 0.3, "kind": generator.choice(list("abz"), 2000).astype(object),
-    }  # fmt: skip
+        "amount": np.append(generator.gamma(2.0, size=1999) * 1.8, 1e6),
+        "whole": generator.integers(1, 6, 2000),
+        "flag": generator.uniform(size=2000) < 0.3,
+        "kind": generator.choice(list("abz"), 2000).astype(object),
+    }
     for side in (reference, window):
         side["amount"][:100] = np.nan
         side["kind"][:50] = None

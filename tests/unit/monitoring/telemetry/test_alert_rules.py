@@ -15,9 +15,7 @@ from monitoring.telemetry.metrics import BY_NAME, FAMILIES
 
 ROOT = Path(__file__).parents[4]
 HERE = ROOT / "monitoring" / "prometheus"
-RULES = [
-    rule for group in yaml.safe_load((HERE / "alerts.yml").read_text())["groups"] for rule in group["rules"]
-]  # fmt: skip
+RULES = [rule for group in yaml.safe_load((HERE / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 ASKED_FOR = {
     "AugmentOpsDrift", "AugmentOpsClassRecallDrop", "AugmentOpsAugmentationSlow", "AugmentOpsThroughputLow",
     "AugmentOpsDataWait", "AugmentOpsModelTooOld", "AugmentOpsGateRefusing", "AugmentOpsLedgerAltered",

@@ -103,9 +103,12 @@ def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector
     parents = {name: span.parent_span_id for name, span in mine.items()}
     root = mine["pipeline run"].span_id
     assert parents == {
-        "pipeline run": b"", "ingest": root, "train": root, "epoch": mine["train"].span_id,
+        "pipeline run": b"",
+        "ingest": root,
+        "train": root,
+        "epoch": mine["train"].span_id,
         "batch": mine["epoch"].span_id,
-    }  # fmt: skip
+    }
     assert (mine["train"].status.code, mine["train"].status.message) == (2, "ValueError: no")
     assert mine["ingest"].status.code == 0
     assert mine["train"].start_time_unix_nano <= mine["epoch"].start_time_unix_nano
@@ -122,8 +125,9 @@ def test_a_collector_that_refuses_stops_nobody_and_is_counted(collector: Any, tm
     kept = read(path_below(tmp_path))
     assert kept[metrics.PROMOTIONS.name, ("d",)] == 1
     assert {labels: v for (name, labels), v in kept.items() if name == metrics.EXPORT_FAILURES.name} == {
-        ("metrics",): 1, ("traces",): 1,
-    }  # fmt: skip
+        ("metrics",): 1,
+        ("traces",): 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,9 @@ def test_the_order_of_observation_outlives_the_process(tmp_path: Path) -> None:
     for version in ("2", "1", "2"):
         record(tmp_path, [metrics.MODEL_CLASS_RECALL.set(1, dataset="d", model_version=version, class_name="x")])
     assert [labels[1] for name, labels in read(path_below(tmp_path)) if name == metrics.MODEL_CLASS_RECALL.name] == [
-        "1", "2",
-    ]  # fmt: skip
+        "1",
+        "2",
+    ]
 
 
 def add_fifty(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""What delivery is given, held to one standard in every mode: counts, labels, sizes of batches, places in an epoch."""
+"""The arguments of every delivery mode, held to one standard: counts, labels, sizes of batches, places in an epoch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from augment_ops.errors import InputError
 
 
-def check_counts(where: str, given: Mapping[str, Sized | None]) -> int:
+def check_counts(where: str, sequences: Mapping[str, Sized | None]) -> int:
     """How many samples there are.
 
     Args:
-        given: name → one of each sample; None where it is missing.
+        sequences: name → one of each sample; None where it is missing.
 
     Raises:
         InputError: not as many of each, or none at all.
     """
-    counts = {name: 0 if values is None else len(values) for name, values in given.items()}
+    counts = {name: 0 if values is None else len(values) for name, values in sequences.items()}
     if len(set(counts.values())) > 1 or not all(counts.values()):
         found = ", ".join(f"{number} {name}" for name, number in counts.items())
         raise InputError(where, found, "as many of each, one at least", "give every sample one of each")
