@@ -131,6 +131,9 @@ class SnapshotManifest:
     def __post_init__(self) -> None:
         if bool(self.images) == bool(self.shards) or (self.format == 1) != bool(self.images):
             raise ValueError(f"format {self.format} with {len(self.shards)} shards and pixels {self.images!r:.20}")
+        to = self.decoding
+        if to and (to.size not in (None, self.image_shape[:2]) or to.converted not in (None, self.image_shape[2])):
+            raise ValueError(f"images of {self.image_shape} that are decoded to {to.size}, {to.converted} channels")
 
     @property
     def objects(self) -> tuple[str, ...]:

@@ -225,6 +225,18 @@ def test_a_disk_that_fails_names_the_sample(
         payload.take(np.array([1]))
 
 
+@pytest.mark.parametrize("forged", [{"size": [10**6, 10**6]}, {"converted": 4}])
+def test_a_decoding_to_another_shape_is_refused_before_it_takes_memory(
+    images: Path, store: Store, forged: dict[str, object]
+) -> None:
+    manifest = ingest(str(images), store, keep="encoded")
+    document = json.loads(canonical_json(manifest))
+    document["decoding"] |= forged
+    store.put_document(document_name(manifest.digest), json.dumps(document).encode())
+    with pytest.raises(StoreError, match=r"images of \(6, 5, 1\) that are decoded to"):
+        Snapshot.open(store, manifest.digest)
+
+
 def change_manifest(store: Store, manifest: SnapshotManifest, shards: tuple[Shard, ...]) -> None:
     store.put_document(document_name(manifest.digest), canonical_json(dataclasses.replace(manifest, shards=shards)))
 
