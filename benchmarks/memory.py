@@ -33,7 +33,7 @@ POLICIES = HERE.parent / "policies"
 
 LIMIT_MB = 1500
 GROWTH = 1.1
-STEPS, BATCH = 200, 32
+STEPS, BATCH = 200, 8  # the net holds some 35 MB of activations and gradients for each image of a batch
 CLASSES = 10
 STRESSED = 500  # samples of the suite
 TEXTURES = 48
