@@ -30,7 +30,7 @@ down: install ## end what `make demo` or `augment-ops up` left running
 	@$(BIN)/augment-ops down
 
 test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" --branches
 
 test-slow: install ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load
 	$(PYTEST) -m slow

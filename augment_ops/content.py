@@ -84,7 +84,9 @@ def _plain(value: object) -> object:
 
 
 def _is_default(value: object, field: dataclasses.Field[Any]) -> bool:
-    return bool(getattr(value, field.name) == field.default)
+    made = field.default_factory
+    default = field.default if made is dataclasses.MISSING else made()
+    return bool(getattr(value, field.name) == default)
 
 
 @cache

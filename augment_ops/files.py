@@ -1,7 +1,8 @@
-"""Opens a file only where it is a regular one, and lies inside a folder; asked of the open descriptor.
+"""Files that are read only where they are regular ones, and written whole or not at all.
 
-A named pipe makes its reader wait for ever, a device never ends, and a link leads anywhere. Whoever asks a path first
-and opens it afterwards can be shown another file in between.
+Whether a file is a regular one, and lies inside a folder, is asked of the open descriptor: a named pipe makes its
+reader wait for ever, a device never ends, and a link leads anywhere. Whoever asks a path first and opens it afterwards
+can be shown another file in between.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import contextlib
 import errno
 import os
 import stat
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
 from typing import IO
 
 _KINDS = {
@@ -19,6 +23,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # without O_NONBLOCK opening a pipe waits for its writer
 
 
@@ -68,19 +73,57 @@ def read_regular(path: str, *, inside: str | None = None, limit: int | None = No
         return data
 
 
+def replace_file(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
+    """Create or replace a file: whoever looks sees the old content or the new one, also after a power cut.
+
+    Args:
+        path: its folder is made where it is absent.
+        data: text is written as UTF-8.
+        mode: rights of the file, less the umask.
+
+    Raises:
+        OSError: the disk is full, or not to be written to; the old content stays, and nothing unfinished.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")  # no *.prom, no *.yaml
+    try:
+        write_durably(unfinished, [data.encode() if isinstance(data, str) else data], mode=mode)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_durably(path: Path, chunks: Iterable[bytes], *, mode: int = 0o666) -> None:
+    """Write a new file and bring it to the disk, so that a rename after it never names a file with holes.
+
+    Args:
+        mode: its rights, less the umask; given on creation, as between a write and a chmod anybody could read it.
+
+    Raises:
+        OSError: as `open` and `write`; FileExistsError where there is one.
+    """
+    with os.fdopen(os.open(path, _NEW, mode), "wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def leads_outside(path: str, inside: str) -> bool:
     """Whether a path lies elsewhere once its links are followed; for a message before anything is opened."""
-    root = os.path.realpath(inside)
-    real = os.path.realpath(path)
-    return real != root and not real.startswith(root.rstrip("/") + "/")
+    return not _is_within(os.path.realpath(path), os.path.realpath(inside))
+
+
+def _is_within(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip("/") + "/")
 
 
 def _open_beneath(path: str, inside: str) -> int:
     """Follow the links now, then walk there from the folder without following any: none can be put in meanwhile."""
-    root = os.path.realpath(inside)
-    if leads_outside(path, root):
+    root, real = os.path.realpath(inside), os.path.realpath(path)
+    if not _is_within(real, root):
         raise NotReadableError("a place outside the data set")
-    *folders, name = os.path.relpath(os.path.realpath(path), root).split("/")
+    *folders, name = os.path.relpath(real, root).split("/")
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for folder in folders:

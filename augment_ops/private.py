@@ -32,9 +32,11 @@ def umask(environ: Mapping[str, str] | None = None) -> int:
         if number & 0o700 == 0 and number & 0o007 == 0o007:
             return number
     raise InputError(
-        VARIABLE, f"{text!r:.40}", "077 (the owner alone), 027 (a group reads) or 007 (a group writes)",
+        VARIABLE,
+        f"{text!r:.40}",
+        "077 (the owner alone), 027 (a group reads) or 007 (a group writes)",
         f"unset {VARIABLE}, or give one of these",
-    )  # fmt: skip
+    )
 
 
 def begin(home: Path) -> None:

@@ -13,7 +13,7 @@ from augment_ops.identity import NOBODY, RESERVED, among, is_name, name_fault, s
 _PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Where state lives and which services are used.
 

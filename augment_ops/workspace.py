@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -120,15 +120,35 @@ class Workspace:
         return self.ledger.append(act, self.actor, said.signed(self.signer()), reason, once)
 
     @contextmanager
-    def refusals(self, policy: Policy, act: str) -> Iterator[None]:
-        """Enter a refusal that is raised inside, once however often it is tried."""
+    def refusals(
+        self,
+        under: str,
+        subjects: Mapping[str, str],
+        *,
+        about: object = None,
+        actor: str = "",
+        kind: type[AugmentOpsError] = GovernanceError,
+    ) -> Iterator[None]:
+        """Enter a refusal that is raised inside, once however often it is tried.
+
+        Args:
+            under: what the entry's key begins with: the act that was tried, or the run that was stopped.
+            about: what is refused, where that is less than its subjects; for the entry's key.
+            actor: in whose name; by default the workspace's.
+            kind: of the errors that are refusals.
+        """
         try:
             yield
-        except AugmentOpsError as refusal:
-            fault = refusal.faults[0]
-            key = f"{act}:refuse:{digest_of([self.actor, policy.digest, str(refusal)])}"
-            self.ledger.append("refuse", self.actor, subjects_of(policy), f"{fault.where}: {fault.found}", key)
+        except kind as refusal:
+            fault, who = refusal.faults[0], actor or self.actor
+            tried = dict(subjects) if about is None else about
+            key = f"{under}:refuse:{digest_of([who, tried, str(refusal)])}"
+            self.ledger.append("refuse", who, subjects, f"{fault.where}: {fault.found}", key)
             raise
+
+    def policy_refusals(self, policy: Policy, act: str) -> AbstractContextManager[None]:
+        """Enter what is raised inside as a refusal of an act on a policy."""
+        return self.refusals(act, subjects_of(policy), about=policy.digest, kind=AugmentOpsError)
 
     def entering_refusals(self, name: str, act: str, look: Callable[[], T]) -> T:
         """What `look` returns; what it raises is entered, unless the file of the policy `name` cannot be read.
@@ -146,7 +166,7 @@ class Workspace:
             policy = load(self.settings.policies, name)
         except PolicyError:
             return look()
-        with self.refusals(policy, act):
+        with self.policy_refusals(policy, act):
             return look()
 
     def admit_to_run(self, name: str) -> Policy:

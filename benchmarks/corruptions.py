@@ -54,7 +54,7 @@ ITS_ELASTIC = {
 }
 
 
-class Reference:
+class OtherLibrary:
     """The other library in its own interpreter."""
 
     def __init__(self, python: str, folder: str) -> None:
@@ -105,7 +105,7 @@ def from_the_corner() -> Iterator[None]:
         weather.zoomed_normals = ours
 
 
-def speed(reference: Reference, names: list[str]) -> None:
+def speed(reference: OtherLibrary, names: list[str]) -> None:
     """Milliseconds an image, ours and theirs in turn; the best of three a severity."""
     noise = np.random.default_rng(0).integers(0, 256, (14, 14, 3), np.uint8)
     image = cv2.resize(noise, (224, 224), interpolation=cv2.INTER_CUBIC)[None]
@@ -125,7 +125,7 @@ def speed(reference: Reference, names: list[str]) -> None:
         keep("speed", {"rows": {name: row}})
 
 
-def agreement(reference: Reference, names: list[str], count: int, data: Path, photos: Path, folder: Path) -> None:
+def agreement(reference: OtherLibrary, names: list[str], count: int, data: Path, photos: Path, folder: Path) -> None:
     """Accuracy lost by severity, ours and theirs, and distances from the clean pictures at 224."""
     images, labels = fashion(data, "test", count)
     images = enlarged(images)
@@ -151,7 +151,7 @@ def agreement(reference: Reference, names: list[str], count: int, data: Path, ph
         keep("agreement", {"rows": {name: row}})
 
 
-def distances(reference: Reference, name: str, crops: np.ndarray) -> dict[str, list[float]]:
+def distances(reference: OtherLibrary, name: str, crops: np.ndarray) -> dict[str, list[float]]:
     """Mean absolute difference from the clean picture in grey levels, and energy of what is finer than 2 pixels."""
     result: dict[str, list[float]] = {
         "distance_ours": [],
@@ -319,7 +319,7 @@ def main() -> None:
         suite(arguments.data, arguments.images)
         return
     with tempfile.TemporaryDirectory() as folder:
-        reference = Reference(arguments.reference, folder)
+        reference = OtherLibrary(arguments.reference, folder)
         names = list(arguments.only)
         if arguments.part == "speed":
             speed(reference, names)

@@ -120,14 +120,14 @@ def large(augmenter: Augmenter) -> dict[str, int]:
 
 def loops_alone(augmenter: Augmenter, images: np.ndarray) -> list[Callable[[], None]]:
     """The compiled loops on one batch a thread, with the arguments that the engine gives them."""
-    given: list[tuple] = []
+    given: list[dict] = []
     run_segment = fused.run_segment
-    fused.run_segment = lambda *arguments: given.append(arguments) or run_segment(*arguments)
+    fused.run_segment = lambda **arguments: given.append(arguments) or run_segment(**arguments)
     for thread in range(2):
         rows = range(thread * 2048, (thread + 1) * 2048)
         augmenter(images[rows.start : rows.stop], rows, 0)
     fused.run_segment = run_segment
-    return [lambda arguments=arguments: run_segment(*arguments) for arguments in given]
+    return [lambda arguments=arguments: run_segment(**arguments) for arguments in given]
 
 
 def in_threads(loops: list[Callable[[], None]], threads: int) -> float:

@@ -25,7 +25,7 @@ from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.gate import rules
-from augment_ops.gate.samples import Samples
+from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
 from augment_ops.policy.spec import Policy
 from augment_ops.stress import suite
@@ -71,12 +71,19 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
     predicted = np.stack([_answers(_train(snapshot, seed, text), cells) for text in (PLACEBO, None)])
     certain = np.ones(predicted.shape, np.float16)
     outcomes = Outcomes(
-        "0" * 64, {"candidate": "a" * 64, "control": "b" * 64}, tuple((c, s) for c, s, _ in cells),
-        snapshot.manifest.classes, held_out.ids, held_out.labels.astype(np.int16), predicted, certain, certain,
-    )  # fmt: skip
+        suite_digest="0" * 64,
+        models={"candidate": "a" * 64, "control": "b" * 64},
+        addresses=tuple((c, s) for c, s, _ in cells),
+        classes=snapshot.manifest.classes,
+        sample_ids=held_out.ids,
+        labels=held_out.labels.astype(np.int16),
+        predicted=predicted,
+        p_true=certain,
+        p_predicted=certain,
+    )
     key = Bootstrap(f"placebo {seed}", gate.statistics.confidence, gate.statistics.resamples)
     corruptions = gate.invariance.corruptions
-    samples = Samples(outcomes, key, dict.fromkeys(corruptions, gate.invariance.severities))
+    samples = VerifiedOutcomes(outcomes, key, dict.fromkeys(corruptions, gate.invariance.severities))
     luck = samples.loss("control", corruptions, 0.0)
     asked = samples.loss("control", corruptions, -gate.control.min_gain)
     hits, cells_of = samples.hits("control", corruptions)

@@ -27,7 +27,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.gate import rules
-from augment_ops.gate.samples import Samples
+from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
 from augment_ops.runtime.isolated import load_program
 from augment_ops.stress import suite
@@ -113,19 +113,19 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
 
 
 def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
-    """The bootstrap of the gate: every gap, and every class against two rivals."""
+    """The bootstrap of the gate: every gap, and every class against champion and control."""
     name = (store.get_document("benchmark/outcomes.txt") or b"").decode()
     outcomes = from_bytes(store.get(name), name)
     gate = rules.load(POLICIES / "gates" / "default.yaml")
     corruptions = tuple(dict.fromkeys(c for c, s in outcomes.addresses if s))
     judged = dict.fromkeys(corruptions, (1, 2, 3, 4, 5))
-    samples = Samples(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), judged)
+    samples = VerifiedOutcomes(outcomes, Bootstrap(name, 0.95, gate.statistics.resamples), judged)
     for corruption, severity in outcomes.addresses[1:]:
         samples.gap(corruption, severity, 0.15)
-    for rival in ("control", "champion"):
+    for against in ("control", "champion"):
         for label in range(len(outcomes.classes)):
-            samples.loss(rival, (), 0.1, label)
-            samples.loss(rival, corruptions, 0.1, label)
+            samples.loss(against, (), 0.1, label)
+            samples.loss(against, corruptions, 0.1, label)
     samples.calibration(0.1)
     return {"comparisons": len(outcomes.addresses) - 1 + 4 * len(outcomes.classes) + 1}
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import DAG, Param
 from policy_tasks import APPROVE, REJECT, AskAboutPolicy, ProposePolicy, RecordAnswer
-
-_POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
+from run_form import names
 
 PARAMS = {
     "policy": Param(
-        "digits-robust", type="string", title="Policy",
-        enum=sorted(path.stem for path in (_POLICIES / "augment").glob("*.yaml")),
+        "digits-robust", type="string", title="Policy", enum=names("augment"),
         description="The version that stands in policies/augment/ is published: it never changes again.",
     ),
     "environment": Param(

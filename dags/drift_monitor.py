@@ -8,29 +8,25 @@ no alert stands behind is refused.
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param
 from retrain_tasks import StartTrainings
+from run_form import OPTIONAL, names
 from stage_tasks import WatchOperator
-
-_POLICIES = Path(os.environ.get("AUGMENT_OPS_POLICIES") or Path(__file__).resolve().parents[1] / "policies")
-_RULES = sorted(path.stem for path in (_POLICIES / "drift").glob("*.yaml"))
 
 PARAMS = {
     "dataset": Param(
-        "", type=["string", "null"], title="Data set",
+        "", type=OPTIONAL, title="Data set",
         description="Name of the data set whose prediction log is judged; empty judges all that have one.",
     ),
     "rules": Param(
-        "", type=["string", "null"], examples=_RULES, title="Rules",
+        "", type=OPTIONAL, examples=names("drift"), title="Rules",
         description="Name in policies/drift/; empty takes the file named like the data set, else default.",
     ),
     "until": Param(
-        "", type=["string", "null"], title="Until",
+        "", type=OPTIONAL, title="Until",
         description="Judge what was due at this time (ISO 8601, UTC), for a replay of the past; empty is now.",
     ),
 }  # fmt: skip

@@ -108,9 +108,15 @@ def _record(context: Context, answer: dict[str, str]) -> None:
         return
     key = ensure(witness_path(workspace.settings.keys))
     approve(
-        workspace, asked["policy"], asked["environment"], reason=reason, days=asked["days"], key=key, witness=AIRFLOW,
+        workspace,
+        asked["policy"],
+        asked["environment"],
+        reason=reason,
+        days=asked["days"],
+        key=key,
+        witness=AIRFLOW,
         not_by=tuple(filter(None, answer["not_by"].split(","))),
-    )  # fmt: skip
+    )
 
 
 def _office(context: Context, actor: str = "") -> Workspace:

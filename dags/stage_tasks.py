@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from augment_ops.governance.approvals import Person
     from augment_ops.pipeline.context import Context as StageContext
     from augment_ops.pipeline.outputs import Decided
+    from augment_ops.pipeline.parameters import RunParams
     from augment_ops.settings import Settings
 
 
@@ -99,8 +100,9 @@ class StageOperator(BaseOperator):
         settings = Settings.from_environment()
         run = context["dag_run"]
         if self.stage == "ingest":
-            _begin(settings, context)
-        ref = execute(settings, run.run_id, self.stage, given=self._answer(settings, context), say=self.log.info)
+            _begin(settings, context, self.log.warning)
+        ref = execute(settings, run.run_id, self.stage, external=self._answer(settings, context), say=self.log.info)
+        self.log.info("%s: %s", ref.stage, ref.said)
         self.mlflow_link = ref.link
         output = from_json(output_type(self.stage), open_store(settings).get(ref.output))
         if self.skip_unless and not getattr(output, self.skip_unless):
@@ -120,9 +122,14 @@ class StageOperator(BaseOperator):
             return {}
         said = answer_to(settings, context, self.answer_of, _asked(stage, decided))
         return witnessed(
-            stage, decided.decision, decided.version,
-            chosen=said["chosen"], by=said["by"], reason=said["reason"], at=said["at"],
-        )  # fmt: skip
+            stage,
+            decided.decision,
+            decided.version,
+            chosen=said["chosen"],
+            by=said["by"],
+            reason=said["reason"],
+            at=said["at"],
+        )
 
 
 class ReportOperator(StageOperator):
@@ -207,11 +214,8 @@ class AskForApproval(QuestionOperator):
 
 def _stage_of(settings: Settings, context: Context) -> StageContext:
     from augment_ops.pipeline.context import Context as StageContext
-    from augment_ops.pipeline.run import find
-    from augment_ops.workspace import open_store
 
-    store = open_store(settings)
-    return StageContext(settings, store, find(store, context["dag_run"].run_id))
+    return StageContext.of(settings, context["dag_run"].run_id)
 
 
 def _why_nobody(stage: StageContext, decided: Decided) -> str:
@@ -303,20 +307,20 @@ class WatchOperator(BaseOperator):
         return [{"trigger_run_id": t.run_id, "conf": t.params, "note": markdown(t.note, PARAGRAPH)} for t in trainings]
 
 
-def _begin(settings: Settings, context: Context) -> None:
-    """Validate what was asked, unknown keys included, and record the run."""
-    from augment_ops.pipeline.params import parse_params
-    from augment_ops.pipeline.preflight import preflight
-    from augment_ops.pipeline.provenance import begin_run
+def _begin(settings: Settings, context: Context, warn: Callable[[str], None]) -> None:
+    """Begin the run as it was asked for, unknown keys included; what an alert is to have started, only if it did."""
+    from augment_ops.pipeline.begin import begin_run
     from augment_ops.production.causes import check_start
     from augment_ops.workspace import open_ledger
 
     run = context["dag_run"]
     asked = {**dict(context["params"]), **(run.conf or {})}
-    params = parse_params({name: "" if value is None else value for name, value in asked.items()})  # an emptied field
+    values = {name: "" if value is None else value for name, value in asked.items()}  # an emptied field
     actor = run.triggering_user_name or "schedule"
-    check_start(open_ledger(settings), run.run_id, run.conf or {}, actor)
-    preflight(settings, params, actor)
+
+    def check(params: RunParams) -> None:
+        check_start(open_ledger(settings), run.run_id, run.conf or {}, actor)
+
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
-    begin_run(settings, run.run_id, params, actor, link)
+    begin_run(settings, run.run_id, values, actor, check=check, warn=warn, link=link)

@@ -24,12 +24,22 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from support import branches
+
 # Airflow reads, and makes, ~/airflow where no other folder is named: what a person has there is no part of a test.
 _airflow_home = tempfile.TemporaryDirectory()
 atexit.register(_airflow_home.cleanup)
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 atexit.register(gc.freeze)  # or the end of each process looks through a million objects
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    branches.add_option(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    branches.follow(config)
 
 
 class _OneStack(LoadFileScheduling):

@@ -48,19 +48,19 @@ def verify(
     """
     from augment_ops.cli.champion import registry_against, registry_metrics
     from augment_ops.lifecycle.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
-    from augment_ops.workspace import open_ledger
+    from augment_ops.workspace import Workspace
     from monitoring.telemetry.metrics import ledger_samples
     from monitoring.telemetry.publish import publish
 
     settings = settings_here()
-    ledger = open_ledger(settings)
+    workspace = Workspace(settings, settings.actor)
     noted, silent = report_heads(settings.home)
-    heads, away = mlflow_heads(settings)
+    heads, away = mlflow_heads(workspace)
     noted |= heads
-    found = ledger.audit(noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature)
-    faults = [*found.faults, *silent, *away, *([] if noted else unreported(ledger, at_present()))]
+    found = workspace.ledger.audit(noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature)
+    faults = [*found.faults, *silent, *away, *([] if noted else unreported(workspace.ledger, at_present()))]
     head = GENESIS if found.tip is None else found.tip.hash
-    registry, unknown = registry_against(settings)
+    registry, unknown = registry_against(workspace)
     samples = ledger_samples(len(faults), found.size) + (registry_metrics(registry) if registry else [])
     for problem in publish(settings.home, samples):
         print(problem, file=sys.stderr)
@@ -129,8 +129,10 @@ def show_champions(
     """
     from augment_ops.governance.audit import champions
     from augment_ops.lifecycle.book import book_of
+    from augment_ops.workspace import Workspace
 
-    reigns = champions(book_of(Settings.from_environment()).read(), dataset, environment)
+    settings = Settings.from_environment()
+    reigns = champions(book_of(Workspace(settings, settings.actor)).read(), dataset, environment)
     if as_json:
         print(json.dumps([asdict(reign) for reign in reigns]))
         return
@@ -157,15 +159,17 @@ def rollback(
     """
     from augment_ops.lifecycle.rollback import roll_back
     from augment_ops.pipeline.recorders.telemetry import champion_moved
+    from augment_ops.workspace import Workspace
     from monitoring.telemetry.publish import publish
 
     settings = settings_here()
     done = roll_back(
         settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine, environment=environment
     )
+    workspace = Workspace(settings, settings.actor)
     for fault in done.altered:
         print(f"what was left had been altered: {fault}", file=sys.stderr)
-    for problem in publish(settings.home, champion_moved(settings, dataset, done.champion, done.environment)):
+    for problem in publish(settings.home, champion_moved(workspace, dataset, done.champion, done.environment)):
         print(problem, file=sys.stderr)
     print(json.dumps(asdict(done)) if as_json else done.message)
 

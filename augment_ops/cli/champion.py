@@ -17,9 +17,10 @@ from augment_ops.settings import Settings
 if TYPE_CHECKING:
     from augment_ops.lifecycle.book import Book
     from augment_ops.lifecycle.registry_check import Examined
-    from augment_ops.services.doctor import Finding
+    from augment_ops.services.doctor import Diagnosis
     from augment_ops.tracking import MlflowTracker
-    from monitoring.telemetry.metrics import Sample
+    from augment_ops.workspace import Workspace
+    from monitoring.telemetry.metrics import Observation
 
 
 def register(app: typer.Typer) -> None:
@@ -81,52 +82,54 @@ def restore(
     print(json.dumps({"dataset": dataset, "environment": where, "message": said}) if as_json else said)
 
 
-def registry_against(settings: Settings) -> tuple[Examined | None, list[str]]:
+def registry_against(workspace: Workspace) -> tuple[Examined | None, list[str]]:
     """What `audit verify` has to say of MLflow's registry; and who could not be asked."""
     from augment_ops.lifecycle.registry_check import look
 
     try:
-        return look(settings), []
+        return look(workspace), []
     except TrackingError as error:
         return None, [f"MLflow: {error.faults[0].found}"]
 
 
-def registry_metrics(found: Examined) -> list[Sample]:
+def registry_metrics(found: Examined) -> list[Observation]:
     """The same as metrics."""
     from monitoring.telemetry.metrics import registry_samples
 
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
 
 
-def registry_finding(settings: Settings) -> list[Finding]:
+def registry_finding(settings: Settings) -> list[Diagnosis]:
     """What `doctor` has to say of the champions in MLflow; nothing where there is no champion yet."""
     from sqlalchemy import make_url
 
     from augment_ops.errors import AugmentOpsError
     from augment_ops.governance.audit import MOVES
     from augment_ops.lifecycle.registry_check import look
-    from augment_ops.services.doctor import Finding
-    from augment_ops.workspace import open_ledger
+    from augment_ops.services.doctor import Diagnosis
+    from augment_ops.workspace import Workspace
 
     try:
         url = make_url(settings.ledger)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
             return []  # nothing was entered yet, and looking would make it
-        if next(open_ledger(settings).read(MOVES), None) is None:
+        workspace = Workspace(replace(settings, mlflow_uri=tracking_uri(settings)), settings.actor)
+        if next(workspace.ledger.read(MOVES), None) is None:
             return []
-        found = look(replace(settings, mlflow_uri=tracking_uri(settings)))
+        found = look(workspace)
     except AugmentOpsError as error:
         fault = error.faults[0]
-        return [Finding("registry", "warn", f"{fault.where}: {fault.found}", fault.fix)]
+        return [Diagnosis("registry", "warn", f"{fault.where}: {fault.found}", fault.fix)]
     if found.all_faults:
         first, more = found.all_faults[0], len(found.all_faults) - 1
         told = f"{first.where}: {first.found}; expected {first.expected}{f' (and {more} more)' if more else ''}"
-        return [Finding("registry", "fail", told, first.fix)]
-    return [Finding("registry", "ok", "; ".join((f"champions, as the ledger says: {found.champions}", *found.notes)))]
+        return [Diagnosis("registry", "fail", told, first.fix)]
+    return [Diagnosis("registry", "ok", "; ".join((f"champions, as the ledger says: {found.champions}", *found.notes)))]
 
 
 def _services(settings: Settings) -> tuple[Book, MlflowTracker]:
     from augment_ops.lifecycle.book import book_of
-    from augment_ops.tracking import connect
+    from augment_ops.workspace import Workspace
 
-    return book_of(settings), connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    workspace = Workspace(settings, settings.actor)
+    return book_of(workspace), workspace.tracker

@@ -83,7 +83,15 @@ def traffic(
     shifts = tuple(replays.parse_shift(text) for text in shift or ())
     end = moment_of(until, "--until") or datetime.now(UTC)
     wanted = replays.Traffic(
-        source, windows, per_window, window_h, end, shifts, labelled=labelled, seed=seed, environment=environment
+        source=source,
+        windows=windows,
+        per_window=per_window,
+        window_h=window_h,
+        end=end,
+        shifts=shifts,
+        labelled=labelled,
+        seed=seed,
+        environment=environment,
     )
     written = replays.replay(settings_here(), dataset, wanted, say=_say)
     print(json.dumps({"records": written}) if as_json else f"{written} records written to the log of {dataset}")

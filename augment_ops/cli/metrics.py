@@ -34,6 +34,7 @@ def serve(
     Example: augment-ops metrics serve --port 9464
     """
     from augment_ops.pipeline.recorders.telemetry import verify_ledger, verify_registry
+    from augment_ops.workspace import Workspace
     from monitoring.telemetry.endpoint import serve as start
     from monitoring.telemetry.metrics import LEDGER_FAULTS, REGISTRY_FAULTS
     from monitoring.telemetry.publish import publish
@@ -44,7 +45,9 @@ def serve(
     print(json.dumps({"address": address}) if as_json else address, flush=True)
     try:
         while True:
-            found = verify_ledger(settings) + verify_registry(settings_here())  # where MLflow is now
+            here = settings_here()  # where MLflow is now
+            workspace = Workspace(here, here.actor)
+            found = verify_ledger(workspace) + verify_registry(workspace)
             for problem in publish(settings.home, found):
                 print(problem, file=sys.stderr, flush=True)
             faulty = any(sample.family in (LEDGER_FAULTS, REGISTRY_FAULTS) and sample.value for sample in found)

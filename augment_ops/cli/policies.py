@@ -139,6 +139,7 @@ def import_(
     Example: augment-ops policy import pipeline.json --name my-photos --owner vision-platform
     """
     from augment_ops.errors import PolicyError
+    from augment_ops.files import replace_file
     from augment_ops.policy.bounds import load_limits
     from augment_ops.policy.importer import import_pipeline
     from augment_ops.policy.library import policy_path
@@ -150,9 +151,7 @@ def import_(
     check_limits(imported.policy, load_limits(policies, domain), str(pipeline))
     if target.exists():
         raise PolicyError(str(target), "a policy of that name", "a new name", "choose another --name")
-    temporary = target.with_name(f".{target.name}.new")
-    temporary.write_text(imported.text, encoding="utf-8")
-    temporary.replace(target)
+    replace_file(target, imported.text)
     if as_json:
         print(json.dumps({"file": str(target), "digest": imported.policy.digest, "lost": imported.lost}))
         return

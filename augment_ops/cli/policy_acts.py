@@ -71,6 +71,7 @@ def preview(
 
     Example: augment-ops policy preview digits-robust --dataset digits --out gallery.png
     """
+    from augment_ops.files import replace_file
     from augment_ops.lifecycle import evidence as policy_evidence
     from augment_ops.policy.library import admit
     from augment_ops.workspace import open_store
@@ -79,9 +80,7 @@ def preview(
     policy, store = admit(settings.policies, name), open_store(settings)
     found = policy_evidence.preview(policy, store, dataset)
     target = out or Path(f"{policy.name}-{policy.version}.png")
-    temporary = target.with_name(f".{target.name}.new")
-    temporary.write_bytes(store.get(found.gallery))
-    temporary.replace(target)
+    replace_file(target, store.get(found.gallery))
     if as_json:
         print(json.dumps({**asdict(found), "file": str(target)}))
         return

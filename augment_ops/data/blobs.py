@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from augment_ops.errors import StoreError
-from augment_ops.files import read_regular
+from augment_ops.files import read_regular, write_durably
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _STALE_AFTER_S = 24 * 3600  # no write of ours takes a day: what is older was left by a process that was killed
@@ -235,15 +235,6 @@ def write_whole(file: FileIO, chunk: bytes) -> None:
     while rest:
         rest = rest[file.write(rest) :]
     os.fsync(file.fileno())
-
-
-def write_durably(path: Path, chunks: Iterator[bytes] | list[bytes]) -> None:
-    """Write a new file and bring it to the disk, so that a rename after it never names a file with holes."""
-    with path.open("xb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def sweep(scratch: Path, now_s: float | None = None) -> int:

@@ -20,10 +20,10 @@ from augment_ops.data.blobs import (
     sweep,
     temporary_file,
     unfinished_file,
-    write_durably,
     write_whole,
 )
 from augment_ops.errors import StoreError
+from augment_ops.files import write_durably
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20

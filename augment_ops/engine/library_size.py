@@ -31,9 +31,11 @@ def _size_after(name: str, params: str, size: Size, where: str) -> Size:
         height, width = step(image=np.zeros((*size, 3), np.uint8), force_apply=True)["image"].shape[:2]
     except Exception as error:  # whatever the library's dependencies raise
         raise TransformError(
-            where, f"images of {size[0]}x{size[1]}: {str(error).strip()[:200]}", "a size this transform can work on",
+            where,
+            f"images of {size[0]}x{size[1]}: {str(error).strip()[:200]}",
+            "a size this transform can work on",
             "correct its parameters, or resize when the data set is read (--image-size)",
-        ) from error  # fmt: skip
+        ) from error
     return int(height), int(width)
 
 

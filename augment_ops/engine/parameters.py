@@ -34,7 +34,7 @@ Masks = Mapping[int, Mask]
 _WHOLE_PIXELS = geo.Border(geo.CONSTANT, (0.0,), geo.NEAREST)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Moves:
     """The geometry of a segment.
 
@@ -120,7 +120,15 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
             border, mask_border, where = operation.border, operation.mask_border, leaf.where
         size = after
     forward = np.empty((0, 3, 3)) if total is None else total
-    return Moves(moved.astype(np.uint8), forward, size, border, mask_border, rounded, where)
+    return Moves(
+        moved=moved.astype(np.uint8),
+        forward=forward,
+        size=size,
+        border=border,
+        mask_border=mask_border,
+        rounded=rounded,
+        where=where,
+    )
 
 
 def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colours:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.engine.image import colour, framing, geometry, holes, neighbours, noise, normalise
+from augment_ops.engine.image import colour, convolution, framing, geometry, holes, noise, normalise
 from augment_ops.engine.image.colour import Colour
+from augment_ops.engine.image.convolution import Convolution
 from augment_ops.engine.image.geometry import Geometry, Size
 from augment_ops.engine.image.holes import Holes
-from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import Noise
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.library_size import size_after
@@ -64,11 +64,11 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
     **colour.BUILDERS,
     **noise.BUILDERS,
     **holes.BUILDERS,
-    **neighbours.BUILDERS,
+    **convolution.BUILDERS,
     **normalise.BUILDERS,
 }
 _STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4, Mix: 5, Normalise: 6}
-_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "neighbours", "mix", "normalise", "albumentations")
+_STAGE_NAMES = ("geometry", "colour", "noise", "holes", "convolution", "mix", "normalise", "albumentations")
 _NOT_COMPILED = len(_STAGES)
 _LARGEST = 1e6
 _TINY = 1e-300  # keeps a sum of zeros, which never comes, from being divided by

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
 from augment_ops.engine.following import Boxes, Keypoints, follow_boxes, follow_keypoints
+from augment_ops.engine.image.convolution import Convolution
 from augment_ops.engine.image.geometry import LINEAR, NEAREST, Geometry, Size
-from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.noise import pool
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.kernels import fused
@@ -90,9 +90,11 @@ class Program:
             for leaf in segment.leaves:
                 if self._leaves_targets_behind(leaf):
                     raise TransformError(
-                        leaf.where, "a transform that is not compiled, or mixes several moves",
-                        "one that masks and boxes can follow", "take another transform, or augment images alone",
-                    )  # fmt: skip
+                        leaf.where,
+                        "a transform that is not compiled, or mixes several moves",
+                        "one that masks and boxes can follow",
+                        "take another transform, or augment images alone",
+                    )
             move = parameters.moves(segment, size, keys, active)
             if masks is not None:
                 masks = _fuse_masks(segment, masks, move, keys, active)
@@ -198,13 +200,28 @@ def _fuse(segment: Segment, images: Images, owned: bool, keys: Keys, masks: Mapp
     in_place = len(move.forward) == 0 and owned
     target = images if in_place else np.empty((n, *move.size, channels), np.uint8)
     fused.run_segment(
-        fused.loops(), images, target, in_place,
-        move.moved, move.inverse(), move.border.mode, move.border.interpolation == NEAREST,
-        parameters.levels(move.border.fill, channels, move.where),
-        colour.codes, colour.wanted, colour.arguments,
-        noise.noisy, noise.scale, noise.kind, noise.shared, noise.transform, keys, pool(),
-        holes.corners, parameters.levels(holes.fill, channels, holes.where),
-    )  # fmt: skip
+        loops=fused.loops(),
+        source=images,
+        target=target,
+        in_place=in_place,
+        moved=move.moved,
+        inverse=move.inverse(),
+        border=move.border.mode,
+        nearest=move.border.interpolation == NEAREST,
+        border_fill=parameters.levels(move.border.fill, channels, move.where),
+        codes=colour.codes,
+        coloured=colour.wanted,
+        arguments=colour.arguments,
+        noisy=noise.noisy,
+        noise=noise.scale,
+        kind=noise.kind,
+        shared=noise.shared,
+        noise_transform=noise.transform,
+        keys=keys,
+        pool=pool(),
+        rectangles=holes.corners,
+        hole_fill=parameters.levels(holes.fill, channels, holes.where),
+    )
     return target
 
 
@@ -216,21 +233,35 @@ def _fuse_masks(
     interpolation = move.mask_border.interpolation
     if interpolation not in (NEAREST, LINEAR):
         raise TransformError(
-            f"{move.where}.mask_interpolation", f"{interpolation}", f"{NEAREST} (nearest) or {LINEAR} (linear)",
+            f"{move.where}.mask_interpolation",
+            f"{interpolation}",
+            f"{NEAREST} (nearest) or {LINEAR} (linear)",
             "take one of them, or augment images alone",
-        )  # fmt: skip
+        )
     holes = parameters.rectangles(segment, move.size, keys, active)
     cut = holes.corners if holes.mask_fill is not None else np.empty((n, 0, 4), np.int32)
     target = np.empty((n, *move.size, channels), np.uint8)
     fused.run_segment(
-        fused.loops(), masks, target, False,
-        move.moved, move.inverse(), move.mask_border.mode, interpolation == NEAREST,
-        parameters.levels(move.mask_border.fill, channels, f"{move.where}.fill_mask"),
-        *_no_colour(n), np.empty(0, np.uint8), np.empty((0, 3)), GAUSS, False, 0, keys, pool(),
-        cut, parameters.levels(holes.mask_fill or (0.0,), channels, f"{holes.where}.fill_mask"),
-    )  # fmt: skip
+        loops=fused.loops(),
+        source=masks,
+        target=target,
+        in_place=False,
+        moved=move.moved,
+        inverse=move.inverse(),
+        border=move.mask_border.mode,
+        nearest=interpolation == NEAREST,
+        border_fill=parameters.levels(move.mask_border.fill, channels, f"{move.where}.fill_mask"),
+        codes=np.empty(0, np.int64),  # neither colour nor noise
+        coloured=np.empty((n, 0), np.uint8),
+        arguments=np.empty((n, 0, 1), np.float32),
+        noisy=np.empty(0, np.uint8),
+        noise=np.empty((0, 3)),
+        kind=GAUSS,
+        shared=False,
+        noise_transform=0,
+        keys=keys,
+        pool=pool(),
+        rectangles=cut,
+        hole_fill=parameters.levels(holes.mask_fill or (0.0,), channels, f"{holes.where}.fill_mask"),
+    )
     return target
-
-
-def _no_colour(n: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
-    return np.empty(0, np.int64), np.empty((n, 0), np.uint8), np.empty((n, 0, 1), np.float32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from augment_ops.content import digest_of
-from augment_ops.gate import judge_fitness, judge_groups, judge_rivals, judge_run, judge_stress
+from augment_ops.gate import judge_comparisons, judge_fitness, judge_groups, judge_run, judge_stress
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
@@ -53,16 +53,20 @@ def decide(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None) 
 
 def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None, key: str) -> list[Reason]:
     if evidence is None:
-        return [Reason("evidence", "error", "There is no evidence at all; run the stages before decide.")]
+        return [
+            Reason(
+                rule="evidence", outcome="error", message="There is no evidence at all; run the stages before decide."
+            )
+        ]
     reasons, cells = examine(rules, evidence, outcomes, key)
     if cells is not None:
         reasons += judge_fitness.fitness(rules, cells)
         reasons += judge_stress.invariance(rules, cells)
         reasons += _unjudged_severities(rules, cells)
         reasons += judge_stress.class_recall(rules, cells)
-        reasons += judge_rivals.champion(rules, evidence, cells)
-        reasons += judge_rivals.control(rules, evidence, cells)
-        reasons += judge_rivals.unseen(rules, evidence, cells)
+        reasons += judge_comparisons.champion(rules, evidence, cells)
+        reasons += judge_comparisons.control(rules, evidence, cells)
+        reasons += judge_comparisons.unseen(rules, evidence, cells)
         reasons += judge_groups.groups(rules, evidence, cells)
         reasons += judge_groups.calibration(rules, cells)
     reasons += judge_run.quality(evidence)
@@ -81,7 +85,9 @@ def _rules_faults(rules: GateRules) -> list[Reason]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "(all)"
-        return [Reason("rules", "error", f"The gate's rules are not valid: {field}: {first['msg']}.")]
+        return [
+            Reason(rule="rules", outcome="error", message=f"The gate's rules are not valid: {field}: {first['msg']}.")
+        ]
     return []
 
 
@@ -90,7 +96,13 @@ def _unjudged_severities(rules: GateRules, cells: Cells) -> list[Reason]:
     left = sorted(measured.difference(rules.invariance.severities, *cells.judged.values()))
     if not left:
         return []
-    return [Reason("invariance", "not-set", f"Severity {', '.join(map(str, left))} was measured and is not judged.")]
+    return [
+        Reason(
+            rule="invariance",
+            outcome="not-set",
+            message=f"Severity {', '.join(map(str, left))} was measured and is not judged.",
+        )
+    ]
 
 
 def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Reason]) -> list[Reason]:
@@ -107,7 +119,11 @@ def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Rea
     unmet += sorted({*_SECTIONS, *(("fitness",) if rules.fitness is not None else ())} - said)
     if demanded and not unmet:
         return []
-    return [Reason("evidence", "error", f"{len(unmet)} demanded judgements were not made: {unmet!r:.120}.")]
+    return [
+        Reason(
+            rule="evidence", outcome="error", message=f"{len(unmet)} demanded judgements were not made: {unmet!r:.120}."
+        )
+    ]
 
 
 def _verdict(reasons: list[Reason]) -> Verdict:

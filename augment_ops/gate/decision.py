@@ -12,7 +12,7 @@ Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
 Outcome = Literal["pass", "warn", "fail", "investigate", "error", "not-set"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that the gate may look at. A part that is missing is None, and fails closed.
 
@@ -63,7 +63,7 @@ class Evidence:
     remains_fault: str = field(default="", metadata=LATER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reason:
     """What one rule found. Addresses are None where the rule has none.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from augment_ops.gate.decision import Evidence, Reason
 from augment_ops.gate.recompute import recompute
 from augment_ops.gate.rules import GateRules
-from augment_ops.gate.samples import Samples
+from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 
 Address = tuple[Role, str, int]  # role, corruption, severity
@@ -41,7 +41,7 @@ class Cells:
     corruptions: tuple[str, ...]
     judged: Mapping[str, tuple[int, ...]]
     unseen: tuple[str, ...]
-    samples: Samples
+    samples: VerifiedOutcomes
 
     def clean(self, role: Role) -> Cell | None:
         """The cell of the untouched images, or None."""
@@ -153,7 +153,7 @@ def _report_faults(rules: GateRules, evidence: Evidence, report: StressReport) -
 
 
 def _sound_cells(
-    rules: GateRules, report: StressReport, samples: Samples | None, altered: dict[tuple[str, str, int], str]
+    rules: GateRules, report: StressReport, samples: VerifiedOutcomes | None, altered: dict[tuple[str, str, int], str]
 ) -> tuple[Cells | None, list[Reason]]:
     """Cells without a fault; a reason for each group of faulty or missing ones."""
     times = Counter((c.role, c.corruption, c.severity) for c in report.cells)

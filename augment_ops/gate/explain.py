@@ -17,8 +17,8 @@ _NEXT: dict[Verdict, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, kw_only=True)
+class ReasonRow:
     """A reason as a table shows it; every field is text, empty where there is nothing to say.
 
     Attributes:
@@ -37,10 +37,10 @@ class Row:
     message: str
 
 
-def rows(decision: Decision) -> list[Row]:
+def rows(decision: Decision) -> list[ReasonRow]:
     """One row a reason, in the decision's order."""
     return [
-        Row(
+        ReasonRow(
             outcome=reason.outcome,
             rule=reason.rule,
             where=_where(reason),

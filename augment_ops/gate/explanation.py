@@ -13,7 +13,7 @@ import numpy as np
 from augment_ops.content import digest_of
 from augment_ops.errors import StoreError
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
-from augment_ops.gate.statistics import wilson
+from augment_ops.statistics import wilson
 from augment_ops.stress.measures import worst_classes_in_turn
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, from_bytes
 from augment_ops.stress.report import CLEAN, Role, StressReport
@@ -39,7 +39,7 @@ class Flip:
     right: tuple[Role, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassFall:
     """One class at the place of a finding: its recall there, with its interval, and that of the other models.
 
@@ -57,7 +57,7 @@ class ClassFall:
     others: dict[Role, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One reason that did not pass, and what lies behind it.
 
@@ -136,24 +136,24 @@ def _finding(reason: Reason, report: StressReport | None, samples: Outcomes | No
     if report is not None and place is not None:
         seen = report.seen.get(place[0], ())
     return Finding(
-        reason.rule,
-        reason.outcome,
-        reason.message,
-        place[0] if place else reason.corruption,
-        place[1] if place else reason.severity,
-        reason.class_name,
-        reason.group,
-        reason.against,
-        reason.measured,
-        reason.low,
-        reason.high,
-        reason.n,
-        reason.threshold,
-        reason.p,
-        seen,
-        _accuracy(samples, place) if samples is not None and place else {},
-        _classes(samples, place, label) if samples is not None and place else (),
-        _flips(samples, place, label) if samples is not None and place else (),
+        rule=reason.rule,
+        outcome=reason.outcome,
+        message=reason.message,
+        corruption=place[0] if place else reason.corruption,
+        severity=place[1] if place else reason.severity,
+        class_name=reason.class_name,
+        group=reason.group,
+        against=reason.against,
+        estimate=reason.measured,
+        low=reason.low,
+        high=reason.high,
+        n=reason.n,
+        threshold=reason.threshold,
+        p=reason.p,
+        seen=seen,
+        accuracy=_accuracy(samples, place) if samples is not None and place else {},
+        classes=_classes(samples, place, label) if samples is not None and place else (),
+        flips=_flips(samples, place, label) if samples is not None and place else (),
     )
 
 
@@ -191,7 +191,17 @@ def _classes(samples: Outcomes, place: tuple[str, int], label: int | None) -> tu
             low, high = wilson(round(recall["candidate"] * n), n, _CONFIDENCE)
             clean = float(samples.right[own, 0][rows].mean())
             others: dict[Role, float] = {role: value for role, value in recall.items() if role != "candidate"}
-            found.append(ClassFall(samples.classes[k], n, clean, recall["candidate"], low, high, others))
+            found.append(
+                ClassFall(
+                    name=samples.classes[k],
+                    n=n,
+                    clean=clean,
+                    recall=recall["candidate"],
+                    low=low,
+                    high=high,
+                    others=others,
+                )
+            )
     return tuple(sorted(found, key=lambda fall: fall.recall - (fall.clean if place[0] != CLEAN else 0.0))[:_CLASSES])
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from augment_ops.gate.decision import Outcome, Reason
 from augment_ops.gate.evidence import Cells
+from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
 from augment_ops.gate.unfit import Unfit, unfit
-from augment_ops.gate.words import share
 from augment_ops.stress.outcomes import Outcomes
 
 
@@ -28,7 +28,7 @@ def fitness(rules: GateRules, cells: Cells) -> list[Reason]:
         if rules.fitness is None:
             return []
         message = "What the corruptions left of each sample is not in the outcomes; run stress_test again."
-        return [Reason("fitness", "error", message)]
+        return [Reason(rule="fitness", outcome="error", message=message)]
     asked = [(name, s) for name in cells.corruptions for s in sorted(rules.invariance.severities)]
     found = [fault for address in asked if (fault := unfit(rules, outcomes, *address)) is not None]
     return [_unfit(rules, cells, fault) for fault in found] + [_summary(rules, cells, outcomes)]
@@ -47,9 +47,16 @@ def _unfit(rules: GateRules, cells: Cells, fault: Unfit) -> Reason:
     )
     limit = None if rules.fitness is None else rules.fitness.max_destroyed
     return Reason(
-        "fitness", outcome, message, fault.corruption, fault.severity, fault.class_name, fault.destroyed / fault.n,
-        limit, fault.n,
-    )  # fmt: skip
+        rule="fitness",
+        outcome=outcome,
+        message=message,
+        corruption=fault.corruption,
+        severity=fault.severity,
+        class_name=fault.class_name,
+        measured=fault.destroyed / fault.n,
+        threshold=limit,
+        n=fault.n,
+    )
 
 
 def _causes(outcomes: Outcomes, fault: Unfit) -> str:
@@ -72,10 +79,12 @@ def _summary(rules: GateRules, cells: Cells, outcomes: Outcomes) -> Reason:
         )
     if rules.fitness is None:
         message = f"No rule is set: a cell is judged on what is left, however little. {found}."
-        return Reason("fitness", "not-set", message)
+        return Reason(rule="fitness", outcome="not-set", message=message)
     highest = 0.0 if worst is None else share_of[worst]
     limit = rules.fitness.max_destroyed
-    return Reason("fitness", "pass", f"{found}.", measured=highest, threshold=limit, n=len(outcomes.labels))
+    return Reason(
+        rule="fitness", outcome="pass", message=f"{found}.", measured=highest, threshold=limit, n=len(outcomes.labels)
+    )
 
 
 def _share(outcomes: Outcomes, address: tuple[str, int]) -> float:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
+from augment_ops.gate.phrasing import listed, of, points, share
+from augment_ops.gate.rule_models import Groups
 from augment_ops.gate.rules import GateRules
-from augment_ops.gate.sections import Groups
-from augment_ops.gate.statistics import TOLERANCE, Estimate, holm
-from augment_ops.gate.words import listed, of, points, share
+from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.stress.outcomes import NO_GROUP
 from augment_ops.stress.report import Role
 
@@ -35,16 +35,26 @@ def groups(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
     rule, columns = rules.groups, cells.samples.outcomes.columns
     if rule is None:
         there = f", though the snapshot has {listed(tuple(columns))}" if columns else ""
-        return [Reason("groups", "not-set", f"No rule is set: gaps between groups are not judged{there}.")]
+        return [
+            Reason(
+                rule="groups", outcome="not-set", message=f"No rule is set: gaps between groups are not judged{there}."
+            )
+        ]
     if not cells.complete("candidate"):
         return []
     wanted = tuple(columns) if rule.columns == "all" else rule.columns
     absent = tuple(column for column in wanted if column not in columns)
     if absent:
         message = f"The snapshot has no column {listed(absent)} that forms groups; the rules ask for it."
-        return [Reason("groups", "error", message)]
+        return [Reason(rule="groups", outcome="error", message=message)]
     if not wanted:
-        return [Reason("groups", "not-set", "The snapshot has no column that forms groups: no gap can be judged.")]
+        return [
+            Reason(
+                rule="groups",
+                outcome="not-set",
+                message="The snapshot has no column that forms groups: no gap can be judged.",
+            )
+        ]
     reasons, pairs = [], []
     for column in wanted:
         reasons += list(_doubts(rule, cells, column))
@@ -58,12 +68,19 @@ def _doubts(rule: Groups, cells: Cells, column: str) -> Iterator[Reason]:
     missing = int((codes == NO_GROUP).sum())
     if missing:
         message = f"{missing} of {len(codes)} samples have no {column}: their group cannot be judged."
-        yield Reason("groups", "investigate", message, n=missing, group=f"{column}=")
+        yield Reason(rule="groups", outcome="investigate", message=message, n=missing, group=f"{column}=")
     for code, name in enumerate(names):
         n = int((codes == code).sum())
         if n < rule.min_n:
             message = f"Group {column}={name} has {n} samples in the suite; {rule.min_n} are needed to judge it."
-            yield Reason("groups", "investigate", message, threshold=float(rule.min_n), n=n, group=f"{column}={name}")
+            yield Reason(
+                rule="groups",
+                outcome="investigate",
+                message=message,
+                threshold=float(rule.min_n),
+                n=n,
+                group=f"{column}={name}",
+            )
 
 
 def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | None:
@@ -81,7 +98,7 @@ def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | No
 def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_gap
-    estimates = holm(
+    estimates = corrected(
         [_difference(cells, pair, _values(cells, "candidate", pair.stressed), "gap", limit) for pair in pairs]
     )
     return [
@@ -99,15 +116,18 @@ def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
 def _amplified(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_amplification
-    estimates = holm(
+    estimates = corrected(
         [
             _difference(
-                cells, pair, _values(cells, "candidate", pair.stressed) - _values(cells, "control", pair.stressed),
-                "amplified", limit,
+                cells,
+                pair,
+                _values(cells, "candidate", pair.stressed) - _values(cells, "control", pair.stressed),
+                "amplified",
+                limit,
             )
             for pair in pairs
         ]
-    )  # fmt: skip
+    )
     return [
         _reason(
             rules,
@@ -135,17 +155,31 @@ def _reason(rules: GateRules, pair: _Pair, estimate: Estimate, found: str, *, ag
         outcome = "fail" if estimate.p_harm <= rules.statistics.alpha else "investigate"
     message = f"{found} ({of(estimate, rules.statistics.confidence)}); at most {points(estimate.limit)} is accepted."
     return Reason(
-        "groups", outcome, message, measured=estimate.value, threshold=estimate.limit, n=estimate.n, low=estimate.low,
-        high=estimate.high, p=estimate.p_harm, against="control" if against else None,
+        rule="groups",
+        outcome=outcome,
+        message=message,
+        measured=estimate.value,
+        threshold=estimate.limit,
+        n=estimate.n,
+        low=estimate.low,
+        high=estimate.high,
+        p=estimate.p_harm,
+        against="control" if against else None,
         group=f"{pair.column}={pair.worst}",
-    )  # fmt: skip
+    )
 
 
 def calibration(rules: GateRules, cells: Cells) -> list[Reason]:
     """How far confidence is from accuracy on clean images."""
     rule, clean = rules.calibration, cells.clean("candidate")
     if rule is None:
-        return [Reason("calibration", "not-set", "No rule is set: how far confidence can be trusted is not judged.")]
+        return [
+            Reason(
+                rule="calibration",
+                outcome="not-set",
+                message="No rule is set: how far confidence can be trusted is not judged.",
+            )
+        ]
     if clean is None:
         return []
     estimate = cells.samples.calibration(rule.block_error)
@@ -158,10 +192,16 @@ def calibration(rules: GateRules, cells: Cells) -> list[Reason]:
     message = f"The expected calibration error on clean images is {share(estimate.value)} (limit {share(limit)})."
     return [
         Reason(
-            "calibration", outcome, message, measured=estimate.value, threshold=limit, n=estimate.n, low=estimate.low,
+            rule="calibration",
+            outcome=outcome,
+            message=message,
+            measured=estimate.value,
+            threshold=limit,
+            n=estimate.n,
+            low=estimate.low,
             high=estimate.high,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _where(pair: _Pair) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
+from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
-from augment_ops.gate.words import share
 
 _QUALITY: dict[str, Outcome] = {"ok": "pass", "warn": "warn", "fail": "fail"}
 
@@ -24,77 +24,129 @@ def _quality(rule: str, subject: str, stage: str, status: str | None) -> Reason:
     outcome = _QUALITY.get(status) if isinstance(status, str) else None
     if outcome is None:
         found = "missing" if status is None else f"of unknown status {status!r:.40}"
-        return Reason(rule, "error", f"The quality report of the {subject} is {found}; run {stage} again.")
+        return Reason(
+            rule=rule, outcome="error", message=f"The quality report of the {subject} is {found}; run {stage} again."
+        )
     verb = {"pass": "is in order", "warn": "has warnings", "fail": "has failed"}[outcome]
-    return Reason(rule, outcome, f"The quality report of the {subject} {verb} ({stage}).")
+    return Reason(rule=rule, outcome=outcome, message=f"The quality report of the {subject} {verb} ({stage}).")
 
 
 def leakage(rules: GateRules, evidence: Evidence) -> list[Reason]:
     """Held-out samples, or their subjects, that training has seen."""
     rule, found = rules.leakage, evidence.leakage
     if rule is None:
-        return [Reason("leakage", "not-set", "No rule is set: leakage between splits is left to the quality reports.")]
+        return [
+            Reason(
+                rule="leakage",
+                outcome="not-set",
+                message="No rule is set: leakage between splits is left to the quality reports.",
+            )
+        ]
     if not found:
-        return [Reason("leakage", "error", "No quality report has measured leakage; run check_data again.")]
+        return [
+            Reason(
+                rule="leakage", outcome="error", message="No quality report has measured leakage; run check_data again."
+            )
+        ]
     odd = [name for name, value in found.items() if not (math.isfinite(value) and value >= 0)]
     if odd:
-        return [Reason("leakage", "error", f"{odd[0]} is {found[odd[0]]!r:.40}; a share or a count is needed.")]
+        return [
+            Reason(
+                rule="leakage",
+                outcome="error",
+                message=f"{odd[0]} is {found[odd[0]]!r:.40}; a share or a count is needed.",
+            )
+        ]
     name, worst = max(found.items(), key=lambda item: item[1])
     outcome: Outcome = "fail" if worst > rule.max_measured + TOLERANCE else "pass"
     message = f"Most leakage between splits is found by {name}: {worst:.4g} (at most {rule.max_measured:.4g})."
-    return [Reason("leakage", outcome, message, measured=worst, threshold=rule.max_measured)]
+    return [Reason(rule="leakage", outcome=outcome, message=message, measured=worst, threshold=rule.max_measured)]
 
 
 def approvals(rules: GateRules, evidence: Evidence) -> list[Reason]:
     """A model for some environments needs a person behind the gate."""
     rule, environment, approval = rules.approvals, evidence.environment, evidence.approval
     if rule is None:
-        return [Reason("approvals", "not-set", "No rule is set: who must approve is left to the environment's policy.")]
+        return [
+            Reason(
+                rule="approvals",
+                outcome="not-set",
+                message="No rule is set: who must approve is left to the environment's policy.",
+            )
+        ]
     if not environment or not approval:
         message = f"The run is for environment {_shown(environment)} with approval {_shown(approval)}; both are needed."
-        return [Reason("approvals", "error", message)]
+        return [Reason(rule="approvals", outcome="error", message=message)]
     asked = f"approval {approval} for {environment}"
     if environment not in rule.environments:
-        return [Reason("approvals", "pass", f"{asked}: the gate asks for no person there.")]
+        return [Reason(rule="approvals", outcome="pass", message=f"{asked}: the gate asks for no person there.")]
     if approval not in rule.roles:
-        return [Reason("approvals", "fail", f"{asked}: the gate asks for a person who is {' or '.join(rule.roles)}.")]
-    return [Reason("approvals", "pass", f"{asked}: a person will be asked.")]
+        return [
+            Reason(
+                rule="approvals",
+                outcome="fail",
+                message=f"{asked}: the gate asks for a person who is {' or '.join(rule.roles)}.",
+            )
+        ]
+    return [Reason(rule="approvals", outcome="pass", message=f"{asked}: a person will be asked.")]
 
 
 def data_wait(rules: GateRules, evidence: Evidence) -> list[Reason]:
     """Share of the candidate's training spent waiting for batches."""
     rule, value = rules.data_wait, evidence.data_wait_share
     if rule is None:
-        return [Reason("data_wait", "not-set", "No rule is set: waiting for data is not judged.")]
+        return [Reason(rule="data_wait", outcome="not-set", message="No rule is set: waiting for data is not judged.")]
     if value is None or not 0 <= value <= 1:
-        return [Reason("data_wait", "error", f"The data-wait share is {_shown(value)}; a share from 0 to 1 is needed.")]
+        return [
+            Reason(
+                rule="data_wait",
+                outcome="error",
+                message=f"The data-wait share is {_shown(value)}; a share from 0 to 1 is needed.",
+            )
+        ]
     outcome, limit = _against(value, rule.warn_share, rule.block_share)
     message = f"The training waited for data during {share(value)} of its time (limit {share(limit)})."
-    return [Reason("data_wait", outcome, message, measured=value, threshold=limit)]
+    return [Reason(rule="data_wait", outcome=outcome, message=message, measured=value, threshold=limit)]
 
 
 def budget(rules: GateRules, evidence: Evidence) -> list[Reason]:
     """Measured cost of the policy over its own budget."""
     rule, p95, allowed = rules.budget, evidence.augment_p95_ms, evidence.budget_p95_ms
     if rule is None:
-        return [Reason("budget", "not-set", "No rule is set: the policy's cost is not judged.")]
+        return [Reason(rule="budget", outcome="not-set", message="No rule is set: the policy's cost is not judged.")]
     if p95 is None or not (math.isfinite(p95) and p95 >= 0):
-        return [Reason("budget", "error", f"The policy's p95 is {_shown(p95)}; a time in milliseconds is needed.")]
+        return [
+            Reason(
+                rule="budget",
+                outcome="error",
+                message=f"The policy's p95 is {_shown(p95)}; a time in milliseconds is needed.",
+            )
+        ]
     if allowed is None or not (math.isfinite(allowed) and allowed > 0):
-        return [Reason("budget", "error", f"The policy's budget is {_shown(allowed)}; a time above 0 is needed.")]
+        return [
+            Reason(
+                rule="budget",
+                outcome="error",
+                message=f"The policy's budget is {_shown(allowed)}; a time above 0 is needed.",
+            )
+        ]
     ratio = p95 / allowed
     if not math.isfinite(ratio):  # a budget so small that the quotient overflows
-        return [Reason("budget", "error", f"p95 {p95} ms over a budget of {allowed} ms is not a number.")]
+        return [
+            Reason(
+                rule="budget", outcome="error", message=f"p95 {p95} ms over a budget of {allowed} ms is not a number."
+            )
+        ]
     outcome, limit = _against(ratio, rule.warn_ratio, rule.block_ratio)
     message = f"The policy takes {p95:.3g} ms a sample at p95, {ratio:.2f} times its budget of {allowed:.3g} ms."
-    return [Reason("budget", outcome, message, measured=ratio, threshold=limit)]
+    return [Reason(rule="budget", outcome=outcome, message=message, measured=ratio, threshold=limit)]
 
 
 def drift(rules: GateRules, evidence: Evidence) -> list[Reason]:
     """What the comparison with the production window found."""
     rule, status = rules.drift, evidence.drift_status
     if rule is None:
-        return [Reason("drift", "not-set", "No rule is set: drift does not count.")]
+        return [Reason(rule="drift", outcome="not-set", message="No rule is set: drift does not count.")]
     answers: dict[str, tuple[Outcome, str]] = {
         "ok": ("pass", "The production window looks like the snapshot."),
         "warn": ("warn", "The production window begins to differ from the snapshot."),
@@ -104,9 +156,9 @@ def drift(rules: GateRules, evidence: Evidence) -> list[Reason]:
     }
     if not isinstance(status, str) or status not in answers:
         found = "missing" if status is None else f"of unknown status {status!r:.40}"
-        return [Reason("drift", "error", f"The drift report is {found}; run check_drift again.")]
+        return [Reason(rule="drift", outcome="error", message=f"The drift report is {found}; run check_drift again.")]
     outcome, message = answers[status]
-    return [Reason("drift", outcome, message)]
+    return [Reason(rule="drift", outcome=outcome, message=message)]
 
 
 def _against(value: float, warn_at: float, block_at: float | None) -> tuple[Outcome, float]:

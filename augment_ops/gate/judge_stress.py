@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from augment_ops.gate.decision import Outcome, Reason
 from augment_ops.gate.evidence import Cells
+from augment_ops.gate.phrasing import of, points, share
+from augment_ops.gate.rule_models import ClassRecall
 from augment_ops.gate.rules import GateRules
-from augment_ops.gate.sections import ClassRecall
-from augment_ops.gate.statistics import TOLERANCE, Estimate, below, holm
-from augment_ops.gate.words import of, points, share
+from augment_ops.gate.statistics import TOLERANCE, Estimate, below, corrected
 from augment_ops.stress.report import CLEAN, Cell
 
 
@@ -22,7 +22,12 @@ def invariance(rules: GateRules, cells: Cells) -> list[Reason]:
         message = f"The suite has {clean.n} samples; {rule.min_n} are needed to judge gaps."
         return [
             Reason(
-                "invariance", "investigate", message, measured=clean.accuracy, threshold=float(rule.min_n), n=clean.n
+                rule="invariance",
+                outcome="investigate",
+                message=message,
+                measured=clean.accuracy,
+                threshold=float(rule.min_n),
+                n=clean.n,
             )
         ]
     stressed = sorted(cells.stressed("candidate"), key=lambda cell: cell.accuracy)
@@ -54,9 +59,19 @@ def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reas
         )
     name = cells.classes[worst] if outcome != "pass" and worst is not None else None
     return Reason(
-        "invariance", outcome, message + ".", cell.corruption, cell.severity, name, gap, threshold, cell.n,
-        estimate.low, estimate.high, estimate.p_safe,
-    )  # fmt: skip
+        rule="invariance",
+        outcome=outcome,
+        message=message + ".",
+        corruption=cell.corruption,
+        severity=cell.severity,
+        class_name=name,
+        measured=gap,
+        threshold=threshold,
+        n=cell.n,
+        low=estimate.low,
+        high=estimate.high,
+        p=estimate.p_safe,
+    )
 
 
 def _worst_hit(recalls: tuple[float | None, ...], cell: Cell) -> int | None:
@@ -106,8 +121,8 @@ def _against(rules: GateRules, judged: list[Cell], floor: float) -> Judged:
         for index, (recall, n) in enumerate(zip(cell.class_recall, cell.class_n, strict=True))
         if recall is not None
     ]
-    corrected = holm([estimate for *_, estimate in items])
-    return [(index, cell, estimate) for (index, cell, _), estimate in zip(items, corrected, strict=True)]
+    estimates = corrected([estimate for *_, estimate in items])
+    return [(index, cell, estimate) for (index, cell, _), estimate in zip(items, estimates, strict=True)]
 
 
 def _by_class(rules: GateRules, judged: Judged) -> Iterator[tuple[int, list[tuple[Cell, Estimate, Outcome]]]]:
@@ -136,7 +151,9 @@ def _too_few(rule: ClassRecall, name: str, n: int) -> Reason:
     message = f"Class {name} has {n} samples in the suite; {rule.min_n} are needed to judge its recall."
     if n == 0:
         message = f"Class {name} has no sample in the suite: nothing can be said of it. Add some to the held-out split."
-    return Reason("class_recall", "investigate", message, class_name=name, threshold=float(rule.min_n), n=n)
+    return Reason(
+        rule="class_recall", outcome="investigate", message=message, class_name=name, threshold=float(rule.min_n), n=n
+    )
 
 
 def _low_class(rules: GateRules, cells: Cells, index: int, group: Iterable[tuple[Cell, Estimate, Outcome]]) -> Reason:
@@ -162,6 +179,16 @@ def _reason(
 ) -> Reason:
     """Recall as a share again, not as what is missing."""
     return Reason(
-        "class_recall", outcome, message, cell.corruption, cell.severity, cells.classes[index], 1 - estimate.value,
-        1 - estimate.limit, estimate.n, 1 - estimate.high, 1 - estimate.low, p,
-    )  # fmt: skip
+        rule="class_recall",
+        outcome=outcome,
+        message=message,
+        corruption=cell.corruption,
+        severity=cell.severity,
+        class_name=cells.classes[index],
+        measured=1 - estimate.value,
+        threshold=1 - estimate.limit,
+        n=estimate.n,
+        low=1 - estimate.high,
+        high=1 - estimate.low,
+        p=p,
+    )

@@ -11,7 +11,7 @@ from augment_ops.content import canonical_json
 from augment_ops.errors import StoreError
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.rules import GateRules
-from augment_ops.gate.samples import Samples
+from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
@@ -24,7 +24,7 @@ Altered = dict[Address, str]  # role, corruption, severity → what is wrong wit
 
 def recompute(
     rules: GateRules, report: StressReport, outcomes: bytes | None, key: str
-) -> tuple[Samples | None, Altered, list[Reason]]:
+) -> tuple[VerifiedOutcomes | None, Altered, list[Reason]]:
     """The samples behind a report, the cells that do not follow from them, and what else is wrong.
 
     Args:
@@ -48,7 +48,7 @@ def recompute(
         return None, {}, [_error(f"The per-sample outcomes are of {what}.") for what in strange]
     bootstrap = Bootstrap(key, rules.statistics.confidence, rules.statistics.resamples)
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
-    samples = Samples(found, bootstrap, judged(rules, found, names))
+    samples = VerifiedOutcomes(found, bootstrap, judged(rules, found, names))
     return samples, _altered(report, found), _altered_slices(report, found)
 
 
@@ -111,4 +111,4 @@ def _same(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> bool:
 
 
 def _error(message: str) -> Reason:
-    return Reason("evidence", "error", message)
+    return Reason(rule="evidence", outcome="error", message=message)

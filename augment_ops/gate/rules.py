@@ -9,9 +9,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
-from augment_ops.gate.sections import (
-    Approvals,
-    Budget,
+from augment_ops.gate.rule_models import (
+    BudgetRatio,
     Calibration,
     Champion,
     ClassRecall,
@@ -22,6 +21,7 @@ from augment_ops.gate.sections import (
     Groups,
     Invariance,
     Leakage,
+    RequiredApprovals,
     Rule,
     Statistics,
     Unseen,
@@ -52,9 +52,9 @@ class GateRules(Rule):
     groups: Groups | None = None
     calibration: Calibration | None = None
     leakage: Leakage | None = None
-    approvals: Approvals | None = None
+    approvals: RequiredApprovals | None = None
     data_wait: DataWait | None = None
-    budget: Budget | None = None
+    budget: BudgetRatio | None = None
     drift: Drift | None = None
 
     @model_serializer(mode="wrap")

@@ -19,7 +19,7 @@ _CHUNK = 50  # resamples at a time: bounds the memory to a few megabytes
 
 
 @dataclass(frozen=True)
-class Samples:
+class VerifiedOutcomes:
     """The outcomes that a report follows from, found to be those.
 
     Attributes:
@@ -71,18 +71,18 @@ class Samples:
         lost = self.right("candidate").astype(np.float64) - self.right("candidate", corruption, severity)
         return self.bootstrap.mean(f"gap {corruption} {severity}", lost[self.left(corruption, severity)], limit)
 
-    def loss(self, rival: Role, corruptions: tuple[str, ...], limit: float, label: int | None = None) -> Estimate:
-        """Accuracy that the candidate is below `rival`, on all samples or on those of one class.
+    def loss(self, against: Role, corruptions: tuple[str, ...], limit: float, label: int | None = None) -> Estimate:
+        """Accuracy that the candidate is below `against`, on all samples or on those of one class.
 
         Two roles with the same model have no difference, and no uncertainty about it.
         """
         rows = slice(None) if label is None else self.outcomes.labels == label
-        values = self.differences("candidate", rival, corruptions)[rows]
+        values = self.differences("candidate", against, corruptions)[rows]
         values = values[~np.isnan(values)]
-        if self.outcomes.models["candidate"] == self.outcomes.models[rival]:
+        if self.outcomes.models["candidate"] == self.outcomes.models[against]:
             beyond = limit < -TOLERANCE
             return Estimate(0.0, 0.0, 0.0, len(values), limit, 0.0 if beyond else 1.0, 1.0 if beyond else 0.0)
-        name = f"loss {rival} {' '.join(corruptions) or CLEAN} {'' if label is None else label}"
+        name = f"loss {against} {' '.join(corruptions) or CLEAN} {'' if label is None else label}"
         return self.bootstrap.mean(name, values, limit)
 
     def calibration(self, limit: float) -> Estimate:

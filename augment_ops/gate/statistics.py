@@ -1,4 +1,4 @@
-"""The few statistics of the gate: a paired bootstrap, Wilson's interval, an exact binomial test, Holm's correction."""
+"""The few statistics of the gate: a paired bootstrap, an exact binomial test, estimates corrected for their number."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import generator, sample_key
+from augment_ops.statistics import holm, wilson
 
 # A threshold in decimals and a quotient of counts meet with an error of this size: 0.95 - 0.80 is 0.1499….
 TOLERANCE = 1e-9
@@ -77,9 +78,14 @@ class Bootstrap:
             inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-len(values) * abs(value - limit))
             beyond = value > limit
             return Estimate(
-                value, value - spread, value + spread, len(values), limit,
-                p_harm=inside if beyond else 1.0, p_safe=1.0 if beyond else inside,
-            )  # fmt: skip
+                value,
+                value - spread,
+                value + spread,
+                len(values),
+                limit,
+                p_harm=inside if beyond else 1.0,
+                p_safe=1.0 if beyond else inside,
+            )
         return self.judged(value, means, len(values), limit)
 
     def means(self, name: str, values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -103,17 +109,6 @@ class Bootstrap:
         return Estimate(value, low, high, n, limit, (within + 1) / (resamples + 1), (beyond + 1) / (resamples + 1))
 
 
-def wilson(hits: int, n: int, confidence: float) -> tuple[float, float]:
-    """Interval of a share. Source: Wilson 1927, J. Am. Stat. Assoc. 22(158)."""
-    from scipy.special import ndtri
-
-    z = float(ndtri((1 + confidence) / 2))
-    share = hits / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def below(hits: int, n: int, floor: float, confidence: float) -> Estimate:
     """A share against a floor, as an estimate of what is missing (1 - share), so that larger is worse.
 
@@ -127,14 +122,9 @@ def below(hits: int, n: int, floor: float, confidence: float) -> Estimate:
     return Estimate(1 - hits / n, 1 - high, 1 - low, n, 1 - floor, at_most, at_least)
 
 
-def holm(estimates: Sequence[Estimate]) -> list[Estimate]:
-    """The estimates with `p_harm` corrected for having looked at all of them.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
-    """
-    order = sorted(range(len(estimates)), key=lambda i: estimates[i].p_harm)
-    corrected, largest = list(estimates), 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(estimates) - rank) * estimates[i].p_harm))
-        corrected[i] = replace(estimates[i], p_harm=largest)
-    return corrected
+def corrected(estimates: Sequence[Estimate]) -> list[Estimate]:
+    """The estimates with `p_harm` corrected, by Holm, for having looked at all of them."""
+    return [
+        replace(estimate, p_harm=p_harm)
+        for estimate, p_harm in zip(estimates, holm([e.p_harm for e in estimates]), strict=True)
+    ]

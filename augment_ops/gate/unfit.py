@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
-from augment_ops.gate.words import share
 from augment_ops.stress.outcomes import Outcomes
 
 

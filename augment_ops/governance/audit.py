@@ -30,7 +30,7 @@ class Wanted:
     until: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reign:
     """One champion of a data set.
 
@@ -107,9 +107,20 @@ def _reign(entry: Entry, version: str, before: list[Reign]) -> Reign:
     if former and left not in (NONE, *here):
         previous = here[-1] if here else NONE
     return Reign(
-        version, previous, entry.at, entry.act, entry.actor, entry.reason, entry.seq, environment,
-        said.get("model", ""), said.get("artifact", ""), said.get("registered", ""), former, left,
-    )  # fmt: skip
+        version=version,
+        previous=previous,
+        at=entry.at,
+        act=entry.act,
+        by=entry.actor,
+        reason=entry.reason,
+        seq=entry.seq,
+        environment=environment,
+        model=said.get("model", ""),
+        artifact=said.get("artifact", ""),
+        registered=said.get("registered", ""),
+        former=former,
+        left=left,
+    )
 
 
 def ruling(entries: Iterable[Entry], dataset: str) -> dict[str, Reign]:

@@ -34,7 +34,7 @@ TABLE = Table(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One governed act.
 

@@ -29,14 +29,14 @@ EVERYWHERE = ""  # the environment of a revocation that is for all
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedApproval:
     """An approval, and why it does not count; None where it does."""
 
     signed: SignedApproval
     why_not: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """Where one policy version stands in one environment.
 
@@ -56,7 +56,7 @@ class Standing:
     proposed_by: tuple[str, ...] = ()
     proposal: Entry | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
-    approvals: tuple[Judged, ...] = ()
+    approvals: tuple[JudgedApproval, ...] = ()
     ended: Entry | None = None
 
     @property
@@ -70,7 +70,7 @@ class Standing:
         Args:
             broken: entry of an approval → why it does not.
         """
-        judged = tuple(Judged(j.signed, j.why_not or broken.get(j.signed.seq)) for j in self.approvals)
+        judged = tuple(JudgedApproval(j.signed, j.why_not or broken.get(j.signed.seq)) for j in self.approvals)
         found = replace(self, approvals=judged)
         return replace(found, state=_state(found, demands))
 
@@ -116,7 +116,7 @@ def standing(
         if entry.act in (DEPRECATE, REVOKE) and entry.subjects.get("environment", EVERYWHERE) == EVERYWHERE:
             ended = entry if ended is None or entry.act == REVOKE else ended
     judged = tuple(
-        Judged(
+        JudgedApproval(
             signed,
             _repeated(signed, approvals[:i])
             or next(_objections(signed, digest, authors, approvers, demands, at, withdrawn), None),
@@ -124,7 +124,17 @@ def standing(
         for i, signed in enumerate(approvals)
     )
     evidence = {} if proposal is None else evidence_of(proposal)
-    found = Standing(policy_version, environment, "draft", digest, tuple(authors), proposal, evidence, judged, ended)
+    found = Standing(
+        policy_version=policy_version,
+        environment=environment,
+        state="draft",
+        digest=digest,
+        proposed_by=tuple(authors),
+        proposal=proposal,
+        evidence=evidence,
+        approvals=judged,
+        ended=ended,
+    )
     return replace(found, state=_state(found, demands))
 
 

@@ -20,7 +20,7 @@ _PURPOSE = "augment-ops: answer about a model, version 1"  # so that no signatur
 _CLOCKS_DIFFER = timedelta(minutes=1)  # what the service that was answered in and this machine may differ
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelAnswer:
     """One person's answer to one question about one model.
 
@@ -110,9 +110,10 @@ class SignedAnswer:
         if self.key not in trusted:
             whose = f"the witness {answer.witness}" if answer.witness else answer.by
             yield (
-                f"a signature with {self.key or 'no key'}", f"a key of {whose} in approvers.yaml",
+                f"a signature with {self.key or 'no key'}",
+                f"a key of {whose} in approvers.yaml",
                 "add the line that `augment-ops doctor` prints to policies/approvers.yaml",
-            )  # fmt: skip
+            )
         if not verifies(self.key, self.signature, answer.message()):
             yield "a signature that is not that of its content", "the answer as it was signed", again
         if (given := _time(answer.at)) is None or given > now + _CLOCKS_DIFFER:

@@ -6,7 +6,6 @@ in force and whose key may sign the next: an entry `root` for the first, an entr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.errors import Fault, GovernanceError
-from augment_ops.files import NotReadableError, read_regular
+from augment_ops.files import NotReadableError, read_regular, replace_file
 from augment_ops.governance.acts import HAND_OVER, ROOT, RULES, signed_by
 from augment_ops.governance.approvals import APPROVERS, ENVIRONMENTS
 from augment_ops.governance.chain import Entry
@@ -81,7 +80,7 @@ class Root(BaseModel):
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InForce:
     """Which root document the ledger says is in force.
 
@@ -117,18 +116,18 @@ def read_root(policies: Path) -> Root | None:
     root = load_model(path, Root, kind="root document")
     if not verifies(root.key, root.signature, root.message()):
         raise GovernanceError(
-            str(path), f"a signature that is not {root.owner}'s of this content", "the document as it was signed",
+            str(path),
+            f"a signature that is not {root.owner}'s of this content",
+            "the document as it was signed",
             "restore it from git; find out who changed it",
-        )  # fmt: skip
+        )
     return root
 
 
 def write_root(policies: Path, root: Root) -> Path:
     """Put the document beside the rules, whole or not at all."""
     path = policies / FILE
-    temporary = path.with_name(f".{FILE}.{os.getpid()}")
-    temporary.write_text(_HEAD + yaml.safe_dump(root.model_dump(), sort_keys=False, allow_unicode=True), "utf-8")
-    temporary.replace(path)
+    replace_file(path, _HEAD + yaml.safe_dump(root.model_dump(), sort_keys=False, allow_unicode=True))
     return path
 
 
@@ -201,10 +200,17 @@ def handing_over(known: InForce, public: str) -> dict[str, str]:
 def _in_force(entry: Entry) -> InForce:
     told = entry.subjects
     return InForce(
-        told.get("root", ""), told.get("installation", ""), int(told.get("number", "0")), told.get("owner_key", ""),
-        tuple(told.get("protected", "").split(", ")), entry.seq, entry.at, entry.actor,
-        told.get("owner_key", ""), entry.seq,
-    )  # fmt: skip
+        digest=told.get("root", ""),
+        installation=told.get("installation", ""),
+        number=int(told.get("number", "0")),
+        key=told.get("owner_key", ""),
+        protected=tuple(told.get("protected", "").split(", ")),
+        seq=entry.seq,
+        at=entry.at,
+        by=entry.actor,
+        next_key=told.get("owner_key", ""),
+        since=entry.seq,
+    )
 
 
 def changes(root: Root, present: Mapping[str, str]) -> list[Fault]:

@@ -107,6 +107,8 @@ def _strings(data: bytes, count: int) -> list[bytes]:
 
 def _unusable(found: str) -> GovernanceError:
     return GovernanceError(
-        "ssh-agent at SSH_AUTH_SOCK", found, "a signature by your key",
+        "ssh-agent at SSH_AUTH_SOCK",
+        found,
+        "a signature by your key",
         "ssh-add -l lists its keys; or sign with a file: AUGMENT_OPS_KEY, made by augment-ops policy keygen",
-    )  # fmt: skip
+    )

@@ -19,7 +19,7 @@ _PURPOSE = "augment-ops: approval of a policy, version 1"  # so that no signatur
 _EVIDENCE = "evidence."  # prefix of the subjects that name evidence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PolicyApproval:
     """One person's approval of one policy version for one environment.
 
@@ -96,10 +96,18 @@ def approval_of(entry: Entry) -> SignedApproval:
     """The approval that an entry holds; a field that is missing is empty, and no signature covers that."""
     told = entry.subjects
     approval = PolicyApproval(
-        told.get("policy_version", ""), told.get("policy", ""), evidence_of(entry), told.get("environment", ""),
-        entry.actor, told.get("approver", ""), told.get("role", ""), entry.reason, told.get("given", ""),
-        told.get("expires", ""), told.get("witness", ""),
-    )  # fmt: skip
+        policy_version=told.get("policy_version", ""),
+        digest=told.get("policy", ""),
+        evidence=evidence_of(entry),
+        environment=told.get("environment", ""),
+        approver=entry.actor,
+        approver_digest=told.get("approver", ""),
+        role=told.get("role", ""),
+        reason=entry.reason,
+        given=told.get("given", ""),
+        expires=told.get("expires", ""),
+        witness=told.get("witness", ""),
+    )
     return SignedApproval(approval, told.get("key", ""), told.get("signature", ""), entry.seq)
 
 

@@ -171,9 +171,15 @@ def check_chain(
         size, signed = size + 1, signed + (row["signer"] is not None)
     faults += [*signers.end(), *heads.missing(where)]
     return Audited(
-        faults=faults[:_MOST], size=size, tip=None if row is None else head_of(row), signed=signed, heads=heads.size,
-        sightings=heads.sightings(expected - 1), warnings=heads.dating.warnings, entries=entries,
-    )  # fmt: skip
+        faults=faults[:_MOST],
+        size=size,
+        tip=None if row is None else head_of(row),
+        signed=signed,
+        heads=heads.size,
+        sightings=heads.sightings(expected - 1),
+        warnings=heads.dating.warnings,
+        entries=entries,
+    )
 
 
 def head_of(row: RowMapping) -> Head:

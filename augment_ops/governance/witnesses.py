@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from augment_ops.errors import InputError
+from augment_ops.files import replace_file
 from augment_ops.governance.approvals import APPROVERS, approvers_of
 from augment_ops.policy.yaml_file import read_text
 
@@ -28,9 +28,7 @@ def trust_witness(policies: Path, witness: str, public: str) -> bool:
     if changed is None or approvers_of(path, changed) != before.model_copy(update={"witnesses": wanted}):
         fix = f'add "{public}" to witnesses.{witness} by hand, and do it again'
         raise InputError(str(path), "witnesses in a form of its own", f"a line `{witness}: [...]`", fix)
-    temporary = path.with_name(f".{APPROVERS}.{os.getpid()}")
-    temporary.write_text(changed, "utf-8")
-    temporary.replace(path)
+    replace_file(path, changed)
     return True
 
 

@@ -64,7 +64,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
     """
     policy = _admit(workspace, name, PROPOSE)
     known = standing(workspace, policy, _any_environment(workspace))
-    with workspace.refusals(policy, PROPOSE):
+    with workspace.policy_refusals(policy, PROPOSE):
         _check_may_act(workspace, PROPOSE)
         _check_in_use(policy, known)
     broken = why_broken(workspace.store, dict(known.evidence), policy.digest)
@@ -72,7 +72,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
         copy = keep_published(workspace.settings.policies, policy)
         link = _register(workspace, policy, known.evidence)
         return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link)
-    with workspace.refusals(policy, PROPOSE):
+    with workspace.policy_refusals(policy, PROPOSE):
         cost = profile(policy)
         cost.check()
     seen = preview(policy, workspace.store, dataset)
@@ -82,9 +82,11 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
     _publish(workspace, policy)
     copy = keep_published(workspace.settings.policies, policy)
     workspace.enter(
-        PROPOSE, {**subjects_of(policy), **evidence_subjects(evidence)}, policy.description,
+        PROPOSE,
+        {**subjects_of(policy), **evidence_subjects(evidence)},
+        policy.description,
         f"propose:{version_of(policy)}:{digest_of(evidence)}",
-    )  # fmt: skip
+    )
     return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
 
 
@@ -159,7 +161,7 @@ def approve(
             not approve it; the refusal is entered.
     """
     policy = _admit(workspace, name, APPROVE)
-    with workspace.refusals(policy, APPROVE):
+    with workspace.policy_refusals(policy, APPROVE):
         workspace.identify(APPROVE)
         role = _role(workspace, environment, days)
         known = standing(workspace, policy, environment)
@@ -168,9 +170,18 @@ def approve(
         check_registered(key.public, trusted_keys(workspace.approvals, person.id, witness), person.id, witness)
         now = datetime.now(UTC)
         approval = PolicyApproval(
-            version_of(policy), policy.digest, dict(known.evidence), environment, person.id, person.digest, role,
-            reason, _stamp(now), _stamp(now + timedelta(days=days)), witness,
-        )  # fmt: skip
+            policy_version=version_of(policy),
+            digest=policy.digest,
+            evidence=dict(known.evidence),
+            environment=environment,
+            approver=person.id,
+            approver_digest=person.digest,
+            role=role,
+            reason=reason,
+            given=_stamp(now),
+            expires=_stamp(now + timedelta(days=days)),
+            witness=witness,
+        )
         before = known.counted.get(person.id)
         if (
             before is not None
@@ -208,7 +219,7 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
     """
     policy = load(workspace.settings.policies, name)
     known = standing(workspace, policy, environment or _any_environment(workspace))
-    with workspace.refusals(policy, act):
+    with workspace.policy_refusals(policy, act):
         workspace.identify(act)
         if workspace.approvals.person(workspace.actor) is None and not among(workspace.actor, known.proposed_by):
             raise GovernanceError(
@@ -223,9 +234,11 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
             )
         if environment and not known.approvals:
             raise InputError(
-                f"{act} {policy.name} {policy.version} in {environment}", "no approval", "an approval for it",
+                f"{act} {policy.name} {policy.version} in {environment}",
+                "no approval",
+                "an approval for it",
                 f"see augment-ops policy history {policy.name}; without --environment the version itself is revoked",
-            )  # fmt: skip
+            )
         _check_may_act(workspace, act)
     # What was published is ended, whatever the file has become.
     subjects = {**subjects_of(policy), "policy": known.digest} | ({"environment": environment} if environment else {})
@@ -296,9 +309,11 @@ def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
         )
     if broken:
         raise GovernanceError(
-            f"{called}: evidence", "; ".join(broken), "what was proposed",
+            f"{called}: evidence",
+            "; ".join(broken),
+            "what was proposed",
             f"propose it again: augment-ops policy propose {policy.name}",
-        )  # fmt: skip
+        )
 
 
 def _role(workspace: Workspace, environment: str, days: int) -> str:

@@ -58,7 +58,7 @@ def admit_policy(workspace: Workspace, policy: Policy, environment: str) -> Admi
     return Admitted(is_published(workspace.settings.policies, policy), known, tuple(warnings), said)
 
 
-def grounds(workspace: Workspace, name: str, environment: str) -> list[object]:
+def admission_inputs(workspace: Workspace, name: str, environment: str) -> list[object]:
     """What an admission rests on beside files: a stage that admitted holds for as long as these are the same.
 
     Only what the environment asks for, so that somebody who proposes a version does not make a finished run start over.

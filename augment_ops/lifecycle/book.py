@@ -12,8 +12,7 @@ from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.root import ENTERED_UNDER
-from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace, open_ledger
+from augment_ops.workspace import Workspace
 
 ROLLBACK, QUARANTINE = "rollback", "quarantine"  # what people do to champions
 
@@ -46,9 +45,9 @@ class Counted:
         return self.ledger.append(act, actor, subjects, reason, key)
 
 
-def book_of(settings: Settings, ledger: Ledger | None = None) -> Counted:
-    """What counts of the ledger of some settings."""
-    return Counted(open_ledger(settings) if ledger is None else ledger, settings.policies)
+def book_of(workspace: Workspace) -> Counted:
+    """What counts of the ledger of a workspace."""
+    return Counted(workspace.ledger, workspace.settings.policies)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ACTS = (*MOVES, "alias", "restore", "take-over")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Move:
     """What makes a version champion.
 
@@ -147,8 +147,18 @@ def check_version(tracker: MlflowTracker, move: Move) -> None:
     """
     model, artifact, registered = (move.subjects[name] for name in ("model", "artifact", "registered"))
     wanted = Reign(
-        move.version, NONE, "", move.act, move.actor, "", 0, move.environment, model, artifact, registered
-    )  # fmt: skip
+        version=move.version,
+        previous=NONE,
+        at="",
+        act=move.act,
+        by=move.actor,
+        reason="",
+        seq=0,
+        environment=move.environment,
+        model=model,
+        artifact=artifact,
+        registered=registered,
+    )
     faults = faults_of_version(tracker, move.dataset, wanted)
     if faults:
         where = f"{classifier_name(move.dataset)} version {move.version}: not what was judged"

@@ -45,7 +45,7 @@ class Step:
     p95_ms: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """What a policy costs at one size of image, on one machine.
 
@@ -96,14 +96,14 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Row:
+class GalleryRow:
     """What one transform does at low, middle and high strength; no draws where it changes nothing."""
 
     where: str
     draws: tuple[Shown, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preview:
     """A gallery of a policy on real images.
 
@@ -122,7 +122,7 @@ class Preview:
     seed: int
     samples: tuple[str, ...]
     copies: int
-    rows: tuple[Row, ...]
+    rows: tuple[GalleryRow, ...]
     gallery: str
 
 
@@ -137,10 +137,16 @@ def profile(policy: Policy, at: tuple[int, int, int] | None = None) -> Profile:
     whole = Augmenter(policy, _PREVIEW_SEED)
     steps = [_cost(place, Augmenter(alone, _PREVIEW_SEED), pixels) for place, alone in each_alone(policy, always=False)]
     return Profile(
-        policy.name, policy.version, policy.digest, whole.engine, shape, policy.budget.p95_ms,
-        _cost("policy", whole, pixels), tuple(steps),
-        f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}",
-    )  # fmt: skip
+        policy=policy.name,
+        version=policy.version,
+        digest=policy.digest,
+        engine=whole.engine,
+        at=shape,
+        budget_p95_ms=policy.budget.p95_ms,
+        whole=_cost("policy", whole, pixels),
+        steps=tuple(steps),
+        machine=f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}",
+    )
 
 
 def preview(policy: Policy, store: Store, dataset: str) -> Preview:
@@ -166,15 +172,23 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
     for place, alone in each_alone(policy, always=True):
         draws = levels_of(alone, images[0], ids[0], _PREVIEW_SEED)
         panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.image) for draw in draws)))
-        told.append(Row(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
+        told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
     copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
     picture = gallery(title, images, panels, copies)
     return Preview(
-        policy.name, policy.version, policy.digest, Augmenter(policy, _PREVIEW_SEED).engine,
-        snapshot.manifest.dataset, snapshot.manifest.digest, _PREVIEW_SEED, tuple(ids), _COPIES, tuple(told),
-        store.put(picture),
-    )  # fmt: skip
+        policy=policy.name,
+        version=policy.version,
+        digest=policy.digest,
+        engine=Augmenter(policy, _PREVIEW_SEED).engine,
+        dataset=snapshot.manifest.dataset,
+        snapshot=snapshot.manifest.digest,
+        seed=_PREVIEW_SEED,
+        samples=tuple(ids),
+        copies=_COPIES,
+        rows=tuple(told),
+        gallery=store.put(picture),
+    )
 
 
 def keep(store: Store, document: Profile | Preview) -> str:

@@ -46,7 +46,7 @@ class Initialised:
 
 
 @dataclass(frozen=True)
-class Change:
+class RulesChange:
     """What the owner is asked to sign, or has signed.
 
     Attributes:
@@ -90,7 +90,7 @@ def initialise(workspace: Workspace) -> Initialised:
     return Initialised(root, tuple(did))
 
 
-def sign(workspace: Workspace, reason: str, seen: str) -> Change:
+def sign(workspace: Workspace, reason: str, seen: str) -> RulesChange:
     """Put changed rules in force, once their owner has said that these are the ones.
 
     Args:
@@ -107,11 +107,11 @@ def sign(workspace: Workspace, reason: str, seen: str) -> Change:
         new = new.model_copy(update={"owner": root.owner})
     asked = new.digest[:_SHOWN] if lines else ""
     if not lines or seen != asked:
-        return Change(root, tuple(lines), asked, not lines)
+        return RulesChange(root, tuple(lines), asked, not lines)
     written = _keep(workspace, new, _owners(workspace, known.next_key, new.owner))
     _enter(workspace, written, reason)
     _note(workspace, written)
-    return Change(written, tuple(lines), asked, True)
+    return RulesChange(written, tuple(lines), asked, True)
 
 
 def hand_over(workspace: Workspace, to: str, reason: str) -> Entry:

@@ -11,9 +11,9 @@ from augment_ops.errors import AugmentOpsError, Fault
 from augment_ops.governance.audit import Reign, champions, ruling, settled
 from augment_ops.governance.chain import Entry
 from augment_ops.lifecycle.book import book_of
-from augment_ops.settings import Settings
 from augment_ops.tracking.values import PRODUCTION, alias_of, classifier_name
-from monitoring.telemetry.metrics import Sample, registry_samples
+from augment_ops.workspace import Workspace
+from monitoring.telemetry.metrics import Observation, registry_samples
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker
@@ -43,18 +43,15 @@ class Examined:
         return [fault for faults in self.faults.values() for fault in faults]
 
 
-def look(settings: Settings) -> Examined:
-    """What the registry of these settings comes to; see `examine`."""
-    from augment_ops.tracking import connect
-
-    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    return examine(book_of(settings).read(_ACTS), tracker)
+def look(workspace: Workspace) -> Examined:
+    """What the registry of a workspace comes to; see `examine`."""
+    return examine(book_of(workspace).read(_ACTS), workspace.tracker)
 
 
-def samples_of(settings: Settings, tracker: MlflowTracker, dataset: str) -> list[Sample]:
+def samples_of(workspace: Workspace, dataset: str) -> list[Observation]:
     """How many faults one data set has, as a metric; none where MLflow or the ledger does not answer."""
     try:
-        found = examine(book_of(settings).read(_ACTS), tracker, (dataset,))
+        found = examine(book_of(workspace).read(_ACTS), workspace.tracker, (dataset,))
     except AugmentOpsError:
         return []  # that has alerts of its own
     return registry_samples({name: len(faults) for name, faults in found.faults.items()})

@@ -25,11 +25,11 @@ from augment_ops.lifecycle.champion import (
 from augment_ops.lifecycle.registry_check import faults_of
 from augment_ops.lifecycle.witnessed import believed
 from augment_ops.settings import Settings
-from augment_ops.tracking import MlflowTracker, RegisteredVersion, connect
+from augment_ops.tracking import MlflowTracker, RegisteredVersion
 from augment_ops.workspace import Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RolledBack:
     """What a rollback did.
 
@@ -51,9 +51,15 @@ class RolledBack:
 
 
 def roll_back(
-    settings: Settings, dataset: str, *, to: str = "", reason: str, actor: str, quarantine: bool = False,
+    settings: Settings,
+    dataset: str,
+    *,
+    to: str = "",
+    reason: str,
+    actor: str,
+    quarantine: bool = False,
     environment: str = "",
-) -> RolledBack:  # fmt: skip
+) -> RolledBack:
     """Make a version champion of an environment again that was promoted there once, and is what it was then.
 
     The champion that is left may be altered or gone in MLflow: this is the way out of that. The ledger's entry comes
@@ -69,10 +75,10 @@ def roll_back(
         GovernanceError: the version was never promoted there, is not what was promoted, or its model is in quarantine;
             the refusal is entered.
     """
-    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
     workspace = Workspace(settings, actor)
+    tracker = workspace.tracker
     believed(workspace.ledger, tracker)  # else it was decided by what somebody has left of the ledger
-    work = _Work(Signing(workspace), tracker, dataset, reason, actor, quarantine)
+    work = _Rollback(Signing(workspace), tracker, dataset, reason, actor, quarantine)
     entries = acts(work.book, tracker, dataset)
     where = environment_with_champion(entries, dataset, settings.policies, environment)
     present = ruling(entries, dataset).get(where)
@@ -92,17 +98,35 @@ def roll_back(
         )
     if target == present.version:
         message = f"version {target} is champion of {dataset} in {where} already"
-        return RolledBack(dataset, where, target, target, False, message, altered)
+        return RolledBack(
+            dataset=dataset,
+            environment=where,
+            before=target,
+            champion=target,
+            quarantined=False,
+            message=message,
+            altered=altered,
+        )
     version = _admitted(work, entries, present, target)
     key = f"rollback:{dataset}:{where}:{present.seq}"
-    move = Move("rollback", dataset, where, target, present.version, key, subjects_of(version), actor, reason)
+    move = Move(
+        act="rollback",
+        dataset=dataset,
+        environment=where,
+        version=target,
+        after=present.version,
+        key=key,
+        subjects=subjects_of(version),
+        actor=actor,
+        reason=reason,
+    )
     with _refusals(work, entries, present, target):  # who has no key may not
         crown(work.book, tracker, move)
     return _done(work, present.version, target, where, altered)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Rollback:
     book: Signing
     tracker: MlflowTracker
     dataset: str
@@ -111,14 +135,14 @@ class _Work:
     quarantine: bool
 
 
-def _altered(work: _Work, entries: list[Entry], present: Reign) -> list[Fault]:
+def _altered(work: _Rollback, entries: list[Entry], present: Reign) -> list[Fault]:
     """What is wrong in MLflow with the present champion; a move that was cut off is no fault."""
     if not settled(entries, present):
         return []
     return faults_of(work.tracker, work.dataset, present.environment, present)
 
 
-def _admitted(work: _Work, entries: list[Entry], present: Reign, target: str) -> RegisteredVersion:
+def _admitted(work: _Rollback, entries: list[Entry], present: Reign, target: str) -> RegisteredVersion:
     """The version that is gone back to, where it may be champion; a refusal is entered."""
     with _refusals(work, entries, present, target):
         version = intact(entries, work.tracker, work.dataset, target, present.environment)
@@ -127,7 +151,7 @@ def _admitted(work: _Work, entries: list[Entry], present: Reign, target: str) ->
 
 
 @contextmanager
-def _refusals(work: _Work, entries: list[Entry], present: Reign, target: str) -> Iterator[None]:
+def _refusals(work: _Rollback, entries: list[Entry], present: Reign, target: str) -> Iterator[None]:
     """Enter a refusal that is raised inside, once."""
     where = present.environment
     promoted = promotion(entries, work.dataset, target, where)
@@ -143,7 +167,7 @@ def _refusals(work: _Work, entries: list[Entry], present: Reign, target: str) ->
         raise
 
 
-def _completed(work: _Work, last: Reign, altered: tuple[str, ...]) -> RolledBack:
+def _completed(work: _Rollback, last: Reign, altered: tuple[str, ...]) -> RolledBack:
     """The rollback that the ledger's last move names, done to the end."""
     at = work.tracker.named_champion(work.dataset, last.environment)
     if at == last.succeeded:
@@ -154,10 +178,18 @@ def _completed(work: _Work, last: Reign, altered: tuple[str, ...]) -> RolledBack
         f"version {last.version} is champion of {work.dataset} in {last.environment} since the rollback of {last.at}; "
         "--to goes back further"
     )
-    return RolledBack(work.dataset, last.environment, last.version, last.version, False, message, altered)
+    return RolledBack(
+        dataset=work.dataset,
+        environment=last.environment,
+        before=last.version,
+        champion=last.version,
+        quarantined=False,
+        message=message,
+        altered=altered,
+    )
 
 
-def _done(work: _Work, before: str, target: str, where: str, altered: tuple[str, ...]) -> RolledBack:
+def _done(work: _Rollback, before: str, target: str, where: str, altered: tuple[str, ...]) -> RolledBack:
     if work.quarantine:
         promoted = promotion(acts(work.book, work.tracker, work.dataset), work.dataset, before)
         # Entries of former times may not name the model.
@@ -166,4 +198,12 @@ def _done(work: _Work, before: str, target: str, where: str, altered: tuple[str,
         )
         quarantine(work.book, work.tracker, work.dataset, before, model, work.actor, work.reason)
     message = f"version {target} is champion of {work.dataset} in {where} again, after version {before}"
-    return RolledBack(work.dataset, where, before, target, work.quarantine, message, altered)
+    return RolledBack(
+        dataset=work.dataset,
+        environment=where,
+        before=before,
+        champion=target,
+        quarantined=work.quarantine,
+        message=message,
+        altered=altered,
+    )

@@ -10,8 +10,8 @@ from augment_ops.errors import Fault, StoreError, TrackingError
 from augment_ops.files import read_regular
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.verify import REPORT, Audited
-from augment_ops.settings import Settings
-from augment_ops.tracking import MlflowTracker, connect
+from augment_ops.tracking import MlflowTracker
+from augment_ops.workspace import Workspace
 
 _DECIDE = "decide"
 _REPORTED_WITHIN = timedelta(hours=1)  # a run that was decided writes its report next; a killed one goes on by hand
@@ -48,10 +48,10 @@ def report_heads(home: Path) -> tuple[dict[str, str], list[Fault]]:
     return heads, faults
 
 
-def mlflow_heads(settings: Settings) -> tuple[dict[str, str], list[Fault]]:
+def mlflow_heads(workspace: Workspace) -> tuple[dict[str, str], list[Fault]]:
     """Heads of the ledger that runs in MLflow have noted → which; and the fault where it does not answer."""
     try:
-        return connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts").ledger_heads(), []
+        return workspace.tracker.ledger_heads(), []
     except TrackingError as error:
         found = error.faults[0].found
         return {}, [Fault("MLflow", found, "the heads of the ledger that its runs have noted", _FIX)]

@@ -1,25 +1,27 @@
-"""What a stage gets to work with: the run, the store, the tracker, and the outputs of the stages before it."""
+"""What acts, recorders and drivers get to work with: a run, the workspace, and the outputs of the run's stages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from augment_ops.content import digest_of, from_json
+from augment_ops.content import from_json
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
-from augment_ops.errors import AugmentOpsError, GovernanceError, InputError, TrackingError
+from augment_ops.errors import AugmentOpsError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.book import Book, book_of
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.graph import Stage
+from augment_ops.pipeline.inputs import check_input, declared
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
-from augment_ops.pipeline.run import Run, StageRecord, entry_key, now, record_of
+from augment_ops.pipeline.run import Run, StageRecord, entry_key, find, now, record_of
 from augment_ops.settings import Settings
 from augment_ops.shown import markdown_block
-from augment_ops.workspace import open_ledger
+from augment_ops.workspace import Workspace, open_store
 from monitoring.telemetry.tracing import Trace
 
 if TYPE_CHECKING:
@@ -33,35 +35,61 @@ _NOTE_LENGTH = 2000  # of an error; MLflow takes 8000 characters, a reader fewer
 
 @dataclass(frozen=True)
 class Context:
-    """One stage of one run.
+    """One run: what acts, recorders and drivers work with. Stages that only compute get `Inputs`.
 
     Attributes:
-        given: what the driver brings from outside (a person's answer); part of the stage's key.
+        external: external inputs, which the driver brings (a person's answer); part of the stage's key.
         say: tells a person what is going on, one line.
         trace: takes the spans of the stage's work; off by default.
+        stage: the act that reads: what it does not declare in the graph is refused. None for whoever only tells.
     """
 
-    settings: Settings
-    store: Store
+    workspace: Workspace
     run: Run
-    given: Mapping[str, str] = field(default_factory=dict)
+    external: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = print
     trace: Trace = field(default_factory=lambda: Trace(""))
+    stage: Stage | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, run_id: str) -> Context:
+        """A run that has begun.
+
+        Raises:
+            InputError: there is none of that id.
+        """
+        run = find(open_store(settings), run_id)
+        return cls(Workspace(settings, run.actor), run)
+
+    @property
+    def settings(self) -> Settings:
+        """Where state lives and which services are used."""
+        return self.workspace.settings
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.workspace.store
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of governed acts."""
+        return self.workspace.ledger
+
+    @property
+    def tracker(self) -> MlflowTracker:
+        """MLflow."""
+        return self.workspace.tracker
 
     @cached_property
     def params(self) -> RunParams:
         """The run's parameters."""
-        return self.run.typed
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """The ledger of governed acts."""
-        return open_ledger(self.settings)
+        return self.run.typed if self.stage is None else declared(self.stage, self.run.typed)
 
     @cached_property
     def book(self) -> Book:
         """What counts of the ledger where champions are concerned."""
-        return book_of(self.settings, self.ledger)
+        return book_of(self.workspace)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -73,16 +101,13 @@ class Context:
         enter_stage(self.ledger, self.run, record, self.provenance.made(record.stage))
         vars(self).pop("provenance", None)  # it has one more entry now
 
-    @contextmanager
-    def refusals(self, actor: str, subjects: Mapping[str, str]) -> Iterator[None]:
-        """Enter a refusal that is raised inside into the ledger, once however often the stage is tried."""
-        try:
-            yield
-        except GovernanceError as refusal:
-            fault = refusal.faults[0]
-            key = entry_key(self.run.id, "refuse", digest_of([actor, dict(subjects), str(refusal)]))
-            self.ledger.append("refuse", actor, subjects, f"{fault.where}: {fault.found}", key)
-            raise
+    def refusals(self, subjects: Mapping[str, str], actor: str = "") -> AbstractContextManager[None]:
+        """Enter a refusal that is raised inside into the ledger, once however often the stage is tried.
+
+        Args:
+            actor: in whose name; by default that of who began the run.
+        """
+        return self.workspace.refusals(entry_key(self.run.id), subjects, actor=actor)
 
     @contextmanager
     def failures(self, stage: str) -> Iterator[None]:
@@ -102,16 +127,9 @@ class Context:
             raise
 
     @cached_property
-    def tracker(self) -> MlflowTracker:
-        """MLflow. Imported here because it takes seconds and some stages do without."""
-        from augment_ops.tracking import connect
-
-        return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
-
-    @cached_property
     def dataset(self) -> str:
         """Name of the data set, which names the experiment and the registered model."""
-        return self.output("ingest", SnapshotManifest).dataset
+        return from_json(SnapshotManifest, self.store.get(self._digest("ingest"))).dataset
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -142,7 +160,7 @@ class Context:
         """What `stage` of this run left behind.
 
         Raises:
-            InputError: it has not run.
+            InputError: it has not run, or the act that reads does not declare it.
             StoreError: its document was altered.
         """
         return from_json(cls, self.store.get(self.digest(stage)))
@@ -151,9 +169,14 @@ class Context:
         """Digest of the document that `stage` of this run left behind, as the ledger names it.
 
         Raises:
-            InputError: it has not run.
+            InputError: it has not run, or the act that reads does not declare it.
             GovernanceError: its record points at what no execution of it made.
         """
+        if self.stage is not None:
+            check_input(self.stage, stage)
+        return self._digest(stage)
+
+    def _digest(self, stage: str) -> str:
         record = record_of(self.store, self.run.id, stage)
         if record is None or not self.provenance.holds(record):
             raise InputError(

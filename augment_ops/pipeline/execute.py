@@ -5,21 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from augment_ops.content import canonical_json, digest_of, from_json, sha256_hex
+from augment_ops.content import canonical_json, digest_of, sha256_hex
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.rules import check_pinned, read_as_begun
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
+from augment_ops.pipeline.inputs import Inputs
+from augment_ops.pipeline.params import named
 from augment_ops.pipeline.provenance import check_declared
 from augment_ops.pipeline.recorders.telemetry import observed
-from augment_ops.pipeline.run import StageRecord, find, keep_record, now, record_of
-from augment_ops.pipeline.stages.catalogue import WORK
+from augment_ops.pipeline.recorders.tell import tell
+from augment_ops.pipeline.reuse import Found, Lookup, computed_with
+from augment_ops.pipeline.run import StageRecord, keep_record, now, record_of
+from augment_ops.pipeline.stages.catalogue import WORK, Work
 from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace, open_store
 from monitoring.telemetry.otlp import wanted
 from monitoring.telemetry.tracing import Trace
 
@@ -30,9 +33,10 @@ class StageRef:
 
     Attributes:
         output: digest of the output document in the store.
-        reused: whether it was there already.
-        wall_s: seconds of work of the execution that made it.
+        reused: whether this run had it already.
+        wall_s: seconds of work of the execution that left the record.
         link: address of the run in MLflow's UI; empty without a server.
+        reused_from: id of the earlier run that made it; empty where this one did.
     """
 
     run_id: str
@@ -41,6 +45,14 @@ class StageRef:
     reused: bool
     wall_s: float
     link: str
+    reused_from: str = ""
+
+    @property
+    def said(self) -> str:
+        """How the output came about, for people."""
+        if self.reused:
+            return "kept"
+        return f"reused from run {self.reused_from}" if self.reused_from else "done"
 
 
 def execute(
@@ -48,13 +60,13 @@ def execute(
     run_id: str,
     stage_name: str,
     *,
-    given: Mapping[str, str] | None = None,
+    external: Mapping[str, str] | None = None,
     say: Callable[[str], None] = print,
 ) -> StageRef:
-    """Run a stage, or find the output that it left behind for the same inputs.
+    """Run a stage, or find the output that it left behind for the same inputs, in this run or in an earlier one.
 
     Args:
-        given: what the driver brings from outside, such as a person's answer.
+        external: external inputs, which the driver brings, such as a person's answer.
         say: gets one line of progress at a time.
 
     Raises:
@@ -64,18 +76,17 @@ def execute(
     if stage is None:
         names = [s.name for s in STAGES]
         raise InputError("stage", stage_name, ", ".join(names), f"name a stage.{nearest(stage_name, names)}")
-    store = open_store(settings)
     trace = Trace(run_id, on=wanted("traces"))
-    ctx = Context(settings, store, find(store, run_id), dict(given or {}), say, trace)
+    ctx = replace(Context.of(settings, run_id), external=dict(external or {}), say=say, trace=trace)
     with ctx.failures(stage_name), observed(ctx, stage_name) as seen:
         _believe(ctx, stage)
         with _rules_as_begun(ctx):
-            record, seen.reused = _made_or_found(ctx, stage)
-        seen.record, seen.output = record, from_json(output_type(stage_name), store.get(record.output))
+            record, seen.reused, seen.output = _made_or_found(ctx, stage)
+        seen.record = record
         refusal = WORK[stage.name].refuses(seen.output)
         if refusal is not None:
             raise refusal
-    return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx))
+    return StageRef(run_id, stage_name, record.output, seen.reused, record.wall_s, _link(ctx), record.reused_from)
 
 
 def _believe(ctx: Context, stage: Stage) -> None:
@@ -84,47 +95,95 @@ def _believe(ctx: Context, stage: Stage) -> None:
     Raises:
         GovernanceError: one of them was altered; the refusal is entered.
     """
-    with ctx.refusals(ctx.run.actor, {"run": ctx.run.id}):
+    with ctx.refusals({"run": ctx.run.id}):
         check_declared(ctx.store, ctx.provenance)
-        for name in (*stage.needs, stage.name):
+        for name in (*stage.comes_after, stage.name):
             record = record_of(ctx.store, ctx.run.id, name)
             if record is not None:
                 ctx.provenance.holds(record)
-        workspace, params = Workspace(ctx.settings, ctx.run.actor), ctx.params
-        check_pinned(workspace, params.environment, ctx.provenance.rules, params.rule_files())
+        params = ctx.params
+        check_pinned(ctx.workspace, params.environment, ctx.provenance.rules, params.rule_files())
 
 
 def _rules_as_begun(ctx: Context) -> AbstractContextManager[None]:
-    refusals = partial(ctx.refusals, ctx.run.actor, {"run": ctx.run.id})
-    return read_as_begun(Workspace(ctx.settings, ctx.run.actor), ctx.params.environment, ctx.provenance.rules, refusals)
+    refusals = partial(ctx.refusals, {"run": ctx.run.id})
+    return read_as_begun(ctx.workspace, ctx.params.environment, ctx.provenance.rules, refusals)
 
 
-def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool]:
-    """The stage's record, and whether it was there already."""
-    started = time.perf_counter()
-    key = _key(ctx, stage)
-    found = record_of(ctx.store, ctx.run.id, stage.name)
-    if found is not None and ctx.provenance.holds(found) and found.key == key:
-        return found, True
-    output = ctx.store.put(canonical_json(WORK[stage.name].compute(ctx)))
-    record = StageRecord(stage.name, key, output, time.perf_counter() - started, now())
+def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
+    """The stage's record, whether this run had it already, and the output.
+
+    The order is what makes a kill harmless: the output, then its entry in the ledger, then all that is told of it, and
+    the record last. Without a record a retry finds the output by its entry, and tells it again.
+    """
+    started, work = time.perf_counter(), WORK[stage.name]
+    state = work.state(ctx)
+    files = _files(ctx, stage)
+    key = _key(ctx, stage, files, state)
+    lookup = Lookup(
+        store=ctx.store, run=ctx.run.id, stage=stage.name, key=key, cls=work.output_type, objects=work.objects,
+        say=ctx.say,
+    )  # fmt: skip
+    kept = record_of(ctx.store, ctx.run.id, stage.name)
+    if kept is not None and ctx.provenance.holds(kept) and kept.key == key:
+        value = lookup.read(kept.output)
+        if lookup.lacks(value) is None:
+            return kept, True, value
+    lasting = work.compute is not None and work.lasting(state)
+    found = _found(ctx, work, lookup, lasting=lasting)
+    if found is None:
+        value = _compute(ctx, stage, work, files, state)
+        found = Found(ctx.store.put(canonical_json(value)), value, "")
+    record = StageRecord(stage.name, key, found.output, 0.0, now(), found.reused_from)
     ctx.enter(record)  # first: nothing would stand behind a record that was kept alone
+    tell(ctx, record, found.value)
+    record = replace(record, wall_s=time.perf_counter() - started, finished_at=now())
+    if lasting and not found.reused_from:
+        lookup.note(found.output)
     keep_record(ctx.store, ctx.run.id, record)
-    return record, False
+    return record, False, found.value
 
 
-def _key(ctx: Context, stage: Stage) -> str:
-    policies = ctx.settings.policies
-    files = {name: _file_digest(policies / name) for name in stage.files_of(ctx.params.named())}
-    params = ctx.params.model_dump()
+def _found(ctx: Context, work: Work, lookup: Lookup, *, lasting: bool) -> Found | None:
+    if work.compute is None:
+        return None  # an act is done in every run; what it enters and registers is found again under its keys
+    return lookup.in_run(ctx.provenance) or (lookup.in_other_run(ctx.ledger) if lasting else None)
+
+
+def _compute(ctx: Context, stage: Stage, work: Work, files: Mapping[str, str | None], state: object) -> Any:
+    if work.act is not None:
+        return work.act(replace(ctx, stage=stage))
+    assert work.compute is not None
+    inputs = Inputs(
+        stage=stage, run_params=ctx.params, store=ctx.store, state=state, digest=ctx.digest,
+        policies=ctx.settings.policies, files=files, say=ctx.say, trace=ctx.trace,
+    )  # fmt: skip
+    with inputs.guarded():
+        value = work.compute(inputs)
+    if work.state(ctx) != state:
+        raise InputError(
+            f"stage {stage.name}",
+            "other data outside the run than when it began: they changed while they were read",
+            "data that nobody writes to for so long",
+            "run the stage again when they are at rest",
+        )
+    return value
+
+
+def _files(ctx: Context, stage: Stage) -> dict[str, str | None]:
+    return {name: _file_digest(ctx.settings.policies / name) for name in stage.files_of(named(ctx.params))}
+
+
+def _key(ctx: Context, stage: Stage, files: Mapping[str, str | None], state: object) -> str:
+    """Digest of all that decides the output. Nothing of the run itself: another run finds it by the same."""
     return digest_of(
         [
             stage.name,
-            ctx.run.software,
-            {name: params[name] for name in stage.params},
-            {name: ctx.digest(name) for name in stage.needs},
+            computed_with(),
+            {name: getattr(ctx.params, name) for name in stage.params},
+            {name: ctx.digest(name) for name in stage.inputs},
             files,
-            WORK[stage.name].state(ctx),
+            state,
         ]
     )
 

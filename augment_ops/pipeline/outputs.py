@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from augment_ops.content import LATER
 from augment_ops.delivery.offline import ShardManifest
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
-from augment_ops.stress.report import StressReport
+from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 
 
@@ -76,10 +77,17 @@ class AugmentedCheck:
 
 @dataclass(frozen=True)
 class StressTest:
-    """The frozen suite, and what the models did on it."""
+    """The frozen suite, and what the models did on it.
+
+    Attributes:
+        artifacts: role → sha256 of the exported program that answered (`report.models` has the digests of weights).
+        reused: role → earlier run whose outcomes of that model are in the report; of the others the model was asked.
+    """
 
     suite: SuiteManifest
     report: StressReport
+    artifacts: dict[Role, str] = field(default_factory=dict, metadata=LATER)
+    reused: dict[Role, str] = field(default_factory=dict, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.identity import NOBODY, SCHEDULE, same
 from augment_ops.lifecycle.rules import check_rules
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
 from augment_ops.workspace import RUN, Workspace
 

@@ -15,12 +15,13 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.root import pinned
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import Run, StageRecord, begin, declaration_of, entry_key
 from augment_ops.settings import Settings
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import Workspace
 
 BEGIN, STAGE = "begin", "stage"
+REUSED_FROM = "reused_from"  # subject of a stage that found its output: the run that had made it
 _RULES = "rules."  # prefix of the subjects that pin a rule file
 
 
@@ -55,11 +56,11 @@ class Provenance:
 
     def made(self, stage: str) -> list[tuple[str, str]]:
         """Key and output of each execution of a stage, oldest first."""
-        return [
-            (entry.subjects["key"], entry.subjects["output"])
-            for entry in self.entries
-            if entry.act == STAGE and entry.subjects["stage"] == stage
-        ]
+        return [(entry.subjects["key"], entry.subjects["output"]) for entry in self.executions(stage)]
+
+    def executions(self, stage: str) -> list[Entry]:
+        """The entries of a stage's executions, oldest first."""
+        return [entry for entry in self.entries if entry.act == STAGE and entry.subjects["stage"] == stage]
 
     def holds(self, record: StageRecord) -> bool:
         """Whether a record is that of the stage's newest execution.
@@ -80,14 +81,15 @@ class Provenance:
         return bool(made) and made[-1] == (record.key, record.output)
 
 
-def begin_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
+def enter_run(settings: Settings, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
     """Record a run and enter what it was asked, and by which rules; or find it again, where its first stage is retried.
 
     Raises:
         InputError: the id belongs to a run that was asked something else.
         GovernanceError: the run's record is not that of its entry.
     """
-    store, ledger = open_store(settings), open_ledger(settings)
+    workspace = Workspace(settings, actor)
+    store, ledger = workspace.store, workspace.ledger
     run = begin(store, run_id, params, actor, link)
     known = Provenance.of(ledger, run_id)
     if known.declaration is not None:
@@ -110,6 +112,8 @@ def enter_stage(ledger: Ledger, run: Run, record: StageRecord, made: Sequence[tu
     if made and made[-1] == (record.key, record.output):
         return  # a kill came between the entry and the record
     subjects = {"run": run.id, "stage": record.stage, "key": record.key, "output": record.output}
+    if record.reused_from:
+        subjects[REUSED_FROM] = record.reused_from
     # Numbered, for a stage may come back to what it made before; the digest keeps two that run at once apart.
     number, digest = str(len(made) + 1), digest_of(subjects)[:16]
     key = entry_key(run.id, STAGE, record.stage, number, digest)

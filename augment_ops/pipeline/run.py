@@ -1,25 +1,27 @@
 """A run and the records that its stages leave: references into the store, written last and replaced whole.
 
 `runs/<run>/run.json` says what was asked, `runs/<run>/<stage>.json` points at the output of a stage. A stage whose
-record answers to the same inputs is not run again; one that was killed has no record and starts over.
+record answers to the same inputs is not run again; one that was killed has no record, and finds its output in the
+ledger or starts over.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from augment_ops import __version__
-from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.content import LATER, canonical_json, from_json, sha256_hex
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.names import told_apart
-from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.params import parse_params
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class StageRecord:
     Attributes:
         key: digest of everything the output depends on.
         output: digest of the output document.
-        wall_s: seconds of work, imports included.
+        wall_s: seconds of work, imports and recording included; of finding it, where another run had made it.
+        reused_from: id of the run that made it; empty where this one did.
     """
 
     stage: str
@@ -64,6 +67,7 @@ class StageRecord:
     output: str
     wall_s: float
     finished_at: str
+    reused_from: str = field(default="", metadata=LATER)
 
 
 def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = "") -> Run:
@@ -74,8 +78,9 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
     """
     run = _kept(store, run_id)
     if run is not None:
-        if run.params != params.model_dump():
-            changed = [k for k, v in params.model_dump().items() if run.params.get(k) != v]
+        started_with = {**asdict(RunParams()), **run.params}  # one that came later had its default, whoever asked
+        changed = [name for name, value in asdict(params).items() if started_with[name] != value]
+        if changed:
             raise InputError(
                 f"run {run_id}",
                 f"other parameters than it was started with ({', '.join(changed)})",
@@ -83,7 +88,7 @@ def begin(store: Store, run_id: str, params: RunParams, actor: str, link: str = 
                 "start a new run",
             )
         return run
-    run = Run(run_id, params.model_dump(), actor, now(), __version__, git_commit(), link)
+    run = Run(run_id, asdict(params), actor, now(), __version__, git_commit(), link)
     store.put_document(_name(run_id, "run"), canonical_json(run))
     return run
 
@@ -114,7 +119,7 @@ def record_of(store: Store, run_id: str, stage: str) -> StageRecord | None:
 
 def keep_record(store: Store, run_id: str, record: StageRecord) -> None:
     """Write the record of a finished stage; its output is in the store already."""
-    store.put_document(_name(run_id, record.stage), canonical_json(asdict(record)))
+    store.put_document(_name(run_id, record.stage), canonical_json(record))
 
 
 def declaration_of(store: Store, run_id: str) -> str:

@@ -5,7 +5,6 @@ The copies are what makes a version immutable without asking a database: in an e
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from augment_ops.errors import PolicyError
+from augment_ops.files import replace_file
 from augment_ops.policy.spec import NARROWED_TO, Policy, version_key
 from augment_ops.policy.yaml_file import plain, read_text
 
@@ -81,10 +81,7 @@ def keep_published(policies: Path, policy: Policy) -> Path:
     """Write the copy of a version, where there is none; whole or not at all."""
     path = published_path(policies, policy.name, policy.version)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(policy.text, encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, policy.text)
     return path
 
 

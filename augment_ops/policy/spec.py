@@ -24,7 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 _SEMVER = r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$"  # 01.0.0 would be a second 1.0.0
 
 
-class Budget(BaseModel):
+class LatencyBudget(BaseModel):
     """What one sample may cost: p95 in milliseconds at an image shape (H, W, C)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,7 +69,7 @@ class _PolicyFile(BaseModel):
     description: Annotated[str, Field(min_length=1)]
     limitations: tuple[str, ...] = ()
     discovered_by: Discovery | None = None
-    budget: Budget
+    budget: LatencyBudget
     transforms: tuple[Any, ...]  # each checked against albumentations, with its own faults
     mixing: Mixing | None = None
     narrowed_to: Bounds | None = None
@@ -95,7 +95,7 @@ class Policy:
     description: str
     limitations: tuple[str, ...]
     discovered_by: Discovery | None
-    budget: Budget
+    budget: LatencyBudget
     transforms: tuple[Transform, ...]
     mixing: Mixing | None
     digest: str
@@ -145,7 +145,7 @@ class Policy:
             if re.fullmatch(_KEBAB, domain):  # else it is a fault, and may not lead to other files
                 bounds = bearing(load_limits(policies, domain).content())
                 return cls.from_text(with_entry(text, NARROWED_TO, bounds), where)
-        budget = _valid(Budget, content.get("budget"))
+        budget = _valid(LatencyBudget, content.get("budget"))
         read = read_steps(items, _valid(Bounds, content.get(NARROWED_TO)), budget.at[:2] if budget else (1, 1))
         file = validate(content, _PolicyFile, where, also=read.faults)
         # What a policy does not ask for is no part of its digest, so those from before keep theirs.

@@ -29,7 +29,7 @@ class Transform:
 
 
 @dataclass
-class Reading:
+class StepsRead:
     """The steps of a file, with what they are read with and what is wrong with them.
 
     Attributes:
@@ -43,7 +43,7 @@ class Reading:
     transforms: tuple[Transform, ...] = ()
 
 
-def read_steps(items: object, bounds: Bounds | None, size: tuple[int, int]) -> Reading:
+def read_steps(items: object, bounds: Bounds | None, size: tuple[int, int]) -> StepsRead:
     """Read the `transforms` of a file.
 
     Args:
@@ -51,7 +51,7 @@ def read_steps(items: object, bounds: Bounds | None, size: tuple[int, int]) -> R
         bounds: that families with `limits: domain` are cut to; None where the file has none.
         size: (H, W) that the policy is for.
     """
-    reading = Reading(bounds, size)
+    reading = StepsRead(bounds, size)
     steps = items if isinstance(items, list) else []
     reading.transforms = tuple(_transform(f"transforms[{i}]", item, reading) for i, item in enumerate(steps))
     reading.faults += _normalize_faults(reading.transforms)
@@ -74,7 +74,7 @@ def asks_for_limits(items: object) -> bool:
     )
 
 
-def _transform(where: str, item: object, reading: Reading) -> Transform:
+def _transform(where: str, item: object, reading: StepsRead) -> Transform:
     """Parse `Name: {parameters}`; what is wrong goes to `reading`, and a harmless stand-in is returned."""
     faults = reading.faults
     if not isinstance(item, dict) or len(item) != 1:
@@ -99,7 +99,7 @@ def _transform(where: str, item: object, reading: Reading) -> Transform:
     return Transform(str(name), dict(params))
 
 
-def _family(where: str, name: str, params: Mapping[str, Any], reading: Reading) -> tuple[Transform, ...]:
+def _family(where: str, name: str, params: Mapping[str, Any], reading: StepsRead) -> tuple[Transform, ...]:
     """What a family holds, narrowed where it asks for it."""
     if params.get("limits") is None:
         return _expanded(expand(name, params))
@@ -143,15 +143,19 @@ def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:
     return tuple(Transform(name, params, _expanded(children)) for name, params, children in steps)
 
 
-def _container(where: str, name: str, params: dict[str, Any], reading: Reading) -> Transform:
+def _container(where: str, name: str, params: dict[str, Any], reading: StepsRead) -> Transform:
     known, faults = {"transforms", *catalogue.defaults(name)}, reading.faults
     before = len(faults)
     faults += [
-        Fault(f"{where}.{key}", f"unknown parameter {key!r}", f"one of {', '.join(sorted(known))}",
-              f"remove it or correct its name.{nearest(str(key), known)}")
+        Fault(
+            f"{where}.{key}",
+            f"unknown parameter {key!r}",
+            f"one of {', '.join(sorted(known))}",
+            f"remove it or correct its name.{nearest(str(key), known)}",
+        )
         for key in params
         if key not in known
-    ]  # fmt: skip
+    ]
     p = params.get("p", 1.0)
     if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0 <= p <= 1:
         faults.append(Fault(f"{where}.p", repr(p), "a probability from 0 to 1", "correct the value"))

@@ -19,7 +19,7 @@ from monitoring.drift.prediction_log import PredictionLog
 
 
 @dataclass(frozen=True)
-class Harvest:
+class LabelledSamples:
     """What was gathered.
 
     Attributes:
@@ -46,7 +46,7 @@ class Harvest:
         return f"{self.samples} labelled production samples" + (f" (left out: {out})" if out else "")
 
 
-def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days: float) -> Harvest:
+def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days: float) -> LabelledSamples:
     """Gather the labelled pictures of the log from `days` before `end` to `end`.
 
     A picture that the base has already, pixel for pixel, is left out: it may be in another of its splits, and one of
@@ -79,10 +79,10 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
                 columns[name].append(value)
     samples = len(columns["sample_id"])
     if not samples:
-        return Harvest("", 0, **counts)
+        return LabelledSamples("", 0, **counts)
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
-    return Harvest(store.put(buffer.getvalue()), samples, **counts)
+    return LabelledSamples(store.put(buffer.getvalue()), samples, **counts)
 
 
 def _digest_of(images: Payload, number: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from augment_ops.content import digest_of
-from augment_ops.production.timeline import Judged, Span, Timeline
+from augment_ops.production.timeline import JudgedWindow, Period, Timeline
 from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
 from monitoring.drift.rules import DriftRules
@@ -30,7 +30,7 @@ class LateLabels:
         self._log, self._rules, self._timeline = log, rules, timeline
         self._names: dict[date, list[str]] = {}
 
-    def grown(self, at: datetime) -> Iterator[Judged]:
+    def grown(self, at: datetime) -> Iterator[JudgedWindow]:
         """Records of windows that are to be judged again, oldest first; the others are noted as looked at."""
         wait = self._rules.label_wait
         if not wait:
@@ -46,7 +46,7 @@ class LateLabels:
             else:
                 self._timeline.keep(replace(judged, looked=at.isoformat(), labels=labels))
 
-    def files(self, span: Span, at: datetime) -> str:
+    def files(self, span: Period, at: datetime) -> str:
         """Digest of the names of the files that the labels of a window may be in, as they are now."""
         last = min(at, span.end + self._rules.label_wait) + CLOCK_AHEAD
         day, found = (span.start - CLOCK_AHEAD).astimezone(UTC).date(), []
@@ -55,7 +55,7 @@ class LateLabels:
             day += timedelta(days=1)
         return digest_of(found) if found else ""
 
-    def _is_time(self, judged: Judged, at: datetime) -> bool:
+    def _is_time(self, judged: JudgedWindow, at: datetime) -> bool:
         if judged.silent or judged.labelled >= int(judged.metrics["window.samples"]):
             return False
         end = judged.span.end
@@ -63,13 +63,13 @@ class LateLabels:
         looked = datetime.fromisoformat(judged.looked) if judged.looked else end
         return looked < last and at >= min(looked + _LATER * (looked - end), last)
 
-    def _is_worth(self, judged: Judged, labelled: int, at: datetime) -> bool:
+    def _is_worth(self, judged: JudgedWindow, labelled: int, at: datetime) -> bool:
         known = max(judged.labelled, 0)
         complete = labelled >= int(judged.metrics["window.samples"])
         enough = complete or at >= judged.span.end + self._rules.label_wait or labelled >= _GROWTH * known
         return labelled > known and labelled >= self._rules.min_class_n and enough
 
-    def _labelled(self, span: Span) -> int:
+    def _labelled(self, span: Period) -> int:
         return read_window(self._log, span.start, span.end, pictures=False).labelled
 
     def _of(self, day: date) -> list[str]:

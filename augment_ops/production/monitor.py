@@ -13,18 +13,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from augment_ops.content import canonical_json, digest_of
-from augment_ops.data.store import Store
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.registry_check import samples_of
 from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.outage import Outage, outage_of
-from augment_ops.production.reference import Watched, answered, of_period, of_windows, watched
+from augment_ops.production.reference import Incumbent, incumbent, of_period, of_windows, with_predictions
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
-from augment_ops.production.timeline import Judged, Span, Timeline, folder_of
+from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import Workspace
 from monitoring.drift.check import DriftReport, check_drift
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.metrics import drift_samples, effects
@@ -34,7 +33,7 @@ from monitoring.drift.sample import Sample
 from monitoring.telemetry.publish import publish
 
 if TYPE_CHECKING:
-    from augment_ops.tracking import MlflowTracker, TrackedRun
+    from augment_ops.tracking import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Monitored:
     """
 
     dataset: str
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedWindow, ...]
     alerts: tuple[Alert, ...]
     notify: tuple[str, ...]
     retrain: tuple[Retraining, ...]
@@ -60,9 +59,16 @@ def log_uri(settings: Settings) -> str:
 
 
 def monitor(
-    settings: Settings, dataset: str, rules_name: str = "default", *, now: datetime | None = None,
-    actor: str = "", origin: str = "", environment: str = "", say: Callable[[str], None] = print,
-) -> Monitored:  # fmt: skip
+    settings: Settings,
+    dataset: str,
+    rules_name: str = "default",
+    *,
+    now: datetime | None = None,
+    actor: str = "",
+    origin: str = "",
+    environment: str = "",
+    say: Callable[[str], None] = print,
+) -> Monitored:
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
 
     Args:
@@ -79,12 +85,12 @@ def monitor(
     work = _Work(
         settings, dataset, DriftRules.load(settings.policies / "drift" / f"{rules_name}.yaml"), environment, say
     )
-    found: list[Judged] = []
+    found: list[JudgedWindow] = []
     alerts: list[Alert] = []
 
     def tell(raised: list[Alert], *, again: bool) -> None:
         for alert in raised:
-            entry, fresh = enter(work.ledger, alert, actor or settings.actor, origin)
+            entry, fresh = enter(work.workspace.ledger, alert, actor or settings.actor, origin)
             if fresh or again:
                 say(f"alert {alert.key} (ledger entry {entry.seq}): {alert.message}")
                 alerts.append(alert)
@@ -103,7 +109,7 @@ def monitor(
         work.timeline.keep(judged)  # after the alert: a window that is recorded has said what it had to say
         found.append(judged)
     tell(work.calls_for_training(min(at, datetime.now(UTC))), again=False)  # these are found at every call
-    retrain = to_start(work.ledger, work.store, work.log, work.champion, work.rules)
+    retrain = to_start(work.workspace.ledger, work.workspace.store, work.log, work.champion, work.rules)
     return Monitored(dataset, tuple(found), tuple(alerts), work.rules.notify, tuple(retrain))
 
 
@@ -145,24 +151,16 @@ class _Work:
     def __init__(
         self, settings: Settings, dataset: str, rules: DriftRules, environment: str, say: Callable[[str], None]
     ) -> None:
-        self.settings, self.dataset, self.rules, self.say = settings, dataset, rules, say
+        self.workspace, self.dataset, self.rules, self.say = Workspace(settings, settings.actor), dataset, rules, say
         self.environment = environment
-        self.store: Store = open_store(settings)
-        self.log = PredictionLog(log_uri(settings), dataset, self.store)
-        self.ledger = open_ledger(settings)
+        self.log = PredictionLog(log_uri(settings), dataset, self.workspace.store)
 
     @cached_property
-    def tracker(self) -> MlflowTracker:
-        from augment_ops.tracking import connect
-
-        return connect(self.settings.mlflow_uri, self.settings.home / "mlflow" / "artifacts")
-
-    @cached_property
-    def champion(self) -> Watched | None:
+    def champion(self) -> Incumbent | None:
         try:
-            return watched(self.settings, self.tracker, self.store, self.dataset, self.environment)
+            return incumbent(self.workspace, self.dataset, self.environment)
         finally:  # also where it stops because the registry was altered
-            for problem in publish(self.settings.home, samples_of(self.settings, self.tracker, self.dataset)):
+            for problem in publish(self.workspace.settings.home, samples_of(self.workspace, self.dataset)):
                 self.say(f"warning: {problem}")
 
     @cached_property
@@ -170,7 +168,7 @@ class _Work:
         """The MLflow run that holds all windows against one reference, one a step."""
         name = f"monitor-{self.dataset}-{self.reference_key}-{self.rules.digest[:8]}"
         tags = {"augment_ops.rules": f"{self.rules.name}/{self.rules.version}", "augment_ops.monitor": self.dataset}
-        return self.tracker.open_run(self.dataset, name, tags=tags)
+        return self.workspace.tracker.open_run(self.dataset, name, tags=tags)
 
     @cached_property
     def reference_key(self) -> str:
@@ -190,7 +188,7 @@ class _Work:
     @cached_property
     def timeline(self) -> Timeline:
         """Which windows there are, and what became of them."""
-        return Timeline(self.store, self.log, self.rules, self.reference_key)
+        return Timeline(self.workspace.store, self.log, self.rules, self.reference_key)
 
     @cached_property
     def labels(self) -> LateLabels:
@@ -212,16 +210,16 @@ class _Work:
 
     def require_log(self) -> None:
         """Refuse a data set that has no log, which would look like one where nothing is due."""
-        names = monitored_datasets(self.settings)
+        names = monitored_datasets(self.workspace.settings)
         if self.dataset not in names:
             raise InputError(
                 f"prediction log of {self.dataset}",
                 "no record",
-                f"a log below {log_uri(self.settings)}: {', '.join(names) or 'there is none yet'}",
+                f"a log below {log_uri(self.workspace.settings)}: {', '.join(names) or 'there is none yet'}",
                 f"let the service write to it, or try it out with `augment-ops traffic`.{nearest(self.dataset, names)}",
             )
 
-    def judge(self, span: Span, at: datetime, known: Judged | None = None) -> tuple[Judged, list[Alert]]:
+    def judge(self, span: Period, at: datetime, known: JudgedWindow | None = None) -> tuple[JudgedWindow, list[Alert]]:
         """Judge one window and keep its evidence in MLflow and the store.
 
         Args:
@@ -238,7 +236,7 @@ class _Work:
         if before.late:
             faults.append(f"{before.late} records came after the window before was judged; they stay in the log")
         if self.champion is not None and self.rules.reference.kind == "snapshot":
-            sample = answered(window, self.champion)
+            sample = with_predictions(window, self.champion)
         if reference is None:
             faults.append("too few earlier windows to compare with")
             reference = Sample("none", 0)
@@ -246,30 +244,34 @@ class _Work:
         alerts = self._alerts(report, span, outage, known)
         judged = self._evidence(report, window, reference, sample)
         if self.timeline.newest(span):  # of an older one the gauges would say that it is the present
-            for problem in publish(self.settings.home, drift_samples(self.dataset, report)):
+            for problem in publish(self.workspace.settings.home, drift_samples(self.dataset, report)):
                 self.say(f"warning: {problem}")
         raised = {alert.key: alert for alert in alerts}
         told = (known.told or (known.alert,)) if known is not None else ()
         keys = [key for key in (*told, *raised, outage.alert) if key]
         judged = replace(
-            judged, silent=window.silent, labelled=window.labelled, looked=at.isoformat(),
-            labels="" if window.silent else labels, told=tuple(dict.fromkeys(keys)),
+            judged,
+            silent=window.silent,
+            labelled=window.labelled,
+            looked=at.isoformat(),
+            labels="" if window.silent else labels,
+            told=tuple(dict.fromkeys(keys)),
             alert=next((key for key in keys if key.startswith("drift:")), keys[0] if keys else ""),
-        )  # fmt: skip
+        )
         return judged, [alert for key, alert in raised.items() if key not in told]
 
     def calls_for_training(self, at: datetime) -> list[Alert]:
         """Alerts that no window raises: the champion's age, and a newer policy."""
         if self.champion is None:
             return []
-        params = find(self.store, self.champion.version.tags["augment_ops.pipeline_run"]).typed
+        params = find(self.workspace.store, self.champion.version.tags["augment_ops.pipeline_run"]).typed
         found = (
-            ageing(self.ledger.read(("promote", "rollback")), self.champion, self.rules, at),
-            policy_moved(self.ledger.read(("approve",)), self.champion, self.rules, params.environment),
+            ageing(self.workspace.ledger.read(("promote", "rollback")), self.champion, self.rules, at),
+            policy_moved(self.workspace.ledger.read(("approve",)), self.champion, self.rules, params.environment),
         )
         return [alert for alert in found if alert is not None]
 
-    def _alerts(self, report: DriftReport, span: Span, outage: Outage, known: Judged | None) -> list[Alert]:
+    def _alerts(self, report: DriftReport, span: Period, outage: Outage, known: JudgedWindow | None) -> list[Alert]:
         start, end = span.start.isoformat(), span.end.isoformat()
         about = {
             "reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end,
@@ -285,7 +287,7 @@ class _Work:
             found.append(Alert("blind", self.dataset, f"blind:{key}", about, text, self.rules.cool_down_h))
         return found
 
-    def _evidence(self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> Judged:
+    def _evidence(self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> JudgedWindow:
         from monitoring.drift.page import second_opinion, window_page
 
         metrics = effects(report) | {
@@ -293,24 +295,33 @@ class _Work:
         }
         metrics |= {"window.samples": float(report.n_window), "window.blind": float(report.blind)}
         step = int(window.start.timestamp() // self.rules.window.total_seconds())
-        self.tracker.log_metrics(self.run, metrics, step)
+        self.workspace.tracker.log_metrics(self.run, metrics, step)
         folder = folder_of(window.start)
-        self.tracker.log_bytes(self.run, canonical_json(report), f"{folder}/report.json")
+        self.workspace.tracker.log_bytes(self.run, canonical_json(report), f"{folder}/report.json")
         page = window_page(report, window, reference, sample)
-        self.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
+        self.workspace.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
         opinion = self.rules.evidently == "every" or (self.rules.evidently == "not-ok" and report.status != "ok")
         other = second_opinion(reference, sample, self.say) if opinion else None
         if other is not None:
-            self.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
-        return Judged(
-            dataset=self.dataset, rules=self.rules.name, reference=self.reference_key,
-            start=window.start.isoformat(), end=window.end.isoformat(), status=report.status, blind=report.blind,
-            message=report.message, faults=report.faults, metrics=metrics,
-            report=self.store.put(canonical_json(report)), page=self._page(window.start), link=self.run.url,
+            self.workspace.tracker.log_bytes(self.run, other, f"{folder}/evidently.html")
+        return JudgedWindow(
+            dataset=self.dataset,
+            rules=self.rules.name,
+            reference=self.reference_key,
+            start=window.start.isoformat(),
+            end=window.end.isoformat(),
+            status=report.status,
+            blind=report.blind,
+            message=report.message,
+            faults=report.faults,
+            metrics=metrics,
+            report=self.workspace.store.put(canonical_json(report)),
+            page=self._page(window.start),
+            link=self.run.url,
             alert="",
-        )  # fmt: skip
+        )
 
     def _page(self, start: datetime) -> str:
         path = f"{folder_of(start)}/drift.html"
-        served = self.settings.mlflow_uri.startswith("http")
+        served = self.workspace.settings.mlflow_uri.startswith("http")
         return self.run.artifact_url(path) if served else f"{self.run.artifact_uri}/{path}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from augment_ops.production.timeline import Judged
+from augment_ops.production.timeline import JudgedWindow
 from monitoring.drift.log_reader import LogWindow
 from monitoring.drift.rules import DriftRules
 
@@ -29,7 +29,7 @@ class Outage:
     alert: str = ""
 
 
-def outage_of(window: LogWindow, before: LogWindow, previous: Judged | None, rules: DriftRules) -> Outage:
+def outage_of(window: LogWindow, before: LogWindow, previous: JudgedWindow | None, rules: DriftRules) -> Outage:
     """Whether a window belongs to an outage.
 
     Args:

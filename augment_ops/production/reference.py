@@ -18,6 +18,8 @@ from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
+from augment_ops.statistics import softmax
+from augment_ops.workspace import Workspace
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.records import is_missing, number_text
@@ -25,17 +27,15 @@ from monitoring.drift.rules import DriftRules, moment
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
-    from augment_ops.data.store import Store
     from augment_ops.runtime.isolated import Observe
-    from augment_ops.settings import Settings
-    from augment_ops.tracking import MlflowTracker, RegisteredVersion
+    from augment_ops.tracking import RegisteredVersion
 
 _AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28
 _AT_ONCE_BYTES = 32 << 20  # large pictures go in smaller batches: activations are many times the input
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class Incumbent:
     """A champion and the data it was trained on.
 
     Attributes:
@@ -60,7 +60,7 @@ class Watched:
     def reference(self) -> Sample:
         """The held-out part of its snapshot, with its own answers: of what it has learnt it would be too sure."""
         held_out = self.snapshot.split("test")
-        answers = answers_of(self.observe, held_out.payload, self.classes)
+        answers = predictions_of(self.observe, held_out.payload, self.classes)
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
             Sample.of_images(self.snapshot.manifest.digest, held_out.payload, labels),
@@ -69,7 +69,7 @@ class Watched:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class ChampionPredictions:
     """What a model makes of N pictures: class names, probabilities (N, K), embeddings (N, D)."""
 
     predictions: NDArray[Any]
@@ -83,9 +83,7 @@ class Answers:
         return found
 
 
-def watched(
-    settings: Settings, tracker: MlflowTracker, store: Store, dataset: str, environment: str = ""
-) -> Watched | None:
+def incumbent(workspace: Workspace, dataset: str, environment: str = "") -> Incumbent | None:
     """The champion of a data set; None where there is none (yet).
 
     Args:
@@ -94,17 +92,17 @@ def watched(
     Raises:
         GovernanceError: MLflow does not show what the ledger says.
     """
-    book = book_of(settings)
-    where = environment_with_champion(acts_of(book, dataset), dataset, settings.policies, environment)
+    book, tracker = book_of(workspace), workspace.tracker
+    where = environment_with_champion(acts_of(book, dataset), dataset, workspace.settings.policies, environment)
     champion = present_champion(book, tracker, dataset, where)
     if champion is None:
         return None
-    snapshot = Snapshot.open(store, champion.tags["augment_ops.snapshot_digest"])
+    snapshot = Snapshot.open(workspace.store, champion.tags["augment_ops.snapshot_digest"])
     number, artifact = champion.version, champion.artifact  # as they were held against the ledger
-    return Watched(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
+    return Incumbent(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def answers_of(observe: Observe, images: Images, classes: Sequence[str]) -> Answers:
+def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> ChampionPredictions:
     """Let a model answer.
 
     Args:
@@ -114,19 +112,17 @@ def answers_of(observe: Observe, images: Images, classes: Sequence[str]) -> Answ
     size = max(1, min(_AT_ONCE, _AT_ONCE_BYTES // max(1, int(np.prod(payload.shape)))))
     starts = range(0, len(payload), size)
     parts = [observe(payload.take(np.arange(start, min(start + size, len(payload))))) for start in starts]
-    logits = np.concatenate([logits for logits, _ in parts]).astype(np.float64)
-    spread = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores = spread / spread.sum(axis=1, keepdims=True)
+    logits = np.concatenate([logits for logits, _ in parts])
     names = np.array(classes, dtype=object)[logits.argmax(axis=1)]
-    return Answers(names, scores, np.concatenate([embeddings for _, embeddings in parts]))
+    return ChampionPredictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
 
 
-def answered(window: LogWindow, champion: Watched) -> Sample:
+def with_predictions(window: LogWindow, champion: Incumbent) -> Sample:
     """The window with the champion's embeddings, and its answers for records that another version answered."""
     sample = window.sample
     if sample.images is None or sample.images.shape != champion.snapshot.manifest.image_shape:
         return sample
-    found = answers_of(champion.observe, sample.images, champion.classes)
+    found = predictions_of(champion.observe, sample.images, champion.classes)
     foreign = window.rows["model_version"].to_numpy()[window.picture_rows] != champion.version.version
     predictions = np.full(sample.size, None, dtype=object) if sample.predictions is None else sample.predictions.copy()
     confidence = np.full(sample.size, np.nan) if sample.confidence is None else sample.confidence.copy()

@@ -15,7 +15,7 @@ from augment_ops.pipeline.provenance import Provenance, check_declared
 from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import ACT, Alert, run_id_of, starting
 from augment_ops.production.labelled import gather
-from augment_ops.production.reference import Watched
+from augment_ops.production.reference import Incumbent
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.rules import DriftRules
 
@@ -32,7 +32,7 @@ class Retraining:
 
     Attributes:
         run_id: the same for an alert, always: a driver makes it once.
-        params: of the run, as `augment_ops.pipeline.params.RunParams` takes them.
+        params: of the run, as `augment_ops.pipeline.params.parse_params` takes them.
         note: why, for a person.
     """
 
@@ -45,7 +45,7 @@ def to_start(
     ledger: Ledger,
     store: Store,
     log: PredictionLog,
-    champion: Watched | None,
+    champion: Incumbent | None,
     rules: DriftRules,
 ) -> list[Retraining]:
     """The trainings that drivers should have started, planned on first sight and the same ever after.
@@ -93,7 +93,7 @@ def _run_id(alert: Entry) -> str:
 
 
 def _plan(
-    entry: Entry, ledger: Ledger, store: Store, log: PredictionLog, champion: Watched, rules: DriftRules
+    entry: Entry, ledger: Ledger, store: Store, log: PredictionLog, champion: Incumbent, rules: DriftRules
 ) -> Retraining:
     run_id, trained_by = _run_id(entry), champion.version.tags["augment_ops.pipeline_run"]
     known = Provenance.of(ledger, trained_by)
@@ -105,17 +105,17 @@ def _plan(
     if entry.subjects["kind"] != "drift":
         return Retraining(run_id, params, note)
     end = datetime.fromisoformat(entry.subjects["window_end"])
-    harvest = gather(log, store, champion.snapshot, end, rules.retrain_days)
+    labelled = gather(log, store, champion.snapshot, end, rules.retrain_days)
     base = f"snapshot:{champion.snapshot.manifest.digest}"
     height, width, _ = champion.snapshot.manifest.image_shape
     params |= {
-        "dataset": f"{base}+{harvest.digest}" if harvest.digest else base,
+        "dataset": f"{base}+{labelled.digest}" if labelled.digest else base,
         "image_size": f"{height}x{width}", "max_samples": 0,
     }  # fmt: skip
-    return Retraining(run_id, params, f"{note} With {harvest.message}.")
+    return Retraining(run_id, params, f"{note} With {labelled.message}.")
 
 
-def ageing(entries: Iterable[Entry], champion: Watched, rules: DriftRules, now: datetime) -> Alert | None:
+def ageing(entries: Iterable[Entry], champion: Incumbent, rules: DriftRules, now: datetime) -> Alert | None:
     """The alert that a champion is older than its limit; once for each time that the limit passes again."""
     if rules.max_age_days is None:
         return None
@@ -129,13 +129,16 @@ def ageing(entries: Iterable[Entry], champion: Watched, rules: DriftRules, now: 
     if times < 1:
         return None
     return Alert(
-        "age", dataset, f"age:{version}:{times}", {"version": version, "times": str(times)},
+        "age",
+        dataset,
+        f"age:{version}:{times}",
+        {"version": version, "times": str(times)},
         f"Champion {version} is {days:.0f} days old; the limit is {rules.max_age_days:g} (drift policy {rules.name}).",
         rules.cool_down_h,
-    )  # fmt: skip
+    )
 
 
-def policy_moved(entries: Iterable[Entry], champion: Watched, rules: DriftRules, environment: str) -> Alert | None:
+def policy_moved(entries: Iterable[Entry], champion: Incumbent, rules: DriftRules, environment: str) -> Alert | None:
     """The alert that a newer version of the champion's policy was approved for its environment."""
     if not rules.follow_policy:
         return None
@@ -151,9 +154,13 @@ def policy_moved(entries: Iterable[Entry], champion: Watched, rules: DriftRules,
         return None
     version = ".".join(map(str, newest))
     return Alert(
-        "policy", dataset, f"policy:{dataset}:{name}/{version}", {"policy_version": f"{name}/{version}"},
-        f"Policy {name} was approved as {by}; the champion was trained with {used}.", rules.cool_down_h,
-    )  # fmt: skip
+        "policy",
+        dataset,
+        f"policy:{dataset}:{name}/{version}",
+        {"policy_version": f"{name}/{version}"},
+        f"Policy {name} was approved as {by}; the champion was trained with {used}.",
+        rules.cool_down_h,
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ _STAMP = "%Y%m%dT%H%M%S"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Judged:
+@dataclass(frozen=True, kw_only=True)
+class JudgedWindow:
     """One window and what it came to: plain values, for drivers and for whoever tells people.
 
     Attributes:
@@ -70,13 +70,13 @@ class Judged:
     labels: str = ""
 
     @property
-    def span(self) -> Span:
+    def span(self) -> Period:
         """The time that it is about."""
-        return Span(datetime.fromisoformat(self.start), datetime.fromisoformat(self.end))
+        return Period(datetime.fromisoformat(self.start), datetime.fromisoformat(self.end))
 
 
 @dataclass(frozen=True, order=True)
-class Span:
+class Period:
     """One window, or several in a row; the end is excluded."""
 
     start: datetime
@@ -96,7 +96,7 @@ class Timeline:
         self._earlier, self._own = reference, f"{reference}_{rules.name}"
         self._hours = LogHours(log)
 
-    def due(self, at: datetime) -> list[Span]:
+    def due(self, at: datetime) -> list[Period]:
         """What has ended, grace included, and is covered by no record; oldest first.
 
         Windows in a row without any record are one span, however many they are. What has not ended by this machine's
@@ -107,7 +107,7 @@ class Timeline:
             return []
         ended = at - timedelta(hours=self._rules.grace_h)
         past = min(ended, datetime.now(UTC))
-        found: list[Span] = []
+        found: list[Period] = []
         cursor = max(first, self._begin(first))
         covered = sorted(self._mine)
         while cursor + self._rules.window <= ended and len(found) < _AT_MOST:
@@ -120,17 +120,17 @@ class Timeline:
             found += [span] if span is not None else []
         return found
 
-    def kept(self, since: datetime) -> Iterator[Judged]:
+    def kept(self, since: datetime) -> Iterator[JudgedWindow]:
         """What was judged of windows that end after `since`, oldest first."""
         for span in sorted(self._mine):
             if span.end > since:
                 yield self._read(span)
 
-    def before(self, start: datetime) -> Judged | None:
+    def before(self, start: datetime) -> JudgedWindow | None:
         """What the windows that end at `start` came to; None where none was judged."""
         return next((self._read(span) for span in self._mine if span.end == start), None)
 
-    def newest(self, span: Span) -> bool:
+    def newest(self, span: Period) -> bool:
         """Whether nothing later was judged."""
         return all(other.start <= span.start for other in self._mine)
 
@@ -150,7 +150,7 @@ class Timeline:
             return [window for window in before if window >= self._first]
         return found[::-1]
 
-    def keep(self, judged: Judged) -> None:
+    def keep(self, judged: JudgedWindow) -> None:
         """Record a window that was judged, in place of what is known of it."""
         span = judged.span
         several = span.end - span.start > self._rules.window
@@ -168,12 +168,12 @@ class Timeline:
         return found
 
     @cached_property
-    def _mine(self) -> dict[Span, str]:
+    def _mine(self) -> dict[Period, str]:
         names = [*self._documents.get(self._earlier, []), *self._documents.get(self._own, [])]
         return {self._span_of(name): name for name in names}
 
     @cached_property
-    def _others(self) -> list[Span]:
+    def _others(self) -> list[Period]:
         """What these rules judged against another reference, or in windows of another length."""
         mine = (self._own, self._earlier)
         return [
@@ -188,7 +188,7 @@ class Timeline:
         if named:
             return rules == self._rules.name
         data = self._store.get_document(names[-1])
-        return data is not None and from_json(Judged, data).rules == self._rules.name
+        return data is not None and from_json(JudgedWindow, data).rules == self._rules.name
 
     @cached_property
     def _first(self) -> datetime | None:
@@ -205,16 +205,16 @@ class Timeline:
             ends.append(_aligned(moment(self._rules.reference.end), window))
         return max([first, *ends])
 
-    def _next(self, cursor: datetime, free: datetime, past: datetime) -> tuple[Span | None, datetime]:
+    def _next(self, cursor: datetime, free: datetime, past: datetime) -> tuple[Period | None, datetime]:
         """What is due from `cursor` on, if anything is, and where to go on; all before `free`."""
         window = self._rules.window
-        one = Span(cursor, cursor + window)
+        one = Period(cursor, cursor + window)
         # A record may count just beside the hour that it is about, so windows next to records are read.
         near = self._hours.next(cursor - RETRIED_WITHIN)
         bounds = [free, past, *([near - RETRIED_WITHIN] if near is not None else [])]
         empty = (min(bounds) - cursor) // window
         if empty > 0:
-            span = Span(cursor, cursor + empty * window)
+            span = Period(cursor, cursor + empty * window)
             return span, span.end
         if one.end <= past:
             return one, one.end
@@ -223,13 +223,15 @@ class Timeline:
             return None, free
         return (one, one.end) if own < one.end else (None, _aligned(own, window))
 
-    def _read(self, span: Span) -> Judged:
-        return from_json(Judged, self._store.get_document(self._mine[span]) or b"")  # one that is gone is said to be
+    def _read(self, span: Period) -> JudgedWindow:
+        return from_json(
+            JudgedWindow, self._store.get_document(self._mine[span]) or b""
+        )  # one that is gone is said to be
 
-    def _span_of(self, document: str) -> Span:
+    def _span_of(self, document: str) -> Period:
         stamps = document.rpartition("/")[2].removesuffix(".json").split("-")
         times = [datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) for stamp in stamps]
-        return Span(times[0], times[1] if len(times) > 1 else times[0] + self._rules.window)
+        return Period(times[0], times[1] if len(times) > 1 else times[0] + self._rules.window)
 
 
 def folder_of(start: datetime) -> str:

@@ -16,15 +16,15 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
-from augment_ops.production.reference import Answers, Watched, answers_of, watched
+from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
 from augment_ops.stress.corruptions import apply
-from augment_ops.workspace import open_store
+from augment_ops.workspace import Workspace
 from monitoring.drift.prediction_log import PredictionLog
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Traffic:
     """What is replayed.
 
@@ -57,11 +57,9 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     Raises:
         InputError: no champion, an unknown shift, or no picture that the champion's snapshot does not hold.
     """
-    from augment_ops.tracking import connect
-
-    store = open_store(settings)
-    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    champion = watched(settings, tracker, store, dataset, traffic.environment)
+    workspace = Workspace(settings, settings.actor)
+    store = workspace.store
+    champion = incumbent(workspace, dataset, traffic.environment)
     if champion is None:
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
@@ -78,7 +76,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         rows = order[np.arange(number * traffic.per_window, (number + 1) * traffic.per_window) % len(order)]
         ids = [f"{traffic.seed}-{start:%Y%m%dT%H%M}-{place:06d}" for place in range(len(rows))]
         images = shift(fresh.images.take(rows), ids)
-        answers = answers_of(champion.observe, images, champion.classes)
+        answers = predictions_of(champion.observe, images, champion.classes)
         times = [start + length * (place + 0.5) / len(rows) for place in range(len(rows))]
         labels = _some(fresh.labels[rows], traffic.labelled, ids)
         _write(log, ids, times, champion, answers, images, labels)
@@ -93,7 +91,7 @@ class _Fresh:
     labels: NDArray[Any]
 
 
-def _fresh(store: Any, source: str, champion: Watched, dataset: str) -> _Fresh:
+def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh:
     """Usable pictures of the source that the champion's snapshot does not hold."""
     height, width, _ = champion.snapshot.manifest.image_shape
     manifest = ingest(source, store, name=f"{dataset}-traffic", image_size=(height, width))
@@ -147,9 +145,14 @@ def _some(labels: NDArray[Any], share: float, ids: Sequence[str]) -> list[str | 
 
 
 def _write(
-    log: PredictionLog, ids: list[str], times: list[datetime], champion: Watched, answers: Answers,
-    images: NDArray[Any], labels: list[str | None],
-) -> None:  # fmt: skip
+    log: PredictionLog,
+    ids: list[str],
+    times: list[datetime],
+    champion: Incumbent,
+    answers: ChampionPredictions,
+    images: NDArray[Any],
+    labels: list[str | None],
+) -> None:
     log.write(
         ids,
         times,
@@ -163,5 +166,5 @@ def _write(
     )
 
 
-def _accuracy(answers: Answers, labels: NDArray[Any]) -> str:
+def _accuracy(answers: ChampionPredictions, labels: NDArray[Any]) -> str:
     return f"{float(np.mean(answers.predictions == labels)):.1%}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from augment_ops.report.numbers import Point, role_curves
+from augment_ops.report.stress_summary import Point, role_curves
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import EpochMetrics
 
@@ -40,7 +40,7 @@ class Tick:
     label: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     """One panel.
 

@@ -32,7 +32,7 @@ class Augmented:
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FailingPicture:
     """One sample that flips, with its pixels.
 
@@ -50,7 +50,7 @@ class FailingPicture:
     stressed: NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """One pipeline run.
 
@@ -65,6 +65,7 @@ class ReportInputs:
         drift: fields of a drift report: status, message, not_measured, and features with name, status, detector,
             effect, p_value, n_reference, n_window and message; None where it was not run.
         measured: more numbers that belong to the run's cost, name with unit as it is to be read → value.
+        reused: stage → the earlier run whose output it found.
         lineage: name → digest or reference, in the order of the pipeline.
         explanation: what lies behind the reasons that did not pass.
         pictures: of the samples that it names.
@@ -85,6 +86,7 @@ class ReportInputs:
     drift: dict[str, Any] | None = None
     run: dict[str, str] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+    reused: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, str] = field(default_factory=dict)
     augmented: Augmented | None = None
     failing: tuple[FailingPicture, ...] = ()

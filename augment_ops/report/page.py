@@ -13,7 +13,7 @@ import jinja2
 
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.explanation import Finding, Flip
-from augment_ops.report import numbers, robustness
+from augment_ops.report import robustness, stress_summary
 from augment_ops.report.charts import learning_chart, severity_panels
 from augment_ops.report.formats import (
     chance,
@@ -87,10 +87,10 @@ def render(inputs: ReportInputs) -> str:
         "passed_reasons": [x for x in reasons if x.outcome == "pass"],
         "marks_of_cells": _marks_of_cells(reasons),
         "panels": severity_panels(stress, _lowest_accepted(stress, reasons)) if stress else (),
-        "heat": numbers.gap_table(stress, "candidate") if stress else None,
+        "heat": stress_summary.gap_table(stress, "candidate") if stress else None,
         "gains": _gains(stress),
-        "worst_classes": numbers.worst_classes(stress, _WORST_CLASSES) if stress else (),
-        "confusions": numbers.top_confusions(stress, _WORST_CLASSES) if stress else (),
+        "worst_classes": stress_summary.worst_classes(stress, _WORST_CLASSES) if stress else (),
+        "confusions": stress_summary.top_confusions(stress, _WORST_CLASSES) if stress else (),
         "matrix": _matrix(stress),
         "failing": _failing(inputs),
         "findings": _findings(inputs),
@@ -156,23 +156,22 @@ def _facts(inputs: ReportInputs) -> list[_Fact]:
     if stress:
         clean = stress.cell("candidate", "clean", 0)
         if clean is not None:
-            low, high = numbers.wilson(clean.accuracy, clean.n)
+            low, high = stress_summary.share_range(clean.accuracy, clean.n)
             spread = f"95% interval {percent(low)} to {percent(high)}, n\u00a0=\u00a0{whole(clean.n)}"
-            facts.append(
-                _Fact("Clean accuracy", percent(clean.accuracy), (spread, *_against(stress, numbers.clean_accuracy)))
-            )
-        mean = numbers.stressed_accuracy(stress, "candidate")
+            beside = _against(stress, stress_summary.clean_accuracy)
+            facts.append(_Fact("Clean accuracy", percent(clean.accuracy), (spread, *beside)))
+        mean = stress_summary.stressed_accuracy(stress, "candidate")
         cells = len([c for c in stress.cells if c.role == "candidate" and c.severity and c.n])
         note = f"mean of {cells} corruption × severity cells"
-        facts.append(_Fact("Under stress", percent(mean), (note, *_against(stress, numbers.stressed_accuracy))))
-        if (worst := numbers.worst_gap(stress)) is not None:
+        facts.append(_Fact("Under stress", percent(mean), (note, *_against(stress, stress_summary.stressed_accuracy))))
+        if (worst := stress_summary.worst_gap(stress)) is not None:
             where = f"{worst[0].replace('_', ' ')}, severity {worst[1]}"
             facts.append(
                 _Fact(
                     "Largest loss", f"{points(worst[2], sign=False)} points", (where, "against its own clean accuracy")
                 )
             )
-        for row in numbers.worst_classes(stress, 1):
+        for row in stress_summary.worst_classes(stress, 1):
             where = f"{row.corruption.replace('_', ' ')}, severity {row.severity}, n\u00a0=\u00a0{whole(row.n)}"
             facts.append(_Fact("Lowest class recall", percent(row.worst), (f"class {row.name}", where)))
     if trained:
@@ -208,8 +207,8 @@ def _lowest_accepted(stress: StressReport, reasons: tuple[Reason, ...]) -> float
 
     The page knows no gate rules; a reason is about a gap where it measured the very gap of its cell.
     """
-    clean = numbers.clean_accuracy(stress, "candidate")
-    table = numbers.gap_table(stress, "candidate")
+    clean = stress_summary.clean_accuracy(stress, "candidate")
+    table = stress_summary.gap_table(stress, "candidate")
     gaps = {(row.corruption, s): v for row in table.rows for s, v in zip(table.severities, row.values, strict=True)}
     limits = [
         x.threshold
@@ -220,11 +219,11 @@ def _lowest_accepted(stress: StressReport, reasons: tuple[Reason, ...]) -> float
     return None if clean is None or not limits or clean <= max(limits) else clean - max(limits)
 
 
-def _gains(stress: StressReport | None) -> list[tuple[Role, numbers.GapTable]]:
+def _gains(stress: StressReport | None) -> list[tuple[Role, stress_summary.GapTable]]:
     if stress is None:
         return []
     others: tuple[Role, ...] = ("control", "champion")
-    return [(role, numbers.gain_table(stress, role)) for role in others if role in stress.models]
+    return [(role, stress_summary.gain_table(stress, role)) for role in others if role in stress.models]
 
 
 def _matrix(stress: StressReport | None) -> list[tuple[str, list[tuple[int, int]]]]:

@@ -6,7 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augment_ops.report.numbers import ROLES, clean_accuracy, severities, stressed_accuracy, wilson, worst_classes
+from augment_ops.report.stress_summary import (
+    ROLES,
+    clean_accuracy,
+    severities,
+    share_range,
+    stressed_accuracy,
+    worst_classes,
+)
 from augment_ops.stress.measures import corruption_error, worst_slice
 from augment_ops.stress.report import CLEAN, Cell, Measures, Role, Slice, StressReport
 
@@ -162,7 +169,7 @@ def _recall(report: StressReport, role: Role, k: int, *, stressed: bool) -> Reca
     if not known or len(known) < len(found):
         return None
     value = sum(known) / len(known)
-    return Recall(value, *wilson(value, min(c.class_n[k] for c in found)))
+    return Recall(value, *share_range(value, min(c.class_n[k] for c in found)))
 
 
 def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
@@ -185,8 +192,14 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
             lambda role: _stressed(report, role)[2]),
     ]  # fmt: skip
     if report.slices:
-        rows.append(row("Accuracy of the worst group, stressed", "of any metadata column", "share",
-                        lambda role: (worst_slice(report, role) or ("", "", math.nan))[2]))  # fmt: skip
+        rows.append(
+            row(
+                "Accuracy of the worst group, stressed",
+                "of any metadata column",
+                "share",
+                lambda role: (worst_slice(report, role) or ("", "", math.nan))[2],
+            )
+        )
     for reference in ("control", "champion"):
         if reference in report.models:
             rows += [_errors(report, roles, reference, relative) for relative in (False, True)]

@@ -60,21 +60,43 @@ HINT = nothing_or(one_of(as_int=INT, as_bool=flag, as_float=number))
 SYMBOLIC = record(optional=("hint",), expr_str=EXPRESSION, hint=HINT)
 SIZE = one_of(as_int=INT, as_expr=SYMBOLIC)
 TENSOR_META = record(
-    dtype=DTYPE, sizes=items(SIZE, 16), requires_grad=flag, device=CPU, strides=items(SIZE, 16), storage_offset=SIZE,
+    dtype=DTYPE,
+    sizes=items(SIZE, 16),
+    requires_grad=flag,
+    device=CPU,
+    strides=items(SIZE, 16),
+    storage_offset=SIZE,
     layout=STRIDED,
-)  # fmt: skip
+)
 SYM_INT = one_of(as_name=NAME, as_int=INT)
 SYM_BOOL = one_of(as_name=NAME, as_bool=flag)
 SYM_FLOAT = one_of(as_name=NAME, as_float=number)
 OPTIONAL_TENSOR = one_of(as_tensor=TENSOR, as_none=NONE)
 # Not here: graphs, custom objects, operators as values, complex numbers, nested containers.
 ARGUMENT = one_of(
-    as_none=NONE, as_tensor=TENSOR, as_tensors=items(TENSOR), as_int=INT, as_ints=items(INT), as_float=number,
-    as_floats=items(number), as_string=WORD, as_sym_int=SYM_INT, as_sym_ints=items(SYM_INT), as_scalar_type=DTYPE,
-    as_memory_format=integer(1, 4), as_layout=STRIDED, as_device=CPU, as_bool=flag, as_bools=items(flag),
-    as_sym_bool=SYM_BOOL, as_sym_bools=items(SYM_BOOL), as_sym_float=SYM_FLOAT, as_sym_floats=items(SYM_FLOAT),
-    as_optional_tensor=OPTIONAL_TENSOR, as_optional_tensors=items(OPTIONAL_TENSOR),
-)  # fmt: skip
+    as_none=NONE,
+    as_tensor=TENSOR,
+    as_tensors=items(TENSOR),
+    as_int=INT,
+    as_ints=items(INT),
+    as_float=number,
+    as_floats=items(number),
+    as_string=WORD,
+    as_sym_int=SYM_INT,
+    as_sym_ints=items(SYM_INT),
+    as_scalar_type=DTYPE,
+    as_memory_format=integer(1, 4),
+    as_layout=STRIDED,
+    as_device=CPU,
+    as_bool=flag,
+    as_bools=items(flag),
+    as_sym_bool=SYM_BOOL,
+    as_sym_bools=items(SYM_BOOL),
+    as_sym_float=SYM_FLOAT,
+    as_sym_floats=items(SYM_FLOAT),
+    as_optional_tensor=OPTIONAL_TENSOR,
+    as_optional_tensors=items(OPTIONAL_TENSOR),
+)
 RESULT = one_of(as_tensor=TENSOR, as_tensors=items(TENSOR), as_sym_int=SYM_INT, as_sym_bool=SYM_BOOL, as_none=NONE)
 NODE = record(
     target=TARGET,
@@ -145,9 +167,14 @@ PROGRAM = record(
 def payloads(file: str) -> Any:
     """The form of a list of tensors whose files are called `file` and a number."""
     meta = record(
-        dtype=DTYPE, sizes=items(one_of(as_int=INDEX), 16), requires_grad=flag, device=CPU,
-        strides=items(one_of(as_int=INDEX), 16), storage_offset=one_of(as_int=INDEX), layout=STRIDED,
-    )  # fmt: skip
+        dtype=DTYPE,
+        sizes=items(one_of(as_int=INDEX), 16),
+        requires_grad=flag,
+        device=CPU,
+        strides=items(one_of(as_int=INDEX), 16),
+        storage_offset=one_of(as_int=INDEX),
+        layout=STRIDED,
+    )
     entry = record(
         path_name=text(rf"{file}_\d{{1,6}}", f"{file}_0"), is_param=flag, use_pickle=only(False), tensor_meta=meta
     )

@@ -226,10 +226,14 @@ class _Interpreter:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-B", str(_SCRIPT), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                cwd="/", env={**environment, **_TUNED}, pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={**environment, **_TUNED},
+                pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self.made_in = os.getpid()
         self._finalize = weakref.finalize(self, _end, self._control, self.process)
 

@@ -59,7 +59,7 @@ class TaskState:
 
 
 @dataclass(frozen=True)
-class Question:
+class HumanTask:
     """A human-in-the-loop task that was asked.
 
     Attributes:
@@ -178,7 +178,7 @@ class AirflowApi:
             for detail in line.get("error_detail") or []
         ]
 
-    def questions(self, dag_id: str, run_id: str) -> list[Question]:
+    def questions(self, dag_id: str, run_id: str) -> list[HumanTask]:
         """The human-in-the-loop tasks of a run that were asked, answered ones too."""
         return [_question(entry) for entry in self._get(f"{_run_path(dag_id, run_id)}/hitlDetails")["hitl_details"]]
 
@@ -306,13 +306,17 @@ def _task(entry: Mapping[str, Any]) -> TaskState:
     if seconds is None and started:
         seconds = (datetime.now(started.tzinfo) - started).total_seconds()
     return TaskState(
-        entry["task_id"], entry["state"] or "waiting", seconds, entry["try_number"], entry.get("map_index", -1),
+        entry["task_id"],
+        entry["state"] or "waiting",
+        seconds,
+        entry["try_number"],
+        entry.get("map_index", -1),
         started.timestamp() if started else None,
-    )  # fmt: skip
+    )
 
 
-def _question(entry: Mapping[str, Any]) -> Question:
-    return Question(
+def _question(entry: Mapping[str, Any]) -> HumanTask:
+    return HumanTask(
         task_id=entry["task_instance"]["task_id"],
         subject=entry["subject"],
         options=tuple(entry["options"]),

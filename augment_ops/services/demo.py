@@ -28,7 +28,7 @@ _DAG_S = 90.0  # the processor reads a new file within 10 s of its start; a busy
 _POLL_S = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Demonstrated:
     """A decision with the places where it can be looked at.
 

@@ -39,7 +39,7 @@ _MODULES = ("airflow", "mlflow", "torch", "albumentations", "evidently")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """What one check found; `fix` is empty where nothing is to be done."""
 
     check: str
@@ -48,9 +48,9 @@ class Finding:
     fix: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[Diagnosis]:
     """All checks, each on its own: one that fails does not hide the others."""
-    checks: tuple[Callable[[Settings], list[Finding]], ...] = (
+    checks: tuple[Callable[[Settings], list[Diagnosis]], ...] = (
         _python,
         _pins,
         _ports,
@@ -63,17 +63,17 @@ def examine(settings: Settings) -> list[Finding]:
         _stack,
         _browser,
     )
-    findings: list[Finding] = []
+    findings: list[Diagnosis] = []
     for check in checks:
         try:
             findings += check(settings)
         except AugmentOpsError as error:
             fault = error.faults[0]
-            findings.append(Finding(check.__name__.strip("_"), "fail", f"{fault.where}: {fault.found}", fault.fix))
+            findings.append(Diagnosis(check.__name__.strip("_"), "fail", f"{fault.where}: {fault.found}", fault.fix))
     return findings
 
 
-def worst(findings: list[Finding]) -> Outcome:
+def worst(findings: list[Diagnosis]) -> Outcome:
     """Fail before warn before ok."""
     outcomes = {finding.outcome for finding in findings}
     return "fail" if "fail" in outcomes else "warn" if "warn" in outcomes else "ok"
@@ -88,21 +88,21 @@ def pinned(text: str) -> dict[str, str]:
     return pins
 
 
-def _python(_: Settings) -> list[Finding]:
+def _python(_: Settings) -> list[Diagnosis]:
     found = f"{sys.version_info.major}.{sys.version_info.minor} in {sys.prefix}"
     low, high = _PYTHON
     if low <= sys.version_info[:2] < high:
-        return [Finding("python", "ok", found)]
+        return [Diagnosis("python", "ok", found)]
     return [
-        Finding("python", "fail", found, "install Python 3.11, 3.12 or 3.13 and run `make PYTHON=python3.11 install`")
+        Diagnosis("python", "fail", found, "install Python 3.11, 3.12 or 3.13 and run `make PYTHON=python3.11 install`")
     ]
 
 
-def _pins(_: Settings) -> list[Finding]:
+def _pins(_: Settings) -> list[Diagnosis]:
     root = source_root()
     path = root / "constraints.txt" if root else None
     if path is None or not path.is_file():
-        return [Finding("pins", "warn", "no constraints.txt beside the code", "run from a clone of the repository")]
+        return [Diagnosis("pins", "warn", "no constraints.txt beside the code", "run from a clone of the repository")]
     differing: list[str] = []
     missing: list[str] = [name for name in _MODULES if _installed(_DISTRIBUTIONS.get(name, name)) is None]
     pins = pinned(path.read_text())
@@ -113,13 +113,13 @@ def _pins(_: Settings) -> list[Finding]:
             differing.append(f"{name} {found} (pinned {wanted})")
     fix = f"{sys.executable} -m pip install -c constraints.txt -e ."
     if missing:
-        return [Finding("pins", "fail", f"not installed: {', '.join(missing)}", fix)]
+        return [Diagnosis("pins", "fail", f"not installed: {', '.join(missing)}", fix)]
     if differing:
         shown = ", ".join(differing[:_SHOWN]) + (
             f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         )
-        return [Finding("pins", "warn", shown, fix)]
-    return [Finding("pins", "ok", f"{len(pins)} versions as pinned")]
+        return [Diagnosis("pins", "warn", shown, fix)]
+    return [Diagnosis("pins", "ok", f"{len(pins)} versions as pinned")]
 
 
 _DISTRIBUTIONS = {"airflow": "apache-airflow-core"}
@@ -132,149 +132,151 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _ports(settings: Settings) -> list[Finding]:
+def _ports(settings: Settings) -> list[Diagnosis]:
     current = running_settings(settings)
     layout = layout_of(current)
     running = {n for n, r in processes.records(layout).items() if processes.leader(layout, r) is not None}
-    findings: list[Finding] = []
+    findings: list[Diagnosis] = []
     for component in components(current):
         port = component.port
         if port is None:
             continue
         name = f"port {port.number} ({port.service})"
         if component.name in running:
-            findings.append(Finding(name, "ok", "in use by this stack"))
+            findings.append(Diagnosis(name, "ok", "in use by this stack"))
         elif is_free(port.number):
-            findings.append(Finding(name, "ok", "free"))
+            findings.append(Diagnosis(name, "ok", "free"))
         else:
             free = next_free(port.number)
             findings.append(
-                Finding(
+                Diagnosis(
                     name, "fail", f"taken by {holder(port.number)}", f"export {port.variable}={free or '<a free port>'}"
                 )
             )
     return findings
 
 
-def _home(settings: Settings) -> list[Finding]:
+def _home(settings: Settings) -> list[Diagnosis]:
     folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-        return [Finding("home", "ok", str(settings.home))]
+        return [Diagnosis("home", "ok", str(settings.home))]
     return [
-        Finding("home", "fail", f"{folder} cannot be written", "set AUGMENT_OPS_HOME to a folder that can be written")
+        Diagnosis("home", "fail", f"{folder} cannot be written", "set AUGMENT_OPS_HOME to a folder that can be written")
     ]
 
 
-def _disk(settings: Settings) -> list[Finding]:
+def _disk(settings: Settings) -> list[Diagnosis]:
     folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     free = shutil.disk_usage(folder).free / 1e9
     return [_enough("disk", free, _DISK_GB, "free space, or set AUGMENT_OPS_HOME to another disk")]
 
 
-def _memory(_: Settings) -> list[Finding]:
+def _memory(_: Settings) -> list[Diagnosis]:
     available = psutil.virtual_memory().available / 1e9
     return [_enough("memory", available, _MEMORY_GB, "end other programs; the stack and a training take 2 to 3 GB")]
 
 
-def _enough(check: str, gigabytes: float, limits: tuple[float, float], fix: str) -> Finding:
+def _enough(check: str, gigabytes: float, limits: tuple[float, float], fix: str) -> Diagnosis:
     least, comfortable = limits
     found = f"{gigabytes:.1f} GB available"
     if gigabytes < least:
-        return Finding(check, "fail", found, fix)
-    return Finding(check, "ok", found) if gigabytes >= comfortable else Finding(check, "warn", found, fix)
+        return Diagnosis(check, "fail", found, fix)
+    return Diagnosis(check, "ok", found) if gigabytes >= comfortable else Diagnosis(check, "warn", found, fix)
 
 
-def _processors(_: Settings) -> list[Finding]:
+def _processors(_: Settings) -> list[Diagnosis]:
     if usable_cores() > 1:
-        return [Finding("processors", "ok", str(usable_cores()))]
-    return [Finding("processors", "warn", "1", "it works, but starting takes about a minute")]
+        return [Diagnosis("processors", "ok", str(usable_cores()))]
+    return [Diagnosis("processors", "warn", "1", "it works, but starting takes about a minute")]
 
 
-def _policies(settings: Settings) -> list[Finding]:
+def _policies(settings: Settings) -> list[Diagnosis]:
     everybody = people(settings.policies)
-    findings = [Finding("approvers", "ok", ", ".join(person.id for person in everybody if person.roles) or "nobody")]
+    findings = [Diagnosis("approvers", "ok", ", ".join(person.id for person in everybody if person.roles) or "nobody")]
     findings += [_witness(settings), _rules(settings), _heads(settings)]
     files = sorted((settings.policies / "augment").glob("*.yaml"))
     if not files:
         return [
             *findings,
-            Finding("policies", "fail", f"no file in {settings.policies / 'augment'}", "restore policies/ from git"),
+            Diagnosis("policies", "fail", f"no file in {settings.policies / 'augment'}", "restore policies/ from git"),
         ]
     return [*findings, *_loaded(files)]
 
 
-def _witness(settings: Settings) -> Finding:
+def _witness(settings: Settings) -> Diagnosis:
     """Whether approvals of policies that people give in this Airflow count."""
     path = witness_path(settings.keys)
     if not path.exists():
-        return Finding("witness", "ok", "no key yet: augment-ops up makes it")
+        return Diagnosis("witness", "ok", "no key yet: augment-ops up makes it")
     public = load(path).public
     if public in Approvals.load(settings.policies).witness_keys("airflow"):
-        return Finding("witness", "ok", f"airflow {fingerprint(public)}")
+        return Diagnosis("witness", "ok", f"airflow {fingerprint(public)}")
     line = f'witnesses: {{airflow: ["{public}"]}}'
     fix = f"for approvals in this UI to count: {rules.INIT}, or write into policies/approvers.yaml: {line}"
-    return Finding("witness", "ok", f"airflow {fingerprint(public)}, which approvers.yaml does not name", fix)
+    return Diagnosis("witness", "ok", f"airflow {fingerprint(public)}, which approvers.yaml does not name", fix)
 
 
-def _rules(settings: Settings) -> Finding:
+def _rules(settings: Settings) -> Diagnosis:
     """Whether runs for production stand on rules that their owner has signed."""
     root = rules.read_root(settings.policies)
     file = Path(settings.ledger.removeprefix("sqlite:///"))
     there = file.exists() or not settings.ledger.startswith("sqlite:///")  # reading a file that is not there makes it
     known = rules.in_force(open_ledger(settings).entries_under(rules.ENTERED_UNDER)) if there else None
     if root is None and known is None:
-        return Finding("rules", "ok", "nobody has signed them: dev and staging run, production is refused", rules.INIT)
+        return Diagnosis(
+            "rules", "ok", "nobody has signed them: dev and staging run, production is refused", rules.INIT
+        )
     faults = rules.standing_faults(settings.policies, root, known)
     if root is not None:
         faults = faults or rules.changes(root, rules.pinned(settings.policies))
     if root is None or faults:
         found = "; ".join(f"{fault.where}: {fault.found}" for fault in faults[:_SHOWN])
-        return Finding("rules", "warn", f"production is refused: {found}", faults[0].fix)
-    return Finding("rules", "ok", f"as {root.owner} signed them")
+        return Diagnosis("rules", "warn", f"production is refused: {found}", faults[0].fix)
+    return Diagnosis("rules", "ok", f"as {root.owner} signed them")
 
 
-def _heads(settings: Settings) -> Finding:
+def _heads(settings: Settings) -> Diagnosis:
     """Whether somebody else knows the ledger's end; asked for where rules are signed."""
     places, fix = heads_noted(settings)
     signed = rules.read_root(settings.policies) is not None
-    return Finding("heads", "warn" if fix and signed else "ok", f"noted in {places}", fix)
+    return Diagnosis("heads", "warn" if fix and signed else "ok", f"noted in {places}", fix)
 
 
-def _loaded(files: list[Path]) -> list[Finding]:
+def _loaded(files: list[Path]) -> list[Diagnosis]:
     from augment_ops import Policy
 
-    faulty: list[Finding] = []
+    faulty: list[Diagnosis] = []
     for path in files:
         try:
             Policy.load(path)
         except AugmentOpsError as error:
-            faulty.append(Finding("policies", "fail", f"{path.name}: {len(error.faults)} faults", str(error)))
-    return faulty or [Finding("policies", "ok", ", ".join(path.stem for path in files))]
+            faulty.append(Diagnosis("policies", "fail", f"{path.name}: {len(error.faults)} faults", str(error)))
+    return faulty or [Diagnosis("policies", "ok", ", ".join(path.stem for path in files))]
 
 
-def _dags(_: Settings) -> list[Finding]:
+def _dags(_: Settings) -> list[Diagnosis]:
     folder = dags_folder()
     names = ", ".join(path.stem for path in sorted(folder.glob("*.py")))
     if names:
-        return [Finding("dags", "ok", f"{names} in {folder}")]
-    return [Finding("dags", "fail", f"no DAG file in {folder}", "restore dags/ from git, or set AUGMENT_OPS_DAGS")]
+        return [Diagnosis("dags", "ok", f"{names} in {folder}")]
+    return [Diagnosis("dags", "fail", f"no DAG file in {folder}", "restore dags/ from git, or set AUGMENT_OPS_DAGS")]
 
 
-def _stack(settings: Settings) -> list[Finding]:
+def _stack(settings: Settings) -> list[Diagnosis]:
     layout = layout_of(settings)
     known = processes.records(layout)
     dead = [name for name, record in known.items() if processes.leader(layout, record) is None]
     if dead:
-        return [Finding("stack", "warn", f"ended by itself: {', '.join(dead)}", "augment-ops up starts it again")]
+        return [Diagnosis("stack", "warn", f"ended by itself: {', '.join(dead)}", "augment-ops up starts it again")]
     strays = [] if known else processes.members(layout)
     if strays:
-        return [Finding("stack", "warn", f"{len(strays)} processes without a record", "augment-ops down ends them")]
-    return [Finding("stack", "ok", "running" if known else "not running")]
+        return [Diagnosis("stack", "warn", f"{len(strays)} processes without a record", "augment-ops down ends them")]
+    return [Diagnosis("stack", "ok", "running" if known else "not running")]
 
 
-def _browser(_: Settings) -> list[Finding]:
+def _browser(_: Settings) -> list[Diagnosis]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found:
-        return [Finding("browser", "ok", found)]
+        return [Diagnosis("browser", "ok", found)]
     fix = f"only tests/e2e need it: {Path(sys.executable).parent / 'playwright'} install chromium"
-    return [Finding("browser", "ok", "no chromium on PATH", fix)]
+    return [Diagnosis("browser", "ok", "no chromium on PATH", fix)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from augment_ops.identity import SERVICE
 from augment_ops.private import umask
 from augment_ops.services.layout import STACK_MARK, layout_of, source_root
-from augment_ops.services.people import Person, simple_auth_users
+from augment_ops.services.people import Login, simple_auth_users
 from augment_ops.services.ports import LOOPBACK
 from augment_ops.settings import Settings
 
@@ -41,7 +41,7 @@ def airflow_database(file: Path) -> str:
 
 
 def stack_environment(
-    settings: Settings, dags: Path, everybody: tuple[Person, ...], environ: Mapping[str, str] | None = None
+    settings: Settings, dags: Path, everybody: tuple[Login, ...], environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The caller's environment with ours on top. Further AIRFLOW__ variables of the caller (metrics, say) stay."""
     inherited = dict(os.environ if environ is None else environ)
@@ -87,7 +87,7 @@ def _project(settings: Settings, dags: Path, inherited: Mapping[str, str]) -> di
     }
 
 
-def _airflow(settings: Settings, dags: Path, everybody: tuple[Person, ...]) -> dict[str, str]:
+def _airflow(settings: Settings, dags: Path, everybody: tuple[Login, ...]) -> dict[str, str]:
     layout = layout_of(settings)
     address = airflow_address(settings)
     return {

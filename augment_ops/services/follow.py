@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from augment_ops.errors import ServiceError
-from augment_ops.services.airflow_api import FINISHED, DagRun, Question, TaskState
+from augment_ops.services.airflow_api import FINISHED, DagRun, HumanTask, TaskState
 
 _POLL_S = 1.0
 _UNANSWERED_S = 60.0  # a killed api-server is started again by `up`; until then the run goes on without being seen
@@ -46,7 +46,7 @@ class Runs(Protocol):
         """Task ids in the order of the DAG."""
         ...
 
-    def questions(self, dag_id: str, run_id: str) -> list[Question]:
+    def questions(self, dag_id: str, run_id: str) -> list[HumanTask]:
         """The human-in-the-loop tasks that were asked."""
         ...
 
@@ -119,7 +119,7 @@ def follow(
 class _Screen(Protocol):
     def __enter__(self) -> object: ...
     def __exit__(self, *error: object) -> None: ...
-    def show(self, tasks: list[TaskState], questions: list[Question], url: str, seconds: float) -> None: ...
+    def show(self, tasks: list[TaskState], questions: list[HumanTask], url: str, seconds: float) -> None: ...
 
 
 class _Table:
@@ -134,7 +134,7 @@ class _Table:
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def show(self, tasks: list[TaskState], questions: list[Question], url: str, seconds: float) -> None:
+    def show(self, tasks: list[TaskState], questions: list[HumanTask], url: str, seconds: float) -> None:
         ended = sum(task.state in _ENDED for task in tasks)
         table = Table(title=f"{ended} of {len(tasks)} tasks, {seconds:.0f} s", title_justify="left", box=None)
         table.add_column("task")
@@ -161,7 +161,7 @@ class _Lines:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def show(self, tasks: list[TaskState], questions: list[Question], url: str, seconds: float) -> None:
+    def show(self, tasks: list[TaskState], questions: list[HumanTask], url: str, seconds: float) -> None:
         for task in tasks:
             key, now = (task.task_id, task.map_index), (task.state, task.tries)
             if self._seen.get(key) == now or task.state in {"waiting", "scheduled", "queued"}:
@@ -187,7 +187,7 @@ def _seconds(task: TaskState) -> str:
     return "" if task.seconds is None else f"{task.seconds:.1f}"
 
 
-def _asking(question: Question, url: str) -> str:
+def _asking(question: HumanTask, url: str) -> str:
     who = " or ".join(question.assigned) or "anybody"
     return f"{question.subject} Waits for an answer by {who}: {url}"
 

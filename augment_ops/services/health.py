@@ -31,7 +31,7 @@ _HEARTBEATS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServiceState:
     """One component as it is now.
 
@@ -61,9 +61,13 @@ def observe(settings: Settings) -> list[ServiceState]:
     if airflow and not _tasks_can_call(settings):
         airflow = {**airflow, "metadatabase": {}}
     addresses = {API_SERVER: airflow_address(settings), MLFLOW: mlflow_address(settings)}
-    states = [ServiceState(MLFLOW, "elsewhere", address=addresses[MLFLOW])] if is_external_mlflow(settings) else []
+    states = (
+        [ServiceState(name=MLFLOW, status="elsewhere", address=addresses[MLFLOW])]
+        if is_external_mlflow(settings)
+        else []
+    )
     for component in components(settings):
-        state = ServiceState(component.name, "stopped", address=addresses.get(component.name))
+        state = ServiceState(name=component.name, status="stopped", address=addresses.get(component.name))
         record = known.get(component.name)
         states.append(_state(settings, state, record, airflow) if record is not None else state)
     return states

@@ -15,12 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from augment_ops.errors import ServiceError
-from augment_ops.files import open_regular
+from augment_ops.files import open_regular, replace_file
 from augment_ops.services import processes
 from augment_ops.services.components import migration, mlflow_database
 from augment_ops.services.environment import airflow_database
 from augment_ops.services.layout import Layout, layout_of
-from augment_ops.services.processes import Program, Record
+from augment_ops.services.processes import Record, ServiceCommand
 from augment_ops.settings import Settings
 
 MIGRATION_S = 600.0  # 6 s on an idle core; a first start on a busy machine took a minute
@@ -46,7 +46,7 @@ def airflow(layout: Layout, environment: Mapping[str, str], folder: Path) -> Non
         _copy_or_set_aside(database, new, known=done.exists())
     beside = {**environment, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(new)}
     try:
-        finish(processes.start(Program("airflow-migrate", migration(), folder.parent, beside), layout), layout)
+        finish(processes.start(ServiceCommand("airflow-migrate", migration(), folder.parent, beside), layout), layout)
         _readers_beside_writers(new)
         _remove(database, but_itself=True)  # its journal is in the copy
         new.replace(database)
@@ -67,7 +67,7 @@ def mlflow(settings: Settings, environment: Mapping[str, str], folder: Path) -> 
     if Path(uri.removeprefix("sqlite:///").partition("?")[0]).exists() and _says(_made(layout), "mlflow"):
         return None
     command = (sys.executable, "-m", "augment_ops.tracking.database", uri)
-    return processes.start(Program("mlflow-migrate", command, folder.parent, environment), layout)
+    return processes.start(ServiceCommand("mlflow-migrate", command, folder.parent, environment), layout)
 
 
 def mlflow_finished(layout: Layout, begun: Record) -> None:
@@ -157,6 +157,4 @@ def _says(done: Path, distribution: str) -> bool:
 
 
 def _say(done: Path, distribution: str) -> None:
-    temporary = done.with_name(f".{done.name}")
-    temporary.write_text(version(distribution))
-    temporary.replace(done)
+    replace_file(done, version(distribution))

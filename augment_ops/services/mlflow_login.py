@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from augment_ops.services.layout import Layout
-from augment_ops.services.people import Person, ensure_passwords, write_passwords
+from augment_ops.services.people import Login, ensure_passwords, write_passwords
 from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
 from augment_ops.tracking.server import AUTH_DATABASE, READERS
 
@@ -21,7 +21,7 @@ def server_environment(layout: Layout) -> dict[str, str]:
     Raises:
         ServiceError: the file of the login is there and cannot be read.
     """
-    wanted = tuple(Person(name, name, "") for name in (SERVICE_ACCOUNT, _SECRET))
+    wanted = tuple(Login(name, name, "") for name in (SERVICE_ACCOUNT, _SECRET))
     drawn = ensure_passwords(login_file(layout.mlflow / "artifacts"), wanted)
     return {
         "MLFLOW_AUTH_CONFIG_PATH": str(layout.mlflow / "auth.ini"),
@@ -33,7 +33,7 @@ def server_environment(layout: Layout) -> dict[str, str]:
     }
 
 
-def write_readers(layout: Layout, passwords: dict[str, str], everybody: tuple[Person, ...]) -> None:
+def write_readers(layout: Layout, passwords: dict[str, str], everybody: tuple[Login, ...]) -> None:
     """Keep who may read, with the passwords of Airflow's logins, for the server that starts next."""
     # The file of Airflow's passwords keeps those of people who have left; this one does not.
     readers = {person.id: passwords[person.id] for person in everybody if person.id != SERVICE_ACCOUNT}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import ServiceError
-from augment_ops.files import SMALL, read_regular
+from augment_ops.files import SMALL, read_regular, replace_file
 from augment_ops.governance.approvals import load_roles
 from augment_ops.identity import SERVICE
 
@@ -22,7 +21,7 @@ APPROVER_ROLE = "user"
 
 
 @dataclass(frozen=True)
-class Person:
+class Login:
     """One login.
 
     Attributes:
@@ -38,34 +37,34 @@ class Person:
     roles: tuple[str, ...] = ()
 
 
-def people(policies: Path) -> tuple[Person, ...]:
+def people(policies: Path) -> tuple[Login, ...]:
     """The administrator, the viewer, the tasks' login and each person of `policies`/approvers.yaml once, in its order.
 
     Raises:
         PolicyError: the file is there and faulty; all faults at once.
     """
     found = {
-        ADMIN: Person(ADMIN, "Administrator", "admin"),
-        VIEWER: Person(VIEWER, "Viewer", "viewer"),
-        SERVICE: Person(SERVICE, "AugmentOps' own tasks", "viewer"),
+        ADMIN: Login(ADMIN, "Administrator", "admin"),
+        VIEWER: Login(VIEWER, "Viewer", "viewer"),
+        SERVICE: Login(SERVICE, "AugmentOps' own tasks", "viewer"),
     }
     for role, approvers in load_roles(policies).items():
         for approver in approvers:
             known = found.get(approver.id)
             if known is None:
-                found[approver.id] = Person(approver.id, approver.name, APPROVER_ROLE, (role,))
+                found[approver.id] = Login(approver.id, approver.name, APPROVER_ROLE, (role,))
             else:  # holds several roles, or the administrator approves: never less than before
                 airflow_role = known.airflow_role if known.airflow_role != "viewer" else APPROVER_ROLE
-                found[approver.id] = Person(approver.id, known.name, airflow_role, (*known.roles, role))
+                found[approver.id] = Login(approver.id, known.name, airflow_role, (*known.roles, role))
     return tuple(found.values())
 
 
-def simple_auth_users(everybody: tuple[Person, ...]) -> str:
+def simple_auth_users(everybody: tuple[Login, ...]) -> str:
     """The value of `[core] simple_auth_manager_users`."""
     return ",".join(f"{person.id}:{person.airflow_role}" for person in everybody)
 
 
-def ensure_passwords(path: Path, everybody: tuple[Person, ...]) -> dict[str, str]:
+def ensure_passwords(path: Path, everybody: tuple[Login, ...]) -> dict[str, str]:
     """Passwords by person id. Those already in `path` are kept, missing ones are drawn; the file is mode 0600.
 
     Raises:
@@ -81,12 +80,7 @@ def ensure_passwords(path: Path, everybody: tuple[Person, ...]) -> dict[str, str
 def write_passwords(path: Path, passwords: Mapping[str, str]) -> None:
     """Keep passwords by person id in a file of mode 0600."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    # The mode is given on creation: between a write and a chmod anybody could have read it.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps(dict(passwords), indent=1) + "\n")
-    temporary.replace(path)
+    replace_file(path, json.dumps(dict(passwords), indent=1) + "\n", mode=0o600)
 
 
 def read_passwords(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment_ops.errors import ServiceError
-from augment_ops.files import SMALL, read_regular
+from augment_ops.files import SMALL, read_regular, replace_file
 from augment_ops.private import umask
 from augment_ops.services.layout import COMPONENT_MARK, STACK_MARK, Layout
 
@@ -27,7 +27,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
-class Program:
+class ServiceCommand:
     """What is to be started: a command in a folder with an environment; `port` is noted, not used."""
 
     name: str
@@ -37,7 +37,7 @@ class Program:
     port: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """A started component, as `<home>/services/<name>.json` keeps it.
 
@@ -57,7 +57,7 @@ class Record:
     port: int | None = None
 
 
-def start(program: Program, layout: Layout) -> Record:
+def start(program: ServiceCommand, layout: Layout) -> Record:
     """Start it detached from this terminal, its output in `<home>/logs/<name>.log` (one older log is kept).
 
     Raises:
@@ -92,7 +92,15 @@ def start(program: Program, layout: Layout) -> Record:
         create_time = psutil.Process(process.pid).create_time()
     except psutil.NoSuchProcess:
         create_time = started
-    record = Record(program.name, process.pid, create_time, started, program.command, str(log), program.port)
+    record = Record(
+        name=program.name,
+        pid=process.pid,
+        create_time=create_time,
+        started=started,
+        command=program.command,
+        log=str(log),
+        port=program.port,
+    )
     _write(layout, record)
     return record
 
@@ -237,7 +245,4 @@ def _wanted(name: str, names: frozenset[str] | None) -> bool:
 
 def _write(layout: Layout, record: Record) -> None:
     layout.services.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = layout.services / f"{record.name}.json"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(asdict(record), indent=1) + "\n")
-    temporary.replace(path)
+    replace_file(layout.services / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")

@@ -20,7 +20,7 @@ from augment_ops.services.migrate import MIGRATION_S, log_end
 from augment_ops.services.mlflow_login import server_environment, write_readers
 from augment_ops.services.people import ensure_passwords, people
 from augment_ops.services.ports import require_free
-from augment_ops.services.processes import Program
+from augment_ops.services.processes import ServiceCommand
 from augment_ops.settings import Settings
 
 _LOCK_S = MIGRATION_S + 60.0  # another `up` may be making a database
@@ -170,7 +170,7 @@ def _start_all(layout: Layout, some: list[Component], environment: dict[str, str
         # In the folder above dags/: a relative path of a data set means the same in a task as in the user's shell.
         login = server_environment(layout) if component.name == MLFLOW else {}
         own = {**environment, **component.environment, **login}
-        processes.start(Program(component.name, component.command, folder.parent, own, port), layout)
+        processes.start(ServiceCommand(component.name, component.command, folder.parent, own, port), layout)
 
 
 @contextlib.contextmanager

@@ -9,15 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.errors import TrainingError
+from augment_ops.errors import StoreError, TrainingError
 from augment_ops.stress import measures, probe
 from augment_ops.stress.corruptions import CORRUPTIONS, Image, remains
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes, probabilities
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # uint8 (N, H, W, C) → logits float32 (N, K)
+Models = Mapping[Role, tuple[str, Predict | Predictions]]
 
 _BATCH = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long an image
 _BATCH_BYTES = 32 * 2**20  # large images go in smaller batches: activations are many times the input
@@ -28,7 +29,7 @@ def evaluate(
     manifest: SuiteManifest,
     get: Get,
     put: Put,
-    models: Mapping[Role, tuple[str, Predict]],
+    models: Models,
     champion_version: str | None,
     *,
     seen: Mapping[str, tuple[str, ...]],
@@ -44,14 +45,15 @@ def evaluate(
     Args:
         get: reads an object of the store by its sha256.
         put: keeps the per-sample outcomes.
-        models: role → (model digest, function that gives logits). Roles of one digest are asked once.
+        models: role → (model digest, function that gives logits, or what the model said about this very suite before).
+            Roles of one digest are asked once. The candidate is always asked: its logits are probed.
         champion_version: registered version of the model in the role `champion`.
         seen: corruption → transforms of the candidate's policy that train on it.
         columns: metadata column → the group of each sample, in the order of the suite; None where it has none.
         workers: threads that ask models; above 1 they must be thread-safe, and see batches in any order.
 
     Raises:
-        StoreError: the manifest or a cell is not what was frozen.
+        StoreError: the manifest or a cell is not what was frozen, or predictions are of another suite or model.
         TrainingError: a model fails on an image, or does not give one row of logits a sample, one column a class.
     """
     manifest.check()
@@ -78,7 +80,7 @@ def evaluate(
 def _ask(
     manifest: SuiteManifest,
     get: Get,
-    models: Mapping[Role, tuple[str, Predict]],
+    models: Models,
     labels: NDArray[np.int64],
     columns: Mapping[str, list[str | None]],
     workers: int,
@@ -91,25 +93,34 @@ def _ask(
     destroyed = np.zeros(shape[1:], np.uint8)
     names, groups = group_codes(columns, len(labels))
     outcomes = Outcomes(
-        manifest.digest,
-        {role: digest for role, (digest, _) in models.items()},
-        tuple((cell.corruption, cell.severity) for cell in manifest.cells),
-        manifest.classes,
-        manifest.sample_ids,
-        labels.astype(np.int16),
-        predicted,
-        p_true,
-        p_predicted,
-        names,
-        groups,
-        remains.CAUSES,
-        destroyed,
+        suite_digest=manifest.digest,
+        models={role: digest for role, (digest, _) in models.items()},
+        addresses=tuple((cell.corruption, cell.severity) for cell in manifest.cells),
+        classes=manifest.classes,
+        sample_ids=manifest.sample_ids,
+        labels=labels.astype(np.int16),
+        predicted=predicted,
+        p_true=p_true,
+        p_predicted=p_predicted,
+        columns=names,
+        groups=groups,
+        causes=remains.CAUSES,
+        destroyed=destroyed,
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
+    asked: dict[int, Predict] = {}
+    for m, (digest, source) in enumerate(models.values()):
+        if digests.index(digest) < m:
+            continue  # what is said of the role before holds for it
+        if isinstance(source, Predictions):
+            _check_known(manifest, roles[m], digest, source)
+            predicted[m], p_true[m], p_predicted[m] = source.predicted, source.p_true, source.p_predicted
+        else:
+            asked[m] = source
 
     def ask(m: int, c: int, cell: SuiteCell, first: int, images: Image) -> None:
         role, rows = roles[m], slice(first, first + len(images))
-        logits = _logits(manifest, cell, role, models[role][1], images, first)
+        logits = _logits(manifest, cell, role, asked[m], images, first)
         predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
         if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
             probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
@@ -117,14 +128,13 @@ def _ask(
     def look(c: int, cell: SuiteCell, first: int, clean: Image, images: Image) -> None:
         destroyed[c, first : first + len(images)] = remains.destroyed(CORRUPTIONS[cell.corruption], clean, images)
 
-    firsts = [m for m, digest in enumerate(digests) if digests.index(digest) == m]
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future[None]] = deque()
         for c, cell in enumerate(manifest.cells):
             for first, clean, images in _batches(manifest, cell, get):
                 if cell.severity:
                     pending.append(pool.submit(look, c, cell, first, clean, images))
-                pending.extend(pool.submit(ask, m, c, cell, first, images) for m in firsts)
+                pending.extend(pool.submit(ask, m, c, cell, first, images) for m in asked)
                 while len(pending) > 2 * workers:  # what waits is held in memory
                     pending.popleft().result()
         while pending:
@@ -133,6 +143,17 @@ def _ask(
         for kept in (predicted, p_true, p_predicted):
             kept[m] = kept[digests.index(digest)]
     return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
+
+
+def _check_known(manifest: SuiteManifest, role: Role, digest: str, known: Predictions) -> None:
+    shape, found = (len(manifest.cells), len(manifest.sample_ids)), known.predicted.shape
+    if role == "candidate" or (known.suite_digest, known.model_digest, found) != (manifest.digest, digest, shape):
+        raise StoreError(
+            f"{role} model: predictions of before",
+            f"{found} by model {known.model_digest[:12]}… on suite {known.suite_digest[:12]}…",
+            f"{shape} by model {digest[:12]}… on suite {manifest.digest[:12]}…, of a control or champion",
+            "ask the model itself",
+        )
 
 
 def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image, Image]]:

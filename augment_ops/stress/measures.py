@@ -41,7 +41,16 @@ def _cell(outcomes: Outcomes, role: Role, m: int, corruption: str, severity: int
     recall = _quotients(np.bincount(labels[right], minlength=k), class_n, finite)
     accuracy = float(right.mean()) if finite and len(labels) else math.nan
     rest = _remains(outcomes, m, c)
-    return Cell(role, corruption, severity, len(labels), accuracy, tuple(class_n.tolist()), recall, rest)
+    return Cell(
+        role=role,
+        corruption=corruption,
+        severity=severity,
+        n=len(labels),
+        accuracy=accuracy,
+        class_n=tuple(class_n.tolist()),
+        class_recall=recall,
+        remains=rest,
+    )
 
 
 def _remains(outcomes: Outcomes, m: int, c: int) -> Remains | None:
@@ -62,18 +71,26 @@ def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity:
     labels, right = outcomes.labels[left], outcomes.right[m, c][left]
     guesses, finite = outcomes.predicted[m, c][left], _finite(outcomes, m, c)
     if not finite or not len(labels):
-        return Measures(role, corruption, severity, math.nan, (math.nan,) * k, math.nan, math.nan)
+        return Measures(
+            role=role,
+            corruption=corruption,
+            severity=severity,
+            balanced_accuracy=math.nan,
+            class_precision=(math.nan,) * k,
+            calibration_error=math.nan,
+            flip_share=math.nan,
+        )
     hits = np.bincount(labels[right], minlength=k)
     recalls = [r for r in _quotients(hits, np.bincount(labels, minlength=k), finite) if r is not None]
     precision = _quotients(hits, np.bincount(guesses, minlength=k), finite)
     return Measures(
-        role,
-        corruption,
-        severity,
-        mean(recalls),
-        precision,
-        calibration_error(outcomes.p_predicted[m, c][left], right),
-        float((guesses != outcomes.predicted[m, 0][left]).mean()),
+        role=role,
+        corruption=corruption,
+        severity=severity,
+        balanced_accuracy=mean(recalls),
+        class_precision=precision,
+        calibration_error=calibration_error(outcomes.p_predicted[m, c][left], right),
+        flip_share=float((guesses != outcomes.predicted[m, 0][left]).mean()),
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.errors import StoreError
+from augment_ops.statistics import softmax
 from augment_ops.stress.report import CLEAN, Role
 
 NOT_A_NUMBER = -1  # the "predicted class" of a sample whose logits are not finite; equals no label
@@ -27,10 +28,26 @@ _ARRAYS: dict[str, str] = {
     "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
 }  # fmt: skip
 # 1 does not know what the corruptions left; it is read as before, and its decisions are made again as they were.
-_FORMATS = {False: "augment-ops outcomes 1", True: "augment-ops outcomes 2"}
+FORMAT = "augment-ops outcomes 2"
+_FORMATS = {False: "augment-ops outcomes 1", True: FORMAT}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Predictions:
+    """What one model said about every sample of a suite, in the order of its cells and samples.
+
+    Attributes:
+        predicted, p_true, p_predicted: (C, N), as `Outcomes` has them.
+    """
+
+    suite_digest: str
+    model_digest: str
+    predicted: NDArray[np.int16]
+    p_true: NDArray[np.float16]
+    p_predicted: NDArray[np.float16]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Outcomes:
     """Per-sample outcomes of M models in C cells of N samples.
 
@@ -85,6 +102,20 @@ class Outcomes:
             return None
         return roles.index(role), self.addresses.index((corruption, severity))
 
+    def predictions(self, role: Role) -> Predictions:
+        """What the model of that role said.
+
+        Raises:
+            StoreError: no model was asked in that role.
+        """
+        if role not in self.models:
+            raise _damaged(f"models {', '.join(self.models)}", f"one in the role {role}")
+        m = list(self.models).index(role)
+        return Predictions(
+            suite_digest=self.suite_digest, model_digest=self.models[role], predicted=self.predicted[m],
+            p_true=self.p_true[m], p_predicted=self.p_predicted[m],
+        )  # fmt: skip
+
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""
         header = {
@@ -117,11 +148,11 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             known = _knows_remains(header)
             arrays["destroyed"] = file["destroyed"] if known else None
         outcomes = Outcomes(
-            header["suite_digest"],
-            dict(header["models"]),
-            tuple((str(name), int(severity)) for name, severity in header["addresses"]),
-            tuple(header["classes"]),
-            tuple(header["sample_ids"]),
+            suite_digest=header["suite_digest"],
+            models=dict(header["models"]),
+            addresses=tuple((str(name), int(severity)) for name, severity in header["addresses"]),
+            classes=tuple(header["classes"]),
+            sample_ids=tuple(header["sample_ids"]),
             columns={name: tuple(groups) for name, groups in header["columns"]},
             causes=tuple(header["causes"]) if known else (),
             **arrays,
@@ -174,9 +205,7 @@ def _within(guesses: NDArray[np.int16], classes: int) -> bool:
 def probabilities(logits: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Softmax of logits (N, K), float64; and bool (N,), whether a row is finite: else its shares mean nothing."""
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
-    exact = np.where(finite[:, None], logits, 0).astype(np.float64)
-    shares = np.exp(exact - exact.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True), finite
+    return softmax(np.where(finite[:, None], logits, 0)), finite
 
 
 def group_codes(

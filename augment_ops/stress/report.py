@@ -31,7 +31,7 @@ class Remains:
         return sum(self.destroyed.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One model on one corruption at one severity.
 
@@ -72,7 +72,7 @@ class Cell:
         return 0.0 if self.remains is None else self.remains.count / (self.n + self.remains.count)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measures:
     """What else is measured in a cell; every number is NaN where a prediction was not finite.
 
@@ -123,7 +123,7 @@ class FlippedSample:
     predicted: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StressReport:
     """The evidence that the gate judges.
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from augment_ops import scratch as scratch_space
 from augment_ops.errors import TrackingError
+from augment_ops.files import write_durably
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.values import TrackedRun
 
@@ -51,7 +52,7 @@ def local_path(uri: str) -> Path | None:
 def write_file(data: bytes, target: Path, scratch: Path) -> None:
     """Write `data` to `target` through a file in `scratch`, which must lie on the same disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _replace(target, scratch, lambda partial: _write_synced(partial, data))
+    _replace(target, scratch, lambda partial: write_durably(partial, [data]))
 
 
 def write_folder(fill: Callable[[Path], None], target: Path) -> None:
@@ -77,13 +78,6 @@ def _replace(target: Path, scratch: Path, build: Callable[[Path], None]) -> None
     except BaseException:
         _remove(partial)
         raise
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
 
 
 def _remove(path: Path) -> None:

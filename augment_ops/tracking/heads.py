@@ -161,11 +161,14 @@ class MlflowWitness:
         # Without TLS no certificates are read, which takes as long as all requests together.
         verify: Any = self._uri.startswith("https") and (env.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True)
         return httpx.Client(
-            auth=login, headers={"Authorization": f"Bearer {token}"} if token and not login else None, timeout=_NOTE_S,
+            auth=login,
+            headers={"Authorization": f"Bearer {token}"} if token and not login else None,
+            timeout=_NOTE_S,
             verify=False if env.get("MLFLOW_TRACKING_INSECURE_TLS") == "true" else verify,
-            cert=env.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None, trust_env=not is_local(self._uri),
+            cert=env.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None,
+            trust_env=not is_local(self._uri),
             limits=httpx.Limits(max_keepalive_connections=0),
-        )  # fmt: skip
+        )
 
 
 def mlflow_witness(uri: str, artifact_root: Path) -> list[MlflowWitness]:

@@ -35,7 +35,7 @@ ARTIFACT_TAG = f"{TAG}artifact"
 
 
 @dataclass(frozen=True)
-class Program:
+class ModelProgram:
     """What training hands over.
 
     Attributes:
@@ -51,7 +51,7 @@ class Program:
     classes: Sequence[str]
 
 
-def log_model(connection: Connection, run: TrackedRun, program: Program) -> str:
+def log_model(connection: Connection, run: TrackedRun, program: ModelProgram) -> str:
     """Record the exported program as the run's model and return its URI. Call with the lock held."""
     if not zipfile.is_zipfile(program.path):
         raise TrackingError(
@@ -119,7 +119,7 @@ def _link_to_run(connection: Connection, run: TrackedRun, model: LoggedModel) ->
         connection.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
 
 
-def _upload(connection: Connection, model: LoggedModel, program: Program) -> None:
+def _upload(connection: Connection, model: LoggedModel, program: ModelProgram) -> None:
     def fill(folder: Path) -> None:
         _write_model(folder, model, program)
 
@@ -134,7 +134,7 @@ def _upload(connection: Connection, model: LoggedModel, program: Program) -> Non
         connection.client.log_model_artifacts(model.model_id, str(folder))
 
 
-def _write_model(folder: Path, model: LoggedModel, program: Program) -> None:
+def _write_model(folder: Path, model: LoggedModel, program: ModelProgram) -> None:
     from mlflow.models import Model, ModelSignature
     from mlflow.models.utils import _save_example  # what MLflow's own flavours call
     from mlflow.types import Schema, TensorSpec

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from augment_ops.files import replace_file
+
 READERS = "AUGMENT_OPS_MLFLOW_READERS"  # JSON file {user: password}
 AUTH_DATABASE = "AUGMENT_OPS_MLFLOW_AUTH_DATABASE"  # SQLAlchemy URL; by default the one that the server serves
 _CONFIG = "MLFLOW_AUTH_CONFIG_PATH"
@@ -40,10 +42,7 @@ def write_config(path: Path, database: str) -> None:
         # A password is looked at for 80 ms of a core, which each of a run's hundreds of requests would take.
         "auth_cache_ttl_seconds = 300\n"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    replace_file(path, text, mode=0o600)
 
 
 def set_logins(database: str, admin: str, password: str, readers: Mapping[str, str]) -> None:

@@ -130,7 +130,7 @@ class MlflowTracker:
             URI of the model, `models:/m-…`.
         """
         with self._connection.exclusive("log the model"):
-            program = models.Program(artifact, model_digest, input_example, classes)
+            program = models.ModelProgram(artifact, model_digest, input_example, classes)
             return models.log_model(self._connection, run, program)
 
     def register_policy(self, name: str, version: str, digest: str, content: bytes, run: TrackedRun) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augment_ops.errors import InputError, StoreError
+from augment_ops.files import replace_file
 from augment_ops.runtime.archive import checked
 from augment_ops.runtime.artifact import Artifact
 
@@ -45,18 +44,10 @@ def export(model: nn.Module, input_shape: tuple[int, int, int], path: Path) -> N
     program = program_of(model, input_shape)
     _fold_batch_norm(program)
     content = _written(program)
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".pt2")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
+        replace_file(path, content)
     except OSError as error:
         raise StoreError(str(path), str(error), "room for the exported model", "free space and run again") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def check_exportable(model: nn.Module, input_shape: tuple[int, int, int]) -> None:

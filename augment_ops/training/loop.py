@@ -133,9 +133,15 @@ def train(
                 "look at the validation images; with a model of your own, check its outputs in evaluation",
             )
         metrics = EpochMetrics(
-            epoch, loss, accuracy, validation_loss, validation_accuracy,
-            samples_per_s=n / elapsed, data_wait_share=meter.wait_s / elapsed, wall_s=elapsed,
-        )  # fmt: skip
+            epoch=epoch,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            samples_per_s=n / elapsed,
+            data_wait_share=meter.wait_s / elapsed,
+            wall_s=elapsed,
+        )
         curve.append(metrics)
         progress(metrics)
         total.add(meter)

@@ -10,7 +10,7 @@ from augment_ops.delivery.meters import DeliveryMeters
 TrainedRole = Literal["candidate", "control"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
     """One pass over the training split."""
 
@@ -24,7 +24,7 @@ class EpochMetrics:
     wall_s: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingResult:
     """One trained model and what it cost.
 

@@ -12,22 +12,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from augment_ops.statistics import holm
 from monitoring.drift.detectors.base import MISSING, Bin, Measurement
 from monitoring.drift.measure import NEW_COLUMN, SCHEMA, Measured, measure
-from monitoring.drift.rules import DriftRules, Limits
+from monitoring.drift.rules import DriftRules, EffectLimits
 from monitoring.drift.sample import Sample
-from monitoring.drift.verdict import Status, holm, judge
+from monitoring.drift.verdict import Status, judge
 
 DriftStatus = Literal["ok", "warn", "drift", "insufficient", "no-window"]
 _ORDER: tuple[Status, ...] = ("ok", "insufficient", "warn", "drift")
 # What a change of the schema is worth: what went missing is drift by itself, what is new is to be looked at.
 _SCHEMA: dict[str, Status] = {NEW_COLUMN: "warn"}
-_NO_LIMITS = Limits(warn=1.0, drift=1.0)
+_NO_LIMITS = EffectLimits(warn=1.0, drift=1.0)
 _RECALL_LISTED = 5  # classes named in one sentence
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, kw_only=True)
+class DriftFinding:
     """One comparison, judged.
 
     Attributes:
@@ -55,7 +56,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DriftReport:
     """What a drift check leaves behind.
 
@@ -77,7 +78,7 @@ class DriftReport:
     window_digest: str | None
     n_reference: int
     n_window: int
-    features: tuple[Finding, ...]
+    features: tuple[DriftFinding, ...]
     not_measured: tuple[str, ...]
     message: str
     faults: tuple[str, ...] = ()
@@ -107,18 +108,18 @@ def check_drift(
 
 def _corrected(measured: Sequence[Measured]) -> list[float]:
     """The p-value of each measurement, corrected for all of them; NaN where there is none."""
-    by_kind: dict[str, dict[str, float]] = {}
+    by_kind: dict[str, list[int]] = {}
     for place, one in enumerate(measured):
         if not math.isnan(one.measurement.p_value):
-            by_kind.setdefault(one.kind, {})[str(place)] = one.measurement.p_value
+            by_kind.setdefault(one.kind, []).append(place)
     found = [math.nan] * len(measured)
-    for p_values in by_kind.values():
-        for key, p in holm(p_values).items():
-            found[int(key)] = min(1.0, p * len(by_kind))
+    for places in by_kind.values():
+        for place, p in zip(places, holm([measured[at].measurement.p_value for at in places]), strict=True):
+            found[place] = min(1.0, p * len(by_kind))
     return found
 
 
-def _finding(one: Measured, corrected: float, rules: DriftRules) -> Finding:
+def _finding(one: Measured, corrected: float, rules: DriftRules) -> DriftFinding:
     m = one.measurement
     if one.detector == SCHEMA:
         status, limits = _SCHEMA.get(one.note, "drift"), _NO_LIMITS
@@ -126,11 +127,23 @@ def _finding(one: Measured, corrected: float, rules: DriftRules) -> Finding:
         limits = rules.limits[one.detector]  # type: ignore[index]
         least = rules.min_class_n if one.detector == "recall" else rules.min_n
         status = judge(m, corrected, limits, rules.significance, least)
-    return Finding(
-        name=one.name, kind=one.kind, detector=one.detector, status=status, statistic=m.statistic, effect=m.effect,
-        p_value=m.p_value, corrected=corrected, limit=limits.drift, n_reference=m.n_reference, n_window=m.n_window,
-        bins=m.bins, low=m.low, high=m.high, message=_explain(one, status),
-    )  # fmt: skip
+    return DriftFinding(
+        name=one.name,
+        kind=one.kind,
+        detector=one.detector,
+        status=status,
+        statistic=m.statistic,
+        effect=m.effect,
+        p_value=m.p_value,
+        corrected=corrected,
+        limit=limits.drift,
+        n_reference=m.n_reference,
+        n_window=m.n_window,
+        bins=m.bins,
+        low=m.low,
+        high=m.high,
+        message=_explain(one, status),
+    )
 
 
 def _explain(one: Measured, status: Status) -> str:
@@ -159,12 +172,12 @@ def _place(m: Measurement) -> str:
     )
 
 
-def _strength(finding: Finding) -> tuple[int, float]:
+def _strength(finding: DriftFinding) -> tuple[int, float]:
     effect = finding.effect / finding.limit
     return _ORDER.index(finding.status), 0.0 if math.isnan(effect) else effect
 
 
-def _message(findings: Sequence[Finding], rules: DriftRules) -> str:
+def _message(findings: Sequence[DriftFinding], rules: DriftRules) -> str:
     status = _worst(findings)
     if status == "ok":
         return "The production window looks like the reference."
@@ -175,7 +188,7 @@ def _message(findings: Sequence[Finding], rules: DriftRules) -> str:
     return f"Drift in {named}." if status == "drift" else f"A shift worth looking at in {named}."
 
 
-def _worst(findings: Sequence[Finding]) -> Status:
+def _worst(findings: Sequence[DriftFinding]) -> Status:
     """The worst that was judged. What had too few samples counts only where nothing at all could be judged."""
     judged = [f.status for f in findings if f.status != "insufficient"]
     return max(judged, key=_ORDER.index, default="insufficient")
@@ -185,7 +198,7 @@ def _report(
     rules: DriftRules,
     reference: Sample,
     window: Sample | None,
-    features: tuple[Finding, ...],
+    features: tuple[DriftFinding, ...],
     not_measured: tuple[str, ...],
     message: str,
     faults: Sequence[str],

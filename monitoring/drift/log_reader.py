@@ -26,7 +26,7 @@ _MAX_ROWS = 200_000  # more are thinned evenly by id: 200,000 show a PSI of 0.00
 RETRIED_WITHIN = timedelta(hours=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LogWindow:
     """What the log holds from `start` to `end` (excluded).
 
@@ -130,19 +130,35 @@ def read_window(
         [log.dataset, start.isoformat(), end.isoformat(), kept["sample_id"].tolist(), kept["label"].tolist()]
     )
     sample = Sample(
-        digest, size, columns=columns, images=images, pixels=pixels,
+        digest,
+        size,
+        columns=columns,
+        images=images,
+        pixels=pixels,
         predictions=_objects(kept["prediction"]) if size and kept["prediction"].notna().any() else None,
         labels=_objects(kept["label"]) if size and kept["label"].notna().any() else None,
         confidence=kept["confidence"].to_numpy(np.float64) if size and kept["confidence"].notna().any() else None,
-    )  # fmt: skip
+    )
     skewed = int((kept["time"] > kept["logged_at"] + CLOCK_AHEAD).sum())
     late = kept[kept["logged_at"] > judged_at] if judged_at is not None else kept[:0]
     rows = kept[["sample_id", "time", "logged_at", "model_version", "image", "prediction", "label"]]
     thinned = total if total > _MAX_ROWS else 0
     return LogWindow(
-        start, end, sample, rows, picture_rows, tuple(corrupt), repeated, skewed, len(late), _late_names(late),
-        elsewhere, lost, thinned, notes(parts, kept),
-    )  # fmt: skip
+        start=start,
+        end=end,
+        sample=sample,
+        rows=rows,
+        picture_rows=picture_rows,
+        corrupt=tuple(corrupt),
+        repeated=repeated,
+        skewed=skewed,
+        late=len(late),
+        late_names=_late_names(late),
+        elsewhere=elsewhere,
+        lost_pictures=lost,
+        thinned_from=thinned,
+        notes=notes(parts, kept),
+    )
 
 
 def _beside(log: PredictionLog, start: datetime, end: datetime, own: list[str], outside: pd.DataFrame) -> pd.DataFrame:

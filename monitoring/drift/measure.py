@@ -20,7 +20,7 @@ from monitoring.drift.detectors.jensen_shannon import JensenShannon
 from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from monitoring.drift.detectors.label_shift import label_shift
 from monitoring.drift.detectors.mmd import Mmd
-from monitoring.drift.detectors.performance import ACCURACY, RECALL, Answers, performance
+from monitoring.drift.detectors.performance import ACCURACY, RECALL, LabelledPredictions, performance
 from monitoring.drift.detectors.psi import Psi
 from monitoring.drift.image_features import image_features
 from monitoring.drift.rules import DriftRules
@@ -197,7 +197,7 @@ def _answers(reference: Sample, window: Sample, rules: DriftRules, missing: _Mis
         return
     if missing.either("answers", reference.labels, ()):
         return
-    before = Answers(reference.labels, reference.predictions)  # type: ignore[arg-type]
+    before = LabelledPredictions(reference.labels, reference.predictions)  # type: ignore[arg-type]
     if "label-shift" in wanted:
         found = label_shift(before, window.predictions)  # type: ignore[arg-type]
         yield Measured("answers", LABEL_SHIFT, "label-shift", found)
@@ -209,7 +209,7 @@ def _answers(reference: Sample, window: Sample, rules: DriftRules, missing: _Mis
         if window.labels is None or not len(_known(window.labels)):
             missing.reasons.append("accuracy: no label has arrived in the window")
             return
-        for name, found in performance(before, Answers(window.labels, window.predictions)).items():  # type: ignore[arg-type]
+        for name, found in performance(before, LabelledPredictions(window.labels, window.predictions)).items():  # type: ignore[arg-type]
             detector = "accuracy" if name == ACCURACY else "recall"
             if detector in wanted:
                 yield Measured("answers", name, detector, found)
@@ -220,4 +220,6 @@ def _known(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _sizes(reference: Sample, window: Sample) -> Measurement:
-    return Measurement(math.nan, math.nan, math.nan, reference.size, window.size)
+    return Measurement(
+        statistic=math.nan, effect=math.nan, p_value=math.nan, n_reference=reference.size, n_window=window.size
+    )

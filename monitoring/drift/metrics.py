@@ -14,7 +14,7 @@ from monitoring.telemetry.metrics import (
     DRIFT_EFFECT,
     DRIFT_STATUS,
     DRIFT_WINDOW,
-    Sample,
+    Observation,
 )
 
 
@@ -23,7 +23,7 @@ def effects(report: DriftReport) -> dict[str, float]:
     return {f"drift.{metric_name(f.name)}.{f.detector}": f.effect for f in report.features}
 
 
-def drift_samples(dataset: str, report: DriftReport) -> list[Sample]:
+def drift_samples(dataset: str, report: DriftReport) -> list[Observation]:
     """The observations of one drift check of a data set.
 
     The status of a feature is a label, so that an alert can name the features that drifted.

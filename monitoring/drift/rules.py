@@ -24,7 +24,7 @@ _Positive = Annotated[float, Field(gt=0)]
 _LABEL_WAIT_DAYS = 30.0
 
 
-class Limits(BaseModel):
+class EffectLimits(BaseModel):
     """Limits on a detector's effect; see its module for what the effect is."""
 
     model_config = _FROZEN
@@ -33,7 +33,7 @@ class Limits(BaseModel):
     drift: _Positive
 
     @model_validator(mode="after")
-    def _ordered(self) -> Limits:
+    def _ordered(self) -> EffectLimits:
         if self.warn > self.drift:
             raise ValueError(f"warn {self.warn} must not lie above drift {self.drift}")
         return self
@@ -135,7 +135,7 @@ class DriftRules(BaseModel):
     min_class_n: Annotated[int, Field(ge=1)]
     significance: Annotated[float, Field(gt=0, lt=1)]
     detect: Detect
-    limits: dict[ColumnDetector | VectorDetector | AnswerDetector, Limits]
+    limits: dict[ColumnDetector | VectorDetector | AnswerDetector, EffectLimits]
     bins: Annotated[int, Field(ge=2, le=100)]
     tail_share: Annotated[float, Field(gt=0, lt=0.25)]
     permutations: Annotated[int, Field(ge=99, le=100_000)]

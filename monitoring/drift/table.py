@@ -29,7 +29,7 @@ from monitoring.drift.detectors.histogram import (
     is_numeric,
     labels_of,
     most_frequent,
-)  # fmt: skip
+)
 from monitoring.drift.detectors.psi import psi_of
 from monitoring.drift.records import column_of, once
 

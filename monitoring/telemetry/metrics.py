@@ -51,19 +51,19 @@ class Family:
         rate = "_per_second" if self.unit.endswith("/s") else ""
         return self.otel.replace(".", "_") + _UNITS.get(self.unit, rate) + ("_total" if self.kind == "counter" else "")
 
-    def set(self, value: float, **labels: str) -> Sample:
+    def set(self, value: float, **labels: str) -> Observation:
         """An observation that takes the place of the one before."""
         if self.kind == "counter":
             raise ValueError(f"{self.name} counts: add to it")
-        return Sample(self, self._values(labels), float(value), grows=False)
+        return Observation(self, self._values(labels), float(value), grows=False)
 
-    def unknown(self, **scope: str) -> Sample:
+    def unknown(self, **scope: str) -> Observation:
         """The observation that nothing is known any more about what these labels, those of the scope, name."""
-        return Sample(self, self._values(dict.fromkeys(self.labels, "") | scope), None, grows=False)
+        return Observation(self, self._values(dict.fromkeys(self.labels, "") | scope), None, grows=False)
 
-    def add(self, value: float, **labels: str) -> Sample:
+    def add(self, value: float, **labels: str) -> Observation:
         """An observation that is added to what was there."""
-        return Sample(self, self._values(labels), float(value), grows=True)
+        return Observation(self, self._values(labels), float(value), grows=True)
 
     def _values(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         if set(labels) != set(self.labels):
@@ -72,7 +72,7 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Observation:
     """One observation: `labels` are values in the order of the family's labels; without a value, see `unknown`."""
 
     family: Family
@@ -91,7 +91,7 @@ def label_value(text: str) -> str:
     return line if line == text and not looks_told(line, "~") else told_apart(line, text, _LABEL, "~")
 
 
-def fold(known: Metrics, samples: Iterable[Sample]) -> Metrics:
+def fold(known: Metrics, samples: Iterable[Observation]) -> Metrics:
     """What is known after these observations. Series that were observed last stand last."""
     samples = list(samples)
     about = {_scope(s.family, s.labels) for s in samples if not s.grows}
@@ -251,13 +251,13 @@ SERIES_DROPPED = _gauge(
 EXPORT_FAILURES = _counter("telemetry.export_failures", "{export}", ("signal",), "OTLP exports that failed.")
 
 
-def ledger_samples(faults: int, entries: int | None) -> list[Sample]:
+def ledger_samples(faults: int, entries: int | None) -> list[Observation]:
     """What a verification of the ledger found just now; `entries` is None where it could not be read."""
     counted = [] if entries is None else [LEDGER_ENTRIES.set(entries)]
     return [*counted, LEDGER_FAULTS.set(faults), LEDGER_VERIFIED.set(time.time())]
 
 
-def registry_samples(faults: Mapping[str, int]) -> list[Sample]:
+def registry_samples(faults: Mapping[str, int]) -> list[Observation]:
     """What holding the model registry against the ledger found just now: data set → number of faults."""
     return [REGISTRY_FAULTS.set(found, dataset=dataset) for dataset, found in sorted(faults.items())]
 

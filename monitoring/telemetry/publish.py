@@ -7,19 +7,19 @@ from pathlib import Path
 
 from augment_ops.errors import AugmentOpsError, ServiceError
 from monitoring.telemetry import otlp
-from monitoring.telemetry.metrics import EXPORT_FAILURES, Sample
+from monitoring.telemetry.metrics import EXPORT_FAILURES, Observation
 from monitoring.telemetry.textfile import record
 from monitoring.telemetry.tracing import Trace
 
 
-def publish(home: Path, samples: Iterable[Sample], trace: Trace | None = None) -> list[str]:
+def publish(home: Path, samples: Iterable[Observation], trace: Trace | None = None) -> list[str]:
     """Keep observations, and send them and the spans of `trace` on.
 
     Monitoring never stops what it watches: what could not be kept or sent is returned, one line each.
     """
     problems: list[str] = []
     # Counters begin at 0: a rate of one that appears with its first failure would not show it.
-    failed: list[Sample] = [EXPORT_FAILURES.add(0, signal=signal) for signal in ("metrics", "traces")]
+    failed: list[Observation] = [EXPORT_FAILURES.add(0, signal=signal) for signal in ("metrics", "traces")]
     if trace is not None and trace.on and trace.spans:
         try:
             otlp.export_spans(trace)

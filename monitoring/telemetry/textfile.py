@@ -6,15 +6,15 @@ under a lock and replaces it whole; node-exporter's textfile collector or `augme
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import StoreError
+from augment_ops.files import replace_file
 from augment_ops.locks import held
-from monitoring.telemetry.metrics import BY_NAME, COUNTING_SINCE, FAMILIES, Metrics, Sample, fold
+from monitoring.telemetry.metrics import BY_NAME, COUNTING_SINCE, FAMILIES, Metrics, Observation, fold
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -27,7 +27,7 @@ def path_below(home: Path) -> Path:
     return home / "metrics" / "augment_ops.prom"
 
 
-def record(home: Path, samples: Iterable[Sample]) -> Metrics:
+def record(home: Path, samples: Iterable[Observation]) -> Metrics:
     """Add observations to the file, and return all that it holds now.
 
     Raises:
@@ -91,12 +91,7 @@ def _replace(path: Path, known: Metrics) -> None:
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Known(known))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")  # node-exporter reads *.prom alone
-    try:
-        temporary.write_bytes(generate_latest(registry))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, generate_latest(registry))
 
 
 class _Known:

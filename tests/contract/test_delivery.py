@@ -18,13 +18,10 @@ from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError
-from augment_ops.policy.spec import Mixing, Policy
+from augment_ops.policy.spec import Mixing
+from support.policies import policy_of
 
-TEXT = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms: [HorizontalFlip: {p: 0.5}]\n"
-)
-AUGMENT = Augmenter(Policy.from_text(TEXT), 7)
+AUGMENT = Augmenter(policy_of("HorizontalFlip: {p: 0.5}"), 7)
 N, CLASSES = 13, 3
 IMAGES = np.arange(N * 64, dtype=np.uint64).reshape(N, 8, 8, 1).astype(np.uint8)
 LABELS = np.arange(N) % CLASSES

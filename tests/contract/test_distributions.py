@@ -16,13 +16,10 @@ from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.plan import compile_policy
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 N, SIZE = 2000, (40, 60)
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
 KEYS = philox.derive(sample_key("distributions"), SampleIds.of(range(N)).words)

@@ -24,13 +24,10 @@ from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.image.geometry import between, integers
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 N = 16
 Theirs = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]  # node, uniforms of a sample, image → image
 

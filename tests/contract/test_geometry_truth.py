@@ -13,11 +13,8 @@ from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.targets import Targets, corners
 from augment_ops.errors import TransformError
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 N, SIDE = 48, 64
 IDS = SampleIds.of(range(N))
 

@@ -20,20 +20,11 @@ from augment_ops.engine.program import Program
 from augment_ops.errors import PolicyError, TransformError
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
 # Advice of the library to the author of a policy, and to users of grey images.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-HEAD = """\
-name: tested
-version: 1.0.0
-modality: image
-domain: general
-owner: tests
-description: For tests.
-budget: {p95_ms: 1.0, at: [8, 8, 1]}
-transforms:
-"""
 N = 4
 IDS = [f"s{i}" for i in range(N)]
 # Values for what has no default. Together they keep the size, where the transform can.

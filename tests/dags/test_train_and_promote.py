@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.graph import GROUPS, STAGES, edges
+from augment_ops.pipeline.parameters import RunParams, parameters
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,13 +25,16 @@ import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(dag_folder=sys.argv[1])
 dag = bag.dags["train_and_promote"]
-heavy = {"torch", "mlflow", "albumentations", "augment_ops", "monitoring", "sklearn", "pandas", "evidently", "cv2"}
+heavy = {"torch", "mlflow", "albumentations", "monitoring", "sklearn", "pandas", "evidently", "cv2"}
 print("RESULT" + json.dumps({
     "dags": sorted(bag.dags),
     "errors": bag.import_errors,
     "edges": sorted([a.task_id, b] for a in dag.tasks for b in a.downstream_task_ids),
     "upstream": {t.task_id: sorted(t.get_flat_relative_ids(upstream=True)) for t in dag.tasks},
-    "groups": {t.task_id: t.task_group.group_id for t in dag.tasks},
+    "groups": {t.task_id: [t.task_group.group_id, t.task_group.tooltip] for t in dag.tasks},
+    "rules": {t.task_id: t.trigger_rule.value for t in dag.tasks if t.trigger_rule.value != "all_success"},
+    "operators": {t.task_id: [type(t).__name__, t.retries] for t in dag.tasks},
+    "steps": {t.task_id: [t.answer_of, t.skip_unless] for t in dag.tasks if t.task_id != "ask_approval"},
     "params": {name: dag.params.get_param(name).value for name in dag.params},
     "schemas": {name: dag.params.get_param(name).schema for name in dag.params},
     "descriptions": {name: dag.params.get_param(name).description for name in dag.params},
@@ -41,6 +46,38 @@ print("RESULT" + json.dumps({
         "params": list(bag.dags["drift_monitor"].params),
     },
     "heavy": sorted(heavy & {m.split(".")[0] for m in sys.modules}),
+    "ours": sorted(m for m in sys.modules if m.split(".")[0] == "augment_ops"),
+}))
+"""
+
+
+_MORE = """
+import json, sys
+from dataclasses import dataclass
+from typing import Annotated, Literal
+sys.path.insert(0, sys.argv[1])
+from airflow.sdk import DAG
+from augment_ops.pipeline.graph import STAGES, Stage
+from augment_ops.pipeline.parameters import TRAINING, About, RunParams, parameters
+from run_form import form
+from train_and_promote import wire
+
+@dataclass(frozen=True, kw_only=True)
+class OneMore(RunParams):
+    schedule: Annotated[
+        Literal["constant", "cosine"],
+        About(title="Schedule", section=TRAINING, help="Of the rate.", displays={"cosine": "cosine: it falls"}),
+    ] = "constant"
+    notes: Annotated[str, About(title="Notes", section=TRAINING, help="For people.", max_length=80)] = ""
+
+added = Stage(name="calibrate", group="evaluation", inputs=("stress_test", "train_candidate"))
+with DAG(dag_id="more") as dag:
+    wire((*STAGES, added))
+fields = {name: field for name, field in form(parameters(OneMore)).items() if name not in RunParams().__dict__}
+task = dag.get_task("calibrate")
+print("RESULT" + json.dumps({
+    "calibrate": [sorted(task.upstream_task_ids), task.task_group.group_id, type(task).__name__],
+    "fields": {name: [field.value, field.description, field.schema] for name, field in fields.items()},
 }))
 """
 
@@ -119,19 +156,58 @@ def test_every_file_of_dags_parses(parsed: dict) -> None:
 def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:
     # pandas and friends may come with Airflow's own serialisers; what costs seconds must not.
     assert parsed["heavy"] == []
+    declared = ("augment_ops", "augment_ops.pipeline", "augment_ops.pipeline.graph", "augment_ops.pipeline.parameters")
+    assert parsed["ours"] == sorted(declared)  # which import the standard library alone
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.stem)
+def test_at_the_top_of_a_file_stand_the_standard_library_airflow_and_the_declarations(path: Path) -> None:
+    body = ast.parse(path.read_text()).body
+    froms = {node.module for node in body if isinstance(node, ast.ImportFrom)}
+    names = froms | {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    allowed = {*sys.stdlib_module_names, "airflow", *(other.stem for other in (ROOT / "dags").glob("*.py"))}
+    declared = {"augment_ops.pipeline.graph", "augment_ops.pipeline.parameters"}
+    assert {name for name in names if name.partition(".")[0] not in allowed} <= declared
 
 
 def test_tasks_are_the_stages_and_the_question(parsed: dict) -> None:
     assert sorted(parsed["groups"]) == sorted([*(stage.name for stage in STAGES), "ask_approval"])
 
 
-def test_every_need_of_a_stage_runs_before_it(parsed: dict) -> None:
-    missing = {
-        stage.name: sorted(set(stage.needs) - set(parsed["upstream"][stage.name]))
-        for stage in STAGES
-        if set(stage.needs) - set(parsed["upstream"][stage.name])
-    }
-    assert missing == {}
+def test_tasks_stand_below_the_headings_of_their_stages(parsed: dict) -> None:
+    wanted = {stage.name: [stage.group, GROUPS[stage.group]] for stage in STAGES if stage.group}
+    question = parsed["groups"].pop("ask_approval")
+    assert question == wanted["approve"]
+    assert parsed["groups"] == wanted | {"report": [None, ""]}
+
+
+def test_what_sets_a_task_apart(parsed: dict) -> None:
+    skipped = "none_failed"  # before it is no failure
+    assert parsed["rules"] == {"approve": skipped, "promote": skipped, "report": skipped}
+    others = {name: step for name, step in parsed["steps"].items() if step != [None, None]}
+    assert others == {"approve": ["ask_approval", "approved"], "promote": [None, "promoted"]}
+    plain = {name: ["StageOperator", 3] for name in parsed["steps"]}
+    asking = {"ask_approval": ["AskForApproval", 0], "report": ["ReportOperator", 3]}
+    assert parsed["operators"] == plain | asking
+
+
+def test_every_stage_that_one_comes_after_runs_before_it(parsed: dict) -> None:
+    late = {stage.name: sorted(set(stage.comes_after) - set(parsed["upstream"][stage.name])) for stage in STAGES}
+    assert {name: others for name, others in late.items() if others} == {}
+    assert {tuple(edge) for edge in parsed["edges"] if "ask_approval" not in edge} == set(edges())
+
+
+def test_a_stage_and_a_parameter_are_added_by_their_declaration_alone(tmp_path: Path) -> None:
+    environment = {**os.environ, "AUGMENT_OPS_HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path)}
+    more = run_airflow(_MORE, environment)
+    assert more["calibrate"] == [["stress_test"], "evaluation", "StageOperator"]
+    choice, text = more["fields"]["schedule"], more["fields"]["notes"]
+    assert choice[:2] == ["constant", "Of the rate."]
+    assert choice[2] == {
+        "type": "string", "title": "Schedule", "section": "Training", "enum": ["constant", "cosine"],
+        "values_display": {"cosine": "cosine: it falls"},
+    }  # fmt: skip
+    assert text[2] == {"type": ["string", "null"], "title": "Notes", "section": "Training", "maxLength": 80}
 
 
 def test_edges_are_exactly_these(parsed: dict) -> None:
@@ -158,7 +234,7 @@ def test_edges_are_exactly_these(parsed: dict) -> None:
 
 
 def test_the_form_asks_exactly_for_the_parameters_of_a_run(parsed: dict) -> None:
-    assert parsed["params"] == RunParams().model_dump()
+    assert parsed["params"] == asdict(RunParams())
 
 
 @pytest.mark.parametrize("name", ["policy", "delivery", "environment", "approval", "gate", "suite"])
@@ -178,8 +254,12 @@ def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     schemas = parsed["schemas"]
     assert {schema["section"] for schema in schemas.values()} == {"Data and policy", "Training", "Decision"}
     assert all(schema["title"] for schema in schemas.values())
-    described = [name for name, text in parsed["descriptions"].items() if text]
-    assert {"dataset", "policy", "delivery", "environment", "approval"} <= set(described)
+    assert all(parsed["descriptions"][one.name].startswith(one.help) for one in parameters())
+
+
+def test_an_emptied_field_can_be_sent_where_empty_is_a_value(parsed: dict) -> None:
+    optional = {name for name, schema in parsed["schemas"].items() if schema["type"] == ["string", "null"]}
+    assert optional == {"dataset_name", "image_size", "production_window"}
 
 
 @pytest.fixture(scope="module")

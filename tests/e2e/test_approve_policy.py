@@ -11,6 +11,7 @@ import pytest
 from augment_ops.errors import ServiceError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.admission import admit_policy
+from augment_ops.lifecycle.standing import standing
 from augment_ops.policy.library import admit
 from augment_ops.workspace import Workspace
 
@@ -93,7 +94,7 @@ def test_production_admits_the_policy_now_and_not_where_the_witness_is_not_trust
     assert tuple(admit_policy(workspace, policy, "production").standing.counted) == (LEAD,)
 
     shipped = Workspace(replace(settings, policies=policies.dags.parent / "policies"), "admin")  # names no witness
-    assert shipped.standing(policy, "production").state == "draft"  # its word stands behind the proposal as well
+    assert standing(shipped, policy, "production").state == "draft"  # its word stands behind the proposal as well
 
 
 def test_clearing_the_answer_enters_nothing_twice(policies: Any, asked: str) -> None:

@@ -21,7 +21,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.champion import Move, crown, subjects_of
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import begin
 from augment_ops.production.traffic import Traffic, replay
 from augment_ops.services import processes, stack
@@ -97,7 +97,17 @@ def traffic(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     version = tracker.register_challenger(DATASET, run_id, run, uri, tags, "linear")
     said = subjects_of(tracker.version(DATASET, version))
-    move = Move("promote", DATASET, "dev", version, None, f"{run_id}:promote", said, "tester", "for a test")
+    move = Move(
+        act="promote",
+        dataset=DATASET,
+        environment="dev",
+        version=version,
+        after=None,
+        key=f"{run_id}:promote",
+        subjects=said,
+        actor="tester",
+        reason="for a test",
+    )
     crown(open_ledger(settings), tracker, move)
     wait_for_dag(running.admin, MONITOR)
     return rest
@@ -107,7 +117,20 @@ def send(running: Any, source: Path, windows: int, until: datetime, shifts: tupl
     from dataclasses import replace
 
     settings = replace(running.settings, mlflow_uri=running.mlflow)
-    replay(settings, DATASET, Traffic(str(source), windows, PER_WINDOW, 24.0, until, shifts, seed=seed), lambda _: None)
+    replay(
+        settings,
+        DATASET,
+        Traffic(
+            source=str(source),
+            windows=windows,
+            per_window=PER_WINDOW,
+            window_h=24.0,
+            end=until,
+            shifts=shifts,
+            seed=seed,
+        ),
+        lambda _: None,
+    )
 
 
 def watch(running: Any, until: datetime) -> str:

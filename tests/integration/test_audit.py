@@ -28,7 +28,7 @@ from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
 from augment_ops.workspace import Workspace, open_ledger
-from tests.timestamping import local_authority
+from support.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
@@ -64,7 +64,17 @@ def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Led
         previous = str(number - 1) if number > 1 else None
         said = subjects_of(tracker.version("digits", version))
         reason = f"the gate passed {number}"
-        move = Move("promote", "digits", "production", version, previous, pipeline_run, said, "ada", reason)
+        move = Move(
+            act="promote",
+            dataset="digits",
+            environment="production",
+            version=version,
+            after=previous,
+            key=pipeline_run,
+            subjects=said,
+            actor="ada",
+            reason=reason,
+        )
         crown(ledger, tracker, move)
     return ledger
 
@@ -151,7 +161,17 @@ def test_what_is_in_quarantine_never_is_champion_again(
     uri = tracker.log_model(run, tmp_path / "net.pt2", "3" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
     again = tracker.register_challenger("digits", "run-9", run, uri, {}, "")
     said = subjects_of(tracker.version("digits", again))
-    once_more = Move("promote", "digits", "production", again, "2", "again", said, "ada", "once more")
+    once_more = Move(
+        act="promote",
+        dataset="digits",
+        environment="production",
+        version=again,
+        after="2",
+        key="again",
+        subjects=said,
+        actor="ada",
+        reason="once more",
+    )
     with pytest.raises(GovernanceError, match="in quarantine since version 3: leaks labels"):
         crown(champions, tracker, once_more)
     assert call("rollback", "digits", "--reason", "try again", "--to", "3")[0] == 3

@@ -272,7 +272,7 @@ def test_parameters_out_of_range(
 def test_a_fault_of_the_program_is_not_taken_for_a_check_that_said_no(
     run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("augment_ops.cli.runs._given", lambda context: 1 / 0)
+    monkeypatch.setattr("augment_ops.cli.runs.written", lambda context: 1 / 0)
     code, error = run("run")
     assert code == 3
     assert "ZeroDivisionError" in error

@@ -21,7 +21,8 @@ from augment_ops.errors import InputError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle.champion import Move, subjects_of
-from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.run import begin
 from augment_ops.production.monitor import Monitored, log_uri, monitor, monitored_datasets
 from augment_ops.production.traffic import Traffic, parse_shift, replay
@@ -89,13 +90,23 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     }  # fmt: skip
     version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
     said = subjects_of(tracker.version(dataset, version))
-    move = Move("promote", dataset, "dev", version, None, f"{run_id}:promote", said, "tester", "for a test")
+    move = Move(
+        act="promote",
+        dataset=dataset,
+        environment="dev",
+        version=version,
+        after=None,
+        key=f"{run_id}:promote",
+        subjects=said,
+        actor="tester",
+        reason="for a test",
+    )
     champions.crown(open_ledger(settings), tracker, move)
     return snapshot
 
 
 def send(settings: Settings, days: int, until: datetime, shifts: tuple = (), **more) -> None:
-    traffic = Traffic("", days, PER_WINDOW, 24.0, until, shifts, **more)
+    traffic = Traffic(source="", windows=days, per_window=PER_WINDOW, window_h=24.0, end=until, shifts=shifts, **more)
     replay(settings, "digits", traffic, say=lambda line: None)
 
 

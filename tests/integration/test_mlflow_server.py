@@ -24,7 +24,7 @@ from augment_ops.services.components import MLFLOW, components
 from augment_ops.services.layout import layout_of
 from augment_ops.services.mlflow_login import server_environment, write_readers
 from augment_ops.services.people import people
-from augment_ops.services.processes import Program
+from augment_ops.services.processes import ModelProgram
 from augment_ops.services.stack import wait_until_healthy
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
         environment = {**os.environ, **quiet, **component.environment, **server_environment(layout)}
         layout.services.mkdir()
-        processes.start(Program(MLFLOW, component.command, home, environment, port), layout)
+        processes.start(ModelProgram(MLFLOW, component.command, home, environment, port), layout)
         try:
             wait_until_healthy(settings, only=[MLFLOW])
             yield replace(settings, mlflow_uri=f"http://127.0.0.1:{port}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,18 +18,26 @@ from augment_ops.cli.audit import verify
 from augment_ops.cli.gate import gate
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import GovernanceError, InputError
+from augment_ops.gate.rules import load
 from augment_ops.governance.audit import Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
-from augment_ops.pipeline.graph import STAGES
+from augment_ops.pipeline.graph import BY_NAME, STAGES
+from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, Decided, StressTest
-from augment_ops.pipeline.run import StageRecord, begin, find
+from augment_ops.pipeline.params import parse_params
+from augment_ops.pipeline.provenance import enter_run
+from augment_ops.pipeline.run import StageRecord, begin, find, record_of
+from augment_ops.pipeline.stages.catalogue import WORK
 from augment_ops.pipeline.stages.decision import _evidence
 from augment_ops.pipeline.stages.registered_model import check_registered
+from augment_ops.quality.report import QualityReport
 from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.settings import Settings
 from augment_ops.shown import PARAGRAPH, markdown
@@ -65,7 +75,9 @@ def robust(settings: Settings) -> dict:
 @pytest.fixture(scope="module")
 def plain(settings: Settings, robust: dict) -> dict:
     """The same without augmentation, with a champion in place."""
-    return run_pipeline({"dataset": "digits", "policy": "digits-none"}, "cli-none", quiet=True)
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        outcome = run_pipeline({"dataset": "digits", "policy": "digits-none"}, "cli-none", quiet=False)
+    return outcome | {"said": said.getvalue()}
 
 
 def test_the_robust_policy_is_promoted(robust: dict, tracker: MlflowTracker) -> None:
@@ -96,6 +108,134 @@ def test_the_identity_policy_trains_the_control(plain: dict, settings: Settings)
         for role in ("candidate", "control")
     }
     assert digests["candidate"] == digests["control"]
+
+
+def test_what_the_champion_said_as_candidate_is_used_again(robust: dict, plain: dict, settings: Settings) -> None:
+    store = Store(settings.store)
+    first, second = (
+        from_json(StressTest, store.get(execute(settings, run, "stress_test").output))
+        for run in ("cli-robust", "cli-none")
+    )
+    assert (first.reused, second.reused) == ({}, {"champion": "cli-robust"})
+    before, now = (from_bytes(store.get(s.report.outcomes), s.report.outcomes) for s in (first, second))
+    assert np.array_equal(now.predictions("champion").p_true, before.predictions("candidate").p_true)
+
+
+# What does not depend on the policy.
+SHARED = ("ingest", "check_data", "train_control", "check_drift")
+
+
+def test_a_second_run_finds_what_another_policy_does_not_change(
+    robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker
+) -> None:
+    from mlflow import MlflowClient
+
+    store = Store(settings.store)
+    first, second = ({name: record_of(store, run, name) for name in BY_NAME} for run in ("cli-robust", "cli-none"))
+    assert {name for name, record in second.items() if record and record.reused_from} == set(SHARED)
+    for name in SHARED:
+        here, there = second[name], first[name]
+        assert here is not None
+        assert there is not None
+        assert (here.output, here.key, here.reused_from) == (there.output, there.key, "cli-robust")
+    ledger = Ledger(settings.ledger)
+    entered = {e.subjects["stage"]: e.subjects for e in ledger.entries_under("cli-none:stage:") if e.act == "stage"}
+    assert {name for name, subjects in entered.items() if subjects.get("reused_from") == "cli-robust"} == set(SHARED)
+    # A training is the act of the run that did it.
+    assert [e.reason for e in ledger.entries_under("cli-none:train:")] == ["candidate of run cli-none"]
+    (parent,) = _runs(MlflowClient(tracker.uri), "cli-none", "pipeline")
+    tags = {name.removeprefix("augment_ops.reused."): run for name, run in parent.data.tags.items() if "reused" in name}
+    assert tags == dict.fromkeys(SHARED, "cli-robust")
+    (control,) = _runs(MlflowClient(tracker.uri), "cli-none", "control")
+    assert control.info.status == "FINISHED"
+    for name in SHARED:
+        assert f"] {name}: reused from run cli-robust in " in plain["said"]
+    page = Path(plain["report"]).read_text(encoding="utf-8")
+    assert page.count("reused from run cli-robust") == len(SHARED)
+    assert "reused from run" not in Path(robust["report"]).read_text(encoding="utf-8")
+
+
+def test_a_retry_of_a_stage_that_was_reused_is_kept(robust: dict, plain: dict, settings: Settings) -> None:
+    ref = execute(settings, "cli-none", "train_control")
+    assert (ref.reused, ref.reused_from, ref.said) == (True, "cli-robust", "kept")
+
+
+def test_a_kill_while_an_output_is_told_of_computes_nothing_again(
+    robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry is in the ledger, its record is not kept: it is found by the one, and told again."""
+    enter_run(settings, "cli-killed", parse_params({"dataset": "digits", "max_samples": 200}), "ann")
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.pipeline.execute.tell", _killed)
+        with pytest.raises(OSError, match="killed"):
+            execute(settings, "cli-killed", "ingest")
+    assert record_of(Store(settings.store), "cli-killed", "ingest") is None
+    before = Ledger(settings.ledger).entries()
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.pipeline.stages.data.read_source", _killed)
+        ref = execute(settings, "cli-killed", "ingest")
+    assert (ref.reused, ref.reused_from) == (False, "")
+    assert Ledger(settings.ledger).entries() == before
+    assert execute(settings, "cli-killed", "ingest").reused
+
+
+def test_a_source_that_changes_while_it_is_read_leaves_nothing_under_the_key_of_what_it_was(
+    robust: dict, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load_digits()
+    source, labels = tmp_path / "digits.npz", digits.target[:200]
+    np.savez(source, images=digits.images[:200].astype(np.uint8), labels=labels)
+    enter_run(settings, "cli-written-to", parse_params({"dataset": str(source)}), "ann")
+
+    def read(*given: Any, **named: Any) -> SnapshotManifest:
+        np.savez(source, images=digits.images[200:400].astype(np.uint8), labels=digits.target[200:400])
+        return ingest(*given, **named)
+
+    before = Ledger(settings.ledger).entries()
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.pipeline.stages.data.read_source", read)
+        with pytest.raises(InputError, match="they changed while they were read"):
+            execute(settings, "cli-written-to", "ingest")
+    assert Ledger(settings.ledger).entries() == before
+    assert execute(settings, "cli-written-to", "ingest").said == "done"
+    np.savez(source, images=digits.images[:200].astype(np.uint8), labels=labels)
+    enter_run(settings, "cli-written-again", parse_params({"dataset": str(source)}), "ann")
+    assert execute(settings, "cli-written-again", "ingest").reused_from == ""  # the same address, another content
+
+
+def _killed(*given: Any, **named: Any) -> None:
+    raise OSError("killed")
+
+
+def _reads_a_parameter(inputs: Inputs) -> QualityReport:
+    assert inputs.params.epochs  # which decides nothing of the data
+    return QualityReport("check_data", "", "", ())
+
+
+def _reads_an_output(inputs: Inputs) -> QualityReport:
+    return inputs.output("check_augmented", QualityReport)
+
+
+def _reads_a_file(inputs: Inputs) -> QualityReport:
+    load(inputs.policies / "gates" / "default.yaml")
+    return QualityReport("check_data", "", "", ())
+
+
+@pytest.mark.parametrize("compute", [_reads_a_parameter, _reads_an_output, _reads_a_file])
+def test_an_undeclared_read_fails_and_records_nothing(
+    robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch, compute: Callable[[Inputs], QualityReport]
+) -> None:
+    run = f"cli{compute.__name__.replace('_', '-')}"
+    enter_run(settings, run, parse_params({"dataset": "digits"}), "ann")
+    execute(settings, run, "ingest")
+    before = Ledger(settings.ledger).entries()
+    # Without the first run's output under the same key, which would be found.
+    monkeypatch.setattr("augment_ops.pipeline.execute.computed_with", lambda: ("another program",))
+    monkeypatch.setitem(WORK, "check_data", replace(WORK["check_data"], compute=compute))
+    with pytest.raises(InputError, match=r"stage check_data: found a read of the .*, which it does not declare"):
+        execute(settings, run, "check_data")
+    assert record_of(Store(settings.store), run, "check_data") is None
+    assert Ledger(settings.ledger).entries() == before
 
 
 def test_running_again_changes_nothing(robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker) -> None:
@@ -175,8 +315,8 @@ def test_every_delivery_trains_the_same_model(
         trained = from_json(TrainingResult, store.get(execute(settings, run, "train_candidate").output))
         model[run] = trained.model_digest
     assert model["cli-online"] == model["cli-nearline"] == model["cli-offline"] != model["cli-unmixed"]
-    # Of four candidates and their controls, all but the candidate that reads shards; each while its model is made.
-    assert (order.count("warm up"), order.count("build"), order[:2]) == (7, 8, ["warm up", "build"])
+    # Of four candidates and their one control, all but the candidate that reads shards; each while its model is made.
+    assert (order.count("warm up"), order.count("build"), order[:2]) == (4, 5, ["warm up", "build"])
 
 
 def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings, tmp_path: Path) -> None:
@@ -272,7 +412,7 @@ def test_a_decision_that_nobody_made_is_bad_input(settings: Settings) -> None:
 
 def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plain: dict, settings: Settings) -> None:
     store = Store(settings.store)
-    ctx = Context(settings, store, find(store, "cli-robust"))
+    ctx = Context.of(settings, "cli-robust")
     said: list[str] = []
     check_registered(replace(ctx, say=said.append), robust["model_version"], None)
     assert "asked in an isolated process: 128 stored images, the same answers" in said[0]
@@ -284,8 +424,8 @@ def test_the_registered_model_is_asked_and_another_is_refused(robust: dict, plai
         def download_model(self, dataset: str, version: str, artifact: str) -> Artifact:
             return read_artifact(store.local(other.artifact), other.artifact)
 
-    swapped = replace(ctx)
-    swapped.__dict__["tracker"] = Swapped()
+    swapped = replace(ctx, workspace=replace(ctx.workspace))
+    swapped.workspace.__dict__["tracker"] = Swapped()
     with pytest.raises(GovernanceError, match="further from those evaluated than rounding explains"):
         check_registered(swapped, robust["model_version"], None)
 
@@ -317,7 +457,7 @@ def test_outcomes_that_were_rewritten_with_their_report_are_not_what_the_models_
 ) -> None:
     """Both fit each other, and the gate computes the report from the outcomes: only the models know better."""
     store = Store(settings.store)
-    ctx = Context(settings, store, find(store, "cli-robust"))
+    ctx = Context.of(settings, "cli-robust")
     stress = ctx.output("stress_test", StressTest)
     for role, better, model in (("candidate", True, "digits-classifier version"), ("control", False, "control")):
         with monkeypatch.context() as patch:
@@ -331,7 +471,7 @@ def test_a_champion_that_was_made_worse_does_not_say_so(
 ) -> None:
     """A candidate looks good beside it. The gate refused this one, so its file is still in the store alone."""
     store = Store(settings.store)
-    ctx = Context(settings, store, find(store, "cli-none"))
+    ctx = Context.of(settings, "cli-none")
     refused, champion = ctx.output("train_candidate", TrainingResult).artifact, robust["model_version"]
     stress, said = ctx.output("stress_test", StressTest), list[str]()
 
@@ -343,8 +483,8 @@ def test_a_champion_that_was_made_worse_does_not_say_so(
                 return read_artifact(store.local(refused), refused)
             return tracker.download_model(dataset, version, artifact)
 
-    ctx = replace(ctx, say=said.append)
-    ctx.__dict__["tracker"] = Registered()
+    ctx = replace(ctx, say=said.append, workspace=replace(ctx.workspace))
+    ctx.workspace.__dict__["tracker"] = Registered()
     check_registered(ctx, "refused", champion)
     assert "of 3 models" in said[0]
     telling(monkeypatch, rewritten(store, stress, "champion", better=False))
@@ -390,7 +530,7 @@ def test_a_record_of_an_earlier_execution_is_not_gone_back_to(robust: dict, plai
     """The ledger's newest entry counts: whoever puts an older record back has the stage run again."""
     path = settings.home / "store" / "documents" / "runs" / "cli-none" / "approve.json"
     sound = path.read_bytes()
-    ctx = Context(settings, Store(settings.store), find(Store(settings.store), "cli-none"))
+    ctx = Context.of(settings, "cli-none")
     older = from_json(StageRecord, sound)
     ctx.enter(replace(older, key="0" * 64))
     assert not ctx.provenance.holds(older)
@@ -402,7 +542,7 @@ def test_one_altered_byte_of_the_stored_stress_images_is_an_error_of_the_next_de
     robust: dict, settings: Settings
 ) -> None:
     store = Store(settings.store)
-    ctx = Context(settings, store, find(store, "cli-robust"))
+    ctx = Context.of(settings, "cli-robust")
     suite = from_json(StressTest, store.get(execute(settings, "cli-robust", "stress_test").output)).suite
     victim = store.local(suite.cells[7].objects[0])
     sound = victim.read_bytes()
@@ -420,7 +560,7 @@ def test_samples_that_somebody_left_out_are_an_error_of_the_next_decision(
     robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(settings.store)
-    ctx = Context(settings, store, find(store, "cli-robust"))
+    ctx = Context.of(settings, "cli-robust")
     assert _evidence(ctx, None).remains_fault == ""
     stress = ctx.output("stress_test", StressTest)
     true = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)

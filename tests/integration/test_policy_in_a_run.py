@@ -22,8 +22,7 @@ from augment_ops.pipeline.execute import StageRef, execute
 from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.outputs import AugmentedCheck, Decided, ResolvedPolicy
 from augment_ops.pipeline.params import parse_params
-from augment_ops.pipeline.provenance import begin_run
-from augment_ops.pipeline.run import find
+from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.stages.answers import about
 from augment_ops.policy.bounds import Bounds
 from augment_ops.policy.spec import Policy
@@ -81,10 +80,10 @@ def _run(
     settings: Settings, run_id: str, upto: str, say: Callable[[str], None] = lambda line: None, **asked: str
 ) -> list[StageRef]:
     """The stages up to one, in order; the person who is asked says yes."""
-    begin_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
+    enter_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
     names = [stage.name for stage in STAGES]
     return [
-        execute(settings, run_id, name, given=_yes(settings, run_id) if name == "approve" else None, say=say)
+        execute(settings, run_id, name, external=_yes(settings, run_id) if name == "approve" else None, say=say)
         for name in names[: names.index(upto) + 1]
     ]
 
@@ -98,7 +97,7 @@ def _nobody_answers_for_ada(settings: Settings, run_id: str) -> None:
     was = len(_acts(settings, "refuse"))
     for answer in (unsigned, made_up, signed | {"run": "another"}, signed | {"by": "bob"}, signed | {"by": "pat"}):
         with pytest.raises(GovernanceError, match="answer of"):
-            execute(settings, run_id, "approve", given=answer, say=lambda line: None)
+            execute(settings, run_id, "approve", external=answer, say=lambda line: None)
     refused = [entry for entry in Ledger(settings.ledger).entries() if entry.act == "refuse"][was:]
     assert [entry.actor for entry in refused] == ["pat"] * 5  # who began the run, and not in whose name it was tried
     assert _acts(settings, "approve") == [a for a in _acts(settings, "approve") if "policy_version" in a]
@@ -106,8 +105,7 @@ def _nobody_answers_for_ada(settings: Settings, run_id: str) -> None:
 
 def _yes(settings: Settings, run_id: str) -> dict[str, str]:
     """The person's answer, signed with her own key."""
-    store = open_store(settings)
-    ctx = Context(settings, store, find(store, run_id))
+    ctx = Context.of(settings, run_id)
     decided = ctx.output("decide", Decided)
     asked = about(ctx, decided.decision, decided.version)
     answer = ModelAnswer(**asked, chosen="Approve", by="ada", reason="looks right", at="2026-05-01T12:00:00+00:00")

@@ -28,7 +28,7 @@ from augment_ops.tracking.values import alias_of
 from augment_ops.training.export import export
 from augment_ops.training.loop import build
 from augment_ops.training.models import small_cnn
-from augment_ops.workspace import open_ledger
+from augment_ops.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
@@ -68,8 +68,9 @@ class Registry:
 
     def __init__(self, settings: Settings, programs: list[Path]) -> None:
         self.settings, self.programs = settings, programs
-        self.tracker: MlflowTracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-        self.ledger = open_ledger(settings)
+        self.workspace = Workspace(settings, "bob")
+        self.tracker: MlflowTracker = self.workspace.tracker
+        self.ledger = self.workspace.ledger
         self.client: Any = self.tracker._connection.client
 
     def register(self, number: int, digest: str = "") -> str:
@@ -83,7 +84,17 @@ class Registry:
     def crown(self, version: str, after: str | None, environment: str = "production") -> None:
         said = subjects_of(self.tracker.version("digits", version))
         key = f"run-{version}:promote"
-        move = Move("promote", "digits", environment, version, after, key, said, "ada", "judged")
+        move = Move(
+            act="promote",
+            dataset="digits",
+            environment=environment,
+            version=version,
+            after=after,
+            key=key,
+            subjects=said,
+            actor="ada",
+            reason="judged",
+        )
         crown(self.ledger, self.tracker, move)
 
     def champion(self, environment: str = "production") -> str | None:
@@ -187,7 +198,7 @@ def test_every_tampering_is_found_and_what_is_mended_is_whole(registry: Registry
     for number in range(SEEDS):
         tamper = TAMPERINGS[number % len(TAMPERINGS)]
         mend = tamper(registry, dice)
-        found = look(registry.settings)
+        found = look(registry.workspace)
         assert found.all_faults, f"{number}: {tamper.__name__}"
         environments = ("dev", "staging") if tamper is _alias_of_nobody else ("production",)
         refused = 0
@@ -199,7 +210,7 @@ def test_every_tampering_is_found_and_what_is_mended_is_whole(registry: Registry
                 assert "against the ledger" in str(error)
         assert refused == 1, f"{number}: {tamper.__name__}"
         mend()
-        assert look(registry.settings).all_faults == [], f"{number}: {tamper.__name__}"
+        assert look(registry.workspace).all_faults == [], f"{number}: {tamper.__name__}"
         assert registry.champion() == "2"
     assert registry.acts() == before  # looking changes nothing
 
@@ -208,14 +219,14 @@ def test_a_deleted_version_and_a_deleted_model_are_named(registry: Registry) -> 
     registry.client.delete_model_version(MODEL, "2")
     with pytest.raises(GovernanceError, match="no such version"):
         registry.champion()
-    assert "no such version" in str(look(registry.settings).all_faults)
+    assert "no such version" in str(look(registry.workspace).all_faults)
     done = roll_back(registry.settings, "digits", reason="2 is gone", actor="bob")  # the way out
     assert (done.champion, registry.champion()) == ("1", "1")
     assert "no such version" in "".join(done.altered)
     registry.client.delete_registered_model(MODEL)
     with pytest.raises(GovernanceError, match="no such alias or model"):
         registry.champion()
-    assert look(registry.settings).all_faults
+    assert look(registry.workspace).all_faults
 
 
 def test_rollback_takes_only_what_was_promoted_and_still_is_that(registry: Registry) -> None:
@@ -240,7 +251,7 @@ def test_restore_moves_the_alias_and_nothing_else(registry: Registry) -> None:
     registry.client.set_registered_model_alias(MODEL, "champion-dev", "3")
     for environment in ("production", "dev"):
         restore(registry.ledger, registry.tracker, "digits", environment, "bob")
-    assert look(registry.settings).all_faults == []
+    assert look(registry.workspace).all_faults == []
     assert (registry.champion(), registry.champion("dev")) == ("2", None)
     assert registry.acts().count("restore") == 2
     said = restore(registry.ledger, registry.tracker, "digits", "production", "bob")
@@ -287,7 +298,7 @@ def test_a_move_that_was_cut_off_anywhere_is_completed_by_whoever_comes_next(
             patch.setattr(MlflowTracker, "promote", promote)
             with suppress(Killed):
                 move()
-        assert look(registry.settings).all_faults == []  # unfinished is not altered
+        assert look(registry.workspace).all_faults == []  # unfinished is not altered
         expected = "3" if act == "promote" else "1"
         assert registry.champion() == expected
         assert registry.tracker.named_champion("digits", "production") == expected
@@ -323,7 +334,7 @@ def test_of_two_that_looked_at_the_same_moment_the_first_entered_counts(
     with pytest.raises(GovernanceError, match=f"found version {other}"):
         registry.crown("3", "2")
     assert registry.champion() == other
-    assert look(registry.settings).all_faults == []
+    assert look(registry.workspace).all_faults == []
 
 
 def test_a_run_in_dev_never_displaces_what_a_person_approved(registry: Registry) -> None:
@@ -364,8 +375,8 @@ def old(settings: Settings, programs: list[Path]) -> Registry:
 def test_a_champion_of_dev_from_former_times_is_taken_over(old: Registry) -> None:
     former(old, "1", "none", "dev")
     former(old, "2", "1", "dev")
-    assert look(old.settings).all_faults == []
-    assert "takes it over" in "".join(look(old.settings).notes)
+    assert look(old.workspace).all_faults == []
+    assert "takes it over" in "".join(look(old.workspace).notes)
     assert (old.champion("dev"), old.champion()) == ("2", None)
     aliases = old.client.get_registered_model(MODEL).aliases
     assert {alias: str(version) for alias, version in aliases.items()} == {"challenger": "3", "champion-dev": "2"}
@@ -373,7 +384,7 @@ def test_a_champion_of_dev_from_former_times_is_taken_over(old: Registry) -> Non
     assert old.ledger.entries()[-1].reason.endswith("champion-dev names version 2")
     assert roll_back(old.settings, "digits", reason="worse", actor="bob").champion == "1"
     assert old.champion("dev") == "1"
-    assert look(old.settings).all_faults == []
+    assert look(old.workspace).all_faults == []
 
 
 def test_what_a_person_approved_in_former_times_is_champion_of_production_again(old: Registry) -> None:
@@ -381,7 +392,7 @@ def test_what_a_person_approved_in_former_times_is_champion_of_production_again(
     former(old, "2", "1", "staging")
     former(old, "3", "2", "dev")
     assert [old.champion(name) for name in ("production", "staging", "dev")] == ["1", "2", "3"]
-    assert look(old.settings).all_faults == []
+    assert look(old.workspace).all_faults == []
 
 
 def test_rollbacks_and_quarantines_of_former_times_hold(old: Registry) -> None:
@@ -427,18 +438,18 @@ def test_verify_and_doctor_name_what_was_altered(registry: Registry) -> None:
 
 def test_an_altered_registry_is_a_metric(registry: Registry) -> None:
     def value() -> list[float]:
-        return [sample.value for sample in samples_of(registry.settings, registry.tracker, "digits")]
+        return [sample.value for sample in samples_of(registry.workspace, "digits")]
 
     def served() -> list[tuple[str, float]]:
         """What `augment-ops metrics serve` looks at every hour."""
-        return [(sample.family.name, sample.value) for sample in verify_registry(registry.settings)]
+        return [(sample.family.name, sample.value) for sample in verify_registry(registry.workspace)]
 
     assert (value(), served()) == ([0.0], [("augment_ops_registry_faults", 0.0)])
     registry.file("2").write_bytes(b"another")
     assert (value(), served()) == ([1.0], [("augment_ops_registry_faults", 1.0)])
     away = replace(registry.settings, mlflow_uri="http://127.0.0.1:9")
     empty = replace(registry.settings, ledger=f"sqlite:///{registry.settings.home / 'none.db'}")
-    assert (verify_registry(away), verify_registry(empty)) == ([], [])
+    assert (verify_registry(Workspace(away, "bob")), verify_registry(Workspace(empty, "bob"))) == ([], [])
 
 
 def test_versions_of_two_data_sets_do_not_meet(registry: Registry) -> None:

@@ -17,7 +17,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 from augment_ops.governance import Ledger
 from augment_ops.governance.witness import open_witness
-from tests.timestamping import local_authority
+from support.timestamping import local_authority
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("s3fs")

@@ -22,7 +22,7 @@ from rich.console import Console
 from augment_ops.data.store import Store
 from augment_ops.errors import ServiceError
 from augment_ops.services import processes, stack
-from augment_ops.services.airflow_api import AirflowApi, Question
+from augment_ops.services.airflow_api import AirflowApi, HumanTask
 from augment_ops.services.components import SCHEDULER
 from augment_ops.services.demo import DAG_ID, demonstrate, login, wait_for_dag
 from augment_ops.services.follow import follow
@@ -227,7 +227,7 @@ def test_only_the_named_person_answers_and_a_viewer_starts_nothing(running: Sett
     assert outcome.state == "success"
     assert refused == ["admin True", "deputy True"]
     assert admin.questions("asks", run.run_id) == [
-        Question("approve", "Promote?", ("Approve", "Reject"), ("lead",), ("Approve",), "lead")
+        HumanTask("approve", "Promote?", ("Approve", "Reject"), ("lead",), ("Approve",), "lead")
     ]
 
 

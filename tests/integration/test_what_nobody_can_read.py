@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +20,8 @@ from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.stress import measures, suite
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import from_bytes
+from support.places import POLICIES
 
-POLICIES = Path(__file__).resolve().parents[2] / "policies"
 NAMES = ("brightness_up", "brightness_down")
 Model = Callable[[np.ndarray], np.ndarray]
 

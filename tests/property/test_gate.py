@@ -47,12 +47,19 @@ def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
     right = np.array([[np.asarray(right_of(r, c, s))[labels] > place for c, s in ADDRESSES] for r in roles])
     confidence = np.full(right.shape, 0.95, np.float16)
     outcomes = Outcomes(
-        "a" * 64, {role: str(index) * 64 for index, role in enumerate(roles)}, tuple(ADDRESSES),
-        tuple("abcdefgh"[: len(class_n)]), tuple(f"s{i}" for i in range(len(labels))), labels,
-        np.where(right, labels, (labels + 1) % len(class_n)).astype(np.int16), confidence, confidence,
-        groups=np.zeros((0, len(labels)), np.int16), causes=("blank",),
+        suite_digest="a" * 64,
+        models={role: str(index) * 64 for index, role in enumerate(roles)},
+        addresses=tuple(ADDRESSES),
+        classes=tuple("abcdefgh"[: len(class_n)]),
+        sample_ids=tuple(f"s{i}" for i in range(len(labels))),
+        labels=labels,
+        predicted=np.where(right, labels, (labels + 1) % len(class_n)).astype(np.int16),
+        p_true=confidence,
+        p_predicted=confidence,
+        groups=np.zeros((0, len(labels)), np.int16),
+        causes=("blank",),
         destroyed=np.zeros((len(ADDRESSES), len(labels)), np.uint8),
-    )  # fmt: skip
+    )
     digest = sha256_hex(outcomes.to_bytes())
     OUTCOMES[digest] = outcomes.to_bytes()
     seen = dict.fromkeys(RULES.invariance.corruptions, ("Affine",))
@@ -132,13 +139,13 @@ def deserves_to_pass(evidence: Evidence, slack: float = 0.0) -> bool:  # noqa: P
         found = [cells[role, c, s] for c, s in ADDRESSES[1:]]
         return sum(f.accuracy if label is None else f.class_recall[label] for f in found) / len(found)
 
-    for rival, margin in (("control", 0.03), *((("champion", 0.02),) if evidence.champion_version else ())):
-        if cells[rival, "clean", 0].accuracy - clean.accuracy > margin - slack + 1e-9:
+    for against, margin in (("control", 0.03), *((("champion", 0.02),) if evidence.champion_version else ())):
+        if cells[against, "clean", 0].accuracy - clean.accuracy > margin - slack + 1e-9:
             return False
         for label, recall in enumerate(clean.class_recall):
             lost = (
-                cells[rival, "clean", 0].class_recall[label] - recall,
-                mean(rival, label) - mean("candidate", label),
+                cells[against, "clean", 0].class_recall[label] - recall,
+                mean(against, label) - mean("candidate", label),
             )
             if max(lost) > 0.1 - slack + 1e-9:
                 return False

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from augment_ops.errors import AugmentOpsError, PolicyError
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
 P = st.sampled_from([0.25, 0.5, 1])
 DEGREES = st.integers(1, 90)
@@ -298,8 +299,4 @@ def test_a_number_is_one_number_however_its_exponent_is_written(spelling):
     steps = (
         f"  - OneOf: {{p: {spelling}, transforms: [{{GaussNoise: {{std_range: [0, {spelling}], p: {spelling}}}}}]}}\n"
     )
-    head = (
-        "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-        "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-    )
-    assert Policy.from_text(head + steps).digest == Policy.from_text(head + steps.replace(spelling, "0.01")).digest
+    assert Policy.from_text(HEAD + steps).digest == Policy.from_text(HEAD + steps.replace(spelling, "0.01")).digest

@@ -15,17 +15,8 @@ from augment_ops.engine import philox
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import KeyedStream
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = """\
-name: tested
-version: 1.0.0
-modality: image
-domain: general
-owner: tests
-description: For tests.
-budget: {p95_ms: 1.0, at: [8, 8, 1]}
-transforms:
-"""
 # Between them: NumPy and `random` draws, OpenCV's generator, cached Gaussians, containers, a varying number of draws.
 POLICIES = {
     "geometry and noise": """

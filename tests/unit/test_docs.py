@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -146,3 +147,10 @@ def test_the_python_of_the_drift_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_
     exec(code, names)
     assert len(list(tmp_path.glob("var/store/predictions/digits/predictions/*/*/*.parquet"))) == 1
     assert len(list(tmp_path.glob("var/store/predictions/digits/labels/*/*.parquet"))) == 1
+
+
+def test_every_word_of_the_glossary_lives_where_it_says() -> None:
+    rows = re.findall(r"^\| (\S.*?) \| .* \| (`.*`) \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert len(dict(rows)) == len(rows) > 40, "one meaning a word"
+    for place in (place for _, places in rows for place in re.findall(r"`([^`]+)`", places)):
+        pkgutil.resolve_name(place)

@@ -15,7 +15,8 @@ from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.names import LONGEST_DATASET, check_dataset, metric_name, told_apart
 from augment_ops.pipeline import run as runs
-from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.params import parse_params
 from monitoring.drift.evidently_page import _name as page_name
 from monitoring.telemetry.metrics import label_value
 

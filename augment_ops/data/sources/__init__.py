@@ -6,8 +6,9 @@ from augment_ops.data.sources.base import RawSample, Source
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
 
-__all__ = ["RawSample", "Source", "open_source"]
+__all__ = ["DIGITS", "RawSample", "Source", "open_source"]
 
+DIGITS = "digits"
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _INDEX = (".csv", ".parquet")
 
@@ -25,7 +26,7 @@ def open_source(uri: str, *, allow_outside: bool = False) -> Source:
         DataError: nothing is there, or its form is not known.
     """
     # Each form's libraries are imported only where a data set needs them.
-    if uri == "digits":
+    if uri == DIGITS:
         from augment_ops.data.sources.digits import DigitsSource
 
         return DigitsSource()

@@ -69,3 +69,13 @@ class Source(Protocol):
             DataError: the source cannot be read, or is not of the form it seemed to be. One unreadable image is not
                 that: it comes as a `Defect`.
         """
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """All that samples and leftovers follow from, nothing decoded: names, and the sha256 of what would be read.
+
+        A source that gives the same contents under the same name gives the same samples. Memory is bounded by a piece
+        of a file, and the names.
+
+        Raises:
+            DataError: what is read first (the archive, the folder, the index) cannot be read.
+        """

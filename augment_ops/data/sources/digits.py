@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import numpy as np
 
@@ -29,3 +30,7 @@ class DigitsSource:
         for number, (image, label) in enumerate(zip(images, data.target, strict=True)):
             name = f"{number:04d}"
             yield RawSample(name, str(label), None, None, None, f"sklearn.datasets.load_digits/{name}", image)
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The release that they are bundled with; see `Source`."""
+        yield "scikit-learn", version("scikit-learn")

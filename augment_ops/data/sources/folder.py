@@ -32,7 +32,7 @@ class FolderSource:
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a file, by path; see `Source`."""
-        layout = Layout(self._place.uri, self.leftovers)
+        layout = FolderLayout(self._place.uri, self.leftovers)
         tree = self._place.tree()
         images = [file for file in tree.files if is_image(file)]
         if not images:
@@ -49,6 +49,18 @@ class FolderSource:
             layout.folder(path, why)
         layout.close()
 
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """Every image, and the names of what is told of beside them; see `Source`."""
+        tree = self._place.tree()
+        read: dict[bool, list[str]] = {True: [], False: []}
+        for file in tree.files:
+            read[is_image(file)].append(file)
+        digests = self._place.sha256_each([f"{self._place.path}/{file}" for file in read[True]])
+        yield from (("image", *pair) for pair in zip(read[True], digests, strict=True))
+        yield from (("beside", path) for path in read[False] if _is_told(path))
+        yield from (("folder", path) for path in tree.folders if not _is_hidden(PurePosixPath(path)))
+        yield from (("not entered", *pair) for pair in tree.not_entered if not _is_hidden(PurePosixPath(pair[0])))
+
 
 class ArchiveSource:
     """Image files in a tar, plain or compressed, read in one pass without unpacking; or in a zip."""
@@ -60,7 +72,7 @@ class ArchiveSource:
 
     def samples(self) -> Iterator[RawSample]:
         """One sample a member, in the archive's order; see `Source`."""
-        layout = Layout(self._place.uri, self.leftovers)
+        layout = FolderLayout(self._place.uri, self.leftovers)
         others: list[str] = []
         for path, data in archive_members(self._place, is_image):
             if data is not None:
@@ -73,6 +85,10 @@ class ArchiveSource:
         if not layout.samples:
             raise _no_images(self._place.uri, others)
         layout.close()
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The archive; see `Source`."""
+        yield "file", self._place.sha256()
 
 
 def archive_members(place: Place, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Defect | None]]:
@@ -99,7 +115,7 @@ def archive_members(place: Place, wanted: Callable[[str], bool]) -> Iterator[tup
             ) from error
 
 
-class Layout:
+class FolderLayout:
     """Reads split and class off paths, and insists that all of them are of one layout below one common prefix.
 
     It also keeps account of what lies in the folders of classes beside the samples.
@@ -147,7 +163,7 @@ class Layout:
     def beside(self, path: str) -> None:
         """A file that is no image to read."""
         pure = PurePosixPath(path)
-        if not is_clutter(pure.name) and not _is_hidden(pure):
+        if _is_told(path):
             why = f"{pure.suffix.lower()} files are not read" if pure.suffix else "files without a suffix are not read"
             self._leftovers.add(str(pure.parent), pure.name, why)
             self._folders.add(str(pure.parent))
@@ -191,6 +207,12 @@ def is_image(path: str) -> bool:
     """Whether the name is that of an image to read; not what macOS leaves beside each file, and nothing hidden."""
     pure = PurePosixPath(path)
     return pure.suffix.lower() in IMAGE_SUFFIXES and not _is_hidden(pure)
+
+
+def _is_told(path: str) -> bool:
+    """Whether a file that is no image is told of where it lies in the folder of a class."""
+    pure = PurePosixPath(path)
+    return not is_clutter(pure.name) and not _is_hidden(pure)
 
 
 def _is_hidden(path: PurePosixPath) -> bool:

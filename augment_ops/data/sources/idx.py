@@ -24,6 +24,7 @@ from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError
 
 _IMAGES = re.compile(r"(?P<stem>.*?)(?P<part>train|t10k|test)[-_.]images[-_.]idx3[-_]ubyte(\.gz)?")
+_READ = re.compile(r".*(images[-_.]idx3|labels[-_.]idx1)[-_]ubyte(\.gz)?")  # `_IMAGES`, and the labels beside them
 _SPLITS = {"train": "train", "t10k": "test", "test": "test"}
 _INTEGERS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}
 _UBYTE, _IMAGE_DIMENSIONS = 0x08, 3
@@ -58,6 +59,12 @@ class IdxSource:
                 raise self._fault(match[0], "no labels file beside it", "put the idx1 labels file into the same folder")
             labels = self._labels(files[labels_file])
             yield from self._pairs(files[match[0]], split, labels)
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """Every IDX file; see `Source`."""
+        files = [file for file in self._place.files() if _READ.fullmatch(posixpath.basename(file))]
+        digests = self._place.sha256_each([f"{self._place.path}/{file}" for file in files])
+        yield from zip(files, digests, strict=True)
 
     def _pairs(self, file: str, split: str, labels: list[int]) -> Iterator[RawSample]:
         number = 0

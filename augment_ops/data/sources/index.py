@@ -55,12 +55,18 @@ class IndexSource:
         times = self._times(table) if "time" in table else [None] * rows
         self._refuse_gaps({"subject": subjects, "time": times, "split": splits})
         extra = {_free(name): _scalars(table[name]) for name in table.columns if name not in _OWN}
-        files = [posixpath.normpath(posixpath.join(self._place.folder, path)) for path in paths]
-        self._refuse_outside(paths, files)
+        files = self._files(paths)
         for row, content in enumerate(self._place.read_many(files)):
             data = why_unreadable(content) if isinstance(content, Exception) else content
             values = {name: column[row] for name, column in extra.items()}
             yield RawSample(paths[row], labels[row], splits[row], subjects[row], times[row], paths[row], data, values)
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The table, and the files that it lists, in its order; see `Source`."""
+        yield "file", self._place.sha256()
+        table = self._table()
+        self._refuse_cells(table)
+        yield from ((digest,) for digest in self._place.sha256_each(self._files(self._paths(table))))
 
     def _table(self) -> pd.DataFrame:
         with self._place.open() as file:
@@ -120,6 +126,16 @@ class IndexSource:
         if blank:
             raise self._fault("path", f"no path in {_rows(blank)}", "a path in every row", "fill or drop these rows")
         return [posixpath.normpath(str(path).strip().replace("\\", "/")) for path in paths]
+
+    def _files(self, paths: list[str]) -> list[str]:
+        """The files that the paths mean, in the data set's file system.
+
+        Raises:
+            DataError: one that leads outside, where that is not allowed.
+        """
+        files = [posixpath.normpath(posixpath.join(self._place.folder, path)) for path in paths]
+        self._refuse_outside(paths, files)
+        return files
 
     def _refuse_outside(self, paths: list[str], files: list[str]) -> None:
         """An index is text that anybody may have written: it names files of its own data set, or the user says more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import posixpath
 import re
 import unicodedata
@@ -20,6 +21,7 @@ from augment_ops.names import LONGEST_DATASET, told_apart
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)
 _NAMELESS = frozenset({"data", "dataset", "images", "index"})  # stems of files, such as index.csv and data.npz
 _BATCH = 128  # files of an object store fetched at once, to hide its latency …
+_HASHED = 1 << 16  # bytes of a file hashed at once
 _PIECE = 1 << 20  # … and of each so many bytes at first: 128 MiB in flight. The rest of larger ones comes one by one
 
 
@@ -120,6 +122,24 @@ class Place:
                 short = isinstance(piece, bytes) and len(piece) < _PIECE
                 yield piece if short or isinstance(piece, FileNotFoundError) else self._whole(path, limit)
 
+    def sha256(self) -> str:
+        """Hex sha256 of the file that the place is, read in pieces."""
+        with self.open() as file:
+            return _sha256(file)
+
+    def sha256_each(self, paths: list[str]) -> Iterator[str]:
+        """Hex sha256 of each file of this machine, read in pieces; or why it cannot be read, as its sample would say.
+
+        Args:
+            paths: absolute.
+        """
+        for path in paths:
+            try:
+                with open_regular(path, self.inside) as file:
+                    yield _sha256(file)
+            except (OSError, ValueError) as error:
+                yield why_unreadable(error).text
+
     def _whole(self, path: str, limit: int) -> bytes | Exception:
         try:
             size = int(self.filesystem.size(path) or 0)
@@ -138,6 +158,13 @@ class Place:
             raise
         except Exception as error:
             raise _unreachable(self.uri, error) from error
+
+
+def _sha256(file: IO[bytes]) -> str:
+    sha = hashlib.sha256()
+    for piece in iter(lambda: file.read(_HASHED), b""):
+        sha.update(piece)
+    return sha.hexdigest()
 
 
 def why_unreadable(error: Exception) -> Defect:

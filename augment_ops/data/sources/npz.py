@@ -64,6 +64,10 @@ class NpzSource:
                 for split, images, labels in self._pairs(archive.files):
                     yield from self._split(archive, split, images, labels)
 
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The file; see `Source`."""
+        yield "file", self._place.sha256()
+
     def _pairs(self, names: list[str]) -> list[tuple[str | None, str, str]]:
         """(split, name of the images, name of the labels) of what is there; labels and images always both."""
         found = [

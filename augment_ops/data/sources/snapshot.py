@@ -38,7 +38,7 @@ class SnapshotSource:
                 "data set", uri[:200], "snapshot:<64 hex digits>, perhaps +<64 hex digits>", "correct the digests"
             )
         self._snapshot = Snapshot.open(store, match["base"])
-        self._harvest, self._store = match["harvest"], store
+        self._harvest, self._store, self._uri = match["harvest"], store, uri
         self.name = self._snapshot.manifest.dataset
         self.leftovers = Leftovers()
 
@@ -61,6 +61,10 @@ class SnapshotSource:
             )
         if self._harvest is not None:
             yield from self._production(self._harvest, dict.fromkeys(own))
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The digests, which name the content; see `Source`."""
+        yield "snapshot", self._uri
 
     def _production(self, digest: str, extra: Mapping[str, Scalar]) -> Iterator[RawSample]:
         import pyarrow.parquet as pq

@@ -54,7 +54,7 @@ class VocSource:
         """One sample a box, uint8 (side, side, C), ids `NAME/000` …; see `Source`."""
         annotations, splits = self._annotations()
         missing = set(annotations)
-        for path, data in self._read(lambda path: _is_in(_IMAGES, path) and is_image(path), FILE_BYTES):
+        for path, data in self._read(_is_picture, FILE_BYTES):
             name = readable(PurePosixPath(path).stem)
             if name not in missing:
                 self.leftovers.add(_IMAGES, PurePosixPath(path).name, "images without an annotation")
@@ -69,6 +69,15 @@ class VocSource:
                 yield _sample(
                     name, number, box, splits.get(name), f"{_IMAGES}/{name}", Defect("unreadable: no such image")
                 )
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The archive, or every image, annotation and list; see `Source`."""
+        if not self._place.is_folder:
+            yield "file", self._place.sha256()
+            return
+        files = [file for file in self._place.files() if _is_picture(file) or _describes(file)]
+        digests = self._place.sha256_each([f"{self._place.path}/{file}" for file in files])
+        yield from zip(files, digests, strict=True)
 
     def _annotations(self) -> tuple[dict[str, _Annotation], dict[str, str]]:
         """Annotation and split by name of the image.
@@ -139,6 +148,10 @@ def _describes(path: str) -> bool:
     suffix = pure.suffix.lower()
     listed = suffix == ".txt" and pure.stem.lower() in SPLIT_NAMES and path.endswith(f"{_SPLITS}/{pure.name}")
     return listed or (suffix == ".xml" and _is_in(_ANNOTATIONS, path) and not pure.name.startswith("."))
+
+
+def _is_picture(path: str) -> bool:
+    return _is_in(_IMAGES, path) and is_image(path)
 
 
 def _is_in(folder: str, path: str) -> bool:

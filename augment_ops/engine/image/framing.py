@@ -40,7 +40,7 @@ def random_crop(values: Mapping[str, Any]) -> Geometry | None:
         left = ((size[1] - target[1] + 1) * u[:, 1]).astype(np.int64)
         return _shifts(-left.astype(float), -top.astype(float))
 
-    return Geometry(2, matrices, lambda size: target, crops=True)
+    return Geometry(draws=2, matrices=matrices, size=lambda size: target, crops=True)
 
 
 def center_crop(values: Mapping[str, Any]) -> Geometry | None:
@@ -54,7 +54,7 @@ def center_crop(values: Mapping[str, Any]) -> Geometry | None:
         top, left = (size[0] - target[0]) // 2, (size[1] - target[1]) // 2
         return _shifts(np.full(len(u), -float(left)), np.full(len(u), -float(top)))
 
-    return Geometry(0, matrices, lambda size: target, crops=True)
+    return Geometry(draws=0, matrices=matrices, size=lambda size: target, crops=True)
 
 
 def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
@@ -85,7 +85,9 @@ def random_resized_crop(values: Mapping[str, Any]) -> Geometry | None:
 
     # A resize reads at most half a pixel beyond the crop; OpenCV repeats the crop's edge there. Here the pixel beyond
     # is read where the image has one, and only the image's own edge is repeated.
-    return Geometry(22, matrices, lambda size: target, _EDGE, _mask_edge(values), crops=True)
+    return Geometry(
+        draws=22, matrices=matrices, size=lambda size: target, border=_EDGE, mask_border=_mask_edge(values), crops=True
+    )
 
 
 def resize(values: Mapping[str, Any]) -> Geometry | None:
@@ -97,7 +99,7 @@ def resize(values: Mapping[str, Any]) -> Geometry | None:
     def matrices(u: Uniforms, size: Size) -> Matrices:
         return _resizes(np.full(len(u), float(size[1])), np.full(len(u), float(size[0])), target)
 
-    return Geometry(0, matrices, lambda size: target, _EDGE, _mask_edge(values))
+    return Geometry(draws=0, matrices=matrices, size=lambda size: target, border=_EDGE, mask_border=_mask_edge(values))
 
 
 def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
@@ -120,7 +122,14 @@ def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
         beside = {"center": left, "left": 0, "right": columns, "": left}[position.partition("_")[2]]
         return _shifts(np.full(len(u), float(beside)), np.full(len(u), float(above)))
 
-    return Geometry(2, matrices, size_of, border, mask_border_of({**values, "mask_interpolation": NEAREST}), pads=True)
+    return Geometry(
+        draws=2,
+        matrices=matrices,
+        size=size_of,
+        border=border,
+        mask_border=mask_border_of({**values, "mask_interpolation": NEAREST}),
+        pads=True,
+    )
 
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {

@@ -36,7 +36,7 @@ class Border:
     interpolation: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Geometry:
     """One geometric transform with its parameters.
 
@@ -73,28 +73,34 @@ def integers(u: NDArray[np.float64], low: int, high: int) -> NDArray[np.int64]:
 
 def horizontal_flip(values: Mapping[str, Any]) -> Geometry:
     """Mirror left and right."""
-    return Geometry(0, lambda u, size: _d4(np.full(len(u), _FLIP_X), size), _same)
+    return Geometry(draws=0, matrices=lambda u, size: _d4(np.full(len(u), _FLIP_X), size), size=_same)
 
 
 def vertical_flip(values: Mapping[str, Any]) -> Geometry:
     """Mirror top and bottom."""
-    return Geometry(0, lambda u, size: _d4(np.full(len(u), _FLIP_Y), size), _same)
+    return Geometry(draws=0, matrices=lambda u, size: _d4(np.full(len(u), _FLIP_Y), size), size=_same)
 
 
 def transpose(values: Mapping[str, Any]) -> Geometry:
     """Mirror at the main diagonal: height and width change places."""
-    return Geometry(0, lambda u, size: _d4(np.full(len(u), _TRANSPOSE), size), lambda size: (size[1], size[0]))
+    return Geometry(
+        draws=0, matrices=lambda u, size: _d4(np.full(len(u), _TRANSPOSE), size), size=lambda size: (size[1], size[0])
+    )
 
 
 def random_rotate90(values: Mapping[str, Any]) -> Geometry:
     """0 to 3 quarter turns, counter-clockwise; square images. Draws: turns."""
     turns = np.array([0, _R90, _R180, _R270])
-    return Geometry(1, lambda u, size: _d4(turns[integers(u[:, 0], 0, 3)], _square(size, "RandomRotate90")), _same)
+    return Geometry(
+        draws=1,
+        matrices=lambda u, size: _d4(turns[integers(u[:, 0], 0, 3)], _square(size, "RandomRotate90")),
+        size=_same,
+    )
 
 
 def d4(values: Mapping[str, Any]) -> Geometry:
     """One of the eight symmetries of the square. Draws: which, in albumentations' order e r90 r180 r270 v hvt h t."""
-    return Geometry(1, lambda u, size: _d4(integers(u[:, 0], 0, 7), _square(size, "D4")), _same)
+    return Geometry(draws=1, matrices=lambda u, size: _d4(integers(u[:, 0], 0, 7), _square(size, "D4")), size=_same)
 
 
 def affine(values: Mapping[str, Any]) -> Geometry | None:
@@ -116,12 +122,26 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
         scale_x = _scales(u[:, 4], u[:, 6], scale["x"], balanced=values["balanced_scale"])
         scale_y = _scales(u[:, 5], u[:, 7], scale["y"], balanced=values["balanced_scale"])
         moved: Matrices = kernels.affine(
-            height, width, move_x, move_y, -between(u[:, 2], shear["x"]), -between(u[:, 3], shear["y"]),
-            scale_x, scale_x if values["keep_ratio"] else scale_y, between(u[:, 8], values["rotate"]),
-        )  # fmt: skip
+            height,
+            width,
+            move_x,
+            move_y,
+            -between(u[:, 2], shear["x"]),
+            -between(u[:, 3], shear["y"]),
+            scale_x,
+            scale_x if values["keep_ratio"] else scale_y,
+            between(u[:, 8], values["rotate"]),
+        )
         return moved
 
-    return Geometry(9, matrices, _same, border, mask_border_of(values), ellipse=_as_ellipse(values))
+    return Geometry(
+        draws=9,
+        matrices=matrices,
+        size=_same,
+        border=border,
+        mask_border=mask_border_of(values),
+        ellipse=_as_ellipse(values),
+    )
 
 
 def shift_scale_rotate(values: Mapping[str, Any]) -> Geometry | None:
@@ -153,7 +173,14 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
         turned: Matrices = kernels.affine(*size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
         return turned
 
-    return Geometry(1, matrices, _same, border, mask_border_of(values), ellipse=_as_ellipse(values))
+    return Geometry(
+        draws=1,
+        matrices=matrices,
+        size=_same,
+        border=border,
+        mask_border=mask_border_of(values),
+        ellipse=_as_ellipse(values),
+    )
 
 
 def perspective(values: Mapping[str, Any]) -> Geometry | None:
@@ -183,7 +210,7 @@ def perspective(values: Mapping[str, Any]) -> Geometry | None:
         product: Matrices = back @ forward
         return product
 
-    return Geometry(17, matrices, _same, border, mask_border_of(values))
+    return Geometry(draws=17, matrices=matrices, size=_same, border=border, mask_border=mask_border_of(values))
 
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
@@ -202,11 +229,17 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
 # The symmetries of the square as (xx, xy, yx, yy), in albumentations' order.
 _D4 = np.array(
     [
-        [1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0],
-        [1, 0, 0, -1], [0, -1, -1, 0], [-1, 0, 0, 1], [0, 1, 1, 0],
+        [1, 0, 0, 1],
+        [0, 1, -1, 0],
+        [-1, 0, 0, -1],
+        [0, -1, 1, 0],
+        [1, 0, 0, -1],
+        [0, -1, -1, 0],
+        [-1, 0, 0, 1],
+        [0, 1, 1, 0],
     ],
     dtype=float,
-)  # fmt: skip
+)
 _R90, _R180, _R270, _FLIP_Y, _FLIP_X, _TRANSPOSE = 1, 2, 3, 4, 6, 7
 
 

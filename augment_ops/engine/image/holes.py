@@ -114,9 +114,11 @@ def grid_dropout(values: Mapping[str, Any]) -> Holes | None:
         rows, columns = given or (max(1, side // max(2, side // 10)) for side in size)  # one for a side of one pixel
         if rows > size[0] or columns > size[1] or rows * columns > _MOST_CELLS:
             raise TransformError(
-                "GridDropout", f"{rows}x{columns} holes in images of {size[0]}x{size[1]}",
-                f"at most one a pixel, and {_MOST_CELLS} in all", "lower holes_number_xy",
-            )  # fmt: skip
+                "GridDropout",
+                f"{rows}x{columns} holes in images of {size[0]}x{size[1]}",
+                f"at most one a pixel, and {_MOST_CELLS} in all",
+                "lower holes_number_xy",
+            )
         y = edges(u[:, :rows], size[0], rows)[:, :, None].repeat(columns, axis=2)
         x = edges(u[:, rows : rows + columns], size[1], columns)[:, None, :].repeat(rows, axis=1)
         top, left, bottom, right = y[:, :-1], x[:, :, :-1], y[:, 1:], x[:, :, 1:]

@@ -45,7 +45,7 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
             ),
         )
     ],
-    "neighbours": [
+    "convolution": [
         (convolution.convolve_separable, (_IMAGES, _U1[::1], _F4[:, ::1])),
         (convolution.convolve_square, (_IMAGES, _U1[::1], _F4[:, :, ::1])),
     ],
@@ -61,7 +61,7 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
 }  # fmt: skip
 # About, in proportion.
 _SECONDS = {
-    "look": 6, "warp": 4.5, "add_noise": 3, "numbers": 2.5, "neighbours": 2, "segment": 2, "colour": 1.5,
+    "look": 6, "warp": 4.5, "add_noise": 3, "numbers": 2.5, "convolution": 2, "segment": 2, "colour": 1.5,
     "shift_hsv": 1.5, "shift": 1,
 }  # fmt: skip
 _PROCESSES = 3  # at most: more would wait for the largest part

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from augment_ops.engine import parameters, philox
 from augment_ops.engine.decisions import Mask, decide
+from augment_ops.engine.image.convolution import Convolution
 from augment_ops.engine.image.geometry import NEAREST
-from augment_ops.engine.image.neighbours import Convolution
 from augment_ops.engine.image.normalise import Normalise
 from augment_ops.engine.library_size import check_applies_to_all, size_after
 from augment_ops.engine.parameters import Keys, Rectangles
 from augment_ops.engine.plan import Mix, Node, Plan, Segment
 from augment_ops.engine.reference import ReferenceStep, reference_steps
 from augment_ops.engine.tensors.colour import colour
+from augment_ops.engine.tensors.convolution import convolve
 from augment_ops.engine.tensors.levels import UNIT, WHOLE, Levels, on, put, take, wide
-from augment_ops.engine.tensors.neighbours import convolve
 from augment_ops.engine.tensors.noise import add_noise
 from augment_ops.engine.tensors.normalise import normalise
 from augment_ops.engine.tensors.warp import warp
@@ -91,9 +91,16 @@ class TensorProgram:
         return on(x, np.stack(found))
 
     def _mix(
-        self, leaf: Node, mix: Mix, x: Tensor, levels: Levels, keys: Keys, masks: Masks, rows: NDArray[np.int64],
+        self,
+        leaf: Node,
+        mix: Mix,
+        x: Tensor,
+        levels: Levels,
+        keys: Keys,
+        masks: Masks,
+        rows: NDArray[np.int64],
         names: Names,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """AugMix, on the samples `rows` of the batch: x and keys are theirs, masks and names the batch's."""
         here = {index: mask[rows] for index, mask in masks.items()}
         weights = on(x, mix.weights(keys, leaf.index))

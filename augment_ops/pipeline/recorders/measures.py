@@ -16,12 +16,12 @@ from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 from monitoring.drift.metrics import drift_samples
 from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import Sample
+from monitoring.telemetry.metrics import Observation
 
-Samples = Iterator[Sample]
+Samples = Iterator[Observation]
 
 
-def measure(ctx: Context, stage: str, output: Any) -> list[Sample]:
+def measure(ctx: Context, stage: str, output: Any) -> list[Observation]:
     """The observations that a stage's output holds, beyond its having been made."""
     found = _MEASURES.get(stage)
     return [] if found is None else list(found(ctx, output))

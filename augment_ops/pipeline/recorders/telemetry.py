@@ -15,10 +15,9 @@ from augment_ops.lifecycle.registry_check import look, samples_of
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.recorders.measures import measure
 from augment_ops.pipeline.run import StageRecord, record_of
-from augment_ops.settings import Settings
-from augment_ops.workspace import open_ledger
+from augment_ops.workspace import Workspace
 from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import Sample, ledger_samples, registry_samples
+from monitoring.telemetry.metrics import Observation, ledger_samples, registry_samples
 from monitoring.telemetry.publish import publish
 
 _LAST = "report"
@@ -33,6 +32,11 @@ class Execution:
     output: Any = None
     reused: bool = False
 
+    @property
+    def found(self) -> bool:
+        """Whether nothing was computed: this run or an earlier one had made the output."""
+        return self.reused or bool(self.record and self.record.reused_from)
+
 
 @contextmanager
 def observed(ctx: Context, stage: str) -> Iterator[Execution]:
@@ -41,8 +45,8 @@ def observed(ctx: Context, stage: str) -> Iterator[Execution]:
     try:
         with ctx.trace.span(stage, {"augment_ops.run_id": ctx.run.id, "augment_ops.stage": stage}) as attributes:
             yield execution
-            outcome = "reused" if execution.reused else "done"
-            attributes["augment_ops.reused"] = execution.reused
+            outcome = "reused" if execution.found else "done"
+            attributes["augment_ops.reused"] = execution.found
     except Exception as error:
         outcome = "refused" if isinstance(error, CheckRefused) else "failed"
         raise
@@ -66,50 +70,51 @@ def _publish(ctx: Context, stage: str, execution: Execution, outcome: str, start
         ctx.say(problem)
 
 
-def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> list[Sample]:
+def _samples(ctx: Context, stage: str, execution: Execution, outcome: str) -> list[Observation]:
     about = {"dataset": _dataset(ctx), "stage": stage}
     samples = [metrics.STAGE_EXECUTIONS.add(1, outcome=outcome, **about)]
     if stage in _USE_CHAMPION and not execution.reused:  # also where the stage stopped because of what it found
-        samples += samples_of(ctx.settings, ctx.tracker, ctx.dataset)
+        samples += samples_of(ctx.workspace, ctx.dataset)
     record = execution.record
     if record is None or execution.reused:
         return samples
+    samples.append(metrics.STAGE_WORK.add(record.wall_s, **about))
+    if record.reused_from:  # what it shows holds of this run; what it counts was counted when it was made
+        return samples + [sample for sample in measure(ctx, stage, execution.output) if not sample.grows]
     samples += [
-        metrics.STAGE_WORK.add(record.wall_s, **about),
         metrics.STAGE_DURATION.set(record.wall_s, **about),
         metrics.STAGE_FINISHED.set(datetime.fromisoformat(record.finished_at).timestamp(), **about),
         *measure(ctx, stage, execution.output),
     ]
-    return samples + (verify_ledger(ctx.settings) if stage == _LAST else [])
+    return samples + (verify_ledger(ctx.workspace) if stage == _LAST else [])
 
 
-def verify_ledger(settings: Settings) -> list[Sample]:
+def verify_ledger(workspace: Workspace) -> list[Observation]:
     """What verification of the ledger says, as metrics; one that cannot be read has a fault."""
-    ledger = open_ledger(settings)
     try:
-        return ledger_samples(len(ledger.verify()), ledger.size())
+        return ledger_samples(len(workspace.ledger.verify()), workspace.ledger.size())
     except GovernanceError:
         return ledger_samples(1, None)
 
 
-def verify_registry(settings: Settings) -> list[Sample]:
+def verify_registry(workspace: Workspace) -> list[Observation]:
     """What MLflow's registry comes to against the ledger, as metrics; none where there was never a champion.
 
     Nor where MLflow or the ledger does not answer: that has alerts of its own.
     """
     try:
-        if next(open_ledger(settings).read(MOVES), None) is None:
+        if next(workspace.ledger.read(MOVES), None) is None:
             return []
-        found = look(settings)
+        found = look(workspace)
     except AugmentOpsError:
         return []
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
 
 
-def champion_moved(settings: Settings, dataset: str, version: str, environment: str) -> list[Sample]:
+def champion_moved(workspace: Workspace, dataset: str, version: str, environment: str) -> list[Observation]:
     """The age of a champion that a person chose, by what the ledger knows of its training."""
     model = ""
-    for entry in reversed([*open_ledger(settings).read((*MOVES, "decide", "train"))]):
+    for entry in reversed([*workspace.ledger.read((*MOVES, "decide", "train"))]):
         if entry.subjects.get("version") == f"{dataset}/{version}":
             model = model or entry.subjects.get("model", "")
         if model and entry.act == "train" and entry.subjects.get("model") == model:

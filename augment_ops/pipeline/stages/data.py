@@ -2,70 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from augment_ops.content import canonical_json
+from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.snapshot import SnapshotManifest
 from augment_ops.errors import CheckRefused
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.inputs import Inputs
 from augment_ops.quality.report import QualityReport
 
-if TYPE_CHECKING:
-    from augment_ops.tracking import TrackedRun
+
+def source_state(ctx: Context) -> str | None:
+    """What lies at the run's source now, as a digest; None where nobody can tell without reading all of it.
+
+    Raises:
+        DataError: the source is missing, or unreadable as a whole.
+    """
+    return fingerprint(ctx.params.dataset, ctx.store, allow_outside=ctx.params.allow_outside)
 
 
-def ingest(ctx: Context) -> SnapshotManifest:
-    """Read the source into an immutable snapshot and open the run in MLflow."""
-    params = ctx.params
+def ingest(inputs: Inputs) -> SnapshotManifest:
+    """Read the source into an immutable snapshot."""
+    params = inputs.params
     manifest = read_source(
         params.dataset,
-        ctx.store,
+        inputs.store,
         name=params.dataset_name or None,
         image_size=params.resize_to(),
         max_samples=params.max_samples or None,
         channels=params.channels,
         allow_outside=params.allow_outside,
+        keep=params.keep,
     )
-    ctx.say(f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}")
+    inputs.say(
+        f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}"
+    )
     for note in manifest.reading.notes(manifest.image_shape):
-        ctx.say(note)
-    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
-    ctx.tracker.log_params(run, params.model_dump())
-    for split in manifest.counts:
-        log_input(ctx, run, manifest, split)
+        inputs.say(note)
     return manifest
 
 
-def log_input(ctx: Context, run: TrackedRun, manifest: SnapshotManifest, split: str) -> None:
-    """Name a split of a snapshot as input of an MLflow run."""
-    ctx.tracker.log_dataset(
-        run,
-        name=manifest.dataset,
-        digest=manifest.digest,
-        context=split,
-        shape=manifest.image_shape,
-        counts=manifest.counts[split],
-        source=manifest.uri,
-    )
+def objects_of_snapshot(manifest: SnapshotManifest) -> tuple[str, ...]:
+    """The objects of the store that hold a snapshot."""
+    return manifest.index, *manifest.objects
 
 
-def check_data(ctx: Context) -> QualityReport:
+def check_data(inputs: Inputs) -> QualityReport:
     """Hold the snapshot against the thresholds of policies/quality/."""
     from augment_ops.quality.data_checks import check_snapshot
     from augment_ops.quality.rules import QualityRules
 
-    rules = QualityRules.load(ctx.settings.policies / "quality" / f"{ctx.params.quality}.yaml")
-    report = check_snapshot(ctx.snapshot, rules, ctx.output("ingest", SnapshotManifest).reading)
-    log_quality(ctx, report)
-    return report
-
-
-def log_quality(ctx: Context, report: QualityReport) -> None:
-    """Every measurement of a quality report to MLflow, and the report itself."""
-    metrics = {f"quality.{report.stage}.{check.name}": check.measured for check in report.checks}
-    ctx.tracker.log_metrics(ctx.parent, metrics)
-    ctx.tracker.log_bytes(ctx.parent, canonical_json(report), f"quality/{report.stage}.json")
+    rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
+    return check_snapshot(inputs.snapshot, rules, inputs.output("ingest", SnapshotManifest).reading)
 
 
 def refuse_bad_data(report: QualityReport) -> CheckRefused | None:

@@ -19,7 +19,7 @@ from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Prom
 from augment_ops.pipeline.replay import computed_by, outcomes_of
 from augment_ops.pipeline.run import entry_key
 from augment_ops.pipeline.stages.answers import about, check_answer, entered_answer
-from augment_ops.pipeline.stages.evaluation import frozen_suite, rival
+from augment_ops.pipeline.stages.evaluation import frozen_suite, incumbent
 from augment_ops.pipeline.stages.registered_model import check_registered
 from augment_ops.quality.report import QualityReport
 from augment_ops.shown import PARAGRAPH, markdown
@@ -29,7 +29,6 @@ from augment_ops.stress.report import StressReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
-from augment_ops.workspace import Workspace
 from monitoring.drift.check import DriftReport
 
 # What the quality reports measure of training on what is held out.
@@ -44,34 +43,20 @@ def decide(ctx: Context) -> Decided:
     from augment_ops.gate.rules import load
 
     rules = load(ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml")
-    champion = rival(ctx)
+    champion = incumbent(ctx)
     evidence = _evidence(ctx, champion.version if champion else None)
     outcomes = outcomes_of(ctx.store, evidence)
     decision = judge(rules, evidence, outcomes)
     ctx.say(f"{decision.verdict}: {decision.summary}")
     # By these digests, which the ledger names, anybody can judge again: augment-ops gate --replay.
-    documents = {"rules": rules.model_dump(mode="json"), "evidence": evidence, "decision": decision}
-    for name, document in documents.items():
+    for document in (rules.model_dump(mode="json"), evidence, decision):
         ctx.store.put(canonical_json(document))
-        ctx.tracker.log_bytes(ctx.parent, canonical_json(document), f"gate/{name}.json")
-    explanation = explain(decision, evidence, outcomes)
-    ctx.tracker.log_bytes(ctx.parent, canonical_json(explanation), "gate/explanation.json")
-    ctx.tag({"augment_ops.verdict": decision.verdict})
     registered = None
     candidate = ctx.output("train_candidate", TrainingResult)
     if decision.verdict == "PASS":
         same = champion is not None and champion.model_digest == candidate.model_digest
         registered = champion.version if champion is not None and same else _register(ctx, decision, candidate)
-    ctx.ledger.append(
-        "decide", ctx.run.actor, key=entry_key(ctx.run.id, "decide", digest_of(decision)),
-        subjects={
-            "model": candidate.model_digest, "decision": digest_of(decision),
-            "evidence": decision.evidence_digest, "gate": decision.rules_digest,
-            **({} if registered is None else {"version": f"{ctx.dataset}/{registered}"}),
-        },
-        reason=f"{decision.verdict}: {decision.summary}",
-    )  # fmt: skip
-    return Decided(decision, explanation, registered, champion.version if champion else None)
+    return Decided(decision, explain(decision, evidence, outcomes), registered, champion.version if champion else None)
 
 
 def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
@@ -176,19 +161,19 @@ def approve(ctx: Context) -> Approval:
         return Approval(False, "gate", "gate", f"the gate said {decided.decision.verdict}", ctx.run.started_at)
     if params.approval == "auto":
         return Approval(True, "gate", "gate", f"approval auto in {params.environment}", ctx.run.started_at)
-    if not ctx.given.get("by"):
+    if not ctx.external.get("by"):
         raise GovernanceError(
             f"run {ctx.run.id}: approval",
             "no answer of a person",
             f"an answer of role {params.approval}",
             "trigger the run in Airflow, where the role's people are asked; or use approval auto below production",
         )
-    signed = SignedAnswer.from_fields(ctx.given)
+    signed = SignedAnswer.from_fields(ctx.external)
     answer, approvals = signed.answer, Approvals.load(ctx.settings.policies)
     subjects = {"decision": digest_of(decided.decision), "version": f"{ctx.dataset}/{decided.version}"}
-    with ctx.refusals(ctx.run.actor, subjects):  # in the name of who answered only once it is known that they did
+    with ctx.refusals(subjects):  # in the name of who answered only once it is known that they did
         check_answer(ctx, signed, about(ctx, decided.decision, decided.version))
-    with ctx.refusals(answer.by, subjects):
+    with ctx.refusals(subjects, answer.by):
         approvals.may_approve(params.approval, answer.by, ctx.run.actor)
     approved = answer.chosen == APPROVE
     reason = answer.reason or f"{answer.chosen} in the Airflow UI"
@@ -226,18 +211,25 @@ def promote(ctx: Context) -> Promotion:
         "environment": environment,
         "policy_state": resolved.state,
     }
-    with ctx.refusals(actor, subjects):
+    with ctx.refusals(subjects, actor):
         champions.champion(ctx.book, ctx.tracker, ctx.dataset, environment)  # what was cut off is completed
         if params.approval != "auto":  # as the ledger has it, whatever the folder says
             asked = about(ctx, decided.decision, decided.version) | {"chosen": APPROVE}
             check_answer(ctx, entered_answer(ctx), asked)
         # Revoked or expired since training began: what was learnt with it goes no further.
-        admit_policy(Workspace(ctx.settings, ctx.run.actor), resolved.policy(), params.environment)
+        admit_policy(ctx.workspace, resolved.policy(), params.environment)
         check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
         move = champions.Move(
-            "promote", ctx.dataset, environment, decided.version, decided.champion_version,
-            entry_key(ctx.run.id, "promote"), subjects, actor, approval.reason,
-        )  # fmt: skip
+            act="promote",
+            dataset=ctx.dataset,
+            environment=environment,
+            version=decided.version,
+            after=decided.champion_version,
+            key=entry_key(ctx.run.id, "promote"),
+            subjects=subjects,
+            actor=actor,
+            reason=approval.reason,
+        )
         champions.check_version(ctx.tracker, move)
         check_registered(ctx, decided.version, decided.champion_version)
         champions.crown(ctx.book, ctx.tracker, move)

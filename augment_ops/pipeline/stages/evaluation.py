@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.data.fingerprint import fingerprint
+from augment_ops.data.payload import Part
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.lifecycle import champion as champions
 from augment_ops.machine import usable_cores
-from augment_ops.names import metric_name
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.inputs import Inputs
+from augment_ops.pipeline.known_outcomes import Asked, Known, known
 from augment_ops.pipeline.outputs import ResolvedPolicy, StressTest
-from augment_ops.stress.measures import corruption_error
-from augment_ops.stress.report import CLEAN, Role, StressReport
+from augment_ops.settings import Settings
+from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
-from monitoring.drift.metrics import effects
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.runtime.isolated import IsolatedModel
+    from augment_ops.stress.outcomes import Predictions
     from augment_ops.tracking import RegisteredVersion
 
 
 _FREEZE = "freeze"  # the act of making stress images: a suite of easier ones would let any model through
 
 
-def rival(ctx: Context) -> RegisteredVersion | None:
+def incumbent(ctx: Context) -> RegisteredVersion | None:
     """The champion that this run has to beat: that of its environment, or its predecessor where this run made it.
 
     Raises:
@@ -45,23 +51,23 @@ def rival(ctx: Context) -> RegisteredVersion | None:
 
 
 def stress_test(ctx: Context) -> StressTest:
-    """Evaluate candidate, control and champion on the frozen suite."""
-    from augment_ops.runtime.isolated import load_program
+    """Evaluate candidate, control and champion on the frozen suite; whom an earlier run asked is not asked again."""
     from augment_ops.stress.evaluate import evaluate
     from augment_ops.stress.seen import seen_by
 
-    suite = frozen_suite(ctx)
+    suite, champion = frozen_suite(ctx), incumbent(ctx)
+    questions = _questions(ctx, champion)
+    found = _heard_before(ctx, suite, questions)
     with ExitStack() as opened:
-        models: dict[Role, tuple[str, IsolatedModel]] = {}
-        trained: tuple[tuple[Role, str], ...] = (("candidate", "train_candidate"), ("control", "train_control"))
-        for role, stage in trained:
-            result = ctx.output(stage, TrainingResult)
-            model = load_program(ctx.store.local(result.artifact), result.artifact)
-            models[role] = (result.model_digest, opened.enter_context(model))
-        champion = rival(ctx)
-        if champion is not None:
-            models["champion"] = (champion.model_digest, opened.enter_context(_champion_model(ctx, champion)))
-        ctx.say(f"models answer in isolated processes: {', '.join(models['candidate'][1].confinement)}")
+        models: dict[Role, tuple[str, IsolatedModel | Predictions]] = {}
+        for role, question in questions.items():
+            if role in found:
+                models[role] = (question.model_digest, found[role].predictions)
+                continue
+            model = opened.enter_context(question.load())
+            models[role] = (question.model_digest, model)
+            if role == "candidate":
+                ctx.say(f"models answer in isolated processes: {', '.join(model.confinement)}")
         report = evaluate(
             suite,
             ctx.store.get,
@@ -73,8 +79,61 @@ def stress_test(ctx: Context) -> StressTest:
             workers=usable_cores(),
         )
     ctx.say(_said_of_remains(report))
-    _log_stress(ctx, suite, report)
-    return StressTest(suite, report)
+    return StressTest(
+        suite,
+        report,
+        artifacts={role: question.artifact for role, question in questions.items()},
+        # What this run heard itself is no news: a stage that is run again leaves the same document.
+        reused={role: known.run for role, known in found.items() if known.run != ctx.run.id},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """A model to ask: the digest of its weights, its program, and how to load it."""
+
+    model_digest: str
+    artifact: str
+    load: Callable[[], IsolatedModel]
+
+
+def _questions(ctx: Context, champion: RegisteredVersion | None) -> dict[Role, _Question]:
+    from augment_ops.runtime.isolated import load_program
+
+    def trained(result: TrainingResult) -> _Question:
+        artifact = result.artifact
+        return _Question(
+            model_digest=result.model_digest,
+            artifact=artifact,
+            load=lambda: load_program(ctx.store.local(artifact), artifact),
+        )
+
+    questions: dict[Role, _Question] = {
+        "candidate": trained(ctx.output("train_candidate", TrainingResult)),
+        "control": trained(ctx.output("train_control", TrainingResult)),
+    }
+    if champion is not None:
+        _check_interface(ctx, champion)
+        questions["champion"] = _Question(
+            model_digest=champion.model_digest,
+            artifact=champion.artifact,
+            load=lambda: ctx.tracker.load_model(ctx.dataset, champion.version, champion.artifact),
+        )
+    return questions
+
+
+def _heard_before(ctx: Context, suite: SuiteManifest, questions: Mapping[Role, _Question]) -> dict[Role, Known]:
+    """What earlier stress tests heard on this suite of the models beside the candidate, whose logits are probed."""
+    found: dict[Role, Known] = {}
+    for role, question in questions.items():
+        if question.model_digest == questions["candidate"].model_digest:
+            continue  # asked with it
+        asked = Asked(suite=suite.digest, model=question.model_digest, artifact=question.artifact)
+        heard = known(ctx.store, ctx.ledger, asked, ctx.say)
+        if heard is not None:
+            ctx.say(f"{role}: outcomes of run {heard.run} are used again")
+            found[role] = heard
+    return found
 
 
 def _said_of_remains(report: StressReport) -> str:
@@ -121,7 +180,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
     return manifest
 
 
-def _champion_model(ctx: Context, champion: RegisteredVersion) -> IsolatedModel:
+def _check_interface(ctx: Context, champion: RegisteredVersion) -> None:
     mine = digest_of([ctx.snapshot.manifest.classes, ctx.snapshot.manifest.image_shape])
     if champion.tags.get("augment_ops.interface_digest") != mine:
         raise InputError(
@@ -130,89 +189,63 @@ def _champion_model(ctx: Context, champion: RegisteredVersion) -> IsolatedModel:
             f"{len(ctx.snapshot.manifest.classes)} classes at {ctx.snapshot.manifest.image_shape}",
             "run under another --dataset-name: models with different interfaces cannot replace each other",
         )
-    return ctx.tracker.load_model(ctx.dataset, champion.version, champion.artifact)
 
 
-def _log_stress(ctx: Context, suite: SuiteManifest, report: StressReport) -> None:
-    from augment_ops.report.plots import confusion_matrix, severity_curves
-
-    tracker, manifest = ctx.tracker, ctx.snapshot.manifest
-    counts = manifest.counts[suite.split]
-    tracker.log_dataset(ctx.parent, manifest.dataset, suite.digest, "stress", suite.shape, counts, manifest.uri)
-    curve: list[tuple[str, float, int]] = []
-    for cell in report.cells:
-        # The severity is the step: MLflow then draws accuracy against severity by itself.
-        if cell.n:
-            curve.append((f"stress.{cell.role}.{cell.corruption}.accuracy", cell.accuracy, cell.severity))
-        if cell.role == "candidate" and cell.remains is not None:  # a fact of the suite, the same for every role
-            curve.append((f"stress.destroyed_share.{cell.corruption}", cell.destroyed_share, cell.severity))
-        if cell.corruption == CLEAN:
-            for name, recall in zip(report.classes, cell.class_recall, strict=True):
-                if recall is not None:
-                    curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
-    empty = {(cell.corruption, cell.severity) for cell in report.cells if not cell.n}
-    for measure in (m for m in report.measures if (m.corruption, m.severity) not in empty):
-        numbers = asdict(measure)
-        for name in ("balanced_accuracy", "calibration_error", "flip_share"):
-            curve.append((f"stress.{measure.role}.{measure.corruption}.{name}", numbers[name], measure.severity))
-    for reference in ("control", "champion"):
-        for name, relative in (("mce", False), ("relative_mce", True)):
-            value = corruption_error(report, "candidate", reference, relative=relative)
-            if value is not None:
-                curve.append((f"stress.candidate.{name}_to_{reference}", value, 0))
-    tracker.log_curve(ctx.parent, curve)
-    ctx.tag({"augment_ops.suite_digest": report.suite_digest})
-    tracker.log_bytes(ctx.parent, canonical_json(report), "stress/report.json")
-    tracker.log_bytes(ctx.parent, severity_curves(report), "pictures/accuracy_by_severity.png")
-    for role, matrix in report.confusion.items():
-        tracker.log_bytes(ctx.parent, confusion_matrix(matrix, report.classes), f"pictures/confusion_{role}.png")
-
-
-def check_drift(ctx: Context) -> DriftReport:
+def check_drift(inputs: Inputs) -> DriftReport:
     """Compare the snapshot with the production window, where there is one."""
     from monitoring.drift.check import check_drift as compare
     from monitoring.drift.rules import DriftRules
 
-    rules = DriftRules.load(ctx.settings.policies / "drift" / f"{ctx.params.drift}.yaml")
-    train, manifest = ctx.snapshot.split("train"), ctx.snapshot.manifest
-    names = np.array(manifest.classes, dtype=object)[train.labels]
-    reference = Sample.of_images(manifest.digest, train.payload, names)
-    window = _window(ctx)
-    report = compare(reference, window, rules)
-    ctx.say(report.message)
-    ctx.tracker.log_metrics(ctx.parent, effects(report))
-    ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
-    if window is not None and window.images is not None:
-        from monitoring.drift.page import second_opinion
-
-        page = second_opinion(reference, window, ctx.say)
-        if page is not None:
-            ctx.tracker.log_bytes(ctx.parent, page, "drift/evidently.html")
+    rules = DriftRules.load(inputs.file("drift/{drift}.yaml"))
+    report = compare(reference_sample(inputs.snapshot), _window(inputs), rules)
+    inputs.say(report.message)
     return report
 
 
-def default_window(ctx: Context) -> Path:
-    """Where production puts its latest images for this data set: any layout that a data set may have."""
-    return ctx.settings.home / "production" / ctx.dataset
+def reference_sample(snapshot: Snapshot) -> Sample:
+    """What a window is compared with: the training split."""
+    train, manifest = snapshot.split("train"), snapshot.manifest
+    names = np.array(manifest.classes, dtype=object)[train.labels]
+    return Sample.of_images(manifest.digest, train.payload, names)
 
 
-def _window(ctx: Context) -> Sample | None:
-    from augment_ops.data.ingest import ingest
-    from augment_ops.data.payload import Part
-    from augment_ops.data.snapshot import Snapshot
-
-    place = ctx.params.production_window or str(default_window(ctx))
-    if not ctx.params.production_window and not Path(place).exists():
-        return None
-    manifest = ingest(
-        place,
-        ctx.store,
-        name=f"{ctx.dataset}-window",
-        image_size=ctx.params.resize_to(),
-        channels=ctx.params.channels,
-        allow_outside=ctx.params.allow_outside,
-    )
-    window = Snapshot.open(ctx.store, manifest.digest)
+def window_sample(store: Store, digest: str) -> Sample:
+    """The usable images of a window's snapshot."""
+    window = Snapshot.open(store, digest)
     usable = window.index[window.index["row"] >= 0]
     images = Part(window.payload, usable["row"].to_numpy(np.int64))
-    return Sample.of_images(manifest.digest, images, usable["class_name"].to_numpy(dtype=object))
+    return Sample.of_images(digest, images, usable["class_name"].to_numpy(dtype=object))
+
+
+def default_window(settings: Settings, dataset: str) -> Path:
+    """Where production puts its latest images for a data set: any layout that a data set may have."""
+    return settings.home / "production" / dataset
+
+
+def window_state(ctx: Context) -> tuple[str, ...]:
+    """The production window's place, and what tells one content of it from another (see `source_state`); empty without
+    a window.
+    """
+    place = ctx.params.production_window or str(default_window(ctx.settings, ctx.dataset))
+    if not ctx.params.production_window and not Path(place).exists():
+        return ()
+    found = fingerprint(place, ctx.store, allow_outside=ctx.params.allow_outside)
+    return (place,) if found is None else (place, found)
+
+
+def _window(inputs: Inputs) -> Sample | None:
+    from augment_ops.data.ingest import ingest
+
+    place, *_ = (*cast("tuple[str, ...]", inputs.state), "")
+    if not place:
+        return None
+    params = inputs.params
+    manifest = ingest(
+        place,
+        inputs.store,
+        name=f"{inputs.snapshot.manifest.dataset}-window",
+        image_size=params.resize_to(),
+        channels=params.channels,
+        allow_outside=params.allow_outside,
+    )
+    return window_sample(inputs.store, manifest.digest)

@@ -16,10 +16,10 @@ from augment_ops.engine.trial import trial_faults
 from augment_ops.errors import PolicyError
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy
-from augment_ops.pipeline.stages.data import log_quality
 from augment_ops.policy.spec import Policy
-from augment_ops.workspace import Workspace, subjects_of
+from augment_ops.workspace import subjects_of
 
 _CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
 _SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one image becomes shows a policy's range
@@ -27,10 +27,10 @@ _SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one ima
 
 def resolve_policy(ctx: Context) -> ResolvedPolicy:
     """Admit one policy version to this run, measure its cost, and register it where it is published."""
-    params, workspace = ctx.params, Workspace(ctx.settings, ctx.run.actor)
+    params, workspace = ctx.params, ctx.workspace
     policy = workspace.admit_to_run(params.policy)
     subjects = subjects_of(policy)
-    with ctx.refusals(ctx.run.actor, subjects):
+    with ctx.refusals(subjects):
         workspace.approvals.check_way(params.environment, params.approval)
         admitted = admit_policy(workspace, policy, params.environment)
     shape = policy.budget.at
@@ -51,15 +51,6 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
         ctx.ledger.append("publish", ctx.run.actor, subjects, policy.description, key)
     else:
         ctx.tracker.log_bytes(ctx.parent, policy.text.encode(), f"policy/{policy.name}-{policy.version}.yaml")
-    ctx.tag(
-        {
-            "augment_ops.policy": policy.name,
-            "augment_ops.policy_version": policy.version,
-            "augment_ops.policy_digest": policy.digest,
-            "augment_ops.policy_state": admitted.standing.state,
-        }
-    )
-    ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": cost.p50_ms, "policy.p95_ms": cost.p95_ms})
     return ResolvedPolicy(
         policy.name, policy.version, policy.digest, policy.domain, policy.owner, policy.description,
         policy.limitations, policy.text, augmenter.engine, cost.p50_ms, cost.p95_ms, policy.budget.p95_ms, shape,
@@ -67,38 +58,43 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     )  # fmt: skip
 
 
-def augment(ctx: Context) -> Augmentation:
+def augment(inputs: Inputs) -> Augmentation:
     """Plan the augmentation, or write its shards."""
-    params, resolved = ctx.params, ctx.output("resolve_policy", ResolvedPolicy)
-    train = ctx.snapshot.split("train")
+    params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
+    train = inputs.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
-    _check_size(resolved.policy(), ctx.snapshot.manifest.image_shape)
+    _check_size(resolved.policy(), inputs.snapshot.manifest.image_shape)
     if params.delivery != "offline" or not resolved.policy().transforms:
-        snapshot = ctx.snapshot.manifest.digest
+        snapshot = inputs.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
         # Nothing is there to be kept where nothing is applied.
         mode = "nearline" if params.delivery == "nearline" and resolved.policy().transforms else "online"
         return Augmentation(mode, plan, epochs, None)
     shards = materialise(
-        ctx.store,
+        inputs.store,
         train.payload,
         train.ids,
         Augmenter(resolved.policy(), params.seed),
-        snapshot_digest=ctx.snapshot.manifest.digest,
+        snapshot_digest=inputs.snapshot.manifest.digest,
         split="train",
         epochs=epochs,
-        progress=_shard_progress(ctx, epochs),
+        progress=_shard_progress(inputs, epochs),
     )
     return Augmentation("offline", shards.digest, epochs, shards)
 
 
-def _shard_progress(ctx: Context, epochs: int) -> Callable[[int], None]:
+def shards_of(plan: Augmentation) -> tuple[str, ...]:
+    """The objects of the store that hold augmented samples; none where they are made while training."""
+    return () if plan.shards is None else plan.shards.shards
+
+
+def _shard_progress(inputs: Inputs, epochs: int) -> Callable[[int], None]:
     began = time.time_ns()
 
     def done(epoch: int) -> None:
         nonlocal began
-        ctx.say(f"shard {epoch + 1}/{epochs}")
-        ctx.trace.add("shard", began, {"augment_ops.epoch": epoch})
+        inputs.say(f"shard {epoch + 1}/{epochs}")
+        inputs.trace.add("shard", began, {"augment_ops.epoch": epoch})
         began = time.time_ns()
 
     return done
@@ -120,30 +116,28 @@ def _check_size(policy: Policy, shape: tuple[int, int, int]) -> None:
         )
 
 
-def check_augmented(ctx: Context) -> AugmentedCheck:
+def check_augmented(inputs: Inputs) -> AugmentedCheck:
     """Compare augmented samples with their originals and with the held-out split."""
     from augment_ops.quality.augmented_checks import check_augmented as compare
     from augment_ops.quality.rules import QualityRules
     from augment_ops.report.plots import contact_sheet
 
-    params, resolved = ctx.params, ctx.output("resolve_policy", ResolvedPolicy)
-    rules = QualityRules.load(ctx.settings.policies / "quality" / f"{params.quality}.yaml")
-    train, test = ctx.snapshot.split("train"), ctx.snapshot.split("test")
+    params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
+    rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
+    train, test = inputs.snapshot.split("train"), inputs.snapshot.split("test")
     order = generator(sample_key("augmented sample", params.seed)).permutation(len(train.labels))[:_CHECKED_SAMPLES]
     originals = train.take(order)
     ids = [train.ids[row] for row in order]
     augmenter = Augmenter(resolved.policy(), params.seed)
     augmented = augmenter(originals, ids, epoch=0)
-    plan = ctx.output("augment", Augmentation).digest
-    classes, labels = ctx.snapshot.manifest.classes, train.labels[order]
+    plan = inputs.output("augment", Augmentation).digest
+    classes, labels = inputs.snapshot.manifest.classes, train.labels[order]
     report = compare(
         originals, augmented, ids, labels, test.payload, rules, plan,
         identity=not resolved.policy().transforms, classes=classes,
     )  # fmt: skip
-    log_quality(ctx, report)
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
     sheet = contact_sheet(originals[shown], copies, names)
-    ctx.tracker.log_bytes(ctx.parent, sheet, "pictures/contact_sheet.png")
-    return AugmentedCheck(report, ctx.store.put(sheet))
+    return AugmentedCheck(report, inputs.store.put(sheet))

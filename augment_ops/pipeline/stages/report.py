@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
+from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
@@ -26,11 +25,11 @@ from augment_ops.pipeline.outputs import (
     ResolvedPolicy,
     StressTest,
 )
-from augment_ops.pipeline.run import folder_name, record_of
+from augment_ops.pipeline.run import StageRecord, folder_name, record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
-from augment_ops.shown import PARAGRAPH, is_below, link, markdown, own_addresses
+from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
@@ -40,7 +39,7 @@ _SHOWN_FINDINGS = 24  # the page folds what is behind them
 
 
 def report(ctx: Context) -> Report:
-    """Render the page, keep it, and close the run in MLflow."""
+    """Render the page and keep it."""
     inputs = _inputs(ctx)
     page = render(inputs).encode()
     tracker, run = ctx.tracker, ctx.parent
@@ -52,22 +51,6 @@ def report(ctx: Context) -> Report:
     decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
     server = ctx.settings.mlflow_uri.startswith("http")
     url = run.artifact_url("report/report.html") if server else ""
-    ours = own_addresses(ctx.settings)
-    links = [link(name, where, ours) for name, where in (("Report", url), ("Airflow run", ctx.run.link)) if where]
-    verdict = f"**{markdown(decided.decision.verdict)}** {markdown(decided.decision.summary, PARAGRAPH)}"
-    outcome = markdown(f"{promotion.message[:1].upper()}{promotion.message[1:]}.")
-    ctx.note("\n\n".join([verdict, outcome, *links]))
-    ctx.tag(
-        {
-            "augment_ops.report": url or str(path),
-            "augment_ops.promotion": promotion.message,
-            # Tags and not metrics: a stage that is run again replaces them.
-            "augment_ops.work_s": f"{sum(_walls(ctx).values()):.1f}",
-            "augment_ops.ledger_head": ctx.provenance.head()
-            or GENESIS,  # noted outside the ledger, so that a cut-off end shows
-        }
-    )
-    tracker.finish_run(run, "FINISHED")
     return Report(
         decided.decision.verdict,
         decided.decision.summary,
@@ -120,7 +103,8 @@ def _inputs(ctx: Context) -> ReportInputs:
             "outcome": promotion.message, "delivery": params.delivery, "model": params.model,
             "seed": str(params.seed), "git commit": ctx.run.git_commit, "software": ctx.run.software,
         },
-        measured={f"{stage} (s)": wall for stage, wall in _walls(ctx).items()},
+        measured={f"{stage} (s)": record.wall_s for stage, record in records_shown(ctx).items()},
+        reused={stage: record.reused_from for stage, record in records_shown(ctx).items() if record.reused_from},
         lineage={
             "snapshot": manifest.digest, "policy": policy.digest, "suite": stress.suite.digest,
             "candidate": candidate.model_digest, "control": control.model_digest,
@@ -136,9 +120,10 @@ def _inputs(ctx: Context) -> ReportInputs:
     )  # fmt: skip
 
 
-def _walls(ctx: Context) -> dict[str, float]:
+def records_shown(ctx: Context) -> dict[str, StageRecord]:
+    """Records of the stages whose work is shown, in the order of the pipeline."""
     records = {stage: record_of(ctx.store, ctx.run.id, stage) for stage in ("ingest", *EVIDENCE, "decide", "promote")}
-    return {stage: record.wall_s for stage, record in records.items() if record is not None}
+    return {stage: record for stage, record in records.items() if record is not None}
 
 
 def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augmented:
@@ -165,24 +150,21 @@ def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         pictures.append(
             FailingPicture(
-                corruption, severity, sample, outcomes.classes[label], outcomes.classes[taken_for],
-                suite.image(suite.cells[0], row, ctx.store.get),
-                suite.image(cells[corruption, severity], row, ctx.store.get),
+                corruption=corruption,
+                severity=severity,
+                sample_id=sample,
+                label=outcomes.classes[label],
+                predicted=outcomes.classes[taken_for],
+                clean=suite.image(suite.cells[0], row, ctx.store.get),
+                stressed=suite.image(cells[corruption, severity], row, ctx.store.get),
             )
-        )  # fmt: skip
+        )
     return tuple(pictures)
 
 
 def _write(path: Path, data: bytes) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        replace_file(path, data)
     except OSError as error:
         raise StoreError(
             str(path), str(error), "room for the report", "free space, then run the stage again"

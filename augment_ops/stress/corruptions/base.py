@@ -35,7 +35,7 @@ Corrupt = Callable[[Image, Strengths, Keys], Image]
 
 
 @dataclass(frozen=True)
-class Parameter:
+class StrengthRange:
     """One strength of a corruption, as a suite's file names it.
 
     Attributes:
@@ -68,7 +68,7 @@ class Corruption:
             itself pixel by pixel (`remains`).
     """
 
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, StrengthRange]
     corrupt: Corrupt = field(repr=False)
     small: Table
     large: Table
@@ -104,14 +104,14 @@ class Corruption:
 
 
 def single(
-    name: str, parameter: Parameter, corrupt: Corrupt, small: Sequence[float], large: Sequence[float]
+    name: str, parameter: StrengthRange, corrupt: Corrupt, small: Sequence[float], large: Sequence[float]
 ) -> Corruption:
     """A published corruption of one parameter."""
     return Corruption({name: parameter}, corrupt, table([(v,) for v in small]), table([(v,) for v in large]))
 
 
 def for_all_sizes(
-    parameters: Mapping[str, Parameter],
+    parameters: Mapping[str, StrengthRange],
     corrupt: Corrupt,
     rows: Sequence[Sequence[float]],
     *,
@@ -137,7 +137,7 @@ def relative(
 ) -> Corruption:
     """One of them with one parameter."""
     rows = [(value,) for value in strengths]
-    return for_all_sizes({name: Parameter(unit, most, least, in_levels=in_levels)}, corrupt, rows, moves=moves)
+    return for_all_sizes({name: StrengthRange(unit, most, least, in_levels=in_levels)}, corrupt, rows, moves=moves)
 
 
 def table(rows: Sequence[Sequence[float]]) -> Table:

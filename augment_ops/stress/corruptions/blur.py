@@ -18,7 +18,7 @@ from augment_ops.stress.corruptions.base import (
     Corruption,
     Image,
     Keys,
-    Parameter,
+    StrengthRange,
     Strengths,
     each,
     relative,
@@ -120,11 +120,11 @@ def _gaussian_over_pixels(sigma_px: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-_SIGMA = Parameter("sigma in pixels", 100, 1e-3, is_length=True)
-_RADIUS = Parameter("radius in pixels", 100, 0.1, is_length=True)
+_SIGMA = StrengthRange("sigma in pixels", 100, 1e-3, is_length=True)
+_RADIUS = StrengthRange("radius in pixels", 100, 0.1, is_length=True)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "defocus_blur": Corruption(
-        {"radius_px": _RADIUS, "alias_px": Parameter("sigma of the rim in pixels", 10, 1e-3, is_length=True)},
+        {"radius_px": _RADIUS, "alias_px": StrengthRange("sigma of the rim in pixels", 10, 1e-3, is_length=True)},
         _defocus_blur,
         table([(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)]),
         table([(3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)]),
@@ -132,8 +132,8 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "glass_blur": Corruption(
         {
             "sigma_px": _SIGMA,
-            "reach_px": Parameter("reach of the exchange in pixels", 20, 0.5, is_length=True),
-            "times": Parameter("number of exchanges", 10, 1),
+            "reach_px": StrengthRange("reach of the exchange in pixels", 20, 0.5, is_length=True),
+            "times": StrengthRange("number of exchanges", 10, 1),
         },
         _glass_blur,
         table([(0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)]),
@@ -150,8 +150,8 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     ),
     "zoom_blur": Corruption(
         {
-            "to_factor": Parameter("factor below which zooms stay", 2, 1.001),
-            "step": Parameter("between factors", 0.5, 1e-3),
+            "to_factor": StrengthRange("factor below which zooms stay", 2, 1.001),
+            "step": StrengthRange("between factors", 0.5, 1e-3),
         },
         _zoom_blur,
         table([(1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.kernels.fields import from_quantiles
-from augment_ops.stress.corruptions.base import Corruption, Image, Keys, Parameter, Strengths, single, table
+from augment_ops.stress.corruptions.base import Corruption, Image, Keys, StrengthRange, Strengths, single, table
 
 _WIDE_PX = 8.0  # from this σ on a field is smoothed at a few points and interpolated: kernels would be long
 
@@ -116,9 +116,9 @@ _IMAGENET = 244 / 224  # the authors' code computes with 244 pixels on images of
 CORRUPTIONS: Mapping[str, Corruption] = {
     "elastic_transform": Corruption(
         {
-            "reach_share": Parameter(f"factor of the smoothed noise, {_OF_SIDE}", 4),
-            "sigma_share": Parameter(f"sigma that smooths it, {_OF_SIDE}", 1),
-            "moved_share": Parameter(f"most that a point of the affine map moves, {_OF_SIDE}", 0.3),
+            "reach_share": StrengthRange(f"factor of the smoothed noise, {_OF_SIDE}", 4),
+            "sigma_share": StrengthRange(f"sigma that smooths it, {_OF_SIDE}", 1),
+            "moved_share": StrengthRange(f"most that a point of the affine map moves, {_OF_SIDE}", 0.3),
         },
         _elastic_transform,
         table([(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)]),
@@ -129,11 +129,11 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         moves=True,
     ),
     "pixelate": single(
-        "size_share", Parameter("of the pixels of a side", 0.99, 0.05, falls=True), _pixelate,
+        "size_share", StrengthRange("of the pixels of a side", 0.99, 0.05, falls=True), _pixelate,
         (0.95, 0.9, 0.85, 0.75, 0.65), (0.6, 0.5, 0.4, 0.3, 0.25),
     ),
     "jpeg_compression": single(
-        "quality", Parameter("JPEG quality", 100, 1, falls=True), _jpeg_compression,
+        "quality", StrengthRange("JPEG quality", 100, 1, falls=True), _jpeg_compression,
         (80, 65, 58, 50, 40), (25, 18, 15, 10, 7),
     ),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from augment_ops.stress.corruptions.base import (
     Corruption,
     Image,
     Keys,
-    Parameter,
+    StrengthRange,
     Strengths,
     for_all_sizes,
     relative,
@@ -72,8 +72,8 @@ def _night(images: Image, strengths: Strengths, keys: Keys) -> Image:
 CORRUPTIONS: Mapping[str, Corruption] = {
     "rain": for_all_sizes(
         {
-            "dense_share": Parameter("density of drops and of the grey between them, 0 to 1", 1, 0.01),
-            "length_share": Parameter("length of a streak, share of the image's shorter side", 0.5, 0.01),
+            "dense_share": StrengthRange("density of drops and of the grey between them, 0 to 1", 1, 0.01),
+            "length_share": StrengthRange("length of a streak, share of the image's shorter side", 0.5, 0.01),
         },
         _rain,
         [(0.15, 0.06), (0.3, 0.08), (0.45, 0.1), (0.6, 0.13), (0.8, 0.16)],

@@ -18,7 +18,7 @@ from augment_ops.stress.corruptions.base import (
     Corruption,
     Image,
     Keys,
-    Parameter,
+    StrengthRange,
     Strengths,
     each,
     relative,
@@ -94,16 +94,16 @@ def _shifted_levels(share: float) -> Image:
 _SHIFTS = (0.08, 0.16, 0.24, 0.32, 0.40)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "brightness": single(
-        "added_share", Parameter("share of the value range", 0.9, 1e-3, in_levels=True), _brightness,
+        "added_share", StrengthRange("share of the value range", 0.9, 1e-3, in_levels=True), _brightness,
         (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5),
     ),
     "contrast": single(
-        "factor", Parameter("factor of the distance to the mean", 1, 0.01, falls=True), _contrast,
+        "factor", StrengthRange("factor of the distance to the mean", 1, 0.01, falls=True), _contrast,
         (0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05),
     ),
     # The first two take colour away, the others add it: the paper's order.
     "saturate": Corruption(
-        {"factor": Parameter("factor of the saturation", 100), "added_share": Parameter("added to it", 1)},
+        {"factor": StrengthRange("factor of the saturation", 100), "added_share": StrengthRange("added to it", 1)},
         _saturate,
         table([(0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)]),
         table([(0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)]),

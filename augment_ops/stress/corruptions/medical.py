@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.stress.corruptions.base import Corruption, Image, Keys, Parameter, Strengths, for_all_sizes
+from augment_ops.stress.corruptions.base import Corruption, Image, Keys, StrengthRange, Strengths, for_all_sizes
 
 # Optical density of each stain in red, green and blue (rows: haematoxylin, eosin, DAB), normalised to length one.
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
@@ -36,7 +36,7 @@ def _stain_shift(images: Image, strengths: Strengths, keys: Keys) -> Image:
 
 CORRUPTIONS: Mapping[str, Corruption] = {
     "stain_shift": for_all_sizes(
-        {"amount_share": Parameter("share by which the amount of each stain changes", 0.9, 0.01)},
+        {"amount_share": StrengthRange("share by which the amount of each stain changes", 0.9, 0.01)},
         _stain_shift,
         [(0.08,), (0.16,), (0.25,), (0.35,), (0.5,)],
         needs_colour=True,

@@ -21,7 +21,7 @@ from augment_ops.stress.corruptions.base import (
     Corruption,
     Image,
     Keys,
-    Parameter,
+    StrengthRange,
     Strengths,
     each,
     for_all_sizes,
@@ -102,27 +102,27 @@ _STD = "standard deviation, share of the value range"
 SENSOR_NOISE = by_table(_sensor)
 CORRUPTIONS: Mapping[str, Corruption] = {
     "gaussian_noise": single(
-        "std_share", Parameter(_STD, 1.0, 1e-3, in_levels=True), by_table(_gaussian),
+        "std_share", StrengthRange(_STD, 1.0, 1e-3, in_levels=True), by_table(_gaussian),
         (0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38),
     ),
     "shot_noise": single(
-        "photons", Parameter("photons at white", 1e4, 1, falls=True), by_table(_shot),
+        "photons", StrengthRange("photons at white", 1e4, 1, falls=True), by_table(_shot),
         (500, 250, 100, 75, 50), (60, 25, 12, 5, 3),
     ),
     "impulse_noise": single(
-        "amount_share", Parameter("share of the values", 0.9, 1e-3), by_table(_impulse),
+        "amount_share", StrengthRange("share of the values", 0.9, 1e-3), by_table(_impulse),
         (0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27),
     ),
     "speckle_noise": single(
-        "std_share", Parameter("standard deviation, share of the value itself", 2.0, 1e-3), by_table(_speckle),
+        "std_share", StrengthRange("standard deviation, share of the value itself", 2.0, 1e-3), by_table(_speckle),
         (0.06, 0.10, 0.12, 0.16, 0.20), (0.15, 0.20, 0.35, 0.45, 0.60),
     ),
     "noise": relative("std_share", _STD, 0.4, each(_noise), (0.04, 0.08, 0.12, 0.16, 0.20), in_levels=True),
     # From a good microscope camera at base gain to one at its highest: the floor alone is 1.2 to 8 grey levels.
     "sensor_noise": for_all_sizes(
         {
-            "electrons": Parameter("electrons at white", 1e6, 10, falls=True),
-            "reading_share": Parameter("standard deviation of reading, share of the value range", 0.3),
+            "electrons": StrengthRange("electrons at white", 1e6, 10, falls=True),
+            "reading_share": StrengthRange("standard deviation of reading, share of the value range", 0.3),
         },
         SENSOR_NOISE,
         [(2000, 0.005), (800, 0.01), (400, 0.015), (200, 0.022), (100, 0.03)],

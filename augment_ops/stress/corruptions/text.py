@@ -17,7 +17,7 @@ from augment_ops.stress.corruptions.base import (
     Corruption,
     Image,
     Keys,
-    Parameter,
+    StrengthRange,
     Strengths,
     each,
     for_all_sizes,
@@ -94,7 +94,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         (0.01, 0.02, 0.03, 0.04, 0.05),
     ),
     "shadow": for_all_sizes(
-        {"dark_share": Parameter("share of the light that is missing", 0.95, 0.01)},
+        {"dark_share": StrengthRange("share of the light that is missing", 0.95, 0.01)},
         _shadow,
         [(0.2,), (0.35,), (0.5,), (0.62,), (0.72,)],
     ),

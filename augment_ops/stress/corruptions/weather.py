@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.kernels.fields import from_quantiles, plasma
 from augment_ops.engine.kernels.light import blend, lay_over, snow_over, veil
-from augment_ops.stress.corruptions.base import Corruption, Image, Keys, Parameter, Strengths, table
+from augment_ops.stress.corruptions.base import Corruption, Image, Keys, StrengthRange, Strengths, table
 from augment_ops.stress.corruptions.blur import smeared
 from augment_ops.stress.corruptions.noise import normal
 
@@ -154,13 +154,13 @@ _SHARE = "share of the value range"
 CORRUPTIONS: Mapping[str, Corruption] = {
     "snow": Corruption(
         {
-            "mean": Parameter(f"of the noise, {_SHARE}", 1, -1),
-            "std": Parameter(f"of the noise, {_SHARE}", 1, 0.01),
-            "zoom": Parameter("factor by which flakes are enlarged", 10, 1),
-            "threshold": Parameter("of flakes in the noise", 2),
-            "radius_px": Parameter("reach of their fall in pixels", 100, 0.1, is_length=True),
-            "sigma_px": Parameter("sigma of it in pixels", 100, 0.1, is_length=True),
-            "kept_share": Parameter("of the image as it was", 1),
+            "mean": StrengthRange(f"of the noise, {_SHARE}", 1, -1),
+            "std": StrengthRange(f"of the noise, {_SHARE}", 1, 0.01),
+            "zoom": StrengthRange("factor by which flakes are enlarged", 10, 1),
+            "threshold": StrengthRange("of flakes in the noise", 2),
+            "radius_px": StrengthRange("reach of their fall in pixels", 100, 0.1, is_length=True),
+            "sigma_px": StrengthRange("sigma of it in pixels", 100, 0.1, is_length=True),
+            "kept_share": StrengthRange("of the image as it was", 1),
         },
         _snow,
         table([
@@ -174,7 +174,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         smallest=8,
     ),
     "frost": Corruption(
-        {"kept_share": Parameter("of the image", 1), "added_share": Parameter("of the ice", 1, 0.01)},
+        {"kept_share": StrengthRange("of the image", 1), "added_share": StrengthRange("of the ice", 1, 0.01)},
         _frost,
         table([(1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)]),
         table([(1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)]),
@@ -182,8 +182,8 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     ),
     "fog": Corruption(
         {
-            "strength": Parameter("of the fog, in shares of the value range", 10, 0.01),
-            "decay": Parameter("of the detail, a step", 10, 1),
+            "strength": StrengthRange("of the fog, in shares of the value range", 10, 0.01),
+            "decay": StrengthRange("of the detail, a step", 10, 1),
         },
         _fog,
         table([(0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)]),
@@ -192,12 +192,12 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     ),
     "spatter": Corruption(
         {
-            "mean": Parameter(f"of the noise, {_SHARE}", 1),
-            "std": Parameter(f"of the noise, {_SHARE}", 1, 0.01),
-            "sigma": Parameter("that smooths it, in pixels", 20, 0.1),
-            "threshold": Parameter("of drops in the smoothed noise", 1),
-            "amount": Parameter("of light that water adds; sigma of the rim of mud in pixels", 5, 0.1),
-            "muddy": Parameter("0 water, 1 mud", 1),
+            "mean": StrengthRange(f"of the noise, {_SHARE}", 1),
+            "std": StrengthRange(f"of the noise, {_SHARE}", 1, 0.01),
+            "sigma": StrengthRange("that smooths it, in pixels", 20, 0.1),
+            "threshold": StrengthRange("of drops in the smoothed noise", 1),
+            "amount": StrengthRange("of light that water adds; sigma of the rim of mud in pixels", 5, 0.1),
+            "muddy": StrengthRange("0 water, 1 mud", 1),
         },
         _spatter,
         table([

@@ -21,7 +21,7 @@ class Bin:
     window_share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """Two samples compared; not yet judged.
 
@@ -56,4 +56,6 @@ class Detector(Protocol):
 
 def nothing(n_reference: int, n_window: int) -> Measurement:
     """The measurement of a side without any sample."""
-    return Measurement(math.nan, math.nan, math.nan, n_reference, n_window)
+    return Measurement(
+        statistic=math.nan, effect=math.nan, p_value=math.nan, n_reference=n_reference, n_window=n_window
+    )

@@ -46,4 +46,11 @@ class ChiSquared:
         squared = float(np.sum((found.window / m - found.reference / n) ** 2 / r))
         freedom = int(np.count_nonzero(found.reference + found.window)) - 1
         effect = math.sqrt(max(0.0, squared - freedom * (1 / n + 1 / m)))
-        return Measurement(statistic, effect, chi_square_tail(len(a) - 1, statistic), n, m, found.shares())
+        return Measurement(
+            statistic=statistic,
+            effect=effect,
+            p_value=chi_square_tail(len(a) - 1, statistic),
+            n_reference=n,
+            n_window=m,
+            bins=found.shares(),
+        )

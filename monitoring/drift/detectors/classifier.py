@@ -59,7 +59,13 @@ class ClassifierTest:
         shuffled = generator.permuted(np.repeat(ranks[None], self.permutations, axis=0), axis=1)
         found = _auc(shuffled[:, first:].sum(axis=1), first, second)
         extreme = int(np.count_nonzero(found >= auc))
-        return Measurement(auc, max(0.0, auc - 0.5), (1 + extreme) / (1 + self.permutations), n, m)
+        return Measurement(
+            statistic=auc,
+            effect=max(0.0, auc - 0.5),
+            p_value=(1 + extreme) / (1 + self.permutations),
+            n_reference=n,
+            n_window=m,
+        )
 
 
 def window_likeness(reference: Values, window: Values, seed: int = 0) -> NDArray[np.float64]:

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.statistics import wilson
 from monitoring.drift.detectors.base import Measurement, nothing
-from monitoring.drift.detectors.performance import wilson
 
 
 def estimated_accuracy(confidence: NDArray[Any], right: NDArray[Any], window: NDArray[Any]) -> Measurement:
@@ -54,4 +54,6 @@ def estimated_accuracy(confidence: NDArray[Any], right: NDArray[Any], window: ND
     drop = before / n - above / m
     p_value = float(ndtr(-drop / error)) if error else 1.0
     low, high = wilson(above, m)
-    return Measurement(above / m, max(0.0, drop), p_value, n, m, low=low, high=high)
+    return Measurement(
+        statistic=above / m, effect=max(0.0, drop), p_value=p_value, n_reference=n, n_window=m, low=low, high=high
+    )

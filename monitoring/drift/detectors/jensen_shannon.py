@@ -44,7 +44,14 @@ class JensenShannon:
         effect = math.sqrt(max(0.0, squared - freedom * (1 / n + 1 / m) / (8 * math.log(2))))
         a, b = pooled(found)
         g = 2 * (n + m) * _divergence(a / n, b / m, n / (n + m))
-        return Measurement(math.sqrt(squared), effect, chi_square_tail(len(a) - 1, g), n, m, found.shares())
+        return Measurement(
+            statistic=math.sqrt(squared),
+            effect=effect,
+            p_value=chi_square_tail(len(a) - 1, g),
+            n_reference=n,
+            n_window=m,
+            bins=found.shares(),
+        )
 
 
 def _divergence(r: NDArray[np.float64], w: NDArray[np.float64], weight: float) -> float:

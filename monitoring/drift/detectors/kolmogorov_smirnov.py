@@ -44,7 +44,7 @@ class KolmogorovSmirnov:
         # Mean of the Kolmogorov distribution: √(π/2)·ln 2 = 0.8687.
         chance = math.sqrt(math.pi / 2) * math.log(2) / math.sqrt(n * m / (n + m))
         effect = math.sqrt(max(0.0, d * d - chance * chance))
-        return Measurement(d, effect, float(result.pvalue), n, m)
+        return Measurement(statistic=d, effect=effect, p_value=float(result.pvalue), n_reference=n, n_window=m)
 
 
 def _ordered(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ Source: Lipton, Wang & Smola 2018, Detecting and correcting for label shift with
 >>> truth = np.array(list("ab") * 500)
 >>> said = np.where(np.arange(1000) % 10 == 1, "a", truth)      # one of five b is called a
 >>> window = np.array(list("aab") * 300)[:600]
->>> found = label_shift(Answers(truth, said), window)
+>>> found = label_shift(LabelledPredictions(truth, said), window)
 >>> [(b.label, round(b.reference_share, 2), round(b.window_share, 2)) for b in found.bins]
 [('a', 0.5, 0.58), ('b', 0.5, 0.42)]
 """
@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 
 from monitoring.drift.detectors.base import Bin, Measurement, nothing
 from monitoring.drift.detectors.chi_squared import ChiSquared
-from monitoring.drift.detectors.performance import Answers
+from monitoring.drift.detectors.performance import LabelledPredictions
 
 _WORST_CONDITION = 1e6  # beyond, predictions say too little about labels for the equations to be solved
 
 
-def label_shift(reference: Answers, window: NDArray[Any]) -> Measurement:
+def label_shift(reference: LabelledPredictions, window: NDArray[Any]) -> Measurement:
     """Estimated class shares (`bins`); `effect` is Cohen's w of them against the reference's shares.
 
     Args:
@@ -55,9 +55,16 @@ def label_shift(reference: Answers, window: NDArray[Any]) -> Measurement:
     predicted = np.array([np.mean(after == name) for name in classes])
     test = ChiSquared().measure(said, np.asarray(window, dtype=object))
     if np.linalg.cond(confusion) > _WORST_CONDITION:
-        return Measurement(test.statistic, math.nan, test.p_value, n, m)
+        return Measurement(statistic=test.statistic, effect=math.nan, p_value=test.p_value, n_reference=n, n_window=m)
     estimate = np.maximum(np.linalg.solve(confusion, predicted) * shares, 0.0)
     estimate /= estimate.sum() or 1.0
     squared = float(np.sum((estimate - shares) ** 2 / shares)) - (len(classes) - 1) * (1 / n + 1 / m)
     bins = tuple(Bin(name, float(a), float(b)) for name, a, b in zip(classes, shares, estimate, strict=True))
-    return Measurement(test.statistic, math.sqrt(max(0.0, squared)), test.p_value, n, m, bins)
+    return Measurement(
+        statistic=test.statistic,
+        effect=math.sqrt(max(0.0, squared)),
+        p_value=test.p_value,
+        n_reference=n,
+        n_window=m,
+        bins=bins,
+    )

@@ -62,7 +62,13 @@ class Mmd:
             left -= some
         inside = float(kernel[:n, :n].sum()) / (n * (n - 1))
         effect = max(0.0, observed) / max(1.0 - inside, 1e-9)
-        return Measurement(observed, effect, (1 + extreme) / (1 + self.permutations), n, m)
+        return Measurement(
+            statistic=observed,
+            effect=effect,
+            p_value=(1 + extreme) / (1 + self.permutations),
+            n_reference=n,
+            n_window=m,
+        )
 
 
 def _kernel(points: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -1,16 +1,16 @@
 """Accuracy, and the recall of every class, where labels have arrived: what falls, and how surely.
 
-The intervals are Wilson's, which hold for small classes and shares near 0 and 1. The p-value is the one-sided
+The intervals are Wilson's. The p-value is the one-sided
 hypergeometric (Fisher) probability of so few right answers in the window, given those of both sides: exact for three
 samples of a rare class as for ten thousand.
 
-Source: Wilson 1927, JASA 22; Fisher 1934. Why intervals on the tail: a class with 20 samples and a recall of 50% has
+Source: Fisher 1934. Why intervals on the tail: a class with 20 samples and a recall of 50% has
 an interval of 30% to 70%.
 
 >>> import numpy as np
 >>> truth = np.array(["cat", "dog"] * 200)
->>> before = Answers(truth, truth)
->>> now = Answers(truth, np.where(np.arange(400) % 8 == 0, "dog", truth))
+>>> before = LabelledPredictions(truth, truth)
+>>> now = LabelledPredictions(truth, np.where(np.arange(400) % 8 == 0, "dog", truth))
 >>> found = performance(before, now)
 >>> round(found["accuracy"].effect, 3), round(found["recall of cat"].effect, 2), found["recall of dog"].effect
 (0.125, 0.25, 0.0)
@@ -18,21 +18,20 @@ an interval of 30% to 70%.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.statistics import wilson
 from monitoring.drift.detectors.base import Measurement, nothing
 
 ACCURACY, RECALL = "accuracy", "recall of "
-_Z95 = 1.959964  # two-sided 95% of the normal distribution
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class LabelledPredictions:
     """What a model said, and what was right.
 
     Attributes:
@@ -44,7 +43,7 @@ class Answers:
     predictions: NDArray[Any]
 
 
-def performance(reference: Answers, window: Answers) -> dict[str, Measurement]:
+def performance(reference: LabelledPredictions, window: LabelledPredictions) -> dict[str, Measurement]:
     """`accuracy`, and `recall of <class>` for every class of the reference; `effect` is how much was lost."""
     before, after = _known(reference), _known(window)
     found = {ACCURACY: _compared(before.labels == before.predictions, after.labels == after.predictions)}
@@ -52,16 +51,6 @@ def performance(reference: Answers, window: Answers) -> dict[str, Measurement]:
         sides = (side.predictions[side.labels == name] == name for side in (before, after))
         found[f"{RECALL}{name}"] = _compared(*sides)
     return found
-
-
-def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
-    """Wilson's interval of a share; 0 to 1 without any sample."""
-    if not n:
-        return 0.0, 1.0
-    share, spread = successes / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _compared(before: NDArray[Any], after: NDArray[Any]) -> Measurement:
@@ -73,10 +62,18 @@ def _compared(before: NDArray[Any], after: NDArray[Any]) -> Measurement:
     right, now = int(np.sum(before)), int(np.sum(after))
     p_value = float(hypergeom.cdf(now, n + m, right + now, m))
     low, high = wilson(now, m)
-    return Measurement(now / m, max(0.0, right / n - now / m), min(p_value, 1.0), n, m, low=low, high=high)
+    return Measurement(
+        statistic=now / m,
+        effect=max(0.0, right / n - now / m),
+        p_value=min(p_value, 1.0),
+        n_reference=n,
+        n_window=m,
+        low=low,
+        high=high,
+    )
 
 
-def _known(side: Answers) -> Answers:
+def _known(side: LabelledPredictions) -> LabelledPredictions:
     labels, predictions = (np.asarray(v, dtype=object) for v in (side.labels, side.predictions))
     known = np.array([a is not None and b is not None for a, b in zip(labels, predictions, strict=True)], dtype=bool)
-    return Answers(labels[known].astype(str), predictions[known].astype(str))
+    return LabelledPredictions(labels[known].astype(str), predictions[known].astype(str))

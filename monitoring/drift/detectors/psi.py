@@ -52,7 +52,14 @@ def psi_of(found: Histogram) -> Measurement:
     raw = float(np.sum((w - r) * np.log(w / r)))
     freedom = bins - 1
     corrected = max(0.0, raw - freedom * (1 / n + 1 / m))
-    return Measurement(raw, corrected, chi_square_tail(freedom, raw * n * m / (n + m)), n, m, found.shares())
+    return Measurement(
+        statistic=raw,
+        effect=corrected,
+        p_value=chi_square_tail(freedom, raw * n * m / (n + m)),
+        n_reference=n,
+        n_window=m,
+        bins=found.shares(),
+    )
 
 
 def chi_square_tail(freedom: int, statistic: float) -> float:

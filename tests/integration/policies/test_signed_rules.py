@@ -26,7 +26,7 @@ from augment_ops.pipeline import execute as execution
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.preflight import preflight
-from augment_ops.pipeline.provenance import begin_run
+from augment_ops.pipeline.provenance import enter_run
 from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.library import load
 from augment_ops.quality.rules import QualityRules
@@ -429,7 +429,7 @@ def test_doctor_asks_for_a_witness_elsewhere_where_rules_are_signed(draft: Any, 
 
 def test_a_stage_refuses_rules_that_are_loosened_while_it_runs(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     quiet = {"say": lambda _: None}
-    begin_run(desk.settings, "r", parse_params({**PRODUCTION}), "pat")
+    enter_run(desk.settings, "r", parse_params({**PRODUCTION}), "pat")
     execute(desk.settings, "r", "ingest", **quiet)
     genuine = execution._believe
 

@@ -10,17 +10,8 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = """\
-name: tested
-version: 1.0.0
-modality: image
-domain: general
-owner: tests
-description: For tests.
-budget: {p95_ms: 1.0, at: [8, 8, 1]}
-transforms:
-"""
 N = 61
 
 

@@ -32,6 +32,11 @@ EPOCHS = 2
 SNAPSHOT = "5" * 64
 
 
+def sizes(method: str) -> list[int]:
+    """Batch sizes; where a process takes 5 s to start, without 256, which asks of 61 samples what 64 does."""
+    return [size for size in SIZES if method == "fork" or size <= 64]
+
+
 @pytest.fixture
 def start() -> Iterator[object]:
     """Sets how processes are started."""
@@ -53,19 +58,18 @@ def test_the_same_bytes_everywhere(store, images, labels, ids, augmenter, start,
         for batch in found:
             np.testing.assert_array_equal(batch.images, expected[epoch][batch.rows])
 
-    for source_size in SIZES:
+    for number, source_size in enumerate(sizes(method)):
         more = {"seed": 7, "batch_size": source_size}
         middle = len(batch_rows(7, 0, len(ids), source_size)) // 2
 
         def online(more=more):
             return OnlineBatches(images, labels, ids, augmenter, workers=workers, kind=kind, **more)
 
-        lasting = online()
-        for epoch in range(EPOCHS):  # one source, whose workers stay from epoch to epoch
-            check(lasting, epoch)
-        resumed = online()  # and workers of its own for what a new process goes on with
-        check(resumed, 1, middle)
-        resumed.close()
+        lasting = online()  # one source, whose workers stay from epoch to epoch
+        asked = [(0, 0), (1, 0), (1, middle)]
+        # Every other one begins with what a new process goes on with.
+        for epoch, first in asked if number % 2 else reversed(asked):
+            check(lasting, epoch, first)
         identity = shard_identity(f"{source_size:064d}", "train", augmenter)
         nearline = NearlineBatches(store, lasting, identity, images, labels, limit_bytes=1 << 30, **more)
         for epoch in (0, 0, 1):  # recorded, read, recorded

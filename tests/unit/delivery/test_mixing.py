@@ -13,7 +13,8 @@ from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError
-from augment_ops.policy.spec import Mixing, Policy
+from augment_ops.policy.spec import Mixing
+from support.policies import policy_of
 
 KINDS = ["mixup", "cutmix"]
 
@@ -135,10 +136,7 @@ def test_originals_can_be_mixed(augmenter, images, labels, ids):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("step", ["HorizontalFlip: {p: 0.5}", "Normalize: {}"])
 def test_mixtures_have_the_type_and_range_of_what_is_mixed(kind, step, images, labels, ids):
-    policy = Policy.from_text(
-        "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-        f"budget: {{p95_ms: 1.0, at: [8, 8, 1]}}\ntransforms:\n  - {step}\n"
-    )
+    policy = policy_of(step)
     floats = np.repeat(images[..., :1], 3, axis=3).astype(np.float32) / 255
     augment = Augmenter(policy, 7)
     found = mixed(Mixing(kind=kind), augment, floats, labels, ids)

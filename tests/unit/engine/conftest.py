@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 
 from augment_ops.policy.spec import Policy
-
-HEAD = """\
-name: tested
-version: 1.0.0
-modality: image
-domain: general
-owner: tests
-description: For tests.
-budget: {p95_ms: 1.0, at: [8, 8, 1]}
-transforms:
-"""
+from support.policies import HEAD
 
 
 @pytest.fixture

@@ -11,11 +11,8 @@ from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.targets import Targets
 from augment_ops.errors import TransformError
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 # Without anything to draw, so that the bytes do not depend on the policy's digest.
 NEVER = (
     "Affine: {rotate: [30, 30], fill: 9, fill_mask: 3, p: 0}",

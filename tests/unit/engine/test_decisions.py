@@ -10,13 +10,10 @@ from augment_ops.engine.decisions import decide
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.plan import compile_policy
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
 N = 20_000
 KEYS = philox.derive(sample_key("decisions"), SampleIds.of(range(N)).words)
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 
 
 def masks(steps: str) -> list[np.ndarray]:

@@ -15,11 +15,8 @@ from augment_ops.engine.image.noise import POOL_SIZE, pool
 from augment_ops.engine.kernels.noise import RUN
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 N = 40
 IDS = SampleIds.of(range(N))
 GREY = np.full((N, 64, 64, 3), 128, np.uint8)

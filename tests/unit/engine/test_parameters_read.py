@@ -12,11 +12,8 @@ from augment_ops.engine.plan import _BUILDERS
 from augment_ops.errors import PolicyError
 from augment_ops.policy import catalogue
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 REQUIRED: Mapping[str, Mapping[str, Any]] = {
     "CenterCrop": {"height": 8, "width": 8},
     "RandomCrop": {"height": 8, "width": 8},

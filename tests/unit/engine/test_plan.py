@@ -6,11 +6,7 @@ import pytest
 
 from augment_ops.engine.plan import Plan, compile_policy
 from augment_ops.policy.spec import Policy
-
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
+from support.policies import HEAD
 
 
 def plan(*steps: str) -> Plan:

@@ -12,11 +12,8 @@ from augment_ops.engine.augmenter import ENGINE, Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import PolicyError, TransformError
 from augment_ops.policy.spec import Policy
+from support.policies import HEAD
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 N = 24
 EVERYTHING = (
     "OneOf: {transforms: [{RandomGamma: {}}, {Perspective: {}}, {CoarseDropout: {}}], p: 0.9}",

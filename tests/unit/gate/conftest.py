@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ from augment_ops.stress import measures
 from augment_ops.stress.outcomes import Outcomes, group_codes
 from augment_ops.stress.report import Cell, StressReport
 from augment_ops.stress.slices import slices
+from support.places import POLICIES
 
-POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("a", "b", "c")
 N = 100  # samples a class
 
@@ -55,10 +54,20 @@ def make_outcomes(
         for label, (n, count) in enumerate(zip(class_n, counts, strict=True)):
             gone[row, np.flatnonzero(labels == label)[n - count :]] = 1  # the last of a class: those that are got wrong
     return Outcomes(
-        "a" * 64, models, tuple(addresses), tuple("abcdefgh"[: len(class_n)]),
-        tuple(f"s{i}" for i in range(len(labels))), labels, predicted, confidence, confidence, names, groups,
-        ("blank",), gone,
-    )  # fmt: skip
+        suite_digest="a" * 64,
+        models=models,
+        addresses=tuple(addresses),
+        classes=tuple("abcdefgh"[: len(class_n)]),
+        sample_ids=tuple(f"s{i}" for i in range(len(labels))),
+        labels=labels,
+        predicted=predicted,
+        p_true=confidence,
+        p_predicted=confidence,
+        columns=names,
+        groups=groups,
+        causes=("blank",),
+        destroyed=gone,
+    )
 
 
 def report_of(outcomes: Outcomes, champion_version: str | None) -> StressReport:

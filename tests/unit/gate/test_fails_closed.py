@@ -358,7 +358,7 @@ def test_a_class_without_a_sample_is_named(decide, rules, evidence):
 
 
 def test_every_rule_must_have_spoken(decide, rules, evidence, monkeypatch):
-    monkeypatch.setattr("augment_ops.gate.judge_rivals.control", lambda *_: [])
+    monkeypatch.setattr("augment_ops.gate.judge_comparisons.control", lambda *_: [])
     decision = decide(rules, evidence())
     assert decision.verdict == "ERROR"
     assert "'control'" in errors(decision)

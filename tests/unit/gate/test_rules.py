@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import yaml
@@ -10,8 +9,7 @@ from pydantic import ValidationError
 from augment_ops.errors import PolicyError
 from augment_ops.gate.rules import GateRules, load
 from augment_ops.stress.suite import load as load_suite
-
-POLICIES = Path(__file__).resolve().parents[3] / "policies"
+from support.places import POLICIES
 
 
 def write(tmp_path, rules, section, changes, name="default"):

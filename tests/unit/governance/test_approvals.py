@@ -9,8 +9,8 @@ import pytest
 
 from augment_ops.errors import GovernanceError, InputError, PolicyError
 from augment_ops.governance import Approvals
+from support.places import POLICIES
 
-POLICIES = Path(__file__).parents[3] / "policies"
 APPROVERS = """
 version: 1
 roles:

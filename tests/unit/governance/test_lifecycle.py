@@ -43,9 +43,17 @@ class Story:
         person = self.workspace.approvals.person(by)
         given, expires = NOW - timedelta(days=1), NOW + timedelta(days=days - 1)
         approval = PolicyApproval(
-            VERSION, DIGEST, EVIDENCE, "production", by, person.digest, "ml-lead", f"{by} saw it",
-            given.isoformat(), expires.isoformat(),
-        )  # fmt: skip
+            policy_version=VERSION,
+            digest=DIGEST,
+            evidence=EVIDENCE,
+            environment="production",
+            approver=by,
+            approver_digest=person.digest,
+            role="ml-lead",
+            reason=f"{by} saw it",
+            given=given.isoformat(),
+            expires=expires.isoformat(),
+        )
         approval = replace(approval, **changes)
         key = self.workspace.keys[by]
         return SignedApproval(approval, key.public, key.sign(approval.message()))

@@ -22,8 +22,7 @@ from augment_ops.governance.root import (
     read_root,
     write_root,
 )
-
-POLICIES = Path(__file__).parents[3] / "policies"
+from support.places import POLICIES
 
 
 def _root(signer: Any, **fields: Any) -> Root:

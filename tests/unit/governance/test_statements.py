@@ -19,9 +19,18 @@ EVIDENCE = {"profile": "1" * 64, "preview": "2" * 64}
 def _signed(workspace: Any, by: str = "ada", witness: str = "", **changes: Any) -> SignedApproval:
     person = workspace.approvals.person(by)
     approval = PolicyApproval(
-        "shapes/1.0.0", "d" * 64, EVIDENCE, "production", by, person.digest, "ml-lead", "seen",
-        (NOW - timedelta(days=1)).isoformat(), (NOW + timedelta(days=1)).isoformat(), witness,
-    )  # fmt: skip
+        policy_version="shapes/1.0.0",
+        digest="d" * 64,
+        evidence=EVIDENCE,
+        environment="production",
+        approver=by,
+        approver_digest=person.digest,
+        role="ml-lead",
+        reason="seen",
+        given=(NOW - timedelta(days=1)).isoformat(),
+        expires=(NOW + timedelta(days=1)).isoformat(),
+        witness=witness,
+    )
     approval = replace(approval, **changes)
     key = workspace.keys[witness or by]
     return SignedApproval(approval, key.public, key.sign(approval.message()))

@@ -17,7 +17,7 @@ from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance import Ledger, dating, timestamps
 from augment_ops.governance.keys import Key
 from augment_ops.governance.witness import FileWitness, Head, open_witness
-from tests.timestamping import LocalAuthority, local_authority
+from support.timestamping import LocalAuthority, local_authority
 
 Clock = Callable[[timedelta], None]
 FIRST = Head(seq=1, hash="a" * 64, signer="", at="2026-11-28T12:00:00+00:00")

@@ -18,8 +18,8 @@ from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, subjects_of
+from support.places import POLICIES
 
-SHIPPED = Path(__file__).parents[3] / "policies"
 POLICY = """\
 name: shapes
 version: 1.0.0
@@ -43,8 +43,8 @@ def key(tmp_path: Path) -> Key:
 def workspace(tmp_path: Path, key: Key) -> Workspace:
     policies = tmp_path / "home" / "policies"
     (policies / "augment").mkdir(parents=True)
-    shutil.copytree(SHIPPED / "limits", policies / "limits")
-    shutil.copy(SHIPPED / "environments.yaml", policies)
+    shutil.copytree(POLICIES / "limits", policies / "limits")
+    shutil.copy(POLICIES / "environments.yaml", policies)
     (policies / "approvers.yaml").write_text(
         f'version: 1\nroles:\n  ml-lead: [{{id: ada, name: Ada, keys: ["{key.public}"]}}, {{id: bob, name: Bob}}]\n'
     )
@@ -64,11 +64,31 @@ def _published(workspace: Workspace, *changes: tuple[str, str]) -> Policy:
 
 def _evidence(workspace: Workspace, policy: Policy) -> dict[str, str]:
     step = Step("policy", 0.4, 0.5)
-    cost = Profile("shapes", policy.version, policy.digest, "compiled", (8, 8, 1), 2.0, step, (), "a machine")
+    cost = Profile(
+        policy="shapes",
+        version=policy.version,
+        digest=policy.digest,
+        engine="compiled",
+        at=(8, 8, 1),
+        budget_p95_ms=2.0,
+        whole=step,
+        steps=(),
+        machine="a machine",
+    )
     picture = workspace.store.put(b"a picture")
     seen = Preview(
-        "shapes", policy.version, policy.digest, "compiled", "digits", "5" * 64, 7, ("x",), 1, (), picture
-    )  # fmt: skip
+        policy="shapes",
+        version=policy.version,
+        digest=policy.digest,
+        engine="compiled",
+        dataset="digits",
+        snapshot="5" * 64,
+        seed=7,
+        samples=("x",),
+        copies=1,
+        rows=(),
+        gallery=picture,
+    )
     return {"profile": keep(workspace.store, cost), "preview": keep(workspace.store, seen)}
 
 
@@ -77,9 +97,17 @@ def _approval(workspace: Workspace, policy: Policy, key: Key, evidence: dict[str
     assert ada is not None
     now = datetime.now(UTC)
     said = PolicyApproval(
-        f"shapes/{policy.version}", policy.digest, evidence, "production", "ada", ada.digest, "ml-lead",
-        "gallery and costs seen", now.isoformat(), (now + timedelta(days=30)).isoformat(),
-    )  # fmt: skip
+        policy_version=f"shapes/{policy.version}",
+        digest=policy.digest,
+        evidence=evidence,
+        environment="production",
+        approver="ada",
+        approver_digest=ada.digest,
+        role="ml-lead",
+        reason="gallery and costs seen",
+        given=now.isoformat(),
+        expires=(now + timedelta(days=30)).isoformat(),
+    )
     return SignedApproval(said, key.public, key.sign(said.message()))
 
 

@@ -1,11 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
 import pytest
 import typer
 
 from augment_ops.cli import runs
+from augment_ops.cli.run_options import with_options, written
+from augment_ops.content import digest_of
 from augment_ops.errors import InputError
-from augment_ops.pipeline.params import RunParams, parse_params
+from augment_ops.names import LONGEST_DATASET
+from augment_ops.pipeline.parameters import TRAINING, About, RunParams, parameters
+from augment_ops.pipeline.params import parse_params
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneMore(RunParams):
+    """The parameters and one that is declared in addition."""
+
+    warmup_steps: Annotated[
+        int, About(title="Warm-up", section=TRAINING, help="Steps before the full rate.", minimum=0, maximum=500)
+    ] = 20
 
 
 def test_the_defaults_are_a_run():
@@ -16,7 +32,7 @@ def test_the_defaults_are_a_run():
         "online",
         "auto",
     )
-    assert parse_params(params.model_dump()) == params
+    assert parse_params(asdict(params)) == params
 
 
 def test_all_faults_come_at_once_with_the_nearest_name():
@@ -74,13 +90,63 @@ def test_values_and_their_bounds(name, good, bad):
             parse_params({name: value})
 
 
+def options_of(command: Any) -> dict[str, Any]:
+    app = typer.Typer()
+    app.command("run")(command)
+    return {option.name: option for option in typer.main.get_command(app).params}
+
+
 def test_every_parameter_is_an_option_of_the_command_line_with_the_same_default():
     app = typer.Typer()
     runs.register(app)
     options = {option.name: option.default for option in typer.main.get_command(app).commands["run"].params}
     own = {name: options.pop(name) for name in ("run_id", "as_json")}
     assert own == {"run_id": "", "as_json": False}
-    assert options == RunParams().model_dump()
+    assert options == asdict(RunParams())
+
+
+def test_options_say_what_the_declaration_says_and_flags_take_no_value():
+    options = options_of(with_options(runs.run))
+    for one in parameters():
+        assert options[one.name].help == f"{one.help} ({' | '.join(one.choices)})" if one.choices else one.help
+    flag = options["allow_outside"]
+    assert (flag.is_flag, flag.opts, flag.secondary_opts) == (True, ["--allow-outside"], [])
+
+
+def test_what_nobody_wrote_is_not_given():
+    """It would override what the run that is gone on with was asked, or count as asked for."""
+    given: list[dict[str, Any]] = []
+
+    def command(context: typer.Context, run_id: str = "") -> None:
+        given.append({"run_id": run_id, **written(context)})
+
+    app = typer.Typer()
+    app.command()(with_options(command))
+    line = typer.main.get_command(app)
+    line(["--run-id", "r", "--seed", "7", "--allow-outside"], standalone_mode=False)
+    line([], standalone_mode=False)
+    assert given == [{"run_id": "r", "seed": 7, "allow_outside": True}, {"run_id": ""}]
+
+
+def test_a_parameter_is_added_by_its_declaration_alone():
+    assert [one.name for one in parameters(OneMore)] == [*(one.name for one in parameters()), "warmup_steps"]
+    option = options_of(with_options(runs.run, OneMore))["warmup_steps"]
+    assert (option.opts, option.default, option.help) == (["--warmup-steps"], 20, "Steps before the full rate.")
+    assert parse_params({"warmup_steps": 30}, OneMore) == OneMore(warmup_steps=30)
+    with pytest.raises(InputError, match="warmup_steps: found 501; expected input should be less than or equal to 500"):
+        parse_params({"warmup_steps": 501}, OneMore)
+    with pytest.raises(InputError, match=r"Did you mean warmup_steps\?"):
+        parse_params({"warmup_step": 1}, OneMore)
+
+
+def test_what_is_recorded_of_the_defaults_is_what_was_always_recorded():
+    """Runs and keys of stages hang on it: a new parameter changes it, a new way to declare one does not."""
+    assert digest_of(asdict(RunParams())) == "df6c2b4bf28e0c627d6f51ee78234761fcea95771b33268d530a60d6586275b7"
+    assert type(parse_params({"cache_gib": 4}).cache_gib) is float  # 4 and 4.0 are two documents
+
+
+def test_names_of_data_sets_are_as_long_as_everything_that_is_named_after_them_takes():
+    assert {one.name: one.max_length for one in parameters()}["dataset_name"] == LONGEST_DATASET
 
 
 def test_keys_that_are_no_names_are_refused():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from augment_ops.errors import GovernanceError, InputError
-from augment_ops.pipeline.params import RunParams
-from augment_ops.pipeline.provenance import Provenance, begin_run, check_declared, enter_stage
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.provenance import Provenance, check_declared, enter_run, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, begin
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
@@ -26,7 +26,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def run(settings: Settings) -> Run:
-    return begin_run(settings, "r", RunParams(), "ann")
+    return enter_run(settings, "r", RunParams(), "ann")
 
 
 def record(output: str, key: str = "k") -> StageRecord:
@@ -42,19 +42,19 @@ def enter(settings: Settings, run: Run, of: StageRecord) -> None:
 
 
 def test_a_run_that_goes_on_is_entered_once_with_its_rules(settings: Settings, run: Run) -> None:
-    assert begin_run(settings, "r", RunParams(), "ann") == run
+    assert enter_run(settings, "r", RunParams(), "ann") == run
     (entry,) = known(settings).entries
     assert (entry.act, entry.actor) == ("begin", "ann")
     assert "environments.yaml" in known(settings).rules
     with pytest.raises(InputError, match="other parameters"):
-        begin_run(settings, "r", RunParams(seed=8), "ann")
+        enter_run(settings, "r", RunParams(seed=8), "ann")
 
 
 def test_a_record_that_was_altered_before_the_run_goes_on_is_refused(settings: Settings, run: Run) -> None:
     (path,) = Path(settings.store).rglob("run.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"actor": "eve"}))
     with pytest.raises(GovernanceError, match=r"run\.json: found a declaration"):
-        begin_run(settings, "r", RunParams(), "ann")
+        enter_run(settings, "r", RunParams(), "ann")
     with pytest.raises(GovernanceError, match="entered when ann began it"):
         check_declared(open_store(settings), known(settings))
 
@@ -66,7 +66,7 @@ def test_a_run_that_nobody_entered_is_no_run(settings: Settings) -> None:
 
 
 def test_what_one_run_made_is_nothing_of_another_whose_name_begins_alike(settings: Settings, run: Run) -> None:
-    other = begin_run(settings, "r:stage", RunParams(), "eve")
+    other = enter_run(settings, "r:stage", RunParams(), "eve")
     enter(settings, other, record(SECOND))
     assert known(settings).made("ingest") == []
     assert known(settings).declaration == known(settings).entries[-1]

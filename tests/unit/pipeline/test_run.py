@@ -9,7 +9,7 @@ from augment_ops import __version__
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, InputError
 from augment_ops.pipeline import run as runs
-from augment_ops.pipeline.params import RunParams
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import StageRecord, begin, entry_key, find, keep_record, record_of
 
 AIRFLOW_ID = "manual__2025-11-22T02:54:32.123456+00:00"

@@ -21,11 +21,8 @@ from augment_ops.policy.limits import limit_faults
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
 from augment_ops.policy.strength import strength
+from support.policies import HEAD
 
-HEAD = (
-    "name: tested\nversion: 1.0.0\nmodality: image\ndomain: general\nowner: tests\ndescription: For tests.\n"
-    "budget: {p95_ms: 1.0, at: [8, 8, 1]}\ntransforms:\n"
-)
 KEYS = derive(sample_key("families"), SampleIds.of(range(14_000)).words)
 
 

@@ -6,15 +6,14 @@ import pytest
 
 from augment_ops.errors import PolicyError
 from augment_ops.policy.library import admit, policy_names, policy_path
-
-SHIPPED = Path(__file__).resolve().parents[3] / "policies"
+from support.places import POLICIES
 
 
 def test_every_shipped_policy_is_admitted():
-    names = policy_names(SHIPPED)
+    names = policy_names(POLICIES)
     assert {"digits-none", "digits-robust", "fashion-robust"} <= set(names)
     for name in names:
-        assert admit(SHIPPED, name).name == name
+        assert admit(POLICIES, name).name == name
 
 
 def test_a_policy_beyond_its_limits_is_not_admitted(policies: Path, text):

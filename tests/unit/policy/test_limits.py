@@ -12,8 +12,8 @@ from augment_ops.policy import catalogue
 from augment_ops.policy.bounds import Limits, load_limits
 from augment_ops.policy.limits import check_limits, limit_faults
 from augment_ops.policy.spec import Policy
+from support.places import POLICIES
 
-POLICIES = Path(__file__).parents[3] / "policies"
 ALL = {
     "max_rotation_deg": 30, "max_shear_deg": 10, "max_translation_share": 0.2, "scale_range": (0.5, 2.0),
     "max_brightness_change": 0.3, "max_contrast_change": 0.3, "max_noise_std": 0.1, "max_hue_shift_deg": 40,

@@ -21,8 +21,8 @@ from augment_ops.policy.limits import limit_faults
 from augment_ops.policy.published import keep_published, load_published
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
+from support.places import POLICIES
 
-POLICIES = Path(__file__).parents[3] / "policies"
 FAMILIES = (
     "TrivialAugment: {limits: domain}",
     "RandAugment: {num_ops: 3, magnitude: 30, limits: domain}",

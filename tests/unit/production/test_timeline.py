@@ -19,7 +19,7 @@ from augment_ops.errors import InputError
 from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.monitor import moment_of
 from augment_ops.production.outage import outage_of
-from augment_ops.production.timeline import Judged, Span, Timeline
+from augment_ops.production.timeline import JudgedWindow, Period, Timeline
 from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.rules import DriftRules
@@ -50,21 +50,21 @@ class World:
     def timeline(self, by: DriftRules, reference: str = "") -> Timeline:
         return Timeline(self.store, self.log, by, reference or f"rolling-{by.window_h:g}h")
 
-    def judge(self, by: DriftRules, at: datetime, reference: str = "") -> list[Span]:
+    def judge(self, by: DriftRules, at: datetime, reference: str = "") -> list[Period]:
         timeline = self.timeline(by, reference)
         spans = timeline.due(at)
         for span in spans:
             timeline.keep(record(span, by))
         return spans
 
-    def judged(self, span: Span, **more) -> Judged:
+    def judged(self, span: Period, **more) -> JudgedWindow:
         window = read_window(self.log, span.start, span.end, pictures=False)
         metrics = {"window.samples": float(window.sample.size)}
         return replace(record(span), metrics=metrics, silent=window.silent, labelled=window.labelled, **more)
 
 
-def record(span: Span, by: DriftRules = DAILY, **more) -> Judged:
-    plain = Judged(
+def record(span: Period, by: DriftRules = DAILY, **more) -> JudgedWindow:
+    plain = JudgedWindow(
         dataset="shop", rules=by.name, reference="", start=span.start.isoformat(), end=span.end.isoformat(),
         status="ok", blind=False, message="", faults=(), metrics={}, report="", page="", link="", alert="",
     )  # fmt: skip
@@ -83,9 +83,9 @@ def test_a_clock_that_was_reset_to_1970_makes_one_empty_stretch(world: World) ->
         world.write(START + day * DAY)
     found = world.judge(DAILY, START + 3 * DAY + HOUR)
     assert found == [
-        Span(old, old + DAY),
-        Span(old + DAY, START - DAY),
-        *(Span(START + day * DAY, START + (day + 1) * DAY) for day in (-1, 0, 1, 2)),
+        Period(old, old + DAY),
+        Period(old + DAY, START - DAY),
+        *(Period(START + day * DAY, START + (day + 1) * DAY) for day in (-1, 0, 1, 2)),
     ]
     assert world.judge(DAILY, START + 3 * DAY + HOUR) == []
 
@@ -102,7 +102,7 @@ def test_rules_beside_each_other_judge_what_each_would_alone(hours: set[int], ca
         for world in (both, *alone.values()):
             for hour in hours:
                 world.write(START + hour * HOUR)
-        found: dict[str, list[Span]] = {DAILY.name: [], HOURLY.name: []}
+        found: dict[str, list[Period]] = {DAILY.name: [], HOURLY.name: []}
         for hourly, hour in sorted(calls, key=lambda call: call[1]):
             by, at = (HOURLY if hourly else DAILY), START + hour * HOUR
             due = both.judge(by, at)
@@ -127,7 +127,7 @@ def test_another_champion_judges_only_what_comes_after_it(world: World) -> None:
     for day in range(3):
         world.write(START + day * DAY)
     assert len(world.judge(DAILY, START + 2 * DAY + HOUR, "aaaa-24h")) == 2
-    assert world.judge(DAILY, START + 3 * DAY + HOUR, "bbbb-24h") == [Span(START + 2 * DAY, START + 3 * DAY)]
+    assert world.judge(DAILY, START + 3 * DAY + HOUR, "bbbb-24h") == [Period(START + 2 * DAY, START + 3 * DAY)]
 
 
 def test_before_the_reference_is_over_nothing_is_due(world: World) -> None:
@@ -140,10 +140,10 @@ def test_before_the_reference_is_over_nothing_is_due(world: World) -> None:
 def test_what_an_earlier_version_judged_is_judged(world: World) -> None:
     world.write(START)
     world.write(START + DAY)
-    data = canonical_json(record(Span(START, START + DAY)))
+    data = canonical_json(record(Period(START, START + DAY)))
     world.store.put_document("drift/shop/windows/rolling-24h/20260301T000000.json", data)
     world.store.put_document("drift/shop/windows/bbbb-24h/20260301T000000.json", data)
-    assert world.judge(DAILY, START + 2 * DAY + HOUR) == [Span(START + DAY, START + 2 * DAY)]
+    assert world.judge(DAILY, START + 2 * DAY + HOUR) == [Period(START + DAY, START + 2 * DAY)]
     assert world.judge(rules("other"), START + 2 * DAY + HOUR, "cccc-24h")[0].start == START  # those were not its
 
 
@@ -153,7 +153,7 @@ def test_of_the_future_nothing_is_missing(world: World) -> None:
     found = world.judge(DAILY, today + 30 * DAY)
     assert found[-1].end <= datetime.now(UTC)
     world.write(today + 3 * DAY)  # the log's clock is ahead of this machine's
-    assert world.judge(DAILY, today + 30 * DAY) == [Span(today + 3 * DAY, today + 4 * DAY)]
+    assert world.judge(DAILY, today + 30 * DAY) == [Period(today + 3 * DAY, today + 4 * DAY)]
 
 
 def test_a_time_in_the_future_is_refused_and_a_clock_that_is_a_little_ahead_is_not() -> None:
@@ -172,7 +172,7 @@ def test_an_outage_is_told_once_and_is_over_with_the_next_record(world: World) -
     windows = [read_window(world.log, START + n * DAY, START + (n + 1) * DAY) for n in range(4)]
     first = outage_of(windows[1], windows[0], None, DAILY)
     assert (first.blind, first.alert) == (True, "")
-    span = Span(windows[1].start, windows[1].end)
+    span = Period(windows[1].start, windows[1].end)
     known = record(span, silent=True, blind=True, alert="blind:x", faults=first.faults)
     second = outage_of(windows[2], windows[1], known, DAILY)
     assert (second.blind, second.alert) == (True, "blind:x")
@@ -209,13 +209,13 @@ def labelled(world: World) -> World:
     known = ["a"] * 10 + [None] * 90
     world.write(START, 100, predictions=["a"] * 100, labels=known)
     at = START + DAY + HOUR
-    span = Span(START, START + DAY)
+    span = Period(START, START + DAY)
     files = LateLabels(world.log, DAILY, world.timeline(DAILY)).files(span, at)
     world.timeline(DAILY).keep(world.judged(span, looked=at.isoformat(), labels=files))
     return world
 
 
-def grown(world: World, at: datetime, by: DriftRules = DAILY) -> list[Judged]:
+def grown(world: World, at: datetime, by: DriftRules = DAILY) -> list[JudgedWindow]:
     return list(LateLabels(world.log, by, world.timeline(by)).grown(at))
 
 

@@ -14,7 +14,7 @@ from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.quality.report import CheckResult, QualityReport
-from augment_ops.report import numbers
+from augment_ops.report import stress_summary
 from augment_ops.report.formats import number
 from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
 from augment_ops.report.page import render
@@ -58,12 +58,32 @@ class Page(HTMLParser):
 
 
 def cells(role: str, drop: float, nan_at: tuple[str, int] | None = None) -> list[Cell]:
-    made = [Cell(role, CLEAN, 0, 90, 0.96, (30, 30, 30), (1.0, 0.95, 0.93))]
+    made = [
+        Cell(
+            role=role,
+            corruption=CLEAN,
+            severity=0,
+            n=90,
+            accuracy=0.96,
+            class_n=(30, 30, 30),
+            class_recall=(1.0, 0.95, 0.93),
+        )
+    ]
     for corruption in CORRUPTIONS:
         for severity in range(1, 6):
             accuracy = math.nan if (corruption, severity) == nan_at else 0.96 - drop * severity
             recall = (accuracy, max(0.0, accuracy - 0.1), None)
-            made.append(Cell(role, corruption, severity, 90, accuracy, (30, 30, 0), recall))
+            made.append(
+                Cell(
+                    role=role,
+                    corruption=corruption,
+                    severity=severity,
+                    n=90,
+                    accuracy=accuracy,
+                    class_n=(30, 30, 0),
+                    class_recall=recall,
+                )
+            )
     return made
 
 
@@ -82,7 +102,15 @@ def stress(nan_at: tuple[str, int] | None = None) -> StressReport:
         probe="7" * 64,
         seen={"rotation": ("Affine",), "noise": ()},
         measures=tuple(
-            Measures(role, CLEAN if s == 0 else "noise", s, 0.9, (0.9, 0.8, None), 0.031, 0.05 * s)
+            Measures(
+                role=role,
+                corruption=CLEAN if s == 0 else "noise",
+                severity=s,
+                balanced_accuracy=0.9,
+                class_precision=(0.9, 0.8, None),
+                calibration_error=0.031,
+                flip_share=0.05 * s,
+            )
             for role in ("candidate", "control", "champion")
             for s in (0, 5)
         ),
@@ -95,7 +123,19 @@ def stress(nan_at: tuple[str, int] | None = None) -> StressReport:
 
 
 def training(role: str, wall_s: float) -> TrainingResult:
-    curve = tuple(EpochMetrics(e, 1 / e, 0.5 + e / 20, 1.1 / e, 0.5 + e / 21, 900.0, 0.1, 1.0) for e in range(1, 9))
+    curve = tuple(
+        EpochMetrics(
+            epoch=e,
+            train_loss=1 / e,
+            train_accuracy=0.5 + e / 20,
+            validation_loss=1.1 / e,
+            validation_accuracy=0.5 + e / 21,
+            samples_per_s=900.0,
+            data_wait_share=0.1,
+            wall_s=1.0,
+        )
+        for e in range(1, 9)
+    )
     return TrainingResult(
         role=role,
         model_digest="c" * 64,
@@ -117,12 +157,52 @@ def training(role: str, wall_s: float) -> TrainingResult:
 
 def reasons() -> tuple[Reason, ...]:
     return (
-        Reason("invariance", "fail", "rotation at severity 5 costs 20.0 points.", "rotation", 5, "0", 0.2, 0.15, 90),
-        Reason("evidence", "error", "noise 2 is not a number.", "noise", 2, None, math.nan, None, 90),
-        Reason("class_recall", "warn", f"Class {HOSTILE} is low.", "noise", 4, HOSTILE, 0.71234567, 0.8, 1234),
-        Reason("budget", "not-set", "The gate sets no budget."),
+        Reason(
+            rule="invariance",
+            outcome="fail",
+            message="rotation at severity 5 costs 20.0 points.",
+            corruption="rotation",
+            severity=5,
+            class_name="0",
+            measured=0.2,
+            threshold=0.15,
+            n=90,
+        ),
+        Reason(
+            rule="evidence",
+            outcome="error",
+            message="noise 2 is not a number.",
+            corruption="noise",
+            severity=2,
+            class_name=None,
+            measured=math.nan,
+            threshold=None,
+            n=90,
+        ),
+        Reason(
+            rule="class_recall",
+            outcome="warn",
+            message=f"Class {HOSTILE} is low.",
+            corruption="noise",
+            severity=4,
+            class_name=HOSTILE,
+            measured=0.71234567,
+            threshold=0.8,
+            n=1234,
+        ),
+        Reason(rule="budget", outcome="not-set", message="The gate sets no budget."),
         *(
-            Reason("invariance", "pass", f"noise, severity {s}.", "noise", s, None, 0.04 * s + 0.001, 0.15, 1000 + s)
+            Reason(
+                rule="invariance",
+                outcome="pass",
+                message=f"noise, severity {s}.",
+                corruption="noise",
+                severity=s,
+                class_name=None,
+                measured=0.04 * s + 0.001,
+                threshold=0.15,
+                n=1000 + s,
+            )
             for s in range(1, 6)
         ),
     )
@@ -183,7 +263,17 @@ def inputs(**changes: object) -> ReportInputs:
         measured={"Orchestration overhead, s": 31.25},
         lineage={"snapshot": "1" * 64},
         augmented=Augmented(pixels, np.stack([pixels, 255 - pixels], axis=1), CLASSES),
-        failing=(FailingPicture("rotation", 5, HOSTILE, "0", HOSTILE, pixels[0], pixels[1]),),
+        failing=(
+            FailingPicture(
+                corruption="rotation",
+                severity=5,
+                sample_id=HOSTILE,
+                label="0",
+                predicted=HOSTILE,
+                clean=pixels[0],
+                stressed=pixels[1],
+            ),
+        ),
         airflow_url=AIRFLOW,
         mlflow_url=MLFLOW,
     )
@@ -243,7 +333,10 @@ def test_every_number_of_every_reason_stands_in_its_row():
 
 
 def test_reasons_beyond_the_fold_are_still_in_the_page():
-    many = tuple(Reason("invariance", "fail", f"reason number {i}.", measured=i / 97, n=i) for i in range(60))
+    many = tuple(
+        Reason(rule="invariance", outcome="fail", message=f"reason number {i}.", measured=i / 97, n=i)
+        for i in range(60)
+    )
     page = Page(render(inputs(decision=Decision("FAIL", "g", "a" * 64, "b" * 64, many, "No."))))
     assert [page.row_with(r.message)[3] for r in many] == [number(r.measured) for r in many]
 
@@ -332,7 +425,16 @@ def test_many_large_colour_pictures_stay_below_five_megabytes():
     generator = np.random.Generator(np.random.Philox(1))
     noise = generator.integers(0, 256, size=(12, 224, 224, 3), dtype=np.uint8)  # noise compresses worst
     failing = tuple(
-        FailingPicture(f"corruption{i % 8}", 5, str(i), "a", "b", noise[i % 12], noise[(i + 1) % 12]) for i in range(64)
+        FailingPicture(
+            corruption=f"corruption{i % 8}",
+            severity=5,
+            sample_id=str(i),
+            label="a",
+            predicted="b",
+            clean=noise[i % 12],
+            stressed=noise[(i + 1) % 12],
+        )
+        for i in range(64)
     )
     augmented = Augmented(noise, np.stack([noise] * 6, axis=1), ("a",) * 12)
     assert len(render(inputs(augmented=augmented, failing=failing)).encode()) < 5_000_000
@@ -341,8 +443,18 @@ def test_many_large_colour_pictures_stay_below_five_megabytes():
 def test_a_thousand_classes_do_not_fill_the_page():
     k = 1000
     names = tuple(f"class-{i}" for i in range(k))
-    wide = Cell("candidate", CLEAN, 0, k, 0.9, (1,) * k, (0.9,) * k)
-    blurred = Cell("candidate", "blur", 1, k, 0.8, (1,) * k, tuple(i / k for i in range(k)))
+    wide = Cell(
+        role="candidate", corruption=CLEAN, severity=0, n=k, accuracy=0.9, class_n=(1,) * k, class_recall=(0.9,) * k
+    )
+    blurred = Cell(
+        role="candidate",
+        corruption="blur",
+        severity=1,
+        n=k,
+        accuracy=0.8,
+        class_n=(1,) * k,
+        class_recall=tuple(i / k for i in range(k)),
+    )
     report = dataclasses.replace(
         stress(),
         classes=names,
@@ -369,19 +481,53 @@ def test_the_same_inputs_give_the_same_page():
 
 
 def explanation() -> Explanation:
-    fall = ClassFall(HOSTILE, 30, 0.95, 0.66, 0.4877, 0.8077, {"control": 0.4, "champion": 0.7})
+    fall = ClassFall(
+        name=HOSTILE, n=30, clean=0.95, recall=0.66, low=0.4877, high=0.8077, others={"control": 0.4, "champion": 0.7}
+    )
     flip = Flip("s9", "0", HOSTILE, 0.83, ("champion",))
     found = Finding(
-        "invariance", "fail", "rotation at severity 5 costs 20.0 points.", "rotation", 5, "0", None, None, 0.2, 0.15,
-        0.25, 90, 0.15, 1.0, ("Affine",), {"candidate": 0.76, "control": 0.46}, (fall,), (flip,),
-    )  # fmt: skip
+        rule="invariance",
+        outcome="fail",
+        message="rotation at severity 5 costs 20.0 points.",
+        corruption="rotation",
+        severity=5,
+        class_name="0",
+        group=None,
+        against=None,
+        estimate=0.2,
+        low=0.15,
+        high=0.25,
+        n=90,
+        threshold=0.15,
+        p=1.0,
+        seen=("Affine",),
+        accuracy={"candidate": 0.76, "control": 0.46},
+        classes=(fall,),
+        flips=(flip,),
+    )
     return Explanation("d" * 64, "FAIL", "It fails. Nothing is promoted.", "5" * 64, "1" * 64, (found,))
 
 
 def test_what_lies_behind_a_reason_is_shown_with_its_classes_and_pictures():
     pixels = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8, 1)
-    picture = FailingPicture("rotation", 5, "s9", "0", HOSTILE, pixels[0], pixels[1])
-    other = FailingPicture("rotation", 4, "s9", "0", HOSTILE, pixels[0], pixels[1])
+    picture = FailingPicture(
+        corruption="rotation",
+        severity=5,
+        sample_id="s9",
+        label="0",
+        predicted=HOSTILE,
+        clean=pixels[0],
+        stressed=pixels[1],
+    )
+    other = FailingPicture(
+        corruption="rotation",
+        severity=4,
+        sample_id="s9",
+        label="0",
+        predicted=HOSTILE,
+        clean=pixels[0],
+        stressed=pixels[1],
+    )
     html = render(inputs(explanation=explanation(), pictures=(picture, other), failing=()))
     page = Page(html)
     row = [cell.strip() for cell in next(r for r in page.rows if "48.8% to 80.8%" in "".join(r))]
@@ -484,7 +630,17 @@ def dark_stress() -> StressReport:
 
 
 def test_what_a_corruption_destroyed_is_shown_and_in_no_other_number():
-    unfit = Reason("fitness", "warn", "noise at severity 5 is unfit.", "noise", 5, None, 1.0, 0.05, 90)
+    unfit = Reason(
+        rule="fitness",
+        outcome="warn",
+        message="noise at severity 5 is unfit.",
+        corruption="noise",
+        severity=5,
+        class_name=None,
+        measured=1.0,
+        threshold=0.05,
+        n=90,
+    )
     shown = inputs(stress=dark_stress())
     shown = dataclasses.replace(shown, decision=dataclasses.replace(shown.decision, reasons=(*reasons(), unfit)))
     html = render(shown)
@@ -494,9 +650,11 @@ def test_what_a_corruption_destroyed_is_shown_and_in_no_other_number():
     assert [cell.strip() for cell in table[1:]] == ["0%", "0%", "0%", "33.3%", "100.0%✕unfit"]
     assert 'title="blank 20, clipped 10"' in html
     assert "nan" not in re.sub(r"<[^>]+>|data:[^\"]+", "", html).lower().split()
-    mean = numbers.stressed_accuracy(dark_stress(), "candidate")
+    mean = stress_summary.stressed_accuracy(dark_stress(), "candidate")
     assert mean == pytest.approx((9 * 0.96 - 0.04 * (2 * 15 - 5)) / 9)
-    gaps = next(row.values for row in numbers.gap_table(dark_stress(), "candidate").rows if row.corruption == "noise")
+    gaps = next(
+        row.values for row in stress_summary.gap_table(dark_stress(), "candidate").rows if row.corruption == "noise"
+    )
     assert gaps[3] == pytest.approx(0.98 - 0.8)
     assert gaps[4] is None
 

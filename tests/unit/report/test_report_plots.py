@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment_ops.report import numbers, plots
+from augment_ops.report import plots, stress_summary
 from augment_ops.report.charts import severity_panels
 from augment_ops.report.formats import duration, number, percent, points
 from augment_ops.report.images import data_uri
@@ -17,17 +17,62 @@ from augment_ops.training.result import EpochMetrics
 
 
 def report(accuracies: dict[str, list[float]], clean: float = 0.9) -> StressReport:
-    cells = [Cell("candidate", CLEAN, 0, 100, clean, (50, 50), (clean, clean))]
+    cells = [
+        Cell(
+            role="candidate",
+            corruption=CLEAN,
+            severity=0,
+            n=100,
+            accuracy=clean,
+            class_n=(50, 50),
+            class_recall=(clean, clean),
+        )
+    ]
     for name, values in accuracies.items():
-        cells += [Cell("candidate", name, s, 100, a, (50, 50), (a, a - 0.2)) for s, a in enumerate(values, start=1)]
+        cells += [
+            Cell(
+                role="candidate",
+                corruption=name,
+                severity=s,
+                n=100,
+                accuracy=a,
+                class_n=(50, 50),
+                class_recall=(a, a - 0.2),
+            )
+            for s, a in enumerate(values, start=1)
+        ]
     return StressReport(
-        "suite", "5" * 64, "1" * 64, ("a", "$\\frac"), {"candidate": "c" * 64}, None, tuple(cells), {}, (),
-        "6" * 64, "7" * 64, {}, (), (),
-    )  # fmt: skip
+        suite="suite",
+        suite_digest="5" * 64,
+        snapshot_digest="1" * 64,
+        classes=("a", "$\\frac"),
+        models={"candidate": "c" * 64},
+        champion_version=None,
+        cells=tuple(cells),
+        confusion={},
+        flipped=(),
+        outcomes="6" * 64,
+        probe="7" * 64,
+        seen={},
+        measures=(),
+        slices=(),
+    )
 
 
 EXAMPLE = report({"rotation": [0.9, 0.85, 0.7, 0.5, 0.3], "blur": [0.9, 0.9, 0.91, 0.9, math.nan]})
-CURVE = tuple(EpochMetrics(e, 1 / e, 0.6, 1 / e, 0.7, 100.0, 0.1, 1.0) for e in range(1, 4))
+CURVE = tuple(
+    EpochMetrics(
+        epoch=e,
+        train_loss=1 / e,
+        train_accuracy=0.6,
+        validation_loss=1 / e,
+        validation_accuracy=0.7,
+        samples_per_s=100.0,
+        data_wait_share=0.1,
+        wall_s=1.0,
+    )
+    for e in range(1, 4)
+)
 
 
 def opened(png: bytes) -> np.ndarray:
@@ -64,7 +109,22 @@ def test_the_contact_sheet_shows_grey_as_grey_on_a_fixed_scale():
 
 
 def test_nothing_to_draw_is_still_a_picture():
-    empty = StressReport("s", "5" * 64, "1" * 64, (), {}, None, (), {}, (), "6" * 64, "7" * 64, {}, (), ())
+    empty = StressReport(
+        suite="s",
+        suite_digest="5" * 64,
+        snapshot_digest="1" * 64,
+        classes=(),
+        models={},
+        champion_version=None,
+        cells=(),
+        confusion={},
+        flipped=(),
+        outcomes="6" * 64,
+        probe="7" * 64,
+        seen={},
+        measures=(),
+        slices=(),
+    )
     for png in (
         plots.severity_curves(empty),
         plots.heat_map(empty),
@@ -75,30 +135,30 @@ def test_nothing_to_draw_is_still_a_picture():
 
 
 def test_gaps_and_gains_are_differences_in_the_right_direction():
-    table = numbers.gap_table(EXAMPLE, "candidate")
+    table = stress_summary.gap_table(EXAMPLE, "candidate")
     assert table.severities == (1, 2, 3, 4, 5)
     assert table.rows[0].values == pytest.approx((0.0, 0.05, 0.2, 0.4, 0.6))
     assert table.rows[1].values[4] is None
-    assert numbers.worst_gap(EXAMPLE) == ("rotation", 5, pytest.approx(0.6))
+    assert stress_summary.worst_gap(EXAMPLE) == ("rotation", 5, pytest.approx(0.6))
 
 
 def test_a_mean_over_cells_with_a_hole_is_no_number():
-    assert numbers.stressed_accuracy(EXAMPLE, "candidate") is None
+    assert stress_summary.stressed_accuracy(EXAMPLE, "candidate") is None
     whole = report({"rotation": [0.8, 0.6]})
-    assert numbers.stressed_accuracy(whole, "candidate") == pytest.approx(0.7)
-    assert numbers.stressed_accuracy(whole, "champion") is None
+    assert stress_summary.stressed_accuracy(whole, "candidate") == pytest.approx(0.7)
+    assert stress_summary.stressed_accuracy(whole, "champion") is None
 
 
 def test_worst_classes_name_the_place_that_hurts_most():
-    row = numbers.worst_classes(EXAMPLE, 1)[0]
+    row = stress_summary.worst_classes(EXAMPLE, 1)[0]
     assert (row.name, row.corruption, row.severity, row.n) == ("$\\frac", "rotation", 5, 50)
     assert (row.clean, row.worst) == (0.9, pytest.approx(0.1))
 
 
 @pytest.mark.parametrize(("share", "n", "low", "high"), [(0.9, 100, 0.8256, 0.9448), (0.0, 10, 0.0, 0.2775)])
-def test_wilson_interval(share, n, low, high):
+def test_interval_of_a_share(share, n, low, high):
     # Reference values: R's binom::binom.confint(x, n, methods = "wilson").
-    assert numbers.wilson(share, n) == pytest.approx((low, high), abs=1e-4)
+    assert stress_summary.share_range(share, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_panels_share_one_scale_and_draw_the_limit_on_it():

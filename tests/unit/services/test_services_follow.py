@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from augment_ops.errors import ServiceError
-from augment_ops.services.airflow_api import DagRun, Question, TaskState
+from augment_ops.services.airflow_api import DagRun, HumanTask, TaskState
 from augment_ops.services.follow import follow
 
 RUN = DagRun("d", "r", "queued", "admin", {})
@@ -15,7 +15,7 @@ RUN = DagRun("d", "r", "queued", "admin", {})
 class Script:
     """A run that is one step further at each look."""
 
-    def __init__(self, *steps: dict[str, str], final: str = "success", question: Question | None = None) -> None:
+    def __init__(self, *steps: dict[str, str], final: str = "success", question: HumanTask | None = None) -> None:
         self.steps, self.final, self.question, self.at = steps, final, question, -1
 
     def dag_run(self, dag_id: str, run_id: str) -> DagRun:
@@ -29,7 +29,7 @@ class Script:
     def task_order(self, dag_id: str) -> list[str]:
         return ["a", "b"]
 
-    def questions(self, dag_id: str, run_id: str) -> list[Question]:
+    def questions(self, dag_id: str, run_id: str) -> list[HumanTask]:
         return [self.question] if self.question else []
 
     def run_url(self, dag_id: str, run_id: str) -> str:
@@ -85,7 +85,7 @@ def test_a_terminal_gets_all_tasks_in_the_order_of_the_dag() -> None:
 
 
 def test_an_open_question_names_once_who_may_answer_and_where() -> None:
-    question = Question("a", "Promote 1?", ("Approve", "Reject"), ("lead", "deputy"), (), None)
+    question = HumanTask("a", "Promote 1?", ("Approve", "Reject"), ("lead", "deputy"), (), None)
     written, _ = lines(Script({"a": "awaiting_input"}, {"a": "awaiting_input"}, {"a": "success"}, question=question))
 
     asked = [line for line in written if "Waits for an answer" in line]

@@ -16,7 +16,7 @@ import pytest
 from augment_ops.errors import ServiceError
 from augment_ops.services import processes
 from augment_ops.services.layout import Layout
-from augment_ops.services.processes import Program
+from augment_ops.services.processes import ServiceCommand
 
 FOREVER = "import signal; print('ready', flush=True); signal.pause()"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOREVER}"
@@ -40,7 +40,7 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
 
 
 def start(layout: Layout, code: str, name: str = "one", environment: dict[str, str] | None = None) -> processes.Record:
-    program = Program(name, (sys.executable, "-c", code), Path.cwd(), environment or dict(os.environ))
+    program = ServiceCommand(name, (sys.executable, "-c", code), Path.cwd(), environment or dict(os.environ))
     record = processes.start(program, layout)
     wait_for_line(Path(record.log))
     return record
@@ -149,7 +149,7 @@ def test_the_last_log_is_kept_beside_the_new_one(layout: Layout) -> None:
 
 def test_a_program_that_is_not_there_is_one_clear_error(layout: Layout) -> None:
     with pytest.raises(ServiceError, match="No such file") as caught:
-        processes.start(Program("one", ("/nowhere/program",), Path.cwd(), {}), layout)
+        processes.start(ServiceCommand("one", ("/nowhere/program",), Path.cwd(), {}), layout)
 
     assert "doctor" in caught.value.faults[0].fix
     assert processes.records(layout) == {}
@@ -160,7 +160,9 @@ def test_what_a_started_program_writes_is_its_owners_alone(layout: Layout) -> No
     environment = {"HERE": str(layout.home.parent), "PATH": os.environ["PATH"]}
     before = os.umask(0o022)
     try:
-        record = processes.start(Program("writes", (sys.executable, "-c", code), Path.cwd(), environment), layout)
+        record = processes.start(
+            ServiceCommand("writes", (sys.executable, "-c", code), Path.cwd(), environment), layout
+        )
         assert processes.wait(record, 30) == 0
     finally:
         os.umask(before)

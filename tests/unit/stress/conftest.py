@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from augment_ops.stress import suite
 from augment_ops.stress.definition import SuiteSpec
-
-POLICIES = Path(__file__).resolve().parents[3] / "policies"
+from support.places import POLICIES
 
 
 class Objects:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augment_ops.content import sha256_hex
+from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import StoreError, TrainingError
 from augment_ops.stress import measures, probe
@@ -42,11 +42,17 @@ def tiny(predicted: list[list[list[int]]], labels: list[int], classes: int = 3, 
     guesses = np.array(predicted, np.int16)
     certain = np.full(guesses.shape, confidence, np.float16)
     return Outcomes(
-        "a" * 64, {"candidate": "c" * 64, "control": "d" * 64} if len(predicted) > 1 else {"candidate": "c" * 64},
-        (("clean", 0), *(("noise", s) for s in range(1, guesses.shape[1]))), tuple("xyz"[:classes]),
-        tuple(map(str, range(len(labels)))), np.array(labels, np.int16), guesses, certain, certain,
+        suite_digest="a" * 64,
+        models={"candidate": "c" * 64, "control": "d" * 64} if len(predicted) > 1 else {"candidate": "c" * 64},
+        addresses=(("clean", 0), *(("noise", s) for s in range(1, guesses.shape[1]))),
+        classes=tuple("xyz"[:classes]),
+        sample_ids=tuple(map(str, range(len(labels)))),
+        labels=np.array(labels, np.int16),
+        predicted=guesses,
+        p_true=certain,
+        p_predicted=certain,
         groups=np.zeros((0, len(labels)), np.int16),
-    )  # fmt: skip
+    )
 
 
 def test_the_report_follows_from_the_object_that_it_names(manifest, objects):
@@ -105,6 +111,57 @@ def test_a_model_that_crashes_on_one_image_is_an_error_that_names_it(manifest, o
         run(manifest, objects, {"candidate": ("c" * 64, crashes)})
     assert f"sample {manifest.sample_ids[41]} under noise at severity 4" in str(caught.value)
     assert "RuntimeError: index out of range" in str(caught.value)
+
+
+def by_shade(images: np.ndarray) -> np.ndarray:
+    return by_position(images)[:, ::-1] * 0.7
+
+
+def always_middle(images: np.ndarray) -> np.ndarray:
+    return np.tile(np.array([0, 1, np.nan], np.float32), (len(images), 1))
+
+
+THREE = {"candidate": ("c" * 64, by_position), "control": ("d" * 64, by_shade), "champion": ("e" * 64, always_middle)}
+
+
+def earlier(manifest, objects, models=None):
+    digest = run(manifest, objects, THREE if models is None else models).outcomes
+    return from_bytes(objects.get(digest), digest)
+
+
+def test_predictions_of_before_give_the_same_report_to_the_byte(manifest, objects):
+    groups = {"site": ["x", "y"] * 30}
+    fresh = run(manifest, objects, THREE, groups)
+    # Then the control was the candidate, and the champion the control: what was said does not hang on the role.
+    before = earlier(manifest, objects, {"candidate": THREE["control"], "control": THREE["champion"]})
+    known = {
+        "candidate": THREE["candidate"],
+        "control": ("d" * 64, before.predictions("candidate")),
+        "champion": ("e" * 64, before.predictions("control")),
+    }
+    again = run(manifest, objects, known, groups)
+    assert canonical_json(again) == canonical_json(fresh)
+    assert (again.outcomes, again.probe) == (fresh.outcomes, fresh.probe)
+
+
+@pytest.mark.parametrize("changes", [{"suite_digest": "f" * 64}, {"model_digest": "f" * 64}, "cells"])
+def test_predictions_of_another_suite_or_model_are_refused(manifest, objects, changes):
+    said = earlier(manifest, objects).predictions("control")
+    if changes == "cells":
+        changes = {name: getattr(said, name)[:-1] for name in ("predicted", "p_true", "p_predicted")}
+    with pytest.raises(StoreError, match="control model: predictions of before"):
+        run(manifest, objects, {**THREE, "control": ("d" * 64, replace(said, **changes))})
+
+
+def test_a_candidate_is_asked_itself_because_its_logits_are_probed(manifest, objects):
+    said = earlier(manifest, objects).predictions("candidate")
+    with pytest.raises(StoreError, match="candidate model: predictions of before"):
+        run(manifest, objects, {**THREE, "candidate": ("c" * 64, said)})
+
+
+def test_nobody_has_said_anything_in_a_role_that_was_not_asked(manifest, objects):
+    with pytest.raises(StoreError, match="champion"):
+        earlier(manifest, objects, {"candidate": THREE["candidate"]}).predictions("champion")
 
 
 @pytest.mark.parametrize("change", ["bit", "cut", "empty"])

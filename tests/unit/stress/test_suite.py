@@ -16,8 +16,8 @@ from augment_ops.errors import DataError, PolicyError, StoreError
 from augment_ops.stress.corruptions import CORRUPTIONS, apply
 from augment_ops.stress.definition import SuiteSpec
 from augment_ops.stress.suite import SuiteManifest, build, freeze, load
+from support.places import POLICIES
 
-POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CLASSES = ("left", "middle", "right")
 SNAPSHOT = "5" * 64
 

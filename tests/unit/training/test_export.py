@@ -107,7 +107,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(model, tmp_path: Path, files
     assert path.read_bytes() == b"earlier"
 
 
-@pytest.mark.parametrize("call", ["tempfile.mkstemp", "pathlib.Path.replace", "pathlib.Path.mkdir"])
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.mkdir"])
 def test_any_step_may_find_the_disk_full(model, tmp_path: Path, monkeypatch, call):
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

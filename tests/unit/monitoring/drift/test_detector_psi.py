@@ -7,10 +7,10 @@ import pytest
 
 from monitoring.drift.detectors.base import MISSING, Measurement
 from monitoring.drift.detectors.psi import Psi
-from monitoring.drift.rules import Limits
+from monitoring.drift.rules import EffectLimits
 from monitoring.drift.verdict import judge
 
-LIMITS, SIGNIFICANCE, MIN_N = Limits(warn=0.10, drift=0.25), 0.0025, 200
+LIMITS, SIGNIFICANCE, MIN_N = EffectLimits(warn=0.10, drift=0.25), 0.0025, 200
 
 
 def psi(reference, window) -> Measurement:

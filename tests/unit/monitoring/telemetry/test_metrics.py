@@ -59,7 +59,7 @@ def test_counters_grow_and_gauges_are_replaced() -> None:
 
 
 def test_a_gauge_replaces_all_that_was_known_about_its_subject_and_nothing_else() -> None:
-    def checked(dataset: str, **found: str) -> list[metrics.Sample]:
+    def checked(dataset: str, **found: str) -> list[metrics.Observation]:
         return [
             metrics.DRIFT_STATUS.set(1, dataset=dataset, rules="default", feature=f, detector="psi", status=s)
             for f, s in found.items()

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from augment_ops.statistics import wilson
 from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 
 ROLES: tuple[Role, ...] = ("candidate", "champion", "control")
-_Z95 = 1.959963984540054  # two-sided 95% of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,9 @@ class ClassRow:
     severity: int
 
 
-def wilson(accuracy: float, n: int) -> tuple[float, float]:
-    """95% interval of a share of `n` samples. Source: Wilson 1927, J. Am. Stat. Assoc. 22(158)."""
-    if n <= 0 or not math.isfinite(accuracy):
-        return (math.nan, math.nan)
-    z2 = _Z95**2
-    centre = (accuracy + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 * math.sqrt(accuracy * (1 - accuracy) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return (max(0.0, centre - half), min(1.0, centre + half))
+def share_range(share: float, n: int) -> tuple[float, float]:
+    """95% interval of a share of `n` samples, NaN where there is none."""
+    return wilson(share * n, n) if n > 0 and math.isfinite(share) else (math.nan, math.nan)
 
 
 def severities(report: StressReport) -> tuple[int, ...]:
@@ -181,7 +176,7 @@ def _table(report: StressReport, pair: Callable[[str, int], tuple[float | None, 
 
 
 def _point(cell: Cell) -> Point:
-    low, high = wilson(cell.accuracy, cell.n)
+    low, high = share_range(cell.accuracy, cell.n)
     return Point(cell.severity, cell.accuracy, low, high, cell.n)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
+from augment_ops.gate.phrasing import interval, of, points, share
 from augment_ops.gate.rules import GateRules
-from augment_ops.gate.statistics import TOLERANCE, Estimate, holm
-from augment_ops.gate.words import interval, of, points, share
+from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.statistics import mean
 from augment_ops.stress.report import CLEAN, Role
 
@@ -31,11 +31,11 @@ def champion(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]
         message = "There is no champion yet; the rules let a first one pass."
         if outcome == "investigate":
             message = "There is no champion yet, and the rules ask a person to look at a first one."
-        return [Reason("champion", outcome, message)]
+        return [Reason(rule="champion", outcome=outcome, message=message)]
     if not (cells.complete("candidate") and cells.complete("champion")):
         return []
     name = f"champion {evidence.champion_version}"
-    estimates = holm(
+    estimates = corrected(
         [
             cells.samples.loss("champion", (), rule.clean_margin),
             cells.samples.loss("champion", cells.corruptions, rule.stressed_margin),
@@ -55,7 +55,7 @@ def control(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
         return [_not_set("control", "the effect of the augmentation is not looked at")]
     if evidence.control_digest is None:
         message = "There is no control to measure the augmentation's effect against; train one."
-        return [Reason("control", "error", message)]
+        return [Reason(rule="control", outcome="error", message=message)]
     if not (cells.complete("candidate") and cells.complete("control")):
         return []
     clean = cells.samples.loss("control", (), rule.clean_margin)
@@ -74,9 +74,13 @@ def unseen(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
     if not cells.unseen:
         demanded = rule.min_gain >= 0
         message = "The policy trains on every corruption of the suite: nothing in it is unseen."
-        return [Reason("unseen", "investigate" if demanded else "not-set", message)]
+        return [Reason(rule="unseen", outcome="investigate" if demanded else "not-set", message=message)]
     if evidence.control_digest is None:
-        return [Reason("unseen", "error", "There is no control to measure progress against; train one.")]
+        return [
+            Reason(
+                rule="unseen", outcome="error", message="There is no control to measure progress against; train one."
+            )
+        ]
     if not (cells.complete("candidate") and cells.complete("control")):
         return []
     loss = cells.samples.loss("control", cells.unseen, -rule.min_gain)
@@ -117,9 +121,17 @@ def _effect(rules: GateRules, cells: Cells) -> Reason:
 
 def _gain(rule: str, outcome: Outcome, message: str, loss: Estimate) -> Reason:
     return Reason(
-        rule, outcome, message, measured=-loss.value, threshold=-loss.limit, n=loss.n, low=-loss.high, high=-loss.low,
-        p=loss.p_safe, against="control",
-    )  # fmt: skip
+        rule=rule,
+        outcome=outcome,
+        message=message,
+        measured=-loss.value,
+        threshold=-loss.limit,
+        n=loss.n,
+        low=-loss.high,
+        high=-loss.low,
+        p=loss.p_safe,
+        against="control",
+    )
 
 
 def _gain_interval(loss: Estimate, rules: GateRules) -> str:
@@ -127,7 +139,7 @@ def _gain_interval(loss: Estimate, rules: GateRules) -> str:
 
 
 def _not_worse(
-    rules: GateRules, cells: Cells, rival: Role, what: str, loss: Estimate, corruption: str | None = None
+    rules: GateRules, cells: Cells, against: Role, what: str, loss: Estimate, corruption: str | None = None
 ) -> Reason:
     """Pass where the loss is shown to be within the margin, fail where it is shown to be beyond."""
     outcome: Outcome = "investigate"
@@ -135,7 +147,7 @@ def _not_worse(
         outcome = "pass"
     elif loss.p_harm <= rules.statistics.alpha:
         outcome = "fail"
-    ours, theirs = (_accuracy(cells, role, corruption) for role in ("candidate", rival))
+    ours, theirs = (_accuracy(cells, role, corruption) for role in ("candidate", against))
     relation = (
         f"{points(loss.value)} below"
         if loss.value > 0
@@ -150,56 +162,78 @@ def _not_worse(
         f"at most {points(loss.limit)} below is {sure}."
     )
     return Reason(
-        rival, outcome, message, corruption, None if corruption is None else 0, None, loss.value, loss.limit, loss.n,
-        loss.low, loss.high, loss.p_safe, rival,
-    )  # fmt: skip
+        rule=against,
+        outcome=outcome,
+        message=message,
+        corruption=corruption,
+        severity=None if corruption is None else 0,
+        class_name=None,
+        measured=loss.value,
+        threshold=loss.limit,
+        n=loss.n,
+        low=loss.low,
+        high=loss.high,
+        p=loss.p_safe,
+        against=against,
+    )
 
 
-def _classes(rules: GateRules, cells: Cells, rival: Role, margin: float) -> list[Reason]:
+def _classes(rules: GateRules, cells: Cells, against: Role, margin: float) -> list[Reason]:
     """Every class whose loss is shown to be beyond the margin, or is measured beyond it; one reason for the rest.
 
     The burden of proof is on the gate: 45 samples of a class cannot show a loss of 10 points to be absent.
     """
-    labels, (_, left_in) = cells.samples.outcomes.labels, cells.samples.hits(rival, cells.corruptions)
+    labels, (_, left_in) = cells.samples.outcomes.labels, cells.samples.hits(against, cells.corruptions)
     items: list[tuple[int, bool, Estimate]] = [
-        (label, stressed, cells.samples.loss(rival, cells.corruptions if stressed else (), margin, label))
+        (label, stressed, cells.samples.loss(against, cells.corruptions if stressed else (), margin, label))
         for stressed in (False, True)
         for label in range(len(cells.classes))
         if ((labels == label) & (left_in > 0 if stressed else True)).sum() >= _SMALLEST_CLASS
     ]
-    corrected = holm([loss for *_, loss in items])
-    found = [(label, stressed, loss) for (label, stressed, _), loss in zip(items, corrected, strict=True)]
-    reasons = [_class_loss(rules, cells, rival, *item) for item in found if item[2].beyond]
+    losses = corrected([loss for *_, loss in items])
+    found = [(label, stressed, loss) for (label, stressed, _), loss in zip(items, losses, strict=True)]
+    reasons = [_class_loss(rules, cells, against, *item) for item in found if item[2].beyond]
     if reasons or not found:
         return reasons
     label, stressed, worst = max(found, key=lambda item: item[2].value)
     where = "under stress" if stressed else "clean"
     change = f"loses most, {points(worst.value)}" if worst.value > 0 else "is the nearest to a loss, with none"
     message = (
-        f"No class is measured more than {points(margin)} below the {rival}'s recall; class {cells.classes[label]} "
+        f"No class is measured more than {points(margin)} below the {against}'s recall; class {cells.classes[label]} "
         f"{change} ({where}; {of(worst, rules.statistics.confidence)})."
     )
-    return [_class_reason(cells, rival, "pass", message, label, stressed, worst)]
+    return [_class_reason(cells, against, "pass", message, label, stressed, worst)]
 
 
-def _class_loss(rules: GateRules, cells: Cells, rival: Role, label: int, stressed: bool, loss: Estimate) -> Reason:
+def _class_loss(rules: GateRules, cells: Cells, against: Role, label: int, stressed: bool, loss: Estimate) -> Reason:
     outcome: Outcome = "fail" if loss.p_harm <= rules.statistics.alpha else "investigate"
     where = "mean recall under stress" if stressed else "clean recall"
     doubt = "" if outcome == "fail" else ", which is not enough to tell"
     message = (
-        f"Class {cells.classes[label]} loses {points(loss.value)} of {where} against the {rival} "
+        f"Class {cells.classes[label]} loses {points(loss.value)} of {where} against the {against} "
         f"({of(loss, rules.statistics.confidence)}, n = {loss.n}{doubt}); at most {points(loss.limit)} is accepted."
     )
-    return _class_reason(cells, rival, outcome, message, label, stressed, loss)
+    return _class_reason(cells, against, outcome, message, label, stressed, loss)
 
 
 def _class_reason(
-    cells: Cells, rival: Role, outcome: Outcome, message: str, label: int, stressed: bool, loss: Estimate
+    cells: Cells, against: Role, outcome: Outcome, message: str, label: int, stressed: bool, loss: Estimate
 ) -> Reason:
     return Reason(
-        rival, outcome, message, None if stressed else CLEAN, None if stressed else 0, cells.classes[label], loss.value,
-        loss.limit, loss.n, loss.low, loss.high, loss.p_harm, rival,
-    )  # fmt: skip
+        rule=against,
+        outcome=outcome,
+        message=message,
+        corruption=None if stressed else CLEAN,
+        severity=None if stressed else 0,
+        class_name=cells.classes[label],
+        measured=loss.value,
+        threshold=loss.limit,
+        n=loss.n,
+        low=loss.low,
+        high=loss.high,
+        p=loss.p_harm,
+        against=against,
+    )
 
 
 def _accuracy(cells: Cells, role: Role, corruption: str | None) -> float:
@@ -215,4 +249,4 @@ def _mean_accuracy(cells: Cells, role: Role) -> float:
 
 
 def _not_set(rule: str, consequence: str) -> Reason:
-    return Reason(rule, "not-set", f"No rule is set: {consequence}.")
+    return Reason(rule=rule, outcome="not-set", message=f"No rule is set: {consequence}.")

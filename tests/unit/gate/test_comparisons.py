@@ -92,12 +92,12 @@ def test_the_same_model_twice_is_known_to_be_the_same(decide, rules, evidence):
     assert "the same model" in reasons(decision, "control", outcome="investigate")[0].message
 
 
-@pytest.mark.parametrize("rival", ["champion", "control"])
-def test_a_rare_class_that_is_destroyed_is_refused_by_name_though_the_mean_rises(decide, rules, evidence, rival):
+@pytest.mark.parametrize("against", ["champion", "control"])
+def test_a_rare_class_that_is_destroyed_is_refused_by_name_though_the_mean_rises(decide, rules, evidence, against):
     """Two large classes gain 6 points, a class of 25 samples loses half of its recall; all floors are met."""
 
     def give(role, corruption, severity):
-        if role == rival or (role == "control" and corruption == "clean"):
+        if role == against or (role == "control" and corruption == "clean"):
             return (450, 450, 24) if corruption == "clean" or role == "champion" else (300, 300, 24)
         if role == "candidate":
             return (480, 480, 16) if corruption == "clean" else (480, 480, 12)
@@ -106,7 +106,7 @@ def test_a_rare_class_that_is_destroyed_is_refused_by_name_though_the_mean_rises
     decision = decide(rules, evidence(give, n=(500, 500, 25)))
     assert decision.verdict == "FAIL"
     failed = [r for r in decision.reasons if r.outcome == "fail"]
-    assert {(r.rule, r.class_name, r.against) for r in failed} == {(rival, "c", rival)}
+    assert {(r.rule, r.class_name, r.against) for r in failed} == {(against, "c", against)}
     assert all(r.low > 0.10 and r.n == 25 for r in failed)
 
 

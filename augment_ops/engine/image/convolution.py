@@ -1,4 +1,4 @@
-"""Transforms that look at neighbours: convolutions with a kernel of the sample's own, borders reflected (101)."""
+"""Convolutions with a kernel of the sample's own, borders reflected (101)."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ class Leakage(Rule):
     max_measured: Annotated[_Number, Field(ge=0, le=0.05)]
 
 
-class Approvals(Rule):
+class RequiredApprovals(Rule):
     """Environments that a model may enter only by a person.
 
     Attributes:
@@ -252,7 +252,7 @@ class DataWait(Rule):
         return self
 
 
-class Budget(Rule):
+class BudgetRatio(Rule):
     """Measured p95 of the augmentation over the policy's own budget."""
 
     warn_ratio: _Ratio

@@ -1,0 +1,218 @@
+"""What MLflow is told of a stage's output, by name of the stage. Telling it again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from augment_ops.content import canonical_json
+from augment_ops.data.snapshot import SnapshotManifest
+from augment_ops.governance.chain import GENESIS
+from augment_ops.names import metric_name
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, Decided, Report, ResolvedPolicy, StressTest
+from augment_ops.pipeline.stages.evaluation import reference_sample, window_sample
+from augment_ops.pipeline.stages.report import records_shown
+from augment_ops.quality.report import QualityReport
+from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
+from augment_ops.stress.measures import corruption_error
+from augment_ops.stress.report import CLEAN, StressReport
+from augment_ops.training.result import TrainingResult
+from monitoring.drift.check import DriftReport
+from monitoring.drift.metrics import effects
+
+if TYPE_CHECKING:
+    from augment_ops.tracking import TrackedRun
+
+_REUSED = "augment_ops.reused."  # prefix of the tags that name the run whose output a stage found
+
+
+def tell_mlflow(ctx: Context, stage: str, output: Any, reused_from: str) -> None:
+    """Log what the output of a stage is, and whose it is where an earlier run had made it."""
+    recorder = _RECORDERS.get(stage)
+    if recorder is not None:
+        recorder(ctx, output)
+    if reused_from:
+        dataset = output.dataset if isinstance(output, SnapshotManifest) else ctx.dataset
+        ctx.open_run(dataset, tags={f"{_REUSED}{stage}": reused_from})
+
+
+def _snapshot(ctx: Context, manifest: SnapshotManifest) -> None:
+    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
+    ctx.tracker.log_params(run, ctx.run.params)
+    for split in manifest.counts:
+        _log_input(ctx, run, manifest, split)
+
+
+def _log_input(ctx: Context, run: TrackedRun, manifest: SnapshotManifest, split: str) -> None:
+    """Name a split of a snapshot as input of an MLflow run."""
+    ctx.tracker.log_dataset(
+        run,
+        name=manifest.dataset,
+        digest=manifest.digest,
+        context=split,
+        shape=manifest.image_shape,
+        counts=manifest.counts[split],
+        source=manifest.uri,
+    )
+
+
+def _quality(ctx: Context, report: QualityReport) -> None:
+    metrics = {f"quality.{report.stage}.{check.name}": check.measured for check in report.checks}
+    ctx.tracker.log_metrics(ctx.parent, metrics)
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(report), f"quality/{report.stage}.json")
+
+
+def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
+    ctx.tag(
+        {
+            "augment_ops.policy": policy.name,
+            "augment_ops.policy_version": policy.version,
+            "augment_ops.policy_digest": policy.digest,
+            "augment_ops.policy_state": policy.state,
+        }
+    )
+    ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": policy.p50_ms, "policy.p95_ms": policy.p95_ms})
+
+
+def _augmented(ctx: Context, checked: AugmentedCheck) -> None:
+    _quality(ctx, checked.report)
+    ctx.tracker.log_bytes(ctx.parent, ctx.store.get(checked.contact_sheet), "pictures/contact_sheet.png")
+
+
+def _training(ctx: Context, result: TrainingResult) -> None:
+    from augment_ops.report.plots import learning_curve
+
+    tags = {
+        "augment_ops.model_digest": result.model_digest,
+        "augment_ops.policy_digest": result.policy_digest,
+        "augment_ops.snapshot_digest": result.snapshot_digest,
+    }
+    tracker, run, params = ctx.tracker, ctx.open_run(ctx.dataset, result.role, tags), ctx.params
+    plan, manifest = ctx.output("augment", Augmentation), ctx.snapshot.manifest
+    for split in ("train", "validation"):
+        _log_input(ctx, run, manifest, split)
+    tracker.log_params(
+        run,
+        {
+            "role": result.role, "factory": result.factory, "parameters": result.parameters, "seed": result.seed,
+            "epochs": plan.epochs, "batch_size": params.batch_size, "delivery": plan.mode,
+            "workers": params.workers,
+        },
+    )  # fmt: skip
+    names = (
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "samples_per_s",
+        "data_wait_share",
+    )
+    points = [(name, getattr(entry, name), entry.epoch) for entry in result.curve for name in names]
+    tracker.log_curve(run, points, once=True)  # a training that was killed while it logged has logged another speed
+    totals = {name: getattr(result, name) for name in ("samples_per_s", "wall_s", "peak_rss_mb")}
+    totals |= {name: value for name, value in asdict(result.delivery).items() if value is not None}
+    tracker.log_metrics(run, {f"total.{name}": value for name, value in totals.items()}, once=True)
+    tracker.log_bytes(run, learning_curve({result.role: result.curve}), "pictures/learning_curve.png")
+    tracker.log_bytes(run, canonical_json(result), "training.json")
+    validation = ctx.snapshot.split("validation")
+    example = validation.take(range(min(4, len(validation))))
+    tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, example, manifest.classes)
+    tracker.finish_run(run, "FINISHED")
+
+
+def _stress(ctx: Context, tested: StressTest) -> None:
+    from augment_ops.report.plots import confusion_matrix, severity_curves
+
+    tracker, manifest, suite, report = ctx.tracker, ctx.snapshot.manifest, tested.suite, tested.report
+    counts = manifest.counts[suite.split]
+    tracker.log_dataset(ctx.parent, manifest.dataset, suite.digest, "stress", suite.shape, counts, manifest.uri)
+    tracker.log_curve(ctx.parent, _points(report))
+    ctx.tag({"augment_ops.suite_digest": report.suite_digest})
+    tracker.log_bytes(ctx.parent, canonical_json(report), "stress/report.json")
+    tracker.log_bytes(ctx.parent, severity_curves(report), "pictures/accuracy_by_severity.png")
+    for role, matrix in report.confusion.items():
+        tracker.log_bytes(ctx.parent, confusion_matrix(matrix, report.classes), f"pictures/confusion_{role}.png")
+
+
+def _points(report: StressReport) -> list[tuple[str, float, int]]:
+    curve: list[tuple[str, float, int]] = []
+    for cell in report.cells:
+        # The severity is the step: MLflow then draws accuracy against severity by itself.
+        if cell.n:
+            curve.append((f"stress.{cell.role}.{cell.corruption}.accuracy", cell.accuracy, cell.severity))
+        if cell.role == "candidate" and cell.remains is not None:  # a fact of the suite, the same for every role
+            curve.append((f"stress.destroyed_share.{cell.corruption}", cell.destroyed_share, cell.severity))
+        if cell.corruption == CLEAN:
+            for name, recall in zip(report.classes, cell.class_recall, strict=True):
+                if recall is not None:
+                    curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
+    empty = {(cell.corruption, cell.severity) for cell in report.cells if not cell.n}
+    for measure in (m for m in report.measures if (m.corruption, m.severity) not in empty):
+        numbers = asdict(measure)
+        for name in ("balanced_accuracy", "calibration_error", "flip_share"):
+            curve.append((f"stress.{measure.role}.{measure.corruption}.{name}", numbers[name], measure.severity))
+    for reference in ("control", "champion"):
+        for name, relative in (("mce", False), ("relative_mce", True)):
+            value = corruption_error(report, "candidate", reference, relative=relative)
+            if value is not None:
+                curve.append((f"stress.candidate.{name}_to_{reference}", value, 0))
+    return curve
+
+
+def _drift(ctx: Context, report: DriftReport) -> None:
+    from monitoring.drift.page import second_opinion
+
+    ctx.tracker.log_metrics(ctx.parent, effects(report))
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")
+    if report.window_digest is not None:
+        window = window_sample(ctx.store, report.window_digest)
+        page = second_opinion(reference_sample(ctx.snapshot), window, ctx.say)
+        if page is not None:
+            ctx.tracker.log_bytes(ctx.parent, page, "drift/evidently.html")
+
+
+def _decision(ctx: Context, decided: Decided) -> None:
+    decision = decided.decision
+    documents = {
+        "rules": ctx.store.get(decision.rules_digest), "evidence": ctx.store.get(decision.evidence_digest),
+        "decision": canonical_json(decision), "explanation": canonical_json(decided.explanation),
+    }  # fmt: skip
+    for name, document in documents.items():
+        ctx.tracker.log_bytes(ctx.parent, document, f"gate/{name}.json")
+    ctx.tag({"augment_ops.verdict": decision.verdict})
+
+
+def _report(ctx: Context, report: Report) -> None:
+    """Say what came of the run where people look first, and close it."""
+    ours = own_addresses(ctx.settings)
+    links = [link(name, at, ours) for name, at in (("Report", report.url), ("Airflow run", ctx.run.link)) if at]
+    verdict = f"**{markdown(report.verdict)}** {markdown(report.summary, PARAGRAPH)}"
+    outcome = markdown(f"{report.promotion[:1].upper()}{report.promotion[1:]}.")
+    ctx.note("\n\n".join([verdict, outcome, *links]))
+    ctx.tag(
+        {
+            "augment_ops.report": report.url or report.path,
+            "augment_ops.promotion": report.promotion,
+            # Tags and not metrics: a stage that is run again replaces them.
+            "augment_ops.work_s": f"{sum(record.wall_s for record in records_shown(ctx).values()):.1f}",
+            # Noted outside the ledger, so that a cut-off end shows.
+            "augment_ops.ledger_head": ctx.provenance.head() or GENESIS,
+        }
+    )
+    ctx.tracker.finish_run(ctx.parent, "FINISHED")
+
+
+_RECORDERS: Mapping[str, Callable[[Context, Any], None]] = {
+    "ingest": _snapshot,
+    "check_data": _quality,
+    "resolve_policy": _policy,
+    "check_augmented": _augmented,
+    "train_candidate": _training,
+    "train_control": _training,
+    "stress_test": _stress,
+    "check_drift": _drift,
+    "decide": _decision,
+    "report": _report,
+}

@@ -1,0 +1,105 @@
+"""How many branches of each room the tests below tests/unit take, counted in the process of the tests.
+
+Measured with `pytest --branches`, printed at the end, no threshold: a low number is a place to look. Only unit tests
+are followed: the others run most of their code in processes of their own, and a test that is followed takes half as
+much time again (Python 3.11 to 3.13 count branches by a trace function). What numba compiles is not seen.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coverage import Coverage
+from coverage.exceptions import NoDataError
+
+from support.places import ROOT
+
+_UNIT = ROOT / "tests" / "unit"
+_COMPILED = ["augment_ops/engine/kernels/*"]
+
+
+class Branches:
+    """Follows the unit tests of one process; the one that the others answer to adds up what all of them saw."""
+
+    def __init__(self, folder: Path, controls: bool) -> None:
+        self.folder, self._controls, self._running = folder, controls, False
+        self._coverage = self._made(suffix=True)
+
+    def _made(self, suffix: bool) -> Coverage:
+        packages = [str(ROOT / name) for name in ("augment_ops", "monitoring")]
+        made = Coverage(
+            data_file=str(self.folder / "data"), data_suffix=suffix, config_file=False, branch=True, source=packages,
+            omit=[str(ROOT / pattern) for pattern in _COMPILED], messages=False,
+        )  # fmt: skip
+        made.set_option("run:disable_warnings", ["no-data-collected"])  # by a process that had no unit test
+        return made
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+        if not self._running and _is_unit(item):
+            self._coverage.start()
+            self._running = True
+        try:
+            return (yield)
+        finally:
+            if self._running and (nextitem is None or not _is_unit(nextitem)):
+                self._coverage.stop()
+                self._running = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["branches"] = str(self.folder)
+
+    def pytest_sessionfinish(self) -> None:
+        self._coverage.save()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self._controls:
+            return
+        terminalreporter.section("branches that unit tests take", sep="-")
+        for line in self.table():
+            terminalreporter.write_line(line)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def table(self) -> list[str]:
+        """A line a room: branches that were taken, of how many."""
+        combined, page = self._made(suffix=False), self.folder / "branches.json"
+        combined.combine()
+        try:
+            combined.json_report(outfile=str(page))
+        except NoDataError:
+            return ["no unit test ran"]
+        rooms: dict[str, tuple[int, int]] = {}
+        for name, file in json.loads(page.read_text())["files"].items():
+            path = Path(name)
+            parts = (path.relative_to(ROOT) if path.is_absolute() else path).parts
+            room = parts[0] if parts[0] == "monitoring" else parts[1] if len(parts) > 2 else "ground floor"
+            taken, of = rooms.get(room, (0, 0))
+            rooms[room] = (taken + file["summary"]["covered_branches"], of + file["summary"]["num_branches"])
+        total = tuple(map(sum, zip(*rooms.values(), strict=True)))
+        rows = [*sorted(rooms.items()), ("all", total)]
+        return [f"{room:<14} {taken:>5} of {of:>5} {taken / max(of, 1):>5.0%}" for room, (taken, of) in rows]
+
+
+def _is_unit(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(_UNIT)
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """The option that asks for it."""
+    parser.addoption("--branches", action="store_true", help="count the branches that unit tests take, by room")
+
+
+def follow(config: pytest.Config) -> None:
+    """Count, where that is asked for; the workers of pytest-xdist leave their counts in the controller's folder."""
+    if not config.getoption("branches"):
+        return
+    told = getattr(config, "workerinput", {}).get("branches")
+    folder = Path(told or tempfile.mkdtemp(prefix="branches-"))
+    config.pluginmanager.register(Branches(folder, controls=told is None), "branches")

@@ -1,0 +1,57 @@
+"""The stages as they are listed, and the edges that are drawn of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from augment_ops.pipeline.graph import GROUPS, STAGES, Stage, edges
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.params import named
+from augment_ops.pipeline.stages.catalogue import WORK
+
+
+def test_a_stage_stands_after_those_that_it_comes_after() -> None:
+    before: set[str] = set()
+    for stage in STAGES:
+        assert set(stage.comes_after) <= before, stage.name
+        before.add(stage.name)
+
+
+def test_stages_have_work_a_known_heading_and_declared_parameters() -> None:
+    assert [stage.name for stage in STAGES] == list(WORK)
+    assert {stage.group for stage in STAGES} == {*GROUPS, ""}
+    assert {name for stage in STAGES for name in stage.params} <= set(asdict(RunParams()))
+    params = named(RunParams())
+    assert {name for stage in STAGES for name in stage.files_of(params) if "{" in name} == set()
+
+
+def test_an_edge_that_others_imply_is_left_out() -> None:
+    a, b = Stage(name="a"), Stage(name="b", inputs=("a",))
+    c, d = Stage(name="c", inputs=("a", "b")), Stage(name="d", inputs=("c", "a", "b"))
+    assert edges([a, b, c, d]) == (("a", "b"), ("b", "c"), ("c", "d"))
+    side = Stage(name="side", inputs=("a",))
+    assert edges([a, b, side, Stage(name="end", inputs=("a", "side", "b"))])[2:] == (("side", "end"), ("b", "end"))
+
+
+_IMPORTED = """
+import sys
+before = set(sys.modules)
+import {module}
+print(*sorted({{name.partition(".")[0] for name in set(sys.modules) - before}} - sys.stdlib_module_names))
+print(*sorted(name for name in sys.modules if name.partition(".")[0] == "augment_ops"))
+"""
+
+
+@pytest.mark.parametrize("module", ["graph", "parameters"])
+def test_what_dag_files_read_imports_the_standard_library_alone(module: str) -> None:
+    name = f"augment_ops.pipeline.{module}"
+    out = subprocess.run(
+        [sys.executable, "-c", _IMPORTED.format(module=name)],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3], timeout=60,
+    )  # fmt: skip
+    assert out.stdout.splitlines() == ["augment_ops", f"augment_ops augment_ops.pipeline {name}"]
