@@ -72,13 +72,13 @@ def make(path: Path, count: int, size: int) -> None:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(7)
     textures = [_texture(rng, size) for _ in range(TEXTURES)]
-    tints = rng.integers(60, 196, (CLASSES, 3))
+    tints = [(*map(float, tint), 0.0) for tint in rng.integers(60, 196, (CLASSES, 3))]
     with tarfile.open(path, "w") as archive:
         for number in range(count):
             one, other = rng.integers(0, TEXTURES, 2)
             places = rng.integers(0, size, (2, 2))
-            mixed = _rolled(textures[one], *places[0]) + _rolled(textures[other], *places[1])[:, ::-1]
-            pixels = np.clip(mixed + tints[number % CLASSES], 0, 255).astype(np.uint8)
+            mixed = _rolled(textures[one], *places[0]) + _rolled(textures[other], *places[1])
+            pixels = cv2.add(mixed, tints[number % CLASSES], dtype=cv2.CV_8U)
             data = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 80))[1].tobytes()
             header = tarfile.TarInfo(f"class-{number % CLASSES}/{number:07d}.jpg")
             header.size = len(data)
@@ -89,11 +89,12 @@ def _texture(rng: np.random.Generator, size: int) -> np.ndarray:
     import cv2
 
     smooth = cv2.GaussianBlur(rng.normal(0, 1, (size, size, 3)).astype(np.float32), (0, 0), rng.uniform(2, size / 12))
-    return (smooth * (35 / smooth.std())).astype(np.int16)
+    return np.tile((smooth * (35 / smooth.std())).astype(np.int16), (2, 2, 1))
 
 
 def _rolled(texture: np.ndarray, down: int, across: int) -> np.ndarray:
-    return np.roll(texture, (down, across), axis=(0, 1))
+    size = len(texture) // 2
+    return texture[down : down + size, across : across + size]
 
 
 def _apart(stage: str, folder: Path, keep: str) -> dict[str, float]:
