@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,25 +41,25 @@ TEXTURES = 48
 
 
 def main(samples: list[int], size: int, keep: str, home: Path) -> None:
-    rows: dict[str, dict[str, dict[str, float]]] = {}
-    for count in samples:
+    result: dict[str, Any] = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "size": size,
+        "keep": keep,
+        "samples": {},
+    }
+    rows = result["samples"]
+    for count in sorted(samples, reverse=True):  # what does not fit shows first
         with tempfile.TemporaryDirectory(dir=home) as folder:
             _, made_s = _timed(lambda count=count, folder=folder: make(Path(folder) / "images.tar", count, size))
             print(f"{count:,} images of {size}x{size}x3: made in {made_s:.0f} s", flush=True)
             rows[str(count)] = {stage: _apart(stage, Path(folder), keep) for stage in STAGES}
-    grown = {
-        stage: rows[str(more)][stage]["peak_mb"] / rows[str(few)][stage]["peak_mb"]
-        for few, more in itertools.pairwise(samples)
-        for stage in STAGES
-    }
-    result = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        "size": size,
-        "keep": keep,
-        "samples": rows,
-        "grown": {stage: round(times, 3) for stage, times in grown.items()},
-    }
-    (HERE / "memory.json").write_text(json.dumps(result, indent=1) + "\n")
+        grown = {
+            stage: rows[str(more)][stage]["peak_mb"] / rows[str(few)][stage]["peak_mb"]
+            for few, more in itertools.pairwise(sorted(map(int, rows)))
+            for stage in STAGES
+        }
+        result["grown"] = {stage: round(times, 3) for stage, times in grown.items()}
+        (HERE / "memory.json").write_text(json.dumps(result, indent=1) + "\n")  # a long run that is ended leaves that
     print(json.dumps(result["grown"], indent=1))
     highest = max(one["peak_mb"] for row in rows.values() for one in row.values())
     if highest > LIMIT_MB or max(grown.values(), default=1.0) > GROWTH:
