@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,32 +34,32 @@ POLICIES = HERE.parent / "policies"
 
 LIMIT_MB = 1500
 GROWTH = 1.1
-STEPS, BATCH = 200, 32
+STEPS, BATCH = 200, 8  # the net holds some 35 MB of activations and gradients for each image of a batch
 CLASSES = 10
 STRESSED = 500  # samples of the suite
 TEXTURES = 48
 
 
 def main(samples: list[int], size: int, keep: str, home: Path) -> None:
-    rows: dict[str, dict[str, dict[str, float]]] = {}
-    for count in samples:
+    result: dict[str, Any] = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "size": size,
+        "keep": keep,
+        "samples": {},
+    }
+    rows = result["samples"]
+    for count in sorted(samples, reverse=True):  # what does not fit shows first
         with tempfile.TemporaryDirectory(dir=home) as folder:
             _, made_s = _timed(lambda count=count, folder=folder: make(Path(folder) / "images.tar", count, size))
             print(f"{count:,} images of {size}x{size}x3: made in {made_s:.0f} s", flush=True)
             rows[str(count)] = {stage: _apart(stage, Path(folder), keep) for stage in STAGES}
-    grown = {
-        stage: rows[str(more)][stage]["peak_mb"] / rows[str(few)][stage]["peak_mb"]
-        for few, more in itertools.pairwise(samples)
-        for stage in STAGES
-    }
-    result = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        "size": size,
-        "keep": keep,
-        "samples": rows,
-        "grown": {stage: round(times, 3) for stage, times in grown.items()},
-    }
-    (HERE / "memory.json").write_text(json.dumps(result, indent=1) + "\n")
+        grown = {
+            stage: rows[str(more)][stage]["peak_mb"] / rows[str(few)][stage]["peak_mb"]
+            for few, more in itertools.pairwise(sorted(map(int, rows)))
+            for stage in STAGES
+        }
+        result["grown"] = {stage: round(times, 3) for stage, times in grown.items()}
+        (HERE / "memory.json").write_text(json.dumps(result, indent=1) + "\n")  # a long run that is ended leaves that
     print(json.dumps(result["grown"], indent=1))
     highest = max(one["peak_mb"] for row in rows.values() for one in row.values())
     if highest > LIMIT_MB or max(grown.values(), default=1.0) > GROWTH:
@@ -72,13 +73,13 @@ def make(path: Path, count: int, size: int) -> None:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(7)
     textures = [_texture(rng, size) for _ in range(TEXTURES)]
-    tints = rng.integers(60, 196, (CLASSES, 3))
+    tints = [(*map(float, tint), 0.0) for tint in rng.integers(60, 196, (CLASSES, 3))]
     with tarfile.open(path, "w") as archive:
         for number in range(count):
             one, other = rng.integers(0, TEXTURES, 2)
             places = rng.integers(0, size, (2, 2))
-            mixed = _rolled(textures[one], *places[0]) + _rolled(textures[other], *places[1])[:, ::-1]
-            pixels = np.clip(mixed + tints[number % CLASSES], 0, 255).astype(np.uint8)
+            mixed = _rolled(textures[one], *places[0]) + _rolled(textures[other], *places[1])
+            pixels = cv2.add(mixed, tints[number % CLASSES], dtype=cv2.CV_8U)
             data = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 80))[1].tobytes()
             header = tarfile.TarInfo(f"class-{number % CLASSES}/{number:07d}.jpg")
             header.size = len(data)
@@ -89,11 +90,12 @@ def _texture(rng: np.random.Generator, size: int) -> np.ndarray:
     import cv2
 
     smooth = cv2.GaussianBlur(rng.normal(0, 1, (size, size, 3)).astype(np.float32), (0, 0), rng.uniform(2, size / 12))
-    return (smooth * (35 / smooth.std())).astype(np.int16)
+    return np.tile((smooth * (35 / smooth.std())).astype(np.int16), (2, 2, 1))
 
 
 def _rolled(texture: np.ndarray, down: int, across: int) -> np.ndarray:
-    return np.roll(texture, (down, across), axis=(0, 1))
+    size = len(texture) // 2
+    return texture[down : down + size, across : across + size]
 
 
 def _apart(stage: str, folder: Path, keep: str) -> dict[str, float]:

@@ -8,13 +8,12 @@ pixels. The document is written last, so a snapshot either exists whole or does 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +29,12 @@ from augment_ops.errors import AugmentOpsError, DataError, StoreError
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Keep = Literal["pixels", "encoded"]
 
 SPLITS = ("train", "validation", "test")
+_PLACE = {name: place for place, name in enumerate(SPLITS)}
 
 # The index's own columns; whatever else a source brings follows them.
 COLUMNS = (
@@ -154,14 +155,12 @@ class Split:
         name: `train`, `validation` or `test`.
         ids: N sample ids.
         labels: int64 (N,), indices into the manifest's classes.
-        index: N rows of the snapshot's index.
         payload: their N images, read when they are asked for.
     """
 
     name: str
     ids: tuple[str, ...]
     labels: npt.NDArray[np.int64]
-    index: pd.DataFrame
     payload: Payload
 
     def __len__(self) -> int:
@@ -186,6 +185,7 @@ class Snapshot:
     def __init__(self, store: Store, manifest: SnapshotManifest) -> None:
         self.manifest = manifest
         self._store = store
+        self._verified = False
 
     @classmethod
     def open(cls, store: Store, digest: str) -> Snapshot:
@@ -221,13 +221,34 @@ class Snapshot:
         Raises:
             StoreError: the index is missing, altered, or not what the manifest's digest stands for.
         """
+        return self.read_index()
+
+    def read_index(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Some columns of the index, or all, read now and not kept: less memory than `index` where a few will do.
+
+        Args:
+            columns: names of columns that the index has; by default all.
+
+        Raises:
+            StoreError: see `index`.
+        """
+        return _frame(self._index_file.read(None if columns is None else list(columns)))
+
+    @property
+    def _index_file(self) -> pq.ParquetFile:
+        """The index's object, whose content is verified once; a part of it is in memory at a time."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pq.read_table(io.BytesIO(self._store.get(self.manifest.index)))
-        manifest = self.manifest
-        if content_digest(manifest.dataset, manifest.classes, manifest.image_shape, table) != manifest.digest:
-            raise _damaged(manifest.digest, "an index, class list or image shape with another digest")
-        return _frame(table)
+        file = pq.ParquetFile(pa.BufferReader(self._store.get(self.manifest.index)))
+        if not self._verified:
+            manifest, names = self.manifest, file.schema_arrow.names
+            parts = file.iter_batches(_ROWS_PER_HASH, columns=_digested(names))
+            found = _digest(manifest.dataset, manifest.classes, manifest.image_shape, names, parts)
+            if found != manifest.digest:
+                raise _damaged(manifest.digest, "an index, class list or image shape with another digest")
+            self._verified = True
+        return file
 
     @cached_property
     def payload(self) -> Payload:
@@ -250,12 +271,13 @@ class Snapshot:
 
     def _seals(self, manifest: SnapshotManifest) -> tuple[bytes, ...]:
         """What each shard is known by (see `augment_ops.data.shards.seal`)."""
-        rows = self.index["row"].to_numpy()
+        index = self.read_index(["row", "pixel_sha256"])  # all of it would stay in memory
+        rows = index["row"].to_numpy()
         order = np.argsort(rows, kind="stable")[np.count_nonzero(rows < 0) :]
         counts = [shard.samples for shard in manifest.shards]
         if sum(counts) != len(order) or not np.array_equal(rows[order], np.arange(len(order))):
             raise _damaged(manifest.digest, f"shards of {sum(counts):,} samples for {len(order):,} rows of the index")
-        digests, ends = self.index["pixel_sha256"].to_numpy()[order], np.cumsum([0, *counts])
+        digests, ends = index["pixel_sha256"].to_numpy()[order], np.cumsum([0, *counts])
         encoded = manifest.decoding is not None
         return tuple(seal(digests[first:last], encoded=encoded) for first, last in pairwise(ends))
 
@@ -267,15 +289,20 @@ class Snapshot:
         """
         if name not in SPLITS:
             raise DataError("split", repr(name), " | ".join(SPLITS), "pass one of these names")
-        index = self.index
-        usable = index[(index["split"] == name) & (index["row"] >= 0) & (index["label"] >= 0)].reset_index(drop=True)
+        usable = self._usable
+        here = usable.splits == _PLACE[name]
         return Split(
             name=name,
-            ids=tuple(usable["sample_id"]),
-            labels=usable["label"].to_numpy(np.int64, copy=True),
-            index=usable,
-            payload=Part(self.payload, usable["row"].to_numpy(np.int64, copy=True)),
+            ids=tuple(usable.ids[here]),
+            labels=usable.labels[here],
+            payload=Part(self.payload, usable.rows[here]),
         )
+
+    @cached_property
+    def _usable(self) -> _Usable:
+        """Of the samples that splits are made of, what a split has; some 100 bytes each, a sixth of the whole index."""
+        parts = self._index_file.iter_batches(_ROWS_PER_HASH, columns=["sample_id", "split", "label", "row"])
+        return _Usable.joined([_Usable.of(part) for part in parts])
 
     def group_columns(self, ids: Sequence[str]) -> dict[str, list[str | None]]:
         """The source's own columns that form groups → the group of each sample, None where it has none.
@@ -293,6 +320,36 @@ class Snapshot:
             if 2 <= index[name].nunique(dropna=True) <= _MOST_GROUPS:
                 found[str(name)] = [_group(value) for value in index[name].loc[list(ids)]]
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Usable:
+    """Samples with pixels and a label, in the order of the index.
+
+    Attributes:
+        ids: object (N,) of text; splits: int8 (N,), places in `SPLITS`, -1 for a split of another name.
+        labels, rows: int64 (N,), as in the index.
+    """
+
+    ids: npt.NDArray[np.object_]
+    splits: npt.NDArray[np.int8]
+    labels: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, part: pa.RecordBatch) -> _Usable:
+        """Those of some rows of the index."""
+        rows, labels = (part.column(name).to_numpy() for name in ("row", "label"))
+        usable = (rows >= 0) & (labels >= 0)
+        ids = np.array(part.column("sample_id").to_pylist(), object)
+        splits = np.array([_PLACE.get(name, -1) for name in part.column("split").to_pylist()], np.int8)
+        return cls(ids[usable], splits[usable], labels[usable], rows[usable])
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Usable]) -> _Usable:
+        """All of them, in that order; at least one."""
+        columns: Any = zip(*((part.ids, part.splits, part.labels, part.rows) for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
 
 
 def document_name(digest: str) -> str:
@@ -318,15 +375,45 @@ def content_digest(
         image_shape: height, width, channels.
         table: the index as `index_table` makes it, rows sorted by sample id.
     """
-    extra = sorted(name for name in table.column_names if name not in _LAYOUT and name not in _IDENTITY)
-    used = [*_IDENTITY, *extra]
+    return _digest(dataset, classes, image_shape, table.column_names, table.to_batches())
+
+
+def _digested(names: Iterable[str]) -> list[str]:
+    """Columns that the digest covers, in its order."""
+    return [*_IDENTITY, *sorted(name for name in names if name not in _LAYOUT and name not in _IDENTITY)]
+
+
+def _digest(
+    dataset: str,
+    classes: Sequence[str],
+    image_shape: Sequence[int],
+    names: Iterable[str],
+    parts: Iterable[pa.RecordBatch],
+) -> str:
+    """See `content_digest`; the index in parts, of any sizes."""
+    used = _digested(names)
     sha = hashlib.sha256(_line(["augment-ops snapshot 1", dataset, list(classes), list(image_shape), used]))
-    for start in range(0, table.num_rows, _ROWS_PER_HASH):
-        part = table.slice(start, _ROWS_PER_HASH)
+    for part in _blocks(parts):
         columns = {name: part.column(name).to_pylist() for name in used}
         columns["defect"] = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
         sha.update(_line(list(zip(*(columns[name] for name in used), strict=True))))
     return sha.hexdigest()
+
+
+def _blocks(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows, `_ROWS_PER_HASH` at a time: readers end a part where a row group ends."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    for part in parts:
+        waiting.append(part)
+        table = pa.Table.from_batches(waiting)
+        whole = table.num_rows - table.num_rows % _ROWS_PER_HASH
+        for start in range(0, whole, _ROWS_PER_HASH):
+            yield table.slice(start, _ROWS_PER_HASH)
+        waiting = [rest for rest in table.slice(whole).to_batches() if rest.num_rows]
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def index_table(columns: Iterable[tuple[str, Sequence[object]]]) -> pa.Table:

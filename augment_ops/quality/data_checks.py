@@ -12,7 +12,7 @@ from augment_ops.data.snapshot import Reading
 from augment_ops.quality.duplicates import exact_between, exact_within, label_conflict, near_between
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import DataRules, QualityRules, judged
-from augment_ops.quality.samples import AS_READ, SPLITS, Samples, ids, listed, share
+from augment_ops.quality.samples import AS_READ, COLUMNS, SPLITS, Samples, ids, listed, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,8 @@ def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | N
         StoreError: the snapshot's index or pixels cannot be read back as they were written.
     """
     manifest = snapshot.manifest
-    checks = check_samples(
-        snapshot.index, snapshot.payload, manifest.classes, rules.check_data, reading or manifest.reading
-    )
+    index = snapshot.read_index(COLUMNS)
+    checks = check_samples(index, snapshot.payload, manifest.classes, rules.check_data, reading or manifest.reading)
     return QualityReport("check_data", manifest.digest, rules.digest, checks)
 
 
@@ -42,7 +41,7 @@ def check_samples(
     """Every check of `DataRules`, in its order.
 
     Args:
-        index: the columns of `Snapshot.index`.
+        index: at least the columns `COLUMNS` of `Snapshot.index`.
         images: those that the index's `row` numbers; read once, a bounded part at a time.
         classes: class names; a label is an index into them.
         reading: how they were read.

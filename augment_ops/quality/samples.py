@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AS_READ = Reading()  # whole, and nothing converted
+COLUMNS = ("sample_id", "label", "split", "subject", "pixel_sha256", "defect", "row")  # of the index: what is looked at
 SPLITS = ("train", "validation", "test")
 # A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
 # the test split must not repeat it either.
@@ -29,7 +30,7 @@ class Samples:
     """What every check of `check_data` reads.
 
     Attributes:
-        index: the columns of `Snapshot.index`.
+        index: at least the columns `COLUMNS` of `Snapshot.index`.
         images: those that the index's `row` numbers.
         classes: class names; a label is an index into them.
         reading: how they were read.

@@ -80,7 +80,8 @@ def test_a_split_is_ordered_by_id_with_its_own_pixels(images: Path, store: Store
     snapshot = Snapshot.open(store, ingest(str(images), store).digest)
     for name, count in (("train", 72), ("validation", 8), ("test", 20)):
         split = snapshot.split(name)
-        assert list(split.ids) == sorted(split.ids) == list(split.index["sample_id"])
+        index = snapshot.index
+        assert list(split.ids) == sorted(split.ids) == list(index.loc[index["split"] == name, "sample_id"])
         pixels = split.take(range(count))
         assert len(split) == count and pixels.shape == (count, 6, 5, 1) and pixels.dtype == np.uint8
         assert split.labels.dtype == np.int64 and split.labels.shape == (count,)

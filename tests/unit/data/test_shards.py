@@ -391,8 +391,8 @@ def test_a_file_that_cannot_be_decoded_in_a_worker_is_named(
     kind: Literal["threads", "processes"],
 ) -> None:
     manifest = ingest(str(images), store, keep="encoded")
-    split = Snapshot.open(store, manifest.digest).split("train")
-    victim = int(split.index["row"][40])
+    index = Snapshot.open(store, manifest.digest).index
+    victim = int(index.loc[index["split"] == "train", "row"].iloc[40])
     with_shards(store, manifest, lambda row, data: change(data) if row == victim else data)
     split = Snapshot.open(store, manifest.digest).split("train")
     source = OnlineBatches(split.payload, split.labels, split.ids, None, seed=3, batch_size=8, workers=1, kind=kind)
