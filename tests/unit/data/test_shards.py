@@ -452,7 +452,15 @@ class Tiny:
             pixels = np.full((300, 1, 1), number % 256, np.uint8)
             pixels[:8, 0, 0] = np.frombuffer(number.to_bytes(8, "little"), np.uint8)
             path = f"class-{number % 2}/{number:06d}.png"
-            yield RawSample(path, f"class-{number % 2}", None, None, None, str(path.encode(), "ascii"), pixels)
+            yield RawSample(
+                id=path,
+                label=f"class-{number % 2}",
+                split=None,
+                subject=None,
+                time=None,
+                source=str(path.encode(), "ascii"),
+                data=pixels,
+            )
         self.held = tracemalloc.get_traced_memory()[0] - before
 
 
