@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from augment_ops.production.reference import answers_of
+from augment_ops.production.reference import predictions_of
 from monitoring.drift.check import check_drift
 from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from monitoring.drift.detectors.psi import Psi
@@ -144,7 +144,7 @@ def daily() -> dict[str, Any]:
     started = time.perf_counter()
     sides = []
     for name, images in zip(("reference", "window"), pictures, strict=True):
-        answers = answers_of(observe, images, classes)
+        answers = predictions_of(observe, images, classes)
         labels = np.where(generator.uniform(size=10_000) < 0.9, answers.predictions, "3").astype(object)
         sides.append(
             replace(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.data import snapshot
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest, document_name
+from augment_ops.data.snapshot import SPLITS, Snapshot, SnapshotManifest, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 
@@ -50,8 +56,76 @@ def test_a_manifest_changed_by_hand_is_found_out(
     store: Store, manifest: SnapshotManifest, change: Callable[[SnapshotManifest], SnapshotManifest]
 ) -> None:
     store.put_document(document_name(manifest.digest), canonical_json(change(manifest)))
-    with pytest.raises(StoreError, match="another digest"):
-        _ = Snapshot.open(store, manifest.digest).index
+    for read in (lambda s: s.index, lambda s: s.split("test"), lambda s: s.read_index(["label"])):
+        with pytest.raises(StoreError, match="another digest"):
+            read(Snapshot.open(store, manifest.digest))
+
+
+def test_rows_of_the_index_are_read_alike_wherever_its_file_divides_them(
+    images: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_ROWS_PER_HASH", 16)
+    manifest = ingest(str(images), store)
+    known = Snapshot.open(store, manifest.digest)
+    table = pq.read_table(io.BytesIO(store.get(manifest.index)))
+    pq.write_table(table, file := io.BytesIO(), row_group_size=7)
+    store.put_document(
+        document_name(manifest.digest),
+        canonical_json(dataclasses.replace(manifest, index=store.put(file.getvalue()))),
+    )
+    divided = Snapshot.open(store, manifest.digest)
+    for name in SPLITS:
+        ours, theirs = known.split(name), divided.split(name)
+        assert ours.ids == theirs.ids and ours.labels.tolist() == theirs.labels.tolist()
+        np.testing.assert_array_equal(ours.take(range(len(ours))), theirs.take(range(len(ours))))
+    pd.testing.assert_frame_equal(divided.index, known.index)
+
+
+def test_a_split_leaves_samples_out_that_have_no_pixels_or_no_label(
+    tmp_path: Path, store: Store, make_png: Callable[..., bytes]
+) -> None:
+    lines = ["path,label,split"]
+    for i in range(30):
+        (tmp_path / f"{i:02d}.png").write_bytes(make_png(i) if i != 4 else b"nothing")
+        lines.append(f"{i:02d}.png,{'' if i == 7 else 'ab'[i % 2]},{'test' if i % 3 == 0 else 'train'}")
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    opened = Snapshot.open(store, ingest(str(tmp_path / "index.csv"), store).digest)
+    index = opened.index
+    for name in SPLITS:
+        usable = index[(index["split"] == name) & (index["row"] >= 0) & (index["label"] >= 0)]
+        split = opened.split(name)
+        assert list(split.ids) == usable["sample_id"].tolist() and split.labels.tolist() == usable["label"].tolist()
+        np.testing.assert_array_equal(split.take(range(len(split))), opened.payload.take(usable["row"].to_numpy()))
+    left_out = {f"{i:02d}.png" for i in range(30)} - {one for name in SPLITS for one in opened.split(name).ids}
+    assert left_out == {"04.png", "07.png"}
+
+
+def test_opening_a_split_takes_little_of_every_sample(tmp_path: Path) -> None:
+    """The index in full is several times that: only ids, labels and rows stay, and a part is read at a time."""
+    store, count = Store(str(tmp_path)), 40_000
+    numbers, none = list(range(count)), [None] * count
+    names = [f"class-{i % 2}/{i:07d}.jpg" for i in numbers]
+    table = snapshot.index_table(
+        {
+            "sample_id": names, "label": [i % 2 for i in numbers], "class_name": ["ab"[i % 2] for i in numbers],
+            "split": ["train"] * count, "subject": none, "time": none, "source": names,
+            "pixel_sha256": [sha256_hex(name.encode()) for name in names], "height": [1] * count,
+            "width": [1] * count, "channels": [1] * count, "defect": none, "row": numbers,
+        }
+    )  # fmt: skip
+    pq.write_table(table, file := io.BytesIO())
+    digest = snapshot.content_digest("d", ("a", "b"), (1, 1, 1), table)
+    counts: dict[str, dict[str, int]] = {}
+    index, images = store.put(file.getvalue()), store.put(bytes(count))
+    manifest = SnapshotManifest(digest, "d", "d", ("a", "b"), (1, 1, 1), "none", counts, count, 0, index, images)
+    del table, names, numbers, none, file
+    opened = Snapshot(store, manifest)
+    tracemalloc.start()
+    split = opened.split("train")
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(split) == count
+    assert kept < 200 * count and most < 400 * count
 
 
 def test_altered_pixels_are_found_out(store: Store, manifest: SnapshotManifest) -> None:
@@ -73,6 +147,6 @@ def test_columns_that_form_groups_follow_the_samples_and_leave_out_names_and_mea
         site = "" if i == 4 else ("north", "south")[i % 2]
         lines.append(f"{i:02d}.png,{'ab'[i % 2]},{site},{i % 3},{i / 7},x{i},same")
     (tmp_path / "index.csv").write_text("\n".join(lines))
-    snapshot = Snapshot.open(store, ingest(str(tmp_path / "index.csv"), store).digest)
-    groups = snapshot.group_columns(["05.png", "04.png", "02.png"])
+    opened = Snapshot.open(store, ingest(str(tmp_path / "index.csv"), store).digest)
+    groups = opened.group_columns(["05.png", "04.png", "02.png"])
     assert groups == {"site": ["south", None, "north"], "ward": ["2", "1", "2"]}
