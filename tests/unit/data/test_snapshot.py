@@ -111,13 +111,23 @@ def test_opening_a_split_takes_little_of_every_sample(tmp_path: Path) -> None:
             "split": ["train"] * count, "subject": none, "time": none, "source": names,
             "pixel_sha256": [sha256_hex(name.encode()) for name in names], "height": [1] * count,
             "width": [1] * count, "channels": [1] * count, "defect": none, "row": numbers,
-        }
+        }.items()
     )  # fmt: skip
     pq.write_table(table, file := io.BytesIO())
     digest = snapshot.content_digest("d", ("a", "b"), (1, 1, 1), table)
-    counts: dict[str, dict[str, int]] = {}
-    index, images = store.put(file.getvalue()), store.put(bytes(count))
-    manifest = SnapshotManifest(digest, "d", "d", ("a", "b"), (1, 1, 1), "none", counts, count, 0, index, images)
+    manifest = SnapshotManifest(
+        digest=digest,
+        dataset="d",
+        uri="d",
+        classes=("a", "b"),
+        image_shape=(1, 1, 1),
+        split_rule="none",
+        counts={},
+        samples=count,
+        defective=0,
+        index=store.put(file.getvalue()),
+        images=store.put(bytes(count)),
+    )
     del table, names, numbers, none, file
     opened = Snapshot(store, manifest)
     tracemalloc.start()
