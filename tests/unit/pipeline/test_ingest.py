@@ -23,11 +23,11 @@ def test_a_snapshot_that_stays_as_it_is_kept_is_said(tmp_path: Path, asked: Lite
     manifest = ingest(
         Inputs(
             stage=BY_NAME["ingest"],
-            run_params=RunParams(dataset="digits", max_samples=100, keep=asked),
+            params=RunParams(dataset="digits", max_samples=100, keep=asked),
             store=store,
             state=None,
             policies=tmp_path,
-            digest={}.__getitem__,
+            digests={},
             files={},
             say=said.append,
             trace=Trace(""),
