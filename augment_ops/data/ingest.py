@@ -19,6 +19,7 @@ import numpy as np
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.decode import Decoding, Defect, Pixels, with_channels
 from augment_ops.data.payload import chunks
+from augment_ops.data.sample_index import content_digest, index_table
 from augment_ops.data.shards import Shard, as_png, write_encoded, write_pixels
 from augment_ops.data.snapshot import (
     SPLITS,
@@ -26,9 +27,7 @@ from augment_ops.data.snapshot import (
     Reading,
     Snapshot,
     SnapshotManifest,
-    content_digest,
     document_name,
-    index_table,
 )
 from augment_ops.data.sources import RawSample, open_source
 from augment_ops.data.sources.snapshot import SnapshotSource, is_snapshot

@@ -7,9 +7,7 @@ pixels. The document is written last, so a snapshot either exists whole or does 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -22,6 +20,7 @@ from augment_ops.content import LATER, from_json
 from augment_ops.data.decode import Decoding
 from augment_ops.data.leftovers import LeftOut
 from augment_ops.data.payload import FilePayload, Part, Payload
+from augment_ops.data.sample_index import COLUMNS, ROWS_PER_HASH, digest_of_parts, digested, frame
 from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
@@ -36,27 +35,7 @@ Keep = Literal["pixels", "encoded"]
 SPLITS = ("train", "validation", "test")
 _PLACE = {name: place for place, name in enumerate(SPLITS)}
 
-# The index's own columns; whatever else a source brings follows them.
-COLUMNS = (
-    "sample_id",
-    "label",
-    "class_name",
-    "split",
-    "subject",
-    "time",
-    "source",
-    "pixel_sha256",
-    "height",
-    "width",
-    "channels",
-    "defect",
-    "row",
-)
-# What a sample is. Where its file lay, and its row in the pixel file, are not part of that.
-_IDENTITY = ("sample_id", "label", "class_name", "split", "subject", "time", "pixel_sha256", "defect")
-_LAYOUT = frozenset(COLUMNS) - frozenset(_IDENTITY)
 _MOST_GROUPS = 20  # of a column that slices are made by
-_ROWS_PER_HASH = 10_000  # bounds the memory of hashing; part of the digest's definition
 
 
 @dataclass(frozen=True)
@@ -94,7 +73,8 @@ class SnapshotManifest:
     """What a snapshot is, and where its parts are.
 
     Attributes:
-        digest: sha256 over what the samples are (see `content_digest`), independent of how their files were laid out.
+        digest: sha256 over what the samples are (see `sample_index.content_digest`), independent of how their
+            files were laid out.
         dataset: kebab-case name.
         uri: where it was first ingested from.
         classes: sorted, by number where all of them are integers; a label is an index into them.
@@ -232,7 +212,7 @@ class Snapshot:
         Raises:
             StoreError: see `index`.
         """
-        return _frame(self._index_file.read(None if columns is None else list(columns)))
+        return frame(self._index_file.read(None if columns is None else list(columns)))
 
     @property
     def _index_file(self) -> pq.ParquetFile:
@@ -243,8 +223,8 @@ class Snapshot:
         file = pq.ParquetFile(pa.BufferReader(self._store.get(self.manifest.index)))
         if not self._verified:
             manifest, names = self.manifest, file.schema_arrow.names
-            parts = file.iter_batches(_ROWS_PER_HASH, columns=_digested(names))
-            found = _digest(manifest.dataset, manifest.classes, manifest.image_shape, names, parts)
+            parts = file.iter_batches(ROWS_PER_HASH, columns=digested(names))
+            found = digest_of_parts(manifest.dataset, manifest.classes, manifest.image_shape, names, parts)
             if found != manifest.digest:
                 raise _damaged(manifest.digest, "an index, class list or image shape with another digest")
             self._verified = True
@@ -301,7 +281,7 @@ class Snapshot:
     @cached_property
     def _usable(self) -> _Usable:
         """Of the samples that splits are made of, what a split has; some 100 bytes each, a sixth of the whole index."""
-        parts = self._index_file.iter_batches(_ROWS_PER_HASH, columns=["sample_id", "split", "label", "row"])
+        parts = self._index_file.iter_batches(ROWS_PER_HASH, columns=["sample_id", "split", "label", "row"])
         return _Usable.joined([_Usable.of(part) for part in parts])
 
     def group_columns(self, ids: Sequence[str]) -> dict[str, list[str | None]]:
@@ -357,82 +337,6 @@ def document_name(digest: str) -> str:
     return f"snapshots/{digest}.json"
 
 
-def content_digest(
-    dataset: str,
-    classes: Sequence[str],
-    image_shape: Sequence[int],
-    table: pa.Table,
-) -> str:
-    """Hex sha256 over what a data set is: its name, classes, image shape and every sample.
-
-    Of a sample: id, label, class, split, subject, time, sha256 of its pixels, kind of defect, and the source's own
-    columns (slices are made from those). Not: where its file lay, in which container, or in which order it was read;
-    nor the decoder's words about a defect, which change with its version.
-
-    Args:
-        dataset: kebab-case name.
-        classes: class names in label order.
-        image_shape: height, width, channels.
-        table: the index as `index_table` makes it, rows sorted by sample id.
-    """
-    return _digest(dataset, classes, image_shape, table.column_names, table.to_batches())
-
-
-def _digested(names: Iterable[str]) -> list[str]:
-    """Columns that the digest covers, in its order."""
-    return [*_IDENTITY, *sorted(name for name in names if name not in _LAYOUT and name not in _IDENTITY)]
-
-
-def _digest(
-    dataset: str,
-    classes: Sequence[str],
-    image_shape: Sequence[int],
-    names: Iterable[str],
-    parts: Iterable[pa.RecordBatch],
-) -> str:
-    """See `content_digest`; the index in parts, of any sizes."""
-    used = _digested(names)
-    sha = hashlib.sha256(_line(["augment-ops snapshot 1", dataset, list(classes), list(image_shape), used]))
-    for part in _blocks(parts):
-        columns = {name: part.column(name).to_pylist() for name in used}
-        columns["defect"] = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
-        sha.update(_line(list(zip(*(columns[name] for name in used), strict=True))))
-    return sha.hexdigest()
-
-
-def _blocks(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows, `_ROWS_PER_HASH` at a time: readers end a part where a row group ends."""
-    import pyarrow as pa
-
-    waiting: list[pa.RecordBatch] = []
-    for part in parts:
-        waiting.append(part)
-        table = pa.Table.from_batches(waiting)
-        whole = table.num_rows - table.num_rows % _ROWS_PER_HASH
-        for start in range(0, whole, _ROWS_PER_HASH):
-            yield table.slice(start, _ROWS_PER_HASH)
-        waiting = [rest for rest in table.slice(whole).to_batches() if rest.num_rows]
-    if waiting:
-        yield pa.Table.from_batches(waiting)
-
-
-def index_table(columns: Iterable[tuple[str, Sequence[object]]]) -> pa.Table:
-    """The index as an Arrow table; `COLUMNS` with fixed types, the source's own with the types of their values.
-
-    Args:
-        columns: name and values of each, of which one is held at a time.
-
-    Raises:
-        pyarrow.ArrowException: a column of mixed types (sources make them uniform).
-    """
-    import pyarrow as pa
-
-    whole = dict.fromkeys(("label", "height", "width", "channels", "row"), pa.int64())
-    types = dict.fromkeys(COLUMNS, pa.string()) | whole | {"time": pa.float64()}
-    arrays = {name: pa.array(values, types.get(name)) for name, values in columns}
-    return pa.table(arrays)
-
-
 class _SampleNames:
     """Says which sample a row of the payload is, also in a worker process; for errors, so it reads the index then."""
 
@@ -449,37 +353,10 @@ class _SampleNames:
         return f"{sample} in row {row} of snapshot {self._digest[:12]}"
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    # pandas 3 would turn missing text into NaN: object columns keep None under every version.
-    text = {name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)}
-    numbers = table.drop_columns(list(text)).to_pandas()
-    return pd.DataFrame(
-        {
-            name: pd.Series(_texts(table.column(name)), dtype=object) if name in text else numbers[name]
-            for name in table.column_names
-        }
-    )
-
-
-def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
-    """Text as Python's, each different one once: a split or a class is one object however many samples have it."""
-    coded = column.combine_chunks().dictionary_encode()
-    known = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
-    found: npt.NDArray[np.object_] = known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
-    return found
-
-
 def _group(value: object) -> str | None:
     import pandas as pd
 
     return None if value is None or pd.isna(value) else str(value)
-
-
-def _line(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _damaged(digest: str, found: str) -> StoreError:

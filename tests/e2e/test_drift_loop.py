@@ -7,20 +7,18 @@ import json
 import os
 import tarfile
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from augment_ops.content import digest_of
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.governance.ledger import Ledger
-from augment_ops.lifecycle.champion import Move, crown, subjects_of
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import begin
 from augment_ops.production.traffic import Traffic, replay
@@ -29,10 +27,8 @@ from augment_ops.services.airflow_api import FINISHED
 from augment_ops.services.components import SCHEDULER
 from augment_ops.services.demo import DAG_ID, wait_for_dag
 from augment_ops.services.layout import layout_of
-from augment_ops.tracking import connect
-from augment_ops.training.export import export, model_digest
-from augment_ops.training.models import with_pixel_input
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import open_store
+from support.champions import crown_linear
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -74,43 +70,14 @@ def traffic(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings, store, run_id = running.settings, open_store(running.settings), "cli-first"
     params = RunParams(dataset=str(learn), dataset_name=DATASET, policy="fashion-robust", epochs=1)
     begin(store, run_id, params, "tester")
-    manifest = ingest(str(learn), store, name=DATASET)
-    train = Snapshot.open(store, manifest.digest).split("train")
+    snapshot = Snapshot.open(store, ingest(str(learn), store, name=DATASET).digest)
+    train = snapshot.split("train")
     # Least squares on one-hot labels: solved at once, and right for four pictures out of five.
     pixels = np.c_[train.take(range(len(train))).reshape(len(train), -1) / 255, np.ones(len(train.labels))]
     wanted = np.eye(10)[train.labels]
     solved = np.linalg.solve(pixels.T @ pixels + 30 * np.eye(pixels.shape[1]), pixels.T @ wanted) * _SHARPNESS
-    last = torch.nn.Linear(784, 10)
-    with torch.no_grad():
-        last.weight.copy_(torch.from_numpy(solved[:-1].T.astype(np.float32)))
-        last.bias.copy_(torch.from_numpy(solved[-1].astype(np.float32)))
-    model = with_pixel_input(torch.nn.Sequential(torch.nn.Flatten(), last))
-    path = settings.home / "first.pt2"
-    export(model, manifest.image_shape, path)
-    tracker = connect(running.mlflow, settings.home / "mlflow" / "artifacts")
-    run = tracker.open_run(DATASET, run_id, "candidate")
-    uri = tracker.log_model(run, path, model_digest(model), train.take(range(4)), manifest.classes)
-    tags = {
-        "augment_ops.policy": "fashion-robust",
-        "augment_ops.policy_version": "1.0.0",
-        "augment_ops.snapshot_digest": manifest.digest,
-        "augment_ops.pipeline_run": run_id,
-        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
-    }
-    version = tracker.register_challenger(DATASET, run_id, run, uri, tags, "linear")
-    said = subjects_of(tracker.version(DATASET, version))
-    move = Move(
-        act="promote",
-        dataset=DATASET,
-        environment="dev",
-        version=version,
-        after=None,
-        key=f"{run_id}:promote",
-        subjects=said,
-        actor="tester",
-        reason="for a test",
-    )
-    crown(open_ledger(settings), tracker, move)
+    served = replace(settings, mlflow_uri=running.mlflow)
+    crown_linear(served, snapshot, run_id=run_id, policy="fashion-robust", weight=solved[:-1].T, bias=solved[-1])
     wait_for_dag(running.admin, MONITOR)
     return rest
 

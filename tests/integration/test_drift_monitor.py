@@ -10,17 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from sklearn.linear_model import LogisticRegression
 
-from augment_ops.content import digest_of, from_json
+from augment_ops.content import from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import split_of
 from augment_ops.errors import InputError
 from augment_ops.governance.ledger import Ledger
-from augment_ops.lifecycle import champion as champions
-from augment_ops.lifecycle.champion import Move, subjects_of
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.run import begin
@@ -28,11 +25,10 @@ from augment_ops.production.monitor import Monitored, log_uri, monitor, monitore
 from augment_ops.production.traffic import Traffic, parse_shift, replay
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
-from augment_ops.training.export import export, model_digest
-from augment_ops.training.models import with_pixel_input
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import open_store
 from monitoring.drift.check import DriftReport
 from monitoring.drift.prediction_log import PredictionLog
+from support.champions import crown_linear
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -72,38 +68,7 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
     train = snapshot.split("train")
     pixels = train.take(range(len(train))).reshape(len(train), -1) / 255
     fitted = LogisticRegression(max_iter=300).fit(pixels, train.labels)
-    last = torch.nn.Linear(64, 10)
-    with torch.no_grad():
-        last.weight.copy_(torch.from_numpy(fitted.coef_.astype(np.float32)))
-        last.bias.copy_(torch.from_numpy(fitted.intercept_.astype(np.float32)))
-    model = with_pixel_input(torch.nn.Sequential(torch.nn.Flatten(), last))
-    path = settings.home / f"{dataset}.pt2"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    export(model, (8, 8, 1), path)
-    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
-    run = tracker.open_run(dataset, run_id, "candidate")
-    uri = tracker.log_model(run, path, model_digest(model), train.take(range(4)), manifest.classes)
-    tags = {
-        "augment_ops.policy": "digits-robust",
-        "augment_ops.policy_version": "1.0.0",
-        "augment_ops.snapshot_digest": manifest.digest,
-        "augment_ops.pipeline_run": run_id,
-        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
-    }
-    version = tracker.register_challenger(dataset, run_id, run, uri, tags, "a linear model")
-    said = subjects_of(tracker.version(dataset, version))
-    move = Move(
-        act="promote",
-        dataset=dataset,
-        environment="dev",
-        version=version,
-        after=None,
-        key=f"{run_id}:promote",
-        subjects=said,
-        actor="tester",
-        reason="for a test",
-    )
-    champions.crown(open_ledger(settings), tracker, move)
+    crown_linear(settings, snapshot, run_id=run_id, policy="digits-robust", weight=fitted.coef_, bias=fitted.intercept_)
     return snapshot
 
 

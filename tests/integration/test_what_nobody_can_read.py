@@ -16,10 +16,11 @@ from augment_ops.content import sha256_hex
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.gate import rules as gate_rules
 from augment_ops.gate.decide import decide
-from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.decision import Decision
 from augment_ops.stress import measures, suite
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import from_bytes
+from support.evidence import evidence_about
 from support.places import POLICIES
 
 NAMES = ("brightness_up", "brightness_down")
@@ -86,30 +87,7 @@ def judged() -> Callable[..., Decision]:
                 measures=measures.measures(outcomes),
                 outcomes=put(outcomes.to_bytes()),
             )
-        evidence = Evidence(
-            snapshot_digest="b" * 64,
-            policy_digest="f" * 64,
-            suite_digest=frozen.digest,
-            candidate_digest="c" * 64,
-            control_digest="d" * 64,
-            candidate_policy_digest="f" * 64,
-            trained_on={"candidate": "b" * 64, "control": "b" * 64},
-            data_quality="ok",
-            augmented_quality="ok",
-            leakage={"subject-leakage": 0.0},
-            stress=report,
-            suite_fault="",
-            seen=seen,
-            champion_version=None,
-            data_wait_share=0.0,
-            augment_p95_ms=0.1,
-            budget_p95_ms=1.0,
-            drift_status="ok",
-            environment="dev",
-            approval="auto",
-            documents={"stress_test": "1" * 64},
-            software="",
-        )
+        evidence = evidence_about(report, data_wait_share=0.0, augment_p95_ms=0.1, software="")
         return decide(
             rules.model_copy(update={"fitness": None}) if as_before else rules, evidence, store[report.outcomes]
         )

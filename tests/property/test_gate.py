@@ -19,6 +19,7 @@ from augment_ops.gate.rules import GateRules, load
 from augment_ops.stress import measures
 from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import StressReport
+from support.evidence import evidence_about
 
 DEFAULT = load(Path(__file__).resolve().parents[2] / "policies" / "gates" / "default.yaml")
 # A tenth of the resamples: quick, and nothing here hangs on the third digit of an interval.
@@ -79,30 +80,7 @@ def make_evidence(right_of, class_n=(100, 100, 100), champion=True) -> Evidence:
         measures=measures.measures(outcomes),
         slices=(),
     )
-    return Evidence(
-        snapshot_digest="b" * 64,
-        policy_digest="f" * 64,
-        suite_digest="a" * 64,
-        candidate_digest="0" * 64,
-        control_digest="1" * 64,
-        candidate_policy_digest="f" * 64,
-        trained_on={"candidate": "b" * 64, "control": "b" * 64},
-        data_quality="ok",
-        augmented_quality="ok",
-        leakage={"subject-leakage": 0.0},
-        stress=report,
-        suite_fault="",
-        seen=dict(seen),
-        champion_version="4" if champion else None,
-        data_wait_share=0.01,
-        augment_p95_ms=0.5,
-        budget_p95_ms=1.0,
-        drift_status="ok",
-        environment="dev",
-        approval="auto",
-        documents={"stress_test": "2" * 64},
-        software="numpy 2",
-    )
+    return evidence_about(report, documents={"stress_test": "2" * 64})
 
 
 def good(role, corruption, severity):

@@ -14,7 +14,7 @@ import numpy as np
 
 from augment_ops.data.bounds import TABLE_BYTES
 from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.snapshot import COLUMNS
+from augment_ops.data.sample_index import COLUMNS
 from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.data.sources.table import LARGEST, TABLE_FAULTS, read_csv, read_parquet

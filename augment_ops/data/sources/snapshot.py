@@ -17,7 +17,8 @@ import numpy as np
 
 from augment_ops.data.decode import Defect
 from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.snapshot import COLUMNS, Snapshot
+from augment_ops.data.sample_index import COLUMNS
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.base import RawSample, Scalar
 from augment_ops.data.split import SHARES
 from augment_ops.data.store import Store

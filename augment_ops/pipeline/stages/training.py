@@ -20,7 +20,7 @@ from augment_ops.machine import usable_cores
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy
-from augment_ops.pipeline.recorders.traced_batches import TracedBatches
+from augment_ops.pipeline.stages.traced_batches import TracedBatches
 from augment_ops.policy.spec import Policy
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 

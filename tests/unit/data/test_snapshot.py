@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from augment_ops.content import canonical_json, sha256_hex
-from augment_ops.data import snapshot
+from augment_ops.data import sample_index, snapshot
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import SPLITS, Snapshot, SnapshotManifest, document_name
 from augment_ops.data.store import Store
@@ -64,7 +64,8 @@ def test_a_manifest_changed_by_hand_is_found_out(
 def test_rows_of_the_index_are_read_alike_wherever_its_file_divides_them(
     images: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "_ROWS_PER_HASH", 16)
+    monkeypatch.setattr(sample_index, "ROWS_PER_HASH", 16)
+    monkeypatch.setattr(snapshot, "ROWS_PER_HASH", 16)
     manifest = ingest(str(images), store)
     known = Snapshot.open(store, manifest.digest)
     table = pq.read_table(io.BytesIO(store.get(manifest.index)))
@@ -105,7 +106,7 @@ def test_opening_a_split_takes_little_of_every_sample(tmp_path: Path) -> None:
     store, count = Store(str(tmp_path)), 40_000
     numbers, none = list(range(count)), [None] * count
     names = [f"class-{i % 2}/{i:07d}.jpg" for i in numbers]
-    table = snapshot.index_table(
+    table = sample_index.index_table(
         {
             "sample_id": names, "label": [i % 2 for i in numbers], "class_name": ["ab"[i % 2] for i in numbers],
             "split": ["train"] * count, "subject": none, "time": none, "source": names,
@@ -114,7 +115,7 @@ def test_opening_a_split_takes_little_of_every_sample(tmp_path: Path) -> None:
         }.items()
     )  # fmt: skip
     pq.write_table(table, file := io.BytesIO())
-    digest = snapshot.content_digest("d", ("a", "b"), (1, 1, 1), table)
+    digest = sample_index.content_digest("d", ("a", "b"), (1, 1, 1), table)
     manifest = SnapshotManifest(
         digest=digest,
         dataset="d",

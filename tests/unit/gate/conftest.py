@@ -16,6 +16,7 @@ from augment_ops.stress import measures
 from augment_ops.stress.outcomes import Outcomes, group_codes
 from augment_ops.stress.report import Cell, StressReport
 from augment_ops.stress.slices import slices
+from support.evidence import evidence_about
 from support.places import POLICIES
 
 CLASSES = ("a", "b", "c")
@@ -145,32 +146,8 @@ def evidence(rules) -> Callable[..., Evidence]:
         addresses = [("clean", 0), *((c, s) for c in rules.invariance.corruptions for s in levels)]
         outcomes = make_outcomes(right or default, addresses, digests, class_n, columns or {}, destroyed)
         _KEPT[sha256_hex(outcomes.to_bytes())] = outcomes.to_bytes()
-        report = report_of(outcomes, "4" if champion else None)
-        whole = Evidence(
-            snapshot_digest="b" * 64,
-            policy_digest="f" * 64,
-            suite_digest="a" * 64,
-            candidate_digest=digests["candidate"],
-            control_digest=digests.get("control"),
-            candidate_policy_digest="f" * 64,
-            trained_on={"candidate": "b" * 64, "control": "b" * 64},
-            data_quality="ok",
-            augmented_quality="ok",
-            leakage={"exact-duplicates-between-splits": 0.0},
-            stress=report,
-            suite_fault="",
-            seen=dict(report.seen),
-            champion_version="4" if champion else None,
-            data_wait_share=0.01,
-            augment_p95_ms=0.5,
-            budget_p95_ms=1.0,
-            drift_status="ok",
-            environment="dev",
-            approval="auto",
-            documents={"stress_test": "1" * 64},
-            software="numpy 2",
-        )
-        return replace(whole, **changes)
+        kept = {"leakage": {"exact-duplicates-between-splits": 0.0}, **changes}
+        return evidence_about(report_of(outcomes, "4" if champion else None), **kept)
 
     return make
 

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -536,15 +537,7 @@ def test_what_lies_behind_a_reason_is_shown_with_its_classes_and_pictures():
         clean=pixels[0],
         stressed=pixels[1],
     )
-    other = FailingPicture(
-        corruption="rotation",
-        severity=4,
-        sample_id="s9",
-        label="0",
-        predicted=HOSTILE,
-        clean=pixels[0],
-        stressed=pixels[1],
-    )
+    other = replace(picture, severity=4)
     html = render(inputs(explanation=explanation(), pictures=(picture, other), failing=()))
     page = Page(html)
     row = [cell.strip() for cell in next(r for r in page.rows if "48.8% to 80.8%" in "".join(r))]

@@ -1,0 +1,140 @@
+"""The index of a snapshot: one row a sample, as a table, as a file, and as what a snapshot's digest stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+# The index's own columns; whatever else a source brings follows them.
+COLUMNS = (
+    "sample_id",
+    "label",
+    "class_name",
+    "split",
+    "subject",
+    "time",
+    "source",
+    "pixel_sha256",
+    "height",
+    "width",
+    "channels",
+    "defect",
+    "row",
+)
+# What a sample is. Where its file lay, and its row in the pixel file, are not part of that.
+_IDENTITY = ("sample_id", "label", "class_name", "split", "subject", "time", "pixel_sha256", "defect")
+_LAYOUT = frozenset(COLUMNS) - frozenset(_IDENTITY)
+ROWS_PER_HASH = 10_000  # bounds the memory of hashing; part of the digest's definition
+
+
+def content_digest(
+    dataset: str,
+    classes: Sequence[str],
+    image_shape: Sequence[int],
+    table: pa.Table,
+) -> str:
+    """Hex sha256 over what a data set is: its name, classes, image shape and every sample.
+
+    Of a sample: id, label, class, split, subject, time, sha256 of its pixels, kind of defect, and the source's own
+    columns (slices are made from those). Not: where its file lay, in which container, or in which order it was read;
+    nor the decoder's words about a defect, which change with its version.
+
+    Args:
+        dataset: kebab-case name.
+        classes: class names in label order.
+        image_shape: height, width, channels.
+        table: the index as `index_table` makes it, rows sorted by sample id.
+    """
+    return digest_of_parts(dataset, classes, image_shape, table.column_names, table.to_batches())
+
+
+def digested(names: Iterable[str]) -> list[str]:
+    """Columns that the digest covers, in its order."""
+    return [*_IDENTITY, *sorted(name for name in names if name not in _LAYOUT and name not in _IDENTITY)]
+
+
+def digest_of_parts(
+    dataset: str,
+    classes: Sequence[str],
+    image_shape: Sequence[int],
+    names: Iterable[str],
+    parts: Iterable[pa.RecordBatch],
+) -> str:
+    """See `content_digest`; the index in parts, of any sizes."""
+    used = digested(names)
+    sha = hashlib.sha256(_line(["augment-ops snapshot 1", dataset, list(classes), list(image_shape), used]))
+    for part in _blocks(parts):
+        columns = {name: part.column(name).to_pylist() for name in used}
+        columns["defect"] = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
+        sha.update(_line(list(zip(*(columns[name] for name in used), strict=True))))
+    return sha.hexdigest()
+
+
+def _blocks(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows, `ROWS_PER_HASH` at a time: readers end a part where a row group ends."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    for part in parts:
+        waiting.append(part)
+        table = pa.Table.from_batches(waiting)
+        whole = table.num_rows - table.num_rows % ROWS_PER_HASH
+        for start in range(0, whole, ROWS_PER_HASH):
+            yield table.slice(start, ROWS_PER_HASH)
+        waiting = [rest for rest in table.slice(whole).to_batches() if rest.num_rows]
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def index_table(columns: Iterable[tuple[str, Sequence[object]]]) -> pa.Table:
+    """The index as an Arrow table; `COLUMNS` with fixed types, the source's own with the types of their values.
+
+    Args:
+        columns: name and values of each, of which one is held at a time.
+
+    Raises:
+        pyarrow.ArrowException: a column of mixed types (sources make them uniform).
+    """
+    import pyarrow as pa
+
+    whole = dict.fromkeys(("label", "height", "width", "channels", "row"), pa.int64())
+    types = dict.fromkeys(COLUMNS, pa.string()) | whole | {"time": pa.float64()}
+    arrays = {name: pa.array(values, types.get(name)) for name, values in columns}
+    return pa.table(arrays)
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """The table as pandas has it; text is None where there is none."""
+    import pandas as pd
+    import pyarrow as pa
+
+    # pandas 3 would turn missing text into NaN: object columns keep None under every version.
+    text = {name for name, kind in zip(table.column_names, table.schema.types, strict=True) if pa.types.is_string(kind)}
+    numbers = table.drop_columns(list(text)).to_pandas()
+    return pd.DataFrame(
+        {
+            name: pd.Series(_texts(table.column(name)), dtype=object) if name in text else numbers[name]
+            for name in table.column_names
+        }
+    )
+
+
+def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+    """Text as Python's, each different one once: a split or a class is one object however many samples have it."""
+    coded = column.combine_chunks().dictionary_encode()
+    known = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    found: npt.NDArray[np.object_] = known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
+    return found
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
