@@ -40,7 +40,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from augment_ops.stress.corruptions import COMMON, CORRUPTIONS, SEVERITIES, VALIDATION, apply, weather
+from augment_ops.modalities.image.corruptions import COMMON, CORRUPTIONS, SEVERITIES, VALIDATION, apply, weather
 from augment_ops.stress.suite import build, load
 
 HERE = Path(__file__).parent

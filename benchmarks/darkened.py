@@ -29,10 +29,10 @@ from augment_ops.data.snapshot import Snapshot, Split
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.gate import rules as gates
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 from augment_ops.stress import measures, suite
 from augment_ops.stress.evaluate import Predict, evaluate

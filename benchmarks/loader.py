@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from augment_ops import Augmenter, Policy
 from augment_ops.delivery import handover
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.kernels import fused
+from augment_ops.modalities.image.kernels import fused
 
 HERE = Path(__file__).parent
 SHAPE, N, BATCH = (32, 32, 3), 51_200, 256  # an epoch of CIFAR-10, about

@@ -23,10 +23,10 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.gate import rules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 from augment_ops.stress import suite
 from augment_ops.stress.outcomes import Outcomes

@@ -30,8 +30,8 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot, Split
 from augment_ops.data.store import Store
 from augment_ops.engine.key import generator, sample_key
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, remains, shape_fault
 from augment_ops.stress import suite
-from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, remains, shape_fault
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies" / "stress"

@@ -39,8 +39,8 @@ def validate(
 
     Example: augment-ops policy validate digits-robust --at 28x28x1
     """
-    from augment_ops.engine.trial import trial_faults
     from augment_ops.errors import PolicyError
+    from augment_ops.modalities.image.trial import trial_faults
     from augment_ops.policy.library import admit, policy_names
 
     policies = Settings.from_environment().policies
@@ -81,7 +81,7 @@ def show(
     Example: augment-ops policy show digits-robust --plan
     """
     from augment_ops.content import canonical_json
-    from augment_ops.engine.plan import compile_policy
+    from augment_ops.modalities.image.plan import compile_policy
     from augment_ops.policy.bounds import load_limits
     from augment_ops.policy.library import admit
 
@@ -140,8 +140,8 @@ def import_(
     """
     from augment_ops.errors import PolicyError
     from augment_ops.files import replace_file
+    from augment_ops.modalities.image.importer import import_pipeline
     from augment_ops.policy.bounds import load_limits
-    from augment_ops.policy.importer import import_pipeline
     from augment_ops.policy.library import policy_path
     from augment_ops.policy.limits import check_limits
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from augment_ops.content import canonical_json, from_json
-from augment_ops.data.decode import Decoding, Defect, Pixels, with_channels
 from augment_ops.data.payload import chunks
 from augment_ops.data.sample_index import content_digest, index_table
 from augment_ops.data.shards import Shard, as_png, write_encoded, write_pixels
@@ -35,6 +34,7 @@ from augment_ops.data.split import Member, assign
 from augment_ops.data.spool import Spool
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
+from augment_ops.modalities.image.decode import Decoding, Defect, Pixels, with_channels
 from augment_ops.names import LONGEST_DATASET, dataset_fault
 
 if TYPE_CHECKING:

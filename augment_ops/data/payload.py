@@ -4,43 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.mapped import Mapped
+from augment_ops.modalities.base import Payload
 
 _CHUNK_BYTES = 4_000_000  # of images worked on at once: 16 MB as float32, of which a step needs about four
-
-
-class Payload(Protocol):
-    """N images of one shape, wherever they lie and however they are kept.
-
-    Safe to read from several threads. A pickle of it says where the images lie rather than what they show, so that
-    worker processes can have it.
-    """
-
-    def __len__(self) -> int:
-        """N."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
-        ...
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The images at `rows`, in that order: uint8 (n, H, W, C) in C order, a copy that belongs to the caller.
-
-        Args:
-            rows: int64 (n,), 0 to N - 1; any order, and a row more than once.
-
-        Raises:
-            IndexError: a row beyond the last.
-            StoreError: the images are missing or altered.
-        """
-        ...
 
 
 class ArrayPayload:
@@ -57,10 +29,9 @@ class ArrayPayload:
         return len(self._images)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
-        height, width, channels = self._images.shape[1:]
-        return int(height), int(width), int(channels)
+    def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
+        return tuple(map(int, self._images.shape[1:]))
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """See `Payload`."""
@@ -75,7 +46,7 @@ class FilePayload:
         count: N; shape: (H, W, C).
     """
 
-    def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
         self._path, self._count, self._shape = path, count, shape
         self._mapped = Mapped(path, (count, *shape))
 
@@ -83,15 +54,15 @@ class FilePayload:
         return self._count
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
+    def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
         return self._shape
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """See `Payload`."""
         return self._mapped.take(rows)
 
-    def __reduce__(self) -> tuple[type[FilePayload], tuple[Path, int, tuple[int, int, int]]]:
+    def __reduce__(self) -> tuple[type[FilePayload], tuple[Path, int, tuple[int, ...]]]:
         return FilePayload, (self._path, self._count, self._shape)
 
 
@@ -110,8 +81,8 @@ class Part:
         return len(self._rows)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
+    def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
         return self._whole.shape
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -130,8 +101,8 @@ class Joined:
         return int(self._ends[-1])
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
+    def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
         return self._parts[0].shape
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -152,8 +123,7 @@ def payload_of(images: Images) -> Payload:
     if not isinstance(images, np.ndarray):
         return images
     if isinstance(images, np.memmap) and _is_whole_file(images):
-        height, width, channels = images.shape[1:]
-        return FilePayload(Path(str(images.filename)), len(images), (height, width, channels))
+        return FilePayload(Path(str(images.filename)), len(images), images.shape[1:])
     return ArrayPayload(images)
 
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from augment_ops.data.blobs import store_error
-from augment_ops.data.decode import Decoding, Defect, Pixels
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
+from augment_ops.modalities.image.decode import Decoding, Defect, Pixels
 
 # The whole of Fashion-MNIST (55 MB) is one; small enough that whoever wants one picture of a remote store waits for no
 # more than that, and that a machine verifies it in some 0.1 s; a million images of 224x224x3 are 2,300.

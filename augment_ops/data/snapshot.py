@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from augment_ops.content import LATER, from_json
-from augment_ops.data.decode import Decoding
 from augment_ops.data.leftovers import LeftOut
-from augment_ops.data.payload import FilePayload, Part, Payload
+from augment_ops.data.payload import FilePayload, Part
 from augment_ops.data.sample_index import COLUMNS, ROWS_PER_HASH, digest_of_parts, digested, frame
 from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.image.decode import Decoding
 
 if TYPE_CHECKING:
     import pandas as pd

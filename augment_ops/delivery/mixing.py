@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from augment_ops.delivery.arguments import check_counts, whole_labels
 from augment_ops.engine import philox
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches

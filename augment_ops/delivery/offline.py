@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, digest_of, from_json
-from augment_ops.data.payload import FilePayload, Images, Payload, payload_of
+from augment_ops.data.payload import FilePayload, Images, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.arguments import check_batch_size, check_bytes, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.mixing import Mixer
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.image.augmenter import Augmenter
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising

@@ -19,14 +19,15 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images, Payload, payload_of
+from augment_ops.data.payload import Images, payload_of
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
 from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.image.augmenter import Augmenter
 
 Request = tuple[int, NDArray[np.int64]]
 

@@ -5,18 +5,41 @@ A node's decisions are the draws of its own stream for `DECISIONS`: first whethe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.engine.plan import Mix, Node
 
 Mask = NDArray[np.bool_]
 
 
-def decide(nodes: tuple[Node, ...], keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
+class Decided(Protocol):
+    """A transform or container at its place in a policy, as far as its decisions go.
+
+    Attributes:
+        index: in the order of the file, containers included: the transform index of its random streams.
+        name: of the transform or container.
+        values: its parameters; `p` is among them, and `n` and `replace` of a SomeOf.
+        children: of a container.
+        applies_whole: whether its children apply to whatever it applies to, as those of AugMix do.
+    """
+
+    @property
+    def index(self) -> int: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def values(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def children(self) -> Sequence[Self]: ...  # noqa: D102
+    @property
+    def applies_whole(self) -> bool: ...  # noqa: D102
+
+
+def decide(nodes: Sequence[Decided], keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
     """Which samples every leaf applies to.
 
     Args:
@@ -33,8 +56,8 @@ def decide(nodes: tuple[Node, ...], keys: NDArray[np.uint64]) -> Mapping[int, Ma
     return masks
 
 
-def _decide(node: Node, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, Mask], *, forced: bool) -> None:
-    name, p = node.transform.name, float(node.values["p"])
+def _decide(node: Decided, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, Mask], *, forced: bool) -> None:
+    name, p = node.name, float(node.values["p"])
     choices = len(node.children) if name in ("OneOf", "SomeOf") else 0
     # Whoever chooses a child of OneOf has decided that it applies, except for a SomeOf, which asks its own p again.
     asks = p < 1 and (not forced or name == "SomeOf")
@@ -44,7 +67,7 @@ def _decide(node: Node, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, M
     if asks:
         assert draws is not None
         mask = mask & (draws[:, 0] < p)
-    if not node.children or isinstance(node.operation, Mix):
+    if not node.children or node.applies_whole:
         masks[node.index] = mask
         for child in node.children:
             _decide(child, mask, keys, masks, forced=True)

@@ -15,11 +15,11 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
-from augment_ops.engine.augmenter import Augmenter, measure_cost
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.engine.strengths import each_alone, levels_of, sampled
 from augment_ops.errors import InputError, PolicyError, StoreError
 from augment_ops.machine import usable_cores
+from augment_ops.modalities.image.augmenter import Augmenter, measure_cost
+from augment_ops.modalities.image.strengths import each_alone, levels_of, sampled
 from augment_ops.policy.spec import Policy
 
 PROFILE, PREVIEW = "profile", "preview"

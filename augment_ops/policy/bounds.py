@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
 from augment_ops.policy.yaml_file import load_model
 
 Modality = Literal["image", "tabular", "text", "interactions"]

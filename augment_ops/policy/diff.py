@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
 from augment_ops.policy.bounds import Bounds, Limits
 from augment_ops.policy.limits import reaches
 from augment_ops.policy.spec import NARROWED_TO, Policy

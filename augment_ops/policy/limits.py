@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from augment_ops.errors import Fault, PolicyError
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.strength import SETTINGS, ZOOM_IN, ZOOM_OUT, joint, log, settings_of, strength
 from augment_ops.policy.bounds import Limits
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
-from augment_ops.policy.strength import SETTINGS, ZOOM_IN, ZOOM_OUT, joint, log, settings_of, strength
 
 _ROUNDING = 1e-9  # 0.1 + 0.2 is not more than 0.3
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
+from augment_ops.modalities.image.families import bearing
 from augment_ops.policy.bounds import Bounds, load_limits
-from augment_ops.policy.families import bearing
 from augment_ops.policy.narrowing import Narrowed
 from augment_ops.policy.steps import Transform, asks_for_limits, read_steps
 from augment_ops.policy.yaml_file import parse, read_text, validate, with_entry

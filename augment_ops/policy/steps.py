@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.families import FAMILIES, expand
 from augment_ops.policy.bounds import Bounds
-from augment_ops.policy.families import FAMILIES, expand
 from augment_ops.policy.narrowing import Narrowed, Narrower, Step, does_something
 
 

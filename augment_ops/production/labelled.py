@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from augment_ops.data.payload import Payload
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import LABELLED_COLUMNS
 from augment_ops.data.store import Store
+from augment_ops.modalities.base import Payload
 from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
 

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.ingest import ingest
-from augment_ops.data.payload import Part, Payload
+from augment_ops.data.payload import Part
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.image.corruptions import apply
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
-from augment_ops.stress.corruptions import apply
 from augment_ops.workspace import Workspace
 from monitoring.drift.prediction_log import PredictionLog
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from augment_ops.data.payload import Images, payload_of
-from augment_ops.quality.near import Gallery, near_copies
-from augment_ops.quality.pixels import best_correlation, clipped_share, contrast, features
+from augment_ops.modalities.image.near import Gallery, near_copies
+from augment_ops.modalities.image.pixels import best_correlation, clipped_share, contrast, features
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import AugmentedRules, Ceiling, QualityRules, judged
 

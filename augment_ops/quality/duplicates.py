@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from augment_ops.quality.near import near_copies
-from augment_ops.quality.pixels import Rows
+from augment_ops.modalities.image.near import near_copies
+from augment_ops.modalities.image.pixels import Rows
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, DataRules, judged
 from augment_ops.quality.samples import SEEN_BEFORE, Samples, ids, listed, share

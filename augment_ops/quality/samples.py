@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from augment_ops.data.payload import Payload
 from augment_ops.data.snapshot import Reading
-from augment_ops.quality.near import Gallery
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.image.near import Gallery
 
 if TYPE_CHECKING:
     import pandas as pd

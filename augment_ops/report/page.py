@@ -13,6 +13,7 @@ import jinja2
 
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.explanation import Finding, Flip
+from augment_ops.modalities.image.data_uris import data_uri
 from augment_ops.report import robustness, stress_summary
 from augment_ops.report.charts import learning_chart, severity_panels
 from augment_ops.report.formats import (
@@ -28,7 +29,6 @@ from augment_ops.report.formats import (
     tone,
     whole,
 )
-from augment_ops.report.images import data_uri
 from augment_ops.report.inputs import ReportInputs, to_json
 from augment_ops.shown import seen
 from augment_ops.stress.report import Role, StressReport

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from augment_ops.content import digest_of
 from augment_ops.errors import nearest
-from augment_ops.stress.corruptions import CORRUPTIONS
+from augment_ops.modalities.image.corruptions import CORRUPTIONS
 
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity

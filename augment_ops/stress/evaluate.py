@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import StoreError, TrainingError
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, Image, remains
 from augment_ops.stress import measures, probe
-from augment_ops.stress.corruptions import CORRUPTIONS, Image, remains
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.stress.corruptions import CORRUPTIONS, Image, remains
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, Image, remains
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities
 from augment_ops.stress.report import Role
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augment_ops.policy import catalogue
-from augment_ops.policy.families import FAMILIES
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.families import FAMILIES
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
 

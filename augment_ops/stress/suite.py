@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +19,15 @@ from numpy.typing import NDArray
 from augment_ops.content import digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import DataError, Fault, PolicyError, StoreError
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, shape_fault
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, shape_fault
 from augment_ops.stress.definition import Params, Strengths, SuiteSpec
 from augment_ops.stress.report import CLEAN
 
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
 
 _BATCH_BYTES = 16 * 2**20  # of one object; about 75 images of 224×224×3
-
-
-class Pictures(Protocol):
-    """The images of a split, read a batch at a time: uint8, N of shape (H, W, C)."""
-
-    def __len__(self) -> int:
-        """N."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
-        ...
-
-    def take(self, rows: NDArray[np.int64]) -> Image:
-        """The images at `rows`, in that order: uint8 (n, H, W, C), a copy."""
-        ...
 
 
 Put = Callable[[bytes], str]
@@ -193,7 +177,7 @@ def build(spec: SuiteSpec, images: Image, ids: Sequence[str]) -> Iterator[tuple[
 
 def freeze(
     spec: SuiteSpec,
-    images: Pictures,
+    images: Payload,
     ids: Sequence[str],
     labels: NDArray[np.int64],
     put: Put,
@@ -317,7 +301,7 @@ def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], image_bytes: int) -> NDArr
     return np.array(chosen, np.int64)
 
 
-def _check_split(images: Pictures, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+def _check_split(images: Payload, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
     where = "held-out split"
     if len(images) == 0:
         raise DataError(where, "no samples", "at least one", "give the data set a test split")

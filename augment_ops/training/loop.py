@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images, Payload, payload_of
+from augment_ops.data.payload import Images, payload_of
 from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.meters import DeliveryMeters, WaitMeter
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, TrainingError
+from augment_ops.modalities.base import Payload
 from augment_ops.training.result import EpochMetrics
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Payload
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
+from augment_ops.modalities.base import Payload
 
 Loaded = tuple[Payload | None, NDArray[np.int64], NDArray[np.float64] | None, int]
 _Shape = tuple[int, int, int]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images, Payload, payload_of
+from augment_ops.data.payload import Images, payload_of
 from augment_ops.errors import DataError
+from augment_ops.modalities.base import Payload
 
 _NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 

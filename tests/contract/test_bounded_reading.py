@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from augment_ops import Augmenter, Policy
-from augment_ops.data.payload import Joined, Part, Payload
+from augment_ops.data.payload import Joined, Part
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.offline import materialise
 from augment_ops.delivery.online import OnlineBatches
+from augment_ops.modalities.base import Payload
 from augment_ops.production.reference import predictions_of
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.data_checks import check_samples

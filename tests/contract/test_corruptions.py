@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from augment_ops.stress.corruptions import COMMON, CORRUPTIONS, SEVERITIES, VALIDATION, apply, shape_fault
+from augment_ops.modalities.image.corruptions import COMMON, CORRUPTIONS, SEVERITIES, VALIDATION, apply, shape_fault
 from augment_ops.stress.seen import TABLE
 
 SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (20, 44, 3), (224, 224, 3))

@@ -15,9 +15,9 @@ from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
 from augment_ops.delivery.offline import ShardBatches, materialise, shard_identity
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Mixing
 from support.policies import policy_of
 

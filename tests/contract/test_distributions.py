@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 from augment_ops.engine import philox
-from augment_ops.engine.image import geometry
-from augment_ops.engine.image.noise import POOL_SCALE
 from augment_ops.engine.key import SampleIds, sample_key
-from augment_ops.engine.plan import compile_policy
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.plan import compile_policy
+from augment_ops.modalities.image.transforms import geometry
+from augment_ops.modalities.image.transforms.noise import POOL_SCALE
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 

@@ -20,9 +20,9 @@ from albumentations.augmentations.blur import functional as blur
 from albumentations.augmentations.geometric import functional as geometric
 
 from augment_ops.engine import philox
-from augment_ops.engine.augmenter import Augmenter
-from augment_ops.engine.image.geometry import between, integers
 from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.transforms.geometry import between, integers
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from augment_ops.engine import philox
-from augment_ops.engine.augmenter import Augmenter
-from augment_ops.engine.image.geometry import Geometry
 from augment_ops.engine.key import SampleIds, sample_key
-from augment_ops.engine.targets import Targets, corners
 from augment_ops.errors import TransformError
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.targets import Targets, corners
+from augment_ops.modalities.image.transforms.geometry import Geometry
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from augment_ops.data.decode import Defect, Pixels, decode
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources import RawSample, open_source
@@ -25,6 +24,7 @@ from augment_ops.data.sources.base import SPLIT_NAMES
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
+from augment_ops.modalities.image.decode import Defect, Pixels, decode
 
 TRAIN, TEST = 24, 9
 IMAGES = np.random.default_rng(0).integers(0, 256, (TRAIN + TEST, 7, 5), dtype=np.uint8)

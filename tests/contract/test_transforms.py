@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
-from augment_ops.engine.augmenter import Augmenter
-from augment_ops.engine.plan import _BUILDERS, compile_policy
-from augment_ops.engine.program import Program
 from augment_ops.errors import PolicyError, TransformError
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.plan import _BUILDERS, compile_policy
+from augment_ops.modalities.image.program import Program
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from augment_ops.delivery.batches import epoch_order
-from augment_ops.engine.augmenter import ENGINE, Augmenter
 from augment_ops.engine.key import generator, sample_key
+from augment_ops.modalities.image.augmenter import ENGINE, Augmenter
 from augment_ops.policy.spec import Policy
 
 HEAD = """\

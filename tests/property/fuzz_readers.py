@@ -37,7 +37,7 @@ from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError
 from augment_ops.gate.rules import load as load_gate
-from augment_ops.policy.importer import import_pipeline
+from augment_ops.modalities.image.importer import import_pipeline
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.rules import QualityRules
 from monitoring.drift.log_reader import read_window

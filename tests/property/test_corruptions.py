@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from augment_ops.stress.corruptions import CORRUPTIONS, apply
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, apply
 
 NAMES = st.sampled_from(sorted(CORRUPTIONS))
 SEVERITY = st.integers(1, 5)

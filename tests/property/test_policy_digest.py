@@ -257,7 +257,7 @@ TARGETS = st.sampled_from(
 def test_odd_values_are_policy_errors_or_work(target, value, depth):
     import numpy as np
 
-    from augment_ops.engine.augmenter import Augmenter
+    from augment_ops.modalities.image.augmenter import Augmenter
     from augment_ops.policy.bounds import Limits
     from augment_ops.policy.limits import limit_faults
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment_ops.engine import philox
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import KeyedStream
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 

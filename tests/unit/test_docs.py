@@ -14,7 +14,7 @@ import torch
 import typer
 
 from augment_ops.cli import audit, champion, drift, gate, governance, metrics, policies, runs, services
-from augment_ops.engine.plan import compile_policy
+from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 

@@ -27,30 +27,30 @@ def open_source(uri: str, *, allow_outside: bool = False) -> Source:
     """
     # Each form's libraries are imported only where a data set needs them.
     if uri == DIGITS:
-        from augment_ops.data.sources.digits import DigitsSource
+        from augment_ops.modalities.image.sources.digits import DigitsSource
 
         return DigitsSource()
     place = locate(uri, allow_outside=allow_outside)
     if place.is_folder:
-        from augment_ops.data.sources.folder import FolderSource
-        from augment_ops.data.sources.idx import IdxSource, has_idx_files
-        from augment_ops.data.sources.voc import VocSource, has_annotations
+        from augment_ops.modalities.image.sources.folder import FolderSource
+        from augment_ops.modalities.image.sources.idx import IdxSource, has_idx_files
+        from augment_ops.modalities.image.sources.voc import VocSource, has_annotations
 
         if has_idx_files(place):
             return IdxSource(place)
         return VocSource(place) if has_annotations(place) else FolderSource(place)
     lowered = place.path.lower()
     if lowered.endswith(_ARCHIVES):
-        from augment_ops.data.sources.folder import ArchiveSource
-        from augment_ops.data.sources.voc import VocSource, has_annotations
+        from augment_ops.modalities.image.sources.folder import ArchiveSource
+        from augment_ops.modalities.image.sources.voc import VocSource, has_annotations
 
         return VocSource(place) if has_annotations(place) else ArchiveSource(place)
     if lowered.endswith(".npz"):
-        from augment_ops.data.sources.npz import NpzSource
+        from augment_ops.modalities.image.sources.npz import NpzSource
 
         return NpzSource(place)
     if lowered.endswith(_INDEX):
-        from augment_ops.data.sources.index import IndexSource
+        from augment_ops.modalities.image.sources.index import IndexSource
 
         return IndexSource(place)
     raise DataError(

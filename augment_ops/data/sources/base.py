@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from augment_ops.data.decode import Defect, Pixels
 from augment_ops.data.leftovers import Leftovers
+from augment_ops.modalities.image.decode import Defect, Pixels
 
 Scalar = str | int | float | bool | None
 _NOTHING: Mapping[str, Scalar] = MappingProxyType({})

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from augment_ops.data.bounds import FILE_BYTES
-from augment_ops.data.decode import Defect
 from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
 from augment_ops.files import NotReadableError, open_regular, read_regular
+from augment_ops.modalities.image.decode import Defect
 from augment_ops.names import LONGEST_DATASET, told_apart
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)

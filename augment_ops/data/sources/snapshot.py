@@ -15,7 +15,6 @@ from itertools import chain
 
 import numpy as np
 
-from augment_ops.data.decode import Defect
 from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.sample_index import COLUMNS
 from augment_ops.data.snapshot import Snapshot
@@ -23,6 +22,7 @@ from augment_ops.data.sources.base import RawSample, Scalar
 from augment_ops.data.split import SHARES
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
+from augment_ops.modalities.image.decode import Defect
 
 _URI = re.compile(r"snapshot:(?P<base>[0-9a-f]{64})(\+(?P<labelled>[0-9a-f]{64}))?")
 _ROWS_AT_ONCE = 1000  # of the index, as Python's objects

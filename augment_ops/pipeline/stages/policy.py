@@ -9,12 +9,12 @@ import numpy as np
 
 from augment_ops.content import digest_of
 from augment_ops.delivery.offline import materialise
-from augment_ops.engine.augmenter import Augmenter, measure_cost
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.engine.plan import compile_policy
-from augment_ops.engine.trial import trial_faults
 from augment_ops.errors import PolicyError
 from augment_ops.lifecycle.admission import admit_policy
+from augment_ops.modalities.image.augmenter import Augmenter, measure_cost
+from augment_ops.modalities.image.plan import compile_policy
+from augment_ops.modalities.image.trial import trial_faults
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy

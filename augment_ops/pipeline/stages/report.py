@@ -9,11 +9,11 @@ import numpy as np
 
 from augment_ops.content import digest_of, sha256_hex
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (

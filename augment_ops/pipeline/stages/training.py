@@ -14,9 +14,9 @@ from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
 from augment_ops.delivery.offline import ShardBatches, shard_identity
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.machine import usable_cores
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy

@@ -11,7 +11,8 @@ import pytest
 
 from augment_ops.data import mapped
 from augment_ops.data.mapped import Mapped
-from augment_ops.data.payload import ArrayPayload, FilePayload, Joined, Part, Payload, chunks, payload_of
+from augment_ops.data.payload import ArrayPayload, FilePayload, Joined, Part, chunks, payload_of
+from augment_ops.modalities.base import Payload
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 6, 5, 3), np.uint8)
 

@@ -8,7 +8,7 @@ import pytest
 
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch
-from augment_ops.engine.augmenter import Augmenter
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 

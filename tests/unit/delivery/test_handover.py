@@ -16,8 +16,8 @@ from augment_ops.delivery.batches import Batch
 from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.engine.key import SampleIds
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Mixing
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no files in memory on this system")

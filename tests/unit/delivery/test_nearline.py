@@ -9,8 +9,8 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import NearlineBatches, ShardCache
 from augment_ops.delivery.offline import ShardBatches, materialise, shard_identity, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import InputError
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 
 SNAPSHOT = "5" * 64

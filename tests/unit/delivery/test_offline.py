@@ -14,8 +14,8 @@ from augment_ops.data.store import Store
 from augment_ops.delivery import offline
 from augment_ops.delivery.offline import ShardBatches, ShardManifest, materialise
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import InputError, StoreError, TransformError
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 
 SNAPSHOT = "5" * 64
@@ -157,7 +157,7 @@ import os, signal, sys
 import numpy as np
 from augment_ops.data.store import Store
 from augment_ops.delivery import offline
-from augment_ops.engine.augmenter import Augmenter
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 
 folder, policy, images = sys.argv[1:]

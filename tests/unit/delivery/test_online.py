@@ -11,8 +11,8 @@ import pytest
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine import philox
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import InputError, TransformError
+from augment_ops.modalities.image.augmenter import Augmenter
 
 
 @pytest.fixture

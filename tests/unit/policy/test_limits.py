@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment_ops.engine.augmenter import Augmenter
 from augment_ops.errors import PolicyError
-from augment_ops.policy import catalogue
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.bounds import Limits, load_limits
 from augment_ops.policy.limits import check_limits, limit_faults
 from augment_ops.policy.spec import Policy

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augment_ops.engine.augmenter import Augmenter
-from augment_ops.engine.trial import trial_faults
 from augment_ops.errors import PolicyError
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.families import BOUNDS
+from augment_ops.modalities.image.trial import trial_faults
 from augment_ops.policy.bounds import Bounds, Limits, load_limits
 from augment_ops.policy.diff import compare
-from augment_ops.policy.families import BOUNDS
 from augment_ops.policy.library import admit, load
 from augment_ops.policy.limits import limit_faults
 from augment_ops.policy.published import keep_published, load_published

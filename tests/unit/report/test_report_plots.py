@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment_ops.modalities.image.data_uris import data_uri
 from augment_ops.report import plots, stress_summary
 from augment_ops.report.charts import severity_panels
 from augment_ops.report.formats import duration, number, percent, points
-from augment_ops.report.images import data_uri
 from augment_ops.stress.report import CLEAN, Cell, StressReport
 from augment_ops.training.result import EpochMetrics
 

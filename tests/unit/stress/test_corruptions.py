@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from augment_ops.errors import TransformError
-from augment_ops.stress.corruptions import CORRUPTIONS, SEVERITIES, apply
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, SEVERITIES, apply
 
 
 def disc(size: int, channels: int = 1, centre: tuple[float, float] | None = None, radius: float = 0.25) -> np.ndarray:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment_ops.stress.corruptions import CORRUPTIONS, apply
-from augment_ops.stress.corruptions.exposure import GAMMA
-from augment_ops.stress.corruptions.medical import _STAINS
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, apply
+from augment_ops.modalities.image.corruptions.exposure import GAMMA
+from augment_ops.modalities.image.corruptions.medical import _STAINS
 
 
 def grey(level: int, size: int = 64, count: int = 8, channels: int = 3) -> np.ndarray:

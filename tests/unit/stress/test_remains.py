@@ -11,7 +11,7 @@ import pytest
 from augment_ops.content import sha256_hex
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import StoreError
-from augment_ops.stress.corruptions import CORRUPTIONS, apply, remains
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, apply, remains
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import Outcomes, from_bytes
 from augment_ops.stress.recheck import differing_remains

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from augment_ops.policy import catalogue
-from augment_ops.policy.families import FAMILIES
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.families import FAMILIES
 from augment_ops.policy.spec import Policy
 from augment_ops.stress.seen import NO_CORRUPTION, TABLE, seen_by
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import DataError, PolicyError, StoreError
-from augment_ops.stress.corruptions import CORRUPTIONS, apply
+from augment_ops.modalities.image.corruptions import CORRUPTIONS, apply
 from augment_ops.stress.definition import SuiteSpec
 from augment_ops.stress.suite import SuiteManifest, build, freeze, load
 from support.places import POLICIES

@@ -11,7 +11,7 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.offline import ShardBatches, materialise
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.engine.augmenter import Augmenter
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 from augment_ops.training import loop
 

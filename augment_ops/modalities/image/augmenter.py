@@ -1,0 +1,275 @@
+"""`Augmenter`: the one way from images and ids to augmented images, whatever engine is behind it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import index
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.errors import InputError, TransformError
+from augment_ops.modalities.image.plan import Plan, compile_policy
+from augment_ops.modalities.image.program import Program
+from augment_ops.modalities.image.reference import LIBRARY
+from augment_ops.modalities.image.targets import Annotated, Targets, Visibility, checked
+from augment_ops.policy.spec import Policy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from augment_ops.modalities.image.tensors.program import TensorProgram
+
+P = TypeVar("P", np.uint8, np.float32)
+
+# Part of the lineage: raise it whenever the same key may give other bytes.
+ENGINE = "compiled-3"
+_AXES = 4
+
+
+class _Programs:
+    """What runs a plan in one thread, made when it is needed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @cached_property
+    def compiled(self) -> Program:
+        return Program(self._plan)
+
+    @cached_property
+    def tensors(self) -> TensorProgram:
+        from augment_ops.modalities.image.tensors.program import TensorProgram  # imports torch
+
+        return TensorProgram(self._plan)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one sample costs in milliseconds of CPU time, over `n` batches."""
+
+    p50_ms: float
+    p95_ms: float
+    n: int
+
+
+class Augmenter:
+    """A policy and a seed, applied to batches: a pure function of (policy digest, seed, epoch, sample id).
+
+    The same key gives the same bytes whatever the batch, its order, the thread or the process. Thread-safe; picklable.
+
+    Args:
+        policy: what to apply.
+        seed: any integer; other seeds give independent results.
+    """
+
+    def __init__(self, policy: Policy, seed: int) -> None:
+        self.policy = policy
+        self.seed = index(seed)
+        self.plan = compile_policy(policy)
+        self._local = threading.local()
+
+    @property
+    def engine(self) -> str:
+        """What computes: part of the lineage, because another engine may round differently."""
+        return f"{ENGINE}+{LIBRARY}" if self.plan.uses_albumentations else ENGINE
+
+    def __call__(self, images: NDArray[P], ids: Ids | SampleIds, epoch: int = 0) -> NDArray[P]:
+        """Augment a batch.
+
+        Args:
+            images: uint8 (N, H, W, C), or float32 from 0 to 1; not modified. Levels that the policy names count in
+                255ths either way. uint8 goes through compiled loops, float32 through torch, several times as slow.
+            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
+            epoch: number of the epoch, or of the copy.
+
+        Returns:
+            (N, H', W', C), a new array of the same type; of another size where the policy crops, pads or resizes, and
+            float32 of another range where it ends with Normalize.
+
+        Raises:
+            TransformError: wrong shape, dtype or range, ids that do not match or repeat, or an image that a transform
+                refuses.
+            TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
+        """
+        epoch = index(epoch)
+        ids = _checked(images, ids)
+        if self.policy.is_identity:
+            return images.copy()
+        if images.dtype == np.float32:
+            import torch  # takes seconds, and uint8 images do without
+
+            found: NDArray[P] = self._tensors(torch.from_numpy(np.ascontiguousarray(images)), ids, epoch).numpy()
+            return found
+        with _of(ids):
+            return self._programs().compiled(np.ascontiguousarray(images), self._keys(ids, epoch), ids.names)
+
+    def tensors(self, images: Tensor, ids: Ids | SampleIds, epoch: int = 0) -> Tensor:
+        """Augment a batch on the device where it is, from the same keys.
+
+        uint8 images come out as a call makes them, but for a grey level in a few of a thousand values: devices round
+        differently (docs/engine.md has the figures). Parameters are drawn on the CPU; what is not compiled runs there.
+
+        Args:
+            images: a torch tensor, uint8 or float32 (N, H, W, C), on any device; not modified.
+            ids, epoch: as for a call.
+
+        Returns:
+            (N, H', W', C), a new tensor on the same device, of the type that a call gives.
+        """
+        epoch, ids = index(epoch), _checked(images, ids)
+        return images.clone() if self.policy.is_identity else self._tensors(images, ids, epoch)
+
+    def _tensors(self, images: Tensor, ids: SampleIds, epoch: int) -> Tensor:
+        with _of(ids):
+            return self._programs().tensors(images, self._keys(ids, epoch), ids.names)
+
+    def _keys(self, ids: SampleIds, epoch: int) -> NDArray[np.uint64]:
+        return philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+
+    def ragged(self, images: Sequence[NDArray[P]], ids: Ids | SampleIds, epoch: int = 0) -> list[NDArray[P]]:
+        """Augment images of different sizes, those of one size together; the bytes are those of each image alone.
+
+        Args:
+            images: N arrays (H, W, C), each of a size of its own, all of one type.
+            ids, epoch: as for a call.
+
+        Returns:
+            N arrays, in the order of `images`.
+        """
+        ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+        if len(ids) != len(images):
+            raise TransformError("ids", f"{len(ids)} ids for {len(images)} images", "one id an image", "match them")
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for row, image in enumerate(images):
+            by_shape.setdefault(image.shape, []).append(row)
+        out = list(images)
+        for rows in by_shape.values():
+            alike = ids[np.array(rows)]
+            with _of(alike):
+                augmented = self(np.stack([images[r] for r in rows]), alike, epoch)
+            for row, image in zip(rows, augmented, strict=True):
+                out[row] = image
+        return out
+
+    def annotated(
+        self,
+        images: NDArray[Any],
+        ids: Ids | SampleIds,
+        targets: Targets,
+        epoch: int = 0,
+        *,
+        min_visibility: float = 0.0,
+        min_area: float = 0.0,
+        min_width: float = 0.0,
+        min_height: float = 0.0,
+        clip: bool = False,
+    ) -> Annotated:
+        """Augment a batch together with its masks, boxes and keypoints.
+
+        Args:
+            images, ids, epoch: as for a call; the images come out the same.
+            targets: what belongs to the images.
+            min_visibility, min_area, min_width, min_height: which boxes are kept; see `Visibility`.
+            clip: boxes that reach beyond their image are cut to it first, instead of being refused.
+
+        Raises:
+            TransformError: also for targets that do not match their images, and for policies with transforms that move
+                pixels without being compiled.
+        """
+        epoch, ids = index(epoch), _checked(images, ids)
+        visibility = Visibility(min_visibility, min_area, min_width, min_height)
+        visibility.check()
+        given = checked(targets, images, ids.names, clip=clip)
+        program = self._programs().compiled
+        with _of(ids):
+            moved, kept, inside = program.annotate(given, images.shape[1:3], self._keys(ids, epoch), visibility)
+        if targets.masks is not None and moved.masks is not None:
+            masks = np.asarray(moved.masks).astype(np.asarray(targets.masks).dtype, copy=False)
+            moved = replace(moved, masks=masks)
+        return Annotated(self(images, ids, epoch), moved, kept, inside)
+
+    def _programs(self) -> _Programs:
+        # albumentations' objects carry state while they run: one set a thread.
+        programs: _Programs | None = getattr(self._local, "programs", None)
+        if programs is None:
+            programs = self._local.programs = _Programs(self.plan)
+        return programs
+
+    def __getstate__(self) -> tuple[Policy, int]:
+        return self.policy, self.seed
+
+    def __setstate__(self, state: tuple[Policy, int]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+def measure_cost(augmenter: Augmenter, images: NDArray[np.uint8], *, batches: int = 100, warmup: int = 5) -> Cost:
+    """Measure the CPU time per sample of the augmenter, batch by batch, as it is used.
+
+    CPU time and not wall time: a budget must not be exceeded because the machine is busy with something else.
+
+    Args:
+        augmenter: what to time.
+        images: uint8 (N, H, W, C), a batch.
+        batches: how often it is timed, after `warmup` times that are not (the first may compile).
+
+    Raises:
+        InputError: no image to time on.
+    """
+    if len(images) == 0:
+        raise InputError("measure_cost: images", "none", "at least one image", "give a snapshot that holds images")
+    ids = SampleIds.of(range(len(images)))
+    times = np.empty(batches)
+    for i in range(-warmup, batches):
+        started = time.thread_time()
+        augmenter(images, ids, epoch=i + warmup)
+        if i >= 0:
+            times[i] = time.thread_time() - started
+    p50, p95 = np.percentile(times * 1e3 / len(images), [50, 95])
+    return Cost(float(p50), float(p95), batches)
+
+
+@contextmanager
+def _of(ids: SampleIds) -> Iterator[None]:
+    """Errors name a sample: one alone, or the first of those whose size or channels are at fault alike."""
+    try:
+        yield
+    except TransformError as error:
+        fault = error.faults[0]
+        if ", sample " in fault.where:
+            raise
+        others = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        where = f"{fault.where}, sample {ids.names[0]}{others}"
+        raise TransformError(where, fault.found, fault.expected, fault.fix) from error
+
+
+def _checked(images: NDArray[Any] | Tensor, ids: Ids | SampleIds) -> SampleIds:
+    dtype = str(getattr(images, "dtype", "")).removeprefix("torch.")
+    if dtype not in ("uint8", "float32") or images.ndim != _AXES:
+        found = f"{dtype} {tuple(images.shape)}" if dtype else type(images).__name__
+        raise TransformError(
+            "images", found, "a uint8 or float32 array (N, H, W, C)", "convert the batch before augmenting it"
+        )
+    if 0 in images.shape:
+        raise TransformError("images", f"shape {tuple(images.shape)}", "no empty axis", "drop empty batches and images")
+    if len(ids) != len(images):
+        raise TransformError("ids", f"{len(ids)} ids for {len(images)} images", "one id an image", "match them")
+    ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+    if dtype == "float32" and not bool(((images >= 0) & (images <= 1)).all()):  # what is no number compares false
+        wrong = ~((images >= 0) & (images <= 1))
+        row = next(i for i in range(len(images)) if wrong[i].any())
+        raise TransformError(
+            f"images, sample {ids.names[row]}",
+            f"{float(images[row][wrong[row]][0])}",
+            "numbers from 0 to 1",
+            "scale float images to 0 … 1 before augmenting them, and mend what is not a number",
+        )
+    return ids

@@ -1,0 +1,240 @@
+"""The transforms that a policy may name: albumentations' own, with their parameters, defaults and validation.
+
+Read from the installed library rather than copied, so that a policy means exactly what albumentations documents.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from augment_ops.errors import Fault, nearest
+from augment_ops.modalities.image.families import FAMILIES
+
+LIBRARY = f"albumentations {version('albumentations')}"
+CONTAINERS = ("Sequential", "OneOf", "SomeOf")
+
+
+class _Sharpness(BaseModel):
+    """Blend with the smoothed image: 0 is smooth, 1 the image itself, 2 sharp. Pillow's ImageEnhance.Sharpness."""
+
+    factor_range: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.5, 1.5)
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+# Transforms that albumentations does not have: name → their parameters. They exist in the compiled engine alone.
+OWN: Mapping[str, type[BaseModel]] = {"Sharpness": _Sharpness, **FAMILIES}
+
+# Name → why no policy may use it; the error repeats the reason.
+_EXCLUDED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("BasicTransform", "DualTransform", "ImageOnlyTransform", "Transform3D"),
+        "it is a base class",
+    ),
+    **dict.fromkeys(
+        (
+            "AtLeastOneBBoxRandomCrop", "BBoxSafeRandomCrop", "ConstrainedCoarseDropout", "CropNonEmptyMaskIfExists",
+            "MaskDropout", "RandomCropNearBBox", "RandomSizedBBoxSafeCrop", "TextImage",
+        ),
+        "it needs boxes, masks or texts beside the image",
+    ),
+    **dict.fromkeys(
+        ("FDA", "HistogramMatching", "Mosaic", "OverlayElements", "PixelDistributionAdaptation"),
+        "it needs other images, so its result would not be a function of the sample and its key",
+    ),
+    **dict.fromkeys(
+        ("CenterCrop3D", "CoarseDropout3D", "CubicSymmetry", "Pad3D", "PadIfNeeded3D", "RandomCrop3D"),
+        "it works on volumes, not on images",
+    ),
+    **dict.fromkeys(
+        ("RandomCropFromBorders", "RandomScale"),
+        "it gives every image a size of its own, and a batch has one",
+    ),
+    **dict.fromkeys(
+        ("FromFloat", "ToFloat", "ToRGB", "ToTensor3D", "ToTensorV2"),
+        "it changes the type of the pixels or the number of channels; the model's own program scales its input",
+    ),
+    # A second name would slip past a domain's `forbidden`.
+    "FrequencyMasking": "it is another name of XYMasking",
+    "SquareSymmetry": "it is another name of D4",
+    "TimeMasking": "it is another name of XYMasking",
+    "TimeReverse": "it is another name of HorizontalFlip",
+    "Lambda": "it holds Python code, which a file cannot",
+}  # fmt: skip
+# What would give every image a size of its own: transform → whether its values, as `resolved` has them, do.
+_SIZES_OF_THEIR_OWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "Affine": ("fit_output", bool),
+    "CropAndPad": ("keep_size", lambda kept: not kept),
+    "LongestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
+    "Perspective": ("keep_size", lambda kept: not kept),
+    "Rotate": ("crop_border", bool),
+    "SmallestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
+}
+# Parameters that the library accepts and that change nothing, whatever their value: (transform, name) → why.
+_WITHOUT_EFFECT: Mapping[tuple[str, str], str] = {
+    ("Equalize", "mask_params"): "names of what a mask made by Python code is given, which a file cannot hold",
+    ("PlasmaBrightnessContrast", "plasma_size"): "nothing that the library reads: plasma has the size of the image",
+}
+_NOT_FOR_POLICIES = frozenset({"strict"})  # a switch of the library's own validation
+
+
+def albumentations() -> Any:
+    """The library, imported without its request to the network for updates."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    import albumentations as module
+
+    return module
+
+
+@cache
+def transform_classes() -> Mapping[str, type]:
+    """Name → class of every transform that a policy may use outside containers."""
+    library = albumentations()
+    return {
+        name: cls
+        for name, cls in vars(library).items()
+        if isinstance(cls, type) and issubclass(cls, library.BasicTransform) and name not in _EXCLUDED
+    }
+
+
+def names() -> list[str]:
+    """Every transform and family that a policy may name outside containers."""
+    return [*transform_classes(), *OWN]
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Parameter → default of a transform or container, as albumentations declares them."""
+    if name in OWN:
+        return {key: field.default for key, field in OWN[name].model_fields.items()}
+    cls = getattr(albumentations(), name)
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
+
+
+def parameters(name: str) -> frozenset[str]:
+    """The parameters of a transform that a policy may set."""
+    return frozenset(_schema(name).model_fields) - _NOT_FOR_POLICIES
+
+
+def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` over the defaults as albumentations reads them: what the transform will really use.
+
+    Its validation turns a number into a range where that is its meaning (Rotate's 5 into ±5) and a text into a number.
+
+    Args:
+        name: a transform or container.
+        params: free of faults.
+    """
+    values = {**defaults(name), **params}
+    if name in CONTAINERS or name == "NoOp":
+        return values
+    schema = _schema(name)
+    known = {key: value for key, value in values.items() if key in schema.model_fields}
+    return (schema(**known) if name in OWN else schema(**known, strict=False)).model_dump()
+
+
+def construct(name: str, params: Mapping[str, Any], children: Sequence[Any] = ()) -> Any:
+    """Make albumentations' own object for a step.
+
+    Args:
+        name: a transform or container.
+        params: as written in the file.
+        children: the constructed steps inside a container.
+    """
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
+    if name in CONTAINERS:
+        values["transforms"] = list(children)
+    return getattr(albumentations(), name)(**values)
+
+
+def unknown_fault(where: str, name: str) -> Fault:
+    """The fault of a name that no policy may use, with the reason or the nearest name."""
+    if name in _EXCLUDED:
+        return Fault(where, f"{name!r}: {_EXCLUDED[name]}", "a transform of images alone", "remove it, or name another")
+    return Fault(
+        where,
+        f"unknown transform {name!r}",
+        f"a transform of {LIBRARY} that a file can express",
+        f"correct the name.{nearest(name, [*names(), *CONTAINERS])}",
+    )
+
+
+def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
+    """Every fault of one transform's parameters: unknown names, wrong types, values out of bounds."""
+    schema, known = _schema(name), sorted(parameters(name))
+    faults = [
+        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {_WITHOUT_EFFECT[name, key]}", "remove it")
+        for key, value in params.items()
+        if (name, key) in _WITHOUT_EFFECT and value != defaults(name)[key]
+    ]
+    faults += [
+        Fault(
+            f"{where}.{name}.{key}",
+            f"unknown parameter {key!r}",
+            f"one of {', '.join(known)}",
+            f"remove it or correct its name.{nearest(str(key), known)}",
+        )
+        for key in params
+        if key not in known
+    ]
+    values = {key: value for key, value in {**defaults(name), **params}.items() if key in known}
+    try:
+        schema(**values) if name in OWN else schema(**values, strict=False)
+        if not faults and name not in OWN:
+            construct(name, params)  # constructors check what schemas do not
+    except ValidationError as error:
+        faults += _schema_faults(f"{where}.{name}", error, params)
+    except Exception as error:  # whatever the library raises for a value that it did not foresee
+        faults.append(_parameters_fault(f"{where}.{name}", params, " ".join(str(error).split())[:200]))
+    return faults or _size_faults(where, name, params)
+
+
+def _size_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
+    parameter, varies = _SIZES_OF_THEIR_OWN.get(name, ("", None))
+    value = resolved(name, params)[parameter] if varies else None
+    if varies is None or not varies(value):
+        return []
+    expected = "one size for all images: a batch has one"
+    return [Fault(f"{where}.{name}.{parameter}", repr(value)[:120], expected, "let the transform keep the size")]
+
+
+def _schema(name: str) -> type[BaseModel]:
+    if name in OWN:
+        return OWN[name]
+    schema: type[BaseModel] = transform_classes()[name].InitSchema  # type: ignore[attr-defined]
+    return schema
+
+
+def _parameters_fault(where: str, params: Mapping[str, Any], message: str) -> Fault:
+    return Fault(where, repr(dict(params))[:120], message, f"give values that {LIBRARY} accepts together")
+
+
+def _schema_faults(where: str, error: ValidationError, params: Mapping[str, Any]) -> list[Fault]:
+    # A union reports one error an alternative; a reader needs one fault a parameter that lists them.
+    by_parameter: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
+    faults: list[Fault] = []
+    for item in error.errors(include_url=False):
+        message = item["msg"].removeprefix("Value error, ").rstrip(".")
+        if not item["loc"]:
+            faults.append(_parameters_fault(where, params, message))
+        elif item["type"] == "missing":
+            faults.append(Fault(f"{where}.{item['loc'][0]}", "nothing", "a value: it has no default", "add it"))
+        else:
+            by_parameter.setdefault(str(item["loc"][0]), []).append(message)
+            found.setdefault(str(item["loc"][0]), repr(item["input"])[:120])
+    return faults + [
+        Fault(
+            f"{where}.{parameter}",
+            found[parameter],
+            "; or ".join(dict.fromkeys(messages)),
+            f"give a value that {LIBRARY} accepts for this parameter",
+        )
+        for parameter, messages in by_parameter.items()
+    ]

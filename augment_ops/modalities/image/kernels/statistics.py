@@ -1,0 +1,136 @@
+"""Tables that an image's own statistics make: Equalize and AutoContrast; and its mean levels.
+
+They are those of albumentations 2.0.8, OpenCV 4 and Pillow, in integers where those use integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from augment_ops.engine.kernels.compiled import inner
+from augment_ops.engine.kernels.types import I64, U8
+from augment_ops.modalities.image.kernels.tables import clip_rounded
+
+# OpenCV's weights of red, green and blue in 15-bit fixed point (ITU-R BT.601).
+_RED, _GREEN, _BLUE, _GRAY_SHIFT = np.int32(9798), np.int32(19235), np.int32(3735), 15
+_RUN = 4096  # pixels whose sum of levels an int32 holds
+
+
+@inner
+def mean(pixels: U8) -> float:
+    """Mean of all values."""
+    total = 0
+    for i in range(pixels.shape[0]):
+        for c in range(pixels.shape[1]):
+            total += pixels[i, c]
+    return total / (pixels.shape[0] * pixels.shape[1])
+
+
+@inner
+def luma(r: int, g: int, b: int) -> int:
+    """The grey level of a colour, as OpenCV rounds it."""
+    weighted = np.int32(np.int32(np.int32(r) * _RED) + np.int32(np.int32(g) * _GREEN)) + np.int32(np.int32(b) * _BLUE)
+    return np.int32(np.int32(weighted + np.int32(1 << (_GRAY_SHIFT - 1))) >> np.int32(_GRAY_SHIFT))
+
+
+@inner
+def mean_luma(pixels: U8) -> float:
+    """Mean grey level of one or three channels."""
+    if pixels.shape[1] == 1:
+        return mean(pixels)
+    total = 0
+    for start in range(0, pixels.shape[0], _RUN):
+        part = np.int32(0)  # of a run that cannot overflow
+        for i in range(start, min(start + _RUN, pixels.shape[0])):
+            part += luma(pixels[i, 0], pixels[i, 1], pixels[i, 2])
+        total += part
+    return total / pixels.shape[0]
+
+
+@inner
+def equalize(histogram: I64, total: int, table: U8) -> None:
+    """OpenCV's equalizeHist."""
+    first = 0
+    while first < 255 and histogram[first] == 0:
+        first += 1
+    if histogram[first] == total:
+        for v in range(256):
+            table[v] = first
+        return
+    scale = np.float32(255.0) / np.float32(total - histogram[first])
+    table[: first + 1] = 0
+    summed = 0
+    for v in range(first + 1, 256):
+        summed += histogram[v]
+        table[v] = clip_rounded(np.float32(summed) * scale)
+
+
+@inner
+def equalize_pil(histogram: I64, table: U8) -> None:
+    """Pillow's ImageOps.equalize as albumentations has it."""
+    last, kinds, total = 0, 0, 0
+    for v in range(256):
+        if histogram[v]:
+            last, kinds = v, kinds + 1
+            total += histogram[v]
+    step = (total - histogram[last]) // 255
+    if kinds <= 1 or step == 0:
+        for v in range(256):
+            table[v] = v
+        return
+    summed = 0
+    for v in range(256):
+        summed += histogram[v]
+        table[v] = min((summed + step // 2) // step, 255)
+
+
+@inner
+def _bounds(histogram: I64, cutoff: float) -> tuple[int, int]:
+    """The darkest and the brightest level that count when `cutoff` percent of the pixels are cut at either end."""
+    low, high, total = 0, 255, 0
+    for v in range(256):
+        total += histogram[v]
+    if cutoff == 0:
+        while low < 255 and histogram[low] == 0:
+            low += 1
+        while high > 0 and histogram[high] == 0:
+            high -= 1
+        return low, high
+    cut, summed = total * cutoff / 100.0, 0
+    for v in range(256):
+        summed += histogram[v]
+        if summed >= cut:
+            low = v + 1
+            break
+    low, summed = min(low, 255), 0
+    for v in range(255, -1, -1):
+        summed += histogram[v]
+        if summed >= cut:
+            high = v
+            break
+    return (127, 127) if low > high else (low, high)
+
+
+@inner
+def auto_contrast(histogram: I64, cutoff: float, stretch: bool, table: U8) -> None:
+    """Spread the levels from the darkest to the brightest: linearly where `stretch`, else by their frequency."""
+    histogram[255] = 0  # albumentations counts levels below 255 only; kept, so that both give the same picture
+    low, high = _bounds(histogram, cutoff)
+    if high <= low:
+        for v in range(256):
+            table[v] = v
+        return
+    summed, whole = 0, 0
+    for v in range(low + 1, high + 1):
+        whole += histogram[v]
+    for v in range(256):
+        if v < low:
+            table[v] = 0
+        elif v > high:
+            table[v] = 255
+        elif stretch:
+            table[v] = clip_rounded((v - low) * (255.0 / (high - low)))
+        else:
+            if v > low:
+                summed += histogram[v]
+            table[v] = clip_rounded(summed * 255.0 / whole)

@@ -1,0 +1,211 @@
+"""What every sample of a batch gets in one segment of the plan: numbers alone, from the key alone.
+
+Both the compiled loops and the tensors of a GPU work from these, and so do masks, boxes and keypoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.decisions import Mask
+from augment_ops.errors import TransformError
+from augment_ops.modalities.image.kernels.matrices import follow, identities, invert
+from augment_ops.modalities.image.kernels.operations import GAUSS
+from augment_ops.modalities.image.library_size import check_applies_to_all
+from augment_ops.modalities.image.plan import Node, Segment
+from augment_ops.modalities.image.transforms import colour
+from augment_ops.modalities.image.transforms import geometry as geo
+from augment_ops.modalities.image.transforms.colour import Colour
+from augment_ops.modalities.image.transforms.geometry import Geometry
+from augment_ops.modalities.image.transforms.holes import Holes
+from augment_ops.modalities.image.transforms.noise import Noise
+
+Keys = NDArray[np.uint64]
+Masks = Mapping[int, Mask]
+
+# Flips and crops land on whole pixels inside the source: no border is read, nothing is interpolated.
+_WHOLE_PIXELS = geo.Border(geo.CONSTANT, (0.0,), geo.NEAREST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moves:
+    """The geometry of a segment.
+
+    Attributes:
+        moved: uint8 (N,), which samples are warped.
+        forward: float64 (N, 3, 3), from source to result; (0, 3, 3) where nothing moves.
+        size: of the result.
+        border: of images; mask_border: of masks.
+        rounded: bool (N,), whose boxes move as ellipses.
+        where: the place in the policy that the borders are from.
+    """
+
+    moved: NDArray[np.uint8]
+    forward: NDArray[np.float64]
+    size: geo.Size
+    border: geo.Border
+    mask_border: geo.Border
+    rounded: NDArray[np.bool_]
+    where: str
+
+    def inverse(self) -> NDArray[np.float64]:
+        """From result to source, (N, 3, 3)."""
+        result = self.forward.copy()
+        invert(result)
+        return result
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The colour program of a segment: codes int64 (T,), wanted uint8 (N, T), arguments float32 (N, T, A)."""
+
+    codes: NDArray[np.int64]
+    wanted: NDArray[np.uint8]
+    arguments: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Noises:
+    """The noise of a segment: noisy uint8 (N,) or (0,), scale float64 (N, 3); transform: the index of its streams."""
+
+    noisy: NDArray[np.uint8]
+    scale: NDArray[np.float64]
+    kind: int
+    shared: bool
+    transform: int
+
+
+@dataclass(frozen=True)
+class Rectangles:
+    """The holes of a segment: int32 (N, K, 4) of x0, y0, x1, y1; the fill of images and, where it has one, of masks."""
+
+    corners: NDArray[np.int32]
+    fill: tuple[float, ...]
+    mask_fill: tuple[float, ...] | None
+    where: str
+
+
+def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
+    """Draw the geometry of a segment for images of `size`.
+
+    Raises:
+        TransformError: a transform that changes the size applies to some of the samples, or cannot work on this size.
+    """
+    moved, rounded = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.bool_)
+    total: NDArray[np.float64] | None = None
+    border, mask_border, where = _WHOLE_PIXELS, _WHOLE_PIXELS, segment.leaves[0].where
+    for leaf in segment.of(Geometry):
+        operation, mask = leaf.operation, masks[leaf.index]
+        assert isinstance(operation, Geometry)
+        with _located(leaf):
+            after = operation.size(size)
+        check_applies_to_all(leaf.where, size, after, bool(mask.all()))
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
+            with _located(leaf):
+                matrices = operation.matrices(draws, size)
+            total = identities(len(keys)) if total is None else total
+            follow(total, rows, matrices)
+            moved |= mask
+            rounded |= mask & operation.ellipse
+        if operation.border is not None and operation.mask_border is not None:  # of all in a segment, they are equal
+            border, mask_border, where = operation.border, operation.mask_border, leaf.where
+        size = after
+    forward = np.empty((0, 3, 3)) if total is None else total
+    return Moves(
+        moved=moved.astype(np.uint8),
+        forward=forward,
+        size=size,
+        border=border,
+        mask_border=mask_border,
+        rounded=rounded,
+        where=where,
+    )
+
+
+def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colours:
+    """Draw the colour operations of a segment for images of `channels`.
+
+    Raises:
+        TransformError: a transform does not work on so many channels.
+    """
+    leaves = [leaf for leaf in segment.of(Colour) if masks[leaf.index].any()]
+    drawn = []
+    for leaf in leaves:
+        operation, rows = leaf.operation, np.flatnonzero(masks[leaf.index])
+        assert isinstance(operation, Colour)
+        colour.require(operation.channels, leaf.where, channels)
+        draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
+        with _located(leaf):
+            arguments = operation.arguments(draws, channels)
+        drawn.append((rows, arguments[:, None] if arguments.ndim == 1 else arguments))
+    widest = max((arguments.shape[1] for _, arguments in drawn), default=1)
+    table = np.zeros((len(keys), len(leaves), widest), np.float32)
+    wanted = np.zeros((len(keys), len(leaves)), np.uint8)
+    for i, (rows, arguments) in enumerate(drawn):
+        table[rows, i, : arguments.shape[1]] = arguments
+        wanted[rows, i] = 1
+    codes = [leaf.operation.code for leaf in leaves if isinstance(leaf.operation, Colour)]
+    return Colours(np.array(codes, np.int64), wanted, table)
+
+
+def noises(segment: Segment, size: geo.Size, channels: int, keys: Keys, masks: Masks) -> Noises:
+    """Draw the noise of a segment for images of `size` and `channels`.
+
+    Raises:
+        TransformError: it does not work on so many channels.
+    """
+    for leaf in segment.of(Noise):
+        operation = leaf.operation
+        assert isinstance(operation, Noise)
+        if masks[leaf.index].any():
+            colour.require(operation.channels, leaf.where, channels)
+        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
+        scale = operation.arguments(draws, size)
+        return Noises(masks[leaf.index].astype(np.uint8), scale, operation.kind, operation.shared, leaf.index)
+    return Noises(np.empty(0, np.uint8), np.empty((0, 3)), GAUSS, False, 0)
+
+
+def rectangles(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Rectangles:
+    """Draw the holes of a segment for images of `size`."""
+    for leaf in segment.of(Holes):
+        operation = leaf.operation
+        assert isinstance(operation, Holes)
+        draws = philox.uniforms(keys, leaf.index, philox.PARAMETERS, operation.draws)
+        with _located(leaf):
+            corners = operation.rectangles(draws, size)
+        corners[~masks[leaf.index]] = 0
+        return Rectangles(corners, operation.fill, operation.mask_fill, leaf.where)
+    return Rectangles(np.empty((len(keys), 0, 4), np.int32), (0.0,), None, "")
+
+
+@cache
+def levels(fill: tuple[float, ...], channels: int, where: str) -> NDArray[np.uint8]:
+    """A fill as uint8 (channels,).
+
+    Raises:
+        TransformError: neither one value nor one a channel.
+    """
+    if len(fill) not in (1, channels):
+        raise TransformError(
+            f"{where}.fill", f"{len(fill)} values", f"1 or {channels}, one a channel", "match the number of channels"
+        )
+    return np.resize(np.clip(fill, 0, 255), channels).astype(np.uint8)
+
+
+@contextmanager
+def _located(leaf: Node) -> Iterator[None]:
+    """Errors of a transform's parameters say which place of the policy they come from."""
+    try:
+        yield
+    except TransformError as error:
+        fault = error.faults[0]
+        raise TransformError(leaf.where, fault.found, fault.expected, fault.fix) from error

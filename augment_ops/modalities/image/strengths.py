@@ -1,0 +1,86 @@
+"""One transform at a time: its policy alone, and its draws from the weakest to the strongest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.content import digest_of
+from augment_ops.engine.key import Ids, SampleIds
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.catalogue import defaults
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform
+
+# Of the draws that change anything, in the order of what they change; the very ends would show accidents.
+LEVELS = {"low": 0.1, "middle": 0.5, "high": 0.95}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of a transform on one image, which anybody can make again.
+
+    Attributes:
+        level: `low`, `middle` or `high` of what the transform does to this image.
+        epoch: with the policy, the seed and the sample id the key of the draw.
+        rms: root mean square of the change in grey levels.
+        image: uint8 (H, W, C).
+    """
+
+    level: str
+    epoch: int
+    rms: float
+    image: NDArray[np.uint8]
+
+
+def each_alone(policy: Policy, *, always: bool) -> Iterator[tuple[str, Policy]]:
+    """Every step of a policy as a policy of its own, with its place. Mixing, which needs partners, is left out.
+
+    Args:
+        always: apply it to every image (p = 1), as a gallery shows it, and not as often as the policy does.
+    """
+    for i, step in enumerate(policy.transforms):
+        params = {**step.params, "p": 1.0} if always and "p" in defaults(step.name) else step.params
+        shown = Transform(step.name, params, step.children)
+        place = f"transforms[{i}].{step.name}"
+        yield place, replace(policy, transforms=(shown,), mixing=None, digest=digest_of([policy.digest, place, always]))
+
+
+def levels_of(policy: Policy, image: NDArray[np.uint8], sample_id: str, seed: int, *, draws: int = 64) -> list[Draw]:
+    """What a policy does to an image at low, middle and high strength.
+
+    Strength is measured, not read from parameters: of `draws` draws those that change anything are put in the order of
+    how much they change, which serves every transform, container and family alike.
+
+    Args:
+        image: uint8 (H, W, C).
+
+    Returns:
+        A draw a level; none where no draw changes anything.
+    """
+    augment, ids = Augmenter(policy, seed), SampleIds.of([sample_id])
+    made: list[tuple[float, int, NDArray[Any]]] = []
+    for epoch in range(draws):
+        out = augment(image[None], ids, epoch)[0]
+        if out.shape == image.shape:
+            change = float(np.sqrt(np.mean((out.astype(np.float32) - image.astype(np.float32)) ** 2)))
+        else:
+            change = float(np.prod(out.shape)) / image.size  # another size: the larger, the stronger
+        if change > 0:
+            made.append((change, epoch, out))
+    made.sort(key=lambda draw: draw[:2])
+    found = []
+    for level, share in LEVELS.items() if made else ():
+        change, epoch, out = made[round(share * (len(made) - 1))]
+        found.append(Draw(level, epoch, change, out))
+    return found
+
+
+def sampled(policy: Policy, images: NDArray[np.uint8], ids: Ids, seed: int, copies: int) -> list[NDArray[np.uint8]]:
+    """The whole policy on every image, `copies` times: epochs 0, 1, … of the same key as in training."""
+    augment, known = Augmenter(policy, seed), SampleIds.of(ids)
+    return [augment(images, known, epoch) for epoch in range(copies)]

@@ -1,0 +1,144 @@
+"""A plan at work on torch tensors: parameters for a whole batch in NumPy, pixels wherever the tensor is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from augment_ops.engine import philox
+from augment_ops.engine.decisions import Mask, decide
+from augment_ops.modalities.image import parameters
+from augment_ops.modalities.image.library_size import check_applies_to_all, size_after
+from augment_ops.modalities.image.parameters import Keys, Rectangles
+from augment_ops.modalities.image.plan import Mix, Node, Plan, Segment
+from augment_ops.modalities.image.reference import ReferenceStep, reference_steps
+from augment_ops.modalities.image.tensors.colour import colour
+from augment_ops.modalities.image.tensors.convolution import convolve
+from augment_ops.modalities.image.tensors.levels import UNIT, WHOLE, Levels, on, put, take, wide
+from augment_ops.modalities.image.tensors.noise import add_noise
+from augment_ops.modalities.image.tensors.normalise import normalise
+from augment_ops.modalities.image.tensors.warp import warp
+from augment_ops.modalities.image.transforms.convolution import Convolution
+from augment_ops.modalities.image.transforms.geometry import NEAREST
+from augment_ops.modalities.image.transforms.normalise import Normalise
+
+Names = NDArray[np.object_]
+Masks = Mapping[int, Mask]
+
+
+class TensorProgram:
+    """A plan and what it needs to run in one thread. Not thread-safe.
+
+    Args:
+        plan: of the policy.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        last = plan.segments[-1].leaves[0] if plan.segments else None
+        self._normalises = last is not None and isinstance(last.operation, Normalise)
+        self._steps: Mapping[int, ReferenceStep] = reference_steps(plan)
+
+    def __call__(self, images: Tensor, keys: Keys, names: Names) -> Tensor:
+        """Augment a batch.
+
+        Args:
+            images: uint8 or float32 (N, H, W, C) on any device; not modified.
+            keys: uint64 (N, 2).
+            names: N sample ids, for errors.
+
+        Returns:
+            (N, H', W', C) on the same device, a new tensor; float32 where the policy normalises, else the type of
+            `images`.
+        """
+        levels = WHOLE if images.dtype == torch.uint8 else UNIT
+        x = images.to(torch.float32, copy=True)
+        masks = decide(self._plan.nodes, keys)
+        for segment in self._plan.segments:
+            x = self._run(segment, x, levels, keys, masks, names)
+        return x if self._normalises else x.to(images.dtype)
+
+    def _run(self, segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks, names: Names) -> Tensor:
+        leaf = segment.leaves[0]
+        if not isinstance(leaf.operation, Convolution | Mix | Normalise | None):
+            return _fuse(segment, x, levels, keys, masks)
+        if isinstance(leaf.operation, Normalise):
+            return normalise(x, levels, leaf.operation, leaf.where)
+        rows = np.flatnonzero(masks[leaf.index])
+        if len(rows) == 0 and segment.output_size((x.shape[1], x.shape[2])) == (x.shape[1], x.shape[2]):
+            return x
+        if isinstance(leaf.operation, Mix):
+            return put(x, rows, self._mix(leaf, leaf.operation, take(x, rows), levels, keys[rows], masks, rows, names))
+        if isinstance(leaf.operation, Convolution):
+            draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, leaf.operation.draws)
+            return put(x, rows, convolve(take(x, rows), levels, leaf.operation.kernels(draws)))
+        after = size_after(leaf.transform, (x.shape[1], x.shape[2]), leaf.where)
+        check_applies_to_all(leaf.where, (x.shape[1], x.shape[2]), after, len(rows) == len(x))
+        found = self._by_library(leaf, take(x, rows), levels, keys[rows], names[rows])
+        return found if len(rows) == len(x) else put(x, rows, found)
+
+    def _by_library(self, leaf: Node, x: Tensor, levels: Levels, keys: Keys, names: Names) -> Tensor:
+        """What is not compiled: albumentations, on the CPU, on images of their own type."""
+        images = x.cpu().numpy().astype(np.uint8 if levels.whole else np.float32)
+        step = self._steps[leaf.index]
+        found = [
+            step.apply(image, (int(key[0]), int(key[1])), str(name))
+            for image, key, name in zip(images, keys, names, strict=True)
+        ]
+        return on(x, np.stack(found))
+
+    def _mix(
+        self,
+        leaf: Node,
+        mix: Mix,
+        x: Tensor,
+        levels: Levels,
+        keys: Keys,
+        masks: Masks,
+        rows: NDArray[np.int64],
+        names: Names,
+    ) -> Tensor:
+        """AugMix, on the samples `rows` of the batch: x and keys are theirs, masks and names the batch's."""
+        here = {index: mask[rows] for index, mask in masks.items()}
+        weights = on(x, mix.weights(keys, leaf.index))
+        total = x * wide(weights[:, 0], x)
+        for i, chain in enumerate(mix.chains):
+            current = x.clone()
+            for segment in chain:
+                current = self._run(segment, current, levels, keys, here, names[rows])
+            total += current * wide(weights[:, i + 1], x)
+        return levels.nearest(total)
+
+
+def _fuse(segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks) -> Tensor:
+    _, height, width, channels = x.shape
+    move = parameters.moves(segment, (height, width), keys, masks)
+    if len(move.forward):
+        rows = np.flatnonzero(move.moved)
+        fill = on(x, parameters.levels(move.border.fill, channels, move.where)) * levels.step
+        nearest = move.border.interpolation == NEAREST
+        moved = warp(take(x, rows), move.inverse()[rows], move.size, move.border.mode, fill, nearest, levels)
+        x = put(x, rows, moved)
+    x = colour(x, levels, parameters.colours(segment, channels, keys, masks))
+    noise = parameters.noises(segment, move.size, channels, keys, masks)
+    rows = np.flatnonzero(noise.noisy)
+    if len(rows):
+        x = put(x, rows, add_noise(take(x, rows), levels, noise, rows, keys))
+    holes = parameters.rectangles(segment, move.size, keys, masks)
+    return _fill_holes(x, levels, holes) if holes.corners.any() else x
+
+
+def _fill_holes(x: Tensor, levels: Levels, holes: Rectangles) -> Tensor:
+    """Fill the rectangles of a batch (N, H, W, C), in place."""
+    fill = on(x, parameters.levels(holes.fill, x.shape[3], holes.where)) * levels.step
+    corners = torch.from_numpy(holes.corners).to(x.device)[..., None, None]
+    down, across = torch.arange(x.shape[1], device=x.device)[:, None], torch.arange(x.shape[2], device=x.device)
+    for k in range(corners.shape[1]):
+        left, top, right, bottom = corners[:, k].unbind(1)
+        inside = (down >= top) & (down < bottom) & (across >= left) & (across < right)
+        x = torch.where(inside[..., None], fill, x)
+    return x

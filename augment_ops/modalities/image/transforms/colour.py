@@ -1,0 +1,255 @@
+"""Colour: every transform as one operation of a small program that runs on each image while it is in the cache.
+
+Operations that look at one value at a time compose into a table of 256 entries a channel; those that need the image's
+statistics make such a table; those that mix channels run pixel by pixel. An operation has a code and, a sample, a row
+of float32 arguments. Tables truncate as albumentations' do, so on uint8 they are equal to it, not close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.errors import TransformError
+from augment_ops.modalities.image.kernels.operations import (
+    AUTOCONTRAST,
+    EQUALIZE,
+    EQUALIZE_PIL,
+    GAMMA,
+    GRAY,
+    JITTER,
+    LAST_TABLE,
+    LINEAR,
+    LINEAR_OF_MEAN,
+    POSTERIZE,
+    SHIFT_HSV,
+    SHUFFLE,
+    SOLARIZE,
+)
+from augment_ops.modalities.image.transforms.geometry import Uniforms, between, integers
+
+RGB = 3
+_GRAY_METHODS = {"weighted_average": 0, "average": 1, "max": 2, "desaturation": 3}
+
+Arguments = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Colour:
+    """One colour transform with its parameters.
+
+    Attributes:
+        code: the operation.
+        draws: uniforms a sample.
+        arguments: (uniforms (N, draws), channels) → (N, A), A as the operation wants it.
+        channels: numbers of channels that it works on; None for any.
+        pointwise: whether it is a table.
+    """
+
+    code: int
+    draws: int
+    arguments: Callable[[Uniforms, int], Arguments]
+    channels: tuple[int, ...] | None = None
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether the operation is a table that does not depend on the image."""
+        return self.code <= LAST_TABLE
+
+
+def require(allowed: tuple[int, ...] | None, name: str, channels: int) -> None:
+    """Raise TransformError where a transform does not work on images of so many channels."""
+    if allowed is not None and channels not in allowed:
+        raise TransformError(
+            name,
+            f"images of {channels} channels",
+            " or ".join(str(c) for c in allowed) + " channels",
+            "choose another transform for this kind of image",
+        )
+
+
+def linear(scale: NDArray[np.float64], offset: NDArray[np.float64], channels: int) -> Arguments:
+    """Arguments of LINEAR, v → scale · v + offset: (N,) or (N, channels) each, to (N, 2 · channels)."""
+    scale, offset = (v[:, None] if v.ndim == 1 else v for v in (scale, offset))
+    shape = (len(scale), channels)
+    return np.concatenate([np.broadcast_to(scale, shape), np.broadcast_to(offset, shape)], axis=1)
+
+
+def random_brightness_contrast(values: Mapping[str, Any]) -> Colour | None:
+    """RandomBrightnessContrast. Draws: contrast, brightness."""
+    if values["ensure_safe_range"]:
+        return None
+    by_max = values["brightness_by_max"]
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        scale = 1 + between(u[:, 0], values["contrast_limit"])
+        offset = between(u[:, 1], values["brightness_limit"])
+        return linear(scale, offset * 255, channels) if by_max else np.stack([scale, offset], axis=1)
+
+    return Colour(LINEAR if by_max else LINEAR_OF_MEAN, 2, arguments)
+
+
+def random_gamma(values: Mapping[str, Any]) -> Colour:
+    """RandomGamma. Draws: gamma in hundredths."""
+    return Colour(GAMMA, 1, lambda u, channels: between(u, values["gamma_limit"]) / 100)
+
+
+def color_jitter(values: Mapping[str, Any]) -> Colour:
+    """ColorJitter. Draws: brightness, contrast, saturation, hue; order (one of 24)."""
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        factors = [between(u[:, i], values[k]) for i, k in enumerate(("brightness", "contrast", "saturation", "hue"))]
+        return np.concatenate([np.stack(factors, axis=1), _ORDERS[integers(u[:, 4], 0, len(_ORDERS) - 1)]], axis=1)
+
+    return Colour(JITTER, 5, arguments, (1, RGB))
+
+
+def hue_saturation_value(values: Mapping[str, Any]) -> Colour:
+    """HueSaturationValue. Draws: hue, saturation, value."""
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        limits = ("hue_shift_limit", "sat_shift_limit", "val_shift_limit")
+        return np.stack([between(u[:, i], values[k]) for i, k in enumerate(limits)], axis=1)
+
+    return Colour(SHIFT_HSV, 3, arguments, (1, RGB))
+
+
+def rgb_shift(values: Mapping[str, Any]) -> Colour:
+    """RGBShift. Draws: red, green, blue. Limits beyond ±1 are in grey levels, others in shares of 255."""
+
+    def limits(name: str) -> tuple[float, float]:
+        low, high = values[name]
+        factor = 1.0 if max(abs(low), abs(high)) > 1 else 255.0
+        return low * factor, high * factor
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        names = ("r_shift_limit", "g_shift_limit", "b_shift_limit")
+        offsets = np.stack([np.trunc(between(u[:, i], limits(k))) for i, k in enumerate(names)], axis=1)
+        return linear(np.ones(len(u)), offsets[:, :channels], channels)
+
+    return Colour(LINEAR, 3, arguments, (1, RGB))
+
+
+def to_gray(values: Mapping[str, Any]) -> Colour | None:
+    """ToGray in the methods that are sums or comparisons of channels."""
+    method = _GRAY_METHODS.get(values["method"])
+    if method is None or values["num_output_channels"] != RGB:
+        return None
+    return Colour(GRAY, 0, lambda u, channels: np.full((len(u), 1), float(method)), (1, RGB))
+
+
+def channel_shuffle(values: Mapping[str, Any]) -> Colour:
+    """ChannelShuffle. Draws: one rank a channel, at most 16."""
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        return u[:, :channels].argsort(axis=1, kind="stable").astype(float)
+
+    return Colour(SHUFFLE, 16, arguments, tuple(range(1, 17)))
+
+
+def channel_dropout(values: Mapping[str, Any]) -> Colour | None:
+    """ChannelDropout. Draws: how many; one rank a channel, at most 16."""
+    least, most = values["channel_drop_range"]
+    fill = values["fill"]
+    if isinstance(fill, (list, tuple)):
+        return None
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        if most >= channels:
+            raise TransformError(
+                "ChannelDropout",
+                f"{most} of {channels} channels",
+                "fewer than the image has",
+                "lower channel_drop_range",
+            )
+        count = integers(u[:, 0], least, most)
+        rank = u[:, 1 : 1 + channels].argsort(axis=1, kind="stable").argsort(axis=1)
+        dropped = rank < count[:, None]
+        return linear(np.where(dropped, 0.0, 1.0), np.where(dropped, float(fill), 0.0), channels)
+
+    return Colour(LINEAR, 17, arguments, tuple(range(2, 17)))
+
+
+def invert(values: Mapping[str, Any]) -> Colour:
+    """InvertImg."""
+    return Colour(LINEAR, 0, lambda u, channels: linear(np.full(len(u), -1.0), np.full(len(u), 255.0), channels))
+
+
+def solarize(values: Mapping[str, Any]) -> Colour:
+    """Solarize. Draws: threshold."""
+    return Colour(SOLARIZE, 1, lambda u, channels: between(u, values["threshold_range"]) * 255)
+
+
+def posterize(values: Mapping[str, Any]) -> Colour:
+    """Posterize. Draws: bits of the first, second, third channel (the first for all where one range is given)."""
+    bits = values["num_bits"]
+    ranges = bits if isinstance(bits, list) else None
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        if ranges is None:
+            return np.repeat(integers(u[:, :1], *bits), channels, axis=1).astype(float)
+        return np.stack([integers(u[:, i], *r) for i, r in enumerate(ranges)], axis=1).astype(float)
+
+    return Colour(POSTERIZE, 3 if ranges else 1, arguments, (len(ranges),) if ranges else None)
+
+
+def equalize(values: Mapping[str, Any]) -> Colour | None:
+    """Equalize each channel."""
+    if values["mask"] is not None or not values["by_channels"]:
+        return None
+    code = EQUALIZE_PIL if values["mode"] == "pil" else EQUALIZE
+    return Colour(code, 0, _no_arguments, (1, RGB))
+
+
+def auto_contrast(values: Mapping[str, Any]) -> Colour | None:
+    """AutoContrast."""
+    if values["ignore"] is not None:
+        return None
+    row = np.array([[values["cutoff"], float(values["method"] == "pil")]])
+    return Colour(AUTOCONTRAST, 0, lambda u, channels: np.repeat(row, len(u), axis=0))
+
+
+def multiplicative_noise(values: Mapping[str, Any]) -> Colour:
+    """MultiplicativeNoise of the whole image or of channels. Draws: one factor, or one a channel (at most 16)."""
+
+    def arguments(u: Uniforms, channels: int) -> Arguments:
+        factor = between(u[:, :channels] if values["per_channel"] else u[:, :1], values["multiplier"])
+        return linear(factor, np.zeros(len(u)), channels)
+
+    return Colour(
+        LINEAR, 16 if values["per_channel"] else 1, arguments, tuple(range(1, 17)) if values["per_channel"] else None
+    )
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Colour | None]] = {
+    "RandomBrightnessContrast": random_brightness_contrast,
+    "RandomGamma": random_gamma,
+    "ColorJitter": color_jitter,
+    "HueSaturationValue": hue_saturation_value,
+    "RGBShift": rgb_shift,
+    "ToGray": to_gray,
+    "ChannelShuffle": channel_shuffle,
+    "ChannelDropout": channel_dropout,
+    "InvertImg": invert,
+    "Solarize": solarize,
+    "Posterize": posterize,
+    "Equalize": equalize,
+    "AutoContrast": auto_contrast,
+}
+
+
+def _no_arguments(u: Uniforms, channels: int) -> Arguments:
+    return np.zeros((len(u), 1))
+
+
+def _orders() -> NDArray[np.float64]:
+    from itertools import permutations
+
+    return np.array(list(permutations(range(4))), dtype=float)
+
+
+_ORDERS = _orders()

@@ -1,0 +1,76 @@
+"""Every parameter that a policy may set is read by what runs it, or refused: derived from the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from augment_ops.errors import PolicyError
+from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.plan import _BUILDERS
+from augment_ops.policy.spec import Policy
+from support.policies import HEAD
+
+REQUIRED: Mapping[str, Mapping[str, Any]] = {
+    "CenterCrop": {"height": 8, "width": 8},
+    "RandomCrop": {"height": 8, "width": 8},
+    "RandomResizedCrop": {"size": (8, 8)},
+    "Resize": {"height": 8, "width": 8},
+}
+# Parameters that count only beside a certain value of another: what that is. Uncompiled, the library reads them.
+BESIDE: Mapping[str, Mapping[str, Any]] = {
+    "CenterCrop": {"pad_if_needed": True},
+    "GridDropout": {"random_offset": False},
+    "RandomCrop": {"pad_if_needed": True},
+    "Sharpen": {"method": "gaussian"},
+}
+ELSEWHERE = {"p"}  # by what decides
+
+
+class Read(Mapping[str, Any]):
+    """Values that remember which of them were asked for."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values, self.names = dict(values), set[str]()
+
+    def __getitem__(self, name: str) -> Any:
+        self.names.add(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def read(name: str, params: Mapping[str, Any]) -> set[str]:
+    """What a transform asks for, from the file to the numbers of a batch; everything where the library runs it."""
+    values = Read(catalogue.resolved(name, params))
+    operation = _BUILDERS[name](values)
+    if operation is None:
+        return set(values)
+    u, size = np.random.default_rng(0).random((4, max(1, getattr(operation, "draws", 0)))), (16, 16)
+    calls = {"matrices": [(u, size)], "rectangles": [(u, size)], "size": [(size,)], "kernels": [(u,)]}
+    calls["arguments"] = [(u, size if type(operation).__name__ == "Noise" else 3)]
+    for method, arguments in calls.items():
+        for given in arguments if hasattr(operation, method) else ():
+            getattr(operation, method)(*given)
+    return values.names
+
+
+@pytest.mark.parametrize("name", sorted(_BUILDERS))
+def test_every_parameter_of_a_compiled_transform_is_read_or_refused(name):
+    required = REQUIRED.get(name, {})
+    found = read(name, required) | (read(name, {**required, **BESIDE[name]}) if name in BESIDE else set())
+    refused = {parameter for transform, parameter in catalogue._WITHOUT_EFFECT if transform == name}
+    assert catalogue.parameters(name) - ELSEWHERE - refused <= found
+
+
+@pytest.mark.parametrize("step", ["Equalize: {mask_params: [mask]}", "PlasmaBrightnessContrast: {plasma_size: 128}"])
+def test_what_would_change_nothing_is_refused(step):
+    with pytest.raises(PolicyError, match=r"expected nothing: n.*\n *Fix: remove it"):
+        Policy.from_text(f"{HEAD}  - {step}\n")
