@@ -16,7 +16,7 @@ from augment_ops.engine import philox
 Mask = NDArray[np.bool_]
 
 
-class Decided(Protocol):
+class PolicyNode(Protocol):
     """A transform or container at its place in a policy, as far as its decisions go.
 
     Attributes:
@@ -39,7 +39,7 @@ class Decided(Protocol):
     def applies_whole(self) -> bool: ...  # noqa: D102
 
 
-def decide(nodes: Sequence[Decided], keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
+def decide(nodes: Sequence[PolicyNode], keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
     """Which samples every leaf applies to.
 
     Args:
@@ -56,7 +56,7 @@ def decide(nodes: Sequence[Decided], keys: NDArray[np.uint64]) -> Mapping[int, M
     return masks
 
 
-def _decide(node: Decided, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, Mask], *, forced: bool) -> None:
+def _decide(node: PolicyNode, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, Mask], *, forced: bool) -> None:
     name, p = node.name, float(node.values["p"])
     choices = len(node.children) if name in ("OneOf", "SomeOf") else 0
     # Whoever chooses a child of OneOf has decided that it applies, except for a SomeOf, which asks its own p again.
