@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images, chunks, payload_of
 from augment_ops.errors import DataError
 
-IMAGE_FEATURES = ("mean", "contrast", "sharpness", "colour")
+PROPERTIES = ("mean", "contrast", "sharpness", "colour")
+AXES = ("height", "width", "channels")
 
 _RGB = 3
 
 
-def image_features(images: Images) -> dict[str, NDArray[np.float64]]:
-    """Measure every image; what is held is a few MB of images, and 32 bytes of each.
+def features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+    """Measure every image of a batch.
 
     Args:
-        images: uint8 (N, H, W, C) or a `Payload` of them; read once, in order.
+        images: uint8 (N, H, W, C).
 
     Returns:
         float64 (N,) each, in grey levels 0 to 255: `mean`, `contrast` (standard deviation), `sharpness` (standard
@@ -31,20 +31,36 @@ def image_features(images: Images) -> dict[str, NDArray[np.float64]]:
     Laplacian); its root here, so that all have one unit. Colourfulness: Hasler & Süsstrunk 2003, Measuring
     colourfulness in natural images.
     """
-    if isinstance(images, np.ndarray) and (images.dtype != np.uint8 or images.ndim != 4):
-        raise DataError(
-            "image features", f"{images.dtype} {images.shape}", "uint8 (N, H, W, C)", "pass the pixels of a snapshot"
-        )
-    payload = payload_of(images)
-    features = {name: np.full(len(payload), np.nan) for name in IMAGE_FEATURES}
-    for block, batch in chunks(payload):
-        grey = _grey(batch)
-        features["mean"][block] = grey.mean(axis=(1, 2), dtype=np.float64)
-        features["contrast"][block] = grey.std(axis=(1, 2), dtype=np.float64)
-        if min(payload.shape[:2]) >= 3:
-            features["sharpness"][block] = _laplacian(grey).std(axis=(1, 2), dtype=np.float64)
-        features["colour"][block] = _colourfulness(batch)
-    return features
+    check(images, "image features")
+    grey = _grey(images)
+    interior = min(images.shape[1:3]) >= 3
+    found = (
+        grey.mean(axis=(1, 2), dtype=np.float64),
+        grey.std(axis=(1, 2), dtype=np.float64),
+        _laplacian(grey).std(axis=(1, 2), dtype=np.float64) if interior else np.full(len(images), np.nan),
+        _colourfulness(images),
+    )
+    return dict(zip(PROPERTIES, found, strict=True))
+
+
+def size(shape: tuple[int, ...]) -> float:
+    """Height × width of images (H, W, C), in pixels."""
+    return float(shape[0] * shape[1])
+
+
+def check(images: object, where: str) -> None:
+    """Refuse what are no images.
+
+    Args:
+        images: what claims to be uint8 (N, H, W, C).
+        where: it was found, for the error.
+
+    Raises:
+        DataError: they are not, or have no pixels.
+    """
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
+        found = f"{images.dtype} of shape {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise DataError(where, found, "uint8 (N, H, W, C)", "pass the pixels that the model was given, 0 to 255")
 
 
 def _grey(images: NDArray[np.uint8]) -> NDArray[np.float32]:
