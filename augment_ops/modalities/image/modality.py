@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from augment_ops.modalities.base import Modality
+from typing import Any
+
+import numpy as np
+
+from augment_ops.modalities.base import Corruptions, Modality
+from augment_ops.modalities.image.checks import CHECKS
+from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
+from augment_ops.quality.checks import Checks
 
 
 class _Image:
     """See `augment_ops.modalities.base.Modality`."""
 
     name = "image"
+    plural = "images"
+    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    corruptions: Corruptions = IMAGE_CORRUPTIONS
+    checks: Checks = CHECKS
 
 
 MODALITY: Modality = _Image()
