@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Name → module that has it as MODALITY; imported when it is asked for, because each brings libraries of its own.
 _MODULES = {"image": "augment_ops.modalities.image.modality"}
 NAMES = tuple(_MODULES)
+DEFAULT = "image"  # what files and documents are of that name none: there was no other when they were written
 
 
 @cache

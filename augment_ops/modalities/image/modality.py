@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.modalities.base import Html, Modality, Samples, Schema
+from augment_ops.modalities.base import Corruptions, Html, Modality, Samples, Schema
 from augment_ops.modalities.image import features, show
+from augment_ops.modalities.image.checks import CHECKS
+from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
+from augment_ops.quality.checks import Checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +24,9 @@ class _Image:
     name = "image"
 
     plural, shown_as, axes = "images", "pictures", features.AXES
+    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    corruptions: Corruptions = IMAGE_CORRUPTIONS
+    checks: Checks = CHECKS
 
     properties = features.PROPERTIES
 
