@@ -5,10 +5,13 @@ N samples are an array (N, *shape) of one dtype, and what a dimension means only
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Samples = NDArray[Any]  # (N, *shape)
 
@@ -48,4 +51,33 @@ class Modality(Protocol):
     @property
     def name(self) -> str:
         """As policies and manifests name it."""
+        ...
+
+    # What trains on the samples.
+
+    @property
+    def trainer(self) -> str:
+        """Name of the trainer that `auto` means."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """`package.module:factory` of the network where a run names none; empty where there is none."""
+        ...
+
+    def as_network(self, net: nn.Module) -> nn.Module:
+        """A net that takes N samples as the data sets hold them, around one that takes what networks compute with.
+
+        What happens to a sample on the way then belongs to the exported program, and no service can forget it.
+
+        Raises:
+            InputError: networks do not take such samples.
+        """
+        ...
+
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        """Which of the F features hold codes of categories, by the manifest of a data set's snapshot.
+
+        Empty where none does, or where a sample is not a row of features.
+        """
         ...
