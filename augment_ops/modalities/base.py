@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import nn
 
     from augment_ops.quality.checks import Checks
 
@@ -260,4 +261,33 @@ class Modality(Protocol):
     @property
     def checks(self) -> Checks:
         """What samples are measured by before augmentation and after it."""
+        ...
+
+    # What trains on the samples.
+
+    @property
+    def trainer(self) -> str:
+        """Name of the trainer that `auto` means."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """`package.module:factory` of the network where a run names none; empty where there is none."""
+        ...
+
+    def as_network(self, net: nn.Module) -> nn.Module:
+        """A net that takes N samples as the data sets hold them, around one that takes what networks compute with.
+
+        What happens to a sample on the way then belongs to the exported program, and no service can forget it.
+
+        Raises:
+            InputError: networks do not take such samples.
+        """
+        ...
+
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        """Which of the F features hold codes of categories, by the manifest of a data set's snapshot.
+
+        Empty where none does, or where a sample is not a row of features.
+        """
         ...

@@ -16,6 +16,7 @@ from augment_ops.quality.checks import Checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import nn
 
 
 class _Image:
@@ -27,6 +28,8 @@ class _Image:
     dtype: np.dtype[Any] = np.dtype(np.uint8)
     corruptions: Corruptions = IMAGE_CORRUPTIONS
     checks: Checks = CHECKS
+    trainer = "torch"
+    network = "augment_ops.modalities.image.networks:small_cnn"
 
     properties = features.PROPERTIES
 
@@ -58,6 +61,14 @@ class _Image:
 
     def change(self, before: Samples, after: Samples) -> float:
         return show.change(before, after)
+
+    def as_network(self, net: nn.Module) -> nn.Module:
+        from augment_ops.modalities.image.networks import with_pixel_input
+
+        return with_pixel_input(net)
+
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        return ()
 
 
 MODALITY: Modality = _Image()
