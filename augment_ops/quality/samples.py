@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from augment_ops.modalities.base import Modality, Payload
+from augment_ops.modalities.base import Modality, Payload, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONTENT = "pixel_sha256"  # of the index: equal where samples are
-COLUMNS = ("sample_id", "label", "split", "subject", CONTENT, "defect", "row")  # of the index: what is looked at
+COLUMNS = ("sample_id", "label", "split", "subject", "time", CONTENT, "defect", "row")  # of the index: what is looked at
 SPLITS = ("train", "validation", "test")
 # A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
 # the test split must not repeat it either.
@@ -55,6 +55,7 @@ class CheckedSamples:
         classes: class names; a label is an index into them.
         reading: how they were read.
         modality: of the samples.
+        schema: of the data set, where its modality has one.
     """
 
     index: pd.DataFrame
@@ -62,6 +63,7 @@ class CheckedSamples:
     classes: tuple[str, ...]
     reading: SourceReading
     modality: Modality
+    schema: Schema | None = None
 
     @cached_property
     def defect(self) -> pd.Series[Any]:

@@ -12,7 +12,7 @@ stands in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import TransformError, nearest
-from augment_ops.modalities.tabular.schema import Rows, TableSchema, rounded
+from augment_ops.modalities.base import SEVERITIES, Corrupter, Corruptions, Samples, Schema, Strengths
+from augment_ops.modalities.tabular.schema import Rows, TableSchema, rounded, schema_of
 from augment_ops.modalities.tabular.transforms import Keys, factors
 
-SEVERITIES = (1, 2, 3, 4, 5)
 CAUSES = ("empty",)  # why nothing is left of a row
 _EMPTY = CAUSES.index("empty") + 1
 
@@ -52,7 +52,7 @@ class RowCorruption:
     corrupt: CorruptRows = field(repr=False)
     strengths: tuple[float, float, float, float, float]
 
-    def fault(self, params: Mapping[str, Sequence[float]]) -> str:
+    def fault(self, params: Strengths) -> str:
         """What is wrong with explicit strengths, as (expectation); empty where nothing is."""
         values = params.get(self.parameter, ())
         if set(params) != {self.parameter} or len(values) != len(SEVERITIES):
@@ -123,7 +123,7 @@ def apply(
     rows: Rows,
     ids: Sequence[str],
     *,
-    params: Mapping[str, Sequence[float]] | None = None,
+    params: Strengths | None = None,
 ) -> Rows:
     """Corrupt a batch.
 
@@ -165,3 +165,42 @@ def destroyed(clean: Rows, corrupted: Rows) -> NDArray[np.uint8]:
     """
     empty = np.isnan(corrupted).all(axis=1) & ~np.isnan(clean).all(axis=1)
     return np.where(empty, _EMPTY, 0).astype(np.uint8)
+
+
+class _TableCorruptions:
+    """See `augment_ops.modalities.base.Corruptions`."""
+
+    names = tuple(CORRUPTIONS)
+    causes = CAUSES
+
+    def parameters(self, name: str) -> Mapping[str, str]:
+        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].unit}
+
+    def fault(self, name: str, params: Strengths) -> str:
+        return CORRUPTIONS[name].fault(params)
+
+    def in_levels(self, name: str) -> bool:
+        return False
+
+    def published(self, name: str, shape: tuple[int, ...]) -> Strengths:
+        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}
+
+    def published_content(self, name: str) -> object:
+        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}
+
+    def shape_fault(self, name: str, shape: tuple[int, ...]) -> str:
+        return ""
+
+    def bound(self, batches: Iterable[Samples], schema: Schema | None, of_levels: Sequence[str]) -> Corrupter:
+        def corrupt(
+            name: str, severity: int, samples: Samples, ids: Sequence[str], params: Strengths | None = None
+        ) -> Samples:
+            return apply(name, severity, schema_of(schema, samples.shape[1]), samples, ids, params=params)
+
+        return corrupt
+
+    def remains(self, name: str, clean: Samples, corrupted: Samples) -> NDArray[np.uint8]:
+        return destroyed(clean, corrupted)
+
+
+TABLE_CORRUPTIONS: Corruptions = _TableCorruptions()

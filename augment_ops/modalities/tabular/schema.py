@@ -99,6 +99,13 @@ class TableSchema:
         )
 
 
+def schema_of(content: Mapping[str, Any] | None, width: int) -> TableSchema:
+    """The schema of a document, or of a table of `width` numbers where there is none: `column 1`, …"""
+    if content is not None:
+        return TableSchema.of(content)
+    return TableSchema(tuple(TableColumn(name=f"column {place + 1}", kind="number") for place in range(width)))
+
+
 def rounded(schema: TableSchema, rows: Rows, columns: NDArray[np.int64]) -> Rows:
     """The rows with whole numbers in those of the columns (C,) that hold such; in place."""
     whole = columns[schema.is_whole[columns]]
