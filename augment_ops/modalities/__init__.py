@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Name → module that has it as MODALITY; imported when it is asked for, because each brings libraries of its own.
 _MODULES = {"image": "augment_ops.modalities.image.modality"}
 NAMES = tuple(_MODULES)
+UNNAMED = "image"  # of what names none: the first one, of which everything was before there were others
 
 
 @cache
