@@ -148,7 +148,7 @@ def daily() -> dict[str, Any]:
         labels = np.where(generator.uniform(size=10_000) < 0.9, answers.predictions, "3").astype(object)
         sides.append(
             replace(
-                Sample.of_images(name, images, labels),
+                Sample.of_payload(name, images, labels),
                 predictions=answers.predictions,
                 confidence=answers.confidence,
                 embeddings=answers.embeddings,

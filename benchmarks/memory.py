@@ -190,7 +190,7 @@ def check_drift(folder: Path, keep: str) -> None:
     snapshot = _snapshot(folder)
     classes = np.array(snapshot.manifest.classes, dtype=object)
     sides = [
-        Sample.of_images(name, split.payload, classes[split.labels])
+        Sample.of_payload(name, split.payload, classes[split.labels])
         for name, split in ((name, snapshot.split(name)) for name in ("train", "test"))
     ]
     compare(*sides, DriftRules.load(POLICIES / "drift" / "default.yaml"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _MODULES = {"image": "augment_ops.modalities.image.modality"}
 NAMES = tuple(_MODULES)
 DEFAULT = "image"  # what files and documents are of that name none: there was no other when they were written
+UNNAMED = "image"  # of what names none: the first one, of which everything was before there were others
 
 
 @cache

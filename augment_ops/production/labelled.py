@@ -60,10 +60,10 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
     window = read_window(log, end - timedelta(days=days), end)
     seen = set(base.index["pixel_sha256"])
     classes = set(base.manifest.classes)
-    images = window.sample.images
+    images = window.sample.payload
     counts = {"known": 0, "unlabelled": 0, "foreign": 0, "lost": 0}
     columns: dict[str, list[Any]] = {name: [] for name in LABELLED_COLUMNS}
-    place = {int(row): number for number, row in enumerate(window.picture_rows)}
+    place = {int(row): number for number, row in enumerate(window.payload_rows)}
     for row, record in enumerate(window.rows.to_dict("records")):
         number = place.get(row)
         if record["label"] is None:

@@ -70,7 +70,7 @@ class LateLabels:
         return labelled > known and labelled >= self._rules.min_class_n and enough
 
     def _labelled(self, span: Period) -> int:
-        return read_window(self._log, span.start, span.end, pictures=False).labelled
+        return read_window(self._log, span.start, span.end, samples=False).labelled
 
     def _of(self, day: date) -> list[str]:
         if day not in self._names:

@@ -230,7 +230,7 @@ class _Work:
         window = read_window(self.log, span.start, span.end, span.end + grace)
         reference = self.reference(span.start)
         sample = window.sample
-        before = read_window(self.log, span.start - self.rules.window, span.start, span.start + grace, pictures=False)
+        before = read_window(self.log, span.start - self.rules.window, span.start, span.start + grace, samples=False)
         outage = outage_of(window, before, self.timeline.before(span.start), self.rules)
         faults = list(outage.faults)
         if before.late:

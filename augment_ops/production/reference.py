@@ -1,4 +1,4 @@
-"""What a window is compared with, and what the champion makes of pictures."""
+"""What a window is compared with, and what the champion makes of samples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import digest_of
-from augment_ops.data.payload import Images, Joined, payload_of
+from augment_ops.data.payload import Joined, payload_of
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
+from augment_ops.modalities.base import Payload, Samples
 from augment_ops.statistics import softmax
 from augment_ops.workspace import Workspace
 from monitoring.drift.log_reader import LogWindow, read_window
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from augment_ops.runtime.isolated import Observe
     from augment_ops.tracking import RegisteredVersion
 
-_AT_ONCE = 1024  # pictures in one forward pass: 3 MB of activations each at 28×28
-_AT_ONCE_BYTES = 32 << 20  # large pictures go in smaller batches: activations are many times the input
+_AT_ONCE = 1024  # samples in one forward pass: 3 MB of activations each at 28×28
+_AT_ONCE_BYTES = 32 << 20  # large samples go in smaller batches: activations are many times the input
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Incumbent:
 
     @cached_property
     def observe(self) -> Observe:
-        """From pictures to logits and embeddings; loaded when first asked for, as most calls find no window due."""
+        """From samples to logits and embeddings; loaded when first asked for, as most calls find no window due."""
         return self.load()
 
     @property
@@ -63,7 +64,7 @@ class Incumbent:
         answers = predictions_of(self.observe, held_out.payload, self.classes)
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
-            Sample.of_images(self.snapshot.manifest.digest, held_out.payload, labels),
+            Sample.of_payload(self.snapshot.manifest.digest, held_out.payload, labels),
             predictions=answers.predictions,
             confidence=answers.confidence,
             embeddings=answers.embeddings,
@@ -72,7 +73,7 @@ class Incumbent:
 
 @dataclass(frozen=True, eq=False)
 class ChampionPredictions:
-    """What a model makes of N pictures: class names, probabilities (N, K), embeddings (N, D)."""
+    """What a model makes of N samples: class names, probabilities (N, K), embeddings (N, D)."""
 
     predictions: NDArray[Any]
     scores: NDArray[np.float64]
@@ -104,13 +105,13 @@ def incumbent(workspace: Workspace, dataset: str, environment: str = "") -> Incu
     return Incumbent(champion, snapshot, lambda: tracker.load_model(dataset, number, artifact).observe)
 
 
-def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> ChampionPredictions:
+def predictions_of(observe: Observe, samples: Samples | Payload, classes: Sequence[str]) -> ChampionPredictions:
     """Let a model answer.
 
     Args:
-        images: uint8 (N, H, W, C) or a `Payload` of them, which is read a batch at a time.
+        samples: (N, *shape) or a `Payload` of them, which is read a batch at a time.
     """
-    payload = payload_of(images)
+    payload = payload_of(samples)
     size = max(1, min(_AT_ONCE, _AT_ONCE_BYTES // max(1, int(np.prod(payload.shape)))))
     starts = range(0, len(payload), size)
     parts = [observe(payload.take(np.arange(start, min(start + size, len(payload))))) for start in starts]
@@ -122,14 +123,14 @@ def predictions_of(observe: Observe, images: Images, classes: Sequence[str]) -> 
 def with_predictions(window: LogWindow, champion: Incumbent) -> Sample:
     """The window with the champion's embeddings, and its answers for records that another version answered."""
     sample = window.sample
-    if sample.images is None or sample.images.shape != champion.snapshot.manifest.image_shape:
+    if sample.payload is None or sample.payload.shape != champion.snapshot.manifest.image_shape:
         return sample
-    found = predictions_of(champion.observe, sample.images, champion.classes)
-    foreign = window.rows["model_version"].to_numpy()[window.picture_rows] != champion.version.version
+    found = predictions_of(champion.observe, sample.payload, champion.classes)
+    foreign = window.rows["model_version"].to_numpy()[window.payload_rows] != champion.version.version
     predictions = np.full(sample.size, None, dtype=object) if sample.predictions is None else sample.predictions.copy()
     confidence = np.full(sample.size, np.nan) if sample.confidence is None else sample.confidence.copy()
-    unanswered = foreign | np.array([said is None for said in predictions[window.picture_rows]])
-    rows = window.picture_rows[unanswered]
+    unanswered = foreign | np.array([said is None for said in predictions[window.payload_rows]])
+    rows = window.payload_rows[unanswered]
     predictions[rows], confidence[rows] = found.predictions[unanswered], found.confidence[unanswered]
     return replace(sample, embeddings=found.embeddings, predictions=predictions, confidence=confidence)
 
@@ -158,17 +159,19 @@ def joined(samples: Sequence[Sample]) -> Sample | None:
     if not samples:
         return None
     names = list(dict.fromkeys(name for sample in samples for name in sample.columns))
-    shapes = {sample.images.shape for sample in samples if sample.images is not None}
-    pictures = [sample.images for sample in samples if sample.images is not None]
+    forms = {(sample.modality, sample.payload.shape) for sample in samples if sample.payload is not None}
+    payloads = [sample.payload for sample in samples if sample.payload is not None]
     return Sample(
         digest=digest_of([sample.digest for sample in samples]),
         size=sum(sample.size for sample in samples),
         columns={name: _filled([(s.columns.get(name), s.size) for s in samples]) for name in names},
-        images=Joined(pictures) if len(shapes) == 1 else None,
-        pixels=_numbers([(s.picture_sizes, s.size) for s in samples]),
+        payload=Joined(payloads) if len(forms) == 1 else None,
+        sizes=_numbers([(s.all_sizes, s.size) for s in samples]),
         predictions=_texts([(s.predictions, s.size) for s in samples]),
         labels=_texts([(s.labels, s.size) for s in samples]),
         confidence=_numbers([(s.confidence, s.size) for s in samples]),
+        modality=samples[0].modality,
+        schema=samples[0].schema,
     )
 
 

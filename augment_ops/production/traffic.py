@@ -161,7 +161,7 @@ def _write(
         predictions=list(answers.predictions),
         scores=answers.scores,
         classes=champion.classes,
-        images=images,
+        samples=images,
         labels=labels,
         logged_at=max(times),
     )

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import digest_of
+from augment_ops.modalities import modality
 from monitoring.drift.log_hours import HOUR, days_of, hour_of, names_of
 from monitoring.drift.log_records import SHOWN, joined, late_labels, notes, read_parts, records_of, why_odd
-from monitoring.drift.pictures import load_pictures
+from monitoring.drift.logged_samples import load_samples
 from monitoring.drift.prediction_log import CLOCK_AHEAD, FEATURE, PredictionLog
 from monitoring.drift.records import is_missing, number_text
 from monitoring.drift.sample import Sample
@@ -31,15 +32,15 @@ class LogWindow:
     """What the log holds from `start` to `end` (excluded).
 
     Attributes:
-        sample: its records; pictures of another shape than most are left out of `images` and counted in `pixels`.
+        sample: its records; samples of another shape than most are left out of `payload` and counted in `sizes`.
         rows: one row a record, in the order of `sample`: sample_id, time, logged_at, model_version, image, prediction,
             label.
-        picture_rows: int64 (M,), which rows `sample.images` belong to.
+        payload_rows: int64 (M,), which rows `sample.payload` belongs to.
         corrupt: files that could not be read, with the reason where it lies in them (`OddFile`).
         repeated: records whose id was logged before, in this window or just beside it; skewed: with a time in the
             future; late: logged after `judged_at`; late_names: some of them, with how late they are.
         elsewhere: records with a time in this window that count before it, when they were logged.
-        lost_pictures: references that lead nowhere.
+        lost_samples: references that lead nowhere.
         notes: what is odd about records that count all the same.
     """
 
@@ -47,21 +48,21 @@ class LogWindow:
     end: datetime
     sample: Sample
     rows: pd.DataFrame
-    picture_rows: NDArray[np.int64]
+    payload_rows: NDArray[np.int64]
     corrupt: tuple[str, ...]
     repeated: int
     skewed: int
     late: int
     late_names: str
     elsewhere: int
-    lost_pictures: int
+    lost_samples: int
     thinned_from: int
     notes: tuple[str, ...] = ()
 
     @property
     def blind(self) -> bool:
         """Whether the window cannot be judged for reasons that lie in the log and not in production."""
-        return bool(self.corrupt) or self.silent or self.lost_pictures > 0
+        return bool(self.corrupt) or self.silent or self.lost_samples > 0
 
     @property
     def silent(self) -> bool:
@@ -92,7 +93,7 @@ class LogWindow:
             "records repeat an id that was logged before; the first one counts": self.repeated,
             "records have a time in the future; they count when they were logged": self.skewed,
             f"records came after the time to judge the window ({self.late_names}); they stay in the log": self.late,
-            "pictures are not in the store": self.lost_pictures,
+            f"{self.sample.kind.shown_as} are not in the store": self.lost_samples,
         }
         found += [f"{count} {text}" for text, count in counts.items() if count]
         found += self.notes
@@ -102,14 +103,15 @@ class LogWindow:
 
 
 def read_window(
-    log: PredictionLog, start: datetime, end: datetime, judged_at: datetime | None = None, *, pictures: bool = True
+    log: PredictionLog, start: datetime, end: datetime, judged_at: datetime | None = None, *, samples: bool = True
 ) -> LogWindow:
     """Read the records whose time lies in [start, end).
 
     Args:
         judged_at: what was logged later is counted as late; None counts nothing.
-        pictures: whether pictures are read.
+        samples: whether the samples themselves are found, and not their records alone.
     """
+    name = log.modality
     corrupt: list[str] = []
     names = list(_prediction_files(log, start, end, corrupt))
     parts = read_parts(log, names, records_of, corrupt)
@@ -123,7 +125,7 @@ def read_window(
         order = np.argsort([hash_of(one) for one in kept["sample_id"]], kind="stable")[:_MAX_ROWS]
         kept = kept.iloc[np.sort(order)].reset_index(drop=True)
     kept = _with_labels(kept, log, start, corrupt)
-    images, picture_rows, pixels, lost = load_pictures(log.store, kept["image"].tolist() if pictures else [])
+    payload, rows_of, sizes, lost = load_samples(log.store, kept["image"].tolist() if samples else [], modality(name))
     columns = {name.removeprefix(FEATURE): _column(kept[name]) for name in kept if name.startswith(FEATURE)}
     size = len(kept)
     digest = digest_of(
@@ -133,11 +135,12 @@ def read_window(
         digest=digest,
         size=size,
         columns=columns,
-        images=images,
-        pixels=pixels,
+        payload=payload,
+        sizes=sizes,
         predictions=_objects(kept["prediction"]) if size and kept["prediction"].notna().any() else None,
         labels=_objects(kept["label"]) if size and kept["label"].notna().any() else None,
         confidence=kept["confidence"].to_numpy(np.float64) if size and kept["confidence"].notna().any() else None,
+        modality=name,
     )
     skewed = int((kept["time"] > kept["logged_at"] + CLOCK_AHEAD).sum())
     late = kept[kept["logged_at"] > judged_at] if judged_at is not None else kept[:0]
@@ -148,14 +151,14 @@ def read_window(
         end=end,
         sample=sample,
         rows=rows,
-        picture_rows=picture_rows,
+        payload_rows=rows_of,
         corrupt=tuple(corrupt),
         repeated=repeated,
         skewed=skewed,
         late=len(late),
         late_names=_late_names(late),
         elsewhere=elsewhere,
-        lost_pictures=lost,
+        lost_samples=lost,
         thinned_from=thinned,
         notes=notes(parts, kept),
     )

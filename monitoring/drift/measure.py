@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.modalities import NAMES
 from monitoring.drift.comparable import comparable, names_its_sample
 from monitoring.drift.detectors.base import Detector, Measurement, Values
 from monitoring.drift.detectors.chi_squared import ChiSquared
@@ -22,12 +23,12 @@ from monitoring.drift.detectors.label_shift import label_shift
 from monitoring.drift.detectors.mmd import Mmd
 from monitoring.drift.detectors.performance import ACCURACY, RECALL, LabelledPredictions, performance
 from monitoring.drift.detectors.psi import Psi
-from monitoring.drift.image_features import image_features
-from monitoring.drift.rules import DriftRules
+from monitoring.drift.rules import SIZE, DriftRules
 from monitoring.drift.sample import Sample
 
 SCHEMA = "schema"
-IMAGE_SHAPE, LABEL_SHIFT, ESTIMATED = "image-shape", "label shift", "estimated accuracy"
+LABEL_SHIFT, ESTIMATED = "label shift", "estimated accuracy"
+_SHAPE = "{}-shape"  # of a modality
 _OWN_NAMES = {"embeddings": "embeddings", "predictions": "predictions", "labels": "class-mix"}  # of these kinds
 _COLUMN = "column "
 MISSING_COLUMN = "in the reference, and gone from the window"
@@ -39,7 +40,8 @@ class Measured:
     """One measurement.
 
     Attributes:
-        kind: `images`, `columns`, `embeddings`, `predictions`, `labels` or `answers`: one family of tests.
+        kind: `columns`, `embeddings`, `predictions`, `labels`, `answers`, or the modality's word for its samples
+            (`images`): one family of tests.
         name: of the property or column.
         detector: name in the rules' limits, or `schema`.
         note: what is to be said about a change of the schema.
@@ -57,7 +59,7 @@ def measure(reference: Sample, window: Sample, rules: DriftRules) -> tuple[tuple
     detectors, missing = detectors_of(rules), _Missing([])
     asked = rules.detect
     found = [
-        *_images(reference, window, rules, detectors, missing),
+        *_samples(reference, window, rules, detectors, missing),
         *_columns(reference, window, rules, detectors, missing),
         *_embeddings(reference, window, rules, detectors, missing),
         *_classes("predictions", reference.predictions, window.predictions, asked.predictions, detectors, missing),
@@ -91,7 +93,7 @@ def feature_of(column: str, rules: DriftRules) -> str:
         own = own.removeprefix(_COLUMN)
     asked = rules.detect
     ours = {
-        *(name for name in (*asked.images, IMAGE_SHAPE) if asked.images),
+        *(name for name in (*asked.images, *map(_SHAPE.format, NAMES)) if asked.images),
         *(name for kind, name in _OWN_NAMES.items() if getattr(asked, kind)),
         *((ACCURACY, LABEL_SHIFT, ESTIMATED) if asked.answers else ()),
     }
@@ -118,24 +120,39 @@ def _by(
         yield Measured(kind, name, detector, detectors[detector].measure(before, after))
 
 
-def _images(
+def _samples(
     reference: Sample, window: Sample, rules: DriftRules, detectors: Mapping[str, Detector], missing: _Missing
 ) -> Iterator[Measured]:
-    wanted = rules.detect.images
-    if not wanted or missing.either("images", reference.images, window.images):
+    """Properties of the samples themselves, as their modality measures them."""
+    wanted, kind = rules.detect.images, reference.kind
+    if not wanted or missing.either(kind.plural, reference.payload, window.payload):
         return
-    assert reference.images is not None and window.images is not None
-    shapes = [" × ".join(str(int(v)) for v in side.images.shape) for side in (reference, window)]  # type: ignore[union-attr]
-    if shapes[0] != shapes[1]:
-        note = f"{shapes[1]} (height × width × channels) instead of {shapes[0]}"
-        yield Measured("images", IMAGE_SHAPE, SCHEMA, _sizes(reference, window), note)
-    before, after = dict(image_features(reference.images)), dict(image_features(window.images))
-    for side, features in ((reference, before), (window, after)):
-        sizes = side.picture_sizes
-        assert sizes is not None
-        features["size"] = sizes
+    note = _other_form(reference, window)
+    if note:
+        yield Measured(kind.plural, _SHAPE.format(kind.name), SCHEMA, _sizes(reference, window), note)
+    if not kind.properties:
+        missing.reasons.append(f"{', '.join(wanted)}: {kind.plural} are compared by their columns")
+        return
+    before, after = (_properties(side) for side in (reference, window))
     for name in wanted:
-        yield from _by("images", name, rules.detect.numbers, detectors, before[name], after[name])
+        if name in before and name in after:
+            yield from _by(kind.plural, name, rules.detect.numbers, detectors, before[name], after[name])
+        else:
+            missing.reasons.append(f"{name}: no property of {kind.plural}")
+
+
+def _properties(side: Sample) -> dict[str, NDArray[Any]]:
+    assert side.all_sizes is not None  # there are samples
+    return {**side.features, SIZE: side.all_sizes}
+
+
+def _other_form(reference: Sample, window: Sample) -> str:
+    """What the samples of the window are instead of those of the reference; empty where they are alike."""
+    assert reference.payload is not None and window.payload is not None
+    was, is_ = (" × ".join(map(str, side.shape)) for side in (reference.payload, window.payload))
+    if reference.modality != window.modality:
+        return f"{window.kind.plural} ({is_}) instead of {reference.kind.plural} ({was})"
+    return "" if was == is_ else f"{is_} ({' × '.join(window.kind.axes)}) instead of {was}"
 
 
 def _columns(
@@ -144,12 +161,12 @@ def _columns(
     if not rules.detect.numbers and not rules.detect.categories:
         return
     # A window without any record lacks no column: the service, or its log, was down.
-    for column, before in reference.columns.items() if window.size else ():
+    for column, before in reference.table.items() if window.size else ():
         name = feature_of(column, rules)
-        if column not in window.columns:
+        if column not in window.table:
             yield Measured("columns", name, SCHEMA, _sizes(reference, window), MISSING_COLUMN)
             continue
-        before, after = comparable(before, window.columns[column])  # noqa: PLW2901 - the same column, otherwise written
+        before, after = comparable(before, window.table[column])  # noqa: PLW2901 - the same column, otherwise written
         if names_its_sample(before):
             missing.reasons.append(f"{name}: nearly every value occurs once, as in an id; a mix of them says nothing")
             continue
@@ -157,8 +174,8 @@ def _columns(
         numeric = is_numeric(before) and is_numeric(after)
         names = rules.detect.numbers if numeric else rules.detect.categories or ("psi",)
         yield from _by("columns", name, names, detectors, before, after)
-    for name in window.columns if reference.size else ():
-        if name not in reference.columns:
+    for name in window.table if reference.size else ():
+        if name not in reference.table:
             yield Measured("columns", feature_of(name, rules), SCHEMA, _sizes(reference, window), NEW_COLUMN)
 
 

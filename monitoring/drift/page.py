@@ -1,9 +1,7 @@
-"""The page of one window: what moved most first, reference beside window, and the pictures that moved most."""
+"""The page of one window: what moved most first, reference beside window, and the samples that moved most."""
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Callable
 from functools import cache
@@ -11,18 +9,17 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from augment_ops.shown import seen
 from monitoring.drift.check import DriftReport
 from monitoring.drift.detectors.base import Bin
 from monitoring.drift.detectors.classifier import window_likeness
-from monitoring.drift.image_features import image_features
 from monitoring.drift.log_reader import LogWindow
 from monitoring.drift.sample import Sample
 
-_PICTURES = 12
-_SIDE = 96  # pixels on the page
+_SHOWN = 12  # samples of each side
 _CHARTS = 24  # small multiples; the table below them has everything
 _WIDTH, _HEIGHT = 220, 90  # of a chart
 
@@ -33,12 +30,13 @@ def window_page(report: DriftReport, window: LogWindow, reference: Sample, sampl
     Args:
         sample: the window as it was compared, with embeddings.
     """
-    moved, typical = _pictures(window, reference, sample)
+    moved, typical = _samples(window, reference, sample)
     context = {
         "report": report,
         "start": window.start,
         "end": window.end,
         "charts": [(f, _chart(f.bins)) for f in report.features if f.bins][:_CHARTS],
+        "shown_as": sample.kind.shown_as,
         "moved": moved,
         "typical": typical,
     }
@@ -59,39 +57,37 @@ def second_opinion(reference: Sample, sample: Sample, say: Callable[[str], None]
 
 
 def _table(side: Sample) -> dict[str, NDArray[Any]]:
-    columns = {name: values for name, values in side.columns.items() if values.dtype.kind in "fiub"}
-    text = {name: values for name, values in side.columns.items() if name not in columns}
-    columns |= {name: np.array([str(value) for value in values]) for name, values in text.items()}
-    if not columns and side.images is not None:
-        columns = dict(image_features(side.images))
-    return columns
+    table = side.table or side.features
+    columns = {name: values for name, values in table.items() if values.dtype.kind in "fiub"}
+    text = {name: values for name, values in table.items() if name not in columns}
+    return columns | {name: np.array([str(value) for value in values]) for name, values in text.items()}
 
 
-def _pictures(
-    window: LogWindow, reference: Sample, sample: Sample
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """(picture, caption): those of the window that look least like the reference, and some of the reference."""
-    if sample.images is None or reference.images is None:
+def _samples(window: LogWindow, reference: Sample, sample: Sample) -> tuple[list[tuple[Markup, str]], list[Markup]]:
+    """Those of the window that look least like the reference, with captions, and some of the reference."""
+    if sample.payload is None or reference.payload is None:
         return [], []
     before, after = reference.embeddings, sample.embeddings
     if before is None or after is None:
-        before, after = (np.stack(list(image_features(side).values()), 1) for side in (reference.images, sample.images))
+        before, after = _vectors(reference), _vectors(sample)
     likeness = window_likeness(before, after)
-    most = np.argsort(-likeness, kind="stable")[:_PICTURES]
-    rows = window.rows.iloc[window.picture_rows[most]]
+    most = np.argsort(-likeness, kind="stable")[:_SHOWN]
+    rows = window.rows.iloc[window.payload_rows[most]]
     captions = [f"{r.sample_id}: {r.prediction or '–'}" for r in rows.itertuples()]
-    moved = [(_png(image), text) for image, text in zip(sample.images.take(most), captions, strict=True)]
-    some = np.linspace(0, len(reference.images) - 1, min(_PICTURES, len(reference.images))).astype(np.int64)
-    return moved, [(_png(image), "") for image in reference.images.take(some)]
+    some = np.linspace(0, len(reference.payload) - 1, min(_SHOWN, len(reference.payload))).astype(np.int64)
+    moved = list(zip(_shown(sample, most, captions), captions, strict=True))
+    return moved, _shown(reference, some, ["of the reference"] * len(some))
 
 
-def _png(image: NDArray[Any]) -> str:
-    from PIL import Image
+def _vectors(side: Sample) -> NDArray[np.float64]:
+    """(M, D): the features that are numbers, for who has no embeddings."""
+    return np.stack([values for values in side.features.values() if values.dtype.kind == "f"], 1)
 
-    pixels = image[:, :, 0] if image.shape[2] == 1 else image[:, :, :3]
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+def _shown(side: Sample, rows: NDArray[np.int64], alt: list[str]) -> list[Markup]:
+    assert side.payload is not None
+    texts = [str(seen(text)) for text in alt]
+    return [Markup(one) for one in side.kind.show(side.payload.take(rows), texts, schema=side.schema, exact=True)]
 
 
 def _chart(bins: tuple[Bin, ...]) -> list[dict[str, float | str]]:

@@ -13,9 +13,11 @@ id. Columns of `predictions` (see docs/drift.md):
     model_version  text
     prediction     text (or whole numbers, truth values): class name; null where the service had no answer
     scores         list of float32: probabilities in the order of the file's metadata `classes`; may be null
-    image          text: `<sha256>#<row>` of an array in the store, or null
+    image          text: `<sha256>#<row>` of an array of samples in the store (whatever their modality), or null
     label          text, where it is known at once
     feature.<name> of a table: numbers, truth values, dates (all kept as float64) or text
+
+The object `datasets/<data set>` says of which modality the samples are: it is empty for images.
 
 What a file of another maker may hold besides, `monitoring.drift.records` says.
 """
@@ -36,17 +38,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.content import canonical_json
 from augment_ops.data.blobs import Blobs
 from augment_ops.data.store import Store, open_blobs
-from augment_ops.errors import DataError, InputError
+from augment_ops.errors import DataError, InputError, StoreError
+from augment_ops.modalities import UNNAMED, modality
+from augment_ops.modalities.base import Samples
 from augment_ops.names import check_dataset
-from monitoring.drift.records import every, feature, moments, once, pictures, probabilities, texts
+from monitoring.drift.records import every, feature, moments, once, probabilities, texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FEATURE = "feature."
-_MARKERS = "datasets/"  # an empty object a data set: the whole log need not be listed to know them
+_MARKERS = "datasets/"  # an object a data set: the whole log need not be listed to know them
+_FORMAT = 1  # of these objects
 # A service's clock may be ahead of the log's by so much; a time further in the future is not believed, and the record
 # belongs to the moment it was logged. Larger than what NTP lets a clock drift, smaller than any window.
 CLOCK_AHEAD = timedelta(minutes=5)
@@ -58,17 +64,47 @@ class PredictionLog:
     Args:
         uri: folder or fsspec URI of all logs.
         dataset: kebab-case name.
-        store: where pictures go; None for tables.
+        store: where samples go; None for tables.
+        modality: of the samples that are written; by default what the log says.
 
     Raises:
         InputError: `dataset` is no name of a data set.
     """
 
-    def __init__(self, uri: str, dataset: str, store: Store | None = None) -> None:
+    def __init__(self, uri: str, dataset: str, store: Store | None = None, modality: str = "") -> None:
         check_dataset("prediction log", dataset)
         self.uri, self.dataset, self.store = uri, dataset, store
         self.blobs = _blobs(uri)
+        self._given = modality
         self._known = False  # whether `datasets` will find it
+
+    @property
+    def modality(self) -> str:
+        """Name of the modality of its samples: that of the first who wrote to it, or what is given where nobody has.
+
+        Raises:
+            StoreError: the log says it in a form that this version does not know.
+        """
+        said = self.blobs.read(self._marker)
+        if not said:
+            return UNNAMED if said is not None else self._given or UNNAMED
+        try:
+            document = json.loads(said)
+            known = document["modality"] if document["format"] == _FORMAT else None
+        except (ValueError, TypeError, KeyError):
+            known = None
+        if not isinstance(known, str):
+            raise StoreError(
+                f"{self.uri}/{self._marker}",
+                repr(said[:80]),
+                f"a modality in format {_FORMAT}",
+                "read the log with the version that wrote it, or a newer one",
+            )
+        return known
+
+    @property
+    def _marker(self) -> str:
+        return f"{_MARKERS}{self.dataset}"
 
     def write(
         self,
@@ -79,7 +115,7 @@ class PredictionLog:
         predictions: Sequence[Any] | None = None,
         scores: NDArray[Any] | None = None,
         classes: Sequence[str] = (),
-        images: NDArray[Any] | None = None,
+        samples: Samples | None = None,
         features: Mapping[str, Sequence[Any] | NDArray[Any]] | None = None,
         labels: Sequence[Any] | None = None,
         logged_at: datetime | None = None,
@@ -93,7 +129,7 @@ class PredictionLog:
             times: N moments, with a time zone.
             predictions, labels: N class names, None where there is none; 1 and 1.0 are the class "1".
             scores: float (N, K), probabilities of `classes`; a row of NaN for a record without any.
-            images: uint8 (N, H, W, C), kept in the store.
+            samples: (N, *shape), what the model was given, kept in the store.
             features: N values by name: numbers, truth values, dates (kept as seconds since 1970), or text.
             logged_at: by default now.
 
@@ -104,7 +140,7 @@ class PredictionLog:
         """
         import pyarrow as pa
 
-        parts: dict[str, Any] = {"predictions": predictions, "scores": scores, "images": images, "labels": labels}
+        parts: dict[str, Any] = {"predictions": predictions, "scores": scores, "samples": samples, "labels": labels}
         n = len(ids)
         _refuse_lengths(n, {"times": times, **parts, **(features or {})})
         nothing: list[None] = [None] * n
@@ -118,7 +154,7 @@ class PredictionLog:
                 "labels": lambda: nothing if labels is None else texts("label", labels),
                 "classes": lambda: _classes(classes),
                 "scores": lambda: nothing if scores is None else probabilities(scores, classes, n),
-                "images": lambda: None if images is None else pictures(images),
+                "samples": lambda: None if samples is None else self._check(samples),
                 "features": lambda: _features(features or {}),
             },
             f"prediction log of {self.dataset}",
@@ -131,7 +167,7 @@ class PredictionLog:
             "model_version": pa.array([known["version"]] * n, text),
             "prediction": pa.array(known["predictions"], text),
             "scores": pa.array(known["scores"], pa.list_(pa.float32())),
-            "image": pa.array(self._keep(images, n), text),
+            "image": pa.array(self._keep(samples, n), text),
             "label": pa.array(known["labels"], text),
             **known["features"],
         }
@@ -177,16 +213,28 @@ class PredictionLog:
         self._append(name, table)
         return name
 
-    def _keep(self, images: NDArray[Any] | None, n: int) -> list[str | None]:
-        """References of pictures: all of a call are one object, because small files are what slows a store down."""
-        if images is None or not n:
+    def _check(self, samples: Samples) -> None:
+        """Refuse what are no samples of the log's modality."""
+        own = self.modality
+        if self._given and self._given != own:
+            raise DataError(
+                "column 'samples'",
+                modality(self._given).plural,
+                f"{modality(own).plural}, as the log holds them",
+                "write them to the log of another data set",
+            )
+        modality(own).check(samples, "column 'samples'")
+
+    def _keep(self, samples: Samples | None, n: int) -> list[str | None]:
+        """References of samples: all of a call are one object, because small files are what slows a store down."""
+        if samples is None or not n:
             return [None] * n
         if self.store is None:
             raise InputError(
-                f"prediction log of {self.dataset}", "pictures", "a store to keep them in", "pass `store=` to the log"
+                f"prediction log of {self.dataset}", "samples", "a store to keep them in", "pass `store=` to the log"
             )
         buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(images), allow_pickle=False)
+        np.save(buffer, np.ascontiguousarray(samples), allow_pickle=False)
         digest = self.store.put(buffer.getvalue())
         return [f"{digest}#{row}" for row in range(n)]
 
@@ -196,9 +244,11 @@ class PredictionLog:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         self.blobs.write(name, buffer.getvalue())
-        marker = f"{_MARKERS}{self.dataset}"
-        if not self._known and self.blobs.size(marker) is None:
-            self.blobs.write(marker, b"")
+        if not self._known and self.blobs.size(self._marker) is None:
+            named = self._given not in ("", UNNAMED)
+            self.blobs.write(
+                self._marker, canonical_json({"format": _FORMAT, "modality": self._given}) if named else b""
+            )
         self._known = True
 
 

@@ -203,17 +203,6 @@ def are_probabilities(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(((scores >= 0) & (scores <= _ONE)).all(axis=-1))
 
 
-def pictures(images: Any) -> None:
-    """Refuse what the log cannot keep as pictures.
-
-    Raises:
-        DataError: not uint8 (N, H, W, C).
-    """
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
-        found = f"{images.dtype} of shape {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise _fault("images", None, found, "uint8 (N, H, W, C)", "pass the pixels that the model was given, 0 to 255")
-
-
 def once(names: Sequence[str]) -> None:
     """Refuse columns of one name.
 

@@ -7,21 +7,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from augment_ops.content import digest_of
+from augment_ops.errors import nearest
+from augment_ops.modalities import NAMES, modality
 from augment_ops.policy.yaml_file import load_model
 
-ImageFeature = Literal["mean", "contrast", "sharpness", "colour", "size"]
 ColumnDetector = Literal["psi", "chi-squared", "jensen-shannon", "kolmogorov-smirnov"]
 VectorDetector = Literal["mmd", "classifier"]
 AnswerDetector = Literal["label-shift", "estimated-accuracy", "accuracy", "recall"]
 Channel = Literal["log", "email", "slack", "webhook"]
 
+SIZE = "size"  # a property of the samples of every modality
+
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 _Positive = Annotated[float, Field(gt=0)]
 # A month: most chargebacks, returns and diagnoses come within it, and what it costs to look for them stays small.
 _LABEL_WAIT_DAYS = 30.0
+
+
+def _known(name: str) -> str:
+    known = [*(one for each in NAMES for one in modality(each).properties), SIZE]
+    if name not in known:
+        raise ValueError(f"one of {', '.join(known)}.{nearest(name, known)}")
+    return name
 
 
 class EffectLimits(BaseModel):
@@ -43,9 +53,10 @@ class Detect(BaseModel):
     """What is compared, and by which detectors; an empty list compares nothing.
 
     Attributes:
-        images: properties of pictures, by the detectors of `numbers`.
+        images: properties of samples, whatever their modality (which says what there is), by the detectors of
+            `numbers`. The key is called after the first modality.
         numbers, categories: columns of a table.
-        embeddings: what the model makes of a picture before its last layer.
+        embeddings: what the model makes of a sample before its last layer.
         predictions: predicted classes.
         labels: classes of the labels that have arrived.
         answers: predictions against labels, or what stands for that before labels arrive.
@@ -53,7 +64,7 @@ class Detect(BaseModel):
 
     model_config = _FROZEN
 
-    images: tuple[ImageFeature, ...] = ()
+    images: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
     numbers: tuple[ColumnDetector, ...] = ()
     categories: tuple[ColumnDetector, ...] = ()
     embeddings: tuple[VectorDetector, ...] = ()

@@ -148,7 +148,7 @@ def freezing(payload: Payload, folder: Path) -> None:
 
 def drift(payload: Payload, folder: Path) -> None:
     reference, window = (
-        Sample.of_images("of noise", Part(payload, rows)) for rows in np.split(np.arange(N), [N - 100])
+        Sample.of_payload("of noise", Part(payload, rows)) for rows in np.split(np.arange(N), [N - 100])
     )
     report = check_drift(reference, window, DriftRules.load(POLICIES / "drift" / "default.yaml"))
     assert {"mean", "contrast", "sharpness"} <= {finding.name for finding in report.features}

@@ -266,7 +266,7 @@ def test_labels_that_come_late_are_in_the_next_training(settings: Settings, base
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
     images[5] = base.payload.take(np.array([0]))[0]
     times = [START] * 6
-    log.write(list("abcdef"), times, model_version="1", images=images, labels=["1", "zebra", *[None] * 4])
+    log.write(list("abcdef"), times, model_version="1", samples=images, labels=["1", "zebra", *[None] * 4])
     before = gather(log, store, base, START + DAY, 7)
     assert (before.samples, before.foreign, before.unlabelled) == (1, 1, 4)
     log.label({"c": "2", "f": "3"})

@@ -208,7 +208,7 @@ def reference_sample(snapshot: Snapshot) -> Sample:
     """What a window is compared with: the training split."""
     train, manifest = snapshot.split("train"), snapshot.manifest
     names = np.array(manifest.classes, dtype=object)[train.labels]
-    return Sample.of_images(manifest.digest, train.payload, names)
+    return Sample.of_payload(manifest.digest, train.payload, names)
 
 
 def window_sample(store: Store, digest: str) -> Sample:
@@ -216,7 +216,7 @@ def window_sample(store: Store, digest: str) -> Sample:
     window = Snapshot.open(store, digest)
     usable = window.index[window.index["row"] >= 0]
     images = Part(window.payload, usable["row"].to_numpy(np.int64))
-    return Sample.of_images(digest, images, usable["class_name"].to_numpy(dtype=object))
+    return Sample.of_payload(digest, images, usable["class_name"].to_numpy(dtype=object))
 
 
 def default_window(settings: Settings, dataset: str) -> Path:

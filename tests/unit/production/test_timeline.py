@@ -58,7 +58,7 @@ class World:
         return spans
 
     def judged(self, span: Period, **more) -> JudgedWindow:
-        window = read_window(self.log, span.start, span.end, pictures=False)
+        window = read_window(self.log, span.start, span.end, samples=False)
         metrics = {"window.samples": float(window.sample.size)}
         return replace(record(span), metrics=metrics, silent=window.silent, labelled=window.labelled, **more)
 

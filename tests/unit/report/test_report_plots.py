@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import io
 import math
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment_ops.modalities.image.data_uris import data_uri
 from augment_ops.report import plots, stress_summary
 from augment_ops.report.charts import severity_panels
 from augment_ops.report.formats import duration, number, percent, points
@@ -168,16 +166,6 @@ def test_panels_share_one_scale_and_draw_the_limit_on_it():
     assert high.limit == low.limit == pytest.approx((ticks["70%"] * 5 + ticks["100%"]) / 6, abs=0.1)
     assert low.lines[0].dots[0].y == ticks["100%"]
     assert "50.0%" in low.text
-
-
-def test_small_pictures_keep_their_very_pixels_and_large_ones_shrink():
-    small = np.random.Generator(np.random.Philox(2)).integers(0, 256, (28, 28, 3), dtype=np.uint8)
-    kind, data = data_uri(small).split(",")
-    assert kind == "data:image/png;base64"
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), small)
-    kind, data = data_uri(np.zeros((300, 200, 1), np.uint8)).split(",")
-    assert kind == "data:image/jpeg;base64"
-    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (85, 128)
 
 
 def test_numbers_read_as_a_person_writes_them():

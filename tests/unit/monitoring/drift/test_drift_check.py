@@ -10,7 +10,6 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import DataError, PolicyError
 from monitoring.drift.check import DriftReport, check_drift
 from monitoring.drift.evidently_page import render_page
-from monitoring.drift.image_features import image_features
 from monitoring.drift.metrics import drift_samples, effects
 from monitoring.drift.page import second_opinion
 from monitoring.drift.rules import DriftRules
@@ -29,7 +28,7 @@ def pictures(n: int, seed: int, *, gain: float = 1.0, blur: bool = False, labell
     if blur:
         pixels = (pixels + np.roll(pixels, 1, 1) + np.roll(pixels, 1, 2) + np.roll(pixels, (1, 1), (1, 2))) / 4
     images = np.clip(pixels * gain, 0, 255).astype(np.uint8)
-    return Sample.of_images(f"digest-{seed}", images, CLASSES[generator.integers(0, 4, n)] if labelled else None)
+    return Sample.of_payload(f"digest-{seed}", images, CLASSES[generator.integers(0, 4, n)] if labelled else None)
 
 
 def status_of(report: DriftReport) -> dict[str, str]:
@@ -75,7 +74,7 @@ def test_a_window_without_labels_says_that_the_class_mix_was_not_measured():
 
 def test_another_image_shape_is_drift():
     window = pictures(400, 2)
-    smaller = Sample.of_images("small", window.images.take(np.arange(400))[:, :6, :6], window.labels)
+    smaller = Sample.of_payload("small", window.payload.take(np.arange(400))[:, :6, :6], window.labels)
     report = check_drift(pictures(2000, 1), smaller, RULES)
     assert report.status == "drift"
     shape = next(f for f in report.features if f.name == "image-shape")
@@ -85,7 +84,7 @@ def test_another_image_shape_is_drift():
 def test_labels_that_do_not_match_the_images_are_refused():
     side = pictures(300, 1)
     with pytest.raises(DataError, match="299 values for 300 samples"):
-        Sample.of_images("x", side.images, side.labels[:-1])
+        Sample.of_payload("x", side.payload, side.labels[:-1])
 
 
 def test_false_alarms_of_the_whole_check_at_200_are_rare():
@@ -99,33 +98,28 @@ def test_the_report_survives_a_round_trip():
     assert from_json(DriftReport, canonical_json(report)) == report
 
 
-def test_features_of_known_pictures():
-    flat = np.full((1, 8, 8, 1), 40, np.uint8)
-    steps = np.zeros((1, 8, 8, 1), np.uint8)
-    steps[:, :, 4:] = 200
-    features = image_features(np.concatenate([flat, steps]))
-    assert features["mean"].tolist() == [40.0, 100.0]
-    assert features["contrast"].tolist() == [0.0, 100.0]
-    assert features["sharpness"][0] == 0.0
-    # Laplacian of a vertical step of 200 over 6 interior columns: +200, −200 and four zeros.
-    assert features["sharpness"][1] == pytest.approx(200 * np.sqrt(2 / 6))
-
-
-def test_features_of_colour_weigh_green_most_and_do_not_depend_on_blocks(monkeypatch):
-    green = np.zeros((5, 4, 4, 3), np.uint8)
-    green[..., 1] = 100
-    assert image_features(green)["mean"] == pytest.approx([58.7] * 5)
-    images = pictures(40, 5).images
-    whole = image_features(images)
+def test_features_do_not_depend_on_blocks(monkeypatch):
+    side = pictures(40, 5)
+    whole = side.kind.features(side.payload.take(np.arange(40)))
     monkeypatch.setattr("augment_ops.data.payload._CHUNK_BYTES", 7 * 144)
-    for name, values in image_features(images).items():
+    assert list(side.features) == list(whole) == list(side.kind.properties)
+    for name, values in side.features.items():
         assert np.array_equal(values, whole[name])
 
 
-def test_features_refuse_floats_and_tiny_pictures_have_no_sharpness():
-    with pytest.raises(DataError, match="uint8"):
-        image_features(np.zeros((2, 4, 4, 1), np.float32))
-    assert np.isnan(image_features(np.zeros((2, 2, 2, 1), np.uint8))["sharpness"]).all()
+def test_a_window_of_no_sample_has_features_without_values():
+    nothing = Sample.of_payload("none", np.zeros((0, 12, 12, 1), np.uint8))
+    assert {name: len(values) for name, values in nothing.features.items()} == dict.fromkeys(nothing.kind.properties, 0)
+    assert check_drift(pictures(300, 1), nothing, RULES).status == "insufficient"
+
+
+def test_a_property_that_no_modality_knows_is_refused_with_the_nearest(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(DEFAULT.read_text().replace("[mean, contrast,", "[mean, contrats,"))
+    with pytest.raises(
+        PolicyError, match="contrats.*one of mean, contrast, sharpness, colour, size.*Did you mean contrast"
+    ):
+        DriftRules.load(path)
 
 
 def test_a_faulty_file_lists_all_its_faults(tmp_path):
@@ -152,7 +146,7 @@ def test_the_digest_ignores_comments_and_nothing_else(tmp_path):
 
 
 def test_evidently_gives_a_page_where_its_own_checks_would_end(tmp_path):
-    reference, window = image_features(pictures(300, 1).images), image_features(pictures(300, 2, gain=1.5).images)
+    reference, window = ({**side.features} for side in (pictures(300, 1), pictures(300, 2, gain=1.5)))
     window["mean"][:50] = np.inf
     window["contrast"][:] = np.nan  # left out
     reference["class-mix"] = window["class-mix"] = np.array(list("abc") * 100)
@@ -218,11 +212,11 @@ def test_columns_that_are_called_like_measurements_of_ours_are_told_from_them() 
     values = {name: generator.normal(size=600) for name in names}
     side = pictures(600, 1)
     reference = Sample(
-        digest="r", size=600, columns=values, images=side.images, predictions=side.labels, labels=side.labels
+        digest="r", size=600, columns=values, payload=side.payload, predictions=side.labels, labels=side.labels
     )
     moved = {name: found + (name == "predictions") for name, found in values.items()}
     window = Sample(
-        digest="w", size=600, columns=moved, images=side.images, predictions=side.labels, labels=side.labels
+        digest="w", size=600, columns=moved, payload=side.payload, predictions=side.labels, labels=side.labels
     )
     report = check_drift(reference, window, TABLE)
     assert len({(f.name, f.detector) for f in report.features}) == len(report.features)

@@ -18,8 +18,8 @@ RULES = DriftRules.load(Path(__file__).parents[4] / "policies" / "drift" / "defa
 
 def report(window: int | None, brightness: int = 0) -> DriftReport:
     pixels = np.random.default_rng(0).integers(60, 90, (600, 8, 8, 1), dtype=np.uint8)
-    shown = None if window is None else Sample.of_images("w", pixels[:window] + np.uint8(brightness))
-    return check_drift(Sample.of_images("r", pixels), shown, RULES)
+    shown = None if window is None else Sample.of_payload("w", pixels[:window] + np.uint8(brightness))
+    return check_drift(Sample.of_payload("r", pixels), shown, RULES)
 
 
 def status_of(known: Metrics) -> dict[str, str]:

@@ -42,7 +42,7 @@ def test_what_is_written_is_read_back(log: PredictionLog) -> None:
         predictions=["cat", "dog", None],
         scores=scores,
         classes=["cat", "dog"],
-        images=images,
+        samples=images,
         features=features,
         labels=["cat", None, None],
     )
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_back(log: PredictionLog) -> None:
     assert sample.predictions is not None and sample.predictions.tolist() == ["dog", None, "cat"]
     assert sample.confidence is not None and sample.confidence.tolist() == pytest.approx([0.8, 0.5, 0.9])
     assert sample.labels is not None and sample.labels.tolist() == [None, None, "cat"]
-    assert sample.images is not None and (sample.images.take(np.arange(3)) == images[[1, 2, 0]]).all()
+    assert sample.payload is not None and (sample.payload.take(np.arange(3)) == images[[1, 2, 0]]).all()
     assert np.isnan(sample.columns["amount"][0]) and sample.columns["amount"].tolist()[1:] == [np.inf, 1.5]
     assert sample.columns["kind"].tolist() == [None, "y", "x"]
     assert (window.faults, window.blind) == ((), False)
@@ -161,20 +161,20 @@ def test_an_empty_window_is_blindness_and_not_an_error(log: PredictionLog) -> No
 
 
 def test_pictures_that_are_gone_or_of_another_shape_are_counted(log: PredictionLog) -> None:
-    write(log, ["a", "b"], images=np.zeros((2, 8, 8, 1), np.uint8))
-    write(log, ["c"], images=np.ones((1, 4, 4, 1), np.uint8))
-    write(log, ["d"], images=np.full((1, 8, 8, 1), 7, np.uint8))
+    write(log, ["a", "b"], samples=np.zeros((2, 8, 8, 1), np.uint8))
+    write(log, ["c"], samples=np.ones((1, 4, 4, 1), np.uint8))
+    write(log, ["d"], samples=np.full((1, 8, 8, 1), 7, np.uint8))
     window = read_window(log, NOON, NOON + HOUR)
-    assert window.sample.images is not None and (len(window.sample.images), window.sample.images.shape) == (
+    assert window.sample.payload is not None and (len(window.sample.payload), window.sample.payload.shape) == (
         3,
         (8, 8, 1),
     )
-    assert window.picture_rows.tolist() == [0, 1, 3]
-    assert window.sample.pixels is not None and window.sample.pixels.tolist() == [64, 64, 16, 64]
+    assert window.payload_rows.tolist() == [0, 1, 3]
+    assert window.sample.sizes is not None and window.sample.sizes.tolist() == [64, 64, 16, 64]
     assert log.store is not None
     log.store.remove(str(window.rows["image"][3]).split("#", maxsplit=1)[0])
     again = read_window(log, NOON, NOON + HOUR)
-    assert (again.lost_pictures, again.blind, again.sample.size) == (1, True, 4)
+    assert (again.lost_samples, again.blind, again.sample.size) == (1, True, 4)
 
 
 def test_columns_that_come_go_and_change_their_type(log: PredictionLog) -> None:
@@ -225,7 +225,7 @@ def test_parts_of_other_lengths_and_pictures_without_a_store_are_refused(tmp_pat
         write(log, ["a", "b"], predictions=["x"])
     bare = PredictionLog(str(tmp_path / "bare"), "digits")
     with pytest.raises(InputError, match="store"):
-        write(bare, ["a"], images=np.zeros((1, 8, 8, 1), np.uint8))
+        write(bare, ["a"], samples=np.zeros((1, 8, 8, 1), np.uint8))
     assert datasets(bare.uri) == []
 
 
