@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from augment_ops.modalities.base import Modality
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import Key, generator
+from augment_ops.errors import Fault
+from augment_ops.modalities.base import BatchAugmenter, Modality, Population
+from augment_ops.modalities.image.catalogue import CATALOGUE
+from augment_ops.policy.spec import Policy
 
 
 class _Image:
     """See `augment_ops.modalities.base.Modality`."""
 
     name = "image"
+    samples = "images"
+    catalogue = CATALOGUE
+
+    def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
+        """No transform of a policy looks at other images."""
+        from augment_ops.modalities.image.augmenter import Augmenter  # reads compiled loops: half a second
+
+        return Augmenter(policy, seed)
+
+    def invented(self, n: int, shape: tuple[int, ...], key: Key) -> NDArray[np.uint8]:
+        """Noise: uint8 (n, H, W, C)."""
+        return generator(key).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+    def shape_faults(self, policy: Policy, before: tuple[int, ...], after: tuple[int, ...]) -> list[Fault]:
+        """Images of another size."""
+        if after == before:
+            return []
+        return [
+            Fault(
+                f"policy {policy.name}",
+                f"images of {after[0]}x{after[1]} from {before[0]}x{before[1]}",
+                "augmented images of the size of the data set's",
+                f"let its last transform bring them back (Resize: {{height: {before[0]}, width: {before[1]}, p: 1.0}})",
+            )
+        ]
 
 
 MODALITY: Modality = _Image()
