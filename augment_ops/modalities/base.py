@@ -492,6 +492,11 @@ class Modality(Protocol):
         """Which of the F features hold codes of categories, by the manifest of a data set's snapshot.
 
         Empty where none does, or where a sample is not a row of features.
+        """
+        ...
+
+    # What a policy may name, and what applies it.
+
     @property
     def samples(self) -> str:
         """What messages call samples: images, rows."""
