@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from augment_ops.policy.spec import Policy
 
 # Name → module that has it as MODALITY; imported when it is asked for, because each brings libraries of its own.
-_MODULES = {"image": "augment_ops.modalities.image.modality"}
+_MODULES = {
+    "image": "augment_ops.modalities.image.modality",
+    "tabular": "augment_ops.modalities.tabular.modality",
+}
 NAMES = tuple(_MODULES)
 DEFAULT = "image"  # what files and documents are of that name none: there was no other when they were written
 UNNAMED = "image"  # of what names none: the first one, of which everything was before there were others

@@ -339,6 +339,11 @@ class Population(Protocol):
         """N sample ids."""
         ...
 
+    @property
+    def schema(self) -> Schema | None:
+        """Of the data set, where its modality has one."""
+        ...
+
 
 class Modality(Protocol):
     """All that knows what a sample looks like."""

@@ -43,6 +43,7 @@ class TableSchema:
     """The columns of a data set's samples, in the order of the numbers of a row."""
 
     columns: tuple[TableColumn, ...]
+    invented: bool = False  # the names say nothing: no data set is at hand
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -103,7 +104,8 @@ def schema_of(content: Mapping[str, Any] | None, width: int) -> TableSchema:
     """The schema of a document, or of a table of `width` numbers where there is none: `column 1`, …"""
     if content is not None:
         return TableSchema.of(content)
-    return TableSchema(tuple(TableColumn(name=f"column {place + 1}", kind="number") for place in range(width)))
+    columns = (TableColumn(name=f"column {place + 1}", kind="number") for place in range(width))
+    return TableSchema(tuple(columns), invented=True)
 
 
 def rounded(schema: TableSchema, rows: Rows, columns: NDArray[np.int64]) -> Rows:

@@ -64,6 +64,16 @@ class TrainingTable:
         counts = np.bincount(self.labels)
         return np.flatnonzero((counts < counts.max()) & (counts >= 2))
 
+    def nearest(self, label: int, k: int) -> NDArray[np.int64]:
+        """`neighbours` by row of the table: int64 (N, k'), -1 for rows of other classes. Looked for once."""
+        known = self._nearest.get((label, k))
+        if known is None:
+            members, near = self.neighbours(label, k)
+            known = np.full((len(self.labels), near.shape[1]), -1, np.int64)
+            known[members] = near
+            self._nearest[label, k] = known  # of two threads that look at once, both find the same
+        return known
+
     def neighbours(self, label: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Who is near whom within a class.
 
@@ -94,6 +104,10 @@ class TrainingTable:
             apart[some[:, None] == others[None, :]] = np.inf  # nobody is its own neighbour
             near[start : start + step] = others[np.argsort(apart, axis=1, kind="stable")[:, :k]]
         return members, near
+
+    @cached_property
+    def _nearest(self) -> dict[tuple[int, int], NDArray[np.int64]]:
+        return {}
 
     @cached_property
     def _words(self) -> NDArray[np.uint64]:
