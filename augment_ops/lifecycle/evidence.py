@@ -18,6 +18,7 @@ from augment_ops.data.store import Store
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import InputError, PolicyError, StoreError
 from augment_ops.machine import usable_cores
+from augment_ops.modalities import modality
 from augment_ops.modalities.image.augmenter import Augmenter, measure_cost
 from augment_ops.modalities.image.strengths import each_alone, levels_of, sampled
 from augment_ops.policy.spec import Policy
@@ -158,7 +159,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
     Raises:
         InputError: no image to show.
     """
-    from augment_ops.report.plots import Panel, gallery
+    from augment_ops.report.plots import Panel, Pen, gallery
 
     snapshot = Snapshot.open(store, ingest(dataset, store).digest)
     train = snapshot.split("train")
@@ -175,7 +176,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
         told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
     copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
-    picture = gallery(title, images, panels, copies)
+    picture = gallery(Pen(modality(policy.modality)), title, images, panels, copies)
     return Preview(
         policy=policy.name,
         version=policy.version,
