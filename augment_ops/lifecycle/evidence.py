@@ -163,7 +163,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
     Raises:
         InputError: no image to show.
     """
-    from augment_ops.report.plots import Panel, gallery
+    from augment_ops.report.plots import Panel, Pen, gallery
 
     snapshot = Snapshot.open(store, ingest(dataset, store).digest)
     train = snapshot.split("train")
@@ -180,7 +180,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
         told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
     copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
-    picture = gallery(title, images, panels, copies)
+    picture = gallery(Pen(modality(policy.modality)), title, images, panels, copies)
     return Preview(
         policy=policy.name,
         version=policy.version,

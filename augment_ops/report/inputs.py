@@ -22,8 +22,8 @@ class Augmented:
     """Originals beside what the policy makes of them.
 
     Attributes:
-        originals: uint8 (N, H, W, C).
-        copies: uint8 (N, K, H, W, C), K augmented copies of each original.
+        originals: (N, *shape).
+        copies: (N, K, *shape'), K augmented copies of each original.
         labels: class name of each original, N of them.
     """
 
@@ -33,11 +33,11 @@ class Augmented:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FailingPicture:
-    """One sample that flips, with its pixels.
+class FlippedSample:
+    """One sample that flips, as it is and as it was changed.
 
     Attributes:
-        clean, stressed: uint8 (H, W, C).
+        clean, stressed: (*shape).
         label, predicted: class names.
     """
 
@@ -68,7 +68,7 @@ class ReportInputs:
         reused: stage, or part of one, as it is to be read → the earlier run whose work it found.
         lineage: name → digest or reference, in the order of the pipeline.
         explanation: what lies behind the reasons that did not pass.
-        pictures: of the samples that it names.
+        pictures: the samples that it names.
         airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
     """
 
@@ -89,24 +89,24 @@ class ReportInputs:
     reused: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, str] = field(default_factory=dict)
     augmented: Augmented | None = None
-    failing: tuple[FailingPicture, ...] = ()
+    failing: tuple[FlippedSample, ...] = ()
     explanation: Explanation | None = None
-    pictures: tuple[FailingPicture, ...] = ()
+    pictures: tuple[FlippedSample, ...] = ()
     airflow_url: str | None = None
     mlflow_url: str | None = None
     stopped_because: str = ""
 
 
 def to_json(inputs: ReportInputs) -> bytes:
-    """The report as one canonical JSON document; pictures appear as shape and sha256."""
-    return canonical_json({f.name: _without_pixels(getattr(inputs, f.name)) for f in dataclasses.fields(inputs)})
+    """The report as one canonical JSON document; samples appear as shape and sha256."""
+    return canonical_json({f.name: _without_samples(getattr(inputs, f.name)) for f in dataclasses.fields(inputs)})
 
 
-def _without_pixels(value: object) -> object:
+def _without_samples(value: object) -> object:
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "sha256": sha256_hex(np.ascontiguousarray(value).tobytes())}
     if isinstance(value, tuple):
-        return [_without_pixels(item) for item in value]
-    if isinstance(value, (Augmented, FailingPicture)):
-        return {f.name: _without_pixels(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return [_without_samples(item) for item in value]
+    if isinstance(value, (Augmented, FlippedSample)):
+        return {f.name: _without_samples(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return value

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
+from markupsafe import Markup
 
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.explanation import Finding, Flip
-from augment_ops.modalities.image.data_uris import data_uri
+from augment_ops.modalities import UNNAMED, modality
+from augment_ops.modalities.base import Modality, Samples, Schema
 from augment_ops.report import robustness, stress_summary
 from augment_ops.report.charts import learning_chart, severity_panels
 from augment_ops.report.formats import (
@@ -29,7 +32,7 @@ from augment_ops.report.formats import (
     tone,
     whole,
 )
-from augment_ops.report.inputs import ReportInputs, to_json
+from augment_ops.report.inputs import FlippedSample, ReportInputs, to_json
 from augment_ops.shown import seen
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import TrainingResult
@@ -39,7 +42,7 @@ __all__ = ["render", "to_json"]
 # How much is shown before a fold or a cut; the JSON beside the page holds everything.
 _OPEN_REASONS = 12
 _WORST_CLASSES = 8
-_FAILING_PICTURES = 64
+_FLIPPED_SAMPLES = 64
 _CONTACT_ROWS = 12
 _FINDINGS = 12
 _HEAT_CLASSES = 20
@@ -66,12 +69,37 @@ class _Fact:
     notes: tuple[str, ...]
 
 
-def render(inputs: ReportInputs) -> str:
+@dataclass(frozen=True)
+class _Show:
+    """Samples as pieces of the page, of their modality."""
+
+    modality: Modality
+    schema: Schema | None
+
+    def __call__(self, samples: Samples, alt: list[str], against: Samples | None = None) -> list[Markup]:
+        """A piece for each of (N, *shape); `against` (*shape) is what all of them were made of."""
+        texts = [str(seen(text)) for text in alt]
+        original = None if against is None else np.broadcast_to(against, (len(samples), *against.shape))
+        pieces = self.modality.show(samples, texts, against=original, schema=self.schema, css_class="px")
+        return [Markup(piece) for piece in pieces]
+
+    def pair(self, clean: Samples, stressed: Samples, alt: tuple[str, str]) -> tuple[Markup, Markup]:
+        """A sample, and what the model saw of it."""
+        (before,), (after,) = self(clean[None], [alt[0]]), self(stressed[None], [alt[1]], clean)
+        return before, after
+
+
+def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None) -> str:
     """The page as one HTML document.
 
-    The only addresses in it are the two links given; every text is escaped; pictures are `data:` URIs. A part that is
-    None is said to be missing.
+    The only addresses in it are the two links given; every text is escaped; nothing of a sample is loaded from
+    elsewhere. A part that is None is said to be missing.
+
+    Args:
+        inputs: what it shows.
+        of: name of the modality of the samples; schema: of their data set, where it has one.
     """
+    show = _Show(modality(of), schema)
     stress, decision = inputs.stress, inputs.decision
     reasons = decision.reasons if decision else ()
     context = {
@@ -92,8 +120,8 @@ def render(inputs: ReportInputs) -> str:
         "worst_classes": stress_summary.worst_classes(stress, _WORST_CLASSES) if stress else (),
         "confusions": stress_summary.top_confusions(stress, _WORST_CLASSES) if stress else (),
         "matrix": _matrix(stress),
-        "failing": _failing(inputs),
-        "findings": _findings(inputs),
+        "failing": _failing(inputs, show),
+        "findings": _findings(inputs, show),
         "roles": robustness.roles_of(stress) if stress else (),
         "measures": robustness.measure_rows(stress) if stress else (),
         "class_heat": robustness.class_heat(stress, _HEAT_CLASSES) if stress else None,
@@ -101,7 +129,8 @@ def render(inputs: ReportInputs) -> str:
         "destroyed": robustness.destroyed_table(stress) if stress else None,
         "unfit": {(x.corruption, x.severity): x.outcome for x in reasons if x.rule == "fitness" and x.severity},
         "group_tables": robustness.group_tables(stress) if stress else (),
-        "contact": _contact(inputs),
+        "contact": _contact(inputs, show),
+        "kind": show.modality,
         "learning": learning_chart(_curves(inputs)),
         "costs": _costs(inputs),
         "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
@@ -132,7 +161,7 @@ def _environment() -> jinja2.Environment:
         "short": lambda digest: str(digest)[:12],
         "ratio": lambda v: "—" if v is None else f"{v:.2f}",
         "interval": interval,
-        "plain": lambda name: str(name).replace("_", " "),
+        "plain": _plain,
         "heat": lambda v: strength(v, _HEAT_FULL_AT),
         "gain": lambda v: strength(v, _GAIN_FULL_AT),
     }
@@ -237,45 +266,57 @@ def _matrix(stress: StressReport | None) -> list[tuple[str, list[tuple[int, int]
     ]
 
 
-def _failing(inputs: ReportInputs) -> list[tuple[str, list[tuple[Any, str, str]]]]:
-    """Corruption → (picture, clean URI, stressed URI), in the order given."""
-    groups: dict[str, list[tuple[Any, str, str]]] = {}
-    for picture in inputs.failing[:_FAILING_PICTURES]:
-        entry = (picture, data_uri(picture.clean), data_uri(picture.stressed))
-        groups.setdefault(picture.corruption, []).append(entry)
+def _failing(inputs: ReportInputs, show: _Show) -> list[tuple[str, list[tuple[FlippedSample, Markup, Markup]]]]:
+    """Corruption → (sample, clean, stressed), in the order given."""
+    groups: dict[str, list[tuple[FlippedSample, Markup, Markup]]] = {}
+    for one in inputs.failing[:_FLIPPED_SAMPLES]:
+        under = f"The same under {_plain(one.corruption)}, severity {one.severity}: taken for {one.predicted}"
+        pair = show.pair(one.clean, one.stressed, (_clean(one.sample_id, one.label), under))
+        groups.setdefault(one.corruption, []).append((one, *pair))
     return list(groups.items())
 
 
-def _findings(inputs: ReportInputs) -> list[tuple[Finding, list[tuple[Flip, str, str]]]]:
-    """What did not pass → (sample, clean URI, stressed URI), for the samples whose pictures are there."""
+def _findings(inputs: ReportInputs, show: _Show) -> list[tuple[Finding, list[tuple[Flip, Markup, Markup]]]]:
+    """What did not pass → (sample, clean, stressed), for the samples that are there."""
     if inputs.explanation is None:
         return []
-    pictures = {(p.corruption, p.severity, p.sample_id): p for p in inputs.pictures}
+    there = {(p.corruption, p.severity, p.sample_id): p for p in inputs.pictures}
     worst: dict[object, Finding] = {}  # of a corruption that fails at several severities the first is the worst
     for finding in inputs.explanation.findings:
         subject = None if finding.rule == "invariance" else finding.class_name
         worst.setdefault((finding.rule, finding.corruption, subject, finding.group), finding)
     shown = []
     for finding in worst.values():
-        found = [
-            (flip, pictures.get((finding.corruption or "", finding.severity or 0, flip.sample_id)))
-            for flip in finding.flips
-        ]
-        shots = [(flip, data_uri(p.clean), data_uri(p.stressed)) for flip, p in found if p is not None]
+        shots = []
+        for flip in finding.flips:
+            one = there.get((finding.corruption or "", finding.severity or 0, flip.sample_id))
+            if one is not None:
+                under = f"The same under {_plain(finding.corruption)}: taken for {flip.predicted}"
+                shots.append((flip, *show.pair(one.clean, one.stressed, (_clean(flip.sample_id, flip.label), under))))
         if shots or finding.classes:
             shown.append((finding, shots))
     return shown[:_FINDINGS]
 
 
-def _contact(inputs: ReportInputs) -> list[tuple[str, str, list[str]]]:
+def _contact(inputs: ReportInputs, show: _Show) -> list[tuple[str, Markup, list[Markup]]]:
     """Label, original, copies."""
     sheet = inputs.augmented
     if sheet is None:
         return []
-    rows = zip(sheet.labels, sheet.originals, sheet.copies, strict=True)
-    return [(label, data_uri(original), [data_uri(c) for c in copies]) for label, original, copies in rows][
-        :_CONTACT_ROWS
-    ]
+    shown = []
+    for label, original, copies in list(zip(sheet.labels, sheet.originals, sheet.copies, strict=True))[:_CONTACT_ROWS]:
+        (first,) = show(original[None], [f"Original, class {label}"])
+        alt = [f"Augmented copy {number} of class {label}" for number in range(1, len(copies) + 1)]
+        shown.append((label, first, show(copies, alt, original)))
+    return shown
+
+
+def _clean(sample_id: str, label: str) -> str:
+    return f"Sample {sample_id}, class {label}, clean"
+
+
+def _plain(name: object) -> str:
+    return str(name).replace("_", " ")
 
 
 def _curves(inputs: ReportInputs) -> dict[str, Any]:

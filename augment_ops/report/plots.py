@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.modalities.base import Modality, Samples, Schema
 from augment_ops.report.stress_summary import gap_table, role_curves
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import EpochMetrics
@@ -39,27 +40,41 @@ class Panel:
 
     Attributes:
         name: as shown.
-        levels: (level, uint8 (H, W, C)) from weak to strong; empty where it changes nothing.
+        levels: (level, sample (*shape)) from weak to strong; empty where it changes nothing.
     """
 
     name: str
-    levels: tuple[tuple[str, NDArray[np.uint8]], ...]
+    levels: tuple[tuple[str, Samples], ...]
 
 
-def contact_sheet(originals: NDArray[Any], augmented: NDArray[Any], labels: Sequence[str]) -> bytes:
+@dataclass(frozen=True)
+class Pen:
+    """What draws samples: their modality, and the schema of their data set where it has one."""
+
+    modality: Modality
+    schema: Schema | None = None
+
+    def __call__(self, cells: Any, original: Samples, others: Sequence[Samples]) -> None:
+        """A sample and what was made of it, each into one of `cells`, as far as there are any."""
+        for cell, sample in zip(cells, (original, *others), strict=False):
+            against = None if sample is original else original
+            self.modality.draw(cell, sample, against=against, schema=self.schema)
+
+
+def contact_sheet(pen: Pen, originals: Samples, augmented: Samples, labels: Sequence[str]) -> bytes:
     """Each original with its augmented copies to the right of it.
 
     Args:
-        originals: uint8 (N, H, W, C) with 1 or 3 channels.
-        augmented: uint8 (N, K, H, W, C).
+        pen: draws them.
+        originals: (N, *shape).
+        augmented: (N, K, *shape').
         labels: N class names.
     """
     n, copies = augmented.shape[:2]
     figure = _figure(1.0 * (copies + 1) + 1.2, 1.0 * max(n, 1) + 0.5)
     grid = figure.subplots(max(n, 1), copies + 1, squeeze=False)
     for row in range(n):
-        for column, image in enumerate((originals[row], *augmented[row])):
-            _show(grid[row][column], image)
+        pen(grid[row], originals[row], list(augmented[row]))
         grid[row][0].set_ylabel(labels[row][:14], rotation=0, ha="right", va="center", fontsize=9, parse_math=False)
     grid[0][0].set_title("original", fontsize=9)
     if copies:
@@ -69,30 +84,31 @@ def contact_sheet(originals: NDArray[Any], augmented: NDArray[Any], labels: Sequ
     return _png(figure)
 
 
-def gallery(
-    title: str, images: NDArray[np.uint8], panels: Sequence[Panel], copies: Sequence[NDArray[np.uint8]]
-) -> bytes:
-    """Each transform of a policy at three strengths, and the whole policy on real images.
+def gallery(pen: Pen, title: str, samples: Samples, panels: Sequence[Panel], copies: Sequence[Samples]) -> bytes:
+    """Each transform of a policy at three strengths, and the whole policy on real samples.
 
     Args:
-        images: uint8 (N, H, W, C) with 1 or 3 channels; the first is what the panels start from.
-        copies: of the whole policy, uint8 (N, H', W', C) each.
+        pen: draws them.
+        samples: (N, *shape); the first is what the panels start from.
+        copies: of the whole policy, (N, *shape') each.
     """
     columns = max(4, len(copies) + 1)
-    rows = len(panels) + len(images)
+    rows = len(panels) + len(samples)
     figure = _figure(_CELL_IN * columns + _LABEL_IN, _CELL_IN * rows + 0.9)
     figure.suptitle(title, fontsize=12, x=0.02, ha="left", parse_math=False)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         _bare(axes)
     for row, panel in enumerate(panels):
-        _pictures(grid[row], panel.name, images[0], [image for _, image in panel.levels])
+        _name(grid[row], panel.name)
+        pen(grid[row], samples[0], [sample for _, sample in panel.levels])
         _headings(grid[row], ["original", *(level for level, _ in panel.levels)] if row == 0 else [])
         if not panel.levels:
             grid[row][1].set_title("changes nothing here", fontsize=8, loc="left")
-    for i, image in enumerate(images):
+    for i, sample in enumerate(samples):
         axes = grid[len(panels) + i]
-        _pictures(axes, "whole policy" if i == 0 else "", image, [copy[i] for copy in copies])
+        _name(axes, "whole policy" if i == 0 else "")
+        pen(axes, sample, [copy[i] for copy in copies])
         _headings(axes, ["original", *(f"epoch {n}" for n in range(len(copies)))] if i == 0 else [])
     return _png(figure)
 
@@ -183,10 +199,8 @@ def learning_curve(curves: Mapping[str, Sequence[EpochMetrics]]) -> bytes:
     return _png(figure)
 
 
-def _pictures(axes: Any, name: str, original: NDArray[Any], images: Sequence[NDArray[Any]]) -> None:
+def _name(axes: Any, name: str) -> None:
     axes[0].set_ylabel(name[:26], rotation=0, ha="right", va="center", fontsize=9, parse_math=False)
-    for cell, image in zip(axes, (original, *images), strict=False):
-        _show(cell, image)
 
 
 def _headings(axes: Any, names: Sequence[str]) -> None:
@@ -210,13 +224,6 @@ def _png(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
-
-
-def _show(axes: Axes, image: NDArray[Any]) -> None:
-    if image.shape[-1] == 1:
-        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    else:
-        axes.imshow(image[..., :3], interpolation="nearest")
 
 
 def _bare(axes: Axes) -> None:

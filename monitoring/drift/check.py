@@ -1,8 +1,8 @@
 """Production window against reference: all that the rules ask for, judged together; a report, never an exception.
 
-What is compared falls into kinds (properties of samples, columns, embeddings, predictions, labels, answers). The rules' significance
-is shared equally by the kinds that could be measured, and inside a kind Holm's correction shares it on, so that the
-chance of a false alarm over the whole report stays below it.
+What is compared falls into kinds (properties of samples, columns, embeddings, predictions, labels, answers). The rules'
+significance is shared equally by the kinds that could be measured, and inside a kind Holm's correction shares it on, so
+that the chance of a false alarm over the whole report stays below it.
 """
 
 from __future__ import annotations

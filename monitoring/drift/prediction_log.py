@@ -245,10 +245,8 @@ class PredictionLog:
         pq.write_table(table, buffer, compression="zstd")
         self.blobs.write(name, buffer.getvalue())
         if not self._known and self.blobs.size(self._marker) is None:
-            named = self._given not in ("", UNNAMED)
-            self.blobs.write(
-                self._marker, canonical_json({"format": _FORMAT, "modality": self._given}) if named else b""
-            )
+            document = {"format": _FORMAT, "modality": self._given}
+            self.blobs.write(self._marker, b"" if self._given in ("", UNNAMED) else canonical_json(document))
         self._known = True
 
 

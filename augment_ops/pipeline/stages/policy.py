@@ -134,7 +134,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     """Compare augmented samples with their originals and with the held-out split."""
     from augment_ops.quality.augmented_checks import check_augmented as compare
     from augment_ops.quality.rules import QualityRules
-    from augment_ops.report.plots import contact_sheet
+    from augment_ops.report.plots import Pen, contact_sheet
 
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
@@ -160,5 +160,5 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
-    sheet = contact_sheet(originals[shown], copies, names)
+    sheet = contact_sheet(Pen(modality(resolved.policy().modality)), originals[shown], copies, names)
     return AugmentedCheck(report, inputs.store.put(sheet))

@@ -27,7 +27,7 @@ from augment_ops.pipeline.outputs import (
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
 from augment_ops.quality.report import QualityReport
-from augment_ops.report.inputs import Augmented, FailingPicture, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedSample, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.outcomes import from_bytes
@@ -41,7 +41,7 @@ _SHOWN_FINDINGS = 24  # the page folds what is behind them
 def report(ctx: Context) -> Report:
     """Render the page and keep it."""
     inputs = _inputs(ctx)
-    page = render(inputs).encode()
+    page = render(inputs, ctx.output("resolve_policy", ResolvedPolicy).policy().modality).encode()
     tracker, run = ctx.tracker, ctx.parent
     tracker.log_bytes(run, page, "report/report.html")
     tracker.log_bytes(run, to_json(inputs), "report/report.json")
@@ -128,9 +128,9 @@ def _inputs(ctx: Context) -> ReportInputs:
             "ledger head": ctx.provenance.head() or GENESIS,
         },
         augmented=_augmented(ctx.snapshot, policy, params.seed),
-        failing=_pictures(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
+        failing=_flipped(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
         explanation=explanation,
-        pictures=_pictures(ctx, stress, named),
+        pictures=_flipped(ctx, stress, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
     )
@@ -156,7 +156,7 @@ def _augmented(snapshot: Snapshot, resolved: ResolvedPolicy, seed: int) -> Augme
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 
 
-def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FailingPicture, ...]:
+def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FlippedSample, ...]:
     """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
     suite = stress.suite
     if not wanted:
@@ -164,13 +164,13 @@ def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     rows = {sample: row for row, sample in enumerate(suite.sample_ids)}
     cells = {(cell.corruption, cell.severity): cell for cell in suite.cells}
-    pictures = []
+    found = []
     for corruption, severity, sample in dict.fromkeys(wanted):
         row, place = rows[sample], outcomes.at("candidate", corruption, severity)
         assert place is not None  # the report and the explanation come from these outcomes
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
-        pictures.append(
-            FailingPicture(
+        found.append(
+            FlippedSample(
                 corruption=corruption,
                 severity=severity,
                 sample_id=sample,
@@ -180,7 +180,7 @@ def _pictures(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str
                 stressed=suite.image(cells[corruption, severity], row, ctx.store.get),
             )
         )
-    return tuple(pictures)
+    return tuple(found)
 
 
 def _write(path: Path, data: bytes) -> Path:

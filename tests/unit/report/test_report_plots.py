@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment_ops.modalities import modality
 from augment_ops.report import plots, stress_summary
 from augment_ops.report.charts import severity_panels
 from augment_ops.report.formats import duration, number, percent, points
@@ -58,6 +59,7 @@ def report(accuracies: dict[str, list[float]], clean: float = 0.9) -> StressRepo
 
 
 EXAMPLE = report({"rotation": [0.9, 0.85, 0.7, 0.5, 0.3], "blur": [0.9, 0.9, 0.91, 0.9, math.nan]})
+PEN = plots.Pen(modality("image"))
 CURVE = tuple(
     EpochMetrics(
         epoch=e,
@@ -80,7 +82,7 @@ def opened(png: bytes) -> np.ndarray:
 def test_every_picture_is_a_png_and_the_same_values_give_the_same_bytes():
     images = np.zeros((2, 8, 8, 1), np.uint8)
     for draw in (
-        lambda: plots.contact_sheet(images, np.stack([images] * 3, axis=1), ["a", "b"]),
+        lambda: plots.contact_sheet(PEN, images, np.stack([images] * 3, axis=1), ["a", "b"]),
         lambda: plots.severity_curves(EXAMPLE),
         lambda: plots.heat_map(EXAMPLE),
         lambda: plots.confusion_matrix([[3, 1], [0, 4]], ["a", "b"]),
@@ -94,7 +96,7 @@ def test_every_picture_is_a_png_and_the_same_values_give_the_same_bytes():
 def test_names_that_look_like_formulas_or_lack_a_glyph_do_not_end_a_run():
     names = ["$\\frac", "猫"]
     assert plots.confusion_matrix([[1, 0], [0, 1]], names)
-    assert plots.contact_sheet(np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 1, 4, 4, 3), np.uint8), names)
+    assert plots.contact_sheet(PEN, np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 1, 4, 4, 3), np.uint8), names)
     assert plots.severity_curves(report({"$\\frac": [0.5] * 5}))
     assert plots.heat_map(report({"$\\frac": [0.5] * 5}))
 
@@ -102,7 +104,7 @@ def test_names_that_look_like_formulas_or_lack_a_glyph_do_not_end_a_run():
 def test_the_contact_sheet_shows_grey_as_grey_on_a_fixed_scale():
     # Without vmin and vmax a flat picture of level 128 would be drawn black.
     flat = np.full((1, 8, 8, 1), 128, np.uint8)
-    pixels = opened(plots.contact_sheet(flat, np.stack([flat], axis=1), ["a"])).reshape(-1, 3)
+    pixels = opened(plots.contact_sheet(PEN, flat, np.stack([flat], axis=1), ["a"])).reshape(-1, 3)
     assert (pixels == 128).all(axis=1).mean() > 0.2
 
 
@@ -127,7 +129,7 @@ def test_nothing_to_draw_is_still_a_picture():
         plots.severity_curves(empty),
         plots.heat_map(empty),
         plots.learning_curve({}),
-        plots.contact_sheet(np.zeros((0, 8, 8, 1), np.uint8), np.zeros((0, 2, 8, 8, 1), np.uint8), []),
+        plots.contact_sheet(PEN, np.zeros((0, 8, 8, 1), np.uint8), np.zeros((0, 2, 8, 8, 1), np.uint8), []),
     ):
         assert opened(png).size
 

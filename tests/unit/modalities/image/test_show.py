@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from augment_ops.modalities.image.show import change, data_uri, exact_data_uri, show
@@ -49,5 +50,5 @@ def test_a_change_is_a_mean_square_in_grey_levels_or_a_share_of_the_size():
     assert change(before, before) == 0
     half = before.copy()
     half[:2] = 90  # uint8 would wrap round to 246
-    assert change(before, half) == np.sqrt(50)
+    assert change(before, half) == pytest.approx(np.sqrt(50))
     assert change(before, np.zeros((8, 4, 1), np.uint8)) == 2
