@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.modalities.codec import Codec
+
 Samples = NDArray[Any]  # (N, *shape)
 
 
@@ -26,6 +28,11 @@ class Payload(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
         """Of every sample."""
         ...
 
@@ -48,4 +55,9 @@ class Modality(Protocol):
     @property
     def name(self) -> str:
         """As policies and manifests name it."""
+        ...
+
+    @property
+    def codec(self) -> Codec:
+        """What its data sets are read by."""
         ...
