@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Ids, Key, SampleIds
 from augment_ops.errors import Fault
+from augment_ops.modalities.codec import Codec
+from augment_ops.modalities.source import Schema
 from augment_ops.statistics import total
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from augment_ops.quality.checks import Checks
 
 Samples = NDArray[Any]  # (N, *shape)
-Schema = Mapping[str, Any]  # what there is to know of a data set's samples beside their arrays; JSON, kept with them
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
 
@@ -44,6 +45,11 @@ class Payload(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
         """Of every sample."""
         ...
 
@@ -351,6 +357,11 @@ class Modality(Protocol):
     @property
     def name(self) -> str:
         """As policies and manifests name it."""
+        ...
+
+    @property
+    def codec(self) -> Codec:
+        """What its data sets are read by."""
         ...
 
     # Words for rules, reports and pages.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from augment_ops.data.payload import Images, payload_of
-from augment_ops.data.snapshot import Reading
 from augment_ops.modalities import modality
+from augment_ops.modalities.codec import Reading
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import QualityRules
 from augment_ops.quality.samples import COLUMNS, CheckedSamples

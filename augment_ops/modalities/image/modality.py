@@ -14,6 +14,7 @@ from augment_ops.modalities.base import BatchAugmenter, Corruptions, Html, Modal
 from augment_ops.modalities.image import features, show
 from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.checks import CHECKS
+from augment_ops.modalities.image.codec import CODEC
 from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.checks import Checks
@@ -28,6 +29,7 @@ class _Image:
 
     name = "image"
     samples = "images"
+    codec = CODEC
     catalogue = CATALOGUE
     plural, shown_as, axes = "images", "pictures", features.AXES
     dtype: np.dtype[Any] = np.dtype(np.uint8)
