@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,11 @@ class ShardedPayload:
     def shape(self) -> Shape:
         """(H, W, C) of every sample."""
         return self._shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return np.dtype(np.uint8)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """See `Payload`."""

@@ -79,7 +79,9 @@ class SnapshotManifest:
         dataset: kebab-case name.
         uri: where it was first ingested from.
         classes: sorted, by number where all of them are integers; a label is an index into them.
+        modality: what its samples are.
         image_shape: (height, width, channels) of every sample with pixels: the most frequent one of the source.
+        schema: what they have in common beside it, the modality's own; None where the shape says all.
         split_rule: how train, validation and test came about, in words.
         counts: split to class name to number of usable samples (with pixels and a label).
         samples: all samples, defective ones too.
@@ -98,7 +100,9 @@ class SnapshotManifest:
     dataset: str
     uri: str
     classes: tuple[str, ...]
+    modality: str = field(default="image", metadata=LATER)
     image_shape: tuple[int, int, int]
+    schema: dict[str, Any] | None = field(default=None, metadata=LATER)
     split_rule: str
     counts: dict[str, dict[str, int]]
     samples: int

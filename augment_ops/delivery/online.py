@@ -26,8 +26,7 @@ from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
-from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.base import BatchAugmenter, Payload, Samples
 
 Request = tuple[int, NDArray[np.int64]]
 
@@ -40,13 +39,13 @@ class OnlineBatches:
     """Batches of a split, augmented on the way.
 
     Args:
-        images: uint8 (N, H, W, C), or a `Payload` of them; workers share it, and read a batch at a time.
+        samples: (N, *shape), or a `Payload` of them; workers share it, and read a batch at a time.
         labels: int64 (N,).
         ids: N sample ids.
         augmenter: None trains on the originals (the control).
         seed: decides the order of the epochs.
         workers: threads or processes that augment; 0 augments when the trainer asks.
-        kind: what the workers are; `auto` takes threads unless the policy goes through albumentations.
+        kind: what the workers are; `auto` takes threads unless the augmenter holds the interpreter.
         mixer: MixUp or CutMix after the augmentation.
         prefetch: how many batches are asked for ahead of the trainer, at least one a worker; small ones that a thread
             augments together count as one.
@@ -62,10 +61,10 @@ class OnlineBatches:
 
     def __init__(
         self,
-        images: Images,
+        samples: Images,
         labels: NDArray[np.int64],
         ids: tuple[str, ...],
-        augmenter: Augmenter | None,
+        augmenter: BatchAugmenter | None,
         *,
         seed: int,
         batch_size: int,
@@ -83,14 +82,13 @@ class OnlineBatches:
                 "correct the numbers",
             )
         mixed = {} if mixer is None else {"samples to mix": mixer}
-        self.n = check_counts("OnlineBatches", {"images": images, "labels": labels, "ids": ids, **mixed})
+        self.n = check_counts("OnlineBatches", {"samples": samples, "labels": labels, "ids": ids, **mixed})
         self.labels = whole_labels("OnlineBatches", labels, classes)
         check_batch_size("OnlineBatches", batch_size)
         self.seed, self.batch_size, self.mixer = seed, batch_size, mixer
-        value_bytes = images.dtype.itemsize if isinstance(images, np.ndarray) else 1
-        answer = _Answers(payload_of(images), value_bytes, self.labels, SampleIds.of(ids), augmenter, mixer)
+        answer = _Answers(payload_of(samples), self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
-            kind = "processes" if augmenter is not None and augmenter.plan.uses_albumentations else "threads"
+            kind = "processes" if augmenter is not None and augmenter.holds_the_interpreter else "threads"
         self._workers: _Workers
         if workers == 0:
             self._workers = _Nobody(answer)
@@ -130,29 +128,28 @@ class _Answers:
 
     def __init__(
         self,
-        images: Payload,
-        value_bytes: int,
+        samples: Payload,
         labels: NDArray[np.int64],
         ids: SampleIds,
-        augmenter: Augmenter | None,
+        augmenter: BatchAugmenter | None,
         mixer: Mixer | None,
     ) -> None:
-        self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter
-        self._mixer, self._image_bytes = mixer, value_bytes * int(np.prod(images.shape))
+        self._samples, self._labels, self._ids, self._augmenter = samples, labels, ids, augmenter
+        self._mixer, self._sample_bytes = mixer, samples.dtype.itemsize * int(np.prod(samples.shape))
 
     def __getitem__(self, request: Request) -> Batch | AugmentOpsError:  # what makes it a Dataset to torch
         epoch, rows = request
         started = time.perf_counter()
         try:
             if self._mixer is None:
-                images, mixed = self._augmented(rows, epoch), None
+                samples, mixed = self._augmented(rows, epoch), None
             else:
                 mixed = self._mixer(rows, epoch, lambda needed: self._augmented(needed, epoch))
-                images = mixed.images
+                samples = mixed.samples
         except AugmentOpsError as error:
             return error
         elapsed = 0.0 if self._augmenter is None and mixed is None else time.perf_counter() - started
-        return Batch(images, self._labels[rows], rows, elapsed, mixed)
+        return Batch(samples, self._labels[rows], rows, elapsed, mixed)
 
     def together(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """Answer requests of one epoch in one call: the same bytes, since no sample depends on its batch."""
@@ -167,13 +164,13 @@ class _Answers:
         if not requests:
             return 1
         samples = len(requests[0][1])
-        size = self._image_bytes * samples
+        size = self._sample_bytes * samples
         most = min(_AT_ONCE // samples, _AT_ONCE_BYTES // max(size, 1), len(requests) // (4 * workers))
         return max(1, most)
 
-    def _augmented(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        images = self._images.take(rows)
-        return images if self._augmenter is None else self._augmenter(images, self._ids[rows], epoch)
+    def _augmented(self, rows: NDArray[np.int64], epoch: int) -> Samples:
+        samples = self._samples.take(rows)
+        return samples if self._augmenter is None else self._augmenter(samples, self._ids[rows], epoch)
 
 
 Answer = Batch | AugmentOpsError

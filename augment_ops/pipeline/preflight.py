@@ -47,7 +47,6 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
     from augment_ops.gate import rules as gate
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
-    from augment_ops.training.models import DEFAULT_FACTORY, load_factory
     from monitoring.drift.rules import DriftRules
 
     policies = workspace.settings.policies
@@ -72,9 +71,15 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
     ]
-    if params.model != DEFAULT_FACTORY:
-        looks.append(lambda: load_factory(params.model))
     return looks
+
+
+def _check_trainer(workspace: Workspace, params: RunParams) -> None:
+    """By the policy's modality: which one the data set has is not known yet, and a policy of another is refused."""
+    from augment_ops.pipeline.stages.training import trainer_of
+
+    policy = workspace.admit_to_run(params.policy)
+    trainer_of(policy.modality, params.trainer).check(params.model, params.device)
 
 
 def _who(workspace: Workspace, environment: str) -> None:

@@ -15,10 +15,18 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.modalities.image.families import FAMILIES
+from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.image.bounds import ImageBounds, ImageBudget, ImageLimits
+from augment_ops.modalities.image.families import FAMILIES, bearing, expanded
+from augment_ops.modalities.image.strength import EFFECTS, SETTINGS
+from augment_ops.modalities.image.taught import TABLE
+from augment_ops.policy.bounds import Bounds
+from augment_ops.policy.containers import CONTAINERS
+from augment_ops.policy.narrowing import Expanded
+from augment_ops.policy.steps import Transform
 
 LIBRARY = f"albumentations {version('albumentations')}"
-CONTAINERS = ("Sequential", "OneOf", "SomeOf")
+_LAST = "Normalize"  # it leaves the levels that all others work on
 
 
 class _Sharpness(BaseModel):
@@ -109,7 +117,7 @@ def names() -> list[str]:
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Parameter → default of a transform or container, as albumentations declares them."""
+    """Parameter → default of a transform, as albumentations declares them, or of a family."""
     if name in OWN:
         return {key: field.default for key, field in OWN[name].model_fields.items()}
     cls = getattr(albumentations(), name)
@@ -128,28 +136,23 @@ def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     Its validation turns a number into a range where that is its meaning (Rotate's 5 into ±5) and a text into a number.
 
     Args:
-        name: a transform or container.
         params: free of faults.
     """
     values = {**defaults(name), **params}
-    if name in CONTAINERS or name == "NoOp":
+    if name == "NoOp":
         return values
     schema = _schema(name)
     known = {key: value for key, value in values.items() if key in schema.model_fields}
     return (schema(**known) if name in OWN else schema(**known, strict=False)).model_dump()
 
 
-def construct(name: str, params: Mapping[str, Any], children: Sequence[Any] = ()) -> Any:
-    """Make albumentations' own object for a step.
+def construct(name: str, params: Mapping[str, Any]) -> Any:
+    """Make albumentations' own object for a transform.
 
     Args:
-        name: a transform or container.
         params: as written in the file.
-        children: the constructed steps inside a container.
     """
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
-    if name in CONTAINERS:
-        values["transforms"] = list(children)
     return getattr(albumentations(), name)(**values)
 
 
@@ -195,6 +198,63 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
     return faults or _size_faults(where, name, params)
 
 
+def order_faults(transforms: Sequence[Transform]) -> list[Fault]:
+    """Normalize leaves the levels that all other transforms work on, so it comes last, for all images."""
+    faults = []
+    for i, transform in enumerate(transforms):
+        last = i == len(transforms) - 1
+        if transform.name == _LAST and not (last and transform.params.get("p", 1) == 1):
+            found = f"p: {transform.params['p']}" if last else "before other transforms"
+            faults.append(
+                Fault(f"transforms[{i}].Normalize", found, "the last step, with p: 1.0", "move or correct it")
+            )
+        if _holds(transform.children, _LAST):
+            faults.append(
+                Fault(f"transforms[{i}].{transform.name}", "Normalize inside", "it as the last step", "move it there")
+            )
+    return faults
+
+
+def rescales(name: str) -> bool:
+    """Whether a transform leaves the levels of images."""
+    return name == _LAST
+
+
+def run_faults(transforms: Sequence[Transform]) -> list[Fault]:
+    """Of a policy that normalises: stress tests and production send levels."""
+    if not (transforms and rescales(transforms[-1].name)):
+        return []
+    return [
+        Fault(
+            f"transforms[{len(transforms) - 1}].Normalize",
+            "float32 images on a scale of their own",
+            "images as stress tests and production send them",
+            "remove it: the model's own program scales its input",
+        )
+    ]
+
+
+def strengths(name: str, values: Mapping[str, Any], effect: str) -> dict[str, float]:
+    """See `Catalogue`."""
+    found = [setting for setting in SETTINGS if (setting.bound, setting.transform) == (effect, name)]
+    return {setting.parameter: setting.strength(values[setting.parameter]) for setting in found}
+
+
+def teaches(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """See `Catalogue`."""
+    found = [
+        corruption
+        for rule in TABLE
+        if rule.transform == name and (rule.parameter is None or rule.when(values[rule.parameter]))
+        for corruption in rule.corruptions
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _holds(transforms: Sequence[Transform], name: str) -> bool:
+    return any(t.name == name or _holds(t.children, name) for t in transforms)
+
+
 def _size_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
     parameter, varies = _SIZES_OF_THEIR_OWN.get(name, ("", None))
     value = resolved(name, params)[parameter] if varies else None
@@ -238,3 +298,34 @@ def _schema_faults(where: str, error: ValidationError, params: Mapping[str, Any]
         )
         for parameter, messages in by_parameter.items()
     ]
+
+
+class _ImageCatalogue:
+    """See `Catalogue`."""
+
+    budget, bounds, limits = ImageBudget, ImageBounds, ImageLimits
+    effects = EFFECTS
+    families = tuple(FAMILIES)
+    side_by_side = ("AugMix",)
+    mixings = ("mixup", "cutmix")
+
+    names = staticmethod(names)
+    defaults = staticmethod(defaults)
+    resolved = staticmethod(resolved)
+    unknown_fault = staticmethod(unknown_fault)
+    parameter_faults = staticmethod(parameter_faults)
+    order_faults = staticmethod(order_faults)
+    rescales = staticmethod(rescales)
+    run_faults = staticmethod(run_faults)
+    strengths = staticmethod(strengths)
+    teaches = staticmethod(teaches)
+    bearing = staticmethod(bearing)
+
+    def expand(
+        self, name: str, params: Mapping[str, Any], where: str, bounds: Bounds | None, shape: tuple[int, ...]
+    ) -> Expanded:
+        """See `Catalogue`."""
+        return expanded(name, params, where, bounds, (shape[0], shape[1]) if shape else (1, 1))
+
+
+CATALOGUE: Catalogue = _ImageCatalogue()

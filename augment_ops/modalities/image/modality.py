@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from augment_ops.modalities.base import Modality
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import Key, generator
+from augment_ops.errors import Fault
+from augment_ops.modalities.base import BatchAugmenter, Modality, Population
+from augment_ops.modalities.image.catalogue import CATALOGUE
+from augment_ops.modalities.image.cutmix import boxes_pasted
+from augment_ops.policy.spec import Policy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,17 +23,50 @@ class _Image:
     """See `augment_ops.modalities.base.Modality`."""
 
     name = "image"
+    samples = "images"
+    catalogue = CATALOGUE
+
+    def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
+        """No transform of a policy looks at other images."""
+        from augment_ops.modalities.image.augmenter import Augmenter  # reads compiled loops: half a second
+
+        return Augmenter(policy, seed)
+
+    def invented(self, n: int, shape: tuple[int, ...], key: Key) -> NDArray[np.uint8]:
+        """Noise: uint8 (n, H, W, C)."""
+        return generator(key).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+    def shape_faults(self, policy: Policy, before: tuple[int, ...], after: tuple[int, ...]) -> list[Fault]:
+        """Images of another size."""
+        if after == before:
+            return []
+        return [
+            Fault(
+                f"policy {policy.name}",
+                f"images of {after[0]}x{after[1]} from {before[0]}x{before[1]}",
+                "augmented images of the size of the data set's",
+                f"let its last transform bring them back (Resize: {{height: {before[0]}, width: {before[1]}, p: 1.0}})",
+            )
+        ]
 
     trainer = "torch"
     network = "augment_ops.modalities.image.networks:small_cnn"
 
     def as_network(self, net: nn.Module) -> nn.Module:
+        """A net that takes pixels."""
         from augment_ops.modalities.image.networks import with_pixel_input
 
         return with_pixel_input(net)
 
-    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+    def categorical(self, schema: Mapping[str, Any] | None) -> tuple[bool, ...]:
+        """None: a pixel is a number."""
         return ()
+
+    def pasted(
+        self, own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """A box."""
+        return boxes_pasted(own, other, weights, u)
 
 
 MODALITY: Modality = _Image()

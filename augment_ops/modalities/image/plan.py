@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.library_size import size_after
 from augment_ops.modalities.image.transforms import colour, convolution, framing, geometry, holes, noise, normalise
 from augment_ops.modalities.image.transforms.colour import Colour
@@ -26,7 +26,7 @@ from augment_ops.modalities.image.transforms.holes import Holes
 from augment_ops.modalities.image.transforms.noise import Noise
 from augment_ops.modalities.image.transforms.normalise import Normalise
 from augment_ops.policy.spec import Mixing, Policy
-from augment_ops.policy.steps import Transform
+from augment_ops.policy.steps import Transform, values_of
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
 def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
     index, name = next(counter), transform.name
     place = f"{where}.{name}"
-    values = catalogue.resolved(name, transform.params)
+    values = values_of(transform, CATALOGUE)
     # A SomeOf that may choose a child again has as many copies of it as it could choose, each with streams of its own.
     copies = int(values["n"]) if name == "SomeOf" and values["replace"] else 1
     children = tuple(

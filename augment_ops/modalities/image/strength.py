@@ -1,19 +1,16 @@
-"""How strong a transform can get: its parameters in the units of a domain's limits, through containers and chains.
+"""How strong a transform of images can get: its parameters in the units of a domain's limits.
 
-Effects of chained transforms add up (noise in quadrature, scales multiply); of the branches of a OneOf only the
-strongest counts, of a SomeOf as many as it can choose.
+Effects of chained transforms add up; noise does in quadrature, and scales multiply.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from augment_ops.modalities.image import catalogue
-from augment_ops.policy.steps import Transform
-from augment_ops.statistics import total
+from augment_ops.modalities.base import Effect
 
 # `scale_range` of a domain bounds two effects, both as logarithms of the factor.
 ZOOM_OUT, ZOOM_IN = "zoom out", "zoom in"
@@ -62,28 +59,28 @@ def _unbounded(value: Any) -> float:
 def _zoom_in(factors: Any) -> float:
     """Logarithm of the largest factor, so that chained zooms add up; 0 where nothing grows."""
     ranges = factors.values() if isinstance(factors, Mapping) else [factors]
-    return max(0.0, *(log(high) for _, high in ranges))
+    return max(0.0, *(_log(high) for _, high in ranges))
 
 
 def _zoom_out(factors: Any) -> float:
     """Logarithm of the strongest reduction; 0 where nothing shrinks."""
     ranges = factors.values() if isinstance(factors, Mapping) else [factors]
-    return max(0.0, *(-log(low) for low, _ in ranges))
+    return max(0.0, *(-_log(low) for low, _ in ranges))
 
 
 def _crop_in(areas: Any) -> float:
     """Logarithm of the zoom of a crop to a share of the area that is resized to the whole."""
-    return -log(float(areas[0])) / 2
+    return -_log(float(areas[0])) / 2
 
 
 def _border_in(percent: Any) -> float:
     """CropAndPad with keep_size: what is cut off all around enlarges the rest. Each side by itself may be cut."""
-    return max(0.0, -log(1 + 2 * min(0.0, -_extent(_negative(percent)))))
+    return max(0.0, -_log(1 + 2 * min(0.0, -_extent(_negative(percent)))))
 
 
 def _border_out(percent: Any) -> float:
     """And what is padded shrinks it."""
-    return max(0.0, log(1 + 2 * _extent(_positive(percent))))
+    return max(0.0, _log(1 + 2 * _extent(_positive(percent))))
 
 
 def _numbers(value: Any) -> list[float]:
@@ -109,7 +106,7 @@ def _noise(params: Any) -> float:
     return max((abs(number) for number in _numbers(params)), default=0.0)
 
 
-def log(factor: float) -> float:
+def _log(factor: float) -> float:
     """Natural logarithm; minus infinity for factors that are not positive."""
     return math.log(factor) if factor > 0 else -math.inf
 
@@ -168,33 +165,56 @@ SETTINGS = (
 )
 
 
-def settings_of(transform: Transform, bound: str) -> list[Setting]:
-    """The parameters of one transform that `bound` limits."""
-    return [setting for setting in SETTINGS if (setting.bound, setting.transform) == (bound, transform.name)]
+def _within(limits: tuple[float, float]) -> str:
+    return f"within [{limits[0]:g}, {limits[1]:g}]"
 
 
-def strength(transform: Transform, bound: str) -> float:
-    """The strongest effect that a transform, with what it contains, can have in one draw."""
-    if transform.children:
-        return joint(bound, _chosen(transform, [strength(child, bound) for child in transform.children]))
-    values = catalogue.resolved(transform.name, transform.params)
-    # The largest of them: the x and y of one transform do not add up.
-    return max((s.strength(values[s.parameter]) for s in settings_of(transform, bound)), default=0.0)
+def _quadrature(strengths: Sequence[float]) -> float:
+    return math.hypot(*strengths)  # the variances of independent noises add up
 
 
-def _chosen(container: Transform, strengths: list[float]) -> list[float]:
-    """Of the strengths of a container's transforms, the strongest that one draw can bring together."""
-    strongest = sorted(strengths, reverse=True)
-    if container.name in ("OneOf", "AugMix"):  # chains of AugMix lie beside each other
-        return strongest[:1]
-    if container.name == "SomeOf":
-        values = catalogue.resolved(container.name, container.params)
-        return strongest[:1] * values["n"] if values["replace"] else strongest[: values["n"]]
-    return strongest
+def _shrunk(strength: float) -> float:
+    return math.exp(-strength)
 
 
-def joint(bound: str, strengths: list[float]) -> float:
-    """The strength of effects that follow each other."""
-    if bound == "max_noise_std":
-        return math.hypot(*strengths)  # the variances of independent noises add up
-    return total(strengths)
+EFFECTS = (
+    *(
+        Effect(name=name, key=name)
+        for name in (
+            "max_rotation_deg",
+            "max_shear_deg",
+            "max_translation_share",
+            "max_brightness_change",
+            "max_contrast_change",
+        )
+    ),
+    Effect(name="max_noise_std", key="max_noise_std", joint=_quadrature),
+    *(
+        Effect(name=name, key=name)
+        for name in (
+            "max_hue_shift_deg",
+            "max_saturation_change",
+            "max_channel_shift",
+            "max_gamma_change",
+            "max_perspective_share",
+            "max_distortion_share",
+            "max_elastic_px",
+        )
+    ),
+    Effect(
+        name=ZOOM_OUT,
+        key="scale_range",
+        limit=lambda limits: -_log(limits[0]),
+        expected=_within,
+        shown=lambda strength: f"{_shrunk(strength):g}",
+        reached=_shrunk,
+    ),
+    Effect(
+        name=ZOOM_IN,
+        key="scale_range",
+        limit=lambda limits: _log(limits[1]),
+        expected=_within,
+        shown=lambda strength: f"{math.exp(strength):g}",
+        reached=math.exp,
+    ),
+)

@@ -5,8 +5,9 @@ import yaml
 
 from augment_ops.modalities.image import catalogue
 from augment_ops.modalities.image.families import FAMILIES
+from augment_ops.modalities.image.taught import NO_CORRUPTION, TABLE
 from augment_ops.policy.spec import Policy
-from augment_ops.stress.seen import NO_CORRUPTION, TABLE, seen_by
+from augment_ops.stress.seen import seen_by
 
 HEAD = {
     "name": "some",
