@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Ids, Key, SampleIds
 from augment_ops.errors import Fault
+from augment_ops.modalities.codec import Codec
 from augment_ops.statistics import total
 
 if TYPE_CHECKING:
@@ -265,6 +266,11 @@ class Modality(Protocol):
         ...
 
     @property
+    def codec(self) -> Codec:
+        """What its data sets are read by."""
+        ...
+
+    @property
     def samples(self) -> str:
         """What messages call samples: images, rows."""
         ...
@@ -318,8 +324,8 @@ class Modality(Protocol):
         """
         ...
 
-    def categorical(self, schema: Mapping[str, Any] | None) -> tuple[bool, ...]:
-        """Which of the F features of a sample hold codes of categories, by the schema of a data set's snapshot.
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        """Which of the F features of a sample hold codes of categories, by the manifest of a data set's snapshot.
 
         Empty where none does, or where a sample is not a row of features.
         """

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from augment_ops.errors import Fault, InputError, nearest
-from augment_ops.pipeline.parameters import Parameter, RunParams, parameters
+from augment_ops.parameter import Parameter
+from augment_ops.pipeline.parameters import RunParams, parameters
 from augment_ops.policy.library import policy_path
 
 

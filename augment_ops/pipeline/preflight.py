@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
-    """Load every file that the run will read, and its network's factory.
+    """Load every file that the run will read, and ask its trainer whether it can be asked this.
 
     What governance refuses is entered in the ledger, as `actor`'s.
 
@@ -45,6 +45,7 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, .
 
 def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.gate import rules as gate
+    from augment_ops.pipeline.stages.training import trainer_of
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
     from monitoring.drift.rules import DriftRules
@@ -70,16 +71,9 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
+        lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
     ]
     return looks
-
-
-def _check_trainer(workspace: Workspace, params: RunParams) -> None:
-    """By the policy's modality: which one the data set has is not known yet, and a policy of another is refused."""
-    from augment_ops.pipeline.stages.training import trainer_of
-
-    policy = workspace.admit_to_run(params.policy)
-    trainer_of(policy.modality, params.trainer).check(params.model, params.device)
 
 
 def _who(workspace: Workspace, environment: str) -> None:

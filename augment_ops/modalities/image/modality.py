@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault
 from augment_ops.modalities.base import BatchAugmenter, Modality, Population
 from augment_ops.modalities.image.catalogue import CATALOGUE
+from augment_ops.modalities.image.codec import CODEC
 from augment_ops.modalities.image.cutmix import boxes_pasted
 from augment_ops.policy.spec import Policy
 
@@ -23,6 +23,7 @@ class _Image:
     """See `augment_ops.modalities.base.Modality`."""
 
     name = "image"
+    codec = CODEC
     samples = "images"
     catalogue = CATALOGUE
 
@@ -58,7 +59,7 @@ class _Image:
 
         return with_pixel_input(net)
 
-    def categorical(self, schema: Mapping[str, Any] | None) -> tuple[bool, ...]:
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
         """None: a pixel is a number."""
         return ()
 

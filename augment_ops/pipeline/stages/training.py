@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from augment_ops.content import digest_of
 from augment_ops.data.snapshot import Split
-from augment_ops.delivery.batches import BatchSource, batch_rows
+from augment_ops.delivery.batches import BatchSource
 from augment_ops.delivery.meters import OtherWork, advice
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
@@ -129,7 +129,7 @@ def _task(inputs: Inputs, told: _Told, train: Split) -> Task:
         train=Labelled(train.payload, train.labels),
         validation=Labelled(validation.payload, validation.labels),
         augmented=told.augmented,
-        categorical=modality(manifest.modality).categorical(manifest.schema),
+        categorical=modality(manifest.modality).categorical(manifest),
         class_weight=params.class_weight,
         model=params.model,
         progress=progress,

@@ -26,16 +26,15 @@ from augment_ops.data import ingest as ingest_module
 from augment_ops.data import shards as shards_module
 from augment_ops.data import store as store_module
 from augment_ops.data.ingest import ingest
-from augment_ops.data.leftovers import Leftovers
 from augment_ops.data.shards import Shard, write_encoded
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest, document_name
-from augment_ops.data.sources import RawSample
 from augment_ops.data.spool import Spool
 from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import StoreError
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.image.decode import Decoding
+from augment_ops.modalities.source import Leftovers, RawSample
 
 Keep = Literal["pixels", "encoded"]
 KEPT = pytest.mark.parametrize("keep", ["pixels", "encoded"])

@@ -15,10 +15,11 @@ from PIL import Image
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Reading, Snapshot
-from augment_ops.data.sources import open_source
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
-from augment_ops.modalities.image.decode import Defect, decode
+from augment_ops.modalities.image.decode import decode
+from augment_ops.modalities.image.sources import open_source
+from augment_ops.modalities.source import Defect
 from augment_ops.quality.data_checks import check_snapshot
 from augment_ops.quality.rules import QualityRules
 

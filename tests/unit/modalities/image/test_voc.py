@@ -10,10 +10,10 @@ from PIL import Image
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.data.sources import open_source
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities.image.sources import open_source
+from augment_ops.modalities.source import Defect
 
 BCCD = Path(__file__).resolve().parents[5] / "shared" / "datasets" / "bccd" / "bccd.tar.gz"
 SCENE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
