@@ -544,3 +544,17 @@ class Modality(Protocol):
         Models are trained and tested at one shape.
         """
         ...
+
+    def pasted(
+        self, own: Samples, other: Samples, weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[Samples, NDArray[np.float64]]:
+        """Samples with a part of others in them: the mixing `cutmix`, of modalities that have it among their mixings.
+
+        Args:
+            own, other: (N, *shape); not modified.
+            weights: float64 (N,), the share that is to stay of `own`; u: float64 (N, 2), uniform, places the part.
+
+        Returns:
+            A new array (N, *shape) of that dtype, and the shares that stayed.
+        """
+        ...

@@ -45,7 +45,7 @@ _BATCH_BYTES = 4 << 20  # of samples: activations are many times the input
 
 
 class IsolatedModel:
-    """A model, asked in processes of its own; see `augment_ops.runtime.base.Model`. Each thread that asks has a process.
+    """A model, asked in processes of its own, one for each thread that asks; see `augment_ops.runtime.base.Model`.
 
     Args:
         content: what was understood of its file (`Runtime.checked`).
@@ -262,8 +262,8 @@ def _let_go(channel: socket.socket, samples: int) -> None:
 def _memory(content: bytes) -> int:
     """A descriptor of memory that holds the content, and of no file that has a name.
 
-    Where the platform can seal it, content is never changed again; memory for samples, which has none yet, never shrinks
-    under whoever has mapped it.
+    Where the platform can seal it, content is never changed again; memory for samples, which has none yet, never
+    shrinks under whoever has mapped it.
     """
     if not hasattr(os, "memfd_create"):
         with tempfile.TemporaryFile() as file:

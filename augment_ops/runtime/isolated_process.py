@@ -1,4 +1,4 @@
-"""Run by `isolated.py` in an interpreter of its own, which imports the libraries of a format and nothing of this project.
+"""Run by `isolated.py` in an interpreter of its own, which imports a format's libraries and nothing of this project.
 
 It waits with them imported (`isolated_pt2.py`, `isolated_skops.py`) and has read nothing yet. For each model that it is
 handed it splits off a process, which confines itself (`confinement.py`), reads the model, and then computes the

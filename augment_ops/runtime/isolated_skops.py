@@ -1,4 +1,4 @@
-"""What an isolated process does for gradient-boosted trees; imports scikit-learn and skops and nothing of this project."""
+"""What an isolated process does for gradient-boosted trees; imports scikit-learn and skops, nothing of this project."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def warm_up() -> None:
 
 
 def load(content: bytes) -> Callable[[Any, bool], list[Any]]:
-    """What gives the logarithms of probabilities, float32 (N, K), of samples float64 (N, F); they stand for embeddings."""
+    """What gives the logarithms of probabilities float32 (N, K), twice where embeddings are asked for, of samples
+    float64 (N, F).
+    """
     untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
     if untrusted:
         raise ValueError(f"types that are not trusted: {', '.join(untrusted)}")

@@ -327,9 +327,7 @@ def _holding(**fields: Callable[[_Walk], Any]) -> Callable[[_Walk], Any]:
 _PLACE = nothing_or(integer())
 _FORMS: Mapping[str, Callable[[_Walk], Any]] = {
     "ObjectNode": _holding(content=lambda walk: walk.node),
-    "LossNode": _holding(
-        content=lambda walk: walk.node, __reduce__=lambda walk: record(args=walk.node)
-    ),
+    "LossNode": _holding(content=lambda walk: walk.node, __reduce__=lambda walk: record(args=walk.node)),
     "NdArrayNode": _holding(type=lambda walk: only("numpy"), file=lambda walk: walk.file),
     "RandomGeneratorNode": _holding(content=lambda walk: record(bit_generator=walk.node, seed_seq=walk.node)),
     "DictNode": _holding(content=lambda walk: walk.fields, key_types=lambda walk: walk.node),

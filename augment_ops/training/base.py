@@ -130,7 +130,7 @@ class Trainer(Protocol):
         ...
 
     def device(self, asked: str) -> str:
-        """The device that it works on where `asked` is: `cpu`, `cuda:0` …
+        """The device that it works on, such as `cpu` or `cuda:0`, where `asked` is what a run says.
 
         Raises:
             InputError: it is not here.

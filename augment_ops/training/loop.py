@@ -30,9 +30,7 @@ _EVALUATION_BATCH = 256  # activations that stay in the cache: twice as fast as 
 _EVALUATION_BYTES = 4 << 20  # large samples go in smaller batches: activations are many times the input
 
 
-def build(
-    factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int
-) -> nn.Module:
+def build(factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int) -> nn.Module:
     """The initial network, its weights a function of the seed.
 
     Args:

@@ -131,7 +131,9 @@ def _checked(task: Task) -> tuple[bool, ...]:
             "--trainer sklearn", f"samples of {like.dtype} {like.shape[1:]}", "rows of numbers: float64 (F,)",
             f"use the trainer of {task.modality} (--trainer auto)",
         )  # fmt: skip
-    missing = [task.classes[k] for k in np.flatnonzero(np.bincount(task.train.labels, minlength=len(task.classes)) == 0)]
+    missing = [
+        task.classes[k] for k in np.flatnonzero(np.bincount(task.train.labels, minlength=len(task.classes)) == 0)
+    ]
     if missing:
         raise InputError(
             "training split", f"no sample of {', '.join(missing[:5])}", "a sample of every class at least",
@@ -204,7 +206,10 @@ def _curve(model: Any, table: _Table, task: Task, cost: _Cost, wait_s: float) ->
     for number, (train, validated) in enumerate(zip(learnt, held_out, strict=True)):
         if not math.isfinite(train[0]):
             raise TrainingError(
-                f"training, round {number}", f"a loss of {train[0]}", "a finite number", "look at the samples and labels"
+                f"training, round {number}",
+                f"a loss of {train[0]}",
+                "a finite number",
+                "look at the samples and labels",
             )
         yield EpochMetrics(
             epoch=number,

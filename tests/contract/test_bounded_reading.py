@@ -56,6 +56,7 @@ class Counting:
     """
 
     shape = SHAPE
+    dtype = np.dtype(np.uint8)
 
     def __init__(self) -> None:
         self.reads = np.zeros(N, np.int64)

@@ -16,6 +16,7 @@ from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.checks import CHECKS
 from augment_ops.modalities.image.codec import CODEC
 from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
+from augment_ops.modalities.image.cutmix import boxes_pasted
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.checks import Checks
 
@@ -98,7 +99,14 @@ class _Image:
         return with_pixel_input(net)
 
     def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        """None: a pixel is a number."""
         return ()
+
+    def pasted(
+        self, own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """A box."""
+        return boxes_pasted(own, other, weights, u)
 
 
 MODALITY: Modality = _Image()

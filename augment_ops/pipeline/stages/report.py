@@ -110,7 +110,7 @@ def _inputs(ctx: Context) -> ReportInputs:
             "approved by": f"{approval.by} ({approval.role}): {approval.reason}" if approval.approved else "nobody",
             "outcome": promotion.message,
             "delivery": params.delivery,
-            "model": params.model,
+            "model": candidate.factory,
             "seed": str(params.seed),
             "git commit": ctx.run.git_commit,
             "software": ctx.run.software,
