@@ -14,6 +14,7 @@ from augment_ops.modalities.base import BatchAugmenter, Corruptions, Html, Modal
 from augment_ops.modalities.tabular import drift_features, show
 from augment_ops.modalities.tabular.catalogue import CATALOGUE
 from augment_ops.modalities.tabular.checks import CHECKS
+from augment_ops.modalities.tabular.codec import CODEC
 from augment_ops.modalities.tabular.corruptions import TABLE_CORRUPTIONS
 from augment_ops.modalities.tabular.schema import schema_of
 from augment_ops.policy.spec import Policy
@@ -33,6 +34,7 @@ class _Tabular:
     axes = ("columns",)
     dtype: np.dtype[Any] = np.dtype(np.float64)
     properties: tuple[str, ...] = ()
+    codec = CODEC
     catalogue = CATALOGUE
     corruptions: Corruptions = TABLE_CORRUPTIONS
     checks: Checks = CHECKS
@@ -88,8 +90,13 @@ class _Tabular:
         raise InputError("--trainer torch", found, expected, "leave --trainer out, or name sklearn")
 
     def categorical(self, manifest: Any) -> tuple[bool, ...]:
-        schema = schema_of(manifest.schema, manifest.shape[0])
+        schema = schema_of(manifest.schema, manifest.sample_shape[0])
         return tuple((~schema.is_number).tolist())
+
+    def pasted(
+        self, own: Samples, other: Samples, weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[Samples, NDArray[np.float64]]:
+        raise InputError("mixing", "cutmix", "no mixing of rows", "remove it from the policy")
 
 
 MODALITY: Modality = _Tabular()

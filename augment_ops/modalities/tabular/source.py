@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.sample_index import COLUMNS
-from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
+from augment_ops.data.sample_index import index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError, Fault, nearest
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
 from augment_ops.modalities.tabular.reading import ColumnSurvey, codes_of, numbers_of, parts, texts_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableSchema
@@ -24,6 +22,8 @@ from augment_ops.modalities.tabular.schema import TableSchema
 if TYPE_CHECKING:
     import pandas as pd
 
+CONTENT = "row_sha256"  # the index's column of what equal rows have in common
+_KEPT = frozenset(index_columns(CONTENT, ()))  # names that the snapshot's index has itself
 _ID_BYTES = 8  # of a hash of the row: of a million rows, one pair in 37 million is mistaken for a repetition
 _SHOWN = 40  # characters of a cell
 
@@ -39,7 +39,7 @@ class TableSource:
 
     Attributes:
         name: kebab-case, of the data set.
-        leftovers: none.
+        leftovers: none: a table is read whole.
     """
 
     def __init__(self, place: Place, roles: ColumnRoles, schema: TableSchema | None = None) -> None:
@@ -48,7 +48,7 @@ class TableSource:
         self._place, self._roles, self._given = place, roles, schema
 
     def samples(self) -> Iterator[RawSample]:
-        """One sample a row; `data` is float64 (F,). See `augment_ops.data.sources.base.Source`.
+        """One sample a row; `data` is float64 (F,). See `augment_ops.modalities.source.Source`.
 
         Raises:
             DataError: no table; a column that a role names is missing, or a role's cells cannot be what it says.
@@ -66,8 +66,13 @@ class TableSource:
         if self._given is not None:
             yield "schema", repr(self._given)
 
+    @property
+    def schema(self) -> Schema:
+        """The columns that are features, as a manifest holds them."""
+        return self.columns.content()
+
     @cached_property
-    def schema(self) -> TableSchema:
+    def columns(self) -> TableSchema:
         """The columns that are features; reads the file once where none was given.
 
         Raises:
@@ -149,9 +154,9 @@ class TableSource:
 
     def _rows(self, part: pd.DataFrame) -> tuple[NDArray[np.float64], list[list[str | None]], dict[int, str]]:
         """Rows (n, F), the texts of categories by column, and of each row that has one its first unreadable value."""
-        rows = np.empty((len(part), len(self.schema)))
+        rows = np.empty((len(part), len(self.columns)))
         texts, defects = [], {}
-        for place, column in enumerate(self.schema.columns):
+        for place, column in enumerate(self.columns.columns):
             cells = part[column.name]
             if column.kind == "category":
                 texts.append(texts_of(cells))
@@ -202,7 +207,7 @@ class TableSource:
 
 def free(name: str) -> str:
     """A name for a column that a snapshot's own index does not use."""
-    return f"meta_{name}" if name in COLUMNS else name
+    return f"meta_{name}" if name in _KEPT else name
 
 
 def faults_of(uri: str, faults: list[Fault]) -> DataError:
