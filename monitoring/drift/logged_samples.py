@@ -91,9 +91,14 @@ class LoggedSamples:
         """Of every sample."""
         return self._first.shape
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return self._first.dtype
+
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
-        found = np.empty((len(rows), *self.shape), self._first.dtype)
+        found = np.empty((len(rows), *self.shape), self.dtype)
         owner = self._owner[rows]
         for number in np.unique(owner):
             array, here = self._arrays[number], owner == number

@@ -13,6 +13,7 @@ from augment_ops.content import digest_of
 from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.modalities.image.catalogue import defaults
+from augment_ops.modalities.image.show import change
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
 
@@ -66,17 +67,14 @@ def levels_of(policy: Policy, image: NDArray[np.uint8], sample_id: str, seed: in
     made: list[tuple[float, int, NDArray[Any]]] = []
     for epoch in range(draws):
         out = augment(image[None], ids, epoch)[0]
-        if out.shape == image.shape:
-            change = float(np.sqrt(np.mean((out.astype(np.float32) - image.astype(np.float32)) ** 2)))
-        else:
-            change = float(np.prod(out.shape)) / image.size  # another size: the larger, the stronger
-        if change > 0:
-            made.append((change, epoch, out))
+        moved = change(image, out)
+        if moved > 0:
+            made.append((moved, epoch, out))
     made.sort(key=lambda draw: draw[:2])
     found = []
     for level, share in LEVELS.items() if made else ():
-        change, epoch, out = made[round(share * (len(made) - 1))]
-        found.append(Draw(level, epoch, change, out))
+        moved, epoch, out = made[round(share * (len(made) - 1))]
+        found.append(Draw(level, epoch, moved, out))
     return found
 
 
