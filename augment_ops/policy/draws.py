@@ -61,22 +61,19 @@ def levels_of(policy: Policy, sample: NDArray[Any], sample_id: str, seed: int, *
     Returns:
         A draw a level; none where no draw changes anything.
     """
-    augment, ids = modality(policy.modality).augmenter(policy, seed), SampleIds.of([sample_id])
+    kind, ids = modality(policy.modality), SampleIds.of([sample_id])
+    augment = kind.augmenter(policy, seed)
     made: list[tuple[float, int, NDArray[Any]]] = []
     for epoch in range(draws):
         out = augment(sample[None], ids, epoch)[0]
-        if out.shape == sample.shape:
-            difference = np.nan_to_num(out.astype(np.float32) - sample.astype(np.float32))
-            change = float(np.sqrt(np.mean(difference**2)))
-        else:
-            change = float(np.prod(out.shape)) / sample.size  # another size: the larger, the stronger
-        if change > 0:
-            made.append((change, epoch, out))
+        moved = kind.change(sample, out)
+        if moved > 0:
+            made.append((moved, epoch, out))
     made.sort(key=lambda draw: draw[:2])
     found = []
     for level, share in LEVELS.items() if made else ():
-        change, epoch, out = made[round(share * (len(made) - 1))]
-        found.append(Draw(level, epoch, change, out))
+        moved, epoch, out = made[round(share * (len(made) - 1))]
+        found.append(Draw(level, epoch, moved, out))
     return found
 
 

@@ -98,7 +98,7 @@ class LoggedSamples:
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
-        found = np.empty((len(rows), *self.shape), self._first.dtype)
+        found = np.empty((len(rows), *self.shape), self.dtype)
         owner = self._owner[rows]
         for number in np.unique(owner):
             array, here = self._arrays[number], owner == number

@@ -130,6 +130,8 @@ def _samples(
     note = _other_form(reference, window)
     if note:
         yield Measured(kind.plural, _SHAPE.format(kind.name), SCHEMA, _sizes(reference, window), note)
+    if reference.modality != window.modality:
+        return  # the same word for a property would not be the same property
     if not kind.properties:
         missing.reasons.append(f"{', '.join(wanted)}: {kind.plural} are compared by their columns")
         return
