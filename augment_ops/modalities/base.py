@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from augment_ops.engine.key import Ids, Key, SampleIds
 from augment_ops.errors import Fault
 from augment_ops.modalities.codec import Codec
-from augment_ops.modalities.source import Schema
+from augment_ops.modalities.source import Schema as Schema  # for those that need nothing else of it
 from augment_ops.statistics import total
 
 if TYPE_CHECKING:

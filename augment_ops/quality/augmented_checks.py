@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from augment_ops.data.payload import Images, payload_of
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Modality, Samples
+from augment_ops.modalities.base import Modality, Samples, Schema
 from augment_ops.quality.pairs import Pairs
 from augment_ops.quality.report import QualityReport
 from augment_ops.quality.rules import QualityRules, check_name, judged
@@ -28,6 +28,7 @@ def check_augmented(
     *,
     identity: bool = False,
     classes: Sequence[str] = (),
+    schema: Schema | None = None,
 ) -> QualityReport:
     """Measure augmented samples against their originals and judge them by the thresholds.
 
@@ -43,6 +44,7 @@ def check_augmented(
         subject_digest: digest of the augmented plan or shards.
         identity: the policy is meant to change nothing, so identical samples are no surprise.
         classes: class names; a label without one is named by its number.
+        schema: of the data set, where its modality has one.
     """
     kind, thresholds = modality(rules.modality), rules.check_augmented
     fault = _incomparable(kind, originals, augmented, ids, labels, held_out)
@@ -62,6 +64,7 @@ def check_augmented(
             classes=tuple(classes),
             identity=identity,
             modality=kind,
+            schema=schema,
         )
         checks = tuple(kind.checks.augmented[field](pairs, getattr(thresholds, field)) for field in fields)
     return QualityReport("check_augmented", subject_digest, rules.digest, checks)

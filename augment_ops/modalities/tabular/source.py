@@ -17,7 +17,7 @@ from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
 from augment_ops.modalities.tabular.reading import ColumnSurvey, codes_of, numbers_of, parts, texts_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
-from augment_ops.modalities.tabular.schema import TableSchema
+from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,8 @@ class TableSource:
             raise DataError(f"{self._place.uri}: table", "no rows", "a row a sample", "give a table with rows")
         if self._given is not None:
             return self._given
-        columns, faults = [], []
+        columns: list[TableColumn] = []
+        faults: list[Fault] = []
         for name, survey in surveys.items():
             try:
                 columns.append(survey.column(name, self._place.uri, category=name in self._roles.category))
@@ -155,7 +156,8 @@ class TableSource:
     def _rows(self, part: pd.DataFrame) -> tuple[NDArray[np.float64], list[list[str | None]], dict[int, str]]:
         """Rows (n, F), the texts of categories by column, and of each row that has one its first unreadable value."""
         rows = np.empty((len(part), len(self.columns)))
-        texts, defects = [], {}
+        texts: list[list[str | None]] = []
+        defects: dict[int, str] = {}
         for place, column in enumerate(self.columns.columns):
             cells = part[column.name]
             if column.kind == "category":
