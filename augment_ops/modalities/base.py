@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, NewType, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.modalities import source
+from augment_ops.modalities.codec import Codec
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Samples = NDArray[Any]  # (N, *shape)
-Schema = Mapping[str, Any]  # what there is to know of a data set's samples beside their arrays; JSON, kept with them
+Schema = source.Schema  # what there is to know of a data set's samples beside their arrays
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
 
@@ -32,6 +35,11 @@ class Payload(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
         """Of every sample."""
         ...
 
@@ -54,6 +62,11 @@ class Modality(Protocol):
     @property
     def name(self) -> str:
         """As policies and manifests name it."""
+        ...
+
+    @property
+    def codec(self) -> Codec:
+        """What its data sets are read by."""
         ...
 
     # Words for rules, reports and pages.

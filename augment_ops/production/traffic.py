@@ -66,7 +66,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
     shift = _shift(settings, params.suite, traffic.shifts)
-    shape = champion.snapshot.manifest.image_shape
+    shape = champion.snapshot.manifest.sample_shape
     fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
     log = PredictionLog(log_uri(settings), dataset, store)
     order = np.random.default_rng(traffic.seed).permutation(len(fresh.labels))
@@ -94,12 +94,19 @@ class _Fresh:
 
 def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh:
     """Usable pictures of the source that the champion's snapshot does not hold."""
-    height, width, _ = champion.snapshot.manifest.image_shape
-    manifest = ingest(source, store, name=f"{dataset}-traffic", image_size=(height, width))
+    snapshot, content = champion.snapshot, champion.snapshot.codec.content
+    manifest = ingest(
+        source,
+        store,
+        modality=snapshot.manifest.modality,
+        name=f"{dataset}-traffic",
+        schema=snapshot.manifest.schema,
+        **snapshot.codec.like(snapshot.manifest.sample_shape),
+    )
     found = Snapshot.open(store, manifest.digest)
     index = found.index
-    known = set(champion.snapshot.index["pixel_sha256"])
-    usable = index[(index["row"] >= 0) & (index["label"] >= 0) & ~index["pixel_sha256"].isin(known)]
+    known = set(snapshot.index[content])
+    usable = index[(index["row"] >= 0) & (index["label"] >= 0) & ~index[content].isin(known)]
     if usable.empty:
         raise InputError(
             f"traffic from {source}",

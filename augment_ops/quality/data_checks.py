@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augment_ops.data.payload import Images, payload_of
-from augment_ops.data.snapshot import Reading
+from augment_ops.modalities.codec import Reading
 from augment_ops.quality.duplicates import exact_between, exact_within, label_conflict, near_between
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import DataRules, QualityRules, judged

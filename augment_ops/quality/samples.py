@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from augment_ops.data.snapshot import Reading
 from augment_ops.modalities.base import Payload
+from augment_ops.modalities.codec import Reading
 from augment_ops.modalities.image.near import Gallery
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from augment_ops.modalities.base import Html, Modality, Samples, Schema
 from augment_ops.modalities.image import features, show
+from augment_ops.modalities.image.codec import CODEC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ class _Image:
     """See `augment_ops.modalities.base.Modality`."""
 
     name = "image"
+    codec = CODEC
 
     plural, shown_as, axes = "images", "pictures", features.AXES
 
