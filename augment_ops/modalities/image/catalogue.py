@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from augment_ops.errors import Fault, nearest
 from augment_ops.modalities.base import Catalogue
 from augment_ops.modalities.image.bounds import ImageBounds, ImageBudget, ImageLimits
 from augment_ops.modalities.image.families import FAMILIES, bearing, expanded
-from augment_ops.modalities.image.strength import EFFECTS, SETTINGS
-from augment_ops.modalities.image.taught import TABLE
+from augment_ops.modalities.image.strength import EFFECTS
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.bounds import Bounds
 from augment_ops.policy.containers import CONTAINERS
 from augment_ops.policy.narrowing import Expanded
@@ -28,16 +28,6 @@ from augment_ops.policy.steps import Transform
 LIBRARY = f"albumentations {version('albumentations')}"
 _LAST = "Normalize"  # it leaves the levels that all others work on
 
-
-class _Sharpness(BaseModel):
-    """Blend with the smoothed image: 0 is smooth, 1 the image itself, 2 sharp. Pillow's ImageEnhance.Sharpness."""
-
-    factor_range: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.5, 1.5)
-    p: Annotated[float, Field(ge=0, le=1)] = 0.5
-
-
-# Transforms that albumentations does not have: name → their parameters. They exist in the compiled engine alone.
-OWN: Mapping[str, type[BaseModel]] = {"Sharpness": _Sharpness, **FAMILIES}
 
 # Name → why no policy may use it; the error repeats the reason.
 _EXCLUDED: Mapping[str, str] = {
@@ -75,20 +65,6 @@ _EXCLUDED: Mapping[str, str] = {
     "TimeReverse": "it is another name of HorizontalFlip",
     "Lambda": "it holds Python code, which a file cannot",
 }  # fmt: skip
-# What would give every image a size of its own: transform → whether its values, as `resolved` has them, do.
-_SIZES_OF_THEIR_OWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "Affine": ("fit_output", bool),
-    "CropAndPad": ("keep_size", lambda kept: not kept),
-    "LongestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
-    "Perspective": ("keep_size", lambda kept: not kept),
-    "Rotate": ("crop_border", bool),
-    "SmallestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
-}
-# Parameters that the library accepts and that change nothing, whatever their value: (transform, name) → why.
-_WITHOUT_EFFECT: Mapping[tuple[str, str], str] = {
-    ("Equalize", "mask_params"): "names of what a mask made by Python code is given, which a file cannot hold",
-    ("PlasmaBrightnessContrast", "plasma_size"): "nothing that the library reads: plasma has the size of the image",
-}
 _NOT_FOR_POLICIES = frozenset({"strict"})  # a switch of the library's own validation
 
 
@@ -111,15 +87,22 @@ def transform_classes() -> Mapping[str, type]:
     }
 
 
+@cache
+def own() -> Mapping[str, type[BaseModel]]:
+    """What albumentations does not have, and the compiled engine alone runs: name → parameters."""
+    ours = {one.name: one.parameters for one in declarations().values() if one.parameters is not None}
+    return {**ours, **FAMILIES}
+
+
 def names() -> list[str]:
     """Every transform and family that a policy may name outside containers."""
-    return [*transform_classes(), *OWN]
+    return [*transform_classes(), *own()]
 
 
 def defaults(name: str) -> dict[str, Any]:
     """Parameter → default of a transform, as albumentations declares them, or of a family."""
-    if name in OWN:
-        return {key: field.default for key, field in OWN[name].model_fields.items()}
+    if name in own():
+        return {key: field.default for key, field in own()[name].model_fields.items()}
     cls = getattr(albumentations(), name)
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
@@ -143,7 +126,7 @@ def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return values
     schema = _schema(name)
     known = {key: value for key, value in values.items() if key in schema.model_fields}
-    return (schema(**known) if name in OWN else schema(**known, strict=False)).model_dump()
+    return (schema(**known) if name in own() else schema(**known, strict=False)).model_dump()
 
 
 def construct(name: str, params: Mapping[str, Any]) -> Any:
@@ -171,10 +154,12 @@ def unknown_fault(where: str, name: str) -> Fault:
 def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
     """Every fault of one transform's parameters: unknown names, wrong types, values out of bounds."""
     schema, known = _schema(name), sorted(parameters(name))
+    declared = declarations().get(name)
+    without_effect = {} if declared is None else declared.without_effect
     faults = [
-        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {_WITHOUT_EFFECT[name, key]}", "remove it")
+        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {without_effect[key]}", "remove it")
         for key, value in params.items()
-        if (name, key) in _WITHOUT_EFFECT and value != defaults(name)[key]
+        if key in without_effect and value != defaults(name)[key]
     ]
     faults += [
         Fault(
@@ -188,8 +173,8 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
     ]
     values = {key: value for key, value in {**defaults(name), **params}.items() if key in known}
     try:
-        schema(**values) if name in OWN else schema(**values, strict=False)
-        if not faults and name not in OWN:
+        schema(**values) if name in own() else schema(**values, strict=False)
+        if not faults and name not in own():
             construct(name, params)  # constructors check what schemas do not
     except ValidationError as error:
         faults += _schema_faults(f"{where}.{name}", error, params)
@@ -235,20 +220,18 @@ def run_faults(transforms: Sequence[Transform]) -> list[Fault]:
 
 
 def strengths(name: str, values: Mapping[str, Any], effect: str) -> dict[str, float]:
-    """See `Catalogue`."""
-    found = [setting for setting in SETTINGS if (setting.bound, setting.transform) == (effect, name)]
-    return {setting.parameter: setting.strength(values[setting.parameter]) for setting in found}
+    """See `Catalogue`. What nobody has declared is bounded by nothing, and so forbidden by name or not at all."""
+    declared = declarations().get(name)
+    found = () if declared is None else declared.strengths
+    return {one.parameter: one.measure(values[one.parameter]) for one in found if one.effect == effect}
 
 
 def teaches(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """See `Catalogue`."""
-    found = [
-        corruption
-        for rule in TABLE
-        if rule.transform == name and (rule.parameter is None or rule.when(values[rule.parameter]))
-        for corruption in rule.corruptions
-    ]
-    return tuple(dict.fromkeys(found))
+    declared = declarations().get(name)
+    found = () if declared is None else declared.trains
+    trained = [one.corruptions for one in found if one.parameter is None or one.when(values[one.parameter])]
+    return tuple(dict.fromkeys(corruption for corruptions in trained for corruption in corruptions))
 
 
 def _holds(transforms: Sequence[Transform], name: str) -> bool:
@@ -256,17 +239,20 @@ def _holds(transforms: Sequence[Transform], name: str) -> bool:
 
 
 def _size_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
-    parameter, varies = _SIZES_OF_THEIR_OWN.get(name, ("", None))
-    value = resolved(name, params)[parameter] if varies else None
-    if varies is None or not varies(value):
+    declared = declarations().get(name)
+    if declared is None or declared.own_sizes is None:
+        return []
+    parameter, varies = declared.own_sizes
+    value = resolved(name, params)[parameter]
+    if not varies(value):
         return []
     expected = "one size for all images: a batch has one"
     return [Fault(f"{where}.{name}.{parameter}", repr(value)[:120], expected, "let the transform keep the size")]
 
 
 def _schema(name: str) -> type[BaseModel]:
-    if name in OWN:
-        return OWN[name]
+    if name in own():
+        return own()[name]
     schema: type[BaseModel] = transform_classes()[name].InitSchema  # type: ignore[attr-defined]
     return schema
 
