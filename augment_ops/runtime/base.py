@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.runtime.artifact import Artifact
+
+Observe = Callable[[NDArray[Any]], tuple[NDArray[np.float32], NDArray[np.float32]]]  # see `Model.observe`
 
 
 class Model(Protocol):

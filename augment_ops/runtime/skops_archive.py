@@ -190,6 +190,7 @@ class _Walk:
 
     def document(self, value: Any) -> Any:
         form = record(
+            (),
             protocol=only(PROTOCOL),
             _skops_version=text(r"\d{1,4}(\.\w{1,20}){1,4}", "a version"),
             **_COMMON,
@@ -202,10 +203,10 @@ class _Walk:
 
     def node(self, value: Any, where: str) -> Any:
         """Any node, of a type that a model is made of."""
-        loader = value.get("__loader__") if isinstance(value, dict) else None
-        make = _FORMS.get(loader) if isinstance(loader, str) else None
+        loader = str(value.get("__loader__")) if isinstance(value, dict) else ""
+        make = _FORMS.get(loader)
         if make is None or where.count(".") > 2 * _MAX_DEPTH:
-            raise Refused(where[-200:], f"{str(loader)[:80]!r}, which no model of ours has there")
+            raise Refused(where[-200:], f"{loader[:80]!r}, which no model of ours has there")
         found = make(self)(value, where)
         name = _type_of(found)[1]
         if name not in _TYPES[loader]:
@@ -316,12 +317,12 @@ _COMMON = {
     "__module__": text(rf"{_NAME}(\.{_NAME}){{0,6}}", "the name of a module"),
     "__loader__": text(r"[A-Za-z]{1,40}", "the name of a loader"),
 }
-_TYPE = record(**_COMMON)
+_TYPE = record((), **_COMMON)
 
 
 def _holding(**fields: Callable[[_Walk], Any]) -> Callable[[_Walk], Any]:
     """The form of a node with these fields beside the name of its type."""
-    return lambda walk: record(**_COMMON, **{name: made(walk) for name, made in fields.items()})
+    return lambda walk: record((), **_COMMON, **{name: made(walk) for name, made in fields.items()})
 
 
 _PLACE = nothing_or(integer())

@@ -165,9 +165,9 @@ def _gathered(task: Task, source: BatchSource, copies: int, meter: WaitMeter) ->
             place = (1 + copy) * count + batch.rows
             rows[place], labels[place] = batch.samples, batch.labels
     if np.isinf(rows).any():
-        place = int(np.flatnonzero(np.isinf(rows).any(axis=1))[0])
+        first = int(np.flatnonzero(np.isinf(rows).any(axis=1))[0])
         raise TrainingError(
-            f"training, row {place % count} of copy {place // count}", "an infinite value",
+            f"training, row {first % count} of copy {first // count}", "an infinite value",
             "finite numbers, NaN where one is missing", "correct the data, or the transform that made it",
         )  # fmt: skip
     return _Table(rows, labels)
