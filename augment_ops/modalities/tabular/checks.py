@@ -106,7 +106,7 @@ def feature_skew(pairs: Pairs, rule: Ceiling) -> CheckResult:
 
 def newly_missing(pairs: Pairs, rule: Ceiling) -> CheckResult:
     """Share of the augmented rows that lack a value that their original has."""
-    bad: NDArray[np.bool_] = (np.isnan(pairs.augmented) & ~np.isnan(pairs.originals)).any(axis=1)
+    bad = np.asarray((np.isnan(pairs.augmented) & ~np.isnan(pairs.originals)).any(axis=1))
     remedy = "report it as a bug of the transform: none is to lose values"
     return pairs.share("missing-values", rule, bad, "lack a value that their original has", remedy)
 
@@ -122,7 +122,7 @@ def newly_constant(pairs: Pairs, rule: Ceiling) -> CheckResult:
 
 def beyond_originals(pairs: Pairs, rule: Ceiling) -> CheckResult:
     """Share of the augmented rows with a value that no original has anything like."""
-    bad: NDArray[np.bool_] = summary(_schema(pairs), [pairs.originals]).outside(pairs.augmented).any(axis=1)
+    bad = np.asarray(summary(_schema(pairs), [pairs.originals]).outside(pairs.augmented).any(axis=1))
     what = "have a value beyond the range of the originals, or a category that none has"
     return pairs.share("out-of-training-range", rule, bad, what, "narrow the ranges of the transforms")
 

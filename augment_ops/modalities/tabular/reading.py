@@ -69,8 +69,6 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
         na_values=[],
         encoding="utf-8-sig",
         chunksize=ROWS_AT_ONCE,
-        index_col=False,
-        on_bad_lines="error",
     )
     rows = 0
     with read:
@@ -78,6 +76,8 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
             rows += len(part)
             if rows > TABLE_ROWS:
                 raise ValueError(f"more than {TABLE_ROWS:,} rows")
+            if not isinstance(part.index, pd.RangeIndex):  # pandas takes what is too much for names of the rows
+                raise ValueError(f"rows with more cells than the {names.shape[1]} names of the header")
             yield part
 
 
