@@ -76,7 +76,7 @@ class Corrupter(Protocol):
     def __call__(
         self, name: str, severity: int, samples: Samples, ids: Sequence[str], params: Strengths | None = None
     ) -> Samples:
-        """Corrupt a batch. Every draw is keyed by (corruption, severity, sample id): what else is in a batch is nothing.
+        """Corrupt a batch. Every draw is keyed by (corruption, severity, sample id), so that no batch matters.
 
         Args:
             name: of the corruption; severity: 1 to 5.

@@ -23,7 +23,7 @@ class Checks:
         data_rules: one field a check of `check_data`; the key in the file is the check's name.
         data: field → what measures a snapshot's samples, given them and the field's value.
         augmented_rules, augmented: those of `check_augmented`, which compares augmented samples with their originals.
-        contents: what equal samples have in common, in messages: `pixels`, `values`.
+        contents: what equal samples have in common, in messages: `values`.
         records: what a source has one of for each sample, in messages: `files`, `rows`.
     """
 

@@ -16,7 +16,7 @@ _REMEDY = "take them out of the earlier split: what is measured on them has been
 
 def label_conflict(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
     """Share of usable samples whose equals also occur under another label."""
-    usable = samples.usable
+    usable, contents = samples.usable, samples.modality.checks.contents
     conflicting = usable.groupby(CONTENT)["label"].transform("nunique") > 1
     bad = usable[conflicting].sort_values(CONTENT, kind="stable")
     example = ""
@@ -28,7 +28,7 @@ def label_conflict(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
         rule,
         share(len(bad), len(usable)),
         "share",
-        f"{len(bad)} of {len(usable)} samples have the {samples.modality.checks.contents} of a sample with another label{example}",
+        f"{len(bad)} of {len(usable)} samples have the {contents} of a sample with another label{example}",
         "decide which label is right and remove the other copies",
         ids(bad),
     )
@@ -36,14 +36,14 @@ def label_conflict(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
 
 def exact_within(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
     """Share of usable samples that equal an earlier one of their split."""
-    usable = samples.usable
+    usable, contents = samples.usable, samples.modality.checks.contents
     bad = usable[usable.duplicated(["split", CONTENT])]
     return judged(
         "exact-duplicates-within-split",
         rule,
         share(len(bad), len(usable)),
         "share",
-        f"{len(bad)} of {len(usable)} samples repeat the {samples.modality.checks.contents} of another one of their split",
+        f"{len(bad)} of {len(usable)} samples repeat the {contents} of another one of their split",
         "remove the repetitions: they count twice in training and in every measured share",
         ids(bad),
     )

@@ -24,25 +24,41 @@ _SHOWN = 5  # names listed in a message, which is one sentence
 
 
 class FilesLeftOut(Protocol):
-    """Files of one folder that are not read: how many, where, and a phrase for a person (`data.leftovers`)."""
+    """Files of one folder that are not read (`data.leftovers`)."""
 
     @property
-    def folder(self) -> str: ...
+    def folder(self) -> str:
+        """Relative to the data set."""
+        ...
+
     @property
-    def files(self) -> int: ...
+    def files(self) -> int:
+        """How many; 0 for a folder that is empty, or is not entered."""
+        ...
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """One phrase for a person."""
+        ...
 
 
 class SourceReading(Protocol):
     """How a data set was read (`data.snapshot.Reading`)."""
 
     @property
-    def left_out(self) -> Sequence[FilesLeftOut]: ...
+    def left_out(self) -> Sequence[FilesLeftOut]:
+        """Files in class folders that are not read."""
+        ...
+
     @property
-    def empty_classes(self) -> Sequence[str]: ...
+    def empty_classes(self) -> Sequence[str]:
+        """Class folders without a sample."""
+        ...
+
     @property
-    def converted(self) -> int: ...
+    def converted(self) -> int:
+        """Samples that were brought to the form of the others."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -26,7 +26,7 @@ class SuiteSpec(BaseModel):
         max_suite_gib: bound on all cells together; large samples get fewer.
         corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
         of_levels: those of them whose strengths are shares of the range of values that the data set has, and not of all
-            that there can be: half the light then takes half of what a shift takes, from dark pictures and light ones.
+            that there can be: where the data set has half the range, a shift then takes half as much from every sample.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

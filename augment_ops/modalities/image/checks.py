@@ -97,7 +97,7 @@ def _gallery(samples: CheckedSamples) -> Gallery:
 
 
 def feature_skew(pairs: Pairs, rule: Ceiling) -> CheckResult:
-    """How far augmentation moves the average of a feature, in standard deviations of the originals; the worst counts."""
+    """How far the average of a feature moves, in standard deviations of the originals; the worst feature counts."""
     before, after = features(pairs.originals), features(pairs.augmented)
     shifts = {
         name: float((after[name].mean() - values.mean()) / max(float(values.std()), _MIN_STD))

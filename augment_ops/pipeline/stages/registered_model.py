@@ -38,8 +38,8 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     asked = probe.from_bytes(ctx.store.get(stress.report.probe))
     picks = recheck.pick(stress.suite, ctx.ledger.head())
-    probed = probe.images(asked, stress.suite, ctx.store.get)
-    picked = recheck.images(stress.suite, picks, ctx.store.get)
+    probed = probe.samples(asked, stress.suite, ctx.store.get)
+    picked = recheck.samples(stress.suite, picks, ctx.store.get)
 
     def ask(role: Role, program: Callable[[], Artifact], called: str) -> Sequence[str]:
         where = f"{called}, asked in an isolated process"

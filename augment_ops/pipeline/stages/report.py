@@ -176,8 +176,8 @@ def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]
                 sample_id=sample,
                 label=outcomes.classes[label],
                 predicted=outcomes.classes[taken_for],
-                clean=suite.image(suite.cells[0], row, ctx.store.get),
-                stressed=suite.image(cells[corruption, severity], row, ctx.store.get),
+                clean=suite.sample(suite.cells[0], row, ctx.store.get),
+                stressed=suite.sample(cells[corruption, severity], row, ctx.store.get),
             )
         )
     return tuple(found)

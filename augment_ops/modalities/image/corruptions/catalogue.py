@@ -36,7 +36,8 @@ class _ImageCorruptions:
         return {"small": CORRUPTIONS[name].small, "large": CORRUPTIONS[name].large}
 
     def shape_fault(self, name: str, shape: tuple[int, ...]) -> str:
-        return shape_fault(name, shape)
+        fault = shape_fault(name, shape)
+        return fault and f"{fault} (the suite invariances serves all images)"
 
     def bound(self, batches: Iterable[Image], schema: Schema | None, of_levels: Sequence[str]) -> Corrupter:
         share = _levels(batches) / 255 if of_levels else 1.0
