@@ -157,15 +157,15 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
         dataset: as a run takes it: `digits`, or a URI.
 
     Raises:
-        InputError: no image to show.
+        InputError: no sample to show.
     """
     from augment_ops.report.plots import Panel, Pen, gallery
 
-    snapshot = Snapshot.open(store, ingest(dataset, store).digest)
+    snapshot = Snapshot.open(store, ingest(dataset, store, modality=policy.modality).digest)
     train = snapshot.split("train")
     if len(train.labels) == 0:
         raise InputError(
-            f"preview on {dataset}", "no image in its train split", "one at least", "name another data set"
+            f"preview on {dataset}", "no sample in its train split", "one at least", "name another data set"
         )
     rows = _one_a_class(train.labels)
     images, ids = train.take(rows), [train.ids[row] for row in rows]
@@ -176,7 +176,8 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
         told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
     copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
-    picture = gallery(Pen(modality(policy.modality)), title, images, panels, copies)
+    pen = Pen(modality(policy.modality), snapshot.manifest.schema)
+    picture = gallery(pen, title, images, panels, copies)
     return Preview(
         policy=policy.name,
         version=policy.version,

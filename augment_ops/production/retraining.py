@@ -107,10 +107,9 @@ def _plan(
     end = datetime.fromisoformat(entry.subjects["window_end"])
     labelled = gather(log, store, champion.snapshot, end, rules.retrain_days)
     base = f"snapshot:{champion.snapshot.manifest.digest}"
-    height, width, _ = champion.snapshot.manifest.image_shape
     params |= {
         "dataset": f"{base}+{labelled.digest}" if labelled.digest else base,
-        "image_size": f"{height}x{width}",
+        **champion.snapshot.codec.like(champion.snapshot.manifest.sample_shape),
         "max_samples": 0,
     }
     return Retraining(run_id, params, f"{note} With {labelled.message}.")

@@ -160,5 +160,6 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
-    sheet = contact_sheet(Pen(modality(resolved.policy().modality)), originals[shown], copies, names)
+    manifest = inputs.snapshot.manifest
+    sheet = contact_sheet(Pen(modality(manifest.modality), manifest.schema), originals[shown], copies, names)
     return AugmentedCheck(report, inputs.store.put(sheet))

@@ -13,6 +13,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
+from augment_ops.modalities import UNNAMED
 from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
@@ -41,7 +42,8 @@ _SHOWN_FINDINGS = 24  # the page folds what is behind them
 def report(ctx: Context) -> Report:
     """Render the page and keep it."""
     inputs = _inputs(ctx)
-    page = render(inputs, ctx.output("resolve_policy", ResolvedPolicy).policy().modality).encode()
+    manifest = ctx.snapshot.manifest
+    page = render(inputs, manifest.modality, manifest.schema).encode()
     tracker, run = ctx.tracker, ctx.parent
     tracker.log_bytes(run, page, "report/report.html")
     tracker.log_bytes(run, to_json(inputs), "report/report.json")
@@ -87,8 +89,8 @@ def _inputs(ctx: Context) -> ReportInputs:
         candidate=candidate,
         control=control,
         stress=stress.report,
-        snapshot={k: v for k, v in asdict(manifest).items() if k not in ("index", "images", "reading")}
-        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.image_shape)},
+        snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
+        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
         policy={
             "name": policy.name,
             "version": policy.version,
@@ -134,6 +136,12 @@ def _inputs(ctx: Context) -> ReportInputs:
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
     )
+
+
+def _of_no_interest(manifest: SnapshotManifest) -> set[str]:
+    """Fields that the report leaves out: where things lie, and what goes without saying."""
+    unsaid = {"modality", "schema"} if manifest.modality == UNNAMED and manifest.schema is None else set()
+    return {"index", "images", "reading"} | unsaid
 
 
 def records_shown(ctx: Context) -> dict[str, StageRecord]:
