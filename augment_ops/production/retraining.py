@@ -109,8 +109,8 @@ def _plan(
     base = f"snapshot:{champion.snapshot.manifest.digest}"
     params |= {
         "dataset": f"{base}+{labelled.digest}" if labelled.digest else base,
-        **champion.snapshot.codec.like(champion.snapshot.manifest.sample_shape),
         "max_samples": 0,
+        **champion.snapshot.codec.like(champion.snapshot.manifest.sample_shape),
     }
     return Retraining(run_id, params, f"{note} With {labelled.message}.")
 
