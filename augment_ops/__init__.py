@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from augment_ops.modalities.image.augmenter import Augmenter
+    from augment_ops.modalities import augmenter as Augmenter  # noqa: N812
     from augment_ops.policy.spec import Policy
 
 __all__ = ["Augmenter", "Policy"]
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> object:
 
         return Policy
     if name == "Augmenter":
-        from augment_ops.modalities.image.augmenter import Augmenter
+        from augment_ops.modalities import augmenter
 
-        return Augmenter
+        return augmenter
     raise AttributeError(f"module 'augment_ops' has no attribute {name!r}")

@@ -40,8 +40,8 @@ def validate(
     Example: augment-ops policy validate digits-robust --at 28x28x1
     """
     from augment_ops.errors import PolicyError
-    from augment_ops.modalities.image.trial import trial_faults
     from augment_ops.policy.library import admit, policy_names
+    from augment_ops.policy.trial import trial_faults
 
     policies = Settings.from_environment().policies
     checked, faults = [], []
@@ -81,14 +81,14 @@ def show(
     Example: augment-ops policy show digits-robust --plan
     """
     from augment_ops.content import canonical_json
-    from augment_ops.modalities.image.plan import compile_policy
+    from augment_ops.modalities import modality
     from augment_ops.policy.bounds import load_limits
     from augment_ops.policy.library import admit
 
     policies = Settings.from_environment().policies
     policy = admit(policies, name)
     if plan:
-        lines = compile_policy(policy).describe()
+        lines = modality(policy.modality).augmenter(policy, seed=0).describe()
         print(json.dumps(lines) if as_json else "\n".join(lines) or "nothing to do: the policy is the identity")
         return
     if as_json:
@@ -99,9 +99,7 @@ def show(
         return
     print(policy.text.rstrip())
     print(f"\n# digest {policy.digest}")
-    limits = load_limits(policies, policy.domain)
-    bounds = limits.model_dump(exclude={"domain", "description"}, exclude_none=True, exclude_defaults=True)
-    print(f"# limits of {policy.domain}: {json.dumps(bounds)}")
+    print(f"# limits of {policy.domain}: {json.dumps(load_limits(policies, policy.domain).content())}")
     for line in policy.narrowings():
         print(f"# {line}")
 

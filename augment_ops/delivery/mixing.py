@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from augment_ops.delivery.arguments import check_counts, whole_labels
 from augment_ops.engine import philox
 from augment_ops.engine.key import SampleIds, sample_key
-from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.base import BatchAugmenter
 from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches
@@ -63,7 +63,7 @@ class Mixer:
     """
 
     def __init__(
-        self, mixing: Mixing, augmenter: Augmenter, ids: SampleIds, labels: NDArray[np.int64], classes: int
+        self, mixing: Mixing, augmenter: BatchAugmenter, ids: SampleIds, labels: NDArray[np.int64], classes: int
     ) -> None:
         check_counts("Mixer", {"ids": ids, "labels": labels})
         self._labels = whole_labels("Mixer", labels, classes)

@@ -22,8 +22,7 @@ from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
-from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.base import BatchAugmenter, Payload
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
@@ -46,7 +45,7 @@ class ShardManifest:
     policy_digest: str
     seed: int
     engine: str
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     shards: tuple[str, ...]
     augment_s: tuple[float, ...]
 
@@ -55,7 +54,7 @@ def materialise(
     store: Store,
     images: Images,
     ids: tuple[str, ...],
-    augmenter: Augmenter,
+    augmenter: BatchAugmenter,
     *,
     snapshot_digest: str,
     split: str,
@@ -89,8 +88,7 @@ def materialise(
         shards.append(shard)
         times.append(elapsed)
         progress(epoch)
-    height, width, channels = payload.shape
-    shape = (len(payload), *augmenter.plan.output_size((height, width)), channels)
+    shape = (len(payload), *augmenter.output_shape(payload.shape))
     return ShardManifest(
         digest=digest_of([identity, epochs]),
         snapshot_digest=snapshot_digest,
@@ -104,7 +102,7 @@ def materialise(
     )
 
 
-def shard_identity(snapshot_digest: str, split: str, augmenter: Augmenter) -> str:
+def shard_identity(snapshot_digest: str, split: str, augmenter: BatchAugmenter) -> str:
     """Digest of what decides the bytes of a split's shards, but for the epoch.
 
     Raises:
@@ -126,11 +124,10 @@ def shard_pointer(identity: str, epoch: int) -> str:
 
 
 def _write_shard(
-    store: Store, identity: str, images: Payload, ids: SampleIds, augmenter: Augmenter, epoch: int
+    store: Store, identity: str, images: Payload, ids: SampleIds, augmenter: BatchAugmenter, epoch: int
 ) -> tuple[str, float]:
-    height, width, channels = images.shape
-    size = int(np.prod(augmenter.plan.output_size((height, width)))) * channels  # bytes of a sample
-    block = max(1, _BLOCK_BYTES // max(1, size, height * width * channels))
+    size = int(np.prod(augmenter.output_shape(images.shape)))  # bytes of a sample
+    block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(images.shape))))
     augment_s = 0.0
 
     def blocks(done: int) -> Iterator[bytes]:
@@ -197,7 +194,7 @@ class ShardBatches:
             )
         path = self._store.local(self._manifest.shards[epoch])
         count, *shape = self._manifest.shape
-        images = FilePayload(path, count, (shape[0], shape[1], shape[2]))
+        images = FilePayload(path, count, tuple(shape))
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
         for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
             yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)

@@ -26,8 +26,7 @@ from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
-from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.base import BatchAugmenter, Payload
 
 Request = tuple[int, NDArray[np.int64]]
 
@@ -46,7 +45,7 @@ class OnlineBatches:
         augmenter: None trains on the originals (the control).
         seed: decides the order of the epochs.
         workers: threads or processes that augment; 0 augments when the trainer asks.
-        kind: what the workers are; `auto` takes threads unless the policy goes through albumentations.
+        kind: what the workers are; `auto` takes threads unless the augmenter holds the interpreter.
         mixer: MixUp or CutMix after the augmentation.
         prefetch: how many batches are asked for ahead of the trainer, at least one a worker; small ones that a thread
             augments together count as one.
@@ -65,7 +64,7 @@ class OnlineBatches:
         images: Images,
         labels: NDArray[np.int64],
         ids: tuple[str, ...],
-        augmenter: Augmenter | None,
+        augmenter: BatchAugmenter | None,
         *,
         seed: int,
         batch_size: int,
@@ -90,7 +89,7 @@ class OnlineBatches:
         value_bytes = images.dtype.itemsize if isinstance(images, np.ndarray) else 1
         answer = _Answers(payload_of(images), value_bytes, self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
-            kind = "processes" if augmenter is not None and augmenter.plan.uses_albumentations else "threads"
+            kind = "processes" if augmenter is not None and augmenter.holds_the_interpreter else "threads"
         self._workers: _Workers
         if workers == 0:
             self._workers = _Nobody(answer)
@@ -134,7 +133,7 @@ class _Answers:
         value_bytes: int,
         labels: NDArray[np.int64],
         ids: SampleIds,
-        augmenter: Augmenter | None,
+        augmenter: BatchAugmenter | None,
         mixer: Mixer | None,
     ) -> None:
         self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter

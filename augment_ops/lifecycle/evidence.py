@@ -15,17 +15,18 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
-from augment_ops.engine.key import generator, sample_key
+from augment_ops.engine.cost import measure_cost
+from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, PolicyError, StoreError
 from augment_ops.machine import usable_cores
 from augment_ops.modalities import modality
-from augment_ops.modalities.image.augmenter import Augmenter, measure_cost
-from augment_ops.modalities.image.strengths import each_alone, levels_of, sampled
+from augment_ops.modalities.base import BatchAugmenter, Samples
+from augment_ops.policy.draws import each_alone, levels_of, sampled
 from augment_ops.policy.spec import Policy
 
 PROFILE, PREVIEW = "profile", "preview"
 KINDS = (PROFILE, PREVIEW)
-_BATCH = 32  # images timed together, as a loader hands them over
+_BATCH = 32  # samples timed together, as a loader hands them over
 _BATCHES = 60  # p95 of 60 is the third largest; a policy of ten transforms takes seconds
 _PREVIEW_SEED = 7
 _IMAGES = 6  # of the snapshot that the whole policy is shown on
@@ -51,7 +52,7 @@ class Profile:
     """What a policy costs at one size of image, on one machine.
 
     Attributes:
-        at: (H, W, C) of the images timed.
+        at: the shape of the samples timed.
         budget_p95_ms: what the policy allows itself, at its own size.
         whole: the policy; steps: each transform alone. They add up to more than the whole, which is fused.
     """
@@ -60,7 +61,7 @@ class Profile:
     version: str
     digest: str
     engine: str
-    at: tuple[int, int, int]
+    at: tuple[int, ...]
     budget_p95_ms: float
     whole: Step
     steps: tuple[Step, ...]
@@ -127,16 +128,19 @@ class Preview:
     gallery: str
 
 
-def profile(policy: Policy, at: tuple[int, int, int] | None = None) -> Profile:
+def profile(policy: Policy, at: tuple[int, ...] | None = None) -> Profile:
     """Measure what a policy and each of its transforms cost.
 
     Args:
-        at: (H, W, C); by default the size that the budget names.
+        at: shape of the samples; by default the one that the budget names.
     """
     shape = at or policy.budget.at
-    pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (_BATCH, *shape), dtype=np.uint8)
-    whole = Augmenter(policy, _PREVIEW_SEED)
-    steps = [_cost(place, Augmenter(alone, _PREVIEW_SEED), pixels) for place, alone in each_alone(policy, always=False)]
+    kind = modality(policy.modality)
+    samples = kind.invented(_BATCH, shape, sample_key("cost images", policy.digest))
+    whole = kind.augmenter(policy, _PREVIEW_SEED)
+    steps = [
+        _cost(place, kind.augmenter(alone, _PREVIEW_SEED), samples) for place, alone in each_alone(policy, always=False)
+    ]
     return Profile(
         policy=policy.name,
         version=policy.version,
@@ -144,7 +148,7 @@ def profile(policy: Policy, at: tuple[int, int, int] | None = None) -> Profile:
         engine=whole.engine,
         at=shape,
         budget_p95_ms=policy.budget.p95_ms,
-        whole=_cost("policy", whole, pixels),
+        whole=_cost("policy", whole, samples),
         steps=tuple(steps),
         machine=f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}",
     )
@@ -172,7 +176,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
     panels, told = [], []
     for place, alone in each_alone(policy, always=True):
         draws = levels_of(alone, images[0], ids[0], _PREVIEW_SEED)
-        panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.image) for draw in draws)))
+        panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.sample) for draw in draws)))
         told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
     copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
@@ -182,7 +186,7 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
         policy=policy.name,
         version=policy.version,
         digest=policy.digest,
-        engine=Augmenter(policy, _PREVIEW_SEED).engine,
+        engine=modality(policy.modality).augmenter(policy, _PREVIEW_SEED).engine,
         dataset=snapshot.manifest.dataset,
         snapshot=snapshot.manifest.digest,
         seed=_PREVIEW_SEED,
@@ -223,8 +227,8 @@ def _read(kind: str, content: bytes) -> Profile | Preview:
     return from_json(Profile, content) if kind == PROFILE else from_json(Preview, content)
 
 
-def _cost(where: str, augmenter: Augmenter, pixels: np.ndarray) -> Step:
-    cost = measure_cost(augmenter, pixels, batches=_BATCHES)
+def _cost(where: str, augmenter: BatchAugmenter, samples: Samples) -> Step:
+    cost = measure_cost(augmenter, samples, batches=_BATCHES)
     return Step(where, cost.p50_ms, cost.p95_ms)
 
 
@@ -235,5 +239,5 @@ def _one_a_class(labels: np.ndarray) -> list[int]:
     return sorted([*first.tolist(), *rest][:_IMAGES])
 
 
-def _size(at: tuple[int, int, int]) -> str:
+def _size(at: tuple[int, ...]) -> str:
     return "×".join(str(side) for side in at)

@@ -15,7 +15,8 @@ from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.parameter import Parameter, declared_in
 
 if TYPE_CHECKING:
-    from augment_ops.modalities.base import Modality
+    from augment_ops.modalities.base import BatchAugmenter, Modality
+    from augment_ops.policy.spec import Policy
 
 # Each a package here, with MODALITY in its module `modality` and DECLARED in `run_parameters`.
 NAMES = ("image",)
@@ -31,6 +32,21 @@ def modality(name: str) -> Modality:
     """
     found: Modality = _module(name, "modality").MODALITY
     return found
+
+
+def augmenter(policy: Policy, seed: int) -> BatchAugmenter:
+    """What applies a policy: a pure function of (policy digest, seed, epoch, sample id), whatever its modality.
+
+    Args:
+        policy: what to apply.
+        seed: any integer; other seeds give independent results.
+
+    Returns:
+        Called with a batch, its ids and an epoch. That of images also augments masks, boxes and keypoints
+        (`annotated`), images of several sizes (`ragged`) and tensors of a GPU (`tensors`): see
+        `augment_ops.modalities.image.augmenter.Augmenter`.
+    """
+    return modality(policy.modality).augmenter(policy, seed)
 
 
 @cache

@@ -38,7 +38,7 @@ class ResolvedPolicy:
     p50_ms: float
     p95_ms: float
     budget_p95_ms: float
-    budget_at: tuple[int, int, int]
+    budget_at: tuple[int, ...]
     state: str = "draft"
     approved_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

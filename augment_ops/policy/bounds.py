@@ -1,19 +1,22 @@
-"""What a domain bounds: policies/limits/<domain>.yaml."""
+"""What a domain bounds: policies/limits/<domain>.yaml.
+
+Which bounds there are is for the modality of the domain to say; here is what all have in common.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from augment_ops import modalities
 from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError
-from augment_ops.modalities.image import catalogue
-from augment_ops.policy.yaml_file import load_model
+from augment_ops.policy.yaml_file import parse, read_text, validate
 
-Modality = Literal["image", "tabular", "text", "interactions"]
-_Positive = Annotated[float, Field(ge=0)]
+_HEAD = frozenset({"domain", "description", "modality"})
+_DEFAULT = "image"  # of a domain that names no modality
 
 
 class Bounds(BaseModel):
@@ -21,33 +24,21 @@ class Bounds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_rotation_deg: _Positive | None = None
-    max_shear_deg: _Positive | None = None
-    max_translation_share: _Positive | None = None
-    scale_range: tuple[_Positive, _Positive] | None = None
-    max_brightness_change: _Positive | None = None
-    max_contrast_change: _Positive | None = None
-    max_noise_std: _Positive | None = None
-    max_hue_shift_deg: _Positive | None = None
-    max_saturation_change: _Positive | None = None
-    max_channel_shift: _Positive | None = None
-    max_gamma_change: _Positive | None = None
-    max_perspective_share: _Positive | None = None
-    max_distortion_share: _Positive | None = None
-    max_elastic_px: _Positive | None = None
     forbidden: dict[str, str] = {}  # transform → the reason, which the error repeats
 
     def content(self) -> dict[str, Any]:
-        """As a file has it: what does not bind is left out."""
-        return self.model_dump(mode="json", include=set(Bounds.model_fields), exclude_none=True, exclude_defaults=True)
+        """As a file has it: what does not bind is left out, and what is forbidden comes last."""
+        found = self.model_dump(mode="json", exclude=set(_HEAD), exclude_none=True, exclude_defaults=True)
+        forbidden = found.pop("forbidden", None)
+        return found if forbidden is None else {**found, "forbidden": forbidden}
 
 
 class Limits(Bounds):
-    """The bounds of a domain."""
+    """The bounds of a domain, with the head of its file. Of a modality that is not here, nothing can be bound."""
 
     domain: str
     description: str
-    modality: Modality = "image"
+    modality: Literal["image", "tabular", "text", "interactions"] = "image"
 
     @property
     def digest(self) -> str:
@@ -62,19 +53,45 @@ def load_limits(policies: Path, domain: str) -> Limits:
         PolicyError: no such domain, or a faulty file.
     """
     path = policies / "limits" / f"{domain}.yaml"
-    limits = load_model(path, Limits, kind="domain with limits")
+    content = parse(read_text(path, kind="domain with limits"), str(path))
+    name = content.get("modality", _DEFAULT)
+    foreign = _foreign_faults(content, name)
+    known = {key: value for key, value in content.items() if key not in {fault.where for fault in foreign}}
+    model = modalities.modality(name).catalogue.limits if name in modalities.NAMES else Limits
+    limits = validate(known, model, str(path), also=foreign)
     faults = []
     if limits.domain != domain:
         faults.append(Fault("domain", limits.domain, domain, "correct `domain`"))
-    if limits.modality != "image":
-        of_images = limits.model_fields_set - {"domain", "description", "modality"}
-        faults += [
-            Fault(name, "a bound on images", f"nothing in a domain of {limits.modality}", "remove it")
-            for name in sorted(of_images)
-        ]
-    known = catalogue.names()
-    # A name that no policy can use would forbid nothing.
-    faults += [catalogue.unknown_fault(f"forbidden.{name}", name) for name in limits.forbidden if name not in known]
+    faults += _forbidden_faults(limits)
     if faults:
         raise PolicyError.of(str(path), faults)
     return limits
+
+
+def _foreign_faults(content: dict[str, Any], name: Any) -> list[Fault]:
+    """Bounds on samples of another modality than the file's."""
+    own = _bounds_of(name) if name in modalities.NAMES else frozenset()
+    others = {key: other for other in modalities.NAMES if other != name for key in _bounds_of(other) - own}
+    return [
+        Fault(
+            key,
+            f"a bound on {modalities.modality(others[key]).plural}",
+            f"nothing in a domain of {name}",
+            "remove it",
+        )
+        for key in sorted(key for key in content if key in others)
+    ]
+
+
+def _bounds_of(name: str) -> frozenset[str]:
+    return frozenset(modalities.modality(name).catalogue.bounds.model_fields) - frozenset(Bounds.model_fields)
+
+
+def _forbidden_faults(limits: Limits) -> list[Fault]:
+    """A name that no policy can use would forbid nothing."""
+    if limits.modality not in modalities.NAMES:
+        expected = f"nothing: there are no transforms of {limits.modality}"
+        return [Fault(f"forbidden.{name}", repr(name), expected, "remove it") for name in limits.forbidden]
+    catalogue = modalities.modality(limits.modality).catalogue
+    known = catalogue.names()
+    return [catalogue.unknown_fault(f"forbidden.{name}", name) for name in limits.forbidden if name not in known]

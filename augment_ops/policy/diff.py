@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from augment_ops.modalities.image import catalogue
+from augment_ops.errors import PolicyError
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Catalogue
 from augment_ops.policy.bounds import Bounds, Limits
 from augment_ops.policy.limits import reaches
 from augment_ops.policy.spec import NARROWED_TO, Policy
-from augment_ops.policy.steps import Transform
+from augment_ops.policy.steps import Transform, values_of
 
 _HEAD = (
     "name",
@@ -117,14 +119,25 @@ def compare(before: Policy, after: Policy, limits: Limits) -> PolicyDiff:
 
     Args:
         limits: of the domain of `after`.
+
+    Raises:
+        PolicyError: they are of different modalities.
     """
+    if before.modality != after.modality:
+        raise PolicyError(
+            f"{after.name} {after.version}: modality",
+            f"{after.modality}",
+            f"{before.modality}, as {before.name} {before.version} has it",
+            "compare policies of one modality",
+        )
+    catalogue = modality(after.modality).catalogue
     old, new = reaches(before, limits), reaches(after, limits)
     left = _left_of(before), _left_of(after)
     pairs = {name: (left[0].get(name, _WHOLE), left[1].get(name, _WHOLE)) for name in left[0] | left[1]}
     return PolicyDiff(
         (before.digest, after.digest),
         {name: pair for name in _HEAD if (pair := (_head(before, name), _head(after, name)))[0] != pair[1]},
-        tuple(_moves(_changes(before.transforms, after.transforms, "transforms"))),
+        tuple(_moves(_changes(before.transforms, after.transforms, "transforms", catalogue))),
         tuple(
             Reach(bound, old[bound][0], strength, limit, exceeded)
             for bound, (strength, limit, exceeded) in new.items()
@@ -144,27 +157,29 @@ def _left_of(policy: Policy) -> dict[str, str]:
     return {f"{one.where} {one.operation}": one.after or "left out" for one in policy.narrowed}
 
 
-def _changes(before: Sequence[Transform], after: Sequence[Transform], where: str) -> list[Change]:
+def _changes(before: Sequence[Transform], after: Sequence[Transform], where: str, catalogue: Catalogue) -> list[Change]:
     """Align both lists by name, the longest common order first; what is left over was added or removed."""
     changes: list[Change] = []
     matcher = SequenceMatcher(None, [t.name for t in before], [t.name for t in after], autojunk=False)
     for _, a0, a1, b0, b1 in matcher.get_opcodes():
         if a1 - a0 == b1 - b0 and [t.name for t in before[a0:a1]] == [t.name for t in after[b0:b1]]:
             for i, (old, new) in enumerate(zip(before[a0:a1], after[b0:b1], strict=True)):
-                changes += _changed(old, new, f"{where}[{b0 + i}].{new.name}")
+                changes += _changed(old, new, f"{where}[{b0 + i}].{new.name}", catalogue)
             continue
-        changes += [Change("removed", f"{where}[{i}]", text=written(before[i])) for i in range(a0, a1)]
-        changes += [Change("added", f"{where}[{i}]", text=written(after[i])) for i in range(b0, b1)]
+        families = catalogue.families
+        changes += [Change("removed", f"{where}[{i}]", text=_written(before[i], families)) for i in range(a0, a1)]
+        changes += [Change("added", f"{where}[{i}]", text=_written(after[i], families)) for i in range(b0, b1)]
     return changes
 
 
-def _changed(old: Transform, new: Transform, where: str) -> list[Change]:
-    values = [catalogue.resolved(t.name, t.params) for t in (old, new)]
+def _changed(old: Transform, new: Transform, where: str, catalogue: Catalogue) -> list[Change]:
+    values = [values_of(transform, catalogue) for transform in (old, new)]
     different = {k: (values[0].get(k), v) for k, v in values[1].items() if values[0].get(k) != v}
     changes = [Change("changed", where, parameters=different)] if different else []
     # What a family holds follows from its parameters.
-    inside = [] if old.name in catalogue.OWN else _changes(old.children, new.children, f"{where}.transforms")
-    return changes + inside
+    if old.name in catalogue.families:
+        return changes
+    return changes + _changes(old.children, new.children, f"{where}.transforms", catalogue)
 
 
 def _moves(changes: list[Change]) -> list[Change]:
@@ -183,11 +198,11 @@ def _moves(changes: list[Change]) -> list[Change]:
     ]
 
 
-def written(transform: Transform) -> str:
+def _written(transform: Transform, families: Collection[str]) -> str:
     """A transform as one line."""
     inside = ""
-    if transform.children and transform.name not in catalogue.OWN:
-        inside = f"transforms: [{', '.join(map(written, transform.children))}]"
+    if transform.children and transform.name not in families:
+        inside = f"transforms: [{', '.join(_written(child, families) for child in transform.children)}]"
     parameters = ", ".join(filter(None, [*(f"{k}: {_plain(v)}" for k, v in transform.params.items()), inside]))
     return f"{transform.name}: {{{parameters}}}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from augment_ops.errors import PolicyError
+from augment_ops.modalities import modality
 from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.limits import check_limits
 from augment_ops.policy.published import check_published, load_published, published_path
@@ -52,19 +53,14 @@ def admit(policies: Path, name: str) -> Policy:
 
 
 def admit_to_run(policies: Path, name: str) -> Policy:
-    """As `admit`, for a run that trains: what is trained, stress-tested and served reads the same images.
+    """As `admit`, for a run that trains: what is trained, stress-tested and served reads the same samples.
 
     Raises:
-        PolicyError: also for a policy that normalises.
+        PolicyError: also for a policy that gives others, as one that normalises does.
     """
     policy = admit(policies, name)
-    if policy.normalises:
-        raise PolicyError(
-            f"{policy_path(policies, name)}: transforms[{len(policy.transforms) - 1}].Normalize",
-            "float32 images on a scale of their own",
-            "images as stress tests and production send them",
-            "remove it: the model's own program scales its input",
-        )
+    for fault in modality(policy.modality).catalogue.run_faults(policy.transforms):
+        raise PolicyError(f"{policy_path(policies, name)}: {fault.where}", fault.found, fault.expected, fault.fix)
     return policy
 
 

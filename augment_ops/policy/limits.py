@@ -5,34 +5,17 @@ A limit bounds the strongest effect that any draw can have.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from augment_ops.errors import Fault, PolicyError
-from augment_ops.modalities.image import catalogue
-from augment_ops.modalities.image.strength import SETTINGS, ZOOM_IN, ZOOM_OUT, joint, log, settings_of, strength
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Catalogue, Effect
 from augment_ops.policy.bounds import Limits
 from augment_ops.policy.spec import Policy
-from augment_ops.policy.steps import Transform
+from augment_ops.policy.steps import Transform, values_of
+from augment_ops.policy.strength import reach
 
 _ROUNDING = 1e-9  # 0.1 + 0.2 is not more than 0.3
-
-
-@dataclass(frozen=True)
-class _Bound:
-    """One limit of a domain, as a number that no strength may exceed."""
-
-    name: str
-    limit: float
-    expected: str
-    key: str  # in the file
-    shown: Callable[[float], str]  # a strength in the words of the file
-
-    def exceeded(self, strength: float) -> bool:
-        """Whether `strength` is more; NaN is."""
-        return not strength <= self.limit + _ROUNDING
 
 
 def limit_faults(policy: Policy, limits: Limits) -> list[Fault]:
@@ -51,8 +34,9 @@ def limit_faults(policy: Policy, limits: Limits) -> list[Fault]:
         for where, transform in _all(policy.transforms)
         if transform.name in limits.forbidden
     ]
-    for bound in _bounds(limits):
-        faults += _bound_faults(policy, bound, source)
+    catalogue = modality(policy.modality).catalogue
+    for effect in catalogue.effects:
+        faults += _effect_faults(policy, effect, limits, catalogue, source)
     return list(dict.fromkeys(faults))  # a scale that is both too small and too large is one fault
 
 
@@ -68,64 +52,55 @@ def check_limits(policy: Policy, limits: Limits, where: str) -> None:
 
 
 def reaches(policy: Policy, limits: Limits) -> dict[str, tuple[float, float | None, bool]]:
-    """Bound → the strongest effect of all transforms together, the limit where there is one, whether it is exceeded.
+    """Effect → the strongest of all transforms together, the limit where there is one, whether it is exceeded.
 
-    Zooms are factors; everything else is in the unit of its bound.
+    Each is in the unit in which comparisons show it: zooms are factors.
     """
-    bounds = {bound.name: bound for bound in _bounds(limits)}
+    catalogue = modality(policy.modality).catalogue
     found: dict[str, tuple[float, float | None, bool]] = {}
-    for name in dict.fromkeys(setting.bound for setting in SETTINGS):
-        strongest = joint(name, [strength(transform, name) for transform in policy.transforms])
-        bound = bounds.get(name)
-        limit = None if bound is None else bound.limit
-        sign = {ZOOM_IN: 1, ZOOM_OUT: -1}.get(name)
-        factors = (strongest, limit) if sign is None else (_factor(sign, strongest), _factor(sign, limit))
-        found[name] = (factors[0] or 0.0, factors[1], bound is not None and bound.exceeded(strongest))
+    for effect in catalogue.effects:
+        strongest, limit = reach(policy.transforms, effect, catalogue), _limit(effect, limits)
+        shown = None if limit is None else effect.reached(limit)
+        found[effect.name] = (effect.reached(strongest), shown, _exceeded(strongest, limit))
     return found
 
 
-def _factor(sign: int, exponent: float | None) -> float | None:
-    return None if exponent is None else math.exp(sign * exponent)
+def _limit(effect: Effect, limits: Limits) -> float | None:
+    """The largest strength that a domain allows; None where it does not bind."""
+    bound = getattr(limits, effect.key, None)  # a domain of another modality has no such bound
+    return None if bound is None else effect.limit(bound)
 
 
-def _bounds(limits: Limits) -> list[_Bound]:
-    bounds = []
-    for name in dict.fromkeys(s.bound for s in SETTINGS if s.bound not in (ZOOM_IN, ZOOM_OUT)):
-        limit = getattr(limits, name)
-        if limit is not None:
-            bounds.append(_Bound(name, limit, f"within ±{limit:g}", name, lambda chained: f"{chained:g}"))
-    if limits.scale_range is not None:
-        low, high = limits.scale_range
-        expected = f"within [{low:g}, {high:g}]"
-        bounds += [
-            _Bound(ZOOM_OUT, -log(low), expected, "scale_range", lambda chained: f"{math.exp(-chained):g}"),
-            _Bound(ZOOM_IN, log(high), expected, "scale_range", lambda chained: f"{math.exp(chained):g}"),
-        ]
-    return bounds
+def _exceeded(strength: float, limit: float | None) -> bool:
+    """Whether `strength` is more; NaN is."""
+    return limit is not None and not strength <= limit + _ROUNDING
 
 
-def _bound_faults(policy: Policy, bound: _Bound, source: str) -> list[Fault]:
+def _effect_faults(policy: Policy, effect: Effect, limits: Limits, catalogue: Catalogue, source: str) -> list[Fault]:
+    limit = _limit(effect, limits)
+    if limit is None:
+        return []
     faults = []
-    expected = f"{bound.expected} ({source}: {bound.key})"
+    expected = f"{effect.expected(getattr(limits, effect.key))} ({source}: {effect.key})"
     for where, transform in _leaves(policy.transforms):
-        values = catalogue.resolved(transform.name, transform.params)
-        for setting in settings_of(transform, bound.name):
-            if bound.exceeded(setting.strength(values[setting.parameter])):
-                shown = transform.params.get(setting.parameter, values[setting.parameter])
+        values = values_of(transform, catalogue)
+        for parameter, strength in catalogue.strengths(transform.name, values, effect.name).items():
+            if _exceeded(strength, limit):
+                shown = transform.params.get(parameter, values[parameter])
                 faults.append(
                     Fault(
-                        f"{where}.{setting.parameter}",
+                        f"{where}.{parameter}",
                         _shown(shown),
                         expected,
                         "narrow the range, or move the policy to another domain",
                     )
                 )
-    chained = joint(bound.name, [strength(transform, bound.name) for transform in policy.transforms])
-    if not faults and bound.exceeded(chained):
+    chained = reach(policy.transforms, effect, catalogue)
+    if not faults and _exceeded(chained, limit):
         faults.append(
             Fault(
                 "transforms",
-                f"a chain that can reach {bound.shown(chained)} in all",
+                f"a chain that can reach {effect.shown(chained)} in all",
                 expected,
                 "narrow the ranges, or put the alternatives into one OneOf",
             )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, create_model
+from pydantic_core import PydanticCustomError
 
+from augment_ops import modalities
 from augment_ops.content import digest_of
-from augment_ops.errors import PolicyError
-from augment_ops.modalities.image.families import bearing
+from augment_ops.errors import Fault, PolicyError
+from augment_ops.modalities.base import Catalogue
 from augment_ops.policy.bounds import Bounds, load_limits
 from augment_ops.policy.narrowing import Narrowed
 from augment_ops.policy.steps import Transform, asks_for_limits, read_steps
@@ -25,12 +27,12 @@ _SEMVER = r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$"  # 01.0.0 would be a second
 
 
 class LatencyBudget(BaseModel):
-    """What one sample may cost: p95 in milliseconds at an image shape (H, W, C)."""
+    """What one sample may cost: p95 in milliseconds at a shape, whose axes the modality knows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     p95_ms: Annotated[float, Field(gt=0)]
-    at: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    at: tuple[Annotated[int, Field(gt=0)], ...]
 
 
 class Discovery(BaseModel):
@@ -46,7 +48,7 @@ class Mixing(BaseModel):
     """How samples are mixed once they are augmented, each with a partner that its key draws.
 
     Attributes:
-        kind: `mixup` blends two images, `cutmix` pastes a box of one into the other.
+        kind: `mixup` blends two samples, `cutmix` pastes a part of one into the other.
         alpha: of the Beta distribution that the weight comes from, symmetric; 1 is uniform.
         p: share of the samples that are mixed.
     """
@@ -58,21 +60,39 @@ class Mixing(BaseModel):
     p: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
+def _known_modality(name: object) -> str:
+    if isinstance(name, str) and name in modalities.NAMES:
+        return name
+    expected = " or ".join(map(repr, modalities.NAMES))
+    raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+
+
 class _PolicyFile(BaseModel):
+    """The head that all policies have; `_file_of` a modality says more."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=_KEBAB)]
     version: Annotated[str, Field(pattern=_SEMVER)]
-    modality: Literal["image"]  # what transforms exist for
+    modality: Annotated[str, PlainValidator(_known_modality)]
     domain: Annotated[str, Field(pattern=_KEBAB)]
     owner: Annotated[str, Field(min_length=1)]
     description: Annotated[str, Field(min_length=1)]
     limitations: tuple[str, ...] = ()
     discovered_by: Discovery | None = None
     budget: LatencyBudget
-    transforms: tuple[Any, ...]  # each checked against albumentations, with its own faults
+    transforms: tuple[Any, ...]  # each checked against the catalogue, with its own faults
     mixing: Mixing | None = None
-    narrowed_to: Bounds | None = None
+    narrowed_to: Any = None
+
+
+@cache
+def _file_of(name: str) -> type[_PolicyFile]:
+    catalogue = modalities.modality(name).catalogue
+    narrowed_to: Any = catalogue.bounds | None
+    return create_model(
+        "_PolicyFile", __base__=_PolicyFile, budget=(catalogue.budget, ...), narrowed_to=(narrowed_to, None)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +159,20 @@ class Policy:
             PolicyError: every fault at once.
         """
         content = parse(text, where)
-        items = content.get("transforms")
-        if policies is not None and NARROWED_TO not in content and asks_for_limits(items):
+        items, name = content.get("transforms"), content.get("modality")
+        if name not in modalities.NAMES:
+            validate(content, _PolicyFile, where)  # nobody can say what its steps mean: that is the fault
+        catalogue = modalities.modality(str(name)).catalogue
+        if policies is not None and NARROWED_TO not in content and asks_for_limits(items, catalogue.families):
             domain = str(content.get("domain"))
             if re.fullmatch(_KEBAB, domain):  # else it is a fault, and may not lead to other files
-                bounds = bearing(load_limits(policies, domain).content())
+                bounds = catalogue.bearing(load_limits(policies, domain).content())
                 return cls.from_text(with_entry(text, NARROWED_TO, bounds), where)
-        budget = _valid(LatencyBudget, content.get("budget"))
-        read = read_steps(items, _valid(Bounds, content.get(NARROWED_TO)), budget.at[:2] if budget else (1, 1))
-        file = validate(content, _PolicyFile, where, also=read.faults)
+        budget = _valid(catalogue.budget, content.get("budget"))
+        bounds_told = _valid(catalogue.bounds, content.get(NARROWED_TO))
+        read = read_steps(items, catalogue, bounds_told, budget.at if budget else ())
+        faults = [*read.faults, *_mixing_faults(content.get("mixing"), catalogue)]
+        file = validate(content, _file_of(str(name)), where, also=faults)
         # What a policy does not ask for is no part of its digest, so those from before keep theirs.
         body = file.model_dump(mode="json", exclude={n for n in ("mixing", NARROWED_TO) if getattr(file, n) is None})
         if file.narrowed_to is not None:
@@ -171,8 +196,9 @@ class Policy:
 
     @property
     def normalises(self) -> bool:
-        """Whether the result is float32 on a scale of its own, whatever the type of the images."""
-        return bool(self.transforms) and self.transforms[-1].name == "Normalize"
+        """Whether the result is on a scale and of a type of its own, whatever the samples were."""
+        catalogue = modalities.modality(self.modality).catalogue
+        return bool(self.transforms) and catalogue.rescales(self.transforms[-1].name)
 
 
 def _valid(model: type[M], content: object) -> M | None:
@@ -181,6 +207,14 @@ def _valid(model: type[M], content: object) -> M | None:
         return None if content is None else model.model_validate(content)
     except ValidationError:
         return None
+
+
+def _mixing_faults(content: object, catalogue: Catalogue) -> list[Fault]:
+    mixing = _valid(Mixing, content)
+    if mixing is None or mixing.kind in catalogue.mixings:
+        return []
+    known = " or ".join(catalogue.mixings) or "no mixing of these samples"
+    return [Fault("mixing.kind", repr(mixing.kind), known, "remove `mixing`, or name another kind")]
 
 
 def _decisive(bounds: Bounds) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.modalities.image import catalogue
-from augment_ops.modalities.image.families import FAMILIES, expand
+from augment_ops.modalities.base import Catalogue
 from augment_ops.policy.bounds import Bounds
-from augment_ops.policy.narrowing import Narrowed, Narrower, Step, does_something
+from augment_ops.policy.containers import CONTAINERS
+from augment_ops.policy.narrowing import Narrowed, Step, does_something
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Transform:
     """One step of a policy.
 
     Attributes:
-        name: albumentations' class name.
+        name: as the modality's catalogue has it, or of a container.
         params: parameters as written in the file (defaults not filled in).
         children: the steps inside a container (Sequential, OneOf, SomeOf) or of a family; empty otherwise.
     """
@@ -36,47 +36,59 @@ class StepsRead:
         narrowed: the operations of families that bounds cut or left out.
     """
 
+    catalogue: Catalogue
     bounds: Bounds | None
-    size: tuple[int, int]
+    shape: tuple[int, ...]
     faults: list[Fault] = field(default_factory=list)
     narrowed: list[Narrowed] = field(default_factory=list)
     transforms: tuple[Transform, ...] = ()
 
 
-def read_steps(items: object, bounds: Bounds | None, size: tuple[int, int]) -> StepsRead:
+def values_of(transform: Transform, catalogue: Catalogue) -> Mapping[str, Any]:
+    """All parameters of a step that is free of faults, as they are used: defaults filled in."""
+    if transform.name in CONTAINERS:
+        return {**CONTAINERS[transform.name], **transform.params}
+    return catalogue.resolved(transform.name, transform.params)
+
+
+def read_steps(items: object, catalogue: Catalogue, bounds: Bounds | None, shape: tuple[int, ...]) -> StepsRead:
     """Read the `transforms` of a file.
 
     Args:
         items: as parsed; where it is no list, the file's own check says so.
+        catalogue: of the policy's modality.
         bounds: that families with `limits: domain` are cut to; None where the file has none.
-        size: (H, W) that the policy is for.
+        shape: of the samples that the policy is for; empty where it is not known.
     """
-    reading = StepsRead(bounds, size)
+    reading = StepsRead(catalogue, bounds, shape)
     steps = items if isinstance(items, list) else []
     reading.transforms = tuple(_transform(f"transforms[{i}]", item, reading) for i, item in enumerate(steps))
-    reading.faults += _normalize_faults(reading.transforms)
-    if bounds is not None and not asks_for_limits(items):
+    reading.faults += catalogue.order_faults(reading.transforms)
+    if bounds is not None and not asks_for_limits(items, catalogue.families):
         expected = "a family with `limits: domain`"
         reading.faults.append(Fault("narrowed_to", "bounds for nobody", expected, "remove it, or add `limits`"))
     return reading
 
 
-def asks_for_limits(items: object) -> bool:
+def asks_for_limits(items: object, families: Collection[str]) -> bool:
     """Whether a family has `limits`, in whatever container; `items` may have any faults."""
     if isinstance(items, list):
-        return any(asks_for_limits(item) for item in items)
+        return any(asks_for_limits(item, families) for item in items)
     if not isinstance(items, dict):
         return False
     return any(
         isinstance(params, dict)
-        and ((name in FAMILIES and params.get("limits") is not None) or asks_for_limits(params.get("transforms")))
+        and (
+            (name in families and params.get("limits") is not None)
+            or asks_for_limits(params.get("transforms"), families)
+        )
         for name, params in items.items()
     )
 
 
 def _transform(where: str, item: object, reading: StepsRead) -> Transform:
     """Parse `Name: {parameters}`; what is wrong goes to `reading`, and a harmless stand-in is returned."""
-    faults = reading.faults
+    faults, catalogue = reading.faults, reading.catalogue
     if not isinstance(item, dict) or len(item) != 1:
         faults.append(
             Fault(where, repr(item)[:120], "a transform, its parameters", "write `- Affine: {rotate: [-5, 5], p: 1.0}`")
@@ -87,56 +99,36 @@ def _transform(where: str, item: object, reading: StepsRead) -> Transform:
     if not isinstance(params, dict):
         faults.append(Fault(f"{where}.{name}", repr(params)[:120], "a mapping of parameters", "write `{p: 0.5}`"))
         return Transform(str(name), {})
-    if name in catalogue.CONTAINERS:
+    if name in CONTAINERS:
         return _container(f"{where}.{name}", str(name), params, reading)
     if name not in catalogue.names():
         faults.append(catalogue.unknown_fault(f"{where}.{name}", str(name)))
         return Transform(str(name), {})
     wrong = catalogue.parameter_faults(where, str(name), params)
     faults += wrong
-    if name in FAMILIES and not wrong:
+    if name in catalogue.families and not wrong:
         return Transform(str(name), dict(params), _family(f"{where}.{name}", str(name), params, reading))
     return Transform(str(name), dict(params))
 
 
 def _family(where: str, name: str, params: Mapping[str, Any], reading: StepsRead) -> tuple[Transform, ...]:
     """What a family holds, narrowed where it asks for it."""
+    expand = reading.catalogue.expand
     if params.get("limits") is None:
-        return _expanded(expand(name, params))
+        return _expanded(expand(name, params, where, None, reading.shape).steps)
     if reading.bounds is None:
         found, expected = "'domain', whose limits are not at hand", "a file of a library, policies/augment/<name>.yaml"
         fix = "move it there, or load it with `policies=`, the folder that has `limits/`"
         reading.faults.append(Fault(f"{where}.limits", found, expected, fix))
         return ()
-    narrower = Narrower(reading.bounds, reading.size)
-    steps, told = expand(name, params, narrower), narrower.narrowed(where)
-    reading.narrowed += told
-    if not does_something(steps):
-        found = f"a domain that leaves none of its operations ({', '.join(n.operation for n in told)})"
+    made = expand(name, params, where, reading.bounds, reading.shape)
+    reading.narrowed += made.narrowed
+    if not does_something(made.steps):
+        left_out = ", ".join(one.operation for one in made.narrowed)
+        found = f"a domain that leaves none of its operations ({left_out})"
         fix = "remove it, or move the policy to another domain"
         reading.faults.append(Fault(f"{where}.limits", found, "limits that leave one at least", fix))
-    return _expanded(steps)
-
-
-def _normalize_faults(transforms: tuple[Transform, ...]) -> list[Fault]:
-    """Normalize leaves the levels that all other transforms work on, so it comes last, for all images."""
-    faults = []
-    for i, transform in enumerate(transforms):
-        last = i == len(transforms) - 1
-        if transform.name == "Normalize" and not (last and transform.params.get("p", 1) == 1):
-            found = f"p: {transform.params['p']}" if last else "before other transforms"
-            faults.append(
-                Fault(f"transforms[{i}].Normalize", found, "the last step, with p: 1.0", "move or correct it")
-            )
-        if _holds(transform.children, "Normalize"):
-            faults.append(
-                Fault(f"transforms[{i}].{transform.name}", "Normalize inside", "it as the last step", "move it there")
-            )
-    return faults
-
-
-def _holds(transforms: tuple[Transform, ...], name: str) -> bool:
-    return any(t.name == name or _holds(t.children, name) for t in transforms)
+    return _expanded(made.steps)
 
 
 def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:
@@ -144,7 +136,7 @@ def _expanded(steps: Sequence[Step]) -> tuple[Transform, ...]:
 
 
 def _container(where: str, name: str, params: dict[str, Any], reading: StepsRead) -> Transform:
-    known, faults = {"transforms", *catalogue.defaults(name)}, reading.faults
+    known, faults = {"transforms", *CONTAINERS[name]}, reading.faults
     before = len(faults)
     faults += [
         Fault(
@@ -166,15 +158,15 @@ def _container(where: str, name: str, params: dict[str, Any], reading: StepsRead
     children = tuple(_transform(f"{where}.transforms[{i}]", item, reading) for i, item in enumerate(inner))
     rest = {key: value for key, value in params.items() if key != "transforms"}
     if len(faults) == before:
-        faults += _choice_faults(where, name, rest, children)
+        faults += _choice_faults(where, Transform(name, rest, children), reading.catalogue)
     return Transform(name, rest, children)
 
 
-def _choice_faults(where: str, name: str, params: Mapping[str, Any], children: tuple[Transform, ...]) -> list[Fault]:
-    """What albumentations finds out only while it runs: SomeOf's n and replace, OneOf without any weight."""
-    faults = []
-    values = catalogue.resolved(name, params)
-    if name == "OneOf" and not any(catalogue.resolved(child.name, child.params)["p"] > 0 for child in children):
+def _choice_faults(where: str, container: Transform, catalogue: Catalogue) -> list[Fault]:
+    """What would come out only while it runs: SomeOf's n and replace, OneOf without any weight."""
+    faults, name, children = [], container.name, container.children
+    values = values_of(container, catalogue)
+    if name == "OneOf" and not any(values_of(child, catalogue)["p"] > 0 for child in children):
         faults.append(Fault(f"{where}.transforms", "p: 0 in all of them", "one with a p above 0", "raise a p"))
     if name == "SomeOf":
         n, replace = values["n"], values["replace"]

@@ -6,19 +6,23 @@ Each is a pure function of the key, or says clearly why it cannot work; what is 
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import re
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 import pytest
-import yaml
+import torch
 
 from augment_ops.errors import PolicyError, TransformError
 from augment_ops.modalities.image import catalogue
 from augment_ops.modalities.image.augmenter import Augmenter
-from augment_ops.modalities.image.plan import _BUILDERS, compile_policy
+from augment_ops.modalities.image.families import FAMILIES
+from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.modalities.image.program import Program
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 
@@ -27,81 +31,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 N = 4
 IDS = [f"s{i}" for i in range(N)]
-# Values for what has no default. Together they keep the size, where the transform can.
-ARGUMENTS = {
-    "CenterCrop": "height: 16, width: 16",
-    "CropAndPad": "percent: 0.1",
-    "GridElasticDeform": "num_grid_xy: [2, 2], magnitude: 2",
-    "LongestMaxSize": "max_size: 16",
-    "RandomCrop": "height: 16, width: 16",
-    "RandomResizedCrop": "size: [16, 16]",
-    "RandomSizedCrop": "min_max_height: [8, 16], size: [16, 16]",
-    "Resize": "height: 16, width: 16",
-    "SmallestMaxSize": "max_size: 16",
-}
-# With defaults only: what the message has to say. A transform that is added here needs somebody who has read why.
-NEVER_WITH_DEFAULTS = {
-    "Crop": "Values for crop",
-}
+DECLARED = declarations()
 SQUARE = {"D4", "RandomRotate90"}  # refused for other images
-NOT_ON_GREY = {
-    "ChannelDropout",
-    "ChromaticAberration",
-    "HEStain",
-    "ISONoise",
-    "Normalize",
-    "PlanckianJitter",
-    "RandomFog",
-    "RandomGravel",
-    "RandomRain",
-    "RandomSnow",
-    "RandomSunFlare",
-    "Spatter",
-}
-SLOW = {"RandomFog", "Superpixels"}  # a tenth of a second an image, however small
-# The same change for every key, by nature, or with these arguments on these images.
-WITHOUT_CHANCE = {
-    "Affine",
-    "AutoContrast",
-    "CLAHE",
-    "CenterCrop",
-    "CropAndPad",
-    "Downscale",
-    "Equalize",
-    "HorizontalFlip",
-    "InvertImg",
-    "LongestMaxSize",
-    "Morphological",
-    "NoOp",
-    "Normalize",
-    "Pad",
-    "PadIfNeeded",
-    "Posterize",
-    "RandomCrop",
-    "RandomGravel",
-    "Resize",
-    "SmallestMaxSize",
-    "Solarize",
-    "ToGray",
-    "ToSepia",
-    "Transpose",
-    "VerticalFlip",
-    "XYMasking",
-}
-# Other branches of the code than the defaults take, each with draws of its own.
-VARIANTS = [
-    "PlanckianJitter: {sampling_method: gaussian, p: 1.0}",
-    "RandomSunFlare: {method: physics_based, p: 1.0}",
-    "RandomSnow: {method: texture, p: 1.0}",
-    "Spatter: {mode: mud, p: 1.0}",
-    "AdditiveNoise: {noise_type: gaussian, spatial_mode: per_pixel, noise_params: {mean_range: [0, 0], "
-    "std_range: [0.1, 0.2]}, p: 1.0}",
-    "AdditiveNoise: {noise_type: beta, spatial_mode: shared, noise_params: {alpha_range: [0.5, 1.5], "
-    "beta_range: [0.5, 1.5], scale_range: [0.1, 0.3]}, p: 1.0}",
-    "CoarseDropout: {fill: random, p: 1.0}",
-    "CoarseDropout: {fill: random_uniform, p: 1.0}",
-    "GridDropout: {random_offset: true, p: 1.0}",
-    "ElasticTransform: {same_dxdy: true, p: 1.0}",
+BRANCHES = [(name, branch) for name, one in DECLARED.items() for branch in one.branches]
+CONTAINERS = [
     "OneOf: {p: 0.7, transforms: [{GaussNoise: {p: 0.3}}, {Rotate: {p: 0.7}}]}",
     "SomeOf: {n: 3, replace: true, transforms: [{GaussNoise: {}}, {Rotate: {}}]}",
     "Sequential: {p: 0.7, transforms: [{GaussNoise: {}}, {OneOf: {transforms: [{HorizontalFlip: {}}, {D4: {}}]}}]}",
@@ -138,49 +71,71 @@ def names() -> list[str]:
     return sorted(catalogue.transform_classes())
 
 
+def policy_of(name: str, params: Mapping[str, object]) -> Policy:
+    """One step, applied to every image, with values for what has no default."""
+    step = {name: {"p": 1.0, **DECLARED[name].required, **params}}
+    return Policy.from_text(f"{HEAD}  - {json.dumps(step)}\n")
+
+
+def test_every_transform_is_declared_and_nothing_else():
+    assert set(DECLARED) == {name for name in catalogue.names() if name not in FAMILIES}
+
+
 @pytest.mark.parametrize("channels", [1, 3], ids=["grey", "rgb"])
 @pytest.mark.parametrize("name", names())
 def test_a_transform_is_pure_or_says_why_not(name, channels):
-    arguments = ", ".join(filter(None, ("p: 1.0", ARGUMENTS.get(name))))
-    policy = Policy.from_text(f"{HEAD}  - {name}: {{{arguments}}}\n")
-    refusal = NEVER_WITH_DEFAULTS.get(name)
-    if channels == 1 and name in NOT_ON_GREY:
-        refusal = "channel"
-    batch = images(channels)[: 2 if name in SLOW else N]
-    if refusal is None:
-        assert_pure(policy, batch)
-    else:
-        with pytest.raises(TransformError, match=refusal) as caught:
+    policy, batch = policy_of(name, {}), images(channels)[: 2 if DECLARED[name].slow else N]
+    if channels == 1 and DECLARED[name].needs_colour:
+        with pytest.raises(TransformError, match="channel") as caught:
             assert_pure(policy, batch)
         assert f"transforms[0].{name}" in str(caught.value)
+    else:
+        assert_pure(policy, batch)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 24), (24, 1), (2, 3)])
 @pytest.mark.parametrize("name", names())
 def test_the_smallest_images_work_or_are_refused(name, size):
-    arguments = ", ".join(filter(None, ("p: 1.0", ARGUMENTS.get(name))))
-    policy = Policy.from_text(f"{HEAD}  - {name}: {{{arguments}}}\n")
     with contextlib.suppress(TransformError):
-        assert Augmenter(policy, 7)(np.full((1, *size, 3), 9, np.uint8), ["a"]).shape[3] == 3
+        assert Augmenter(policy_of(name, {}), 7)(np.full((1, *size, 3), 9, np.uint8), ["a"]).shape[3] == 3
 
 
-@pytest.mark.parametrize("step", VARIANTS)
-def test_other_branches_are_pure(step):
+@pytest.mark.parametrize(("name", "branch"), BRANCHES)
+def test_other_branches_are_pure(name, branch):
+    whole = assert_pure(policy_of(name, branch), images(3))
+    assert not DECLARED[name].chance or (whole != images(3)).any()
+
+
+@pytest.mark.parametrize("step", CONTAINERS)
+def test_containers_are_pure(step):
     policy = Policy.from_text(f"{HEAD}  - {step}\n")
-    whole = assert_pure(policy, images(3))
-    assert (whole != images(3)).any()
+    assert (assert_pure(policy, images(3)) != images(3)).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [(n, {}) for n, one in DECLARED.items() if one.compile] + [case for case in BRANCHES if DECLARED[case[0]].compile],
+)
+def test_a_tensor_gets_the_bytes_of_the_array(name, params):
+    """The operation that a declaration names has loops for the CPU, and tensors that compute the same."""
+    augment = Augmenter(policy_of(name, params), 7)
+    for batch in (images(3),) if DECLARED[name].needs_colour else (images(1), images(3)):
+        try:
+            expected = augment(batch, IDS, 1)
+        except TransformError:  # of so many channels: the tensors refuse them as well
+            with pytest.raises(TransformError):
+                augment.tensors(torch.from_numpy(batch), IDS, 1)
+        else:
+            np.testing.assert_array_equal(augment.tensors(torch.from_numpy(batch), IDS, 1).numpy(), expected)
 
 
 def test_every_random_transform_draws_from_its_key():
     """A transform that ignored its stream would be pure too: other ids must give other results."""
     batch = np.repeat(images(3)[:1], 12, 0)
-    same = set()
-    for name in set(names()) - set(NEVER_WITH_DEFAULTS) - SLOW:
-        arguments = ", ".join(filter(None, ("p: 1.0", ARGUMENTS.get(name))))
-        out = Augmenter(Policy.from_text(f"{HEAD}  - {name}: {{{arguments}}}\n"), 7)(batch, range(12))
-        if len({image.tobytes() for image in out}) == 1:
-            same.add(name)
-    assert same == WITHOUT_CHANCE
+    for name in names():
+        if not DECLARED[name].slow:
+            out = Augmenter(policy_of(name, {}), 7)(batch, range(12))
+            assert DECLARED[name].chance == (len({image.tobytes() for image in out}) > 1), name
 
 
 # Steps that could give images sizes of their own with other values than the defaults, as the library has them.
@@ -206,9 +161,8 @@ def test_nothing_that_is_accepted_gives_images_sizes_of_their_own():
     """Every transform of the library that can move pixels, on images that are not square, seed by seed."""
     library, varied = catalogue.albumentations(), {}
     for name in names():
-        values = yaml.safe_load("{" + ARGUMENTS.get(name, "") + "}")
-        step = catalogue.construct(name, values)
-        if isinstance(step, library.DualTransform) and name not in {*NEVER_WITH_DEFAULTS, *SQUARE}:
+        step = catalogue.construct(name, DECLARED[name].required)
+        if isinstance(step, library.DualTransform) and name not in SQUARE:
             sizes = set()
             for seed in range(6):
                 step.set_random_seed(seed)
@@ -217,16 +171,18 @@ def test_nothing_that_is_accepted_gives_images_sizes_of_their_own():
     assert varied == {}
 
 
-@pytest.mark.parametrize("name", sorted(ARGUMENTS))
-def test_what_has_no_default_is_asked_for(name):
-    with pytest.raises(PolicyError) as caught:
-        Policy.from_text(f"{HEAD}  - {name}: {{p: 1.0}}\n")
+@pytest.mark.parametrize("name", sorted(name for name, one in DECLARED.items() if one.required))
+def test_what_is_required_is_asked_for(name):
+    """By the policy, or, where only the size of the images makes the defaults wrong, as soon as it runs."""
+    with pytest.raises((PolicyError, TransformError)) as caught:
+        Augmenter(Policy.from_text(f"{HEAD}  - {name}: {{p: 1.0}}\n"), 7)(images(3), IDS)
     assert f"transforms[0].{name}" in str(caught.value)
 
 
 def test_nothing_else_lacks_a_default():
-    for name in set(names()) - set(ARGUMENTS):
-        Policy.from_text(f"{HEAD}  - {name}: {{}}\n")
+    for name in names():
+        if not DECLARED[name].required:
+            Policy.from_text(f"{HEAD}  - {name}: {{}}\n")
 
 
 def test_every_excluded_name_exists_and_is_refused_with_its_reason():
@@ -239,9 +195,9 @@ def test_every_excluded_name_exists_and_is_refused_with_its_reason():
 
 def test_every_object_of_albumentations_reads_the_keyed_stream():
     """None may keep a generator of its own."""
-    steps = "\n".join(f"  - {step}" for step in VARIANTS)
-    program = Program(compile_policy(Policy.from_text(f"{HEAD}{steps}\n")))
-    assert len(program._steps) >= 8
+    others = [{name: {**one.required}} for name, one in DECLARED.items() if one.compile is None and name != "NoOp"]
+    program = Program(compile_policy(Policy.from_text(f"{HEAD}  {json.dumps(others)}\n")))
+    assert len(program._steps) == len(others)
     for step in program._steps.values():
         assert step._step.random_generator is step._stream.numpy
         assert step._step.py_random is step._stream.python
@@ -251,22 +207,17 @@ ODD = (
     "null", "{}", "true", "x", "''", "-1", "0", "1.0e+300", "'nan'", "[1]", "[2, 1]", "{x: [1, 2]}", ".nan", "1e3",
     "99999999999999999999999", "[[1, 2], [3, 4]]", "[null, null]", "[0, 0]", "[0, 1]", "[-1, 1]", "0.5", "2", "100",
 )  # fmt: skip
-NEEDED = {
-    "CenterCrop": {"height": "4", "width": "4"},
-    "RandomCrop": {"height": "4", "width": "4"},
-    "RandomResizedCrop": {"size": "[4, 4]"},
-    "Resize": {"height": "4", "width": "4"},
-    "PadIfNeeded": {"min_height": "12", "min_width": "12"},
-}
+SMALL = {"height": "4", "width": "4", "size": "[4, 4]", "min_height": "12", "min_width": "12"}  # for images of 8x8
 
 
-@pytest.mark.parametrize("name", [*_BUILDERS, "RandAugment", "TrivialAugment", "AutoAugment", "AugMix"])
+@pytest.mark.parametrize("name", [*(n for n, one in DECLARED.items() if one.compile), *FAMILIES])
 def test_odd_parameters_are_faults_or_work(name):
     """Without a warning of arithmetic: those are errors here."""
-    worked = 0
-    for parameter in [*catalogue.defaults(name), *NEEDED.get(name, ())]:
+    worked, parameters = 0, sorted(catalogue.parameters(name))
+    small = {key: value for key, value in SMALL.items() if key in parameters}
+    for parameter in parameters:
         for value in ODD:
-            params = {"p": "1.0", **NEEDED.get(name, {}), parameter: value}
+            params = {"p": "1.0", **small, parameter: value}
             step = ", ".join(f"{key}: {text}" for key, text in params.items())
             with contextlib.suppress(PolicyError, TransformError):
                 Augmenter(Policy.from_text(f"{HEAD}  - {name}: {{{step}}}\n"), 7)(images(3)[:2, :8, :8], IDS[:2])

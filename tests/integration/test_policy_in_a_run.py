@@ -17,6 +17,7 @@ from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.lifecycle import governing
 from augment_ops.lifecycle.acts import approve, end, propose
+from augment_ops.modalities.image.bounds import ImageBounds
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import StageRef, execute
 from augment_ops.pipeline.graph import STAGES
@@ -24,7 +25,6 @@ from augment_ops.pipeline.outputs import AugmentedCheck, Decided, ResolvedPolicy
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.stages.answers import about
-from augment_ops.policy.bounds import Bounds
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
@@ -257,7 +257,7 @@ def test_a_published_family_narrowed_to_its_domain_is_what_a_run_augments_with(s
     resolved = from_json(ResolvedPolicy, kept["resolve_policy"])
     assert any("Rotate narrowed from ±135° to ±45°" in line for line in told)
     assert resolved.policy() == Policy.load(path)
-    assert resolved.policy().narrowed_to == Bounds(
+    assert resolved.policy().narrowed_to == ImageBounds(
         max_rotation_deg=45,
         max_shear_deg=30,
         max_translation_share=0.3,

@@ -258,7 +258,7 @@ def test_odd_values_are_policy_errors_or_work(target, value, depth):
     import numpy as np
 
     from augment_ops.modalities.image.augmenter import Augmenter
-    from augment_ops.policy.bounds import Limits
+    from augment_ops.modalities.image.bounds import ImageLimits
     from augment_ops.policy.limits import limit_faults
 
     name, parameter = target
@@ -268,7 +268,7 @@ def test_odd_values_are_policy_errors_or_work(target, value, depth):
     for _ in range(depth):
         step = f"{{OneOf: {{transforms: [{step}]}}}}"
     head = "name: a\nversion: 1.0.0\nmodality: image\ndomain: d\nowner: o\ndescription: e\n"
-    limits = Limits(
+    limits = ImageLimits(
         domain="d",
         description="e",
         max_rotation_deg=45,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.key import Ids, SampleIds, sample_key
-from augment_ops.errors import InputError, TransformError
+from augment_ops.errors import TransformError
 from augment_ops.modalities.image.plan import Plan, compile_policy
 from augment_ops.modalities.image.program import Program
 from augment_ops.modalities.image.reference import LIBRARY
@@ -52,15 +51,6 @@ class _Programs:
         return TensorProgram(self._plan)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one sample costs in milliseconds of CPU time, over `n` batches."""
-
-    p50_ms: float
-    p95_ms: float
-    n: int
-
-
 class Augmenter:
     """A policy and a seed, applied to batches: a pure function of (policy digest, seed, epoch, sample id).
 
@@ -81,6 +71,19 @@ class Augmenter:
     def engine(self) -> str:
         """What computes: part of the lineage, because another engine may round differently."""
         return f"{ENGINE}+{LIBRARY}" if self.plan.uses_albumentations else ENGINE
+
+    @property
+    def holds_the_interpreter(self) -> bool:
+        """Whether a transform is not compiled: compiled loops leave the interpreter to other threads."""
+        return self.plan.uses_albumentations
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(H', W', C) of what comes of images (H, W, C) when every transform applies."""
+        return (*self.plan.output_size((shape[0], shape[1])), *shape[2:])
+
+    def describe(self) -> list[str]:
+        """The plan for people: a line a pass, and the reason where one ends."""
+        return self.plan.describe()
 
     def __call__(self, images: NDArray[P], ids: Ids | SampleIds, epoch: int = 0) -> NDArray[P]:
         """Augment a batch.
@@ -209,32 +212,6 @@ class Augmenter:
 
     def __setstate__(self, state: tuple[Policy, int]) -> None:
         self.__init__(*state)  # type: ignore[misc]
-
-
-def measure_cost(augmenter: Augmenter, images: NDArray[np.uint8], *, batches: int = 100, warmup: int = 5) -> Cost:
-    """Measure the CPU time per sample of the augmenter, batch by batch, as it is used.
-
-    CPU time and not wall time: a budget must not be exceeded because the machine is busy with something else.
-
-    Args:
-        augmenter: what to time.
-        images: uint8 (N, H, W, C), a batch.
-        batches: how often it is timed, after `warmup` times that are not (the first may compile).
-
-    Raises:
-        InputError: no image to time on.
-    """
-    if len(images) == 0:
-        raise InputError("measure_cost: images", "none", "at least one image", "give a snapshot that holds images")
-    ids = SampleIds.of(range(len(images)))
-    times = np.empty(batches)
-    for i in range(-warmup, batches):
-        started = time.thread_time()
-        augmenter(images, ids, epoch=i + warmup)
-        if i >= 0:
-            times[i] = time.thread_time() - started
-    p50, p95 = np.percentile(times * 1e3 / len(images), [50, 95])
-    return Cost(float(p50), float(p95), batches)
 
 
 @contextmanager

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.modalities.image.families import FAMILIES
+from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.image.bounds import ImageBounds, ImageBudget, ImageLimits
+from augment_ops.modalities.image.families import FAMILIES, bearing, expanded
+from augment_ops.modalities.image.strength import EFFECTS
+from augment_ops.modalities.image.transforms import declarations
+from augment_ops.policy.bounds import Bounds
+from augment_ops.policy.containers import CONTAINERS
+from augment_ops.policy.narrowing import Expanded
+from augment_ops.policy.steps import Transform
 
 LIBRARY = f"albumentations {version('albumentations')}"
-CONTAINERS = ("Sequential", "OneOf", "SomeOf")
+_LAST = "Normalize"  # it leaves the levels that all others work on
 
-
-class _Sharpness(BaseModel):
-    """Blend with the smoothed image: 0 is smooth, 1 the image itself, 2 sharp. Pillow's ImageEnhance.Sharpness."""
-
-    factor_range: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.5, 1.5)
-    p: Annotated[float, Field(ge=0, le=1)] = 0.5
-
-
-# Transforms that albumentations does not have: name → their parameters. They exist in the compiled engine alone.
-OWN: Mapping[str, type[BaseModel]] = {"Sharpness": _Sharpness, **FAMILIES}
 
 # Name → why no policy may use it; the error repeats the reason.
 _EXCLUDED: Mapping[str, str] = {
@@ -67,20 +65,6 @@ _EXCLUDED: Mapping[str, str] = {
     "TimeReverse": "it is another name of HorizontalFlip",
     "Lambda": "it holds Python code, which a file cannot",
 }  # fmt: skip
-# What would give every image a size of its own: transform → whether its values, as `resolved` has them, do.
-_SIZES_OF_THEIR_OWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "Affine": ("fit_output", bool),
-    "CropAndPad": ("keep_size", lambda kept: not kept),
-    "LongestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
-    "Perspective": ("keep_size", lambda kept: not kept),
-    "Rotate": ("crop_border", bool),
-    "SmallestMaxSize": ("max_size", lambda sizes: isinstance(sizes, Sequence) and len(set(sizes)) > 1),
-}
-# Parameters that the library accepts and that change nothing, whatever their value: (transform, name) → why.
-_WITHOUT_EFFECT: Mapping[tuple[str, str], str] = {
-    ("Equalize", "mask_params"): "names of what a mask made by Python code is given, which a file cannot hold",
-    ("PlasmaBrightnessContrast", "plasma_size"): "nothing that the library reads: plasma has the size of the image",
-}
 _NOT_FOR_POLICIES = frozenset({"strict"})  # a switch of the library's own validation
 
 
@@ -103,15 +87,22 @@ def transform_classes() -> Mapping[str, type]:
     }
 
 
+@cache
+def own() -> Mapping[str, type[BaseModel]]:
+    """What albumentations does not have, and the compiled engine alone runs: name → parameters."""
+    ours = {one.name: one.parameters for one in declarations().values() if one.parameters is not None}
+    return {**ours, **FAMILIES}
+
+
 def names() -> list[str]:
     """Every transform and family that a policy may name outside containers."""
-    return [*transform_classes(), *OWN]
+    return [*transform_classes(), *own()]
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Parameter → default of a transform or container, as albumentations declares them."""
-    if name in OWN:
-        return {key: field.default for key, field in OWN[name].model_fields.items()}
+    """Parameter → default of a transform, as albumentations declares them, or of a family."""
+    if name in own():
+        return {key: field.default for key, field in own()[name].model_fields.items()}
     cls = getattr(albumentations(), name)
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty and p.name != "self"}
@@ -128,28 +119,23 @@ def resolved(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     Its validation turns a number into a range where that is its meaning (Rotate's 5 into ±5) and a text into a number.
 
     Args:
-        name: a transform or container.
         params: free of faults.
     """
     values = {**defaults(name), **params}
-    if name in CONTAINERS or name == "NoOp":
+    if name == "NoOp":
         return values
     schema = _schema(name)
     known = {key: value for key, value in values.items() if key in schema.model_fields}
-    return (schema(**known) if name in OWN else schema(**known, strict=False)).model_dump()
+    return (schema(**known) if name in own() else schema(**known, strict=False)).model_dump()
 
 
-def construct(name: str, params: Mapping[str, Any], children: Sequence[Any] = ()) -> Any:
-    """Make albumentations' own object for a step.
+def construct(name: str, params: Mapping[str, Any]) -> Any:
+    """Make albumentations' own object for a transform.
 
     Args:
-        name: a transform or container.
         params: as written in the file.
-        children: the constructed steps inside a container.
     """
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
-    if name in CONTAINERS:
-        values["transforms"] = list(children)
     return getattr(albumentations(), name)(**values)
 
 
@@ -168,10 +154,12 @@ def unknown_fault(where: str, name: str) -> Fault:
 def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
     """Every fault of one transform's parameters: unknown names, wrong types, values out of bounds."""
     schema, known = _schema(name), sorted(parameters(name))
+    declared = declarations().get(name)
+    without_effect = {} if declared is None else declared.without_effect
     faults = [
-        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {_WITHOUT_EFFECT[name, key]}", "remove it")
+        Fault(f"{where}.{name}.{key}", repr(value)[:120], f"nothing: {without_effect[key]}", "remove it")
         for key, value in params.items()
-        if (name, key) in _WITHOUT_EFFECT and value != defaults(name)[key]
+        if key in without_effect and value != defaults(name)[key]
     ]
     faults += [
         Fault(
@@ -185,8 +173,8 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
     ]
     values = {key: value for key, value in {**defaults(name), **params}.items() if key in known}
     try:
-        schema(**values) if name in OWN else schema(**values, strict=False)
-        if not faults and name not in OWN:
+        schema(**values) if name in own() else schema(**values, strict=False)
+        if not faults and name not in own():
             construct(name, params)  # constructors check what schemas do not
     except ValidationError as error:
         faults += _schema_faults(f"{where}.{name}", error, params)
@@ -195,18 +183,76 @@ def parameter_faults(where: str, name: str, params: Mapping[str, Any]) -> list[F
     return faults or _size_faults(where, name, params)
 
 
+def order_faults(transforms: Sequence[Transform]) -> list[Fault]:
+    """Normalize leaves the levels that all other transforms work on, so it comes last, for all images."""
+    faults = []
+    for i, transform in enumerate(transforms):
+        last = i == len(transforms) - 1
+        if transform.name == _LAST and not (last and transform.params.get("p", 1) == 1):
+            found = f"p: {transform.params['p']}" if last else "before other transforms"
+            faults.append(
+                Fault(f"transforms[{i}].Normalize", found, "the last step, with p: 1.0", "move or correct it")
+            )
+        if _holds(transform.children, _LAST):
+            faults.append(
+                Fault(f"transforms[{i}].{transform.name}", "Normalize inside", "it as the last step", "move it there")
+            )
+    return faults
+
+
+def rescales(name: str) -> bool:
+    """Whether a transform leaves the levels of images."""
+    return name == _LAST
+
+
+def run_faults(transforms: Sequence[Transform]) -> list[Fault]:
+    """Of a policy that normalises: stress tests and production send levels."""
+    if not (transforms and rescales(transforms[-1].name)):
+        return []
+    return [
+        Fault(
+            f"transforms[{len(transforms) - 1}].Normalize",
+            "float32 images on a scale of their own",
+            "images as stress tests and production send them",
+            "remove it: the model's own program scales its input",
+        )
+    ]
+
+
+def strengths(name: str, values: Mapping[str, Any], effect: str) -> dict[str, float]:
+    """See `Catalogue`. What nobody has declared is bounded by nothing, and so forbidden by name or not at all."""
+    declared = declarations().get(name)
+    found = () if declared is None else declared.strengths
+    return {one.parameter: one.measure(values[one.parameter]) for one in found if one.effect == effect}
+
+
+def teaches(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """See `Catalogue`."""
+    declared = declarations().get(name)
+    found = () if declared is None else declared.trains
+    trained = [one.corruptions for one in found if one.parameter is None or one.when(values[one.parameter])]
+    return tuple(dict.fromkeys(corruption for corruptions in trained for corruption in corruptions))
+
+
+def _holds(transforms: Sequence[Transform], name: str) -> bool:
+    return any(t.name == name or _holds(t.children, name) for t in transforms)
+
+
 def _size_faults(where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
-    parameter, varies = _SIZES_OF_THEIR_OWN.get(name, ("", None))
-    value = resolved(name, params)[parameter] if varies else None
-    if varies is None or not varies(value):
+    declared = declarations().get(name)
+    if declared is None or declared.own_sizes is None:
+        return []
+    parameter, varies = declared.own_sizes
+    value = resolved(name, params)[parameter]
+    if not varies(value):
         return []
     expected = "one size for all images: a batch has one"
     return [Fault(f"{where}.{name}.{parameter}", repr(value)[:120], expected, "let the transform keep the size")]
 
 
 def _schema(name: str) -> type[BaseModel]:
-    if name in OWN:
-        return OWN[name]
+    if name in own():
+        return own()[name]
     schema: type[BaseModel] = transform_classes()[name].InitSchema  # type: ignore[attr-defined]
     return schema
 
@@ -238,3 +284,34 @@ def _schema_faults(where: str, error: ValidationError, params: Mapping[str, Any]
         )
         for parameter, messages in by_parameter.items()
     ]
+
+
+class _ImageCatalogue:
+    """See `Catalogue`."""
+
+    budget, bounds, limits = ImageBudget, ImageBounds, ImageLimits
+    effects = EFFECTS
+    families = tuple(FAMILIES)
+    side_by_side = ("AugMix",)
+    mixings = ("mixup", "cutmix")
+
+    names = staticmethod(names)
+    defaults = staticmethod(defaults)
+    resolved = staticmethod(resolved)
+    unknown_fault = staticmethod(unknown_fault)
+    parameter_faults = staticmethod(parameter_faults)
+    order_faults = staticmethod(order_faults)
+    rescales = staticmethod(rescales)
+    run_faults = staticmethod(run_faults)
+    strengths = staticmethod(strengths)
+    teaches = staticmethod(teaches)
+    bearing = staticmethod(bearing)
+
+    def expand(
+        self, name: str, params: Mapping[str, Any], where: str, bounds: Bounds | None, shape: tuple[int, ...]
+    ) -> Expanded:
+        """See `Catalogue`."""
+        return expanded(name, params, where, bounds, (shape[0], shape[1]) if shape else (1, 1))
+
+
+CATALOGUE: Catalogue = _ImageCatalogue()

@@ -20,7 +20,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from augment_ops.policy.narrowing import BOUNDS, Narrower, Step, names, same_bound
+from augment_ops.modalities.image.narrowing import BOUNDS, Narrower, same_bound
+from augment_ops.policy.bounds import Bounds
+from augment_ops.policy.narrowing import Expanded, Step, names
 
 _BINS = 31  # magnitudes 0 … 30 of RandAugment and TrivialAugment
 _TABLE_BINS = 10  # magnitudes 0 … 9 of AutoAugment's tables
@@ -84,6 +86,18 @@ def expand(name: str, params: Mapping[str, Any], narrower: Narrower | None = Non
     if isinstance(family, AutoAugment):
         return _one_of([_pair(row, family.fill, narrower) for row in _TABLES[family.policy]])
     return _one_of([_wide(o, family.fill, narrower) for o in _RAND_OPERATIONS])
+
+
+def expanded(
+    name: str, params: Mapping[str, Any], where: str, bounds: Bounds | None, size: tuple[int, int]
+) -> Expanded:
+    """A family at its place in a policy, cut to bounds where there are any.
+
+    Args:
+        size: (H, W) of the images that the policy is for.
+    """
+    narrower = Narrower(bounds, size)
+    return Expanded(expand(name, params, narrower), narrower.narrowed(where))
 
 
 def bearing(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import yaml
 from augment_ops.errors import Fault, PolicyError
 from augment_ops.files import read_regular
 from augment_ops.modalities.image import catalogue
+from augment_ops.policy.containers import CONTAINERS
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.yaml_limits import load_bounded
 
@@ -127,9 +128,8 @@ def _step(saved: Mapping[str, Any], lost: _Lost) -> dict[str, Any]:
     if name == "OneOrOther" and len(saved.get("transforms", ())) == 2:
         return _one_or_other(saved, lost)
     given = {k: v for k, v in saved.items() if not k.startswith("__") and k != "transforms"}
-    if name in catalogue.CONTAINERS:
-        settings = catalogue.defaults(name)
-        params = {k: v for k, v in given.items() if k in settings}
+    if name in CONTAINERS:
+        params = {k: v for k, v in given.items() if k in CONTAINERS[name]}
         return {name: {"transforms": [_step(child, lost) for child in saved["transforms"]], **params}}
     if name not in catalogue.names():
         return {name: given}  # the policy's own check says why

@@ -7,7 +7,7 @@ OneOf exclude each other, so their order is free and they are sorted to fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.modalities.image import catalogue
+from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.library_size import size_after
-from augment_ops.modalities.image.transforms import colour, convolution, framing, geometry, holes, noise, normalise
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.modalities.image.transforms.colour import Colour
 from augment_ops.modalities.image.transforms.convolution import Convolution
 from augment_ops.modalities.image.transforms.geometry import Geometry, Size
@@ -26,7 +26,7 @@ from augment_ops.modalities.image.transforms.holes import Holes
 from augment_ops.modalities.image.transforms.noise import Noise
 from augment_ops.modalities.image.transforms.normalise import Normalise
 from augment_ops.policy.spec import Mixing, Policy
-from augment_ops.policy.steps import Transform
+from augment_ops.policy.steps import Transform, values_of
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,6 @@ class Mix:
 
 Operation = Geometry | Colour | Noise | Holes | Convolution | Mix | Normalise | None
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Operation]] = {
-    **geometry.BUILDERS,
-    **framing.BUILDERS,
-    **colour.BUILDERS,
-    **noise.BUILDERS,
-    **holes.BUILDERS,
-    **convolution.BUILDERS,
-    **normalise.BUILDERS,
-}
 _STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convolution: 4, Mix: 5, Normalise: 6}
 _STAGE_NAMES = ("geometry", "colour", "noise", "holes", "convolution", "mix", "normalise", "albumentations")
 _NOT_COMPILED = len(_STAGES)
@@ -197,7 +188,7 @@ def _segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
 def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
     index, name = next(counter), transform.name
     place = f"{where}.{name}"
-    values = catalogue.resolved(name, transform.params)
+    values = values_of(transform, CATALOGUE)
     # A SomeOf that may choose a child again has as many copies of it as it could choose, each with streams of its own.
     copies = int(values["n"]) if name == "SomeOf" and values["replace"] else 1
     children = tuple(
@@ -212,7 +203,8 @@ def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
 
 
 def _compiled(name: str, values: Mapping[str, Any]) -> Operation:
-    build = _BUILDERS.get(name)
+    declared = declarations().get(name)
+    build = declared and declared.compile
     return build(values) if build and _sane(values) else None
 
 

@@ -8,20 +8,22 @@ from collections.abc import Callable
 import numpy as np
 
 from augment_ops.content import digest_of
+from augment_ops.data.snapshot import Split
 from augment_ops.delivery.offline import materialise
+from augment_ops.engine.cost import measure_cost
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import PolicyError
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.modalities import modality
-from augment_ops.modalities.image.augmenter import Augmenter, measure_cost
-from augment_ops.modalities.image.plan import compile_policy
-from augment_ops.modalities.image.trial import trial_faults
+from augment_ops.modalities.base import BatchAugmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy
 from augment_ops.policy.spec import Policy
+from augment_ops.policy.trial import trial_faults
 from augment_ops.workspace import subjects_of
 
+_TIMED_SAMPLES = 32  # a batch
 _CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
 _SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one image becomes shows a policy's range
 
@@ -41,9 +43,9 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
         ctx.say(line)
     for line in policy.narrowings():
         ctx.say(line)
-    pixels = generator(sample_key("cost images", policy.digest)).integers(0, 256, (32, *shape), dtype=np.uint8)
-    augmenter = Augmenter(policy, params.seed)
-    cost = measure_cost(augmenter, pixels)
+    kind = modality(policy.modality)
+    augmenter = kind.augmenter(policy, params.seed)
+    cost = measure_cost(augmenter, kind.invented(_TIMED_SAMPLES, shape, sample_key("cost images", policy.digest)))
     ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")
     if admitted.published:
         # Another content under that version is refused by MLflow and by the ledger too.
@@ -77,7 +79,7 @@ def augment(inputs: Inputs) -> Augmentation:
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     train = inputs.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
-    _check_size(resolved.policy(), inputs.snapshot.manifest.image_shape)
+    _check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
     if params.delivery != "offline" or not resolved.policy().transforms:
         snapshot = inputs.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
@@ -88,7 +90,7 @@ def augment(inputs: Inputs) -> Augmentation:
         inputs.store,
         train.payload,
         train.ids,
-        Augmenter(resolved.policy(), params.seed),
+        _augmenter(resolved.policy(), params.seed, train),
         snapshot_digest=inputs.snapshot.manifest.digest,
         split="train",
         epochs=epochs,
@@ -114,20 +116,18 @@ def _shard_progress(inputs: Inputs, epochs: int) -> Callable[[int], None]:
     return done
 
 
-def _check_size(policy: Policy, shape: tuple[int, ...]) -> None:
-    """Models are trained and tested at one size, and what fails on it fails now."""
+def _augmenter(policy: Policy, seed: int, train: Split) -> BatchAugmenter:
+    return modality(policy.modality).augmenter(policy, seed, train)
+
+
+def _check_shape(policy: Policy, shape: tuple[int, ...]) -> None:
+    """Models are trained and tested at one shape, and what fails on it fails now."""
+    kind = modality(policy.modality)
     faults = trial_faults(policy, shape)
     if faults:
         raise PolicyError.of(f"policy {policy.name}", faults)
-    before = (shape[0], shape[1])
-    after = compile_policy(policy).output_size(before)
-    if after != before:
-        raise PolicyError(
-            f"policy {policy.name}",
-            f"images of {after[0]}x{after[1]} from {before[0]}x{before[1]}",
-            "augmented images of the size of the data set's",
-            f"let its last transform bring them back (Resize: {{height: {before[0]}, width: {before[1]}, p: 1.0}})",
-        )
+    for fault in kind.shape_faults(policy, shape, kind.augmenter(policy, 0).output_shape(shape)):
+        raise PolicyError(fault.where, fault.found, fault.expected, fault.fix)
 
 
 def check_augmented(inputs: Inputs) -> AugmentedCheck:
@@ -142,7 +142,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     order = generator(sample_key("augmented sample", params.seed)).permutation(len(train.labels))[:_CHECKED_SAMPLES]
     originals = train.take(order)
     ids = [train.ids[row] for row in order]
-    augmenter = Augmenter(resolved.policy(), params.seed)
+    augmenter = _augmenter(resolved.policy(), params.seed, train)
     augmented = augmenter(originals, ids, epoch=0)
     plan = inputs.output("augment", Augmentation).digest
     classes, labels = inputs.snapshot.manifest.classes, train.labels[order]

@@ -13,8 +13,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
-from augment_ops.modalities import UNNAMED
-from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
@@ -155,11 +154,11 @@ def _reused(ctx: Context, stress: StressTest) -> dict[str, str]:
     return stages | {f"stress_test of the {role}": run for role, run in stress.reused.items()}
 
 
-def _augmented(snapshot: Snapshot, policy: ResolvedPolicy, seed: int) -> Augmented:
-    train = snapshot.split("train")
+def _augmented(snapshot: Snapshot, resolved: ResolvedPolicy, seed: int) -> Augmented:
+    train, policy = snapshot.split("train"), resolved.policy()
     rows = generator(sample_key("report samples", seed)).permutation(len(train.labels))[:_SHOWN_ORIGINALS]
     originals, ids = train.take(rows), [train.ids[row] for row in rows]
-    augmenter = Augmenter(policy.policy(), seed)
+    augmenter = modality(policy.modality).augmenter(policy, seed, train)
     copies = np.stack([augmenter(originals, ids, epoch) for epoch in range(_SHOWN_COPIES)], axis=1)
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 

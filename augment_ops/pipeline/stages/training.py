@@ -16,7 +16,8 @@ from augment_ops.delivery.offline import ShardBatches, shard_identity
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
 from augment_ops.machine import usable_cores
-from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import BatchAugmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy
@@ -120,7 +121,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
 
 def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split) -> BatchSource:
     params, classes = inputs.params, len(inputs.snapshot.manifest.classes)
-    augmenter = None if policy.is_identity else Augmenter(policy, params.seed)
+    augmenter = None if policy.is_identity else modality(policy.modality).augmenter(policy, params.seed, train)
     mixer = None
     if augmenter is not None and policy.mixing is not None:
         mixer = Mixer(policy.mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
@@ -152,7 +153,7 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
 
 
 def _online(
-    inputs: Inputs, augmenter: Augmenter | None, train: Split, mixer: Mixer | None, workers: int
+    inputs: Inputs, augmenter: BatchAugmenter | None, train: Split, mixer: Mixer | None, workers: int
 ) -> OnlineBatches:
     online = OnlineBatches(
         train.payload,

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from augment_ops.policy.bounds import Limits
+from augment_ops.modalities.image.bounds import ImageLimits
 from augment_ops.policy.diff import compare
 from augment_ops.policy.spec import Policy
 
-LIMITS = Limits(domain="tested", description="d", max_rotation_deg=20, scale_range=(0.5, 2.0))
+LIMITS = ImageLimits(domain="tested", description="d", max_rotation_deg=20, scale_range=(0.5, 2.0))
 
 
 @pytest.fixture

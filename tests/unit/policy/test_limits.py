@@ -9,7 +9,8 @@ import pytest
 from augment_ops.errors import PolicyError
 from augment_ops.modalities.image import catalogue
 from augment_ops.modalities.image.augmenter import Augmenter
-from augment_ops.policy.bounds import Limits, load_limits
+from augment_ops.modalities.image.bounds import ImageLimits
+from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.limits import check_limits, limit_faults
 from augment_ops.policy.spec import Policy
 from support.places import POLICIES
@@ -22,8 +23,8 @@ ALL = {
 }  # fmt: skip
 
 
-def limits(**bounds: object) -> Limits:
-    return Limits.model_validate({"domain": "tested", "description": "For tests.", **(bounds or ALL)})
+def limits(**bounds: object) -> ImageLimits:
+    return ImageLimits.model_validate({"domain": "tested", "description": "For tests.", **(bounds or ALL)})
 
 
 def faults(text: str, **bounds: object) -> list[str]:

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from augment_ops.errors import PolicyError
 from augment_ops.modalities.image.augmenter import Augmenter
-from augment_ops.modalities.image.families import BOUNDS
-from augment_ops.modalities.image.trial import trial_faults
-from augment_ops.policy.bounds import Bounds, Limits, load_limits
+from augment_ops.modalities.image.bounds import ImageBounds, ImageLimits
+from augment_ops.modalities.image.narrowing import BOUNDS
+from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.diff import compare
 from augment_ops.policy.library import admit, load
 from augment_ops.policy.limits import limit_faults
 from augment_ops.policy.published import keep_published, load_published
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
+from augment_ops.policy.trial import trial_faults
 from support.places import POLICIES
 
 FAMILIES = (
@@ -82,7 +83,7 @@ held = st.sets(st.sampled_from(["Affine", "ColorJitter", "Equalize", "Posterize"
 )
 def test_what_is_left_is_within_any_limits(bounds, forbidden, step):
     """And nothing is left out that is not forbidden, while its bound leaves something of it."""
-    limits = Limits.model_validate(
+    limits = ImageLimits.model_validate(
         {"domain": "any", "description": "d", "forbidden": dict.fromkeys(forbidden, "no"), **bounds}
     )
     head = "name: t\nversion: 1.0.0\nmodality: image\ndomain: any\nowner: t\ndescription: d\n"
@@ -247,7 +248,7 @@ def test_a_file_outside_a_library_says_what_it_lacks(tmp_path, text):
 def test_bounds_join_a_text_however_it_is_laid_out(text, lay_out):
     written = lay_out(text("TrivialAugment: {limits: domain}"))
     policy = Policy.from_text(written, policies=POLICIES)
-    assert policy.narrowed_to == Bounds(
+    assert policy.narrowed_to == ImageBounds(
         max_rotation_deg=45,
         max_shear_deg=30,
         max_translation_share=0.3,
@@ -276,7 +277,7 @@ def test_the_difference_names_what_another_domain_leaves(text):
 
 
 def test_a_family_may_be_forbidden_by_its_name(text):
-    limits = Limits(domain="general", description="d", forbidden={"TrivialAugment": "one at a time"})
+    limits = ImageLimits(domain="general", description="d", forbidden={"TrivialAugment": "one at a time"})
     (fault,) = limit_faults(Policy.from_text(text("OneOf: {transforms: [{TrivialAugment: {}}]}")), limits)
     assert fault.where == "transforms[0].OneOf.transforms[0].TrivialAugment"
     assert "one at a time" in fault.expected

@@ -4,9 +4,10 @@ import pytest
 import yaml
 
 from augment_ops.modalities.image import catalogue
-from augment_ops.modalities.image.families import FAMILIES
+from augment_ops.modalities.image.corruptions import CORRUPTIONS
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.spec import Policy
-from augment_ops.stress.seen import NO_CORRUPTION, TABLE, seen_by
+from augment_ops.stress.seen import seen_by
 
 HEAD = {
     "name": "some",
@@ -23,17 +24,15 @@ def policy(*transforms: dict[str, object], **more: object) -> Policy:
     return Policy.from_text(yaml.safe_dump(HEAD | {"transforms": list(transforms)} | more))
 
 
-def test_every_transform_of_the_catalogue_is_placed():
-    placed = {rule.transform for rule in TABLE}
-    assert not placed & NO_CORRUPTION
-    assert placed | NO_CORRUPTION == (set(catalogue.names()) - set(FAMILIES)) | {"NoOp"}
+def test_the_parameters_that_are_declared_are_those_of_the_catalogue():
+    for name, one in declarations().items():
+        named = {rule.parameter for rule in one.trains} | {strength.parameter for strength in one.strengths}
+        assert named - {None} <= catalogue.parameters(name), name
 
 
-def test_the_parameters_of_the_table_are_those_of_the_catalogue():
-    for rule in TABLE:
-        if rule.parameter is not None:
-            schema = catalogue.OWN.get(rule.transform) or catalogue.transform_classes()[rule.transform].InitSchema
-            assert rule.parameter in schema.model_fields, rule
+def test_whatever_is_trained_on_is_a_corruption():
+    known = {*CORRUPTIONS}
+    assert {c for one in declarations().values() for rule in one.trains for c in rule.corruptions} <= known
 
 
 @pytest.mark.parametrize(

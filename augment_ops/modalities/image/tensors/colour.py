@@ -53,8 +53,10 @@ def _linear(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
 
 
 def _linear_of_mean(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
-    offset = (row[:, 1] * mean(x, levels)).to(torch.float32)
-    return levels.cut(x * wide(row[:, 0], x) + wide(offset, x))
+    scale, offset = row[:, 0], row[:, 1] * mean(x, levels)
+    if levels.whole:  # in float64, as the loops: whether a fraction is dropped must not hang on float32's last bit
+        return levels.cut(x * wide(scale.to(torch.float64), x) + wide(offset, x)).to(torch.float32)
+    return levels.cut(x * wide(scale, x) + wide(offset.to(torch.float32), x))
 
 
 def _gamma(x: Tensor, levels: Levels, row: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import TransformError
+from augment_ops.modalities.image.declaration import Declaration, Strength, Trains
 from augment_ops.modalities.image.kernels.operations import (
     AUTOCONTRAST,
     EQUALIZE,
@@ -30,6 +31,16 @@ from augment_ops.modalities.image.kernels.operations import (
     SHUFFLE,
     SOLARIZE,
 )
+from augment_ops.modalities.image.strength import (
+    change,
+    channel_shift,
+    extent,
+    half_degrees,
+    hundredths,
+    level_share,
+    turn_share,
+)
+from augment_ops.modalities.image.taught import DARKER, FLATTER, LIGHTER, PALETTE, STEEPER, above, below, differs, moves
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between, integers
 
 RGB = 3
@@ -225,23 +236,6 @@ def multiplicative_noise(values: Mapping[str, Any]) -> Colour:
     )
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Colour | None]] = {
-    "RandomBrightnessContrast": random_brightness_contrast,
-    "RandomGamma": random_gamma,
-    "ColorJitter": color_jitter,
-    "HueSaturationValue": hue_saturation_value,
-    "RGBShift": rgb_shift,
-    "ToGray": to_gray,
-    "ChannelShuffle": channel_shuffle,
-    "ChannelDropout": channel_dropout,
-    "InvertImg": invert,
-    "Solarize": solarize,
-    "Posterize": posterize,
-    "Equalize": equalize,
-    "AutoContrast": auto_contrast,
-}
-
-
 def _no_arguments(u: Uniforms, channels: int) -> Arguments:
     return np.zeros((len(u), 1))
 
@@ -253,3 +247,118 @@ def _orders() -> NDArray[np.float64]:
 
 
 _ORDERS = _orders()
+
+
+DECLARED = (
+    Declaration(
+        name="RandomBrightnessContrast",
+        compile=random_brightness_contrast,
+        strengths=(
+            Strength("max_brightness_change", "brightness_limit", extent),
+            Strength("max_contrast_change", "contrast_limit", extent),
+        ),
+        trains=(
+            Trains(LIGHTER, "brightness_limit", above(0)),
+            Trains(DARKER, "brightness_limit", below(0)),
+            Trains(STEEPER, "contrast_limit", above(0)),
+            Trains(FLATTER, "contrast_limit", below(0)),
+        ),
+        branches=({"brightness_by_max": False},),
+    ),
+    Declaration(
+        name="RandomGamma",
+        compile=random_gamma,
+        strengths=(Strength("max_gamma_change", "gamma_limit", hundredths),),
+        trains=(
+            Trains(LIGHTER, "gamma_limit", below(100)),
+            Trains(DARKER, "gamma_limit", above(100)),
+        ),
+    ),
+    Declaration(
+        name="ColorJitter",
+        compile=color_jitter,
+        strengths=(
+            Strength("max_brightness_change", "brightness", change),
+            Strength("max_contrast_change", "contrast", change),
+            Strength("max_hue_shift_deg", "hue", turn_share),
+            Strength("max_saturation_change", "saturation", change),
+        ),
+        trains=(
+            Trains(LIGHTER, "brightness", above(1)),
+            Trains(DARKER, "brightness", below(1)),
+            Trains(STEEPER, "contrast", above(1)),
+            Trains(FLATTER, "contrast", below(1)),
+            Trains(("saturate",), "saturation", differs(1)),
+            Trains(("stain_shift",), "hue", moves),
+        ),
+    ),
+    Declaration(
+        name="HueSaturationValue",
+        compile=hue_saturation_value,
+        strengths=(
+            Strength("max_brightness_change", "val_shift_limit", level_share),
+            Strength("max_hue_shift_deg", "hue_shift_limit", half_degrees),
+            Strength("max_saturation_change", "sat_shift_limit", level_share),
+        ),
+        trains=(
+            Trains(("stain_shift",), "hue_shift_limit", moves),
+            Trains(("saturate",), "sat_shift_limit", moves),
+            Trains(LIGHTER, "val_shift_limit", above(0)),
+            Trains(DARKER, "val_shift_limit", below(0)),
+        ),
+    ),
+    Declaration(
+        name="RGBShift",
+        compile=rgb_shift,
+        strengths=(
+            Strength("max_channel_shift", "r_shift_limit", channel_shift),
+            Strength("max_channel_shift", "g_shift_limit", channel_shift),
+            Strength("max_channel_shift", "b_shift_limit", channel_shift),
+        ),
+        trains=(
+            Trains(("stain_shift",), "r_shift_limit", moves),
+            Trains(("stain_shift",), "g_shift_limit", moves),
+            Trains(("stain_shift",), "b_shift_limit", moves),
+        ),
+    ),
+    Declaration(
+        name="ToGray",
+        compile=to_gray,
+        trains=(Trains(("saturate",)),),
+        branches=(
+            {"method": "average"},
+            {"method": "max"},
+            {"method": "desaturation"},
+        ),
+        chance=False,
+    ),
+    Declaration(name="ChannelShuffle", compile=channel_shuffle, trains_on_nothing=PALETTE),
+    Declaration(name="ChannelDropout", compile=channel_dropout, trains_on_nothing=PALETTE, needs_colour=True),
+    Declaration(name="InvertImg", compile=invert, trains_on_nothing=PALETTE, chance=False),
+    Declaration(name="Solarize", compile=solarize, trains_on_nothing=PALETTE, chance=False),
+    Declaration(
+        name="Posterize",
+        compile=posterize,
+        trains_on_nothing=PALETTE,
+        branches=({"num_bits": [[1, 3], [2, 4], [5, 7]]},),
+        chance=False,
+    ),
+    Declaration(
+        name="Equalize",
+        compile=equalize,
+        trains=(Trains(STEEPER),),
+        without_effect={"mask_params": "names of what a mask made by Python code is given, which a file cannot hold"},
+        branches=({"mode": "pil"},),
+        chance=False,
+    ),
+    Declaration(
+        name="AutoContrast",
+        compile=auto_contrast,
+        trains=(Trains(STEEPER),),
+        branches=(
+            {"cutoff": 3},
+            {"method": "pil"},
+        ),
+        chance=False,
+    ),
+)

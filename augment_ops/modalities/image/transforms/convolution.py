@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
+from augment_ops.modalities.image.declaration import Declaration, Trains
 from augment_ops.modalities.image.kernels.convolution import motion_lines
+from augment_ops.modalities.image.taught import LOW_PASS, SHARPENING, below
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between, integers
 
 _SHARP = 1e-3  # pixels of standard deviation, at which nothing is blurred
 _WIDEST = 255  # pixels of a kernel; beyond, other ways than convolution are faster
 
 Kernels = NDArray[np.float32]
+
+
+class _SharpnessParameters(BaseModel):
+    """Blend with the smoothed image: 0 is smooth, 1 the image itself, 2 sharp. Pillow's ImageEnhance.Sharpness."""
+
+    factor_range: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.5, 1.5)
+    p: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 @dataclass(frozen=True)
@@ -100,9 +110,16 @@ def sharpness(values: Mapping[str, Any]) -> Convolution:
     return Convolution(1, kernels, separable=False)
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Convolution | None]] = {
-    "GaussianBlur": gaussian_blur,
-    "MotionBlur": motion_blur,
-    "Sharpen": sharpen,
-    "Sharpness": sharpness,
-}
+DECLARED = (
+    Declaration(name="GaussianBlur", compile=gaussian_blur, trains=(Trains(LOW_PASS),)),
+    Declaration(name="MotionBlur", compile=motion_blur, trains=(Trains(("motion_blur",)),)),
+    Declaration(name="Sharpen", compile=sharpen, trains_on_nothing=SHARPENING, branches=({"method": "gaussian"},)),
+    Declaration(
+        name="Sharpness",
+        parameters=_SharpnessParameters,
+        compile=sharpness,
+        trains=(Trains(LOW_PASS, "factor_range", below(1)),),
+        not_compared="albumentations has none; it is Pillow's",
+        not_drawn="albumentations has none",
+    ),
+)

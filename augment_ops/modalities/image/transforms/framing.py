@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import TransformError
+from augment_ops.modalities.image.declaration import Declaration, Strength, Trains
 from augment_ops.modalities.image.kernels import matrices as kernels
+from augment_ops.modalities.image.strength import ZOOM_IN, crop_in
+from augment_ops.modalities.image.taught import FRAMING, below
 from augment_ops.modalities.image.transforms.geometry import (
     LINEAR,
     NEAREST,
@@ -132,15 +135,6 @@ def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
     )
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
-    "RandomCrop": random_crop,
-    "CenterCrop": center_crop,
-    "RandomResizedCrop": random_resized_crop,
-    "Resize": resize,
-    "PadIfNeeded": pad_if_needed,
-}
-
-
 def _mask_edge(values: Mapping[str, Any]) -> Border:
     return Border(1, (0.0,), values["mask_interpolation"])
 
@@ -187,3 +181,34 @@ def _fits(size: Size, target: Size, name: str) -> None:
             "a crop no larger than the image",
             "put PadIfNeeded before it, or make the crop smaller",
         )
+
+
+DECLARED = (
+    Declaration(
+        name="RandomCrop",
+        compile=random_crop,
+        trains=(Trains(("translation",)),),
+        required={"height": 16, "width": 16},
+        branches=({"pad_if_needed": True},),
+        chance=False,
+    ),
+    Declaration(
+        name="CenterCrop",
+        compile=center_crop,
+        trains_on_nothing=FRAMING,
+        required={"height": 16, "width": 16},
+        branches=({"pad_if_needed": True},),
+        chance=False,
+    ),
+    Declaration(
+        name="RandomResizedCrop",
+        compile=random_resized_crop,
+        strengths=(Strength(ZOOM_IN, "scale", crop_in),),
+        trains=(Trains(("scale_up", "translation"), "scale", below(1)),),
+        required={"size": [16, 16]},
+    ),
+    Declaration(
+        name="Resize", compile=resize, trains_on_nothing=FRAMING, required={"height": 16, "width": 16}, chance=False
+    ),
+    Declaration(name="PadIfNeeded", compile=pad_if_needed, trains_on_nothing=FRAMING, chance=False),
+)

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import TransformError
+from augment_ops.modalities.image.declaration import Declaration, Strength, Trains
 from augment_ops.modalities.image.kernels import matrices as kernels
+from augment_ops.modalities.image.strength import ZOOM_IN, ZOOM_OUT, any_angle, extent, unbounded, zoom_in, zoom_out
+from augment_ops.modalities.image.taught import SYMMETRY, above, below, moves
 
 Size = tuple[int, int]
 Uniforms = NDArray[np.float64]
@@ -213,19 +216,6 @@ def perspective(values: Mapping[str, Any]) -> Geometry | None:
     return Geometry(draws=17, matrices=matrices, size=_same, border=border, mask_border=mask_border_of(values))
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Geometry | None]] = {
-    "HorizontalFlip": horizontal_flip,
-    "VerticalFlip": vertical_flip,
-    "Transpose": transpose,
-    "RandomRotate90": random_rotate90,
-    "D4": d4,
-    "Affine": affine,
-    "ShiftScaleRotate": shift_scale_rotate,
-    "Rotate": rotate,
-    "Perspective": perspective,
-}
-
-
 # The symmetries of the square as (xx, xy, yx, yy), in albumentations' order.
 _D4 = np.array(
     [
@@ -334,3 +324,73 @@ def _square(size: Size, name: str) -> Size:
             "use flips for images that are not square, or resize them when the data set is read (--image-size)",
         )
     return size
+
+
+DECLARED = (
+    Declaration(name="HorizontalFlip", compile=horizontal_flip, trains_on_nothing=SYMMETRY, chance=False),
+    Declaration(name="VerticalFlip", compile=vertical_flip, trains_on_nothing=SYMMETRY, chance=False),
+    Declaration(name="Transpose", compile=transpose, trains_on_nothing=SYMMETRY, chance=False),
+    Declaration(
+        name="RandomRotate90",
+        compile=random_rotate90,
+        strengths=(Strength("max_rotation_deg", "p", any_angle),),
+        trains_on_nothing=SYMMETRY,
+    ),
+    Declaration(
+        name="D4", compile=d4, strengths=(Strength("max_rotation_deg", "p", any_angle),), trains_on_nothing=SYMMETRY
+    ),
+    Declaration(
+        name="Affine",
+        compile=affine,
+        strengths=(
+            Strength("max_rotation_deg", "rotate", extent),
+            Strength("max_shear_deg", "shear", extent),
+            Strength("max_translation_share", "translate_percent", extent),
+            Strength("max_translation_share", "translate_px", unbounded),
+            Strength(ZOOM_OUT, "scale", zoom_out),
+            Strength(ZOOM_IN, "scale", zoom_in),
+        ),
+        trains=(
+            Trains(("rotation",), "rotate", moves),
+            Trains(("scale_up",), "scale", above(1)),
+            Trains(("scale_down",), "scale", below(1)),
+            Trains(("translation",), "translate_percent", moves),
+            Trains(("translation",), "translate_px", moves),
+            Trains(("shear",), "shear", moves),
+        ),
+        own_sizes=("fit_output", bool),
+        chance=False,
+    ),
+    Declaration(
+        name="ShiftScaleRotate",
+        compile=shift_scale_rotate,
+        strengths=(
+            Strength("max_rotation_deg", "rotate_limit", extent),
+            Strength("max_translation_share", "shift_limit_x", extent),
+            Strength("max_translation_share", "shift_limit_y", extent),
+            Strength(ZOOM_OUT, "scale_limit", zoom_out),
+            Strength(ZOOM_IN, "scale_limit", zoom_in),
+        ),
+        trains=(
+            Trains(("rotation",), "rotate_limit", moves),
+            Trains(("scale_up",), "scale_limit", above(1)),
+            Trains(("scale_down",), "scale_limit", below(1)),
+            Trains(("translation",), "shift_limit_x", moves),
+            Trains(("translation",), "shift_limit_y", moves),
+        ),
+    ),
+    Declaration(
+        name="Rotate",
+        compile=rotate,
+        strengths=(Strength("max_rotation_deg", "limit", extent),),
+        trains=(Trains(("rotation",), "limit", moves),),
+        own_sizes=("crop_border", bool),
+    ),
+    Declaration(
+        name="Perspective",
+        compile=perspective,
+        strengths=(Strength("max_perspective_share", "scale", extent),),
+        trains=(Trains(("tilt", "shear"), "scale", moves),),
+        own_sizes=("keep_size", lambda kept: not kept),
+    ),
+)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import TransformError
+from augment_ops.modalities.image.declaration import Declaration
+from augment_ops.modalities.image.taught import HOLES
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between, integers
 
 Size = tuple[int, int]
@@ -139,13 +141,6 @@ def grid_dropout(values: Mapping[str, Any]) -> Holes | None:
     return Holes(2 * _MOST_SIDE + 2 * _MOST_CELLS, rectangles, fill, _levels(values["fill_mask"]))
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Holes | None]] = {
-    "CoarseDropout": coarse_dropout,
-    "Erasing": erasing,
-    "GridDropout": grid_dropout,
-}
-
-
 def _fill(values: Mapping[str, Any]) -> tuple[float, ...] | None:
     fill = values["fill"]
     return None if isinstance(fill, str) else _levels(fill)  # a text asks for random or inpainted pixels
@@ -155,3 +150,26 @@ def _levels(fill: Any) -> tuple[float, ...] | None:
     if fill is None:
         return None
     return tuple(fill) if isinstance(fill, (list, tuple)) else (float(fill),)
+
+
+DECLARED = (
+    Declaration(
+        name="CoarseDropout",
+        compile=coarse_dropout,
+        trains_on_nothing=HOLES,
+        branches=(
+            {"fill": "random"},
+            {"fill": "random_uniform"},
+        ),
+    ),
+    Declaration(name="Erasing", compile=erasing, trains_on_nothing=HOLES),
+    Declaration(
+        name="GridDropout",
+        compile=grid_dropout,
+        trains_on_nothing=HOLES,
+        branches=(
+            {"random_offset": True},
+            {"random_offset": False},
+        ),
+    ),
+)

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.kernels.types import I16
+from augment_ops.modalities.image.declaration import Declaration, Strength, Trains
 from augment_ops.modalities.image.kernels.noise import RUN
 from augment_ops.modalities.image.kernels.operations import GAUSS, ISO, MULTIPLY, SALT
+from augment_ops.modalities.image.strength import change, extent, turn_share
+from augment_ops.modalities.image.taught import DARKER, LIGHTER, PIXEL_NOISE, above, below, moves
 from augment_ops.modalities.image.transforms import colour
 from augment_ops.modalities.image.transforms.colour import Colour
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between
@@ -99,14 +102,6 @@ def multiplicative_noise(values: Mapping[str, Any]) -> Noise | Colour:
     return Noise(MULTIPLY, 0, lambda u, size: np.repeat(row, len(u), axis=0), shared=not values["per_channel"])
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Noise | Colour | None]] = {
-    "GaussNoise": gauss_noise,
-    "SaltAndPepper": salt_and_pepper,
-    "ISONoise": iso_noise,
-    "MultiplicativeNoise": multiplicative_noise,
-}
-
-
 @cache
 def pool() -> I16:
     """int16 (65,536 + 1,023,): normal numbers times 7,680; the end repeats the beginning, so that no run wraps."""
@@ -116,3 +111,44 @@ def pool() -> I16:
     ranks = philox.words(np.array([_POOL_SEED], np.uint64), 0, philox.PIXELS, POOL_SIZE)[0].argsort(kind="stable")
     values = np.rint(quantiles[ranks] * POOL_SCALE).astype(np.int16)
     return np.concatenate([values, values[: RUN - 1]])
+
+
+DECLARED = (
+    Declaration(
+        name="GaussNoise",
+        compile=gauss_noise,
+        strengths=(Strength("max_noise_std", "std_range", extent),),
+        trains=(Trains(PIXEL_NOISE, "std_range", moves),),
+        branches=({"per_channel": False, "mean_range": [-0.1, 0.1]},),
+        not_compared="normal numbers from a pool of our own",
+    ),
+    Declaration(
+        name="SaltAndPepper",
+        compile=salt_and_pepper,
+        trains=(Trains(("impulse_noise",), "amount", moves),),
+        not_compared="other pixels of the same number",
+    ),
+    Declaration(
+        name="ISONoise",
+        compile=iso_noise,
+        strengths=(Strength("max_hue_shift_deg", "color_shift", turn_share),),
+        trains=(Trains(PIXEL_NOISE, "intensity", moves),),
+        needs_colour=True,
+        not_compared="Poisson numbers of our own",
+    ),
+    Declaration(
+        name="MultiplicativeNoise",
+        compile=multiplicative_noise,
+        strengths=(Strength("max_brightness_change", "multiplier", change),),
+        trains=(
+            Trains(LIGHTER, "multiplier", above(1)),
+            Trains(DARKER, "multiplier", below(1)),
+            Trains(PIXEL_NOISE, "elementwise"),
+        ),
+        branches=(
+            {"elementwise": True},
+            {"elementwise": True, "per_channel": True},
+            {"per_channel": True},
+        ),
+    ),
+)

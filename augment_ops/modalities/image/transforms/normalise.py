@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from augment_ops.modalities.image.declaration import Declaration
 
 
 @dataclass(frozen=True)
@@ -30,4 +32,13 @@ def normalize(values: Mapping[str, Any]) -> Normalise:
     return Normalise(values["normalization"], mean, std)
 
 
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Normalise]] = {"Normalize": normalize}
+DECLARED = (
+    Declaration(
+        name="Normalize",
+        compile=normalize,
+        trains_on_nothing="it comes after everything that a corruption does",
+        needs_colour=True,
+        chance=False,
+        not_compared="by a test of its own: its results are no levels",
+    ),
+)

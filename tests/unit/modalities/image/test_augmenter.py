@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from augment_ops import Augmenter
+from augment_ops.engine.cost import measure_cost
 from augment_ops.errors import InputError, TransformError
-from augment_ops.modalities.image.augmenter import measure_cost
 
 NOISY = ("Affine: {rotate: [-20, 20], p: 0.9}", "GaussNoise: {std_range: [0.05, 0.2], p: 0.8}")
 IDS = [f"id-{i}" for i in range(12)]

@@ -13,14 +13,17 @@ from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.philox import derive
 from augment_ops.errors import PolicyError
 from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.bounds import ImageLimits
+from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.families import _TABLES
 from augment_ops.modalities.image.plan import compile_policy
-from augment_ops.modalities.image.strength import strength
-from augment_ops.modalities.image.trial import trial_faults
-from augment_ops.policy.bounds import Limits, load_limits
+from augment_ops.modalities.image.strength import EFFECTS
+from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.limits import limit_faults
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform
+from augment_ops.policy.strength import strength
+from augment_ops.policy.trial import trial_faults
 from support.policies import HEAD
 
 KEYS = derive(sample_key("families"), SampleIds.of(range(14_000)).words)
@@ -132,15 +135,16 @@ def test_aug_mix_stays_between_the_image_and_its_chains():
 def test_limits_see_through_families():
     """Two rotations by 30° can follow each other: together they are 60°."""
     (transform,) = policy("RandAugment: {num_ops: 2, magnitude: 30}").transforms
-    assert strength(transform, "max_rotation_deg") == pytest.approx(60)
-    limits = Limits(domain="general", description="d", max_rotation_deg=45)
+    (turning,) = (effect for effect in EFFECTS if effect.name == "max_rotation_deg")
+    assert strength(transform, turning, CATALOGUE) == pytest.approx(60)
+    limits = ImageLimits(domain="general", description="d", max_rotation_deg=45)
     (fault,) = limit_faults(policy("RandAugment: {num_ops: 2, magnitude: 30}"), limits)
     assert "max_rotation_deg" in str(fault)
     assert limit_faults(policy("RandAugment: {num_ops: 2, magnitude: 9}"), limits) == []
 
 
 def test_what_a_family_spells_out_may_be_forbidden():
-    limits = Limits(domain="general", description="d", forbidden={"Solarize": "negatives mean something else"})
+    limits = ImageLimits(domain="general", description="d", forbidden={"Solarize": "negatives mean something else"})
     (fault,) = limit_faults(policy("TrivialAugment: {}"), limits)
     assert "negatives mean something else" in str(fault)
 

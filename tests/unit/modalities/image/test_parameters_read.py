@@ -10,23 +10,11 @@ import pytest
 
 from augment_ops.errors import PolicyError
 from augment_ops.modalities.image import catalogue
-from augment_ops.modalities.image.plan import _BUILDERS
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 
-REQUIRED: Mapping[str, Mapping[str, Any]] = {
-    "CenterCrop": {"height": 8, "width": 8},
-    "RandomCrop": {"height": 8, "width": 8},
-    "RandomResizedCrop": {"size": (8, 8)},
-    "Resize": {"height": 8, "width": 8},
-}
-# Parameters that count only beside a certain value of another: what that is. Uncompiled, the library reads them.
-BESIDE: Mapping[str, Mapping[str, Any]] = {
-    "CenterCrop": {"pad_if_needed": True},
-    "GridDropout": {"random_offset": False},
-    "RandomCrop": {"pad_if_needed": True},
-    "Sharpen": {"method": "gaussian"},
-}
+DECLARED = declarations()
 ELSEWHERE = {"p"}  # by what decides
 
 
@@ -50,7 +38,7 @@ class Read(Mapping[str, Any]):
 def read(name: str, params: Mapping[str, Any]) -> set[str]:
     """What a transform asks for, from the file to the numbers of a batch; everything where the library runs it."""
     values = Read(catalogue.resolved(name, params))
-    operation = _BUILDERS[name](values)
+    operation = DECLARED[name].compile(values)
     if operation is None:
         return set(values)
     u, size = np.random.default_rng(0).random((4, max(1, getattr(operation, "draws", 0)))), (16, 16)
@@ -62,15 +50,17 @@ def read(name: str, params: Mapping[str, Any]) -> set[str]:
     return values.names
 
 
-@pytest.mark.parametrize("name", sorted(_BUILDERS))
+@pytest.mark.parametrize("name", sorted(name for name, one in DECLARED.items() if one.compile))
 def test_every_parameter_of_a_compiled_transform_is_read_or_refused(name):
-    required = REQUIRED.get(name, {})
-    found = read(name, required) | (read(name, {**required, **BESIDE[name]}) if name in BESIDE else set())
-    refused = {parameter for transform, parameter in catalogue._WITHOUT_EFFECT if transform == name}
-    assert catalogue.parameters(name) - ELSEWHERE - refused <= found
+    one = DECLARED[name]
+    ways = [read(name, {**one.required, **branch}) for branch in ({}, *one.branches)]
+    assert catalogue.parameters(name) - ELSEWHERE - set(one.without_effect) <= set().union(*ways)
 
 
-@pytest.mark.parametrize("step", ["Equalize: {mask_params: [mask]}", "PlasmaBrightnessContrast: {plasma_size: 128}"])
-def test_what_would_change_nothing_is_refused(step):
-    with pytest.raises(PolicyError, match=r"expected nothing: n.*\n *Fix: remove it"):
-        Policy.from_text(f"{HEAD}  - {step}\n")
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, parameter) for name, one in DECLARED.items() for parameter in one.without_effect]
+)
+def test_what_would_change_nothing_is_refused(name, parameter):
+    value = {"mask_params": ["mask"]}.get(parameter, 128)
+    with pytest.raises(PolicyError, match=rf"{name}.{parameter}: found .*expected nothing: n.*\n *Fix: remove it"):
+        Policy.from_text(f"{HEAD}  - {name}: {{{parameter}: {value}}}\n")

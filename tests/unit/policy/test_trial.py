@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from augment_ops.modalities.image.trial import trial_faults
 from augment_ops.policy.spec import Policy
+from augment_ops.policy.trial import trial_faults
 from support.policies import HEAD
 
 
