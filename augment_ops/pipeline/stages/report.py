@@ -27,7 +27,7 @@ from augment_ops.pipeline.outputs import (
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
 from augment_ops.quality.report import QualityReport
-from augment_ops.report.inputs import Augmented, FlippedSample, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.outcomes import from_bytes
@@ -163,7 +163,7 @@ def _augmented(snapshot: Snapshot, resolved: ResolvedPolicy, seed: int) -> Augme
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 
 
-def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FlippedSample, ...]:
+def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FlippedPair, ...]:
     """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
     suite = stress.suite
     if not wanted:
@@ -177,7 +177,7 @@ def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]
         assert place is not None  # the report and the explanation come from these outcomes
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         found.append(
-            FlippedSample(
+            FlippedPair(
                 corruption=corruption,
                 severity=severity,
                 sample_id=sample,
