@@ -19,10 +19,10 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
-from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
@@ -92,9 +92,8 @@ def _suite(store: Store) -> SuiteManifest:
 def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dict[str, object]:
     frozen = whole = _suite(store)
     if cells is not None:
-        content = {f.name: getattr(whole, f.name) for f in fields(whole) if f.name != "digest"}
-        content["cells"] = whole.cells[:cells]
-        frozen = SuiteManifest(digest=digest_of(content), **content)
+        part = replace(whole, cells=whole.cells[:cells])
+        frozen = replace(part, digest=part.content_digest)
     models = {}
     for role, seed in SEEDS.items():
         shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)

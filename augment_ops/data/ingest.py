@@ -214,7 +214,7 @@ def _write(read: _Read, rows: Sequence[_Row], kept: _Kept, store: Store) -> Snap
         if row.shape is not None and row.shape != shape:
             row.defect = f"shape {_text(row.shape)} instead of {_text(shape)}"
     classes = _classes(uri, rows, codec)
-    splits, rule = assign([_member(row) for row in rows], uri)
+    splits, rule = assign([_member(row) for row in rows], uri, time_decides=codec.time_decides)
     columns = _columns(rows, shape, classes, splits, codec)
     table = index_table(columns, codec)
     stands_for = Digested(dataset=read.dataset, classes=classes, shape=shape, schema=read.schema, codec=codec)

@@ -153,12 +153,14 @@ class Split:
         ids: N sample ids.
         labels: int64 (N,), indices into the manifest's classes.
         payload: the N samples, read when they are asked for.
+        schema: of the data set, where its modality has one.
     """
 
     name: str
     ids: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     payload: Payload
+    schema: Schema | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -298,6 +300,7 @@ class Snapshot:
             ids=tuple(usable.ids[here]),
             labels=usable.labels[here],
             payload=Part(self.payload, usable.rows[here]),
+            schema=self.manifest.schema,
         )
 
     @cached_property

@@ -2,7 +2,9 @@
 
 What belongs together stays together: all samples of a subject, and all samples of identical content. Which side a
 group falls on follows from a keyed hash of its name, not from the order in which files were read. With times, the
-newest groups are tested on: no sample of train is later than the last sample of any group of test.
+newest groups are tested on: no sample of train is later than the last sample of any group of test. Where time decides
+(`time_decides`: a customer has transactions in all months), only samples of one time stay together, and every sample of
+train is earlier than every one of validation, and those than every one of test.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class Member:
     content: bytes | str | None
 
 
-def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:
+def assign(members: Sequence[Member], uri: str, *, time_decides: bool = False) -> tuple[list[str], str]:
     """The split of each member, and the rule in words.
 
     What the source gives is kept. A source with only train and one of the others has the third taken from train; one
@@ -51,6 +53,7 @@ def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:
     Args:
         members: all samples of a data set; their order changes nothing.
         uri: the data set, for messages.
+        time_decides: whether, where there are times, they tear subjects and identical samples apart.
 
     Raises:
         DataError: some samples have a split and others have none; there is a test part but no train part; or identical
@@ -68,7 +71,7 @@ def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:
     if given >= _ALL:
         return [str(member.split) for member in members], "given by the source"
     if given <= {None, "train"}:
-        parts, rule = _divide(members, SHARES)
+        parts, rule = _divide(members, SHARES, time_decides)
         _refuse_empty(parts, members, _ALL, uri)
         return [parts[member.id] for member in members], rule
     if "train" not in given:
@@ -78,12 +81,12 @@ def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:
             "a train part",
             "point at the folder above the splits, or take the split names away",
         )
-    return _complete(members, next(iter(_ALL - given)), uri)
+    return _complete(members, next(iter(_ALL - given)), uri, time_decides)
 
 
-def _complete(members: Sequence[Member], missing: str, uri: str) -> tuple[list[str], str]:
+def _complete(members: Sequence[Member], missing: str, uri: str, time_decides: bool) -> tuple[list[str], str]:
     train = [member for member in members if member.split == "train"]
-    parts, rule = _divide(train, {missing: SHARES[missing]})
+    parts, rule = _divide(train, {missing: SHARES[missing]}, time_decides)
     _refuse_empty(parts, train, {"train", missing}, uri)
     return (
         [parts[member.id] if member.split == "train" else str(member.split) for member in members],
@@ -91,8 +94,13 @@ def _complete(members: Sequence[Member], missing: str, uri: str) -> tuple[list[s
     )
 
 
-def _divide(members: Sequence[Member], shares: Mapping[str, float]) -> tuple[dict[str, str], str]:
+def _divide(
+    members: Sequence[Member], shares: Mapping[str, float], time_decides: bool
+) -> tuple[dict[str, str], str]:
     """Sample id to split name: `shares` of the members, and `train` for the rest."""
+    if time_decides and any(member.time is not None for member in members):
+        moments = sorted(_moments(members), key=_newest, reverse=True)
+        return _spread(_cut(moments, shares)), "by time alone"
     groups = _groups(members)
     subjects = any(member.subject is not None for member in members)
     if any(member.time is not None for member in members):
@@ -231,6 +239,14 @@ def _groups(members: Sequence[Member]) -> list[list[Member]]:
     groups: dict[int, list[Member]] = defaultdict(list)
     for number, member in enumerate(members):
         groups[root(number)].append(member)
+    return list(groups.values())
+
+
+def _moments(members: Sequence[Member]) -> list[list[Member]]:
+    """Members of one time each; those without a time are one group, the oldest."""
+    groups: dict[float | None, list[Member]] = defaultdict(list)
+    for member in members:
+        groups[member.time].append(member)
     return list(groups.values())
 
 

@@ -54,13 +54,6 @@ def check_batch_size(where: str, batch_size: int) -> None:
         raise InputError(f"{where}: batch_size", f"{batch_size}", "1 or more", "correct the number")
 
 
-def check_bytes(where: str, images: Sized) -> None:
-    """Raise InputError for an array of images that shards, which hold bytes, would cut off."""
-    if isinstance(images, np.ndarray) and images.dtype != np.uint8:
-        found, fix = f"images of {images.dtype}", "give them as uint8, or deliver online"
-        raise InputError(where, found, "uint8, which shards keep", fix)
-
-
 def check_place(start: int, step: int) -> None:
     """Raise InputError for a place in an epoch that would count from its end."""
     if start < 0 or step < 1:

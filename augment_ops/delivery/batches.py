@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,14 @@ class Batch:
     """One batch of training samples.
 
     Attributes:
-        images: uint8 (N, H, W, C); float32 where the images or the policy make them so.
+        samples: (N, *shape) of the data set's dtype, or of another where the policy rescales them.
         labels: int64 (N,).
         rows: int64 (N,), positions in the training split.
         augment_s: time that augmenting this batch took, in the thread or process that did it.
-        mixed: the mixtures that `images` are, with soft labels and both parents; None where samples are not mixed.
+        mixed: the mixtures that `samples` are, with soft labels and both parents; None where samples are not mixed.
     """
 
-    images: NDArray[np.uint8]
+    samples: NDArray[Any]
     labels: NDArray[np.int64]
     rows: NDArray[np.int64]
     augment_s: float
@@ -64,7 +64,7 @@ def split_batch(batch: Batch, sizes: Sequence[int]) -> list[Batch]:
         rows = slice(start, start + size)
         mixed = None if batch.mixed is None else batch.mixed[rows]
         share = batch.augment_s * size / len(batch.labels)
-        parts.append(Batch(batch.images[rows], batch.labels[rows], batch.rows[rows], share, mixed))
+        parts.append(Batch(batch.samples[rows], batch.labels[rows], batch.rows[rows], share, mixed))
         start += size
     return parts
 

@@ -1,6 +1,6 @@
 """How a worker process hands a batch over: its arrays in memory that the trainer's process maps, the rest as a pickle.
 
-Through a pipe, pixels are copied four times, and the trainer puts them together while it wants to train. The memory is
+Through a pipe, samples are copied four times, and the trainer puts them together while it wants to train. The memory is
 a file without a name, not one in /dev/shm, of which containers have 64 MB; it is freed with the last array in it, or
 with the processes.
 """

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from augment_ops.delivery.arguments import check_counts, whole_labels
 from augment_ops.engine import philox
 from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.modalities import modality
 from augment_ops.modalities.base import BatchAugmenter
 from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches
-_DRAWS = 5  # applies, partner, weight, and the centre of CutMix's box
+_DRAWS = 5  # applies, partner, weight, and where CutMix pastes
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,14 @@ class Mixed:
     """Mixed samples.
 
     Attributes:
-        images: (N, H, W, C), of the type and range of the augmented samples.
-        own: (N, H, W, C), the samples before they were mixed.
+        samples: (N, *shape), of the type and range of the augmented samples.
+        own: (N, *shape), the samples before they were mixed.
         labels: float32 (N, K), the shares of the classes, summing to 1.
         partners: int64 (N,), the row of the other parent; the sample's own where it was not mixed.
         weights: float64 (N,), the sample's own share, 1 where it was not mixed.
     """
 
-    images: NDArray[Any]
+    samples: NDArray[Any]
     own: NDArray[Any]
     labels: NDArray[np.float32]
     partners: NDArray[np.int64]
@@ -45,7 +46,7 @@ class Mixed:
 
     def __getitem__(self, rows: slice) -> Mixed:
         """Some of them, as views."""
-        return Mixed(self.images[rows], self.own[rows], self.labels[rows], self.partners[rows], self.weights[rows])
+        return Mixed(self.samples[rows], self.own[rows], self.labels[rows], self.partners[rows], self.weights[rows])
 
 
 class Mixer:
@@ -69,6 +70,7 @@ class Mixer:
         self._labels = whole_labels("Mixer", labels, classes)
         self._mixing, self._ids, self._classes = mixing, ids, classes
         self._digest, self._seed = augmenter.policy.digest, augmenter.seed
+        self._modality = modality(augmenter.policy.modality)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -80,7 +82,7 @@ class Mixer:
 
         Args:
             rows: int64 (N,), distinct.
-            augmented: gives the augmented images of rows, uint8 or float32 (M, H, W, C), of the same epoch.
+            augmented: gives the augmented samples (M, *shape) of rows, of the same epoch.
         """
         keys = philox.derive(sample_key(self._digest, self._seed, epoch), self._ids[rows].words)
         u = philox.uniforms(keys, _STREAM, philox.PARAMETERS, _DRAWS)
@@ -89,13 +91,13 @@ class Mixer:
         partners = np.where(mixed, partners, rows)
         # A row may be the partner of several samples; each is augmented once.
         needed, places = np.unique(np.concatenate([rows, partners]), return_inverse=True)
-        pictures = augmented(needed)
-        own, other = pictures[places[: len(rows)]], pictures[places[len(rows) :]]
+        found = augmented(needed)
+        own, other = found[places[: len(rows)]], found[places[len(rows) :]]
         weights = np.where(mixed, _beta(self._mixing.alpha, u[:, 2]), 1.0)
         if self._mixing.kind == "mixup":
             out = _blended(own, other, weights)
         else:
-            out, weights = _pasted(own, other, weights, u[:, 3:5])
+            out, weights = self._modality.pasted(own, other, weights, u[:, 3:5])
         soft = np.zeros((len(rows), self._classes), np.float32)
         np.add.at(soft, (np.arange(len(rows)), self._labels[rows]), weights)
         np.add.at(soft, (np.arange(len(rows)), self._labels[partners]), 1 - weights)
@@ -103,7 +105,7 @@ class Mixer:
 
 
 def _blended(own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
-    share = weights.astype(np.float32)[:, None, None, None]
+    share = weights.astype(np.float32).reshape(-1, *(1 for _ in own.shape[1:]))
     blend = share * own + (1 - share) * other
     return np.asarray(np.rint(blend) if own.dtype.kind in "iu" else blend).astype(own.dtype)
 
@@ -121,18 +123,3 @@ def _beta(alpha: float, u: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.special import betaincinv
 
     return np.asarray(betaincinv(alpha, alpha, u), np.float64)
-
-
-def _pasted(
-    own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64], u: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """A box of `other` in `own`, of the area 1 - weight before the frame cuts it; the weights after."""
-    height, width = own.shape[1:3]
-    half = np.sqrt(1 - weights)[:, None] * [height, width] / 2
-    centre = u * [height, width]
-    low = np.clip(np.rint(centre - half), 0, [height, width]).astype(int)
-    high = np.clip(np.rint(centre + half), 0, [height, width]).astype(int)
-    out = own.copy()
-    for i, ((top, left), (bottom, right)) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        out[i, top:bottom, left:right] = other[i, top:bottom, left:right]
-    return out, 1 - (high - low).prod(axis=1) / (height * width)

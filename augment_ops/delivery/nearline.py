@@ -19,7 +19,7 @@ from augment_ops.data.blobs import temporary_file
 from augment_ops.data.mapped import Mapped
 from augment_ops.data.payload import FilePayload, Images, payload_of
 from augment_ops.data.store import Store
-from augment_ops.delivery.arguments import check_batch_size, check_bytes, check_counts, whole_labels
+from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
@@ -79,15 +79,15 @@ class NearlineBatches:
         store: keeps the shards.
         online: augments what is not cached; its bytes are the shards'.
         identity: of the shards, as `shard_identity` gives it.
-        images: uint8 (N, H, W, C) or a `Payload` of them, the split, for its shape; labels: int64 (N,).
+        samples: (N, *shape) or a `Payload` of them, the split, for its shape and dtype; labels: int64 (N,).
         seed, batch_size: decide the order of the epochs, as online.
         limit_bytes: what the cache may take.
         mixer: the one of `online`; the cache keeps samples as they were before.
         classes: how many there are, where that is known: a label beyond them is refused.
 
     Raises:
-        InputError: counts that differ, labels that are no classes, no batch size, images that are not uint8, or other
-            labels, order or mixer than those of `online`, whose batches come beside those of the cache.
+        InputError: counts that differ, labels that are no classes, no batch size, or other labels,
+            order or mixer than those of `online`, whose batches come beside those of the cache.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class NearlineBatches:
         store: Store,
         online: OnlineBatches,
         identity: str,
-        images: Images,
+        samples: Images,
         labels: NDArray[np.int64],
         *,
         seed: int,
@@ -104,14 +104,14 @@ class NearlineBatches:
         mixer: Mixer | None = None,
         classes: int | None = None,
     ) -> None:
-        check_counts("NearlineBatches", {"images": images, "labels": labels})
-        check_bytes("NearlineBatches", images)
+        check_counts("NearlineBatches", {"samples": samples, "labels": labels})
         check_batch_size("NearlineBatches", batch_size)
         self._labels = whole_labels("NearlineBatches", labels, classes)
         _check_alike(online, self._labels, seed, batch_size, mixer)
         self._store, self._online, self._identity = store, online, identity
-        self._n, self._shape = len(images), payload_of(images).shape
-        self._size = self._n * int(np.prod(self._shape))
+        payload = payload_of(samples)
+        self._n, self._shape, self._dtype = len(payload), payload.shape, payload.dtype
+        self._size = self._n * int(np.prod(self._shape)) * self._dtype.itemsize
         self._seed, self._batch_size = seed, batch_size
         self._cache = ShardCache(store, limit_bytes)
         self._mixer = mixer
@@ -150,25 +150,25 @@ class NearlineBatches:
         return path
 
     def _read(self, path: Path, epoch: int, start: int, step: int) -> Iterator[Batch]:
-        images = FilePayload(path, self._n, self._shape)
+        samples = FilePayload(path, self._n, self._shape, self._dtype)
         for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
-            yield read_batch(images, self._labels, rows, epoch, 0.0, self._mixer)
+            yield read_batch(samples, self._labels, rows, epoch, 0.0, self._mixer)
 
     def _recorded(self, epoch: int) -> Iterator[Batch]:
         if not self._cache.make_room(self._size):
             yield from self._online.epoch(epoch)
             return
         with temporary_file(self._store.scratch) as temporary:
-            recording = Mapped(temporary, (self._n, *self._shape), write=True)
+            recording = Mapped(temporary, (self._n, *self._shape), self._dtype, write=True)
             for batch in self._online.epoch(epoch):
-                if batch.images.shape[1:] != self._shape:
+                if (batch.samples.shape[1:], batch.samples.dtype) != (self._shape, self._dtype):
                     raise InputError(
                         "nearline",
-                        f"images that come as {batch.images.shape[1:]}",
-                        f"{self._shape}, as given",
-                        "resize to that size in the policy, or deliver online or offline",
+                        f"samples that come as {batch.samples.dtype} {batch.samples.shape[1:]}",
+                        f"{self._dtype} {self._shape}, as given",
+                        "let the policy bring them back to that, or deliver online or offline",
                     )
-                recording.put(batch.rows, batch.images if batch.mixed is None else batch.mixed.own)
+                recording.put(batch.rows, batch.samples if batch.mixed is None else batch.mixed.own)
                 yield batch
             recording.flush()
             shard = self._store.put_file(temporary)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.content import canonical_json, digest_of, from_json
+from augment_ops.content import LATER, canonical_json, digest_of, from_json
 from augment_ops.data.payload import FilePayload, Images, payload_of
 from augment_ops.data.store import Store
-from augment_ops.delivery.arguments import check_batch_size, check_bytes, check_counts, whole_labels
+from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
@@ -25,6 +26,7 @@ from augment_ops.errors import InputError, StoreError
 from augment_ops.modalities.base import BatchAugmenter, Payload
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
+_FIRST_DTYPE = "uint8"  # of all shards whose manifest does not say
 _BLOCK_BYTES = 32 << 20  # augmented at a time; bounds the memory of materialising
 
 
@@ -34,7 +36,8 @@ class ShardManifest:
 
     Attributes:
         digest: over snapshot, split, policy, seed, engine and number of epochs: what decides the bytes.
-        shape: (N, H, W, C) of every shard, uint8, in C order, rows as in the split.
+        shape: (N, *shape) of every shard, in C order, rows as in the split.
+        dtype: of every shard, as NumPy names it.
         shards: object digest of each epoch's shard.
         augment_s: time that augmenting took, per epoch; 0 for shards found in the store.
     """
@@ -46,13 +49,14 @@ class ShardManifest:
     seed: int
     engine: str
     shape: tuple[int, ...]
+    dtype: str = field(default=_FIRST_DTYPE, metadata=LATER)
     shards: tuple[str, ...]
     augment_s: tuple[float, ...]
 
 
 def materialise(
     store: Store,
-    images: Images,
+    samples: Images,
     ids: tuple[str, ...],
     augmenter: BatchAugmenter,
     *,
@@ -64,18 +68,17 @@ def materialise(
     """Write the shards that are not there yet.
 
     Args:
-        images: uint8 (N, H, W, C) or a `Payload` of them, the split; ids: its N sample ids.
+        samples: (N, *shape) or a `Payload` of them, the split; ids: its N sample ids.
         epochs: number of copies of every sample, keyed by 0 … epochs - 1.
         progress: called with each epoch that is complete.
 
     Raises:
-        InputError: not an id for every image, ids that repeat, no image, or images that are not uint8.
+        InputError: not an id for every sample, ids that repeat, or no sample.
         StoreError: the store is full; shards already complete stay, nothing half-written does.
     """
-    check_counts("materialise", {"images": images, "ids": ids})
-    check_bytes("materialise", images)
-    payload, hashed = payload_of(images), SampleIds.of(ids)
-    identity = shard_identity(snapshot_digest, split, augmenter)
+    check_counts("materialise", {"samples": samples, "ids": ids})
+    payload, hashed = payload_of(samples), SampleIds.of(ids)
+    identity = shard_identity(snapshot_digest, split, augmenter, payload.dtype)
     shards, times = [], []
     for epoch in range(epochs):
         pointer = shard_pointer(identity, epoch)
@@ -97,25 +100,30 @@ def materialise(
         seed=augmenter.seed,
         engine=augmenter.engine,
         shape=shape,
+        dtype=payload.dtype.name,
         shards=tuple(shards),
         augment_s=tuple(times),
     )
 
 
-def shard_identity(snapshot_digest: str, split: str, augmenter: BatchAugmenter) -> str:
+def shard_identity(snapshot_digest: str, split: str, augmenter: BatchAugmenter, dtype: np.dtype[Any]) -> str:
     """Digest of what decides the bytes of a split's shards, but for the epoch.
 
+    Args:
+        dtype: of the split's samples.
+
     Raises:
-        InputError: the policy normalises; shards keep levels, which take a quarter of the space.
+        InputError: the policy rescales; shards keep samples as data sets do, which takes a quarter of the space.
     """
     if augmenter.policy.normalises:
         raise InputError(
             f"policy {augmenter.policy.name}",
-            "it ends with Normalize",
-            "images as uint8, which shards keep",
-            "remove Normalize and scale the batches where the model reads them",
+            f"it ends with {augmenter.policy.transforms[-1].name}",
+            "samples as the data set has them, which shards keep",
+            "remove that step and scale the batches where the model reads them",
         )
-    return digest_of([snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine])
+    decides = [snapshot_digest, split, augmenter.policy.digest, augmenter.seed, augmenter.engine]
+    return digest_of(decides if dtype.name == _FIRST_DTYPE else [*decides, dtype.name])
 
 
 def shard_pointer(identity: str, epoch: int) -> str:
@@ -124,24 +132,25 @@ def shard_pointer(identity: str, epoch: int) -> str:
 
 
 def _write_shard(
-    store: Store, identity: str, images: Payload, ids: SampleIds, augmenter: BatchAugmenter, epoch: int
+    store: Store, identity: str, samples: Payload, ids: SampleIds, augmenter: BatchAugmenter, epoch: int
 ) -> tuple[str, float]:
-    size = int(np.prod(augmenter.output_shape(images.shape)))  # bytes of a sample
-    block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(images.shape))))
+    value = samples.dtype.itemsize
+    size = int(np.prod(augmenter.output_shape(samples.shape))) * value  # bytes of a sample
+    block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(samples.shape)) * value))
     augment_s = 0.0
 
     def blocks(done: int) -> Iterator[bytes]:
         nonlocal augment_s
-        for start in range(done * block, len(images), block):
-            rows = np.arange(start, min(start + block, len(images)))
-            part = images.take(rows)
+        for start in range(done * block, len(samples), block):
+            rows = np.arange(start, min(start + block, len(samples)))
+            part = samples.take(rows)
             started = time.perf_counter()
             augmented = augmenter(part, ids[rows], epoch)
             augment_s += time.perf_counter() - started
             yield augmented.tobytes()
 
     key = digest_of([identity, epoch, block])
-    return store.put_resumable(key, blocks, chunk_bytes=block * size, size=len(images) * size), augment_s
+    return store.put_resumable(key, blocks, chunk_bytes=block * size, size=len(samples) * size), augment_s
 
 
 class ShardBatches:
@@ -169,8 +178,8 @@ class ShardBatches:
         classes: int | None = None,
     ) -> None:
         mixed = {} if mixer is None else {"samples to mix": mixer}
-        samples = range(manifest.shape[0])
-        check_counts("ShardBatches", {"samples in the shards": samples, "labels": labels, **mixed})
+        count = range(manifest.shape[0])
+        check_counts("ShardBatches", {"samples in the shards": count, "labels": labels, **mixed})
         check_batch_size("ShardBatches", batch_size)
         self._store = store
         self._manifest = manifest
@@ -194,10 +203,10 @@ class ShardBatches:
             )
         path = self._store.local(self._manifest.shards[epoch])
         count, *shape = self._manifest.shape
-        images = FilePayload(path, count, tuple(shape))
+        samples = FilePayload(path, count, tuple(shape), np.dtype(self._manifest.dtype))
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
         for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
-            yield read_batch(images, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
+            yield read_batch(samples, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
 
     def ready(self) -> int | None:
         """Nothing runs ahead: a batch is read when it is asked for."""
@@ -208,7 +217,7 @@ class ShardBatches:
 
 
 def read_batch(
-    images: Payload,
+    samples: Payload,
     labels: NDArray[np.int64],
     rows: NDArray[np.int64],
     epoch: int,
@@ -217,6 +226,6 @@ def read_batch(
 ) -> Batch:
     """A batch of a shard, mixed where a mixer is given."""
     if mixer is None:
-        return Batch(images.take(rows), labels[rows], rows, augment_s)
-    mixed = mixer(rows, epoch, images.take)
-    return Batch(mixed.images, labels[rows], rows, augment_s, mixed)
+        return Batch(samples.take(rows), labels[rows], rows, augment_s)
+    mixed = mixer(rows, epoch, samples.take)
+    return Batch(mixed.samples, labels[rows], rows, augment_s, mixed)

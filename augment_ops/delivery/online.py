@@ -26,7 +26,7 @@ from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
-from augment_ops.modalities.base import BatchAugmenter, Payload
+from augment_ops.modalities.base import BatchAugmenter, Payload, Samples
 
 Request = tuple[int, NDArray[np.int64]]
 
@@ -39,7 +39,7 @@ class OnlineBatches:
     """Batches of a split, augmented on the way.
 
     Args:
-        images: uint8 (N, H, W, C), or a `Payload` of them; workers share it, and read a batch at a time.
+        samples: (N, *shape), or a `Payload` of them; workers share it, and read a batch at a time.
         labels: int64 (N,).
         ids: N sample ids.
         augmenter: None trains on the originals (the control).
@@ -61,7 +61,7 @@ class OnlineBatches:
 
     def __init__(
         self,
-        images: Images,
+        samples: Images,
         labels: NDArray[np.int64],
         ids: tuple[str, ...],
         augmenter: BatchAugmenter | None,
@@ -82,12 +82,11 @@ class OnlineBatches:
                 "correct the numbers",
             )
         mixed = {} if mixer is None else {"samples to mix": mixer}
-        self.n = check_counts("OnlineBatches", {"images": images, "labels": labels, "ids": ids, **mixed})
+        self.n = check_counts("OnlineBatches", {"samples": samples, "labels": labels, "ids": ids, **mixed})
         self.labels = whole_labels("OnlineBatches", labels, classes)
         check_batch_size("OnlineBatches", batch_size)
         self.seed, self.batch_size, self.mixer = seed, batch_size, mixer
-        value_bytes = images.dtype.itemsize if isinstance(images, np.ndarray) else 1
-        answer = _Answers(payload_of(images), value_bytes, self.labels, SampleIds.of(ids), augmenter, mixer)
+        answer = _Answers(payload_of(samples), self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.holds_the_interpreter else "threads"
         self._workers: _Workers
@@ -129,29 +128,28 @@ class _Answers:
 
     def __init__(
         self,
-        images: Payload,
-        value_bytes: int,
+        samples: Payload,
         labels: NDArray[np.int64],
         ids: SampleIds,
         augmenter: BatchAugmenter | None,
         mixer: Mixer | None,
     ) -> None:
-        self._images, self._labels, self._ids, self._augmenter = images, labels, ids, augmenter
-        self._mixer, self._image_bytes = mixer, value_bytes * int(np.prod(images.shape))
+        self._samples, self._labels, self._ids, self._augmenter = samples, labels, ids, augmenter
+        self._mixer, self._sample_bytes = mixer, samples.dtype.itemsize * int(np.prod(samples.shape))
 
     def __getitem__(self, request: Request) -> Batch | AugmentOpsError:  # what makes it a Dataset to torch
         epoch, rows = request
         started = time.perf_counter()
         try:
             if self._mixer is None:
-                images, mixed = self._augmented(rows, epoch), None
+                samples, mixed = self._augmented(rows, epoch), None
             else:
                 mixed = self._mixer(rows, epoch, lambda needed: self._augmented(needed, epoch))
-                images = mixed.images
+                samples = mixed.samples
         except AugmentOpsError as error:
             return error
         elapsed = 0.0 if self._augmenter is None and mixed is None else time.perf_counter() - started
-        return Batch(images, self._labels[rows], rows, elapsed, mixed)
+        return Batch(samples, self._labels[rows], rows, elapsed, mixed)
 
     def together(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """Answer requests of one epoch in one call: the same bytes, since no sample depends on its batch."""
@@ -166,13 +164,13 @@ class _Answers:
         if not requests:
             return 1
         samples = len(requests[0][1])
-        size = self._image_bytes * samples
+        size = self._sample_bytes * samples
         most = min(_AT_ONCE // samples, _AT_ONCE_BYTES // max(size, 1), len(requests) // (4 * workers))
         return max(1, most)
 
-    def _augmented(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        images = self._images.take(rows)
-        return images if self._augmenter is None else self._augmenter(images, self._ids[rows], epoch)
+    def _augmented(self, rows: NDArray[np.int64], epoch: int) -> Samples:
+        samples = self._samples.take(rows)
+        return samples if self._augmenter is None else self._augmenter(samples, self._ids[rows], epoch)
 
 
 Answer = Batch | AugmentOpsError

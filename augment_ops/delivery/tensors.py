@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class EpochDataset(IterableDataset):  # type: ignore[type-arg]
-    """The batches of one epoch as torch's `IterableDataset` of (images, labels).
+    """The batches of one epoch as torch's `IterableDataset` of (samples, labels).
 
-    Images come as the source has them: uint8 (N, H, W, C), or float32 where its policy normalises. Labels come as int64
+    Samples (N, *shape) come as the source has them. Labels come as int64
     (N,), or as the soft labels of mixtures, float32 (N, K), which torch's cross_entropy takes as well. Use it as it is,
     with the source's own workers, or as `DataLoader(EpochDataset(source, epoch), batch_size=None, num_workers=4)`
     around a source of workers=0: then every worker makes its share of the batches, and they come in the same order.
@@ -45,10 +45,10 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
         for batch in self._source.epoch(self._epoch, start, step):
             wanted = batch.labels if batch.mixed is None else batch.mixed.labels
             pin = device is not None and device.type == "cuda"
-            images, labels = (_pinned(a) if pin else torch.from_numpy(a) for a in (batch.images, wanted))
+            samples, labels = (_pinned(a) if pin else torch.from_numpy(a) for a in (batch.samples, wanted))
             if device is not None:
-                images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-            yield images, labels
+                samples, labels = samples.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+            yield samples, labels
 
 
 def _pinned(array: NDArray[Any]) -> torch.Tensor:

@@ -5,7 +5,7 @@ N samples are an array (N, *shape) of one dtype, and what a dimension means only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
@@ -14,20 +14,21 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Ids, Key, SampleIds
 from augment_ops.errors import Fault
-from augment_ops.modalities import source
 from augment_ops.modalities.codec import Codec
+from augment_ops.modalities.source import Schema as Schema  # for those that need nothing else of it
 from augment_ops.statistics import total
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import nn
 
     from augment_ops.policy.bounds import Bounds, Limits
     from augment_ops.policy.narrowing import Expanded
     from augment_ops.policy.spec import LatencyBudget, Policy
     from augment_ops.policy.steps import Transform
+    from augment_ops.quality.checks import Checks
 
 Samples = NDArray[Any]  # (N, *shape)
-Schema = source.Schema  # what there is to know of a data set's samples beside their arrays
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
 
@@ -61,6 +62,92 @@ class Payload(Protocol):
         Raises:
             IndexError: a row beyond the last.
             StoreError: the samples are missing or altered.
+        """
+        ...
+
+
+SEVERITIES = (1, 2, 3, 4, 5)  # of a corruption; 0 is the untouched sample
+Strengths = Mapping[str, Sequence[float]]  # each parameter of a corruption → five strengths, one for each severity
+
+
+class Corrupter(Protocol):
+    """The corruptions as they are for one data set."""
+
+    def __call__(
+        self, name: str, severity: int, samples: Samples, ids: Sequence[str], params: Strengths | None = None
+    ) -> Samples:
+        """Corrupt a batch. Every draw is keyed by (corruption, severity, sample id), so that no batch matters.
+
+        Args:
+            name: of the corruption; severity: 1 to 5.
+            samples: (N, *shape) of the modality's dtype; not modified.
+            ids: N sample ids; equal ids draw alike.
+            params: the strengths that a suite gives; None for the published ones.
+
+        Returns:
+            A new array of that shape and dtype.
+
+        Raises:
+            TransformError: unknown corruption or severity, strengths that do not fit it, or samples that it cannot
+                work on.
+        """
+        ...
+
+
+class Corruptions(Protocol):
+    """The nuisances that stress suites of a modality are made of, one at a time, at five severities."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every corruption; the other methods take one of them."""
+        ...
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """How a corruption can destroy a sample, a word each; up to 255."""
+        ...
+
+    def parameters(self, name: str) -> Mapping[str, str]:
+        """Each parameter → its unit in words."""
+        ...
+
+    def fault(self, name: str, params: Strengths) -> str:
+        """What is expected of explicit strengths, where these are wrong; else empty. Strengths rise with severity."""
+        ...
+
+    def in_levels(self, name: str) -> bool:
+        """Whether its strengths are shares of a range of values, which a suite may bind to what a data set has."""
+        ...
+
+    def published(self, name: str, shape: tuple[int, ...]) -> Strengths:
+        """The strengths that samples of a shape meet where a suite gives none."""
+        ...
+
+    def published_content(self, name: str) -> object:
+        """All that decides `published`, as plain values: it enters the digest of suites that give no strengths."""
+        ...
+
+    def shape_fault(self, name: str, shape: tuple[int, ...]) -> str:
+        """What it needs that samples of a shape do not have; empty where it works on them."""
+        ...
+
+    def bound(self, batches: Iterable[Samples], schema: Schema | None, of_levels: Sequence[str]) -> Corrupter:
+        """What corrupts a data set: strengths that are relative to it are measured here, once.
+
+        Args:
+            batches: all of its samples that are corrupted, a part at a time; read only where something is measured.
+            schema: of the data set, where its modality has one.
+            of_levels: the corruptions whose strengths are shares of the range of values that this data set has.
+        """
+        ...
+
+    def remains(self, name: str, clean: Samples, corrupted: Samples) -> NDArray[np.uint8]:
+        """Why nothing is left of each sample: uint8 (N,), 0 where something is, else the place in `causes`, from 1.
+
+        Each sample by itself, from nothing but these two, so that it is found again from frozen ones.
+
+        Args:
+            clean, corrupted: (N, *shape), sample by sample.
         """
         ...
 
@@ -259,6 +346,11 @@ class Population(Protocol):
         """N sample ids."""
         ...
 
+    @property
+    def schema(self) -> Schema | None:
+        """Of the data set, where its modality has one."""
+        ...
+
 
 class Modality(Protocol):
     """All that knows what a sample looks like."""
@@ -374,6 +466,52 @@ class Modality(Protocol):
         """
         ...
 
+    # What suites are made of, and what samples are measured by.
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of samples in memory."""
+        ...
+
+    @property
+    def corruptions(self) -> Corruptions:
+        """What stress suites do to samples."""
+        ...
+
+    @property
+    def checks(self) -> Checks:
+        """What samples are measured by before augmentation and after it."""
+        ...
+
+    # What trains on the samples.
+
+    @property
+    def trainer(self) -> str:
+        """Name of the trainer that `auto` means."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """`package.module:factory` of the network where a run names none; empty where there is none."""
+        ...
+
+    def as_network(self, net: nn.Module) -> nn.Module:
+        """A net that takes N samples as the data sets hold them, around one that takes what networks compute with.
+
+        What happens to a sample on the way then belongs to the exported program, and no service can forget it.
+
+        Raises:
+            InputError: networks do not take such samples.
+        """
+        ...
+
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        """Which of the F features hold codes of categories, by the manifest of a data set's snapshot.
+
+        Empty where none does, or where a sample is not a row of features.
+        """
+        ...
+
     # What a policy may name, and what applies it.
 
     @property
@@ -400,5 +538,19 @@ class Modality(Protocol):
         """Why a policy that makes samples of shape `after` of those of `before` cannot train on them; empty if it can.
 
         Models are trained and tested at one shape.
+        """
+        ...
+
+    def pasted(
+        self, own: Samples, other: Samples, weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[Samples, NDArray[np.float64]]:
+        """Samples with a part of others in them: the mixing `cutmix`, of modalities that have it among their mixings.
+
+        Args:
+            own, other: (N, *shape); not modified.
+            weights: float64 (N,), the share that is to stay of `own`; u: float64 (N, 2), uniform, places the part.
+
+        Returns:
+            A new array (N, *shape) of that dtype, and the shares that stayed.
         """
         ...

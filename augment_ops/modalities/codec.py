@@ -113,6 +113,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def time_decides(self) -> bool:
+        """Whether, in a data set with times, a split by time tears subjects apart."""
+        ...
+
+    @property
     def how_labelled(self) -> str:
         """The next thing to do for who gave a data set without labels, or with one class."""
         ...

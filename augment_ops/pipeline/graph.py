@@ -108,7 +108,7 @@ STAGES: tuple[Stage, ...] = (
         group="training",
         inputs=("ingest", "resolve_policy", "augment"),
         after=("check_augmented",),
-        params=("model", "seed", "batch_size", "workers", "cache_gib"),
+        params=("trainer", "model", "device", "class_weight", "seed", "batch_size", "workers", "cache_gib"),
     ),
     Stage(
         # It reads nothing of the policy: every run on the same data with the same budget has the same control.
@@ -116,7 +116,7 @@ STAGES: tuple[Stage, ...] = (
         group="training",
         inputs=("ingest",),
         after=("check_augmented",),
-        params=("model", "seed", "batch_size", "epochs"),
+        params=("trainer", "model", "device", "class_weight", "seed", "batch_size", "epochs"),
     ),
     Stage(
         name="stress_test",
@@ -156,7 +156,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="report",
         inputs=("ingest", *EVIDENCE, "decide", "approve", "promote"),
-        params=("environment", "approval", "delivery", "model", "seed"),
+        params=("environment", "approval", "delivery", "seed"),
     ),
 )
 

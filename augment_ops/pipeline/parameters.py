@@ -102,16 +102,42 @@ class RunParams:
     max_samples: Annotated[
         int, About(title="Samples at most", section=DATA, minimum=0, help="At most so many, taken evenly; 0 takes all.")
     ] = 0
+    trainer: Annotated[
+        Literal["auto", "torch", "sklearn"],
+        About(
+            title="Trainer",
+            section=TRAINING,
+            help="torch trains a network, sklearn gradient-boosted trees of rows of numbers; auto takes the one that "
+            "fits the samples.",
+        ),
+    ] = "auto"
     model: Annotated[
         str,
         About(
             title="Network",
             section=TRAINING,
-            min_length=1,
             max_length=200,
-            help="package.module:factory of a function (input_shape, classes) -> torch.nn.Module.",
+            help="package.module:factory of a function (input_shape, classes) -> torch.nn.Module; empty takes the "
+            "trainer's own.",
         ),
-    ] = "augment_ops.training.models:small_cnn"
+    ] = ""
+    device: Annotated[
+        str,
+        About(
+            title="Device",
+            section=TRAINING,
+            pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
+            help="What the training computes on: cpu, cuda or cuda:<number>; auto takes a GPU where there is one.",
+        ),
+    ] = "auto"
+    class_weight: Annotated[
+        Literal["none", "balanced"],
+        About(
+            title="Weight of classes",
+            section=TRAINING,
+            help="balanced lets every class count the same in all, however few samples it has.",
+        ),
+    ] = "none"
     seed: Annotated[
         int, About(title="Seed", section=TRAINING, minimum=0, maximum=2**63 - 1, help="Decides every random choice.")
     ] = 7

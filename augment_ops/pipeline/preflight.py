@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
-    """Load every file that the run will read, and its network's factory.
+    """Load every file that the run will read, and ask its trainer whether it can be asked this.
 
     What governance refuses is entered in the ledger, as `actor`'s.
 
@@ -45,9 +45,9 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, .
 
 def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.gate import rules as gate
+    from augment_ops.pipeline.stages.training import trainer_of
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
-    from augment_ops.training.models import DEFAULT_FACTORY, load_factory
     from monitoring.drift.rules import DriftRules
 
     policies = workspace.settings.policies
@@ -71,9 +71,8 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
+        lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
     ]
-    if params.model != DEFAULT_FACTORY:
-        looks.append(lambda: load_factory(params.model))
     return looks
 
 

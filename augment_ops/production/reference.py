@@ -28,7 +28,7 @@ from monitoring.drift.rules import DriftRules, moment
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
-    from augment_ops.runtime.isolated import Observe
+    from augment_ops.runtime.base import Observe
     from augment_ops.tracking import RegisteredVersion
 
 _AT_ONCE = 1024  # samples in one forward pass: 3 MB of activations each at 28×28

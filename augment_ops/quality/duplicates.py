@@ -1,4 +1,4 @@
-"""Checks for samples that are there more than once: in a split, across splits, under two labels, or nearly."""
+"""Checks for samples that are there more than once: in a split, across splits, or under two labels."""
 
 from __future__ import annotations
 
@@ -7,91 +7,77 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from augment_ops.modalities.image.near import near_copies
-from augment_ops.modalities.image.pixels import Rows
 from augment_ops.quality.report import CheckResult
-from augment_ops.quality.rules import Ceiling, DataRules, judged
-from augment_ops.quality.samples import SEEN_BEFORE, Samples, ids, listed, share
+from augment_ops.quality.rules import Ceiling, judged
+from augment_ops.quality.samples import CONTENT, SEEN_BEFORE, CheckedSamples, ids, listed, share
 
 _REMEDY = "take them out of the earlier split: what is measured on them has been seen before"
 
 
-def label_conflict(samples: Samples, rules: DataRules) -> CheckResult:
-    """Share of usable samples whose pixels also occur under another label."""
-    usable = samples.usable
-    conflicting = usable.groupby("pixel_sha256")["label"].transform("nunique") > 1
-    bad = usable[conflicting].sort_values("pixel_sha256", kind="stable")
+def label_conflict(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of usable samples whose equals also occur under another label."""
+    usable, contents = samples.usable, samples.modality.checks.contents
+    conflicting = usable.groupby(CONTENT)["label"].transform("nunique") > 1
+    bad = usable[conflicting].sort_values(CONTENT, kind="stable")
     example = ""
     if not bad.empty:
-        labels = dict.fromkeys(bad[bad["pixel_sha256"] == bad["pixel_sha256"].iloc[0]]["label"])
+        labels = dict.fromkeys(bad[bad[CONTENT] == bad[CONTENT].iloc[0]]["label"])
         example = f" (one is {listed([samples.classes[label] for label in labels])})"
     return judged(
         "label-conflict",
-        rules.label_conflict,
+        rule,
         share(len(bad), len(usable)),
         "share",
-        f"{len(bad)} of {len(usable)} samples have the pixels of a sample with another label{example}",
+        f"{len(bad)} of {len(usable)} samples have the {contents} of a sample with another label{example}",
         "decide which label is right and remove the other copies",
         ids(bad),
     )
 
 
-def exact_within(samples: Samples, rules: DataRules) -> CheckResult:
-    """Share of usable samples that repeat an earlier one of their split, pixel for pixel."""
-    usable = samples.usable
-    bad = usable[usable.duplicated(["split", "pixel_sha256"])]
+def exact_within(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of usable samples that equal an earlier one of their split."""
+    usable, contents = samples.usable, samples.modality.checks.contents
+    bad = usable[usable.duplicated(["split", CONTENT])]
     return judged(
         "exact-duplicates-within-split",
-        rules.exact_duplicates_within_split,
+        rule,
         share(len(bad), len(usable)),
         "share",
-        f"{len(bad)} of {len(usable)} samples repeat the pixels of another one of their split",
+        f"{len(bad)} of {len(usable)} samples repeat the {contents} of another one of their split",
         "remove the repetitions: they count twice in training and in every measured share",
         ids(bad),
     )
 
 
-def exact_between(samples: Samples, rules: DataRules) -> CheckResult:
-    """Share of a held-out split whose pixels were seen in an earlier split; the worst held-out split counts."""
-    leaked = {held_out: np.flatnonzero(_repeats(samples, held_out)) for held_out in SEEN_BEFORE}
-    rule = rules.exact_duplicates_between_splits
-    return _leakage(samples, "exact-duplicates-between-splits", rule, leaked, "repeat the pixels of")
+def exact_between(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of a held-out split whose equals are in an earlier split; the worst held-out split counts."""
+    leaked = {held_out: np.flatnonzero(repeats(samples, held_out)) for held_out in SEEN_BEFORE}
+    how = f"repeat the {samples.modality.checks.contents} of"
+    return leakage(samples, "exact-duplicates-between-splits", rule, leaked, how)
 
 
-def near_between(samples: Samples, rules: DataRules) -> CheckResult:
-    """Share of a held-out split that nearly repeats a sample of an earlier split; the worst held-out split counts.
-
-    Exact copies are not counted again. Samples are shown closest pair first.
-    """
-    usable, rule = samples.usable, rules.near_duplicates_between_splits
-    split = usable["split"].to_numpy()
-    gallery = samples.gallery.members(np.flatnonzero(samples.labelled[samples.pictures.index]))
-    leaked: dict[str, Rows] = {}
-    capped = 0
-    for held_out, seen in SEEN_BEFORE.items():
-        queries = np.flatnonzero((split == held_out) & ~_repeats(samples, held_out))
-        references = np.flatnonzero(np.isin(split, seen))
-        copies = near_copies(
-            gallery.members(queries), gallery.members(references), rule.max_rms, rule.max_contrast_share
-        )
-        leaked[held_out] = queries[copies.queries[np.argsort(copies.rms, kind="stable")]]
-        capped += copies.capped
-    note = f" (RMS within {rule.max_rms:g} grey levels and {rule.max_contrast_share:.0%} of the contrast)"
-    if capped:
-        note += f" ({capped} samples had so many look-alikes that only the closest were compared)"
-    return _leakage(samples, "near-duplicates-between-splits", rule, leaked, "nearly repeat", note)
+def repeats(samples: CheckedSamples, held_out: str) -> npt.NDArray[np.bool_]:
+    """Which usable samples, bool (M,), are in `held_out` and equal a sample in a split seen before it."""
+    split, content = samples.usable["split"], samples.usable[CONTENT]
+    seen = content[split.isin(SEEN_BEFORE[held_out])]
+    return np.asarray((split == held_out) & content.isin(seen), np.bool_)
 
 
-def _repeats(samples: Samples, held_out: str) -> npt.NDArray[np.bool_]:
-    """Which usable samples are in `held_out` and have the pixels of a sample in a split seen before it."""
-    split, pixels = samples.usable["split"], samples.usable["pixel_sha256"]
-    seen = pixels[split.isin(SEEN_BEFORE[held_out])]
-    return np.asarray((split == held_out) & pixels.isin(seen), np.bool_)
-
-
-def _leakage(
-    samples: Samples, name: str, rule: Ceiling, leaked: Mapping[str, Rows], how: str, note: str = ""
+def leakage(
+    samples: CheckedSamples,
+    name: str,
+    rule: Ceiling,
+    leaked: Mapping[str, npt.NDArray[np.int64]],
+    how: str,
+    note: str = "",
 ) -> CheckResult:
+    """The share of a held-out split that was seen before; the worst held-out split counts.
+
+    Args:
+        leaked: held-out split → positions of its samples in `samples.usable`, int64 (n,), the worst first.
+        how: what they do to a sample seen before, in words.
+        note: by what it was measured.
+    """
     sizes = samples.usable["split"].value_counts()
     shares = {held_out: share(len(rows), int(sizes.get(held_out, 0))) for held_out, rows in leaked.items()}
     # An empty held-out split has nothing to leak (missing-class reports it); NaN only where both are empty.

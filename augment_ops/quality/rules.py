@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
 from augment_ops.content import digest_of
-from augment_ops.errors import PolicyError
-from augment_ops.policy.yaml_file import load_model
+from augment_ops.errors import PolicyError, nearest
+from augment_ops.modalities import DEFAULT, NAMES, modality
+from augment_ops.policy.yaml_file import parse, read_text, validate
 from augment_ops.quality.report import CheckResult, Status
 
 _MAX_SAMPLES = 10  # what CheckResult promises
-_GreyLevels = Annotated[FiniteFloat, Field(ge=0, le=255)]
-_Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
+def check_name(field: str) -> str:
+    """The name of a check, from the field that holds its thresholds: `feature-skew` from `feature_skew`."""
+    return field.replace("_", "-")
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     """Unknown and missing keys are faults: a threshold that is not there must be written as null."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Ceiling(_Section):
+class Ceiling(Section):
     """A measurement that must not be high. null: that bound does not bind."""
 
     warn_above: FiniteFloat | None
@@ -53,7 +53,7 @@ class Ceiling(_Section):
         return "warn" if self.warn_above is not None and measured > self.warn_above else "ok"
 
 
-class Floor(_Section):
+class Floor(Section):
     """A measurement that must not be low. null: that bound does not bind."""
 
     warn_below: FiniteFloat | None
@@ -77,99 +77,42 @@ class Floor(_Section):
         return "warn" if self.warn_below is not None and measured < self.warn_below else "ok"
 
 
-class Blank(Ceiling):
-    """Images without a picture: standard deviation of the grey levels below `min_contrast` in every channel."""
+class Rules(BaseModel):
+    """The thresholds of one stage: one field a check, and the key in the file is the check's name.
 
-    min_contrast: _GreyLevels
-
-
-class NearCopy(Ceiling):
-    """Two images are near copies when the RMS of their difference is within both limits.
-
-    Attributes:
-        max_rms: grey levels, over all pixels and channels.
-        max_contrast_share: of the standard deviation of the image looked at, so that dull images are not all alike.
+    What fields there are is the modality's (`quality.checks`); a report has their order.
     """
 
-    max_rms: _GreyLevels
-    max_contrast_share: _Share
-
-
-class Saturated(Ceiling):
-    """An image is saturated when the share of its values at 0 or 255 grew by more than `clipped_growth`."""
-
-    clipped_growth: _Share
-
-
-class OverAugmented(Ceiling):
-    """A sample is over-augmented when no small shift of it, mirrored or not, correlates with its original.
-
-    Attributes:
-        min_correlation: normalised cross-correlation, -1 to 1.
-        max_shift_share: shifts searched, as a share of the shorter side.
-    """
-
-    min_correlation: Annotated[FiniteFloat, Field(ge=-1, le=1)]
-    max_shift_share: Annotated[FiniteFloat, Field(ge=0, le=0.5)]
-
-
-class DataRules(BaseModel):
-    """One field a check of `check_data`; the key in the file is the check's name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_kebab)
-
-    # The first three came later than the others: a file without them has what the default one says.
-    classes_without_samples: Ceiling = Ceiling(warn_above=0, fail_above=0)
-    files_left_out: Ceiling = Ceiling(warn_above=0, fail_above=None)
-    channels_converted: Ceiling = Ceiling(warn_above=0, fail_above=None)
-    unreadable: Ceiling
-    blank_or_constant: Blank
-    shape_mismatch: Ceiling
-    label_range: Ceiling
-    label_conflict: Ceiling
-    exact_duplicates_within_split: Ceiling
-    exact_duplicates_between_splits: Ceiling
-    near_duplicates_between_splits: NearCopy
-    subject_leakage: Ceiling
-    missing_class: Ceiling
-    class_balance: Ceiling
-    train_samples_per_class: Floor
-    test_samples_per_class: Floor
-
-
-class AugmentedRules(BaseModel):
-    """One field a check of `check_augmented`; the key in the file is the check's name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_kebab)
-
-    feature_skew: Ceiling
-    blank: Blank
-    saturated: Saturated
-    over_augmentation: OverAugmented
-    identical: Ceiling
-    held_out_leakage: NearCopy
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=check_name)
 
 
 class QualityRules(BaseModel):
-    """policies/quality/<name>.yaml."""
+    """policies/quality/<name>.yaml.
+
+    Attributes:
+        modality: of the samples that it is for.
+        check_data, check_augmented: thresholds of that modality's checks.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     description: Annotated[str, Field(min_length=1)]
-    check_data: DataRules
-    check_augmented: AugmentedRules
+    modality: str = DEFAULT
+    check_data: Rules
+    check_augmented: Rules
 
     @classmethod
     def load(cls, path: str | Path) -> QualityRules:
-        """Read the thresholds.
+        """Read the thresholds, as the modality that the file is for has them.
 
         Raises:
             PolicyError: with every fault of the file; the file's name must be the rules' name.
         """
         path = Path(path)
-        rules = load_model(path, cls, kind="file of quality thresholds")
+        content = parse(read_text(path, kind="file of quality thresholds"), str(path))
+        rules: QualityRules = validate(content, _form(path, content.get("modality", DEFAULT)), str(path))
         if rules.name != path.stem:
             raise PolicyError(f"{path}: name", rules.name, f"{path.stem}, the file's own name", "correct `name`")
         return rules
@@ -177,8 +120,30 @@ class QualityRules(BaseModel):
     @cached_property
     def digest(self) -> str:
         """sha256 over the content: comments and layout do not change it, anything else does."""
-        # Only what is written: a file from before a check was added keeps its digest.
-        return digest_of(self.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        # Only what is written: a file from before a check, or a second modality, was added keeps its digest.
+        content = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        if self.modality == DEFAULT:
+            content.pop("modality", None)
+        return digest_of(content)
+
+
+def _form(path: Path, name: object) -> type[QualityRules]:
+    """The form of a file for a modality."""
+    if not isinstance(name, str) or name not in NAMES:
+        fix = f"correct the name.{nearest(str(name), NAMES)}"
+        raise PolicyError(f"{path}: modality", repr(name)[:120], " | ".join(NAMES), fix)
+    return _model(name)
+
+
+@cache
+def _model(name: str) -> type[QualityRules]:
+    checks = modality(name).checks
+    return create_model(
+        f"QualityRulesOf{name.title()}",
+        __base__=QualityRules,
+        check_data=(checks.data_rules, ...),
+        check_augmented=(checks.augmented_rules, ...),
+    )
 
 
 def judged(

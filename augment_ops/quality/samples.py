@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-import numpy as np
-
-from augment_ops.modalities.base import Payload
-from augment_ops.modalities.codec import Reading
-from augment_ops.modalities.image.near import Gallery
+from augment_ops.modalities.base import Modality, Payload, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-AS_READ = Reading()  # whole, and nothing converted
-COLUMNS = ("sample_id", "label", "split", "subject", "pixel_sha256", "defect", "row")  # of the index: what is looked at
+T = TypeVar("T")
+
+CONTENT = "pixel_sha256"  # of the index: equal where samples are
+COLUMNS = ("sample_id", "label", "split", "subject", "time", CONTENT, "defect", "row")  # of the index: what is looked at
 SPLITS = ("train", "validation", "test")
 # A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
 # the test split must not repeat it either.
@@ -25,21 +23,63 @@ SEEN_BEFORE = {"validation": ("train",), "test": ("train", "validation")}
 _SHOWN = 5  # names listed in a message, which is one sentence
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
+class FilesLeftOut(Protocol):
+    """Files of one folder that are not read (`data.leftovers`)."""
+
+    @property
+    def folder(self) -> str:
+        """Relative to the data set."""
+        ...
+
+    @property
+    def files(self) -> int:
+        """How many; 0 for a folder that is empty, or is not entered."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """One phrase for a person."""
+        ...
+
+
+class SourceReading(Protocol):
+    """How a data set was read (`data.snapshot.Reading`)."""
+
+    @property
+    def left_out(self) -> Sequence[FilesLeftOut]:
+        """Files in class folders that are not read."""
+        ...
+
+    @property
+    def empty_classes(self) -> Sequence[str]:
+        """Class folders without a sample."""
+        ...
+
+    @property
+    def converted(self) -> int:
+        """Samples that were brought to the form of the others."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CheckedSamples:
     """What every check of `check_data` reads.
 
     Attributes:
         index: at least the columns `COLUMNS` of `Snapshot.index`.
-        images: those that the index's `row` numbers.
+        payload: the samples that the index's `row` numbers.
         classes: class names; a label is an index into them.
         reading: how they were read.
+        modality: of the samples.
+        schema: of the data set, where its modality has one.
     """
 
     index: pd.DataFrame
-    images: Payload
+    payload: Payload
     classes: tuple[str, ...]
-    reading: Reading = AS_READ
+    reading: SourceReading
+    modality: Modality
+    schema: Schema | None = None
 
     @cached_property
     def defect(self) -> pd.Series[Any]:
@@ -54,24 +94,29 @@ class Samples:
 
     @cached_property
     def usable(self) -> pd.DataFrame:
-        """Rows with pixels and a label, numbered from 0 in the order of the index: what splits are made of."""
+        """Rows with content and a label, numbered from 0 in the order of the index: what splits are made of."""
         return self.index[(self.index["row"] >= 0) & self.labelled].reset_index(drop=True)
 
     @cached_property
-    def pictures(self) -> pd.DataFrame:
-        """Rows with pixels, with a label or without, in the order of the index."""
+    def readable(self) -> pd.DataFrame:
+        """Rows with content, with a label or without, in the order of the index."""
         return self.index[self.index["row"] >= 0]
-
-    @cached_property
-    def gallery(self) -> Gallery:
-        """The pictures, looked at once for every check that needs to."""
-        return Gallery.of(self.images, self.pictures["row"].to_numpy(np.int64))
 
     @cached_property
     def class_counts(self) -> pd.DataFrame:
         """Usable samples: a row a split, a column a label; 0 where there are none."""
         counts = self.usable.groupby(["split", "label"]).size().unstack(fill_value=0)
         return counts.reindex(index=list(SPLITS), columns=range(len(self.classes)), fill_value=0)
+
+    def once(self, make: Callable[[CheckedSamples], T]) -> T:
+        """What `make` makes of these samples: made when it is first asked for, and the same for every check."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("T", self._made[make])
+
+    @cached_property
+    def _made(self) -> dict[Callable[[CheckedSamples], Any], Any]:
+        return {}
 
 
 def share(part: int, whole: int) -> float:

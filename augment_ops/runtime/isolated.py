@@ -1,8 +1,8 @@
-"""Predictions of a program that nobody vouches for: computed in processes without network, secrets and write access.
+"""Predictions of a model that nobody vouches for: computed in processes without network, secrets and write access.
 
-An interpreter of its own waits with torch imported (`isolated_process.py`), and splits off one process for each program
-and each batch that is asked at the same time. Images go over in shared memory; logits come back through a socket, and
-are believed to be nothing but numbers.
+For each format an interpreter of its own waits with its libraries imported (`isolated_process.py`), and splits off one
+process for each model and each batch that is asked at the same time. Samples go over in shared memory; scores come back
+through a socket, and are believed to be nothing but numbers.
 """
 
 from __future__ import annotations
@@ -19,72 +19,67 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.errors import StoreError
-from augment_ops.runtime.archive import checked
-from augment_ops.runtime.artifact import Artifact, read_artifact
-
-Observe = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+from augment_ops.errors import InputError, StoreError
+from augment_ops.runtime import load
+from augment_ops.runtime.artifact import Artifact
 
 _SCRIPT = Path(__file__).with_name("isolated_process.py")
-_QUESTION, _RESULT = struct.Struct("<?4q"), struct.Struct("<?3q")  # as the script has them, which cannot be imported
+# As the script has them, which cannot be imported: with embeddings or not, the samples' dtype, how many dimensions they
+# have, and their sizes; well or not, rows, and the widths of what follows.
+_AXES = 6
+_QUESTION, _RESULT = struct.Struct(f"<?4sB{_AXES}q"), struct.Struct("<?3q")
 # One thread a process. And memory of activations is kept between batches, or the kernel clears it anew for each: glibc
 # returns what is freed at the top of the heap, which made 1,300 page faults a batch of a small residual net.
 _TUNED = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
-_TIMEOUT_S = 300  # importing torch takes seconds, a minute on a machine that swaps; a batch takes milliseconds
-_MOST_BYTES = 1 << 30  # of logits and embeddings of a batch: what a process says of their size is not believed beyond
-_BATCH_BYTES = 4 << 20  # of images: activations are many times the input
+_TIMEOUT_S = 300  # importing libraries takes seconds, a minute on a machine that swaps; a batch takes milliseconds
+_MOST_BYTES = 1 << 30  # of scores and embeddings of a batch: what a process says of their size is not believed beyond
+_BATCH_BYTES = 4 << 20  # of samples: activations are many times the input
 
 
 class IsolatedModel:
-    """A program, asked in processes of its own; thread-safe, and each thread that asks has a process.
+    """A model, asked in processes of its own, one for each thread that asks; see `augment_ops.runtime.base.Model`.
 
-    Call it with images uint8 (N, H, W, C) for float32 (N, K) logits. Close it, or use it as a context.
+    Args:
+        content: what was understood of its file (`Runtime.checked`).
+        source: where it came from, for messages.
+        format: of the file.
+        device: `cpu`.
 
-    Attributes:
-        confinement: the layers that hold its processes, such as `landlock 7` and `seccomp`.
+    Raises:
+        InputError: another device.
+        StoreError: the library of the format cannot load it.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
-        """Load the program.
-
-        Raises:
-            StoreError: the file is none that our exporter writes, or torch cannot load it.
-        """
-        self._source = artifact.source
-        self._program = _memory(checked(artifact))
-        self._close_program = weakref.finalize(self, os.close, self._program)
+    def __init__(self, content: bytes, source: str, format: str, device: str) -> None:
+        if device != "cpu":
+            raise InputError(
+                "device", device, "cpu: an isolated process may open no other", "ask the model on the processor"
+            )
+        self._source, self._format = source, format
+        self._content = _memory(content)
+        self._close_content = weakref.finalize(self, os.close, self._content)
         self._idle: list[_Process] = []
         self._lock = threading.Lock()
-        first = _Process(self._program, self._source)
+        first = self._process()
         self.confinement: tuple[str, ...] = first.confinement
         self._idle.append(first)
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits float32 (N, K) of images uint8 (N, H, W, C).
+    def __call__(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Model`."""
+        return self._ask(samples, embedded=False)[0]
 
-        Raises:
-            StoreError: the program does not answer for these images.
-        """
-        return self._ask(images, embedded=False)[0]
-
-    def observe(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The same, with the embeddings float32 (N, D) that its last linear layer is fed.
-
-        The logits stand for the embeddings of a network that has no linear layer.
-
-        Raises:
-            StoreError: the program does not answer for these images.
-        """
-        logits, embeddings = self._ask(images, embedded=True)
-        return logits, embeddings
+    def observe(self, samples: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `Model`."""
+        scores, embeddings = self._ask(samples, embedded=True)
+        return scores, embeddings
 
     def close(self) -> None:
         """End its processes."""
@@ -99,14 +94,17 @@ class IsolatedModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        self._close_program()
+        self._close_content()
 
-    def _ask(self, images: NDArray[np.uint8], *, embedded: bool) -> list[NDArray[np.float32]]:
+    def _process(self) -> _Process:
+        return _Process(self._format, self._content, self._source)
+
+    def _ask(self, samples: NDArray[Any], *, embedded: bool) -> list[NDArray[np.float32]]:
         with self._lock:
             process = self._idle.pop() if self._idle else None
-        process = process or _Process(self._program, self._source)
+        process = process or self._process()
         try:
-            found = process.ask(images, embedded)
+            found = process.ask(samples, embedded)
         except _Silent as error:  # ended, or talks nonsense: not asked again
             process.close()
             raise _no_answer(self._source, str(error)) from error
@@ -120,27 +118,18 @@ class IsolatedModel:
         return found
 
 
-def load_program(path: Path, sha256: str) -> IsolatedModel:
-    """The model in a file that the caller names by its sha256.
-
-    Raises:
-        StoreError: the file is another, holds what our exporter does not write, or cannot be loaded.
-    """
-    return IsolatedModel(read_artifact(path, sha256))
-
-
-def ask_in_isolated_process(program: Artifact, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Sequence[str]]:
-    """What a program makes of images uint8 (N, H, W, C), some thousands of them if need be.
+def ask_in_isolated_process(artifact: Artifact, samples: NDArray[Any]) -> tuple[NDArray[np.float32], Sequence[str]]:
+    """What a model makes of samples (N, *shape), some thousands of them if need be.
 
     Returns:
-        Logits float32 (N, K), and the layers of confinement that held the process.
+        Scores float32 (N, K), and the layers of confinement that held the process.
 
     Raises:
-        StoreError: the program holds what our exporter does not write, or does not answer for these images.
+        StoreError: the artifact holds what no trainer of ours writes, or the model does not answer for these samples.
     """
-    at_once = max(1, _BATCH_BYTES // max(1, images[:1].nbytes))
-    with IsolatedModel(program) as model:
-        parts = [model(images[start : start + at_once]) for start in range(0, len(images), at_once)]
+    at_once = max(1, _BATCH_BYTES // max(1, samples[:1].nbytes))
+    with load(artifact) as model:
+        parts = [model(samples[start : start + at_once]) for start in range(0, len(samples), at_once)]
         return np.concatenate(parts), model.confinement
 
 
@@ -149,17 +138,17 @@ class _Silent(Exception):  # noqa: N818 - never leaves this module
 
 
 class _Process:
-    """One process that holds the program, and memory for the images that it is asked about."""
+    """One process that holds the model, and memory for the samples that it is asked about."""
 
-    def __init__(self, program: int, source: str) -> None:
-        self._images = _memory(b"")
+    def __init__(self, format: str, content: int, source: str) -> None:
+        self._samples = _memory(b"")
         self._mapped: mmap.mmap | None = None
         self._channel, theirs = socket.socketpair()
-        self._finalize = weakref.finalize(self, _let_go, self._channel, self._images)
+        self._finalize = weakref.finalize(self, _let_go, self._channel, self._samples)
         self._channel.settimeout(_TIMEOUT_S)
         try:
             with theirs:
-                _interpreter().split_off(theirs.fileno(), program, self._images)
+                _interpreter(format).split_off(theirs.fileno(), content, self._samples)
             well, size, _, _ = _RESULT.unpack(self._receive(_RESULT.size))
             message = bytes(self._receive(min(size, 4000)))
             if not well:
@@ -169,19 +158,21 @@ class _Process:
             self.close()
             raise _no_answer(source, str(error)) from error
 
-    def ask(self, images: NDArray[np.uint8], embedded: bool) -> list[NDArray[np.float32]] | str:
-        """Logits, and embeddings where they are asked for; or why there are none."""
-        images = np.ascontiguousarray(images, np.uint8)
-        if images.ndim != 4:
-            return f"images of shape {images.shape}"
+    def ask(self, samples: NDArray[Any], embedded: bool) -> list[NDArray[np.float32]] | str:
+        """Scores, and embeddings where they are asked for; or why there are none."""
+        samples = np.ascontiguousarray(samples)
+        if not 2 <= samples.ndim <= _AXES or samples.dtype.kind not in "biuf":
+            return f"samples of {samples.dtype} {samples.shape}"
+        samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+        shape = (*samples.shape, *(0 for _ in range(_AXES - samples.ndim)))
         try:
-            self._hand_over(images)
+            self._hand_over(samples)
             with contextlib.suppress(ConnectionError):  # reading tells that it ended
-                self._channel.sendall(_QUESTION.pack(embedded, *images.shape))
+                self._channel.sendall(_QUESTION.pack(embedded, samples.dtype.str[1:].encode(), samples.ndim, *shape))
             well, rows, *widths = _RESULT.unpack(self._receive(_RESULT.size))
             if not well:
                 return bytes(self._receive(min(max(rows, 0), 4000))).decode(errors="replace")
-            if rows != len(images) or min(widths) < 0 or rows * sum(widths) * 4 > _MOST_BYTES:
+            if rows != len(samples) or min(widths) < 0 or rows * sum(widths) * 4 > _MOST_BYTES:
                 raise _Silent(f"{rows} rows of {widths} numbers")
             return [self._array(rows, width) for width in widths[: 1 + embedded]]
         except OSError as error:
@@ -191,12 +182,12 @@ class _Process:
         """Let the process end: it does when its channel closes."""
         self._finalize()
 
-    def _hand_over(self, images: NDArray[np.uint8]) -> None:
-        if self._mapped is None or len(self._mapped) < images.nbytes:
-            size = max(images.nbytes, mmap.PAGESIZE)
-            os.ftruncate(self._images, size)
-            self._mapped = mmap.mmap(self._images, size)
-        self._mapped[: images.nbytes] = images.reshape(-1).data
+    def _hand_over(self, samples: NDArray[Any]) -> None:
+        if self._mapped is None or len(self._mapped) < samples.nbytes:
+            size = max(samples.nbytes, mmap.PAGESIZE)
+            os.ftruncate(self._samples, size)
+            self._mapped = mmap.mmap(self._samples, size)
+        self._mapped[: samples.nbytes] = samples.reshape(-1).view(np.uint8).data
 
     def _array(self, rows: int, width: int) -> NDArray[np.float32]:
         found = np.frombuffer(self._receive(rows * width * 4), np.float32)
@@ -211,21 +202,21 @@ class _Process:
             except ConnectionError:
                 count = 0
             if count == 0:
-                raise _Silent("the process ended: the program asked for what it may not have, or for too much memory")
+                raise _Silent("the process ended: the model asked for what it may not have, or for too much memory")
             rest = rest[count:]
         return data
 
 
 class _Interpreter:
-    """The interpreter that waits with torch imported; it ends when this process does."""
+    """The interpreter that waits with the libraries of a format imported; it ends when this process does."""
 
-    def __init__(self) -> None:
+    def __init__(self, format: str) -> None:
         self._control, theirs = socket.socketpair()
         # Nothing of this process's environment, where passwords are, goes over.
         environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-B", str(_SCRIPT), str(theirs.fileno())],
+                [sys.executable, "-I", "-B", str(_SCRIPT), str(theirs.fileno()), format],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -246,15 +237,15 @@ class _Interpreter:
         return self.made_in == os.getpid() and self.process.poll() is None
 
 
-_waiting: list[_Interpreter] = []
+_waiting: dict[str, _Interpreter] = {}
 _making = threading.Lock()
 
 
-def _interpreter() -> _Interpreter:
+def _interpreter(format: str) -> _Interpreter:
     with _making:
-        if not _waiting or not _waiting[0].lives():
-            _waiting[:] = [_Interpreter()]
-        return _waiting[0]
+        if format not in _waiting or not _waiting[format].lives():
+            _waiting[format] = _Interpreter(format)
+        return _waiting[format]
 
 
 def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
@@ -263,16 +254,16 @@ def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _let_go(channel: socket.socket, images: int) -> None:
+def _let_go(channel: socket.socket, samples: int) -> None:
     channel.close()
-    os.close(images)
+    os.close(samples)
 
 
 def _memory(content: bytes) -> int:
     """A descriptor of memory that holds the content, and of no file that has a name.
 
-    Where the platform can seal it, content is never changed again; memory for images, which has none yet, never shrinks
-    under whoever has mapped it.
+    Where the platform can seal it, content is never changed again; memory for samples, which has none yet, never
+    shrinks under whoever has mapped it.
     """
     if not hasattr(os, "memfd_create"):
         with tempfile.TemporaryFile() as file:
@@ -292,4 +283,6 @@ def _memory(content: bytes) -> int:
 
 def _no_answer(source: str, found: str) -> StoreError:
     words = "".join(c if c.isprintable() else " " for c in " ".join(found.split())[:200])
-    return StoreError(source, words, "a program that torch alone can load and ask", "export the network again")
+    return StoreError(
+        source, words, "a model that the library of its format alone can load and ask", "train the model again"
+    )

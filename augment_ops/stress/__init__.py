@@ -1,1 +1,1 @@
-"""Stress tests: frozen, content-addressed corruptions of held-out images, and models evaluated on them."""
+"""Stress tests: frozen, content-addressed corruptions of held-out samples, and models evaluated on them."""

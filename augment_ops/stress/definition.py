@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from augment_ops.content import digest_of
 from augment_ops.errors import nearest
-from augment_ops.modalities.image.corruptions import CORRUPTIONS
+from augment_ops.modalities import DEFAULT, NAMES, modality
+from augment_ops.modalities.base import Corruptions
 
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
@@ -19,12 +20,13 @@ class SuiteSpec(BaseModel):
     """policies/stress/<name>.yaml.
 
     Attributes:
+        modality: of the samples that it is for.
         split: the held-out split that the suite is made from.
         max_samples: at most so many samples, the first in keyed order of their ids.
-        max_suite_gib: bound on all cells together; large images get fewer samples.
+        max_suite_gib: bound on all cells together; large samples get fewer.
         corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
-        of_levels: those of them whose strengths are shares of the levels that the data set has (`suite.levels_of`), and
-            not of all 256: half the light then takes half of what a shift takes, from dark pictures and light ones.
+        of_levels: those of them whose strengths are shares of the range of values that the data set has, and not of all
+            that there can be: where the data set has half the range, a shift then takes half as much from every sample.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,41 +34,59 @@ class SuiteSpec(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     description: Annotated[str, Field(min_length=1)]
+    modality: str = DEFAULT
     split: Annotated[str, Field(pattern=r"^(validation|test)$")] = "test"
     max_samples: Annotated[int, Field(ge=1, strict=True)]
     max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     corruptions: Annotated[dict[str, Params | None], Field(min_length=1)]
     of_levels: tuple[str, ...] = ()
 
+    @field_validator("modality")
+    @classmethod
+    def _known_modality(cls, value: str) -> str:
+        if value not in NAMES:
+            raise ValueError(f"{' | '.join(NAMES)}.{nearest(value, NAMES)}")
+        return value
+
     @field_validator("corruptions")
     @classmethod
-    def _strengths_that_rise(cls, value: dict[str, Params | None]) -> dict[str, Params | None]:
+    def _strengths_that_rise(cls, value: dict[str, Params | None], info: ValidationInfo) -> dict[str, Params | None]:
+        if "modality" not in info.data:
+            return value  # its own fault is told
         # A suite whose severities do not rise, or reach an unreadable strength, would say nothing about a model.
+        known = modality(info.data["modality"]).corruptions
         for name, params in value.items():
-            known = CORRUPTIONS.get(name)
-            if known is None:
-                guess = nearest(name, CORRUPTIONS)
-                raise ValueError(f"a known corruption, not {name!r}: {', '.join(CORRUPTIONS)}.{guess}")
-            fault = "" if params is None else known.fault(params)
+            if name not in known.names:
+                guess = nearest(name, known.names)
+                raise ValueError(f"a known corruption, not {name!r}: {', '.join(known.names)}.{guess}")
+            fault = "" if params is None else known.fault(name, params)
             if fault:
                 raise ValueError(f"{name}: {fault}")
         return value
 
     @model_validator(mode="after")
     def _shares_of_levels(self) -> Self:
-        able = [n for n in self.corruptions if all(p.in_levels for p in CORRUPTIONS[n].parameters.values())]
+        able = [name for name in self.corruptions if self.known.in_levels(name)]
         odd = [name for name in self.of_levels if name not in able]
         if odd or len(set(self.of_levels)) != len(self.of_levels):
             raise ValueError(f"of_levels: corruptions of the suite in shares of the value range, once each: {able}")
         return self
 
     @property
+    def known(self) -> Corruptions:
+        """The corruptions of its modality."""
+        return modality(self.modality).corruptions
+
+    @property
     def digest(self) -> str:
         """sha256 over the content; comments and layout do not count, published strengths do."""
         content = self.model_dump(mode="json")
+        # Suites of before either was known keep their digests.
+        if self.modality == DEFAULT:
+            del content["modality"]
         if not self.of_levels:
-            del content["of_levels"]  # suites of before it was known keep their digests
+            del content["of_levels"]
         for name, params in self.corruptions.items():
             if params is None:
-                content["corruptions"][name] = {"small": CORRUPTIONS[name].small, "large": CORRUPTIONS[name].large}
+                content["corruptions"][name] = self.known.published_content(name)
         return digest_of(content)

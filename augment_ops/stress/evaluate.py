@@ -10,19 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import StoreError, TrainingError
-from augment_ops.modalities.image.corruptions import CORRUPTIONS, Image, remains
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Samples
 from augment_ops.stress import measures, probe
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # uint8 (N, H, W, C) → logits float32 (N, K)
+Predict = Callable[[Samples], NDArray[np.float32]]  # (N, *shape) → logits float32 (N, K)
 Models = Mapping[Role, tuple[str, Predict | Predictions]]
 
-_BATCH = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long an image
-_BATCH_BYTES = 32 * 2**20  # large images go in smaller batches: activations are many times the input
-_FLIPPED = 8  # pictures a corruption: one row of a page
+_BATCH = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long a sample
+_BATCH_BYTES = 32 * 2**20  # large samples go in smaller batches: activations are many times the input
+_FLIPPED = 8  # samples a corruption: one row of a page
 
 
 def evaluate(
@@ -38,9 +39,9 @@ def evaluate(
 ) -> StressReport:
     """Measure every model on every cell.
 
-    Images are verified and read in batches: what is held is a batch, and six bytes a sample, cell and model. A model
+    Samples are verified and read in batches: what is held is a batch, and six bytes a sample, cell and model. A model
     whose logits are not finite is measured as such: the accuracy of that cell is NaN (law 2), and the gate refuses it.
-    What each corruption destroyed follows from the frozen images alone, and is the same for every model.
+    What each corruption destroyed follows from the frozen samples alone, and is the same for every model.
 
     Args:
         get: reads an object of the store by its sha256.
@@ -54,7 +55,7 @@ def evaluate(
 
     Raises:
         StoreError: the manifest or a cell is not what was frozen, or predictions are of another suite or model.
-        TrainingError: a model fails on an image, or does not give one row of logits a sample, one column a class.
+        TrainingError: a model fails on a sample, or does not give one row of logits a sample, one column a class.
     """
     manifest.check()
     labels = manifest.read_labels(get)
@@ -92,6 +93,7 @@ def _ask(
     roles, digests = list(models), [digest for digest, _ in models.values()]
     destroyed = np.zeros(shape[1:], np.uint8)
     names, groups = group_codes(columns, len(labels))
+    corruptions = modality(manifest.modality).corruptions
     outcomes = Outcomes(
         suite_digest=manifest.digest,
         models={role: digest for role, (digest, _) in models.items()},
@@ -104,7 +106,7 @@ def _ask(
         p_predicted=p_predicted,
         columns=names,
         groups=groups,
-        causes=remains.CAUSES,
+        causes=corruptions.causes,
         destroyed=destroyed,
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
@@ -118,23 +120,23 @@ def _ask(
         else:
             asked[m] = source
 
-    def ask(m: int, c: int, cell: SuiteCell, first: int, images: Image) -> None:
-        role, rows = roles[m], slice(first, first + len(images))
-        logits = _logits(manifest, cell, role, asked[m], images, first)
+    def ask(m: int, c: int, cell: SuiteCell, first: int, samples: Samples) -> None:
+        role, rows = roles[m], slice(first, first + len(samples))
+        logits = _logits(manifest, cell, role, asked[m], samples, first)
         predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
         if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
             probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
 
-    def look(c: int, cell: SuiteCell, first: int, clean: Image, images: Image) -> None:
-        destroyed[c, first : first + len(images)] = remains.destroyed(CORRUPTIONS[cell.corruption], clean, images)
+    def look(c: int, cell: SuiteCell, first: int, clean: Samples, samples: Samples) -> None:
+        destroyed[c, first : first + len(samples)] = corruptions.remains(cell.corruption, clean, samples)
 
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future[None]] = deque()
         for c, cell in enumerate(manifest.cells):
-            for first, clean, images in _batches(manifest, cell, get):
+            for first, clean, samples in _batches(manifest, cell, get):
                 if cell.severity:
-                    pending.append(pool.submit(look, c, cell, first, clean, images))
-                pending.extend(pool.submit(ask, m, c, cell, first, images) for m in asked)
+                    pending.append(pool.submit(look, c, cell, first, clean, samples))
+                pending.extend(pool.submit(ask, m, c, cell, first, samples) for m in asked)
                 while len(pending) > 2 * workers:  # what waits is held in memory
                     pending.popleft().result()
         while pending:
@@ -156,39 +158,39 @@ def _check_known(manifest: SuiteManifest, role: Role, digest: str, known: Predic
         )
 
 
-def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Image, Image]]:
-    """Number of the first sample, and untouched and corrupted images uint8 (n, H, W, C), as a model takes them."""
-    size = max(1, min(_BATCH, _BATCH_BYTES // int(np.prod(manifest.shape))))
+def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Samples, Samples]]:
+    """Number of the first sample, and samples (n, *shape) untouched and corrupted, as a model takes them."""
+    size = max(1, min(_BATCH, _BATCH_BYTES // manifest.sample_bytes))
     first = 0
-    for clean, images in manifest.pairs(cell, get):
-        for start in range(0, len(images), size):
-            yield first + start, clean[start : start + size], images[start : start + size]
-        first += len(images)
+    for clean, samples in manifest.pairs(cell, get):
+        for start in range(0, len(samples), size):
+            yield first + start, clean[start : start + size], samples[start : start + size]
+        first += len(samples)
 
 
 def _logits(
-    manifest: SuiteManifest, cell: SuiteCell, role: Role, predict: Predict, images: Image, first: int
+    manifest: SuiteManifest, cell: SuiteCell, role: Role, predict: Predict, samples: Samples, first: int
 ) -> NDArray[np.float32]:
-    """Logits float32 (n, K); a failure is narrowed down to the first image that causes it."""
+    """Logits float32 (n, K); a failure is narrowed down to the first sample that causes it."""
     try:
-        logits = np.asarray(predict(images), np.float32)
+        logits = np.asarray(predict(samples), np.float32)
     except Exception as error:  # a network may raise anything
-        if len(images) > 1:
-            middle = len(images) // 2
-            halves = ((images[:middle], first), (images[middle:], first + middle))
+        if len(samples) > 1:
+            middle = len(samples) // 2
+            halves = ((samples[:middle], first), (samples[middle:], first + middle))
             return np.concatenate([_logits(manifest, cell, role, predict, half, at) for half, at in halves])
         raise TrainingError(
             f"{role} model",
             f"{type(error).__name__}: {str(error).strip()[:200]} on sample {manifest.sample_ids[first]} under "
             f"{cell.corruption} at severity {cell.severity}",
-            "logits for every image of the suite",
-            "make the network take every uint8 image of the data set's size",
+            "logits for every sample of the suite",
+            f"make the network take every {np.dtype(manifest.dtype)} sample of shape {manifest.shape}",
         ) from error
-    count, classes = len(images), len(manifest.classes)
+    count, classes = len(samples), len(manifest.classes)
     if logits.shape != (count, classes):
         raise TrainingError(
             f"{role} model",
-            f"logits of shape {logits.shape} for {count} images",
+            f"logits of shape {logits.shape} for {count} samples",
             f"({count}, {classes}): one column for each class of the snapshot",
             "evaluate models that were trained on the classes of this snapshot",
         )

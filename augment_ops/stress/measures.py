@@ -95,7 +95,7 @@ def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity:
 
 
 def _finite(outcomes: Outcomes, m: int, c: int) -> bool:
-    """Of destroyed samples too: a model that answers a black image with no number fails where it is used."""
+    """Of destroyed samples too: a model that answers an empty sample with no number fails where it is used."""
     return bool((outcomes.predicted[m, c] != NOT_A_NUMBER).all())
 
 
@@ -106,7 +106,7 @@ def _quotients(hits: NDArray[np.intp], of: NDArray[np.intp], finite: bool) -> tu
 
 
 def confusion(outcomes: Outcomes, role: Role) -> tuple[tuple[int, ...], ...]:
-    """Rows true class, columns predicted, on clean images; predictions that are not finite are left out."""
+    """Rows true class, columns predicted, on clean samples; predictions that are not finite are left out."""
     k = len(outcomes.classes)
     guesses = outcomes.predicted[list(outcomes.models).index(role), 0]
     finite = guesses != NOT_A_NUMBER

@@ -1,4 +1,4 @@
-"""What the candidate answered on a few stored images, to the last bit: by this a registered model is recognised."""
+"""What the candidate answered on a few stored samples, to the last bit: by this a registered model is recognised."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json
-from augment_ops.modalities.image.corruptions import Image
+from augment_ops.modalities.base import Samples
 from augment_ops.stress.report import CLEAN
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
@@ -56,8 +56,8 @@ def from_bytes(data: bytes) -> Probe:
         return Probe(addresses, tuple(file[f"logits{i}"] for i in range(len(addresses))))
 
 
-def images(probe: Probe, manifest: SuiteManifest, get: Get) -> Image:
-    """The probed images, one after the other: uint8 (rows, H, W, C)."""
+def samples(probe: Probe, manifest: SuiteManifest, get: Get) -> Samples:
+    """The probed samples, one after the other: (rows, *shape)."""
     cells = {(cell.corruption, cell.severity): cell for cell in manifest.cells}
     parts = [
         next(manifest.batches(cells[address], get))[: len(logits)]

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.modalities.image.corruptions import CORRUPTIONS, Image, remains
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Samples
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities
 from augment_ops.stress.report import Role
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
 CELLS = 8
 ROWS = 512  # of all cells together: 2% of them rewritten are found with a chance of 0.99997
-BYTES = 64 << 20  # of images, so that large ones cost no more than a second
+BYTES = 64 << 20  # of samples, so that large ones cost no more than a second
 # Probabilities are kept as float16 (to 0.0005), and another processor's differ in the fifth digit.
 TOLERANCE = 0.002
 
@@ -45,12 +46,12 @@ def pick(manifest: SuiteManifest, key: str) -> tuple[Pick, ...]:
     rng = generator(sample_key("asked again", key))
     n, cells = len(manifest.sample_ids), len(manifest.cells)
     chosen = np.sort(rng.permutation(cells)[:CELLS])
-    each = max(1, min(ROWS, BYTES // int(np.prod(manifest.shape))) // len(chosen))
+    each = max(1, min(ROWS, BYTES // manifest.sample_bytes) // len(chosen))
     return tuple(Pick(int(cell), tuple(np.sort(rng.permutation(n)[:each]).tolist())) for cell in chosen)
 
 
-def images(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Image:
-    """The picked images, one after the other: uint8 (rows, H, W, C); each stored object is verified."""
+def samples(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Samples:
+    """The picked samples, one after the other: (rows, *shape); each stored object is verified."""
     parts = []
     for picked in picks:
         rows, first = np.array(picked.rows), 0
@@ -64,7 +65,7 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
     """The picked samples, `sample under corruption at severity`, on which the model now says something else.
 
     Args:
-        logits: float32 (rows, K), in the order of `images`.
+        logits: float32 (rows, K), in the order of `samples`.
     """
     m, start, found = list(outcomes.models).index(role), 0, []
     for picked in picks:
@@ -80,18 +81,19 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
 
 
 def differing_remains(manifest: SuiteManifest, outcomes: Outcomes, get: Get, workers: int = 1) -> str:
-    """The first cell whose destroyed samples are not those that its frozen images give; empty where there is none.
+    """The first cell whose destroyed samples are not those that its frozen samples give; empty where there is none.
 
     All of them, because what is left out is not judged: no model can be asked about it.
 
     Raises:
-        StoreError: not the images that were frozen.
+        StoreError: not the samples that were frozen.
     """
     assert outcomes.destroyed is not None  # who asks has seen that the outcomes know it
 
+    remains = modality(manifest.modality).corruptions.remains
+
     def again(cell: SuiteCell) -> NDArray[np.uint8]:
-        corruption = CORRUPTIONS[cell.corruption]
-        return np.concatenate([remains.destroyed(corruption, *pair) for pair in manifest.pairs(cell, get)])
+        return np.concatenate([remains(cell.corruption, *pair) for pair in manifest.pairs(cell, get)])
 
     found = dict(zip(outcomes.addresses, outcomes.destroyed, strict=True))
     corrupted = [cell for cell in manifest.cells if cell.severity]

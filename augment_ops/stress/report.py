@@ -17,7 +17,7 @@ class Remains:
 
     Attributes:
         destroyed: cause → samples.
-        clean: accuracy of the model on the untouched images of the samples that are left; NaN where none is.
+        clean: accuracy of the model on the samples that are left, untouched; NaN where none is.
         class_clean: recall there; None where the class has no sample left.
     """
 
@@ -36,7 +36,7 @@ class Cell:
     """One model on one corruption at one severity.
 
     Attributes:
-        corruption: name in the suite; `clean` with severity 0 for the untouched held-out images.
+        corruption: name in the suite; `clean` with severity 0 for the untouched held-out samples.
         severity: 1 to 5; 0 is clean.
         n: samples that the corruption left something of.
         accuracy: share of them correct, 0 to 1; NaN where a prediction was not finite, or nothing is left.
@@ -55,10 +55,10 @@ class Cell:
     remains: Remains | None = field(default=None, metadata=LATER)
 
     def before(self, clean: Cell) -> float:
-        """Accuracy on the untouched images of this cell's own samples.
+        """Accuracy on this cell's own samples, untouched.
 
         Args:
-            clean: the model's cell of the untouched images.
+            clean: the model's cell of the untouched samples.
         """
         return clean.accuracy if self.remains is None else self.remains.clean
 
@@ -100,7 +100,7 @@ class Slice:
     Attributes:
         column: metadata column of the snapshot.
         n: samples of the group.
-        clean: accuracy on the untouched images.
+        clean: accuracy on the untouched samples.
         stressed: accuracy over all corruptions and severities, each sample that is left in a cell alike.
     """
 
@@ -129,14 +129,14 @@ class StressReport:
 
     Attributes:
         suite: name of the suite.
-        suite_digest: digest over the suite's definition and every image in it.
+        suite_digest: digest over the suite's definition and every sample in it.
         snapshot_digest: the snapshot whose held-out split the suite was made from.
         models: digest of the model evaluated in each role; `champion` is absent where there is none.
         champion_version: registered version of the champion evaluated, or None.
-        confusion: per role, rows true class, columns predicted, on clean images.
+        confusion: per role, rows true class, columns predicted, on clean samples.
         flipped: a bounded selection, worst corruption first.
         outcomes: sha256 of the per-sample outcomes that every number here follows from (`stress.outcomes`).
-        probe: sha256 of the candidate's logits on a few stored images (`stress.probe`).
+        probe: sha256 of the candidate's logits on a few stored samples (`stress.probe`).
         seen: corruption of the suite → transforms of the candidate's policy that train on it; none where it is unseen.
         measures: one a cell, in the order of the cells.
         slices: of every metadata column that forms groups.

@@ -1,33 +1,33 @@
-"""A frozen stress suite: the content-addressed images that a definition in policies/stress/ gives for a split.
+"""A frozen stress suite: the content-addressed samples that a definition in policies/stress/ gives for a split.
 
 Freezing hands every cell's bytes to a `put`, a batch at a time, and keeps the digests; the digest of the manifest
 covers the definition, the samples, the labels and every byte of every cell. Models are then compared on the very same
-pixels, today and when the next challenger comes. Neither writing nor reading holds more than a batch in memory.
+bytes, today and when the next challenger comes. Neither writing nor reading holds more than a batch in memory.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.content import digest_of, sha256_hex
+from augment_ops.content import LATER, canonical_json, digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import DataError, Fault, PolicyError, StoreError
-from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, shape_fault
+from augment_ops.modalities import DEFAULT, modality
+from augment_ops.modalities.base import SEVERITIES, Payload, Samples, Schema
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.definition import Params, Strengths, SuiteSpec
+from augment_ops.stress.definition import Params, SuiteSpec
 from augment_ops.stress.report import CLEAN
 
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
 
-_BATCH_BYTES = 16 * 2**20  # of one object; about 75 images of 224×224×3
+_BATCH_BYTES = 16 * 2**20  # of one object; about 75 samples of 224×224×3 bytes
 
 
 Put = Callable[[bytes], str]
@@ -39,7 +39,7 @@ class SuiteCell:
     """One corruption at one severity.
 
     Attributes:
-        objects: sha256 of the raw uint8 (n, H, W, C) bytes of each batch, in C order.
+        objects: sha256 of the raw bytes of each batch (n, *shape), in C order.
     """
 
     corruption: str
@@ -55,11 +55,13 @@ class SuiteManifest:
         digest: sha256 over everything below.
         spec_digest: of the definition it was made from.
         snapshot_digest, split: what it was made from.
-        shape: (H, W, C) of one image.
-        batch: how many images an object holds; the last of a cell holds the rest.
+        shape: of one sample.
+        batch: how many samples an object holds; the last of a cell holds the rest.
         sample_ids: in the order of the cells.
         labels: sha256 of the int64 little-endian (N,) labels.
-        cells: the untouched images (`clean`, severity 0) first.
+        cells: the untouched samples (`clean`, severity 0) first.
+        modality: of the samples.
+        dtype: of the cells, as NumPy writes it, little-endian.
     """
 
     digest: str
@@ -69,11 +71,25 @@ class SuiteManifest:
     snapshot_digest: str
     split: str
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     batch: int
     sample_ids: tuple[str, ...]
     labels: str
     cells: tuple[SuiteCell, ...]
+    modality: str = field(default=DEFAULT, metadata=LATER)
+    dtype: str = field(default="|u1", metadata=LATER)
+
+    @property
+    def content_digest(self) -> str:
+        """What `digest` has to be."""
+        content = json.loads(canonical_json(self))
+        del content["digest"]
+        return digest_of(content)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Of one sample."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     def check(self) -> None:
         """See that the manifest is the one that was frozen.
@@ -81,12 +97,11 @@ class SuiteManifest:
         Raises:
             StoreError: its content does not give its digest.
         """
-        content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "digest"}
-        if digest_of(content) != self.digest:
+        if self.content_digest != self.digest:
             raise _altered(f"manifest of stress suite {self.name}", "content of another digest", self.digest)
 
-    def batches(self, cell: SuiteCell, get: Get) -> Iterator[Image]:
-        """Read a cell, a batch at a time: uint8 (n, H, W, C), read-only, in the order of the samples.
+    def batches(self, cell: SuiteCell, get: Get) -> Iterator[Samples]:
+        """Read a cell, a batch at a time: (n, *shape), read-only, in the order of the samples.
 
         Raises:
             StoreError: not the bytes that were frozen.
@@ -94,16 +109,16 @@ class SuiteManifest:
         where = f"stress cell {cell.corruption}/{cell.severity}"
         expected = -(-len(self.sample_ids) // self.batch)
         if len(cell.objects) != expected:
-            raise _altered(where, f"{len(cell.objects)} objects", f"{expected}, for {len(self.sample_ids)} images")
+            raise _altered(where, f"{len(cell.objects)} objects", f"{expected}, for {len(self.sample_ids)} samples")
         for number, digest in enumerate(cell.objects):
             data = _read(get, digest, where)
             shape = (min(self.batch, len(self.sample_ids) - number * self.batch), *self.shape)
-            if len(data) != int(np.prod(shape)):
-                raise _altered(where, f"{len(data)} bytes", f"uint8 {shape}")
-            yield np.frombuffer(data, np.uint8).reshape(shape)
+            if len(data) != shape[0] * self.sample_bytes:
+                raise _altered(where, f"{len(data)} bytes", f"{np.dtype(self.dtype)} {shape}")
+            yield np.frombuffer(data, self.dtype).reshape(shape)
 
-    def pairs(self, cell: SuiteCell, get: Get) -> Iterator[tuple[Image, Image]]:
-        """Untouched and corrupted images of the same samples, a batch at a time, both as `batches` gives them.
+    def pairs(self, cell: SuiteCell, get: Get) -> Iterator[tuple[Samples, Samples]]:
+        """The same samples untouched and corrupted, a batch at a time, both as `batches` gives them.
 
         Raises:
             StoreError: not the bytes that were frozen.
@@ -114,19 +129,19 @@ class SuiteManifest:
         else:
             yield from zip(self.batches(clean, get), self.batches(cell, get), strict=True)
 
-    def image(self, cell: SuiteCell, row: int, get: Get) -> Image:
-        """Read the batch that one sample lies in, and give that sample: uint8 (H, W, C), read-only.
+    def sample(self, cell: SuiteCell, row: int, get: Get) -> Samples:
+        """Read the batch that one sample lies in, and give that sample: (*shape), read-only.
 
         Raises:
             StoreError: not the bytes that were frozen.
         """
         number, place = divmod(row, self.batch)
         data = _read(get, cell.objects[number], f"stress cell {cell.corruption}/{cell.severity}")
-        found: Image = np.frombuffer(data, np.uint8).reshape(-1, *self.shape)[place]
+        found: Samples = np.frombuffer(data, self.dtype).reshape(-1, *self.shape)[place]
         return found
 
-    def images(self, cell: SuiteCell, get: Get) -> Image:
-        """Read a whole cell: uint8 (N, H, W, C).
+    def samples(self, cell: SuiteCell, get: Get) -> Samples:
+        """Read a whole cell: (N, *shape).
 
         Raises:
             StoreError: not the bytes that were frozen.
@@ -160,129 +175,132 @@ def load(path: str | Path) -> SuiteSpec:
     return spec
 
 
-def build(spec: SuiteSpec, images: Image, ids: Sequence[str]) -> Iterator[tuple[str, int, Image]]:
-    """Yield (corruption, severity, images) one cell at a time: `clean` at 0 first, then in the order of the file.
+def build(
+    spec: SuiteSpec, samples: Samples, ids: Sequence[str], schema: Schema | None = None
+) -> Iterator[tuple[str, int, Samples]]:
+    """Yield (corruption, severity, samples) one cell at a time: `clean` at 0 first, then in the order of the file.
 
     Args:
-        images: uint8 (N, H, W, C); not modified.
+        samples: (N, *shape); not modified.
         ids: N sample ids; they key the randomness.
+        schema: of the data set, where its modality has one.
 
     Raises:
-        TransformError: images or ids that cannot be corrupted.
+        TransformError: samples or ids that cannot be corrupted.
     """
-    share = levels_of([images]) / 255 if spec.of_levels else 1.0
-    for name, severity, params in _plan(spec, share, min(images.shape[1:3])):
-        yield name, severity, images if name == CLEAN else apply(name, severity, images, ids, params=params)
+    corrupt = spec.known.bound([samples], schema, spec.of_levels)
+    for name, severity, params in _plan(spec):
+        yield name, severity, samples if name == CLEAN else corrupt(name, severity, samples, ids, params)
 
 
 def freeze(
     spec: SuiteSpec,
-    images: Payload,
+    samples: Payload,
     ids: Sequence[str],
     labels: NDArray[np.int64],
     put: Put,
     *,
     snapshot_digest: str,
     classes: Sequence[str],
+    of: str = DEFAULT,
+    schema: Schema | None = None,
 ) -> SuiteManifest:
     """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.
 
     Args:
-        images: those of the whole split; what one object holds is read at a time.
+        samples: those of the whole split; what one object holds is read at a time.
         ids: N distinct sample ids.
         labels: int64 (N,), each an index into `classes`.
         put: stores bytes and returns their sha256; putting the same bytes twice must be harmless.
+        of: modality of the samples.
+        schema: of the data set, where its modality has one.
 
     Raises:
-        DataError: no samples, ids that repeat, labels that do not fit, or images that a corruption cannot work on or
-            does not change.
+        DataError: a suite for another modality, no samples, ids that repeat, labels that do not fit, or samples that a
+            corruption cannot work on or does not change.
     """
-    _check_split(images, ids, labels, classes)
-    _check_shape(spec, images.shape)
-    height, width, channels = images.shape
-    image_bytes = height * width * channels
-    rows = _chosen_rows(spec, ids, image_bytes)
+    _check_modality(spec, of)
+    _check_split(samples, ids, labels, classes)
+    _check_shape(spec, samples.shape)
+    dtype = modality(of).dtype.newbyteorder("<")
+    sample_bytes = int(np.prod(samples.shape)) * dtype.itemsize
+    rows = _chosen_rows(spec, ids, sample_bytes)
     chosen_ids = [str(ids[row]) for row in rows]
-    batch = max(1, _BATCH_BYTES // image_bytes)
+    batch = max(1, _BATCH_BYTES // sample_bytes)
     starts = range(0, len(rows), batch)
-    share = levels_of(images.take(rows[start : start + batch]) for start in starts) / 255 if spec.of_levels else 1.0
-    plan = list(_plan(spec, share, min(height, width)))
+    corrupt = spec.known.bound((samples.take(rows[at : at + batch]) for at in starts), schema, spec.of_levels)
+    plan = list(_plan(spec))
     objects: list[list[str]] = [[] for _ in plan]
     for start in starts:
-        part, part_ids = images.take(rows[start : start + batch]), chosen_ids[start : start + batch]
+        part, part_ids = samples.take(rows[start : start + batch]), chosen_ids[start : start + batch]
         for (name, severity, params), digests in zip(plan, objects, strict=True):
-            cell = part if name == CLEAN else apply(name, severity, part, part_ids, params=params)
-            digests.append(put(cell.tobytes()))
-    cells = [
+            cell = part if name == CLEAN else corrupt(name, severity, part, part_ids, params)
+            digests.append(put(cell.astype(dtype, copy=False).tobytes()))
+    cells = tuple(
         SuiteCell(name, severity, tuple(digests)) for (name, severity, _), digests in zip(plan, objects, strict=True)
-    ]
-    _check_effect(spec, cells, images.shape)
-    content: dict[str, Any] = {
-        "name": spec.name,
-        "version": spec.version,
-        "spec_digest": spec.digest,
-        "snapshot_digest": snapshot_digest,
-        "split": spec.split,
-        "classes": tuple(classes),
-        "shape": (height, width, channels),
-        "batch": batch,
-        "sample_ids": tuple(chosen_ids),
-        "labels": put(np.asarray(labels)[rows].astype("<i8").tobytes()),
-        "cells": tuple(cells),
-    }
-    return SuiteManifest(digest=digest_of(content), **content)
+    )
+    _check_effect(spec, cells, samples.shape)
+    manifest = SuiteManifest(
+        digest="",
+        name=spec.name,
+        version=spec.version,
+        spec_digest=spec.digest,
+        snapshot_digest=snapshot_digest,
+        split=spec.split,
+        classes=tuple(classes),
+        shape=tuple(samples.shape),
+        batch=batch,
+        sample_ids=tuple(chosen_ids),
+        labels=put(np.asarray(labels)[rows].astype("<i8").tobytes()),
+        cells=cells,
+        modality=of,
+        dtype=dtype.str,
+    )
+    return replace(manifest, digest=manifest.content_digest)
 
 
-def levels_of(batches: Iterable[Image]) -> float:
-    """The levels that images have: the median of an image's highest less its lowest."""
-    return float(np.median([int(image.max()) - int(image.min()) for batch in batches for image in batch]))
-
-
-def _plan(spec: SuiteSpec, share: float, side: int) -> Iterator[tuple[str, int, Params | None]]:
-    """Corruption, severity and explicit strengths of every cell.
-
-    Args:
-        share: of all levels, that the images have; side: the shorter one of theirs, in pixels.
-    """
+def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, Params | None]]:
+    """Corruption, severity and explicit strengths of every cell."""
     yield CLEAN, 0, None
     for name, params in spec.corruptions.items():
-        bound = _times(name, params, share, side) if name in spec.of_levels else params
         for severity in SEVERITIES:
-            yield name, severity, bound
+            yield name, severity, params
 
 
-def _times(name: str, params: Params | None, share: float, side: int) -> Params:
-    """The strengths, times a share."""
-    corruption = CORRUPTIONS[name]
-    published = zip(*(corruption.published(severity, side) for severity in SEVERITIES), strict=True)
-    whole = params or dict(zip(corruption.parameters, published, strict=True))
-    return {parameter: cast("Strengths", tuple(share * v for v in values)) for parameter, values in whole.items()}
+def _check_modality(spec: SuiteSpec, of: str) -> None:
+    if spec.modality != of:
+        raise DataError(
+            f"suite {spec.name}: modality",
+            spec.modality,
+            f"{of}, as the data set is",
+            "choose a suite of that modality",
+        )
 
 
 def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:
     faults = [
         Fault(
             f"suite {spec.name}: {name}",
-            f"images of shape {shape}",
+            f"{modality(spec.modality).plural} of shape {shape}",
             needed,
-            "choose a suite for such images (invariances serves all), or leave this corruption out of it",
+            "choose a suite for such samples, or leave this corruption out of it",
         )
         for name in spec.corruptions
-        if (needed := shape_fault(name, shape))
+        if (needed := spec.known.shape_fault(name, shape))
     ]
     if faults:
         raise DataError.of("held-out split", faults)
 
 
 def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int, ...]) -> None:
-    """A corruption that leaves every image as it was would be passed by any model."""
+    """A corruption that leaves every sample as it was would be passed by any model."""
     clean = cells[0].objects
     faults = [
         Fault(
             f"suite {spec.name}: {cell.corruption}",
-            f"no image of shape {shape} that its severity 5 changes",
-            "other pixels",
-            "give it strengths that such images show, or leave it out of the suite",
+            f"no sample of shape {shape} that its severity 5 changes",
+            "other samples",
+            "give it strengths that such samples show, or leave it out of the suite",
         )
         for cell in cells
         if cell.severity == SEVERITIES[-1] and cell.objects == clean
@@ -291,23 +309,23 @@ def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int,
         raise DataError.of("held-out split", faults)
 
 
-def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], image_bytes: int) -> NDArray[np.int64]:
+def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], sample_bytes: int) -> NDArray[np.int64]:
     """Rows of the suite's samples in keyed order: a random choice that no order of files can change."""
     cells = 1 + len(spec.corruptions) * len(SEVERITIES)
-    affordable = int(spec.max_suite_gib * 2**30 / (cells * image_bytes))
+    affordable = int(spec.max_suite_gib * 2**30 / (cells * sample_bytes))
     count = max(1, min(spec.max_samples, affordable))
     # The smallest keys: those of all samples are not held at once.
     chosen = heapq.nsmallest(count, range(len(ids)), lambda row: sample_key("stress-sample", spec.name, str(ids[row])))
     return np.array(chosen, np.int64)
 
 
-def _check_split(images: Payload, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+def _check_split(samples: Payload, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:
     where = "held-out split"
-    if len(images) == 0:
+    if len(samples) == 0:
         raise DataError(where, "no samples", "at least one", "give the data set a test split")
-    if not len(images) == len(ids) == len(labels):
-        found = f"{len(images)} images, {len(ids)} ids, {len(labels)} labels"
-        raise DataError(where, found, "one id and one label an image", "pass the arrays of one split")
+    if not len(samples) == len(ids) == len(labels):
+        found = f"{len(samples)} samples, {len(ids)} ids, {len(labels)} labels"
+        raise DataError(where, found, "one id and one label a sample", "pass the arrays of one split")
     if len({str(i) for i in ids}) != len(ids):
         raise DataError(where, "sample ids that repeat", "distinct ids", "ingest the data set again")
     if len(set(classes)) != len(classes) or labels.min() < 0 or labels.max() >= len(classes):

@@ -10,9 +10,10 @@ from augment_ops.errors import GovernanceError, PolicyError, TrackingError
 from augment_ops.runtime.artifact import Artifact
 from augment_ops.tracking.artifacts import log_bytes
 from augment_ops.tracking.connection import Connection
-from augment_ops.tracking.models import ARTIFACT_TAG, DIGEST_TAG, fetch_program
+from augment_ops.tracking.models import ARTIFACT_TAG, DIGEST_TAG, fetch_artifact
 from augment_ops.tracking.values import (
     CHALLENGER,
+    FORMAT_TAG,
     PRODUCTION,
     TAG,
     RegisteredVersion,
@@ -78,7 +79,9 @@ def register_challenger(
     name = classifier_name(dataset)
     logged = connection.client.get_logged_model(model_uri.rpartition("/")[2])
     own = {f"{TAG}pipeline_run": pipeline_run, **{key: logged.tags[key] for key in (DIGEST_TAG, ARTIFACT_TAG)}}
-    _ensure_model(connection, name, f"Image classifier for {dataset}, trained and judged by AugmentOps.")
+    own |= {FORMAT_TAG: logged.tags[FORMAT_TAG]} if FORMAT_TAG in logged.tags else {}
+    kind = str(logged.model_type).replace("-", " ").capitalize()
+    _ensure_model(connection, name, f"{kind} for {dataset}, trained and judged by AugmentOps.")
     known = _versions(connection, name, f"{TAG}pipeline_run", pipeline_run)
     if not known:
         source = model_uri if connection.is_server else logged.artifact_location
@@ -210,10 +213,10 @@ def set_version_tags(connection: Connection, dataset: str, version: str, tags: M
 
 
 def download_model(connection: Connection, dataset: str, version: str, artifact: str) -> Artifact:
-    """The verified `.pt2` of a registered version; held against its own tag where `artifact` is empty."""
+    """The verified file of a registered version; held against its own tag where `artifact` is empty."""
     entry = registered(connection, dataset, version)
     location = connection.client.get_model_version_download_uri(entry.model, version)
-    return fetch_program(connection, location, artifact or entry.artifact)
+    return fetch_artifact(connection, location, artifact or entry.artifact, entry.format)
 
 
 def _ensure_model(connection: Connection, name: str, description: str) -> None:

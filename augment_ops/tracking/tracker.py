@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from augment_ops.runtime.artifact import Artifact
-from augment_ops.runtime.isolated import IsolatedModel
+from augment_ops.runtime import load
+from augment_ops.runtime.artifact import FIRST_FORMAT, Artifact
+from augment_ops.runtime.base import Model
 from augment_ops.tracking import artifacts, models, registry, roots, runs
 from augment_ops.tracking.connection import Connection, answering
-from augment_ops.tracking.values import PRODUCTION, RegisteredVersion, TrackedRun
+from augment_ops.tracking.values import FIRST_MODALITY, PRODUCTION, RegisteredVersion, TrackedRun
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -116,22 +117,38 @@ class MlflowTracker:
             runs.log_dataset(self._connection, run, name, digest, context, shape, counts, source)
 
     def log_model(
-        self, run: TrackedRun, artifact: Path, model_digest: str, input_example: np.ndarray, classes: Sequence[str]
+        self,
+        run: TrackedRun,
+        artifact: Path,
+        model_digest: str,
+        input_example: np.ndarray,
+        classes: Sequence[str],
+        *,
+        modality: str = FIRST_MODALITY,
+        format: str = FIRST_FORMAT,
     ) -> str:
-        """Record the exported program, byte for byte, as the run's model.
+        """Record a trainer's artifact, byte for byte, as the run's model.
 
         Args:
-            artifact: the `.pt2` that `torch.export.save` wrote; uint8 (N, H, W, C) in, float32 (N, K) logits out.
-            model_digest: of the weights.
-            input_example: uint8 (n, H, W, C), a few images.
-            classes: K names in the order of the logits.
+            artifact: the file; samples (N, *shape) in, float32 (N, K) scores out.
+            model_digest: of what was learnt.
+            input_example: (n, *shape), a few samples.
+            classes: K names in the order of the scores.
+            modality: of the samples; format: of the artifact.
 
         Returns:
             URI of the model, `models:/m-…`.
         """
         with self._connection.exclusive("log the model"):
-            program = models.ModelProgram(artifact, model_digest, input_example, classes)
-            return models.log_model(self._connection, run, program)
+            file = models.ModelFile(
+                path=artifact,
+                model_digest=model_digest,
+                input_example=input_example,
+                classes=classes,
+                modality=modality,
+                format=format,
+            )
+            return models.log_model(self._connection, run, file)
 
     def register_policy(self, name: str, version: str, digest: str, content: bytes, run: TrackedRun) -> str:
         """Register a policy as a version of `policy.<name>`, keep its file with the run, and return MLflow's number.
@@ -231,7 +248,7 @@ class MlflowTracker:
             registry.set_version_tags(self._connection, dataset, version, tags)
 
     def download_model(self, dataset: str, version: str, artifact: str = "") -> Artifact:
-        """The content of a registered version's `.pt2`, its sha256 verified.
+        """The content of a registered version's file, its sha256 verified.
 
         Args:
             artifact: the sha256 that the ledger names; by default that of the version's tag, which is MLflow's word.
@@ -239,9 +256,9 @@ class MlflowTracker:
         with answering(self.uri, f"hand out version {version}"):
             return registry.download_model(self._connection, dataset, version, artifact)
 
-    def load_model(self, dataset: str, version: str, artifact: str = "") -> IsolatedModel:
+    def load_model(self, dataset: str, version: str, artifact: str = "") -> Model:
         """A registered version, to be asked in processes of its own; close it when done. See `download_model`."""
-        return IsolatedModel(self.download_model(dataset, version, artifact))
+        return load(self.download_model(dataset, version, artifact))
 
     def check_file(self, dataset: str, version: str) -> None:
         """Read a registered version's file anew.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from augment_ops.runtime.artifact import FIRST_FORMAT
+
 TAG = "augment_ops."  # prefix of every tag of ours
 LEDGER_HEAD_TAG = f"{TAG}ledger_head"
+FORMAT_TAG = f"{TAG}format"  # of the artifact, on models and versions; where it is missing, the first that there was
+FIRST_MODALITY = "image"  # of every model of which nothing else is said
 DISCOVERED_TAG = f"{TAG}discovered_policy_digest"  # on the run of a search: the policy that it found
 _IDENTITY = ("pipeline_run", "snapshot_digest", "interface_digest", "policy", "policy_version", "policy_digest")
 EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours
@@ -42,7 +46,7 @@ class RegisteredVersion:
         model: registered name, `<dataset>-classifier`.
         version: number as text, as MLflow writes it.
         model_digest: digest of the weights as training reported it.
-        artifact: sha256 of the registered `.pt2` file.
+        artifact: sha256 of the registered file.
         run_id: run of the candidate that became this version.
     """
 
@@ -52,6 +56,11 @@ class RegisteredVersion:
     artifact: str
     run_id: str
     tags: dict[str, str]
+
+    @property
+    def format(self) -> str:
+        """Of the registered file, as runtimes name it."""
+        return self.tags.get(FORMAT_TAG, FIRST_FORMAT)
 
     @property
     def identity(self) -> dict[str, str]:

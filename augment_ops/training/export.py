@@ -6,15 +6,14 @@ import hashlib
 import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from augment_ops.errors import InputError, StoreError
-from augment_ops.files import replace_file
-from augment_ops.runtime.archive import checked
+from augment_ops.modalities.base import Samples
 from augment_ops.runtime.artifact import Artifact
+from augment_ops.runtime.pt2_archive import checked
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,32 +30,31 @@ def model_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def export(model: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
-    """Write the program of `model` (uint8 (N, H, W, C) → float32 (N, K), any N) as `.pt2` at `path`.
+def exported(model: nn.Module, example: Samples) -> bytes:
+    """The program of `model` (samples (N, *shape) → float32 (N, K), any N) as the content of a `.pt2`.
 
     Batch normalisation is folded into the convolution before it, which answers a tenth sooner; logits differ from
     those of `model` by rounding. It happens here, so that what is judged, registered and served is the same program.
 
+    Args:
+        model: on the CPU.
+        example: samples (n, *shape) of the data set's dtype; their number and values do not matter.
+
     Raises:
-        InputError: the net is not one that `torch.export` can follow, or calls what no net of images needs.
-        StoreError: the disk is full; nothing is left beside or at `path`.
+        InputError: the net is not one that `torch.export` can follow, or calls what no net of ours needs.
     """
-    program = program_of(model, input_shape)
+    program = program_of(model, example)
     _fold_batch_norm(program)
-    content = _written(program)
-    try:
-        replace_file(path, content)
-    except OSError as error:
-        raise StoreError(str(path), str(error), "room for the exported model", "free space and run again") from error
+    return _written(program)
 
 
-def check_exportable(model: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """See that `export` will do; sets `model` to evaluation.
+def check_exportable(model: nn.Module, example: Samples) -> None:
+    """See that `exported` will do; sets `model` to evaluation.
 
     Raises:
-        InputError: see `export`.
+        InputError: see `exported`.
     """
-    _written(program_of(model, input_shape))
+    _written(program_of(model, example))
 
 
 def _written(program: ExportedProgram) -> bytes:
@@ -76,8 +74,8 @@ def _written(program: ExportedProgram) -> bytes:
     return content.getvalue()
 
 
-def program_of(model: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
-    """The program of `model` for any number of images; sets `model` to evaluation.
+def program_of(model: nn.Module, example: Samples) -> ExportedProgram:
+    """The program of `model` for any number of samples like those of `example`; sets `model` to evaluation.
 
     Raises:
         InputError: the net is not one that `torch.export` can follow.
@@ -85,17 +83,17 @@ def program_of(model: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgra
     import torch
 
     model.eval()
-    example = torch.zeros((2, *input_shape), dtype=torch.uint8)
+    traced = torch.from_numpy(np.zeros((2, *example.shape[1:]), example.dtype))
     try:
-        program = _follow(model, example, nullcontext)
+        program = _follow(model, traced, nullcontext)
         if any(getattr(node.target, "namespace", "") == "higher_order" for node in program.graph.nodes):
             # torch.no_grad() within forward(): a graph within the graph, unless gradients are off all around it.
-            program = _follow(model, example, torch.no_grad)
+            program = _follow(model, traced, torch.no_grad)
     except Exception as error:  # torch raises a dozen kinds
         raise InputError(
             "--model",
             f"{type(error).__name__}: {str(error).strip()[:200]}",
-            "a net that torch.export can follow with any number of images",
+            "a net that torch.export can follow with any number of samples",
             "keep Python branches on values, and fixed batch sizes, out of forward()",
         ) from error
     for node in program.graph.nodes:

@@ -1,4 +1,4 @@
-"""The training loop: deterministic given the seed, whatever delivers its batches."""
+"""The training loop of networks: deterministic given the seed, whatever delivers its batches."""
 
 from __future__ import annotations
 
@@ -7,107 +7,97 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images, payload_of
 from augment_ops.delivery.batches import Batch, BatchSource
-from augment_ops.delivery.meters import DeliveryMeters, WaitMeter
+from augment_ops.delivery.meters import WaitMeter
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, TrainingError
-from augment_ops.modalities.base import Payload
+from augment_ops.modalities.base import Modality, Payload, Samples
+from augment_ops.training.base import Budget, Labelled, Meters, Progress
 from augment_ops.training.result import EpochMetrics
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Progress = Callable[[EpochMetrics], None]
-
 _LEARNING_RATE = 3e-3  # AdamW with batch norm on small nets; decays to zero along a cosine
 _WEIGHT_DECAY = 1e-4
 _EVALUATION_BATCH = 256  # activations that stay in the cache: twice as fast as 1000 at 28×28
-_EVALUATION_BYTES = 4 << 20  # large images go in smaller batches: activations are many times the input
+_EVALUATION_BYTES = 4 << 20  # large samples go in smaller batches: activations are many times the input
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What candidate and control may spend, the same for both."""
-
-    epochs: int
-    batch_size: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Meters:
-    """What the whole training cost."""
-
-    samples_per_s: float
-    wall_s: float
-    delivery: DeliveryMeters
-
-
-def build(factory: Callable[..., nn.Module], input_shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
+def build(factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int) -> nn.Module:
     """The initial network, its weights a function of the seed.
+
+    Args:
+        modality: of the samples; puts before the network what makes of them what networks take.
+        like: samples (n, *shape) of the data set's dtype, n may be 0.
 
     Raises:
         InputError: the factory raised or made something else than a net, or its net cannot be trained or exported, or
-            does not map such images to one logit a class.
+            does not map such samples to one logit a class.
     """
     import torch
     from torch import nn
 
     from augment_ops.training.export import check_exportable
-    from augment_ops.training.models import with_pixel_input
 
     _make_deterministic()
     torch.manual_seed(seed)
+    shape = like.shape[1:]
+    example = np.zeros((2, *shape), like.dtype)
     try:
-        net = factory(input_shape, classes)
+        net = factory(shape, classes)
         if not isinstance(net, nn.Module):
             raise TypeError(f"the factory returned a {type(net).__name__}")
         if not any(parameter.requires_grad for parameter in net.parameters()):
             raise ValueError("no parameter that could be trained")
-        model = with_pixel_input(net)
+        model = modality.as_network(net)
         model.eval()
         with torch.no_grad():
-            logits = model(torch.zeros((2, *input_shape), dtype=torch.uint8))
-            shape = f"{str(logits.dtype).removeprefix('torch.')} {tuple(logits.shape)}"
+            logits = model(torch.from_numpy(example))
+            found = f"{str(logits.dtype).removeprefix('torch.')} {tuple(logits.shape)}"
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             "--model",
             f"{type(error).__name__}: {str(error)[:200]}",
-            f"a net for images {input_shape} and {classes} classes",
+            f"a net for samples of {like.dtype} {shape} and {classes} classes",
             "make the factory honour (input_shape, classes)",
         ) from error
     expected = f"float32 (2, {classes})"
-    if shape != expected:
+    if found != expected:
         raise InputError(
-            "--model", f"output {shape} for 2 images", f"{expected}: one logit a class", "correct the last layer"
+            "--model", f"output {found} for 2 samples", f"{expected}: one logit a class", "correct the last layer"
         )
-    check_exportable(model, input_shape)  # now, rather than when hours of training are to be exported
+    check_exportable(model, example)  # now, rather than when hours of training are to be exported
     return model
 
 
 def train(
     model: nn.Module,
     source: BatchSource,
-    validation: tuple[Images, NDArray[np.int64]],
+    validation: Labelled,
     budget: Budget,
     steps_per_epoch: int,
     progress: Progress,
+    *,
+    device: str = "cpu",
+    weights: NDArray[np.float32] | None = None,
 ) -> tuple[tuple[EpochMetrics, ...], Meters]:
-    """Train `model` in place.
+    """Train `model` in place, and leave it on the device.
 
     Args:
         source: delivers the batches; time spent waiting for it is metered.
-        validation: images uint8 (N, H, W, C), or a `Payload` of them, and labels int64 (N,); evaluated after every
-            epoch, a batch at a time.
+        validation: evaluated after every epoch, a batch at a time.
         progress: called after every epoch.
+        device: as torch names it.
+        weights: float32 (K,), of the classes in the loss that is trained; None weighs them alike.
 
     Raises:
         TrainingError: the loss is not a finite number, or the net fails on a batch.
@@ -115,6 +105,8 @@ def train(
     import torch
 
     _make_deterministic()
+    model.to(device)
+    weighed = None if weights is None else torch.from_numpy(weights).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=budget.epochs * steps_per_epoch)
     total, curve, started = WaitMeter(), [], time.perf_counter()
@@ -123,15 +115,16 @@ def train(
     for epoch in range(budget.epochs):
         meter, epoch_started = WaitMeter(), time.perf_counter()
         torch.manual_seed(sample_key("dropout", budget.seed, epoch)[0] >> 1)  # torch takes 63 bits
-        loss, accuracy, n = _one_epoch(model, meter.watch(source, source.epoch(epoch)), optimizer, schedule, epoch)
+        batches = meter.watch(source, source.epoch(epoch))
+        loss, accuracy, n = _one_epoch(model, batches, optimizer, schedule, epoch, device, weighed)
         elapsed = time.perf_counter() - epoch_started
-        validation_loss, validation_accuracy = _evaluate(model, payload_of(validation[0]), validation[1])
-        if len(validation[1]) and not math.isfinite(validation_loss):
+        validation_loss, validation_accuracy = _evaluate(model, validation, device)
+        if len(validation.labels) and not math.isfinite(validation_loss):
             raise TrainingError(
                 f"training, epoch {epoch}, validation",
                 f"a loss of {validation_loss}",
                 "a finite number",
-                "look at the validation images; with a model of your own, check its outputs in evaluation",
+                "look at the validation samples; with a model of your own, check its outputs in evaluation",
             )
         metrics = EpochMetrics(
             epoch=epoch,
@@ -158,21 +151,23 @@ def _one_epoch(
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     epoch: int,
+    device: str,
+    weights: torch.Tensor | None,
 ) -> tuple[float, float, int]:
     import torch
 
     model.train()
     loss_sum, correct, n = 0.0, 0, 0
     for step, batch in enumerate(batches):
-        labels = torch.from_numpy(batch.labels)
-        wanted = labels if batch.mixed is None else torch.from_numpy(batch.mixed.labels)
+        labels = torch.from_numpy(batch.labels).to(device)
+        wanted = labels if batch.mixed is None else torch.from_numpy(batch.mixed.labels).to(device)
         try:
-            logits, value = _step(model, torch.from_numpy(batch.images), wanted, optimizer)
+            logits, value = _step(model, torch.from_numpy(batch.samples).to(device), wanted, optimizer, weights)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise TrainingError(
                 f"training, epoch {epoch}, batch {step}",
                 f"{type(error).__name__}: {str(error)[:200]}",
-                f"a net that can train on {len(labels)} images",
+                f"a net that can train on {len(labels)} samples",
                 "with a model of your own, check forward() in training",
             ) from error
         if not math.isfinite(value):
@@ -180,7 +175,7 @@ def _one_epoch(
                 f"training, epoch {epoch}, batch {step}",
                 f"a loss of {value}",
                 "a finite number",
-                "look at the images and labels of this batch; with a model of your own, check its outputs",
+                "look at the samples and labels of this batch; with a model of your own, check its outputs",
             )
         schedule.step()
         loss_sum += value * len(labels)
@@ -190,13 +185,17 @@ def _one_epoch(
 
 
 def _step(
-    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, optimizer: torch.optim.Optimizer
+    model: nn.Module,
+    samples: torch.Tensor,
+    labels: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    weights: torch.Tensor | None,
 ) -> tuple[torch.Tensor, float]:
     """One step of training; the logits and the loss. The weights stay where the loss is not finite."""
     from torch.nn import functional
 
-    logits = model(images)
-    loss = functional.cross_entropy(logits, labels)
+    logits = model(samples)
+    loss = functional.cross_entropy(logits, labels, weight=weights)
     value = loss.item()
     if math.isfinite(value):
         optimizer.zero_grad(set_to_none=True)
@@ -205,31 +204,32 @@ def _step(
     return logits, value
 
 
-def _evaluate(model: nn.Module, images: Payload, labels: NDArray[np.int64]) -> tuple[float, float]:
+def _evaluate(model: nn.Module, validation: Labelled, device: str) -> tuple[float, float]:
     import torch
     from torch.nn import functional
 
     model.eval()
+    labels = validation.labels
     loss_sum, correct = 0.0, 0
     with torch.no_grad():
-        for rows, batch in _read_ahead(images):
-            target = torch.from_numpy(labels[rows])
-            logits = model(torch.from_numpy(batch))
+        for rows, batch in _read_ahead(validation.samples):
+            target = torch.from_numpy(labels[rows]).to(device)
+            logits = model(torch.from_numpy(batch).to(device))
             loss_sum += float(functional.cross_entropy(logits, target, reduction="sum"))
             correct += int((logits.argmax(1) == target).sum())
     return (loss_sum / len(labels), correct / len(labels)) if len(labels) else (math.nan, math.nan)
 
 
-def _read_ahead(images: Payload) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Rows and images of batches in order, each read while the one before it is looked at: it may need decoding."""
-    size = max(1, min(_EVALUATION_BATCH, _EVALUATION_BYTES // max(1, int(np.prod(images.shape)))))
-    starts = range(0, len(images), size)
-    batches = [np.arange(start, min(start + size, len(images))) for start in starts]
+def _read_ahead(samples: Payload) -> Iterator[tuple[NDArray[np.int64], Samples]]:
+    """Rows and samples of batches in order, each read while the one before it is looked at: it may need decoding."""
+    size = max(1, min(_EVALUATION_BATCH, _EVALUATION_BYTES // max(1, int(np.prod(samples.shape)))))
+    starts = range(0, len(samples), size)
+    batches = [np.arange(start, min(start + size, len(samples))) for start in starts]
     with ThreadPoolExecutor(1, thread_name_prefix="validation") as pool:
-        ahead = deque(pool.submit(images.take, rows) for rows in batches[:1])
+        ahead = deque(pool.submit(samples.take, rows) for rows in batches[:1])
         for number, rows in enumerate(batches):
             found = ahead.popleft().result()
-            ahead.extend(pool.submit(images.take, after) for after in batches[number + 1 : number + 2])
+            ahead.extend(pool.submit(samples.take, after) for after in batches[number + 1 : number + 2])
             yield rows, found
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from augment_ops.content import LATER
 from augment_ops.delivery.meters import DeliveryMeters
+from augment_ops.runtime.artifact import FIRST_FORMAT
 
 TrainedRole = Literal["candidate", "control"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """One pass over the training split."""
+    """One pass over the training split, or one round of boosting."""
 
     epoch: int
     train_loss: float
@@ -30,13 +32,15 @@ class TrainingResult:
 
     Attributes:
         role: `candidate`, or `control` (the same seed and budget without augmentation).
-        model_digest: sha256 over the names, shapes, dtypes and bytes of the weights.
-        artifact: sha256 of the exported program (`.pt2`, no pickle) in the store.
-        factory: `package.module:function` that built the network.
-        parameters: number of trainable parameters.
+        model_digest: sha256 over the names, shapes, dtypes and bytes of what was learnt.
+        artifact: sha256 of the model's file in the store, which is no pickle.
+        format: of the artifact, as runtimes name it.
+        factory: `package.module:name` of what built the model.
+        device: that it was trained on.
+        parameters: number of values that were learnt.
         policy_digest: digest of the policy applied; for the control that of the identity.
         augmented_with: reference of the plan or shards that delivered the samples.
-        curve: one entry an epoch.
+        curve: one entry an epoch, or a round of boosting.
         samples_per_s: over the whole training, waiting included.
         delivery: what delivery cost, and `advice` what to do about it.
         peak_rss_mb: peak resident memory of the training process and its loader workers together.
@@ -45,7 +49,9 @@ class TrainingResult:
     role: TrainedRole
     model_digest: str
     artifact: str
+    format: str = field(default=FIRST_FORMAT, metadata=LATER)
     factory: str
+    device: str = field(default="cpu", metadata=LATER)
     parameters: int
     snapshot_digest: str
     policy_digest: str

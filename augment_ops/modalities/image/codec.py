@@ -95,6 +95,7 @@ class _ImageCodec:
     measures = MEASURES
     how_labelled = "point at the folder that holds one folder a class, or give an index with columns path,label"
     reading_type = ImageReading
+    time_decides = False
 
     def reading(self, asked: Asked, read: Reading) -> ImageReading:
         """With what was asked of grey and colour."""

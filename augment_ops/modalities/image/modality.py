@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault
-from augment_ops.modalities.base import BatchAugmenter, Html, Modality, Population, Samples, Schema
+from augment_ops.modalities.base import BatchAugmenter, Corruptions, Html, Modality, Population, Samples, Schema
 from augment_ops.modalities.image import features, show
 from augment_ops.modalities.image.catalogue import CATALOGUE
+from augment_ops.modalities.image.checks import CHECKS
 from augment_ops.modalities.image.codec import CODEC
+from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
+from augment_ops.modalities.image.cutmix import boxes_pasted
 from augment_ops.policy.spec import Policy
+from augment_ops.quality.checks import Checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import nn
 
 
 class _Image:
@@ -27,8 +32,36 @@ class _Image:
     codec = CODEC
     catalogue = CATALOGUE
     plural, shown_as, axes = "images", "pictures", features.AXES
+    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    corruptions: Corruptions = IMAGE_CORRUPTIONS
+    checks: Checks = CHECKS
+    trainer = "torch"
+    network = "augment_ops.modalities.image.networks:small_cnn"
 
     properties = features.PROPERTIES
+
+    def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
+        """No transform of a policy looks at other images."""
+        from augment_ops.modalities.image.augmenter import Augmenter  # reads compiled loops: half a second
+
+        return Augmenter(policy, seed)
+
+    def invented(self, n: int, shape: tuple[int, ...], key: Key) -> NDArray[np.uint8]:
+        """Noise: uint8 (n, H, W, C)."""
+        return generator(key).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+    def shape_faults(self, policy: Policy, before: tuple[int, ...], after: tuple[int, ...]) -> list[Fault]:
+        """Images of another size."""
+        if after == before:
+            return []
+        return [
+            Fault(
+                f"policy {policy.name}",
+                f"images of {after[0]}x{after[1]} from {before[0]}x{before[1]}",
+                "augmented images of the size of the data set's",
+                f"let its last transform bring them back (Resize: {{height: {before[0]}, width: {before[1]}, p: 1.0}})",
+            )
+        ]
 
     def features(self, samples: Samples, schema: Schema | None = None) -> Mapping[str, NDArray[Any]]:
         return features.features(samples)
@@ -59,28 +92,20 @@ class _Image:
     def change(self, before: Samples, after: Samples) -> float:
         return show.change(before, after)
 
-    def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
-        """No transform of a policy looks at other images."""
-        from augment_ops.modalities.image.augmenter import Augmenter  # reads compiled loops: half a second
+    def as_network(self, net: nn.Module) -> nn.Module:
+        from augment_ops.modalities.image.networks import with_pixel_input
 
-        return Augmenter(policy, seed)
+        return with_pixel_input(net)
 
-    def invented(self, n: int, shape: tuple[int, ...], key: Key) -> NDArray[np.uint8]:
-        """Noise: uint8 (n, H, W, C)."""
-        return generator(key).integers(0, 256, (n, *shape), dtype=np.uint8)
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        """None: a pixel is a number."""
+        return ()
 
-    def shape_faults(self, policy: Policy, before: tuple[int, ...], after: tuple[int, ...]) -> list[Fault]:
-        """Images of another size."""
-        if after == before:
-            return []
-        return [
-            Fault(
-                f"policy {policy.name}",
-                f"images of {after[0]}x{after[1]} from {before[0]}x{before[1]}",
-                "augmented images of the size of the data set's",
-                f"let its last transform bring them back (Resize: {{height: {before[0]}, width: {before[1]}, p: 1.0}})",
-            )
-        ]
+    def pasted(
+        self, own: NDArray[Any], other: NDArray[Any], weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """A box."""
+        return boxes_pasted(own, other, weights, u)
 
 
 MODALITY: Modality = _Image()

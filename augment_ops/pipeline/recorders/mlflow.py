@@ -123,7 +123,15 @@ def _training(ctx: Context, result: TrainingResult) -> None:
     tracker.log_bytes(run, canonical_json(result), "training.json")
     validation = ctx.snapshot.split("validation")
     example = validation.take(range(min(4, len(validation))))
-    tracker.log_model(run, ctx.store.local(result.artifact), result.model_digest, example, manifest.classes)
+    tracker.log_model(
+        run,
+        ctx.store.local(result.artifact),
+        result.model_digest,
+        example,
+        manifest.classes,
+        modality=manifest.modality,
+        format=result.format,
+    )
     tracker.finish_run(run, "FINISHED")
 
 

@@ -119,7 +119,13 @@ def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> st
     example = validation.take(range(min(4, len(validation))))
     # Logged in training already; asking again gives its address.
     uri = ctx.tracker.log_model(
-        run, ctx.store.local(candidate.artifact), candidate.model_digest, example, manifest.classes
+        run,
+        ctx.store.local(candidate.artifact),
+        candidate.model_digest,
+        example,
+        manifest.classes,
+        modality=manifest.modality,
+        format=candidate.format,
     )
     tags = {
         **_identity(ctx),

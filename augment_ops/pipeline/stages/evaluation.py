@@ -30,7 +30,7 @@ from monitoring.drift.check import DriftReport
 from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
-    from augment_ops.runtime.isolated import IsolatedModel
+    from augment_ops.runtime.base import Model
     from augment_ops.stress.outcomes import Predictions
     from augment_ops.tracking import RegisteredVersion
 
@@ -59,7 +59,7 @@ def stress_test(ctx: Context) -> StressTest:
     questions = _questions(ctx, champion)
     found = _heard_before(ctx, suite, questions)
     with ExitStack() as opened:
-        models: dict[Role, tuple[str, IsolatedModel | Predictions]] = {}
+        models: dict[Role, tuple[str, Model | Predictions]] = {}
         for role, question in questions.items():
             if role in found:
                 models[role] = (question.model_digest, found[role].predictions)
@@ -90,22 +90,23 @@ def stress_test(ctx: Context) -> StressTest:
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
-    """A model to ask: the digest of its weights, its program, and how to load it."""
+    """A model to ask: the digest of what it learnt, its artifact, and how to load it."""
 
     model_digest: str
     artifact: str
-    load: Callable[[], IsolatedModel]
+    load: Callable[[], Model]
 
 
 def _questions(ctx: Context, champion: RegisteredVersion | None) -> dict[Role, _Question]:
-    from augment_ops.runtime.isolated import load_program
+    from augment_ops.runtime import load
+    from augment_ops.runtime.artifact import read_artifact
 
     def trained(result: TrainingResult) -> _Question:
         artifact = result.artifact
         return _Question(
             model_digest=result.model_digest,
             artifact=artifact,
-            load=lambda: load_program(ctx.store.local(artifact), artifact),
+            load=lambda: load(read_artifact(ctx.store.local(artifact), artifact, result.format)),
         )
 
     questions: dict[Role, _Question] = {

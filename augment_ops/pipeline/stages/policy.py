@@ -25,7 +25,7 @@ from augment_ops.workspace import subjects_of
 
 _TIMED_SAMPLES = 32  # a batch
 _CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
-_SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one sample becomes shows a policy's range
+_SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one image becomes shows a policy's range
 
 
 def resolve_policy(ctx: Context) -> ResolvedPolicy:
@@ -79,7 +79,7 @@ def augment(inputs: Inputs) -> Augmentation:
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     train = inputs.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
-    _check_shape(resolved.policy(), inputs.snapshot.manifest.sample_shape)
+    _check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
     if params.delivery != "offline" or not resolved.policy().transforms:
         snapshot = inputs.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
@@ -156,10 +156,10 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         plan,
         identity=not resolved.policy().transforms,
         classes=classes,
+        schema=train.schema,
     )
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
-    manifest = inputs.snapshot.manifest
-    sheet = contact_sheet(Pen(modality(manifest.modality), manifest.schema), originals[shown], copies, names)
+    sheet = contact_sheet(Pen(modality(resolved.policy().modality), train.schema), originals[shown], copies, names)
     return AugmentedCheck(report, inputs.store.put(sheet))

@@ -38,8 +38,8 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     asked = probe.from_bytes(ctx.store.get(stress.report.probe))
     picks = recheck.pick(stress.suite, ctx.ledger.head())
-    probed = probe.images(asked, stress.suite, ctx.store.get)
-    picked = recheck.images(stress.suite, picks, ctx.store.get)
+    probed = probe.samples(asked, stress.suite, ctx.store.get)
+    picked = recheck.samples(stress.suite, picks, ctx.store.get)
 
     def ask(role: Role, program: Callable[[], Artifact], called: str) -> Sequence[str]:
         where = f"{called}, asked in an isolated process"
@@ -58,10 +58,14 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
 
     model = f"{ctx.dataset}-classifier version"
     tracker = ctx.tracker  # here, because two threads that import MLflow at once find it half imported
-    artifact, control = (ctx.output(f"train_{role}", TrainingResult).artifact for role in ("candidate", "control"))
+    candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
     questions: list[tuple[Role, Callable[[], Artifact], str]] = [
-        ("candidate", lambda: tracker.download_model(ctx.dataset, version, artifact), f"{model} {version}"),
-        ("control", lambda: read_artifact(ctx.store.local(control), control), f"control {control[:12]}…"),
+        ("candidate", lambda: tracker.download_model(ctx.dataset, version, candidate.artifact), f"{model} {version}"),
+        (
+            "control",
+            lambda: read_artifact(ctx.store.local(control.artifact), control.artifact, control.format),
+            f"control {control.artifact[:12]}…",
+        ),
     ]
     if champion is not None:
         questions.append(("champion", lambda: tracker.download_model(ctx.dataset, champion), f"{model} {champion}"))

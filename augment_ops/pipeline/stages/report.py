@@ -111,7 +111,7 @@ def _inputs(ctx: Context) -> ReportInputs:
             "approved by": f"{approval.by} ({approval.role}): {approval.reason}" if approval.approved else "nobody",
             "outcome": promotion.message,
             "delivery": params.delivery,
-            "model": params.model,
+            "model": candidate.factory,
             "seed": str(params.seed),
             "git commit": ctx.run.git_commit,
             "software": ctx.run.software,
@@ -183,8 +183,8 @@ def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]
                 sample_id=sample,
                 label=outcomes.classes[label],
                 predicted=outcomes.classes[taken_for],
-                clean=suite.image(suite.cells[0], row, ctx.store.get),
-                stressed=suite.image(cells[corruption, severity], row, ctx.store.get),
+                clean=suite.sample(suite.cells[0], row, ctx.store.get),
+                stressed=suite.sample(cells[corruption, severity], row, ctx.store.get),
             )
         )
     return tuple(found)

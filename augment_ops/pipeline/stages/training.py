@@ -5,10 +5,9 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass
 
-from augment_ops import scratch
 from augment_ops.content import digest_of
 from augment_ops.data.snapshot import Split
-from augment_ops.delivery.batches import BatchSource, batch_rows
+from augment_ops.delivery.batches import BatchSource
 from augment_ops.delivery.meters import OtherWork, advice
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
@@ -23,6 +22,9 @@ from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy
 from augment_ops.pipeline.stages.traced_batches import TracedBatches
 from augment_ops.policy.spec import Policy
+from augment_ops.training import trainer
+from augment_ops.training.base import Budget, Labelled, Task, Trainer
+from augment_ops.training.declared import fitted
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
 NO_AUGMENTATION = digest_of("no augmentation")  # stands for the control's policy
@@ -31,7 +33,12 @@ _OWN_NETWORKS = "augment_ops."
 
 def network_state(ctx: Context) -> object:
     """None for a network of the user's own: its code may change under its name, so that no other run may find it."""
-    return "of this program" if ctx.params.model.startswith(_OWN_NETWORKS) else None
+    return "of this program" if not ctx.params.model or ctx.params.model.startswith(_OWN_NETWORKS) else None
+
+
+def trainer_of(modality_name: str, asked: str) -> Trainer:
+    """The trainer that a run names; `auto` is the modality's own."""
+    return trainer(modality(modality_name).trainer if asked == "auto" else asked)
 
 
 def train_candidate(inputs: Inputs) -> TrainingResult:
@@ -40,7 +47,8 @@ def train_candidate(inputs: Inputs) -> TrainingResult:
     resolved = inputs.output("resolve_policy", ResolvedPolicy)
     train = inputs.snapshot.split("train")
     source = _augmented(inputs, resolved.policy(), plan, train)  # first: it warms up while the model is made
-    told = _Told("candidate", resolved.digest, plan.digest, plan.epochs, inputs.params.workers)
+    augmented = not resolved.policy().is_identity
+    told = _Told("candidate", resolved.digest, plan.digest, augmented, plan.epochs, inputs.params.workers)
     return _train(inputs, told, source, train)
 
 
@@ -49,7 +57,7 @@ def train_control(inputs: Inputs) -> TrainingResult:
     train = inputs.snapshot.split("train")
     epochs = inputs.params.epochs_for(len(train.labels))
     workers = usable_cores() if _decodes(inputs) else 0  # reading rows from memory needs none
-    told = _Told("control", NO_AUGMENTATION, NO_AUGMENTATION, epochs, workers)
+    told = _Told("control", NO_AUGMENTATION, NO_AUGMENTATION, False, epochs, workers)
     return _train(inputs, told, _online(inputs, None, train, None, workers), train)
 
 
@@ -65,57 +73,66 @@ class _Told:
     role: TrainedRole
     policy_digest: str
     augmented_with: str
+    augmented: bool
     epochs: int
     workers: int
 
 
 def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> TrainingResult:
-    from augment_ops.training import loop
-    from augment_ops.training.export import export, model_digest
-    from augment_ops.training.models import load_factory
-
-    params, snapshot, role = inputs.params, inputs.snapshot, told.role
-    validation = snapshot.split("validation")
-    shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
+    params, snapshot = inputs.params, inputs.snapshot
     if inputs.trace.on:
-        source = TracedBatches(source, inputs.trace, role)
-    budget = loop.Budget(told.epochs, params.batch_size, params.seed)
-    steps = len(batch_rows(params.seed, 0, len(train.labels), params.batch_size))
-
-    def progress(metrics: EpochMetrics) -> None:
-        inputs.say(
-            f"{role} epoch {metrics.epoch + 1}/{budget.epochs}: loss {metrics.train_loss:.3f}, validation accuracy "
-            f"{metrics.validation_accuracy:.4f}, {metrics.samples_per_s:,.0f} samples/s, "
-            f"wait {metrics.data_wait_share:.0%}"
-        )
-
+        source = TracedBatches(source, inputs.trace, told.role)
+    chosen = trainer_of(snapshot.manifest.modality, params.trainer)
+    device = chosen.device(params.device)
+    budget = Budget(told.epochs, params.batch_size, params.seed)
     others = OtherWork()
     try:
-        model = loop.build(load_factory(params.model), shape, classes, params.seed)
-        curve, meters = loop.train(model, source, (validation.payload, validation.labels), budget, steps, progress)
+        trained = fitted(chosen, _task(inputs, told, train), source, budget, device)
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
-    with scratch.folder("export") as folder:
-        program = folder / "model.pt2"
-        export(model, shape, program)
-        artifact = inputs.store.put_file(program)
+    meters = trained.meters
     return TrainingResult(
-        role=role,
-        model_digest=model_digest(model),
-        artifact=artifact,
-        factory=params.model,
-        parameters=sum(p.numel() for p in model.parameters()),
+        role=told.role,
+        model_digest=trained.model_digest,
+        artifact=inputs.store.put(trained.artifact),
+        format=trained.format,
+        factory=trained.factory,
+        device=device,
+        parameters=trained.parameters,
         snapshot_digest=snapshot.manifest.digest,
         policy_digest=told.policy_digest,
         augmented_with=told.augmented_with,
         seed=params.seed,
-        curve=curve,
+        curve=trained.curve,
         samples_per_s=meters.samples_per_s,
         delivery=meters.delivery,
         advice=advice(meters.delivery, workers=told.workers, cores=usable_cores(), taken=taken),
         wall_s=meters.wall_s,
         peak_rss_mb=_peak_rss_mb(),
+    )
+
+
+def _task(inputs: Inputs, told: _Told, train: Split) -> Task:
+    params, manifest, validation = inputs.params, inputs.snapshot.manifest, inputs.snapshot.split("validation")
+
+    def progress(metrics: EpochMetrics) -> None:
+        inputs.say(
+            f"{told.role} epoch {metrics.epoch + 1}: loss {metrics.train_loss:.3f}, validation accuracy "
+            f"{metrics.validation_accuracy:.4f}, {metrics.samples_per_s:,.0f} samples/s, "
+            f"wait {metrics.data_wait_share:.0%}"
+        )
+
+    return Task(
+        modality=manifest.modality,
+        classes=manifest.classes,
+        train=Labelled(train.payload, train.labels),
+        validation=Labelled(validation.payload, validation.labels),
+        augmented=told.augmented,
+        categorical=modality(manifest.modality).categorical(manifest),
+        class_weight=params.class_weight,
+        model=params.model,
+        progress=progress,
     )
 
 
@@ -141,7 +158,7 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
     return NearlineBatches(
         inputs.store,
         online,
-        shard_identity(inputs.snapshot.manifest.digest, "train", augmenter),
+        shard_identity(inputs.snapshot.manifest.digest, "train", augmenter, train.payload.dtype),
         train.payload,
         train.labels,
         seed=params.seed,

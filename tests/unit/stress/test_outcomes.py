@@ -76,7 +76,7 @@ def test_a_sceptic_reads_it_with_numpy_alone(manifest, objects):
 def test_confidence_is_the_softmax_of_the_logits(manifest, objects, stripes):
     report = run(manifest, objects, {"candidate": ("c" * 64, by_position)})
     found = from_bytes(objects.get(report.outcomes), report.outcomes)
-    images = manifest.images(manifest.cells[0], objects.get)
+    images = manifest.samples(manifest.cells[0], objects.get)
     logits = by_position(images).astype(np.float64)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found.p_true[0, 0], shares[np.arange(60), found.labels], atol=5e-4)
@@ -100,7 +100,7 @@ def test_one_model_in_two_roles_is_asked_once(manifest, objects):
 
 
 def test_a_model_that_crashes_on_one_image_is_an_error_that_names_it(manifest, objects, stripes):
-    victim = manifest.images(manifest.cells[-2], objects.get)[41]  # no two samples have the same noise
+    victim = manifest.samples(manifest.cells[-2], objects.get)[41]  # no two samples have the same noise
 
     def crashes(images):
         if any(np.array_equal(image, victim) for image in images):
@@ -292,7 +292,7 @@ def test_the_probe_recognises_the_model_and_no_other(manifest, objects):
     report = run(manifest, objects, {"candidate": ("c" * 64, by_position)})
     asked = probe.from_bytes(objects.get(report.probe))
     assert asked.addresses == (("clean", 0), ("noise", 5))
-    images = probe.images(asked, manifest, objects.get)
+    images = probe.samples(asked, manifest, objects.get)
     answers = by_position(images)
     assert probe.difference(asked, answers) == 0.0
     assert probe.difference(asked, answers * (1 + 1e-6)) <= 1

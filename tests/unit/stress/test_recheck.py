@@ -51,7 +51,7 @@ def test_large_images_are_fewer(manifest):
 
 def test_the_same_model_gives_the_same_answers_and_another_does_not(manifest, outcomes, objects):
     picks = recheck.pick(manifest, "a")
-    images = recheck.images(manifest, picks, objects.get)
+    images = recheck.samples(manifest, picks, objects.get)
     assert images.shape == (sum(len(p.rows) for p in picks), 12, 12, 1)
     assert recheck.differing(outcomes, "candidate", picks, by_position(images)) == []
     for other in (by_position(images)[:, ::-1], 1.05 * by_position(images)):
@@ -60,7 +60,7 @@ def test_the_same_model_gives_the_same_answers_and_another_does_not(manifest, ou
 
 def test_one_rewritten_answer_among_those_asked_is_named(manifest, outcomes, objects):
     picks = recheck.pick(manifest, "a")
-    logits = by_position(recheck.images(manifest, picks, objects.get))
+    logits = by_position(recheck.samples(manifest, picks, objects.get))
     cell, row = picks[3].cell, picks[3].rows[5]
     corruption, severity = outcomes.addresses[cell]
     named = f"{outcomes.sample_ids[row]} under {corruption} at severity {severity}"
@@ -75,7 +75,7 @@ def test_one_rewritten_answer_among_those_asked_is_named(manifest, outcomes, obj
 
 def test_numbers_that_are_none_have_to_be_none_again(manifest, outcomes, objects):
     picks = recheck.pick(manifest, "a")
-    logits = by_position(recheck.images(manifest, picks, objects.get))
+    logits = by_position(recheck.samples(manifest, picks, objects.get))
     nothing = np.full_like(logits, np.nan)
     assert len(recheck.differing(outcomes, "candidate", picks, nothing)) == len(logits)
     broken = replace(outcomes, predicted=np.full_like(outcomes.predicted, NOT_A_NUMBER))
@@ -85,14 +85,14 @@ def test_numbers_that_are_none_have_to_be_none_again(manifest, outcomes, objects
 
 def test_rounding_of_another_processor_is_no_other_answer(manifest, outcomes, objects):
     picks = recheck.pick(manifest, "a")
-    logits = by_position(recheck.images(manifest, picks, objects.get))
+    logits = by_position(recheck.samples(manifest, picks, objects.get))
     assert recheck.differing(outcomes, "candidate", picks, logits * np.float32(1 + 1e-4)) == []
 
 
 def test_the_right_answer_in_place_of_the_models_is_found_though_its_probability_is_true(manifest, outcomes, objects):
     """Somebody who has the model rewrites what it said, and nothing else."""
     picks = recheck.pick(manifest, "a")
-    logits = by_position(recheck.images(manifest, picks, objects.get))
+    logits = by_position(recheck.samples(manifest, picks, objects.get))
     cells, rows = np.array([(p.cell, row) for p in picks for row in p.rows]).T
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     second = np.argsort(shares, axis=1)[:, 1]

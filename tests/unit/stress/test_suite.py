@@ -42,8 +42,8 @@ def test_a_frozen_suite_gives_back_what_was_built(spec, stripes, objects):
     assert len(manifest.cells) == len(expected) == 1 + 8 * 5
     for cell, (corruption, severity, content) in zip(manifest.cells, expected, strict=True):
         assert (cell.corruption, cell.severity) == (corruption, severity)
-        assert (manifest.images(cell, objects.get) == content).all()
-    assert (manifest.images(manifest.cells[0], objects.get) == images[order]).all()
+        assert (manifest.samples(cell, objects.get) == content).all()
+    assert (manifest.samples(manifest.cells[0], objects.get) == images[order]).all()
 
 
 def test_the_same_split_gives_the_same_suite_whatever_the_order_of_its_files(spec, stripes, objects):
@@ -100,7 +100,7 @@ def test_altered_bytes_are_refused_even_where_the_store_gives_them(spec, stripes
     data = bytearray(objects.held[cell.objects[0]])
     data[100] ^= 1
     with pytest.raises(StoreError, match=f"{cell.corruption}/{cell.severity}"):
-        manifest.images(cell, lambda digest: bytes(data))
+        manifest.samples(cell, lambda digest: bytes(data))
     with pytest.raises(StoreError, match="labels"):
         manifest.read_labels(lambda digest: b"\0" * 480)
 
@@ -109,9 +109,9 @@ def test_a_cell_of_another_size_is_refused(spec, stripes, objects):
     manifest = frozen(spec, stripes, objects)
     short = dataclasses.replace(manifest.cells[0], objects=(objects.put(b"\0" * 100),))
     with pytest.raises(StoreError, match="100 bytes"):
-        manifest.images(short, objects.get)
+        manifest.samples(short, objects.get)
     with pytest.raises(StoreError, match="0 objects"):
-        manifest.images(dataclasses.replace(manifest.cells[0], objects=()), objects.get)
+        manifest.samples(dataclasses.replace(manifest.cells[0], objects=()), objects.get)
 
 
 def test_samples_are_bounded_by_number_and_by_bytes(spec, stripes, objects):
@@ -130,7 +130,7 @@ def test_a_corruption_that_is_only_named_takes_the_published_strengths_and_the_d
     assert (cells["rotation", 2] == apply("rotation", 2, images, ["a", "b"], params=spec.corruptions["rotation"])).all()
     before = named.digest
     fog = dataclasses.replace(CORRUPTIONS["fog"], large=((9.0, 2.0), *CORRUPTIONS["fog"].large[1:]))
-    monkeypatch.setattr("augment_ops.stress.definition.CORRUPTIONS", {**CORRUPTIONS, "fog": fog})
+    monkeypatch.setattr("augment_ops.modalities.image.corruptions.catalogue.CORRUPTIONS", {**CORRUPTIONS, "fog": fog})
     assert named.digest != before
 
 
@@ -150,7 +150,7 @@ def test_no_more_than_a_batch_is_held_and_batches_change_nothing(spec, stripes, 
     for a, b in zip(whole.cells, parts.cells, strict=True):
         assert len(b.objects) == 9
         assert [len(batch) for batch in parts.batches(b, objects.get)] == [7] * 8 + [4]
-        assert (whole.images(a, objects.get) == parts.images(b, objects.get)).all()
+        assert (whole.samples(a, objects.get) == parts.samples(b, objects.get)).all()
 
 
 def test_memory_is_bounded_by_a_batch_and_not_by_a_cell_or_the_suite(spec, tmp_path, monkeypatch):
@@ -193,7 +193,7 @@ def test_images_that_a_suite_is_not_made_for_are_refused_and_every_reason_is_giv
 
 def test_a_corruption_that_changes_no_image_is_refused(spec, objects):
     blank = np.full((4, 12, 12, 1), 90, np.uint8)
-    with pytest.raises(DataError, match="translation: found no image"):
+    with pytest.raises(DataError, match="translation: found no sample"):
         frozen(spec, (blank, list("abcd"), np.zeros(4, np.int64)), objects)
 
 
@@ -275,7 +275,7 @@ def test_strengths_may_be_bound_to_the_levels_that_the_images_have(spec, stripes
     )
     order = [ids.index(sample) for sample in frozen.sample_ids]
     for cell in frozen.cells:
-        assert np.array_equal(frozen.images(cell, objects.get), cells[cell.corruption, cell.severity][order])
+        assert np.array_equal(frozen.samples(cell, objects.get), cells[cell.corruption, cell.severity][order])
 
 
 def test_suites_of_before_strengths_could_be_bound_keep_their_digests(spec):

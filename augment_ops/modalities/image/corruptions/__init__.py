@@ -16,6 +16,7 @@ import numpy as np
 
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import TransformError, nearest
+from augment_ops.modalities.base import SEVERITIES
 from augment_ops.modalities.image.corruptions import (
     blur,
     digital,
@@ -27,7 +28,7 @@ from augment_ops.modalities.image.corruptions import (
     text,
     weather,
 )
-from augment_ops.modalities.image.corruptions.base import SEVERITIES, Corruption, Image, Strengths
+from augment_ops.modalities.image.corruptions.base import Corruption, Image, Strengths
 
 __all__ = ["COMMON", "CORRUPTIONS", "SEVERITIES", "VALIDATION", "Corruption", "Image", "apply", "shape_fault"]
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import KeyedStream
+from augment_ops.modalities.base import SEVERITIES
 
-SEVERITIES = (1, 2, 3, 4, 5)
 SMALL_PX, LARGE_PX = 32, 224
 
 Image = NDArray[np.uint8]

@@ -1,21 +1,11 @@
-"""Networks: a small convolutional net sized to its input, or the user's own by `package.module:factory`."""
+"""Networks of images: a small convolutional one sized to its input, and what turns pixels into what networks take."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from augment_ops.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    Factory = Callable[[tuple[int, ...], int], nn.Module]
-
-DEFAULT_FACTORY = "augment_ops.training.models:small_cnn"
 
 
 def small_cnn(input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -48,29 +38,6 @@ def small_cnn(input_shape: tuple[int, ...], classes: int) -> nn.Module:
     layers += [nn.AdaptiveAvgPool2d(min(size, 2)), nn.Flatten(), nn.Dropout(0.2)]
     layers.append(nn.Linear(inputs * min(size, 2) ** 2, classes))
     return nn.Sequential(*layers)
-
-
-def load_factory(reference: str) -> Factory:
-    """Import `package.module:factory`; the current directory is searched too.
-
-    Raises:
-        InputError: not of that form, not importable, or not callable.
-    """
-    fix = "give --model package.module:factory, a function (input_shape, classes) -> torch.nn.Module"
-    module_name, _, name = reference.partition(":")
-    if not module_name or not name:
-        raise InputError("--model", repr(reference), "package.module:factory", fix)
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        factory = getattr(importlib.import_module(module_name), name)
-    except (Exception, SystemExit) as error:  # a module of the user's may raise anything, or be a script that exits
-        found = f"{reference!r}: {type(error).__name__}: {str(error)[:200]}"
-        raise InputError("--model", found, "a factory that can be imported", fix) from error
-    if not callable(factory):
-        raise InputError("--model", f"{reference!r} is a {type(factory).__name__}", "a function", fix)
-    return factory  # type: ignore[no-any-return]
 
 
 def with_pixel_input(net: nn.Module) -> nn.Module:

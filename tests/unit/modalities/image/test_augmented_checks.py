@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment_ops.modalities.image.check_rules import AugmentedImageRules
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.report import CheckResult, QualityReport
-from augment_ops.quality.rules import AugmentedRules, QualityRules
+from augment_ops.quality.rules import QualityRules
+from support.places import ROOT
 
-_ROOT = Path(__file__).parents[3]
-_DATA = Path(os.environ.get("AUGMENT_OPS_TEST_DATA") or _ROOT.parent / "shared" / "datasets")
+_DATA = Path(os.environ.get("AUGMENT_OPS_TEST_DATA") or ROOT.parent / "shared" / "datasets")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _named(report: QualityReport) -> dict[str, CheckResult]:
 def test_moderate_policy_passes(real: Real, rules: QualityRules) -> None:
     report = _report(real, _moderate(real.originals), rules)
     assert [c for c in report.checks if c.status != "ok"] == []
-    assert [c.name for c in report.checks] == [n.replace("_", "-") for n in AugmentedRules.model_fields]
+    assert [c.name for c in report.checks] == [n.replace("_", "-") for n in AugmentedImageRules.model_fields]
     assert (report.stage, report.subject_digest, report.rules_digest) == ("check_augmented", "plan", rules.digest)
 
 
@@ -224,7 +225,7 @@ def test_what_cannot_be_compared_fails_every_check(what: str, digits: Real, rule
     if what == "held-out dtype":
         held_out = held_out / np.float32(255)
     report = check_augmented(originals, augmented, ids, digits.labels[: len(ids)], held_out, rules, "plan")
-    assert len(report.checks) == len(AugmentedRules.model_fields)
+    assert len(report.checks) == len(AugmentedImageRules.model_fields)
     assert all(c.status == "fail" and math.isnan(c.measured) for c in report.checks)
 
 

@@ -20,8 +20,8 @@ from augment_ops.errors import StoreError
 from augment_ops.runtime import grammar
 from augment_ops.runtime.artifact import Artifact
 from augment_ops.runtime.phrases import Refused, parse
+from augment_ops.runtime.plain_zip import plain_members
 
-_MAX_MEMBERS = 20_000
 _MAX_JSON = 64 << 20  # a vision transformer of 24 layers has 3 MB
 _ROOT = "archive/"
 _MODEL, _SAMPLE = "models/model.json", "data/sample_inputs/model.pt"
@@ -55,6 +55,26 @@ def checked(artifact: Artifact) -> bytes:
     Raises:
         StoreError: the file holds anything that our exporter does not write.
     """
+    return _understood(artifact)[0]
+
+
+def scores(artifact: Artifact) -> int:
+    """K, as the graph has it: float32 (N, K) is what it ends with.
+
+    Raises:
+        StoreError: see `checked`, or the graph ends with something else.
+    """
+    graph = _understood(artifact)[1]["graph_module"]["graph"]
+    try:
+        (output,) = graph["outputs"]
+        _, last = graph["tensor_values"][output["as_tensor"]["name"]]["sizes"]
+        return int(last["as_int"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise _refused(artifact, ValueError("a graph that does not end with one row of scores a sample")) from error
+
+
+def _understood(artifact: Artifact) -> tuple[bytes, dict[str, Any]]:
+    """The new archive, and the document of the graph."""
     try:
         return _checked(artifact.content)
     except (
@@ -67,15 +87,19 @@ def checked(artifact: Artifact) -> bytes:
         OSError,
         struct.error,
     ) as error:
-        raise StoreError(
-            artifact.source,
-            " ".join(str(error).split())[:300],
-            "a .pt2 archive of tensors and of a graph of known operators, as this project's exporter writes it",
-            "export the network again, by a run of the pipeline; never load a model of unknown origin",
-        ) from error
+        raise _refused(artifact, error) from error
 
 
-def _checked(content: bytes) -> bytes:
+def _refused(artifact: Artifact, error: Exception) -> StoreError:
+    return StoreError(
+        artifact.source,
+        " ".join(str(error).split())[:300],
+        "a .pt2 archive of tensors and of a graph of known operators, as this project's exporter writes it",
+        "export the network again, by a run of the pipeline; never load a model of unknown origin",
+    )
+
+
+def _checked(content: bytes) -> tuple[bytes, dict[str, Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = _members(archive, content)
         for name, pattern in _TEXTS.items():
@@ -96,37 +120,13 @@ def _checked(content: bytes) -> bytes:
                     # An example of the input is a pickle. torch needs none, and takes no bytes for that.
                     data = b"" if name == _SAMPLE else archive.read(_ROOT + name)
                 written.writestr(zipfile.ZipInfo(_ROOT + name), data)
-        return target.getvalue()
+        return target.getvalue(), program
 
 
 def _members(archive: zipfile.ZipFile, content: bytes) -> dict[str, int]:
-    """Name without the root → bytes; stored plainly, one after the other, with nothing between, before or behind."""
-    infos = archive.infolist()
-    if not 0 < len(infos) <= _MAX_MEMBERS:
-        raise Refused("", f"an archive of {len(infos)} members")
-    if archive.comment or content[-22:-18] != b"PK\5\6":  # the record with which an archive ends
-        raise Refused("", "bytes behind the archive")
     known = {_MODEL, _SAMPLE, *_TEXTS, *map(_config, _CONFIGS)}
-    members: dict[str, int] = {}
-    end = 0
-    for info in infos:
-        name = info.filename.removeprefix(_ROOT)
-        if info.filename == name or (name not in known and _TENSOR_FILE.fullmatch(name) is None) or name in members:
-            raise Refused("", f"a member {info.filename[:80]!r}, or two of that name")
-        # 0x808: sizes follow the data, and the name is UTF-8.
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & ~0x808 or info.compress_size != info.file_size:
-            raise Refused(name, "compressed, encrypted or of two sizes")
-        if not 0 <= info.header_offset - end <= 24:  # what follows the data: its sizes once more
-            raise Refused(name, "bytes between the members, or members over each other")
-        header = content[info.header_offset : info.header_offset + 30]  # ends with the lengths of name and padding
-        end = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26)) + info.file_size
-        members[name] = info.file_size
-    if not 0 <= archive.start_dir - end <= 24:
-        raise Refused("", "bytes behind the last member")
-    missing = sorted(known - members.keys())
-    if missing:
-        raise Refused("", f"no {missing[0]}")
-    return members
+    is_tensor = _TENSOR_FILE.fullmatch
+    return plain_members(archive, content, root=_ROOT, known=known, others=lambda name: is_tensor(name) is not None)
 
 
 def _read(archive: zipfile.ZipFile, members: dict[str, int], name: str, most: int) -> bytes:

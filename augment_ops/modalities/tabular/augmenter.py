@@ -1,0 +1,199 @@
+"""`TableAugmenter`: from rows and ids to augmented rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine import philox
+from augment_ops.engine.decisions import decide
+from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.errors import TransformError, nearest
+from augment_ops.modalities.base import Population
+from augment_ops.modalities.tabular.catalogue import CATALOGUE
+from augment_ops.modalities.tabular.schema import Rows, schema_of
+from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
+from augment_ops.modalities.tabular.transforms import Keys, jitter, smote
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform, values_of
+
+# Part of the lineage: raise it whenever the same key may give other bytes.
+ENGINE = "tabular-1"
+
+
+@dataclass(frozen=True)
+class RowStep:
+    """A transform or container at its place in the policy; see `augment_ops.engine.decisions.PolicyNode`."""
+
+    index: int
+    name: str
+    values: Mapping[str, Any]
+    children: tuple[RowStep, ...] = ()
+    applies_whole: bool = False
+
+    def leaves(self) -> list[RowStep]:
+        """The transforms in the order of the file."""
+        return [leaf for child in self.children for leaf in child.leaves()] if self.children else [self]
+
+
+class TableAugmenter:
+    """A policy and a seed, applied to batches of rows: a pure function of (policy digest, seed, epoch, sample id).
+
+    And of the training split, which transforms look at (`training.digest`). The same key gives the same bytes whatever
+    the batch, its order, the thread or the process. Thread-safe; picklable.
+
+    Args:
+        policy: what to apply.
+        seed: any integer; other seeds give independent results.
+        training: the training split of the snapshot that the rows are of. Without it a batch is taken for the whole:
+            numbers alone, every third row of a rarer class. Then the result depends on the batch, which is good enough
+            to time a policy.
+
+    Raises:
+        TransformError: the policy names columns that the table does not have, or that hold no numbers.
+    """
+
+    engine = ENGINE
+
+    def __init__(self, policy: Policy, seed: int, training: TrainingTable | None = None) -> None:
+        self.policy = policy
+        self.seed = index(seed)
+        self.training = training
+        self._steps = _steps(policy.transforms, [0])
+        self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
+        if training is not None:
+            for leaf in self._leaves:
+                _columns(leaf, training)
+
+    @property
+    def holds_the_interpreter(self) -> bool:
+        """NumPy lets others run while it computes."""
+        return False
+
+    def __call__(self, rows: Rows, ids: Ids | SampleIds, epoch: int = 0) -> Rows:
+        """Augment a batch.
+
+        Args:
+            rows: float64 (N, F), NaN for what is missing; not modified.
+            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
+            epoch: number of the epoch, or of the copy.
+
+        Returns:
+            float64 (N, F), a new array.
+
+        Raises:
+            TransformError: another shape or dtype, ids that do not match or repeat, infinite numbers.
+            TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
+        """
+        epoch = index(epoch)
+        ids = self._checked(rows, ids)
+        out = rows.copy()
+        if self.policy.is_identity:
+            return out
+        table = self.training or _whole(rows, ids)
+        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+        masks = decide(self._steps, keys)
+        for leaf in self._leaves:
+            chosen = np.flatnonzero(masks[leaf.index])
+            if leaf.name == "Jitter":
+                low, high = leaf.values["std_range"]
+                columns = _columns(leaf, table)
+                out[chosen] = jitter(
+                    table.schema, out[chosen], keys[chosen], leaf.index, columns=columns, std_range=(low, high)
+                )
+            else:
+                _smote(leaf, table, out, chosen, ids, keys)
+        return out
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Rows keep their columns."""
+        return shape
+
+    def describe(self) -> list[str]:
+        """One line: every step works on all columns of a batch at once."""
+        return [] if self.policy.is_identity else [f"rows: {', '.join(leaf.name for leaf in self._leaves)}"]
+
+    def _checked(self, rows: Rows, ids: Ids | SampleIds) -> SampleIds:
+        wanted = "a float64 array (N, F)"
+        if self.training is not None:
+            wanted = f"a float64 array (N, {len(self.training.schema)})"
+        fits = isinstance(rows, np.ndarray) and rows.dtype == np.float64 and rows.ndim == 2
+        if not fits or (self.training is not None and rows.shape[1] != len(self.training.schema)):
+            found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+            raise TransformError("rows", found, wanted, "pass rows of the training table")
+        if len(ids) != len(rows):
+            raise TransformError("ids", f"{len(ids)} ids for {len(rows)} rows", "one id a row", "match them")
+        ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+        infinite = np.argwhere(np.isinf(rows))
+        if len(infinite):
+            row, column = infinite[0].tolist()
+            where = f"rows, sample {ids.names[row]}, column {column + 1}"
+            raise TransformError(where, str(rows[row, column]), "numbers, or NaN for missing", "mend the table")
+        return ids
+
+    def __getstate__(self) -> tuple[Policy, int, TrainingTable | None]:
+        return self.policy, self.seed, self.training
+
+    def __setstate__(self, state: tuple[Policy, int, TrainingTable | None]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+def _steps(transforms: Sequence[Transform], count: list[int]) -> tuple[RowStep, ...]:
+    """Numbered in the order of the file, containers included.
+
+    Args:
+        count: one number, of the steps before; counted on.
+    """
+    steps = []
+    for transform in transforms:
+        number = count[0]
+        count[0] += 1
+        values = values_of(transform, CATALOGUE)
+        steps.append(RowStep(number, transform.name, values, _steps(transform.children, count)))
+    return tuple(steps)
+
+
+def table_of(population: Population) -> TrainingTable:
+    """The samples that a policy augments, read whole."""
+    rows = population.payload.take(np.arange(len(population.labels)))
+    return training_table(schema_of(population.schema, rows.shape[1]), rows, population.labels, population.ids)
+
+
+def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
+    labels = (np.arange(len(rows)) % 3 == 0).astype(np.int64)
+    return training_table(schema_of(None, rows.shape[1]), rows, labels, ids.names.tolist())
+
+
+def _smote(
+    leaf: RowStep, table: TrainingTable, out: Rows, chosen: NDArray[np.int64], ids: SampleIds, keys: Keys
+) -> None:
+    """In place; samples of the largest class, and those outside the training split, stay as they are."""
+    places, k = table.places(ids), int(leaf.values["k_neighbors"])
+    for label in table.rarer.tolist():
+        here = chosen[(places[chosen] >= 0) & (table.labels[places[chosen]] == label)]
+        if len(here):
+            near = table.nearest(label, k)[places[here]]
+            out[here] = smote(table, out[here], near, keys[here], leaf.index)
+
+
+def _columns(leaf: RowStep, table: TrainingTable) -> NDArray[np.int64]:
+    """Columns that a Jitter works on: those that it names, or every number that is measured and not counted.
+
+    Raises:
+        TransformError: the table does not have one of them, or it holds no numbers.
+    """
+    names, schema = leaf.values.get("columns"), table.schema
+    if names is None or schema.invented:
+        return np.flatnonzero(schema.is_number & ~schema.is_whole)
+    places = {name: place for place, name in enumerate(schema.names) if schema.is_number[place]}
+    for name in names:
+        if name not in places:
+            found = f"{name!r}, a category" if name in schema.names else f"{name!r}, which the table does not have"
+            fix = f"correct the policy's columns.{nearest(name, places)}"
+            raise TransformError("Jitter.columns", found, f"columns of numbers: {', '.join(places)}"[:300], fix)
+    return np.array([places[name] for name in names], np.int64)

@@ -1,0 +1,35 @@
+"""The thresholds of the checks of tables: policies/quality/<name>.yaml as a typed value."""
+
+from __future__ import annotations
+
+from augment_ops.quality.rules import Ceiling, Floor, Rules
+
+
+class TableDataRules(Rules):
+    """Of `check_data`."""
+
+    unreadable: Ceiling
+    label_range: Ceiling
+    label_conflict: Ceiling
+    missing_values: Ceiling
+    constant_columns: Ceiling
+    out_of_training_range: Ceiling
+    exact_duplicates_within_split: Ceiling
+    exact_duplicates_between_splits: Ceiling
+    time_order: Ceiling
+    subjects_seen_before: Ceiling
+    missing_class: Ceiling
+    class_balance: Ceiling
+    train_samples_per_class: Floor
+    test_samples_per_class: Floor
+
+
+class AugmentedTableRules(Rules):
+    """Of `check_augmented`."""
+
+    feature_skew: Ceiling
+    missing_values: Ceiling
+    constant_columns: Ceiling
+    out_of_training_range: Ceiling
+    identical: Ceiling
+    held_out_leakage: Ceiling

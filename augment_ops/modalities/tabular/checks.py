@@ -1,0 +1,205 @@
+"""The checks of tables: missing values, columns that say nothing, range, time; and what augmentation did to the rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.modalities.tabular.check_rules import AugmentedTableRules, TableDataRules
+from augment_ops.modalities.tabular.columns import ColumnSummary, summary
+from augment_ops.modalities.tabular.schema import Rows, TableSchema, schema_of
+from augment_ops.modalities.tabular.training_table import spread
+from augment_ops.quality import duplicates, neutral
+from augment_ops.quality.checks import Checks
+from augment_ops.quality.pairs import Pairs, identical
+from augment_ops.quality.report import CheckResult
+from augment_ops.quality.rules import Ceiling, judged
+from augment_ops.quality.samples import CheckedSamples, ids, listed
+
+_ROWS_AT_ONCE = 100_000  # of 20 columns, 16 MB
+
+
+def missing_values(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of the training rows without a value in the column that lacks most."""
+    schema, train = _schema(samples), samples.once(_of_train)
+    measured, found = _worst(schema, train.missing_share, "has no value in {share:.1%} of the training rows")
+    remedy = "find out since when the source lacks it; leave the column out (--columns ignore=…) if it cannot be had"
+    return judged("missing-values", rule, measured, "share", found, remedy)
+
+
+def constant_columns(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Columns that have one value in all training rows, or none."""
+    schema, train = _schema(samples), samples.once(_of_train)
+    names = [schema.names[place] for place in np.flatnonzero(train.constant)]
+    found = f"{len(names)} of {len(schema)} columns hold one value in train{': ' if names else ''}{listed(names)}"
+    remedy = "leave them out (--columns ignore=…): a model cannot learn from them, and any other value breaks it"
+    measured = len(names) if train.rows else np.nan
+    return judged("constant-columns", rule, measured, "columns", found, remedy)
+
+
+def out_of_training_range(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of the test rows with a value that train has nothing like, in the column where it is largest."""
+    schema, train = _schema(samples), samples.once(_of_train)
+    outside, rows = np.zeros(len(schema), np.int64), 0
+    for part in _parts(samples, "test"):
+        outside, rows = outside + train.outside(part).sum(axis=0), rows + len(part)
+    shares = outside / rows if rows else np.full(len(schema), np.nan)
+    what = "is beyond the range, or of a category, that train has in {share:.1%} of the test rows"
+    measured, found = _worst(schema, shares, what)
+    remedy = "look whether the column's meaning changed (unit, code book), or train on a longer time"
+    return judged("out-of-training-range", rule, measured, "share", found, remedy)
+
+
+def time_order(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of the rows of train and validation that are not earlier than every row of a split after theirs."""
+    import pandas as pd
+
+    usable = samples.usable[samples.usable["time"].notna()]
+    split, time = usable["split"], usable["time"]
+    bad = pd.concat(
+        [
+            usable[(split == earlier) & (time >= time[split.isin(later)].min())]
+            for earlier, later in (("train", ("validation", "test")), ("validation", ("test",)))
+        ]
+    )
+    seen = int((split != "test").sum())
+    found = f"{len(bad)} of {seen} rows of train and validation are as late as a row of a later split, or later"
+    if usable.empty:
+        found = "the table names no time, so none was found out of order"
+    remedy = "split by time: a model that is trained on later rows knows what it could not have known"
+    measured = len(bad) / seen if seen else 0.0
+    return judged("time-order", rule, measured, "share", found, remedy, ids(bad))
+
+
+def subjects_seen_before(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of the subjects of test that train has rows of: where time decides the split, a measure and no fault."""
+    usable = samples.usable
+    named = usable[usable["subject"].notna() & (usable["subject"] != "")]
+    seen = set(named.loc[named["split"] == "train", "subject"])
+    tested = named[named["split"] == "test"]
+    subjects = set(tested["subject"])
+    both = subjects & seen
+    found = f"{len(both)} of {len(subjects)} subjects of test have rows in train too"
+    if not subjects:
+        found = "the table names no subjects, so none was found in train and test"
+    remedy = "read what is measured as for known subjects; split by subject to measure it for new ones"
+    measured = len(both) / len(subjects) if subjects else 0.0
+    return judged("subjects-seen-before", rule, measured, "share", found, remedy)
+
+
+def feature_skew(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Shift of the average of a number, in standard deviations of the originals, in the column where it is largest."""
+    schema = _schema(pairs)
+    apart = _means(pairs.augmented) - _means(pairs.originals)
+    shifts = np.where(schema.is_number, np.nan_to_num(apart / spread(schema, pairs.originals)), 0)
+    worst = int(np.abs(shifts).argmax())
+    found = (
+        f"augmentation moves the average of {schema.names[worst]!r} by {shifts[worst]:+.2f} standard deviations of "
+        "the originals"
+    )
+    remedy = "narrow the ranges of the transforms that act on it"
+    return judged("feature-skew", rule, abs(float(shifts[worst])), "standard deviations", found, remedy)
+
+
+def newly_missing(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented rows that lack a value that their original has."""
+    bad = np.asarray((np.isnan(pairs.augmented) & ~np.isnan(pairs.originals)).any(axis=1))
+    remedy = "report it as a bug of the transform: none is to lose values"
+    return pairs.share("missing-values", rule, bad, "lack a value that their original has", remedy)
+
+
+def newly_constant(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Columns that hold one value after augmentation and several before."""
+    schema = _schema(pairs)
+    before, after = summary(schema, [pairs.originals]), summary(schema, [pairs.augmented])
+    names = [schema.names[place] for place in np.flatnonzero(after.constant & ~before.constant)]
+    found = f"{len(names)} of {len(schema)} columns hold one value after augmentation{': ' if names else ''}{listed(names)}"
+    return judged("constant-columns", rule, len(names), "columns", found, "weaken the transforms that act on them")
+
+
+def beyond_originals(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented rows with a value that no original has anything like."""
+    bad = np.asarray(summary(_schema(pairs), [pairs.originals]).outside(pairs.augmented).any(axis=1))
+    what = "have a value beyond the range of the originals, or a category that none has"
+    return pairs.share("out-of-training-range", rule, bad, what, "narrow the ranges of the transforms")
+
+
+def held_out_leakage(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented rows that equal a row that the model will be measured on."""
+    wanted = [_content(row) for row in pairs.augmented]
+    found: set[bytes] = set()
+    for start in range(0, len(pairs.held_out), _ROWS_AT_ONCE):
+        part = pairs.held_out.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(pairs.held_out))))
+        found |= set(wanted).intersection(map(_content, part))
+    bad = np.array([content in found for content in wanted], np.bool_)
+    remedy = "find out how held-out rows got into training before anything is measured on them"
+    return pairs.share("held-out-leakage", rule, bad, "equal a held-out row in every value", remedy)
+
+
+def _content(row: NDArray[np.float64]) -> bytes:
+    """Equal for equal rows: minus zero is zero, and what is missing is missing."""
+    return hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()
+
+
+def _means(rows: Rows) -> NDArray[np.float64]:
+    known = ~np.isnan(rows)
+    found: NDArray[np.float64] = np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return found
+
+
+def _of_train(samples: CheckedSamples) -> ColumnSummary:
+    return summary(_schema(samples), _parts(samples, "train"))
+
+
+def _parts(samples: CheckedSamples, split: str) -> Iterator[Rows]:
+    usable = samples.usable
+    rows = usable.loc[usable["split"] == split, "row"].to_numpy(np.int64)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        yield samples.payload.take(rows[start : start + _ROWS_AT_ONCE])
+
+
+def _schema(of: CheckedSamples | Pairs) -> TableSchema:
+    width = of.payload.shape[0] if isinstance(of, CheckedSamples) else of.originals.shape[1]
+    return schema_of(of.schema, width)
+
+
+def _worst(schema: TableSchema, shares: NDArray[np.float64], what: str) -> tuple[float, str]:
+    if np.isnan(shares).any():
+        return np.nan, "there are no rows to look at"
+    column = int(shares.argmax())
+    return float(shares[column]), f"column {schema.names[column]!r} {what.format(share=shares[column])}"
+
+
+CHECKS = Checks(
+    data_rules=TableDataRules,
+    data={
+        "unreadable": neutral.unreadable,
+        "label_range": neutral.label_range,
+        "label_conflict": duplicates.label_conflict,
+        "missing_values": missing_values,
+        "constant_columns": constant_columns,
+        "out_of_training_range": out_of_training_range,
+        "exact_duplicates_within_split": duplicates.exact_within,
+        "exact_duplicates_between_splits": duplicates.exact_between,
+        "time_order": time_order,
+        "subjects_seen_before": subjects_seen_before,
+        "missing_class": neutral.missing_class,
+        "class_balance": neutral.balance,
+        "train_samples_per_class": neutral.train_size,
+        "test_samples_per_class": neutral.test_size,
+    },
+    augmented_rules=AugmentedTableRules,
+    augmented={
+        "feature_skew": feature_skew,
+        "missing_values": newly_missing,
+        "constant_columns": newly_constant,
+        "out_of_training_range": beyond_originals,
+        "identical": identical,
+        "held_out_leakage": held_out_leakage,
+    },
+    contents="values",
+    records="rows",
+)

@@ -1,0 +1,85 @@
+"""How rows come from a table, and from what a snapshot keeps of them: see `augment_ops.modalities.codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from augment_ops.data.sources.locate import Place, locate
+from augment_ops.errors import DataError
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, Reading, Shape
+from augment_ops.modalities.source import Defect, Schema, Source
+from augment_ops.modalities.tabular.roles import ColumnRoles
+from augment_ops.modalities.tabular.schema import TableSchema
+from augment_ops.modalities.tabular.source import CONTENT, TableSource
+
+_FORMS = "a table, .csv or .parquet"
+_ENDINGS = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class RowDecoder:
+    """See `augment_ops.modalities.codec.Decoder`: a source has rows as they are, and so they are kept."""
+
+    encoded: bool = False
+
+    def decode(self, data: Any) -> One | Defect:
+        return np.ascontiguousarray(data, np.float64)
+
+    def file(self, data: Any, sample: One) -> bytes:
+        return sample.tobytes()
+
+    def settled(self, shapes: Mapping[Shape, int]) -> Decoder:
+        return self
+
+    def converts(self, shape: Shape) -> bool:
+        return False
+
+    def convert(self, sample: One) -> One:
+        return sample
+
+    def stored(self, shape: Shape) -> Mapping[str, Any]:
+        return {}
+
+
+class _TableCodec:
+    """See `augment_ops.modalities.codec.Codec`."""
+
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+    content = CONTENT
+    measures: tuple[str, ...] = ()
+    how_labelled = "name the column of the classes, such as --columns label=fraud"
+    reading_type = Reading
+    # A customer has rows in all months. What is asked in production is how a model does next month, on customers of
+    # whom it knows most; the share of known ones is measured (check subjects-seen-before).
+    time_decides = True
+
+    def reading(self, asked: Asked, read: Reading) -> Reading:
+        return read
+
+    def is_local(self, uri: str) -> bool:
+        return locate(uri, _FORMS).is_local
+
+    def open(self, uri: str, asked: Asked, *, allow_outside: bool = False, schema: Schema | None = None) -> Source:
+        """One file; nothing in it leads anywhere else."""
+        place: Place = locate(uri, _FORMS, allow_outside=allow_outside)
+        if place.is_folder or not place.path.lower().endswith(_ENDINGS):
+            found = "a folder" if place.is_folder else "a file of an unknown format"
+            fix = "give one table; --modality image is for images and lists of them"
+            raise DataError(uri, found, _FORMS, fix)
+        return TableSource(place, ColumnRoles.parse(asked["columns"]), None if schema is None else TableSchema.of(schema))
+
+    def decoder(self, asked: Asked) -> Decoder:
+        return RowDecoder()
+
+    def stored_decoder(self, stored: Mapping[str, Any], shape: Shape) -> Decoder:
+        raise ValueError("rows of a table are kept raw, and not as files")
+
+    def like(self, shape: Shape) -> Asked:
+        return {}
+
+
+CODEC: Codec = _TableCodec()

@@ -1,0 +1,102 @@
+"""Tables: float64 (N, F), NaN for what is missing, categories as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.engine.key import Key, generator
+from augment_ops.errors import DataError, Fault, InputError
+from augment_ops.modalities.base import BatchAugmenter, Corruptions, Html, Modality, Population, Samples, Schema
+from augment_ops.modalities.tabular import drift_features, show
+from augment_ops.modalities.tabular.catalogue import CATALOGUE
+from augment_ops.modalities.tabular.checks import CHECKS
+from augment_ops.modalities.tabular.codec import CODEC
+from augment_ops.modalities.tabular.corruptions import TABLE_CORRUPTIONS
+from augment_ops.modalities.tabular.schema import schema_of
+from augment_ops.policy.spec import Policy
+from augment_ops.quality.checks import Checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from torch import nn
+
+
+class _Tabular:
+    """See `augment_ops.modalities.base.Modality`."""
+
+    name = "tabular"
+
+    plural = shown_as = "rows"
+    axes = ("columns",)
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+    properties: tuple[str, ...] = ()
+    codec = CODEC
+    catalogue = CATALOGUE
+    corruptions: Corruptions = TABLE_CORRUPTIONS
+    checks: Checks = CHECKS
+    trainer = "sklearn"
+    network = ""
+
+    def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
+        from augment_ops.modalities.tabular.augmenter import TableAugmenter, table_of
+
+        return TableAugmenter(policy, seed, None if population is None else table_of(population))
+
+    def invented(self, n: int, shape: tuple[int, ...], key: Key) -> NDArray[np.float64]:
+        """Normal numbers: float64 (n, F)."""
+        return generator(key).standard_normal((n, *shape))
+
+    def shape_faults(self, policy: Policy, before: tuple[int, ...], after: tuple[int, ...]) -> list[Fault]:
+        return []
+
+    def features(self, samples: Samples, schema: Schema | None = None) -> Mapping[str, NDArray[Any]]:
+        return drift_features.features(schema_of(schema, samples.shape[1]), samples)
+
+    def size(self, shape: tuple[int, ...]) -> float:
+        return float(shape[0])
+
+    def check(self, samples: object, where: str) -> None:
+        if isinstance(samples, np.ndarray) and samples.dtype == np.float64 and samples.ndim == 2 and samples.shape[1]:
+            return
+        found = f"{samples.dtype} of shape {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
+        raise DataError(where, found, "float64 (N, F)", "pass the rows that the model was given, NaN for missing values")
+
+    def show(
+        self,
+        samples: Samples,
+        alt: Sequence[str],
+        *,
+        against: Samples | None = None,
+        schema: Schema | None = None,
+        css_class: str = "",
+        exact: bool = False,
+    ) -> list[Html]:
+        return show.show(schema_of(schema, samples.shape[1]), samples, alt, against, css_class)
+
+    def draw(
+        self, axes: Axes, sample: Samples, *, against: Samples | None = None, schema: Schema | None = None
+    ) -> None:
+        show.draw(axes, schema_of(schema, len(sample)), sample, against)
+
+    def change(self, before: Samples, after: Samples) -> float:
+        return show.share_changed(before, after)
+
+    def as_network(self, net: nn.Module) -> nn.Module:
+        found, expected = "a network, for rows of a table", "no network: rows are learnt by trees (--trainer sklearn)"
+        raise InputError("--trainer torch", found, expected, "leave --trainer out, or name sklearn")
+
+    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+        schema = schema_of(manifest.schema, manifest.sample_shape[0])
+        return tuple((~schema.is_number).tolist())
+
+    def pasted(
+        self, own: Samples, other: Samples, weights: NDArray[np.float64], u: NDArray[np.float64]
+    ) -> tuple[Samples, NDArray[np.float64]]:
+        raise InputError("mixing", "cutmix", "no mixing of rows", "remove it from the policy")
+
+
+MODALITY: Modality = _Tabular()

@@ -1,0 +1,69 @@
+"""Which column of a table is what: the run parameter `columns`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from augment_ops.errors import DataError, nearest
+
+_EXAMPLE = "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRoles:
+    """The columns that are no features, by what they are; every other column is one.
+
+    Attributes:
+        label: the class; the one role that a table cannot do without.
+        subject: the person or object that a row belongs to.
+        time: when it happened: dates in ISO 8601 (without a zone: UTC), or seconds.
+        split: `train`, `validation` or `test`.
+        id: unique; by default an id is made of the row's content.
+        ignore: what the model may not see: other targets, names, what is known only afterwards.
+        category: numbers that are codes and no quantities (a merchant's category, a post code).
+    """
+
+    label: str = "label"
+    subject: str = ""
+    time: str = ""
+    split: str = ""
+    id: str = ""
+    ignore: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+
+    @property
+    def single(self) -> dict[str, str]:
+        """Role → column, of the roles that one column has and that are given."""
+        return {role: column for role in SINGLE if (column := getattr(self, role))}
+
+    @classmethod
+    def parse(cls, text: str) -> ColumnRoles:
+        """Read `role=column,role=column;column,…`; blanks around names do not count.
+
+        Raises:
+            DataError: an unknown role, one given twice, no column for one, or a column with two roles.
+        """
+        given: dict[str, str | tuple[str, ...]] = {}
+        for item in filter(None, (piece.strip() for piece in text.split(","))):
+            role, equals, names = (part.strip() for part in item.partition("="))
+            columns = tuple(filter(None, (name.strip() for name in names.split(";"))))
+            if role not in _ROLES or not equals:
+                expected = f"role=column with a role of {', '.join(_ROLES)}"
+                raise DataError("columns", repr(item)[:120], expected, f"write {_EXAMPLE}.{nearest(role, _ROLES)}")
+            if role in given:
+                raise DataError("columns", f"{role} twice", "each role once", f"write {_EXAMPLE}")
+            if not columns or (role in SINGLE and len(columns) > 1):
+                expected = "one column" if role in SINGLE else "one column or several with ; between them"
+                raise DataError(f"columns: {role}", repr(names)[:120], expected, f"write {_EXAMPLE}")
+            given[role] = columns[0] if role in SINGLE else columns
+        roles = cls(**given)  # type: ignore[arg-type]
+        used = [*roles.single.values(), *roles.ignore]
+        twice = sorted({name for name in used if used.count(name) > 1} | set(roles.category).intersection(used))
+        if twice:
+            raise DataError("columns", f"{twice[0]!r} with two roles", "one role a column", "take one of them away")
+        return roles
+
+
+_ROLES = tuple(one.name for one in fields(ColumnRoles))
+_SEVERAL = ("ignore", "category")
+SINGLE = tuple(name for name in _ROLES if name not in _SEVERAL)

@@ -1,0 +1,115 @@
+"""What the columns of a table are: names, kinds, and the codes of categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["number", "category"]
+Rows = NDArray[np.float64]  # (N, F)
+
+# Of a category that the training file did not have. scikit-learn's HistGradientBoosting takes a negative code for a
+# missing value, when it learns and when it predicts, so a model has an answer for what it never saw.
+UNKNOWN = -1.0
+# Codes of one column: what HistGradientBoosting takes at most (its bins are bytes, and one is for what is missing).
+MOST_CATEGORIES = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableColumn:
+    """One column of the samples.
+
+    Attributes:
+        name: as the file has it.
+        kind: `number` or `category`.
+        whole: of a number, whether every value of the data set is whole: a count, an hour, a flag. What a transform or
+            corruption makes of it is rounded, so that it stays one.
+        categories: of a category, its values sorted; a code is a place among them.
+    """
+
+    name: str
+    kind: Kind
+    whole: bool = False
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of a data set's samples, in the order of the numbers of a row."""
+
+    columns: tuple[TableColumn, ...]
+    invented: bool = False  # the names say nothing: no data set is at hand
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def is_number(self) -> NDArray[np.bool_]:
+        """bool (F,)."""
+        return np.array([column.kind == "number" for column in self.columns], np.bool_)
+
+    @cached_property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """bool (F,): numbers that are counted, not measured."""
+        return np.array([column.kind == "number" and column.whole for column in self.columns], np.bool_)
+
+    def texts(self, column: int, values: NDArray[np.float64]) -> list[str | None]:
+        """The categories that codes (N,) stand for; None for a missing value, `?` for an unknown category."""
+        names = self.columns[column].categories
+        return [
+            None if np.isnan(code) else names[int(code)] if 0 <= code < len(names) else "?" for code in values.tolist()
+        ]
+
+    def content(self) -> dict[str, Any]:
+        """As a document holds it: JSON of lists and texts."""
+        return {
+            "columns": [
+                {"name": c.name, "kind": c.kind, "whole": c.whole, "categories": list(c.categories)}
+                for c in self.columns
+            ]
+        }
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> TableSchema:
+        """The schema that `content` wrote.
+
+        Raises:
+            KeyError, TypeError: another document.
+        """
+        columns: Sequence[Mapping[str, Any]] = content["columns"]
+        return cls(
+            tuple(
+                TableColumn(
+                    name=str(c["name"]),
+                    kind="category" if c["kind"] == "category" else "number",
+                    whole=bool(c["whole"]),
+                    categories=tuple(map(str, c["categories"])),
+                )
+                for c in columns
+            )
+        )
+
+
+def schema_of(content: Mapping[str, Any] | None, width: int) -> TableSchema:
+    """The schema of a document, or of a table of `width` numbers where there is none: `column 1`, …"""
+    if content is not None:
+        return TableSchema.of(content)
+    columns = (TableColumn(name=f"column {place + 1}", kind="number") for place in range(width))
+    return TableSchema(tuple(columns), invented=True)
+
+
+def rounded(schema: TableSchema, rows: Rows, columns: NDArray[np.int64]) -> Rows:
+    """The rows with whole numbers in those of the columns (C,) that hold such; in place."""
+    whole = columns[schema.is_whole[columns]]
+    rows[:, whole] = np.rint(rows[:, whole])
+    return rows

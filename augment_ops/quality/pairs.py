@@ -1,0 +1,85 @@
+"""Augmented samples beside their originals, as the checks look at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.modalities.base import Modality, Payload, Samples, Schema
+from augment_ops.quality.report import CheckResult
+from augment_ops.quality.rules import Ceiling, judged
+
+_MIN_CLASS = 10  # samples from which a class is named as the worst; fewer say nothing about a class
+_STANDS_OUT = 1.5  # times the share of all classes: below, the classes suffer alike and naming one would mislead
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pairs:
+    """What every check of `check_augmented` reads.
+
+    Attributes:
+        originals, augmented: (N, *shape) of the modality's dtype, row by row the same samples.
+        ids: N sample ids.
+        labels: int64 (N,), 0 and up.
+        held_out: samples of that shape that the model will be measured on; to be read once, a bounded part at a time.
+        classes: class names; a label without one is named by its number.
+        identity: the policy is meant to change nothing.
+        modality: of the samples.
+        schema: of the data set, where its modality has one.
+    """
+
+    originals: Samples
+    augmented: Samples
+    ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+    held_out: Payload
+    classes: tuple[str, ...]
+    identity: bool
+    modality: Modality
+    schema: Schema | None = None
+
+    def share(self, name: str, rule: Ceiling, bad: NDArray[np.bool_], found: str, remedy: str) -> CheckResult:
+        """A result over the share of `bad` samples, bool (N,); `found` follows the count."""
+        shown = tuple(self.ids[i] for i in np.flatnonzero(bad))
+        text = f"{int(bad.sum())} of {len(bad)} augmented {self.modality.plural} {found}{self._worst_class(bad)}"
+        return judged(name, rule, float(bad.mean()), "share", text, remedy, shown)
+
+    def _worst_class(self, bad: NDArray[np.bool_]) -> str:
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        hits = np.bincount(self.labels, weights=bad, minlength=len(self.classes))
+        shares = np.where(counts >= _MIN_CLASS, hits / np.maximum(counts, 1), 0)
+        worst = int(shares.argmax())
+        if shares[worst] <= _STANDS_OUT * bad.mean():
+            return ""
+        name = self.classes[worst] if worst < len(self.classes) else str(worst)
+        return f", most often in class {name} ({shares[worst]:.0%})"
+
+
+def identical(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of augmented samples that are their original, value for value."""
+    # One by one: all truth values at once would be as large as the samples.
+    both = zip(pairs.augmented, pairs.originals, strict=True)
+    same = np.array([np.array_equal(one, other, equal_nan=True) for one, other in both])
+    plural = pairs.modality.plural
+    if pairs.identity:
+        found = f"the policy changes nothing by design: {int(same.sum())} of {len(same)} {plural} are identical"
+        warn_at, fail_at = rule.bounds
+        return CheckResult(
+            name="identical",
+            status="ok",
+            measured=float(same.mean()),
+            unit="share",
+            warn_at=warn_at,
+            fail_at=fail_at,
+            message=f"{found}.",
+        )
+    return judged(
+        "identical",
+        rule,
+        float(same.mean()),
+        "share",
+        f"{int(same.sum())} of {len(same)} augmented {plural} are identical to their original",
+        "raise the probabilities of the transforms: the candidate is trained like the control",
+    )

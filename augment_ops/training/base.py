@@ -1,0 +1,151 @@
+"""The seam of what trains: a task and a source of batches go in, one artifact that needs no training code comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.delivery.batches import BatchSource
+from augment_ops.delivery.meters import DeliveryMeters
+from augment_ops.modalities.base import Payload
+from augment_ops.training.result import EpochMetrics
+
+Progress = Callable[[EpochMetrics], None]
+ClassWeight = Literal["none", "balanced"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """N samples and their classes: int64 (N,), positions in the task's classes."""
+
+    samples: Payload
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be learnt.
+
+    Attributes:
+        modality: name of what the samples are.
+        classes: K names, in the order of the scores.
+        train: the split as it is, without augmentation; what the source delivers is made of it, row by row.
+        validation: what every entry of the curve is measured on; may hold no sample.
+        augmented: whether the source delivers anything else than `train` as it is.
+        categorical: which of the F features hold codes of categories, for samples (F,); empty for none.
+        class_weight: `balanced` weighs every class by N / (K · its samples); `none` every sample the same.
+        model: `package.module:factory` of a network; empty for the trainer's own.
+        progress: called with every entry of the curve.
+    """
+
+    modality: str
+    classes: tuple[str, ...]
+    train: Labelled
+    validation: Labelled
+    augmented: bool
+    categorical: tuple[bool, ...] = ()
+    class_weight: ClassWeight = "none"
+    model: str = ""
+    progress: Progress = lambda metrics: None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What candidate and control may spend, the same for both.
+
+    Attributes:
+        epochs: passes of the source: epochs to a trainer that sees one after the other, augmented copies to one that
+            sees them all at once.
+        batch_size: samples of a batch.
+        seed: decides every random choice.
+    """
+
+    epochs: int
+    batch_size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What the whole training cost."""
+
+    samples_per_s: float
+    wall_s: float
+    delivery: DeliveryMeters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a trainer returns.
+
+    Attributes:
+        artifact: the file, of which a runtime makes a model again: samples in, float32 (N, K) scores out.
+        format: of the artifact, as runtimes name it.
+        digest: sha256 of the artifact.
+        model_digest: sha256 over what was learnt, whatever the file around it.
+        classes: of the scores, in their order.
+        factory: `package.module:name` of what built the model.
+        parameters: number of values that were learnt.
+        curve: at least one entry.
+        meters: what it cost.
+    """
+
+    artifact: bytes
+    format: str
+    digest: str
+    model_digest: str
+    classes: tuple[str, ...]
+    factory: str
+    parameters: int
+    curve: tuple[EpochMetrics, ...]
+    meters: Meters
+
+
+class Trainer(Protocol):
+    """Trains on one kind of device or several, and writes artifacts of one format."""
+
+    @property
+    def name(self) -> str:
+        """As `--trainer` names it."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """Of its artifacts."""
+        ...
+
+    def check(self, model: str, device: str) -> None:
+        """See, before a run begins, that it can be asked this.
+
+        Args:
+            model: as in `Task`; device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
+
+        Raises:
+            InputError: no such network, none may be named, or no such device is here.
+        """
+        ...
+
+    def device(self, asked: str) -> str:
+        """The device that it works on, such as `cpu` or `cuda:0`, where `asked` is what a run says.
+
+        Raises:
+            InputError: it is not here.
+        """
+        ...
+
+    def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
+        """Train; deterministic given task, budget and what the source delivers.
+
+        Args:
+            source: time spent waiting for its batches is metered. The caller closes it.
+            device: as `device` gives it.
+
+        Raises:
+            InputError: the trainer does not take such samples, or the network does not.
+            TrainingError: what came out is of no use, a loss that is not a number, say.
+        """
+        ...

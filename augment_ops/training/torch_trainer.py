@@ -1,0 +1,76 @@
+"""Networks by torch: the epochs that the source delivers, one after the other; the artifact is an exported program."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+
+from augment_ops.delivery.batches import BatchSource, batch_rows
+from augment_ops.errors import InputError
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Modality
+from augment_ops.training.base import Budget, Task, Trained, Trainer
+from augment_ops.training.class_weights import balanced
+from augment_ops.training.devices import processor_or_gpu
+from augment_ops.training.factory import current, load_factory
+
+
+class _Torch:
+    """See `augment_ops.training.base.Trainer`."""
+
+    name = "torch"
+    format = "pt2"
+
+    def check(self, model: str, device: str) -> None:
+        """See `Trainer`."""
+        if model and not current(model).startswith("augment_ops."):  # this program's own are there
+            load_factory(model)
+        self.device(device)
+
+    def device(self, asked: str) -> str:
+        """See `Trainer`."""
+        return processor_or_gpu(asked)
+
+    def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
+        """See `Trainer`."""
+        from augment_ops.training import loop
+        from augment_ops.training.export import exported, model_digest
+
+        if device.startswith("cuda"):
+            # Without it cuBLAS adds in any order, and torch refuses to be deterministic.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        of, k = modality(task.modality), len(task.classes)
+        reference = current(task.model) or _own_network(of)
+        like = task.train.samples.take(np.empty(0, np.int64))
+        model = loop.build(load_factory(reference), of, like, k, budget.seed)
+        steps = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
+        weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
+        curve, meters = loop.train(
+            model, source, task.validation, budget, steps, task.progress, device=device, weights=weights
+        )
+        artifact = exported(model.cpu(), like)
+        return Trained(
+            artifact=artifact,
+            format=self.format,
+            digest=hashlib.sha256(artifact).hexdigest(),
+            model_digest=model_digest(model),
+            classes=task.classes,
+            factory=reference,
+            parameters=sum(p.numel() for p in model.parameters()),
+            curve=curve,
+            meters=meters,
+        )
+
+
+def _own_network(of: Modality) -> str:
+    if not of.network:
+        raise InputError(
+            "--model", "no network is named", f"one that takes samples of {of.name}: there is none of this program",
+            "give --model package.module:factory, or use the modality's own trainer (--trainer auto)",
+        )  # fmt: skip
+    return of.network
+
+
+TRAINER: Trainer = _Torch()

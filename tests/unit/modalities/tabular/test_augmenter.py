@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from augment_ops.engine.key import SampleIds
+from augment_ops.errors import TransformError
+from augment_ops.modalities import modality
+from augment_ops.modalities.tabular.augmenter import TableAugmenter
+from augment_ops.modalities.tabular.training_table import training_table
+from augment_ops.policy.spec import Policy
+from support.tables import SCHEMA, rows_of, training
+
+HEAD = """
+name: rows
+version: 1.0.0
+modality: tabular
+domain: tabular
+owner: tests
+description: Rows for tests.
+budget: {p95_ms: 1.0, at: [3]}
+transforms: """
+BOTH = "[Smote: {k_neighbors: 3, p: 0.7}, OneOf: {p: 0.8, transforms: [Jitter: {p: 0.5}, Smote: {p: 0.5}]}]"
+TABLE = training(400, rare=0.3)
+
+
+def policy(steps: str) -> Policy:
+    return Policy.from_text(HEAD + steps)
+
+
+def augmenter(steps: str = BOTH, seed: int = 7, table=TABLE) -> TableAugmenter:
+    return TableAugmenter(policy(steps), seed, table)
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.tobytes() == b.tobytes()
+
+
+def test_the_same_key_gives_the_same_bytes_in_whatever_batch_order_thread_or_process():
+    augment = augmenter()
+    whole = augment(TABLE.rows, TABLE.ids, 3)
+    order = np.random.default_rng(0).permutation(len(TABLE.ids))
+    shuffled = augment(TABLE.rows[order], [TABLE.ids[i] for i in order], 3)
+    assert same(shuffled, whole[order])
+    single = [augment(TABLE.rows[i : i + 1], TABLE.ids[i : i + 1], 3)[0] for i in range(40)]
+    assert same(np.array(single), whole[:40])
+    other = pickle.loads(pickle.dumps(augment))
+    assert same(other(TABLE.rows, TABLE.ids, 3), whole)
+    fresh = augmenter()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fresh(TABLE.rows, TABLE.ids, 3), range(8)))
+    assert all(same(one, whole) for one in found)
+
+
+def test_another_epoch_seed_or_policy_draws_anew():
+    found = [
+        augmenter()(TABLE.rows, TABLE.ids, 0),
+        augmenter()(TABLE.rows, TABLE.ids, 1),
+        augmenter(seed=8)(TABLE.rows, TABLE.ids, 0),
+        augmenter(BOTH.replace("0.7", "0.71"))(TABLE.rows, TABLE.ids, 0),
+    ]
+    assert len({one.tobytes() for one in found}) == 4
+
+
+def test_the_training_split_decides_the_neighbours():
+    other = training_table(SCHEMA, TABLE.rows[::-1].copy(), TABLE.labels, TABLE.ids)
+    steps = "[Smote: {p: 1.0}]"
+    assert not same(augmenter(steps)(TABLE.rows, TABLE.ids), augmenter(steps, table=other)(TABLE.rows, TABLE.ids))
+
+
+def test_smote_moves_the_rarer_class_alone():
+    out = augmenter("[Smote: {p: 1.0}]")(TABLE.rows, TABLE.ids)
+    moved = ~((out == TABLE.rows) | (np.isnan(out) & np.isnan(TABLE.rows))).all(axis=1)
+    assert not moved[TABLE.labels == 0].any() and moved[TABLE.labels == 1].mean() > 0.9
+
+
+def test_what_is_not_in_the_training_split_is_left_by_smote():
+    rows = rows_of(20, seed=9)
+    assert same(augmenter("[Smote: {p: 1.0}]")(rows, [f"new{i}" for i in range(20)]), rows)
+
+
+def test_jitter_works_on_measured_numbers_or_on_those_that_are_named():
+    out = augmenter("[Jitter: {std_range: [0.2, 0.2], p: 1.0}]")(TABLE.rows, TABLE.ids)
+    assert np.array_equal(out[:, 1:], TABLE.rows[:, 1:], equal_nan=True)
+    named = augmenter("[Jitter: {std_range: [0.2, 0.2], columns: [hour], p: 1.0}]")(TABLE.rows, TABLE.ids)
+    assert np.array_equal(named[:, [0, 2]], TABLE.rows[:, [0, 2]], equal_nan=True)
+    assert not np.array_equal(named[:, 1], TABLE.rows[:, 1], equal_nan=True)
+
+
+@pytest.mark.parametrize(("column", "found"), [("amonut", "Did you mean amount"), ("kind", "'kind', a category")])
+def test_a_policy_that_names_another_column_is_refused(column, found):
+    with pytest.raises(TransformError, match=found):
+        augmenter(f"[Jitter: {{columns: [{column}]}}]")
+
+
+def test_p_is_the_share_of_the_samples():
+    out = augmenter("[Jitter: {std_range: [0.1, 0.1], p: 0.25}]")(TABLE.rows, TABLE.ids)
+    known = ~np.isnan(TABLE.rows[:, 0])
+    assert abs((out[known, 0] != TABLE.rows[known, 0]).mean() - 0.25) < 0.07
+
+
+def test_rows_are_not_modified_and_the_identity_copies():
+    before = TABLE.rows.copy()
+    out = augmenter("[]")(TABLE.rows, TABLE.ids)
+    assert same(out, TABLE.rows) and not np.shares_memory(out, TABLE.rows)
+    augmenter()(TABLE.rows, TABLE.ids)
+    assert same(TABLE.rows, before)
+
+
+@pytest.mark.parametrize(
+    ("rows", "ids", "found"),
+    [
+        (TABLE.rows[:2].astype(np.float32), ["a", "b"], "float32"),
+        (TABLE.rows[:2, :2], ["a", "b"], r"\(2, 2\)"),
+        (TABLE.rows[:2], ["a"], "1 ids for 2 rows"),
+        (TABLE.rows[:2], ["a", "a"], "more than once"),
+        (np.array([[1.0, np.inf, 0.0]]), ["a"], "sample a, column 2"),
+        ("rows", ["a"], "str"),
+    ],
+)
+def test_what_are_no_rows_of_the_table_is_refused(rows, ids, found):
+    with pytest.raises(TransformError, match=found):
+        augmenter()(rows, ids)
+
+
+def test_an_epoch_that_is_no_integer_is_another_key():
+    with pytest.raises(TypeError):
+        augmenter()(TABLE.rows, TABLE.ids, 3.0)
+
+
+def test_without_a_training_split_a_policy_can_be_timed():
+    kind = modality("tabular")
+    rows = kind.invented(32, (3,), (1, 2))
+    augment = kind.augmenter(policy("[Jitter: {columns: [anything], p: 1.0}, Smote: {p: 1.0}]"), 7)
+    out = augment(rows, SampleIds.of(range(32)))
+    assert out.shape == rows.shape and (out != rows).any(axis=1).all()
+    assert augment.output_shape((3,)) == (3,) and augment.describe() == ["rows: Jitter, Smote"]
