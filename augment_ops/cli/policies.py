@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def validate(
     names: Annotated[list[str] | None, typer.Argument(help="names or files; default: the whole library")] = None,
-    at: Annotated[str, typer.Option(help="HxWxC of the data set's images; default: the size of the budget")] = "",
+    at: Annotated[str, typer.Option(help="shape of the data set's samples (HxWxC); default: the budget's")] = "",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Check policies: form, transforms, parameters, limits of their domain, and that no published version was changed.
@@ -53,7 +53,7 @@ def validate(
             faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
             continue
         checked.append(policy)
-        tried = trial_faults(policy, policy_acts.shape_of(at) or policy.budget.at)
+        tried = trial_faults(policy, policy_acts.shape_of(at, policy) or policy.budget.at)
         faults += [replace(fault, where=f"{policy.name}: {fault.where}") for fault in tried]
     if faults:
         raise PolicyError.of("policies", faults)

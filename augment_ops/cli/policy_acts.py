@@ -13,6 +13,7 @@ from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
+    from augment_ops.policy.spec import Policy
     from augment_ops.workspace import Workspace
 
 AsJson = Annotated[bool, typer.Option("--json")]
@@ -37,10 +38,10 @@ def register(commands: typer.Typer) -> None:
 
 def profile(
     name: Name,
-    at: Annotated[str, typer.Option(help="HxWxC of the images timed; default: the size of the budget")] = "",
+    at: Annotated[str, typer.Option(help="shape of the samples timed (HxWxC); default: the budget's")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure what a policy and each of its transforms cost an image, against its budget.
+    """Measure what a policy and each of its transforms cost a sample, against its budget.
 
     Exit code: 0 within the budget, 1 over it.
 
@@ -49,7 +50,8 @@ def profile(
     from augment_ops.lifecycle import evidence as policy_evidence
     from augment_ops.policy.library import admit
 
-    found = policy_evidence.profile(admit(Settings.from_environment().policies, name), shape_of(at))
+    policy = admit(Settings.from_environment().policies, name)
+    found = policy_evidence.profile(policy, shape_of(at, policy))
     if as_json:
         print(json.dumps({**asdict(found), "over_budget": found.over_budget}))
     else:
@@ -63,11 +65,11 @@ def profile(
 
 def preview(
     name: Name,
-    dataset: Annotated[str, typer.Option(help="whose images are shown: digits, or a URI")] = "digits",
+    dataset: Annotated[str, typer.Option(help="whose samples are shown: digits, or a URI")] = "digits",
     out: Annotated[Path | None, typer.Option(help="PNG to write; default: ./<name>-<version>.png")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a policy does: each transform at low, middle and high strength, and the whole on real images.
+    """Show what a policy does: each transform at low, middle and high strength, and the whole on real samples.
 
     Example: augment-ops policy preview digits-robust --dataset digits --out gallery.png
     """
@@ -89,7 +91,7 @@ def preview(
 
 def propose(
     name: Name,
-    dataset: Annotated[str, typer.Option(help="whose images the gallery shows: digits, or a URI")] = "digits",
+    dataset: Annotated[str, typer.Option(help="whose samples the gallery shows: digits, or a URI")] = "digits",
     key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -205,15 +207,21 @@ def _workspace(key: Path | None = None) -> Workspace:
     return Workspace(settings, settings.actor, key=key)
 
 
-def shape_of(text: str) -> tuple[int, int, int] | None:
-    """What `--at HxWxC` names; None where it is not given."""
-    parts = text.split("x")
+def shape_of(text: str, policy: Policy) -> tuple[int, ...] | None:
+    """What `--at` names of the samples of a policy, such as 28x28x1; None where it is not given.
+
+    Raises:
+        InputError: no shape, or that of another modality.
+    """
+    from augment_ops.modalities import modality
+
+    axes, parts = modality(policy.modality).axes, text.split("x")
     if not text:
         return None
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError("--at", repr(text), "HxWxC, such as 224x224x3", "correct it")
-    height, width, channels = map(int, parts)
-    return height, width, channels
+    if len(parts) != len(axes) or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        expected = f"{' x '.join(axes)}, such as {'x'.join(map(str, policy.budget.at))}"
+        raise InputError("--at", repr(text), expected, "correct it")
+    return tuple(map(int, parts))
 
 
 def _verdict(over: bool) -> str:

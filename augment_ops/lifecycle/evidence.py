@@ -1,4 +1,4 @@
-"""What an approval of a policy rests on: what it costs, and what it does to real images.
+"""What an approval of a policy rests on: what it costs, and what it does to real samples.
 
 Both are documents in the store, named by their sha256, which the approval is bound to.
 """
@@ -29,7 +29,7 @@ KINDS = (PROFILE, PREVIEW)
 _BATCH = 32  # samples timed together, as a loader hands them over
 _BATCHES = 60  # p95 of 60 is the third largest; a policy of ten transforms takes seconds
 _PREVIEW_SEED = 7
-_IMAGES = 6  # of the snapshot that the whole policy is shown on
+_SAMPLES = 6  # of the snapshot that the whole policy is shown on
 _COPIES = 5
 
 
@@ -39,7 +39,7 @@ class Step:
 
     Attributes:
         where: its place in the policy; `policy` for the whole.
-        p50_ms, p95_ms: CPU time per image, applied as often as the policy applies it.
+        p50_ms, p95_ms: CPU time per sample, applied as often as the policy applies it.
     """
 
     where: str
@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a policy costs at one size of image, on one machine.
+    """What a policy costs at one shape of sample, on one machine.
 
     Attributes:
         at: the shape of the samples timed.
@@ -107,10 +107,10 @@ class GalleryRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """A gallery of a policy on real images.
+    """A gallery of a policy on real samples.
 
     Attributes:
-        snapshot: digest of the data set's snapshot; samples: ids of the images shown, the first for the rows.
+        snapshot: digest of the data set's snapshot; samples: ids of those shown, the first for the rows.
         gallery: sha256 of a PNG in the store.
         copies: epochs 0 to copies - 1 of the whole policy are shown.
     """
@@ -161,26 +161,27 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
         dataset: as a run takes it: `digits`, or a URI.
 
     Raises:
-        InputError: no image to show.
+        InputError: no sample to show.
     """
     from augment_ops.report.plots import Panel, Pen, gallery
 
-    snapshot = Snapshot.open(store, ingest(dataset, store).digest)
+    snapshot = Snapshot.open(store, ingest(dataset, store, modality=policy.modality).digest)
     train = snapshot.split("train")
     if len(train.labels) == 0:
         raise InputError(
-            f"preview on {dataset}", "no image in its train split", "one at least", "name another data set"
+            f"preview on {dataset}", "no sample in its train split", "one at least", "name another data set"
         )
     rows = _one_a_class(train.labels)
-    images, ids = train.take(rows), [train.ids[row] for row in rows]
+    samples, ids = train.take(rows), [train.ids[row] for row in rows]
     panels, told = [], []
     for place, alone in each_alone(policy, always=True):
-        draws = levels_of(alone, images[0], ids[0], _PREVIEW_SEED)
+        draws = levels_of(alone, samples[0], ids[0], _PREVIEW_SEED)
         panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.sample) for draw in draws)))
         told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
-    copies = sampled(policy, images, ids, _PREVIEW_SEED, _COPIES)
+    copies = sampled(policy, samples, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
-    picture = gallery(Pen(modality(policy.modality)), title, images, panels, copies)
+    pen = Pen(modality(policy.modality), snapshot.manifest.schema)
+    picture = gallery(pen, title, samples, panels, copies)
     return Preview(
         policy=policy.name,
         version=policy.version,
@@ -232,10 +233,10 @@ def _cost(where: str, augmenter: BatchAugmenter, samples: Samples) -> Step:
 
 
 def _one_a_class(labels: np.ndarray) -> list[int]:
-    """The first image of each class, as many as are shown; more of the first classes where there are fewer."""
+    """The first sample of each class, as many as are shown; more of the first classes where there are fewer."""
     _, first = np.unique(labels, return_index=True)
-    rest = [row for row in range(min(len(labels), _IMAGES)) if row not in set(first.tolist())]
-    return sorted([*first.tolist(), *rest][:_IMAGES])
+    rest = [row for row in range(min(len(labels), _SAMPLES)) if row not in set(first.tolist())]
+    return sorted([*first.tolist(), *rest][:_SAMPLES])
 
 
 def _size(at: tuple[int, ...]) -> str:

@@ -151,6 +151,7 @@ class Corruptions(Protocol):
         """
         ...
 
+
 # What a policy may name, and what applies it: asked by `policy/` and by whoever augments.
 
 
@@ -368,7 +369,7 @@ class Modality(Protocol):
 
     @property
     def plural(self) -> str:
-        """What samples are called in rules and reports: `images`, `rows`."""
+        """What samples are called in rules, reports and messages: `images`, `rows`."""
         ...
 
     @property
@@ -512,11 +513,6 @@ class Modality(Protocol):
         ...
 
     # What a policy may name, and what applies it.
-
-    @property
-    def samples(self) -> str:
-        """What messages call samples: images, rows."""
-        ...
 
     @property
     def catalogue(self) -> Catalogue:

@@ -75,7 +75,7 @@ def _foreign_faults(content: dict[str, Any], name: Any) -> list[Fault]:
     return [
         Fault(
             key,
-            f"a bound on {modalities.modality(others[key]).samples}",
+            f"a bound on {modalities.modality(others[key]).plural}",
             f"nothing in a domain of {name}",
             "remove it",
         )

@@ -32,7 +32,7 @@ def trial_faults(policy: Policy, shape: tuple[int, ...]) -> list[Fault]:
                 augment(samples, range(_SAMPLES), epoch)
             except TransformError as error:
                 size = "x".join(map(str, shape))
-                return [replace(fault, where=f"{fault.where}, on {kind.samples} of {size}") for fault in error.faults]
+                return [replace(fault, where=f"{fault.where}, on {kind.plural} of {size}") for fault in error.faults]
     return []
 
 

@@ -60,7 +60,7 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
     window = read_window(log, end - timedelta(days=days), end)
     seen = set(base.index[base.codec.content])
     classes = set(base.manifest.classes)
-    images = window.sample.payload
+    payload = window.sample.payload
     counts = {"known": 0, "unlabelled": 0, "foreign": 0, "lost": 0}
     columns: dict[str, list[Any]] = {name: [] for name in LABELLED_COLUMNS}
     place = {int(row): number for number, row in enumerate(window.payload_rows)}
@@ -70,9 +70,9 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
             counts["unlabelled"] += 1
         elif record["label"] not in classes:
             counts["foreign"] += 1
-        elif images is None or number is None:
+        elif payload is None or number is None:
             counts["lost"] += 1
-        elif (content := _digest_of(images, number)) in seen:
+        elif (content := _digest_of(payload, number)) in seen:
             counts["known"] += 1
         else:
             seen.add(content)
@@ -87,5 +87,5 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
     return LabelledSamples(store.put(buffer.getvalue()), samples, **counts)
 
 
-def _digest_of(images: Payload, number: int) -> str:
-    return hashlib.sha256(images.take(np.array([number])).tobytes()).hexdigest()
+def _digest_of(payload: Payload, number: int) -> str:
+    return hashlib.sha256(payload.take(np.array([number])).tobytes()).hexdigest()

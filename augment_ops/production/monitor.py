@@ -19,7 +19,14 @@ from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.outage import Outage, outage_of
-from augment_ops.production.reference import Incumbent, incumbent, of_period, of_windows, with_predictions
+from augment_ops.production.reference import (
+    Incumbent,
+    as_the_champion_knows,
+    incumbent,
+    of_period,
+    of_windows,
+    with_predictions,
+)
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
@@ -235,8 +242,12 @@ class _Work:
         faults = list(outage.faults)
         if before.late:
             faults.append(f"{before.late} records came after the window before was judged; they stay in the log")
-        if self.champion is not None and self.rules.reference.kind == "snapshot":
-            sample = with_predictions(window, self.champion)
+        if self.champion is not None:
+            sample = as_the_champion_knows(sample, self.champion)
+            if reference is not None:
+                reference = as_the_champion_knows(reference, self.champion)
+            if self.rules.reference.kind == "snapshot":
+                sample = with_predictions(sample, window, self.champion)
         if reference is None:
             faults.append("too few earlier windows to compare with")
             reference = Sample(digest="none", size=0)

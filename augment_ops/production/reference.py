@@ -60,11 +60,13 @@ class Incumbent:
     @cached_property
     def reference(self) -> Sample:
         """The held-out part of its snapshot, with its own answers: of what it has learnt it would be too sure."""
-        held_out = self.snapshot.split("test")
+        held_out, manifest = self.snapshot.split("test"), self.snapshot.manifest
         answers = predictions_of(self.observe, held_out.payload, self.classes)
         labels = np.array(self.classes, dtype=object)[held_out.labels]
         return replace(
-            Sample.of_payload(self.snapshot.manifest.digest, held_out.payload, labels),
+            Sample.of_payload(
+                manifest.digest, held_out.payload, labels, modality=manifest.modality, schema=manifest.schema
+            ),
             predictions=answers.predictions,
             confidence=answers.confidence,
             embeddings=answers.embeddings,
@@ -120,10 +122,17 @@ def predictions_of(observe: Observe, samples: Samples | Payload, classes: Sequen
     return ChampionPredictions(names, softmax(logits), np.concatenate([embeddings for _, embeddings in parts]))
 
 
-def with_predictions(window: LogWindow, champion: Incumbent) -> Sample:
-    """The window with the champion's embeddings, and its answers for records that another version answered."""
-    sample = window.sample
-    if sample.payload is None or sample.payload.shape != champion.snapshot.manifest.image_shape:
+def as_the_champion_knows(sample: Sample, champion: Incumbent) -> Sample:
+    """Samples of the log with the schema of the champion's data set: they are what its model was given."""
+    schema = champion.snapshot.manifest.schema
+    return sample if sample.schema == schema or not _is_for(champion, sample) else replace(sample, schema=schema)
+
+
+def with_predictions(sample: Sample, window: LogWindow, champion: Incumbent) -> Sample:
+    """The samples of a window with the champion's embeddings, and its answers for records that another version
+    answered.
+    """
+    if sample.payload is None or not _is_for(champion, sample):
         return sample
     found = predictions_of(champion.observe, sample.payload, champion.classes)
     foreign = window.rows["model_version"].to_numpy()[window.payload_rows] != champion.version.version
@@ -133,6 +142,13 @@ def with_predictions(window: LogWindow, champion: Incumbent) -> Sample:
     rows = window.payload_rows[unanswered]
     predictions[rows], confidence[rows] = found.predictions[unanswered], found.confidence[unanswered]
     return replace(sample, embeddings=found.embeddings, predictions=predictions, confidence=confidence)
+
+
+def _is_for(champion: Incumbent, sample: Sample) -> bool:
+    """Whether there are samples of the champion's modality and shape."""
+    manifest = champion.snapshot.manifest
+    form = None if sample.payload is None else (sample.modality, sample.payload.shape)
+    return form == (manifest.modality, manifest.sample_shape)
 
 
 def of_period(log: PredictionLog, rules: DriftRules) -> Sample:

@@ -14,7 +14,8 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.payload import Part
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
-from augment_ops.modalities.base import Payload
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Payload, Samples
 from augment_ops.modalities.image.corruptions import apply
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
@@ -32,8 +33,8 @@ class Traffic:
     Attributes:
         source: a data set as `augment-ops run --dataset` takes it; empty for the champion's own.
         windows: stretches of time of `window_h` hours, the last of which ends at `end`.
-        per_window: pictures in each; they are taken in turn from those that the champion's snapshot does not hold.
-        shifts: (corruption, severity) of the stress suite, applied in order to every picture.
+        per_window: samples in each; they are taken in turn from those that the champion's snapshot does not hold.
+        shifts: (corruption, severity) of the stress suite, applied in order to every sample.
         labelled: share of the records whose label is logged as well, 0 to 1.
         seed: of the order.
     """
@@ -56,7 +57,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     which the log counts once.
 
     Raises:
-        InputError: no champion, an unknown shift, or no picture that the champion's snapshot does not hold.
+        InputError: no champion, an unknown shift, or no sample that the champion's snapshot does not hold.
     """
     workspace = Workspace(settings, settings.actor)
     store = workspace.store
@@ -66,9 +67,10 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
     shift = _shift(settings, params.suite, traffic.shifts)
-    shape = champion.snapshot.manifest.sample_shape
     fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
-    log = PredictionLog(log_uri(settings), dataset, store)
+    manifest = champion.snapshot.manifest
+    kind = modality(manifest.modality)
+    log = PredictionLog(log_uri(settings), dataset, store, kind.name)
     order = np.random.default_rng(traffic.seed).permutation(len(fresh.labels))
     length = timedelta(hours=traffic.window_h)
     written = 0
@@ -76,24 +78,25 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         start = traffic.end - (traffic.windows - number) * length
         rows = order[np.arange(number * traffic.per_window, (number + 1) * traffic.per_window) % len(order)]
         ids = [f"{traffic.seed}-{start:%Y%m%dT%H%M}-{place:06d}" for place in range(len(rows))]
-        images = shift(fresh.images.take(rows), ids)
-        answers = predictions_of(champion.observe, images, champion.classes)
+        samples = shift(fresh.payload.take(rows), ids)
+        answers = predictions_of(champion.observe, samples, champion.classes)
         times = [start + length * (place + 0.5) / len(rows) for place in range(len(rows))]
         labels = _some(fresh.labels[rows], traffic.labelled, ids)
-        _write(log, ids, times, champion, answers, images, labels)
+        _write(log, ids, times, champion, answers, samples, labels)
         written += len(rows)
-        say(f"{start.isoformat()}: {len(rows)} pictures of {shape}, accuracy {_accuracy(answers, fresh.labels[rows])}")
+        accuracy = _accuracy(answers, fresh.labels[rows])
+        say(f"{start.isoformat()}: {len(rows)} {kind.shown_as} of {manifest.sample_shape}, accuracy {accuracy}")
     return written
 
 
 @dataclass(frozen=True, eq=False)
 class _Fresh:
-    images: Payload
+    payload: Payload
     labels: NDArray[Any]
 
 
 def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh:
-    """Usable pictures of the source that the champion's snapshot does not hold."""
+    """Usable samples of the source that the champion's snapshot does not hold."""
     snapshot, content = champion.snapshot, champion.snapshot.codec.content
     manifest = ingest(
         source,
@@ -110,12 +113,12 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
     if usable.empty:
         raise InputError(
             f"traffic from {source}",
-            "only pictures that the champion's snapshot holds",
-            "pictures that are new to it",
+            "only samples that the champion's snapshot holds",
+            "samples that are new to it",
             "train on a part (augment-ops run --max-samples), or replay another source",
         )
-    images = Part(found.payload, usable["row"].to_numpy(np.int64))
-    return _Fresh(images, usable["class_name"].to_numpy(dtype=object))
+    payload = Part(found.payload, usable["row"].to_numpy(np.int64))
+    return _Fresh(payload, usable["class_name"].to_numpy(dtype=object))
 
 
 def _shift(
@@ -158,9 +161,13 @@ def _write(
     times: list[datetime],
     champion: Incumbent,
     answers: ChampionPredictions,
-    images: NDArray[Any],
+    samples: Samples,
     labels: list[str | None],
 ) -> None:
+    manifest = champion.snapshot.manifest
+    kind = modality(manifest.modality)
+    # A table's columns are logged by their names as well, as any service would: what drift compares is then to be read.
+    columns = None if kind.properties else kind.features(samples, manifest.schema)
     log.write(
         ids,
         times,
@@ -168,7 +175,8 @@ def _write(
         predictions=list(answers.predictions),
         scores=answers.scores,
         classes=champion.classes,
-        samples=images,
+        samples=samples,
+        features=columns,
         labels=labels,
         logged_at=max(times),
     )

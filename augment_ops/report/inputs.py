@@ -33,7 +33,7 @@ class Augmented:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlippedSample:
+class FlippedPair:
     """One sample that flips, as it is and as it was changed.
 
     Attributes:
@@ -89,9 +89,9 @@ class ReportInputs:
     reused: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, str] = field(default_factory=dict)
     augmented: Augmented | None = None
-    failing: tuple[FlippedSample, ...] = ()
+    failing: tuple[FlippedPair, ...] = ()
     explanation: Explanation | None = None
-    pictures: tuple[FlippedSample, ...] = ()
+    pictures: tuple[FlippedPair, ...] = ()
     airflow_url: str | None = None
     mlflow_url: str | None = None
     stopped_because: str = ""
@@ -107,6 +107,6 @@ def _without_samples(value: object) -> object:
         return {"shape": list(value.shape), "sha256": sha256_hex(np.ascontiguousarray(value).tobytes())}
     if isinstance(value, tuple):
         return [_without_samples(item) for item in value]
-    if isinstance(value, (Augmented, FlippedSample)):
+    if isinstance(value, (Augmented, FlippedPair)):
         return {f.name: _without_samples(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return value

@@ -32,7 +32,7 @@ from augment_ops.report.formats import (
     tone,
     whole,
 )
-from augment_ops.report.inputs import FlippedSample, ReportInputs, to_json
+from augment_ops.report.inputs import FlippedPair, ReportInputs, to_json
 from augment_ops.shown import seen
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import TrainingResult
@@ -266,9 +266,9 @@ def _matrix(stress: StressReport | None) -> list[tuple[str, list[tuple[int, int]
     ]
 
 
-def _failing(inputs: ReportInputs, show: _Show) -> list[tuple[str, list[tuple[FlippedSample, Markup, Markup]]]]:
+def _failing(inputs: ReportInputs, show: _Show) -> list[tuple[str, list[tuple[FlippedPair, Markup, Markup]]]]:
     """Corruption → (sample, clean, stressed), in the order given."""
-    groups: dict[str, list[tuple[FlippedSample, Markup, Markup]]] = {}
+    groups: dict[str, list[tuple[FlippedPair, Markup, Markup]]] = {}
     for one in inputs.failing[:_FLIPPED_SAMPLES]:
         under = f"The same under {_plain(one.corruption)}, severity {one.severity}: taken for {one.predicted}"
         pair = show.pair(one.clean, one.stressed, (_clean(one.sample_id, one.label), under))

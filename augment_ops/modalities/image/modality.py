@@ -29,7 +29,6 @@ class _Image:
     """See `augment_ops.modalities.base.Modality`."""
 
     name = "image"
-    samples = "images"
     codec = CODEC
     catalogue = CATALOGUE
     plural, shown_as, axes = "images", "pictures", features.AXES

@@ -30,7 +30,7 @@ class _Tabular:
 
     name = "tabular"
 
-    samples = plural = shown_as = "rows"
+    plural = shown_as = "rows"
     axes = ("columns",)
     dtype: np.dtype[Any] = np.dtype(np.float64)
     properties: tuple[str, ...] = ()

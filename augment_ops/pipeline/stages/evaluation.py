@@ -211,18 +211,15 @@ def reference_sample(snapshot: Snapshot) -> Sample:
     """What a window is compared with: the training split."""
     train, manifest = snapshot.split("train"), snapshot.manifest
     names = np.array(manifest.classes, dtype=object)[train.labels]
-    return Sample.of_payload(
-        manifest.digest, train.payload, names, modality=manifest.modality, schema=manifest.schema
-    )
+    return Sample.of_payload(manifest.digest, train.payload, names, modality=manifest.modality, schema=manifest.schema)
 
 
 def window_sample(store: Store, digest: str) -> Sample:
     """The usable samples of a window's snapshot."""
     window = Snapshot.open(store, digest)
-    usable, manifest = window.index[window.index["row"] >= 0], window.manifest
-    samples = Part(window.payload, usable["row"].to_numpy(np.int64))
-    names = usable["class_name"].to_numpy(dtype=object)
-    return Sample.of_payload(digest, samples, names, modality=manifest.modality, schema=manifest.schema)
+    usable = window.index[window.index["row"] >= 0]
+    samples, names = Part(window.payload, usable["row"].to_numpy(np.int64)), usable["class_name"].to_numpy(dtype=object)
+    return Sample.of_payload(digest, samples, names, modality=window.manifest.modality, schema=window.manifest.schema)
 
 
 def default_window(settings: Settings, dataset: str) -> Path:

@@ -13,7 +13,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
-from augment_ops.modalities import modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
@@ -27,7 +27,7 @@ from augment_ops.pipeline.outputs import (
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
 from augment_ops.quality.report import QualityReport
-from augment_ops.report.inputs import Augmented, FlippedSample, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.outcomes import from_bytes
@@ -41,7 +41,8 @@ _SHOWN_FINDINGS = 24  # the page folds what is behind them
 def report(ctx: Context) -> Report:
     """Render the page and keep it."""
     inputs = _inputs(ctx)
-    page = render(inputs, ctx.output("resolve_policy", ResolvedPolicy).policy().modality).encode()
+    manifest = ctx.snapshot.manifest
+    page = render(inputs, manifest.modality, manifest.schema).encode()
     tracker, run = ctx.tracker, ctx.parent
     tracker.log_bytes(run, page, "report/report.html")
     tracker.log_bytes(run, to_json(inputs), "report/report.json")
@@ -87,8 +88,8 @@ def _inputs(ctx: Context) -> ReportInputs:
         candidate=candidate,
         control=control,
         stress=stress.report,
-        snapshot={k: v for k, v in asdict(manifest).items() if k not in ("index", "images", "reading")}
-        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.image_shape)},
+        snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
+        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
         policy={
             "name": policy.name,
             "version": policy.version,
@@ -136,6 +137,12 @@ def _inputs(ctx: Context) -> ReportInputs:
     )
 
 
+def _of_no_interest(manifest: SnapshotManifest) -> set[str]:
+    """Fields that the report leaves out: where things lie, and what goes without saying."""
+    unsaid = {"modality", "schema"} if manifest.modality == UNNAMED and manifest.schema is None else set()
+    return {"index", "images", "reading"} | unsaid
+
+
 def records_shown(ctx: Context) -> dict[str, StageRecord]:
     """Records of the stages whose work is shown, in the order of the pipeline."""
     records = {stage: record_of(ctx.store, ctx.run.id, stage) for stage in ("ingest", *EVIDENCE, "decide", "promote")}
@@ -156,7 +163,7 @@ def _augmented(snapshot: Snapshot, resolved: ResolvedPolicy, seed: int) -> Augme
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 
 
-def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FlippedSample, ...]:
+def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FlippedPair, ...]:
     """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
     suite = stress.suite
     if not wanted:
@@ -170,7 +177,7 @@ def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]
         assert place is not None  # the report and the explanation come from these outcomes
         label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
         found.append(
-            FlippedSample(
+            FlippedPair(
                 corruption=corruption,
                 severity=severity,
                 sample_id=sample,

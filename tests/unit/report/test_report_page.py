@@ -17,7 +17,7 @@ from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.report import stress_summary
 from augment_ops.report.formats import number
-from augment_ops.report.inputs import Augmented, FlippedSample, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Slice, StressReport
 from augment_ops.training.result import EpochMetrics, TrainingResult
@@ -282,7 +282,7 @@ def inputs(**changes: object) -> ReportInputs:
         lineage={"snapshot": "1" * 64},
         augmented=Augmented(pixels, np.stack([pixels, 255 - pixels], axis=1), CLASSES),
         failing=(
-            FlippedSample(
+            FlippedPair(
                 corruption="rotation",
                 severity=5,
                 sample_id=HOSTILE,
@@ -443,7 +443,7 @@ def test_many_large_colour_pictures_stay_below_five_megabytes():
     generator = np.random.Generator(np.random.Philox(1))
     noise = generator.integers(0, 256, size=(12, 224, 224, 3), dtype=np.uint8)  # noise compresses worst
     failing = tuple(
-        FlippedSample(
+        FlippedPair(
             corruption=f"corruption{i % 8}",
             severity=5,
             sample_id=str(i),
@@ -528,7 +528,7 @@ def explanation() -> Explanation:
 
 def test_what_lies_behind_a_reason_is_shown_with_its_classes_and_pictures():
     pixels = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8, 1)
-    picture = FlippedSample(
+    picture = FlippedPair(
         corruption="rotation",
         severity=5,
         sample_id="s9",
