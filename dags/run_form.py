@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from augment_ops.pipeline.parameters import Parameter
+from augment_ops.parameter import Parameter
 
 _ROOT = Path(__file__).resolve().parents[1]
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from augment_ops.pipeline.parameters import Parameter, RunParams, parameters
+from augment_ops.parameter import Parameter
+from augment_ops.pipeline.parameters import RunParams, parameters
 
 
 def with_options(command: Callable[..., None], declared: type[RunParams] = RunParams) -> Callable[..., None]:

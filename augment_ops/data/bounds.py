@@ -1,7 +1,7 @@
 """How much is read of what somebody else made: beyond these a file is refused with a clear error, not tried.
 
-Each bound is far above what data sets have, and far below what stops a machine. Pixels and scans of an image:
-`augment_ops.modalities.image.decode`.
+Each bound is far above what data sets have, and far below what stops a machine. What only one modality has is
+bounded there, such as the size of a picture in `augment_ops.modalities.image.decode`.
 """
 
 from __future__ import annotations

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from itertools import chain
+from typing import Any
 
-from augment_ops.data.sources import DIGITS, Source, open_source
-from augment_ops.data.sources.locate import locate
-from augment_ops.data.sources.snapshot import SnapshotSource, is_snapshot
+from augment_ops.data.sources.snapshot import is_snapshot, open_source
 from augment_ops.data.store import Store
+from augment_ops.modalities import asked_of
+from augment_ops.modalities import modality as modality_of
 
 _FORMAT = "augment-ops fingerprint 1"  # of what is hashed; another one finds nothing of before again
 
 
-def fingerprint(uri: str, store: Store, *, allow_outside: bool = False) -> str | None:
+def fingerprint(
+    uri: str, store: Store, *, modality: str = "image", allow_outside: bool = False, **asked: Any
+) -> str | None:
     """Digest of all that `ingest` would make a snapshot from, but for its other arguments.
 
     The same digest means the same samples, the same name of the data set, and the same account of what is left out.
@@ -26,7 +29,7 @@ def fingerprint(uri: str, store: Store, *, allow_outside: bool = False) -> str |
     Args:
         uri: as `augment_ops.data.ingest.ingest` takes it.
         store: where `snapshot:…` lies.
-        allow_outside: whether links and index entries may lead outside the data set's folder.
+        modality, allow_outside, asked: as `ingest` takes them.
 
     Returns:
         64 hex digits; None where the source lies on another machine: to hash it would take as long as to read it, and
@@ -35,9 +38,9 @@ def fingerprint(uri: str, store: Store, *, allow_outside: bool = False) -> str |
     Raises:
         DataError: the source is missing or unreadable as a whole, as `ingest` would say.
     """
-    if not is_snapshot(uri) and uri != DIGITS and not locate(uri).is_local:
+    if not is_snapshot(uri) and not modality_of(modality).codec.is_local(uri):
         return None
-    source: Source = SnapshotSource(uri, store) if is_snapshot(uri) else open_source(uri, allow_outside=allow_outside)
+    source = open_source(uri, store, modality, asked_of(modality, asked), allow_outside=allow_outside)
     sha = hashlib.sha256()
     for words in chain([(_FORMAT, source.name)], source.contents()):
         for word in (str(len(words)), *words):  # each behind its length: no two lists of words give the same bytes

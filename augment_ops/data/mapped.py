@@ -1,4 +1,4 @@
-"""Images of a file in memory that is given back: what a process holds of the file does not grow with the file.
+"""Samples of a file in memory that is given back: what a process holds of the file does not grow with the file.
 
 Pages of a mapped file stay resident until the machine runs short of memory, and count as the process's own where its
 memory is limited or measured. They are cheap to get again while the machine still has them cached.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 _RESIDENT_BYTES = 128 << 20  # at most, roughly: enough that giving it back costs nothing beside reading it
@@ -18,48 +19,52 @@ _AROUND = 64 << 10  # bytes that Linux maps around a byte that is asked for
 
 
 class Mapped:
-    """N images as an array over a file.
+    """N samples as an array over a file.
 
     Args:
-        path: the file; it holds the images and nothing else, in C order.
-        shape: (N, H, W, C), none of them 0.
+        path: the file; it holds the samples and nothing else, in C order.
+        shape: (N, *shape of a sample), none of them 0.
+        dtype: of the samples.
         write: make the file, of zeros; what is put goes to it.
 
     Attributes:
-        array: uint8 (N, H, W, C).
+        array: the samples.
 
     Raises:
         OSError: the file cannot be opened; ValueError: it is not of that size.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...], *, write: bool = False) -> None:
-        size = int(np.prod(shape))
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, *, write: bool = False
+    ) -> None:
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         with path.open("w+b" if write else "rb") as file:
             if write:
                 file.truncate(size)
             self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_WRITE if write else mmap.ACCESS_READ)
         self._gives_back = size > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED")
-        self.array: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8).reshape(shape)
+        self.array: NDArray[Any] = np.frombuffer(self._map, dtype).reshape(shape)
+        self._sample_bytes = size // shape[0]
         self._touched = 0
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The images at `rows`: uint8 (n, H, W, C), a copy."""
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The samples at `rows`: (n, *shape), a copy."""
         found = np.take(self.array, rows, axis=0)  # a third faster than by an index
         self._used(len(rows))
         return found
 
-    def put(self, rows: NDArray[np.int64], images: NDArray[Any]) -> None:
-        """Write the images at `rows`."""
-        self.array[rows] = images
+    def put(self, rows: NDArray[np.int64], samples: NDArray[Any]) -> None:
+        """Write the samples at `rows`."""
+        self.array[rows] = samples
         self._used(len(rows))
 
     def flush(self) -> None:
         """Have what was written in the file, also after the machine stops."""
         self._map.flush()
 
-    def _used(self, images: int) -> None:
+    def _used(self, samples: int) -> None:
         # Threads may count wrongly beside each other: then pages are given back a little sooner or later.
-        self._touched += images * (int(np.prod(self.array.shape[1:])) + _AROUND)
+        self._touched += samples * (self._sample_bytes + _AROUND)
         if self._gives_back and self._touched > _RESIDENT_BYTES:
             self._touched = 0
             self._map.madvise(mmap.MADV_DONTNEED)  # of a shared map: what was changed is in the file's cache

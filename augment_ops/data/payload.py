@@ -1,4 +1,4 @@
-"""The images of samples, read a part at a time: what every consumer of a data set takes in place of an array."""
+"""Samples, read a part at a time: what every consumer of a data set takes in place of an array."""
 
 from __future__ import annotations
 
@@ -7,48 +7,55 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from augment_ops.data.mapped import Mapped
-from augment_ops.modalities.base import Payload
+from augment_ops.modalities.base import Payload, Samples
 
-_CHUNK_BYTES = 4_000_000  # of images worked on at once: 16 MB as float32, of which a step needs about four
+_CHUNK_BYTES = 4_000_000  # of samples worked on at once: bytes are 16 MB as float32, of which a step needs about four
 
 
 class ArrayPayload:
-    """Images of an array in memory.
+    """Samples of an array in memory.
 
     Args:
-        images: uint8 (N, H, W, C). Those of another dtype are given as they are, to who can use them.
+        samples: (N, *shape) of any dtype.
     """
 
-    def __init__(self, images: NDArray[Any]) -> None:
-        self._images = images
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._samples)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of every sample."""
-        return tuple(map(int, self._images.shape[1:]))
+        return tuple(map(int, self._samples.shape[1:]))
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return self._samples.dtype
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
-        return np.ascontiguousarray(np.take(self._images, rows, axis=0))  # a third faster than by an index
+        return np.ascontiguousarray(np.take(self._samples, rows, axis=0))  # a third faster than by an index
 
 
 class FilePayload:
-    """Images of a file; a pickle of it names the file.
+    """Samples of a file; a pickle of it names the file.
 
     Args:
-        path: holds uint8 (N, H, W, C) in C order and nothing else.
-        count: N; shape: (H, W, C).
+        path: holds (N, *shape) in C order and nothing else.
+        count: N; shape: of every sample.
+        dtype: of every sample.
     """
 
-    def __init__(self, path: Path, count: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, count: int, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> None:
         self._path, self._count, self._shape = path, count, shape
-        self._mapped = Mapped(path, (count, *shape))
+        self._mapped = Mapped(path, (count, *shape), dtype)
 
     def __len__(self) -> int:
         return self._count
@@ -58,19 +65,24 @@ class FilePayload:
         """Of every sample."""
         return self._shape
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return self._mapped.array.dtype
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
         return self._mapped.take(rows)
 
-    def __reduce__(self) -> tuple[type[FilePayload], tuple[Path, int, tuple[int, ...]]]:
-        return FilePayload, (self._path, self._count, self._shape)
+    def __reduce__(self) -> tuple[type[FilePayload], tuple[object, ...]]:
+        return FilePayload, (self._path, self._count, self._shape, self.dtype)
 
 
 class Part:
-    """Some images of another payload.
+    """Some samples of another payload.
 
     Args:
-        whole: all images.
+        whole: all samples.
         rows: int64 (n,), positions in `whole`.
     """
 
@@ -85,13 +97,18 @@ class Part:
         """Of every sample."""
         return self._whole.shape
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return self._whole.dtype
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
         return self._whole.take(self._rows[rows])
 
 
 class Joined:
-    """The images of several payloads of one shape, one after another."""
+    """The samples of several payloads of one shape and dtype, one after another."""
 
     def __init__(self, parts: Sequence[Payload]) -> None:
         self._parts = tuple(parts)
@@ -105,9 +122,14 @@ class Joined:
         """Of every sample."""
         return self._parts[0].shape
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return self._parts[0].dtype
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
-        found = np.empty((len(rows), *self.shape), np.uint8)
+        found = np.empty((len(rows), *self.shape), self.dtype)
         owner = np.searchsorted(self._ends, rows, side="right")
         for number in np.unique(owner):
             here, start = owner == number, self._ends[number] - len(self._parts[number])
@@ -115,39 +137,38 @@ class Joined:
         return found
 
 
-Images = NDArray[Any] | Payload  # what is taken wherever N images are wanted; an array is uint8 (N, H, W, C)
+Images = Samples | Payload  # what is taken wherever N samples are wanted; an array is (N, *shape)
 
 
-def payload_of(images: Images) -> Payload:
-    """What holds the images: the payload itself, or one of an array (N, H, W, C)."""
-    if not isinstance(images, np.ndarray):
-        return images
-    if isinstance(images, np.memmap) and _is_whole_file(images):
-        return FilePayload(Path(str(images.filename)), len(images), images.shape[1:])
-    return ArrayPayload(images)
+def payload_of(samples: Images) -> Payload:
+    """What holds the samples: the payload itself, or one of an array (N, *shape)."""
+    if not isinstance(samples, np.ndarray):
+        return samples
+    if isinstance(samples, np.memmap) and _is_whole_file(samples):
+        return FilePayload(Path(str(samples.filename)), len(samples), samples.shape[1:], samples.dtype)
+    return ArrayPayload(samples)
 
 
-def chunks(payload: Payload, rows: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """The images at `rows` (all by default), a few MB at a time, with the place of each part among them.
+def chunks(payload: Payload, rows: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, Samples]]:
+    """The samples at `rows` (all by default), a few MB at a time, with the place of each part among them.
 
     Args:
-        payload: the images.
+        payload: the samples.
         rows: int64 (n,); by default every row in order.
     """
-    size = max(1, _CHUNK_BYTES // max(1, int(np.prod(payload.shape))))
+    size = max(1, _CHUNK_BYTES // max(1, int(np.prod(payload.shape)) * payload.dtype.itemsize))
     count = len(payload) if rows is None else len(rows)
     for start in range(0, count, size):
         part = slice(start, min(start + size, count))
         yield part, payload.take(np.arange(part.start, part.stop) if rows is None else rows[part])
 
 
-def _is_whole_file(images: np.memmap[Any, Any]) -> bool:
-    """Whether a file, mapped from its first byte to its last in C order, holds these images and nothing else."""
+def _is_whole_file(samples: np.memmap[Any, Any]) -> bool:
+    """Whether a file, mapped from its first byte to its last in C order, holds these samples and nothing else."""
     return (
-        images.dtype == np.uint8
-        and images.filename is not None
-        and images.mode != "c"  # changes of such a map are not in the file
-        and images.flags.c_contiguous
-        and Path(images.filename).is_file()
-        and Path(images.filename).stat().st_size == images.nbytes > 0
+        samples.filename is not None
+        and samples.mode != "c"  # changes of such a map are not in the file
+        and samples.flags.c_contiguous
+        and Path(samples.filename).is_file()
+        and Path(samples.filename).stat().st_size == samples.nbytes > 0
     )

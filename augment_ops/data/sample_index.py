@@ -5,78 +5,81 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from augment_ops.content import digest_of
+from augment_ops.modalities.codec import Codec
+from augment_ops.modalities.source import Schema
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# The index's own columns; whatever else a source brings follows them.
-COLUMNS = (
-    "sample_id",
-    "label",
-    "class_name",
-    "split",
-    "subject",
-    "time",
-    "source",
-    "pixel_sha256",
-    "height",
-    "width",
-    "channels",
-    "defect",
-    "row",
-)
-# What a sample is. Where its file lay, and its row in the pixel file, are not part of that.
-_IDENTITY = ("sample_id", "label", "class_name", "split", "subject", "time", "pixel_sha256", "defect")
-_LAYOUT = frozenset(COLUMNS) - frozenset(_IDENTITY)
+# The index's own columns before and after those that the modality names; whatever else a source brings follows them.
+_FIRST = ("sample_id", "label", "class_name", "split", "subject", "time", "source")
+_LAST = ("defect", "row")
 ROWS_PER_HASH = 10_000  # bounds the memory of hashing; part of the digest's definition
 
 
-def content_digest(
-    dataset: str,
-    classes: Sequence[str],
-    image_shape: Sequence[int],
-    table: pa.Table,
-) -> str:
-    """Hex sha256 over what a data set is: its name, classes, image shape and every sample.
-
-    Of a sample: id, label, class, split, subject, time, sha256 of its pixels, kind of defect, and the source's own
-    columns (slices are made from those). Not: where its file lay, in which container, or in which order it was read;
-    nor the decoder's words about a defect, which change with its version.
+def index_columns(content: str, measures: Sequence[str]) -> tuple[str, ...]:
+    """The index's own columns.
 
     Args:
+        content, measures: those that the modality names (`augment_ops.modalities.codec.Codec`).
+    """
+    return (*_FIRST, content, *measures, *_LAST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digested:
+    """What a snapshot's digest stands for, beside its samples.
+
+    Attributes:
         dataset: kebab-case name.
         classes: class names in label order.
-        image_shape: height, width, channels.
-        table: the index as `index_table` makes it, rows sorted by sample id.
+        shape: of every sample.
+        schema: the modality's own; None where the shape says all.
+        codec: names the index's columns.
     """
-    return digest_of_parts(dataset, classes, image_shape, table.column_names, table.to_batches())
 
+    dataset: str
+    classes: Sequence[str]
+    shape: Sequence[int]
+    schema: Schema | None
+    codec: Codec
 
-def digested(names: Iterable[str]) -> list[str]:
-    """Columns that the digest covers, in its order."""
-    return [*_IDENTITY, *sorted(name for name in names if name not in _LAYOUT and name not in _IDENTITY)]
+    def columns(self, names: Iterable[str]) -> list[str]:
+        """Of the columns `names` of an index, those that the digest covers, in its order.
 
+        What a sample is, and not where its file lay or its row in the snapshot.
+        """
+        own = index_columns(self.codec.content, self.codec.measures)
+        identity = [name for name in own if name not in ("source", *self.codec.measures, "row")]
+        return [*identity, *sorted(name for name in names if name not in own)]
 
-def digest_of_parts(
-    dataset: str,
-    classes: Sequence[str],
-    image_shape: Sequence[int],
-    names: Iterable[str],
-    parts: Iterable[pa.RecordBatch],
-) -> str:
-    """See `content_digest`; the index in parts, of any sizes."""
-    used = digested(names)
-    sha = hashlib.sha256(_line(["augment-ops snapshot 1", dataset, list(classes), list(image_shape), used]))
-    for part in _blocks(parts):
-        columns = {name: part.column(name).to_pylist() for name in used}
-        columns["defect"] = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
-        sha.update(_line(list(zip(*(columns[name] for name in used), strict=True))))
-    return sha.hexdigest()
+    def digest(self, names: Iterable[str], parts: Iterable[pa.RecordBatch]) -> str:
+        """Hex sha256 over what a data set is: its name, classes, shape, schema and every sample.
+
+        Of a sample: id, label, class, split, subject, time, sha256 of its content, kind of defect, and the source's own
+        columns (slices are made from those). Not: where its file lay, in which container, or in which order it was
+        read; nor the decoder's words about a defect, which change with its version.
+
+        Args:
+            names: of the index's columns.
+            parts: the index as `index_table` makes it, rows sorted by sample id; in parts of any sizes.
+        """
+        used = self.columns(names)
+        head = ["augment-ops snapshot 1", self.dataset, list(self.classes), list(self.shape), used]
+        sha = hashlib.sha256(_line(head if self.schema is None else [*head, digest_of(self.schema)]))
+        for part in _blocks(parts):
+            columns = {name: part.column(name).to_pylist() for name in used}
+            columns["defect"] = [None if text is None else str(text).partition(":")[0] for text in columns["defect"]]
+            sha.update(_line(list(zip(*(columns[name] for name in used), strict=True))))
+        return sha.hexdigest()
 
 
 def _blocks(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -95,19 +98,20 @@ def _blocks(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def index_table(columns: Iterable[tuple[str, Sequence[object]]]) -> pa.Table:
-    """The index as an Arrow table; `COLUMNS` with fixed types, the source's own with the types of their values.
+def index_table(columns: Iterable[tuple[str, Sequence[object]]], codec: Codec) -> pa.Table:
+    """The index as an Arrow table; its own columns with fixed types, the source's with the types of their values.
 
     Args:
         columns: name and values of each, of which one is held at a time.
+        codec: names the columns.
 
     Raises:
         pyarrow.ArrowException: a column of mixed types (sources make them uniform).
     """
     import pyarrow as pa
 
-    whole = dict.fromkeys(("label", "height", "width", "channels", "row"), pa.int64())
-    types = dict.fromkeys(COLUMNS, pa.string()) | whole | {"time": pa.float64()}
+    whole = dict.fromkeys(("label", *codec.measures, "row"), pa.int64())
+    types = dict.fromkeys(index_columns(codec.content, codec.measures), pa.string()) | whole | {"time": pa.float64()}
     arrays = {name: pa.array(values, types.get(name)) for name, values in columns}
     return pa.table(arrays)
 

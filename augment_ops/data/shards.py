@@ -1,14 +1,13 @@
-"""Shards: objects of a bounded size in which a snapshot keeps its samples, as pixels or as encoded files.
+"""Shards: objects of a bounded size in which a snapshot keeps its samples, raw or as encoded files.
 
-A shard of pixels is uint8 (n, H, W, C) in C order and nothing else. A shard of encoded files begins with n + 1 int64,
-the places of the files from the shard's first byte on (the last is its size), and n sha256 of their pixels, 32 bytes
-each; then come the files. Integers are little-endian.
+A raw shard is (n, *shape) of the modality's dtype in C order and nothing else. A shard of encoded files begins with
+n + 1 int64, the places of the files from the shard's first byte on (the last is its size), and n sha256 of what they
+are decoded to, 32 bytes each; then come the files. Integers are little-endian.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import threading
 import weakref
@@ -16,18 +15,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from augment_ops.data.blobs import store_error
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
-from augment_ops.modalities.image.decode import Decoding, Defect, Pixels
+from augment_ops.modalities.base import Samples
+from augment_ops.modalities.codec import Decoder, One, Shape
+from augment_ops.modalities.source import Defect
 
-# The whole of Fashion-MNIST (55 MB) is one; small enough that whoever wants one picture of a remote store waits for no
+# The whole of Fashion-MNIST (55 MB) is one; small enough that whoever wants one sample of a remote store waits for no
 # more than that, and that a machine verifies it in some 0.1 s; a million images of 224x224x3 are 2,300.
 SHARD_BYTES = 64 << 20
 # What is mapped counts as memory of the process, so a larger snapshot is read by calls, 1 us a sample more. CIFAR-10
@@ -36,8 +36,6 @@ _MAPPED_BYTES = 256 << 20
 _MOST_OPEN = 256  # shards at once, 16 GB; each has a descriptor, of which a process usually has 1,024
 _OTHERS = "other samples than those of the index, or in another order"
 _PLACE, _SHA = np.dtype("<i8"), 32  # of the head of a shard of encoded files
-
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,12 @@ class Shard:
             raise ValueError(f"a shard of {self.samples} samples in {self.bytes} bytes")
 
 
-def write_pixels(store: Store, sizes: NDArray[np.int64], pieces: Iterator[bytes]) -> tuple[Shard, ...]:
-    """Write samples as shards of pixels, holding one sample at a time.
+def write_raw(store: Store, sizes: NDArray[np.int64], pieces: Iterator[bytes]) -> tuple[Shard, ...]:
+    """Write samples as raw shards, holding one sample at a time.
 
     Args:
         sizes: int64 (N,), bytes of each sample.
-        pieces: their pixels, read once.
+        pieces: the samples' bytes, read once.
     """
     shards = []
     for first, last in _groups(sizes):
@@ -74,43 +72,36 @@ def write_pixels(store: Store, sizes: NDArray[np.int64], pieces: Iterator[bytes]
 
 
 def write_encoded(
-    store: Store, sizes: NDArray[np.int64], pixel_sha256: Sequence[str], pieces: Iterator[bytes]
+    store: Store, sizes: NDArray[np.int64], contents: Sequence[str], pieces: Iterator[bytes]
 ) -> tuple[Shard, ...]:
     """Write samples as shards of encoded files, holding one file at a time.
 
     Args:
         sizes: int64 (N,), bytes of each file.
-        pixel_sha256: N hex digests of what they are decoded to.
+        contents: N hex sha256 of what they are decoded to.
         pieces: the files, read once.
     """
     shards = []
     for first, last in _groups(sizes):
-        head = _head(sizes[first:last], pixel_sha256[first:last])
+        head = _head(sizes[first:last], contents[first:last])
         size = len(head) + int(sizes[first:last].sum())
         files = islice(pieces, last - first)
         shards.append(Shard(store.put_chunks(_after(head, files), size), last - first, size))
     return tuple(shards)
 
 
-def as_png(pixels: Pixels) -> bytes:
-    """The file that `--keep encoded` keeps of a sample whose source has no file of its own; lossless."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def seal(pixel_sha256: Sequence[str], *, encoded: bool) -> bytes:
+def seal(contents: Sequence[str], *, encoded: bool) -> bytes:
     """What the samples of a shard are known by: that they are those of the index, in its order.
 
-    The manifest says which object is which shard, and no digest stands for what it says. Of pixels it is the first and
-    the last sample: to hash every one of them would take as long again as to verify the shard. Of encoded files, which
-    are held against the sha256 in their shard's head, it is the whole of those.
+    The manifest says which object is which shard, and no digest stands for what it says. Of a raw one it is the first
+    and the last sample: to hash every one of them would take as long again as to verify the shard. Of encoded files,
+    which are held against the sha256 in their shard's head, it is the whole of those.
 
     Args:
-        pixel_sha256: hex digests of all samples of one shard.
+        contents: hex sha256 of all samples of one shard.
         encoded: whether it holds encoded files.
     """
-    held = pixel_sha256 if encoded else (pixel_sha256[0], pixel_sha256[-1])
+    held = contents if encoded else (contents[0], contents[-1])
     return hashlib.sha256(b"".join(map(bytes.fromhex, held))).digest()
 
 
@@ -118,14 +109,14 @@ class ShardedPayload:
     """The samples of all shards, one shard after another; see `Payload`.
 
     A shard is opened, and its sha256 verified once a process, when a sample of it is first asked for. Encoded files are
-    decoded by whoever asks, and what comes of each is held against the sha256 of its pixels the first time.
+    decoded by whoever asks, and what comes of each is held against its sha256 the first time.
 
     Args:
         store: holds the shards.
         shards: at least one.
         seals: of each shard, as `seal` makes them.
-        shape: (H, W, C) of every sample.
-        decoding: how encoded files become pixels; None where pixels are kept.
+        shape, dtype: of every sample.
+        decoder: of encoded files; None where samples are kept raw.
         name: says which sample a row is, for an error; travels to worker processes.
     """
 
@@ -135,15 +126,16 @@ class ShardedPayload:
         shards: tuple[Shard, ...],
         seals: tuple[bytes, ...],
         shape: Shape,
-        decoding: Decoding | None,
+        dtype: np.dtype[Any],
+        decoder: Decoder | None,
         name: Callable[[int], str],
     ) -> None:
-        self._given = (store, shards, seals, shape, decoding, name)
-        self._store, self._shards, self._seals, self._shape, self._decoding = self._given[:-1]
+        self._given = (store, shards, seals, shape, dtype, decoder, name)
+        self._store, self._shards, self._seals, self._shape, self._dtype, self._decoder = self._given[:-1]
         self._ends = np.cumsum([shard.samples for shard in shards])
         self._place = _Place(name, self._ends)
         self._starts = self._ends - [shard.samples for shard in shards]
-        self._maps = decoding is None and sum(shard.bytes for shard in shards) <= _MAPPED_BYTES
+        self._maps = decoder is None and sum(shard.bytes for shard in shards) <= _MAPPED_BYTES
         self._open: dict[int, _Reader] = {}
 
     def __len__(self) -> int:
@@ -151,18 +143,23 @@ class ShardedPayload:
 
     @property
     def shape(self) -> Shape:
-        """(H, W, C) of every sample."""
+        """Of every sample."""
         return self._shape
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every sample."""
+        return self._dtype
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
         """See `Payload`."""
         if len(rows) == 0:
-            return np.empty((0, *self._shape), np.uint8)
+            return np.empty((0, *self._shape), self._dtype)
         if len(self._shards) == 1 and isinstance(one := self._reader(0, int(rows[0])), _MappedShard):
-            return np.take(one.pixels, rows, axis=0)  # most data sets of small samples: twice as quick as the below
+            return np.take(one.samples, rows, axis=0)  # most data sets of small samples: twice as quick as the below
         if rows.min() < 0 or rows.max() >= len(self):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)} samples")
-        found = np.empty((len(rows), *self._shape), np.uint8)
+        found = np.empty((len(rows), *self._shape), self._dtype)
         owner = np.searchsorted(self._ends, rows, side="right")
         for number in np.unique(owner).tolist():
             places = np.flatnonzero(owner == number)
@@ -214,14 +211,16 @@ class ShardedPayload:
         size = path.stat().st_size
         if size != shard.bytes:
             raise ValueError(f"{size:,} bytes")
-        if self._decoding is not None:
-            return _EncodedShard(path, shard.samples, sealed, self._shape, self._decoding, place)
-        if size != shard.samples * int(np.prod(self._shape)):
+        if self._decoder is not None:
+            return _EncodedShard(path, shard.samples, sealed, self._shape, self._decoder, place)
+        one = int(np.prod(self._shape)) * self._dtype.itemsize
+        if size != shard.samples * one:
             raise ValueError(f"{size:,} bytes for {shard.samples:,} samples of {self._shape}")
-        reader = _MappedShard(path, shard.samples, self._shape) if self._maps else _PixelShard(path, self._shape, place)
-        ends = np.empty((2, *self._shape), np.uint8)
+        shape = (shard.samples, *self._shape)
+        reader = _MappedShard(path, shape, self._dtype) if self._maps else _RawShard(path, one, place)
+        ends = np.empty((2, *self._shape), self._dtype)
         reader.into(ends, np.arange(2), np.array([0, shard.samples - 1]))
-        if seal([hashlib.sha256(pixels.data).hexdigest() for pixels in ends], encoded=False) != sealed:
+        if seal([hashlib.sha256(sample.data).hexdigest() for sample in ends], encoded=False) != sealed:
             raise ValueError(_OTHERS)
         return reader
 
@@ -248,29 +247,29 @@ class _Place:
 class _Reader(Protocol):
     """Samples of one shard, that several threads may ask for."""
 
-    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    def into(self, found: Samples, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
         """Put the samples at `rows` of the shard to `places` of `found`."""
         ...
 
 
 class _MappedShard:
-    """Pixels as an array over their file: quickest where samples are small."""
+    """Raw samples (n, *shape) as an array over their file: quickest where they are small."""
 
-    def __init__(self, path: Path, count: int, shape: Shape) -> None:
-        self.pixels = np.memmap(path, np.uint8, mode="r", shape=(count, *shape)).view(np.ndarray)
+    def __init__(self, path: Path, shape: Shape, dtype: np.dtype[Any]) -> None:
+        self.samples = np.memmap(path, dtype, mode="r", shape=shape).view(np.ndarray)
 
-    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        found[places] = np.take(self.pixels, rows, axis=0)
+    def into(self, found: Samples, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        found[places] = np.take(self.samples, rows, axis=0)
 
 
-class _PixelShard:
-    """Pixels that are read from their file one sample at a time, so that nothing of it counts as the process's."""
+class _RawShard:
+    """Raw samples of so many bytes, read from their file one at a time: nothing of it counts as the process's."""
 
-    def __init__(self, path: Path, shape: Shape, place: _Place) -> None:
-        self._file, self._bytes = _opened(self, path), int(np.prod(shape))
+    def __init__(self, path: Path, size: int, place: _Place) -> None:
+        self._file, self._bytes = _opened(self, path), size
         self._path, self._place = path, place
 
-    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    def into(self, found: Samples, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
         memory, size = found.data.cast("B"), self._bytes
         for place, row in zip(places.tolist(), rows.tolist(), strict=True):
             here = memory[place * size : (place + 1) * size]
@@ -290,7 +289,7 @@ class _EncodedShard:
         path: the object, verified.
         count: how many samples it has.
         sealed: see `seal`.
-        shape: of every sample; decoding: of every file.
+        shape: of every sample; decoder: of every file.
         place: says which sample of the shard a number is.
 
     Raises:
@@ -303,11 +302,11 @@ class _EncodedShard:
         count: int,
         sealed: bytes,
         shape: Shape,
-        decoding: Decoding,
+        decoder: Decoder,
         place: _Place,
     ) -> None:
         self._file = _opened(self, path)
-        self._path, self._shape, self._decoding, self._place = path, shape, decoding, place
+        self._path, self._shape, self._decoder, self._place = path, shape, decoder, place
         size = os.fstat(self._file).st_size
         if size < _head_bytes(count):
             raise ValueError(f"{size:,} bytes, too few for the places of {count:,} files")
@@ -319,31 +318,31 @@ class _EncodedShard:
             raise ValueError("places of files that are none")
         if hashlib.sha256(self._sha.data).digest() != sealed:
             raise ValueError(_OTHERS)
-        self._known = np.zeros(count, bool)  # whose pixels were held against their sha256 by this process
+        self._known = np.zeros(count, bool)  # which samples were held against their sha256 by this process
 
-    def into(self, found: Pixels, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    def into(self, found: Samples, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
         for place, row in zip(places.tolist(), rows.tolist(), strict=True):
-            found[place] = self._pixels(row)
+            found[place] = self._sample(row)
 
-    def _pixels(self, row: int) -> Pixels:
+    def _sample(self, row: int) -> One:
         start, end = int(self._places[row]), int(self._places[row + 1])
-        pixels = self._decoding.decode(os.pread(self._file, end - start, start))
-        if isinstance(pixels, Defect):
-            raise self._fault(row, pixels.text)
-        if pixels.shape != self._shape:
-            raise self._fault(row, f"an image of {pixels.shape} instead of {self._shape}")
+        sample = self._decoder.decode(os.pread(self._file, end - start, start))
+        if isinstance(sample, Defect):
+            raise self._fault(row, sample.text)
+        if sample.shape != self._shape:
+            raise self._fault(row, f"a sample of {sample.shape} instead of {self._shape}")
         if not self._known[row]:
-            if hashlib.sha256(pixels.data).digest() != self._sha[row].tobytes():
-                raise self._fault(row, "a file that is decoded to other pixels")
+            if hashlib.sha256(sample.data).digest() != self._sha[row].tobytes():
+                raise self._fault(row, "a file that is decoded to something else")
             self._known[row] = True
-        return pixels
+        return sample
 
     def _fault(self, row: int, found: str) -> StoreError:
         return StoreError(
             f"{self._path} ({self._place(row)})",
             found,
-            "the pixels that its file was decoded to when it was ingested",
-            "install the versions of constraints.txt (Pillow decodes), or remove the snapshot's document from the "
+            "the sample that its file was decoded to when it was ingested",
+            "install the versions of constraints.txt (a library decodes), or remove the snapshot's document from the "
             "store and ingest the data set again",
         )
 
@@ -383,9 +382,9 @@ def _head_bytes(count: int) -> int:
     return (count + 1) * _PLACE.itemsize + count * _SHA
 
 
-def _head(sizes: NDArray[np.int64], pixel_sha256: Sequence[str]) -> bytes:
+def _head(sizes: NDArray[np.int64], contents: Sequence[str]) -> bytes:
     places = np.cumsum([_head_bytes(len(sizes)), *sizes.tolist()]).astype(_PLACE)
-    return places.tobytes() + b"".join(map(bytes.fromhex, pixel_sha256))
+    return places.tobytes() + b"".join(map(bytes.fromhex, contents))
 
 
 def _after(head: bytes, files: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,8 +1,9 @@
-"""An immutable data set in the store: a manifest, an index of its samples, and their pixels.
+"""An immutable data set in the store: a manifest, an index of its samples, and the samples.
 
 What is where: the document `snapshots/<digest>.json` holds the manifest, which names the index (Parquet) and the shards
 (`data.shards`), whose samples follow each other in the order of the index's `row`. In format 1 one object held all
-pixels. The document is written last, so a snapshot either exists whole or does not exist.
+samples. Format 3 is format 2 of another modality than images, or with a schema. The document is written last, so a
+snapshot either exists whole or does not exist.
 """
 
 from __future__ import annotations
@@ -11,62 +12,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator, TypeAdapter, ValidationInfo
 
-from augment_ops.content import LATER, from_json
-from augment_ops.data.leftovers import LeftOut
+from augment_ops.content import LATER, digest_of, from_json
 from augment_ops.data.payload import FilePayload, Part
-from augment_ops.data.sample_index import COLUMNS, ROWS_PER_HASH, digest_of_parts, digested, frame
+from augment_ops.data.sample_index import ROWS_PER_HASH, Digested, frame, index_columns
 from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
-from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.decode import Decoding
+from augment_ops.modalities import modality
+from augment_ops.modalities.base import Payload, Samples
+from augment_ops.modalities.codec import Codec, Reading, Shape
+from augment_ops.modalities.source import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-Keep = Literal["pixels", "encoded"]
+Kept = Literal["raw", "encoded"]
 
+_FIRST_MODALITY = "image"  # of every snapshot from before there were others
 SPLITS = ("train", "validation", "test")
+_AS_READ = Reading()  # whole, and nothing converted
 _PLACE = {name: place for place, name in enumerate(SPLITS)}
 
 _MOST_GROUPS = 20  # of a column that slices are made by
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How a data set was read the last time; no part of what it is.
-
-    Attributes:
-        left_out: files in class folders that are not read, and folders that were not entered.
-        empty_classes: class folders without a sample.
-        converted: samples that were brought to the channels of the others.
-        channels: what was asked for: `auto`, `1`, `3` or `as-is`.
-        allow_outside: whether links and index entries might lead outside the data set's folder.
-    """
-
-    left_out: tuple[LeftOut, ...] = ()
-    empty_classes: tuple[str, ...] = ()
-    converted: int = 0
-    channels: str = "auto"
-    allow_outside: bool = False
-
-    def notes(self, shape: tuple[int, int, int]) -> list[str]:
-        """What a reader has to know of it, one sentence each; `shape` is that of the images."""
-        notes = [f"class folder {name} has no sample" for name in self.empty_classes]
-        notes += [one.text for one in self.left_out]
-        if self.converted:
-            kinds = ("colour", "grey") if shape[2] == 1 else ("grey", "colour")
-            notes.append(f"{self.converted} {kinds[0]} images are read as {kinds[1]} (--channels {self.channels})")
-        if self.allow_outside:
-            notes.append("files outside the data set's folder were allowed (--allow-outside)")
-        return notes
+def _reading_of_modality(value: object, info: ValidationInfo) -> object:
+    """What a document has of how its data set was read, as the type that its modality knows."""
+    if not isinstance(value, dict) or "modality" not in info.data:
+        return value
+    known = modality(info.data["modality"]).codec.reading_type
+    return TypeAdapter(known).validate_python(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,48 +57,66 @@ class SnapshotManifest:
     """What a snapshot is, and where its parts are.
 
     Attributes:
-        digest: sha256 over what the samples are (see `sample_index.content_digest`), independent of how their
+        digest: sha256 over what the samples are (see `sample_index.Digested`), independent of how their
             files were laid out.
         dataset: kebab-case name.
         uri: where it was first ingested from.
         classes: sorted, by number where all of them are integers; a label is an index into them.
-        image_shape: (height, width, channels) of every sample with pixels: the most frequent one of the source.
+        modality: what its samples are.
+        image_shape: of every sample that could be read, whatever the modality: the most frequent one of the source.
+        schema: what they have in common beside it, the modality's own; None where the shape says all.
         split_rule: how train, validation and test came about, in words.
-        counts: split to class name to number of usable samples (with pixels and a label).
+        counts: split to class name to number of usable samples (those in a shard, with a label).
         samples: all samples, defective ones too.
         defective: samples that cannot be used; the index's `defect` says why.
         index: digest of the Parquet object.
-        images: of format 1, digest of the pixel object, uint8 (N, H, W, C) in C order without a header; else empty.
+        images: of format 1, digest of the one object, (N, *shape) in C order without a header; else empty.
         reading: how it was read, and what was left out.
-        format: 1 or 2.
-        shards: of format 2, the objects that hold the samples.
-        decoding: how the files in the shards become pixels; None where the shards hold pixels.
+        format: 1, 2 or 3.
+        shards: from format 2 on, the objects that hold the samples.
+        decoding: how the files in the shards become samples, the modality's own; None where they hold raw samples.
     """
 
-    NEWEST_FORMAT: ClassVar[int] = 2
+    NEWEST_FORMAT: ClassVar[int] = 3
 
     digest: str
     dataset: str
     uri: str
     classes: tuple[str, ...]
-    image_shape: tuple[int, int, int]
+    modality: str = field(default=_FIRST_MODALITY, metadata=LATER)
+    image_shape: Shape
+    schema: dict[str, Any] | None = field(default=None, metadata=LATER)
     split_rule: str
     counts: dict[str, dict[str, int]]
     samples: int
     defective: int
     index: str
     images: str = field(default="", metadata=LATER)
-    reading: Reading = Reading()
+    reading: Annotated[Reading, BeforeValidator(_reading_of_modality)] = _AS_READ
     format: int = field(default=1, metadata=LATER)
     shards: tuple[Shard, ...] = field(default=(), metadata=LATER)
-    decoding: Decoding | None = field(default=None, metadata=LATER)
+    decoding: dict[str, Any] | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         if bool(self.images) == bool(self.shards) or (self.format == 1) != bool(self.images):
-            raise ValueError(f"format {self.format} with {len(self.shards)} shards and pixels {self.images!r:.20}")
-        to = self.decoding
-        if to and (to.size not in (None, self.image_shape[:2]) or to.converted not in (None, self.image_shape[2])):
-            raise ValueError(f"images of {self.image_shape} that are decoded to {to.size}, {to.converted} channels")
+            raise ValueError(f"format {self.format} with {len(self.shards)} shards and one object {self.images!r:.20}")
+        if (self.format == 3) != (format_of(self.modality, self.schema) == 3):
+            raise ValueError(f"format {self.format} of the modality {self.modality[:40]}")
+        if self.reading is _AS_READ:  # a document from before that was told
+            object.__setattr__(self, "reading", modality(self.modality).codec.reading_type())
+        if self.decoding is not None:  # whatever is read by it takes the memory that it says
+            modality(self.modality).codec.stored_decoder(self.decoding, self.image_shape)
+
+    @property
+    def sample_shape(self) -> Shape:
+        """Of every sample that could be read."""
+        return self.image_shape
+
+    @property
+    def interface(self) -> str:
+        """Digest of what a model that learns from it takes and answers."""
+        said = [self.classes, self.sample_shape]
+        return digest_of(said if self.schema is None else [*said, self.schema])
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -123,9 +124,24 @@ class SnapshotManifest:
         return (self.images,) if self.images else tuple(shard.object for shard in self.shards)
 
     @property
-    def kept(self) -> Keep:
+    def kept(self) -> Kept:
         """As what the samples are kept."""
-        return "pixels" if self.decoding is None else "encoded"
+        return "raw" if self.decoding is None else "encoded"
+
+    def digested(self) -> Digested:
+        """What its digest stands for, beside the samples."""
+        return Digested(
+            dataset=self.dataset,
+            classes=self.classes,
+            shape=self.sample_shape,
+            schema=self.schema,
+            codec=modality(self.modality).codec,
+        )
+
+
+def format_of(modality_name: str, schema: Schema | None) -> int:
+    """Format of a snapshot that is written now: a program of before must not take another modality for images."""
+    return 2 if modality_name == _FIRST_MODALITY and schema is None else 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +152,7 @@ class Split:
         name: `train`, `validation` or `test`.
         ids: N sample ids.
         labels: int64 (N,), indices into the manifest's classes.
-        payload: their N images, read when they are asked for.
+        payload: the N samples, read when they are asked for.
     """
 
     name: str
@@ -147,24 +163,29 @@ class Split:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Images of the split: uint8 (n, H, W, C), a copy that belongs to the caller.
+    def take(self, rows: npt.ArrayLike) -> Samples:
+        """Samples of the split: (n, *shape), a copy that belongs to the caller.
 
         Args:
             rows: n positions in the split.
 
         Raises:
             IndexError: a row beyond the last.
-            StoreError: the pixels are missing or altered.
+            StoreError: the samples are missing or altered.
         """
         return self.payload.take(np.asarray(rows, np.int64))
 
 
 class Snapshot:
-    """A snapshot opened for reading. Index and pixels are read, and verified, when they are first asked for."""
+    """A snapshot opened for reading. Index and samples are read, and verified, when they are first asked for.
+
+    Attributes:
+        codec: of its modality.
+    """
 
     def __init__(self, store: Store, manifest: SnapshotManifest) -> None:
         self.manifest = manifest
+        self.codec: Codec = modality(manifest.modality).codec
         self._store = store
         self._verified = False
 
@@ -174,6 +195,7 @@ class Snapshot:
 
         Raises:
             DataError: there is no snapshot of that digest.
+            InputError: its modality is one that is not known here.
             StoreError: its manifest is damaged.
         """
         data = store.get_document(document_name(digest))
@@ -194,10 +216,10 @@ class Snapshot:
         """One row a sample, sorted by `sample_id`; do not modify.
 
         Columns: sample_id, label (int64; -1 without one), class_name, split, subject, time (float64: seconds since 1970
-        UTC, or the source's own numbers; NaN without one), source, pixel_sha256, height, width, channels (0 where the
-        file could not be read), defect, row (int64; the row in `payload`, -1 without pixels), then the source's own
-        columns. Text is None where there is none. `defect` is None or begins with `unreadable:`, `truncated:`, `shape`
-        or `label`.
+        UTC, or the source's own numbers; NaN without one), source, those that the modality names (`codec.content`: hex
+        sha256; `codec.measures`: int64, 0 where the file could not be read), defect, row (int64; the row in `payload`,
+        -1 where it holds none), then the source's own columns. Text is None where there is none. `defect` is None or
+        begins with `unreadable:`, `truncated:`, `shape` or `label`.
 
         Raises:
             StoreError: the index is missing, altered, or not what the manifest's digest stands for.
@@ -223,42 +245,41 @@ class Snapshot:
 
         file = pq.ParquetFile(pa.BufferReader(self._store.get(self.manifest.index)))
         if not self._verified:
-            manifest, names = self.manifest, file.schema_arrow.names
-            parts = file.iter_batches(ROWS_PER_HASH, columns=digested(names))
-            found = digest_of_parts(manifest.dataset, manifest.classes, manifest.image_shape, names, parts)
-            if found != manifest.digest:
-                raise _damaged(manifest.digest, "an index, class list or image shape with another digest")
+            digested, names = self.manifest.digested(), file.schema_arrow.names
+            parts = file.iter_batches(ROWS_PER_HASH, columns=digested.columns(names))
+            if digested.digest(names, parts) != self.manifest.digest:
+                raise _damaged(self.manifest.digest, "an index, class list, shape or schema with another digest")
             self._verified = True
         return file
 
     @cached_property
     def payload(self) -> Payload:
-        """All images of the snapshot; the index's `row` says which is whose.
+        """All samples of the snapshot; the index's `row` says which is whose.
 
         Raises:
-            StoreError: the pixels are missing or altered; those of a shard when one of its samples is asked for.
+            StoreError: they are missing or altered; those of a shard when one of its samples is asked for.
         """
-        manifest = self.manifest
-        height, width, channels = manifest.image_shape
+        manifest, dtype = self.manifest, self.codec.dtype
+        shape, stored = manifest.sample_shape, manifest.decoding
         if manifest.shards:
-            name = _SampleNames(self._store, manifest.digest)
-            seals = self._seals(manifest)
-            return ShardedPayload(self._store, manifest.shards, seals, manifest.image_shape, manifest.decoding, name)
+            decoder = None if stored is None else self.codec.stored_decoder(stored, shape)
+            name, seals = _SampleNames(self._store, manifest.digest), self._seals(manifest)
+            return ShardedPayload(self._store, manifest.shards, seals, shape, dtype, decoder, name)
         path = self._store.verified(manifest.images)
-        size = path.stat().st_size
-        if size == 0 or size % (height * width * channels):
-            raise _damaged(self.manifest.digest, f"a pixel file of {size} bytes")
-        return FilePayload(path, size // (height * width * channels), (height, width, channels))
+        size, one = path.stat().st_size, int(np.prod(shape)) * dtype.itemsize
+        if size == 0 or size % one:
+            raise _damaged(self.manifest.digest, f"a file of {size} bytes for samples of {one}")
+        return FilePayload(path, size // one, shape, dtype)
 
     def _seals(self, manifest: SnapshotManifest) -> tuple[bytes, ...]:
         """What each shard is known by (see `augment_ops.data.shards.seal`)."""
-        index = self.read_index(["row", "pixel_sha256"])  # all of it would stay in memory
+        index = self.read_index(["row", self.codec.content])  # all of it would stay in memory
         rows = index["row"].to_numpy()
         order = np.argsort(rows, kind="stable")[np.count_nonzero(rows < 0) :]
         counts = [shard.samples for shard in manifest.shards]
         if sum(counts) != len(order) or not np.array_equal(rows[order], np.arange(len(order))):
             raise _damaged(manifest.digest, f"shards of {sum(counts):,} samples for {len(order):,} rows of the index")
-        digests, ends = index["pixel_sha256"].to_numpy()[order], np.cumsum([0, *counts])
+        digests, ends = index[self.codec.content].to_numpy()[order], np.cumsum([0, *counts])
         encoded = manifest.decoding is not None
         return tuple(seal(digests[first:last], encoded=encoded) for first, last in pairwise(ends))
 
@@ -285,6 +306,11 @@ class Snapshot:
         parts = self._index_file.iter_batches(ROWS_PER_HASH, columns=["sample_id", "split", "label", "row"])
         return _Usable.joined([_Usable.of(part) for part in parts])
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the index's own columns: the others are the source's."""
+        return index_columns(self.codec.content, self.codec.measures)
+
     def group_columns(self, ids: Sequence[str]) -> dict[str, list[str | None]]:
         """The source's own columns that form groups → the group of each sample, None where it has none.
 
@@ -295,8 +321,9 @@ class Snapshot:
             ids: of samples of this snapshot, in the order of the answer.
         """
         index, found = self.index.set_index("sample_id"), {}
+        own = self.columns
         for name in index.columns:
-            if name in COLUMNS or index[name].dtype.kind == "f":
+            if name in own or index[name].dtype.kind == "f":
                 continue
             if 2 <= index[name].nunique(dropna=True) <= _MOST_GROUPS:
                 found[str(name)] = [_group(value) for value in index[name].loc[list(ids)]]
@@ -305,7 +332,7 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class _Usable:
-    """Samples with pixels and a label, in the order of the index.
+    """Samples in a shard and with a label, in the order of the index.
 
     Attributes:
         ids: object (N,) of text; splits: int8 (N,), places in `SPLITS`, -1 for a split of another name.
@@ -364,6 +391,6 @@ def _damaged(digest: str, found: str) -> StoreError:
     return StoreError(
         f"snapshot {digest[:80]}",
         found,
-        "the manifest, index and pixels that were ingested",
+        "the manifest, index and samples that were ingested",
         f"delete documents/{document_name(digest[:80])} from the store and ingest the data set again",
     )

@@ -1,6 +1,6 @@
 """Train, validation and test, made once, before anything is augmented.
 
-What belongs together stays together: all samples of a subject, and all samples with identical pixels. Which side a
+What belongs together stays together: all samples of a subject, and all samples of identical content. Which side a
 group falls on follows from a keyed hash of its name, not from the order in which files were read. With times, the
 newest groups are tested on: no sample of train is later than the last sample of any group of test.
 """
@@ -31,7 +31,7 @@ class Member:
         split: as the source has it, or None.
         subject: or None.
         time: or None.
-        pixels: equal for samples with identical pixels; None where there are none.
+        content: equal for samples that are identical; None where a sample could not be read.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Member:
     split: str | None
     subject: str | None
     time: float | None
-    pixels: bytes | str | None
+    content: bytes | str | None
 
 
 def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:
@@ -54,7 +54,7 @@ def assign(members: Sequence[Member], uri: str) -> tuple[list[str], str]:
 
     Raises:
         DataError: some samples have a split and others have none; there is a test part but no train part; or identical
-            pixels and subjects tie so many samples together that a part would stay empty.
+            content and subjects tie so many samples together that a part would stay empty.
     """
     given = {member.split for member in members}
     if None in given and len(given) > 1:
@@ -194,8 +194,8 @@ def _spare(group: list[Member], counts: Counter[str]) -> bool:
 
 
 def _labels(group: list[Member]) -> set[str]:
-    """Classes of which a group has a sample with pixels."""
-    return {member.label for member in group if member.label is not None and member.pixels is not None}
+    """Classes of which a group has a sample that could be read."""
+    return {member.label for member in group if member.label is not None and member.content is not None}
 
 
 def _cut(groups: list[list[Member]], shares: Mapping[str, float]) -> list[tuple[str, list[Member]]]:
@@ -214,7 +214,7 @@ def _cut(groups: list[list[Member]], shares: Mapping[str, float]) -> list[tuple[
 
 
 def _groups(members: Sequence[Member]) -> list[list[Member]]:
-    """Connected components over equal subject and equal pixels."""
+    """Connected components over equal subject and equal content."""
     parent = list(range(len(members)))
 
     def root(node: int) -> int:
@@ -225,7 +225,7 @@ def _groups(members: Sequence[Member]) -> list[list[Member]]:
 
     first: dict[Hashable, int] = {}
     for number, member in enumerate(members):
-        for kind, value in (("subject", member.subject), ("pixels", member.pixels)):
+        for kind, value in (("subject", member.subject), ("content", member.content)):
             if value is not None:
                 parent[root(number)] = root(first.setdefault((kind, value), number))
     groups: dict[int, list[Member]] = defaultdict(list)
@@ -259,7 +259,7 @@ def _refuse_empty(parts: Mapping[str, str], members: Sequence[Member], wanted: S
     raise DataError(
         uri,
         f"nothing is left for {' and '.join(empty)}: {len(members)} samples form {len(groups)} independent groups "
-        f"(one subject, or identical pixels), the largest of {max(map(len, groups))}",
+        f"(one subject, or identical content), the largest of {max(map(len, groups))}",
         f"enough groups for {', '.join(sorted(wanted))}",
-        "give more subjects or samples, remove repeated images, or give the splits yourself",
+        "give more subjects or samples, remove repeated ones, or give the splits yourself",
     )

@@ -1,19 +1,24 @@
-"""What a sample looks like: each modality holds all that knows it, and is had by its name."""
+"""What a sample looks like: each modality holds all that knows it, and is had by its name.
+
+This module and what a modality declares in its `run_parameters` import the standard library alone, because a DAG file
+reads them. The rest of a modality is imported when it is asked for: each brings libraries of its own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from augment_ops.errors import InputError, nearest
+from augment_ops.errors import Fault, InputError, nearest
+from augment_ops.parameter import Parameter, declared_in
 
 if TYPE_CHECKING:
     from augment_ops.modalities.base import Modality
 
-# Name → module that has it as MODALITY; imported when it is asked for, because each brings libraries of its own.
-_MODULES = {"image": "augment_ops.modalities.image.modality"}
-NAMES = tuple(_MODULES)
+# Each a package here, with MODALITY in its module `modality` and DECLARED in `run_parameters`.
+NAMES = ("image",)
 DEFAULT = "image"  # what files and documents are of that name none: there was no other when they were written
 
 
@@ -24,7 +29,43 @@ def modality(name: str) -> Modality:
     Raises:
         InputError: there is none.
     """
-    if name not in _MODULES:
-        raise InputError("modality", repr(name), " | ".join(NAMES), f"correct the name.{nearest(name, NAMES)}")
-    found: Modality = import_module(_MODULES[name]).MODALITY
+    found: Modality = _module(name, "modality").MODALITY
     return found
+
+
+@cache
+def run_parameters(name: str) -> tuple[Parameter, ...]:
+    """The parameters of a run that only this modality has.
+
+    Raises:
+        InputError: there is no modality of that name.
+    """
+    return declared_in(_module(name, "run_parameters").DECLARED)
+
+
+def asked_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a modality: those given, and the defaults of the others.
+
+    Raises:
+        InputError: one that it does not have; or there is no modality of that name.
+    """
+    defaults = {one.name: one.default for one in run_parameters(name)}
+    unknown = [
+        Fault(
+            key,
+            repr(value)[:120],
+            f"a parameter of the modality {name} ({', '.join(defaults) or 'it has none'})",
+            f"leave it out, or correct its name.{nearest(key, defaults)}",
+        )
+        for key, value in given.items()
+        if key not in defaults
+    ]
+    if unknown:
+        raise InputError.of("parameters of a data set", unknown)
+    return {**defaults, **given}
+
+
+def _module(name: str, part: str) -> Any:
+    if name not in NAMES:
+        raise InputError("modality", repr(name)[:120], " | ".join(NAMES), f"correct the name.{nearest(name, NAMES)}")
+    return import_module(f"{__name__}.{name}.{part}")

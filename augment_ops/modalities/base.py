@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.modalities import source
+from augment_ops.modalities.codec import Codec
+
 if TYPE_CHECKING:
     from augment_ops.quality.checks import Checks
 
 Samples = NDArray[Any]  # (N, *shape)
-Schema = Mapping[str, Any]  # what there is to know of a data set's samples beside their arrays; JSON, kept with them
+Schema = source.Schema  # what there is to know of a data set's samples beside their arrays
 
 
 class Payload(Protocol):
@@ -31,6 +34,11 @@ class Payload(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of every sample."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
         """Of every sample."""
         ...
 
@@ -141,6 +149,11 @@ class Modality(Protocol):
         """As policies and manifests name it."""
         ...
 
+    @property
+    def codec(self) -> Codec:
+        """What its data sets are read by."""
+        ...
+
     # Words for rules, reports and pages.
 
     @property
@@ -149,11 +162,6 @@ class Modality(Protocol):
         ...
 
     # What suites are made of, and what samples are measured by.
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of samples in memory."""
-        ...
 
     @property
     def corruptions(self) -> Corruptions:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from augment_ops.modalities import NAMES, run_parameters
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -63,11 +65,16 @@ EVIDENCE = (
     "check_drift",
 )
 
+# What only one modality has: parameters that say how samples are read, and those that say only as what they are kept.
+_OWN = tuple(one for name in NAMES for one in run_parameters(name))
+_OF_SAMPLES = tuple(one.name for one in _OWN if not one.storage)
+_OF_STORAGE = tuple(one.name for one in _OWN if one.storage)
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="ingest",
         group="data",
-        params=("dataset", "dataset_name", "image_size", "max_samples", "channels", "allow_outside", "keep"),
+        params=("dataset", "dataset_name", "modality", "max_samples", "allow_outside", *_OF_SAMPLES, *_OF_STORAGE),
     ),
     Stage(
         name="check_data",
@@ -123,7 +130,7 @@ STAGES: tuple[Stage, ...] = (
         group="evaluation",
         inputs=("ingest",),
         after=("check_data",),
-        params=("drift", "production_window", "image_size", "channels", "allow_outside"),
+        params=("drift", "production_window", "modality", "allow_outside", *_OF_SAMPLES),
         files=("drift/{drift}.yaml",),
     ),
     Stage(

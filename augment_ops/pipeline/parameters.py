@@ -1,79 +1,41 @@
 """The parameters of a run: each is declared here, and nowhere else.
 
-The command line derives its options from it, Airflow its form, `augment_ops.pipeline.params` the check of what somebody
-gave. It imports the standard library alone, so that a DAG file can read it, which Airflow parses every few seconds.
+What only one modality has, that modality declares (`run_parameters` in its package). The command line derives its
+options from all of them, Airflow its form, `augment_ops.pipeline.params` the check of what somebody gave. This module
+imports the standard library alone, so that a DAG file can read it, which Airflow parses every few seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from augment_ops.modalities import NAMES, run_parameters
+from augment_ops.parameter import DATA, DECISION, TRAINING, About, Parameter, declared_in
+
+T = TypeVar("T")
 
 # Samples seen in one training when `epochs` is 0 (automatic): 8 epochs of 54,000 samples, 40 of 1,100.
 _AUTO_SAMPLES = 432_000
 _AUTO_EPOCHS = (8, 40)
 
 
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """What is said of a parameter where it is declared, for people and for what checks it.
-
-    Attributes:
-        title: what a form calls it.
-        section: heading under which a form shows it.
-        help: what it means, in sentences.
-        displays: how a form shows some of the choices.
-        folder: below policies/, whose files can be named.
-        proposes: folder of the state folder whose entries a form proposes beside the default.
-        minimum: smallest number.
-        maximum: largest number.
-        pattern: regular expression of the whole text.
-        min_length: characters of the shortest text.
-        max_length: characters of the longest text.
-    """
-
-    title: str
-    section: str
-    help: str
-    displays: Mapping[str, str] | None = None
-    folder: str = ""
-    proposes: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    pattern: str | None = None
-    min_length: int | None = None
-    max_length: int | None = None
+def _with_those_of_modalities(declared: type[T]) -> type[T]:
+    """Add what only one modality has, each parameter where it wants to be listed."""
+    told = dict(declared.__annotations__)
+    for name in NAMES:
+        for one in run_parameters(name):
+            if one.name in told:
+                raise TypeError(f"two declarations of the run parameter {one.name}, one of them in {name}")
+            entries, place = list(told.items()), list(told).index(one.after) + 1
+            told = dict([*entries[:place], (one.name, one.declaration), *entries[place:]])
+            setattr(declared, one.name, one.default)
+    declared.__annotations__ = told
+    return declared
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameter(About):
-    """One parameter of a run, as it is declared.
-
-    Attributes:
-        annotation: its type, a Literal where there are choices.
-        default: what counts where nobody says anything.
-    """
-
-    name: str
-    annotation: Any
-    default: str | int | float | bool
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The only values there are; empty where there are others."""
-        return get_args(self.annotation)
-
-    @property
-    def may_be_empty(self) -> bool:
-        """Whether the empty text is a value."""
-        return isinstance(self.default, str) and not (self.choices or self.min_length)
-
-
-DATA, TRAINING, DECISION = "Data and policy", "Training", "Decision"
-
-
-@dataclass(frozen=True, kw_only=True)
+@_with_those_of_modalities
 class RunParams:
     """Parameters of one pipeline run; `augment_ops.pipeline.params.parse_params` checks and makes them."""
 
@@ -88,6 +50,7 @@ class RunParams:
             help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, or CSV/Parquet index.",
         ),
     ] = "digits"
+    modality: Annotated[str, About(title="Modality", section=DATA, one_of=NAMES, help="What a sample is.")] = "image"
     policy: Annotated[
         str,
         About(
@@ -128,24 +91,6 @@ class RunParams:
             help="In kebab-case, for the MLflow experiment and the registered model; empty takes it from the data set.",
         ),
     ] = ""
-    image_size: Annotated[
-        str,
-        About(
-            title="Image size",
-            section=DATA,
-            pattern=r"^([1-9][0-9]{0,3}x[1-9][0-9]{0,3})?$",
-            help="Height x width in pixels, such as 64x64, to resize to when reading; empty keeps the images.",
-        ),
-    ] = ""
-    channels: Annotated[
-        Literal["auto", "1", "3", "as-is"],
-        About(
-            title="Grey and colour",
-            section=DATA,
-            help="1 reads everything as grey, 3 as colour; auto brings the rarer kind to the more frequent one, as-is "
-            "leaves the rarer ones out.",
-        ),
-    ] = "auto"
     allow_outside: Annotated[
         bool,
         About(
@@ -154,15 +99,6 @@ class RunParams:
             help="Links and index entries may lead outside the data set's folder. Only for data that you trust.",
         ),
     ] = False
-    keep: Annotated[
-        Literal["pixels", "encoded"],
-        About(
-            title="Kept as",
-            section=DATA,
-            help="Pixels, which nobody has to decode; or encoded: the files as they are, smaller for photos, which are "
-            "decoded whenever they are read.",
-        ),
-    ] = "pixels"
     max_samples: Annotated[
         int, About(title="Samples at most", section=DATA, minimum=0, help="At most so many, taken evenly; 0 takes all.")
     ] = 0
@@ -280,12 +216,14 @@ class RunParams:
         low, high = _AUTO_EPOCHS
         return self.epochs or min(high, max(low, round(_AUTO_SAMPLES / max(n, 1))))
 
-    def resize_to(self) -> tuple[int, int] | None:
-        """`image_size` as (H, W), or None."""
-        if not self.image_size:
-            return None
-        height, _, width = self.image_size.partition("x")
-        return int(height), int(width)
+    def asked(self, *, storage: bool = True) -> dict[str, Any]:
+        """The parameters that only the run's modality has, by name.
+
+        Args:
+            storage: with those that decide only as what samples are kept.
+        """
+        own = run_parameters(self.modality)
+        return {one.name: getattr(self, one.name) for one in own if storage or not one.storage}
 
     def rule_files(self) -> tuple[str, ...]:
         """The rules below policies/ that a run names, beside those that bind all."""
@@ -299,8 +237,4 @@ class RunParams:
 
 def parameters(declared: type[RunParams] = RunParams) -> tuple[Parameter, ...]:
     """The parameters in the order in which they are declared."""
-    types, told = get_type_hints(declared), get_type_hints(declared, include_extras=True)
-    return tuple(
-        Parameter(name=name, annotation=types[name], default=default, **vars(get_args(told[name])[1]))
-        for name, default in asdict(declared()).items()
-    )
+    return declared_in(declared)

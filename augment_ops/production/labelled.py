@@ -24,8 +24,8 @@ class LabelledSamples:
 
     Attributes:
         digest: of the Parquet object, empty where nothing was gathered.
-        samples: how many; known: pictures that the snapshot has already; unlabelled: whose label has not arrived;
-            foreign: with a class that the champion does not know; lost: without a picture of its shape.
+        samples: how many; known: those that the snapshot has already; unlabelled: whose label has not arrived;
+            foreign: with a class that the champion does not know; lost: whose sample was not kept, or of another shape.
     """
 
     digest: str
@@ -49,16 +49,16 @@ class LabelledSamples:
 
 
 def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days: float) -> LabelledSamples:
-    """Gather the labelled pictures of the log from `days` before `end` to `end`.
+    """Gather the labelled samples of the log from `days` before `end` to `end`.
 
-    A picture that the base has already, pixel for pixel, is left out: it may be in another of its splits, and one of
+    A sample that the base has already, bit for bit, is left out: it may be in another of its splits, and one of
     several equal ones is enough. Near copies are found by the same checks that every snapshot passes.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     window = read_window(log, end - timedelta(days=days), end)
-    seen = set(base.index["pixel_sha256"])
+    seen = set(base.index[base.codec.content])
     classes = set(base.manifest.classes)
     images = window.sample.images
     counts = {"known": 0, "unlabelled": 0, "foreign": 0, "lost": 0}
@@ -72,10 +72,10 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
             counts["foreign"] += 1
         elif images is None or number is None:
             counts["lost"] += 1
-        elif (pixels := _digest_of(images, number)) in seen:
+        elif (content := _digest_of(images, number)) in seen:
             counts["known"] += 1
         else:
-            seen.add(pixels)
+            seen.add(content)
             values = (f"production/{record['sample_id']}", record["label"], record["time"].timestamp(), record["image"])
             for name, value in zip(LABELLED_COLUMNS, values, strict=True):
                 columns[name].append(value)

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.ingest import ingest
-from augment_ops.data.payload import Part
+from augment_ops.data.payload import Part, chunks
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.corruptions import apply
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
@@ -65,8 +64,8 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
-    shift = _shift(settings, params.suite, traffic.shifts)
-    shape = champion.snapshot.manifest.image_shape
+    shift = _shift(settings, params.suite, traffic.shifts, champion.snapshot)
+    shape = champion.snapshot.manifest.sample_shape
     fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
     log = PredictionLog(log_uri(settings), dataset, store)
     order = np.random.default_rng(traffic.seed).permutation(len(fresh.labels))
@@ -94,12 +93,19 @@ class _Fresh:
 
 def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh:
     """Usable pictures of the source that the champion's snapshot does not hold."""
-    height, width, _ = champion.snapshot.manifest.image_shape
-    manifest = ingest(source, store, name=f"{dataset}-traffic", image_size=(height, width))
+    snapshot, content = champion.snapshot, champion.snapshot.codec.content
+    manifest = ingest(
+        source,
+        store,
+        modality=snapshot.manifest.modality,
+        name=f"{dataset}-traffic",
+        schema=snapshot.manifest.schema,
+        **snapshot.codec.like(snapshot.manifest.sample_shape),
+    )
     found = Snapshot.open(store, manifest.digest)
     index = found.index
-    known = set(champion.snapshot.index["pixel_sha256"])
-    usable = index[(index["row"] >= 0) & (index["label"] >= 0) & ~index["pixel_sha256"].isin(known)]
+    known = set(snapshot.index[content])
+    usable = index[(index["row"] >= 0) & (index["label"] >= 0) & ~index[content].isin(known)]
     if usable.empty:
         raise InputError(
             f"traffic from {source}",
@@ -112,18 +118,23 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
 
 
 def _shift(
-    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]]
+    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]], snapshot: Snapshot
 ) -> Callable[[NDArray[Any], Sequence[str]], NDArray[Any]]:
-    strengths = suite.load(settings.policies / "stress" / f"{suite_name}.yaml").corruptions
+    spec = suite.load(settings.policies / "stress" / f"{suite_name}.yaml")
+    strengths = spec.corruptions
     unknown = [name for name, _ in shifts if name not in strengths]
     if unknown:
         known = ", ".join(strengths)
         raise InputError("--shift", unknown[0], f"one of {known}", f"correct it.{nearest(unknown[0], strengths)}")
 
-    def shifted(images: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
+    # What is relative to a data set is so to the one that the suite is frozen from.
+    held_out = (batch for _, batch in chunks(snapshot.split(spec.split).payload))
+    corrupt = spec.known.bound(held_out, snapshot.manifest.schema, ())
+
+    def shifted(samples: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
         for name, severity in shifts:
-            images = apply(name, severity, images, ids, params=strengths[name])
-        return images
+            samples = corrupt(name, severity, samples, ids, strengths[name])
+        return samples
 
     return shifted
 

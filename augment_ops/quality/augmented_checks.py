@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from augment_ops.data.payload import Images, payload_of
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Modality, Samples
+from augment_ops.modalities.base import Modality, Samples, Schema
 from augment_ops.quality.pairs import Pairs
 from augment_ops.quality.report import QualityReport
 from augment_ops.quality.rules import QualityRules, check_name, judged
@@ -28,6 +28,7 @@ def check_augmented(
     *,
     identity: bool = False,
     classes: Sequence[str] = (),
+    schema: Schema | None = None,
 ) -> QualityReport:
     """Measure augmented samples against their originals and judge them by the thresholds.
 
@@ -43,6 +44,7 @@ def check_augmented(
         subject_digest: digest of the augmented plan or shards.
         identity: the policy is meant to change nothing, so identical samples are no surprise.
         classes: class names; a label without one is named by its number.
+        schema: of the data set, where its modality has one.
     """
     kind, thresholds = modality(rules.modality), rules.check_augmented
     fault = _incomparable(kind, originals, augmented, ids, labels, held_out)
@@ -62,6 +64,7 @@ def check_augmented(
             classes=tuple(classes),
             identity=identity,
             modality=kind,
+            schema=schema,
         )
         checks = tuple(kind.checks.augmented[field](pairs, getattr(thresholds, field)) for field in fields)
     return QualityReport("check_augmented", subject_digest, rules.digest, checks)
@@ -78,15 +81,15 @@ def _incomparable(
     """What keeps the samples from being compared, or an empty text."""
     if not len(originals):
         return "there are no samples to compare"
-    if originals.shape != augmented.shape or originals.dtype != kind.dtype or augmented.dtype != kind.dtype:
+    if originals.shape != augmented.shape or originals.dtype != kind.codec.dtype or augmented.dtype != kind.codec.dtype:
         return (
             f"augmented {kind.plural} are {augmented.dtype} {augmented.shape} beside originals of "
             f"{originals.dtype} {originals.shape}"
         )
     if len(ids) != len(originals) or len(labels) != len(originals) or labels.min() < 0:
         return f"{len(ids)} ids and {len(labels)} labels for {len(originals)} {kind.plural}, or a label below 0"
-    dtype = held_out.dtype if isinstance(held_out, np.ndarray) else kind.dtype
-    shape = (len(held_out), *payload_of(held_out).shape)
-    if not len(held_out) or shape[1:] != originals.shape[1:] or dtype != kind.dtype:
-        return f"held-out {kind.plural} are {dtype} {shape} beside originals of {originals.shape}"
+    others = payload_of(held_out)
+    if not len(others) or others.shape != originals.shape[1:] or others.dtype != kind.codec.dtype:
+        shape = (len(others), *others.shape)
+        return f"held-out {kind.plural} are {others.dtype} {shape} beside originals of {originals.shape}"
     return ""

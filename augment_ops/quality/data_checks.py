@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from augment_ops.data.payload import Images, payload_of
-from augment_ops.data.snapshot import Reading
 from augment_ops.modalities import modality
+from augment_ops.modalities.base import Schema
+from augment_ops.modalities.codec import Reading
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import QualityRules
-from augment_ops.quality.samples import COLUMNS, CheckedSamples
+from augment_ops.quality.samples import COLUMNS, CONTENT, CheckedSamples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,27 +27,39 @@ def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | N
         reading: how it was read; by default what the snapshot knows of the last time.
 
     Raises:
+        PolicyError: the thresholds are for another modality.
         StoreError: the snapshot's index or samples cannot be read back as they were written.
     """
-    manifest = snapshot.manifest
-    index = snapshot.read_index(COLUMNS)
-    checks = check_samples(index, snapshot.payload, manifest.classes, rules, reading or manifest.reading)
+    manifest, content = snapshot.manifest, snapshot.codec.content
+    rules.check_modality(manifest.modality)
+    index = snapshot.read_index([*COLUMNS, content]).rename(columns={content: CONTENT})
+    checks = check_samples(
+        index, snapshot.payload, manifest.classes, rules, reading or manifest.reading, manifest.schema
+    )
     return QualityReport("check_data", manifest.digest, rules.digest, checks)
 
 
 def check_samples(
-    index: pd.DataFrame, samples: Images, classes: tuple[str, ...], rules: QualityRules, reading: Reading = _AS_READ
+    index: pd.DataFrame,
+    samples: Images,
+    classes: tuple[str, ...],
+    rules: QualityRules,
+    reading: Reading = _AS_READ,
+    schema: Schema | None = None,
 ) -> tuple[CheckResult, ...]:
     """Every check of the modality's `data_rules`, in their order.
 
     Args:
-        index: at least the columns `COLUMNS` of `Snapshot.index`.
+        index: at least the columns `COLUMNS` of `Snapshot.index`, and `CONTENT`: equal where samples are.
         samples: those that the index's `row` numbers; read once, a bounded part at a time.
         classes: class names; a label is an index into them.
         rules: thresholds for samples of their modality.
         reading: how they were read.
+        schema: of the data set, where its modality has one.
     """
     kind, thresholds = modality(rules.modality), rules.check_data
-    checked = CheckedSamples(index=index, payload=payload_of(samples), classes=classes, reading=reading, modality=kind)
+    checked = CheckedSamples(
+        index=index, payload=payload_of(samples), classes=classes, reading=reading, modality=kind, schema=schema
+    )
     fields = type(thresholds).model_fields
     return tuple(kind.checks.data[field](checked, getattr(thresholds, field)) for field in fields)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.modalities.base import Modality, Payload, Samples
+from augment_ops.modalities.base import Modality, Payload, Samples, Schema
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
 
@@ -27,6 +27,7 @@ class Pairs:
         classes: class names; a label without one is named by its number.
         identity: the policy is meant to change nothing.
         modality: of the samples.
+        schema: of the data set, where its modality has one.
     """
 
     originals: Samples
@@ -37,6 +38,7 @@ class Pairs:
     classes: tuple[str, ...]
     identity: bool
     modality: Modality
+    schema: Schema | None = None
 
     def share(self, name: str, rule: Ceiling, bad: NDArray[np.bool_], found: str, remedy: str) -> CheckResult:
         """A result over the share of `bad` samples, bool (N,); `found` follows the count."""

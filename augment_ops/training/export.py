@@ -31,7 +31,7 @@ def model_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def export(model: nn.Module, input_shape: tuple[int, int, int], path: Path) -> None:
+def export(model: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
     """Write the program of `model` (uint8 (N, H, W, C) → float32 (N, K), any N) as `.pt2` at `path`.
 
     Batch normalisation is folded into the convolution before it, which answers a tenth sooner; logits differ from
@@ -50,7 +50,7 @@ def export(model: nn.Module, input_shape: tuple[int, int, int], path: Path) -> N
         raise StoreError(str(path), str(error), "room for the exported model", "free space and run again") from error
 
 
-def check_exportable(model: nn.Module, input_shape: tuple[int, int, int]) -> None:
+def check_exportable(model: nn.Module, input_shape: tuple[int, ...]) -> None:
     """See that `export` will do; sets `model` to evaluation.
 
     Raises:
@@ -76,7 +76,7 @@ def _written(program: ExportedProgram) -> bytes:
     return content.getvalue()
 
 
-def program_of(model: nn.Module, input_shape: tuple[int, int, int]) -> ExportedProgram:
+def program_of(model: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
     """The program of `model` for any number of images; sets `model` to evaluation.
 
     Raises:

@@ -51,7 +51,7 @@ class Meters:
     delivery: DeliveryMeters
 
 
-def build(factory: Callable[..., nn.Module], input_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
+def build(factory: Callable[..., nn.Module], input_shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
     """The initial network, its weights a function of the seed.
 
     Raises:

@@ -13,12 +13,12 @@ from augment_ops.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    Factory = Callable[[tuple[int, int, int], int], nn.Module]
+    Factory = Callable[[tuple[int, ...], int], nn.Module]
 
 DEFAULT_FACTORY = "augment_ops.training.models:small_cnn"
 
 
-def small_cnn(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+def small_cnn(input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """A convolutional net that halves its input until the shorter side is at most 4 pixels.
 
     Args:

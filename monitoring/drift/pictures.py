@@ -86,6 +86,11 @@ class LoggedPictures:
         """(H, W, C) of every picture."""
         return self._shape
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of every picture."""
+        return np.dtype(np.uint8)
+
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """See `Payload`."""
         found = np.empty((len(rows), *self._shape), np.uint8)

@@ -19,12 +19,12 @@ from PIL import Image
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.data.sources import RawSample, open_source
-from augment_ops.data.sources.base import SPLIT_NAMES
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
-from augment_ops.modalities.image.decode import Defect, Pixels, decode
+from augment_ops.modalities.image.decode import Pixels, decode
+from augment_ops.modalities.image.sources import open_source
+from augment_ops.modalities.source import SPLIT_NAMES, Defect, RawSample
 
 TRAIN, TEST = 24, 9
 IMAGES = np.random.default_rng(0).integers(0, 256, (TRAIN + TEST, 7, 5), dtype=np.uint8)
@@ -223,7 +223,7 @@ def test_a_file_without_a_name_of_its_own_is_named_after_its_folder(tmp_path: Pa
     ):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).touch() if "." in path else (tmp_path / path).mkdir()
-        assert locate(str(tmp_path / path)).name == name
+        assert locate(str(tmp_path / path), "a file").name == name
     assert Place("index.csv", None, "/index.csv", is_folder=False).name == "index"
 
 

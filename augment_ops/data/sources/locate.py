@@ -15,7 +15,7 @@ from augment_ops.data.bounds import FILE_BYTES
 from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
 from augment_ops.files import NotReadableError, open_regular, read_regular
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities.source import Defect
 from augment_ops.names import LONGEST_DATASET, told_apart
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)
@@ -174,8 +174,11 @@ def why_unreadable(error: Exception) -> Defect:
     return Defect(f"unreadable: {error if isinstance(error, NotReadableError) else type(error).__name__}")
 
 
-def locate(uri: str, *, allow_outside: bool = False) -> Place:
+def locate(uri: str, forms: str, *, allow_outside: bool = False) -> Place:
     """Resolve a path or fsspec URI.
+
+    Args:
+        forms: what may lie there, in words, for who gave a place where nothing is.
 
     Raises:
         DataError: the scheme is unknown, its client is not installed, it does not answer, or nothing is there.
@@ -195,7 +198,7 @@ def locate(uri: str, *, allow_outside: bool = False) -> Place:
     place = Place(uri, filesystem, path, is_folder=False)
     with place.faults():
         if not filesystem.exists(path):
-            raise _missing(place)
+            raise _missing(place, forms)
         return Place(uri, filesystem, path, bool(filesystem.isdir(path)), allow_outside)
 
 
@@ -209,7 +212,7 @@ def kebab(text: str) -> str:
     return told_apart(kept or "data", text, LONGEST_DATASET) if lost or len(kept) > LONGEST_DATASET else kept
 
 
-def _missing(place: Place) -> DataError:
+def _missing(place: Place, forms: str) -> DataError:
     folder, name = posixpath.split(place.path)
     siblings: list[str] = []
     with contextlib.suppress(Exception):  # the hint is a courtesy; the fault is that nothing is there
@@ -217,7 +220,7 @@ def _missing(place: Place) -> DataError:
     return DataError(
         place.uri,
         f"nothing at {place.path}",
-        "an image folder, a tar, IDX or npz files, an index, or the word digits",
+        forms,
         f"check the path.{nearest(name, siblings)}",
     )
 

@@ -15,14 +15,13 @@ from itertools import chain
 
 import numpy as np
 
-from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.sample_index import COLUMNS
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.data.sources.base import RawSample, Scalar
 from augment_ops.data.split import SHARES
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities import modality as modality_of
+from augment_ops.modalities.codec import Asked
+from augment_ops.modalities.source import Defect, Leftovers, RawSample, Scalar, Schema, Source
 
 _URI = re.compile(r"snapshot:(?P<base>[0-9a-f]{64})(\+(?P<labelled>[0-9a-f]{64}))?")
 _ROWS_AT_ONCE = 1000  # of the index, as Python's objects
@@ -40,18 +39,19 @@ class SnapshotSource:
             )
         self._snapshot = Snapshot.open(store, match["base"])
         self._labelled, self._store, self._uri = match["labelled"], store, uri
-        self.name = self._snapshot.manifest.dataset
+        self.name, self.schema = self._snapshot.manifest.dataset, self._snapshot.manifest.schema
+        self.modality = self._snapshot.manifest.modality
         self.leftovers = Leftovers()
 
     def samples(self) -> Iterator[RawSample]:
         """See `Source`."""
         index, payload = self._snapshot.index, self._snapshot.payload
-        own = [name for name in index.columns if name not in COLUMNS]
+        own = [name for name in index.columns if name not in self._snapshot.columns]
         records = (index.iloc[at : at + _ROWS_AT_ONCE].to_dict("records") for at in range(0, len(index), _ROWS_AT_ONCE))
         for row in chain.from_iterable(records):
             place = int(row["row"])
             data = (
-                Defect(str(row["defect"] or "unreadable: no pixels"))
+                Defect(str(row["defect"] or "unreadable: not in the snapshot"))
                 if place < 0
                 else payload.take(np.array([place]))[0]
             )
@@ -82,7 +82,7 @@ class SnapshotSource:
             packed, _, number = str(row["image"]).partition("#")
             if packed not in arrays:
                 arrays[packed] = np.load(io.BytesIO(self._store.get(packed)), allow_pickle=False)
-            pixels = arrays[packed][int(number)]
+            sample = arrays[packed][int(number)]
             split = split_of(row["sample_id"])
             yield RawSample(
                 id=row["sample_id"],
@@ -91,9 +91,33 @@ class SnapshotSource:
                 subject=None,
                 time=row["time"],
                 source=row["image"],
-                data=pixels,
+                data=sample,
                 extra=extra,
             )
+
+
+def open_source(
+    uri: str,
+    store: Store,
+    modality: str,
+    asked: Asked,
+    *,
+    allow_outside: bool = False,
+    schema: Schema | None = None,
+) -> Source:
+    """Open a snapshot of the store, or whatever the modality opens; see `Codec.open`.
+
+    Raises:
+        DataError: see there; or a snapshot of another modality.
+    """
+    if not is_snapshot(uri):
+        return modality_of(modality).codec.open(uri, asked, allow_outside=allow_outside, schema=schema)
+    source = SnapshotSource(uri, store)
+    if source.modality != modality:
+        raise DataError(
+            uri, f"a snapshot of the modality {source.modality}", modality, f"read it with --modality {source.modality}"
+        )
+    return source
 
 
 def is_snapshot(uri: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from augment_ops.data.bounds import ARCHIVE_MEMBERS, FILE_BYTES, TAR_HEADER_BYTES, unpacked_limit
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities.source import Defect
 
 _CHUNK = 1 << 20
 _MAGIC_BYTES = 6

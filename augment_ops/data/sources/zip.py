@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from augment_ops.data.bounds import FILE_BYTES, ZIP_DIRECTORY_BYTES, unpacked_limit
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities.source import Defect
 
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_BYTES, _LOCATOR_BYTES, _COMMENT_BYTES = 22, 20, 65_535

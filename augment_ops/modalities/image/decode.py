@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from augment_ops.modalities.image.jpeg import Markers, with_more_data
+from augment_ops.modalities.source import Defect
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -24,13 +25,6 @@ _CORNER = 4  # pixels a side: where data ended early a JPEG ends in one colour
 _SIXTEEN_BIT_MAX = 65_535
 _WORDS_OF_TRUNCATION = ("truncated", "broken data stream", "not enough image data", "unexpected end of file")
 _SIXTEEN_BIT = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
-
-
-@dataclass(frozen=True)
-class Defect:
-    """Why a sample has no pixels; begins with `unreadable:`, `truncated:` or `shape:` (of a size that is no image)."""
-
-    text: str
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from augment_ops.modalities.base import Corruptions, Modality
 from augment_ops.modalities.image.checks import CHECKS
+from augment_ops.modalities.image.codec import CODEC
 from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
 from augment_ops.quality.checks import Checks
 
@@ -17,7 +14,7 @@ class _Image:
 
     name = "image"
     plural = "images"
-    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    codec = CODEC
     corruptions: Corruptions = IMAGE_CORRUPTIONS
     checks: Checks = CHECKS
 

@@ -19,7 +19,7 @@ _EPOCHS = 4  # of eight images: each of 25 alternatives is met with 73%, each of
 _SEED = 7
 
 
-def trial_faults(policy: Policy, shape: tuple[int, int, int]) -> list[Fault]:
+def trial_faults(policy: Policy, shape: tuple[int, ...]) -> list[Fault]:
     """Why a policy does not work on images of `shape` (H, W, C), as it is and with every step applied to every image.
 
     Empty where both work. A sample's chance decides inside containers, so an alternative may go untried.

@@ -6,6 +6,7 @@ from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.snapshot import SnapshotManifest
 from augment_ops.errors import CheckRefused
+from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.quality.report import QualityReport
@@ -17,7 +18,10 @@ def source_state(ctx: Context) -> str | None:
     Raises:
         DataError: the source is missing, or unreadable as a whole.
     """
-    return fingerprint(ctx.params.dataset, ctx.store, allow_outside=ctx.params.allow_outside)
+    params = ctx.params
+    return fingerprint(
+        params.dataset, ctx.store, modality=params.modality, allow_outside=params.allow_outside, **params.asked()
+    )
 
 
 def ingest(inputs: Inputs) -> SnapshotManifest:
@@ -26,19 +30,19 @@ def ingest(inputs: Inputs) -> SnapshotManifest:
     manifest = read_source(
         params.dataset,
         inputs.store,
+        modality=params.modality,
         name=params.dataset_name or None,
-        image_size=params.resize_to(),
         max_samples=params.max_samples or None,
-        channels=params.channels,
         allow_outside=params.allow_outside,
-        keep=params.keep,
+        **params.asked(),
     )
     inputs.say(
-        f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.image_shape}"
+        f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.sample_shape}"
     )
-    if manifest.kept != params.keep:
-        inputs.say(f"the snapshot was in the store already and stays as it is: {manifest.kept}, not {params.keep}")
-    for note in manifest.reading.notes(manifest.image_shape):
+    wanted = "encoded" if modality(params.modality).codec.decoder(params.asked()).encoded else "raw"
+    if manifest.kept != wanted:
+        inputs.say(f"the snapshot was in the store already and stays as it is: {manifest.kept}, not {wanted}")
+    for note in manifest.reading.notes(manifest.sample_shape):
         inputs.say(note)
     return manifest
 

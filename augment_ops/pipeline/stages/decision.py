@@ -140,7 +140,7 @@ def _identity(ctx: Context) -> dict[str, str]:
     return {
         "augment_ops.pipeline_run": ctx.run.id,
         "augment_ops.snapshot_digest": manifest.digest,
-        "augment_ops.interface_digest": digest_of([manifest.classes, manifest.image_shape]),
+        "augment_ops.interface_digest": manifest.interface,
         "augment_ops.policy": policy.name,
         "augment_ops.policy_version": policy.version,
         "augment_ops.policy_digest": policy.digest,

@@ -172,6 +172,8 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         ctx.store.put,
         snapshot_digest=snapshot.digest,
         classes=snapshot.classes,
+        of=snapshot.modality,
+        schema=snapshot.schema,
     )
     subjects = {
         "suite": manifest.digest,
@@ -183,12 +185,12 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
 
 
 def _check_interface(ctx: Context, champion: RegisteredVersion) -> None:
-    mine = digest_of([ctx.snapshot.manifest.classes, ctx.snapshot.manifest.image_shape])
-    if champion.tags.get("augment_ops.interface_digest") != mine:
+    manifest = ctx.snapshot.manifest
+    if champion.tags.get("augment_ops.interface_digest") != manifest.interface:
         raise InputError(
             f"champion version {champion.version} of {ctx.dataset}",
-            "a model for other classes or another image size",
-            f"{len(ctx.snapshot.manifest.classes)} classes at {ctx.snapshot.manifest.image_shape}",
+            "a model for other classes, or samples of another form",
+            f"{len(manifest.classes)} classes at {manifest.sample_shape}",
             "run under another --dataset-name: models with different interfaces cannot replace each other",
         )
 
@@ -231,7 +233,14 @@ def window_state(ctx: Context) -> tuple[str, ...]:
     place = ctx.params.production_window or str(default_window(ctx.settings, ctx.dataset))
     if not ctx.params.production_window and not Path(place).exists():
         return ()
-    found = fingerprint(place, ctx.store, allow_outside=ctx.params.allow_outside)
+    params = ctx.params
+    found = fingerprint(
+        place,
+        ctx.store,
+        modality=params.modality,
+        allow_outside=params.allow_outside,
+        **params.asked(storage=False),
+    )
     return (place,) if found is None else (place, found)
 
 
@@ -245,9 +254,10 @@ def _window(inputs: Inputs) -> Sample | None:
     manifest = ingest(
         place,
         inputs.store,
+        modality=params.modality,
         name=f"{inputs.snapshot.manifest.dataset}-window",
-        image_size=params.resize_to(),
-        channels=params.channels,
         allow_outside=params.allow_outside,
+        schema=inputs.snapshot.manifest.schema,
+        **params.asked(storage=False),
     )
     return window_sample(inputs.store, manifest.digest)

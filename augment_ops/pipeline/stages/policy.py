@@ -113,12 +113,12 @@ def _shard_progress(inputs: Inputs, epochs: int) -> Callable[[int], None]:
     return done
 
 
-def _check_size(policy: Policy, shape: tuple[int, int, int]) -> None:
+def _check_size(policy: Policy, shape: tuple[int, ...]) -> None:
     """Models are trained and tested at one size, and what fails on it fails now."""
     faults = trial_faults(policy, shape)
     if faults:
         raise PolicyError.of(f"policy {policy.name}", faults)
-    before = shape[:2]
+    before = (shape[0], shape[1])
     after = compile_policy(policy).output_size(before)
     if after != before:
         raise PolicyError(
@@ -155,6 +155,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         plan,
         identity=not resolved.policy().transforms,
         classes=classes,
+        schema=inputs.snapshot.manifest.schema,
     )
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]

@@ -21,12 +21,13 @@ from PIL import Image
 from augment_ops.data import bounds
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.data.sources import open_source
 from augment_ops.data.sources.tar import DAMAGED, members
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
 from augment_ops.files import NotReadableError, open_regular, read_regular
-from augment_ops.modalities.image.decode import Defect, decode
+from augment_ops.modalities.image.decode import decode
+from augment_ops.modalities.image.sources import open_source
+from augment_ops.modalities.source import Defect
 
 MakePng = Callable[..., bytes]
 

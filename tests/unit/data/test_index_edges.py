@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from augment_ops.data.sources import RawSample, open_source
 from augment_ops.errors import DataError
+from augment_ops.modalities.image.sources import open_source
+from augment_ops.modalities.source import RawSample
 
 PATHS = ["a.png", "b.png"]
 

@@ -7,14 +7,15 @@ from importlib.metadata import version
 
 import numpy as np
 
-from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.sources.base import RawSample
+from augment_ops.modalities.source import Leftovers, RawSample
 
 _FULL_SCALE = 16  # the bundled images count ink in 4×4 blocks: 0 to 16
 
 
 class DigitsSource:
     """UCI's Optical Recognition of Handwritten Digits (its test part), as scikit-learn ships it."""
+
+    schema = None
 
     name = "digits"
 

@@ -6,13 +6,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
-from augment_ops.data.leftovers import Leftovers, is_clutter, readable
-from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.data.sources.tar import DAMAGED, members
 from augment_ops.data.sources.zip import zip_members
 from augment_ops.errors import DataError
-from augment_ops.modalities.image.decode import Defect
+from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, is_clutter, readable
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"}
@@ -24,6 +22,8 @@ _OTHERS_SHOWN = 3
 
 class FolderSource:
     """Image files below a folder."""
+
+    schema = None
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
@@ -64,6 +64,8 @@ class FolderSource:
 
 class ArchiveSource:
     """Image files in a tar, plain or compressed, read in one pass without unpacking; or in a zip."""
+
+    schema = None
 
     def __init__(self, place: Place) -> None:
         self.name = place.name

@@ -17,11 +17,10 @@ from typing import IO, cast
 import numpy as np
 
 from augment_ops.data.bounds import unpacked_limit
-from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.sources.base import RawSample
 from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError
 from augment_ops.modalities.image.decode import MAX_PIXELS, Pixels
+from augment_ops.modalities.source import Leftovers, RawSample
 
 _IMAGES = re.compile(r"(?P<stem>.*?)(?P<part>train|t10k|test)[-_.]images[-_.]idx3[-_]ubyte(\.gz)?")
 _READ = re.compile(r".*(images[-_.]idx3|labels[-_.]idx1)[-_]ubyte(\.gz)?")  # `_IMAGES`, and the labels beside them
@@ -34,6 +33,8 @@ _MAX_LABELS = 50_000_000  # a thousand times MNIST
 
 class IdxSource:
     """A folder with one pair of IDX files for each of train and test."""
+
+    schema = None
 
     def __init__(self, place: Place) -> None:
         self.name = place.name

@@ -13,19 +13,20 @@ from uuid import UUID
 import numpy as np
 
 from augment_ops.data.bounds import TABLE_BYTES
-from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.sample_index import COLUMNS
-from augment_ops.data.sources.base import SPLIT_NAMES, RawSample, Scalar
+from augment_ops.data.sample_index import index_columns
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.data.sources.table import LARGEST, TABLE_FAULTS, read_csv, read_parquet
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.files import leads_outside
+from augment_ops.modalities.image.sources import CONTENT, MEASURES
+from augment_ops.modalities.source import SPLIT_NAMES, Leftovers, RawSample, Scalar
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _REQUIRED = ("path", "label")
 _OWN = (*_REQUIRED, "subject", "time", "split")
+_KEPT = frozenset(index_columns(CONTENT, MEASURES))  # names that the snapshot's index has itself
 _ROWS_SHOWN = 5
 _SHOWN = 60  # characters of a cell
 _CELL = (str, bool, int, float, Decimal, date, time, timedelta, UUID, np.generic)
@@ -37,6 +38,8 @@ class IndexSource:
 
     A column whose name the snapshot itself uses (`height`, say) is kept as `meta_<name>`.
     """
+
+    schema = None
 
     def __init__(self, place: Place) -> None:
         self.name = place.name
@@ -101,7 +104,7 @@ class IndexSource:
         if faults:
             raise DataError.of(self._place.uri, faults)
         kept = Counter(_free(name) for name in table.columns)
-        twice = [name for name in table.columns if kept[_free(name)] > 1 and name in COLUMNS]
+        twice = [name for name in table.columns if kept[_free(name)] > 1 and name in _KEPT]
         if twice:
             found = (
                 f"columns {twice[0]!r} and {_free(twice[0])!r}, and the snapshot keeps the first under the second name"
@@ -222,7 +225,7 @@ def _scalars(column: pd.Series) -> list[Scalar]:
 
 
 def _free(name: str) -> str:
-    return f"meta_{name}" if name in COLUMNS else name
+    return f"meta_{name}" if name in _KEPT else name
 
 
 def _rows(numbers: list[int]) -> str:

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from augment_ops.data.bounds import unpacked_limit
-from augment_ops.data.leftovers import Leftovers
-from augment_ops.data.sources.base import RawSample
 from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.zip import refuse_large_directory
 from augment_ops.errors import DataError
 from augment_ops.modalities.image.decode import Pixels
+from augment_ops.modalities.source import Leftovers, RawSample
 
 _PAIRS: dict[str | None, tuple[tuple[str, str], ...]] = {
     "train": (("x_train", "y_train"), ("train_images", "train_labels")),
@@ -47,6 +46,8 @@ _NAMES = "x_train, y_train, x_test, y_test; train_images, train_labels, …; or 
 
 class NpzSource:
     """One `.npz` file. Pickled objects in it are never loaded."""
+
+    schema = None
 
     def __init__(self, place: Place) -> None:
         self.name = place.name

@@ -17,12 +17,11 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 from augment_ops.data.bounds import BOXES, COORDINATE, FILE_BYTES, TEXT_BYTES
-from augment_ops.data.leftovers import Leftovers, readable
-from augment_ops.data.sources.base import SPLIT_NAMES, RawSample
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.errors import DataError, Fault
-from augment_ops.modalities.image.decode import Defect, Pixels, decode
+from augment_ops.modalities.image.decode import Pixels, decode
 from augment_ops.modalities.image.sources.folder import archive_members, is_image
+from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, readable
 
 _ANNOTATIONS, _IMAGES, _SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -44,6 +43,8 @@ class _Annotation:
 
 class VocSource:
     """A folder or a tar of images, annotations and lists; a tar is read twice, because images may come first."""
+
+    schema = None
 
     def __init__(self, place: Place) -> None:
         self.name = place.name

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment_ops.modalities.image.decode import Defect, decode
+from augment_ops.modalities.image.decode import decode
+from augment_ops.modalities.source import Defect
 
 GREY = np.arange(30, dtype=np.uint8).reshape(5, 6) * 8
 RGB = np.stack([GREY, GREY[::-1], GREY // 2], axis=-1)
