@@ -469,11 +469,6 @@ class Modality(Protocol):
     # What suites are made of, and what samples are measured by.
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of samples in memory."""
-        ...
-
-    @property
     def corruptions(self) -> Corruptions:
         """What stress suites do to samples."""
         ...

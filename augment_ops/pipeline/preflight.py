@@ -67,8 +67,8 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
     looks: list[Callable[[], object]] = [
         way,
         lambda: workspace.admit_to_run(params.policy),
-        lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
-        lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
+        lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
+        lambda: suite.load(policies / "stress" / f"{params.suite}.yaml").check_modality(params.modality),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
         lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),

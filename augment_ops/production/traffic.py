@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.ingest import ingest
-from augment_ops.data.payload import Part
+from augment_ops.data.payload import Part, chunks
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload, Samples
-from augment_ops.modalities.image.corruptions import apply
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
@@ -66,8 +65,8 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
-    shift = _shift(settings, params.suite, traffic.shifts)
-    fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
+    shift = _shift(settings, params.suite, traffic.shifts, champion.snapshot)
+    fresh = _fresh(store, traffic.source or params.dataset, params.asked(storage=False), champion, dataset)
     manifest = champion.snapshot.manifest
     kind = modality(manifest.modality)
     log = PredictionLog(log_uri(settings), dataset, store, kind.name)
@@ -95,8 +94,12 @@ class _Fresh:
     labels: NDArray[Any]
 
 
-def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh:
-    """Usable samples of the source that the champion's snapshot does not hold."""
+def _fresh(store: Any, source: str, asked: Mapping[str, Any], champion: Incumbent, dataset: str) -> _Fresh:
+    """Usable samples of the source that the champion's snapshot does not hold.
+
+    Args:
+        asked: the modality's own parameters of the champion's run.
+    """
     snapshot, content = champion.snapshot, champion.snapshot.codec.content
     manifest = ingest(
         source,
@@ -104,7 +107,7 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
         modality=snapshot.manifest.modality,
         name=f"{dataset}-traffic",
         schema=snapshot.manifest.schema,
-        **snapshot.codec.like(snapshot.manifest.sample_shape),
+        **{**asked, **snapshot.codec.like(snapshot.manifest.sample_shape)},
     )
     found = Snapshot.open(store, manifest.digest)
     index = found.index
@@ -122,18 +125,23 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
 
 
 def _shift(
-    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]]
+    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]], snapshot: Snapshot
 ) -> Callable[[NDArray[Any], Sequence[str]], NDArray[Any]]:
-    strengths = suite.load(settings.policies / "stress" / f"{suite_name}.yaml").corruptions
+    spec = suite.load(settings.policies / "stress" / f"{suite_name}.yaml")
+    strengths = spec.corruptions
     unknown = [name for name, _ in shifts if name not in strengths]
     if unknown:
         known = ", ".join(strengths)
         raise InputError("--shift", unknown[0], f"one of {known}", f"correct it.{nearest(unknown[0], strengths)}")
 
-    def shifted(images: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
+    # What is relative to a data set is so to the one that the suite is frozen from.
+    held_out = (batch for _, batch in chunks(snapshot.split(spec.split).payload))
+    corrupt = spec.known.bound(held_out, snapshot.manifest.schema, ())
+
+    def shifted(samples: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
         for name, severity in shifts:
-            images = apply(name, severity, images, ids, params=strengths[name])
-        return images
+            samples = corrupt(name, severity, samples, ids, strengths[name])
+        return samples
 
     return shifted
 

@@ -32,7 +32,6 @@ class _Tabular:
 
     plural = shown_as = "rows"
     axes = ("columns",)
-    dtype: np.dtype[Any] = np.dtype(np.float64)
     properties: tuple[str, ...] = ()
     codec = CODEC
     catalogue = CATALOGUE
