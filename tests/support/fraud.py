@@ -17,7 +17,10 @@ ARCHIVE = (
 )
 _DAY_S = 86_400
 _DELAY_S = 7 * _DAY_S  # until a fraud is known
-ROLES = "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,split=SPLIT,id=TRANSACTION_ID,ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
+ROLES = (
+    "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,split=SPLIT,id=TRANSACTION_ID,"
+    "ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
+)
 
 
 def transactions(every: int = 3) -> pd.DataFrame:
