@@ -154,7 +154,6 @@ class Outcomes:
         code = self.classes.index(self.alerts.class_name)
         rows = np.flatnonzero(self.labels == code)
         answered = np.where(self.alerted, 0, 1).astype(np.int16)
-        answered[self.predicted == NOT_A_NUMBER] = NOT_A_NUMBER
         return replace(
             self,
             classes=(self.alerts.class_name,),
