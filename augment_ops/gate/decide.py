@@ -47,7 +47,7 @@ def decide(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None) 
         rules_digest=rules.digest,
         evidence_digest=key,
         reasons=tuple(reasons),
-        summary=summarize(verdict, gate, reasons),
+        summary=summarize(verdict, gate, reasons, getattr(rules, "measure", "accuracy")),
     )
 
 

@@ -9,12 +9,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from augment_ops.gate.decision import Evidence, Reason
 from augment_ops.gate.recompute import recompute
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
+from augment_ops.stress import measures
 from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 
 Address = tuple[Role, str, int]  # role, corruption, severity
@@ -178,8 +179,21 @@ def _sound_cells(
     unseen = tuple(name for name in names if not report.seen.get(name))
     cells = None
     if samples is not None:
-        cells = Cells(sound, report.classes, tuple(names), samples.judged, unseen, samples)
+        cells = _judged(rules, Cells(sound, report.classes, tuple(names), samples.judged, unseen, samples))
     return cells, [_group(role, name, fault, at) for (role, name, fault), at in faults.items()]
+
+
+def _judged(rules: GateRules, cells: Cells) -> Cells:
+    """The cells as the rules judge them: those of all samples, or of the class that alerts are for."""
+    if rules.alerts is None:
+        return cells
+    asked = cells.samples.outcomes
+    again = {(cell.role, cell.corruption, cell.severity): cell for cell in measures.cells(asked)}
+    return replace(
+        cells,
+        by_address={address: again[address] for address in cells.by_address},
+        classes=asked.classes,
+    )
 
 
 def _group(role: str, corruption: str, fault: str, severities: list[int]) -> Reason:

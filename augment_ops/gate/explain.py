@@ -65,15 +65,17 @@ def text(decision: Decision, *, passes: bool = False) -> str:
     return "\n".join(lines)
 
 
-def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason]) -> str:
+def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason], measure: str) -> str:
     """Two sentences: what was found, and what follows.
 
     Args:
         gate: name and version.
         reasons: worst first.
+        measure: what the share of right samples is called.
     """
     if verdict == "PASS":
-        return f"Gate {gate} lets the candidate pass: {_largest_gap(reasons)}. {_NEXT[verdict]}{_warnings(reasons)}."
+        found = _largest_gap(reasons, measure)
+        return f"Gate {gate} lets the candidate pass: {found}. {_NEXT[verdict]}{_warnings(reasons)}."
     outcome = {"FAIL": "fail", "INVESTIGATE": "investigate", "ERROR": "error"}[verdict]
     found = [reason for reason in reasons if reason.outcome == outcome]
     opening = {
@@ -96,13 +98,13 @@ def _found(reasons: Sequence[Reason]) -> str:
     return f"{first}; {more} more reason{'s' if more != 1 else ''}{on}"
 
 
-def _largest_gap(reasons: Sequence[Reason]) -> str:
+def _largest_gap(reasons: Sequence[Reason], measure: str) -> str:
     gaps = [r for r in reasons if r.rule == "invariance" and r.measured is not None and r.severity is not None]
     if not gaps:
         return "every rule is met"
     worst = max(gaps, key=lambda reason: reason.measured or 0.0)
     return (
-        f"of {len(gaps)} gaps between clean and stressed accuracy the largest is "
+        f"of {len(gaps)} gaps between clean and stressed {measure} the largest is "
         f"{100 * (worst.measured or 0.0):.1f} points ({worst.corruption} at severity {worst.severity})"
     )
 

@@ -42,8 +42,8 @@ def champion(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]
         ]
     )
     return [
-        _not_worse(rules, cells, "champion", f"clean accuracy of {name}", estimates[0], CLEAN),
-        _not_worse(rules, cells, "champion", f"mean stressed accuracy of {name}", estimates[1]),
+        _not_worse(rules, cells, "champion", f"clean {rules.measure} of {name}", estimates[0], CLEAN),
+        _not_worse(rules, cells, "champion", f"mean stressed {rules.measure} of {name}", estimates[1]),
         *_classes(rules, cells, "champion", rule.class_margin),
     ]
 
@@ -61,7 +61,7 @@ def control(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
     clean = cells.samples.loss("control", (), rule.clean_margin)
     return [
         _effect(rules, cells),
-        _not_worse(rules, cells, "control", "clean accuracy of the control", clean, CLEAN),
+        _not_worse(rules, cells, "control", f"clean {rules.measure} of the control", clean, CLEAN),
         *_classes(rules, cells, "control", rule.class_margin),
     ]
 
@@ -91,8 +91,9 @@ def unseen(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
         outcome = "fail"
     names = ", ".join(cells.unseen)
     message = (
-        f"On what the policy does not train on ({names}) it changes mean accuracy by {points(-loss.value, sign=True)} "
-        f"over the control ({_gain_interval(loss, rules)}); at least {points(rule.min_gain, sign=True)} must be shown."
+        f"On what the policy does not train on ({names}) it changes mean {rules.measure} by "
+        f"{points(-loss.value, sign=True)} over the control "
+        f"({_gain_interval(loss, rules)}); at least {points(rule.min_gain, sign=True)} must be shown."
     )
     return [_gain("unseen", outcome, message, loss)]
 
@@ -108,8 +109,8 @@ def _effect(rules: GateRules, cells: Cells) -> Reason:
         else ""
     )
     found = (
-        f"Augmentation changes mean stressed accuracy by {points(-loss.value, sign=True)} over the control{same}, "
-        f"{share(theirs)} to {share(ours)} ({_gain_interval(loss, rules)})"
+        f"Augmentation changes mean stressed {rules.measure} by {points(-loss.value, sign=True)} over the "
+        f"control{same}, {share(theirs)} to {share(ours)} ({_gain_interval(loss, rules)})"
     )
     if loss.p_safe <= rules.statistics.alpha:
         return _gain("control", "pass", f"{found}; at least {points(rule.min_gain, sign=True)} is shown.", loss)

@@ -48,7 +48,7 @@ def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reas
     elif gap >= warn - TOLERANCE:
         outcome, threshold = "warn", warn
     message = (
-        f"{cell.corruption} at severity {cell.severity} costs {points(gap)} of accuracy "
+        f"{cell.corruption} at severity {cell.severity} costs {points(gap)} of {rules.measure} "
         f"({share(before)} to {share(cell.accuracy)}; limit {points(threshold)}{doubt})"
     )
     recalls = cell.class_before(clean)

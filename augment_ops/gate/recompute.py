@@ -15,7 +15,7 @@ from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
-from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes
+from augment_ops.stress.outcomes import NO_GROUP, Alerts, Outcomes, from_bytes
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]
@@ -43,22 +43,32 @@ def recompute(
             {},
             [_error(f"The {fault.where} are not those of the report: {fault.found}, not {fault.expected}.")],
         )
-    strange = list(_of_another_report(report, found))
+    strange = list(_of_another_report(rules, report, found))
     if strange:
         return None, {}, [_error(f"The per-sample outcomes are of {what}.") for what in strange]
     bootstrap = Bootstrap(key, rules.statistics.confidence, rules.statistics.resamples)
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
-    samples = VerifiedOutcomes(found, bootstrap, judged(rules, found, names))
+    asked = found.judged()
+    samples = VerifiedOutcomes(asked, found, bootstrap, judged(rules, asked, names))
     return samples, _altered(report, found), _altered_slices(report, found)
 
 
-def _of_another_report(report: StressReport, outcomes: Outcomes) -> Iterator[str]:
+def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcomes) -> Iterator[str]:
+    wanted = None if rules.alerts is None else Alerts(class_name=rules.alerts.class_name, rate=rules.alerts.rate)
+    if outcomes.alerts != wanted:
+        yield f"{_of_alerts(outcomes.alerts)}, where the rules judge {_of_alerts(wanted)}"
     if outcomes.suite_digest != report.suite_digest:
         yield f"another suite ({outcomes.suite_digest[:12]}…)"
     if outcomes.models != report.models:
         yield f"other models ({', '.join(f'{role} {digest[:12]}…' for role, digest in outcomes.models.items())})"
     if outcomes.classes != report.classes:
         yield f"other classes ({outcomes.classes!r:.80})"
+
+
+def _of_alerts(alerts: Alerts | None) -> str:
+    if alerts is None:
+        return "every class alike"
+    return f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
 
 
 def _altered(report: StressReport, outcomes: Outcomes) -> Altered:

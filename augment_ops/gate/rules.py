@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
 from augment_ops.gate.rule_models import (
+    AlertsRule,
     BudgetRatio,
     Calibration,
     Champion,
@@ -46,6 +47,7 @@ class GateRules(Rule):
     invariance: Invariance
     class_recall: ClassRecall
     fitness: Fitness | None = None
+    alerts: AlertsRule | None = None
     champion: Champion | None = None
     control: Control | None = None
     unseen: Unseen | None = None
@@ -59,11 +61,19 @@ class GateRules(Rule):
 
     @model_serializer(mode="wrap")
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Rules of before `fitness`, and those without, keep their digest."""
+        """Rules of before `fitness` and `alerts`, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        if document.get("fitness") is None:
-            document.pop("fitness", None)
+        for name in ("fitness", "alerts"):
+            if document.get(name) is None:
+                document.pop(name, None)
         return document
+
+    @property
+    def measure(self) -> str:
+        """What the share of samples is called that a model is right about."""
+        if self.alerts is None:
+            return "accuracy"
+        return f"recall of {self.alerts.class_name} at {100 * self.alerts.rate:g}% alerts"
 
     @property
     def digest(self) -> str:

@@ -23,10 +23,13 @@ class VerifiedOutcomes:
     """The outcomes that a report follows from, found to be those.
 
     Attributes:
+        outcomes: of the samples that are judged.
+        whole: of all samples: others than `outcomes` where alerts for one class are judged.
         judged: corruption → severities that are judged.
     """
 
     outcomes: Outcomes
+    whole: Outcomes
     bootstrap: Bootstrap
     judged: Mapping[str, tuple[int, ...]]
 
@@ -95,9 +98,10 @@ class VerifiedOutcomes:
 
     def calibration(self, limit: float) -> Estimate:
         """Expected calibration error of the candidate on clean images."""
-        place = self.outcomes.at("candidate")
+        place = self.whole.at("candidate")
         assert place is not None
-        confidence, right = self.outcomes.p_predicted[place], self.outcomes.right[place]
+        confidence = self.whole.p_predicted[place]
+        right = np.asarray(self.whole.predicted[place] == self.whole.labels)
         value = calibration_error(confidence, right)
         n, bins = len(right), calibration_bins(confidence)
         excess = confidence.astype(np.float64) - right

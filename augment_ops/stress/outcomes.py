@@ -9,14 +9,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.engine.key import sample_key
 from augment_ops.errors import StoreError
 from augment_ops.statistics import softmax
 from augment_ops.stress.report import CLEAN, Role
@@ -28,8 +29,25 @@ _ARRAYS: dict[str, str] = {
     "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
 }  # fmt: skip
 # 1 does not know what the corruptions left; it is read as before, and its decisions are made again as they were.
+# 3 has scores, where a suite asks for alerts; without, outcomes are written as 2.
 FORMAT = "augment-ops outcomes 2"
-_FORMATS = {False: "augment-ops outcomes 1", True: FORMAT}
+_WITH_ALERTS = "augment-ops outcomes 3"
+_FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alerts:
+    """Who looks at a fixed share of all samples, those that look most like one class: a model is right about a sample
+    of that class where it is among them.
+
+    Attributes:
+        class_name: the class that is looked for.
+        rate: share of the samples of a cell, above 0 and below 1, that an alert is raised for, whatever the scores are:
+            who looks at alerts has so many hours a day, under stress as well.
+    """
+
+    class_name: str
+    rate: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,7 +55,7 @@ class Predictions:
     """What one model said about every sample of a suite, in the order of its cells and samples.
 
     Attributes:
-        predicted, p_true, p_predicted: (C, N), as `Outcomes` has them.
+        predicted, p_true, p_predicted, scores: (C, N), as `Outcomes` has them.
     """
 
     suite_digest: str
@@ -45,6 +63,7 @@ class Predictions:
     predicted: NDArray[np.int16]
     p_true: NDArray[np.float16]
     p_predicted: NDArray[np.float16]
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,6 +84,9 @@ class Outcomes:
         causes: how a corruption can destroy a sample, in the words of its modality.
         destroyed: uint8 (C, N), 0 where something is left of the sample, else the place in `causes`, from 1: a fact of
             the frozen samples, the same for all models. None in outcomes of before.
+        alerts: what is looked for, and at how many samples; None where every class counts alike.
+        scores: float32 (M, C, N), softmax probability of the class that is looked for; NaN where logits are not finite.
+            Finer than `p_true`, because alerts are a matter of order. None without alerts.
     """
 
     suite_digest: str
@@ -80,6 +102,8 @@ class Outcomes:
     groups: NDArray[np.int16] = field(default_factory=lambda: np.zeros((0, 0), np.int16))
     causes: tuple[str, ...] = ()
     destroyed: NDArray[np.uint8] | None = None
+    alerts: Alerts | None = None
+    scores: NDArray[np.float32] | None = None
 
     @cached_property
     def left(self) -> NDArray[np.bool_]:
@@ -91,9 +115,58 @@ class Outcomes:
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
-        """Whether the predicted class is the label, bool (M, C, N)."""
-        right: NDArray[np.bool_] = self.predicted == self.labels
-        return right
+        """Whether the predicted class is the label, bool (M, C, N); with alerts, whether there is one where due."""
+        if self.alerts is None:
+            right: NDArray[np.bool_] = self.predicted == self.labels
+            return right
+        wanted = self.labels == self.classes.index(self.alerts.class_name)
+        return np.asarray((self.alerted == wanted) & (self.predicted != NOT_A_NUMBER))
+
+    @cached_property
+    def alerted(self) -> NDArray[np.bool_]:
+        """Which samples an alert is raised for, bool (M, C, N): those of the highest scores of what is left in a cell.
+
+        As many as the rate says, rounded down, at least one. Among equal scores the order is that of a hash of the ids,
+        which knows nothing of labels.
+
+        Raises:
+            ValueError: outcomes without alerts.
+        """
+        if self.alerts is None or self.scores is None:
+            raise ValueError("outcomes without alerts")
+        drawn = [sample_key("alert", sample) for sample in self.sample_ids]
+        place = np.argsort(np.array([first for first, _ in drawn], np.uint64), kind="stable").argsort()
+        found = np.zeros(self.scores.shape, np.bool_)
+        for m, c in np.ndindex(self.scores.shape[:2]):
+            rows = np.flatnonzero(self.left[c] & np.isfinite(self.scores[m, c]))
+            count = min(len(rows), max(1, int(self.alerts.rate * self.left[c].sum())))
+            order = np.lexsort((place[rows], -self.scores[m, c, rows]))
+            found[m, c, rows[order[:count]]] = True
+        return found
+
+    def judged(self) -> Outcomes:
+        """What the rules judge: itself; with alerts, the samples of the class that is looked for alone.
+
+        Of those, class 0 was predicted where an alert was raised, and 1, which none of the classes is, where not.
+        """
+        if self.alerts is None:
+            return self
+        code = self.classes.index(self.alerts.class_name)
+        rows = np.flatnonzero(self.labels == code)
+        answered = np.where(self.alerted, 0, 1).astype(np.int16)
+        return replace(
+            self,
+            classes=(self.alerts.class_name,),
+            sample_ids=tuple(self.sample_ids[row] for row in rows),
+            labels=np.zeros(len(rows), np.int16),
+            predicted=answered[..., rows],
+            p_true=self.p_true[..., rows],
+            p_predicted=self.p_predicted[..., rows],
+            groups=self.groups[:, rows],
+            destroyed=None if self.destroyed is None else self.destroyed[:, rows],
+            alerts=None,
+            scores=None,
+        )
 
     def at(self, role: Role, corruption: str = CLEAN, severity: int = 0) -> tuple[int, int] | None:
         """Position on the first two axes, or None where that was not evaluated."""
@@ -117,12 +190,13 @@ class Outcomes:
             predicted=self.predicted[m],
             p_true=self.p_true[m],
             p_predicted=self.p_predicted[m],
+            scores=None if self.scores is None else self.scores[m],
         )
 
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""
-        header = {
-            "format": _FORMATS[self.destroyed is not None],
+        header: dict[str, object] = {
+            "format": _FORMATS[0] if self.destroyed is None else FORMAT if self.alerts is None else _WITH_ALERTS,
             "suite_digest": self.suite_digest,
             "models": list(self.models.items()),
             "addresses": self.addresses,
@@ -134,6 +208,9 @@ class Outcomes:
         if self.destroyed is not None:
             header["causes"] = self.causes
             arrays["destroyed"] = np.ascontiguousarray(self.destroyed, np.uint8)
+        if self.alerts is not None:
+            header["alerts"] = self.alerts
+            arrays["scores"] = np.ascontiguousarray(self.scores, "<f4")
         buffer = io.BytesIO()
         np.savez(buffer, header=np.frombuffer(canonical_json(header), np.uint8), **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -152,8 +229,9 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             arrays = {name: file[name] for name in _ARRAYS}
-            known = _knows_remains(header)
-            arrays["destroyed"] = file["destroyed"] if known else None
+            known = _format(header)
+            arrays["destroyed"] = file["destroyed"] if known > 0 else None
+            arrays["scores"] = file["scores"] if known > 1 else None
         outcomes = Outcomes(
             suite_digest=header["suite_digest"],
             models=dict(header["models"]),
@@ -161,7 +239,8 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             classes=tuple(header["classes"]),
             sample_ids=tuple(header["sample_ids"]),
             columns={name: tuple(groups) for name, groups in header["columns"]},
-            causes=tuple(header["causes"]) if known else (),
+            causes=tuple(header["causes"]) if known > 0 else (),
+            alerts=Alerts(**header["alerts"]) if known > 1 else None,
             **arrays,
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -171,11 +250,11 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
     return outcomes
 
 
-def _knows_remains(header: dict[str, object]) -> bool:
-    known = {name: remains for remains, name in _FORMATS.items()}
-    if header["format"] not in known:
-        raise _damaged(f"{header['format']!r:.60}", f"{' or '.join(known)}; a newer version may have written it")
-    return known[str(header["format"])]
+def _format(header: dict[str, object]) -> int:
+    """Place of the format in `_FORMATS`."""
+    if header["format"] not in _FORMATS:
+        raise _damaged(f"{header['format']!r:.60}", f"{' or '.join(_FORMATS)}; a newer version may have written it")
+    return _FORMATS.index(str(header["format"]))
 
 
 def _check(outcomes: Outcomes) -> None:
@@ -192,6 +271,28 @@ def _check(outcomes: Outcomes) -> None:
     if n == 0 or labels.min() < 0 or labels.max() >= k or guesses.size == 0 or not _within(guesses, k):
         raise _damaged(f"{n} samples, labels and predictions beyond {k} classes", "indices of classes")
     _check_remains(outcomes)
+    _check_alerts(outcomes)
+
+
+def _check_alerts(outcomes: Outcomes) -> None:
+    alerts, scores = outcomes.alerts, outcomes.scores
+    if alerts is None or scores is None:
+        return
+    fault = alerts_fault(alerts, outcomes.classes)
+    if fault:
+        raise _damaged(f"alerts for {alerts.class_name!r:.60} at a rate of {alerts.rate!r:.20}", fault)
+    finite, answered = np.isfinite(scores), outcomes.predicted != NOT_A_NUMBER
+    if scores.dtype != np.float32 or scores.shape != outcomes.predicted.shape or (finite != answered).any():
+        raise _damaged(f"scores {scores.dtype} {scores.shape}", f"float32 {outcomes.predicted.shape}, one an answer")
+    if finite.any() and not 0 <= scores[finite].min() <= scores[finite].max() <= 1:
+        raise _damaged("scores beyond 0 to 1", "probabilities")
+
+
+def alerts_fault(alerts: Alerts, classes: Sequence[str]) -> str:
+    """What alerts have to be for samples of these classes; empty where they are."""
+    if alerts.class_name not in classes:
+        return f"one of the classes {', '.join(classes)}"[:200]
+    return "" if isinstance(alerts.rate, float) and 0 < alerts.rate < 1 else "a rate above 0 and below 1"
 
 
 def _check_remains(outcomes: Outcomes) -> None:
