@@ -10,7 +10,7 @@ import pytest
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import PolicyError, TransformError
 from augment_ops.modalities.image import program
-from augment_ops.modalities.image.augmenter import ENGINE, Augmenter
+from augment_ops.modalities.image.augmenter import REVISION, Augmenter
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 
@@ -132,8 +132,8 @@ def test_a_size_may_change_for_the_whole_batch():
 
 
 def test_the_engine_is_named_in_the_lineage():
-    assert augmenter("Rotate: {}").engine == ENGINE
-    assert augmenter("Rotate: {}", "CLAHE: {}").engine.startswith(f"{ENGINE}+albumentations-")
+    assert augmenter("Rotate: {}").engine == f"compiled-{REVISION}"
+    assert augmenter("Rotate: {}", "CLAHE: {}").engine.startswith(f"compiled-{REVISION}+albumentations-")
 
 
 @pytest.mark.parametrize(
