@@ -14,6 +14,7 @@ import pytest
 from augment_ops.delivery.batches import epoch_order
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities.image.augmenter import REVISION, Augmenter
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.spec import Policy
 
 HEAD = """\
@@ -58,6 +59,16 @@ POLICIES = {
     ),
 }
 
+# Compiled when the engine's third revision was. Any other was run by albumentations then, with other bytes.
+COMPILED_SINCE_3 = {
+    "Affine", "AutoContrast", "CenterCrop", "ChannelDropout", "ChannelShuffle", "CoarseDropout", "ColorJitter",
+    "D4", "Equalize", "Erasing", "GaussNoise", "GaussianBlur", "GridDropout", "HorizontalFlip",
+    "HueSaturationValue", "ISONoise", "InvertImg", "MotionBlur", "MultiplicativeNoise", "Normalize",
+    "PadIfNeeded", "Perspective", "Posterize", "RGBShift", "RandomBrightnessContrast", "RandomCrop",
+    "RandomGamma", "RandomResizedCrop", "RandomRotate90", "Resize", "Rotate", "SaltAndPepper", "Sharpen",
+    "Sharpness", "ShiftScaleRotate", "Solarize", "ToGray", "Transpose", "VerticalFlip",
+}  # fmt: skip
+
 
 def images() -> np.ndarray:
     y, x, c = np.mgrid[0:16, 0:16, 0:3]
@@ -86,3 +97,8 @@ def test_augmented_bytes(name):
     assert policy.digest == policy_digest
     out = [Augmenter(policy, 7)(images(), [f"{i:04d}" for i in range(8)], epoch).tobytes() for epoch in (0, 3)]
     assert hashlib.sha256(b"".join(out)).hexdigest() == expected, REVISION
+
+
+def test_what_is_compiled_later_says_since_when():
+    compiled = {name: one.since for name, one in declarations().items() if one.compile is not None}
+    assert {name for name, since in compiled.items() if since <= 3} <= COMPILED_SINCE_3, "raise its `since`"
