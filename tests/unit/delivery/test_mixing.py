@@ -30,7 +30,7 @@ def test_a_mixture_is_a_function_of_its_key(kind, augmenter, images, labels, ids
     whole = mixed(Mixing(kind=kind), augmenter, images, labels, ids)
     order = np.random.default_rng(0).permutation(len(ids))
     other = mixed(Mixing(kind=kind), augmenter, images, labels, ids, order)
-    for name in ("images", "labels", "partners", "weights"):
+    for name in ("samples", "labels", "partners", "weights"):
         assert (getattr(other, name) == getattr(whole, name)[order]).all()
     alone = mixed(Mixing(kind=kind), augmenter, images, labels, ids, [5])
     assert (alone.samples[0] == whole.samples[5]).all()
@@ -121,7 +121,7 @@ def test_every_mode_delivers_the_same_mixtures(kind, store, augmenter, images, l
     shards = materialise(store, images, ids, augmenter, snapshot_digest="5" * 64, split="train", epochs=1)
     offline = [batch.mixed for batch in ShardBatches(store, shards, labels, **order).epoch(0)]
     for mode in (recorded, cached, offline):
-        for name in ("images", "own", "labels", "partners", "weights"):
+        for name in ("samples", "own", "labels", "partners", "weights"):
             for ours, theirs in zip(mode, expected, strict=True):
                 np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
 
