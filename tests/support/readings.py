@@ -13,12 +13,13 @@ import pytest
 
 from augment_ops import modalities
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.quality import duplicates, neutral
+from augment_ops.quality import duplicates, neutral, rules
 from augment_ops.quality.checks import Checks
 from augment_ops.quality.pairs import Pairs, identical
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, Rules, judged
 from augment_ops.quality.samples import CheckedSamples
+from augment_ops.stress import definition
 
 SCHEMA = {"names": ["depth", "force"]}
 
@@ -121,13 +122,9 @@ def registered() -> Iterator[ReadingCorruptions]:
         patch.setitem(sys.modules, "augment_ops.modalities.readings", ModuleType("readings"))
         patch.setitem(sys.modules, "augment_ops.modalities.readings.modality", module)
         names = (*modalities.NAMES, "readings")
-        for place in (
-            modalities,
-            sys.modules["augment_ops.stress.definition"],
-            sys.modules["augment_ops.quality.rules"],
-        ):
+        for place in (modalities, definition, rules):
             patch.setattr(place, "NAMES", names)
         Readings.corruptions.measured.clear()
         yield Readings.corruptions
     modalities.modality.cache_clear()
-    sys.modules["augment_ops.quality.rules"]._model.cache_clear()
+    rules._model.cache_clear()
