@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data.ingest import ingest
-from augment_ops.data.payload import Part
+from augment_ops.data.payload import Part, chunks
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Payload, Samples
-from augment_ops.modalities.image.corruptions import apply
+from augment_ops.modalities.base import Payload, Samples, Schema
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
+from augment_ops.stress.definition import SuiteSpec
 from augment_ops.workspace import Workspace
 from monitoring.drift.prediction_log import PredictionLog
 
@@ -66,9 +66,10 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
-    shift = _shift(settings, params.suite, traffic.shifts)
+    spec = _suite(settings, params.suite, traffic.shifts)
     fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
     manifest = champion.snapshot.manifest
+    shift = _shift(spec, fresh.payload, manifest.schema, traffic.shifts)
     kind = modality(manifest.modality)
     log = PredictionLog(log_uri(settings), dataset, store, kind.name)
     order = np.random.default_rng(traffic.seed).permutation(len(fresh.labels))
@@ -122,20 +123,27 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
 
 
 def _shift(
-    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]]
-) -> Callable[[NDArray[Any], Sequence[str]], NDArray[Any]]:
-    strengths = suite.load(settings.policies / "stress" / f"{suite_name}.yaml").corruptions
-    unknown = [name for name, _ in shifts if name not in strengths]
-    if unknown:
-        known = ", ".join(strengths)
-        raise InputError("--shift", unknown[0], f"one of {known}", f"correct it.{nearest(unknown[0], strengths)}")
+    spec: SuiteSpec, payload: Payload, schema: Schema | None, shifts: Sequence[tuple[str, int]]
+) -> Callable[[Samples, Sequence[str]], Samples]:
+    """What brings the shifts to samples of `payload`, with the strengths of the suite."""
+    corrupt = spec.known.bound((batch for _, batch in chunks(payload)), schema, of_levels=())
 
-    def shifted(images: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
+    def shifted(samples: Samples, ids: Sequence[str]) -> Samples:
         for name, severity in shifts:
-            images = apply(name, severity, images, ids, params=strengths[name])
-        return images
+            samples = corrupt(name, severity, samples, ids, spec.corruptions[name])
+        return samples
 
     return shifted
+
+
+def _suite(settings: Settings, name: str, shifts: Sequence[tuple[str, int]]) -> SuiteSpec:
+    """The suite that the champion was tested by, which has all of the shifts."""
+    spec = suite.load(settings.policies / "stress" / f"{name}.yaml")
+    for shift, _ in shifts:
+        if shift not in spec.corruptions:
+            known = ", ".join(spec.corruptions)
+            raise InputError("--shift", shift, f"one of {known}", f"correct it.{nearest(shift, spec.corruptions)}")
+    return spec
 
 
 def parse_shift(text: str) -> tuple[str, int]:
