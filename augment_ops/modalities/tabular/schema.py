@@ -55,12 +55,12 @@ class TableSchema:
 
     @cached_property
     def is_number(self) -> NDArray[np.bool_]:
-        """Bool (F,)."""
+        """bool (F,)."""
         return np.array([column.kind == "number" for column in self.columns], np.bool_)
 
     @cached_property
     def is_whole(self) -> NDArray[np.bool_]:
-        """Bool (F,): numbers that are counted, not measured."""
+        """bool (F,): numbers that are counted, not measured."""
         return np.array([column.kind == "number" and column.whole for column in self.columns], np.bool_)
 
     def texts(self, column: int, values: NDArray[np.float64]) -> list[str | None]:
