@@ -94,9 +94,7 @@ def _complete(members: Sequence[Member], missing: str, uri: str, time_decides: b
     )
 
 
-def _divide(
-    members: Sequence[Member], shares: Mapping[str, float], time_decides: bool
-) -> tuple[dict[str, str], str]:
+def _divide(members: Sequence[Member], shares: Mapping[str, float], time_decides: bool) -> tuple[dict[str, str], str]:
     """Sample id to split name: `shares` of the members, and `train` for the rest."""
     if time_decides and any(member.time is not None for member in members):
         moments = sorted(_moments(members), key=_newest, reverse=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Ids, Key, SampleIds
 from augment_ops.errors import Fault
+from augment_ops.modalities import source
 from augment_ops.modalities.codec import Codec
-from augment_ops.modalities.source import Schema as Schema  # for those that need nothing else of it
 from augment_ops.statistics import total
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from augment_ops.quality.checks import Checks
 
 Samples = NDArray[Any]  # (N, *shape)
+Schema = source.Schema  # what there is to know of a data set's samples beside their arrays
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
 
@@ -467,11 +468,6 @@ class Modality(Protocol):
         ...
 
     # What suites are made of, and what samples are measured by.
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of samples in memory."""
-        ...
 
     @property
     def corruptions(self) -> Corruptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,13 +15,12 @@ from augment_ops.data.payload import Part, chunks
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Payload, Samples, Schema
+from augment_ops.modalities.base import Payload, Samples
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
-from augment_ops.stress.definition import SuiteSpec
 from augment_ops.workspace import Workspace
 from monitoring.drift.prediction_log import PredictionLog
 
@@ -66,10 +65,9 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
         raise InputError(f"traffic of {dataset}", "no champion", "a promoted model that answers", fix)
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
-    spec = _suite(settings, params.suite, traffic.shifts)
-    fresh = _fresh(store, traffic.source or params.dataset, champion, dataset)
+    shift = _shift(settings, params.suite, traffic.shifts, champion.snapshot)
+    fresh = _fresh(store, traffic.source or params.dataset, params.asked(storage=False), champion, dataset)
     manifest = champion.snapshot.manifest
-    shift = _shift(spec, fresh.payload, manifest.schema, traffic.shifts)
     kind = modality(manifest.modality)
     log = PredictionLog(log_uri(settings), dataset, store, kind.name)
     order = np.random.default_rng(traffic.seed).permutation(len(fresh.labels))
@@ -96,8 +94,12 @@ class _Fresh:
     labels: NDArray[Any]
 
 
-def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh:
-    """Usable samples of the source that the champion's snapshot does not hold."""
+def _fresh(store: Any, source: str, asked: Mapping[str, Any], champion: Incumbent, dataset: str) -> _Fresh:
+    """Usable samples of the source that the champion's snapshot does not hold.
+
+    Args:
+        asked: the modality's own parameters of the champion's run.
+    """
     snapshot, content = champion.snapshot, champion.snapshot.codec.content
     manifest = ingest(
         source,
@@ -105,7 +107,7 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
         modality=snapshot.manifest.modality,
         name=f"{dataset}-traffic",
         schema=snapshot.manifest.schema,
-        **snapshot.codec.like(snapshot.manifest.sample_shape),
+        **{**asked, **snapshot.codec.like(snapshot.manifest.sample_shape)},
     )
     found = Snapshot.open(store, manifest.digest)
     index = found.index
@@ -123,27 +125,25 @@ def _fresh(store: Any, source: str, champion: Incumbent, dataset: str) -> _Fresh
 
 
 def _shift(
-    spec: SuiteSpec, payload: Payload, schema: Schema | None, shifts: Sequence[tuple[str, int]]
-) -> Callable[[Samples, Sequence[str]], Samples]:
-    """What brings the shifts to samples of `payload`, with the strengths of the suite."""
-    corrupt = spec.known.bound((batch for _, batch in chunks(payload)), schema, of_levels=())
+    settings: Settings, suite_name: str, shifts: Sequence[tuple[str, int]], snapshot: Snapshot
+) -> Callable[[NDArray[Any], Sequence[str]], NDArray[Any]]:
+    spec = suite.load(settings.policies / "stress" / f"{suite_name}.yaml")
+    strengths = spec.corruptions
+    unknown = [name for name, _ in shifts if name not in strengths]
+    if unknown:
+        known = ", ".join(strengths)
+        raise InputError("--shift", unknown[0], f"one of {known}", f"correct it.{nearest(unknown[0], strengths)}")
 
-    def shifted(samples: Samples, ids: Sequence[str]) -> Samples:
+    # What is relative to a data set is so to the one that the suite is frozen from.
+    held_out = (batch for _, batch in chunks(snapshot.split(spec.split).payload))
+    corrupt = spec.known.bound(held_out, snapshot.manifest.schema, ())
+
+    def shifted(samples: NDArray[Any], ids: Sequence[str]) -> NDArray[Any]:
         for name, severity in shifts:
-            samples = corrupt(name, severity, samples, ids, spec.corruptions[name])
+            samples = corrupt(name, severity, samples, ids, strengths[name])
         return samples
 
     return shifted
-
-
-def _suite(settings: Settings, name: str, shifts: Sequence[tuple[str, int]]) -> SuiteSpec:
-    """The suite that the champion was tested by, which has all of the shifts."""
-    spec = suite.load(settings.policies / "stress" / f"{name}.yaml")
-    for shift, _ in shifts:
-        if shift not in spec.corruptions:
-            known = ", ".join(spec.corruptions)
-            raise InputError("--shift", shift, f"one of {known}", f"correct it.{nearest(shift, spec.corruptions)}")
-    return spec
 
 
 def parse_shift(text: str) -> tuple[str, int]:

@@ -81,15 +81,15 @@ def _incomparable(
     """What keeps the samples from being compared, or an empty text."""
     if not len(originals):
         return "there are no samples to compare"
-    if originals.shape != augmented.shape or originals.dtype != kind.dtype or augmented.dtype != kind.dtype:
+    if originals.shape != augmented.shape or originals.dtype != kind.codec.dtype or augmented.dtype != kind.codec.dtype:
         return (
             f"augmented {kind.plural} are {augmented.dtype} {augmented.shape} beside originals of "
             f"{originals.dtype} {originals.shape}"
         )
     if len(ids) != len(originals) or len(labels) != len(originals) or labels.min() < 0:
         return f"{len(ids)} ids and {len(labels)} labels for {len(originals)} {kind.plural}, or a label below 0"
-    dtype = held_out.dtype if isinstance(held_out, np.ndarray) else kind.dtype
-    shape = (len(held_out), *payload_of(held_out).shape)
-    if not len(held_out) or shape[1:] != originals.shape[1:] or dtype != kind.dtype:
-        return f"held-out {kind.plural} are {dtype} {shape} beside originals of {originals.shape}"
+    others = payload_of(held_out)
+    if not len(others) or others.shape != originals.shape[1:] or others.dtype != kind.codec.dtype:
+        shape = (len(others), *others.shape)
+        return f"held-out {kind.plural} are {others.dtype} {shape} beside originals of {originals.shape}"
     return ""

@@ -27,17 +27,14 @@ def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | N
         reading: how it was read; by default what the snapshot knows of the last time.
 
     Raises:
+        PolicyError: the thresholds are for another modality.
         StoreError: the snapshot's index or samples cannot be read back as they were written.
     """
     manifest, content = snapshot.manifest, snapshot.codec.content
-    index = snapshot.read_index([content if name == CONTENT else name for name in COLUMNS])
+    rules.check_modality(manifest.modality)
+    index = snapshot.read_index([*COLUMNS, content]).rename(columns={content: CONTENT})
     checks = check_samples(
-        index.rename(columns={content: CONTENT}),
-        snapshot.payload,
-        manifest.classes,
-        rules,
-        reading or manifest.reading,
-        manifest.schema,
+        index, snapshot.payload, manifest.classes, rules, reading or manifest.reading, manifest.schema
     )
     return QualityReport("check_data", manifest.digest, rules.digest, checks)
 
@@ -53,7 +50,7 @@ def check_samples(
     """Every check of the modality's `data_rules`, in their order.
 
     Args:
-        index: at least the columns `COLUMNS` of `Snapshot.index`.
+        index: at least the columns `COLUMNS` of `Snapshot.index`, and `CONTENT`: equal where samples are.
         samples: those that the index's `row` numbers; read once, a bounded part at a time.
         classes: class names; a label is an index into them.
         rules: thresholds for samples of their modality.

@@ -117,6 +117,16 @@ class QualityRules(BaseModel):
             raise PolicyError(f"{path}: name", rules.name, f"{path.stem}, the file's own name", "correct `name`")
         return rules
 
+    def check_modality(self, of: str) -> None:
+        """See that the thresholds are for samples of a modality.
+
+        Raises:
+            PolicyError: they are for another one.
+        """
+        if self.modality != of:
+            fix = f"choose thresholds for {of}"
+            raise PolicyError(f"quality rules {self.name}: modality", self.modality, f"{of}, as the samples are", fix)
+
     @cached_property
     def digest(self) -> str:
         """sha256 over the content: comments and layout do not change it, anything else does."""

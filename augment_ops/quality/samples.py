@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from augment_ops.modalities.base import Modality, Payload, Schema
+from augment_ops.modalities.codec import Reading
 
 if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
 
-CONTENT = "pixel_sha256"  # of the index: equal where samples are
-COLUMNS = ("sample_id", "label", "split", "subject", "time", CONTENT, "defect", "row")  # of the index: what is looked at
+CONTENT = "content"  # as what the checks see the index's column of contents, which each modality calls its own way
+COLUMNS = ("sample_id", "label", "split", "subject", "time", "defect", "row")  # of the index: what else is looked at
 SPLITS = ("train", "validation", "test")
 # A held-out split, and the splits that a model has seen before it is measured there. Validation steers training, so
 # the test split must not repeat it either.
@@ -23,50 +24,12 @@ SEEN_BEFORE = {"validation": ("train",), "test": ("train", "validation")}
 _SHOWN = 5  # names listed in a message, which is one sentence
 
 
-class FilesLeftOut(Protocol):
-    """Files of one folder that are not read (`data.leftovers`)."""
-
-    @property
-    def folder(self) -> str:
-        """Relative to the data set."""
-        ...
-
-    @property
-    def files(self) -> int:
-        """How many; 0 for a folder that is empty, or is not entered."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """One phrase for a person."""
-        ...
-
-
-class SourceReading(Protocol):
-    """How a data set was read (`data.snapshot.Reading`)."""
-
-    @property
-    def left_out(self) -> Sequence[FilesLeftOut]:
-        """Files in class folders that are not read."""
-        ...
-
-    @property
-    def empty_classes(self) -> Sequence[str]:
-        """Class folders without a sample."""
-        ...
-
-    @property
-    def converted(self) -> int:
-        """Samples that were brought to the form of the others."""
-        ...
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CheckedSamples:
     """What every check of `check_data` reads.
 
     Attributes:
-        index: at least the columns `COLUMNS` of `Snapshot.index`.
+        index: at least the columns `COLUMNS` of `Snapshot.index`, and `CONTENT`: equal where samples are.
         payload: the samples that the index's `row` numbers.
         classes: class names; a label is an index into them.
         reading: how they were read.
@@ -77,7 +40,7 @@ class CheckedSamples:
     index: pd.DataFrame
     payload: Payload
     classes: tuple[str, ...]
-    reading: SourceReading
+    reading: Reading
     modality: Modality
     schema: Schema | None = None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from augment_ops.content import digest_of
-from augment_ops.errors import nearest
+from augment_ops.errors import PolicyError, nearest
 from augment_ops.modalities import DEFAULT, NAMES, modality
 from augment_ops.modalities.base import Corruptions
 
@@ -76,6 +76,16 @@ class SuiteSpec(BaseModel):
     def known(self) -> Corruptions:
         """The corruptions of its modality."""
         return modality(self.modality).corruptions
+
+    def check_modality(self, of: str) -> None:
+        """See that the suite is for samples of a modality.
+
+        Raises:
+            PolicyError: it is for another one.
+        """
+        if self.modality != of:
+            fix = f"choose a suite for {of}"
+            raise PolicyError(f"stress suite {self.name}: modality", self.modality, f"{of}, as the samples are", fix)
 
     @property
     def digest(self) -> str:

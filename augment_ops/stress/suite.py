@@ -216,13 +216,14 @@ def freeze(
         schema: of the data set, where its modality has one.
 
     Raises:
-        DataError: a suite for another modality, no samples, ids that repeat, labels that do not fit, or samples that a
-            corruption cannot work on or does not change.
+        PolicyError: a suite for another modality.
+        DataError: no samples, ids that repeat, labels that do not fit, or samples that a corruption cannot work on or
+            does not change.
     """
-    _check_modality(spec, of)
+    spec.check_modality(of)
     _check_split(samples, ids, labels, classes)
     _check_shape(spec, samples.shape)
-    dtype = modality(of).dtype.newbyteorder("<")
+    dtype = modality(of).codec.dtype.newbyteorder("<")
     sample_bytes = int(np.prod(samples.shape)) * dtype.itemsize
     rows = _chosen_rows(spec, ids, sample_bytes)
     chosen_ids = [str(ids[row]) for row in rows]
@@ -265,16 +266,6 @@ def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, Params | None]]:
     for name, params in spec.corruptions.items():
         for severity in SEVERITIES:
             yield name, severity, params
-
-
-def _check_modality(spec: SuiteSpec, of: str) -> None:
-    if spec.modality != of:
-        raise DataError(
-            f"suite {spec.name}: modality",
-            spec.modality,
-            f"{of}, as the data set is",
-            "choose a suite of that modality",
-        )
 
 
 def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:

@@ -22,6 +22,7 @@ from augment_ops.production.reference import predictions_of
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.data_checks import check_samples
 from augment_ops.quality.rules import QualityRules
+from augment_ops.quality.samples import CONTENT
 from augment_ops.stress import suite
 from augment_ops.training import loop
 from monitoring.drift.check import check_drift
@@ -55,8 +56,7 @@ class Counting:
         reads: how often each image was read.
     """
 
-    shape = SHAPE
-    dtype = np.dtype(np.uint8)
+    shape, dtype = SHAPE, np.dtype(np.uint8)
 
     def __init__(self) -> None:
         self.reads = np.zeros(N, np.int64)
@@ -87,7 +87,7 @@ def rules() -> QualityRules:
 
 def data_checks(payload: Payload, folder: Path) -> None:
     split = np.where(np.arange(N) % 3, "train", "test").astype(object)
-    columns = {"sample_id": IDS, "label": LABELS, "split": split, "row": np.arange(N), "pixel_sha256": IDS}
+    columns = {"sample_id": IDS, "label": LABELS, "split": split, "row": np.arange(N), CONTENT: IDS}
     index = pd.DataFrame(columns).assign(subject=None, defect=None)
     found = {check.name: check for check in check_samples(index, payload, CLASSES, rules())}
     assert found["blank-or-constant"].measured == found["near-duplicates-between-splits"].measured == 0

@@ -18,7 +18,8 @@ ARCHIVE = (
 _DAY_S = 86_400
 _DELAY_S = 7 * _DAY_S  # until a fraud is known
 ROLES = (
-    "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,split=SPLIT,id=TRANSACTION_ID,ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
+    "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,split=SPLIT,id=TRANSACTION_ID,"
+    "ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
 )
 
 
@@ -66,7 +67,9 @@ def transactions(every: int = 3) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _before(group: np.ndarray, seconds: np.ndarray, values: np.ndarray, window_s: float) -> tuple[np.ndarray, np.ndarray]:
+def _before(
+    group: np.ndarray, seconds: np.ndarray, values: np.ndarray, window_s: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Number and sum of a group's values in the time up to each row, that row included."""
     span = seconds.max() + window_s + 1
     key = group * span + seconds

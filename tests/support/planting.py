@@ -11,6 +11,7 @@ import pandas as pd
 from augment_ops.quality.data_checks import check_samples
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import QualityRules
+from augment_ops.quality.samples import CONTENT
 
 _PER_CLASS = {"train": 60, "validation": 12, "test": 40}
 
@@ -46,5 +47,5 @@ class Planting:
         index = pd.DataFrame({key: pd.Series([r[key] for r in self.rows], dtype=object) for key in self.rows[0]})
         index = index.astype({"label": np.int64, "row": np.int64})
         digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in self.images]
-        index["pixel_sha256"] = pd.Series([digests[row] if row >= 0 else None for row in index["row"]], dtype=object)
+        index[CONTENT] = pd.Series([digests[row] if row >= 0 else None for row in index["row"]], dtype=object)
         return {c.name: c for c in check_samples(index, self.images, self.classes, rules)}

@@ -37,7 +37,9 @@ def transactions(n: int = 1200, seed: int = 0, days: int = 30) -> pd.DataFrame:
     day = np.sort(draw.integers(0, days, n))
     amount = np.round(np.where(fraud, draw.lognormal(5.2, 0.5, n), draw.lognormal(3.2, 0.8, n)), 2)
     kind = np.where(fraud & (draw.random(n) < 0.7), "transfer", draw.choice(["card", "cash", "transfer"], n))
-    moments = pd.Timestamp("2024-04-01") + pd.to_timedelta(day * 86_400 + hour * 3_600 + draw.integers(0, 3_600, n), "s")
+    moments = pd.Timestamp("2024-04-01") + pd.to_timedelta(
+        day * 86_400 + hour * 3_600 + draw.integers(0, 3_600, n), "s"
+    )
     return pd.DataFrame(
         {
             "transaction": [f"tx-{i:06d}" for i in range(n)],

@@ -32,7 +32,6 @@ class _Image:
     codec = CODEC
     catalogue = CATALOGUE
     plural, shown_as, axes = "images", "pictures", features.AXES
-    dtype: np.dtype[Any] = np.dtype(np.uint8)
     corruptions: Corruptions = IMAGE_CORRUPTIONS
     checks: Checks = CHECKS
     trainer = "torch"

@@ -1,4 +1,4 @@
-"""The checks of tables: missing values, columns that say nothing, range, time; and what augmentation did to the rows."""
+"""The checks of tables: missing values, columns that say nothing, range, time; and what augmentation did to rows."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def newly_constant(pairs: Pairs, rule: Ceiling) -> CheckResult:
     schema = _schema(pairs)
     before, after = summary(schema, [pairs.originals]), summary(schema, [pairs.augmented])
     names = [schema.names[place] for place in np.flatnonzero(after.constant & ~before.constant)]
-    found = f"{len(names)} of {len(schema)} columns hold one value after augmentation{': ' if names else ''}{listed(names)}"
+    named = f": {listed(names)}" if names else ""
+    found = f"{len(names)} of {len(schema)} columns hold one value after augmentation{named}"
     return judged("constant-columns", rule, len(names), "columns", found, "weaken the transforms that act on them")
 
 

@@ -27,21 +27,27 @@ class RowDecoder:
     encoded: bool = False
 
     def decode(self, data: Any) -> One | Defect:
+        """float64 (F,)."""
         return np.ascontiguousarray(data, np.float64)
 
     def file(self, data: Any, sample: One) -> bytes:
+        """The row's bytes; nothing is kept as a file."""
         return sample.tobytes()
 
     def settled(self, shapes: Mapping[Shape, int]) -> Decoder:
+        """Every row has the columns of the table."""
         return self
 
     def converts(self, shape: Shape) -> bool:
+        """Nothing is."""
         return False
 
     def convert(self, sample: One) -> One:
+        """As it is."""
         return sample
 
     def stored(self, shape: Shape) -> Mapping[str, Any]:
+        """Nothing: see `file`."""
         return {}
 
 
@@ -70,7 +76,8 @@ class _TableCodec:
             found = "a folder" if place.is_folder else "a file of an unknown format"
             fix = "give one table; --modality image is for images and lists of them"
             raise DataError(uri, found, _FORMS, fix)
-        return TableSource(place, ColumnRoles.parse(asked["columns"]), None if schema is None else TableSchema.of(schema))
+        columns = None if schema is None else TableSchema.of(schema)
+        return TableSource(place, ColumnRoles.parse(asked["columns"]), columns)
 
     def decoder(self, asked: Asked) -> Decoder:
         return RowDecoder()

@@ -1,7 +1,7 @@
 """The corruptions of rows: what happens to a table between the model's training and its use, at five severities.
 
-- `missing_values`: cells are gone, each on its own (missing completely at random, Rubin 1976, doi 10.1093/biomet/63.3.581):
-  a feed that drops fields, a join that finds nothing.
+- `missing_values`: cells are gone, each on its own (missing completely at random, Rubin 1976,
+  doi 10.1093/biomet/63.3.581): a feed that drops fields, a join that finds nothing.
 - `noise`: each number is off by normal noise relative to it: rounding, delay, another way of measuring.
 - `rescaled_amounts`: the row's measured numbers (those that are not all whole) are a factor larger, or as much smaller:
   inflation, another currency, cents for units. Counts, hours and flags keep their values.

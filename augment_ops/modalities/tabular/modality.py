@@ -32,7 +32,6 @@ class _Tabular:
 
     plural = shown_as = "rows"
     axes = ("columns",)
-    dtype: np.dtype[Any] = np.dtype(np.float64)
     properties: tuple[str, ...] = ()
     codec = CODEC
     catalogue = CATALOGUE
@@ -62,8 +61,10 @@ class _Tabular:
     def check(self, samples: object, where: str) -> None:
         if isinstance(samples, np.ndarray) and samples.dtype == np.float64 and samples.ndim == 2 and samples.shape[1]:
             return
-        found = f"{samples.dtype} of shape {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
-        raise DataError(where, found, "float64 (N, F)", "pass the rows that the model was given, NaN for missing values")
+        found = type(samples).__name__
+        if isinstance(samples, np.ndarray):
+            found = f"{samples.dtype} of shape {samples.shape}"
+        raise DataError(where, found, "float64 (N, F)", "pass the rows that the model was given, NaN for missing")
 
     def show(
         self,

@@ -188,7 +188,9 @@ def codes_of(column: TableColumn, texts: Sequence[str | None]) -> NDArray[np.flo
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
+    import pandas as pd
+
+    return not value.strip() if isinstance(value, str) else bool(pd.isna(value))
 
 
 def _text(value: Any) -> str | None:

@@ -55,12 +55,12 @@ class TableSchema:
 
     @cached_property
     def is_number(self) -> NDArray[np.bool_]:
-        """bool (F,)."""
+        """Of each column, bool (F,)."""
         return np.array([column.kind == "number" for column in self.columns], np.bool_)
 
     @cached_property
     def is_whole(self) -> NDArray[np.bool_]:
-        """bool (F,): numbers that are counted, not measured."""
+        """Of each column whether its numbers are counted, not measured: bool (F,)."""
         return np.array([column.kind == "number" and column.whole for column in self.columns], np.bool_)
 
     def texts(self, column: int, values: NDArray[np.float64]) -> list[str | None]:
@@ -101,7 +101,7 @@ class TableSchema:
 
 
 def schema_of(content: Mapping[str, Any] | None, width: int) -> TableSchema:
-    """The schema of a document, or of a table of `width` numbers where there is none: `column 1`, …"""
+    """The schema of a document; where there is none, of a table of `width` numbers without names."""
     if content is not None:
         return TableSchema.of(content)
     columns = (TableColumn(name=f"column {place + 1}", kind="number") for place in range(width))

@@ -34,7 +34,7 @@ def show(
 
 
 def draw(axes: Axes, schema: TableSchema, row: Row, against: Row | None = None) -> None:
-    """Write one row into axes, a line a column, what changed in bold; of many columns those that changed, and the first."""
+    """Write one row into axes, a line a column, what changed in bold; of many columns those that changed come first."""
     marks = _changed(row, against)
     places = sorted(np.argsort(~marks, kind="stable")[:_DRAWN].tolist())
     for line, place in enumerate(places):
@@ -42,7 +42,9 @@ def draw(axes: Axes, schema: TableSchema, row: Row, against: Row | None = None) 
         height = 1 - (line + 0.5) / min(_DRAWN, len(schema))
         weight = "bold" if marks[place] else "normal"
         # A name may hold what matplotlib would read as mathematics.
-        axes.text(0.02, height, text.replace("$", r"\$"), fontsize=4, va="center", weight=weight, transform=axes.transAxes)
+        axes.text(
+            0.02, height, text.replace("$", r"\$"), fontsize=4, va="center", weight=weight, transform=axes.transAxes
+        )
 
 
 def cell(schema: TableSchema, column: int, value: float) -> str:
@@ -76,6 +78,4 @@ def _table(schema: TableSchema, row: Row, against: Row | None, caption: str, css
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{before}<td>{now}</td></tr>')
     head = "" if against is None else "<thead><tr><th></th><th>before</th><th>after</th></tr></thead>"
     attribute = f' class="{escape(css_class)}"' if css_class else ""
-    return Html(
-        f"<table{attribute}><caption>{escape(caption)}</caption>{head}<tbody>{''.join(lines)}</tbody></table>"
-    )
+    return Html(f"<table{attribute}><caption>{escape(caption)}</caption>{head}<tbody>{''.join(lines)}</tbody></table>")

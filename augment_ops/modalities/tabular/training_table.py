@@ -77,9 +77,9 @@ class TrainingTable:
     def neighbours(self, label: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Who is near whom within a class.
 
-        The distance is SMOTE-NC's: numbers in units of their standard deviation in the class; each category that differs
-        counts as much as the median of those deviations, which is 1 in these units. A column where either value is
-        missing is left out, and the sum is scaled up for it, as `sklearn.metrics.pairwise.nan_euclidean_distances` does.
+        The distance is SMOTE-NC's: numbers in units of their standard deviation in the class; each category that
+        differs counts as much as the median of those deviations, which is 1 in these units. A column where either value
+        is missing is left out, and the sum is scaled up for it, as by scikit-learn's `nan_euclidean_distances`.
 
         Args:
             label: number of the class.
@@ -130,9 +130,7 @@ def spread(schema: TableSchema, rows: Rows) -> NDArray[np.float64]:
     return found
 
 
-def training_table(
-    schema: TableSchema, rows: Rows, labels: NDArray[np.int64], ids: Sequence[str]
-) -> TrainingTable:
+def training_table(schema: TableSchema, rows: Rows, labels: NDArray[np.int64], ids: Sequence[str]) -> TrainingTable:
     """A table from its parts.
 
     Raises:

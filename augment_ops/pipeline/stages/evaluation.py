@@ -173,6 +173,8 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         ctx.store.put,
         snapshot_digest=snapshot.digest,
         classes=snapshot.classes,
+        of=snapshot.modality,
+        schema=snapshot.schema,
     )
     subjects = {
         "suite": manifest.digest,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from augment_ops.modalities import NAMES
 from augment_ops.pipeline.graph import GROUPS, STAGES, Stage, edges
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import named
@@ -58,4 +59,12 @@ def test_what_dag_files_read_imports_the_standard_library_alone(module: str) -> 
         cwd=Path(__file__).parents[3],
         timeout=60,
     )
-    assert out.stdout.splitlines() == ["augment_ops", f"augment_ops augment_ops.pipeline {name}"]
+    light = {
+        "augment_ops",
+        "augment_ops.errors",
+        "augment_ops.modalities",
+        "augment_ops.parameter",
+        "augment_ops.pipeline",
+    }
+    declared = {f"augment_ops.modalities.{one}{part}" for one in NAMES for part in ("", ".run_parameters")}
+    assert out.stdout.splitlines() == ["augment_ops", " ".join(sorted({*light, *declared, name}))]

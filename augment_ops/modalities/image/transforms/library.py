@@ -40,7 +40,13 @@ def _several(sizes: Any) -> bool:
 
 DECLARED = (
     # The frame and the shape
-    Declaration(name="Crop", trains_on_nothing=FRAMING, required={"x_max": 16, "y_max": 16}, chance=False),
+    Declaration(
+        name="Crop",
+        trains_on_nothing=FRAMING,
+        required={"x_max": 16, "y_max": 16},
+        chance=False,
+        branches=({"x_max": 24, "y_max": 24, "pad_if_needed": True},),
+    ),
     Declaration(
         name="CropAndPad",
         strengths=(
@@ -58,10 +64,11 @@ DECLARED = (
         own_sizes=("keep_size", lambda kept: not kept),
         required={"percent": 0.1},
         chance=False,
+        branches=({"percent": [-0.1, 0.1]},),
     ),
     Declaration(
         name="ElasticTransform",
-        strengths=(Strength("max_elastic_px", "alpha", extent),),
+        strengths=(Strength("max_elastic_px", "alpha", extent),),  # noise of -1 to 1, smoothed, times alpha
         trains=(Trains(BENT, "alpha", moves),),
         branches=({"same_dxdy": True},),
     ),
@@ -82,6 +89,7 @@ DECLARED = (
         own_sizes=("max_size", _several),
         required={"max_size": 16},
         chance=False,
+        branches=({"max_size": None, "max_size_hw": [16, 16]},),
     ),
     Declaration(name="Morphological", trains=(Trains(STROKES, "scale", above(1)),), chance=False),
     Declaration(
@@ -113,6 +121,7 @@ DECLARED = (
         own_sizes=("max_size", _several),
         required={"max_size": 16},
         chance=False,
+        branches=({"max_size": None, "max_size_hw": [16, 16]},),
     ),
     Declaration(
         name="ThinPlateSpline",
@@ -125,11 +134,17 @@ DECLARED = (
         name="ChromaticAberration", trains_on_nothing="no corruption parts colours at edges", needs_colour=True
     ),
     Declaration(name="FancyPCA", trains=(Trains(("stain_shift", *LIGHTER, *DARKER), "alpha", moves),)),
-    Declaration(name="HEStain", trains=(Trains(("stain_shift",)),), needs_colour=True),
+    Declaration(
+        name="HEStain",
+        trains=(Trains(("stain_shift",)),),
+        needs_colour=True,
+        branches=({"method": "preset", "preset": "ruifrok"},),
+    ),
     Declaration(
         name="Illumination",
         strengths=(Strength("max_brightness_change", "intensity_range", extent),),
         trains=(Trains(("shadow",), "intensity_range", moves),),
+        branches=({"mode": "gaussian"},),
     ),
     Declaration(
         name="PlanckianJitter",

@@ -55,7 +55,7 @@ def test_faults_are_told_once_a_parameter_and_all_at_once():
 
 @pytest.mark.parametrize("budget", ["[3, 4]", "[]", "[0]", "3"])
 def test_a_budget_is_for_a_number_of_columns(budget):
-    with pytest.raises(PolicyError, match="budget.at"):
+    with pytest.raises(PolicyError, match=r"budget\.at"):
         policy("[]", HEAD.replace("at: [3]", f"at: {budget}"))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def test_severities_rise_and_draw_apart(name):
     for out in found:
         gone = np.isnan(out[:, 0])
         changes.append(gone.mean() + np.abs(out[~gone, 0] / ROWS[~gone, 0] - 1).mean())
-    assert all(a < b for a, b in zip(changes, changes[1:], strict=False))
+    assert all(a < b for a, b in pairwise(changes))
     assert CORRUPTIONS[name].fault({CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}) == ""
 
 
