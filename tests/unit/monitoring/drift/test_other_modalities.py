@@ -154,3 +154,14 @@ def test_the_page_shows_rows_as_their_modality_does(tmp_path):
     assert page.count('<table aria-label="of the reference">') == 12
     assert "<img" not in page and "<0" not in page
     assert b"amount" in second_opinion(reference, found, print)
+
+
+def test_references_to_what_are_no_samples_of_the_log_lead_nowhere(tmp_path):
+    """An array of another maker, say: taken for images, its features would be numbers that nobody can explain."""
+    store = Store(str(tmp_path / "store"))
+    log = PredictionLog(str(tmp_path / "log"), "fraud", store, modality="rows")
+    log.write(["a", "b"], [NOON] * 2, model_version="1", samples=drawn(2, 1), logged_at=NOON)
+    log.blobs.write("datasets/fraud", b"")
+    window = read_window(log, NOON, NOON + HOUR)
+    assert (window.sample.payload, window.lost_samples, window.blind) == (None, 2, True)
+    assert "2 pictures are not in the store" in window.faults
