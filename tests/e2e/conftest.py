@@ -301,6 +301,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         patch.setenv("AUGMENT_OPS_POLICIES", str(_policies(folder / "policies")))
         patch.setenv("AUGMENT_OPS_AIRFLOW_PORT", str(airflow))
         patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(mlflow))
+        # For so long a worker may miss that its task has ended, and be taken; 5 s by default, of two workers.
+        patch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "1")
         settings = Settings.from_environment()
         (settings.home / "datasets" / "photos").mkdir(parents=True)  # what the form proposes; nobody reads it
         _warm_up(settings)
