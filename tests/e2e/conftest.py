@@ -42,9 +42,9 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
-# What tasks import only where they use it, and a run of fourteen tasks would import fourteen times. The executor forks the
-# task out of the scheduler, which imports this module of Airflow's when it starts. That tasks need none of it, the stack
-# of test_stack.py shows, which is the user's own.
+# What tasks import only where they use it: a run of fourteen tasks would do so fourteen times. The executor forks them
+# out of the scheduler, which imports this module of Airflow when it starts. That tasks need none of it is shown by the
+# stack of test_stack.py, which is as a user has it.
 WARM_UP = f"""\
 import os
 
