@@ -20,8 +20,9 @@ from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.governing import initialise
 from augment_ops.services import stack
 from augment_ops.services.airflow_api import FINISHED, AirflowApi, TaskState
+from augment_ops.services.components import SCHEDULER
 from augment_ops.services.demo import DAG_ID, login, wait_for_dag
-from augment_ops.services.layout import layout_of
+from augment_ops.services.layout import COMPONENT_MARK, layout_of
 from augment_ops.services.people import ADMIN, read_passwords
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace
@@ -41,10 +42,30 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
+# What tasks import only where they use it: a run of fourteen tasks would do so fourteen times. The executor forks them
+# out of the scheduler, which imports this module of Airflow when it starts. That tasks need none of it is shown by the
+# stack of test_stack.py, which is as a user has it.
+WARM_UP = f"""\
+import os
+
+__all__ = []
+
+if os.environ.get("{COMPONENT_MARK}") == "{SCHEDULER}":
+    import albumentations
+    import functorch.compile
+    import matplotlib.figure
+    import mlflow.pyfunc
+    import sklearn.datasets
+    import torch.export.pt2_archive
+
+    import augment_ops.pipeline.execute
+    import augment_ops.report.plots
+"""
+
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T | None], what: str, timeout_s: float) -> T:
+def eventually(look: Callable[[], T | None], what: str, timeout_s: float, poll_s: float = POLL_S) -> T:
     """What `look` finds, as soon as it finds something; fails naming `what` after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -53,7 +74,7 @@ def eventually(look: Callable[[], T | None], what: str, timeout_s: float) -> T:
             return found
         if time.monotonic() > deadline:
             pytest.fail(f"not within {timeout_s:.0f} s: {what}")
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
 
 
 @dataclass(frozen=True)
@@ -255,6 +276,12 @@ def _policies(folder: Path) -> Path:
     return folder
 
 
+def _warm_up(settings: Settings) -> None:
+    config = layout_of(settings).airflow / "config"
+    config.mkdir(parents=True)
+    (config / "airflow_local_settings.py").write_text(WARM_UP)
+
+
 def _initialise(settings: Settings, key: Path) -> None:
     """The owner signs the rules, as production asks for; it makes this stack's Airflow a witness."""
     ensure(key)
@@ -274,8 +301,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         patch.setenv("AUGMENT_OPS_POLICIES", str(_policies(folder / "policies")))
         patch.setenv("AUGMENT_OPS_AIRFLOW_PORT", str(airflow))
         patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(mlflow))
+        # For so long a worker may miss that its task has ended, and be taken; 5 s by default, of two workers.
+        patch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "1")
         settings = Settings.from_environment()
         (settings.home / "datasets" / "photos").mkdir(parents=True)  # what the form proposes; nobody reads it
+        _warm_up(settings)
         try:
             stack.up(settings, dags=ROOT / "dags")
             stack.wait_until_healthy(settings)

@@ -1,4 +1,8 @@
-"""kill -9 in the middle of a run, with real processes: the run ends, and what it leaves is there once and whole."""
+"""kill -9 in the middle of a run, with real processes: the run ends, and what it leaves is there once and whole.
+
+Each kill lands in the training of the candidate, which is held there: it is stopped as soon as its log has the second
+epoch, and the last epoch is seen to be ahead of it.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +30,38 @@ from augment_ops.services.layout import STACK_MARK, layout_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TRAINING = "train_candidate"
-EPOCHS = 80  # leave seconds between the second epoch and the last
+EPOCHS = 40  # a second and more between the second and the last, against a look every 20 ms
+LOOK_S = 0.02
 CONF = {"seed": 8, "epochs": EPOCHS}
 RUN_S = 900.0  # a lost task is noticed after a minute and tried again after 10 s; the rest is a run on a busy machine
 UNFINISHED = re.compile(r"\.part$|^\.partial-|\.tmp$|^tmp|^export-|^augment-ops-")
 
 
-def start(running: Any, dataset: str) -> str:
-    """A run under a name of its own, in mid-training: two epochs are done, most are not."""
+def start(running: Any, dataset: str) -> tuple[str, psutil.Process]:
+    """A run under a name of its own, and the process that trains its candidate, stopped in mid-training."""
     run = running.trigger(dataset_name=dataset, **CONF)
     running.wait_for_task(run, TRAINING, {"running"}, RUN_S)
-    running.eventually(lambda: f"candidate epoch 2/{EPOCHS}" in running.log(run, TRAINING), "the second epoch", RUN_S)
-    return run
+    training = trainer(running, run)
+    running.eventually(lambda: epochs(running, run) >= 2, "the second epoch", RUN_S, LOOK_S)
+    training.suspend()
+    running.eventually(lambda: training.status() == psutil.STATUS_STOPPED, "a stopped process", 60, LOOK_S)
+    check_in_training(running, run)
+    return run, training
+
+
+def epochs(running: Any, run: str) -> int:
+    """How many epochs of the candidate are done by the log of the first try, where Airflow writes it."""
+    logs = layout_of(running.settings).airflow / "logs"
+    log = logs / f"dag_id={DAG_ID}" / f"run_id={run}" / f"task_id={TRAINING}" / "attempt=1.log"
+    said = re.findall(rf"candidate epoch (\d+)/{EPOCHS}", log.read_text()) if log.exists() else []
+    return max(map(int, said), default=0)
+
+
+def check_in_training(running: Any, run: str) -> None:
+    """The first try has not come to its last epoch, nor to any of what is told of a training."""
+    assert 2 <= epochs(running, run) < EPOCHS
+    entries = [entry for entry in Ledger(running.settings.ledger).entries() if entry.key.startswith(run)]
+    assert [entry for entry in entries if TRAINING in entry.key or "candidate" in entry.key] == []
 
 
 def trainer(running: Any, run: str) -> psutil.Process:
@@ -137,41 +161,48 @@ def check_processes(running: Any) -> None:
     running.eventually(only_families, "the end of every process without a component", 60)
 
 
-def test_the_training_tasks_process(running: Any) -> None:
-    run = start(running, "kill-task")
-    workers = kill(trainer(running, run))
+@pytest.fixture(scope="module")
+def missed(running: Any) -> str:
+    """A run whose scheduler was killed and started again. Its tasks are missed after a minute: another run has time."""
+    run, training = start(running, "kill-scheduler")
+    kill(leader(running, SCHEDULER))
+    running.eventually(
+        lambda: {s.name: s.status for s in stack.status(running.settings)}[SCHEDULER] == "died", "its death", 30
+    )
+
+    mend(running, SCHEDULER)
+
+    assert not training.is_running()  # or two would train one model
+    check_in_training(running, run)
+    return run
+
+
+def test_the_training_tasks_process(running: Any, missed: str) -> None:
+    run, training = start(running, "kill-task")
+    workers = kill(training)
     running.wait_for_task(run, TRAINING, {"up_for_retry", "failed"}, RUN_S)
 
     end(running, run)
 
     assert running.tasks(run)[TRAINING].tries == 2
     assert not [worker for worker in workers if worker.is_running()]
+    end(running, missed)  # while a run goes on, there is something unfinished
     check_once_and_whole(running, run, "kill-task")
 
 
-def test_the_scheduler(running: Any) -> None:
-    run = start(running, "kill-scheduler")
-    training = trainer(running, run)
-    scheduler = leader(running, SCHEDULER)
-    kill(scheduler)
-    running.eventually(
-        lambda: {s.name: s.status for s in stack.status(running.settings)}[SCHEDULER] == "died", "its death", 30
-    )
+def test_the_scheduler(running: Any, missed: str) -> None:
+    end(running, missed)
 
-    mend(running, SCHEDULER)
-    assert not training.is_running()  # or two would train one model
-
-    end(running, run)
-
-    assert running.tasks(run)[TRAINING].tries >= 2
-    check_once_and_whole(running, run, "kill-scheduler")
+    assert running.tasks(missed)[TRAINING].tries >= 2
+    check_once_and_whole(running, missed, "kill-scheduler")
 
 
 def test_the_mlflow_server(running: Any) -> None:
-    run = start(running, "kill-mlflow")
+    run, training = start(running, "kill-mlflow")
     for server in kill(leader(running, MLFLOW)):  # the command; what answers is its child
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, signal.SIGKILL)
+    training.resume()
     # It is started again when a task has felt that it is away.
     running.wait_for_task(run, TRAINING, {"up_for_retry", "failed"}, RUN_S)
 
