@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from augment_ops.drivers.kubeflow.tasks import work
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.gate.decision import Decision, Verdict
 from augment_ops.gate.explanation import Explanation
-from augment_ops.governance.keys import default_path
+from augment_ops.governance.keys import default_path, ensure
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import Approval, Decided
 from augment_ops.pipeline.parameters import RunParams
@@ -108,6 +109,16 @@ def test_a_request_that_nobody_signed_begins_nothing(
     with pytest.raises(GovernanceError, match="no signature of"):
         begin(run_id=run_id, **ASKED)
     assert recorded() == (["refuse"], [f"runs/{run_id}/request.json"])
+
+
+def test_a_key_of_ones_own_signs_in_nobody_elses_name(
+    settings: Settings, begin: Begin, asked_for: Callable[[str], str], tmp_path: Path
+) -> None:
+    run_id, own = asked_for("bob"), ensure(tmp_path / "own.pem")
+    said = people._said(run_id, asdict(PARAMS), "eve")
+    edit(settings, run_id, "request", by="eve", key=own.public, signature=own.sign(said.message()))
+    with pytest.raises(GovernanceError, match="no signature of 'eve'"):
+        begin(run_id=run_id, **ASKED)
 
 
 def test_a_request_for_another_run_is_none_for_this_one(
