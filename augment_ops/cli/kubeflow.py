@@ -50,9 +50,9 @@ def compile_(
     Example: augment-ops kubeflow compile --output pipeline.yaml
     """
     from augment_ops.drivers.kubeflow.environment import PYTHON, compile_file, variables
-    from augment_ops.drivers.kubeflow.plan import plan
+    from augment_ops.drivers.kubeflow.blueprint import blueprint
 
-    made = plan(image, variables(env or []))
+    made = blueprint(image, variables(env or []))
     compile_file(made, output, python or PYTHON)
     if as_json:
         print(json.dumps({"file": str(output), "name": made.name, "stamp": made.stamp, "image": image}))

@@ -15,7 +15,7 @@ import yaml
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.drivers.kubeflow.environment import PYTHON, compile_file
-from augment_ops.drivers.kubeflow.plan import plan
+from augment_ops.drivers.kubeflow.blueprint import blueprint
 from augment_ops.drivers.kubeflow.stamp import stamp
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import STAGES, edges
@@ -42,7 +42,7 @@ Run = Callable[..., tuple[int, str]]
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-    compile_file(plan("augment-ops-kubeflow:0.1.0", {"AUGMENT_OPS_ACTOR": "kubeflow"}), file)
+    compile_file(blueprint("augment-ops-kubeflow:0.1.0", {"AUGMENT_OPS_ACTOR": "kubeflow"}), file)
     return file
 
 

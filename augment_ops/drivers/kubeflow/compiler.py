@@ -31,26 +31,26 @@ def {name}({parameters}) -> str:
 """
 
 
-def compile_plan(plan: Mapping[str, Any], output: str) -> None:
+def compile_blueprint(blueprint: Mapping[str, Any], output: str) -> None:
     """Write a pipeline.
 
     Args:
-        plan: `Plan.plain()`.
+        blueprint: `Blueprint.plain()`.
         output: file that ends in .yaml.
     """
     from kfp import compiler, dsl
 
-    begin, *stages = plan["tasks"]
-    declared = {one["name"]: getattr(builtins, one["kind"]) for one in plan["parameters"]}
+    begin, *stages = blueprint["tasks"]
+    declared = {one["name"]: getattr(builtins, one["kind"]) for one in blueprint["parameters"]}
 
     def task_of(one: Mapping[str, Any], **given: Any) -> Any:
-        component = dsl.component(base_image=plan["image"], install_kfp_package=False)(functions[one["name"]])
+        component = dsl.component(base_image=blueprint["image"], install_kfp_package=False)(functions[one["name"]])
         task = component(**given).set_display_name(one["name"])
         task.set_caching_options(enable_caching=False)  # our keys find outputs again, and know when they may
-        delay = f"{plan['retry_delay_s']}s"
-        task.set_retry(num_retries=plan["retries"], backoff_duration=delay, backoff_factor=1)
+        delay = f"{blueprint['retry_delay_s']}s"
+        task.set_retry(num_retries=blueprint["retries"], backoff_duration=delay, backoff_factor=1)
         task.set_cpu_request(str(one["cpus"])).set_memory_request(f"{one['memory_gib']}Gi")
-        for name, value in plan["environment"].items():
+        for name, value in blueprint["environment"].items():
             task.set_env_variable(name, value)
         return task
 
@@ -61,33 +61,33 @@ def compile_plan(plan: Mapping[str, Any], output: str) -> None:
             before = [tasks[name] for name in stage["after"]]
             tasks[stage["name"]] = task_of(stage, run_id=begun.output).after(*before)
 
-    _described(wired, plan)
+    _described(wired, blueprint)
     with tempfile.TemporaryDirectory() as folder:  # where kfp reads the functions' source again
-        sources = [_source(plan, begin["name"], {"job": str, **declared})]
-        sources += [_source(plan, stage["name"], {"run_id": str}) for stage in stages]
+        sources = [_source(blueprint, begin["name"], {"job": str, **declared})]
+        sources += [_source(blueprint, stage["name"], {"run_id": str}) for stage in stages]
         file = Path(folder) / "tasks.py"
         file.write_text("".join(sources))
         functions = runpy.run_path(str(file))
-        compiler.Compiler().compile(dsl.pipeline(name=plan["name"])(wired), output)
+        compiler.Compiler().compile(dsl.pipeline(name=blueprint["name"])(wired), output)
 
 
-def _source(plan: Mapping[str, Any], name: str, parameters: Mapping[str, type]) -> str:
+def _source(blueprint: Mapping[str, Any], name: str, parameters: Mapping[str, type]) -> str:
     told = ", ".join(f"{parameter}: {kind.__name__}" for parameter, kind in parameters.items())
-    command = ["augment-ops", "kubeflow", "task", name, "--stamp", plan["stamp"]]
+    command = ["augment-ops", "kubeflow", "task", name, "--stamp", blueprint["stamp"]]
     return _TASK.format(name=name, parameters=told, command=command)
 
 
-def _described(wired: Callable[..., None], plan: Mapping[str, Any]) -> None:
+def _described(wired: Callable[..., None], blueprint: Mapping[str, Any]) -> None:
     """Give a function the signature and the words of which kfp makes the parameters of a pipeline, and their form."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = [
         inspect.Parameter(one["name"], kind, default=one["default"], annotation=getattr(builtins, one["kind"]))
-        for one in plan["parameters"]
+        for one in blueprint["parameters"]
     ]
     vars(wired)["__signature__"] = inspect.Signature(signature)
-    helped = [f"    {one['name']}: {one['help']}" for one in plan["parameters"]]
-    wired.__doc__ = "\n".join([plan["description"], "", "Args:", *helped])
+    helped = [f"    {one['name']}: {one['help']}" for one in blueprint["parameters"]]
+    wired.__doc__ = "\n".join([blueprint["description"], "", "Args:", *helped])
 
 
 if __name__ == "__main__":
-    compile_plan(json.load(sys.stdin), sys.argv[1])
+    compile_blueprint(json.load(sys.stdin), sys.argv[1])

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from augment_ops.drivers.kubeflow import compiler
-from augment_ops.drivers.kubeflow.plan import Plan
+from augment_ops.drivers.kubeflow.blueprint import Blueprint
 from augment_ops.errors import Fault, InputError, ServiceError
 from augment_ops.files import replace_file
 
@@ -18,20 +18,22 @@ PYTHON = Path(__file__).resolve().parents[3] / ".venv-kubeflow" / "bin" / "pytho
 _TOLD = 500  # characters of what a compiler that failed said last
 
 
-def compile_file(plan: Plan, output: Path, python: Path = PYTHON) -> None:
-    """Write a plan as a file that Kubeflow Pipelines takes, whole or not at all.
+def compile_file(blueprint: Blueprint, output: Path, python: Path = PYTHON) -> None:
+    """Write a blueprint as a file that Kubeflow Pipelines takes, whole or not at all.
 
     Args:
         output: ends in .yaml; its folder is made where it is absent.
         python: interpreter of an environment that has kfp.
 
     Raises:
-        InputError: another ending, or no such interpreter.
-        ServiceError: kfp is not there, or refuses the plan.
+        InputError: another ending, no image, or no such interpreter.
+        ServiceError: kfp is not there, or refuses the blueprint.
     """
     faults = []
     if output.suffix != ".yaml":
         faults.append(Fault("--output", str(output), "a name that ends in .yaml", f"call it {output.stem}.yaml"))
+    if not blueprint.image.strip():  # kfp would take one of its own
+        faults.append(Fault("--image", repr(blueprint.image), "an image that holds augment-ops", "name it"))
     if not os.access(python, os.X_OK):
         expected = "the Python of an environment with kfp 2, which does not install beside the rest of this project"
         faults.append(
@@ -43,7 +45,7 @@ def compile_file(plan: Plan, output: Path, python: Path = PYTHON) -> None:
         written = Path(folder) / "pipeline.yaml"
         done = subprocess.run(
             [python, "-I", compiler.__file__, written],  # -I: nothing of this environment is on its path
-            input=json.dumps(plan.plain()),
+            input=json.dumps(blueprint.plain()),
             capture_output=True,
             text=True,
             check=False,

@@ -8,7 +8,7 @@ from typing import Any
 
 from augment_ops.content import from_json
 from augment_ops.drivers.kubeflow import people
-from augment_ops.drivers.kubeflow.plan import BEGIN, JOB, RUN_ID
+from augment_ops.drivers.kubeflow.blueprint import BEGIN, JOB, RUN_ID
 from augment_ops.drivers.kubeflow.stamp import check_stamp
 from augment_ops.errors import Fault, InputError
 from augment_ops.pipeline.begin import begin_run

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 
 from augment_ops.drivers.kubeflow.environment import compile_file, variables
-from augment_ops.drivers.kubeflow.plan import plan
+from augment_ops.drivers.kubeflow.blueprint import blueprint
 from augment_ops.errors import InputError, ServiceError
 
-PLAN = plan("image", {})
+BLUEPRINT = blueprint("image", {})
 
 
 def test_without_kfp_one_error_says_how_to_get_it_and_whatever_else_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
-        compile_file(PLAN, tmp_path / "pipeline.json", tmp_path / "nowhere" / "python")
-    name, kfp = refused.value.faults
+        compile_file(blueprint(" ", {}), tmp_path / "pipeline.json", tmp_path / "nowhere" / "python")
+    name, image, kfp = refused.value.faults
     assert (name.where, name.fix) == ("--output", "call it pipeline.yaml")
+    assert image.where == "--image"
     assert "make kubeflow" in kfp.fix
     assert list(tmp_path.iterdir()) == []
 
@@ -27,7 +28,7 @@ def test_a_compiler_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None
     output = tmp_path / "pipeline.yaml"
     output.write_text("of before")
     with pytest.raises(ServiceError, match="No module named 'kfp'"):
-        compile_file(PLAN, output, Path(sys.executable))
+        compile_file(BLUEPRINT, output, Path(sys.executable))
     assert output.read_text() == "of before"
 
 

@@ -44,7 +44,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Blueprint:
     """A pipeline, as it is to be compiled.
 
     Attributes:
@@ -69,15 +69,15 @@ class Plan:
         return asdict(self)
 
 
-def plan(
+def blueprint(
     image: str,
     environment: Mapping[str, str],
     stages: Sequence[Stage] = STAGES,
     declared: Sequence[Parameter] = parameters(),
-) -> Plan:
-    """The plan of the pipeline, derived from the graph and the declared parameters."""
+) -> Blueprint:
+    """The blueprint of the pipeline, derived from the graph and the declared parameters."""
     made_from = stamp(stages, declared)
-    return Plan(
+    return Blueprint(
         name=NAME,
         description=f"From a data set to a promoted or refused model. Compiled from {made_from}.",
         stamp=made_from,

@@ -1,4 +1,4 @@
-"""The plan of the compiled pipeline: derived from the graph and the declared parameters, and from nothing else."""
+"""The blueprint of the compiled pipeline: derived from the graph and the declared parameters, and from nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
-from augment_ops.drivers.kubeflow.plan import Plan, plan
+from augment_ops.drivers.kubeflow.blueprint import Blueprint, blueprint
 from augment_ops.pipeline.graph import RETRIES, STAGES, Stage, edges
 from augment_ops.pipeline.parameters import TRAINING, About, RunParams, parameters
 
@@ -18,7 +18,7 @@ class OneMore(RunParams):
     ] = "constant"
 
 
-def before(made: Plan) -> dict[str, set[str]]:
+def before(made: Blueprint) -> dict[str, set[str]]:
     """Task → all that have to be done before it."""
     found: dict[str, set[str]] = {}
     for task in made.tasks:
@@ -27,7 +27,7 @@ def before(made: Plan) -> dict[str, set[str]]:
 
 
 def test_each_stage_is_a_task_behind_those_that_it_comes_after_and_behind_the_beginning() -> None:
-    made = plan("image", {})
+    made = blueprint("image", {})
     assert [task.name for task in made.tasks] == ["begin", *(stage.name for stage in STAGES)]
     found = before(made)
     assert all({"begin", *stage.comes_after} <= found[stage.name] for stage in STAGES)
@@ -36,7 +36,7 @@ def test_each_stage_is_a_task_behind_those_that_it_comes_after_and_behind_the_be
 
 
 def test_parameters_are_those_of_a_run_with_their_types_and_defaults() -> None:
-    run_id, *others = plan("image", {}).parameters
+    run_id, *others = blueprint("image", {}).parameters
     assert (run_id.name, run_id.kind, run_id.default) == ("run_id", "str", "")
     assert {one.name: one.default for one in others} == asdict(RunParams())
     assert {one.kind for one in others} == {"str", "int", "float", "bool"}
@@ -45,7 +45,7 @@ def test_parameters_are_those_of_a_run_with_their_types_and_defaults() -> None:
 
 
 def test_what_a_stage_needs_and_how_often_it_is_tried_are_the_graphs() -> None:
-    made = plan("image", {"A": "b"})
+    made = blueprint("image", {"A": "b"})
     assert (made.retries, made.image, made.environment) == (RETRIES, "image", {"A": "b"})
     assert {t.name: (t.cpus, t.memory_gib) for t in made.tasks[1:]} == {s.name: (s.cpus, s.memory_gib) for s in STAGES}
     assert max(t.memory_gib for t in made.tasks) > min(t.memory_gib for t in made.tasks)
@@ -53,14 +53,14 @@ def test_what_a_stage_needs_and_how_often_it_is_tried_are_the_graphs() -> None:
 
 def test_a_stage_and_a_parameter_are_added_by_their_declaration_alone() -> None:
     added = Stage(name="calibrate", inputs=("stress_test", "train_candidate"), cpus=8)
-    made = plan("image", {}, (*STAGES, added), parameters(OneMore))
+    made = blueprint("image", {}, (*STAGES, added), parameters(OneMore))
     assert made.tasks[-1].after == ("stress_test",)
     assert made.tasks[-1].cpus == 8
     assert made.parameters[-1].name == "schedule"
     assert made.parameters[-1].help == "Of the rate. (constant | cosine)"
-    assert made.stamp != plan("image", {}).stamp
+    assert made.stamp != blueprint("image", {}).stamp
 
 
 def test_it_can_be_handed_on_as_json() -> None:
-    made = plan("image", {}).plain()
+    made = blueprint("image", {}).plain()
     assert json.loads(json.dumps(made))["stamp"] == made["stamp"]
