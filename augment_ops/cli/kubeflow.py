@@ -49,8 +49,8 @@ def compile_(
 
     Example: augment-ops kubeflow compile --output pipeline.yaml
     """
-    from augment_ops.drivers.kubeflow.environment import PYTHON, compile_file, variables
     from augment_ops.drivers.kubeflow.blueprint import blueprint
+    from augment_ops.drivers.kubeflow.environment import PYTHON, compile_file, variables
 
     made = blueprint(image, variables(env or []))
     compile_file(made, output, python or PYTHON)

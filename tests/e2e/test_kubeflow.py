@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from augment_ops.cli.runs import run_pipeline
-from augment_ops.drivers.kubeflow.environment import PYTHON, compile_file
 from augment_ops.drivers.kubeflow.blueprint import blueprint
+from augment_ops.drivers.kubeflow.environment import PYTHON, compile_file
 from augment_ops.drivers.kubeflow.stamp import stamp
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import STAGES, edges

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from augment_ops.drivers.kubeflow.environment import compile_file, variables
 from augment_ops.drivers.kubeflow.blueprint import blueprint
+from augment_ops.drivers.kubeflow.environment import compile_file, variables
 from augment_ops.errors import InputError, ServiceError
 
 BLUEPRINT = blueprint("image", {})
