@@ -29,6 +29,13 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /opt/augment-ops
 USER 10001:10001
 
+# What the tasks of `augment-ops kubeflow compile` run in: Kubeflow's executor needs kfp, and none of its dependencies.
+FROM augment-ops AS kubeflow
+COPY constraints-kubeflow.txt /tmp/
+USER 0:0
+RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --constraint /tmp/constraints-kubeflow.txt kfp
+USER 10001:10001
+
 # The collector's own image holds one program and nothing that could ask whether it works.
 FROM ${COLLECTOR} AS collector-program
 FROM busybox:1.37.0 AS collector

@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help install demo down test test-slow check lint types contracts policies bench clean
+.PHONY: help install kubeflow demo down test test-slow check lint types contracts policies bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -23,6 +23,14 @@ install: .venv/installed ## the environment in .venv, with the exact versions of
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+kubeflow: .venv-kubeflow/installed ## kfp in .venv-kubeflow, with the exact versions of constraints-kubeflow.txt: it does not install beside the rest
+
+# kfp alone: what it runs are the commands of .venv.
+.venv-kubeflow/installed: constraints-kubeflow.txt | install
+	$(PYTHON) -m venv .venv-kubeflow
+	.venv-kubeflow/bin/pip install --quiet --constraint constraints-kubeflow.txt kfp
+	@touch $@
+
 demo: install ## Airflow and MLflow here, one run of the pipeline on the digits, the decision; Ctrl-C ends it
 	@$(BIN)/augment-ops demo
 
@@ -32,7 +40,7 @@ down: install ## end what `make demo` or `augment-ops up` left running
 test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
 	$(PYTEST) -m "not slow" --branches
 
-test-slow: install ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load
+test-slow: install kubeflow ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load, Kubeflow
 	$(PYTEST) -m slow
 
 check: lint types contracts policies ## without tests

@@ -112,13 +112,13 @@ class StageOperator(BaseOperator):
     def _answer(self, settings: Settings, context: Context) -> dict[str, str]:
         """What a person answered, where the run asks for one, signed by this Airflow, which has seen it given."""
         from augment_ops.pipeline.outputs import Decided
-        from augment_ops.pipeline.stages.answers import witnessed
+        from augment_ops.pipeline.stages.answers import why_nobody, witnessed
 
         if self.answer_of is None:
             return {}
         stage = _stage_of(settings, context)
         decided = stage.output("decide", Decided)
-        if _why_nobody(stage, decided):
+        if why_nobody(stage, decided):
             return {}
         said = answer_to(settings, context, self.answer_of, _asked(stage, decided))
         return witnessed(
@@ -199,12 +199,13 @@ class AskForApproval(QuestionOperator):
         """Ask where the run asks for a person."""
         from augment_ops.governance.approvals import Approvals
         from augment_ops.pipeline.outputs import Decided
+        from augment_ops.pipeline.stages.answers import why_nobody
         from augment_ops.settings import Settings
 
         settings = Settings.from_environment()
         stage = _stage_of(settings, context)
         decided = stage.output("decide", Decided)
-        why = _why_nobody(stage, decided)
+        why = why_nobody(stage, decided)
         if why:
             raise AirflowSkipException(why)
         role, touched = stage.params.approval, [stage.run.actor, *touched_by(settings, context)]
@@ -216,15 +217,6 @@ def _stage_of(settings: Settings, context: Context) -> StageContext:
     from augment_ops.pipeline.context import Context as StageContext
 
     return StageContext.of(settings, context["dag_run"].run_id)
-
-
-def _why_nobody(stage: StageContext, decided: Decided) -> str:
-    """Why no person is asked; empty where one is."""
-    if decided.decision.verdict != "PASS":
-        return f"the gate said {decided.decision.verdict}: there is nothing to approve"
-    if stage.params.approval == "auto":
-        return f"approval auto in {stage.params.environment}: the gate decides alone"
-    return ""
 
 
 def _asked(stage: StageContext, decided: Decided) -> str:

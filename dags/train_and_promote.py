@@ -12,7 +12,7 @@ from alert_channels import RunFailed
 from run_form import form
 from stage_tasks import AskForApproval, ReportOperator, StageOperator
 
-from augment_ops.pipeline.graph import GROUPS, STAGES, Stage, edges
+from augment_ops.pipeline.graph import GROUPS, RETRIES, RETRY_DELAY_S, STAGES, Stage, edges
 from augment_ops.pipeline.parameters import parameters
 
 ASK = "ask_approval"
@@ -72,8 +72,8 @@ with DAG(
     default_args={
         "owner": "augment-ops",
         # A service that comes back is worth waiting for; a refusal fails at once and is not retried.
-        "retries": 3,
-        "retry_delay": timedelta(seconds=10),
+        "retries": RETRIES,
+        "retry_delay": timedelta(seconds=RETRY_DELAY_S),
         "on_failure_callback": RunFailed(),
     },
 ) as dag:

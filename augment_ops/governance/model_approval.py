@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from augment_ops.content import canonical_json
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.approvals import Approvals
-from augment_ops.governance.keys import Key, verifies
+from augment_ops.governance.keys import verifies
+from augment_ops.governance.signers import Signer
 
 APPROVE, REJECT = "Approve", "Reject"
 _PURPOSE = "augment-ops: answer about a model, version 1"  # so that no signature can serve as another kind's
@@ -48,7 +49,7 @@ class ModelAnswer:
         """The bytes to sign."""
         return canonical_json({"purpose": _PURPOSE, **asdict(self)})
 
-    def signed(self, key: Key) -> SignedAnswer:
+    def signed(self, key: Signer) -> SignedAnswer:
         """The same with the signature of a key."""
         return SignedAnswer(self, key.public, key.sign(self.message()))
 

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 from augment_ops.modalities import NAMES, run_parameters
 
+# How often a driver tries a stage again that failed, and how long it waits in between.
+RETRIES = 3
+RETRY_DELAY_S = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -25,6 +29,7 @@ class Stage:
         after: stages that only have to have run before.
         params: run parameters that it reads; part of its key.
         files: files below policies/ that it reads, with names of `params.named` in braces; part of its key.
+        cpus, memory_gib: what a driver that places tasks asks for it; nothing of them is part of the key.
     """
 
     name: str
@@ -33,6 +38,8 @@ class Stage:
     after: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    cpus: int = 1
+    memory_gib: int = 2  # twice the highest peak that was measured outside training (docs/pipeline.md)
 
     def files_of(self, named: Mapping[str, object]) -> tuple[str, ...]:
         """The files that a run reads, below policies/; `named` is what `params.named` makes of its parameters."""
@@ -109,6 +116,8 @@ STAGES: tuple[Stage, ...] = (
         inputs=("ingest", "resolve_policy", "augment"),
         after=("check_augmented",),
         params=("trainer", "model", "device", "class_weight", "seed", "batch_size", "workers", "cache_gib"),
+        cpus=2,
+        memory_gib=4,
     ),
     Stage(
         # It reads nothing of the policy: every run on the same data with the same budget has the same control.
@@ -117,6 +126,8 @@ STAGES: tuple[Stage, ...] = (
         inputs=("ingest",),
         after=("check_augmented",),
         params=("trainer", "model", "device", "class_weight", "seed", "batch_size", "epochs"),
+        cpus=2,
+        memory_gib=4,
     ),
     Stage(
         name="stress_test",
@@ -124,6 +135,8 @@ STAGES: tuple[Stage, ...] = (
         inputs=("ingest", "resolve_policy", "train_candidate", "train_control"),
         params=("suite", "environment"),
         files=("stress/{suite}.yaml",),
+        cpus=2,
+        memory_gib=4,
     ),
     Stage(
         name="check_drift",

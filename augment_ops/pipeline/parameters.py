@@ -180,7 +180,7 @@ class RunParams:
             title="Approval",
             section=DECISION,
             displays={"auto": "auto: the gate alone decides", "ml-lead": "ml-lead: a named person decides"},
-            help="Who lets a model through that passed the gate: the gate alone, or a named person, whom Airflow asks. "
+            help="Who lets a model through that passed the gate: the gate alone, or a named person, who is asked. "
             "Whoever triggers the run cannot approve it.",
         ),
     ] = "auto"

@@ -7,13 +7,23 @@ from datetime import UTC, datetime
 from augment_ops.content import digest_of
 from augment_ops.errors import GovernanceError
 from augment_ops.gate.decision import Decision
-from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.approvals import AUTO, Approvals
 from augment_ops.governance.keys import ensure, load, witness_path
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.lifecycle.acts import AIRFLOW
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.outputs import Decided
 
 _ACTS = {"approve": "Approve", "reject": "Reject"}
+
+
+def why_nobody(ctx: Context, decided: Decided) -> str:
+    """Why no person is asked about a run; empty where one is."""
+    if decided.decision.verdict != "PASS":
+        return f"the gate said {decided.decision.verdict}: there is nothing to approve"
+    if ctx.params.approval == AUTO:
+        return f"approval auto in {ctx.params.environment}: the gate decides alone"
+    return ""
 
 
 def witnessed(

@@ -62,7 +62,9 @@ def test_help_shows_the_example(call: Call) -> None:
     assert "--reason" in shown
 
 
-@pytest.mark.parametrize("words", [(), ("policy",), ("audit",), ("metrics",), ("governance",), ("champion",)])
+@pytest.mark.parametrize(
+    "words", [(), ("policy",), ("audit",), ("metrics",), ("governance",), ("champion",), ("kubeflow",)]
+)
 def test_without_words_it_shows_what_there_is(call: Call, words: tuple[str, ...]) -> None:
     code, out, err = call(*words)
     assert code == 2

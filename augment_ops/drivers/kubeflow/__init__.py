@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines: the same stages, written as a pipeline of theirs, and what its tasks call."""
