@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from augment_ops.training.models import small_cnn
 from what_is_left import MEANS, darkened
 
 from augment_ops.content import sha256_hex
@@ -40,7 +41,6 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.report import StressReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.training import loop
-from augment_ops.training.models import small_cnn
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"

@@ -128,10 +128,10 @@ def speed() -> dict[str, Any]:
 def daily() -> dict[str, Any]:
     """The check of 10,000 pictures of 28 × 28 against 10,000, with the answers and embeddings of a small network."""
     import torch
+    from augment_ops.training.models import small_cnn, with_pixel_input
 
     from augment_ops.runtime.isolated import load_program
     from augment_ops.training.export import export
-    from augment_ops.training.models import small_cnn, with_pixel_input
 
     generator = np.random.default_rng(0)
     torch.manual_seed(0)

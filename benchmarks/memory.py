@@ -145,10 +145,11 @@ def check_augmented(folder: Path, keep: str) -> None:
 
 
 def train(folder: Path, keep: str) -> None:
+    from augment_ops.training.models import small_cnn
+
     from augment_ops.delivery.batches import Batch
     from augment_ops.delivery.online import OnlineBatches
     from augment_ops.training import loop
-    from augment_ops.training.models import small_cnn
 
     class Few(OnlineBatches):
         def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:

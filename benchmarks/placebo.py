@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from augment_ops.training.models import small_cnn
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
@@ -31,7 +32,6 @@ from augment_ops.policy.spec import Policy
 from augment_ops.stress import suite
 from augment_ops.stress.outcomes import Outcomes
 from augment_ops.training import loop
-from augment_ops.training.models import small_cnn
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"

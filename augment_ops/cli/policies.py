@@ -130,6 +130,7 @@ def import_(
     name: Annotated[str, typer.Option(help="of the policy, kebab-case")],
     owner: Annotated[str, typer.Option(help="team that answers for it")],
     domain: Annotated[str, typer.Option(help="chooses the limits that bind it")] = "general",
+    modality: Annotated[str, typer.Option(help="what its samples are")] = "image",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Make a policy of a saved albumentations pipeline, and say what could not be carried over.
@@ -138,13 +139,13 @@ def import_(
     """
     from augment_ops.errors import PolicyError
     from augment_ops.files import replace_file
-    from augment_ops.modalities.image.importer import import_pipeline
+    from augment_ops.modalities import modality as modality_of
     from augment_ops.policy.bounds import load_limits
     from augment_ops.policy.library import policy_path
     from augment_ops.policy.limits import check_limits
 
     policies = Settings.from_environment().policies
-    imported = import_pipeline(pipeline, name=name, owner=owner, domain=domain)
+    imported = modality_of(modality).imported(pipeline, name=name, owner=owner, domain=domain)
     target = policy_path(policies, name)
     check_limits(imported.policy, load_limits(policies, domain), str(pipeline))
     if target.exists():

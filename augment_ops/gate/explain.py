@@ -74,8 +74,8 @@ def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason], measure: s
         measure: what the share of right samples is called.
     """
     if verdict == "PASS":
-        found = _largest_gap(reasons, measure)
-        return f"Gate {gate} lets the candidate pass: {found}. {_NEXT[verdict]}{_warnings(reasons)}."
+        largest = _largest_gap(reasons, measure)
+        return f"Gate {gate} lets the candidate pass: {largest}. {_NEXT[verdict]}{_warnings(reasons)}."
     outcome = {"FAIL": "fail", "INVESTIGATE": "investigate", "ERROR": "error"}[verdict]
     found = [reason for reason in reasons if reason.outcome == outcome]
     opening = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
 import numpy as np
@@ -177,6 +178,20 @@ class Effect:
     joint: Callable[[Sequence[float]], float] = total
     shown: Callable[[float], str] = lambda strength: f"{strength:g}"
     reached: Callable[[float], float] = float
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A pipeline as a policy.
+
+    Attributes:
+        text: the policy file.
+        lost: what the pipeline had and a policy has not, for people.
+    """
+
+    policy: Policy
+    text: str
+    lost: tuple[str, ...]
 
 
 class Catalogue(Protocol):
@@ -513,6 +528,19 @@ class Modality(Protocol):
     @property
     def catalogue(self) -> Catalogue:
         """What a policy may name."""
+        ...
+
+    def imported(self, path: Path, *, name: str, owner: str, domain: str) -> Imported:
+        """A pipeline that the best known library of this modality saved, as a policy.
+
+        Args:
+            path: the saved pipeline.
+            name: of the policy; owner, domain: as the policy file has them.
+
+        Raises:
+            PolicyError: no such file, not a saved pipeline, a transform that no policy may use, or a modality without a
+                library whose pipelines are known.
+        """
         ...
 
     def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from augment_ops.drivers.kubeflow.stamp import stamp
+from augment_ops.parameter import Parameter
 from augment_ops.pipeline.graph import RETRIES, RETRY_DELAY_S, STAGES, Stage, edges
-from augment_ops.pipeline.parameters import Parameter, parameters
+from augment_ops.pipeline.parameters import parameters
 
 NAME = "augment-ops-train-and-promote"
 BEGIN = "begin"  # the task before the stages

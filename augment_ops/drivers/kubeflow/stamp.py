@@ -8,8 +8,9 @@ from typing import Any
 from augment_ops import __version__
 from augment_ops.content import digest_of
 from augment_ops.errors import InputError
+from augment_ops.parameter import Parameter
 from augment_ops.pipeline.graph import STAGES, Stage
-from augment_ops.pipeline.parameters import Parameter, parameters
+from augment_ops.pipeline.parameters import parameters
 
 
 def stamp(stages: Sequence[Stage] = STAGES, declared: Sequence[Parameter] = parameters()) -> str:

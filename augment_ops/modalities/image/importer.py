@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from augment_ops.errors import Fault, PolicyError
 from augment_ops.files import read_regular
+from augment_ops.modalities.base import Imported
 from augment_ops.modalities.image import catalogue
 from augment_ops.policy.containers import CONTAINERS
 from augment_ops.policy.spec import Policy
@@ -28,20 +28,6 @@ _NOT_CARRIED = {
 }
 _MAX_BYTES = 1 << 20  # as JSON, which is read fast; as YAML the limits of policies hold
 _TENSORS = ("ToTensorV2", "ToTensor3D")
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A pipeline as a policy.
-
-    Attributes:
-        text: the policy file.
-        lost: what the pipeline had and a policy has not, for people.
-    """
-
-    policy: Policy
-    text: str
-    lost: tuple[str, ...]
 
 
 class _Lost(list[str]):

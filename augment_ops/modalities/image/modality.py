@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,16 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault
-from augment_ops.modalities.base import BatchAugmenter, Corruptions, Html, Modality, Population, Samples, Schema
+from augment_ops.modalities.base import (
+    BatchAugmenter,
+    Corruptions,
+    Html,
+    Imported,
+    Modality,
+    Population,
+    Samples,
+    Schema,
+)
 from augment_ops.modalities.image import features, show
 from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.checks import CHECKS
@@ -38,6 +48,12 @@ class _Image:
     network = "augment_ops.modalities.image.networks:small_cnn"
 
     properties = features.PROPERTIES
+
+    def imported(self, path: Path, *, name: str, owner: str, domain: str) -> Imported:
+        """A pipeline that albumentations saved."""
+        from augment_ops.modalities.image.importer import import_pipeline
+
+        return import_pipeline(path, name=name, owner=owner, domain=domain)
 
     def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
         """No transform of a policy looks at other images."""

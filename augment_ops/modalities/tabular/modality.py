@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,16 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import DataError, Fault, InputError
-from augment_ops.modalities.base import BatchAugmenter, Corruptions, Html, Modality, Population, Samples, Schema
+from augment_ops.modalities.base import (
+    BatchAugmenter,
+    Corruptions,
+    Html,
+    Imported,
+    Modality,
+    Population,
+    Samples,
+    Schema,
+)
 from augment_ops.modalities.tabular import drift_features, show
 from augment_ops.modalities.tabular.catalogue import CATALOGUE
 from augment_ops.modalities.tabular.checks import CHECKS
@@ -39,6 +49,14 @@ class _Tabular:
     checks: Checks = CHECKS
     trainer = "sklearn"
     network = ""
+
+    def imported(self, path: Path, *, name: str, owner: str, domain: str) -> Imported:
+        raise PolicyError(
+            str(path),
+            "a saved pipeline",
+            "a pipeline of images: no library's pipelines of tables are known",
+            "write the policy by hand; docs/your-own-data.md has one",
+        )
 
     def augmenter(self, policy: Policy, seed: int, population: Population | None = None) -> BatchAugmenter:
         from augment_ops.modalities.tabular.augmenter import TableAugmenter, table_of
