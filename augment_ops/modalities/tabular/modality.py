@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
-from augment_ops.errors import DataError, Fault, InputError
+from augment_ops.errors import DataError, Fault, InputError, PolicyError
 from augment_ops.modalities.base import (
     BatchAugmenter,
     Corruptions,
