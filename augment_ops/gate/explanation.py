@@ -209,7 +209,7 @@ def _flips(samples: Outcomes, place: tuple[str, int], label: int | None) -> tupl
     """On clean images there is nothing to flip from: there, samples that are simply wrong."""
     cell, roles = samples.addresses.index(place), list(samples.models)
     own = roles.index("candidate")
-    guesses, labels = samples.predicted[own, cell].astype(np.int64), samples.labels.astype(np.int64)
+    guesses, labels = samples.answered[own, cell].astype(np.int64), samples.labels.astype(np.int64)
     wrong = samples.left[cell] & (guesses != labels) & (guesses != NOT_A_NUMBER)
     if place[0] != CLEAN:
         wrong &= samples.right[own, 0]

@@ -16,6 +16,15 @@ Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one 
 Params = dict[str, Strengths]
 
 
+class AlertsSpec(BaseModel):
+    """What is looked for, where it is one class, and at how many samples: see `augment_ops.stress.outcomes.Alerts`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    class_name: Annotated[str, Field(alias="class", min_length=1)]
+    rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+
+
 class SuiteSpec(BaseModel):
     """policies/stress/<name>.yaml.
 
@@ -27,6 +36,7 @@ class SuiteSpec(BaseModel):
         corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
         of_levels: those of them whose strengths are shares of the range of values that the data set has, and not of all
             that there can be: where the data set has half the range, a shift then takes half as much from every sample.
+        alerts: judge the recall of one class at a fixed rate of alerts; None where every class counts alike.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +50,7 @@ class SuiteSpec(BaseModel):
     max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     corruptions: Annotated[dict[str, Params | None], Field(min_length=1)]
     of_levels: tuple[str, ...] = ()
+    alerts: AlertsSpec | None = None
 
     @field_validator("modality")
     @classmethod
@@ -91,11 +102,13 @@ class SuiteSpec(BaseModel):
     def digest(self) -> str:
         """sha256 over the content; comments and layout do not count, published strengths do."""
         content = self.model_dump(mode="json")
-        # Suites of before either was known keep their digests.
+        # Suites of before these were known keep their digests.
         if self.modality == UNNAMED:
             del content["modality"]
         if not self.of_levels:
             del content["of_levels"]
+        if self.alerts is None:
+            del content["alerts"]
         for name, params in self.corruptions.items():
             if params is None:
                 content["corruptions"][name] = self.known.published_content(name)

@@ -13,7 +13,7 @@ from augment_ops.errors import StoreError, TrainingError
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Samples
 from augment_ops.stress import measures, probe
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
@@ -90,6 +90,8 @@ def _ask(
     shape = (len(models), len(manifest.cells), len(labels))
     predicted = np.empty(shape, np.int16)
     p_true, p_predicted = np.empty(shape, np.float16), np.empty(shape, np.float16)
+    scores = None if manifest.alerts is None else np.empty(shape, np.float32)
+    wanted = 0 if manifest.alerts is None else manifest.classes.index(manifest.alerts.class_name)
     roles, digests = list(models), [digest for digest, _ in models.values()]
     destroyed = np.zeros(shape[1:], np.uint8)
     names, groups = group_codes(columns, len(labels))
@@ -108,6 +110,8 @@ def _ask(
         groups=groups,
         causes=corruptions.causes,
         destroyed=destroyed,
+        alerts=manifest.alerts,
+        scores=scores,
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
     asked: dict[int, Predict] = {}
@@ -117,6 +121,8 @@ def _ask(
         if isinstance(source, Predictions):
             _check_known(manifest, roles[m], digest, source)
             predicted[m], p_true[m], p_predicted[m] = source.predicted, source.p_true, source.p_predicted
+            if scores is not None:
+                scores[m] = source.scores
         else:
             asked[m] = source
 
@@ -124,6 +130,8 @@ def _ask(
         role, rows = roles[m], slice(first, first + len(samples))
         logits = _logits(manifest, cell, role, asked[m], samples, first)
         predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
+        if scores is not None:
+            scores[m, c, rows] = scores_of(logits, wanted)
         if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
             probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
 
@@ -142,7 +150,7 @@ def _ask(
         while pending:
             pending.popleft().result()
     for m, digest in enumerate(digests):
-        for kept in (predicted, p_true, p_predicted):
+        for kept in (predicted, p_true, p_predicted, *(() if scores is None else (scores,))):
             kept[m] = kept[digests.index(digest)]
     return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
 
@@ -213,14 +221,14 @@ def _flipped(outcomes: Outcomes) -> tuple[FlippedSample, ...]:
     """At each corruption's highest severity, up to `_FLIPPED` samples, taken in turn from the worst classes."""
     if "candidate" not in outcomes.models:
         return ()
-    predicted = outcomes.predicted[list(outcomes.models).index("candidate")]
+    answered = outcomes.answered[list(outcomes.models).index("candidate")]
     labels = outcomes.labels.astype(np.int64)
-    clean_right = predicted[0] == labels
+    clean_right = answered[0] == labels
     highest: dict[str, int] = {}
     for name, severity in outcomes.addresses:
         highest[name] = max(severity, highest.get(name, 0))
     highest.pop(CLEAN)
-    guesses_of = {name: predicted[outcomes.addresses.index((name, s))].astype(np.int64) for name, s in highest.items()}
+    guesses_of = {name: answered[outcomes.addresses.index((name, s))].astype(np.int64) for name, s in highest.items()}
     accuracy = {name: float((guesses == labels).mean()) for name, guesses in guesses_of.items()}
     chosen: list[FlippedSample] = []
     for name in sorted(highest, key=lambda key: accuracy[key]):

@@ -69,7 +69,7 @@ def _remains(outcomes: Outcomes, m: int, c: int) -> Remains | None:
 def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity: int, c: int) -> Measures:
     left, k = outcomes.left[c], len(outcomes.classes)
     labels, right = outcomes.labels[left], outcomes.right[m, c][left]
-    guesses, finite = outcomes.predicted[m, c][left], _finite(outcomes, m, c)
+    guesses, finite = outcomes.answered[m, c][left], _finite(outcomes, m, c)
     if not finite or not len(labels):
         return Measures(
             role=role,
@@ -90,7 +90,7 @@ def _measures(outcomes: Outcomes, role: Role, m: int, corruption: str, severity:
         balanced_accuracy=mean(recalls),
         class_precision=precision,
         calibration_error=calibration_error(outcomes.p_predicted[m, c][left], right),
-        flip_share=float((guesses != outcomes.predicted[m, 0][left]).mean()),
+        flip_share=float((guesses != outcomes.answered[m, 0][left]).mean()),
     )
 
 
@@ -108,7 +108,7 @@ def _quotients(hits: NDArray[np.intp], of: NDArray[np.intp], finite: bool) -> tu
 def confusion(outcomes: Outcomes, role: Role) -> tuple[tuple[int, ...], ...]:
     """Rows true class, columns predicted, on clean samples; predictions that are not finite are left out."""
     k = len(outcomes.classes)
-    guesses = outcomes.predicted[list(outcomes.models).index(role), 0]
+    guesses = outcomes.answered[list(outcomes.models).index(role), 0]
     finite = guesses != NOT_A_NUMBER
     flat = np.bincount(outcomes.labels[finite].astype(np.int64) * k + guesses[finite], minlength=k * k)
     return tuple(tuple(row) for row in flat.reshape(k, k).tolist())

@@ -114,13 +114,24 @@ class Outcomes:
         return left
 
     @cached_property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether the predicted class is the label, bool (M, C, N); with alerts, whether there is one where due."""
+    def answered(self) -> NDArray[np.int16]:
+        """The class that each sample is taken for, int16 (M, C, N): the predicted one.
+
+        With alerts the class that is looked for where one is raised; where none is, the predicted one of the others
+        (the first of them, where it is not known).
+        """
         if self.alerts is None:
-            right: NDArray[np.bool_] = self.predicted == self.labels
-            return right
-        wanted = self.labels == self.classes.index(self.alerts.class_name)
-        return np.asarray((self.alerted == wanted) & (self.predicted != NOT_A_NUMBER))
+            return self.predicted
+        wanted = self.classes.index(self.alerts.class_name)
+        passed = np.where(self.predicted == wanted, int(wanted == 0), self.predicted)
+        found: NDArray[np.int16] = np.where(self.alerted, wanted, passed).astype(np.int16)
+        return found
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the class that a sample is taken for is its label, bool (M, C, N)."""
+        right: NDArray[np.bool_] = self.answered == self.labels
+        return right
 
     @cached_property
     def alerted(self) -> NDArray[np.bool_]:
@@ -314,6 +325,13 @@ def probabilities(logits: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDA
     """Softmax of logits (N, K), float64; and bool (N,), whether a row is finite: else its shares mean nothing."""
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
     return softmax(np.where(finite[:, None], logits, 0)), finite
+
+
+def scores_of(logits: NDArray[np.float32], code: int) -> NDArray[np.float32]:
+    """Softmax probability of one class, float32 (N,), of logits (N, K); NaN for logits that are not finite."""
+    shares, finite = probabilities(logits)
+    found: NDArray[np.float32] = np.where(finite, shares[:, code], np.nan).astype(np.float32)
+    return found
 
 
 def group_codes(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Samples
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities, scores_of
 from augment_ops.stress.report import Role
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
@@ -26,6 +26,7 @@ ROWS = 512  # of all cells together: 2% of them rewritten are found with a chanc
 BYTES = 64 << 20  # of samples, so that large ones cost no more than a second
 # Probabilities are kept as float16 (to 0.0005), and another processor's differ in the fifth digit.
 TOLERANCE = 0.002
+SCORE_TOLERANCE = 0.0001  # scores are float32; closer than that, processors may order two samples otherwise
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,38 @@ class Pick:
     rows: tuple[int, ...]
 
 
-def pick(manifest: SuiteManifest, key: str) -> tuple[Pick, ...]:
-    """Which samples to ask again: at most `CELLS` cells, `ROWS` samples and `BYTES` bytes in all."""
+def pick(manifest: SuiteManifest, key: str, labels: NDArray[np.int64]) -> tuple[Pick, ...]:
+    """Which samples to ask again: at most `CELLS` cells, `ROWS` samples and `BYTES` bytes in all.
+
+    Where one class is looked for, half of them are of that class: among all samples hardly one would be.
+
+    Args:
+        labels: int64 (N,), those of the suite.
+    """
     rng = generator(sample_key("asked again", key))
     n, cells = len(manifest.sample_ids), len(manifest.cells)
     chosen = np.sort(rng.permutation(cells)[:CELLS])
-    each = max(1, min(ROWS, BYTES // manifest.sample_bytes) // len(chosen))
-    return tuple(Pick(int(cell), tuple(np.sort(rng.permutation(n)[:each]).tolist())) for cell in chosen)
+    each = max(1, min(ROWS, BYTES // int(np.prod(manifest.shape))) // len(chosen))
+    wanted = np.zeros(0, np.int64)
+    if manifest.alerts is not None:
+        wanted = np.flatnonzero(labels == manifest.classes.index(manifest.alerts.class_name))
+
+    def drawn() -> tuple[int, ...]:
+        some = wanted[rng.permutation(len(wanted))[: each // 2]] if len(wanted) else wanted
+        return tuple(np.union1d(some, rng.permutation(n)[: each - len(some)]).tolist())
+
+    return tuple(Pick(int(cell), drawn()) for cell in chosen)
+
+
+def of_another_suite(manifest: SuiteManifest, outcomes: Outcomes, labels: NDArray[np.int64]) -> str:
+    """What the outcomes say otherwise than the suite that was frozen; empty where nothing.
+
+    Args:
+        labels: int64 (N,), those of the suite.
+    """
+    if outcomes.sample_ids != manifest.sample_ids or not np.array_equal(outcomes.labels, labels):
+        return "other samples or labels"
+    return "" if outcomes.alerts == manifest.alerts else "other alerts"
 
 
 def samples(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Samples:
@@ -75,6 +101,10 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
         said = outcomes.predicted[m, picked.cell, rows]
         p_true, p_said = (kept[m, picked.cell, rows] for kept in (outcomes.p_true, outcomes.p_predicted))
         same = _same(now, said, outcomes.labels[rows], p_true, p_said)
+        if outcomes.alerts is not None and outcomes.scores is not None:
+            scores = outcomes.scores[m, picked.cell, rows]
+            again = scores_of(now, outcomes.classes.index(outcomes.alerts.class_name))
+            same &= np.isclose(scores, again, rtol=0, atol=SCORE_TOLERANCE, equal_nan=True)
         corruption, severity = outcomes.addresses[picked.cell]
         found += [f"{outcomes.sample_ids[row]} under {corruption} at severity {severity}" for row in rows[~same]]
     return found

@@ -23,6 +23,7 @@ from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import SEVERITIES, Payload, Samples, Schema
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.stress.definition import Params, SuiteSpec
+from augment_ops.stress.outcomes import Alerts, alerts_fault
 from augment_ops.stress.report import CLEAN
 
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
@@ -62,6 +63,7 @@ class SuiteManifest:
         cells: the untouched samples (`clean`, severity 0) first.
         modality: of the samples.
         dtype: of the cells, as NumPy writes it, little-endian.
+        alerts: what is looked for, where it is one class.
     """
 
     digest: str
@@ -78,6 +80,7 @@ class SuiteManifest:
     cells: tuple[SuiteCell, ...]
     modality: str = field(default=UNNAMED, metadata=LATER)
     dtype: str = field(default="|u1", metadata=LATER)
+    alerts: Alerts | None = field(default=None, metadata=LATER)
 
     @property
     def content_digest(self) -> str:
@@ -222,6 +225,8 @@ def freeze(
     """
     spec.check_modality(of)
     _check_split(samples, ids, labels, classes)
+    alerts = None if spec.alerts is None else Alerts(class_name=spec.alerts.class_name, rate=spec.alerts.rate)
+    _check_alerts(spec, alerts, classes)
     _check_shape(spec, samples.shape)
     dtype = modality(of).codec.dtype.newbyteorder("<")
     sample_bytes = int(np.prod(samples.shape)) * dtype.itemsize
@@ -256,6 +261,7 @@ def freeze(
         cells=cells,
         modality=of,
         dtype=dtype.str,
+        alerts=alerts,
     )
     return replace(manifest, digest=manifest.content_digest)
 
@@ -266,6 +272,13 @@ def _plan(spec: SuiteSpec) -> Iterator[tuple[str, int, Params | None]]:
     for name, params in spec.corruptions.items():
         for severity in SEVERITIES:
             yield name, severity, params
+
+
+def _check_alerts(spec: SuiteSpec, alerts: Alerts | None, classes: Sequence[str]) -> None:
+    fault = "" if alerts is None else alerts_fault(alerts, classes)
+    if alerts is not None and fault:
+        fix = "name a class of the data set in the suite and in its gate, or choose a suite without alerts"
+        raise DataError(f"suite {spec.name}: alerts", f"class {alerts.class_name!r}", fault, fix)
 
 
 def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:

@@ -37,15 +37,19 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     stress = ctx.output("stress_test", StressTest)
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     asked = probe.from_bytes(ctx.store.get(stress.report.probe))
-    picks = recheck.pick(stress.suite, ctx.ledger.head())
+    labels = stress.suite.read_labels(ctx.store.get)
+    odd = recheck.of_another_suite(stress.suite, outcomes, labels)
+    if odd:
+        raise GovernanceError("outcomes of the stress test", odd, "those of the suite that was frozen", _FIX)
+    picks = recheck.pick(stress.suite, ctx.ledger.head(), labels)
     probed = probe.samples(asked, stress.suite, ctx.store.get)
     picked = recheck.samples(stress.suite, picks, ctx.store.get)
 
     def ask(role: Role, program: Callable[[], Artifact], called: str) -> Sequence[str]:
         where = f"{called}, asked in an isolated process"
         try:
-            images = np.concatenate([probed, picked]) if role == "candidate" else picked
-            said, confinement = ask_in_isolated_process(program(), images)
+            samples = np.concatenate([probed, picked]) if role == "candidate" else picked
+            said, confinement = ask_in_isolated_process(program(), samples)
         except StoreError as error:
             raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", _FIX) from error
         if role == "candidate":
@@ -72,7 +76,7 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     with ThreadPoolExecutor(len(questions)) as pool:  # each waits for a process of its own
         held = [done.result() for done in [pool.submit(ask, *question) for question in questions]]
     ctx.say(
-        f"{model} {version}, asked in an isolated process: {len(probed)} stored images, the same answers; "
+        f"{model} {version}, asked in an isolated process: {len(probed)} stored samples, the same answers; "
         f"{len(picked)} more on {len(picks)} cells, of {len(questions)} models ({', '.join(held[0])})"
     )
 

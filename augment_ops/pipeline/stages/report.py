@@ -175,7 +175,7 @@ def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]
     for corruption, severity, sample in dict.fromkeys(wanted):
         row, place = rows[sample], outcomes.at("candidate", corruption, severity)
         assert place is not None  # the report and the explanation come from these outcomes
-        label, taken_for = outcomes.labels[row], outcomes.predicted[(*place, row)]
+        label, taken_for = outcomes.labels[row], outcomes.answered[(*place, row)]
         found.append(
             FlippedPair(
                 corruption=corruption,

@@ -110,7 +110,7 @@ def test_what_is_left_is_told_in_the_words_of_the_modality_and_found_again(readi
     assert np.array_equal(outcomes.destroyed[place].astype(bool), silent)
     assert report.cell("candidate", "gone", 5).remains.destroyed == {"silent": int(silent.sum())}
     assert recheck.differing_remains(manifest, outcomes, objects.get) == ""
-    picks = recheck.pick(manifest, "key")
+    picks = recheck.pick(manifest, "key", manifest.read_labels(objects.get))
     again = by_sign(recheck.samples(manifest, picks, objects.get))
     assert recheck.differing(outcomes, "candidate", picks, again) == []
 
