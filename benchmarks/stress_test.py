@@ -21,6 +21,8 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
