@@ -67,9 +67,7 @@ def test_a_suite_and_its_digest_say_what_is_looked_for(looked_for, spec, manifes
 def test_a_class_that_the_data_set_has_not_is_named(spec, stripes, objects):
     images, ids, labels = stripes
     other = spec.model_copy(update={"alerts": AlertsSpec(class_name="fraud", rate=RATE)})
-    with pytest.raises(
-        DataError, match="alerts: found class 'fraud'; expected one of the classes left"
-    ):
+    with pytest.raises(DataError, match="alerts: found class 'fraud'; expected one of the classes left"):
         freeze(other, ArrayPayload(images), ids, labels, objects.put, snapshot_digest="5" * 64, classes=CLASSES)
 
 
