@@ -39,7 +39,7 @@ class Task:
         categorical: which of the F features hold codes of categories, for samples (F,); empty for none.
         class_weight: `balanced` weighs every class by N / (K · its samples); `none` every sample the same.
         model: `package.module:factory` of a network; empty for the trainer's own.
-        progress: called with every entry of the curve.
+        progress: called with an entry of the curve once in a while, with the last in any case.
     """
 
     modality: str
@@ -116,6 +116,10 @@ class Trainer(Protocol):
     @property
     def format(self) -> str:
         """Of its artifacts."""
+        ...
+
+    def entries(self, budget: Budget) -> int:
+        """How many entries its curves have."""
         ...
 
     def check(self, model: str, device: str) -> None:

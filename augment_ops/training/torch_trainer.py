@@ -23,11 +23,16 @@ class _Torch:
     name = "torch"
     format = "pt2"
 
+    def entries(self, budget: Budget) -> int:
+        """See `Trainer`."""
+        return budget.epochs
+
     def check(self, model: str, device: str) -> None:
         """See `Trainer`."""
-        if model and not current(model).startswith("augment_ops."):  # this program's own are there
+        if model:
             load_factory(model)
-        self.device(device)
+        if device != "auto":  # which any machine can do; to know what it will be, torch has to be imported
+            self.device(device)
 
     def device(self, asked: str) -> str:
         """See `Trainer`."""

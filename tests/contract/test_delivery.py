@@ -36,7 +36,7 @@ def online(store: Store, *, images: Any, labels: Any, ids: Any, seed: int = 7, *
 
 def nearline(store: Store, *, images: Any, labels: Any, ids: Any, seed: int = 7, **more: Any) -> BatchSource:
     source = OnlineBatches(images, labels, ids, AUGMENT, seed=seed, workers=0, **more)
-    identity = shard_identity(SNAPSHOT, "train", AUGMENT)
+    identity = shard_identity(SNAPSHOT, "train", AUGMENT, np.asarray(images).dtype)
     return NearlineBatches(store, source, identity, images, labels, seed=seed, limit_bytes=1 << 20, **more)
 
 
@@ -91,11 +91,18 @@ def test_what_is_wrong_is_refused_at_once(make: Source, case: str) -> None:
 
 
 @pytest.mark.parametrize("make", [nearline, offline], ids=lambda make: make.__name__)
-def test_shards_hold_bytes(store: Store, make: Any) -> None:
-    """Floats from 0 to 1 would be kept as zeros and ones."""
-    with pytest.raises(InputError, match="found images of float32; expected uint8, which shards keep"):
-        make(store, images=(IMAGES / 255).astype(np.float32), labels=LABELS, ids=IDS, batch_size=4)
-    assert store.documents("derived/") == []
+@pytest.mark.parametrize("order", [(np.uint8, np.float32), (np.float32, np.uint8)])
+def test_shards_hold_samples_of_any_dtype_and_never_those_of_another(store: Store, make: Any, order: Any) -> None:
+    """Floats from 0 to 1 as bytes would be zeros and ones; bytes read as floats a quarter as many."""
+    for dtype in order:
+        images = (IMAGES / 255).astype(dtype) if dtype is np.float32 else IMAGES
+        given = {"images": images, "labels": LABELS, "ids": IDS, "batch_size": 4}
+        kept = make(store, **given)
+        expected = [batch.samples for batch in online(store, **given).epoch(0)]
+        for _ in range(2):  # as it is made, and as it is kept
+            found = [batch.samples for batch in kept.epoch(0)]
+            assert {one.dtype for one in found} == {np.dtype(dtype)}
+            assert all((one == other).all() for one, other in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("place", [{"start": -1}, {"step": 0}, {"step": -1}])

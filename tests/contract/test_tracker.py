@@ -23,10 +23,11 @@ import numpy as np
 import pytest
 
 from augment_ops.errors import GovernanceError, PolicyError, StoreError, TrackingError
-from augment_ops.runtime.isolated import load_program
+from augment_ops.runtime import load
+from augment_ops.runtime.artifact import read_artifact
 from augment_ops.tracking import MlflowTracker, TrackedRun, connect
 from augment_ops.tracking.models import file_sha256
-from augment_ops.training.export import export
+from support.networks import write_program
 
 # The suite itself asks MLflow what was recorded; MLflow's queries use what SQLAlchemy 2.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
@@ -92,7 +93,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]
     torch.manual_seed(0)
     net = Net().eval()
     path = tmp_path_factory.mktemp("program") / "net.pt2"
-    export(net, IMAGES.shape[1:], path)
+    write_program(net, IMAGES.shape[1:], path)
     with torch.no_grad():
         return path, net(torch.from_numpy(IMAGES)).numpy()
 
@@ -274,8 +275,8 @@ def test_pickles_are_refused_when_logged_and_when_loaded(
             target.writestr(name, source.read(name))
         target.writestr(f"{source.namelist()[0].split('/')[0]}/data/constants/extra", pickle.dumps(os.getpid))
     with pytest.raises(StoreError, match="a member 'archive/data/constants/extra'"):
-        load_program(infected, file_sha256(infected))
-    with load_program(program[0], file_sha256(program[0])) as model:
+        load(read_artifact(infected, file_sha256(infected)))
+    with load(read_artifact(program[0], file_sha256(program[0]))) as model:
         np.testing.assert_allclose(model(IMAGES), program[1], rtol=1e-5, atol=1e-5)
 
 

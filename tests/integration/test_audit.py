@@ -24,10 +24,8 @@ from augment_ops.lifecycle.champion import Move, crown, subjects_of
 from augment_ops.lifecycle.governing import initialise
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
-from augment_ops.training.export import export
-from augment_ops.training.loop import build
-from augment_ops.training.models import small_cnn
 from augment_ops.workspace import Workspace, open_ledger
+from support.networks import untrained, write_program
 from support.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
@@ -54,7 +52,7 @@ def tracker(settings: Settings) -> MlflowTracker:
 def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Ledger:
     """Three versions of one data set, each champion after the other."""
     program, ledger = tmp_path / "net.pt2", Ledger(settings.ledger)
-    export(build(small_cnn, SHAPE, len(CLASSES), 7), SHAPE, program)
+    write_program(untrained(SHAPE, len(CLASSES)), SHAPE, program)
     images = np.zeros((2, *SHAPE), np.uint8)
     for number in (1, 2, 3):
         pipeline_run, digest = f"run-{number}", f"{number}" * 64

@@ -23,12 +23,10 @@ import pytest
 import torch
 
 from augment_ops.errors import StoreError
-from augment_ops.runtime import isolated
-from augment_ops.runtime.artifact import Artifact
-from augment_ops.runtime.isolated import IsolatedModel, ask_in_isolated_process, load_program
-from augment_ops.training import loop
-from augment_ops.training.export import export
-from augment_ops.training.models import small_cnn
+from augment_ops.runtime import isolated, load, pt2_archive
+from augment_ops.runtime.artifact import Artifact, read_artifact
+from augment_ops.runtime.isolated import IsolatedModel, ask_in_isolated_process
+from support.networks import untrained, write_program
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (20, 8, 8, 1), dtype=np.uint8)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="these layers are Linux's")
@@ -37,7 +35,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="these layers are Lin
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.pt2"
-    export(loop.build(small_cnn, (8, 8, 1), 10, 7), (8, 8, 1), path)
+    write_program(untrained((8, 8, 1)), (8, 8, 1), path)
     return path
 
 
@@ -49,7 +47,8 @@ def artifact(path: Path) -> Artifact:
 
 @pytest.fixture(scope="module")
 def model(artifact: Artifact) -> Iterator[IsolatedModel]:
-    with IsolatedModel(artifact) as opened:
+    with load(artifact) as opened:
+        assert isinstance(opened, IsolatedModel)
         yield opened
 
 
@@ -100,23 +99,23 @@ def test_a_file_that_is_no_program_or_another_is_refused(tmp_path: Path, path: P
     pickled = tmp_path / "model.pt2"
     torch.save(torch.nn.Linear(2, 2), pickled)
     with pytest.raises(StoreError, match="exporter"):
-        load_program(pickled, hashlib.sha256(pickled.read_bytes()).hexdigest())
+        load(read_artifact(pickled, hashlib.sha256(pickled.read_bytes()).hexdigest()))
     with pytest.raises(StoreError, match="other content"):
-        load_program(path, "0" * 64)
+        read_artifact(path, "0" * 64)
 
 
 def test_a_program_for_other_images_cannot_answer_and_answers_the_next(model: IsolatedModel) -> None:
     expected = model(IMAGES)
     for wrong in (IMAGES[:, :4], IMAGES[0], IMAGES[..., :0]):
-        with pytest.raises(StoreError, match="torch alone can load and ask"):
+        with pytest.raises(StoreError, match="library of its format alone can load and ask"):
             model(wrong)
     np.testing.assert_array_equal(model(IMAGES), expected)
 
 
 def test_a_process_that_ends_is_an_error_and_the_next_takes_its_place(artifact: Artifact) -> None:
-    with IsolatedModel(artifact) as model:
+    with load(artifact) as model:
         expected = model(IMAGES)
-        waiting = isolated._waiting[0].process
+        waiting = isolated._waiting["pt2"].process
         for child in psutil.Process(waiting.pid).children():
             child.kill()
         with pytest.raises(StoreError, match="the process ended"):
@@ -124,17 +123,17 @@ def test_a_process_that_ends_is_an_error_and_the_next_takes_its_place(artifact: 
         np.testing.assert_array_equal(model(IMAGES), expected)
         waiting.kill()
         waiting.wait()
-    with IsolatedModel(artifact) as model:  # by an interpreter of its own again
+    with load(artifact) as model:  # by an interpreter of its own again
         np.testing.assert_array_equal(model(IMAGES), expected)
 
 
 def test_closing_ends_its_processes_and_leaves_no_descriptor(artifact: Artifact) -> None:
-    IsolatedModel(artifact).close()
+    load(artifact).close()
     gc.collect()
     before = len(list(Path("/dev/fd").iterdir()))
-    with IsolatedModel(artifact) as model:
+    with load(artifact) as model:
         model(IMAGES)
-        children = psutil.Process(isolated._waiting[0].process.pid).children()
+        children = psutil.Process(isolated._waiting["pt2"].process.pid).children()
         assert children
     gone, _ = psutil.wait_procs(children, timeout=10)
     assert set(children) >= set(gone) and len(gone) >= 1
@@ -180,9 +179,9 @@ def unguarded(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> Callable[[
                     sizes[0]["as_expr"]["expr_str"] = code
                     data = json.dumps(document).encode()
                 written.writestr(name, data)
-        monkeypatch.setattr(isolated, "checked", lambda artifact: artifact.content)
+        monkeypatch.setattr(pt2_archive, "checked", lambda artifact: artifact.content)
         with pytest.raises(StoreError) as caught:
-            IsolatedModel(Artifact(target.getvalue(), "", "attack.pt2"))
+            load(Artifact(target.getvalue(), "", "attack.pt2"))
         return caught.value.faults[0].found
 
     return attempt
@@ -221,8 +220,8 @@ def test_code_that_runs_all_the_same_can_do_nothing(
 def test_a_process_changes_neither_the_program_nor_the_memory_under_its_asker(model: IsolatedModel) -> None:
     """They share it; what one process did to it, the next of the same program would load."""
     for descriptor, attempt in (
-        (model._program, lambda: os.pwrite(model._program, b"x", 0)),
-        (model._idle[0]._images, lambda: os.ftruncate(model._idle[0]._images, 0)),
+        (model._content, lambda: os.pwrite(model._content, b"x", 0)),
+        (model._idle[0]._samples, lambda: os.ftruncate(model._idle[0]._samples, 0)),
     ):
         size = os.fstat(descriptor).st_size
         with pytest.raises(PermissionError):
@@ -259,7 +258,7 @@ def test_nothing_of_this_project_is_imported_there(path: Path) -> None:
         "import sys, types; sys.modules['augment_ops'] = types.ModuleType('augment_ops');"
         f"sys.path.insert(0, {str(Path(isolated.__file__).parent)!r}); import isolated_process, os;"
         f"program = os.open({str(path)!r}, os.O_RDONLY);"
-        "isolated_process._answer(list, 1, program, 0)"
+        "isolated_process._answer(list, None, 1, program, 0)"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=False)
     assert done.returncode != 0
@@ -268,6 +267,6 @@ def test_nothing_of_this_project_is_imported_there(path: Path) -> None:
 
 def test_no_socket_is_needed_by_name(artifact: Artifact) -> None:
     """Nothing of it lies in a folder where somebody else could have put something first."""
-    with IsolatedModel(artifact):
-        family = {c.family for c in psutil.Process(isolated._waiting[0].process.pid).net_connections("all")}
+    with load(artifact):
+        family = {c.family for c in psutil.Process(isolated._waiting["pt2"].process.pid).net_connections("all")}
     assert family <= {socket.AF_UNIX}

@@ -31,10 +31,8 @@ from augment_ops.tracking import connect
 from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
 from augment_ops.tracking.heads import MlflowWitness, mlflow_witness
 from augment_ops.tracking.server import set_logins
-from augment_ops.training.export import export
-from augment_ops.training.loop import build
-from augment_ops.training.models import small_cnn
 from augment_ops.workspace import open_ledger
+from support.networks import untrained, write_program
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
@@ -77,7 +75,7 @@ def register(settings: Settings, number: int) -> str:
     run = tracker.open_run("digits", f"run-{number}", "candidate")
     program = settings.home / "net.pt2"
     if not program.is_file():
-        export(build(small_cnn, SHAPE, len(CLASSES), 1), SHAPE, program)
+        write_program(untrained(SHAPE, len(CLASSES), 1), SHAPE, program)
     uri = tracker.log_model(run, program, f"{number}" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
     return tracker.register_challenger("digits", f"run-{number}", run, uri, {}, "")
 

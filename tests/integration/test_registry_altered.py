@@ -25,10 +25,8 @@ from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.tracking.models import PROGRAM
 from augment_ops.tracking.values import alias_of
-from augment_ops.training.export import export
-from augment_ops.training.loop import build
-from augment_ops.training.models import small_cnn
 from augment_ops.workspace import Workspace
+from support.networks import untrained, write_program
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
@@ -41,7 +39,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three networks."""
     folder = tmp_path_factory.mktemp("programs")
     for seed in (1, 2, 3):
-        export(build(small_cnn, SHAPE, len(CLASSES), seed), SHAPE, folder / f"{seed}.pt2")
+        write_program(untrained(SHAPE, len(CLASSES), seed), SHAPE, folder / f"{seed}.pt2")
     return sorted(folder.iterdir())
 
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from augment_ops.content import digest_of
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.lifecycle.champion import Move, crown, subjects_of
+from augment_ops.modalities.image.networks import with_pixel_input
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
-from augment_ops.training.export import export, model_digest
-from augment_ops.training.models import with_pixel_input
+from augment_ops.training.export import model_digest
 from augment_ops.workspace import open_ledger
+from support.networks import write_program
 
 
 def crown_linear(
@@ -39,8 +40,7 @@ def crown_linear(
         last.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
     model = with_pixel_input(torch.nn.Sequential(torch.nn.Flatten(), last))
     path = settings.home / f"{manifest.dataset}.pt2"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    export(model, manifest.image_shape, path)
+    write_program(model, manifest.image_shape, path)
     tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
     run = tracker.open_run(manifest.dataset, run_id, "candidate")
     uri = tracker.log_model(run, path, model_digest(model), train.take(range(4)), manifest.classes)

@@ -87,7 +87,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
     budget = Budget(told.epochs, params.batch_size, params.seed)
     others = OtherWork()
     try:
-        trained = fitted(chosen, _task(inputs, told, train), source, budget, device)
+        trained = fitted(chosen, _task(inputs, told, train, chosen.entries(budget)), source, budget, device)
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
@@ -113,12 +113,12 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
     )
 
 
-def _task(inputs: Inputs, told: _Told, train: Split) -> Task:
+def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
     params, manifest, validation = inputs.params, inputs.snapshot.manifest, inputs.snapshot.split("validation")
 
     def progress(metrics: EpochMetrics) -> None:
         inputs.say(
-            f"{told.role} epoch {metrics.epoch + 1}: loss {metrics.train_loss:.3f}, validation accuracy "
+            f"{told.role} epoch {metrics.epoch + 1}/{entries}: loss {metrics.train_loss:.3f}, validation accuracy "
             f"{metrics.validation_accuracy:.4f}, {metrics.samples_per_s:,.0f} samples/s, "
             f"wait {metrics.data_wait_share:.0%}"
         )

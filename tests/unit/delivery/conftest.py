@@ -67,7 +67,7 @@ def by_row() -> Callable[[Iterable[Batch]], dict[int, bytes]]:
     def collect(batches: Iterable[Batch]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
         for batch in batches:
-            for row, image in zip(batch.rows.tolist(), batch.images, strict=True):
+            for row, image in zip(batch.rows.tolist(), batch.samples, strict=True):
                 assert row not in found
                 found[row] = image.tobytes()
         return found

@@ -62,10 +62,10 @@ def test_a_large_batch_comes_through_memory_as_it_was_and_can_be_written_to(
         (batch,) = source.epoch(3)
     finally:
         multiprocessing.set_start_method(before, force=True)
-    assert all(lies_in_memory_of_both(array) for array in (batch.images, batch.labels, batch.rows))
+    assert all(lies_in_memory_of_both(array) for array in (batch.samples, batch.labels, batch.rows))
     assert by_row([batch]) == {row: image.tobytes() for row, image in enumerate(augmenter(images, ids, 3))}
     assert (batch.labels == labels[batch.rows]).all()
-    batch.images[:] = 0
+    batch.samples[:] = 0
 
 
 def test_both_parents_come_too(images, labels, ids, augmenter, by_row):
@@ -75,7 +75,7 @@ def test_both_parents_come_too(images, labels, ids, augmenter, by_row):
     with closing(there):
         (wanted,), (found,) = here.epoch(1), there.epoch(1)
     assert lies_in_memory_of_both(found.mixed.own)
-    for name in ("images", "own", "labels", "partners", "weights"):
+    for name in ("samples", "own", "labels", "partners", "weights"):
         assert getattr(found.mixed, name).tobytes() == getattr(wanted.mixed, name).tobytes(), name
 
 

@@ -56,7 +56,7 @@ def test_the_same_bytes_everywhere(store, images, labels, ids, augmenter, start,
         found = list(source.epoch(epoch, first))
         assert [b.rows.tolist() for b in found] == [r.tolist() for r in order]
         for batch in found:
-            np.testing.assert_array_equal(batch.images, expected[epoch][batch.rows])
+            np.testing.assert_array_equal(batch.samples, expected[epoch][batch.rows])
 
     for source_size in sizes(method):
         more = {"seed": 7, "batch_size": source_size}
@@ -75,7 +75,7 @@ def test_the_same_bytes_everywhere(store, images, labels, ids, augmenter, start,
             resumed.close()
         for epoch, first in asked:
             check(lasting, epoch, first)
-        identity = shard_identity(f"{source_size:064d}", "train", augmenter)
+        identity = shard_identity(f"{source_size:064d}", "train", augmenter, images.dtype)
         nearline = NearlineBatches(store, lasting, identity, images, labels, limit_bytes=1 << 30, **more)
         for epoch in (0, 0, 1):  # recorded, read, recorded
             check(nearline, epoch)

@@ -30,10 +30,10 @@ def test_a_mixture_is_a_function_of_its_key(kind, augmenter, images, labels, ids
     whole = mixed(Mixing(kind=kind), augmenter, images, labels, ids)
     order = np.random.default_rng(0).permutation(len(ids))
     other = mixed(Mixing(kind=kind), augmenter, images, labels, ids, order)
-    for name in ("images", "labels", "partners", "weights"):
+    for name in ("samples", "labels", "partners", "weights"):
         assert (getattr(other, name) == getattr(whole, name)[order]).all()
     alone = mixed(Mixing(kind=kind), augmenter, images, labels, ids, [5])
-    assert (alone.images[0] == whole.images[5]).all()
+    assert (alone.samples[0] == whole.samples[5]).all()
     later = mixed(Mixing(kind=kind), augmenter, images, labels, ids, epoch=3)
     assert (later.partners != whole.partners).mean() > 0.9
 
@@ -43,14 +43,14 @@ def test_mixup_is_the_weighted_sum_of_both_augmented_parents(augmenter, images, 
     own = augmenter(images, ids, 2).astype(float)
     w = found.weights[:, None, None, None]
     expected = w * own + (1 - w) * own[found.partners]
-    assert np.abs(found.images - expected).max() <= 0.501
+    assert np.abs(found.samples - expected).max() <= 0.501
 
 
 def test_cutmix_is_a_box_of_the_partner_and_the_weight_its_area(augmenter, images, labels, ids):
     found = mixed(Mixing(kind="cutmix"), augmenter, images, labels, ids)
     own = augmenter(images, ids, 2)
     area = images.shape[1] * images.shape[2]
-    for i, picture in enumerate(found.images):
+    for i, picture in enumerate(found.samples):
         pixels = round((1 - found.weights[i]) * area)
         assert (1 - found.weights[i]) * area == pytest.approx(pixels)
         from_partner = (picture == own[found.partners[i]]).all(-1)
@@ -86,7 +86,7 @@ def test_p_leaves_samples_as_they_are(augmenter, images, labels, ids):
     half = mixed(Mixing(kind="mixup", p=0.5), augmenter, images, labels, ids)
     kept = half.weights == 1
     assert 0.2 < kept.mean() < 0.8
-    assert (half.images[kept] == own[kept]).all()
+    assert (half.samples[kept] == own[kept]).all()
     assert (half.partners[kept] == np.arange(len(ids))[kept]).all()
     single = mixed(Mixing(kind="cutmix"), augmenter, images[:1], labels[:1], ids[:1])
     assert single.weights.tolist() == [1.0]
@@ -101,7 +101,7 @@ def test_a_loader_delivers_mixtures(workers, kind, augmenter, images, labels, id
     whole = mixed(Mixing(kind="cutmix"), augmenter, images, labels, ids, epoch=1)
     for batch in source.epoch(1):
         assert batch.mixed is not None
-        assert (batch.images == whole.images[batch.rows]).all()
+        assert (batch.samples == whole.samples[batch.rows]).all()
         assert (batch.mixed.labels == whole.labels[batch.rows]).all()
         assert (batch.mixed.partners == whole.partners[batch.rows]).all()
     source.close()
@@ -112,7 +112,7 @@ def test_every_mode_delivers_the_same_mixtures(kind, store, augmenter, images, l
     mixer = Mixer(Mixing(kind=kind, p=0.7), augmenter, SampleIds.of(ids), labels, 10)
     order = {"seed": 7, "batch_size": 16, "mixer": mixer}
     online = OnlineBatches(images, labels, ids, augmenter, workers=0, **order)
-    identity = shard_identity("5" * 64, "train", augmenter)
+    identity = shard_identity("5" * 64, "train", augmenter, images.dtype)
     nearline = NearlineBatches(store, online, identity, images, labels, limit_bytes=1 << 30, **order)
     expected = [batch.mixed for batch in online.epoch(0)]
     recorded = [batch.mixed for batch in nearline.epoch(0)]
@@ -121,7 +121,7 @@ def test_every_mode_delivers_the_same_mixtures(kind, store, augmenter, images, l
     shards = materialise(store, images, ids, augmenter, snapshot_digest="5" * 64, split="train", epochs=1)
     offline = [batch.mixed for batch in ShardBatches(store, shards, labels, **order).epoch(0)]
     for mode in (recorded, cached, offline):
-        for name in ("images", "own", "labels", "partners", "weights"):
+        for name in ("samples", "own", "labels", "partners", "weights"):
             for ours, theirs in zip(mode, expected, strict=True):
                 np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
 
@@ -130,7 +130,7 @@ def test_originals_can_be_mixed(augmenter, images, labels, ids):
     mixer = Mixer(Mixing(kind="mixup"), augmenter, SampleIds.of(ids), labels, 10)
     batch = next(OnlineBatches(images, labels, ids, None, seed=7, batch_size=16, workers=0, mixer=mixer).epoch(0))
     assert (batch.mixed.own == images[batch.rows]).all()
-    assert (batch.images != batch.mixed.own).any()
+    assert (batch.samples != batch.mixed.own).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -141,13 +141,13 @@ def test_mixtures_have_the_type_and_range_of_what_is_mixed(kind, step, images, l
     augment = Augmenter(policy, 7)
     found = mixed(Mixing(kind=kind), augment, floats, labels, ids)
     own = augment(floats, ids, 2)
-    assert found.images.dtype == np.float32
+    assert found.samples.dtype == np.float32
     w = found.weights[:, None, None, None]
     expected = w * own + (1 - w) * own[found.partners]
     if kind == "mixup":
-        np.testing.assert_allclose(found.images, expected, atol=1e-5)
+        np.testing.assert_allclose(found.samples, expected, atol=1e-5)
     else:
-        assert ((found.images == own) | (found.images == own[found.partners])).all()
+        assert ((found.samples == own) | (found.samples == own[found.partners])).all()
 
 
 @pytest.mark.parametrize("wrong", [-1, 10])

@@ -26,7 +26,7 @@ def near(store, images, labels, ids, augmenter):
             NearlineBatches(
                 store,
                 online,
-                shard_identity(SNAPSHOT, "train", augmenter),
+                shard_identity(SNAPSHOT, "train", augmenter, np.dtype(np.uint8)),
                 images,
                 labels,
                 seed=7,
@@ -85,26 +85,26 @@ def test_a_recording_left_midway_leaves_nothing(near, store, workers):
 
 def test_an_epoch_resumed_in_the_middle_is_not_recorded_but_may_be_read(near, store):
     source = near()
-    rest = [b.images.tobytes() for b in source.epoch(0, start=2)]
+    rest = [b.samples.tobytes() for b in source.epoch(0, start=2)]
     assert shards(store) == []
     list(source.epoch(0))
-    assert [b.images.tobytes() for b in source.epoch(0, start=2)] == rest
+    assert [b.samples.tobytes() for b in source.epoch(0, start=2)] == rest
 
 
 def test_every_second_batch_is_not_recorded_but_may_be_read(near, store):
     source = near()
-    second = [b.images.tobytes() for b in source.epoch(0, 0, 2)]
+    second = [b.samples.tobytes() for b in source.epoch(0, 0, 2)]
     assert shards(store) == []
-    assert [b.images.tobytes() for b in source.epoch(0)][::2] == second
-    assert [b.images.tobytes() for b in source.epoch(0, 0, 2)] == second
+    assert [b.samples.tobytes() for b in source.epoch(0)][::2] == second
+    assert [b.samples.tobytes() for b in source.epoch(0, 0, 2)] == second
 
 
 def test_offline_and_nearline_find_each_others_shards(near, store, images, labels, ids, augmenter, calls):
     manifest = materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="train", epochs=1)
     made = len(calls)
-    read = [b.images.tobytes() for b in near().epoch(0)]
+    read = [b.samples.tobytes() for b in near().epoch(0)]
     assert len(calls) == made
-    assert read == [b.images.tobytes() for b in ShardBatches(store, manifest, labels, seed=7, batch_size=8).epoch(0)]
+    assert read == [b.samples.tobytes() for b in ShardBatches(store, manifest, labels, seed=7, batch_size=8).epoch(0)]
     list(near().epoch(1))
     recorded = len(calls)
     assert materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="train", epochs=2).shards[0]
@@ -117,9 +117,15 @@ def test_a_policy_that_changes_the_size_is_refused(store, images, labels, ids, a
     more = {"seed": 7, "batch_size": 8}
     online = OnlineBatches(images, labels, ids, crop, workers=0, **more)
     source = NearlineBatches(
-        store, online, shard_identity(SNAPSHOT, "train", crop), images, labels, limit_bytes=1 << 20, **more
+        store,
+        online,
+        shard_identity(SNAPSHOT, "train", crop, images.dtype),
+        images,
+        labels,
+        limit_bytes=1 << 20,
+        **more,
     )
-    with pytest.raises(InputError, match=r"nearline: found images that come as \(5, 6, 1\)"):
+    with pytest.raises(InputError, match=r"nearline: found samples that come as uint8 \(5, 6, 1\)"):
         next(source.epoch(0))
     assert shards(store) == []
 
@@ -132,7 +138,7 @@ def test_the_oldest_goes_when_room_is_wanted(near, store, augmenter, monkeypatch
         list(source.epoch(epoch))
     list(source.epoch(0))  # used again: now 1 is the oldest
     list(source.epoch(2))
-    identity = shard_identity(SNAPSHOT, "train", augmenter)
+    identity = shard_identity(SNAPSHOT, "train", augmenter, np.dtype(np.uint8))
     kept = {e for e in range(3) if store.has(_shard(store, identity, e))}
     assert kept == {0, 2}
 
@@ -148,20 +154,20 @@ def test_what_a_manifest_counts_on_is_never_removed(near, store, images, ids, au
 
 def test_a_cache_too_small_for_an_epoch_is_no_cache(near, store, calls):
     source = near(epochs_that_fit=0.5)
-    first = [b.images.tobytes() for b in source.epoch(0)]
-    assert [b.images.tobytes() for b in source.epoch(0)] == first
+    first = [b.samples.tobytes() for b in source.epoch(0)]
+    assert [b.samples.tobytes() for b in source.epoch(0)] == first
     assert shards(store) == []
 
 
 def test_a_shard_that_is_gone_or_altered_is_made_again(near, store, augmenter):
     source = near()
-    expected = [b.images.tobytes() for b in source.epoch(0)]
-    shard = _shard(store, shard_identity(SNAPSHOT, "train", augmenter), 0)
+    expected = [b.samples.tobytes() for b in source.epoch(0)]
+    shard = _shard(store, shard_identity(SNAPSHOT, "train", augmenter, np.dtype(np.uint8)), 0)
     path = store.local(shard)
     path.unlink()
-    assert [b.images.tobytes() for b in source.epoch(0)] == expected
+    assert [b.samples.tobytes() for b in source.epoch(0)] == expected
     path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
-    assert [b.images.tobytes() for b in source.epoch(0)] == expected
+    assert [b.samples.tobytes() for b in source.epoch(0)] == expected
     assert store.local(shard) == path
 
 

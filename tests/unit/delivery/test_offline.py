@@ -55,12 +55,12 @@ def test_offline_gives_the_batches_that_online_gives(make, store, images, labels
     for epoch in range(3):
         pairs = list(zip(shards.epoch(epoch), online.epoch(epoch), strict=True))
         for one, other in pairs:
-            assert (one.images == other.images).all()
+            assert (one.samples == other.samples).all()
             assert (one.labels == other.labels).all()
             assert (one.rows == other.rows).all()
-            assert one.images.dtype == np.uint8
-            assert type(one.images) is np.ndarray
-            one.images[:] = 0  # belongs to the consumer: the shard on disk keeps its bytes
+            assert one.samples.dtype == np.uint8
+            assert type(one.samples) is np.ndarray
+            one.samples[:] = 0  # belongs to the consumer: the shard on disk keeps its bytes
     shards.close()
 
 
@@ -204,7 +204,7 @@ def test_a_policy_that_changes_the_size_has_shards_of_that_size(make, store, ima
     manifest = make(augmenter=crop, epochs=1)
     assert manifest.shape == (len(images), 5, 6, 1)
     for batch in ShardBatches(store, manifest, labels, seed=7, batch_size=16).epoch(0):
-        assert (batch.images == crop(images, ids, 0)[batch.rows]).all()
+        assert (batch.samples == crop(images, ids, 0)[batch.rows]).all()
 
 
 def test_no_space_left_is_said_with_the_size(make, store, monkeypatch):

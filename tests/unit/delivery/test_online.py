@@ -67,7 +67,7 @@ def test_spawned_workers_give_the_same_bytes(online, augmenter, images, ids, by_
 
 
 def constant_epochs(source, epochs=3):
-    return [image.tobytes() for epoch in range(epochs) for batch in source.epoch(epoch) for image in batch.images]
+    return [image.tobytes() for epoch in range(epochs) for batch in source.epoch(epoch) for image in batch.samples]
 
 
 @pytest.mark.parametrize(("workers", "kind"), [(0, "auto"), (2, "threads"), (2, "processes")])
@@ -118,7 +118,7 @@ def test_batches_are_the_consumers_own_memory(online, images):
     read_only = images.copy()
     read_only.flags.writeable = False
     for batch in online(None, 0, images=read_only).epoch(0):
-        batch.images[:] = 0  # would raise, or change what the next epoch sees
+        batch.samples[:] = 0  # would raise, or change what the next epoch sees
     assert read_only.any()
 
 

@@ -22,7 +22,7 @@ def test_an_epoch_for_torch(images, labels, ids, augmenter):
         found = list(batches)
         assert [(x.dtype, y.dtype) for x, y in found] == [(torch.uint8, torch.int64)] * len(expected)
         for (x, y), batch in zip(found, expected, strict=True):
-            assert (x.numpy() == batch.images).all()
+            assert (x.numpy() == batch.samples).all()
             assert (y.numpy() == batch.labels).all()
     source.close()
 
@@ -36,7 +36,7 @@ def test_batches_on_a_gpu_while_it_is_busy(images, labels, ids, augmenter):
         busy = busy @ busy / busy.norm()  # copies wait behind it, while the next batch comes into pinned memory
         kept.append((pixels, targets))
     for (x, y), batch in zip(kept, source.epoch(2), strict=True):
-        assert (x.cpu().numpy() == batch.images).all()
+        assert (x.cpu().numpy() == batch.samples).all()
         assert (y.cpu().numpy() == batch.labels).all()
     source.close()
 
@@ -50,7 +50,7 @@ def test_workers_of_a_plain_dataloader_share_the_batches(images, labels, ids, au
     expected = list(source.epoch(2, start))
     assert len(found) == len(expected) == 8 - start
     for (x, y), batch in zip(found, expected, strict=True):
-        assert (x == batch.images).all()
+        assert (x == batch.samples).all()
         assert (y == batch.labels).all()
 
 

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from augment_ops.runtime.artifact import Artifact
-from augment_ops.training import loop
-from augment_ops.training.export import export
-from augment_ops.training.models import small_cnn
+from support.networks import untrained, write_program
 
 SHAPE = (8, 8, 1)
 Change = Callable[[dict[str, bytes]], None]
@@ -23,7 +21,7 @@ Change = Callable[[dict[str, bytes]], None]
 def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A small network as the exporter writes it."""
     path = tmp_path_factory.mktemp("model") / "model.pt2"
-    export(loop.build(small_cnn, SHAPE, 10, 7), SHAPE, path)
+    write_program(untrained(SHAPE), SHAPE, path)
     return path.read_bytes()
 
 

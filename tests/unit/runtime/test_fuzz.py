@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from augment_ops.errors import StoreError
-from augment_ops.runtime.archive import checked
+from augment_ops.runtime import load
 from augment_ops.runtime.artifact import Artifact
-from augment_ops.runtime.isolated import IsolatedModel
+from augment_ops.runtime.pt2_archive import checked
 
 SEED = 20_261_128
 IMAGES = np.zeros((2, 8, 8, 1), np.uint8)
@@ -220,7 +220,7 @@ def test_mutants_run_nothing_hang_nowhere_and_end_in_one_error(count: int, progr
             continue
         other += 1  # another program within the grammar: such as a network of ours might be
         try:
-            with IsolatedModel(mutant) as model:
+            with load(mutant) as model:
                 model(IMAGES)
         except StoreError:
             pass  # torch found that it does not fit together

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.data.store import Store
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.offline import ShardBatches, materialise
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.networks import small_cnn
 from augment_ops.policy.spec import Policy
 from augment_ops.training import loop
+from augment_ops.training.base import Budget, Labelled
+from support.networks import untrained
 
 HEAD = """\
 name: tested
@@ -62,20 +66,20 @@ class Training:
         seed: int = 7,
         epochs: int = 2,
         progress: Callable[[Any], Any] = lambda metrics: None,
+        weights: Any = None,
     ) -> Any:
         """Build, train, close; the model, the curve and the meters."""
-        from augment_ops.training.models import small_cnn
-
-        model = loop.build(factory or small_cnn, SHAPE, 3, seed)
+        model = untrained(SHAPE, 3, seed, factory or small_cnn)
         steps = len(batch_rows(7, 0, N, 32))
         try:
             curve, meters = loop.train(
                 model,
                 source,
-                (self.images[:30], self.labels[:30]),
-                loop.Budget(epochs, 32, seed),
+                Labelled(ArrayPayload(self.images[:30]), self.labels[:30]),
+                Budget(epochs, 32, seed),
                 steps,
                 progress,
+                weights=weights,
             )
         finally:
             source.close()

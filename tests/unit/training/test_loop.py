@@ -7,15 +7,18 @@ import pytest
 import torch
 from torch import nn
 
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, TrainingError, TransformError
+from augment_ops.modalities.image.networks import small_cnn
 from augment_ops.policy.spec import Mixing
 from augment_ops.training import loop
+from augment_ops.training.base import Budget, Labelled
 from augment_ops.training.export import model_digest
-from augment_ops.training.models import small_cnn
+from support.networks import untrained
 
 SHAPE = (8, 8, 1)
 
@@ -75,9 +78,9 @@ def test_it_learns_and_measures(training):
 
 def test_the_shape_of_the_initial_net_follows_the_seed_only():
     torch.manual_seed(123)
-    one = loop.build(small_cnn, SHAPE, 10, 7)
-    assert model_digest(one) == model_digest(loop.build(small_cnn, SHAPE, 10, 7))
-    assert model_digest(one) != model_digest(loop.build(small_cnn, SHAPE, 10, 8))
+    one = untrained(SHAPE)
+    assert model_digest(one) == model_digest(untrained(SHAPE))
+    assert model_digest(one) != model_digest(untrained(SHAPE, seed=8))
 
 
 def test_images_and_labels_that_cannot_be_written_are_fine(training):
@@ -88,11 +91,8 @@ def test_images_and_labels_that_cannot_be_written_are_fine(training):
 
 
 def test_without_validation_there_is_no_score(training):
-    training.images, images = training.images[:0], training.images
-    model = loop.build(small_cnn, SHAPE, 3, 7)
-    training.images = images
-    none = training.images[:0], training.labels[:0]
-    curve, _ = loop.train(model, training.online(None), none, loop.Budget(1, 32, 7), 4, lambda m: None)
+    none = Labelled(ArrayPayload(training.images[:0]), training.labels[:0])
+    curve, _ = loop.train(untrained(SHAPE, 3), training.online(None), none, Budget(1, 32, 7), 4, lambda m: None)
     assert math.isnan(curve[0].validation_loss)
     assert math.isnan(curve[0].validation_accuracy)
 
@@ -129,7 +129,7 @@ def test_a_net_that_fails_in_training_names_epoch_and_batch(training):
             raise ValueError("only 32 at a time")
         return logits
 
-    with pytest.raises(TrainingError, match=r"epoch 0, batch 2: found ValueError: only 32.*on 33 images"):
+    with pytest.raises(TrainingError, match=r"epoch 0, batch 2: found ValueError: only 32.*on 33 samples"):
         training.run(training.online(None), lambda shape, classes: Net(wrong))
 
 
@@ -170,19 +170,19 @@ def branches_on_values(net, images, logits):
         (lambda shape, classes: lambda images: images, "returned a function"),
         (lambda shape, classes: nn.Flatten(), "no parameter that could be trained"),
         (frozen, "no parameter that could be trained"),
-        (lambda shape, classes: small_cnn(shape, classes + 1), r"output float32 \(2, 4\) for 2 images"),
+        (lambda shape, classes: small_cnn(shape, classes + 1), r"output float32 \(2, 4\) for 2 samples"),
         (lambda shape, classes: nn.Conv2d(1, 3, 1), r"output float32 \(2, 3, 8, 8\)"),
         (lambda shape, classes: Net(lambda net, images, logits: logits.double()), r"output float64 \(2, 3\)"),
         (lambda shape, classes: Net(lambda net, images, logits: logits.argmax(1)), r"output int64 \(2,\)"),
         (lambda shape, classes: Net(lambda net, images, logits: (logits, logits)), "AttributeError"),
         (lambda shape, classes: small_cnn((8, 8, 3), classes), "RuntimeError"),
         (lambda shape, classes: Net(branches_on_values), "torch.export can follow"),
-        (lambda shape, classes: Net(lambda net, images, logits: logits.reshape(2, 3)), "any number of images"),
+        (lambda shape, classes: Net(lambda net, images, logits: logits.reshape(2, 3)), "any number of samples"),
     ],
 )
 def test_a_factory_that_is_wrong_is_found_before_training(factory, said):
     with pytest.raises(InputError, match=f"--model: (.|\n)*{said}"):
-        loop.build(factory, SHAPE, 3, 7)
+        untrained(SHAPE, 3, factory=factory)
 
 
 def test_mixtures_train_on_their_soft_labels(training, monkeypatch):

@@ -17,9 +17,8 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import nn
 
 from augment_ops.errors import InputError, StoreError
-from augment_ops.runtime.archive import checked
-from augment_ops.training import loop
-from augment_ops.training.export import export
+from augment_ops.runtime.pt2_archive import checked
+from support.networks import untrained, write_program
 
 SHAPE = (8, 8, 1)
 MODEL = "archive/models/model.json"
@@ -300,8 +299,8 @@ class Recurrent(nn.Module):
 @pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")  # torch, of every recurrent layer
 @pytest.mark.parametrize("factory", [residual, Transformer, perceptron, Recurrent])
 def test_usual_networks_are_admitted_and_answer_alike(factory, tmp_path: Path, artifact):
-    net = loop.build(factory, SHAPE, 10, 7)
-    export(net, SHAPE, tmp_path / "model.pt2")
+    net = untrained(SHAPE, factory=factory)
+    write_program(net, SHAPE, tmp_path / "model.pt2")
     given = torch.export.load(io.BytesIO(checked(artifact((tmp_path / "model.pt2").read_bytes())))).module()
     images = torch.randint(0, 256, (5, *SHAPE), dtype=torch.uint8)
     with torch.no_grad():
@@ -318,4 +317,4 @@ def test_a_network_that_calls_anything_else_is_refused_before_it_is_trained():
             return self.linear(x.flatten(1) + torch.rand(64))
 
     with pytest.raises(InputError, match=r"torch\.ops\.aten\.rand\.default"):
-        loop.build(lambda *_: Noisy(), SHAPE, 10, 7)
+        untrained(SHAPE, factory=lambda *_: Noisy())

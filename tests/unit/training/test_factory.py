@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from augment_ops.errors import InputError
-from augment_ops.training.models import DEFAULT_FACTORY, load_factory, small_cnn, with_pixel_input
+from augment_ops.modalities.image.networks import small_cnn
+from augment_ops.training.factory import load_factory
 
 _numbers = itertools.count()
 
@@ -34,7 +34,13 @@ def module(tmp_path: Path, monkeypatch):
 def test_a_factory_of_the_current_directory_is_found(module):
     name = module("def net(input_shape, classes):\n    return (input_shape, classes)\n")
     assert load_factory(f"{name}:net")((8, 8, 1), 3) == ((8, 8, 1), 3)
-    assert load_factory(DEFAULT_FACTORY) is small_cnn
+
+
+@pytest.mark.parametrize(
+    "reference", ["augment_ops.modalities.image.networks:small_cnn", "augment_ops.training.models:small_cnn"]
+)
+def test_the_own_network_is_found_by_its_place_and_by_that_of_earlier_records(reference):
+    assert load_factory(reference) is small_cnn
 
 
 @pytest.mark.parametrize("reference", ["", "net", "module:", ":net", "a.b.c"])
@@ -67,25 +73,3 @@ def test_a_module_that_does_not_work_is_refused(module, source, name, said):
 def test_a_module_that_is_not_there_is_refused(reference):
     with pytest.raises(InputError, match="--model"):
         load_factory(reference)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 2, 3), (5, 7, 1), (8, 8, 1), (28, 28, 1), (33, 47, 4), (4, 64, 3)])
-def test_the_default_net_fits_any_image(shape):
-    torch.manual_seed(0)
-    net = with_pixel_input(small_cnn(shape, 6)).eval()
-    with torch.no_grad():
-        logits = net(torch.zeros((3, *shape), dtype=torch.uint8))
-    assert logits.shape == (3, 6)
-    assert logits.dtype == torch.float32
-
-
-def test_the_pixel_input_scales_and_turns_the_axes():
-    class Eye(torch.nn.Module):
-        def forward(self, images):
-            return images
-
-    images = torch.arange(2 * 3 * 4 * 2, dtype=torch.uint8).reshape(2, 3, 4, 2)
-    out = with_pixel_input(Eye())(images)
-    assert out.shape == (2, 2, 3, 4)
-    assert out.dtype == torch.float32
-    assert torch.equal(out[1, 1, 2, 3], images[1, 2, 3, 1].to(torch.float32) / 255)
