@@ -1,4 +1,4 @@
-"""A small table of transactions through a whole run: the second modality, trainer and runtime; and what a run refuses."""
+"""A small table of transactions through a whole run: second modality, trainer and runtime; and what a run refuses."""
 
 from __future__ import annotations
 
