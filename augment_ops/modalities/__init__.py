@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Each a package here, with MODALITY in its module `modality` and DECLARED in `run_parameters`.
 NAMES = ("image", "tabular")
-DEFAULT = "image"  # what files and documents are of that name none: there was no other when they were written
+UNNAMED = "image"  # of what names none: the first one, of which everything was before there were others
 
 
 @cache

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model, mo
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
-from augment_ops.modalities import DEFAULT, NAMES, modality
+from augment_ops.modalities import NAMES, UNNAMED, modality
 from augment_ops.policy.yaml_file import parse, read_text, validate
 from augment_ops.quality.report import CheckResult, Status
 
@@ -99,7 +99,7 @@ class QualityRules(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     description: Annotated[str, Field(min_length=1)]
-    modality: str = DEFAULT
+    modality: str = UNNAMED
     check_data: Rules
     check_augmented: Rules
 
@@ -112,7 +112,7 @@ class QualityRules(BaseModel):
         """
         path = Path(path)
         content = parse(read_text(path, kind="file of quality thresholds"), str(path))
-        rules: QualityRules = validate(content, _form(path, content.get("modality", DEFAULT)), str(path))
+        rules: QualityRules = validate(content, _form(path, content.get("modality", UNNAMED)), str(path))
         if rules.name != path.stem:
             raise PolicyError(f"{path}: name", rules.name, f"{path.stem}, the file's own name", "correct `name`")
         return rules
@@ -132,7 +132,7 @@ class QualityRules(BaseModel):
         """sha256 over the content: comments and layout do not change it, anything else does."""
         # Only what is written: a file from before a check, or a second modality, was added keeps its digest.
         content = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        if self.modality == DEFAULT:
+        if self.modality == UNNAMED:
             content.pop("modality", None)
         return digest_of(content)
 

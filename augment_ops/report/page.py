@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.explanation import Finding, Flip
-from augment_ops.modalities import DEFAULT, modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality, Samples, Schema
 from augment_ops.report import robustness, stress_summary
 from augment_ops.report.charts import learning_chart, severity_panels
@@ -89,7 +89,7 @@ class _Show:
         return before, after
 
 
-def render(inputs: ReportInputs, of: str = DEFAULT, schema: Schema | None = None) -> str:
+def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None) -> str:
     """The page as one HTML document.
 
     The only addresses in it are the two links given; every text is escaped; nothing of a sample is loaded from

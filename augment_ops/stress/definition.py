@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
-from augment_ops.modalities import DEFAULT, NAMES, modality
+from augment_ops.modalities import NAMES, UNNAMED, modality
 from augment_ops.modalities.base import Corruptions
 
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
@@ -34,7 +34,7 @@ class SuiteSpec(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     description: Annotated[str, Field(min_length=1)]
-    modality: str = DEFAULT
+    modality: str = UNNAMED
     split: Annotated[str, Field(pattern=r"^(validation|test)$")] = "test"
     max_samples: Annotated[int, Field(ge=1, strict=True)]
     max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
@@ -92,7 +92,7 @@ class SuiteSpec(BaseModel):
         """sha256 over the content; comments and layout do not count, published strengths do."""
         content = self.model_dump(mode="json")
         # Suites of before either was known keep their digests.
-        if self.modality == DEFAULT:
+        if self.modality == UNNAMED:
             del content["modality"]
         if not self.of_levels:
             del content["of_levels"]

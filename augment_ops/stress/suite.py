@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from augment_ops.content import LATER, canonical_json, digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import DataError, Fault, PolicyError, StoreError
-from augment_ops.modalities import DEFAULT, modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import SEVERITIES, Payload, Samples, Schema
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.stress.definition import Params, SuiteSpec
@@ -76,7 +76,7 @@ class SuiteManifest:
     sample_ids: tuple[str, ...]
     labels: str
     cells: tuple[SuiteCell, ...]
-    modality: str = field(default=DEFAULT, metadata=LATER)
+    modality: str = field(default=UNNAMED, metadata=LATER)
     dtype: str = field(default="|u1", metadata=LATER)
 
     @property
@@ -202,7 +202,7 @@ def freeze(
     *,
     snapshot_digest: str,
     classes: Sequence[str],
-    of: str = DEFAULT,
+    of: str = UNNAMED,
     schema: Schema | None = None,
 ) -> SuiteManifest:
     """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.

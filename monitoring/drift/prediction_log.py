@@ -42,7 +42,7 @@ from augment_ops.content import canonical_json
 from augment_ops.data.blobs import Blobs
 from augment_ops.data.store import Store, open_blobs
 from augment_ops.errors import DataError, InputError, StoreError
-from augment_ops.modalities import DEFAULT, modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Samples
 from augment_ops.names import check_dataset
 from monitoring.drift.records import every, feature, moments, once, probabilities, texts
@@ -87,7 +87,7 @@ class PredictionLog:
         """
         said = self.blobs.read(self._marker)
         if not said:
-            return DEFAULT if said is not None else self._given or DEFAULT
+            return UNNAMED if said is not None else self._given or UNNAMED
         try:
             document = json.loads(said)
             known = document["modality"] if document["format"] == _FORMAT else None
@@ -246,7 +246,7 @@ class PredictionLog:
         self.blobs.write(name, buffer.getvalue())
         if not self._known and self.blobs.size(self._marker) is None:
             document = {"format": _FORMAT, "modality": self._given}
-            self.blobs.write(self._marker, b"" if self._given in ("", DEFAULT) else canonical_json(document))
+            self.blobs.write(self._marker, b"" if self._given in ("", UNNAMED) else canonical_json(document))
         self._known = True
 
 

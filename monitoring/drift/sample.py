@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from augment_ops.data.payload import chunks, payload_of
 from augment_ops.errors import DataError
-from augment_ops.modalities import DEFAULT, modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality, Payload, Samples, Schema
 
 _NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
@@ -44,7 +44,7 @@ class Sample:
     predictions: NDArray[Any] | None = None
     labels: NDArray[Any] | None = None
     confidence: NDArray[Any] | None = None
-    modality: str = DEFAULT
+    modality: str = UNNAMED
     schema: Schema | None = None
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Sample:
         samples: Samples | Payload,
         labels: NDArray[Any] | None = None,
         *,
-        modality: str = DEFAULT,
+        modality: str = UNNAMED,
         schema: Schema | None = None,
     ) -> Sample:
         """Samples of one shape, with or without labels."""

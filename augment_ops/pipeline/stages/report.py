@@ -13,7 +13,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.governance.chain import GENESIS
-from augment_ops.modalities import DEFAULT, modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
@@ -139,7 +139,7 @@ def _inputs(ctx: Context) -> ReportInputs:
 
 def _of_no_interest(manifest: SnapshotManifest) -> set[str]:
     """Fields that the report leaves out: where things lie, and what goes without saying."""
-    unsaid = {"modality", "schema"} if manifest.modality == DEFAULT and manifest.schema is None else set()
+    unsaid = {"modality", "schema"} if manifest.modality == UNNAMED and manifest.schema is None else set()
     return {"index", "images", "reading"} | unsaid
 
 

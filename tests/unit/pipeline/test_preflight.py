@@ -1,0 +1,43 @@
+"""What a run names has to be for samples of its modality, and every file that is not is told before anything begins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from augment_ops.errors import InputError
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.preflight import preflight
+from augment_ops.settings import Settings
+from support.places import POLICIES
+from support.readings import AugmentedReadingRules, ReadingRules, registered
+
+NONE = {"warn_above": 0, "fail_above": 0}
+HEAD = {"version": "1.0.0", "description": "For tests.", "modality": "readings"}
+SUITE = HEAD | {"name": "drifting", "max_samples": 30, "corruptions": {"gone": None}}
+RULES = HEAD | {
+    "name": "sensors",
+    "check_data": {name.replace("_", "-"): NONE for name in ReadingRules.model_fields},
+    "check_augmented": {name.replace("_", "-"): NONE for name in AugmentedReadingRules.model_fields},
+}
+
+
+def test_a_suite_and_thresholds_of_another_modality_are_refused_before_the_run_begins(tmp_path: Path) -> None:
+    policies = shutil.copytree(POLICIES, tmp_path / "policies")
+    (policies / "stress" / "drifting.yaml").write_text(yaml.safe_dump(SUITE), encoding="utf-8")
+    (policies / "quality" / "sensors.yaml").write_text(yaml.safe_dump(RULES), encoding="utf-8")
+    home = tmp_path / "home"
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(home), "AUGMENT_OPS_POLICIES": str(policies)})
+    preflight(settings, RunParams(), "pat")
+    with registered(), pytest.raises(InputError) as caught:
+        preflight(settings, RunParams(suite="drifting", quality="sensors"), "pat")
+    told = [fault.where for fault in caught.value.faults]
+    assert told == [
+        "quality rules sensors: modality",
+        "stress suite drifting: modality",
+        "--gate",
+    ]  # judges another suite
+    assert not list(home.rglob("*.db"))
