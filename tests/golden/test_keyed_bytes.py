@@ -1,7 +1,7 @@
 """Keys and augmented bytes as they were when this was written.
 
 A change here means that no earlier augmented sample can be replayed and that every cached shard is wrong. Where that is
-meant, the engine's name (`ENGINE`, part of the lineage) has to change with it.
+meant, the engine's `REVISION`, part of the lineage, has to change with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import pytest
 
 from augment_ops.delivery.batches import epoch_order
 from augment_ops.engine.key import generator, sample_key
-from augment_ops.modalities.image.augmenter import ENGINE, Augmenter
+from augment_ops.modalities.image.augmenter import REVISION, Augmenter
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.spec import Policy
 
 HEAD = """\
@@ -58,6 +59,16 @@ POLICIES = {
     ),
 }
 
+# Compiled when the engine's third revision was. Any other was run by albumentations then, with other bytes.
+COMPILED_SINCE_3 = {
+    "Affine", "AutoContrast", "CenterCrop", "ChannelDropout", "ChannelShuffle", "CoarseDropout", "ColorJitter",
+    "D4", "Equalize", "Erasing", "GaussNoise", "GaussianBlur", "GridDropout", "HorizontalFlip",
+    "HueSaturationValue", "ISONoise", "InvertImg", "MotionBlur", "MultiplicativeNoise", "Normalize",
+    "PadIfNeeded", "Perspective", "Posterize", "RGBShift", "RandomBrightnessContrast", "RandomCrop",
+    "RandomGamma", "RandomResizedCrop", "RandomRotate90", "Resize", "Rotate", "SaltAndPepper", "Sharpen",
+    "Sharpness", "ShiftScaleRotate", "Solarize", "ToGray", "Transpose", "VerticalFlip",
+}  # fmt: skip
+
 
 def images() -> np.ndarray:
     y, x, c = np.mgrid[0:16, 0:16, 0:3]
@@ -85,4 +96,9 @@ def test_augmented_bytes(name):
     policy = Policy.from_text(f"{HEAD}  {steps}\n")
     assert policy.digest == policy_digest
     out = [Augmenter(policy, 7)(images(), [f"{i:04d}" for i in range(8)], epoch).tobytes() for epoch in (0, 3)]
-    assert hashlib.sha256(b"".join(out)).hexdigest() == expected, ENGINE
+    assert hashlib.sha256(b"".join(out)).hexdigest() == expected, REVISION
+
+
+def test_what_is_compiled_later_says_since_when():
+    compiled = {name: one.since for name, one in declarations().items() if one.compile is not None}
+    assert {name for name, since in compiled.items() if since <= 3} <= COMPILED_SINCE_3, "raise its `since`"

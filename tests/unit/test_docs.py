@@ -163,3 +163,15 @@ def test_every_word_of_the_glossary_lives_where_it_says() -> None:
     assert len(dict(rows)) == len(rows) > 40, "one meaning a word"
     for place in (place for _, places in rows for place in re.findall(r"`([^`]+)`", places)):
         pkgutil.resolve_name(place)
+
+
+def test_the_transform_that_contributing_adds_is_the_one_that_was_added() -> None:
+    (diff,) = re.findall(r"## Add a transform\n.*?```diff\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    files = re.split(r"^--- .*\n\+\+\+ b/(.*)\n", diff, flags=re.MULTILINE)[1:]
+    told = dict(zip(files[::2], files[1::2], strict=True))
+    for name, part in told.items():
+        added = "".join(f"{line[1:]}\n" for line in part.splitlines() if line.startswith("+"))
+        removed = "".join(f"{line[1:]}\n" for line in part.splitlines() if line.startswith("-"))
+        assert added in (ROOT / name).read_text()
+        assert not removed or removed not in (ROOT / name).read_text()
+    assert len(told) == 3

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", np.uint8, np.float32)
 
-# Part of the lineage: raise it whenever the same key may give other bytes.
-ENGINE = "compiled-3"
+# Part of the lineage: raise it whenever the same key may give other bytes. Where that is so only for policies with one
+# transform, because it was not compiled before, its declaration says so (`since`).
+REVISION = 3
 _AXES = 4
 
 
@@ -70,7 +71,8 @@ class Augmenter:
     @property
     def engine(self) -> str:
         """What computes: part of the lineage, because another engine may round differently."""
-        return f"{ENGINE}+{LIBRARY}" if self.plan.uses_albumentations else ENGINE
+        compiled = f"compiled-{max(REVISION, self.plan.since)}"
+        return f"{compiled}+{LIBRARY}" if self.plan.uses_albumentations else compiled
 
     @property
     def holds_the_interpreter(self) -> bool:

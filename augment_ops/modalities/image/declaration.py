@@ -63,6 +63,8 @@ class Declaration:
         compile: values → what the engine runs, with the draw of its parameters from the key (`draws`, and what makes
             arguments of them); the operation that it names has loops for the CPU and tensors for a GPU. None here, or
             from it for values that are not compiled, leaves the transform to albumentations.
+        since: the revision of the engine that compiles it first. A policy's lineage names the newest of its transforms,
+            because the library gives other bytes for the same key.
         strengths: its parameters in the units of a domain's limits; none where no limit can bind it.
         trains: the corruptions that it trains on.
         trains_on_nothing: why it makes the change of no corruption that there is; said where `trains` is empty.
@@ -80,6 +82,7 @@ class Declaration:
     name: str
     parameters: type[BaseModel] | None = None
     compile: Callable[[Values], Compiled | None] | None = None
+    since: int = 3
     strengths: tuple[Strength, ...] = ()
     trains: tuple[Trains, ...] = ()
     trains_on_nothing: str = ""

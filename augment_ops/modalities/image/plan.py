@@ -149,6 +149,14 @@ class Plan:
         """Whether a transform is not compiled."""
         return any(leaf.stage == _NOT_COMPILED for segment in self.segments for leaf in segment.leaves)
 
+    @property
+    def since(self) -> int:
+        """The newest revision of the engine that one of its transforms is compiled since; 0 where none is."""
+        leaves = [leaf for segment in self.segments for leaf in segment.leaves]
+        inside = [inner for leaf in leaves if isinstance(leaf.operation, Mix) for inner in leaf.operation.leaves]
+        compiled = [leaf for leaf in (*leaves, *inside) if leaf.operation is not None and leaf.name in declarations()]
+        return max((declarations()[leaf.name].since for leaf in compiled), default=0)
+
     def output_size(self, size: Size) -> Size:
         """The size of what comes of images of `size` when every transform applies."""
         for segment in self.segments:

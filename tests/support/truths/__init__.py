@@ -1,13 +1,13 @@
 """What albumentations makes of the same draws, and how it draws: a module a group of transforms, found here.
 
-A module has `COMPARED` and `DRAWN`, by step as a policy has it. A transform that has neither says why in its
-declaration.
+A module has `COMPARED` and `DRAWN`, by step as a policy has it; a transform that has neither says why in its
+declaration. Where limits bind a transform, it has `EDGES`, an `Edge` → why these numbers.
 """
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,6 +19,8 @@ Shape = tuple[int, int, int]
 Theirs = Callable[[Any, np.ndarray, np.ndarray], np.ndarray]  # node, uniforms of a sample, image → image
 Ours = Callable[[Any, np.ndarray], np.ndarray]  # operation, uniforms (N, draws) → (N, columns)
 Parameters = Callable[[dict[str, Any]], list[float]]  # albumentations' parameters of a sample → columns
+
+Edge = tuple[str, str, str, str]  # step with a gap {}, what fills it at a bound, and just beyond it, the parameter
 
 SHAPES: tuple[Shape, ...] = ((40, 40, 1), (30, 50, 3), (24, 20, 2), (80, 70, 3), (20, 24, 4), (20, 24, 6))
 SIZE = (40, 60)  # of the image that distributions are drawn for
@@ -61,6 +63,12 @@ def compared() -> Mapping[str, Compared]:
 def drawn() -> Mapping[str, Drawn]:
     """Step → how it draws, of all modules of this folder."""
     return _all("DRAWN")
+
+
+@cache
+def edges() -> Sequence[Edge]:
+    """Parameters at a bound and just beyond it, of all modules of this folder."""
+    return list(_all("EDGES"))
 
 
 def name_of(step: str) -> str:

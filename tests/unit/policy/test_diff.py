@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from augment_ops.errors import PolicyError
 from augment_ops.modalities.image.bounds import ImageLimits
 from augment_ops.policy.diff import compare
 from augment_ops.policy.spec import Policy
@@ -93,3 +95,9 @@ def test_as_json(diff):
     assert found["same"] is False
     assert found["transforms"][0]["parameters"]["limit"] == [[-5, 5], [-8, 8]]
     assert found["head"]["mixing"][1]["kind"] == "mixup"
+
+
+def test_policies_of_two_modalities_are_not_compared(text):
+    images = Policy.from_text(text("Rotate: {}"))
+    with pytest.raises(PolicyError, match=r"modality: found rows; expected image, as .* has it"):
+        compare(images, replace(images, modality="rows"), LIMITS)

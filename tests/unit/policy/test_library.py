@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from augment_ops.errors import PolicyError
-from augment_ops.policy.library import admit, policy_names, policy_path
+from augment_ops.policy.library import admit, admit_to_run, policy_names, policy_path
 from support.places import POLICIES
 
 
@@ -35,3 +35,11 @@ def test_a_file_outside_the_library_is_named_by_its_path(policies: Path, tmp_pat
     assert policy_path(policies, "a") == policies / "augment" / "a.yaml"
     assert policy_path(policies, str(tmp_path / "b.yaml")) == tmp_path / "b.yaml"
     assert policy_names(policies) == []
+
+
+def test_a_run_does_not_train_on_what_its_models_never_see_again(policies: Path, text):
+    (policies / "augment" / "tested.yaml").write_text(text("Rotate: {limit: 2}", "Normalize: {}"))
+    (policies / "limits" / "general.yaml").write_text("domain: general\ndescription: d\n")
+    assert admit(policies, "tested").normalises
+    with pytest.raises(PolicyError, match=r"tested\.yaml: transforms\[1\]\.Normalize: found float32 images"):
+        admit_to_run(policies, "tested")

@@ -10,10 +10,12 @@ from augment_ops.errors import PolicyError
 from augment_ops.modalities.image import catalogue
 from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.modalities.image.bounds import ImageLimits
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.limits import check_limits, limit_faults
 from augment_ops.policy.spec import Policy
 from support.places import POLICIES
+from support.truths import edges
 
 ALL = {
     "max_rotation_deg": 30, "max_shear_deg": 10, "max_translation_share": 0.2, "scale_range": (0.5, 2.0),
@@ -81,7 +83,21 @@ EDGES = [
     ("RandomResizedCrop: {{size: [32, 32], scale: [{}, 1]}}", "0.25", "0.24", "scale"),  # half the side
     ("CropAndPad: {{percent: [{}, 0.0]}}", "-0.25", "-0.26", "percent"),
     ("CropAndPad: {{percent: [0.0, {}]}}", "0.5", "0.51", "percent"),
+    *edges(),
 ]
+# Bound as well, by tests of their own below: three at once, by albumentations itself, or whatever the number.
+ELSEWHERE = {
+    *(("ShiftScaleRotate", name) for name in ("rotate_limit", "shift_limit_x", "shift_limit_y", "scale_limit")),
+    ("Illumination", "intensity_range"),
+    ("PiecewiseAffine", "scale"),
+    ("CropAndPad", "px"),
+    ("RandomSizedCrop", "min_max_height"),
+}
+
+
+def test_every_strength_that_is_declared_is_tried_at_its_bound():
+    declared = {(name, found.parameter) for name, one in declarations().items() for found in one.strengths}
+    assert declared == {(step.split(":")[0], parameter) for step, _, _, parameter in EDGES} | ELSEWHERE
 
 
 @pytest.mark.parametrize(("step", "within", "beyond", "parameter"), EDGES)

@@ -7,6 +7,7 @@ import pytest
 
 from augment_ops import Policy
 from augment_ops.errors import PolicyError
+from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.policy.spec import Mixing, version_key
 
 
@@ -196,3 +197,19 @@ def test_load_names_the_file(text, tmp_path: Path):
 
 def test_versions_are_ordered_by_number():
     assert sorted(["1.10.0", "1.9.3", "0.30.1"], key=version_key) == ["0.30.1", "1.9.3", "1.10.0"]
+
+
+@pytest.mark.parametrize("modality", ["text", "video", "3", "[image]"])
+def test_a_modality_that_is_not_here_is_one_fault(text, modality):
+    """Nobody can say what its steps mean, or how many axes its samples have: that is not said as well."""
+    error = refusal(text("Jitter: {}", modality=modality, budget="{p95_ms: 1, at: [20]}"))
+    (fault,) = error.faults
+    assert fault.where == "modality"
+    assert "'image'" in fault.expected
+
+
+def test_a_mixing_that_samples_of_the_modality_do_not_know_is_a_fault(text, monkeypatch):
+    monkeypatch.setattr(type(CATALOGUE), "mixings", ("mixup",))
+    assert Policy.from_text(text(mixing="{kind: mixup}")).mixing is not None
+    (fault,) = refusal(text(mixing="{kind: cutmix}")).faults
+    assert (fault.where, fault.expected) == ("mixing.kind", "mixup")

@@ -147,12 +147,6 @@ DECLARED = (
         branches=({"mode": "gaussian"},),
     ),
     Declaration(
-        name="PlanckianJitter",
-        trains=(Trains(("stain_shift",)),),
-        branches=({"sampling_method": "gaussian"},),
-        needs_colour=True,
-    ),
-    Declaration(
         name="PlasmaBrightnessContrast",
         strengths=(
             Strength("max_brightness_change", "brightness_range", extent),

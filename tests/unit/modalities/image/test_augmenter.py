@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from augment_ops import Augmenter
-from augment_ops.engine.cost import measure_cost
-from augment_ops.errors import InputError, TransformError
+from augment_ops.errors import TransformError
 
 NOISY = ("Affine: {rotate: [-20, 20], p: 0.9}", "GaussNoise: {std_range: [0.05, 0.2], p: 0.8}")
 IDS = [f"id-{i}" for i in range(12)]
@@ -185,11 +184,3 @@ def test_a_transform_that_cannot_take_the_image_is_named(policy, images):
     for name in ("ChannelDropout", "ISONoise"):  # NotImplementedError and ValueError in the library
         with pytest.raises(TransformError, match=rf"transforms\[0\].{name}, sample id-0( and 11 more)?: "):
             Augmenter(policy(f"{name}: {{p: 1.0}}"), 7)(images[..., :1], IDS)
-
-
-def test_cost_is_measured_over_the_samples_asked_for(policy, images):
-    cost = measure_cost(Augmenter(policy(*NOISY), 7), images, batches=9, warmup=2)
-    assert cost.n == 9
-    assert 0 < cost.p50_ms <= cost.p95_ms
-    with pytest.raises(InputError, match="at least one image"):
-        measure_cost(Augmenter(policy(), 7), images[:0])

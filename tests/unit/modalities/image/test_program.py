@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import PolicyError, TransformError
 from augment_ops.modalities.image import program
-from augment_ops.modalities.image.augmenter import ENGINE, Augmenter
+from augment_ops.modalities.image.augmenter import REVISION, Augmenter
+from augment_ops.modalities.image.transforms import declarations
 from augment_ops.policy.spec import Policy
 from support.policies import HEAD
 
@@ -132,8 +134,12 @@ def test_a_size_may_change_for_the_whole_batch():
 
 
 def test_the_engine_is_named_in_the_lineage():
-    assert augmenter("Rotate: {}").engine == ENGINE
-    assert augmenter("Rotate: {}", "CLAHE: {}").engine.startswith(f"{ENGINE}+albumentations-")
+    assert augmenter("Rotate: {}").engine == f"compiled-{REVISION}"
+    assert augmenter("Rotate: {}", "CLAHE: {}").engine.startswith(f"compiled-{REVISION}+albumentations-")
+    for one in declarations().values():  # compiled later: of its policies alone
+        if one.compile is not None and one.since > REVISION:
+            later = augmenter(json.dumps({one.name: {**one.required}}), "Rotate: {}")
+            assert later.engine == f"compiled-{one.since}"
 
 
 @pytest.mark.parametrize(
