@@ -32,7 +32,9 @@ from augment_ops.delivery.online import OnlineBatches
 from augment_ops.gate import rules as gates
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.modalities import modality
 from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.networks import small_cnn
 from augment_ops.policy.spec import Policy
 from augment_ops.stress import measures, suite
 from augment_ops.stress.evaluate import Predict, evaluate
@@ -40,7 +42,7 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.report import StressReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.training import loop
-from augment_ops.training.models import small_cnn
+from augment_ops.training.base import Budget, Labelled
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"
@@ -98,11 +100,13 @@ def _judged(store: Store, snapshot: Snapshot, splits: list[Split], mean: float) 
 
 
 def _trained(train: Split, validation: Split, augmenter: Augmenter | None) -> Predict:
-    model = loop.build(small_cnn, train.payload.shape, int(train.labels.max()) + 1, SEED)
+    model = loop.build(
+        small_cnn, modality("image"), train.payload.take(np.arange(0)), int(train.labels.max()) + 1, SEED
+    )
     source = OnlineBatches(train.payload, train.labels, train.ids, augmenter, seed=SEED, batch_size=BATCH, workers=0)
     steps = len(batch_rows(SEED, 0, len(train.labels), BATCH))
-    budget = loop.Budget(EPOCHS, BATCH, SEED)
-    loop.train(model, source, (validation.payload, validation.labels), budget, steps, lambda _: None)
+    budget = Budget(EPOCHS, BATCH, SEED)
+    loop.train(model, source, Labelled(validation.payload, validation.labels), budget, steps, lambda _: None)
     source.close()
     model.eval()
 

@@ -129,16 +129,15 @@ def daily() -> dict[str, Any]:
     """The check of 10,000 pictures of 28 × 28 against 10,000, with the answers and embeddings of a small network."""
     import torch
 
-    from augment_ops.runtime.isolated import load_program
-    from augment_ops.training.export import export
-    from augment_ops.training.models import small_cnn, with_pixel_input
+    from augment_ops.modalities.image.networks import small_cnn, with_pixel_input
+    from augment_ops.runtime import load
+    from augment_ops.runtime.artifact import Artifact
+    from augment_ops.training.export import exported
 
     generator = np.random.default_rng(0)
     torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pt2"
-        export(with_pixel_input(small_cnn((28, 28, 1), 10)), (28, 28, 1), path)
-        observe = load_program(path, hashlib.sha256(path.read_bytes()).hexdigest()).observe
+    content = exported(with_pixel_input(small_cnn((28, 28, 1), 10)), np.empty((0, 28, 28, 1), np.uint8))
+    observe = load(Artifact(content, hashlib.sha256(content).hexdigest(), "model.pt2")).observe
     classes = [str(i) for i in range(10)]
     pictures = [generator.integers(0, 256, (10_000, 28, 28, 1), dtype=np.uint8) for _ in range(2)]
     started = time.perf_counter()

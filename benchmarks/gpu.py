@@ -32,7 +32,7 @@ from augment_ops import Augmenter, Policy
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.tensors import EpochDataset
 from augment_ops.engine.key import SampleIds
-from augment_ops.training.models import small_cnn
+from augment_ops.modalities.image.networks import small_cnn
 
 HERE = Path(__file__).parent
 SHAPES = {(32, 32, 3): 1024, (96, 96, 3): 512, (224, 224, 3): 256, (512, 512, 3): 64}  # and images a batch

@@ -147,8 +147,10 @@ def check_augmented(folder: Path, keep: str) -> None:
 def train(folder: Path, keep: str) -> None:
     from augment_ops.delivery.batches import Batch
     from augment_ops.delivery.online import OnlineBatches
+    from augment_ops.modalities import modality
+    from augment_ops.modalities.image.networks import small_cnn
     from augment_ops.training import loop
-    from augment_ops.training.models import small_cnn
+    from augment_ops.training.base import Budget, Labelled
 
     class Few(OnlineBatches):
         def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
@@ -157,9 +159,9 @@ def train(folder: Path, keep: str) -> None:
     snapshot = _snapshot(folder)
     learnt, validation = snapshot.split("train"), snapshot.split("validation")
     source = Few(learnt.payload, learnt.labels, learnt.ids, _augmenter(), seed=7, batch_size=BATCH, workers=2)
-    model = loop.build(small_cnn, learnt.payload.shape, CLASSES, 7)
-    held_out = validation.payload, validation.labels
-    loop.train(model, source, held_out, loop.Budget(1, BATCH, 7), STEPS, lambda metrics: None)
+    model = loop.build(small_cnn, modality("image"), learnt.payload.take(np.arange(0)), CLASSES, 7)
+    held_out = Labelled(validation.payload, validation.labels)
+    loop.train(model, source, held_out, Budget(1, BATCH, 7), STEPS, lambda metrics: None)
     source.close()
 
 

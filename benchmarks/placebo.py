@@ -26,12 +26,14 @@ from augment_ops.delivery.online import OnlineBatches
 from augment_ops.gate import rules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
+from augment_ops.modalities import modality
 from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.networks import small_cnn
 from augment_ops.policy.spec import Policy
 from augment_ops.stress import suite
 from augment_ops.stress.outcomes import Outcomes
 from augment_ops.training import loop
-from augment_ops.training.models import small_cnn
+from augment_ops.training.base import Budget, Labelled
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"
@@ -101,11 +103,13 @@ def _measure(snapshot: Snapshot, seed: int) -> dict[str, float]:
 def _train(snapshot: Snapshot, seed: int, text: str | None) -> torch.nn.Module:
     train, validation = snapshot.split("train"), snapshot.split("validation")
     augmenter = None if text is None else Augmenter(Policy.from_text(text, "placebo"), seed)
-    model = loop.build(small_cnn, snapshot.manifest.image_shape, len(snapshot.manifest.classes), seed)
+    model = loop.build(
+        small_cnn, modality("image"), train.payload.take(np.arange(0)), len(snapshot.manifest.classes), seed
+    )
     source = OnlineBatches(train.payload, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0)
     steps = len(batch_rows(seed, 0, len(train.labels), BATCH))
-    budget = loop.Budget(EPOCHS, BATCH, seed)
-    loop.train(model, source, (validation.payload, validation.labels), budget, steps, lambda _: None)
+    budget = Budget(EPOCHS, BATCH, seed)
+    loop.train(model, source, Labelled(validation.payload, validation.labels), budget, steps, lambda _: None)
     source.close()
     return model.eval()
 

@@ -17,10 +17,11 @@ import json
 import os
 import resource
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
@@ -29,14 +30,16 @@ from augment_ops.data.store import Store
 from augment_ops.gate import rules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
-from augment_ops.runtime.isolated import load_program
+from augment_ops.modalities import modality
+from augment_ops.modalities.image.networks import small_cnn
+from augment_ops.runtime import load
+from augment_ops.runtime.artifact import Artifact
 from augment_ops.stress import suite
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training import loop
-from augment_ops.training.export import export
-from augment_ops.training.models import small_cnn
+from augment_ops.training.export import exported
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"
@@ -97,11 +100,11 @@ def _evaluate(store: Store, snapshot: Snapshot, cells: int | None = None) -> dic
     models = {}
     for role, seed in SEEDS.items():
         shape, classes = snapshot.manifest.image_shape, len(snapshot.manifest.classes)
-        with tempfile.TemporaryDirectory() as folder:  # as the pipeline does: what is judged is the exported program
-            path = Path(folder) / "model.pt2"
-            export(loop.build(small_cnn, shape, classes, seed), shape, path)
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            models[role] = (f"{seed:064x}", load_program(path, sha256))
+        like = np.empty((0, *shape), np.uint8)
+        # As the pipeline does: what is judged is the exported program.
+        content = exported(loop.build(small_cnn, modality("image"), like, classes, seed), like)
+        sha256 = hashlib.sha256(content).hexdigest()
+        models[role] = (f"{seed:064x}", load(Artifact(content, sha256, "model.pt2")))
     report = evaluate(frozen, store.get, store.put, models, "1", seen={}, columns={}, workers=os.cpu_count() or 1)
     if cells is None:
         store.put_document("benchmark/outcomes.txt", report.outcomes.encode())

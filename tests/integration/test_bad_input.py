@@ -193,6 +193,32 @@ def test_everything_that_a_run_names_is_looked_at_before_it_begins(
     assert untouched(home)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--device", "cuda:77"), "--device: found cuda:77; expected a device of this machine"),
+        (("--device", "gpu"), "device: found 'gpu'"),
+        (("--trainer", "sklearn", "--device", "cuda"), "the trainer sklearn computes on the processor"),
+        (("--trainer", "sklearn", "--model", "a.b:c"), "the trainer sklearn has a model of its own"),
+    ],
+)
+def test_a_trainer_that_cannot_be_asked_this_is_known_before_the_run_begins(
+    asked: tuple[str, ...], said: str, run: Callable[..., tuple[int, str]], home: Path
+) -> None:
+    code, error = run("run", *asked)
+    assert (code, said in " ".join(error.split())) == (2, True), error
+    assert untouched(home)
+
+
+def test_a_trainer_that_does_not_take_the_samples_leaves_no_model(
+    run: Callable[..., tuple[int, str]], home: Path
+) -> None:
+    code, error = run("run", "--trainer", "sklearn", "--run-id", "trees", "--epochs", "1")
+    assert code == 2
+    assert "samples of uint8 (8, 8, 1); expected rows of numbers" in error
+    assert not list((home / "store" / "documents" / "runs" / "trees").glob("train_*.json"))
+
+
 def test_production_demands_a_person(run: Callable[..., tuple[int, str]], home: Path) -> None:
     code, error = run("run", "--environment", "production")
     assert code == 2

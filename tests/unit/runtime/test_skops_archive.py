@@ -197,6 +197,7 @@ def header(content: bytes, told: str, rest: bytes = b"") -> bytes:
         "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (True,)}",
+        "{'descr': '<U2', 'fortran_order': False, 'shape': (1,)}",
         "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
         "{'descr': '<U9999999', 'fortran_order': False, 'shape': ()}",
         "{'descr': '<f8', 'fortran_order': True, 'shape': (1,)}",
@@ -212,7 +213,7 @@ def test_headers_of_arrays_that_are_not_what_they_hold_are_refused(told: str, co
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Python's parser, of what is no header
-        refused(header(content, told, bytes(8)), "")
+        refused(header(content, told, bytes(8)), "0.npy: ")
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 50
 
 
