@@ -126,6 +126,7 @@ class RunParams:
         About(
             title="Device",
             section=TRAINING,
+            min_length=1,
             pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
             help="What the training computes on: cpu, cuda or cuda:<number>; auto takes a GPU where there is one.",
         ),

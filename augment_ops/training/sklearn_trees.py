@@ -95,7 +95,7 @@ class _Trees:
 
 
 @dataclass(frozen=True)
-class _Table:
+class _Gathered:
     """float64 (M, F) and int64 (M,): the split and its augmented copies, each in the order of the split."""
 
     rows: NDArray[np.float64]
@@ -152,7 +152,7 @@ def _checked(task: Task) -> tuple[bool, ...]:
     return task.categorical if any(task.categorical) else ()
 
 
-def _gathered(task: Task, source: BatchSource, copies: int, meter: WaitMeter) -> _Table:
+def _gathered(task: Task, source: BatchSource, copies: int, meter: WaitMeter) -> _Gathered:
     train = task.train
     count = len(train.labels)
     copies = copies if task.augmented else 0
@@ -175,10 +175,10 @@ def _gathered(task: Task, source: BatchSource, copies: int, meter: WaitMeter) ->
             f"training, row {first % count} of copy {first // count}", "an infinite value",
             "finite numbers, NaN where one is missing", "correct the data, or the transform that made it",
         )  # fmt: skip
-    return _Table(rows, labels)
+    return _Gathered(rows, labels)
 
 
-def _check_codes(table: _Table, categorical: tuple[bool, ...]) -> None:
+def _check_codes(table: _Gathered, categorical: tuple[bool, ...]) -> None:
     for feature in np.flatnonzero(categorical):
         found = np.unique(table.rows[:, feature])
         known = int((found >= 0).sum())  # NaN and what is negative count as missing
@@ -202,7 +202,7 @@ def _classifier(seed: int, categorical: tuple[bool, ...], class_weight: str) -> 
     )
 
 
-def _curve(model: Any, table: _Table, task: Task, cost: _Cost, wait_s: float) -> Iterator[EpochMetrics]:
+def _curve(model: Any, table: _Gathered, task: Task, cost: _Cost, wait_s: float) -> Iterator[EpochMetrics]:
     """What each round brought, on validation and on rows of training taken evenly."""
     some = np.linspace(0, len(table.labels) - 1, min(_MEASURED, len(table.labels))).astype(np.int64)
     validation = task.validation.samples.take(np.arange(len(task.validation.labels)))

@@ -270,7 +270,7 @@ def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
 
 def test_an_emptied_field_can_be_sent_where_empty_is_a_value(parsed: dict) -> None:
     optional = {name for name, schema in parsed["schemas"].items() if schema["type"] == ["string", "null"]}
-    assert optional == {"dataset_name", "image_size", "production_window"}
+    assert optional == {"columns", "dataset_name", "image_size", "model", "production_window"}
 
 
 @pytest.fixture(scope="module")

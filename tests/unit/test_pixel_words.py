@@ -43,7 +43,6 @@ OTHERWISE: dict[str, tuple[set[str], str]] = {
 TO_MOVE = {
     "augment_ops/engine/kernels/philox.py",
     "augment_ops/engine/philox.py",
-    "augment_ops/quality/samples.py",
 }
 
 

@@ -180,15 +180,16 @@ class TableParameters:
 
 @pytest.fixture
 def declared(monkeypatch: pytest.MonkeyPatch) -> type[RunParams]:
-    """The parameters of a run where there is a second modality, `table`."""
+    """The parameters of a run where the second modality is `table`."""
     known = run_parameters
-    names = (*NAMES, "table")
+    names = ("image", "table")
     for module in (pipeline_parameters, pipeline_params):
         monkeypatch.setattr(module, "NAMES", names)
         monkeypatch.setattr(
             module, "run_parameters", lambda name: declared_in(TableParameters) if name == "table" else known(name)
         )
-    fields = {one.name: one.declaration for one in parameters() if one.name not in {p.name for p in known("image")}}
+    of_modalities = {one.name for name in NAMES for one in known(name)}
+    fields = {one.name: one.declaration for one in parameters() if one.name not in of_modalities}
     bare = type("Bare", (), {"__annotations__": fields, **{name: getattr(RunParams(), name) for name in fields}})
     bare.__annotations__["modality"] = Annotated[str, About(title="Modality", section=DATA, help="", one_of=names)]
     bare.asked = RunParams.asked  # type: ignore[attr-defined]
