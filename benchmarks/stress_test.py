@@ -22,6 +22,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from augment_ops.training.models import small_cnn
+
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
@@ -36,7 +38,6 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training import loop
 from augment_ops.training.export import export
-from augment_ops.training.models import small_cnn
 
 HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"
