@@ -39,7 +39,7 @@ class Request:
 
     Attributes:
         by: who asks.
-        key, signature: theirs, under `said`.
+        key, signature: theirs, over run, params and who asks.
         format: version of this document.
     """
 
