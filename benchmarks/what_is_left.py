@@ -58,9 +58,9 @@ def table(fashion: str, bccd: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         sets = {
-            "digits": _held_out(store, "digits", None),
-            "Fashion-MNIST": _held_out(store, fashion, None),
-            "bccd": _held_out(store, bccd, (48, 48)),
+            "digits": _held_out(store, "digits", ""),
+            "Fashion-MNIST": _held_out(store, fashion, ""),
+            "bccd": _held_out(store, bccd, "48x48"),
         }
         clothes = sets["Fashion-MNIST"]
         for mean in MEANS:
@@ -75,7 +75,7 @@ def table(fashion: str, bccd: str) -> dict[str, Any]:
     return found
 
 
-def _held_out(store: Store, uri: str, size: tuple[int, int] | None) -> tuple[Image, tuple[str, ...]]:
+def _held_out(store: Store, uri: str, size: str) -> tuple[Image, tuple[str, ...]]:
     snapshot = Snapshot.open(store, ingest(uri, store, image_size=size, max_samples=7 * TABLE_SAMPLES).digest)
     held_out = snapshot.split("test")
     return held_out.take(range(min(TABLE_SAMPLES, len(held_out)))), held_out.ids[:TABLE_SAMPLES]

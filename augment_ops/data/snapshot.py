@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationInfo
+from pydantic import BeforeValidator, TypeAdapter, ValidationInfo
 
 from augment_ops.content import LATER, digest_of, from_json
 from augment_ops.data.payload import FilePayload, Part
@@ -46,10 +46,10 @@ _MOST_GROUPS = 20  # of a column that slices are made by
 
 def _reading_of_modality(value: object, info: ValidationInfo) -> object:
     """What a document has of how its data set was read, as the type that its modality knows."""
-    if "modality" not in info.data:
+    if not isinstance(value, dict) or "modality" not in info.data:
         return value
     known = modality(info.data["modality"]).codec.reading_type
-    return known() if value is _AS_READ else TypeAdapter(known).validate_python(value)
+    return TypeAdapter(known).validate_python(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class SnapshotManifest:
     defective: int
     index: str
     images: str = field(default="", metadata=LATER)
-    reading: Annotated[Reading, BeforeValidator(_reading_of_modality), Field(validate_default=True)] = _AS_READ
+    reading: Annotated[Reading, BeforeValidator(_reading_of_modality)] = _AS_READ
     format: int = field(default=1, metadata=LATER)
     shards: tuple[Shard, ...] = field(default=(), metadata=LATER)
     decoding: dict[str, Any] | None = field(default=None, metadata=LATER)
@@ -102,6 +102,8 @@ class SnapshotManifest:
             raise ValueError(f"format {self.format} with {len(self.shards)} shards and one object {self.images!r:.20}")
         if (self.format == 3) != (format_of(self.modality, self.schema) == 3):
             raise ValueError(f"format {self.format} of the modality {self.modality[:40]}")
+        if self.reading is _AS_READ:  # a document from before that was told
+            object.__setattr__(self, "reading", modality(self.modality).codec.reading_type())
         if self.decoding is not None:  # whatever is read by it takes the memory that it says
             modality(self.modality).codec.stored_decoder(self.decoding, self.image_shape)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from augment_ops.errors import Fault, InputError, nearest
+from augment_ops.modalities import NAMES, run_parameters
 from augment_ops.parameter import Parameter
 from augment_ops.pipeline.parameters import RunParams, parameters
 from augment_ops.policy.library import policy_path
@@ -22,15 +23,20 @@ def parse_params(values: Mapping[str, Any], declared: type[RunParams] = RunParam
         declared: what the parameters are.
 
     Raises:
-        InputError: every unknown key, wrong type and value out of range at once.
+        InputError: every unknown key, wrong type and value out of range at once; or every parameter that only another
+            modality has, and that is not left at its default.
     """
     model = _model(declared)
     try:
-        return declared(**model.model_validate(dict(values)).model_dump())
+        params = declared(**model.model_validate(dict(values)).model_dump())
     except ValidationError as error:
         known = sorted(model.model_fields)
         faults = [_fault(item, known) for item in error.errors(include_url=False)]
         raise InputError.of("run parameters", faults) from error
+    foreign = _foreign(params)
+    if foreign:
+        raise InputError.of("run parameters", foreign)
+    return params
 
 
 def named(params: RunParams) -> dict[str, object]:
@@ -50,6 +56,22 @@ def _checked(one: Parameter) -> Any:
         ge=one.minimum, le=one.maximum, pattern=one.pattern, min_length=one.min_length, max_length=one.max_length
     )
     return Annotated[one.annotation, bounds]
+
+
+def _foreign(params: RunParams) -> list[Fault]:
+    """What is asked of another modality than the run's: a form gives every parameter, so the default asks nothing."""
+    return [
+        Fault(
+            one.name,
+            repr(getattr(params, one.name))[:120],
+            f"nothing: a run of the modality {params.modality} has no such parameter",
+            f"leave it out, or run with --modality {name}",
+        )
+        for name in NAMES
+        if name != params.modality
+        for one in run_parameters(name)
+        if getattr(params, one.name) != one.default
+    ]
 
 
 def _fault(item: Any, known: list[str]) -> Fault:

@@ -15,6 +15,7 @@ from augment_ops.workspace import RUN, Workspace
 
 if TYPE_CHECKING:
     from augment_ops.gate.rules import GateRules
+    from augment_ops.policy.spec import Policy
 
 
 def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
     looks: list[Callable[[], object]] = [
         way,
-        lambda: workspace.admit_to_run(params.policy),
+        lambda: _policy_for(workspace.admit_to_run(params.policy), params.modality),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml"),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml"),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
@@ -82,6 +83,16 @@ def _who(workspace: Workspace, environment: str) -> None:
         return
     if workspace.approvals.is_above_dev(environment) or not same(workspace.actor, NOBODY):
         workspace.identify(f"a run in {environment}")
+
+
+def _policy_for(policy: Policy, modality: str) -> None:
+    if policy.modality != modality:
+        raise InputError(
+            "--policy",
+            f"{policy.name}, for samples of the modality {policy.modality}",
+            f"a policy for {modality}, which --modality names",
+            f"choose --modality {policy.modality}, or a policy that belongs to {modality} (policies/augment/)",
+        )
 
 
 def _gate_for(rules: GateRules, suite: str) -> None:

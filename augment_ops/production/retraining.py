@@ -107,11 +107,10 @@ def _plan(
     end = datetime.fromisoformat(entry.subjects["window_end"])
     labelled = gather(log, store, champion.snapshot, end, rules.retrain_days)
     base = f"snapshot:{champion.snapshot.manifest.digest}"
-    height, width, _ = champion.snapshot.manifest.image_shape
     params |= {
         "dataset": f"{base}+{labelled.digest}" if labelled.digest else base,
-        "image_size": f"{height}x{width}",
         "max_samples": 0,
+        **champion.snapshot.codec.like(champion.snapshot.manifest.sample_shape),
     }
     return Retraining(run_id, params, f"{note} With {labelled.message}.")
 

@@ -56,8 +56,7 @@ class Counting:
         reads: how often each image was read.
     """
 
-    shape = SHAPE
-    dtype = np.dtype(np.uint8)
+    shape, dtype = SHAPE, np.dtype(np.uint8)
 
     def __init__(self) -> None:
         self.reads = np.zeros(N, np.int64)

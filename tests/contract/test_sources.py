@@ -223,7 +223,7 @@ def test_a_file_without_a_name_of_its_own_is_named_after_its_folder(tmp_path: Pa
     ):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).touch() if "." in path else (tmp_path / path).mkdir()
-        assert locate(str(tmp_path / path)).name == name
+        assert locate(str(tmp_path / path), "a file").name == name
     assert Place("index.csv", None, "/index.csv", is_folder=False).name == "index"
 
 

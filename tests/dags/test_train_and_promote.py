@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from augment_ops.modalities import NAMES
 from augment_ops.pipeline.graph import GROUPS, STAGES, edges
 from augment_ops.pipeline.parameters import RunParams, parameters
 
@@ -161,7 +162,9 @@ def test_every_file_of_dags_parses(parsed: dict) -> None:
 def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:
     # pandas and friends may come with Airflow's own serialisers; what costs seconds must not.
     assert parsed["heavy"] == []
-    declared = ("augment_ops", "augment_ops.pipeline", "augment_ops.pipeline.graph", "augment_ops.pipeline.parameters")
+    light = ("errors", "modalities", "parameter", "pipeline", "pipeline.graph", "pipeline.parameters")
+    of_modalities = [f"modalities.{name}{part}" for name in NAMES for part in ("", ".run_parameters")]
+    declared = {"augment_ops", *(f"augment_ops.{name}" for name in (*light, *of_modalities))}
     assert parsed["ours"] == sorted(declared)  # which import the standard library alone
 
 
@@ -171,7 +174,7 @@ def test_at_the_top_of_a_file_stand_the_standard_library_airflow_and_the_declara
     froms = {node.module for node in body if isinstance(node, ast.ImportFrom)}
     names = froms | {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
     allowed = {*sys.stdlib_module_names, "airflow", *(other.stem for other in (ROOT / "dags").glob("*.py"))}
-    declared = {"augment_ops.pipeline.graph", "augment_ops.pipeline.parameters"}
+    declared = {"augment_ops.parameter", "augment_ops.pipeline.graph", "augment_ops.pipeline.parameters"}
     assert {name for name in names if name.partition(".")[0] not in allowed} <= declared
 
 

@@ -181,7 +181,7 @@ def test_the_training_takes_labelled_production_data_and_keeps_every_split(
     params = parse_params(training.params)
     assert params.dataset.startswith(f"snapshot:{base.manifest.digest}+")
     assert (params.dataset_name, params.max_samples) == ("digits", 0)
-    manifest = ingest(params.dataset, open_store(settings), name=params.dataset_name, image_size=params.resize_to())
+    manifest = ingest(params.dataset, open_store(settings), name=params.dataset_name, image_size=params.image_size)
     index = Snapshot.open(open_store(settings), manifest.digest).index
     old = index[~index["sample_id"].str.startswith("production/")]
     assert old["split"].tolist() == base.index["split"].tolist()

@@ -102,7 +102,7 @@ def signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_tracks_stay_whole_and_each_class_is_validated(signs: Path, store: Store) -> None:
-    manifest = ingest(str(signs), store, image_size=(32, 32))
+    manifest = ingest(str(signs), store, image_size="32x32")
     assert (manifest.dataset, manifest.image_shape, manifest.defective) == ("gtsrb", (32, 32, 3), 0)
     assert manifest.classes == tuple(map(str, range(10)))
     snapshot = Snapshot.open(store, manifest.digest)

@@ -17,7 +17,7 @@ _RUNS = settings(max_examples=80, deadline=None)
 
 @st.composite
 def data_sets(draw: st.DrawFn, *, subjects: bool, times: bool) -> list[Member]:
-    """30 to 120 samples of 2 to 4 classes; some pixels occur twice."""
+    """30 to 120 samples of 2 to 4 classes; some content occurs twice."""
     count = draw(st.integers(30, 120))
     rng = random.Random(draw(st.integers(0, 2**32)))
     people = draw(st.integers(8, 30))
@@ -28,7 +28,7 @@ def data_sets(draw: st.DrawFn, *, subjects: bool, times: bool) -> list[Member]:
             split=None,
             subject=f"p{rng.randrange(people)}" if subjects else None,
             time=float(rng.randrange(50)) if times else None,
-            pixels=f"pixels {number if rng.random() < 0.97 else rng.randrange(number + 1)}",
+            content=f"content {number if rng.random() < 0.97 else rng.randrange(number + 1)}",
         )
         for number in range(count)
     ]
@@ -52,15 +52,15 @@ def assert_together(members: list[Member], parts: dict[str, str], *fields: str) 
 @given(data_sets(subjects=False, times=False))
 def test_shares_hold_in_every_class(members: list[Member]) -> None:
     parts = parts_of(members)
-    assert_together(members, parts, "pixels")
-    sizes = Counter(member.pixels for member in members)
+    assert_together(members, parts, "content")
+    sizes = Counter(member.content for member in members)
     largest = max(sizes.values())
     for label in {member.label for member in members}:
         of_class = [member for member in members if member.label == label]
         found = Counter(parts[member.id] for member in of_class)
         for name, share in SHARES.items():
             # A group counts where its first sample's label is, so a class may gain or lose whole groups of equals.
-            shared = sum(sizes[member.pixels] for member in of_class if sizes[member.pixels] > 1)
+            shared = sum(sizes[member.content] for member in of_class if sizes[member.content] > 1)
             assert abs(found[name] - share * len(of_class)) <= 1 + largest + shared
 
 
@@ -72,7 +72,7 @@ def test_a_subject_is_on_one_side(members: list[Member]) -> None:
     except DataError as error:
         assert "independent groups" in str(error)
         return
-    assert_together(members, parts, "pixels", "subject")
+    assert_together(members, parts, "content", "subject")
     assert set(parts.values()) == {"train", "validation", "test"}
 
 
@@ -84,7 +84,7 @@ def test_nothing_in_train_is_later_than_a_tested_subject(members: list[Member]) 
     except DataError as error:
         assert "independent groups" in str(error)
         return
-    assert_together(members, parts, "pixels", "subject")
+    assert_together(members, parts, "content", "subject")
     latest_in_train = max(member.time or 0.0 for member in members if parts[member.id] == "train")
     reach = connected_newest(members)
     assert all(latest_in_train <= reach[member.id] for member in members if parts[member.id] == "test")
@@ -96,12 +96,12 @@ def connected_newest(members: list[Member]) -> dict[str, float]:
     while True:
         best: dict[tuple[str, str | None], float] = defaultdict(float)
         for member in members:
-            for key in (("subject", member.subject), ("pixels", member.pixels)):
+            for key in (("subject", member.subject), ("content", member.content)):
                 if key[1] is not None:
                     best[key] = max(best[key], newest[member.id])
         merged = {
             member.id: max(
-                newest[member.id], *(best[key] for key in (("subject", member.subject), ("pixels", member.pixels)))
+                newest[member.id], *(best[key] for key in (("subject", member.subject), ("content", member.content)))
             )
             for member in members
         }
@@ -129,7 +129,7 @@ def test_the_order_of_reading_changes_nothing(members: list[Member], rng: random
 def test_what_the_source_gives_is_kept(members: list[Member], other: str) -> None:
     half = len(members) // 2
     source = [
-        Member(m.id, m.label, "train" if number < half else other, m.subject, m.time, m.pixels)
+        Member(m.id, m.label, "train" if number < half else other, m.subject, m.time, m.content)
         for number, m in enumerate(members)
     ]
     splits, rule = assign(source, "test")

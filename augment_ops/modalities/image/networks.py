@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def small_cnn(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+def small_cnn(input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """A convolutional net that halves its input until the shorter side is at most 4 pixels.
 
     Args:

@@ -98,8 +98,8 @@ def test_a_version_that_knows_only_format_1_refuses_format_2(store: Store, image
 
 def test_a_later_format_names_the_newer_version_and_is_no_obstacle_to_ingesting(store: Store, images: Path) -> None:
     manifest = ingest(str(images), store)
-    store.put_document(document_name(manifest.digest), b'{"format": 3, "digest": "of another form"}')
-    with pytest.raises(StoreError, match=r"(?s)format 3, written by a newer version.*update"):
+    store.put_document(document_name(manifest.digest), b'{"format": 4, "digest": "of another form"}')
+    with pytest.raises(StoreError, match=r"(?s)format 4, written by a newer version.*update"):
         Snapshot.open(store, manifest.digest)
     assert ingest(str(images), store) == manifest
 

@@ -19,7 +19,6 @@ from PIL import Image
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data import spool
 from augment_ops.data.ingest import ingest
-from augment_ops.data.sample_index import COLUMNS
 from augment_ops.data.snapshot import Snapshot, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
@@ -44,7 +43,10 @@ def test_a_snapshot_holds_what_the_folder_holds(images: Path, store: Store) -> N
     }
     snapshot = Snapshot.open(store, manifest.digest)
     assert snapshot.manifest == manifest
-    assert tuple(snapshot.index.columns) == COLUMNS
+    assert tuple(snapshot.index.columns) == (
+        "sample_id", "label", "class_name", "split", "subject", "time", "source",
+        "pixel_sha256", "height", "width", "channels", "defect", "row",
+    )  # fmt: skip
     for row in snapshot.index.itertuples():
         expected = np.asarray(Image.open(images / row.sample_id))
         np.testing.assert_array_equal(snapshot.payload.take(np.array([row.row]))[0, :, :, 0], expected)
@@ -116,7 +118,7 @@ def test_container_order_and_place_do_not_change_the_digest(
 def test_every_change_of_content_changes_the_digest(images: Path, store: Store, make_png: MakePng, change: str) -> None:
     before = ingest(str(images), store).digest
     victim = images / "train" / "cat" / "00.png"
-    name, image_size = "pets", None
+    name, image_size = "pets", ""
     if change == "pixel":
         victim.write_bytes(make_png(12345))
     elif change == "label":
@@ -128,7 +130,7 @@ def test_every_change_of_content_changes_the_digest(images: Path, store: Store, 
     elif change == "name":
         name = "cats"
     else:
-        image_size = (3, 3)
+        image_size = "3x3"
     assert ingest(str(images), store, name=name, image_size=image_size).digest != before
 
 
@@ -160,7 +162,7 @@ def test_damaged_files_are_rows_not_exceptions(images: Path, store: Store, make_
 
 def test_resizing_makes_different_sizes_one_shape(images: Path, store: Store, make_png: MakePng) -> None:
     (images / "train/cat/00.png").write_bytes(make_png(7, size=(30, 20)))
-    manifest = ingest(str(images), store, image_size=(4, 3))
+    manifest = ingest(str(images), store, image_size="4x3")
     assert (manifest.image_shape, manifest.defective) == ((4, 3, 1), 0)
 
 
@@ -272,7 +274,7 @@ def test_refusals_name_what_was_found_and_change_nothing(tmp_path: Path, store: 
         empty: "an empty data set",
         single: "one class, 'cat'",
         loose: "an image outside any class folder: 1.png",
-        broken: "no readable image among 2",
+        broken: "no readable sample among 2",
         mixed: "others without, such as cat/2.png",
         twice: "two layouts in one data set: north/train/cat/1.png and south/train/cat/1.png",
         flat: "an image directly in train/, without a class folder",
@@ -328,7 +330,7 @@ def test_a_file_name_is_not_a_pattern(images: Path, store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"name": "My Data"}, "kebab-case"), ({"image_size": (0, 8)}, "1 pixel"), ({"max_samples": 0}, "at least 1")],
+    [({"name": "My Data"}, "kebab-case"), ({"image_size": "0x8"}, "1 pixel"), ({"max_samples": 0}, "at least 1")],
 )
 def test_bad_arguments_are_refused(images: Path, store: Store, options: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message):

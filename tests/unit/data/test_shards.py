@@ -33,7 +33,6 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import StoreError
 from augment_ops.modalities.base import Payload
-from augment_ops.modalities.image.decode import Decoding
 from augment_ops.modalities.source import Leftovers, RawSample
 
 Keep = Literal["pixels", "encoded"]
@@ -92,12 +91,12 @@ def test_any_rows_of_any_shards(
 
 
 def test_encoded_files_are_kept_as_they_are(images: Path, store: Store) -> None:
-    manifest = ingest(str(images), store, image_size=(3, 4), channels="3", keep="encoded")
+    manifest = ingest(str(images), store, image_size="3x4", channels="3", keep="encoded")
     kept = b"".join(store.get(shard.object) for shard in manifest.shards)
     assert all(path.read_bytes() in kept for path in images.rglob("*.png"))
-    assert manifest.decoding == Decoding(size=(3, 4), channels=3, converted=3)
+    assert manifest.decoding == {"size": [3, 4], "channels": 3, "converted": 3}
     other = Store(f"{store.uri}-other")
-    assert ingest(str(images), other, image_size=(3, 4), channels="3").digest == manifest.digest
+    assert ingest(str(images), other, image_size="3x4", channels="3").digest == manifest.digest
     rows = np.arange(100)
     np.testing.assert_array_equal(
         Snapshot.open(store, manifest.digest).payload.take(rows),
@@ -377,7 +376,7 @@ def _of_another_shape(_: bytes) -> bytes:
     ("change", "found"),
     [
         (lambda data: data[:-30], "truncated"),
-        (_of_other_pixels, "decoded to other pixels"),
+        (_of_other_pixels, "decoded to something else"),
         (_of_another_shape, r"\(6, 6, 1\) instead of \(6, 5, 1\)"),
     ],
 )
@@ -406,7 +405,7 @@ def test_a_file_that_cannot_be_decoded_in_a_worker_is_named(
 class Many:
     """N samples of 64x64x3, made when they are asked for."""
 
-    name, leftovers = "many", Leftovers()
+    name, leftovers, schema = "many", Leftovers(), None
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -443,7 +442,7 @@ def test_memory_does_not_grow_with_the_pixels(store: Store, monkeypatch: pytest.
 class Tiny:
     """Samples of one class and shape, each word of them made anew; `held` is what memory had when the last was read."""
 
-    name, leftovers, held = "tiny", Leftovers(), 0
+    name, leftovers, schema, held = "tiny", Leftovers(), None, 0
 
     def samples(self) -> Iterator[RawSample]:
         before = tracemalloc.get_traced_memory()[0]

@@ -19,6 +19,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import SPLITS, Snapshot, SnapshotManifest, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
+from augment_ops.modalities.image.codec import CODEC as IMAGES
 
 
 @pytest.fixture
@@ -112,10 +113,12 @@ def test_opening_a_split_takes_little_of_every_sample(tmp_path: Path) -> None:
             "split": ["train"] * count, "subject": none, "time": none, "source": names,
             "pixel_sha256": [sha256_hex(name.encode()) for name in names], "height": [1] * count,
             "width": [1] * count, "channels": [1] * count, "defect": none, "row": numbers,
-        }.items()
+        }.items(),
+        IMAGES,
     )  # fmt: skip
     pq.write_table(table, file := io.BytesIO())
-    digest = sample_index.content_digest("d", ("a", "b"), (1, 1, 1), table)
+    stands_for = sample_index.Digested(dataset="d", classes=("a", "b"), shape=(1, 1, 1), schema=None, codec=IMAGES)
+    digest = stands_for.digest(table.column_names, table.to_batches())
     manifest = SnapshotManifest(
         digest=digest,
         dataset="d",

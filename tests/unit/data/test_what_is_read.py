@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import Reading, Snapshot
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
+from augment_ops.modalities.image.codec import ImageReading
 from augment_ops.modalities.image.decode import decode
 from augment_ops.modalities.image.sources import open_source
 from augment_ops.modalities.source import Defect
@@ -142,7 +143,7 @@ def test_a_manifest_from_before_is_read(pets: Path, store: Store) -> None:
     rest = old[2].partition(b"},")[2]
     store.put_document(name, old[0] + rest)
     assert b"reading" not in (store.get_document(name) or b"")
-    assert Snapshot.open(store, manifest.digest).manifest.reading == Reading()
+    assert Snapshot.open(store, manifest.digest).manifest.reading == ImageReading()
 
 
 def test_class_folders_below_splits(tmp_path: Path, make_png: MakePng) -> None:

@@ -10,6 +10,7 @@ import pytest
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.pipeline.begin import begin_run
 from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.preflight import preflight
 from augment_ops.pipeline.run import Run
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
@@ -56,6 +57,11 @@ def test_everything_that_is_named_is_looked_at_before_anything_is_recorded(setti
     with pytest.raises(InputError, match="this run: 2 faults"):
         begin(settings, **MISSING)
     assert recorded(settings) == (0, 0)
+
+
+def test_a_policy_of_another_modality_than_the_run_is_refused(settings: Settings) -> None:
+    with pytest.raises(InputError, match=r"--policy: found digits-robust, for samples of the modality image; expected"):
+        preflight(settings, RunParams(modality="another"), "ann")
 
 
 def test_a_run_of_nobody_is_warned_of(settings: Settings) -> None:

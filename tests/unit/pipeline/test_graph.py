@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from augment_ops.pipeline.graph import GROUPS, STAGES, Stage, edges
+from augment_ops.errors import InputError
+from augment_ops.modalities import NAMES, run_parameters
+from augment_ops.pipeline.graph import BY_NAME, GROUPS, STAGES, Stage, edges
+from augment_ops.pipeline.inputs import declared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import named
 from augment_ops.pipeline.stages.catalogue import WORK
@@ -28,6 +31,17 @@ def test_stages_have_work_a_known_heading_and_declared_parameters() -> None:
     assert {name for stage in STAGES for name in stage.params} <= set(asdict(RunParams()))
     params = named(RunParams())
     assert {name for stage in STAGES for name in stage.files_of(params) if "{" in name} == set()
+
+
+def test_what_a_modality_declares_is_read_where_sources_are_read() -> None:
+    own = {one.name: one.storage for name in NAMES for one in run_parameters(name)}
+    ingest, check_drift = ({*BY_NAME[name].params} for name in ("ingest", "check_drift"))
+    assert {"image_size", "channels", "keep"} <= set(own) <= ingest
+    assert {name for name in own if name in check_drift} == {name for name, storage in own.items() if not storage}
+    window = declared(BY_NAME["check_drift"], RunParams(image_size="8x8", keep="encoded"))
+    assert window.asked(storage=False) == {"image_size": "8x8", "channels": "auto"}
+    with pytest.raises(InputError, match="a read of the parameter keep"):
+        window.asked()
 
 
 def test_an_edge_that_others_imply_is_left_out() -> None:
@@ -58,4 +72,12 @@ def test_what_dag_files_read_imports_the_standard_library_alone(module: str) -> 
         cwd=Path(__file__).parents[3],
         timeout=60,
     )
-    assert out.stdout.splitlines() == ["augment_ops", f"augment_ops augment_ops.pipeline {name}"]
+    light = {
+        "augment_ops",
+        "augment_ops.errors",
+        "augment_ops.modalities",
+        "augment_ops.parameter",
+        "augment_ops.pipeline",
+    }
+    declared = {f"augment_ops.modalities.{one}{part}" for one in NAMES for part in ("", ".run_parameters")}
+    assert out.stdout.splitlines() == ["augment_ops", " ".join(sorted({*light, *declared, name}))]

@@ -33,6 +33,6 @@ def test_a_snapshot_that_stays_as_it_is_kept_is_said(tmp_path: Path, asked: Lite
             trace=Trace(""),
         )
     )
-    stays = "the snapshot was in the store already and stays as it is: encoded, not pixels"
+    stays = "the snapshot was in the store already and stays as it is: encoded, not raw"
     assert manifest.kept == "encoded"
     assert (stays in said) == (asked == "pixels")

@@ -58,8 +58,8 @@ def test_a_parameter_that_is_not_declared_is_refused(inputs: Inputs) -> None:
 
 
 def test_nor_through_a_method_of_the_parameters(inputs: Inputs) -> None:
-    with pytest.raises(InputError, match="a read of the parameter image_size"):
-        inputs.params.resize_to()
+    with pytest.raises(InputError, match="a read of the parameter modality"):
+        inputs.params.asked()
     control = declared(BY_NAME["train_control"], RunParams(epochs=3))
     assert control.epochs_for(100) == 3
 

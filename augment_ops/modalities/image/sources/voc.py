@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
-from augment_ops.data.bounds import BOXES, COORDINATE, FILE_BYTES, TEXT_BYTES
+from augment_ops.data.bounds import FILE_BYTES, TEXT_BYTES
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.errors import DataError, Fault
 from augment_ops.modalities.image.decode import Pixels, decode
@@ -24,6 +24,8 @@ from augment_ops.modalities.image.sources.folder import archive_members, is_imag
 from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, readable
 
 _ANNOTATIONS, _IMAGES, _SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"
+_BOXES = 10_000  # in one image; each becomes a sample of up to the image's size
+_COORDINATE = 1_000_000  # pixels from the corner; no picture is so wide
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -177,8 +179,8 @@ def _annotation(data: bytes) -> _Annotation | str:
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_NoDoctype()))
         objects = list(root.iter("object"))
-        if len(objects) > BOXES:
-            return f"{len(objects):,} objects; at most {BOXES:,} are read"
+        if len(objects) > _BOXES:
+            return f"{len(objects):,} objects; at most {_BOXES:,} are read"
         return _Annotation([_box(element) for element in objects], _size(root))
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         return f"{error}"[:200] or "no XML"
@@ -202,8 +204,8 @@ def _number(what: str, text: str) -> int:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not abs(value) <= COORDINATE:
-        raise ValueError(f"{what} {text.strip()[:40]!r}, which is no number within ±{COORDINATE:,}")
+    if not abs(value) <= _COORDINATE:
+        raise ValueError(f"{what} {text.strip()[:40]!r}, which is no number within ±{_COORDINATE:,}")
     return round(value)
 
 

@@ -66,8 +66,8 @@ def test_folder_and_tar_give_the_same_snapshot_and_the_lists_give_splits(tmp_pat
     three = TWO | {"c": annotation(("white", 1, 31, 10, 40))}
     place = write(tmp_path, three, {"train": "a\n", "val": "b 1\n", "test": "c\n", "trainval": "a\nb\n"})
     store = Store(str(tmp_path / "store"))
-    manifest = ingest(str(place), store, image_size=(8, 8))
-    assert ingest(packed(place), store, image_size=(8, 8)).digest == manifest.digest
+    manifest = ingest(str(place), store, image_size="8x8")
+    assert ingest(packed(place), store, image_size="8x8").digest == manifest.digest
     index = Snapshot.open(store, manifest.digest).index.set_index("sample_id")
     assert index["split"].to_dict() == {"a/000": "train", "a/001": "train", "b/000": "validation", "c/000": "test"}
     assert index["box_width"].tolist() == [10, 30, 10, 10]
@@ -116,7 +116,7 @@ def test_a_folder_of_classes_is_still_one(tmp_path):
 
 @pytest.mark.skipif(not BCCD.exists(), reason=f"{BCCD} is not there")
 def test_blood_cells(tmp_path):
-    manifest = ingest(str(BCCD), Store(str(tmp_path / "store")), image_size=(32, 32))
+    manifest = ingest(str(BCCD), Store(str(tmp_path / "store")), image_size="32x32")
     assert manifest.classes == ("Platelets", "RBC", "WBC")
     assert manifest.samples == 4155 + 372 + 361
     assert manifest.defective == 2, "two boxes of the data set have no area"
