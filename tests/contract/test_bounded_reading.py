@@ -25,6 +25,7 @@ from augment_ops.quality.rules import QualityRules
 from augment_ops.quality.samples import CONTENT
 from augment_ops.stress import suite
 from augment_ops.training import loop
+from augment_ops.training.base import Budget, Labelled
 from monitoring.drift.check import check_drift
 from monitoring.drift.rules import DriftRules
 from monitoring.drift.sample import Sample
@@ -102,7 +103,7 @@ def augmented_checks(payload: Payload, folder: Path) -> None:
 def online(payload: Payload, folder: Path) -> None:
     source = OnlineBatches(payload, LABELS, IDS, augmenter(), seed=7, batch_size=64, workers=2)
     for batch in source.epoch(0):
-        assert (batch.images[0] == picture(int(batch.rows[0]))[:, ::-1]).all()
+        assert (batch.samples[0] == picture(int(batch.rows[0]))[:, ::-1]).all()
     source.close()
 
 
@@ -128,7 +129,7 @@ def validation(payload: Payload, folder: Path) -> None:
     few = payload.take(np.arange(64))
     source = OnlineBatches(few, LABELS[:64], IDS[:64], None, seed=7, batch_size=32, workers=0)
     steps = len(batch_rows(7, 0, 64, 32))
-    curve, _ = loop.train(Levels(), source, (payload, LABELS), loop.Budget(1, 32, 7), steps, lambda metrics: None)
+    curve, _ = loop.train(Levels(), source, Labelled(payload, LABELS), Budget(1, 32, 7), steps, lambda metrics: None)
     assert 0 < curve[0].validation_accuracy < 1
 
 

@@ -133,6 +133,7 @@ TYPES = {
     ),
     "an identity": lambda d: fields(d)["loss"].update(__id__=7),
     "a file elsewhere": lambda d: fields(d)["classes_"].update(file="../../etc/passwd"),
+    "a file elsewhere that nobody looks into": lambda d: fields(d)["_baseline_prediction"].update(file="../x.npy"),
     "a field of Python's own": lambda d: fields(d).update(__init__=fields(d)["loss"]),
     "a protocol of before": lambda d: d.update(protocol=0),
     "a protocol that is true": lambda d: d.update(protocol=True),
@@ -150,6 +151,15 @@ TYPES = {
 def test_what_such_a_model_is_not_made_of_is_refused(what: str, content: bytes) -> None:
     with pytest.raises(StoreError, match=r"a \.skops archive of gradient-boosted trees and nothing else"):
         checked(of(with_schema(content, TYPES[what])))
+
+
+def test_classes_are_numbers_from_0_in_a_row(content: bytes) -> None:
+    found = members(content)
+    name = fields(json.loads(found[SCHEMA]))["classes_"]["file"]
+    for other in (np.int64(1), np.array([0, 2]), np.array([[0, 1]]), np.array([0]), np.array([0.0, 1.0])):
+        target = io.BytesIO()
+        np.save(target, other)
+        refused(written(found | {name: target.getvalue()}), "")
 
 
 def test_deep_nesting_is_refused(content: bytes) -> None:
