@@ -74,6 +74,14 @@ def test_rows_without_an_id_are_named_by_what_they_hold(tmp_path):
     assert set(again) == set(ids[:300])
 
 
+def test_minus_zero_is_zero(tmp_path):
+    table = TABLE.head(2).copy()
+    table.loc[0, "past_week"], table.loc[1, "past_week"] = 0, 0
+    one = rows_of(opened(written(tmp_path, table)))
+    other = rows_of(opened(written(tmp_path, table.assign(past_week=-0.0), "minus.csv")))
+    assert one.tobytes() == other.tobytes()
+
+
 def test_parts_of_a_file_are_one_table(tmp_path, monkeypatch):
     whole = rows_of(opened(written(tmp_path, TABLE)))
     for form in ("csv", "parquet"):

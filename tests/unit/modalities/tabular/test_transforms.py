@@ -117,6 +117,13 @@ def test_a_missing_cell_is_left_out_of_a_distance():
     assert table.neighbours(1, 1)[1][0].tolist() == [1]
 
 
+def test_rows_without_a_value_in_common_are_the_farthest():
+    nan = np.nan
+    rows = np.array([[0.0, nan, nan], [nan, 1.0, nan], [90.0, nan, nan], [1.0, nan, nan]])
+    table = training_table(TWO, rows, np.ones(4, np.int64), list("abcd"))
+    assert table.neighbours(1, 3)[1][0].tolist() == [3, 2, 1]
+
+
 def test_a_class_of_few_has_few_neighbours():
     table = training(60, rare=0.1)
     members, near = table.neighbours(1, 50)
