@@ -6,7 +6,7 @@ computed alone, in any order and on any processor. The layout of the counter is
     word 0   block of draws, from 1 (NumPy's own Philox increments it before use, and so its streams are ours)
     word 1   0
     word 2   index of the transform in its policy
-    word 3   what the numbers are for: `PARAMETERS`, `DECISIONS` or `PIXELS`
+    word 3   what the numbers are for: `PARAMETERS`, `DECISIONS` or `VALUES`
 
 and the key is the sample's. Draw d is word d % 4 of block d // 4 + 1. A double in [0, 1) is the upper 53 bits of a word
 times 2^-53, as NumPy does it.
@@ -28,8 +28,8 @@ from augment_ops.engine.kernels.philox import (
     M0,
     M1,
     PARAMETERS,
-    PIXELS,
     ROUNDS,
+    VALUES,
     W0,
     W1,
     fill_derived,
@@ -40,7 +40,7 @@ from augment_ops.engine.kernels.philox import (
 __all__ = [
     "DECISIONS",
     "PARAMETERS",
-    "PIXELS",
+    "VALUES",
     "blocks",
     "derive",
     "torch_uniforms",
@@ -59,7 +59,7 @@ def words(keys: NDArray[np.uint64], transform: int, purpose: int, draws: int) ->
     Args:
         keys: uint64 (N, 2), the samples' keys.
         transform: index of the transform.
-        purpose: `PARAMETERS`, `DECISIONS` or `PIXELS`.
+        purpose: `PARAMETERS`, `DECISIONS` or `VALUES`.
         draws: how many words a sample.
 
     Returns:

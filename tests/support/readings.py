@@ -97,6 +97,7 @@ class AugmentedReadingRules(Rules):
 class Readings:
     name = plural = "readings"
     corruptions = ReadingCorruptions()
+    catalogue = modalities.modality("tabular").catalogue  # what it may name is no matter here
     codec = SimpleNamespace(dtype=np.dtype(np.float64), content="content_sha256")
     checks = Checks(
         data_rules=ReadingRules,

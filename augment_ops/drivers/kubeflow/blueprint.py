@@ -35,7 +35,7 @@ class Given:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TaskBlueprint:
     """One task of the compiled pipeline; its name is that of the stage."""
 
     name: str
@@ -61,7 +61,7 @@ class Blueprint:
     image: str
     environment: Mapping[str, str]
     parameters: tuple[Given, ...]
-    tasks: tuple[Task, ...]
+    tasks: tuple[TaskBlueprint, ...]
     retries: int
     retry_delay_s: int
 
@@ -105,9 +105,9 @@ def _given(one: Parameter) -> Given:
     return Given(name=one.name, kind=type(one.default).__name__, default=one.default, help=f"{one.help}{choices}")
 
 
-def _tasks(stages: Sequence[Stage]) -> tuple[Task, ...]:
+def _tasks(stages: Sequence[Stage]) -> tuple[TaskBlueprint, ...]:
     drawn = edges(stages)
     before = {stage.name: tuple(a for a, b in drawn if b == stage.name) or (BEGIN,) for stage in stages}
-    begin = Task(name=BEGIN, after=(), cpus=1, memory_gib=Stage(name=BEGIN).memory_gib)
-    told = (Task(name=s.name, after=before[s.name], cpus=s.cpus, memory_gib=s.memory_gib) for s in stages)
+    begin = TaskBlueprint(name=BEGIN, after=(), cpus=1, memory_gib=Stage(name=BEGIN).memory_gib)
+    told = (TaskBlueprint(name=s.name, after=before[s.name], cpus=s.cpus, memory_gib=s.memory_gib) for s in stages)
     return (begin, *told)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from augment_ops import scratch
 from augment_ops.drivers.kubeflow import compiler
 from augment_ops.drivers.kubeflow.blueprint import Blueprint
 from augment_ops.errors import Fault, InputError, ServiceError
@@ -41,8 +41,8 @@ def compile_file(blueprint: Blueprint, output: Path, python: Path = PYTHON) -> N
         )
     if faults:
         raise InputError.of("kubeflow compile", faults)
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "pipeline.yaml"
+    with scratch.folder("kubeflow") as folder:
+        written = folder / "pipeline.yaml"
         done = subprocess.run(
             [python, "-I", compiler.__file__, written],  # -I: nothing of this environment is on its path
             input=json.dumps(blueprint.plain()),

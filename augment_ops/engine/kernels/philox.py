@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.types import F64, U64
 
-PARAMETERS, DECISIONS, PIXELS = 0, 1, 2  # word 3 of the counter: what the numbers are for
+PARAMETERS, DECISIONS, VALUES = 0, 1, 2  # word 3 of the counter: what the numbers are for
 
 M0, M1 = 0xD2E7470EE14C6C93, 0xCA5A826395121157  # multipliers
 W0, W1 = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B  # key increments: the golden ratio and √3 − 1

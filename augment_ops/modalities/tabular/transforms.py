@@ -99,5 +99,5 @@ def normal(keys: Keys, index: int, draws: int) -> NDArray[np.float64]:
     from scipy.special import ndtri
 
     # 0, which comes once in 2^53 draws, would be minus infinity.
-    found: NDArray[np.float64] = ndtri(np.maximum(philox.uniforms(keys, index, philox.PIXELS, draws), 2.0**-54))
+    found: NDArray[np.float64] = ndtri(np.maximum(philox.uniforms(keys, index, philox.VALUES, draws), 2.0**-54))
     return found

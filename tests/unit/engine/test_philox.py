@@ -32,14 +32,14 @@ def test_known_answers(counter, key, expected):
 
 def test_numba_gives_what_numpy_gives():
     counter = np.zeros((len(KEYS), 3, 4), np.uint64)
-    counter[..., 0], counter[..., 2], counter[..., 3] = [1, 2, 3], 5, philox.PIXELS
+    counter[..., 0], counter[..., 2], counter[..., 3] = [1, 2, 3], 5, philox.VALUES
     expected = philox.blocks(counter, KEYS[:, None]).reshape(len(KEYS), 12)
-    assert (philox.words(KEYS, 5, philox.PIXELS, 11) == expected[:, :11]).all()
+    assert (philox.words(KEYS, 5, philox.VALUES, 11) == expected[:, :11]).all()
 
 
 def test_torch_gives_the_same_bits():
     keys = torch.from_numpy(KEYS.view(np.int64))
-    for transform, purpose in ((0, philox.PARAMETERS), (3, philox.DECISIONS), (70_000, philox.PIXELS)):
+    for transform, purpose in ((0, philox.PARAMETERS), (3, philox.DECISIONS), (70_000, philox.VALUES)):
         words = philox.torch_words(keys, transform, purpose, 9).numpy().view(np.uint64)
         assert (words == philox.words(KEYS, transform, purpose, 9)).all()
         uniforms = philox.torch_uniforms(keys, transform, purpose, 9).numpy()
@@ -65,7 +65,7 @@ def test_derived_keys_depend_on_every_part():
     assert (philox.derive(sample_key("p", 7, 3), ids[1:]) == philox.derive(sample_key("p", 7, 3), ids)[1:]).all()
 
 
-@pytest.mark.parametrize("purpose", [philox.PARAMETERS, philox.DECISIONS, philox.PIXELS])
+@pytest.mark.parametrize("purpose", [philox.PARAMETERS, philox.DECISIONS, philox.VALUES])
 def test_uniform_over_ids(purpose):
     """Seeded, so the outcome is fixed; the bound is that of a test at 1 in 10,000."""
     for transform in range(3):

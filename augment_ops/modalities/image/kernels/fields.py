@@ -1,6 +1,6 @@
 """Random fields of whole batches: a value a pixel, a function of the sample's key and the pixel's place alone.
 
-A value takes 16 bits of the stream `PIXELS`; `index` separates the fields of one sample, as transforms are separated.
+A value takes 16 bits of the stream `VALUES`; `index` separates the fields of one sample, as transforms are separated.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
-from augment_ops.engine.kernels.philox import PIXELS, block
+from augment_ops.engine.kernels.philox import VALUES, block
 from augment_ops.engine.kernels.types import F32, U8, U32, U64
 
 QUANTILES = 4096  # of a table of noise: upper 12 of the 16 bits
@@ -18,7 +18,7 @@ _EACH = 16  # values a block
 @inner
 def _bits(key: U64, index: int, number: int, out: U32) -> None:
     """The sixteen 16-bit numbers of a block of a field, into out (16,)."""
-    words = block(number + 1, 0, index, PIXELS, key[0], key[1])
+    words = block(number + 1, 0, index, VALUES, key[0], key[1])
     low = np.uint64(0xFFFF)
     for w in range(4):
         word = words[w]

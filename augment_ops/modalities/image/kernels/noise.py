@@ -6,7 +6,7 @@ import numpy as np
 from numba import types
 
 from augment_ops.engine.kernels.compiled import apart, inner
-from augment_ops.engine.kernels.philox import PIXELS, block
+from augment_ops.engine.kernels.philox import VALUES, block
 from augment_ops.engine.kernels.types import F64, I16, U8, U64
 from augment_ops.modalities.image.kernels.operations import ISO, MULTIPLY, SALT
 
@@ -62,7 +62,7 @@ def add_gauss(pixels: U8, scale: F64, shared: bool, key: U64, transform: int, po
     half = np.int32(16)
     for run in range((length + step - 1) // step):
         if run % 4 == 0:
-            words = block(run // 4 + 1, 0, transform, PIXELS, key[0], key[1])
+            words = block(run // 4 + 1, 0, transform, VALUES, key[0], key[1])
         at, start = np.int64(words[run % 4] >> np.uint64(48)), run * step
         many = min(step, length - start)
         normal = pool[at : at + many]
@@ -104,7 +104,7 @@ def add_salt(pixels: U8, many: float, bright: float, key: U64, transform: int) -
     chosen = np.zeros(area, np.uint8)
     for step in range(count):
         last = area - count + step
-        words = block(step + 1, 0, transform, PIXELS, key[0], key[1])
+        words = block(step + 1, 0, transform, VALUES, key[0], key[1])
         at = np.int64((words[0] >> np.uint64(11)) * 2.0**-53 * (last + 1))
         if chosen[at]:
             at = last
@@ -112,7 +112,7 @@ def add_salt(pixels: U8, many: float, bright: float, key: U64, transform: int) -
     left, seen = white, 0
     for i in range(area):
         if chosen[i]:
-            words = block(seen + 1, 1, transform, PIXELS, key[0], key[1])
+            words = block(seen + 1, 1, transform, VALUES, key[0], key[1])
             take = np.int64((words[0] >> np.uint64(11)) * 2.0**-53 * (count - seen)) < left
             left -= take
             seen += 1
@@ -133,7 +133,7 @@ def multiply(pixels: U8, low: float, high: float, shared: bool, key: U64, transf
     words = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
     for i in range(count * channels // each):
         if i % 16 == 0:
-            words = block(i // 16 + 1, 0, transform, PIXELS, key[0], key[1])
+            words = block(i // 16 + 1, 0, transform, VALUES, key[0], key[1])
         share = np.float32((words[i % 16 // 4] >> np.uint64(16 * (i % 4))) & np.uint64(0xFFFF)) + np.float32(0.5)
         factor = np.float32(low) + share * step
         for c in range(each):
@@ -158,9 +158,9 @@ def add_iso(pixels: U8, shift: float, intensity: float, key: U64, transform: int
     at = 0
     for i in range(count):
         if i % 4 == 0:
-            words = block(i // 4 + 1, 0, transform, PIXELS, key[0], key[1])
+            words = block(i // 4 + 1, 0, transform, VALUES, key[0], key[1])
         if i % RUN == 0:
-            at = np.int64(block(i // RUN + 1, 1, transform, PIXELS, key[0], key[1])[0] >> np.uint64(48))
+            at = np.int64(block(i // RUN + 1, 1, transform, VALUES, key[0], key[1])[0] >> np.uint64(48))
         # Poisson by inversion: Devroye 1986, chapter X.
         u, chance, more = (words[i % 4] >> np.uint64(11)) * 2.0**-53, none, 0
         while u > chance and more < 50:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
-from augment_ops.engine.kernels.philox import PIXELS, block
+from augment_ops.engine.kernels.philox import VALUES, block
 from augment_ops.engine.kernels.types import F32, I32, U8, U64
 
 
@@ -67,7 +67,7 @@ def shuffle(images: U8, keys: U64, reach: int, times: int) -> None:
             for y in range(height - reach, reach, -1):
                 for x in range(width - reach, reach, -1):
                     if drawn % 8 == 0:
-                        words = block(drawn // 8 + 1, 0, 0, PIXELS, keys[n, 0], keys[n, 1])
+                        words = block(drawn // 8 + 1, 0, 0, VALUES, keys[n, 0], keys[n, 1])
                     if drawn % 2 == 0:
                         word = words[drawn % 8 // 2]
                     dx = np.int64(((word & np.uint64(0xFFFF)) * span) >> np.uint64(16)) - reach

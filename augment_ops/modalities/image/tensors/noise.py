@@ -41,7 +41,7 @@ def _gauss(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, no
     n, height, width, channels = x.shape
     length = height * width * (1 if noise.shared else channels)
     run = run_length.py_func(length)
-    starts = philox.words(keys, noise.transform, philox.PIXELS, -(-length // run)) >> np.uint64(48)
+    starts = philox.words(keys, noise.transform, philox.VALUES, -(-length // run)) >> np.uint64(48)
     normal = _from_pool(starts, run, length, x)
     if levels.whole:  # the fixed point of the loops
         gain, mean, back = (torch.from_numpy(scale[:, i : i + 1].astype(np.int64)).to(x.device) for i in range(3))
@@ -72,7 +72,7 @@ def _salt(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, tra
 def _multiply(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, noise: Noises) -> Tensor:
     n, height, width, channels = x.shape
     count = height * width * (1 if noise.shared else channels)
-    words = philox.torch_words(_signed(keys, x), noise.transform, philox.PIXELS, -(-count // 16) * 4)
+    words = philox.torch_words(_signed(keys, x), noise.transform, philox.VALUES, -(-count // 16) * 4)
     parts = torch.stack([(words >> (16 * i)) & 0xFFFF for i in range(4)], dim=2)
     share = parts.flatten(1)[:, :count].to(torch.float32) + 0.5
     low, step = on(x, scale[:, :1]), on(x, (scale[:, 1:2] - scale[:, :1]) / _INT16)
@@ -88,11 +88,11 @@ def _iso(x: Tensor, levels: Levels, scale: NDArray[np.float64], keys: Keys, tran
     area = height * width
     mean, squares = (part.sum(dim=1).to(torch.float64) / area for part in (light, light * light))
     rate = (squares - mean * mean).clamp_min(0).sqrt()[:, None] / 510 * intensity
-    uniform = philox.torch_uniforms(_signed(keys, x), transform, philox.PIXELS, area)
+    uniform = philox.torch_uniforms(_signed(keys, x), transform, philox.VALUES, area)
     lighter = _poisson(uniform, rate) * intensity
     counters = np.zeros((n, -(-area // RUN), 4), np.uint64)
     counters[..., 0], counters[..., 1] = np.arange(1, counters.shape[1] + 1), 1
-    counters[..., 2], counters[..., 3] = transform, philox.PIXELS
+    counters[..., 2], counters[..., 3] = transform, philox.VALUES
     starts = philox.blocks(counters, keys[:, None])[..., 0] >> np.uint64(48)
     turn = _from_pool(starts, RUN, area, x) / POOL_SCALE * shift * intensity / 60
     return _hls(whole.to(torch.float64), lighter.view(n, height, width), turn.view(n, height, width)) * levels.step

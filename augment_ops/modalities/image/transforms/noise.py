@@ -108,7 +108,7 @@ def pool() -> I16:
     from scipy.special import ndtri
 
     quantiles = ndtri((np.arange(POOL_SIZE) + 0.5) / POOL_SIZE)
-    ranks = philox.words(np.array([_POOL_SEED], np.uint64), 0, philox.PIXELS, POOL_SIZE)[0].argsort(kind="stable")
+    ranks = philox.words(np.array([_POOL_SEED], np.uint64), 0, philox.VALUES, POOL_SIZE)[0].argsort(kind="stable")
     values = np.rint(quantiles[ranks] * POOL_SCALE).astype(np.int16)
     return np.concatenate([values, values[: RUN - 1]])
 
