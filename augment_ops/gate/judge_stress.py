@@ -52,7 +52,7 @@ def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reas
         f"({share(before)} to {share(cell.accuracy)}; limit {points(threshold)}{doubt})"
     )
     recalls = cell.class_before(clean)
-    worst = _worst_hit(recalls, cell)
+    worst = _worst_hit(recalls, cell) if len(cells.classes) > 1 else None
     if outcome != "pass" and worst is not None:
         message += (
             f", most in class {cells.classes[worst]} ({share(recalls[worst])} to {share(cell.class_recall[worst])})"

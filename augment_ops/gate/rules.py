@@ -73,7 +73,7 @@ class GateRules(Rule):
         """What the share of samples is called that a model is right about."""
         if self.alerts is None:
             return "accuracy"
-        return f"recall of {self.alerts.class_name} at {100 * self.alerts.rate:g}% alerts"
+        return f"recall of class {self.alerts.class_name} at {100 * self.alerts.rate:g}% alerts"
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ from augment_ops.content import from_json
 from augment_ops.data.snapshot import Snapshot, SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.pipeline.execute import execute
-from augment_ops.pipeline.outputs import AugmentedCheck, StressTest
+from augment_ops.pipeline.outputs import AugmentedCheck, Decided, StressTest
 from augment_ops.quality.report import QualityReport
 from augment_ops.settings import Settings
 from augment_ops.training.result import TrainingResult
@@ -90,7 +90,13 @@ def test_most_frauds_are_found_and_fewer_where_values_are_missing(outcome: dict[
 def test_models_are_small_files_of_trees(outcome: dict[str, Any], settings: Settings) -> None:
     candidate, control = (output(settings, f"train_{role}", TrainingResult) for role in ("candidate", "control"))
     assert candidate.format == control.format == "skops" and candidate.model_digest != control.model_digest
-    assert outcome["verdict"] in ("PASS", "INVESTIGATE"), outcome["reasons"]
+
+
+def test_the_gate_judges_how_many_frauds_are_among_the_alerts(outcome: dict[str, Any], settings: Settings) -> None:
+    assert outcome["verdict"] == "PASS", outcome["reasons"]
+    judged = output(settings, "decide", Decided).decision
+    clean = next(reason for reason in judged.reasons if reason.rule == "control" and reason.severity == 0)
+    assert "recall of class 1 at 1% alerts" in clean.message and clean.n == 876
 
 
 def test_the_report_shows_payments_beside_their_augmented_copies(outcome: dict[str, Any], settings: Settings) -> None:

@@ -88,9 +88,9 @@ def test_a_candidate_that_finds_frauds_among_its_alerts_passes_and_the_page_says
     decision = judged(for_fraud, outcomes_of(for_fraud, GOOD))
     assert decision.verdict == "PASS"
     gain = next(reason for reason in decision.reasons if reason.rule == "control" and reason.p is not None)
-    assert "mean stressed recall of fraud at 10% alerts by +30.0 points" in gain.message
+    assert "mean stressed recall of class fraud at 10% alerts by +30.0 points" in gain.message
     assert gain.n == FRAUDS
-    assert "gaps between clean and stressed recall of fraud at 10% alerts" in decision.summary
+    assert "gaps between clean and stressed recall of class fraud at 10% alerts" in decision.summary
 
 
 @pytest.mark.parametrize(
