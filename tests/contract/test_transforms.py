@@ -151,6 +151,11 @@ SIZES = (
 )
 
 
+def test_every_size_that_a_declaration_refuses_is_tried():
+    refused = {name for name, one in DECLARED.items() if one.own_sizes is not None}
+    assert refused == {step.partition(":")[0] for step in SIZES} & set(DECLARED)
+
+
 @pytest.mark.parametrize("step", SIZES)
 def test_what_gives_every_image_a_size_of_its_own_is_refused(step):
     with pytest.raises(PolicyError, match="a batch has one"):
