@@ -133,7 +133,9 @@ TYPES = {
     ),
     "an identity": lambda d: fields(d)["loss"].update(__id__=7),
     "a file elsewhere": lambda d: fields(d)["classes_"].update(file="../../etc/passwd"),
-    "a file elsewhere that nobody looks into": lambda d: fields(d)["_baseline_prediction"].update(file="../x.npy"),
+    "a file elsewhere that nobody looks into": lambda d: fields(d).update(
+        more={**fields(d)["_baseline_prediction"], "file": "../x.npy"}
+    ),
     "a field of Python's own": lambda d: fields(d).update(__init__=fields(d)["loss"]),
     "a protocol of before": lambda d: d.update(protocol=0),
     "a protocol that is true": lambda d: d.update(protocol=True),
