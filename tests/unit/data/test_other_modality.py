@@ -79,6 +79,7 @@ class SeriesDecoder:
 class SeriesCodec:
     dtype, content, measures = np.dtype(np.float64), "content_sha256", ()
     how_labelled, reading_type = "write a label into every line", Reading
+    time_decides = False
 
     def reading(self, asked: Mapping[str, Any], read: Reading) -> Reading:
         return read

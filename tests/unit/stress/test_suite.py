@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import DataError, PolicyError, StoreError
+from augment_ops.modalities import modality
 from augment_ops.modalities.image.corruptions import CORRUPTIONS, apply
 from augment_ops.stress.definition import SuiteSpec
 from augment_ops.stress.suite import SuiteManifest, build, freeze, load
@@ -203,12 +204,13 @@ OF_IMAGES = [path for path in sorted((POLICIES / "stress").glob("*.yaml")) if lo
 @pytest.mark.parametrize("path", OF_IMAGES, ids=lambda path: path.stem)
 def test_every_shipped_suite_can_be_frozen_and_rebuilt_byte_for_byte(path, objects):
     suite = smaller(load(path), max_samples=3)
-    images = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), np.uint8)
-    split = (images, list("abcd"), np.array([0, 1, 2, 0]))
-    first = frozen(suite, split, objects)
+    shape = {"image": (32, 32, 3), "tabular": (30,)}[suite.modality]
+    samples = modality(suite.modality).invented(4, shape, (1, 2))
+    split = (samples, list("abcd"), np.array([0, 1, 2, 0]))
+    first = frozen(suite, split, objects, of=suite.modality)
     held = dict(objects.held)
     objects.held.clear()
-    assert frozen(suite, split, objects) == first
+    assert frozen(suite, split, objects, of=suite.modality) == first
     assert objects.held == held
 
 
