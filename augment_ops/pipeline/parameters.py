@@ -47,7 +47,7 @@ class RunParams:
             proposes="datasets",
             min_length=1,
             max_length=200,
-            help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, or CSV/Parquet index.",
+            help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, CSV/Parquet index, or table.",
         ),
     ] = "digits"
     modality: Annotated[str, About(title="Modality", section=DATA, one_of=NAMES, help="What a sample is.")] = "image"
