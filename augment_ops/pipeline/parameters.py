@@ -47,7 +47,8 @@ class RunParams:
             proposes="datasets",
             min_length=1,
             max_length=200,
-            help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, CSV/Parquet index, or table.",
+            help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, CSV/Parquet index; or of "
+            "a table.",
         ),
     ] = "digits"
     modality: Annotated[str, About(title="Modality", section=DATA, one_of=NAMES, help="What a sample is.")] = "image"

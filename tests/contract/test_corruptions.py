@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from augment_ops.modalities.image.corruptions import COMMON, CORRUPTIONS, SEVERITIES, VALIDATION, apply, shape_fault
-from augment_ops.stress.seen import TABLE
+from augment_ops.modalities.image.transforms import declarations
 
 SHAPES = ((8, 8, 1), (28, 28, 1), (32, 32, 3), (20, 44, 3), (224, 224, 3))
 # The authors' tables trade one parameter against another, or (saturate) go one way and then the other.
@@ -68,9 +68,9 @@ def test_the_benchmark_is_whole_and_every_corruption_can_be_seen_but_frost():
     assert len(COMMON) == 15
     assert len(VALIDATION) == 4
     assert set(COMMON + VALIDATION) <= set(CORRUPTIONS)
-    trained = {corruption for rule in TABLE for corruption in rule.corruptions}
+    trained = {name for one in declarations().values() for rule in one.trains for name in rule.corruptions}
     assert trained | {"frost"} == set(CORRUPTIONS), (
-        "a corruption without a row in the table would always count as unseen"
+        "a corruption that no transform declares would always count as unseen"
     )
 
 

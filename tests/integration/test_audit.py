@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -328,7 +329,7 @@ def test_verify_fails_where_runs_were_decided_and_nobody_noted_anything(
     tracker.open_run("digits", "run-1", tags={"augment_ops.ledger_head": ledger.head()})
     code, out, _ = call("audit", "verify")
     assert code == 0
-    assert "youngest outside witness: MLflow and --anchor, entry 1, 2:00:0" in out
+    assert re.search(r"youngest outside witness: MLflow and --anchor, entry 1, 2:0\d:", out)
 
 
 def test_where_rules_are_signed_a_rollback_counts_with_its_signature(

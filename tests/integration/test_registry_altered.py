@@ -21,9 +21,9 @@ from augment_ops.lifecycle.champion import Move, champion, crown, environment_wi
 from augment_ops.lifecycle.registry_check import look, samples_of
 from augment_ops.lifecycle.rollback import roll_back
 from augment_ops.pipeline.recorders.telemetry import verify_registry
+from augment_ops.runtime import runtime
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
-from augment_ops.tracking.models import PROGRAM
 from augment_ops.tracking.values import alias_of
 from augment_ops.workspace import Workspace
 from support.networks import untrained, write_program
@@ -101,7 +101,7 @@ class Registry:
 
     def file(self, version: str) -> Path:
         folder = self.client.get_model_version_download_uri(MODEL, version).removeprefix("file://")
-        return Path(folder) / PROGRAM
+        return Path(folder) / runtime("pt2").place
 
     def acts(self) -> list[str]:
         return [entry.act for entry in self.ledger.entries()]
