@@ -82,11 +82,15 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
 
 
 def _parquet(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     parquet = pq.ParquetFile(file)
     told = parquet.metadata
     refuse_repeated(parquet.schema_arrow.names)
+    nested = [f"{one.name!r} holds {one.type}" for one in parquet.schema_arrow if pa.types.is_nested(one.type)]
+    if nested:
+        raise ValueError(f"column {nested[0][:_SHOWN]}; a cell is one number, text, truth value or date")
     size = 0
     for batch in parquet.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes  # a dictionary of one long text unpacks to that text in every row
