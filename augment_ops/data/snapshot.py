@@ -248,6 +248,9 @@ class Snapshot:
         file = pq.ParquetFile(pa.BufferReader(self._store.get(self.manifest.index)))
         if not self._verified:
             digested, names = self.manifest.digested(), file.schema_arrow.names
+            missing = [name for name in digested.columns(names) if name not in names]
+            if missing:  # a manifest that was changed to another modality's
+                raise _damaged(self.manifest.digest, f"an index without the column {missing[0]}")
             parts = file.iter_batches(ROWS_PER_HASH, columns=digested.columns(names))
             if digested.digest(names, parts) != self.manifest.digest:
                 raise _damaged(self.manifest.digest, "an index, class list, shape or schema with another digest")

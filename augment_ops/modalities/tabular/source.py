@@ -15,7 +15,7 @@ from augment_ops.data.sample_index import index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
-from augment_ops.modalities.tabular.reading import ColumnSurvey, codes_of, numbers_of, parts, texts_of
+from augment_ops.modalities.tabular.reading import LARGEST, ColumnSurvey, codes_of, numbers_of, parts, texts_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 
@@ -167,7 +167,7 @@ class TableSource:
             rows[:, place], unreadable = numbers_of(cells)
             for row in np.flatnonzero(unreadable).tolist():
                 value = str(cells.iloc[row])[:_SHOWN]
-                defects.setdefault(row, f"unreadable: {column.name} is {value!r}, which is no number")
+                defects.setdefault(row, f"unreadable: {column.name} is {value!r}, which is no number up to {LARGEST:g}")
         rows += 0.0  # minus zero is zero: equal rows have equal bytes
         return rows, texts, defects
 

@@ -98,11 +98,13 @@ def test_parts_of_a_file_are_one_table(tmp_path, monkeypatch):
 def test_an_unreadable_value_is_a_defect_of_its_row(tmp_path):
     table = TABLE.astype({"amount": object, "moment": object})
     table.loc[3, "amount"], table.loc[8, "amount"], table.loc[9, "moment"] = "n/a", "inf", "yesterday"
+    table.loc[12, "amount"] = "-1e308"
     samples = list(opened(written(tmp_path, table)).samples())
     defects = {place: sample.data.text for place, sample in enumerate(samples) if isinstance(sample.data, Defect)}
     assert defects == {
-        3: "unreadable: amount is 'n/a', which is no number",
-        8: "unreadable: amount is 'inf', which is no number",
+        3: "unreadable: amount is 'n/a', which is no number up to 1e+100",
+        8: "unreadable: amount is 'inf', which is no number up to 1e+100",
+        12: "unreadable: amount is '-1e308', which is no number up to 1e+100",
         9: "unreadable: moment is 'yesterday', which is no time",
     }
 
