@@ -23,14 +23,14 @@ from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
 CELLS = 8
 ROWS = 512  # of all cells together: 2% of them rewritten are found with a chance of 0.99997
-# Where alerts are judged, a few samples decide: who lowers the scores of fifty that are not looked for, of 100,000, lets
-# fifty of the others have their alerts. In eight cells that is found with a chance of 0.9997; among 512 samples, of 0.12.
+# Where alerts are judged, a few samples decide: who lowers the scores of fifty that are not looked for, of 100,000,
+# gives their alerts to fifty that are. In eight cells that is found with a chance of 0.9997; by 512 samples, of 0.12.
 ROWS_OF_ALERTS = 32_768
 BYTES = 64 << 20  # of samples, so that large ones cost no more than a second
 # Probabilities are kept as float16 (to 0.0005), and another processor's differ in the fifth digit.
 TOLERANCE = 0.002
-# Scores p are float32: this many p (1 - p), which is what another processor's logits can be apart. Not as much for all of
-# them: where all scores are small, that would be room to put them into any order.
+# Scores p are float32: this many p (1 - p), which is what another processor's logits can be apart. Not as much for all
+# of them: where all scores are small, that would be room to put them into any order.
 SCORE_TOLERANCE = 0.0004
 _SCORE_ROUNDING = 1e-7
 
@@ -113,7 +113,9 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
             scores = outcomes.scores[m, picked.cell, rows]
             again = scores_of(now, outcomes.classes.index(outcomes.alerts.class_name))
             apart = np.abs(scores.astype(np.float64) - again)
-            same &= (apart <= SCORE_TOLERANCE * again * (1.0 - again) + _SCORE_ROUNDING) | (np.isnan(scores) & np.isnan(again))
+            same &= (apart <= SCORE_TOLERANCE * again * (1.0 - again) + _SCORE_ROUNDING) | (
+                np.isnan(scores) & np.isnan(again)
+            )
         corruption, severity = outcomes.addresses[picked.cell]
         found += [f"{outcomes.sample_ids[row]} under {corruption} at severity {severity}" for row in rows[~same]]
     return found

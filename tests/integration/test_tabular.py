@@ -48,7 +48,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def _of_few_frauds(path: Path) -> None:
-    """The shipped rules for this table: one payment in eight is a fraud, and what so few of them can show is required."""
+    """The shipped rules for this table: one payment in eight is a fraud, and what so few can show is required."""
     rules = yaml.safe_load(path.read_text())
     rules["alerts"] = {"class": "fraud", "rate": 0.15}
     if path.parent.name == "gates":

@@ -5,8 +5,8 @@ so that nothing which a model has learnt from is ever used to test it; those of 
 a keyed hash of their ids, so that the next model is tested on what production looks like now.
 
 Where time decides the split, a hash would have the next model learn of rows that are later than those it is tested on,
-and production would be later than the whole snapshot: with samples of production added, all are split anew by time. What
-a model has learnt from is the oldest part of more, and stays in train.
+and production is later than the whole snapshot: with samples of production added, all are split anew by time. What a
+model has learnt from is the oldest part of more, and stays in train.
 """
 
 from __future__ import annotations

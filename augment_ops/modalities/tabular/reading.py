@@ -105,7 +105,8 @@ class ColumnSurvey:
     """What one column of a file holds, looked at a part at a time.
 
     Attributes:
-        filled: cells that are not empty; numbers: those of them that are numbers up to `LARGEST`; dates: those that are dates.
+        filled: cells that are not empty; numbers: those of them that are numbers up to `LARGEST`; dates: those that are
+            dates.
         whole: whether all its numbers are.
         texts: different values as text; no more are kept once there are too many for a category.
         odd: the first cell that is no number.

@@ -219,7 +219,7 @@ def faults_of(uri: str, faults: list[Fault]) -> DataError:
 
 
 def _seconds(moments: pd.Series[Any]) -> NDArray[np.float64]:
-    """Since 1970, float64 (n,); NaN where there is no moment. In microseconds, which every year of ISO 8601 fits into."""
+    """Since 1970, float64 (n,); NaN where there is no moment. By microseconds: nanoseconds end in the year 2262."""
     whole = moments.dt.as_unit("us")
     seconds = whole.astype("int64").to_numpy(np.float64) / 1e6
     return np.where(whole.isna(), np.nan, seconds)

@@ -96,7 +96,9 @@ def test_many_more_are_asked_again_where_few_decide(manifest):
     genuine = [np.count_nonzero(labels[list(picked.rows)] == 0) for picked in recheck.pick(many, "a", labels)]
     lowered = 50  # scores of others than are looked for, in each cell
     assert (1 - lowered / 99_000) ** sum(genuine) < 0.001
-    wide = replace(many, shape=(1 << 20,), dtype="<f8")  # 8 MiB a sample: as many bytes as of images, not as many numbers
+    wide = replace(
+        many, shape=(1 << 20,), dtype="<f8"
+    )  # 8 MiB a sample: as many bytes as of images, not as many numbers
     assert sum(len(picked.rows) for picked in recheck.pick(wide, "a", labels)) == recheck.CELLS
 
 

@@ -225,7 +225,11 @@ def test_cells_of_several_values_are_refused(tmp_path):
 
 
 def test_years_before_1970_and_far_beyond_are_times(tmp_path):
-    moments = [("0001-05-04T10:00:00", "+00:00"), ("1931-05-04T10:00:00.500", "+00:00"), ("9999-12-30T23:59:59", "+02:00")]
+    moments = [
+        ("0001-05-04T10:00:00", "+00:00"),
+        ("1931-05-04T10:00:00.500", "+00:00"),
+        ("9999-12-30T23:59:59", "+02:00"),
+    ]
     table = TABLE.head(3).assign(moment=[moment + zone for moment, zone in moments])
     times = [sample.time for sample in opened(written(tmp_path, table)).samples()]
     assert times == [(datetime.fromisoformat(moment + zone) - EPOCH).total_seconds() for moment, zone in moments]
