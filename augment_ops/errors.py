@@ -91,7 +91,7 @@ class DataError(InputError):
 
 
 class TransformError(InputError):
-    """Images, ids or parameters that a transform cannot work on."""
+    """Samples, ids or parameters that a transform cannot work on."""
 
 
 class StoreError(AugmentOpsError):

@@ -29,7 +29,7 @@ PARAMS = {
         minLength=1,
         title="Data set",
         examples=["digits"],
-        description="Whose images the gallery shows: `digits`, or a path or URI.",
+        description="Whose samples the gallery shows: `digits`, or a path or URI.",
     ),
     "days": Param(180, type="integer", minimum=1, maximum=3650, title="Days for which the approval counts"),
 }

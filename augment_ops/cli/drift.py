@@ -60,20 +60,20 @@ def traffic(
     dataset: Annotated[str, typer.Argument(help="name of the data set whose champion answers")],
     source: Annotated[str, typer.Option(help="data set to replay; default: the one that the champion is of")] = "",
     windows: Annotated[int, typer.Option(min=1, help="stretches of time")] = 1,
-    per_window: Annotated[int, typer.Option(min=1, help="pictures in each")] = 500,
+    per_window: Annotated[int, typer.Option(min=1, help="samples in each")] = 500,
     window_h: Annotated[float, typer.Option(min=0.01, help="length of each in hours")] = 24.0,
     until: Annotated[str, typer.Option(help="when the last one ends, ISO 8601; default: now")] = "",
     shift: Annotated[
         list[str] | None, typer.Option(help="corruption:severity of the stress suite; may be repeated")
     ] = None,
     labelled: Annotated[float, typer.Option(min=0, max=1, help="share of records whose label is known")] = 1.0,
-    seed: Annotated[int, typer.Option(help="of the order of the pictures")] = 0,
+    seed: Annotated[int, typer.Option(help="of the order of the samples")] = 0,
     environment: Annotated[
         str, typer.Option(help="whose champion; default: of the best protected one that has a champion")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Replay a data set as production traffic, with pictures that the champion has never seen.
+    """Replay a data set as production traffic, with samples that the champion has never seen.
 
     Example: augment-ops traffic digits --windows 3 --shift brightness_down:5 --shift rotation:5
     """

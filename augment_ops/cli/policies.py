@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from augment_ops.cli import policy_acts
+from augment_ops.modalities import UNNAMED
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def validate(
 ) -> None:
     """Check policies: form, transforms, parameters, limits of their domain, and that no published version was changed.
 
-    Each is then tried on images of the size of your data. What a domain narrows of a family is named.
+    Each is then tried on samples of the size of your data. What a domain narrows of a family is named.
 
     Example: augment-ops policy validate digits-robust --at 28x28x1
     """
@@ -130,7 +131,7 @@ def import_(
     name: Annotated[str, typer.Option(help="of the policy, kebab-case")],
     owner: Annotated[str, typer.Option(help="team that answers for it")],
     domain: Annotated[str, typer.Option(help="chooses the limits that bind it")] = "general",
-    modality: Annotated[str, typer.Option(help="what its samples are")] = "image",
+    modality: Annotated[str, typer.Option(help="what its samples are")] = UNNAMED,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Make a policy of a saved albumentations pipeline, and say what could not be carried over.

@@ -1,1 +1,1 @@
-"""Sources, splits, and immutable content-addressed snapshots of images."""
+"""Sources, splits, and immutable content-addressed snapshots of samples."""

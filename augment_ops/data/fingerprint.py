@@ -8,14 +8,14 @@ from typing import Any
 
 from augment_ops.data.sources.snapshot import is_snapshot, open_source
 from augment_ops.data.store import Store
-from augment_ops.modalities import asked_of
+from augment_ops.modalities import UNNAMED, asked_of
 from augment_ops.modalities import modality as modality_of
 
 _FORMAT = "augment-ops fingerprint 1"  # of what is hashed; another one finds nothing of before again
 
 
 def fingerprint(
-    uri: str, store: Store, *, modality: str = "image", allow_outside: bool = False, **asked: Any
+    uri: str, store: Store, *, modality: str = UNNAMED, allow_outside: bool = False, **asked: Any
 ) -> str | None:
     """Digest of all that `ingest` would make a snapshot from, but for its other arguments.
 

@@ -25,7 +25,7 @@ from augment_ops.data.split import Member, assign
 from augment_ops.data.spool import Spool
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, InputError, StoreError
-from augment_ops.modalities import asked_of
+from augment_ops.modalities import UNNAMED, asked_of
 from augment_ops.modalities import modality as modality_of
 from augment_ops.modalities.codec import Codec, Decoder, One, Reading, Shape
 from augment_ops.modalities.source import Defect, RawSample, Schema
@@ -61,7 +61,7 @@ def ingest(
     uri: str,
     store: Store,
     *,
-    modality: str = "image",
+    modality: str = UNNAMED,
     name: str | None = None,
     max_samples: int | None = None,
     allow_outside: bool = False,

@@ -137,10 +137,10 @@ class Joined:
         return found
 
 
-Images = Samples | Payload  # what is taken wherever N samples are wanted; an array is (N, *shape)
+SamplesOrPayload = Samples | Payload  # what is taken wherever N samples are wanted; an array is (N, *shape)
 
 
-def payload_of(samples: Images) -> Payload:
+def payload_of(samples: SamplesOrPayload) -> Payload:
     """What holds the samples: the payload itself, or one of an array (N, *shape)."""
     if not isinstance(samples, np.ndarray):
         return samples

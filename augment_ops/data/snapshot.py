@@ -24,7 +24,7 @@ from augment_ops.data.sample_index import ROWS_PER_HASH, Digested, frame, index_
 from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
-from augment_ops.modalities import modality
+from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Payload, Samples
 from augment_ops.modalities.codec import Codec, Reading, Shape
 from augment_ops.modalities.source import Schema
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Kept = Literal["raw", "encoded"]
 
-_FIRST_MODALITY = "image"  # of every snapshot from before there were others
 SPLITS = ("train", "validation", "test")
 _AS_READ = Reading()  # whole, and nothing converted
 _PLACE = {name: place for place, name in enumerate(SPLITS)}
@@ -83,7 +82,7 @@ class SnapshotManifest:
     dataset: str
     uri: str
     classes: tuple[str, ...]
-    modality: str = field(default=_FIRST_MODALITY, metadata=LATER)
+    modality: str = field(default=UNNAMED, metadata=LATER)
     image_shape: Shape
     schema: dict[str, Any] | None = field(default=None, metadata=LATER)
     split_rule: str
@@ -141,7 +140,7 @@ class SnapshotManifest:
 
 def format_of(modality_name: str, schema: Schema | None) -> int:
     """Format of a snapshot that is written now: a program of before must not take another modality for images."""
-    return 2 if modality_name == _FIRST_MODALITY and schema is None else 3
+    return 2 if modality_name == UNNAMED and schema is None else 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +247,9 @@ class Snapshot:
         file = pq.ParquetFile(pa.BufferReader(self._store.get(self.manifest.index)))
         if not self._verified:
             digested, names = self.manifest.digested(), file.schema_arrow.names
+            missing = [name for name in digested.columns(names) if name not in names]
+            if missing:  # a manifest that was changed to another modality's
+                raise _damaged(self.manifest.digest, f"an index without the column {missing[0]}")
             parts = file.iter_batches(ROWS_PER_HASH, columns=digested.columns(names))
             if digested.digest(names, parts) != self.manifest.digest:
                 raise _damaged(self.manifest.digest, "an index, class list, shape or schema with another digest")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.blobs import temporary_file
 from augment_ops.data.mapped import Mapped
-from augment_ops.data.payload import FilePayload, Images, payload_of
+from augment_ops.data.payload import FilePayload, SamplesOrPayload, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
@@ -95,7 +95,7 @@ class NearlineBatches:
         store: Store,
         online: OnlineBatches,
         identity: str,
-        samples: Images,
+        samples: SamplesOrPayload,
         labels: NDArray[np.int64],
         *,
         seed: int,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import LATER, canonical_json, digest_of, from_json
-from augment_ops.data.payload import FilePayload, Images, payload_of
+from augment_ops.data.payload import FilePayload, SamplesOrPayload, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import Batch, epoch_rows
@@ -56,7 +56,7 @@ class ShardManifest:
 
 def materialise(
     store: Store,
-    samples: Images,
+    samples: SamplesOrPayload,
     ids: tuple[str, ...],
     augmenter: BatchAugmenter,
     *,

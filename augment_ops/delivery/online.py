@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.payload import Images, payload_of
+from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
 from augment_ops.delivery.handover import handed_over
@@ -61,7 +61,7 @@ class OnlineBatches:
 
     def __init__(
         self,
-        samples: Images,
+        samples: SamplesOrPayload,
         labels: NDArray[np.int64],
         ids: tuple[str, ...],
         augmenter: BatchAugmenter | None,

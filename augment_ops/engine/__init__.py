@@ -1,1 +1,1 @@
-"""Keyed augmentation: images and ids in, images out, a pure function of the key (law 1)."""
+"""Keyed augmentation: samples and ids in, samples out, a pure function of the key (law 1)."""

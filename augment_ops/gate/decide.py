@@ -68,7 +68,7 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
         reasons += judge_groups.groups(rules, evidence, cells)
-        reasons += judge_groups.calibration(rules, cells)
+        reasons += judge_groups.calibration(rules, evidence, cells)
     reasons += judge_run.quality(evidence)
     reasons += judge_run.leakage(rules, evidence)
     reasons += judge_run.approvals(rules, evidence)

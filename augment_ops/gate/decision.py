@@ -24,7 +24,7 @@ class Evidence:
         data_quality, augmented_quality: status of the two quality reports (`ok`, `warn`, `fail`) or None.
         leakage: what the quality reports measured as leakage between splits, by name of the check.
         stress: the stress report.
-        suite_fault: what is wrong with the stored images of the suite when the gate decides; empty where nothing is.
+        suite_fault: what is wrong with the stored samples of the suite when the gate decides; empty where nothing is.
         seen: corruption → transforms of the policy that train on it, derived again from the policy that was resolved.
         champion_version: registered version of the champion when the run decided, None where there is none.
         data_wait_share: of the candidate's training, 0 to 1.
@@ -35,7 +35,8 @@ class Evidence:
         approval: who lets it through after the gate: `auto`, or the role that a person must hold.
         documents: digest of every document the evidence was read from, by stage.
         software: what computed the decision, where it counts for its last digit.
-        remains_fault: where the frozen images now give other destroyed samples than the outcomes have; empty where not.
+        remains_fault: where the frozen samples now give other destroyed ones than the outcomes have; empty where not.
+        plural: what samples are called in reasons.
     """
 
     snapshot_digest: str
@@ -61,6 +62,7 @@ class Evidence:
     documents: dict[str, str]
     software: str
     remains_fault: str = field(default="", metadata=LATER)
+    plural: str = field(default="images", metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ class Cells:
     samples: VerifiedOutcomes
 
     def clean(self, role: Role) -> Cell | None:
-        """The cell of the untouched images, or None."""
+        """The cell of the untouched samples, or None."""
         return self.by_address.get((role, CLEAN, 0))
 
     def stressed(self, role: Role) -> list[Cell]:
@@ -85,7 +85,9 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
     if evidence.control_digest is not None and not _is_digest(evidence.control_digest):
         yield _error("evidence", f"control_digest is {_shown(evidence.control_digest)}, not a sha256.")
     if evidence.suite_fault:
-        yield _error("evidence", f"The stored images of the stress suite are not those frozen: {evidence.suite_fault}")
+        yield _error(
+            "evidence", f"The stored {evidence.plural} of the stress suite are not those frozen: {evidence.suite_fault}"
+        )
     if evidence.remains_fault != "":  # None is no answer
         message = f"The outcomes leave out other samples than the corruptions destroyed: {evidence.remains_fault}"
         yield _error("evidence", f"{message}; run stress_test again.")

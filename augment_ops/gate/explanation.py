@@ -1,6 +1,6 @@
 """Why: for each thing that did not pass, where it happens, to which classes and samples, and what the others did there.
 
-Pure, from the decision, the evidence and the per-sample outcomes. The pictures follow from it: a stress image is a
+Pure, from the decision, the evidence and the per-sample outcomes. The pictures follow from it: a stressed sample is a
 function of suite, corruption, severity and sample id.
 """
 
@@ -44,7 +44,7 @@ class ClassFall:
     """One class at the place of a finding: its recall there, with its interval, and that of the other models.
 
     Attributes:
-        clean: the candidate's recall on clean images.
+        clean: the candidate's recall on clean samples.
         others: recall of the other models there, by role.
     """
 
@@ -206,7 +206,7 @@ def _classes(samples: Outcomes, place: tuple[str, int], label: int | None) -> tu
 
 
 def _flips(samples: Outcomes, place: tuple[str, int], label: int | None) -> tuple[Flip, ...]:
-    """On clean images there is nothing to flip from: there, samples that are simply wrong."""
+    """On clean samples there is nothing to flip from: there, samples that are simply wrong."""
     cell, roles = samples.addresses.index(place), list(samples.models)
     own = roles.index("candidate")
     guesses, labels = samples.answered[own, cell].astype(np.int64), samples.labels.astype(np.int64)

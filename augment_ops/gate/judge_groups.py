@@ -60,7 +60,8 @@ def groups(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
         reasons += list(_doubts(rule, cells, column))
         pairs += [pair for stressed in (False, True) if (pair := _pair(rule, cells, column, stressed)) is not None]
     judged = evidence.control_digest is not None and cells.complete("control")
-    return reasons + _gaps(rules, cells, pairs) + (_amplified(rules, cells, pairs) if judged else [])
+    plural = evidence.plural
+    return reasons + _gaps(rules, cells, pairs, plural) + (_amplified(rules, cells, pairs, plural) if judged else [])
 
 
 def _doubts(rule: Groups, cells: Cells, column: str) -> Iterator[Reason]:
@@ -95,7 +96,7 @@ def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | No
     return _Pair(column, stressed, names[best], names[worst], codes == best, codes == worst)
 
 
-def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
+def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair], plural: str) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_gap
     estimates = corrected(
@@ -106,14 +107,14 @@ def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
             rules,
             pair,
             gap,
-            f"Accuracy {_where(pair)} is {points(gap.value)} higher in {pair.column}={pair.best} than in "
+            f"Accuracy {_where(pair, plural)} is {points(gap.value)} higher in {pair.column}={pair.best} than in "
             f"{pair.column}={pair.worst}",
         )
         for pair, gap in zip(pairs, estimates, strict=True)
     ]
 
 
-def _amplified(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reason]:
+def _amplified(rules: GateRules, cells: Cells, pairs: list[_Pair], plural: str) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_amplification
     estimates = corrected(
@@ -133,8 +134,8 @@ def _amplified(rules: GateRules, cells: Cells, pairs: list[_Pair]) -> list[Reaso
             rules,
             pair,
             more,
-            f"Augmentation changes the gap {_where(pair)} between {pair.column}={pair.best} and {pair.worst} by "
-            f"{points(more.value, sign=True)}",
+            f"Augmentation changes the gap {_where(pair, plural)} between {pair.column}={pair.best} and {pair.worst} "
+            f"by {points(more.value, sign=True)}",
             against=True,
         )
         for pair, more in zip(pairs, estimates, strict=True)
@@ -169,8 +170,8 @@ def _reason(rules: GateRules, pair: _Pair, estimate: Estimate, found: str, *, ag
     )
 
 
-def calibration(rules: GateRules, cells: Cells) -> list[Reason]:
-    """How far confidence is from accuracy on clean images."""
+def calibration(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
+    """How far confidence is from accuracy on clean samples."""
     rule, clean = rules.calibration, cells.clean("candidate")
     if rule is None:
         return [
@@ -189,7 +190,9 @@ def calibration(rules: GateRules, cells: Cells) -> list[Reason]:
     elif estimate.value >= rule.warn_error - TOLERANCE:
         outcome = "warn"
     limit = rule.block_error if outcome == "fail" else rule.warn_error
-    message = f"The expected calibration error on clean images is {share(estimate.value)} (limit {share(limit)})."
+    message = (
+        f"The expected calibration error on clean {evidence.plural} is {share(estimate.value)} (limit {share(limit)})."
+    )
     return [
         Reason(
             rule="calibration",
@@ -204,8 +207,8 @@ def calibration(rules: GateRules, cells: Cells) -> list[Reason]:
     ]
 
 
-def _where(pair: _Pair) -> str:
-    return "under stress" if pair.stressed else "on clean images"
+def _where(pair: _Pair, plural: str) -> str:
+    return "under stress" if pair.stressed else f"on clean {plural}"
 
 
 def _codes(cells: Cells, column: str) -> NDArray[np.int16]:

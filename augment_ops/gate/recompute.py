@@ -63,6 +63,12 @@ def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcome
         yield f"other models ({', '.join(f'{role} {digest[:12]}…' for role, digest in outcomes.models.items())})"
     if outcomes.classes != report.classes:
         yield f"other classes ({outcomes.classes!r:.80})"
+    if (
+        wanted is not None
+        and outcomes.alerts == wanted
+        and not (outcomes.labels == outcomes.classes.index(wanted.class_name)).any()
+    ):
+        yield f"no sample of class {wanted.class_name}, which alerts are for"
 
 
 def _of_alerts(alerts: Alerts | None) -> str:

@@ -217,7 +217,7 @@ class Groups(Rule):
 
 
 class Calibration(Rule):
-    """Expected calibration error of the candidate on clean images (share)."""
+    """Expected calibration error of the candidate on clean samples (share)."""
 
     warn_error: _Gap
     block_error: _Gap

@@ -60,7 +60,7 @@ class VerifiedOutcomes:
         return _quotient(*self.hits(role, corruptions))
 
     def differences(self, worse: Role, better: Role, corruptions: tuple[str, ...]) -> NDArray[np.float64]:
-        """(N,): how much more often `better` is right than `worse`; on clean images where `corruptions` is empty.
+        """(N,): how much more often `better` is right than `worse`; on clean samples where `corruptions` is empty.
 
         NaN where a sample is left in no cell.
         """
@@ -97,7 +97,7 @@ class VerifiedOutcomes:
         return self.bootstrap.mean(name, values, limit)
 
     def calibration(self, limit: float) -> Estimate:
-        """Expected calibration error of the candidate on clean images."""
+        """Expected calibration error of the candidate on clean samples."""
         place = self.whole.at("candidate")
         assert place is not None
         confidence = self.whole.p_predicted[place]

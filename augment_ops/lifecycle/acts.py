@@ -56,7 +56,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
 
     Args:
         name: as `admit` takes it.
-        dataset: whose images the gallery shows.
+        dataset: whose samples the gallery shows.
 
     Raises:
         PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
@@ -129,7 +129,7 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
         f"**{markdown(policy.name)} {markdown(policy.version)}** for **{markdown(environment)}**, for {days} days: "
         f"{markdown(policy.description, PARAGRAPH)}",
         f"Proposed by {markdown(', '.join(dict.fromkeys(known.proposed_by)))}; digest `{policy.digest[:12]}`.",
-        f"p95 {cost.whole.p95_ms:.3g} ms an image at {size}, of {cost.budget_p95_ms:g} ms; "
+        f"p95 {cost.whole.p95_ms:.3g} ms {cost.one} at {size}, of {cost.budget_p95_ms:g} ms; "
         f"shown on {markdown(seen.dataset)}.",
         *(f"- limitation: {markdown(limitation)}" for limitation in policy.limitations[:_LIMITATIONS]),
         *(f"- {markdown(line)}" for line in policy.narrowings()[:_LIMITATIONS]),

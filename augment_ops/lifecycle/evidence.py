@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from augment_ops.content import canonical_json, from_json
+from augment_ops.content import LATER, canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
@@ -54,6 +54,7 @@ class Profile:
     Attributes:
         at: the shape of the samples timed.
         budget_p95_ms: what the policy allows itself, at its own size.
+        one: what one sample is called.
         whole: the policy; steps: each transform alone. They add up to more than the whole, which is fused.
     """
 
@@ -66,6 +67,7 @@ class Profile:
     whole: Step
     steps: tuple[Step, ...]
     machine: str
+    one: str = field(default="an image", metadata=LATER)
 
     @property
     def over_budget(self) -> bool:
@@ -82,7 +84,7 @@ class Profile:
             dearest = max(self.steps, key=lambda step: step.p95_ms, default=self.whole)
             raise PolicyError(
                 f"policy {self.policy} {self.version}: budget.p95_ms",
-                f"p95 {self.whole.p95_ms:.3g} ms an image at {_size(self.at)}",
+                f"p95 {self.whole.p95_ms:.3g} ms {self.one} at {_size(self.at)}",
                 f"at most {self.budget_p95_ms:g} ms",
                 f"make {dearest.where} cheaper ({dearest.p95_ms:.3g} ms alone), or raise the budget in a new version",
             )
@@ -151,6 +153,7 @@ def profile(policy: Policy, at: tuple[int, ...] | None = None) -> Profile:
         whole=_cost("policy", whole, samples),
         steps=tuple(steps),
         machine=f"{platform.machine()}, {usable_cores()} cores, Python {platform.python_version()}",
+        one=kind.one,
     )
 
 

@@ -151,7 +151,7 @@ def _cost(workspace: Workspace, entry: Entry) -> str:
         return f"; its evidence is lost ({error.faults[0].found})"
     size = "×".join(str(side) for side in cost.at)
     return (
-        f", p95 {cost.whole.p95_ms:.3g} ms an image at {size} (budget {cost.budget_p95_ms:g} ms), "
+        f", p95 {cost.whole.p95_ms:.3g} ms {cost.one} at {size} (budget {cost.budget_p95_ms:g} ms), "
         f"shown on {seen.dataset}"
     )
 

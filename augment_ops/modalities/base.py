@@ -389,6 +389,11 @@ class Modality(Protocol):
         ...
 
     @property
+    def one(self) -> str:
+        """What one is called, with its article: `an image`, `a row`."""
+        ...
+
+    @property
     def shown_as(self) -> str:
         """What samples are called where they are looked at: `pictures`, `rows`."""
         ...

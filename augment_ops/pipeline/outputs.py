@@ -65,7 +65,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class AugmentedCheck:
-    """Quality of augmented samples, with pictures.
+    """Quality of augmented samples, with some of them drawn.
 
     Attributes:
         contact_sheet: object digest of a PNG: originals beside augmented samples.

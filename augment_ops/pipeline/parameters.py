@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from augment_ops.modalities import NAMES, run_parameters
+from augment_ops.modalities import NAMES, UNNAMED, run_parameters
 from augment_ops.parameter import DATA, DECISION, TRAINING, About, Parameter, declared_in
 
 T = TypeVar("T")
@@ -47,11 +47,11 @@ class RunParams:
             proposes="datasets",
             min_length=1,
             max_length=200,
-            help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, CSV/Parquet index; or of "
-            "a table.",
+            help="digits, or the path or URI of an image folder, tar, zip, IDX folder, .npz, CSV/Parquet index, or "
+            "of a table.",
         ),
     ] = "digits"
-    modality: Annotated[str, About(title="Modality", section=DATA, one_of=NAMES, help="What a sample is.")] = "image"
+    modality: Annotated[str, About(title="Modality", section=DATA, one_of=NAMES, help="What a sample is.")] = UNNAMED
     policy: Annotated[
         str,
         About(
@@ -235,7 +235,7 @@ class RunParams:
         About(
             title="Production window",
             section=DECISION,
-            help="URI of recent production images for the drift check; empty looks in the state folder.",
+            help="URI of recent production samples for the drift check; empty looks in the state folder.",
         ),
     ] = ""
 
@@ -252,6 +252,12 @@ class RunParams:
         """
         own = run_parameters(self.modality)
         return {one.name: getattr(self, one.name) for one in own if storage or not one.storage}
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """Names of the parameters that only other modalities have: they say nothing of this run."""
+        others = (one.name for name in NAMES if name != self.modality for one in run_parameters(name))
+        return frozenset(others).difference(self.asked())
 
     def rule_files(self) -> tuple[str, ...]:
         """The rules below policies/ that a run names, beside those that bind all."""

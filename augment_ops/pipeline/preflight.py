@@ -14,8 +14,10 @@ from augment_ops.settings import Settings
 from augment_ops.workspace import RUN, Workspace
 
 if TYPE_CHECKING:
+    from augment_ops.gate.rule_models import AlertsRule
     from augment_ops.gate.rules import GateRules
     from augment_ops.policy.spec import Policy
+    from augment_ops.stress.definition import AlertsSpec, SuiteSpec
 
 
 def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, .
             prefix = f"{error.file}: " if error.file else ""
             faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
     if faults:
-        raise InputError.of("this run", faults)
+        raise InputError.of("this run", list(dict.fromkeys(faults)))  # two looks may read one file
     if same(actor, NOBODY):
         return ("nobody is named as who started this run (AUGMENT_OPS_ACTOR); it is for development only",)
     return ()
@@ -71,6 +73,10 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml").check_modality(params.modality),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
+        lambda: _same_alerts(
+            gate.load(policies / "gates" / f"{params.gate}.yaml"),
+            suite.load(policies / "stress" / f"{params.suite}.yaml"),
+        ),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
         lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
     ]
@@ -103,4 +109,19 @@ def _gate_for(rules: GateRules, suite: str) -> None:
             f"{rules.name}, whose limits are for the suite {rules.suite}",
             f"a gate for the suite {suite}, which --suite names",
             f"choose --suite {rules.suite}, or the gate that belongs to {suite} (policies/gates/)",
+        )
+
+
+def _same_alerts(rules: GateRules, suite: SuiteSpec) -> None:
+    """The gate judges no outcomes of other alerts than its own; of another suite, `_gate_for` tells."""
+
+    def told(alerts: AlertsRule | AlertsSpec | None) -> str:
+        return "no alerts" if alerts is None else f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
+
+    if rules.suite == suite.name and told(rules.alerts) != told(suite.alerts):
+        raise InputError(
+            f"gate {rules.name}: alerts",
+            told(rules.alerts),
+            f"{told(suite.alerts)}, as the suite {suite.name} has",
+            "write the same line into both files",
         )

@@ -16,7 +16,6 @@ from augment_ops.errors import Fault, PolicyError
 from augment_ops.policy.yaml_file import parse, read_text, validate
 
 _HEAD = frozenset({"domain", "description", "modality"})
-_DEFAULT = "image"  # of a domain that names no modality
 
 
 class Bounds(BaseModel):
@@ -38,7 +37,7 @@ class Limits(Bounds):
 
     domain: str
     description: str
-    modality: Literal["image", "tabular", "text", "interactions"] = "image"
+    modality: Literal["image", "tabular", "text", "interactions"] = "image"  # `modalities.UNNAMED`
 
     @property
     def digest(self) -> str:
@@ -54,7 +53,7 @@ def load_limits(policies: Path, domain: str) -> Limits:
     """
     path = policies / "limits" / f"{domain}.yaml"
     content = parse(read_text(path, kind="domain with limits"), str(path))
-    name = content.get("modality", _DEFAULT)
+    name = content.get("modality", modalities.UNNAMED)
     foreign = _foreign_faults(content, name)
     known = {key: value for key, value in content.items() if key not in {fault.where for fault in foreign}}
     model = modalities.modality(name).catalogue.limits if name in modalities.NAMES else Limits

@@ -13,6 +13,7 @@ import numpy as np
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import LABELLED_COLUMNS
 from augment_ops.data.store import Store
+from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload
 from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
@@ -26,6 +27,7 @@ class LabelledSamples:
         digest: of the Parquet object, empty where nothing was gathered.
         samples: how many; known: those that the snapshot has already; unlabelled: whose label has not arrived;
             foreign: with a class that the champion does not know; lost: whose sample was not kept, or of another shape.
+        shown: what one of them is called where it is looked at.
     """
 
     digest: str
@@ -34,6 +36,7 @@ class LabelledSamples:
     unlabelled: int
     foreign: int
     lost: int
+    shown: str
 
     @property
     def message(self) -> str:
@@ -42,7 +45,7 @@ class LabelledSamples:
             "in the snapshot already": self.known,
             "without a label": self.unlabelled,
             "of unknown classes": self.foreign,
-            "without a usable picture": self.lost,
+            f"without a usable {self.shown}": self.lost,
         }
         out = ", ".join(f"{count} {why}" for why, count in left.items() if count)
         return f"{self.samples} labelled production samples" + (f" (left out: {out})" if out else "")
@@ -79,12 +82,12 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
             values = (f"production/{record['sample_id']}", record["label"], record["time"].timestamp(), record["image"])
             for name, value in zip(LABELLED_COLUMNS, values, strict=True):
                 columns[name].append(value)
-    samples = len(columns["sample_id"])
+    samples, shown = len(columns["sample_id"]), modality(base.manifest.modality).shown_as.removesuffix("s")
     if not samples:
-        return LabelledSamples("", 0, **counts)
+        return LabelledSamples("", 0, **counts, shown=shown)
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
-    return LabelledSamples(store.put(buffer.getvalue()), samples, **counts)
+    return LabelledSamples(store.put(buffer.getvalue()), samples, **counts, shown=shown)
 
 
 def _digest_of(payload: Payload, number: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from augment_ops.data.payload import Images, payload_of
+from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Modality, Samples, Schema
 from augment_ops.quality.pairs import Pairs
@@ -22,7 +22,7 @@ def check_augmented(
     augmented: Samples,
     ids: Sequence[str],
     labels: npt.NDArray[np.int64],
-    held_out: Images,
+    held_out: SamplesOrPayload,
     rules: QualityRules,
     subject_digest: str,
     *,
@@ -76,7 +76,7 @@ def _incomparable(
     augmented: Samples,
     ids: Sequence[str],
     labels: npt.NDArray[np.int64],
-    held_out: Images,
+    held_out: SamplesOrPayload,
 ) -> str:
     """What keeps the samples from being compared, or an empty text."""
     if not len(originals):

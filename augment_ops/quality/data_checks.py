@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from augment_ops.data.payload import Images, payload_of
+from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Schema
 from augment_ops.modalities.codec import Reading
@@ -41,7 +41,7 @@ def check_snapshot(snapshot: Snapshot, rules: QualityRules, reading: Reading | N
 
 def check_samples(
     index: pd.DataFrame,
-    samples: Images,
+    samples: SamplesOrPayload,
     classes: tuple[str, ...],
     rules: QualityRules,
     reading: Reading = _AS_READ,

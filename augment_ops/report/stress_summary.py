@@ -98,7 +98,7 @@ def gain_table(report: StressReport, over: Role) -> GapTable:
 
 
 def clean_accuracy(report: StressReport, role: Role) -> float | None:
-    """Accuracy on the untouched held-out images; None where it is missing or not a number."""
+    """Accuracy on the untouched held-out samples; None where it is missing or not a number."""
     return _accuracy(report.cell(role, CLEAN, 0))
 
 

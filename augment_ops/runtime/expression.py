@@ -1,4 +1,4 @@
-"""Sizes that depend on the number of images, as torch writes them: `Mul(Integer(16), Symbol('s34', positive=True))`.
+"""Sizes that depend on the number of samples, as torch writes them: `Mul(Integer(16), Symbol('s34', positive=True))`.
 
 torch hands such a text to sympy's `sympify`, which evaluates it as Python. So it is read here first, by a grammar in
 which no more can be said than integers, symbols and arithmetic:

@@ -223,7 +223,7 @@ def _check_inputs(
         if path not in (weights if kind == "parameter" or value.get("persistent") else constants):
             raise Refused("input_specs", f"{path[:80]!r} has no file")
     if said != given or users != 1:
-        raise Refused("input_specs", "not the inputs of the graph: its weights, and one batch of images")
+        raise Refused("input_specs", "not the inputs of the graph: its weights, and one batch of samples")
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -35,7 +35,7 @@ _TEXTS = {
 }
 _TENSOR_FILE = re.compile(r"data/(weights/weight|constants/tensor)_\d{1,6}", re.ASCII)
 _ITEM_BYTES = (0, 1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 2)  # by torch's schema.ScalarType; 0 is none
-# All that a pickle of one example image batch names; each makes a tensor, or an empty container, and nothing else.
+# All that a pickle of one example batch names; each makes a tensor, or an empty container, and nothing else.
 _HARMLESS_GLOBALS = {
     "torch._utils _rebuild_tensor_v2",
     "torch ByteStorage",

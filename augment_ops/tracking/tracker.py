@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from augment_ops.modalities import UNNAMED
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import FIRST_FORMAT, Artifact
 from augment_ops.runtime.base import Model
 from augment_ops.tracking import artifacts, models, registry, roots, runs
 from augment_ops.tracking.connection import Connection, answering
-from augment_ops.tracking.values import FIRST_MODALITY, PRODUCTION, RegisteredVersion, TrackedRun
+from augment_ops.tracking.values import PRODUCTION, RegisteredVersion, TrackedRun
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -124,7 +125,7 @@ class MlflowTracker:
         input_example: np.ndarray,
         classes: Sequence[str],
         *,
-        modality: str = FIRST_MODALITY,
+        modality: str = UNNAMED,
         format: str = FIRST_FORMAT,
     ) -> str:
         """Record a trainer's artifact, byte for byte, as the run's model.

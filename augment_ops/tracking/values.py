@@ -9,7 +9,6 @@ from augment_ops.runtime.artifact import FIRST_FORMAT
 TAG = "augment_ops."  # prefix of every tag of ours
 LEDGER_HEAD_TAG = f"{TAG}ledger_head"
 FORMAT_TAG = f"{TAG}format"  # of the artifact, on models and versions; where it is missing, the first that there was
-FIRST_MODALITY = "image"  # of every model of which nothing else is said
 DISCOVERED_TAG = f"{TAG}discovered_policy_digest"  # on the run of a search: the policy that it found
 _IDENTITY = ("pipeline_run", "snapshot_digest", "interface_digest", "policy", "policy_version", "policy_digest")
 EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours

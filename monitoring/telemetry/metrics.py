@@ -221,7 +221,7 @@ CLASS_RECALL = _gauge(
     "class.recall",
     "1",
     (*_ROLE, "class_name"),
-    "Recall of a class on clean held-out images, last stress test.",
+    "Recall of a class on clean held-out samples, last stress test.",
     _DATASET,
 )
 CLASS_SAMPLES = _gauge("class.samples", "{sample}", ("dataset", "class_name"), "Samples behind that recall.", _DATASET)

@@ -3,6 +3,10 @@
 `snapshot:<digest>` or `snapshot:<digest>+<digest of labelled samples>`. The samples of the snapshot keep their splits,
 so that nothing which a model has learnt from is ever used to test it; those of production are spread over the splits by
 a keyed hash of their ids, so that the next model is tested on what production looks like now.
+
+Where time decides the split, a hash would have the next model learn of rows that are later than those it is tested on,
+and production is later than the whole snapshot: with samples of production added, all are split anew by time. What a
+model has learnt from is the oldest part of more, and stays in train.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ class SnapshotSource:
         """See `Source`."""
         index, payload = self._snapshot.index, self._snapshot.payload
         own = [name for name in index.columns if name not in self._snapshot.columns]
+        anew = self._labelled is not None and self._snapshot.codec.time_decides and bool(index["time"].notna().any())
         records = (index.iloc[at : at + _ROWS_AT_ONCE].to_dict("records") for at in range(0, len(index), _ROWS_AT_ONCE))
         for row in chain.from_iterable(records):
             place = int(row["row"])
@@ -60,7 +65,7 @@ class SnapshotSource:
             yield RawSample(
                 id=row["sample_id"],
                 label=row["class_name"],
-                split=row["split"],
+                split=None if anew else row["split"],
                 subject=row["subject"],
                 time=time,
                 source=row["source"],
@@ -68,13 +73,13 @@ class SnapshotSource:
                 extra=extra,
             )
         if self._labelled is not None:
-            yield from self._production(self._labelled, dict.fromkeys(own))
+            yield from self._production(self._labelled, dict.fromkeys(own), anew=anew)
 
     def contents(self) -> Iterator[tuple[str, ...]]:
         """The digests, which name the content; see `Source`."""
         yield "snapshot", self._uri
 
-    def _production(self, digest: str, extra: Mapping[str, Scalar]) -> Iterator[RawSample]:
+    def _production(self, digest: str, extra: Mapping[str, Scalar], *, anew: bool) -> Iterator[RawSample]:
         import pyarrow.parquet as pq
 
         arrays: dict[str, np.ndarray] = {}
@@ -83,11 +88,10 @@ class SnapshotSource:
             if packed not in arrays:
                 arrays[packed] = np.load(io.BytesIO(self._store.get(packed)), allow_pickle=False)
             sample = arrays[packed][int(number)]
-            split = split_of(row["sample_id"])
             yield RawSample(
                 id=row["sample_id"],
                 label=row["label"],
-                split=split,
+                split=None if anew else split_of(row["sample_id"]),
                 subject=None,
                 time=row["time"],
                 source=row["image"],

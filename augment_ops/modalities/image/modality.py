@@ -41,7 +41,7 @@ class _Image:
     name = "image"
     codec = CODEC
     catalogue = CATALOGUE
-    plural, shown_as, axes = "images", "pictures", features.AXES
+    plural, one, shown_as, axes = "images", "an image", "pictures", features.AXES
     corruptions: Corruptions = IMAGE_CORRUPTIONS
     checks: Checks = CHECKS
     trainer = "torch"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from augment_ops.data.payload import Images, payload_of
+from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.image.pixels import Floats, Rows, Thumbnails, chunks, contrast_of
 
@@ -42,7 +42,7 @@ class Gallery:
     places: Rows
 
     @classmethod
-    def of(cls, images: Images, rows: Rows | None = None) -> Gallery:
+    def of(cls, images: SamplesOrPayload, rows: Rows | None = None) -> Gallery:
         """All images, or those at `rows`, each read once."""
         payload = payload_of(images)
         rows = np.arange(len(payload), dtype=np.int64) if rows is None else rows

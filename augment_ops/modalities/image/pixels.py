@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.data import payload
-from augment_ops.data.payload import Images, payload_of
+from augment_ops.data.payload import SamplesOrPayload, payload_of
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -18,13 +18,13 @@ _NORM_NOISE = 1e-3  # float32 rounding leaves a blank image this much; a single 
 _SPECTRUM_VALUES = 4_000_000  # values transformed at once: 16 MB as float32
 
 
-def chunks(images: Images, rows: Rows | None = None) -> Iterator[tuple[slice, Floats]]:
+def chunks(images: SamplesOrPayload, rows: Rows | None = None) -> Iterator[tuple[slice, Floats]]:
     """The images at `rows` (all by default) as float32, a bounded number of values at a time."""
     for part, batch in payload.chunks(payload_of(images), rows):
         yield part, batch.astype(np.float32)
 
 
-def contrast(images: Images, rows: Rows | None = None) -> Floats:
+def contrast(images: SamplesOrPayload, rows: Rows | None = None) -> Floats:
     """Standard deviation of the grey levels within the channel where it is largest, per image: float32 (N,).
 
     Within a channel, because an image of one colour differs between its channels and is blank all the same.
@@ -41,7 +41,7 @@ def contrast_of(batch: Floats) -> Floats:
     return found
 
 
-def features(images: Images) -> dict[str, Floats]:
+def features(images: SamplesOrPayload) -> dict[str, Floats]:
     """Brightness, contrast and sharpness per image, in grey levels: float32 (N,) each.
 
     Channels are averaged first. Sharpness is the RMS of the 4-neighbour Laplacian over the inner pixels; 0 where an
@@ -59,7 +59,7 @@ def features(images: Images) -> dict[str, Floats]:
     return out
 
 
-def clipped_share(images: Images) -> Floats:
+def clipped_share(images: SamplesOrPayload) -> Floats:
     """Share of an image's values that are 0 or 255: float32 (N,)."""
     out = np.empty(len(images), np.float32)
     for part, batch in chunks(images):
@@ -67,7 +67,7 @@ def clipped_share(images: Images) -> Floats:
     return out
 
 
-def area_thumbnails(images: Images, rows: Rows | None, side: int) -> Floats:
+def area_thumbnails(images: SamplesOrPayload, rows: Rows | None, side: int) -> Floats:
     """`Thumbnails` of the images at `rows`, or all: float32 (N, side', side', C)."""
     thumbnails = Thumbnails(payload_of(images).shape, side)
     out = np.empty((len(images) if rows is None else len(rows), *thumbnails.shape), np.float32)
@@ -97,7 +97,7 @@ class Thumbnails:
         return np.moveaxis(self._down @ columns, 1, 3)
 
 
-def best_correlation(originals: Images, augmented: Images, max_shift_share: float) -> Floats:
+def best_correlation(originals: SamplesOrPayload, augmented: SamplesOrPayload, max_shift_share: float) -> Floats:
     """Normalised cross-correlation of each pair at its best small shift, mirrored or not: float32 (N,), -1 to 1.
 
     On grey thumbnails of at most 32 pixels a side, zero-mean, the shifted-out border counting as nothing in common;

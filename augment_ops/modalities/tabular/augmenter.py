@@ -58,8 +58,6 @@ class TableAugmenter:
         TransformError: the policy names columns that the table does not have, or that hold no numbers.
     """
 
-    engine = ENGINE
-
     def __init__(self, policy: Policy, seed: int, training: TrainingTable | None = None) -> None:
         self.policy = policy
         self.seed = index(seed)
@@ -69,6 +67,15 @@ class TableAugmenter:
         if training is not None:
             for leaf in self._leaves:
                 _columns(leaf, training)
+
+    @property
+    def engine(self) -> str:
+        """What computes; and of what rows, where a transform looks at others of them: shards of one population are not
+        those of another.
+        """
+        if self.training is None or all(leaf.name != "Smote" for leaf in self._leaves):
+            return ENGINE
+        return f"{ENGINE} of {self.training.digest[:16]}"
 
     @property
     def holds_the_interpreter(self) -> bool:

@@ -94,7 +94,7 @@ def feature_skew(pairs: Pairs, rule: Ceiling) -> CheckResult:
     """Shift of the average of a number, in standard deviations of the originals, in the column where it is largest."""
     schema = _schema(pairs)
     apart = _means(pairs.augmented) - _means(pairs.originals)
-    shifts = np.where(schema.is_number, np.nan_to_num(apart / spread(schema, pairs.originals)), 0)
+    shifts = np.where(schema.is_number, apart / spread(schema, pairs.originals), 0)
     worst = int(np.abs(shifts).argmax())
     found = (
         f"augmentation moves the average of {schema.names[worst]!r} by {shifts[worst]:+.2f} standard deviations of "

@@ -41,6 +41,7 @@ class _Tabular:
     name = "tabular"
 
     plural = shown_as = "rows"
+    one = "a row"
     axes = ("columns",)
     properties: tuple[str, ...] = ()
     codec = CODEC

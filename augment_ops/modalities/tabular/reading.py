@@ -23,6 +23,7 @@ _HEADER_BYTES = 1 << 20  # a thousand names of a thousand characters
 # A column in which at least so many of the filled cells are numbers holds numbers, and the others are defects of their
 # rows; one in which fewer are, and some, holds neither: a person has to say what it is.
 _NUMBERS_AT_LEAST = 0.95
+LARGEST = 1e100  # what squares, sums and rescaled values of are still finite; beyond it no quantity is meant
 _SHOWN = 60  # characters of a cell
 
 
@@ -82,11 +83,15 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
 
 
 def _parquet(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     parquet = pq.ParquetFile(file)
     told = parquet.metadata
     refuse_repeated(parquet.schema_arrow.names)
+    nested = [f"{one.name!r} holds {one.type}" for one in parquet.schema_arrow if pa.types.is_nested(one.type)]
+    if nested:
+        raise ValueError(f"column {nested[0][:_SHOWN]}; a cell is one number, text, truth value or date")
     size = 0
     for batch in parquet.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes  # a dictionary of one long text unpacks to that text in every row
@@ -100,7 +105,8 @@ class ColumnSurvey:
     """What one column of a file holds, looked at a part at a time.
 
     Attributes:
-        filled: cells that are not empty; numbers: those of them that are finite numbers; dates: those that are dates.
+        filled: cells that are not empty; numbers: those of them that are numbers up to `LARGEST`; dates: those that are
+            dates.
         whole: whether all its numbers are.
         texts: different values as text; no more are kept once there are too many for a category.
         odd: the first cell that is no number.
@@ -161,18 +167,18 @@ class ColumnSurvey:
 
 
 def numbers_of(cells: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Cells as float64 (n,), NaN where there is none; and which are filled and no finite number, bool (n,)."""
+    """Cells as float64 (n,), NaN where there is none; and which are filled and no number up to `LARGEST`, bool (n,)."""
     import pandas as pd
 
     if cells.dtype.kind in "iufb":
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
-        unreadable = np.isinf(values)
+        unreadable = np.abs(values) > LARGEST
         return np.where(unreadable, np.nan, values), unreadable
     empty = np.array([_is_empty(value) for value in cells.to_numpy(dtype=object)], np.bool_)
     values = pd.to_numeric(cells.astype(object).where(~empty, None), errors="coerce").to_numpy(
         dtype=np.float64, na_value=np.nan
     )
-    unreadable = ~empty & ~np.isfinite(values)
+    unreadable = ~empty & ~(np.abs(values) <= LARGEST)
     return np.where(unreadable, np.nan, values), unreadable
 
 

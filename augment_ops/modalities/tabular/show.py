@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.modalities.base import Html
 from augment_ops.modalities.tabular.schema import Rows, TableSchema
+from augment_ops.shown import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,8 @@ def draw(axes: Axes, schema: TableSchema, row: Row, against: Row | None = None) 
     marks = _changed(row, against)
     places = sorted(np.argsort(~marks, kind="stable")[:_DRAWN].tolist())
     for line, place in enumerate(places):
-        text = f"{schema.names[place][:_LONGEST]} {cell(schema, place, row[place])[:_LONGEST] or _MISSING}"
+        name = visible(schema.names[place][:_LONGEST])
+        text = f"{name} {visible(cell(schema, place, row[place])[:_LONGEST]) or _MISSING}"
         height = 1 - (line + 0.5) / min(_DRAWN, len(schema))
         weight = "bold" if marks[place] else "normal"
         # A name may hold what matplotlib would read as mathematics.
@@ -72,10 +74,17 @@ def _table(schema: TableSchema, row: Row, against: Row | None, caption: str, css
     marks = _changed(row, against)
     lines = []
     for place, name in enumerate(schema.names):
-        now = escape(cell(schema, place, row[place])) or _MISSING
+        now = _escaped(cell(schema, place, row[place])) or _MISSING
         now = f"<mark>{now}</mark>" if marks[place] else now
-        before = "" if against is None else f"<td>{escape(cell(schema, place, against[place])) or _MISSING}</td>"
-        lines.append(f'<tr><th scope="row">{escape(name)}</th>{before}<td>{now}</td></tr>')
+        before = "" if against is None else f"<td>{_escaped(cell(schema, place, against[place])) or _MISSING}</td>"
+        lines.append(f'<tr><th scope="row">{_escaped(name)}</th>{before}<td>{now}</td></tr>')
     head = "" if against is None else "<thead><tr><th></th><th>before</th><th>after</th></tr></thead>"
     attribute = f' class="{escape(css_class)}"' if css_class else ""
-    return Html(f"<table{attribute}><caption>{escape(caption)}</caption>{head}<tbody>{''.join(lines)}</tbody></table>")
+    return Html(
+        f"<table{attribute}><caption>{_escaped(caption)}</caption>{head}<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def _escaped(text: str) -> str:
+    """Names and categories are anybody's: escaped, and with a number for each character that nobody sees."""
+    return escape(visible(text))

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from augment_ops.data.sample_index import index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
-from augment_ops.modalities.tabular.reading import ColumnSurvey, codes_of, numbers_of, parts, texts_of
+from augment_ops.modalities.tabular.reading import LARGEST, ColumnSurvey, codes_of, numbers_of, parts, texts_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 
@@ -167,7 +167,7 @@ class TableSource:
             rows[:, place], unreadable = numbers_of(cells)
             for row in np.flatnonzero(unreadable).tolist():
                 value = str(cells.iloc[row])[:_SHOWN]
-                defects.setdefault(row, f"unreadable: {column.name} is {value!r}, which is no number")
+                defects.setdefault(row, f"unreadable: {column.name} is {value!r}, which is no number up to {LARGEST:g}")
         rows += 0.0  # minus zero is zero: equal rows have equal bytes
         return rows, texts, defects
 
@@ -191,13 +191,12 @@ class TableSource:
             return [None] * len(part)
         cells = part[name]
         if cells.dtype.kind == "M":
-            moments = pd.to_datetime(cells, utc=True)
-            seconds = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64, na_value=np.nan)
+            seconds = _seconds(pd.to_datetime(cells, utc=True))
         else:
             seconds, dates = numbers_of(cells)
             if dates.any():
                 moments = pd.to_datetime(cells[dates].astype(str), utc=True, format="ISO8601", errors="coerce")
-                seconds[dates] = (moments - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+                seconds[dates] = _seconds(moments)
         for row in np.flatnonzero(np.isnan(seconds)).tolist():
             value = str(cells.iloc[row])[:_SHOWN]
             defects.setdefault(row, f"unreadable: {name} is {value!r}, which is no time")
@@ -217,6 +216,13 @@ def faults_of(uri: str, faults: list[Fault]) -> DataError:
     if len(faults) == 1:
         return DataError(faults[0].where, faults[0].found, faults[0].expected, faults[0].fix)
     return DataError.of(uri, faults)
+
+
+def _seconds(moments: pd.Series[Any]) -> NDArray[np.float64]:
+    """Since 1970, float64 (n,); NaN where there is no moment. By microseconds: nanoseconds end in the year 2262."""
+    whole = moments.dt.as_unit("us")
+    seconds = whole.astype("int64").to_numpy(np.float64) / 1e6
+    return np.where(whole.isna(), np.nan, seconds)
 
 
 def _named(row: bytes, seen: Counter[bytes]) -> str:

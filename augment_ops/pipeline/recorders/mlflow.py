@@ -40,7 +40,8 @@ def tell_mlflow(ctx: Context, stage: str, output: Any, reused_from: str) -> None
 
 def _snapshot(ctx: Context, manifest: SnapshotManifest) -> None:
     run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
-    ctx.tracker.log_params(run, ctx.run.params)
+    foreign = ctx.params.foreign
+    ctx.tracker.log_params(run, {name: value for name, value in ctx.run.params.items() if name not in foreign})
     for split in manifest.counts:
         _log_input(ctx, run, manifest, split)
 

@@ -13,6 +13,7 @@ from augment_ops.governance.model_approval import APPROVE, SignedAnswer
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.rules import check_judged_by
+from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Promotion, ResolvedPolicy, StressTest
@@ -87,11 +88,12 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         documents={stage: ctx.digest(stage) for stage in EVIDENCE},
         software=computed_by(),
         remains_fault=_remains_fault(ctx, suite, stress.report),
+        plural=modality(ctx.snapshot.manifest.modality).plural,
     )
 
 
 def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
-    """What is wrong with the suite's stored images now, long after they were evaluated; empty where nothing is."""
+    """What is wrong with the suite's stored samples now, long after they were evaluated; empty where nothing is."""
     for cell in suite.cells:
         try:
             for digest in cell.objects:
@@ -102,14 +104,14 @@ def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
 
 
 def _remains_fault(ctx: Context, suite: SuiteManifest, report: StressReport) -> str:
-    """Where the frozen images now give other destroyed samples than the outcomes have; empty where nowhere."""
+    """Where the frozen samples now give other destroyed samples than the outcomes have; empty where nowhere."""
     try:
         outcomes = from_bytes(ctx.store.get(report.outcomes), report.outcomes)
         if outcomes.destroyed is None or outcomes.sample_ids != suite.sample_ids:
             return ""  # the gate itself sees that
         return differing_remains(suite, outcomes, ctx.store.get, os.cpu_count() or 1)
     except StoreError:
-        return ""  # damaged: `suite_fault` says so of images, and the gate of outcomes
+        return ""  # damaged: `suite_fault` says so of samples, and the gate of outcomes
 
 
 def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> str:

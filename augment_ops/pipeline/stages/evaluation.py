@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from augment_ops.tracking import RegisteredVersion
 
 
-_FREEZE = "freeze"  # the act of making stress images: a suite of easier ones would let any model through
+_FREEZE = "freeze"  # the act of making stress samples: a suite of easier ones would let any model through
 
 
 def incumbent(ctx: Context) -> RegisteredVersion | None:
@@ -223,7 +223,7 @@ def window_sample(store: Store, digest: str) -> Sample:
 
 
 def default_window(settings: Settings, dataset: str) -> Path:
-    """Where production puts its latest images for a data set: any layout that a data set may have."""
+    """Where production puts its latest samples for a data set: any layout that a data set may have."""
     return settings.home / "production" / dataset
 
 

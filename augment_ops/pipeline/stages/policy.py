@@ -25,7 +25,7 @@ from augment_ops.workspace import subjects_of
 
 _TIMED_SAMPLES = 32  # a batch
 _CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
-_SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one image becomes shows a policy's range
+_SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one sample becomes shows a policy's range
 
 
 def resolve_policy(ctx: Context) -> ResolvedPolicy:

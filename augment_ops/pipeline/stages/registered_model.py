@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import GovernanceError, StoreError
+from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import StressTest
 from augment_ops.runtime.artifact import Artifact, read_artifact
@@ -37,7 +38,7 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     stress = ctx.output("stress_test", StressTest)
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     asked = probe.from_bytes(ctx.store.get(stress.report.probe))
-    labels = stress.suite.read_labels(ctx.store.get)
+    labels, plural = stress.suite.read_labels(ctx.store.get), modality(stress.suite.modality).plural
     odd = recheck.of_another_suite(stress.suite, outcomes, labels)
     if odd:
         raise GovernanceError("outcomes of the stress test", odd, "those of the suite that was frozen", _FIX)
@@ -53,7 +54,7 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
         except StoreError as error:
             raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", _FIX) from error
         if role == "candidate":
-            _check_probe(where, asked, said[: len(probed)])
+            _check_probe(where, asked, said[: len(probed)], plural)
         other = recheck.differing(outcomes, role, picks, said[-len(picked) :])
         if other:
             found = f"other answers than are stored on {len(other)} of {len(picked)} samples, such as {other[0]}"
@@ -76,13 +77,13 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     with ThreadPoolExecutor(len(questions)) as pool:  # each waits for a process of its own
         held = [done.result() for done in [pool.submit(ask, *question) for question in questions]]
     ctx.say(
-        f"{model} {version}, asked in an isolated process: {len(probed)} stored samples, the same answers; "
+        f"{model} {version}, asked in an isolated process: {len(probed)} stored {plural}, the same answers; "
         f"{len(picked)} more on {len(picks)} cells, of {len(questions)} models ({', '.join(held[0])})"
     )
 
 
-def _check_probe(where: str, asked: probe.Probe, answered: NDArray[np.float32]) -> None:
+def _check_probe(where: str, asked: probe.Probe, answered: NDArray[np.float32], plural: str) -> None:
     apart = probe.difference(asked, answered)
     if apart > 1:
         found = f"logits up to {apart:.3g} times further from those evaluated than rounding explains"
-        raise GovernanceError(where, found, f"the logits of the stress test on {len(answered)} stored images", _FIX)
+        raise GovernanceError(where, found, f"the logits of the stress test on {len(answered)} stored {plural}", _FIX)

@@ -69,7 +69,7 @@ class ClassifierTest:
 
 
 def window_likeness(reference: Values, window: Values, seed: int = 0) -> NDArray[np.float64]:
-    """(M,): log odds that each sample of the window belongs to the window; which pictures moved most.
+    """(M,): log odds that each sample of the window belongs to the window; which samples moved most.
 
     Each half of the window is judged by a classifier that learnt from the other half.
     """

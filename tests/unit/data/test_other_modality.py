@@ -174,6 +174,13 @@ def test_the_schema_is_part_of_the_digest_and_of_what_a_model_takes(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("series")
+def test_a_manifest_that_was_changed_to_another_modality_reads_no_samples(tmp_path: Path, store: Store) -> None:
+    manifest = ingest(written(tmp_path / "a"), store, modality="series")
+    with pytest.raises(StoreError, match="an index without the column pixel_sha256"):
+        Snapshot(store, replace(manifest, modality="image")).split("train")
+
+
+@pytest.mark.usefixtures("series")
 def test_its_parameters_are_its_own(tmp_path: Path, store: Store) -> None:
     uri = written(tmp_path / "a")
     assert (ingest(uri, store, modality="series", unit="inch").schema or {})["unit"] == "inch"

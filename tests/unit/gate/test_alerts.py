@@ -182,3 +182,10 @@ def test_rules_without_alerts_keep_their_digest_and_those_with_say_so_in_words_o
     assert "alerts" not in rules.model_dump(mode="json")
     assert for_fraud.model_dump(mode="json")["alerts"] == {"class": "fraud", "rate": RATE}
     assert digest_of(for_fraud.model_dump(mode="json")) != digest_of(rules.model_dump(mode="json"))
+
+
+def test_a_suite_without_a_sample_of_what_is_looked_for_is_no_evidence(for_fraud):
+    outcomes = outcomes_of(for_fraud, GOOD)
+    decision = judged(for_fraud, replace(outcomes, labels=np.zeros_like(outcomes.labels)))
+    assert decision.verdict == "ERROR"
+    assert "no sample of class fraud" in decision.reasons[0].message

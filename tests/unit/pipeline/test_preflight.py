@@ -41,3 +41,19 @@ def test_a_suite_and_thresholds_of_another_modality_are_refused_before_the_run_b
         "--gate",
     ]  # judges another suite
     assert not list(home.rglob("*.db"))
+
+
+def test_a_gate_of_other_alerts_than_its_suite_is_refused_before_the_run_begins(tmp_path: Path) -> None:
+    policies = shutil.copytree(POLICIES, tmp_path / "policies")
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_POLICIES": str(policies)})
+    named = dict.fromkeys(("gate", "suite", "quality", "drift"), "transactions")
+    asked = RunParams(modality="tabular", policy="transactions-robust", **named)
+    preflight(settings, asked, "pat")
+    gate = policies / "gates" / "transactions.yaml"
+    gate.write_text(gate.read_text().replace("rate: 0.01", "rate: 0.02"))
+    with pytest.raises(InputError, match=r"at a rate of 0\.02; expected alerts .* 0\.01, as the suite"):
+        preflight(settings, asked, "pat")
+    gate.unlink()
+    with pytest.raises(InputError) as caught:
+        preflight(settings, asked, "pat")
+    assert len(caught.value.faults) == 1

@@ -90,6 +90,36 @@ def test_those_that_are_looked_for_are_asked_again(manifest, outcomes, objects):
     assert all({57, 58, 59} <= set(picked.rows) for picked in picks)
 
 
+def test_many_more_are_asked_again_where_few_decide(manifest):
+    many = replace(manifest, sample_ids=tuple(f"s{i}" for i in range(100_000)))
+    labels = np.where(np.arange(100_000) < 99_000, 0, 2)
+    genuine = [np.count_nonzero(labels[list(picked.rows)] == 0) for picked in recheck.pick(many, "a", labels)]
+    lowered = 50  # scores of others than are looked for, in each cell
+    assert (1 - lowered / 99_000) ** sum(genuine) < 0.001
+    wide = replace(
+        many, shape=(1 << 20,), dtype="<f8"
+    )  # 8 MiB a sample: as many bytes as of images, not as many numbers
+    assert sum(len(picked.rows) for picked in recheck.pick(wide, "a", labels)) == recheck.CELLS
+
+
+def test_small_scores_that_were_put_into_another_order_are_found(manifest, outcomes, objects):
+    labels = manifest.read_labels(objects.get)
+    picks = recheck.pick(manifest, "a", labels)
+    logits = by_position(recheck.samples(manifest, picks, objects.get)) * 0
+    logits[:, 2] = -12  # a score of 3e-6 for every sample
+    low = replace(
+        outcomes,
+        predicted=np.zeros_like(outcomes.predicted),
+        p_true=np.full_like(outcomes.p_true, 0.5),
+        p_predicted=np.full_like(outcomes.p_predicted, 0.5),
+        scores=np.full_like(outcomes.scores, 3.0721e-06),
+    )
+    low = replace(low, p_true=np.where(labels == 2, 0, low.p_true).astype(np.float16))
+    assert recheck.differing(low, "candidate", picks, logits) == []
+    raised = replace(low, scores=np.where(labels == 2, np.float32(5e-6), low.scores).astype(np.float32))
+    assert len(recheck.differing(raised, "candidate", picks, logits)) > 20
+
+
 def test_a_score_that_was_moved_past_its_neighbours_is_found(manifest, outcomes, objects):
     labels = manifest.read_labels(objects.get)
     picks = recheck.pick(manifest, "a", labels)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from augment_ops.delivery.offline import shard_identity
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import TransformError
 from augment_ops.modalities import modality
@@ -138,3 +139,13 @@ def test_without_a_training_split_a_policy_can_be_timed():
     out = augment(rows, SampleIds.of(range(32)))
     assert out.shape == rows.shape and (out != rows).any(axis=1).all()
     assert augment.output_shape((3,)) == (3,) and augment.describe() == ["rows: Jitter, Smote"]
+
+
+def test_what_is_kept_of_one_population_is_not_taken_for_that_of_another():
+    other = training_table(SCHEMA, TABLE.rows[::-1].copy(), TABLE.labels, TABLE.ids)
+    kept = {
+        shard_identity("a" * 64, "train", augmenter(steps, table=table), TABLE.rows.dtype)
+        for steps in ("[Smote: {}]", "[Jitter: {}]")
+        for table in (TABLE, other)
+    }
+    assert len(kept) == 3  # Jitter looks at nobody

@@ -133,6 +133,14 @@ def test_a_column_that_moves_is_skewed():
     assert "'hour'" in found.message
 
 
+def test_an_average_that_cannot_be_computed_is_no_average_that_stayed():
+    def explode(rows):
+        rows[:, AMOUNT] = np.where(np.arange(N) % 2, 1.7e308, -1.7e308) * np.inf
+
+    with np.errstate(invalid="ignore"):
+        assert augmented(explode)["feature-skew"].status == "fail"
+
+
 def test_values_that_were_lost_are_counted():
     def lose(rows):
         rows[:9, AMOUNT] = np.nan

@@ -81,3 +81,10 @@ def test_networks_do_not_take_rows():
 
 def test_a_schema_is_read_back_as_it_was_written():
     assert TableSchema.of(SCHEMA.content()) == SCHEMA
+
+
+def test_characters_of_names_that_nobody_sees_are_shown_by_their_numbers():
+    names = ("a\x00\u202eb", "<b>")
+    schema = TableSchema(tuple(TableColumn(name=name, kind="number") for name in names))
+    (page,) = KIND.show(np.array([[1.0, 2.0]]), ["row\u202e"], schema=schema.content())
+    assert not {"\x00", "\u202e"} & set(page) and "a⟨U+0000⟩⟨U+202E⟩b" in page and "&lt;b&gt;" in page

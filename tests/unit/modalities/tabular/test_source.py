@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from support.tables import transactions
 CODEC = modality("tabular").codec
 ROLES = "label=fraud,subject=customer,time=moment,id=transaction"
 TABLE = transactions(300)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def written(folder: Path, table: pd.DataFrame, name: str = "payments.csv") -> str:
@@ -95,11 +98,13 @@ def test_parts_of_a_file_are_one_table(tmp_path, monkeypatch):
 def test_an_unreadable_value_is_a_defect_of_its_row(tmp_path):
     table = TABLE.astype({"amount": object, "moment": object})
     table.loc[3, "amount"], table.loc[8, "amount"], table.loc[9, "moment"] = "n/a", "inf", "yesterday"
+    table.loc[12, "amount"] = "-1e308"
     samples = list(opened(written(tmp_path, table)).samples())
     defects = {place: sample.data.text for place, sample in enumerate(samples) if isinstance(sample.data, Defect)}
     assert defects == {
-        3: "unreadable: amount is 'n/a', which is no number",
-        8: "unreadable: amount is 'inf', which is no number",
+        3: "unreadable: amount is 'n/a', which is no number up to 1e+100",
+        8: "unreadable: amount is 'inf', which is no number up to 1e+100",
+        12: "unreadable: amount is '-1e308', which is no number up to 1e+100",
         9: "unreadable: moment is 'yesterday', which is no time",
     }
 
@@ -213,6 +218,23 @@ def test_what_is_no_table_is_refused(tmp_path, name, content, found):
         list(opened(str(tmp_path / name), "").samples())
 
 
+def test_cells_of_several_values_are_refused(tmp_path):
+    table = written(tmp_path, TABLE.assign(pair=[[1, 2]] * len(TABLE)), "payments.parquet")
+    with pytest.raises(DataError, match="column 'pair' holds list"):
+        list(opened(table).samples())
+
+
+def test_years_before_1970_and_far_beyond_are_times(tmp_path):
+    moments = [
+        ("0001-05-04T10:00:00", "+00:00"),
+        ("1931-05-04T10:00:00.500", "+00:00"),
+        ("9999-12-30T23:59:59", "+02:00"),
+    ]
+    table = TABLE.head(3).assign(moment=[moment + zone for moment, zone in moments])
+    times = [sample.time for sample in opened(written(tmp_path, table)).samples()]
+    assert times == [(datetime.fromisoformat(moment + zone) - EPOCH).total_seconds() for moment, zone in moments]
+
+
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DataError, match="a folder"):
         opened(str(tmp_path))
@@ -267,3 +289,27 @@ def test_one_class_and_no_label_are_refused(tmp_path, store):
 def test_another_modality_reads_no_rows(tmp_path, store):
     with pytest.raises(DataError, match="path"):
         ingest(written(tmp_path, TABLE), store)
+
+
+def test_labelled_rows_of_production_are_split_by_time_with_the_rows_before_them(tmp_path, store):
+    base = ingest(written(tmp_path, TABLE), store, modality="tabular", columns=ROLES)
+    snapshot = Snapshot.open(store, base.digest)
+    rows, buffer = snapshot.payload.take(np.arange(60)) + 0.5, io.BytesIO()
+    np.save(buffer, rows)
+    packed, last = store.put(buffer.getvalue()), snapshot.index["time"].max()
+    columns = {
+        "sample_id": [f"production/{i}" for i in range(60)],
+        "label": ["fraud", "genuine"] * 30,
+        "time": [last + 60.0 * i for i in range(60)],
+        "image": [f"{packed}#{i}" for i in range(60)],
+    }
+    buffer = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(buffer, index=False)
+    uri = f"snapshot:{base.digest}+{store.put(buffer.getvalue())}"
+    index = Snapshot.open(store, ingest(uri, store, modality="tabular").digest).index
+    times = index.groupby("split")["time"].agg(["min", "max"])
+    assert len(index) == 360 and times.loc["train", "max"] < times.loc["test", "min"]
+    learnt = index[index["sample_id"].isin(snapshot.split("train").ids)]
+    assert set(learnt["split"]) == {"train"}  # of what a model has learnt nothing tests the next one
+    alone = Snapshot.open(store, ingest(f"snapshot:{base.digest}", store, modality="tabular").digest).index
+    assert alone["split"].tolist() == snapshot.index["split"].tolist()
