@@ -18,6 +18,7 @@ from scipy.stats import binom
 import monitoring.drift.detectors
 from augment_ops.statistics import holm
 from monitoring.drift.detectors.base import Measurement, nothing
+from monitoring.drift.detectors.catalogue import OF_ANSWERS, OF_COLUMNS, OF_VECTORS
 from monitoring.drift.detectors.chi_squared import ChiSquared
 from monitoring.drift.detectors.classifier import ClassifierTest
 from monitoring.drift.detectors.confidence import estimated_accuracy
@@ -106,6 +107,11 @@ CASES = [
 ]
 NAMED = [f"{case.name}-{case.draw.__name__}" for case in CASES]
 OF_NUMBERS = [case for case in CASES if case.of_numbers]
+
+
+def test_every_detector_that_rules_may_name_is_tried() -> None:
+    assert {case.name for case in CASES} == {*OF_COLUMNS, *OF_VECTORS, *OF_ANSWERS}
+
 
 every = pytest.mark.parametrize("case", CASES, ids=NAMED)
 every_of_numbers = pytest.mark.parametrize("case", OF_NUMBERS, ids=lambda case: case.name)
@@ -269,5 +275,5 @@ def test_every_detector_has_an_example_that_runs(name: str) -> None:
     module = importlib.import_module(f"monitoring.drift.detectors.{name}")
     result = doctest.testmod(module)
     assert result.failed == 0
-    assert result.attempted or name in ("base", "histogram", "vectors")
+    assert result.attempted or name in ("base", "catalogue", "histogram", "vectors")
     assert "Source:" in (module.__doc__ or "") or not result.attempted
