@@ -11,6 +11,7 @@ from monitoring.drift.detectors.classifier import ClassifierTest
 from monitoring.drift.detectors.histogram import Binning
 from monitoring.drift.detectors.jensen_shannon import JensenShannon
 from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from monitoring.drift.detectors.kuiper import Kuiper
 from monitoring.drift.detectors.mmd import Mmd
 from monitoring.drift.detectors.psi import Psi
 
@@ -34,6 +35,7 @@ OF_COLUMNS: Mapping[str, Made] = {
     "chi-squared": lambda say: ChiSquared(say.binning),
     "jensen-shannon": lambda say: JensenShannon(say.binning),
     "kolmogorov-smirnov": lambda say: KolmogorovSmirnov(),
+    "kuiper": lambda say: Kuiper(),
 }
 OF_VECTORS: Mapping[str, Made] = {
     "mmd": lambda say: Mmd(say.permutations),
