@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from importlib.metadata import version
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_a_runtime_reads_its_own_format_alone_in_a_process_of_its_own(name: str)
     assert found.format == name
     assert (ROOT / "augment_ops" / "runtime" / f"isolated_{name}.py").is_file()
     assert [runtime(other).place for other in FORMATS].count(found.place) == 1
+    assert all(version(library) for library in found.libraries), "those that read it here"
     for content in (b"", b"pickle", empty_archive()):
         artifact = Artifact(content, hashlib.sha256(content).hexdigest(), "contract", name)
         for refused in (found.checked, found.scores, lambda one: found.load(one, "cpu")):

@@ -13,7 +13,7 @@ import pytest
 import torch
 import typer
 
-from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
+from augment_ops.cli import add_commands
 from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
@@ -26,8 +26,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 
 def command_tree() -> Any:
     app = typer.Typer()
-    for module in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
-        module.register(app)
+    add_commands(app)
     return typer.main.get_command(app)
 
 
