@@ -24,14 +24,20 @@ app = typer.Typer(
 )
 
 
+def add_commands(to: typer.Typer) -> None:
+    """Add every command there is."""
+    from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
+
+    for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
+        commands.register(to)
+
+
 def main() -> None:
     """Entry point: every error of ours becomes its message on stderr and its exit code."""
-    from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
     from augment_ops.private import begin
     from augment_ops.settings import home_of
 
-    for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
-        commands.register(app)
+    add_commands(app)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale without × or → shows its code: no command ends for that
             stream.reconfigure(errors="backslashreplace")

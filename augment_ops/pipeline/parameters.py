@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from augment_ops.modalities import NAMES, UNNAMED, run_parameters
 from augment_ops.parameter import DATA, DECISION, TRAINING, About, Parameter, declared_in
+from augment_ops.training import NAMES as TRAINERS
 
 T = TypeVar("T")
 
@@ -104,10 +105,11 @@ class RunParams:
         int, About(title="Samples at most", section=DATA, minimum=0, help="At most so many, taken evenly; 0 takes all.")
     ] = 0
     trainer: Annotated[
-        Literal["auto", "torch", "sklearn"],
+        str,
         About(
             title="Trainer",
             section=TRAINING,
+            one_of=("auto", *TRAINERS),
             help="torch trains a network, sklearn gradient-boosted trees of rows of numbers; auto takes the one that "
             "fits the samples.",
         ),

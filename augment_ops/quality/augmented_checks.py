@@ -46,13 +46,11 @@ def check_augmented(
         classes: class names; a label without one is named by its number.
         schema: of the data set, where its modality has one.
     """
-    kind, thresholds = modality(rules.modality), rules.check_augmented
+    kind, asked = modality(rules.modality), rules.check_augmented.asked
     fault = _incomparable(kind, originals, augmented, ids, labels, held_out)
-    fields = type(thresholds).model_fields
     if fault:
         checks = tuple(
-            judged(check_name(field), getattr(thresholds, field), np.nan, "share", fault, _MEASURE_AGAIN)
-            for field in fields
+            judged(check_name(field), rule, np.nan, "share", fault, _MEASURE_AGAIN) for field, rule in asked.items()
         )
     else:
         pairs = Pairs(
@@ -66,7 +64,7 @@ def check_augmented(
             modality=kind,
             schema=schema,
         )
-        checks = tuple(kind.checks.augmented[field](pairs, getattr(thresholds, field)) for field in fields)
+        checks = tuple(kind.checks.augmented[field](pairs, rule) for field, rule in asked.items())
     return QualityReport("check_augmented", subject_digest, rules.digest, checks)
 
 

@@ -20,7 +20,8 @@ class Checks:
     report. Reports have the order of the rules' fields.
 
     Attributes:
-        data_rules: one field a check of `check_data`; the key in the file is the check's name.
+        data_rules: one field a check of `check_data`; the key in the file is the check's name. None by default is a
+            check that is done where a file asks for it.
         data: field → what measures a snapshot's samples, given them and the field's value.
         augmented_rules, augmented: those of `check_augmented`, which compares augmented samples with their originals.
         contents: what equal samples have in common, in messages: `values`.

@@ -47,7 +47,7 @@ def check_samples(
     reading: Reading = _AS_READ,
     schema: Schema | None = None,
 ) -> tuple[CheckResult, ...]:
-    """Every check of the modality's `data_rules`, in their order.
+    """Every check that the rules ask for, in the order of the modality's `data_rules`.
 
     Args:
         index: at least the columns `COLUMNS` of `Snapshot.index`, and `CONTENT`: equal where samples are.
@@ -57,9 +57,8 @@ def check_samples(
         reading: how they were read.
         schema: of the data set, where its modality has one.
     """
-    kind, thresholds = modality(rules.modality), rules.check_data
+    kind = modality(rules.modality)
     checked = CheckedSamples(
         index=index, payload=payload_of(samples), classes=classes, reading=reading, modality=kind, schema=schema
     )
-    fields = type(thresholds).model_fields
-    return tuple(kind.checks.data[field](checked, getattr(thresholds, field)) for field in fields)
+    return tuple(kind.checks.data[field](checked, rule) for field, rule in rules.check_data.asked.items())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
@@ -84,6 +85,11 @@ class Rules(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=check_name)
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """Field → thresholds of the checks that are done: one that is None by default is done where a file asks."""
+        return {field: value for field, value in dict(self).items() if value is not None}
 
 
 class QualityRules(BaseModel):

@@ -63,6 +63,11 @@ class Runtime(Protocol):
         """Path of the artifact within MLflow's folder of a model."""
         ...
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """What a service that reads such a file has to install."""
+        ...
+
     def checked(self, artifact: Artifact) -> bytes:
         """What may be read of an artifact: a new file, written of what was understood.
 

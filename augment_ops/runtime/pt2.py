@@ -13,6 +13,7 @@ class _Pt2:
 
     format = "pt2"
     place = "data/model.pt2"
+    libraries = ("mlflow", "numpy", "torch")
 
     def checked(self, artifact: Artifact) -> bytes:
         """See `Runtime`."""

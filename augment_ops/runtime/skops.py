@@ -13,6 +13,7 @@ class _Skops:
 
     format = "skops"
     place = "data/model.skops"
+    libraries = ("numpy", "scikit-learn", "skops")
 
     def checked(self, artifact: Artifact) -> bytes:
         """See `Runtime`."""

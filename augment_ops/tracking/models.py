@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 DIGEST_TAG = f"{TAG}model_digest"
 ARTIFACT_TAG = f"{TAG}artifact"
-# What a service that reads a file of a format has to install.
-_LIBRARIES = {"pt2": ("mlflow", "numpy", "torch"), "skops": ("numpy", "scikit-learn", "skops")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,13 +168,14 @@ def _write_model(folder: Path, model: LoggedModel, file: ModelFile) -> None:
         metadata={"classes": list(file.classes), DIGEST_TAG: file.model_digest},
     )
     _save_example(entry, example, str(folder))
+    needs = runtime(file.format).libraries
     if file.format == FIRST_FORMAT:
         _add_flavours_of_torch(entry)
     else:
-        versions = {f"{name.replace('-', '_')}_version": importlib.metadata.version(name) for name in _needs(file)}
+        versions = {f"{name.replace('-', '_')}_version": importlib.metadata.version(name) for name in needs}
         entry.add_flavor(file.format, model_data=place, **versions)
     entry.model_size_bytes = file.path.stat().st_size
-    _write_environment(folder, _needs(file))
+    _write_environment(folder, needs)
     entry.save(str(folder / "MLmodel"))
 
 
@@ -191,10 +190,6 @@ def _add_flavours_of_torch(entry: Model) -> None:
         env={"virtualenv": "python_env.yaml"},
         config={"device": None},
     )
-
-
-def _needs(file: ModelFile) -> tuple[str, ...]:
-    return _LIBRARIES[file.format]
 
 
 def _write_environment(folder: Path, needs: Sequence[str]) -> None:

@@ -124,7 +124,7 @@ def _finding(one: Measured, corrected: float, rules: DriftRules) -> DriftFinding
     if one.detector == SCHEMA:
         status, limits = _SCHEMA.get(one.note, "drift"), _NO_LIMITS
     else:
-        limits = rules.limits[one.detector]  # type: ignore[index]
+        limits = rules.limits[one.detector]
         least = rules.min_class_n if one.detector == "recall" else rules.min_n
         status = judge(m, corrected, limits, rules.significance, least)
     return DriftFinding(

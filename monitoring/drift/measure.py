@@ -13,16 +13,11 @@ from numpy.typing import NDArray
 from augment_ops.modalities import NAMES
 from monitoring.drift.comparable import comparable, names_its_sample
 from monitoring.drift.detectors.base import Detector, Measurement, Values
-from monitoring.drift.detectors.chi_squared import ChiSquared
-from monitoring.drift.detectors.classifier import ClassifierTest
+from monitoring.drift.detectors.catalogue import OF_COLUMNS, OF_VECTORS, DetectorSettings
 from monitoring.drift.detectors.confidence import estimated_accuracy
 from monitoring.drift.detectors.histogram import Binning, is_numeric
-from monitoring.drift.detectors.jensen_shannon import JensenShannon
-from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from monitoring.drift.detectors.label_shift import label_shift
-from monitoring.drift.detectors.mmd import Mmd
 from monitoring.drift.detectors.performance import ACCURACY, RECALL, LabelledPredictions, performance
-from monitoring.drift.detectors.psi import Psi
 from monitoring.drift.rules import SIZE, DriftRules
 from monitoring.drift.sample import Sample
 
@@ -71,15 +66,8 @@ def measure(reference: Sample, window: Sample, rules: DriftRules) -> tuple[tuple
 
 def detectors_of(rules: DriftRules) -> Mapping[str, Detector]:
     """The detectors of columns and vectors by their names in the rules."""
-    binning = Binning(rules.bins, rules.tail_share)
-    return {
-        "psi": Psi(binning),
-        "chi-squared": ChiSquared(binning),
-        "jensen-shannon": JensenShannon(binning),
-        "kolmogorov-smirnov": KolmogorovSmirnov(),
-        "mmd": Mmd(rules.permutations),
-        "classifier": ClassifierTest(rules.permutations),
-    }
+    settings = DetectorSettings(Binning(rules.bins, rules.tail_share), rules.permutations)
+    return {name: made(settings) for name, made in {**OF_COLUMNS, **OF_VECTORS}.items()}
 
 
 def feature_of(column: str, rules: DriftRules) -> str:

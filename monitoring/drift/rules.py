@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +14,8 @@ from augment_ops.content import digest_of
 from augment_ops.errors import nearest
 from augment_ops.modalities import NAMES, modality
 from augment_ops.policy.yaml_file import load_model
+from monitoring.drift.detectors.catalogue import OF_ANSWERS, OF_COLUMNS, OF_VECTORS
 
-ColumnDetector = Literal["psi", "chi-squared", "jensen-shannon", "kolmogorov-smirnov"]
-VectorDetector = Literal["mmd", "classifier"]
-AnswerDetector = Literal["label-shift", "estimated-accuracy", "accuracy", "recall"]
 Channel = Literal["log", "email", "slack", "webhook"]
 
 SIZE = "size"  # a property of the samples of every modality
@@ -28,10 +27,19 @@ _LABEL_WAIT_DAYS = 30.0
 
 
 def _known(name: str) -> str:
-    known = [*(one for each in NAMES for one in modality(each).properties), SIZE]
+    return _among(name, [*(one for each in NAMES for one in modality(each).properties), SIZE])
+
+
+def _among(name: str, known: Collection[str]) -> str:
     if name not in known:
         raise ValueError(f"one of {', '.join(known)}.{nearest(name, known)}")
     return name
+
+
+ColumnDetector = Annotated[str, AfterValidator(lambda name: _among(name, OF_COLUMNS))]
+VectorDetector = Annotated[str, AfterValidator(lambda name: _among(name, OF_VECTORS))]
+AnswerDetector = Annotated[str, AfterValidator(lambda name: _among(name, OF_ANSWERS))]
+AnyDetector = Annotated[str, AfterValidator(lambda name: _among(name, (*OF_COLUMNS, *OF_VECTORS, *OF_ANSWERS)))]
 
 
 class EffectLimits(BaseModel):
@@ -146,7 +154,7 @@ class DriftRules(BaseModel):
     min_class_n: Annotated[int, Field(ge=1)]
     significance: Annotated[float, Field(gt=0, lt=1)]
     detect: Detect
-    limits: dict[ColumnDetector | VectorDetector | AnswerDetector, EffectLimits]
+    limits: dict[AnyDetector, EffectLimits]
     bins: Annotated[int, Field(ge=2, le=100)]
     tail_share: Annotated[float, Field(gt=0, lt=0.25)]
     permutations: Annotated[int, Field(ge=99, le=100_000)]

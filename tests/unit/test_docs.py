@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 import shlex
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 import typer
 
-from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
+from augment_ops.cli import add_commands
 from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
@@ -26,8 +27,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 
 def command_tree() -> Any:
     app = typer.Typer()
-    for module in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
-        module.register(app)
+    add_commands(app)
     return typer.main.get_command(app)
 
 
@@ -165,13 +165,57 @@ def test_every_word_of_the_glossary_lives_where_it_says() -> None:
         pkgutil.resolve_name(place)
 
 
-def test_the_transform_that_contributing_adds_is_the_one_that_was_added() -> None:
-    (diff,) = re.findall(r"## Add a transform\n.*?```diff\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    files = re.split(r"^--- .*\n\+\+\+ b/(.*)\n", diff, flags=re.MULTILINE)[1:]
-    told = dict(zip(files[::2], files[1::2], strict=True))
-    for name, part in told.items():
-        added = "".join(f"{line[1:]}\n" for line in part.splitlines() if line.startswith("+"))
-        removed = "".join(f"{line[1:]}\n" for line in part.splitlines() if line.startswith("-"))
-        assert added in (ROOT / name).read_text()
-        assert not removed or removed not in (ROOT / name).read_text()
-    assert len(told) == 3
+# What there is to add, and the page that shows how.
+KINDS = (
+    "transform", "corruption", "detector", "check", "stage", "parameter", "modality", "trainer", "runtime", "driver",
+)  # fmt: skip
+EXTENDING = (ROOT / "docs" / "extending.md").read_text()
+
+
+def shown(kind: str) -> list[tuple[str, str, bool]]:
+    """Of the diff that shows how one is added: each file, what is told of it, and whether it is a new one."""
+    section = EXTENDING.partition(f"\n## Add a {kind}\n")[2].partition("\n## ")[0]
+    diff = section.partition("```diff\n")[2].partition("```")[0]
+    parts = re.split(r"^--- (.*)\n\+\+\+ b/(.*)\n", diff, flags=re.MULTILINE)[1:]
+    return [
+        (name, body, before == "/dev/null")
+        for before, name, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    ]
+
+
+def lines(body: str, sign: str) -> list[str]:
+    """Of a diff, each run of lines that are added (`+`) or removed (`-`)."""
+    runs = groupby(body.splitlines(keepends=True), lambda line: line[0])
+    return ["".join(line[1:] for line in run) for of, run in runs if of == sign]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_page_shows_added_is_what_was_added(kind: str) -> None:
+    files = shown(kind)
+    assert files
+    for name, body, new in files:
+        text = (ROOT / name).read_text()
+        added, removed = lines(body, "+"), lines(body, "-")
+        assert added or removed, name
+        if new:
+            assert added == [text], name
+        place = 0
+        for run in added:
+            assert run in text[place:], f"{name} has no such lines, or has them elsewhere: {run}"
+            place = text.index(run, place) + len(run)
+        assert [run for run in removed if f"\n{run}" in text] == [], name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_counts_what_it_shows(kind: str) -> None:
+    ((own, *told),) = re.findall(
+        rf"^\| \[{kind}\]\(#add-a-{kind}\) \| `(.*?)` \| (.*?) \| (.*?) \| ", EXTENDING, re.MULTILINE
+    )
+    assert (ROOT / own).exists()
+    code, tests = {}, {}
+    for name, body, _ in shown(kind):
+        count = sum(line.startswith("+") for line in body.splitlines())
+        if count and not name.startswith(own):
+            (tests if name.startswith("tests/") else code)[name] = count
+    assert told == [f"{sum(found.values())} in {len(found)}" if found else "–" for found in (code, tests)]
+    assert "docs/extending.md" in (ROOT / "CONTRIBUTING.md").read_text()

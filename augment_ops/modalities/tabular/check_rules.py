@@ -22,6 +22,7 @@ class TableDataRules(Rules):
     class_balance: Ceiling
     train_samples_per_class: Floor
     test_samples_per_class: Floor
+    target_leakage: Ceiling | None = None  # came later: done where a file asks for it
 
 
 class AugmentedTableRules(Rules):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,22 @@ def subjects_seen_before(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
     return judged("subjects-seen-before", rule, measured, "share", found, remedy)
 
 
+def target_leakage(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Columns of which each alone tells every class of train from the others, by its range or its categories."""
+    usable = samples.usable
+    train = usable[usable["split"] == "train"]
+    classes = [
+        summary(_schema(samples), _taken(samples, rows.to_numpy(np.int64))) for _, rows in train.groupby("label")["row"]
+    ]
+    pairs = [one.apart(other) for one, other in combinations(classes, 2)]
+    names = [_schema(samples).names[place] for place in np.flatnonzero(np.all(pairs, axis=0))] if pairs else []
+    found = f"{len(names)} columns tell the classes of train by themselves{': ' if names else ''}{listed(names)}"
+    if not pairs:
+        found = "train has fewer than two classes"
+    remedy = "find out when the column is known: what is written with the label, or after it, is to be left out"
+    return judged("target-leakage", rule, len(names) if pairs else np.nan, "columns", found, remedy)
+
+
 def feature_skew(pairs: Pairs, rule: Ceiling) -> CheckResult:
     """Shift of the average of a number, in standard deviations of the originals, in the column where it is largest."""
     schema = _schema(pairs)
@@ -157,7 +174,10 @@ def _of_train(samples: CheckedSamples) -> ColumnSummary:
 
 def _parts(samples: CheckedSamples, split: str) -> Iterator[Rows]:
     usable = samples.usable
-    rows = usable.loc[usable["split"] == split, "row"].to_numpy(np.int64)
+    return _taken(samples, usable.loc[usable["split"] == split, "row"].to_numpy(np.int64))
+
+
+def _taken(samples: CheckedSamples, rows: NDArray[np.int64]) -> Iterator[Rows]:
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         yield samples.payload.take(rows[start : start + _ROWS_AT_ONCE])
 
@@ -191,6 +211,7 @@ CHECKS = Checks(
         "class_balance": neutral.balance,
         "train_samples_per_class": neutral.train_size,
         "test_samples_per_class": neutral.test_size,
+        "target_leakage": target_leakage,
     },
     augmented_rules=AugmentedTableRules,
     augmented={

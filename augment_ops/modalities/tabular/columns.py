@@ -55,6 +55,13 @@ class ColumnSummary:
             found[:, column] = there & ~np.append(known, False)[np.minimum(number, len(known))]
         return found
 
+    def apart(self, other: ColumnSummary) -> NDArray[np.bool_]:
+        """Columns in which no cell here is like one of the other rows: bool (F,). Missing cells are like each other."""
+        found = (self.most < other.least) | (other.most < self.least)
+        for column, known in self.known.items():
+            found[column] = not (known & other.known[column]).any()
+        return found & ~((self.missing > 0) & (other.missing > 0))
+
 
 def summary(schema: TableSchema, parts: Iterable[Rows]) -> ColumnSummary:
     """Sum up rows.

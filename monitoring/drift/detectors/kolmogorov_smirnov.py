@@ -35,7 +35,7 @@ class KolmogorovSmirnov:
         """See `Detector`."""
         from scipy.stats import ks_2samp
 
-        before, after = _ordered(np.asarray(reference)), _ordered(np.asarray(window))
+        before, after = ordered(np.asarray(reference)), ordered(np.asarray(window))
         n, m = len(before), len(after)
         if min(n, m) < 2:  # the asymptotic distribution has no meaning there
             return nothing(n, m)
@@ -47,7 +47,8 @@ class KolmogorovSmirnov:
         return Measurement(statistic=d, effect=effect, p_value=float(result.pvalue), n_reference=n, n_window=m)
 
 
-def _ordered(values: NDArray[Any]) -> NDArray[np.float64]:
+def ordered(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Finite numbers as they are, infinite ones at the end of what floats hold, missing ones below everything."""
     if not is_numeric(values):
         return np.full(len(values), -math.inf)
     numbers = values.astype(np.float64)

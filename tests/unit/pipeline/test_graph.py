@@ -61,8 +61,8 @@ print(*sorted(name for name in sys.modules if name.partition(".")[0] == "augment
 """
 
 
-@pytest.mark.parametrize("module", ["graph", "parameters"])
-def test_what_dag_files_read_imports_the_standard_library_alone(module: str) -> None:
+@pytest.mark.parametrize(("module", "names_trainers"), [("graph", False), ("parameters", True)])
+def test_what_dag_files_read_imports_the_standard_library_alone(module: str, names_trainers: bool) -> None:
     name = f"augment_ops.pipeline.{module}"
     out = subprocess.run(
         [sys.executable, "-c", _IMPORTED.format(module=name)],
@@ -78,6 +78,7 @@ def test_what_dag_files_read_imports_the_standard_library_alone(module: str) -> 
         "augment_ops.modalities",
         "augment_ops.parameter",
         "augment_ops.pipeline",
+        *(["augment_ops.training"] if names_trainers else ()),
     }
     declared = {f"augment_ops.modalities.{one}{part}" for one in NAMES for part in ("", ".run_parameters")}
     assert out.stdout.splitlines() == ["augment_ops", " ".join(sorted({*light, *declared, name}))]

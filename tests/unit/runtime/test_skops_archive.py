@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import resource
 import struct
 import time
@@ -19,7 +20,7 @@ import pytest
 import skops.io
 
 from augment_ops.errors import InputError, StoreError
-from augment_ops.runtime import FORMATS, load, runtime
+from augment_ops.runtime import FORMATS, load
 from augment_ops.runtime.artifact import Artifact
 from augment_ops.runtime.skops_archive import SCHEMA, checked, scores
 from support.trees import task, trees
@@ -256,8 +257,8 @@ def test_files_that_are_cut_off_or_of_another_kind_are_refused(content: bytes) -
 def test_a_file_whose_record_names_another_format_is_refused(content: bytes) -> None:
     with pytest.raises(StoreError, match=r"a \.pt2 archive of tensors"):
         load(Artifact(content, "", "model.skops", "pt2"))
-    assert [runtime(name).format for name in FORMATS] == ["pt2", "skops"]
-    with pytest.raises(StoreError, match=r"format of an artifact: found 'onnx'; expected pt2 \| skops"):
+    known = re.escape(" | ".join(FORMATS))
+    with pytest.raises(StoreError, match=f"format of an artifact: found 'onnx'; expected {known}"):
         load(Artifact(content, "", "model.onnx", "onnx"))
     with pytest.raises(InputError, match="device: found cuda; expected cpu"):
         load(of(content), "cuda")

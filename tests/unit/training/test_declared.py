@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from augment_ops.errors import InputError, TrainingError
-from augment_ops.training import NAMES, trainer
+from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Trained
 from augment_ops.training.declared import fitted
 from support.networks import untrained, write_program
@@ -95,7 +95,6 @@ def test_programs_say_how_many_scores_they_give(trained, program):
         fitted(OfPrograms(found), task(), None, Budget(1, 32, 7), "auto")
 
 
-def test_trainers_are_had_by_their_names():
-    assert [(trainer(name).name, trainer(name).format) for name in NAMES] == [("torch", "pt2"), ("sklearn", "skops")]
+def test_a_trainer_that_there_is_not():
     with pytest.raises(InputError, match=r"--trainer: found 'torhc'; (.|\n)*Did you mean torch\?"):
         trainer("torhc")

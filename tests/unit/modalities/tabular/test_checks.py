@@ -9,12 +9,16 @@ from augment_ops.modalities.tabular.checks import CHECKS
 from augment_ops.modalities.tabular.columns import summary
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.data_checks import check_samples
-from augment_ops.quality.rules import QualityRules
+from augment_ops.quality.rules import Ceiling, QualityRules
 from augment_ops.quality.samples import CONTENT
 from support.places import POLICIES
 from support.tables import SCHEMA, rows_of
 
 RULES = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
+LATER = {"target_leakage"}  # checks that the shipped rules do not ask for
+ASKING = RULES.model_copy(
+    update={"check_data": RULES.check_data.model_copy(update={"target_leakage": Ceiling(warn_above=0, fail_above=0)})}
+)
 N = 900
 ROWS = rows_of(N, missing=0.02)
 AMOUNT, HOUR, KIND = range(3)
@@ -35,15 +39,41 @@ def index_of(**changes) -> pd.DataFrame:
     return pd.DataFrame({**table, **changes})
 
 
-def measured(rows: np.ndarray = ROWS, **changes) -> dict:
-    found = check_samples(index_of(**changes), ArrayPayload(rows), ("genuine", "fraud"), RULES, schema=SCHEMA.content())
+def measured(rows: np.ndarray = ROWS, rules: QualityRules = RULES, **changes) -> dict:
+    found = check_samples(index_of(**changes), ArrayPayload(rows), ("genuine", "fraud"), rules, schema=SCHEMA.content())
     return {check.name: check for check in found}
 
 
 def test_a_table_in_order_passes_every_check():
     found = measured()
     assert {name: check.status for name, check in found.items() if check.status != "ok"} == {}
+    assert list(found) == [name.replace("_", "-") for name in CHECKS.data if name not in LATER]
+
+
+def test_checks_that_came_later_are_done_where_a_file_asks_for_them():
+    found = measured(rules=ASKING)
     assert list(found) == [name.replace("_", "-") for name in CHECKS.data]
+    assert {name: check.status for name, check in found.items() if check.status != "ok"} == {}
+
+
+def test_columns_that_tell_the_class_by_themselves_are_named():
+    fraud = np.arange(N) % 2 == 0
+
+    def leaking(rows: np.ndarray, **changes):
+        found = measured(rows, ASKING, **changes)["target-leakage"]
+        return found.measured, found.status, found.message
+
+    rows = ROWS.copy()
+    rows[:, AMOUNT], rows[:, KIND] = np.where(fraud, 20.0, -3.0), np.where(fraud, 1, np.arange(N) % 4 - 1)  # 1; 0 and 2
+    rows[600:] = ROWS[600:]  # what is not in train does not count
+    assert leaking(rows)[:2] == (2, "fail") and "amount, kind" in leaking(rows)[2]
+    rows[:600, HOUR] = np.where(fraud[:600], np.nan, 7)  # a cell that only one class has
+    assert leaking(rows)[0] == 3
+    rows[1, HOUR] = np.nan
+    assert leaking(rows)[0] == 2
+    rows[:2, AMOUNT], rows[3, KIND] = 20.0, 1  # one row is enough
+    assert leaking(rows)[0] == 0
+    assert np.isnan(leaking(rows, label=0)[0]) and leaking(rows, label=0)[1] == "fail"
 
 
 def test_missing_values_are_measured_in_the_worst_column_of_train():
