@@ -162,7 +162,7 @@ def test_every_file_of_dags_parses(parsed: dict) -> None:
 def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:
     # pandas and friends may come with Airflow's own serialisers; what costs seconds must not.
     assert parsed["heavy"] == []
-    light = ("errors", "modalities", "parameter", "pipeline", "pipeline.graph", "pipeline.parameters")
+    light = ("errors", "modalities", "parameter", "pipeline", "pipeline.graph", "pipeline.parameters", "training")
     of_modalities = [f"modalities.{name}{part}" for name in NAMES for part in ("", ".run_parameters")]
     declared = {"augment_ops", *(f"augment_ops.{name}" for name in (*light, *of_modalities))}
     assert parsed["ours"] == sorted(declared)  # which import the standard library alone
