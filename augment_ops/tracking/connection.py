@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import urllib.parse
 import warnings
 from collections.abc import Iterator
@@ -182,10 +183,11 @@ def _tracking_error(uri: str, doing: str, error: Exception) -> TrackingError:
     if uri.startswith("http") and ("failed with exception" in text or "timed out" in text or "timeout" in text):
         fix = "start the server (augment-ops up), or set MLFLOW_TRACKING_URI to where it runs"
         return TrackingError(f"MLflow at {uri}", _bounded(text), f"an answer, to {doing}", fix)
-    if "401" in text or "not authenticated" in text.lower():
+    refused = re.search(r"\b40[13]\b", text) if uri.startswith("http") else None  # a run's id may have these digits too
+    if (refused and refused[0] == "401") or "not authenticated" in text.lower():
         fix = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or start the server with `augment-ops up`"
         return TrackingError(f"MLflow at {uri}", "a server that wants a login", f"one that may {doing}", fix)
-    if "403" in text or "permission denied" in text.lower():
+    if (refused and refused[0] == "403") or "permission denied" in text.lower():
         fix = f"act with the login {SERVICE_ACCOUNT}, which this project's commands use by themselves"
         return TrackingError(f"MLflow at {uri}", "a login that may only read", f"one that may {doing}", fix)
     if "mlflow-artifacts" in text and not uri.startswith("http"):
