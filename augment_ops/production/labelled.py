@@ -19,7 +19,7 @@ from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelledSamples:
     """What was gathered.
 
@@ -84,10 +84,10 @@ def gather(log: PredictionLog, store: Store, base: Snapshot, end: datetime, days
                 columns[name].append(value)
     samples, shown = len(columns["sample_id"]), modality(base.manifest.modality).shown_as.removesuffix("s")
     if not samples:
-        return LabelledSamples("", 0, **counts, shown=shown)
+        return LabelledSamples(digest="", samples=0, **counts, shown=shown)
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
-    return LabelledSamples(store.put(buffer.getvalue()), samples, **counts, shown=shown)
+    return LabelledSamples(digest=store.put(buffer.getvalue()), samples=samples, **counts, shown=shown)
 
 
 def _digest_of(payload: Payload, number: int) -> str:
