@@ -11,7 +11,8 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from augment_ops.data.mapped import Mapped
-from augment_ops.modalities.base import Payload, Samples
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.source import Samples
 
 _CHUNK_BYTES = 4_000_000  # of samples worked on at once: bytes are 16 MB as float32, of which a step needs about four
 

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from augment_ops.data.blobs import store_error
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
-from augment_ops.modalities.base import Samples
 from augment_ops.modalities.codec import Decoder, One, Shape
-from augment_ops.modalities.source import Defect
+from augment_ops.modalities.source import Defect, Samples
 
 # The whole of Fashion-MNIST (55 MB) is one; small enough that whoever wants one sample of a remote store waits for no
 # more than that, and that a machine verifies it in some 0.1 s; a million images of 224x224x3 are 2,300.

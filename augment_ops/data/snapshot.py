@@ -25,9 +25,9 @@ from augment_ops.data.shards import Shard, ShardedPayload, seal
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, DataError, StoreError
 from augment_ops.modalities import UNNAMED, modality
-from augment_ops.modalities.base import Payload, Samples
+from augment_ops.modalities.base import Payload
 from augment_ops.modalities.codec import Codec, Reading, Shape
-from augment_ops.modalities.source import Schema
+from augment_ops.modalities.source import Samples, Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,7 @@ from augment_ops.delivery.arguments import check_counts, whole_labels
 from augment_ops.engine import philox
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import BatchAugmenter
+from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.policy.spec import Mixing
 
 _STREAM = 1 << 40  # a transform index that no policy reaches

@@ -23,7 +23,8 @@ from augment_ops.delivery.batches import Batch, epoch_rows
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
-from augment_ops.modalities.base import BatchAugmenter, Payload
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.catalogue import BatchAugmenter
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
 _FIRST_DTYPE = "uint8"  # of all shards whose manifest does not say

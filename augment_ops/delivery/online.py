@@ -26,7 +26,9 @@ from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
-from augment_ops.modalities.base import BatchAugmenter, Payload, Samples
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.catalogue import BatchAugmenter
+from augment_ops.modalities.source import Samples
 
 Request = tuple[int, NDArray[np.int64]]
 

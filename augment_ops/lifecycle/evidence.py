@@ -20,7 +20,8 @@ from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, PolicyError, StoreError
 from augment_ops.machine import usable_cores
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import BatchAugmenter, Samples
+from augment_ops.modalities.catalogue import BatchAugmenter
+from augment_ops.modalities.source import Samples
 from augment_ops.policy.draws import each_alone, levels_of, sampled
 from augment_ops.policy.spec import Policy
 

@@ -15,7 +15,8 @@ from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.parameter import Parameter, declared_in
 
 if TYPE_CHECKING:
-    from augment_ops.modalities.base import BatchAugmenter, Modality
+    from augment_ops.modalities.base import Modality
+    from augment_ops.modalities.catalogue import BatchAugmenter
     from augment_ops.policy.spec import Policy
 
 # Each a package here, with MODALITY in its module `modality` and DECLARED in `run_parameters`.

@@ -5,32 +5,27 @@ N samples are an array (N, *shape) of one dtype, and what a dimension means only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine.key import Ids, Key, SampleIds
+from augment_ops.engine.key import Key
 from augment_ops.errors import Fault
-from augment_ops.modalities import source
+from augment_ops.modalities.catalogue import BatchAugmenter, Catalogue, Imported
 from augment_ops.modalities.codec import Codec
-from augment_ops.statistics import total
+from augment_ops.modalities.corruptions import Corruptions
+from augment_ops.modalities.source import Samples, Schema
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import nn
 
-    from augment_ops.policy.bounds import Bounds, Limits
-    from augment_ops.policy.narrowing import Expanded
-    from augment_ops.policy.spec import LatencyBudget, Policy
-    from augment_ops.policy.steps import Transform
+    from augment_ops.policy.spec import Policy
     from augment_ops.quality.checks import Checks
 
-Samples = NDArray[Any]  # (N, *shape)
-Schema = source.Schema  # what there is to know of a data set's samples beside their arrays
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
 
@@ -65,282 +60,6 @@ class Payload(Protocol):
             IndexError: a row beyond the last.
             StoreError: the samples are missing or altered.
         """
-        ...
-
-
-SEVERITIES = (1, 2, 3, 4, 5)  # of a corruption; 0 is the untouched sample
-Strengths = Mapping[str, Sequence[float]]  # each parameter of a corruption → five strengths, one for each severity
-
-
-class Corrupter(Protocol):
-    """The corruptions as they are for one data set."""
-
-    def __call__(
-        self, name: str, severity: int, samples: Samples, ids: Sequence[str], params: Strengths | None = None
-    ) -> Samples:
-        """Corrupt a batch. Every draw is keyed by (corruption, severity, sample id), so that no batch matters.
-
-        Args:
-            name: of the corruption; severity: 1 to 5.
-            samples: (N, *shape) of the modality's dtype; not modified.
-            ids: N sample ids; equal ids draw alike.
-            params: the strengths that a suite gives; None for the published ones.
-
-        Returns:
-            A new array of that shape and dtype.
-
-        Raises:
-            TransformError: unknown corruption or severity, strengths that do not fit it, or samples that it cannot
-                work on.
-        """
-        ...
-
-
-class Corruptions(Protocol):
-    """The nuisances that stress suites of a modality are made of, one at a time, at five severities."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every corruption; the other methods take one of them."""
-        ...
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """How a corruption can destroy a sample, a word each; up to 255."""
-        ...
-
-    def parameters(self, name: str) -> Mapping[str, str]:
-        """Each parameter → its unit in words."""
-        ...
-
-    def fault(self, name: str, params: Strengths) -> str:
-        """What is expected of explicit strengths, where these are wrong; else empty. Strengths rise with severity."""
-        ...
-
-    def in_levels(self, name: str) -> bool:
-        """Whether its strengths are shares of a range of values, which a suite may bind to what a data set has."""
-        ...
-
-    def published(self, name: str, shape: tuple[int, ...]) -> Strengths:
-        """The strengths that samples of a shape meet where a suite gives none."""
-        ...
-
-    def published_content(self, name: str) -> object:
-        """All that decides `published`, as plain values: it enters the digest of suites that give no strengths."""
-        ...
-
-    def shape_fault(self, name: str, shape: tuple[int, ...]) -> str:
-        """What it needs that samples of a shape do not have; empty where it works on them."""
-        ...
-
-    def bound(self, batches: Iterable[Samples], schema: Schema | None, of_levels: Sequence[str]) -> Corrupter:
-        """What corrupts a data set: strengths that are relative to it are measured here, once.
-
-        Args:
-            batches: all of its samples that are corrupted, a part at a time; read only where something is measured.
-            schema: of the data set, where its modality has one.
-            of_levels: the corruptions whose strengths are shares of the range of values that this data set has.
-        """
-        ...
-
-    def remains(self, name: str, clean: Samples, corrupted: Samples) -> NDArray[np.uint8]:
-        """Why nothing is left of each sample: uint8 (N,), 0 where something is, else the place in `causes`, from 1.
-
-        Each sample by itself, from nothing but these two, so that it is found again from frozen ones.
-
-        Args:
-            clean, corrupted: (N, *shape), sample by sample.
-        """
-        ...
-
-
-# What a policy may name, and what applies it: asked by `policy/` and by whoever augments.
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What transforms do more or less of, and a domain may bound: rotation, noise.
-
-    Attributes:
-        name: as comparisons of policies name it.
-        key: of the limits' file; several effects may share one.
-        limit: what the file says → the largest strength.
-        expected: what the file says → what an error expects.
-        joint: strengths of what follows each other → the strength of it all.
-        shown: the strength of a chain → in the words of the file.
-        reached: a strength → the number that comparisons show.
-    """
-
-    name: str
-    key: str
-    limit: Callable[[Any], float] = float
-    expected: Callable[[Any], str] = lambda limit: f"within ±{limit:g}"
-    joint: Callable[[Sequence[float]], float] = total
-    shown: Callable[[float], str] = lambda strength: f"{strength:g}"
-    reached: Callable[[float], float] = float
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A pipeline as a policy.
-
-    Attributes:
-        text: the policy file.
-        lost: what the pipeline had and a policy has not, for people.
-    """
-
-    policy: Policy
-    text: str
-    lost: tuple[str, ...]
-
-
-class Catalogue(Protocol):
-    """The transforms and families that a policy of a modality may name. Containers are the policy's own, not its.
-
-    `values` are parameters as `resolved` gives them, `params` as a file has them.
-    """
-
-    @property
-    def budget(self) -> type[LatencyBudget]:
-        """What a policy's budget is checked as: `at` is the shape of a sample."""
-        ...
-
-    @property
-    def bounds(self) -> type[Bounds]:
-        """What a domain may bound: a field a key of an effect. Frozen, and None where it does not bind."""
-        ...
-
-    @property
-    def limits(self) -> type[Limits]:
-        """What a file of limits is checked as: `bounds` with the head of the file."""
-        ...
-
-    @property
-    def effects(self) -> Sequence[Effect]:
-        """All of them, in the order in which they are told."""
-        ...
-
-    @property
-    def families(self) -> Collection[str]:
-        """Names that stand for several transforms (`RandAugment`)."""
-        ...
-
-    @property
-    def side_by_side(self) -> Collection[str]:
-        """The families whose steps do not follow each other, so that of their strengths the largest counts."""
-        ...
-
-    @property
-    def mixings(self) -> Collection[str]:
-        """The kinds of mixing that samples of this modality know."""
-        ...
-
-    def names(self) -> Sequence[str]:
-        """Of all transforms and families."""
-        ...
-
-    def defaults(self, name: str) -> Mapping[str, Any]:
-        """Parameter → default of a transform or family; `p` is among them."""
-        ...
-
-    def resolved(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """All parameters as they are used: `params`, free of faults, over the defaults, in one form of each."""
-        ...
-
-    def unknown_fault(self, where: str, name: str) -> Fault:
-        """The fault of a name that no policy may use, with the reason or the nearest name."""
-        ...
-
-    def parameter_faults(self, where: str, name: str, params: Mapping[str, Any]) -> list[Fault]:
-        """Every fault of one transform's or family's parameters; `where` is the step's place, without its name."""
-        ...
-
-    def order_faults(self, transforms: Sequence[Transform]) -> list[Fault]:
-        """What is wrong with the order of a policy's steps: what must come last, say."""
-        ...
-
-    def rescales(self, name: str) -> bool:
-        """Whether a transform leaves the scale and the type of the samples, so that nothing can follow it."""
-        ...
-
-    def run_faults(self, transforms: Sequence[Transform]) -> list[Fault]:
-        """Why a policy may not train a model that is stress-tested and served: it would see what those do not."""
-        ...
-
-    def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
-        """Parameter → the largest strength of an effect that any draw has by it. Only parameters that have a say."""
-        ...
-
-    def teaches(self, name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """The corruptions that a transform, no family, trains on with these parameters; each once."""
-        ...
-
-    def expand(
-        self, name: str, params: Mapping[str, Any], where: str, bounds: Bounds | None, shape: tuple[int, ...]
-    ) -> Expanded:
-        """What a family is made of.
-
-        Args:
-            params: free of faults.
-            where: its place in the policy.
-            bounds: that its steps are cut to; None leaves them as published.
-            shape: of the samples that the policy is for; empty where its budget has faults.
-        """
-        ...
-
-    def bearing(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """What of the content of bounds can bear on a family."""
-        ...
-
-
-class BatchAugmenter(Protocol):
-    """A policy and a seed, applied to batches: a pure function of (policy digest, seed, epoch, sample id).
-
-    The same key gives the same bytes whatever the batch, its order, the thread or the process. Thread-safe; picklable.
-    """
-
-    @property
-    def policy(self) -> Policy:
-        """What is applied."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """With it."""
-        ...
-
-    @property
-    def engine(self) -> str:
-        """What computes: part of the lineage, raised whenever the same key may give other bytes."""
-        ...
-
-    @property
-    def holds_the_interpreter(self) -> bool:
-        """Whether threads would wait for each other, so that several augment faster as processes."""
-        ...
-
-    def __call__(self, samples: Samples, /, ids: Ids | SampleIds, epoch: int = 0) -> Samples:
-        """Augment a batch.
-
-        Args:
-            samples: (N, *shape); not modified.
-            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
-            epoch: number of the epoch, or of the copy.
-
-        Returns:
-            (N, *output_shape(shape)), a new array of the same dtype unless the policy rescales.
-
-        Raises:
-            TransformError: samples or ids that cannot be used, or a sample that a transform refuses.
-        """
-        ...
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of what comes of samples of `shape` when every transform applies."""
-        ...
-
-    def describe(self) -> list[str]:
-        """How the policy is run, for people, a line a pass; empty for the identity."""
         ...
 
 
@@ -521,10 +240,12 @@ class Modality(Protocol):
         """
         ...
 
-    def categorical(self, manifest: Any) -> tuple[bool, ...]:
-        """Which of the F features hold codes of categories, by the manifest of a data set's snapshot.
+    def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
+        """Which of the F features hold codes of categories; empty where none does, or a sample is no row of features.
 
-        Empty where none does, or where a sample is not a row of features.
+        Args:
+            schema: of the data set, where its modality has one.
+            shape: of a sample.
         """
         ...
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 Scalar = str | int | float | bool | None
-Schema = Mapping[str, Any]  # a JSON object whose form is the modality's own
+Samples = NDArray[Any]  # (N, *shape)
+Schema = Mapping[str, Any]  # of a data set beside its arrays: a JSON object whose form is the modality's own
 
 SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
     {

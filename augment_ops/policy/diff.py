@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from augment_ops.errors import PolicyError
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.catalogue import Catalogue
 from augment_ops.policy.bounds import Bounds, Limits
 from augment_ops.policy.limits import reaches
 from augment_ops.policy.spec import NARROWED_TO, Policy

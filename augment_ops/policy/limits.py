@@ -9,7 +9,7 @@ from typing import Any
 
 from augment_ops.errors import Fault, PolicyError
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Catalogue, Effect
+from augment_ops.modalities.catalogue import Catalogue, Effect
 from augment_ops.policy.bounds import Limits
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from augment_ops import modalities
 from augment_ops.content import digest_of
 from augment_ops.errors import Fault, PolicyError
-from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.catalogue import Catalogue
 from augment_ops.policy.bounds import Bounds, load_limits
 from augment_ops.policy.narrowing import Narrowed
 from augment_ops.policy.steps import Transform, asks_for_limits, read_steps

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.catalogue import Catalogue
 from augment_ops.policy.bounds import Bounds
 from augment_ops.policy.containers import CONTAINERS
 from augment_ops.policy.narrowing import Narrowed, Step, does_something

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from augment_ops.modalities.base import Catalogue, Effect
+from augment_ops.modalities.catalogue import Catalogue, Effect
 from augment_ops.policy.steps import Transform, values_of
 
 

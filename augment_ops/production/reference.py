@@ -18,7 +18,8 @@ from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
-from augment_ops.modalities.base import Payload, Samples
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.source import Samples
 from augment_ops.statistics import softmax
 from augment_ops.workspace import Workspace
 from monitoring.drift.log_reader import LogWindow, read_window

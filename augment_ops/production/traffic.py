@@ -15,7 +15,8 @@ from augment_ops.data.payload import Part, chunks
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Payload, Samples
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.source import Samples
 from augment_ops.pipeline.run import find
 from augment_ops.production.monitor import log_uri
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of

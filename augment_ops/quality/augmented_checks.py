@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Modality, Samples, Schema
+from augment_ops.modalities.base import Modality
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.quality.pairs import Pairs
 from augment_ops.quality.report import QualityReport
 from augment_ops.quality.rules import QualityRules, check_name, judged

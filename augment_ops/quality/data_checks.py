@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Schema
 from augment_ops.modalities.codec import Reading
+from augment_ops.modalities.source import Schema
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import QualityRules
 from augment_ops.quality.samples import COLUMNS, CONTENT, CheckedSamples

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.modalities.base import Modality, Payload, Samples, Schema
+from augment_ops.modalities.base import Modality, Payload
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
 

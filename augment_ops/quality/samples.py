@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from augment_ops.modalities.base import Modality, Payload, Schema
+from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.codec import Reading
+from augment_ops.modalities.source import Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,8 @@ from markupsafe import Markup
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.explanation import Finding, Flip
 from augment_ops.modalities import UNNAMED, modality
-from augment_ops.modalities.base import Modality, Samples, Schema
+from augment_ops.modalities.base import Modality
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.report import robustness, stress_summary
 from augment_ops.report.charts import learning_chart, severity_panels
 from augment_ops.report.formats import (

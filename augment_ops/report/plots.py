@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.modalities.base import Modality, Samples, Schema
+from augment_ops.modalities.base import Modality
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.report.stress_summary import gap_table, role_curves
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import EpochMetrics

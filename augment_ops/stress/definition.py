@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
 from augment_ops.modalities import NAMES, UNNAMED, modality
-from augment_ops.modalities.base import Corruptions
+from augment_ops.modalities.corruptions import Corruptions
 
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.errors import StoreError, TrainingError
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Samples
+from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport

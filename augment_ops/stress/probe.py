@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json
-from augment_ops.modalities.base import Samples
+from augment_ops.modalities.source import Samples
 from augment_ops.stress.report import CLEAN
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 

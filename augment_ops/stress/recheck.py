@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Samples
+from augment_ops.modalities.source import Samples
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities, scores_of
 from augment_ops.stress.report import Role
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.catalogue import Catalogue
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 

@@ -20,7 +20,9 @@ from augment_ops.content import LATER, canonical_json, digest_of, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import DataError, Fault, PolicyError, StoreError
 from augment_ops.modalities import UNNAMED, modality
-from augment_ops.modalities.base import SEVERITIES, Payload, Samples, Schema
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.corruptions import SEVERITIES
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.stress.definition import Params, SuiteSpec
 from augment_ops.stress.outcomes import Alerts, alerts_fault

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augment_ops.errors import InputError, StoreError
-from augment_ops.modalities.base import Samples
+from augment_ops.modalities.source import Samples
 from augment_ops.runtime.artifact import Artifact
 from augment_ops.runtime.pt2_archive import checked
 

@@ -16,7 +16,8 @@ from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.meters import WaitMeter
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, TrainingError
-from augment_ops.modalities.base import Modality, Payload, Samples
+from augment_ops.modalities.base import Modality, Payload
+from augment_ops.modalities.source import Samples
 from augment_ops.training.base import Budget, Labelled, Meters, Progress
 from augment_ops.training.result import EpochMetrics
 

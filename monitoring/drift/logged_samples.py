@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
-from augment_ops.modalities.base import Modality, Payload, Samples
+from augment_ops.modalities.base import Modality, Payload
+from augment_ops.modalities.source import Samples
 
 Loaded = tuple[Payload | None, NDArray[np.int64], NDArray[np.float64] | None, int]
 

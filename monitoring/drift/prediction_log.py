@@ -43,7 +43,7 @@ from augment_ops.data.blobs import Blobs
 from augment_ops.data.store import Store, open_blobs
 from augment_ops.errors import DataError, InputError, StoreError
 from augment_ops.modalities import UNNAMED, modality
-from augment_ops.modalities.base import Samples
+from augment_ops.modalities.source import Samples
 from augment_ops.names import check_dataset
 from monitoring.drift.records import every, feature, moments, once, probabilities, texts
 

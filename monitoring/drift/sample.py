@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from augment_ops.data.payload import chunks, payload_of
 from augment_ops.errors import DataError
 from augment_ops.modalities import UNNAMED, modality
-from augment_ops.modalities.base import Modality, Payload, Samples, Schema
+from augment_ops.modalities.base import Modality, Payload
+from augment_ops.modalities.source import Samples, Schema
 
 _NOTHING: Mapping[str, NDArray[Any]] = MappingProxyType({})
 

@@ -15,7 +15,7 @@ from augment_ops.data.payload import ArrayPayload
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import sample_key
 from augment_ops.modalities import NAMES, modality
-from augment_ops.modalities.base import SEVERITIES, Corruptions
+from augment_ops.modalities.corruptions import SEVERITIES, Corruptions
 from augment_ops.quality.rules import check_name
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import Artifact

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.modalities.base import Catalogue
+from augment_ops.modalities.catalogue import Catalogue
 from augment_ops.modalities.image.bounds import ImageBounds, ImageBudget, ImageLimits
 from augment_ops.modalities.image.families import FAMILIES, bearing, expanded
 from augment_ops.modalities.image.strength import EFFECTS

@@ -11,7 +11,7 @@ import yaml
 
 from augment_ops.errors import Fault, PolicyError
 from augment_ops.files import read_regular
-from augment_ops.modalities.base import Imported
+from augment_ops.modalities.catalogue import Imported
 from augment_ops.modalities.image import catalogue
 from augment_ops.policy.containers import CONTAINERS
 from augment_ops.policy.spec import Policy

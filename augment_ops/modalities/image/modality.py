@@ -11,22 +11,16 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault
-from augment_ops.modalities.base import (
-    BatchAugmenter,
-    Corruptions,
-    Html,
-    Imported,
-    Modality,
-    Population,
-    Samples,
-    Schema,
-)
+from augment_ops.modalities.base import Html, Modality, Population
+from augment_ops.modalities.catalogue import BatchAugmenter, Imported
+from augment_ops.modalities.corruptions import Corruptions
 from augment_ops.modalities.image import features, show
 from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.checks import CHECKS
 from augment_ops.modalities.image.codec import CODEC
 from augment_ops.modalities.image.corruptions.catalogue import IMAGE_CORRUPTIONS
 from augment_ops.modalities.image.cutmix import boxes_pasted
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.checks import Checks
 
@@ -112,7 +106,7 @@ class _Image:
 
         return with_pixel_input(net)
 
-    def categorical(self, manifest: Any) -> tuple[bool, ...]:
+    def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
         """None: a pixel is a number."""
         return ()
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from augment_ops.modalities.base import Effect
+from augment_ops.modalities.catalogue import Effect
 
 # `scale_range` of a domain bounds two effects, both as logarithms of the factor.
 ZOOM_OUT, ZOOM_IN = "zoom out", "zoom in"

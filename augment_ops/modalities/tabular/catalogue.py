@@ -1,4 +1,4 @@
-"""The transforms that a policy of tables may name; see `augment_ops.modalities.base.Catalogue`."""
+"""The transforms that a policy of tables may name; see `augment_ops.modalities.catalogue.Catalogue`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from augment_ops.errors import Fault, nearest
-from augment_ops.modalities.base import Catalogue, Effect
+from augment_ops.modalities.catalogue import Catalogue, Effect
 from augment_ops.modalities.tabular.bounds import TableBounds, TableBudget, TableLimits
 from augment_ops.policy.bounds import Bounds
 from augment_ops.policy.containers import CONTAINERS

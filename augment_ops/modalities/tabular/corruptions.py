@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import TransformError, nearest
-from augment_ops.modalities.base import SEVERITIES, Corrupter, Corruptions, Samples, Schema, Strengths
+from augment_ops.modalities.corruptions import SEVERITIES, Corrupter, Corruptions, Strengths
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.modalities.tabular.schema import Rows, TableSchema, rounded, schema_of
 from augment_ops.modalities.tabular.transforms import Keys, factors
 
@@ -168,7 +169,7 @@ def destroyed(clean: Rows, corrupted: Rows) -> NDArray[np.uint8]:
 
 
 class _TableCorruptions:
-    """See `augment_ops.modalities.base.Corruptions`."""
+    """See `augment_ops.modalities.corruptions.Corruptions`."""
 
     names = tuple(CORRUPTIONS)
     causes = CAUSES

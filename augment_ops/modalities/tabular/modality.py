@@ -11,16 +11,10 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import DataError, Fault, InputError, PolicyError
-from augment_ops.modalities.base import (
-    BatchAugmenter,
-    Corruptions,
-    Html,
-    Imported,
-    Modality,
-    Population,
-    Samples,
-    Schema,
-)
+from augment_ops.modalities.base import Html, Modality, Population
+from augment_ops.modalities.catalogue import BatchAugmenter, Imported
+from augment_ops.modalities.corruptions import Corruptions
+from augment_ops.modalities.source import Samples, Schema
 from augment_ops.modalities.tabular import drift_features, show
 from augment_ops.modalities.tabular.catalogue import CATALOGUE
 from augment_ops.modalities.tabular.checks import CHECKS
@@ -109,9 +103,8 @@ class _Tabular:
         found, expected = "a network, for rows of a table", "no network: rows are learnt by trees (--trainer sklearn)"
         raise InputError("--trainer torch", found, expected, "leave --trainer out, or name sklearn")
 
-    def categorical(self, manifest: Any) -> tuple[bool, ...]:
-        schema = schema_of(manifest.schema, manifest.sample_shape[0])
-        return tuple((~schema.is_number).tolist())
+    def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
+        return tuple((~schema_of(schema, shape[0]).is_number).tolist())
 
     def pasted(
         self, own: Samples, other: Samples, weights: NDArray[np.float64], u: NDArray[np.float64]

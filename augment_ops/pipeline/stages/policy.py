@@ -15,7 +15,7 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import PolicyError
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import BatchAugmenter
+from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy

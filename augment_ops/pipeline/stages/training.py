@@ -16,7 +16,7 @@ from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
 from augment_ops.machine import usable_cores
 from augment_ops.modalities import modality
-from augment_ops.modalities.base import BatchAugmenter
+from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy
@@ -129,7 +129,7 @@ def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
         train=Labelled(train.payload, train.labels),
         validation=Labelled(validation.payload, validation.labels),
         augmented=told.augmented,
-        categorical=modality(manifest.modality).categorical(manifest),
+        categorical=modality(manifest.modality).categorical(manifest.schema, manifest.sample_shape),
         class_weight=params.class_weight,
         model=params.model,
         progress=progress,

@@ -16,7 +16,7 @@ import numpy as np
 
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import TransformError, nearest
-from augment_ops.modalities.base import SEVERITIES
+from augment_ops.modalities.corruptions import SEVERITIES
 from augment_ops.modalities.image.corruptions import (
     blur,
     digital,

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine.key import KeyedStream
-from augment_ops.modalities.base import SEVERITIES
+from augment_ops.modalities.corruptions import SEVERITIES
 
 SMALL_PX, LARGE_PX = 32, 224
 

@@ -1,4 +1,4 @@
-"""The corruptions of images as stress suites ask for them: see `augment_ops.modalities.base.Corruptions`."""
+"""The corruptions of images as stress suites ask for them: see `augment_ops.modalities.corruptions.Corruptions`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.modalities.base import Corrupter, Corruptions, Schema, Strengths
+from augment_ops.modalities.corruptions import Corrupter, Corruptions, Strengths
 from augment_ops.modalities.image.corruptions import CORRUPTIONS, SEVERITIES, Image, apply, remains, shape_fault
+from augment_ops.modalities.source import Schema
 
 
 class _ImageCorruptions:
