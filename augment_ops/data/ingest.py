@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from augment_ops.content import canonical_json, from_json
+from augment_ops.data.manifest import SnapshotManifest, document_name, format_of
 from augment_ops.data.payload import chunks
 from augment_ops.data.sample_index import Digested, index_table
 from augment_ops.data.shards import Shard, write_encoded, write_raw
-from augment_ops.data.snapshot import SPLITS, Snapshot, SnapshotManifest, document_name, format_of
+from augment_ops.data.snapshot import SPLITS, Snapshot
 from augment_ops.data.sources.snapshot import open_source
 from augment_ops.data.split import Member, assign
 from augment_ops.data.spool import Spool

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from augment_ops.content import from_json
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger

@@ -12,7 +12,8 @@ from types import MethodType
 from typing import Any, TypeVar, cast
 
 from augment_ops.content import from_json, sha256_hex
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.root import rule_name

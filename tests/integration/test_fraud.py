@@ -10,7 +10,8 @@ import pytest
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.outputs import AugmentedCheck, Decided, StressTest

@@ -19,7 +19,7 @@ from augment_ops.cli.gate import gate
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import GovernanceError, InputError

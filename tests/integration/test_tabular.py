@@ -13,7 +13,8 @@ import yaml
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import CheckRefused, InputError
 from augment_ops.governance.ledger import Ledger

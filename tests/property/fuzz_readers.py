@@ -33,7 +33,8 @@ from PIL import Image
 
 from augment_ops.content import from_json
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError
 from augment_ops.gate.rules import load as load_gate

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from augment_ops.content import canonical_json
-from augment_ops.data.snapshot import SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.governance.chain import GENESIS
 from augment_ops.names import metric_name
 from augment_ops.pipeline.context import Context

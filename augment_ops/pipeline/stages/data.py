@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest as read_source
-from augment_ops.data.snapshot import SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.errors import CheckRefused
 from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context

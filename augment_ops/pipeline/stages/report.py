@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from augment_ops.content import digest_of, sha256_hex
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file

@@ -14,7 +14,8 @@ from PIL import Image
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest, document_name
+from augment_ops.data.manifest import SnapshotManifest, document_name
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
 

@@ -19,7 +19,8 @@ from PIL import Image
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data import spool
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import Snapshot, document_name
+from augment_ops.data.manifest import document_name
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 

@@ -17,8 +17,9 @@ from augment_ops import modalities
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest
+from augment_ops.data.manifest import SnapshotManifest, document_name
 from augment_ops.data.payload import Joined, chunks
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest, document_name
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.locate import locate
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, InputError, StoreError

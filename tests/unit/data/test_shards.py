@@ -26,8 +26,9 @@ from augment_ops.data import ingest as ingest_module
 from augment_ops.data import shards as shards_module
 from augment_ops.data import store as store_module
 from augment_ops.data.ingest import ingest
+from augment_ops.data.manifest import SnapshotManifest, document_name
 from augment_ops.data.shards import Shard, write_encoded
-from augment_ops.data.snapshot import Snapshot, SnapshotManifest, document_name
+from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.spool import Spool
 from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches

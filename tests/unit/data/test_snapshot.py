@@ -16,7 +16,8 @@ import pytest
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data import sample_index, snapshot
 from augment_ops.data.ingest import ingest
-from augment_ops.data.snapshot import SPLITS, Snapshot, SnapshotManifest, document_name
+from augment_ops.data.manifest import SnapshotManifest, document_name
+from augment_ops.data.snapshot import SPLITS, Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 from augment_ops.modalities.image.codec import CODEC as IMAGES

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from augment_ops.content import canonical_json, sha256_hex
-from augment_ops.data.snapshot import SnapshotManifest, document_name
+from augment_ops.data.manifest import SnapshotManifest, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.pipeline.graph import BY_NAME, STAGES

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from augment_ops.content import canonical_json, digest_of
-from augment_ops.data.snapshot import SnapshotManifest
+from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.drivers.kubeflow import people
 from augment_ops.drivers.kubeflow.stamp import stamp
 from augment_ops.drivers.kubeflow.tasks import work
