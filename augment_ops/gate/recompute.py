@@ -15,7 +15,7 @@ from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
-from augment_ops.stress.outcomes import NO_GROUP, Alerts, Outcomes, from_bytes
+from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes, said_of
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]
@@ -54,9 +54,9 @@ def recompute(
 
 
 def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcomes) -> Iterator[str]:
-    wanted = None if rules.alerts is None else Alerts(class_name=rules.alerts.class_name, rate=rules.alerts.rate)
+    wanted = None if rules.alerts is None else rules.alerts.as_asked()
     if outcomes.alerts != wanted:
-        yield f"{_of_alerts(outcomes.alerts)}, where the rules judge {_of_alerts(wanted)}"
+        yield f"{said_of(outcomes.alerts)}, where the rules judge {said_of(wanted)}"
     if outcomes.suite_digest != report.suite_digest:
         yield f"another suite ({outcomes.suite_digest[:12]}…)"
     if outcomes.models != report.models:
@@ -69,12 +69,6 @@ def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcome
         and not (outcomes.labels == outcomes.classes.index(wanted.class_name)).any()
     ):
         yield f"no sample of class {wanted.class_name}, which alerts are for"
-
-
-def _of_alerts(alerts: Alerts | None) -> str:
-    if alerts is None:
-        return "every class alike"
-    return f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
 
 
 def _altered(report: StressReport, outcomes: Outcomes) -> Altered:

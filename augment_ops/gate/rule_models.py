@@ -63,22 +63,6 @@ class Gaps(Rule):
         return self
 
 
-class AlertsRule(Rule):
-    """Judge how many samples of one class an alert is raised for, where a fixed share of all samples gets one.
-
-    Every other rule is then about these samples alone: accuracy is the recall of the class at that rate of alerts.
-
-    Attributes:
-        class_name: `class` in the file: what is looked for.
-        rate: share of the samples of a cell that alerts are raised for.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
-
-    class_name: Annotated[str, Field(alias="class", min_length=1)]
-    rate: Annotated[_Number, Field(gt=0, lt=1)]
-
-
 class Invariance(Rule):
     """Clean minus stressed accuracy of the candidate, for each corruption at each severity.
 

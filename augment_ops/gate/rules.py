@@ -10,7 +10,6 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
 from augment_ops.gate.rule_models import (
-    AlertsRule,
     BudgetRatio,
     Calibration,
     Champion,
@@ -28,6 +27,7 @@ from augment_ops.gate.rule_models import (
     Unseen,
 )
 from augment_ops.policy.yaml_file import load_model
+from augment_ops.stress.definition import AlertsSpec
 
 
 class GateRules(Rule):
@@ -37,6 +37,8 @@ class GateRules(Rule):
 
     Attributes:
         suite: name of the stress suite that the thresholds were chosen for; a report of another one is refused.
+        alerts: as its suite has them: every other rule is then about the samples of that class alone, and accuracy is
+            the recall of the class at that rate of alerts.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -47,7 +49,7 @@ class GateRules(Rule):
     invariance: Invariance
     class_recall: ClassRecall
     fitness: Fitness | None = None
-    alerts: AlertsRule | None = None
+    alerts: AlertsSpec | None = None
     champion: Champion | None = None
     control: Control | None = None
     unseen: Unseen | None = None
@@ -71,9 +73,7 @@ class GateRules(Rule):
     @property
     def measure(self) -> str:
         """What the share of samples is called that a model is right about."""
-        if self.alerts is None:
-            return "accuracy"
-        return f"recall of class {self.alerts.class_name} at {100 * self.alerts.rate:g}% alerts"
+        return "accuracy" if self.alerts is None else self.alerts.as_asked().measure
 
     @property
     def digest(self) -> str:

@@ -11,13 +11,13 @@ from augment_ops.identity import NOBODY, SCHEDULE, same
 from augment_ops.lifecycle.rules import check_rules
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
+from augment_ops.stress.outcomes import said_of
 from augment_ops.workspace import RUN, Workspace
 
 if TYPE_CHECKING:
-    from augment_ops.gate.rule_models import AlertsRule
     from augment_ops.gate.rules import GateRules
     from augment_ops.policy.spec import Policy
-    from augment_ops.stress.definition import AlertsSpec, SuiteSpec
+    from augment_ops.stress.definition import SuiteSpec
 
 
 def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
             gate.load(policies / "gates" / f"{params.gate}.yaml"),
             suite.load(policies / "stress" / f"{params.suite}.yaml"),
         ),
-        lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml"),
+        lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml").check_modality(params.modality),
         lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
     ]
     return looks
@@ -114,14 +114,11 @@ def _gate_for(rules: GateRules, suite: str) -> None:
 
 def _same_alerts(rules: GateRules, suite: SuiteSpec) -> None:
     """The gate judges no outcomes of other alerts than its own; of another suite, `_gate_for` tells."""
-
-    def told(alerts: AlertsRule | AlertsSpec | None) -> str:
-        return "no alerts" if alerts is None else f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
-
-    if rules.suite == suite.name and told(rules.alerts) != told(suite.alerts):
+    ours, asked = (None if one is None else one.as_asked() for one in (rules.alerts, suite.alerts))
+    if rules.suite == suite.name and ours != asked:
         raise InputError(
             f"gate {rules.name}: alerts",
-            told(rules.alerts),
-            f"{told(suite.alerts)}, as the suite {suite.name} has",
+            said_of(ours),
+            f"{said_of(asked)}, as the suite {suite.name} has",
             "write the same line into both files",
         )

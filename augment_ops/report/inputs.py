@@ -50,6 +50,19 @@ class FlippedPair:
     stressed: NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the gate judged, where it was not the accuracy of all samples.
+
+    Attributes:
+        measure: what the share of right samples is called.
+        stress: the cells of the samples that were judged.
+    """
+
+    measure: str
+    stress: StressReport
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """One pipeline run.
@@ -69,6 +82,7 @@ class ReportInputs:
         lineage: name → digest or reference, in the order of the pipeline.
         explanation: what lies behind the reasons that did not pass.
         pictures: the samples that it names.
+        judged: what headlines and curves are about, where that is not `stress`.
         airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
     """
 
@@ -95,11 +109,15 @@ class ReportInputs:
     airflow_url: str | None = None
     mlflow_url: str | None = None
     stopped_because: str = ""
+    judged: Judged | None = None
 
 
 def to_json(inputs: ReportInputs) -> bytes:
     """The report as one canonical JSON document; samples appear as shape and sha256."""
-    return canonical_json({f.name: _without_samples(getattr(inputs, f.name)) for f in dataclasses.fields(inputs)})
+    told = {f.name: getattr(inputs, f.name) for f in dataclasses.fields(inputs)}
+    if inputs.judged is None:
+        del told["judged"]
+    return canonical_json({name: _without_samples(value) for name, value in told.items()})
 
 
 def _without_samples(value: object) -> object:

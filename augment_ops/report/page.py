@@ -102,6 +102,7 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
     """
     show = _Show(modality(of), schema)
     stress, decision = inputs.stress, inputs.decision
+    judged, measure = (inputs.judged.stress, inputs.judged.measure) if inputs.judged else (stress, "accuracy")
     reasons = decision.reasons if decision else ()
     context = {
         "r": inputs,
@@ -110,14 +111,15 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "drift": None if inputs.drift is None else dict.fromkeys(_DRIFT_FIELDS) | inputs.drift,
         "verdict": decision.verdict if decision else "STOPPED",
         "next_step": _next_step(inputs),
-        "facts": _facts(inputs),
+        "facts": _facts(inputs, judged, measure),
+        "measure": measure,
         "open_reasons": [x for x in reasons if x.outcome != "pass"][:_OPEN_REASONS],
         "more_reasons": [x for x in reasons if x.outcome != "pass"][_OPEN_REASONS:],
         "passed_reasons": [x for x in reasons if x.outcome == "pass"],
         "marks_of_cells": _marks_of_cells(reasons),
-        "panels": severity_panels(stress, _lowest_accepted(stress, reasons)) if stress else (),
-        "heat": stress_summary.gap_table(stress, "candidate") if stress else None,
-        "gains": _gains(stress),
+        "panels": severity_panels(judged, _lowest_accepted(judged, reasons)) if judged else (),
+        "heat": stress_summary.gap_table(judged, "candidate") if judged else None,
+        "gains": _gains(judged),
         "worst_classes": stress_summary.worst_classes(stress, _WORST_CLASSES) if stress else (),
         "confusions": stress_summary.top_confusions(stress, _WORST_CLASSES) if stress else (),
         "matrix": _matrix(stress),
@@ -180,27 +182,24 @@ def _next_step(inputs: ReportInputs) -> str:
     return f"Champion version {champion} stays in production." if champion else ""
 
 
-def _facts(inputs: ReportInputs) -> list[_Fact]:
+def _facts(inputs: ReportInputs, judged: StressReport | None, measure: str) -> list[_Fact]:
     facts: list[_Fact] = []
     stress, trained = inputs.stress, inputs.candidate
-    if stress:
-        clean = stress.cell("candidate", "clean", 0)
+    if stress and judged:
+        clean = judged.cell("candidate", "clean", 0)
         if clean is not None:
             low, high = stress_summary.share_range(clean.accuracy, clean.n)
             spread = f"95% interval {percent(low)} to {percent(high)}, n\u00a0=\u00a0{whole(clean.n)}"
-            beside = _against(stress, stress_summary.clean_accuracy)
-            facts.append(_Fact("Clean accuracy", percent(clean.accuracy), (spread, *beside)))
-        mean = stress_summary.stressed_accuracy(stress, "candidate")
-        cells = len([c for c in stress.cells if c.role == "candidate" and c.severity and c.n])
+            beside = _against(judged, stress_summary.clean_accuracy)
+            facts.append(_Fact(f"Clean {measure}", percent(clean.accuracy), (spread, *beside)))
+        mean = stress_summary.stressed_accuracy(judged, "candidate")
+        cells = len([c for c in judged.cells if c.role == "candidate" and c.severity and c.n])
         note = f"mean of {cells} corruption × severity cells"
-        facts.append(_Fact("Under stress", percent(mean), (note, *_against(stress, stress_summary.stressed_accuracy))))
-        if (worst := stress_summary.worst_gap(stress)) is not None:
+        facts.append(_Fact("Under stress", percent(mean), (note, *_against(judged, stress_summary.stressed_accuracy))))
+        if (worst := stress_summary.worst_gap(judged)) is not None:
             where = f"{worst[0].replace('_', ' ')}, severity {worst[1]}"
-            facts.append(
-                _Fact(
-                    "Largest loss", f"{points(worst[2], sign=False)} points", (where, "against its own clean accuracy")
-                )
-            )
+            notes = (where, f"against its own clean {measure}")
+            facts.append(_Fact("Largest loss", f"{points(worst[2], sign=False)} points", notes))
         for row in stress_summary.worst_classes(stress, 1):
             where = f"{row.corruption.replace('_', ' ')}, severity {row.severity}, n\u00a0=\u00a0{whole(row.n)}"
             facts.append(_Fact("Lowest class recall", percent(row.worst), (f"class {row.name}", where)))

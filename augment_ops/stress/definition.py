@@ -10,6 +10,7 @@ from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
 from augment_ops.modalities import NAMES, UNNAMED, modality
 from augment_ops.modalities.corruptions import Corruptions
+from augment_ops.stress.outcomes import Alerts
 
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
@@ -23,6 +24,10 @@ class AlertsSpec(BaseModel):
 
     class_name: Annotated[str, Field(alias="class", min_length=1)]
     rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+
+    def as_asked(self) -> Alerts:
+        """As outcomes have them."""
+        return Alerts(class_name=self.class_name, rate=self.rate)
 
 
 class SuiteSpec(BaseModel):

@@ -49,6 +49,11 @@ class Alerts:
     class_name: str
     rate: float
 
+    @property
+    def measure(self) -> str:
+        """What the share of right samples is called."""
+        return f"recall of class {self.class_name} at {100 * self.rate:g}% alerts"
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions:
@@ -297,6 +302,13 @@ def _check_alerts(outcomes: Outcomes) -> None:
         raise _damaged(f"scores {scores.dtype} {scores.shape}", f"float32 {outcomes.predicted.shape}, one an answer")
     if finite.any() and not 0 <= scores[finite].min() <= scores[finite].max() <= 1:
         raise _damaged("scores beyond 0 to 1", "probabilities")
+
+
+def said_of(alerts: Alerts | None) -> str:
+    """What is looked for, in words."""
+    if alerts is None:
+        return "every class alike"
+    return f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
 
 
 def alerts_fault(alerts: Alerts, classes: Sequence[str]) -> str:

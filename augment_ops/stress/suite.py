@@ -227,7 +227,7 @@ def freeze(
     """
     spec.check_modality(of)
     _check_split(samples, ids, labels, classes)
-    alerts = None if spec.alerts is None else Alerts(class_name=spec.alerts.class_name, rate=spec.alerts.rate)
+    alerts = None if spec.alerts is None else spec.alerts.as_asked()
     _check_alerts(spec, alerts, classes)
     _check_shape(spec, samples.shape)
     dtype = modality(of).codec.dtype.newbyteorder("<")

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from augment_ops.content import digest_of
-from augment_ops.errors import nearest
+from augment_ops.errors import PolicyError, nearest
 from augment_ops.modalities import NAMES, modality
 from augment_ops.policy.yaml_file import load_model
 from monitoring.drift.detectors.catalogue import OF_ANSWERS, OF_COLUMNS, OF_VECTORS
@@ -193,6 +193,22 @@ class DriftRules(BaseModel):
         """How long labels of a window are waited for; zero where nothing is asked of labels."""
         asked = self.detect.labels or {"accuracy", "recall"} & set(self.detect.answers)
         return timedelta(days=self.label_wait_days) if asked else timedelta(0)
+
+    def check_modality(self, of: str) -> None:
+        """See that samples of a modality have what is compared: what they have not would be passed over in silence.
+
+        Raises:
+            PolicyError: it names properties that they have not.
+        """
+        known = modality(of)
+        odd = [name for name in self.detect.images if name not in (*known.properties, SIZE)]
+        if odd:
+            raise PolicyError(
+                f"drift rules {self.name}: detect.images",
+                ", ".join(odd),
+                f"properties of {known.plural}: {', '.join((*known.properties, SIZE))}",
+                "choose rules for such samples (transactions compares columns), or take these out",
+            )
 
     @classmethod
     def load(cls, path: Path) -> DriftRules:

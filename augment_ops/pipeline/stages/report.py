@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,10 @@ from augment_ops.pipeline.outputs import (
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
 from augment_ops.quality.report import QualityReport
-from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
+from augment_ops.stress.measures import cells
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
@@ -89,6 +90,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         candidate=candidate,
         control=control,
         stress=stress.report,
+        judged=_judged(ctx, stress),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
         | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
         policy={
@@ -136,6 +138,22 @@ def _inputs(ctx: Context) -> ReportInputs:
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
     )
+
+
+def _judged(ctx: Context, stress: StressTest) -> Judged | None:
+    if stress.suite.alerts is None:
+        return None
+    asked = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes).judged()
+    report = replace(
+        stress.report,
+        classes=asked.classes,
+        cells=cells(asked),
+        measures=(),
+        confusion={},
+        flipped=(),
+        slices=(),
+    )
+    return Judged(stress.suite.alerts.measure, report)
 
 
 def _of_no_interest(manifest: SnapshotManifest) -> set[str]:

@@ -11,9 +11,9 @@ from augment_ops.content import digest_of, sha256_hex
 from augment_ops.errors import StoreError
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision
-from augment_ops.gate.rule_models import AlertsRule
 from augment_ops.gate.rules import GateRules
 from augment_ops.stress import measures
+from augment_ops.stress.definition import AlertsSpec
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Alerts, Outcomes, from_bytes
 from augment_ops.stress.report import StressReport
 from support.evidence import evidence_about
@@ -78,7 +78,7 @@ def judged(rules: GateRules, outcomes: Outcomes, report_of: Outcomes | None = No
 
 @pytest.fixture(scope="session")
 def for_fraud(rules: GateRules) -> GateRules:
-    return rules.model_copy(update={"alerts": AlertsRule(class_name="fraud", rate=RATE), "calibration": None})
+    return rules.model_copy(update={"alerts": AlertsSpec(class_name="fraud", rate=RATE), "calibration": None})
 
 
 GOOD = {"candidate": (380, 370), "control": (380, 250)}

@@ -57,3 +57,10 @@ def test_a_gate_of_other_alerts_than_its_suite_is_refused_before_the_run_begins(
     with pytest.raises(InputError) as caught:
         preflight(settings, asked, "pat")
     assert len(caught.value.faults) == 1
+
+
+def test_drift_rules_of_properties_that_rows_have_not_are_refused_before_the_run_begins(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_POLICIES": str(POLICIES)})
+    named = dict.fromkeys(("gate", "suite", "quality"), "transactions")
+    with pytest.raises(InputError, match=r"drift rules default: detect\.images: found mean, contrast, sharp"):
+        preflight(settings, RunParams(modality="tabular", policy="transactions-robust", **named), "pat")
