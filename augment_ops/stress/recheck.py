@@ -7,7 +7,7 @@ outcomes were written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, probabilities, scores_of
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes, probabilities, scores_of
 from augment_ops.stress.report import Role
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
@@ -73,14 +73,23 @@ def pick(manifest: SuiteManifest, key: str, labels: NDArray[np.int64]) -> tuple[
     return tuple(Pick(int(cell), drawn()) for cell in chosen)
 
 
-def of_another_suite(manifest: SuiteManifest, outcomes: Outcomes, labels: NDArray[np.int64]) -> str:
-    """What the outcomes say otherwise than the suite that was frozen; empty where nothing.
+def of_another_suite(
+    manifest: SuiteManifest,
+    outcomes: Outcomes,
+    labels: NDArray[np.int64],
+    columns: Mapping[str, list[str | None]],
+) -> str:
+    """What the outcomes say otherwise than the suite that was frozen and its snapshot; empty where nothing.
 
     Args:
         labels: int64 (N,), those of the suite.
+        columns: metadata column → the group of each sample, as `evaluate` was given them.
     """
     if outcomes.sample_ids != manifest.sample_ids or not np.array_equal(outcomes.labels, labels):
         return "other samples or labels"
+    names, groups = group_codes(columns, len(labels))
+    if outcomes.columns != names or not np.array_equal(outcomes.groups, groups):
+        return "other groups"
     return "" if outcomes.alerts == manifest.alerts else "other alerts"
 
 

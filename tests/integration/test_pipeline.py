@@ -467,6 +467,25 @@ def test_outcomes_that_were_rewritten_with_their_report_are_not_what_the_models_
                 check_registered(ctx, robust["model_version"], None)
 
 
+def test_labels_and_groups_that_were_rewritten_to_what_a_model_says_are_not_those_of_the_suite(
+    robust: dict, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All models answer as is told: it is the question that was changed."""
+    store = Store(settings.store)
+    ctx = Context.of(settings, "cli-robust")
+    stress = ctx.output("stress_test", StressTest)
+    true = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)
+    for found, change in (
+        ("other samples or labels", {"labels": true.predicted[0, 0]}),
+        ("other groups", {"columns": {"site": ("a",)}, "groups": np.zeros((1, len(true.labels)), np.int16)}),
+    ):
+        forged = store.put(replace(true, **change).to_bytes())
+        with monkeypatch.context() as patch:
+            telling(patch, replace(stress, report=replace(stress.report, outcomes=forged)))
+            with pytest.raises(GovernanceError, match=found):
+                check_registered(ctx, robust["model_version"], None)
+
+
 def test_a_champion_that_was_made_worse_does_not_say_so(
     robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,8 @@ def test_a_window_in_another_unit_has_drifted(outcome: dict[str, Any], settings:
 
 def test_the_report_shows_rows_and_no_pictures(outcome: dict[str, Any], settings: Settings) -> None:
     page = (settings.home / "reports" / "rows" / "report.html").read_text()
+    assert "Clean recall of class fraud at 15% alerts" in page
+    assert "Clean accuracy" not in page
     assert "<mark>" in page and '<th scope="row">past_week</th>' in page and "<img" not in page
 
 

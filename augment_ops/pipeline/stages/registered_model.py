@@ -39,9 +39,12 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     asked = probe.from_bytes(ctx.store.get(stress.report.probe))
     labels, plural = stress.suite.read_labels(ctx.store.get), modality(stress.suite.modality).plural
-    odd = recheck.of_another_suite(stress.suite, outcomes, labels)
+    groups = ctx.snapshot.group_columns(stress.suite.sample_ids)
+    odd = recheck.of_another_suite(stress.suite, outcomes, labels, groups)
     if odd:
-        raise GovernanceError("outcomes of the stress test", odd, "those of the suite that was frozen", _FIX)
+        raise GovernanceError(
+            "outcomes of the stress test", odd, "those of the suite that was frozen, and of its snapshot", _FIX
+        )
     picks = recheck.pick(stress.suite, ctx.ledger.head(), labels)
     probed = probe.samples(asked, stress.suite, ctx.store.get)
     picked = recheck.samples(stress.suite, picks, ctx.store.get)

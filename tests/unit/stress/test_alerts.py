@@ -131,8 +131,10 @@ def test_a_score_that_was_moved_past_its_neighbours_is_found(manifest, outcomes,
 
 def test_outcomes_of_other_labels_or_alerts_than_the_suite_has_are_told(manifest, outcomes, objects):
     labels = manifest.read_labels(objects.get)
-    assert recheck.of_another_suite(manifest, outcomes, labels) == ""
+    assert recheck.of_another_suite(manifest, outcomes, labels, {}) == ""
     turned = replace(outcomes, labels=outcomes.labels[::-1].copy())
-    assert recheck.of_another_suite(manifest, turned, labels) == "other samples or labels"
+    assert recheck.of_another_suite(manifest, turned, labels, {}) == "other samples or labels"
     more = replace(outcomes, alerts=Alerts(class_name="right", rate=0.9))
-    assert recheck.of_another_suite(manifest, more, labels) == "other alerts"
+    assert recheck.of_another_suite(manifest, more, labels, {}) == "other alerts"
+    site: dict[str, list[str | None]] = {"site": ["a", "b"] * 30}
+    assert recheck.of_another_suite(manifest, outcomes, labels, site) == "other groups"
