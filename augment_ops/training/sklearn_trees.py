@@ -49,9 +49,11 @@ class _Trees:
         """See `Trainer`."""
         if model:
             raise InputError(
-                "--model", model, "nothing: the trainer sklearn has a model of its own",
+                "--model",
+                model,
+                "nothing: the trainer sklearn has a model of its own",
                 "leave --model out, or train a network (--trainer torch)",
-            )  # fmt: skip
+            )
         self.device(device)
 
     def device(self, asked: str) -> str:
@@ -133,22 +135,28 @@ def _checked(task: Task) -> tuple[bool, ...]:
     like = task.train.samples.take(np.empty(0, np.int64))
     if like.ndim != 2 or like.dtype != np.float64:
         raise InputError(
-            "--trainer sklearn", f"samples of {like.dtype} {like.shape[1:]}", "rows of numbers: float64 (F,)",
+            "--trainer sklearn",
+            f"samples of {like.dtype} {like.shape[1:]}",
+            "rows of numbers: float64 (F,)",
             f"use the trainer of {task.modality} (--trainer auto)",
-        )  # fmt: skip
+        )
     missing = [
         task.classes[k] for k in np.flatnonzero(np.bincount(task.train.labels, minlength=len(task.classes)) == 0)
     ]
     if missing:
         raise InputError(
-            "training split", f"no sample of {', '.join(missing[:5])}", "a sample of every class at least",
+            "training split",
+            f"no sample of {', '.join(missing[:5])}",
+            "a sample of every class at least",
             "split the data so that each class is in all parts, or leave the class out",
-        )  # fmt: skip
+        )
     if len(task.categorical) not in (0, like.shape[1]):
         raise InputError(
-            "categorical features", f"{len(task.categorical)} said of {like.shape[1]} features", "one word for each",
+            "categorical features",
+            f"{len(task.categorical)} said of {like.shape[1]} features",
+            "one word for each",
             "correct the schema of the data set",
-        )  # fmt: skip
+        )
     return task.categorical if any(task.categorical) else ()
 
 
@@ -163,18 +171,22 @@ def _gathered(task: Task, source: BatchSource, copies: int, meter: WaitMeter) ->
         for batch in meter.watch(source, source.epoch(copy)):
             if batch.mixed is not None:
                 raise InputError(
-                    "--trainer sklearn", "a policy that mixes samples of several classes", "samples of one class each",
+                    "--trainer sklearn",
+                    "a policy that mixes samples of several classes",
+                    "samples of one class each",
                     "remove the mixing from the policy, or train a network (--trainer torch)",
-                )  # fmt: skip
+                )
             # By its row: the order of an epoch and the size of a batch change nothing.
             place = (1 + copy) * count + batch.rows
             rows[place], labels[place] = batch.samples, batch.labels
     if np.isinf(rows).any():
         first = int(np.flatnonzero(np.isinf(rows).any(axis=1))[0])
         raise TrainingError(
-            f"training, row {first % count} of copy {first // count}", "an infinite value",
-            "finite numbers, NaN where one is missing", "correct the data, or the transform that made it",
-        )  # fmt: skip
+            f"training, row {first % count} of copy {first // count}",
+            "an infinite value",
+            "finite numbers, NaN where one is missing",
+            "correct the data, or the transform that made it",
+        )
     return _Gathered(rows, labels)
 
 
@@ -184,9 +196,11 @@ def _check_codes(table: _Gathered, categorical: tuple[bool, ...]) -> None:
         known = int((found >= 0).sum())  # NaN and what is negative count as missing
         if known > _MOST_CATEGORIES:
             raise InputError(
-                f"categorical feature {feature}", f"{known} categories", f"{_MOST_CATEGORIES} at most",
+                f"categorical feature {feature}",
+                f"{known} categories",
+                f"{_MOST_CATEGORIES} at most",
                 "put rare categories together, or leave the feature out",
-            )  # fmt: skip
+            )
 
 
 def _classifier(seed: int, categorical: tuple[bool, ...], class_weight: str) -> Any:

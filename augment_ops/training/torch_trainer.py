@@ -72,9 +72,11 @@ class _Torch:
 def _own_network(of: Modality) -> str:
     if not of.network:
         raise InputError(
-            "--model", "no network is named", f"one that takes samples of {of.name}: there is none of this program",
+            "--model",
+            "no network is named",
+            f"one that takes samples of {of.name}: there is none of this program",
             "give --model package.module:factory, or use the modality's own trainer (--trainer auto)",
-        )  # fmt: skip
+        )
     return of.network
 
 
