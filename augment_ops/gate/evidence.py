@@ -84,6 +84,8 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
             yield _error("evidence", f"{name} is {_shown(value)}, not a sha256: what was judged cannot be named.")
     if evidence.control_digest is not None and not _is_digest(evidence.control_digest):
         yield _error("evidence", f"control_digest is {_shown(evidence.control_digest)}, not a sha256.")
+    if not (isinstance(evidence.plural, str) and evidence.plural.isalpha()):
+        yield _error("evidence", f"The evidence says of its samples that they are {_shown(evidence.plural)}, no word.")
     if evidence.suite_fault:
         yield _error(
             "evidence", f"The stored {evidence.plural} of the stress suite are not those frozen: {evidence.suite_fault}"

@@ -213,6 +213,7 @@ def test_no_single_field_of_the_evidence_can_be_emptied_or_replaced(data):
         "suite_fault": st.text(min_size=1, max_size=5),
         "remains_fault": st.one_of(st.none(), st.text(min_size=1, max_size=5)),
         "software": st.none(),
+        "plural": odd.filter(lambda x: not (x and x.isalpha())),  # any word is one
         "environment": st.one_of(st.none(), st.just(""), st.just("production")),
         "approval": st.one_of(st.none(), st.just("")),
         "trained_on": st.dictionaries(st.sampled_from(["candidate", "control"]), odd, max_size=2),
