@@ -89,7 +89,7 @@ def test_kill_while_the_model_is_written_leaves_nothing_half(tracker: MlflowTrac
     code = (
         "import os, signal, sys, numpy as np; from pathlib import Path\n"
         "from augment_ops.tracking import connect, models\n"
-        "models._write_environment = lambda folder: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "models._write_environment = lambda folder, needs: os.kill(os.getpid(), signal.SIGKILL)\n"
         "tracker = connect(sys.argv[1]); run = tracker.open_run('shapes', 'run-1', 'candidate')\n"
         "tracker.log_model(run, Path(sys.argv[2]), 'd' * 64, np.zeros((2, 4, 4, 1), np.uint8), ['a', 'b'])\n"
     )
