@@ -152,18 +152,19 @@ class ReportOperator(StageOperator):
 
 
 APPROVE, REJECT = "Approve", "Reject"
-REASON = "reason"  # the one field of a question
+REASON = "reason"
+# How a question is answered: whoever answers says why.
+ANSWERED: dict[str, Any] = {
+    "options": [APPROVE, REJECT],
+    "params": {
+        REASON: Param(type="string", minLength=1, title="Reason", description="Why; ledger, report and MLflow keep it.")
+    },
+    "retries": 0,
+}
 
 
 class QuestionOperator(HITLOperator):
-    """Asks people, who are found when the task runs, so that a change of policies/approvers.yaml counts at once.
-
-    Whoever answers says why.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        why = Param(type="string", minLength=1, title="Reason", description="Why; ledger, report and MLflow keep it.")
-        super().__init__(options=[APPROVE, REJECT], params={REASON: why}, retries=0, **kwargs)
+    """Asks people, who are found when the task runs, so that a change of policies/approvers.yaml counts at once."""
 
     def execute(self, context: Context) -> None:
         """Say what is to be decided, and wait."""

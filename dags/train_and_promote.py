@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 from alert_channels import RunFailed
 from run_form import form
-from stage_tasks import AskForApproval, ReportOperator, StageOperator
+from stage_tasks import ANSWERED, AskForApproval, ReportOperator, StageOperator
 
 from augment_ops.pipeline.graph import GROUPS, RETRIES, RETRY_DELAY_S, STAGES, Stage, edges
 from augment_ops.pipeline.parameters import parameters
@@ -51,7 +51,7 @@ def _tasks(stage: str) -> dict[str, BaseOperator]:
 
 
 def _question() -> BaseOperator:
-    return AskForApproval(task_id=ASK, subject="Promote this model to champion?")
+    return AskForApproval(task_id=ASK, subject="Promote this model to champion?", **ANSWERED)
 
 
 with DAG(

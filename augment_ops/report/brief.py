@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from augment_ops.report.compared import Beside, Compared, Fall, Measured
+from augment_ops.gate.compared import Beside, Compared, Fall, Measured
 from augment_ops.report.formats import percent, points
 from augment_ops.shown import PARAGRAPH, markdown
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from augment_ops.content import from_json
 from augment_ops.errors import PolicyError, StoreError
+from augment_ops.gate.compared import Compared, compared
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.rules import GateRules
 from augment_ops.pipeline.context import Context
@@ -17,7 +18,6 @@ from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.diff import compare
 from augment_ops.policy.spec import Policy
 from augment_ops.report.brief import Brief
-from augment_ops.report.compared import Compared, compared
 from augment_ops.tracking import RegisteredVersion
 
 _STARTED = "retrain"  # the act by which an alert has started a training

@@ -1,4 +1,4 @@
-"""The candidate beside the other models on the very same samples, with the intervals that the gate itself uses."""
+"""The candidate beside the other models on the very same samples, with the intervals that the reasons have."""
 
 from __future__ import annotations
 
