@@ -157,7 +157,9 @@ REASON = "reason"
 ANSWERED: dict[str, Any] = {
     "options": [APPROVE, REJECT],
     "params": {
-        REASON: Param(type="string", minLength=1, title="Reason", description="Why; ledger, report and MLflow keep it.")
+        REASON: Param(
+            None, type=["null", "string"], title="Reason", description="Why; ledger, report and MLflow keep it."
+        )
     },
     "retries": 0,
 }
@@ -165,6 +167,15 @@ ANSWERED: dict[str, Any] = {
 
 class QuestionOperator(HITLOperator):
     """Asks people, who are found when the task runs, so that a change of policies/approvers.yaml counts at once."""
+
+    @property
+    def serialized_params(self) -> dict[str, dict[str, Any]]:
+        """The fields of the form, each of which has to be filled in.
+
+        As params of the task they may be empty: Airflow looks at those before anybody was asked.
+        """
+        fields: dict[str, dict[str, Any]] = super().serialized_params
+        return {name: {**field, "schema": {**field["schema"], "type": "string"}} for name, field in fields.items()}
 
     def execute(self, context: Context) -> None:
         """Say what is to be decided, and wait."""
