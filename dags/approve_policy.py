@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import DAG, Param
-from policy_tasks import APPROVE, REJECT, AskAboutPolicy, ProposePolicy, RecordAnswer
+from policy_tasks import AskAboutPolicy, ProposePolicy, RecordAnswer
 from run_form import names
+from stage_tasks import ANSWERED
 
 PARAMS = {
     "policy": Param(
@@ -45,11 +46,5 @@ with DAG(
     default_args={"owner": "augment-ops", "retries": 2, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     propose = ProposePolicy(task_id="propose")
-    ask = AskAboutPolicy(
-        task_id="ask",
-        subject="Approve this augmentation policy?",
-        options=[APPROVE, REJECT],
-        params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
-        retries=0,
-    )
+    ask = AskAboutPolicy(task_id="ask", subject="Approve this augmentation policy?", **ANSWERED)
     propose >> ask >> RecordAnswer(task_id="record")

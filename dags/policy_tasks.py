@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException
 from second_person import answer_to, touched_by
-from stage_tasks import QuestionOperator
+from stage_tasks import APPROVE, QuestionOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from augment_ops.governance.approvals import Person
     from augment_ops.workspace import Workspace
-
-APPROVE, REJECT = "Approve", "Reject"
 
 
 class EvidenceLink(BaseOperatorLink):
@@ -102,7 +100,7 @@ def _record(context: Context, answer: dict[str, str]) -> None:
     from augment_ops.lifecycle.acts import AIRFLOW, approve, reject
 
     asked, workspace = context["params"], _workspace(context, answer["by"])
-    reason = answer["reason"] or "answered in the Airflow UI"
+    reason = answer["reason"]
     if answer["chosen"] != APPROVE:
         reject(workspace, asked["policy"], asked["environment"], reason)
         return

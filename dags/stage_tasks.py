@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from alert_channels import tell
 from retrain_tasks import ORIGIN
@@ -151,8 +151,31 @@ class ReportOperator(StageOperator):
         return {**ref, "verdict": report.verdict, "summary": report.summary, "promotion": report.promotion}
 
 
+APPROVE, REJECT = "Approve", "Reject"
+REASON = "reason"
+# How a question is answered: whoever answers says why.
+ANSWERED: dict[str, Any] = {
+    "options": [APPROVE, REJECT],
+    "params": {
+        REASON: Param(
+            None, type=["null", "string"], title="Reason", description="Why; ledger, report and MLflow keep it."
+        )
+    },
+    "retries": 0,
+}
+
+
 class QuestionOperator(HITLOperator):
     """Asks people, who are found when the task runs, so that a change of policies/approvers.yaml counts at once."""
+
+    @property
+    def serialized_params(self) -> dict[str, dict[str, Any]]:
+        """The fields of the form, each of which has to be filled in.
+
+        As params of the task they may be empty: Airflow looks at those before anybody was asked.
+        """
+        fields: dict[str, dict[str, Any]] = super().serialized_params
+        return {name: {**field, "schema": {**field["schema"], "type": "string"}} for name, field in fields.items()}
 
     def execute(self, context: Context) -> None:
         """Say what is to be decided, and wait."""
@@ -163,6 +186,14 @@ class QuestionOperator(HITLOperator):
         except AugmentOpsError as error:
             raise AirflowFailException(str(error)) from None
         super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Hand on what was answered; without a reason it is asked again, for Airflow's server takes a form as it is."""
+        answer = super().execute_complete(context, event)
+        if not str(answer["params_input"].get(REASON) or "").strip():
+            self.log.warning("an answer without a reason does not count: it is asked again")
+            self.execute(context)
+        return answer
 
     def assign(self, what: str, people: Iterable[Person], touched: Iterable[str]) -> None:
         """Ask those of the people who have nothing to do with the run.
@@ -222,18 +253,19 @@ def _stage_of(settings: Settings, context: Context) -> StageContext:
 def _asked(stage: StageContext, decided: Decided) -> str:
     """The question, in Markdown; the same for the same decision, so that an answer belongs to it and to no other."""
     from augment_ops.content import digest_of
-    from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
+    from augment_ops.pipeline.outputs import Prepared
+    from augment_ops.report.brief import in_markdown
+    from augment_ops.shown import link, own_addresses
 
-    reasons = [reason for reason in decided.decision.reasons if reason.outcome not in ("pass", "not-set")]
-    lines = [
-        markdown(decided.decision.summary, PARAGRAPH),
-        f"Version {markdown(decided.version)} of **{markdown(stage.dataset)}\\-classifier**, against champion "
-        f"{markdown(decided.champion_version or '(none yet)')}; started by {markdown(stage.run.actor)}.",
-        *(f"- **{markdown(reason.outcome)}** {markdown(reason.message)}" for reason in reasons[:10]),
-        link("Evidence, metrics and pictures in MLflow", stage.parent.url, own_addresses(stage.settings)),
-        f"Decision `{digest_of(decided.decision)}`",
-    ]
-    return "\n\n".join(lines)
+    prepared, ours = stage.output("prepare_report", Prepared), own_addresses(stage.settings)
+    pages = {
+        "Report": prepared.url,
+        "Gallery of augmented samples": prepared.gallery_url,
+        "Change of policy": prepared.diff_url,
+        "MLflow run": stage.parent.url,
+    }
+    links = " · ".join(link(name, url, ours) for name, url in pages.items() if url)
+    return "\n\n".join([in_markdown(prepared.brief), links, f"Decision `{digest_of(decided.decision)}`"])
 
 
 class WatchOperator(BaseOperator):

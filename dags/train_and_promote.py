@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 from alert_channels import RunFailed
 from run_form import form
-from stage_tasks import AskForApproval, ReportOperator, StageOperator
+from stage_tasks import ANSWERED, AskForApproval, ReportOperator, StageOperator
 
 from augment_ops.pipeline.graph import GROUPS, RETRIES, RETRY_DELAY_S, STAGES, Stage, edges
 from augment_ops.pipeline.parameters import parameters
@@ -51,13 +51,7 @@ def _tasks(stage: str) -> dict[str, BaseOperator]:
 
 
 def _question() -> BaseOperator:
-    return AskForApproval(
-        task_id=ASK,
-        subject="Promote this model to champion?",
-        options=["Approve", "Reject"],
-        params={"reason": Param("", type="string", title="Reason", description="Kept in the ledger.")},
-        retries=0,
-    )
+    return AskForApproval(task_id=ASK, subject="Promote this model to champion?", **ANSWERED)
 
 
 with DAG(

@@ -17,6 +17,7 @@ from augment_ops.cli.runs import settings_here
 from augment_ops.errors import InputError
 
 AsJson = Annotated[bool, typer.Option("--json")]
+_LOOK = ("report", "gallery", "change of policy", "MLflow run")  # what there is to see beside the question
 RunId = Annotated[str, typer.Argument(help="id of the run")]
 
 
@@ -88,23 +89,25 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
     """
     from rich.console import Console
 
-    from augment_ops.cli.decision import show_decision
+    from augment_ops.cli.brief import show_brief
     from augment_ops.drivers.kubeflow.people import question as asked
 
-    ctx, decided = asked(settings_here(), run_id)
-    told = asdict(decided.decision)
+    ctx, decided, prepared = asked(settings_here(), run_id)
     facts = {
         "version": f"{ctx.dataset}/{decided.version}",
         "champion": decided.champion_version or "none yet",
         "environment": ctx.params.environment,
         "asked for by": ctx.run.actor,
         "who answers": ctx.params.approval,
+        "report": prepared.url or prepared.path,
+        "gallery": prepared.gallery_url,
+        "change of policy": prepared.diff_url,
         "MLflow run": ctx.parent.url,
     }
     if as_json:
-        print(json.dumps({**told, **facts}))
+        print(json.dumps({**asdict(decided.decision), **facts, "brief": asdict(prepared.brief)}))
     else:
-        show_decision(Console(), told["verdict"], told["summary"], told["reasons"], facts)
+        show_brief(Console(), prepared.brief, {name: facts[name] for name in (*_LOOK, "who answers")})
 
 
 def approve(run_id: RunId, reason: Reason, key: KeyFile = None, as_json: AsJson = False) -> None:

@@ -18,7 +18,7 @@ from augment_ops.statistics import mean
 from augment_ops.stress.report import CLEAN, Role
 
 # One mistake among fewer samples of a class moves its recall by more than 20 points: no comparison.
-_SMALLEST_CLASS = 5
+SMALLEST_CLASS = 5
 
 
 def champion(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
@@ -189,7 +189,7 @@ def _classes(rules: GateRules, cells: Cells, against: Role, margin: float) -> li
         (label, stressed, cells.samples.loss(against, cells.corruptions if stressed else (), margin, label))
         for stressed in (False, True)
         for label in range(len(cells.classes))
-        if ((labels == label) & (left_in > 0 if stressed else True)).sum() >= _SMALLEST_CLASS
+        if ((labels == label) & (left_in > 0 if stressed else True)).sum() >= SMALLEST_CLASS
     ]
     losses = corrected([loss for *_, loss in items])
     found = [(label, stressed, loss) for (label, stressed, _), loss in zip(items, losses, strict=True)]

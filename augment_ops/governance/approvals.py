@@ -305,6 +305,21 @@ class Approvals:
         return found
 
 
+def check_reason(where: str, reason: str) -> None:
+    """Refuse an answer without a reason: it is what whoever looks later has to go by.
+
+    Raises:
+        InputError: it is blank.
+    """
+    if not reason.strip():
+        raise InputError(
+            where,
+            "no reason",
+            "why, in a sentence: ledger, report and MLflow keep it",
+            "answer again, with what it was decided from",
+        )
+
+
 def _demand_faults(where: str, demands: PolicyDemands, roles: Mapping[str, Sequence[Person]]) -> list[Fault]:
     if demands.state != "approved":
         return []

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from augment_ops.content import digest_of
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.acts import trusted_keys
-from augment_ops.governance.approvals import Person
+from augment_ops.governance.approvals import Person, check_reason
 from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
 from augment_ops.governance.signers import Signer
 from augment_ops.governance.statements import (
@@ -159,7 +159,9 @@ def approve(
     Raises:
         GovernanceError: the version was not proposed or its evidence does not hold, or this person, with this key, may
             not approve it; the refusal is entered.
+        InputError: without a reason.
     """
+    check_reason(f"{APPROVE} {name}", reason)
     policy = _admit(workspace, name, APPROVE)
     with workspace.policy_refusals(policy, APPROVE):
         workspace.identify(APPROVE)
@@ -197,7 +199,12 @@ def approve(
 
 
 def reject(workspace: Workspace, name: str, environment: str, reason: str) -> None:
-    """Enter that somebody said no; it changes nothing else."""
+    """Enter that somebody said no; it changes nothing else.
+
+    Raises:
+        InputError: without a reason.
+    """
+    check_reason(f"reject {name}", reason)
     policy = admit(workspace.settings.policies, name)
     known = standing(workspace, policy, environment)
     subjects = {**subjects_of(policy), "environment": environment}

@@ -112,12 +112,17 @@ def _events(workspace: Workspace, entries: list[Entry], policy: Policy, objectio
         for entry in entries
         if entry.act == "train" and entry.subjects.get("policy") == policy.digest and "model" in entry.subjects
     }
+    judged = {
+        entry.subjects["version"]
+        for entry in entries
+        if entry.act == "decide" and entry.subjects.get("model") in models and "version" in entry.subjects
+    }
     events = []
     for entry in entries:
         if entry.subjects.get("policy_version") == version:
             what = _said_of_policy(workspace, entry)
             what += f" (it does not count now: {objections[entry.seq]})" if entry.seq in objections else ""
-        elif entry.subjects.get("model") in models:
+        elif entry.subjects.get("model") in models or entry.subjects.get("version") in judged:
             what = _said_of_model(entry)
         else:
             continue
@@ -160,6 +165,8 @@ def _said_of_model(entry: Entry) -> str:
     version = entry.subjects.get("version", "").replace("/", " version ")
     said = {
         "decide": f"the gate judged {version or 'its model'}: {entry.reason}",
+        "approve": f"approved {version} for {entry.subjects.get('environment', '')}: {entry.reason}",
+        "reject": f"rejected {version} for {entry.subjects.get('environment', '')}: {entry.reason}",
         "promote": f"made {version} champion: {entry.reason}",
         "rollback": f"made {version} champion again: {entry.reason}",
     }

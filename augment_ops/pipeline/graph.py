@@ -154,9 +154,17 @@ STAGES: tuple[Stage, ...] = (
         files=("gates/{gate}.yaml", "stress/{suite}.yaml"),
     ),
     Stage(
+        # Before anybody is asked: who answers decides from the report.
+        name="prepare_report",
+        group="decision",
+        inputs=("ingest", *EVIDENCE, "decide"),
+        params=("environment", "approval", "delivery", "seed"),
+    ),
+    Stage(
         name="approve",
         group="decision",
         inputs=("ingest", "decide"),
+        after=("prepare_report",),
         params=("environment", "approval"),
         files=("approvers.yaml", "environments.yaml"),
     ),
@@ -168,7 +176,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="report",
-        inputs=("ingest", *EVIDENCE, "decide", "approve", "promote"),
+        inputs=("ingest", *EVIDENCE, "decide", "prepare_report", "approve", "promote"),
         params=("environment", "approval", "delivery", "seed"),
     ),
 )

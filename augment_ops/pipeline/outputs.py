@@ -11,8 +11,11 @@ from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
+from augment_ops.report.brief import Brief
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
+
+GATE = "gate"  # in the place of a person, where nobody is asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +109,33 @@ class Decided:
     champion_version: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What whoever decides is shown before they do.
+
+    Attributes:
+        brief: the small table; the report has it too.
+        asks: role whose answer the run waits for; empty where nobody is asked, and no page made yet.
+        path: of the page on this machine; url, gallery_url, diff_url: of page, augmented samples and the policy's
+            changes in MLflow's UI. Empty where there is none.
+        digest: sha256 of the page.
+    """
+
+    brief: Brief
+    asks: str = ""
+    path: str = ""
+    url: str = ""
+    gallery_url: str = ""
+    diff_url: str = ""
+    digest: str = ""
+
+
 @dataclass(frozen=True)
 class Approval:
     """Whether the candidate may be promoted, and who said so.
 
     Attributes:
-        by: id of the person, `gate` where the gate alone decides.
+        by: id of the person, `gate` where nobody is asked.
     """
 
     approved: bool
@@ -119,6 +143,13 @@ class Approval:
     role: str
     reason: str
     at: str
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """What was done, and who did it why."""
+        if self.by != GATE:
+            return "approved by" if self.approved else "rejected by", f"{self.by} as {self.role}: {self.reason}"
+        return "approved by", f"{'the gate alone' if self.approved else 'nobody'}: {self.reason}"
 
 
 @dataclass(frozen=True)

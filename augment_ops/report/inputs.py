@@ -13,6 +13,7 @@ from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
 from augment_ops.quality.report import QualityReport
+from augment_ops.report.brief import Brief
 from augment_ops.stress.report import StressReport
 from augment_ops.training.result import TrainingResult
 
@@ -83,6 +84,10 @@ class ReportInputs:
         explanation: what lies behind the reasons that did not pass.
         pictures: the samples that it names.
         judged: what headlines and curves are about, where that is not `stress`.
+        brief: what whoever decides is told first.
+        waits_for: role whose answer the run waits for; empty where it waits for nobody.
+        promoted: whether the candidate is champion now; None as long as that is open.
+        outcome: what became of the candidate, a sentence without its stop; empty as long as that is open.
         airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
     """
 
@@ -110,6 +115,10 @@ class ReportInputs:
     mlflow_url: str | None = None
     stopped_because: str = ""
     judged: Judged | None = None
+    brief: Brief | None = None
+    waits_for: str = ""
+    promoted: bool | None = None
+    outcome: str = ""
 
 
 def to_json(inputs: ReportInputs) -> bytes:

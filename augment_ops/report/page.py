@@ -18,7 +18,7 @@ from augment_ops.gate.explanation import Finding, Flip
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality
 from augment_ops.modalities.source import Samples, Schema
-from augment_ops.report import robustness, stress_summary
+from augment_ops.report import brief, robustness, stress_summary
 from augment_ops.report.charts import learning_chart, severity_panels
 from augment_ops.report.formats import (
     chance,
@@ -109,6 +109,9 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "policy": dict.fromkeys(_POLICY_FIELDS) | inputs.policy,
         "snapshot": dict.fromkeys(_SNAPSHOT_FIELDS) | inputs.snapshot,
         "drift": None if inputs.drift is None else dict.fromkeys(_DRIFT_FIELDS) | inputs.drift,
+        "brief": None if inputs.brief is None else brief.rows(inputs.brief)[1:],  # the verdict stands above
+        "numbers": ([], []) if inputs.brief is None else brief.numbers(inputs.brief),
+        "intervals": "" if inputs.brief is None else brief.intervals(inputs.brief),
         "verdict": decision.verdict if decision else "STOPPED",
         "next_step": _next_step(inputs),
         "facts": _facts(inputs, judged, measure),
@@ -177,9 +180,15 @@ def _next_step(inputs: ReportInputs) -> str:
     if inputs.decision is None:
         return "The run stopped before the gate: nothing was decided and nothing is promoted."
     champion = inputs.stress.champion_version if inputs.stress else None
-    if inputs.decision.verdict == "PASS":
-        return f"Champion version {champion} is kept for rollback." if champion else "There is no champion yet."
-    return f"Champion version {champion} stays in production." if champion else ""
+    if inputs.promoted is not None:
+        kept = "is kept for rollback" if inputs.promoted else "stays"
+        outcome = f"{inputs.outcome[:1].upper()}{inputs.outcome[1:].removesuffix('.')}."
+        moves = champion and not (inputs.brief and inputs.brief.version == champion)
+        return f"{outcome} Champion version {champion} {kept}." if moves else outcome
+    if inputs.waits_for:
+        until = f"Champion version {champion} stays until then" if champion else "Until then there is no champion"
+        return f"Nothing is promoted yet: the run waits for the answer of {inputs.waits_for}. {until}."
+    return ""
 
 
 def _facts(inputs: ReportInputs, judged: StressReport | None, measure: str) -> list[_Fact]:

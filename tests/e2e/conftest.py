@@ -215,9 +215,9 @@ class Running:
 
         return MlflowClient(connect(self.mlflow, self.settings.home / "mlflow" / "artifacts").uri)  # with the login
 
-    def champion(self, dataset: str) -> str | None:
-        """Version behind the alias of dev, where these runs are."""
-        return self.state(dataset)["aliases"].get("champion-dev")
+    def champion(self, dataset: str, environment: str = "dev") -> str | None:
+        """Version behind the alias of an environment below production."""
+        return self.state(dataset)["aliases"].get(f"champion-{environment}")
 
     def state(self, dataset: str) -> dict[str, Any]:
         """Everything of a data set that a second execution could have doubled."""

@@ -10,13 +10,17 @@ import pytest
 
 from augment_ops.errors import ServiceError
 from augment_ops.governance.ledger import Ledger
+from augment_ops.lifecycle.standing import standing
+from augment_ops.policy.library import admit
 from augment_ops.services.demo import DAG_ID
+from augment_ops.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(1200)
 
 LEAD, DEPUTY = "ml-lead", "ml-deputy"
 REASON = "The warnings are about cost, not about quality."
 QUESTION = "ask_approval"
+POLICY, STAGING = "digits-robust", "staging"
 PATIENT = "patient"  # the gate that conftest.py writes: no quick training comes near its limits
 SHORT = 24  # epochs: enough to pass a patient gate against the first champion, with 8 points to spare
 RUN_S = 900.0  # for a whole run on a machine that is busy with other things; an idle one takes a tenth
@@ -109,11 +113,25 @@ def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: An
 
 
 @pytest.fixture(scope="module")
-def asked(running: Any, form: Any, pictures: Any) -> str:
-    """A run with the form's own defaults and a person's approval, when it asks for that."""
+def proposed(running: Any) -> None:
+    """The form's default policy, put before its approvers: staging trains on no draft."""
+    settings = running.settings
+    if standing(Workspace(settings, "admin"), admit(settings.policies, POLICY), STAGING).proposal is None:
+        acts = running.of("approve_policy")
+        running.eventually(lambda: acts.admin.has_dag(acts.dag) or None, "the DAG approve_policy", RUN_S)
+        with running.login(DEPUTY) as deputy:
+            run = deputy.trigger(acts.dag, {"policy": POLICY}).run_id
+        acts.wait_for_task(run, "propose", {"success"}, RUN_S)
+
+
+@pytest.fixture(scope="module")
+def asked(running: Any, form: Any, proposed: None, pictures: Any) -> str:
+    """A staging run with the form's other defaults and a person's approval, when it asks for that."""
     from playwright.sync_api import expect
 
     dialog = section(form, "Decision")
+    dialog.get_by_role("combobox", name="Environment", exact=True).click()
+    form.get_by_role("option", name=STAGING).click()
     dialog.get_by_role("combobox", name="Approval", exact=True).click()
     form.get_by_role("option", name="ml-lead").click()
     form.screenshot(path=pictures / "form.png")
@@ -121,7 +139,7 @@ def asked(running: Any, form: Any, pictures: Any) -> str:
     # Airflow may render the toast twice while it moves in.
     expect(form.get_by_text("Dag run has been successfully triggered.").first).to_be_visible()
     run = running.admin.dag_runs(DAG_ID, limit=1)[0]
-    assert (run.triggered_by, run.conf["approval"]) == ("admin", "ml-lead")
+    assert (run.triggered_by, run.conf["approval"], run.conf["environment"]) == ("admin", "ml-lead", STAGING)
     form.goto("about:blank")  # a page that follows a run takes a third of a core from it
     running.wait_for_question(run.run_id, QUESTION, RUN_S)
     return run.run_id
@@ -136,7 +154,18 @@ def test_neither_who_triggered_the_run_nor_a_viewer_may_answer(running: Any, ask
         person.answer(DAG_ID, asked, QUESTION, "Approve")
 
     assert running.admin.questions(DAG_ID, asked) == [question]
-    assert running.champion("digits") is None
+    assert running.champion("digits", STAGING) is None
+
+
+def test_an_answer_without_a_reason_is_asked_for_again(running: Any, asked: str) -> None:
+    """Past the form, which does not let it go."""
+    with running.login(DEPUTY) as deputy:
+        deputy.answer(DAG_ID, asked, QUESTION, "Reject", {"reason": " "})
+    running.eventually(
+        lambda: running.admin.questions(DAG_ID, asked)[0].answered_by is None or None, "no answer", RUN_S
+    )
+    running.wait_for_question(asked, QUESTION, RUN_S)
+    assert running.tasks(asked)["approve"].state is None
 
 
 def test_an_answer_that_was_made_up_promotes_nothing_and_the_person_is_asked_again(running: Any, asked: str) -> None:
@@ -144,7 +173,7 @@ def test_an_answer_that_was_made_up_promotes_nothing_and_the_person_is_asked_aga
 
     assert running.wait_for_end(asked, RUN_S) == "failed"
     assert running.tasks(asked)["approve"].state == "failed"
-    assert running.champion("digits") is None
+    assert running.champion("digits", STAGING) is None
     (by, reason), *others = running.refusals(asked)[2:]  # after the two who were not asked
     assert (by, others) == ("admin", [])
     assert "nobody has answered it, Airflow's record says" in reason
@@ -202,7 +231,7 @@ def approved(running: Any, browser: Any, asked: str, pictures: Any) -> str:
 def test_the_approved_model_is_champion_and_the_ledger_knows_who_and_why(running: Any, approved: str) -> None:
     assert {task.state for task in running.tasks(approved).values()} == {"success"}
     state = running.state("digits")
-    assert state["aliases"]["champion-dev"] == "1"
+    assert state["aliases"]["champion-staging"] == "1"
     entries = {entry.act: entry for entry in Ledger(running.settings.ledger).entries() if approved in entry.key}
     assert (entries["approve"].actor, entries["approve"].reason) == (LEAD, REASON)
     assert (entries["promote"].actor, entries["promote"].reason) == (LEAD, REASON)
@@ -261,13 +290,13 @@ def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved:
 @pytest.fixture(scope="module")
 def next_run(running: Any, approved: str) -> str:
     """Another candidate, after the first is champion."""
-    return running.trigger(seed=8, epochs=SHORT, approval="ml-lead", gate=PATIENT)
+    return running.trigger(seed=8, epochs=SHORT, environment=STAGING, approval="ml-lead", gate=PATIENT)
 
 
 @pytest.mark.slow
 def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> None:
     running.wait_for_question(next_run, QUESTION, RUN_S)
-    before = running.champion("digits")
+    before = running.champion("digits", STAGING)
     with running.login(DEPUTY) as deputy:
         deputy.answer(DAG_ID, next_run, QUESTION, "Reject", {"reason": "not before the audit"})
 
@@ -277,9 +306,10 @@ def test_a_rejected_model_leaves_the_champion(running: Any, next_run: str) -> No
         "promote": "skipped",
         "report": "success",
     }
-    assert running.champion("digits") == before == "1"
-    assert running.state("digits")["aliases"] == {"champion-dev": "1", "challenger": "2"}
-    assert running.admin.xcom(DAG_ID, next_run, "report")["promotion"] == f"not promoted: {DEPUTY} rejected it"
+    assert running.champion("digits", STAGING) == before == "1"
+    assert running.state("digits")["aliases"] == {"champion-staging": "1", "challenger": "2"}
+    rejected = f"not promoted: {DEPUTY} rejected it: not before the audit"
+    assert running.admin.xcom(DAG_ID, next_run, "report")["promotion"] == rejected
     answers = [e for e in Ledger(running.settings.ledger).entries() if e.act in ("approve", "reject")]
     assert [(e.act, e.actor, e.reason) for e in answers[-1:]] == [("reject", DEPUTY, "not before the audit")]
 

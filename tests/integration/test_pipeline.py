@@ -249,7 +249,7 @@ def test_running_again_changes_nothing(robust: dict, plain: dict, settings: Sett
 @pytest.mark.parametrize(
     "stage",
     # The report first: it shows how long the others took, so that a second run of theirs makes it another page.
-    ["report", "ingest", "check_augmented", "stress_test", "decide", "approve", "promote"],
+    ["report", "ingest", "check_augmented", "stress_test", "decide", "prepare_report", "approve", "promote"],
 )
 def test_a_stage_that_lost_its_record_leaves_no_second_trace(
     robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker, stage: str

@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from augment_ops.cli.runs import run_pipeline
-from augment_ops.content import from_json
+from augment_ops.content import from_json, sha256_hex
 from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputError
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.lifecycle import governing
 from augment_ops.lifecycle.acts import approve, end, propose
+from augment_ops.lifecycle.history import history
 from augment_ops.modalities.image.bounds import ImageBounds
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import StageRef, execute
 from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.outputs import AugmentedCheck, Decided, ResolvedPolicy
+from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Prepared, Promotion, ResolvedPolicy
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.stages.answers import about
@@ -178,6 +179,7 @@ def test_a_policy_revoked_after_training_promotes_nothing(
     asked = {"environment": "production", "approval": "ml-lead"}
     *_, resolved, _, _, _, _, _, _, _ = _run(settings, "for-production", "decide", **asked)
     _nobody_answers_for_ada(settings, "for-production")
+    _is_asked_from_the_report(settings, "for-production", asked)
     approved = _run(settings, "for-production", "approve", **asked)[-1]
     policy = from_json(ResolvedPolicy, open_store(settings).get(resolved.output))
     assert (resolved.stage, policy.state, policy.approved_by) == ("resolve_policy", "approved", ("ada",))
@@ -196,6 +198,59 @@ def test_a_policy_revoked_after_training_promotes_nothing(
     assert champion.version == "1"
     (entered,) = _acts(settings, "promote")
     assert (entered["environment"], entered["policy_state"]) == ("production", "approved")
+    _the_report_says_what_came_of_it(settings, "for-production")
+    _nobody_is_asked_about_the_same_model(settings, asked)
+
+
+def _tags(ctx: Context) -> dict[str, str]:
+    from mlflow import MlflowClient
+
+    return MlflowClient(ctx.tracker.uri).get_run(ctx.parent.run_id).data.tags
+
+
+def _is_asked_from_the_report(settings: Settings, run_id: str, asked: dict[str, str]) -> None:
+    """Before anybody has answered there is the page, in the folder and in MLflow, which says that it waits."""
+    _run(settings, run_id, "prepare_report", **asked)
+    ctx = Context.of(settings, run_id)
+    prepared = ctx.output("prepare_report", Prepared)
+    assert (prepared.asks, prepared.brief.policy) == ("ml-lead", f"{POLICY} 1.0.0, approved by ada")
+    assert (prepared.brief.champion, prepared.brief.version, prepared.brief.asked_by) == ("", "1", "pat")
+    page = Path(prepared.path).read_bytes()
+    assert sha256_hex(page) == prepared.digest
+    assert b"the run waits for the answer of ml-lead. Until then there is no champion." in page
+    tags = _tags(ctx)
+    assert "It waits for the answer of ml\\-lead" in tags["mlflow.note.content"]
+    assert tags["augment_ops.report"] == prepared.path
+
+
+def _the_report_says_what_came_of_it(settings: Settings, run_id: str) -> None:
+    """The same page, in the same place, with the person's reason; so do MLflow and the policy's history."""
+    execute(settings, run_id, "report", say=lambda line: None)
+    ctx = Context.of(settings, run_id)
+    page = Path(ctx.output("prepare_report", Prepared).path).read_text()
+    assert "Version 1 is champion of digits in production." in page
+    assert "approved by <b>ada as ml-lead: looks right</b>" in page
+    assert "waits for the answer" not in page
+    assert "There is no champion yet." not in page
+    tags = _tags(ctx)
+    assert tags["augment_ops.approval"] == "approved by ada as ml-lead: looks right"
+    assert "Approved by ada as ml\\-lead: looks right\\." in tags["mlflow.note.content"]
+    (chapter,) = history(ctx.workspace, POLICY)
+    assert "approved digits version 1 for production: looks right" in [event.what for event in chapter.events]
+
+
+def _nobody_is_asked_about_the_same_model(settings: Settings, asked: dict[str, str]) -> None:
+    """Trained again by the same recipe it is the champion itself: nobody is asked, and nothing changes."""
+    was = len(_acts(settings, "promote"))
+    _run(settings, "again", "prepare_report", **asked)
+    for name in ("approve", "promote", "report"):
+        execute(settings, "again", name, say=lambda line: None)  # nobody has answered
+    ctx = Context.of(settings, "again")
+    assert ctx.output("prepare_report", Prepared).asks == ""
+    assert not ctx.output("approve", Approval).approved
+    promotion = ctx.output("promote", Promotion)
+    assert (promotion.promoted, promotion.message) == (True, "version 1, the same model, is champion already")
+    assert len(_acts(settings, "promote")) == was
 
 
 def test_a_production_that_asks_for_nothing_is_refused(settings: Settings, refused: dict[str, GovernanceError]) -> None:

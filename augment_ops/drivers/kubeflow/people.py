@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.acts import Act, trusted_keys
-from augment_ops.governance.approvals import AUTO, Approvals
+from augment_ops.governance.approvals import AUTO, Approvals, check_reason
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.identity import same
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.outputs import Decided
+from augment_ops.pipeline.outputs import Decided, Prepared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import BEGIN
 from augment_ops.pipeline.run import entry_key, folder_name
@@ -126,8 +126,8 @@ def check_requested(params: RunParams, made: Request | None) -> None:
         )
 
 
-def question(settings: Settings, run_id: str) -> tuple[Context, Decided]:
-    """A run that waits for a person, and what there is to decide.
+def question(settings: Settings, run_id: str) -> tuple[Context, Decided, Prepared]:
+    """A run that waits for a person, what there is to decide, and what they are shown.
 
     Raises:
         InputError: there is no such run, its gate has not decided, or nobody is asked.
@@ -137,7 +137,7 @@ def question(settings: Settings, run_id: str) -> tuple[Context, Decided]:
     why = why_nobody(ctx, decided)
     if why:
         raise InputError(f"run {run_id}", why, "a run that waits for a person", "there is nothing to do")
-    return ctx, decided
+    return ctx, decided, ctx.output("prepare_report", Prepared)
 
 
 def answer(settings: Settings, run_id: str, chosen: str, reason: str, key: Path | None) -> SignedAnswer:
@@ -148,10 +148,11 @@ def answer(settings: Settings, run_id: str, chosen: str, reason: str, key: Path 
         reason: for the ledger.
 
     Raises:
-        InputError: as `question`.
+        InputError: as `question`, or without a reason.
         GovernanceError: who acts has no registered key, does not hold the role, or asked for the run.
     """
-    ctx, decided = question(settings, run_id)
+    check_reason(f"answer about run {run_id}", reason)
+    ctx, decided, _ = question(settings, run_id)
     workspace = Workspace(settings, settings.actor, key=key)
     workspace.identify("answering for a model")
     person = workspace.approvals.may_approve(ctx.params.approval, settings.actor, ctx.run.actor)
@@ -180,6 +181,7 @@ def brought(ctx: Context) -> dict[str, str]:
         f"run {ctx.run.id}: approval",
         "no answer yet: the gate passed the candidate, and the run waits for a person",
         f"the signed answer of {' or '.join(people) or f'a second {role}'}, not of {asked_for}, who asked for the run",
+        f"augment-ops kubeflow question {ctx.run.id} shows what there is to decide, and where the report is; then "
         f"augment-ops kubeflow approve {ctx.run.id} --reason …, or reject; then retry this run in Kubeflow",
     )
 

@@ -11,9 +11,18 @@ from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.governance.chain import GENESIS
 from augment_ops.names import metric_name
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, Decided, Report, ResolvedPolicy, StressTest
+from augment_ops.pipeline.outputs import (
+    Approval,
+    Augmentation,
+    AugmentedCheck,
+    Decided,
+    Prepared,
+    Report,
+    ResolvedPolicy,
+    StressTest,
+)
 from augment_ops.pipeline.stages.evaluation import reference_sample, window_sample
-from augment_ops.pipeline.stages.report import records_shown
+from augment_ops.pipeline.stages.report import GALLERY, POLICY_DIFF, records_shown
 from augment_ops.quality.report import QualityReport
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 from augment_ops.stress.measures import corruption_error
@@ -79,7 +88,7 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
 
 def _augmented(ctx: Context, checked: AugmentedCheck) -> None:
     _quality(ctx, checked.report)
-    ctx.tracker.log_bytes(ctx.parent, ctx.store.get(checked.contact_sheet), "pictures/contact_sheet.png")
+    ctx.tracker.log_bytes(ctx.parent, ctx.store.get(checked.contact_sheet), GALLERY)
 
 
 def _training(ctx: Context, result: TrainingResult) -> None:
@@ -201,13 +210,28 @@ def _decision(ctx: Context, decided: Decided) -> None:
     ctx.tag({"augment_ops.verdict": decision.verdict})
 
 
+def _prepared(ctx: Context, prepared: Prepared) -> None:
+    """Keep what changed of the policy, and say for whom the run waits."""
+    brief = prepared.brief
+    if brief.policy_changes:
+        told = [f"{brief.policy}, against {brief.policy_before} of champion {brief.champion}", *brief.policy_changes]
+        ctx.tracker.log_bytes(ctx.parent, "\n".join([*told, ""]).encode(), POLICY_DIFF)
+    if prepared.asks:
+        _say(ctx, brief.verdict, brief.summary, f"It waits for the answer of {prepared.asks}.", report=prepared.url)
+        ctx.tag({"augment_ops.report": prepared.url or prepared.path})
+
+
+def _approved(ctx: Context, approval: Approval) -> None:
+    """Say who let the candidate through, or did not, and why."""
+    act, who = approval.told
+    ctx.tag({"augment_ops.approval": f"{act} {who}"})
+
+
 def _report(ctx: Context, report: Report) -> None:
     """Say what came of the run where people look first, and close it."""
-    ours = own_addresses(ctx.settings)
-    links = [link(name, at, ours) for name, at in (("Report", report.url), ("Airflow run", ctx.run.link)) if at]
-    verdict = f"**{markdown(report.verdict)}** {markdown(report.summary, PARAGRAPH)}"
-    outcome = markdown(f"{report.promotion[:1].upper()}{report.promotion[1:]}.")
-    ctx.note("\n\n".join([verdict, outcome, *links]))
+    outcome = f"{report.promotion[:1].upper()}{report.promotion[1:]}."
+    act, who = ctx.output("approve", Approval).told
+    _say(ctx, report.verdict, report.summary, outcome, f"{act.capitalize()} {who}.", report=report.url)
     ctx.tag(
         {
             "augment_ops.report": report.url or report.path,
@@ -221,6 +245,14 @@ def _report(ctx: Context, report: Report) -> None:
     ctx.tracker.finish_run(ctx.parent, "FINISHED")
 
 
+def _say(ctx: Context, verdict: str, summary: str, *sentences: str, report: str) -> None:
+    """Describe the run, with where to look further."""
+    ours = own_addresses(ctx.settings)
+    links = [link(name, at, ours) for name, at in (("Report", report), ("Airflow run", ctx.run.link)) if at]
+    found = f"**{markdown(verdict)}** {markdown(summary, PARAGRAPH)}"
+    ctx.note("\n\n".join([found, *(markdown(sentence, PARAGRAPH) for sentence in sentences), *links]))
+
+
 _RECORDERS: Mapping[str, Callable[[Context, Any], None]] = {
     "ingest": _snapshot,
     "check_data": _quality,
@@ -231,5 +263,7 @@ _RECORDERS: Mapping[str, Callable[[Context, Any], None]] = {
     "stress_test": _stress,
     "check_drift": _drift,
     "decide": _decision,
+    "prepare_report": _prepared,
+    "approve": _approved,
     "report": _report,
 }

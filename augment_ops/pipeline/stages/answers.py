@@ -21,6 +21,8 @@ def why_nobody(ctx: Context, decided: Decided) -> str:
     """Why no person is asked about a run; empty where one is."""
     if decided.decision.verdict != "PASS":
         return f"the gate said {decided.decision.verdict}: there is nothing to approve"
+    if decided.version == decided.champion_version:
+        return f"version {decided.version}, the same model, is champion already: an answer would change nothing"
     if ctx.params.approval == AUTO:
         return f"approval auto in {ctx.params.environment}: the gate decides alone"
     return ""

@@ -8,7 +8,7 @@ from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import GovernanceError, StoreError
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.explanation import explain
-from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.approvals import Approvals, check_reason
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle.admission import admit_policy
@@ -16,10 +16,18 @@ from augment_ops.lifecycle.rules import check_judged_by
 from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
-from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Promotion, ResolvedPolicy, StressTest
+from augment_ops.pipeline.outputs import (
+    GATE,
+    Approval,
+    AugmentedCheck,
+    Decided,
+    Promotion,
+    ResolvedPolicy,
+    StressTest,
+)
 from augment_ops.pipeline.replay import computed_by, outcomes_of
 from augment_ops.pipeline.run import entry_key
-from augment_ops.pipeline.stages.answers import about, check_answer, entered_answer
+from augment_ops.pipeline.stages.answers import about, check_answer, entered_answer, why_nobody
 from augment_ops.pipeline.stages.evaluation import frozen_suite, incumbent
 from augment_ops.pipeline.stages.registered_model import check_registered
 from augment_ops.quality.report import QualityReport
@@ -160,13 +168,15 @@ def approve(ctx: Context) -> Approval:
 
     Raises:
         GovernanceError: the environment asks for a person and none answered, or this person may not approve.
+        InputError: they gave no reason.
     """
     params, decided = ctx.params, ctx.output("decide", Decided)
     Approvals.load(ctx.settings.policies).check_way(params.environment, params.approval)
-    if decided.decision.verdict != "PASS":
-        return Approval(False, "gate", "gate", f"the gate said {decided.decision.verdict}", ctx.run.started_at)
-    if params.approval == "auto":
-        return Approval(True, "gate", "gate", f"approval auto in {params.environment}", ctx.run.started_at)
+    why = why_nobody(ctx, decided)
+    if why:
+        moves = decided.decision.verdict == "PASS" and decided.version != decided.champion_version
+        alone = f"approval auto in {params.environment}" if moves else ""
+        return Approval(moves, GATE, GATE, alone or why, ctx.run.started_at)
     if not ctx.external.get("by"):
         raise GovernanceError(
             f"run {ctx.run.id}: approval",
@@ -181,8 +191,8 @@ def approve(ctx: Context) -> Approval:
         check_answer(ctx, signed, about(ctx, decided.decision, decided.version))
     with ctx.refusals(subjects, answer.by):
         approvals.may_approve(params.approval, answer.by, ctx.run.actor)
+    check_reason(f"answer of {answer.by} about {answer.version}", answer.reason)
     approved = answer.chosen == APPROVE
-    reason = answer.reason or f"{answer.chosen} in the Airflow UI"
     ctx.ledger.append(
         "approve" if approved else "reject",
         answer.by,
@@ -190,7 +200,7 @@ def approve(ctx: Context) -> Approval:
         reason=answer.reason,
         key=entry_key(ctx.run.id, "approve", digest_of(signed)),
     )
-    return Approval(approved, answer.by, params.approval, reason, answer.at)
+    return Approval(approved, answer.by, params.approval, answer.reason, answer.at)
 
 
 def promote(ctx: Context) -> Promotion:
@@ -201,14 +211,15 @@ def promote(ctx: Context) -> Promotion:
             not admit the policy any more, or the registered model does not answer as the one that was judged.
     """
     decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
-    if decided.version is None or not approval.approved:
-        why = f"the gate said {decided.decision.verdict}" if decided.version is None else f"{approval.by} rejected it"
-        return Promotion(False, decided.version, None, f"not promoted: {why}")
-    if decided.version == decided.champion_version:
+    if decided.version is not None and decided.version == decided.champion_version:
         return Promotion(True, decided.version, None, f"version {decided.version}, the same model, is champion already")
+    if decided.version is None or not approval.approved:
+        refused = f"{approval.by} rejected it: {approval.reason}"
+        why = f"the gate said {decided.decision.verdict}" if decided.version is None else refused
+        return Promotion(False, decided.version, None, f"not promoted: {why}")
     candidate, resolved = ctx.output("train_candidate", TrainingResult), ctx.output("resolve_policy", ResolvedPolicy)
     params, environment = ctx.params, ctx.params.environment
-    actor = approval.by if approval.by != "gate" else ctx.run.actor
+    actor = approval.by if approval.by != GATE else ctx.run.actor
     subjects = {
         "version": f"{ctx.dataset}/{decided.version}",
         "model": candidate.model_digest,

@@ -1,8 +1,13 @@
-"""report: one page and one JSON document, kept in the state folder and in MLflow."""
+"""prepare_report and report: one page and one JSON document, kept in the state folder and in MLflow.
+
+Who approves decides from the page, so it is made before they are asked. When they have answered, the same page is made
+again with what came of it, in the same place.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +26,17 @@ from augment_ops.pipeline.outputs import (
     Approval,
     AugmentedCheck,
     Decided,
+    Prepared,
     Promotion,
     Report,
     ResolvedPolicy,
     StressTest,
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
+from augment_ops.pipeline.stages.answers import why_nobody
+from augment_ops.pipeline.stages.brief import brief_of
 from augment_ops.quality.report import QualityReport
+from augment_ops.report.brief import Brief
 from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
@@ -36,42 +45,88 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 
+# Artifacts of the run in MLflow.
+PAGE, GALLERY, POLICY_DIFF = "report/report.html", "pictures/contact_sheet.png", "policy/changes.txt"
 _SHOWN_ORIGINALS, _SHOWN_COPIES = 12, 4
 _SHOWN_FINDINGS = 24  # the page folds what is behind them
 
 
+def prepare_report(ctx: Context) -> Prepared:
+    """Gather what whoever decides is told; where a person is asked, make the page as far as the run has come."""
+    decided, brief = ctx.output("decide", Decided), brief_of(ctx)
+    if why_nobody(ctx, decided):
+        return Prepared(brief=brief)  # the stage `report` comes at once
+    role = ctx.params.approval
+    told = {"approved by": f"nobody yet: {role} is asked", "outcome": "open"}
+    kept = _keep(ctx, replace(_inputs(ctx, brief, told), waits_for=role))
+    return Prepared(
+        brief=brief,
+        asks=role,
+        path=kept.path,
+        url=kept.url,
+        gallery_url=_address(ctx, GALLERY),
+        diff_url=_address(ctx, POLICY_DIFF) if brief.policy_changes else "",
+        digest=kept.digest,
+    )
+
+
 def report(ctx: Context) -> Report:
-    """Render the page and keep it."""
-    inputs = _inputs(ctx)
-    manifest = ctx.snapshot.manifest
-    page = render(inputs, manifest.modality, manifest.schema).encode()
-    tracker, run = ctx.tracker, ctx.parent
-    tracker.log_bytes(run, page, "report/report.html")
-    tracker.log_bytes(run, to_json(inputs), "report/report.json")
-    folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
-    path = _write(folder / "report.html", page)
-    _write(folder / "report.json", to_json(inputs))
+    """Make the page with what came of the run."""
     decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
-    server = ctx.settings.mlflow_uri.startswith("http")
-    url = run.artifact_url("report/report.html") if server else ""
+    told = dict([ctx.output("approve", Approval).told]) | {"outcome": promotion.message}
+    inputs = _inputs(ctx, ctx.output("prepare_report", Prepared).brief, told)
+    kept = _keep(ctx, replace(inputs, promoted=promotion.promoted, outcome=promotion.message))
     return Report(
         verdict=decided.decision.verdict,
         summary=decided.decision.summary,
         reasons=tuple(asdict(reason) for reason in decided.decision.reasons),
         promotion=promotion.message,
         model_version=promotion.version,
-        path=str(path),
-        url=url,
-        mlflow_run_url=run.url if server else "",
-        digest=sha256_hex(page),
+        path=kept.path,
+        url=kept.url,
+        mlflow_run_url=ctx.parent.url if _has_server(ctx) else "",
+        digest=kept.digest,
     )
 
 
-def _inputs(ctx: Context) -> ReportInputs:
+@dataclass(frozen=True)
+class _Kept:
+    """Where a page lies: on this machine, and in MLflow's UI."""
+
+    path: str
+    url: str
+    digest: str
+
+
+def _keep(ctx: Context, inputs: ReportInputs) -> _Kept:
+    manifest = ctx.snapshot.manifest
+    page, document = render(inputs, manifest.modality, manifest.schema).encode(), to_json(inputs)
+    ctx.tracker.log_bytes(ctx.parent, page, PAGE)
+    ctx.tracker.log_bytes(ctx.parent, document, "report/report.json")
+    folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
+    path = _write(folder / "report.html", page)
+    _write(folder / "report.json", document)
+    return _Kept(str(path), _address(ctx, PAGE), sha256_hex(page))
+
+
+def _address(ctx: Context, artifact: str) -> str:
+    """Of an artifact of the run in MLflow's UI; empty without a server."""
+    return ctx.parent.artifact_url(artifact) if _has_server(ctx) else ""
+
+
+def _has_server(ctx: Context) -> bool:
+    return ctx.settings.mlflow_uri.startswith("http")
+
+
+def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs:
+    """What the page shows, but for how far the run has come.
+
+    Args:
+        told: who approved it, and what came of it, by name.
+    """
     stress, decided = ctx.output("stress_test", StressTest), ctx.output("decide", Decided)
     candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
     policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
-    approval, promotion = ctx.output("approve", Approval), ctx.output("promote", Promotion)
     params = ctx.params
     explanation = decided.explanation
     named = [
@@ -111,8 +166,7 @@ def _inputs(ctx: Context) -> ReportInputs:
             "environment": params.environment,
             "approval": params.approval,
             "policy": " ".join([policy.state, *(["by", ", ".join(policy.approved_by)] if policy.approved_by else [])]),
-            "approved by": f"{approval.by} ({approval.role}): {approval.reason}" if approval.approved else "nobody",
-            "outcome": promotion.message,
+            **told,
             "delivery": params.delivery,
             "model": candidate.factory,
             "seed": str(params.seed),
@@ -137,6 +191,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         pictures=_flipped(ctx, stress, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
+        brief=brief,
     )
 
 
@@ -164,7 +219,8 @@ def _of_no_interest(manifest: SnapshotManifest) -> set[str]:
 
 def records_shown(ctx: Context) -> dict[str, StageRecord]:
     """Records of the stages whose work is shown, in the order of the pipeline."""
-    records = {stage: record_of(ctx.store, ctx.run.id, stage) for stage in ("ingest", *EVIDENCE, "decide", "promote")}
+    shown = ("ingest", *EVIDENCE, "decide", "prepare_report", "promote")
+    records = {stage: record_of(ctx.store, ctx.run.id, stage) for stage in shown}
     return {stage: record for stage, record in records.items() if record is not None}
 
 

@@ -127,7 +127,10 @@ def test_it_says_who_did_what_why_and_what_came_of_it(workspace: Workspace, key:
     enter("approve", "bob", SignedApproval(forged, key.public, said.signature).subjects(), forged.reason)
     enter("train", "pat", {**subjects_of(first), **MODEL}, "candidate")
     enter("decide", "pat", {**MODEL, "version": "digits/3"}, "PASS: invariant")
-    enter("approve", "ada", {"decision": "b" * 64, "version": "digits/3"}, "a model is no policy")
+    asked = {"decision": "b" * 64, "version": "digits/3", "environment": "staging"}
+    enter("reject", "bob", asked, "sevens and ones confused")
+    enter("approve", "ada", asked, "looks right")
+    enter("approve", "ada", {**asked, "version": "digits/4"}, "of another policy")
     enter("promote", "ada", {**MODEL, "version": "digits/3", "previous": "2"}, "looks right")
     enter("promote", "ada", {"model": "c" * 64, "version": "digits/4", "previous": "3"}, "of another policy")
     enter("rollback", "bob", {**MODEL, "version": "digits/3", "previous": "4"}, "4 was wrong")
@@ -154,6 +157,8 @@ def test_it_says_who_did_what_why_and_what_came_of_it(workspace: Workspace, key:
         f"  bob: approved it for production until {expires}: gallery and costs seen"
         " (it does not count now: the entry of bob in approvers.yaml was changed since)",
         "  pat: the gate judged digits version 3: PASS: invariant",
+        "  bob: rejected digits version 3 for staging: sevens and ones confused",
+        "  ada: approved digits version 3 for staging: looks right",
         "  ada: made digits version 3 champion: looks right",
         "  bob: made digits version 3 champion again: 4 was wrong",
         "  pat: deprecated it: 1.1.0 tilts more",

@@ -16,6 +16,7 @@ from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.report import stress_summary
+from augment_ops.report.brief import Brief
 from augment_ops.report.formats import number
 from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs, to_json
 from augment_ops.report.page import render
@@ -154,6 +155,23 @@ def training(role: str, wall_s: float) -> TrainingResult:
         wall_s=wall_s,
         peak_rss_mb=612.0,
     )
+
+
+BRIEF = Brief(
+    dataset="digits",
+    version="3",
+    champion="3",
+    verdict="PASS",
+    summary="It passes.",
+    policy="digits-robust 1.2.0, draft",
+    policy_before="digits-robust 1.2.0",
+    policy_changes=(),
+    environment="dev",
+    asked_by="eve",
+    because=HOSTILE,
+    compared=None,
+    warnings=(),
+)
 
 
 def reasons() -> tuple[Reason, ...]:
@@ -365,8 +383,50 @@ def test_the_verdict_is_the_first_thing_said(verdict):
     html = render(inputs(decision=decision))
     assert f"<title>{verdict} · digits · digits-robust</title>" in html
     assert html.index(f"<span>{verdict}</span>") < html.index("Two sentences. Here.") < html.index('id="reasons"')
-    assert ("kept for rollback" in html) == (verdict == "PASS")
-    assert ("Champion version 3 stays in production" in html) == (verdict != "PASS")
+
+
+ASKED = "Nothing is promoted yet: the run waits for the answer of ml-lead."
+
+
+@pytest.mark.parametrize(
+    ("champion", "changes", "said"),
+    [
+        ("3", {"waits_for": "ml-lead"}, f"{ASKED} Champion version 3 stays until then."),
+        (None, {"waits_for": "ml-lead"}, f"{ASKED} Until then there is no champion."),
+        (
+            "3",
+            {"promoted": True, "outcome": "version 4 is champion of digits in dev"},
+            "Version 4 is champion of digits in dev. Champion version 3 is kept for rollback.",
+        ),
+        (
+            None,
+            {"promoted": True, "outcome": "version 1 is champion of digits in dev"},
+            "Version 1 is champion of digits in dev.",
+        ),
+        (
+            "3",
+            {"promoted": True, "outcome": "version 3, the same model, is champion already", "brief": BRIEF},
+            "Version 3, the same model, is champion already.",
+        ),
+        (
+            "3",
+            {"promoted": False, "outcome": "not promoted: bob rejected it: sevens and ones confused."},
+            "Not promoted: bob rejected it: sevens and ones confused. Champion version 3 stays.",
+        ),
+    ],
+    ids=["asked", "asked of a first", "promoted", "a first promoted", "the same", "rejected"],
+)
+def test_what_comes_of_it_is_said_as_far_as_it_is_known(champion, changes, said):
+    html = render(inputs(stress=dataclasses.replace(stress(), champion_version=champion), **changes))
+    assert f'<p class="next">{said}</p>' in html
+
+
+def test_what_whoever_decides_is_told_stands_before_the_tiles():
+    html = render(inputs(brief=BRIEF))
+    assert html.index('id="brief"') < html.index('class="facts"') < html.index('id="reasons"')
+    assert "<dt>Policy</dt><dd>digits-robust 1.2.0, draft</dd>" in html
+    assert "<script" not in html.lower()
+    assert 'id="brief"' not in render(inputs())
 
 
 def test_a_run_that_stopped_early_says_what_is_missing_and_why():

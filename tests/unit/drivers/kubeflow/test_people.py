@@ -20,9 +20,10 @@ from augment_ops.gate.decision import Decision, Verdict
 from augment_ops.gate.explanation import Explanation
 from augment_ops.governance.keys import default_path, ensure
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.outputs import Approval, Decided
+from augment_ops.pipeline.outputs import Approval, Decided, Prepared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import StageRecord, find, keep_record, now
+from augment_ops.report.brief import Brief
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
 
@@ -40,13 +41,24 @@ def asked_for(acting: Acting) -> Callable[[str], str]:
     return lambda person: people.request(acting(person), PARAMS, None).run
 
 
+PREPARED = Prepared(
+    brief=Brief(
+        dataset="digits", version="3", champion="", verdict="PASS", summary="Nothing speaks against it.",
+        policy="digits-robust 1.0.0, draft", policy_before="", policy_changes=(), environment="dev", asked_by="eve",
+        because="", compared=None, warnings=(),
+    ),
+    asks="ml-lead",
+    path="/reports/report.html",
+)  # fmt: skip
+
+
 def edit(settings: Settings, run_id: str, name: str, **changes: Any) -> None:
     """Write into a document beside a run's records, as whoever has the store can."""
     store, document = open_store(settings), f"runs/{run_id}/{name}.json"
     store.put_document(document, canonical_json(json.loads(store.get_document(document) or b"{}") | changes))
 
 
-def decided(settings: Settings, run_id: str, verdict: Verdict = "PASS") -> None:
+def decided(settings: Settings, run_id: str, verdict: Verdict = "PASS", champion: str | None = None) -> None:
     """Have the gate decide, as the stages before it would leave it behind."""
     decision = Decision(verdict, "default 2.1.0", "r" * 64, "e" * 64, (), "Nothing speaks against it.")
     told = Explanation(digest_of(decision), verdict, decision.summary, "s" * 64, "d" * 64, ())
@@ -54,7 +66,8 @@ def decided(settings: Settings, run_id: str, verdict: Verdict = "PASS") -> None:
         digest="d" * 64, dataset="digits", uri="digits", classes=("0", "1"), image_shape=(8, 8, 1),
         split_rule="by hash", counts={}, samples=2, defective=0, index="i" * 64, images="p" * 64,
     )  # fmt: skip
-    for stage, output in (("ingest", manifest), ("decide", Decided(decision, told, "3", None))):
+    found = Decided(decision, told, "3", champion)
+    for stage, output in (("ingest", manifest), ("decide", found), ("prepare_report", PREPARED)):
         ctx = Context.of(settings, run_id)
         record = StageRecord(stage, "k" * 64, ctx.store.put(canonical_json(output)), 0.0, now())
         ctx.enter(record)
@@ -187,16 +200,36 @@ def test_an_own_answer_that_was_signed_past_the_command_is_refused(
         approve(settings, run_id)
 
 
-@pytest.mark.parametrize(("verdict", "approval"), [("FAIL", "ml-lead"), ("PASS", "auto")])
+@pytest.mark.parametrize("chosen", ["Approve", "Reject"])
+def test_an_answer_needs_a_reason(
+    settings: Settings, begin: Begin, acting: Acting, asked_for: Callable[[str], str], chosen: str
+) -> None:
+    run_id = begin(run_id=asked_for("eve"), **ASKED)
+    decided(settings, run_id)
+    with pytest.raises(InputError, match="no reason"):
+        people.answer(acting("ada"), run_id, chosen, " \n", None)
+    signed = people.answer(acting("ada"), run_id, chosen, "seen", None).answer
+    key = people.Workspace(acting("ada"), "ada").signer()
+    blank = type(signed)(**(vars(signed) | {"reason": " "})).signed(key)  # past the command
+    edit(settings, run_id, "answer", fields=blank.fields())
+    with pytest.raises(InputError, match="no reason"):
+        approve(settings, run_id)
+    assert not {entry.act for entry in open_ledger(settings).read()} & {"approve", "reject"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "approval", "champion"), [("FAIL", "ml-lead", None), ("PASS", "auto", "2"), ("PASS", "ml-lead", "3")]
+)
 def test_where_nobody_is_asked_nobody_answers_and_the_run_goes_on(
-    settings: Settings, begin: Begin, acting: Acting, verdict: Verdict, approval: str
+    settings: Settings, begin: Begin, acting: Acting, verdict: Verdict, approval: str, champion: str | None
 ) -> None:
     run_id = people.request(acting("eve"), RunParams(approval=approval), None).run
     begin(run_id=run_id, approval=approval)
-    decided(settings, run_id, verdict)
+    decided(settings, run_id, verdict, champion)
     with pytest.raises(InputError, match="a run that waits for a person"):
         people.answer(acting("ada"), run_id, "Approve", "seen", None)
     assert people.brought(Context.of(settings, run_id)) == {}
+    assert approve(settings, run_id).approved == (approval == "auto")
 
 
 def test_who_holds_no_such_role_does_not_answer(

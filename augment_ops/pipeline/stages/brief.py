@@ -1,0 +1,87 @@
+"""What the approver is told of a run, gathered from its stages, its champion and the ledger."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from augment_ops.content import from_json
+from augment_ops.errors import PolicyError, StoreError
+from augment_ops.gate.compared import Compared, compared
+from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.rules import GateRules
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.outputs import Decided, ResolvedPolicy
+from augment_ops.pipeline.replay import outcomes_of
+from augment_ops.pipeline.run import record_of
+from augment_ops.pipeline.stages.evaluation import incumbent
+from augment_ops.policy.bounds import load_limits
+from augment_ops.policy.diff import compare
+from augment_ops.policy.spec import Policy
+from augment_ops.report.brief import Brief
+from augment_ops.tracking import RegisteredVersion
+
+_STARTED = "retrain"  # the act by which an alert has started a training
+_QUIET = ("pass", "not-set")  # outcomes that ask for nobody's attention
+
+
+def brief_of(ctx: Context) -> Brief:
+    """The brief of a run whose gate has decided."""
+    decided, resolved = ctx.output("decide", Decided), ctx.output("resolve_policy", ResolvedPolicy)
+    champion, decision = incumbent(ctx), decided.decision
+    state = f"{resolved.state} by {', '.join(resolved.approved_by)}" if resolved.approved_by else resolved.state
+    warnings = [reason for reason in decision.reasons if reason.outcome not in _QUIET]
+    return Brief(
+        dataset=ctx.dataset,
+        version=decided.version or "",
+        champion=decided.champion_version or "",
+        verdict=decision.verdict,
+        summary=decision.summary,
+        policy=f"{resolved.name} {resolved.version}, {state}",
+        policy_before="" if champion is None else _named(champion),
+        policy_changes=() if champion is None else _changes(ctx, champion, resolved.policy()),
+        environment=ctx.params.environment,
+        asked_by=ctx.run.actor,
+        because=_because(ctx, resolved.policy()),
+        compared=_compared(ctx, decision),
+        warnings=(*(f"{reason.rule}: {reason.message}" for reason in warnings), *resolved.warnings),
+    )
+
+
+def _named(champion: RegisteredVersion) -> str:
+    return " ".join(champion.tags.get(f"augment_ops.{name}", "") for name in ("policy", "policy_version")).strip()
+
+
+def _changes(ctx: Context, champion: RegisteredVersion, policy: Policy) -> tuple[str, ...] | None:
+    """What differs from the champion's policy; None where its text is not kept here."""
+    digest = champion.tags.get("augment_ops.policy_digest", "")
+    if digest == policy.digest:
+        return ()
+    before = _resolved_by(ctx, champion.tags.get("augment_ops.pipeline_run", ""))
+    if before is None or before.digest != digest:
+        return None
+    found = compare(before, policy, load_limits(ctx.settings.policies, policy.domain))
+    return tuple(line for line in found.lines() if not line.startswith("digest "))
+
+
+def _resolved_by(ctx: Context, run_id: str) -> Policy | None:
+    """The policy that another run resolved, as its record names it: its digest says whether it is the one."""
+    record = record_of(ctx.store, run_id, "resolve_policy")
+    with suppress(StoreError, PolicyError):  # gone since, or of transforms that this program does not know
+        return None if record is None else from_json(ResolvedPolicy, ctx.store.get(record.output)).policy()
+    return None
+
+
+def _because(ctx: Context, policy: Policy) -> str:
+    """What started the run, where it was no person's own idea."""
+    started = (entry for entry in ctx.ledger.read((_STARTED,)) if entry.subjects.get("run") == ctx.run.id)
+    alert = next(started, None)
+    if alert is not None:
+        return alert.reason
+    found = policy.discovered_by
+    return "" if found is None else f"a search found the policy: {found.method}, MLflow run {found.mlflow_run}"
+
+
+def _compared(ctx: Context, decision: Decision) -> Compared | None:
+    evidence = from_json(Evidence, ctx.store.get(decision.evidence_digest))
+    rules = GateRules.model_validate_json(ctx.store.get(decision.rules_digest))
+    return compared(rules, evidence, outcomes_of(ctx.store, evidence), decision.evidence_digest)

@@ -1,0 +1,148 @@
+"""What a person reads before they answer: verdict, policy, change and risk, the same in every driver and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from augment_ops.gate.compared import Beside, Compared, Fall, Measured
+from augment_ops.report.formats import percent, points
+from augment_ops.shown import PARAGRAPH, markdown
+
+# How much of a list a small table holds; the report has all of it.
+_CHANGES = 6
+_FALLS = 4
+_WARNINGS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """One candidate, as it is put before whoever decides about it.
+
+    Attributes:
+        version: registered number of the candidate; empty where the gate refused it.
+        champion: number of the champion of the environment; empty where there is none.
+        policy: name, version and state of the policy.
+        policy_before: name and version of the policy that the champion was trained with; empty without a champion.
+        policy_changes: from that policy to this one, a line each; None where its text is not kept here.
+        asked_by: who triggered the run; because: what made them, or nobody, do so; empty where it is not known.
+        compared: None where there is nothing that may be believed to compare.
+        warnings: what did not pass, and did not stop the candidate either.
+    """
+
+    dataset: str
+    version: str
+    champion: str
+    verdict: str
+    summary: str
+    policy: str
+    policy_before: str
+    policy_changes: tuple[str, ...] | None
+    environment: str
+    asked_by: str
+    because: str
+    compared: Compared | None
+    warnings: tuple[str, ...]
+
+
+def rows(brief: Brief) -> list[tuple[str, str]]:
+    """What there is to know, as name and text."""
+    because = f", because {brief.because}" if brief.because else ""
+    return [
+        ("Verdict", f"{brief.verdict}: {brief.summary}"),
+        ("Policy", brief.policy),
+        ("Change of policy", _change(brief)),
+        ("Environment", _environment(brief)),
+        ("Asked for by", f"{brief.asked_by}{because}"),
+        ("What got worse", _worse(brief)),
+        ("Warnings", _first(brief.warnings, _WARNINGS) or "none"),
+    ]
+
+
+def numbers(brief: Brief) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of measures; no row where nothing was compared."""
+    found = brief.compared
+    if found is None:
+        return [], []
+    roles = [beside.role for beside in found.measured[0].beside]
+    head = ["Measure", "Candidate", *(_named(brief, role).capitalize() for role in roles)]
+    return head, [[one.name.capitalize(), _own(one), *map(_beside, one.beside)] for one in found.measured]
+
+
+def intervals(brief: Brief) -> str:
+    """What the intervals in the table of measures are."""
+    if brief.compared is None:
+        return ""
+    return (
+        f"In brackets {brief.compared.confidence:.0%} intervals. Of the others: what they have right, and what the "
+        "candidate has more, on the same samples."
+    )
+
+
+def in_markdown(brief: Brief) -> str:
+    """Both tables in Markdown, as Airflow shows them; what others wrote is text in it."""
+    head, measured = numbers(brief)
+    told = [["", ""], ["---", "---"], *([f"**{name}**", markdown(text, PARAGRAPH)] for name, text in rows(brief))]
+    tables = [_table(told)]
+    if measured:
+        cells = [[markdown(cell) for cell in row] for row in (head, *measured)]
+        tables += [_table([cells[0], ["---"] * len(head), *cells[1:]]), markdown(intervals(brief))]
+    return "\n\n".join(tables)
+
+
+def _table(lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _change(brief: Brief) -> str:
+    if not brief.champion:
+        return f"nothing to compare with: no model was champion of {brief.environment} when the gate decided"
+    champion = f"champion {brief.champion}"
+    if brief.policy_changes is None:
+        return f"{champion} was trained with {brief.policy_before}, whose text is not kept here"
+    if not brief.policy_changes:
+        return f"none: {champion} was trained with the same policy"
+    changes = _first(brief.policy_changes, _CHANGES)
+    return f"against {brief.policy_before}, with which {champion} was trained: {changes}"
+
+
+def _environment(brief: Brief) -> str:
+    if not brief.version:
+        return brief.environment
+    place = f"in the place of champion {brief.champion}" if brief.champion else "as its first champion"
+    if brief.version == brief.champion:
+        place = "which is its champion already, the same model"
+    return f"{brief.environment}: version {brief.version} of {brief.dataset}, {place}"
+
+
+def _worse(brief: Brief) -> str:
+    found = brief.compared
+    if found is None:
+        return "not compared: the evidence cannot be believed, or there is nothing to compare with"
+    other = _named(brief, found.against)
+    shown = [fall for fall in found.falls if fall.shown]
+    if shown:
+        return f"against {other}: {_first([_fall(fall) for fall in shown], _FALLS)}"
+    looked = f"nothing is shown to be worse than {other}, of {found.looked_at} corruptions and classes"
+    return f"{looked}; measured lowest is {_fall(found.falls[0])}" if found.falls else looked
+
+
+def _fall(fall: Fall) -> str:
+    return f"{fall.what}, {points(-fall.loss)} points ({points(-fall.high)} to {points(-fall.low)})"
+
+
+def _own(one: Measured) -> str:
+    return f"{percent(one.share)} ({percent(one.low)} to {percent(one.high)}), n = {one.n}"
+
+
+def _beside(other: Beside) -> str:
+    return f"{percent(other.share)}; {points(other.gain)} points ({points(other.low)} to {points(other.high)})"
+
+
+def _named(brief: Brief, role: str) -> str:
+    return f"champion {brief.champion}" if role == "champion" else f"the {role}"
+
+
+def _first(lines: Sequence[str], most: int) -> str:
+    rest = f"; and {len(lines) - most} more, in the report" if len(lines) > most else ""
+    return "; ".join(lines[:most]) + rest
