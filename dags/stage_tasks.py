@@ -301,6 +301,7 @@ class WatchOperator(BaseOperator):
 
 def _begin(settings: Settings, context: Context, warn: Callable[[str], None]) -> None:
     """Begin the run as it was asked for, unknown keys included; what an alert is to have started, only if it did."""
+    from augment_ops.lifecycle.acts import AIRFLOW
     from augment_ops.pipeline.begin import begin_run
     from augment_ops.production.causes import check_start
     from augment_ops.workspace import open_ledger
@@ -315,4 +316,4 @@ def _begin(settings: Settings, context: Context, warn: Callable[[str], None]) ->
 
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
-    begin_run(settings, run.run_id, values, actor, check=check, warn=warn, link=link)
+    begin_run(settings, run.run_id, values, actor, check=check, warn=warn, link=link, witness=AIRFLOW)

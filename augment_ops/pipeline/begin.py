@@ -23,6 +23,7 @@ def begin_run(
     check: Callable[[RunParams], None],
     warn: Callable[[str], None],
     link: str = "",
+    witness: str = "",
 ) -> Run:
     """Validate what is asked, look at everything that it names, and record and enter the run; or find it again.
 
@@ -32,6 +33,7 @@ def begin_run(
         check: raises where the driver may not begin such a run; called before anything is looked at.
         warn: gets one warning for people at a time.
         link: address of the run in its driver's UI.
+        witness: the service that signs what people answer to this driver's question; empty where they sign themselves.
 
     Raises:
         InputError: what is asked is faulty, or the id belongs to a run that was asked something else.
@@ -39,6 +41,6 @@ def begin_run(
     """
     params = parse_params({**earlier_params(open_store(settings), run_id), **asked})
     check(params)
-    for warning in preflight(settings, params, actor):
+    for warning in preflight(settings, params, actor, witness):
         warn(warning)
     return enter_run(settings, run_id, params, actor, link)
