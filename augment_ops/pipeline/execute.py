@@ -83,7 +83,7 @@ def execute(
         with _rules_as_begun(ctx):
             record, seen.reused, seen.output = _made_or_found(ctx, stage)
         seen.record = record
-        refusal = WORK[stage.name].refuses(seen.output)
+        refusal = WORK[stage.name].refuses(ctx, seen.output)
         if refusal is not None:
             raise refusal
     return StageRef(

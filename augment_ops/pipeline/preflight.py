@@ -44,7 +44,7 @@ def preflight(
         InputError: all faults of all of them at once.
     """
     workspace = Workspace(settings, actor, witness, enters_refusals=enters_refusals)
-    faults = _faults(_looks(workspace, params))
+    faults = faults_of(_looks(workspace, params))
     if faults:
         raise InputError.of(_RUN, faults)
     if same(actor, NOBODY):
@@ -52,8 +52,8 @@ def preflight(
     return ()
 
 
-def _faults(looks: Iterable[Callable[[], object]]) -> list[Fault]:
-    """What all of them raise."""
+def faults_of(looks: Iterable[Callable[[], object]]) -> list[Fault]:
+    """What all of them raise, each fault once and with the file that it lies in."""
     faults: list[Fault] = []
     for look in looks:
         try:
@@ -81,7 +81,7 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
     def governed() -> None:
         workspace.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
-        faults = _faults(_governed(workspace, params))
+        faults = faults_of(_governed(workspace, params))
         if faults:
             raise GovernanceError.of(_RUN, faults)
 
