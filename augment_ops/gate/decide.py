@@ -47,7 +47,13 @@ def decide(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None) 
         rules_digest=rules.digest,
         evidence_digest=key,
         reasons=tuple(reasons),
-        summary=summarize(verdict, gate, reasons, getattr(rules, "measure", "accuracy")),
+        summary=summarize(
+            verdict,
+            gate,
+            reasons,
+            getattr(rules, "measure", "accuracy"),
+            together=evidence is not None and evidence.format != 1,
+        ),
     )
 
 

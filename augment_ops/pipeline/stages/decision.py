@@ -6,7 +6,7 @@ import os
 
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import GovernanceError, StoreError
-from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.decision import Decision, Evidence, QualityFinding
 from augment_ops.gate.explanation import explain
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
@@ -33,6 +33,7 @@ from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 
 # What the quality reports measure of training on what is held out.
+_QUALITY = ("data_quality", "augmented_quality")  # rules that the quality reports are judged by, in their order
 LEAKAGE = ("exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage")
 
 
@@ -89,6 +90,23 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         software=computed_by(),
         remains_fault=_remains_fault(ctx, suite, stress.report),
         plural=modality(ctx.snapshot.manifest.modality).plural,
+        format=Evidence.NEWEST_FORMAT,
+        findings={rule: found for rule, report in zip(_QUALITY, quality, strict=True) if (found := _findings(report))},
+    )
+
+
+def _findings(report: QualityReport) -> tuple[QualityFinding, ...]:
+    return tuple(
+        QualityFinding(
+            name=check.name,
+            status=check.status,
+            measured=check.measured,
+            unit=check.unit,
+            limit=check.fail_at if check.status == "fail" else check.warn_at,
+            message=check.message,
+        )
+        for check in report.checks
+        if check.status != "ok"
     )
 
 
