@@ -140,11 +140,12 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "costs": _costs(inputs),
         "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
     }
-    return _environment().get_template("page.html.j2").render(context).lstrip()
+    return environment().get_template("page.html.j2").render(context).lstrip()
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """What all pages are made by: templates, filters, and text that is escaped and bounded."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
