@@ -13,6 +13,7 @@ from augment_ops.gate import judge_comparisons, judge_fitness, judge_groups, jud
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
+from augment_ops.gate.phrasing import listed
 from augment_ops.gate.rules import GateRules
 
 # Worst first; a report shows reasons in this order. What was not judged comes before what passed.
@@ -37,10 +38,12 @@ def decide(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None) 
         outcomes: the object that the stress report names, from which its numbers are computed again.
     """
     key = digest_of(evidence)
-    reasons = _rules_faults(rules) or _reasons(rules, evidence, outcomes, key)
+    faults = _rules_faults(rules)
+    reasons = faults or _reasons(rules, evidence, outcomes, key)
     reasons.sort(key=lambda reason: _RANK[reason.outcome])
     verdict = _verdict(reasons)
     gate = f"{getattr(rules, 'name', '(unnamed)')} {getattr(rules, 'version', '(no version)')}"
+    gate += "" if faults else _alike(rules)
     return Decision(
         verdict=verdict,
         gate=gate,
@@ -82,6 +85,12 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
     reasons += judge_run.budget(rules, evidence)
     reasons += judge_run.drift(rules, evidence)
     return reasons + _missing_judgements(rules, cells, reasons)
+
+
+def _alike(rules: GateRules) -> str:
+    """Said wherever the gate is named: its numbers are then about fewer classes than the data set has."""
+    found = tuple(" = ".join(group) for group in rules.equivalent)
+    return f" ({listed(found)} judged as one)" if found else ""
 
 
 def _rules_faults(rules: GateRules) -> list[Reason]:

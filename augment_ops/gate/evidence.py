@@ -86,6 +86,12 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
         yield _error("evidence", f"control_digest is {_shown(evidence.control_digest)}, not a sha256.")
     if not (isinstance(evidence.plural, str) and evidence.plural.isalpha()):
         yield _error("evidence", f"The evidence says of its samples that they are {_shown(evidence.plural)}, no word.")
+    if type(evidence.format) is not int or not 1 <= evidence.format <= Evidence.NEWEST_FORMAT:
+        yield _error(
+            "evidence", f"The evidence is of format {_shown(evidence.format)}, which this version does not know."
+        )
+    if not isinstance(evidence.findings, dict):
+        yield _error("evidence", f"The evidence has {_shown(evidence.findings)} as what the quality reports found.")
     if evidence.suite_fault:
         yield _error(
             "evidence", f"The stored {evidence.plural} of the stress suite are not those frozen: {evidence.suite_fault}"
@@ -188,8 +194,8 @@ def _sound_cells(
 
 
 def _judged(rules: GateRules, cells: Cells) -> Cells:
-    """The cells as the rules judge them: those of all samples, or of the class that alerts are for."""
-    if rules.alerts is None:
+    """The cells as the rules judge them: of all samples or of the class that alerts are for, of classes that differ."""
+    if rules.alerts is None and not rules.equivalent:
         return cells
     asked = cells.samples.outcomes
     again = {(cell.role, cell.corruption, cell.severity): cell for cell in measures.cells(asked)}

@@ -82,7 +82,10 @@ def _few(reasons: Sequence[Reason]) -> tuple[str, str]:
     message = (
         f"{len(has)} {many} {verb} fewer samples in the suite than the {least} that judging them takes: {counted(has)}."
     )
-    return message, f"Add held-out samples, as many as are missing: {counted(missing)}."
+    advice = f"Add held-out samples, as many as are missing: {counted(missing)}."
+    if kind == "class" and len(has) > 1:
+        advice += " Or have a gate judge as one what nobody tells apart: equivalent, in its file."
+    return message, advice
 
 
 def _likewise(reasons: Sequence[Reason]) -> str:

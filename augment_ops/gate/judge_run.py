@@ -25,7 +25,8 @@ def quality(evidence: Evidence) -> list[Reason]:
 
 def _causes(rule: str, subject: str, evidence: Evidence, status: str | None) -> list[Reason]:
     """What a report has failed by, or warns of: where it is judged at all, its causes stand beside it."""
-    found = [one for one in evidence.findings.get(rule, ()) if one.status == status]
+    findings = evidence.findings if isinstance(evidence.findings, dict) else {}  # else the evidence was found faulty
+    found = [one for one in findings.get(rule, ()) if one.status == status]
     return [_cause(rule, subject, one) for one in found if one.status in ("warn", "fail")]
 
 

@@ -46,7 +46,7 @@ def before_it_begins(
     except _REFUSALS as refusal:
         if shown is not None:
             with suppress(AugmentOpsError, OSError):
-                page = _page(settings, run_id, "", asked | {"started by": actor}, refusal, link)
+                page = _page(settings, run_id, "", {**asked, "started by": actor}, refusal, link)
                 _keep(settings, run_id, page, shown)
                 tracker = Workspace(settings, actor).tracker
                 run = tracker.open_run(_BEFORE, run_id, tags={"augment_ops.actor": actor})

@@ -56,7 +56,8 @@ def decide(ctx: Context) -> Decided:
     if decision.verdict == "PASS":
         same = champion is not None and champion.model_digest == candidate.model_digest
         registered = champion.version if champion is not None and same else _register(ctx, decision, candidate)
-    return Decided(decision, explain(decision, evidence, outcomes), registered, champion.version if champion else None)
+    explanation = explain(decision, evidence, outcomes, rules.equivalent)
+    return Decided(decision, explanation, registered, champion.version if champion else None)
 
 
 def _evidence(ctx: Context, champion_version: str | None) -> Evidence:

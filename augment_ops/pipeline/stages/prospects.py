@@ -13,8 +13,8 @@ from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.split import SHARES
 from augment_ops.errors import AugmentOpsError, CheckRefused, DataError, Fault
-from augment_ops.gate.needs import Need, unmet
-from augment_ops.gate.phrasing import counted
+from augment_ops.gate.needs import Need, alike_fault, unmet
+from augment_ops.gate.phrasing import counted, listed
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.rules import load as load_gate
 from augment_ops.pipeline.context import Context
@@ -26,6 +26,7 @@ from augment_ops.stress.suite import chosen_rows
 from augment_ops.stress.suite import load as load_suite
 from augment_ops.workspace import Workspace
 
+_EXAMPLE = "equivalent: [[0, O, o]] in its file"
 _GIVEN = "given by the source"  # how the rule of a split begins that ingestion has not made
 
 
@@ -55,6 +56,7 @@ def misfits(workspace: Workspace, params: RunParams, snapshot: Snapshot) -> list
     looks: tuple[Callable[[], None], ...] = (
         lambda: check_policy(workspace.admit_to_run(params.policy), shape),
         lambda: check_suite(load_suite(policies / "stress" / f"{params.suite}.yaml"), shape),
+        lambda: _check_alike(load_gate(policies / "gates" / f"{params.gate}.yaml"), snapshot.manifest.classes),
     )
     faults: list[Fault] = []
     for look in looks:
@@ -65,13 +67,20 @@ def misfits(workspace: Workspace, params: RunParams, snapshot: Snapshot) -> list
     return faults
 
 
+def _check_alike(rules: GateRules, classes: tuple[str, ...]) -> None:
+    fault = alike_fault(rules, classes)
+    if fault:
+        expected = f"groups of the classes {listed(classes, 12)} that leave two to tell apart"
+        raise DataError(f"gate {rules.name}: equivalent", fault, expected, "correct the line in the gate's file")
+
+
 def shortages(workspace: Workspace, params: RunParams, snapshot: Snapshot) -> list[Fault]:
     """What the gate has too few samples of, with what a person can do; empty where it can come to `PASS`."""
     policies = workspace.settings.policies
     rules = load_gate(policies / "gates" / f"{params.gate}.yaml")
     suite = load_suite(policies / "stress" / f"{params.suite}.yaml")
     counts, held_out = _counts(suite, snapshot)
-    found = [_shortage(rules, suite, need, snapshot, len(counts), held_out) for need in unmet(rules, counts)]
+    found = [_shortage(rules, suite, need, snapshot, held_out) for need in unmet(rules, counts)]
     taken = f"; or take more than {params.max_samples} of the data set (max_samples)" if params.max_samples else ""
     return [replace(fault, fix=fault.fix + taken) for fault in found]
 
@@ -83,7 +92,7 @@ def _counts(suite: SuiteSpec, snapshot: Snapshot) -> tuple[dict[str, int], int]:
     return {name: found[label] for label, name in enumerate(classes)}, len(split)
 
 
-def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot, classes: int, held_out: int) -> Fault:
+def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot, held_out: int) -> Fault:
     where = f"gate {rules.name}: {need.rule}.min_n"
     missing = {name: need.least - n for name, n in need.has.items()}
     if "" in need.has:
@@ -97,10 +106,10 @@ def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot
     most = max(missing.values())
     return Fault(
         where,
-        f"{len(need.has)} of {classes} classes with fewer than {need.least} held-out samples in the suite: {each}",
+        f"{len(need.has)} of {need.of} classes with fewer than {need.least} held-out samples in the suite: {each}",
         f"{need.least} of each class, or nothing can be said of its recall",
         _more(suite, snapshot, most, f" of class {next(iter(need.has))}, and of the others as they lack", held_out)
-        + "; or leave out classes that nobody needs",
+        + f"; or, where nobody tells some of them apart, have a gate judge these as one ({_EXAMPLE})",
     )
 
 

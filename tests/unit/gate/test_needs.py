@@ -31,7 +31,7 @@ def rules() -> GateRules:
 )
 def test_what_is_missing(rules: GateRules, changes: dict[str, int], wanted: list[tuple[str, Any, int]]) -> None:
     found = unmet(rules, ENOUGH | changes)
-    assert found == [Need(rule=rule, has=has, least=least) for rule, has, least in wanted]
+    assert found == [Need(rule=rule, has=has, least=least, of=10) for rule, has, least in wanted]
     assert [list(need.has) for need in found] == [list(has) for _, has, _ in wanted]
 
 
