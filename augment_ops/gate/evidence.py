@@ -90,8 +90,9 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
         yield _error(
             "evidence", f"The evidence is of format {_shown(evidence.format)}, which this version does not know."
         )
-    if not isinstance(evidence.findings, dict):
-        yield _error("evidence", f"The evidence has {_shown(evidence.findings)} as what the quality reports found.")
+    findings: object = evidence.findings
+    if not isinstance(findings, dict):
+        yield _error("evidence", f"The evidence has {_shown(findings)} as what the quality reports found.")
     if evidence.suite_fault:
         yield _error(
             "evidence", f"The stored {evidence.plural} of the stress suite are not those frozen: {evidence.suite_fault}"
