@@ -26,9 +26,21 @@ app = typer.Typer(
 
 def add_commands(to: typer.Typer) -> None:
     """Add every command there is."""
-    from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
+    from augment_ops.cli import (
+        audit,
+        champion,
+        drift,
+        gate,
+        governance,
+        kubeflow,
+        metrics,
+        policies,
+        runs,
+        services,
+        waivers,
+    )
 
-    for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
+    for commands in (services, runs, gate, waivers, policies, governance, audit, champion, drift, metrics, kubeflow):
         commands.register(to)
 
 

@@ -34,6 +34,23 @@ class QualityFinding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """Somebody's word that a class may go unjudged for want of samples; the ledger has it.
+
+    Attributes:
+        class_name: as the gate judges it.
+        by: id of who gave it.
+        until: last day on which it counts, ISO 8601.
+        reason: theirs.
+    """
+
+    class_name: str
+    by: str
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that the gate may look at. A part that is missing is None, and fails closed.
 
@@ -61,6 +78,7 @@ class Evidence:
         format: of 1, reasons and summary are worded as they were: such decisions are made again to the byte. Of 2, the
             summary takes reasons of one kind together, and causes are named.
         findings: rule (`data_quality`, `augmented_quality`) → the checks of its report that are not in order.
+        waivers: those in force when the run decided, one a class at most.
     """
 
     NEWEST_FORMAT: ClassVar[int] = 2
@@ -91,6 +109,7 @@ class Evidence:
     plural: str = field(default="images", metadata=LATER)
     format: int = field(default=1, metadata=LATER)
     findings: dict[str, tuple[QualityFinding, ...]] = field(default_factory=dict, metadata=LATER)
+    waivers: tuple[Waiver, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from augment_ops.gate.decision import Evidence, Reason
+from augment_ops.gate.decision import Evidence, Reason, Waiver
 from augment_ops.gate.recompute import recompute
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
@@ -20,6 +20,7 @@ from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 
 Address = tuple[Role, str, int]  # role, corruption, severity
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Accuracy and recalls are quotients of counts; double precision restores them to far better than this.
 _ROUNDING = 1e-6
@@ -93,6 +94,9 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
     findings: object = evidence.findings
     if not isinstance(findings, dict):
         yield _error("evidence", f"The evidence has {_shown(findings)} as what the quality reports found.")
+    waivers: object = evidence.waivers
+    if not isinstance(waivers, tuple) or not all(isinstance(one, Waiver) and _is_stated(one) for one in waivers):
+        yield _error("evidence", "The evidence has waivers that do not say by whom, until when and why.")
     if evidence.suite_fault:
         yield _error(
             "evidence", f"The stored {evidence.plural} of the stress suite are not those frozen: {evidence.suite_fault}"
@@ -105,6 +109,10 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
     for stage, digest in evidence.documents.items():
         if not _is_digest(digest):
             yield _error("evidence", f"The document of {stage} has the digest {_shown(digest)}, not a sha256.")
+
+
+def _is_stated(waiver: Waiver) -> bool:
+    return bool(waiver.by.strip() and waiver.reason.strip() and _DAY.fullmatch(waiver.until))
 
 
 def _training_faults(evidence: Evidence) -> Iterator[Reason]:

@@ -84,7 +84,9 @@ def _few(reasons: Sequence[Reason]) -> tuple[str, str]:
     )
     advice = f"Add held-out samples, as many as are missing: {counted(missing)}."
     if kind == "class" and len(has) > 1:
-        advice += " Or have a gate judge as one what nobody tells apart: equivalent, in its file."
+        advice += (
+            " Or have a gate judge as one what nobody tells apart (equivalent, in its file), or somebody waive them."
+        )
     return message, advice
 
 

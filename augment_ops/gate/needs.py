@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from augment_ops.gate.phrasing import listed
@@ -29,19 +29,20 @@ class Need:
     of: int
 
 
-def unmet(rules: GateRules, counts: Mapping[str, int]) -> list[Need]:
+def unmet(rules: GateRules, counts: Mapping[str, int], waived: Collection[str] = ()) -> list[Need]:
     """The needs that a suite of these samples does not meet; none where the gate can judge all that it has to.
 
     Args:
         counts: class → its samples in the suite, 0 for a class without; with alerts, those of the class that is looked
             for count alone, and classes that are judged as one together.
+        waived: classes, as they are judged, that may go unjudged.
     """
     judged = _judged(rules, counts)
     found = []
     total = sum(judged.values())
     if total < rules.invariance.min_n:
         found.append(Need(rule="invariance", has={"": total}, least=rules.invariance.min_n, of=len(judged)))
-    few = {name: n for name, n in judged.items() if n < rules.class_recall.min_n}
+    few = {name: n for name, n in judged.items() if n < rules.class_recall.min_n and name not in waived}
     if few:
         has = dict(sorted(few.items(), key=lambda item: item[1]))
         found.append(Need(rule="class_recall", has=has, least=rules.class_recall.min_n, of=len(judged)))

@@ -86,7 +86,7 @@ WORK: Mapping[str, Work] = {
     ),
     "stress_test": Work(act=evaluation.stress_test, state=_champion_version),
     "check_drift": Work(compute=evaluation.check_drift, state=evaluation.window_state, lasting=_is_whole_window),
-    "decide": Work(act=decision.decide, state=_champion_version),
+    "decide": Work(act=decision.decide, state=decision.decided_by),
     "approve": Work(act=decision.approve, state=lambda ctx: dict(ctx.external)),
     "promote": Work(act=decision.promote),
     "report": Work(act=report.report),

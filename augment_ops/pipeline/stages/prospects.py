@@ -17,6 +17,7 @@ from augment_ops.gate.needs import Need, alike_fault, unmet
 from augment_ops.gate.phrasing import counted, listed
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.rules import load as load_gate
+from augment_ops.lifecycle.waivers import in_force
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.stages.policy import check_shape as check_policy
@@ -77,10 +78,14 @@ def _check_alike(rules: GateRules, classes: tuple[str, ...]) -> None:
 def shortages(workspace: Workspace, params: RunParams, snapshot: Snapshot) -> list[Fault]:
     """What the gate has too few samples of, with what a person can do; empty where it can come to `PASS`."""
     policies = workspace.settings.policies
-    rules = load_gate(policies / "gates" / f"{params.gate}.yaml")
-    suite = load_suite(policies / "stress" / f"{params.suite}.yaml")
+    gate = policies / "gates" / f"{params.gate}.yaml"
+    rules, suite = load_gate(gate), load_suite(policies / "stress" / f"{params.suite}.yaml")
     counts, held_out = _counts(suite, snapshot)
-    found = [_shortage(rules, suite, need, snapshot, held_out) for need in unmet(rules, counts)]
+    needs = unmet(rules, counts)
+    if needs:
+        waived = in_force(workspace, snapshot.manifest.dataset, gate, params.environment, workspace.actor)
+        needs = unmet(rules, counts, {one.class_name for one in waived})
+    found = [_shortage(rules, suite, need, snapshot, held_out) for need in needs]
     taken = f"; or take more than {params.max_samples} of the data set (max_samples)" if params.max_samples else ""
     return [replace(fault, fix=fault.fix + taken) for fault in found]
 
@@ -109,7 +114,8 @@ def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot
         f"{len(need.has)} of {need.of} classes with fewer than {need.least} held-out samples in the suite: {each}",
         f"{need.least} of each class, or nothing can be said of its recall",
         _more(suite, snapshot, most, f" of class {next(iter(need.has))}, and of the others as they lack", held_out)
-        + f"; or, where nobody tells some of them apart, have a gate judge these as one ({_EXAMPLE})",
+        + f"; or, where nobody tells some of them apart, have a gate judge these as one ({_EXAMPLE}); or have "
+        "somebody answer for them by name for a time (augment-ops waive)",
     )
 
 
