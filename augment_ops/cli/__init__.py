@@ -26,21 +26,9 @@ app = typer.Typer(
 
 def add_commands(to: typer.Typer) -> None:
     """Add every command there is."""
-    from augment_ops.cli import (
-        audit,
-        champion,
-        drift,
-        gate,
-        governance,
-        kubeflow,
-        metrics,
-        policies,
-        runs,
-        services,
-        waivers,
-    )
+    from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
 
-    for commands in (services, runs, gate, waivers, policies, governance, audit, champion, drift, metrics, kubeflow):
+    for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
         commands.register(to)
 
 

@@ -11,11 +11,6 @@ import typer
 from augment_ops.settings import Settings
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("waive")(waive)
-
-
 def waive(
     dataset: Annotated[str, typer.Argument(help="name of the data set")],
     class_name: Annotated[list[str], typer.Option("--class", help="a class as the gate names it; once for each")],
