@@ -16,8 +16,9 @@ from augment_ops.governance.acts import Act, asks_for_signature, trusted_keys, w
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure, installation_path, witness_path
+from augment_ops.governance.keys import load as load_key
 from augment_ops.governance.ledger import Ledger
-from augment_ops.governance.root import ENTERED_UNDER, InForce, in_force
+from augment_ops.governance.root import ENTERED_UNDER, INIT, InForce, in_force
 from augment_ops.governance.signers import Signer, signer_of
 from augment_ops.governance.witness import FileWitness, Witness, open_witness
 from augment_ops.identity import check_name, check_somebody
@@ -40,12 +41,14 @@ class Workspace:
         actor: who acts.
         witness: service that saw the actor log in, and signs for them; empty where the actor signs.
         key: file of the actor's key; None takes AUGMENT_OPS_KEY, the usual file, or what an ssh-agent holds.
+        enters_refusals: whether what is refused is entered; not where somebody only asks what would be.
     """
 
     settings: Settings
     actor: str
     witness: str = ""
     key: Path | None = None
+    enters_refusals: bool = True
 
     def __post_init__(self) -> None:
         check_name("actor", self.actor)
@@ -101,6 +104,18 @@ class Workspace:
         check_registered(signer.public, trusted, self.actor, self.witness)
         return signer
 
+    def check_witness(self) -> None:
+        """See that what the witness signs for people counts, before any of them is asked. No key is made for it.
+
+        Raises:
+            GovernanceError: approvers.yaml does not name its key.
+        """
+        path = witness_path(self.settings.keys)
+        if not path.is_file():
+            where, wanted = f"key of the witness {self.witness}", f"one of witnesses.{self.witness} in approvers.yaml"
+            raise GovernanceError(where, "no key yet", wanted, f"make it and have it named there: {INIT}")
+        check_registered(load_key(path).public, self.approvals.witness_keys(self.witness), self.actor, self.witness)
+
     def enter(self, act: str, subjects: Mapping[str, str], reason: str, once: str) -> Entry:
         """Enter what the actor does; signed with their key, where rules are signed and it counts above dev.
 
@@ -140,6 +155,8 @@ class Workspace:
         try:
             yield
         except kind as refusal:
+            if not self.enters_refusals:
+                raise
             fault, who = refusal.faults[0], actor or self.actor
             tried = dict(subjects) if about is None else about
             key = f"{under}:refuse:{digest_of([who, tried, str(refusal)])}"
@@ -217,11 +234,12 @@ def check_registered(public: str, trusted: tuple[str, ...], actor: str, witness:
     if public in trusted:
         return
     whose, place = (f"the witness {witness}", f"witnesses.{witness}") if witness else (actor, f"{actor}'s keys")
+    by_machine = f" ({INIT} writes it there)" if witness else ""
     raise GovernanceError(
         f"key of {whose}",
         public,
         f"one of {place} in approvers.yaml ({len(trusted)} there)",
-        f'have "{public}" added to {place} in policies/approvers.yaml, by a change that others review',
+        f'have "{public}" added to {place} in policies/approvers.yaml, by a change that others review{by_machine}',
     )
 
 

@@ -22,7 +22,8 @@ PARAMS = {
         type="string",
         enum=["production", "staging", "dev"],
         title="Environment",
-        description="What it is approved for; policies/environments.yaml says whose approval counts.",
+        description="What it is approved for; policies/environments.yaml says whose approval counts, and which "
+        "environments ask for one (as shipped: production alone; staging wants the version proposed, dev nothing).",
     ),
     "dataset": Param(
         "digits",

@@ -31,7 +31,10 @@ class EvidenceLink(BaseOperatorLink):
 
 
 class ProposePolicy(BaseOperator):
-    """Puts the version that stands in the policy's file before its approvers, in the name of who triggered the run."""
+    """Puts the version that stands in the policy's file before its approvers, in the name of who triggered the run.
+
+    Refused before anything is measured or published where nobody could be asked whose answer counts.
+    """
 
     operator_extra_links = (EvidenceLink(),)
     ui_color = "#e8f0fe"
@@ -39,11 +42,12 @@ class ProposePolicy(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure, render, publish; or find the version proposed already."""
         from augment_ops.errors import GovernanceError, InputError
-        from augment_ops.lifecycle.acts import propose
+        from augment_ops.lifecycle.acts import check_askable, propose
 
-        asked = context["params"]
+        asked, workspace = context["params"], _workspace(context)
         try:
-            done = propose(_workspace(context), asked["policy"], asked["dataset"])
+            check_askable(workspace, asked["policy"], asked["environment"], asked["days"])
+            done = propose(workspace, asked["policy"], asked["dataset"])
         except (GovernanceError, InputError) as refusal:
             raise AirflowFailException(str(refusal)) from None  # trying again would say the same
         self.evidence_link = done.link

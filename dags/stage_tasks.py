@@ -50,6 +50,16 @@ class ReportLink(BaseOperatorLink):
         return getattr(operator, "report_link", "")
 
 
+class RefusedLink(BaseOperatorLink):
+    """Button on a task that was refused: why, and what to do."""
+
+    name = "Why it stopped"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """What the task found out while it ran; empty where it was not refused."""
+        return getattr(operator, "refused_link", "")
+
+
 class DriftLink(BaseOperatorLink):
     """Button on the monitor's task: the page of the worst window that it judged, else of the newest."""
 
@@ -69,7 +79,7 @@ class StageOperator(BaseOperator):
         skip_unless: field of the output without which the task is shown as skipped (its output is kept all the same).
     """
 
-    operator_extra_links = (MlflowLink(),)
+    operator_extra_links = (MlflowLink(), RefusedLink())
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -100,14 +110,20 @@ class StageOperator(BaseOperator):
         settings = Settings.from_environment()
         run = context["dag_run"]
         if self.stage == "ingest":
-            _begin(settings, context, self.log.warning)
-        ref = execute(settings, run.run_id, self.stage, external=self._answer(settings, context), say=self.log.info)
+            _begin(settings, context, self.log.warning, self._shown)
+        answer = self._answer(settings, context)
+        ref = execute(settings, run.run_id, self.stage, external=answer, say=self.log.info, shown=self._shown)
         self.log.info("%s: %s", ref.stage, ref.said)
         self.mlflow_link = ref.link
         output = from_json(output_type(self.stage), open_store(settings).get(ref.output))
         if self.skip_unless and not getattr(output, self.skip_unless):
             raise AirflowSkipException(getattr(output, "message", "") or getattr(output, "reason", ""))
         return dataclasses.asdict(ref)
+
+    def _shown(self, address: str) -> None:
+        self.log.info("why it stopped, and what to do: %s", address)
+        if address.startswith("http"):
+            self.refused_link = address
 
     def _answer(self, settings: Settings, context: Context) -> dict[str, str]:
         """What a person answered, where the run asks for one, signed by this Airflow, which has seen it given."""
@@ -135,7 +151,7 @@ class StageOperator(BaseOperator):
 class ReportOperator(StageOperator):
     """The stage `report`: its page is one click away, its verdict one glance."""
 
-    operator_extra_links = (ReportLink(), MlflowLink())
+    operator_extra_links = (ReportLink(), MlflowLink(), RefusedLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the report; what it comes to travels with its reference."""
@@ -331,8 +347,9 @@ class WatchOperator(BaseOperator):
         return [{"trigger_run_id": t.run_id, "conf": t.params, "note": markdown(t.note, PARAGRAPH)} for t in trainings]
 
 
-def _begin(settings: Settings, context: Context, warn: Callable[[str], None]) -> None:
+def _begin(settings: Settings, context: Context, warn: Callable[[str], None], shown: Callable[[str], None]) -> None:
     """Begin the run as it was asked for, unknown keys included; what an alert is to have started, only if it did."""
+    from augment_ops.lifecycle.acts import AIRFLOW
     from augment_ops.pipeline.begin import begin_run
     from augment_ops.production.causes import check_start
     from augment_ops.workspace import open_ledger
@@ -347,4 +364,4 @@ def _begin(settings: Settings, context: Context, warn: Callable[[str], None]) ->
 
     base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     link = f"{base}/dags/{run.dag_id}/runs/{run.run_id}" if base else ""
-    begin_run(settings, run.run_id, values, actor, check=check, warn=warn, link=link)
+    begin_run(settings, run.run_id, values, actor, check=check, warn=warn, link=link, witness=AIRFLOW, shown=shown)

@@ -11,6 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from augment_ops.gate.decision import Reason
+from augment_ops.gate.grouping import grouped
+
 _STYLES = {"PASS": "bold green", "INVESTIGATE": "bold yellow"}
 _QUIET = frozenset({"pass"})  # what passed is counted, not listed: forty lines would hide the one that matters
 
@@ -18,22 +21,22 @@ _QUIET = frozenset({"pass"})  # what passed is counted, not listed: forty lines 
 def show_decision(
     output: Console, verdict: str, summary: str, reasons: Iterable[Mapping[str, Any]], facts: Mapping[str, str]
 ) -> None:
-    """Print the verdict, the reasons that need attention, and where to look further.
+    """Print the verdict, the reasons that need attention by their kind, and where to look further.
 
     Args:
-        reasons: as the gate gave them: dicts with rule, outcome and message.
+        reasons: as the gate gave them: dicts with rule, outcome and message, and the other fields of a `Reason`.
         facts: name to value, printed in order; empty values are left out.
     """
     output.print(f"\n[{_STYLES.get(verdict, 'bold red')}]{verdict}[/]  {escape(summary)}\n")
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     for column in ("outcome", "rule", "reason"):
         table.add_column(column, overflow="fold")
-    passed = 0
-    for reason in reasons:
-        if reason.get("outcome") in _QUIET:
-            passed += 1
-            continue
-        table.add_row(*(Text(str(reason.get(key) or "")) for key in ("outcome", "rule", "message")))
+    given = [Reason(**reason) for reason in reasons]
+    told = [reason for reason in given if reason.outcome not in _QUIET]
+    for group in grouped(told):
+        said = "\n".join(filter(None, (group.message, group.advice)))
+        table.add_row(*(Text(text) for text in (group.outcome, group.rule, said)))
+    passed = len(given) - len(told)
     table.add_row("pass", "", f"{passed} conditions")
     output.print(table)
     output.print()

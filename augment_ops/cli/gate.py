@@ -1,4 +1,4 @@
-"""`augment-ops gate`: make a decision again from stored evidence, or judge that evidence by another gate."""
+"""`augment-ops gate | waive`: make a decision again, judge by another gate, answer for what none judges."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from augment_ops.cli.waivers import waive
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 from augment_ops.settings import Settings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("gate")(gate)
+    app.command("waive")(waive)
 
 
 def gate(

@@ -25,20 +25,50 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     run_id: Annotated[str, typer.Option(help="Id of an earlier run, to go on with it: it keeps its parameters.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would stop the run; nothing is kept, entered or trained.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the decision as one JSON object.")] = False,
 ) -> None:
     """Take a data set through the whole pipeline, to a promoted or refused model.
+
+    With --dry-run, read the data set and look at everything that the run names, and say all that would stop it.
 
     Exit code: 0 promoted, 1 a check or the gate said no, 2 bad input, 3 a computation failed.
 
     Example: augment-ops run --dataset digits --policy digits-robust
     """
+    if dry_run:
+        _try(written(context), run_id, as_json=as_json)
+        return
     outcome = run_pipeline(written(context), run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json)
     if as_json:
         print(json.dumps(outcome))
     else:
         _show(outcome)
     if outcome["verdict"] != "PASS" or not outcome["promoted"]:
+        raise SystemExit(EXIT_CHECK_SAID_NO)
+
+
+def _try(values: dict[str, Any], run_id: str, *, as_json: bool) -> None:
+    from augment_ops.pipeline.dry_run import dry_run as look
+
+    settings = Settings.from_environment()
+    found = look(settings, run_id, values, settings.actor)
+    for warning in found.warnings:
+        _warn(warning)
+    about = found.snapshot
+    if as_json:
+        facts = {"dataset": about.dataset, "samples": about.samples, "classes": len(about.classes)} if about else {}
+        print(json.dumps({"would_begin": not found.faults, "faults": [asdict(one) for one in found.faults], **facts}))
+    else:
+        if about is not None:
+            print(f"{about.dataset}: {about.samples} samples, {len(about.classes)} classes")
+        for fault in found.faults:
+            print(fault)
+        count = len(found.faults)
+        print(f"{count} thing{'s' if count != 1 else ''} would stop this run" if count else "nothing stops this run")
+    if found.faults:
         raise SystemExit(EXIT_CHECK_SAID_NO)
 
 

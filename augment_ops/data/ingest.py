@@ -68,6 +68,7 @@ def ingest(
     allow_outside: bool = False,
     schema: Schema | None = None,
     progress: Progress | None = None,
+    snapshots: Store | None = None,
     **asked: Any,
 ) -> SnapshotManifest:
     """Read a data set into the store; the manifest of its snapshot.
@@ -85,6 +86,7 @@ def ingest(
         allow_outside: whether links and index entries may lead outside the data set's folder.
         schema: of a snapshot that the samples are to be compared with, see `Codec.open`.
         progress: called with the number of samples read so far, now and then.
+        snapshots: the store of a snapshot that `uri` names; by default `store`.
         asked: the modality's own parameters of a run; the others have their defaults. However samples are kept, the
             digest is the same, and a snapshot that is there already stays as it is kept.
 
@@ -96,7 +98,7 @@ def ingest(
     """
     _refuse_arguments(name, max_samples)
     every, codec = asked_of(modality, asked), modality_of(modality).codec
-    source = open_source(uri, store, modality, every, allow_outside=allow_outside, schema=schema)
+    source = open_source(uri, snapshots or store, modality, every, allow_outside=allow_outside, schema=schema)
     decoder = codec.decoder(every)
     store.sweep()
     with Spool(store.scratch) as spool:

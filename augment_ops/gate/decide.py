@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from augment_ops.content import digest_of
 from augment_ops.gate import judge_comparisons, judge_fitness, judge_groups, judge_run, judge_stress
-from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
+from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict, Waiver
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
+from augment_ops.gate.phrasing import listed
 from augment_ops.gate.rules import GateRules
 
 # Worst first; a report shows reasons in this order. What was not judged comes before what passed.
@@ -37,17 +38,25 @@ def decide(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None) 
         outcomes: the object that the stress report names, from which its numbers are computed again.
     """
     key = digest_of(evidence)
-    reasons = _rules_faults(rules) or _reasons(rules, evidence, outcomes, key)
+    faults = _rules_faults(rules)
+    reasons = faults or _reasons(rules, evidence, outcomes, key)
     reasons.sort(key=lambda reason: _RANK[reason.outcome])
     verdict = _verdict(reasons)
     gate = f"{getattr(rules, 'name', '(unnamed)')} {getattr(rules, 'version', '(no version)')}"
+    gate += "" if faults else _alike(rules)
     return Decision(
         verdict=verdict,
         gate=gate,
         rules_digest=rules.digest,
         evidence_digest=key,
         reasons=tuple(reasons),
-        summary=summarize(verdict, gate, reasons, getattr(rules, "measure", "accuracy")),
+        summary=summarize(
+            verdict,
+            gate,
+            reasons,
+            getattr(rules, "measure", "accuracy"),
+            together=evidence is not None and evidence.format != 1,
+        ),
     )
 
 
@@ -63,7 +72,7 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_fitness.fitness(rules, cells)
         reasons += judge_stress.invariance(rules, cells)
         reasons += _unjudged_severities(rules, cells)
-        reasons += judge_stress.class_recall(rules, cells)
+        reasons += judge_stress.class_recall(rules, cells, _stated(evidence))
         reasons += judge_comparisons.champion(rules, evidence, cells)
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
@@ -76,6 +85,18 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
     reasons += judge_run.budget(rules, evidence)
     reasons += judge_run.drift(rules, evidence)
     return reasons + _missing_judgements(rules, cells, reasons)
+
+
+def _alike(rules: GateRules) -> str:
+    """Said wherever the gate is named: its numbers are then about fewer classes than the data set has."""
+    found = tuple(" = ".join(group) for group in rules.equivalent)
+    return f" ({listed(found)} judged as one)" if found else ""
+
+
+def _stated(evidence: Evidence) -> tuple[Waiver, ...]:
+    """The waivers, where they are any; that they are not is an error of the evidence by then."""
+    waivers: object = evidence.waivers
+    return tuple(one for one in waivers if isinstance(one, Waiver)) if isinstance(waivers, tuple) else ()
 
 
 def _rules_faults(rules: GateRules) -> list[Reason]:

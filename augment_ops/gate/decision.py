@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from augment_ops.content import LATER
 from augment_ops.stress.report import Role, StressReport
 
 Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
 Outcome = Literal["pass", "warn", "fail", "investigate", "error", "not-set"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityFinding:
+    """A check of a quality report that is not in order.
+
+    Attributes:
+        name: of the check.
+        status: `warn` or `fail`.
+        measured: NaN where it could not be measured.
+        unit: `share`, `samples`, ….
+        limit: the threshold that it is beyond; None where none is.
+        message: what was found, where, and what to do.
+    """
+
+    name: str
+    status: str
+    measured: float
+    unit: str
+    limit: float | None
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """Somebody's word that a class may go unjudged for want of samples; the ledger has it.
+
+    Attributes:
+        class_name: as the gate judges it.
+        by: id of who gave it.
+        until: last day on which it counts, ISO 8601.
+        reason: theirs.
+    """
+
+    class_name: str
+    by: str
+    until: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +75,13 @@ class Evidence:
         software: what computed the decision, where it counts for its last digit.
         remains_fault: where the frozen samples now give other destroyed ones than the outcomes have; empty where not.
         plural: what samples are called in reasons.
+        format: of 1, reasons and summary are worded as they were: such decisions are made again to the byte. Of 2, the
+            summary takes reasons of one kind together, and causes are named.
+        findings: rule (`data_quality`, `augmented_quality`) → the checks of its report that are not in order.
+        waivers: those in force when the run decided, one a class at most.
     """
+
+    NEWEST_FORMAT: ClassVar[int] = 2
 
     snapshot_digest: str
     policy_digest: str
@@ -63,6 +107,9 @@ class Evidence:
     software: str
     remains_fault: str = field(default="", metadata=LATER)
     plural: str = field(default="images", metadata=LATER)
+    format: int = field(default=1, metadata=LATER)
+    findings: dict[str, tuple[QualityFinding, ...]] = field(default_factory=dict, metadata=LATER)
+    waivers: tuple[Waiver, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from augment_ops.gate.decision import Evidence, Reason
+from augment_ops.gate.decision import Evidence, Reason, Waiver
 from augment_ops.gate.recompute import recompute
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
@@ -20,6 +20,7 @@ from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 
 Address = tuple[Role, str, int]  # role, corruption, severity
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Accuracy and recalls are quotients of counts; double precision restores them to far better than this.
 _ROUNDING = 1e-6
@@ -86,6 +87,16 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
         yield _error("evidence", f"control_digest is {_shown(evidence.control_digest)}, not a sha256.")
     if not (isinstance(evidence.plural, str) and evidence.plural.isalpha()):
         yield _error("evidence", f"The evidence says of its samples that they are {_shown(evidence.plural)}, no word.")
+    if type(evidence.format) is not int or not 1 <= evidence.format <= Evidence.NEWEST_FORMAT:
+        yield _error(
+            "evidence", f"The evidence is of format {_shown(evidence.format)}, which this version does not know."
+        )
+    findings: object = evidence.findings
+    if not isinstance(findings, dict):
+        yield _error("evidence", f"The evidence has {_shown(findings)} as what the quality reports found.")
+    waivers: object = evidence.waivers
+    if not isinstance(waivers, tuple) or not all(isinstance(one, Waiver) and _is_stated(one) for one in waivers):
+        yield _error("evidence", "The evidence has waivers that do not say by whom, until when and why.")
     if evidence.suite_fault:
         yield _error(
             "evidence", f"The stored {evidence.plural} of the stress suite are not those frozen: {evidence.suite_fault}"
@@ -98,6 +109,10 @@ def _identity_faults(evidence: Evidence) -> Iterator[Reason]:
     for stage, digest in evidence.documents.items():
         if not _is_digest(digest):
             yield _error("evidence", f"The document of {stage} has the digest {_shown(digest)}, not a sha256.")
+
+
+def _is_stated(waiver: Waiver) -> bool:
+    return bool(waiver.by.strip() and waiver.reason.strip() and _DAY.fullmatch(waiver.until))
 
 
 def _training_faults(evidence: Evidence) -> Iterator[Reason]:
@@ -188,8 +203,8 @@ def _sound_cells(
 
 
 def _judged(rules: GateRules, cells: Cells) -> Cells:
-    """The cells as the rules judge them: those of all samples, or of the class that alerts are for."""
-    if rules.alerts is None:
+    """The cells as the rules judge them: of all samples or of the class that alerts are for, of classes that differ."""
+    if rules.alerts is None and not rules.equivalent:
         return cells
     asked = cells.samples.outcomes
     again = {(cell.role, cell.corruption, cell.severity): cell for cell in measures.cells(asked)}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augment_ops.gate.decision import Decision, Outcome, Reason, Verdict
+from augment_ops.gate.grouping import grouped
 from augment_ops.stress.report import CLEAN
 
 _NEXT: dict[Verdict, str] = {
@@ -65,13 +66,14 @@ def text(decision: Decision, *, passes: bool = False) -> str:
     return "\n".join(lines)
 
 
-def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason], measure: str) -> str:
+def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason], measure: str, *, together: bool = False) -> str:
     """Two sentences: what was found, and what follows.
 
     Args:
         gate: name and version.
         reasons: worst first.
         measure: what the share of right samples is called.
+        together: whether reasons of one kind are told as one.
     """
     if verdict == "PASS":
         largest = _largest_gap(reasons, measure)
@@ -83,7 +85,7 @@ def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason], measure: s
         "INVESTIGATE": "cannot judge the candidate",
         "ERROR": "cannot trust the evidence",
     }[verdict]
-    return f"Gate {gate} {opening}: {_found(found)}. {_NEXT[verdict]}."
+    return f"Gate {gate} {opening}: {_kinds(found) if together else _found(found)}. {_NEXT[verdict]}."
 
 
 def _found(reasons: Sequence[Reason]) -> str:
@@ -96,6 +98,18 @@ def _found(reasons: Sequence[Reason]) -> str:
         return first
     on = f", also on {', '.join(others)}" if others else ""
     return f"{first}; {more} more reason{'s' if more != 1 else ''}{on}"
+
+
+def _kinds(reasons: Sequence[Reason]) -> str:
+    """The first kind of reason, how many more kinds there are, and every corruption among them."""
+    groups = grouped(reasons)
+    names = dict.fromkeys(r.corruption for r in reasons if r.corruption not in (None, CLEAN))
+    others = [str(name) for name in names if name != groups[0].reasons[0].corruption]
+    first, more = _one_clause(groups[0].message), len(groups) - 1
+    if not more:
+        return first
+    on = f", also on {', '.join(others)}" if others else ""
+    return f"{first}; {more} more kind{'s' if more != 1 else ''} of reason{on}"
 
 
 def _largest_gap(reasons: Sequence[Reason], measure: str) -> str:

@@ -6,6 +6,7 @@ function of suite, corruption, severity and sample id.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,12 +107,19 @@ class Explanation:
     findings: tuple[Finding, ...]
 
 
-def explain(decision: Decision, evidence: Evidence, outcomes: bytes | None) -> Explanation:
-    """Explain everything that did not pass; where the samples are missing or damaged, without them."""
+def explain(
+    decision: Decision, evidence: Evidence, outcomes: bytes | None, equivalent: Sequence[Sequence[str]] = ()
+) -> Explanation:
+    """Explain everything that did not pass; where the samples are missing or damaged, without them.
+
+    Args:
+        equivalent: groups of classes that were judged as one.
+    """
     report, samples = evidence.stress, None
     if report is not None and outcomes is not None:
         try:
             samples = from_bytes(outcomes, report.outcomes)
+            samples = samples.alike(equivalent) if equivalent else samples
         except StoreError:
             samples = None  # the decision has said so already
     findings = [
@@ -129,8 +137,9 @@ def explain(decision: Decision, evidence: Evidence, outcomes: bytes | None) -> E
 
 def _finding(reason: Reason, report: StressReport | None, samples: Outcomes | None) -> Finding:
     label = None
-    if report is not None and reason.class_name in report.classes and reason.rule != "invariance":  # of all classes
-        label = report.classes.index(reason.class_name)
+    classes = samples.classes if samples is not None else report.classes if report is not None else ()
+    if reason.class_name in classes and reason.rule != "invariance":  # of all classes
+        label = classes.index(reason.class_name)
     place = None if samples is None else _place(reason, label, samples)
     seen: tuple[str, ...] = ()
     if report is not None and place is not None:

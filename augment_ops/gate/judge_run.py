@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from augment_ops.gate.decision import Evidence, Outcome, Reason
+from augment_ops.gate.decision import Evidence, Outcome, QualityFinding, Reason
 from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
@@ -14,10 +14,33 @@ _QUALITY: dict[str, Outcome] = {"ok": "pass", "warn": "warn", "fail": "fail"}
 
 def quality(evidence: Evidence) -> list[Reason]:
     """Both quality reports must be there and must not have failed; no rule can change that."""
+    data, augmented = evidence.data_quality, evidence.augmented_quality
     return [
-        _quality("data_quality", "snapshot", "check_data", evidence.data_quality),
-        _quality("augmented_quality", "augmented samples", "check_augmented", evidence.augmented_quality),
+        *_causes("data_quality", "snapshot", evidence, data),
+        _quality("data_quality", "snapshot", "check_data", data),
+        *_causes("augmented_quality", "augmented samples", evidence, augmented),
+        _quality("augmented_quality", "augmented samples", "check_augmented", augmented),
     ]
+
+
+def _causes(rule: str, subject: str, evidence: Evidence, status: str | None) -> list[Reason]:
+    """What a report has failed by, or warns of: where it is judged at all, its causes stand beside it."""
+    findings = evidence.findings if isinstance(evidence.findings, dict) else {}  # else the evidence was found faulty
+    found = [one for one in findings.get(rule, ()) if one.status == status]
+    return [_cause(rule, subject, one) for one in found if one.status in ("warn", "fail")]
+
+
+def _cause(rule: str, subject: str, found: QualityFinding) -> Reason:
+    name, is_share = found.name.replace("-", " "), found.unit == "share" and math.isfinite(found.measured)
+    measured = f"{share(found.measured)} {name}" if is_share else f"{name} {found.measured:.4g} {found.unit}"
+    limit = "" if found.limit is None else f" (limit {share(found.limit) if is_share else f'{found.limit:.4g}'})"
+    return Reason(
+        rule=rule,
+        outcome=_QUALITY[found.status],
+        message=f"{subject}: {measured}{limit}: {found.message.rstrip('.')}.",
+        measured=found.measured if is_share else None,
+        threshold=found.limit if is_share else None,
+    )
 
 
 def _quality(rule: str, subject: str, stage: str, status: str | None) -> Reason:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from augment_ops.gate.decision import Outcome, Reason
+from augment_ops.gate.decision import Outcome, Reason, Waiver
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.phrasing import of, points, share
 from augment_ops.gate.rule_models import ClassRecall
@@ -87,16 +87,18 @@ def _worst_hit(recalls: tuple[float | None, ...], cell: Cell) -> int | None:
 Judged = list[tuple[int, Cell, Estimate]]  # class, cell, what its recall misses
 
 
-def class_recall(rules: GateRules, cells: Cells) -> list[Reason]:
+def class_recall(rules: GateRules, cells: Cells, waivers: Sequence[Waiver] = ()) -> list[Reason]:
     """Floors on every class: a reason for each class and corruption below one, and one that sums up the rest.
 
     The exact tests are corrected by Holm within the clean cells and within the stressed ones. A recall that is shown to
-    be below its floor fails however few samples there are; one that is not shown to be cannot pass with few.
+    be below its floor fails however few samples there are; one that is not shown to be cannot pass with few, unless
+    somebody has waived that: then it is a warning.
     """
     rule, clean = rules.class_recall, cells.clean("candidate")
     if clean is None:
         return []
-    small = [_too_few(rule, cells.classes[i], n) for i, n in enumerate(clean.class_n) if n < rule.min_n]
+    waived = {one.class_name: one for one in waivers}
+    small = [_too_few(rule, name, n, waived.get(name)) for name, n in _few(rule, cells, clean)]
     on_clean = _against(rules, [clean], rule.clean_floor)
     stressed = _against(rules, cells.stressed("candidate"), rule.stressed_floor)
     low = [_low_class(rules, cells, index, group) for index, group in _by_class(rules, on_clean)]
@@ -147,12 +149,20 @@ def _recall_outcome(rules: GateRules, estimate: Estimate) -> Outcome:
     return "pass"
 
 
-def _too_few(rule: ClassRecall, name: str, n: int) -> Reason:
+def _few(rule: ClassRecall, cells: Cells, clean: Cell) -> list[tuple[str, int]]:
+    return [(name, n) for name, n in zip(cells.classes, clean.class_n, strict=True) if n < rule.min_n]
+
+
+def _too_few(rule: ClassRecall, name: str, n: int, waiver: Waiver | None) -> Reason:
     message = f"Class {name} has {n} samples in the suite; {rule.min_n} are needed to judge its recall."
     if n == 0:
         message = f"Class {name} has no sample in the suite: nothing can be said of it. Add some to the held-out split."
+    outcome: Outcome = "investigate"
+    if waiver is not None:
+        outcome = "warn"
+        message = f"{message.rstrip('.')}; waived by {waiver.by} until {waiver.until}: {waiver.reason.rstrip('.')}."
     return Reason(
-        rule="class_recall", outcome="investigate", message=message, class_name=name, threshold=float(rule.min_n), n=n
+        rule="class_recall", outcome=outcome, message=message, class_name=name, threshold=float(rule.min_n), n=n
     )
 
 

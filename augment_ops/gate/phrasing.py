@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from augment_ops.gate.statistics import Estimate
 
 
@@ -32,6 +34,11 @@ def listed(names: tuple[str, ...], most: int = 6) -> str:
     """a, b and 3 more."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def counted(counts: Mapping[str, int], most: int = 12) -> str:
+    """Class x 3 times, y 5 times, and more → `x (3), y (5) and 2 more`."""
+    return listed(tuple(f"{name} ({n})" for name, n in counts.items()), most)
 
 
 def plural(count: int, noun: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from augment_ops.content import canonical_json
 from augment_ops.errors import StoreError
 from augment_ops.gate.decision import Reason
+from augment_ops.gate.needs import alike_fault
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
@@ -48,7 +49,7 @@ def recompute(
         return None, {}, [_error(f"The per-sample outcomes are of {what}.") for what in strange]
     bootstrap = Bootstrap(key, rules.statistics.confidence, rules.statistics.resamples)
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
-    asked = found.judged()
+    asked = found.judged().alike(rules.equivalent) if rules.equivalent else found.judged()
     samples = VerifiedOutcomes(asked, found, bootstrap, judged(rules, asked, names))
     return samples, _altered(report, found), _altered_slices(report, found)
 
@@ -69,6 +70,9 @@ def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcome
         and not (outcomes.labels == outcomes.classes.index(wanted.class_name)).any()
     ):
         yield f"no sample of class {wanted.class_name}, which alerts are for"
+    alike = alike_fault(rules, outcomes.classes)
+    if alike:
+        yield f"other classes than the rules: {alike}"
 
 
 def _altered(report: StressReport, outcomes: Outcomes) -> Altered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 # A model that loses half of its accuracy is not invariant in any sense; a larger limit is a typing error (15 for 0.15).
 _MAX_GAP = 0.5
@@ -26,6 +26,22 @@ _Gain = Annotated[_Number, Field(ge=-_MAX_MARGIN, lt=1)]
 _MinN = Annotated[int, Field(strict=True, ge=_SMALLEST_N)]
 _Severity = Annotated[int, Field(strict=True, ge=1, le=5)]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$")]
+
+
+def _class_name(value: object) -> object:
+    """YAML reads the class 0 as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _in_one_group(groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    _no_repeats("equivalent: classes", tuple(name for group in groups for name in group))
+    return groups
+
+
+_ClassName = Annotated[str, BeforeValidator(_class_name), Field(min_length=1)]
+Equivalent = Annotated[
+    tuple[Annotated[tuple[_ClassName, ...], Field(min_length=2)], ...], AfterValidator(_in_one_group)
+]
 
 
 class Rule(BaseModel):

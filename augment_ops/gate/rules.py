@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
@@ -17,6 +17,7 @@ from augment_ops.gate.rule_models import (
     Control,
     DataWait,
     Drift,
+    Equivalent,
     Fitness,
     Groups,
     Invariance,
@@ -39,6 +40,7 @@ class GateRules(Rule):
         suite: name of the stress suite that the thresholds were chosen for; a report of another one is refused.
         alerts: as its suite has them: every other rule is then about the samples of that class alone, and accuracy is
             the recall of the class at that rate of alerts.
+        equivalent: groups of classes that nobody tells apart; every rule but calibration judges each group as a class.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -50,6 +52,7 @@ class GateRules(Rule):
     class_recall: ClassRecall
     fitness: Fitness | None = None
     alerts: AlertsSpec | None = None
+    equivalent: Equivalent = ()
     champion: Champion | None = None
     control: Control | None = None
     unseen: Unseen | None = None
@@ -63,12 +66,18 @@ class GateRules(Rule):
 
     @model_serializer(mode="wrap")
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Rules of before `fitness` and `alerts`, and those without, keep their digest."""
+        """Rules of before `fitness`, `alerts` and `equivalent`, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        for name in ("fitness", "alerts"):
-            if document.get(name) is None:
+        for name in ("fitness", "alerts", "equivalent"):
+            if not document.get(name):
                 document.pop(name, None)
         return document
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.alerts is not None and self.equivalent:
+            raise ValueError("alerts or equivalent: with alerts one class is judged, and no other is taken for it")
+        return self
 
     @property
     def measure(self) -> str:

@@ -24,7 +24,8 @@ class VerifiedOutcomes:
 
     Attributes:
         outcomes: of the samples that are judged.
-        whole: of all samples: others than `outcomes` where alerts for one class are judged.
+        whole: of all samples and single classes: others than `outcomes` where alerts for one class are judged, or
+            classes as one.
         judged: corruption → severities that are judged.
     """
 

@@ -275,6 +275,22 @@ class Approvals:
         """Public keys of a service whose word counts for what a person answered there."""
         return tuple(self._witnesses.get(witness, ()))
 
+    def others(self, role: str, triggered_by: str | None) -> tuple[Person, ...]:
+        """Who holds the role beside the one who started a run: the only ones whose answer to it can count.
+
+        Raises:
+            GovernanceError: no such role, or nobody else holds it.
+        """
+        found = tuple(holder for holder in self.people(role) if not same(holder.id, triggered_by))
+        if not found:
+            raise GovernanceError(
+                f"approval by {role}",
+                f"only {triggered_by}, who starts the run",
+                "another person who may approve it",
+                "add a second person with that role to approvers.yaml, or let somebody else start the run",
+            )
+        return found
+
     def may_approve(self, role: str, person: str, triggered_by: str | None) -> Person:
         """The person who answered, if they hold the role and are not the one who started the run.
 

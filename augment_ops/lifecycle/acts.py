@@ -103,17 +103,22 @@ class Question:
     lines: tuple[str, ...]
 
 
-def question(workspace: Workspace, name: str, environment: str, days: int) -> Question:
-    """What to ask of whom, where the workspace's actor wants a version approved.
+def check_askable(workspace: Workspace, name: str, environment: str, days: int) -> None:
+    """See that a version can be put to people whose answer will count: before it is measured and published for that.
 
     Raises:
-        GovernanceError: nobody is left who may approve it.
+        GovernanceError: nobody is left who may approve it, or approvers.yaml does not name the witness's key; the
+            refusal is entered.
         InputError: the environment asks for no approval.
     """
     policy = _admit(workspace, name, APPROVE)
-    role = _role(workspace, environment, days)
-    known = standing(workspace, policy, environment)
-    _check_proposed(policy, known, why_broken(workspace.store, dict(known.evidence), policy.digest))
+    with workspace.policy_refusals(policy, APPROVE):
+        role = _role(workspace, environment, days)
+        _whom_to_ask(workspace, policy, role, standing(workspace, policy, environment))
+
+
+def _whom_to_ask(workspace: Workspace, policy: Policy, role: str, known: Standing) -> tuple[Person, ...]:
+    """Nobody is asked in vain: who proposed it or asks for it does not count, nor what an unknown witness signs."""
     authors = {*known.proposed_by, workspace.actor}
     people = tuple(holder for holder in workspace.approvals.people(role) if not among(holder.id, authors))
     if not people:
@@ -123,6 +128,23 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
             f"another person with the role {role}",
             "add one to policies/approvers.yaml, or let somebody else propose and ask",
         )
+    if workspace.witness:
+        workspace.check_witness()
+    return people
+
+
+def question(workspace: Workspace, name: str, environment: str, days: int) -> Question:
+    """What to ask of whom, where the workspace's actor wants a version approved.
+
+    Raises:
+        GovernanceError: nobody is left who may approve it, or approvers.yaml does not name the witness's key.
+        InputError: the environment asks for no approval.
+    """
+    policy = _admit(workspace, name, APPROVE)
+    role = _role(workspace, environment, days)
+    known = standing(workspace, policy, environment)
+    _check_proposed(policy, known, why_broken(workspace.store, dict(known.evidence), policy.digest))
+    people = _whom_to_ask(workspace, policy, role, known)
     cost, seen = documents(workspace.store, known.evidence)
     size = "×".join(str(side) for side in cost.at)
     lines = (

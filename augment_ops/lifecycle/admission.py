@@ -58,6 +58,20 @@ def admit_policy(workspace: Workspace, policy: Policy, environment: str) -> Admi
     return Admitted(is_published(workspace.settings.policies, policy), known, tuple(warnings), said)
 
 
+def check_standing(workspace: Workspace, policy: Policy, environment: str) -> None:
+    """Refuse at once what `admit_policy` would refuse for where the policy stands, by entries that nobody has verified.
+
+    So that nobody waits for a stage to hear it: MLflow is not asked, and what passes here is asked again there.
+
+    Raises:
+        GovernanceError: the environment demands more, every reason with its next step.
+    """
+    demands, known = workspace.approvals.demands(environment), standing(workspace, policy, environment)
+    faults = refusals(Candidate(policy.name, policy.version, policy.digest), known, demands, environment)
+    if faults:
+        raise GovernanceError.of(f"policy {policy.name} {policy.version} in {environment}", faults)
+
+
 def admission_inputs(workspace: Workspace, name: str, environment: str) -> list[object]:
     """What an admission rests on beside files: a stage that admitted holds for as long as these are the same.
 

@@ -19,6 +19,7 @@ from augment_ops.pipeline.params import named
 from augment_ops.pipeline.provenance import check_declared
 from augment_ops.pipeline.recorders.telemetry import observed
 from augment_ops.pipeline.recorders.tell import tell
+from augment_ops.pipeline.refused import Shown, in_a_stage
 from augment_ops.pipeline.reuse import Found, Lookup, computed_with
 from augment_ops.pipeline.run import StageRecord, keep_record, now, record_of
 from augment_ops.pipeline.stages.catalogue import WORK, Work
@@ -62,12 +63,14 @@ def execute(
     *,
     external: Mapping[str, str] | None = None,
     say: Callable[[str], None] = print,
+    shown: Shown | None = None,
 ) -> StageRef:
     """Run a stage, or find the output that it left behind for the same inputs, in this run or in an earlier one.
 
     Args:
         external: external inputs, which the driver brings, such as a person's answer.
         say: gets one line of progress at a time.
+        shown: gets where the page is, where the stage is refused; None has it said.
 
     Raises:
         AugmentOpsError: the computation failed, or (CheckRefused) a check stops the run. Nothing is half-written.
@@ -78,12 +81,13 @@ def execute(
         raise InputError("stage", stage_name, ", ".join(names), f"name a stage.{nearest(stage_name, names)}")
     trace = Trace(run_id, on=wanted("traces"))
     ctx = replace(Context.of(settings, run_id), external=dict(external or {}), say=say, trace=trace)
-    with ctx.failures(stage_name), observed(ctx, stage_name) as seen:
+    told = shown or (lambda address: say(f"why it stopped, and what to do: {address}"))
+    with in_a_stage(ctx, stage_name, told), ctx.failures(stage_name), observed(ctx, stage_name) as seen:
         _believe(ctx, stage)
         with _rules_as_begun(ctx):
             record, seen.reused, seen.output = _made_or_found(ctx, stage)
         seen.record = record
-        refusal = WORK[stage.name].refuses(seen.output)
+        refusal = WORK[stage.name].refuses(ctx, seen.output)
         if refusal is not None:
             raise refusal
     return StageRef(

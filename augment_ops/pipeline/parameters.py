@@ -61,7 +61,8 @@ class RunParams:
             folder="augment",
             min_length=1,
             max_length=200,
-            help="Name in policies/augment/; on the command line also the path of a policy file.",
+            help="Name in policies/augment/; on the command line also the path of a policy file. dev takes it as it "
+            "stands; staging and production ask for more (see Environment).",
         ),
     ] = "digits-robust"
     delivery: Annotated[
@@ -175,7 +176,9 @@ class RunParams:
         About(
             title="Environment",
             section=DECISION,
-            help="Where the model is meant for; production demands a person's approval.",
+            help="Where the model is meant for, and what it asks for before anything is trained. dev: any policy file. "
+            "staging: a policy version that was proposed (augment-ops policy propose). production: one that was "
+            "approved (DAG approve_policy), rules that their owner has signed, and a person who approves the model.",
         ),
     ] = "dev"
     approval: Annotated[
@@ -185,7 +188,7 @@ class RunParams:
             section=DECISION,
             displays={"auto": "auto: the gate alone decides", "ml-lead": "ml-lead: a named person decides"},
             help="Who lets a model through that passed the gate: the gate alone, or a named person, who is asked. "
-            "Whoever triggers the run cannot approve it.",
+            "Whoever triggers the run cannot approve it. production takes no other than ml-lead.",
         ),
     ] = "auto"
     gate: Annotated[
@@ -196,7 +199,8 @@ class RunParams:
             folder="gates",
             min_length=1,
             max_length=200,
-            help="Name in policies/gates/: the rules by which the candidate is judged.",
+            help="Name in policies/gates/: the rules by which the candidate is judged. It belongs to one suite, and "
+            "needs so many held-out samples, in all and of each class; too few are told before anything is trained.",
         ),
     ] = "default"
     suite: Annotated[

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from augment_ops.errors import AugmentOpsError, Fault, InputError
+from augment_ops.errors import AugmentOpsError, Fault, GovernanceError, InputError, PolicyError
+from augment_ops.governance.approvals import AUTO
 from augment_ops.identity import NOBODY, SCHEDULE, same
+from augment_ops.lifecycle.admission import check_standing
 from augment_ops.lifecycle.rules import check_rules
 from augment_ops.pipeline.parameters import RunParams
+from augment_ops.policy.library import admit_to_run
 from augment_ops.settings import Settings
 from augment_ops.stress.outcomes import said_of
 from augment_ops.workspace import RUN, Workspace
@@ -19,11 +22,20 @@ if TYPE_CHECKING:
     from augment_ops.policy.spec import Policy
     from augment_ops.stress.definition import SuiteSpec
 
+_RUN = "this run"
 
-def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, ...]:
-    """Load every file that the run will read, and ask its trainer whether it can be asked this.
+
+def preflight(
+    settings: Settings, params: RunParams, actor: str, witness: str = "", *, enters_refusals: bool = True
+) -> tuple[str, ...]:
+    """Load every file that the run will read, ask its trainer whether it can be asked this, and see that the run may
+    end where it is meant for: that the environment takes the policy as it stands, and that somebody can approve.
 
     What governance refuses is entered in the ledger, as `actor`'s.
+
+    Args:
+        witness: the service that signs what people answer to this driver's question; empty where they sign themselves.
+        enters_refusals: not where somebody only asks what would be refused.
 
     Returns:
         warnings, for people.
@@ -31,19 +43,31 @@ def preflight(settings: Settings, params: RunParams, actor: str) -> tuple[str, .
     Raises:
         InputError: all faults of all of them at once.
     """
-    faults: list[Fault] = []
-    workspace = Workspace(settings, actor)
-    for look in _looks(workspace, params):
-        try:
-            look()
-        except AugmentOpsError as error:
-            prefix = f"{error.file}: " if error.file else ""
-            faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
+    workspace = Workspace(settings, actor, witness, enters_refusals=enters_refusals)
+    faults = faults_of(_looks(workspace, params))
     if faults:
-        raise InputError.of("this run", list(dict.fromkeys(faults)))  # two looks may read one file
+        raise InputError.of(_RUN, faults)
     if same(actor, NOBODY):
         return ("nobody is named as who started this run (AUGMENT_OPS_ACTOR); it is for development only",)
     return ()
+
+
+def faults_of(looks: Iterable[Callable[[], object]]) -> list[Fault]:
+    """What all of them raise, each fault once and with the file that it lies in."""
+    faults: list[Fault] = []
+    for look in looks:
+        try:
+            look()
+        except AugmentOpsError as error:
+            faults += [replace(fault, where=_place(error.file, fault.where)) for fault in error.faults]
+    return list(dict.fromkeys(faults))  # two looks may read one file
+
+
+def _place(file: str, where: str) -> str:
+    """Where a fault lies, in the terms of all that a run reads; what both say is said once."""
+    if file in ("", _RUN) or where.startswith(file):
+        return where
+    return file if file.startswith(where) else f"{file}: {where}"
 
 
 def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]]:
@@ -55,20 +79,14 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
     policies = workspace.settings.policies
 
-    def way() -> None:
+    def governed() -> None:
         workspace.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
-        check = workspace.approvals.check_way
-        workspace.entering_refusals(params.policy, RUN, lambda: check(params.environment, params.approval))
-        workspace.entering_refusals(params.policy, RUN, lambda: _who(workspace, params.environment))
-        if workspace.approvals.is_above_dev(
-            params.environment
-        ):  # what the ledger alone protects, resolve_policy refuses
-            workspace.entering_refusals(
-                params.policy, RUN, lambda: check_rules(workspace, params.environment, params.rule_files())
-            )
+        faults = faults_of(_governed(workspace, params))
+        if faults:
+            raise GovernanceError.of(_RUN, faults)
 
     looks: list[Callable[[], object]] = [
-        way,
+        lambda: workspace.entering_refusals(params.policy, RUN, governed),
         lambda: _policy_for(workspace.admit_to_run(params.policy), params.modality),
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml").check_modality(params.modality),
@@ -81,6 +99,42 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
         lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
     ]
     return looks
+
+
+def _governed(workspace: Workspace, params: RunParams) -> Iterator[Callable[[], object]]:
+    """What the run's environment demands; each says no before anything is read or trained that would be in vain."""
+    approvals, environment = workspace.approvals, params.environment
+    yield lambda: approvals.check_way(environment, params.approval)
+    yield lambda: _who(workspace, environment)
+    if approvals.is_above_dev(environment):  # what the ledger alone protects, resolve_policy refuses
+        yield lambda: check_rules(workspace, environment, params.rule_files())
+        yield lambda: _stands(workspace, params)
+    if params.approval in approvals.ways(environment) and params.approval != AUTO:
+        yield lambda: _answerable(workspace, params)
+
+
+def _stands(workspace: Workspace, params: RunParams) -> None:
+    try:
+        policy = admit_to_run(workspace.settings.policies, params.policy)
+    except PolicyError:
+        return  # which another look tells
+    check_standing(workspace, policy, params.environment)
+
+
+def _answerable(workspace: Workspace, params: RunParams) -> None:
+    """A question that nobody can answer so that it counts is not worth a training."""
+    people = workspace.approvals.others(params.approval, workspace.actor)
+    if not workspace.approvals.is_protected(params.environment):
+        return  # there the word of this installation's own Airflow counts without being named
+    if workspace.witness:
+        workspace.check_witness()
+    elif not any(person.keys for person in people):
+        raise GovernanceError(
+            f"approval by {params.approval}",
+            f"no key of {', '.join(person.id for person in people)}",
+            "somebody who can sign an answer that counts",
+            "let them make one and have it named in approvers.yaml: augment-ops policy keygen",
+        )
 
 
 def _who(workspace: Workspace, environment: str) -> None:

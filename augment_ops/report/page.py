@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.explanation import Finding, Flip
+from augment_ops.gate.grouping import grouped
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality
 from augment_ops.modalities.source import Samples, Schema
@@ -104,6 +105,7 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
     stress, decision = inputs.stress, inputs.decision
     judged, measure = (inputs.judged.stress, inputs.judged.measure) if inputs.judged else (stress, "accuracy")
     reasons = decision.reasons if decision else ()
+    groups = grouped(x for x in reasons if x.outcome != "pass")
     context = {
         "r": inputs,
         "policy": dict.fromkeys(_POLICY_FIELDS) | inputs.policy,
@@ -116,9 +118,9 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "next_step": _next_step(inputs),
         "facts": _facts(inputs, judged, measure),
         "measure": measure,
-        "open_reasons": [x for x in reasons if x.outcome != "pass"][:_OPEN_REASONS],
-        "more_reasons": [x for x in reasons if x.outcome != "pass"][_OPEN_REASONS:],
-        "passed_reasons": [x for x in reasons if x.outcome == "pass"],
+        "open_reasons": groups[:_OPEN_REASONS],
+        "more_reasons": groups[_OPEN_REASONS:],
+        "passed_reasons": grouped(x for x in reasons if x.outcome == "pass"),
         "marks_of_cells": _marks_of_cells(reasons),
         "panels": severity_panels(judged, _lowest_accepted(judged, reasons)) if judged else (),
         "heat": stress_summary.gap_table(judged, "candidate") if judged else None,
@@ -141,11 +143,12 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "costs": _costs(inputs),
         "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
     }
-    return _environment().get_template("page.html.j2").render(context).lstrip()
+    return environment().get_template("page.html.j2").render(context).lstrip()
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """What all pages are made by: templates, filters, and text that is escaped and bounded."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

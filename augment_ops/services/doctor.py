@@ -204,7 +204,7 @@ def _policies(settings: Settings) -> list[Diagnosis]:
 
 
 def _witness(settings: Settings) -> Diagnosis:
-    """Whether approvals of policies that people give in this Airflow count."""
+    """Whether approvals that people give in this Airflow count; where they do not, nobody is asked for any."""
     path = witness_path(settings.keys)
     if not path.exists():
         return Diagnosis("witness", "ok", "no key yet: augment-ops up makes it")
@@ -213,7 +213,8 @@ def _witness(settings: Settings) -> Diagnosis:
         return Diagnosis("witness", "ok", f"airflow {fingerprint(public)}")
     line = f'witnesses: {{airflow: ["{public}"]}}'
     fix = f"for approvals in this UI to count: {rules.INIT}, or write into policies/approvers.yaml: {line}"
-    return Diagnosis("witness", "ok", f"airflow {fingerprint(public)}, which approvers.yaml does not name", fix)
+    found = f"airflow {fingerprint(public)}, which approvers.yaml does not name: nobody is asked here about a policy"
+    return Diagnosis("witness", "warn", found, fix)
 
 
 def _rules(settings: Settings) -> Diagnosis:

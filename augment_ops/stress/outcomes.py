@@ -184,6 +184,19 @@ class Outcomes:
             scores=None,
         )
 
+    def alike(self, groups: Sequence[Sequence[str]]) -> Outcomes:
+        """The outcomes where nobody tells the classes of a group apart: one that is taken for another of them is right.
+
+        Probabilities stay those of single classes.
+
+        Args:
+            groups: as `merged` takes them.
+        """
+        names, codes = merged(self.classes, groups)
+        place = np.array(codes, np.int16)
+        predicted = np.where(self.predicted == NOT_A_NUMBER, NOT_A_NUMBER, place[self.predicted]).astype(np.int16)
+        return replace(self, classes=names, labels=place[self.labels], predicted=predicted)
+
     def at(self, role: Role, corruption: str = CLEAN, severity: int = 0) -> tuple[int, int] | None:
         """Position on the first two axes, or None where that was not evaluated."""
         roles = list(self.models)
@@ -302,6 +315,18 @@ def _check_alerts(outcomes: Outcomes) -> None:
         raise _damaged(f"scores {scores.dtype} {scores.shape}", f"float32 {outcomes.predicted.shape}, one an answer")
     if finite.any() and not 0 <= scores[finite].min() <= scores[finite].max() <= 1:
         raise _damaged("scores beyond 0 to 1", "probabilities")
+
+
+def merged(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The classes as they are judged where those of a group are one, called `0 = O = o`; and which each class is.
+
+    Args:
+        groups: of classes, each in one group at most; those that are not among `classes` count for nothing.
+    """
+    group_of = {name: group for group in groups for name in group}
+    called = [" = ".join(group_of[name]) if name in group_of else name for name in classes]
+    names = tuple(dict.fromkeys(called))
+    return names, tuple(names.index(name) for name in called)
 
 
 def said_of(alerts: Alerts | None) -> str:

@@ -229,10 +229,10 @@ def freeze(
     _check_split(samples, ids, labels, classes)
     alerts = None if spec.alerts is None else spec.alerts.as_asked()
     _check_alerts(spec, alerts, classes)
-    _check_shape(spec, samples.shape)
+    check_shape(spec, samples.shape)
     dtype = modality(of).codec.dtype.newbyteorder("<")
     sample_bytes = int(np.prod(samples.shape)) * dtype.itemsize
-    rows = _chosen_rows(spec, ids, sample_bytes)
+    rows = chosen_rows(spec, ids, samples.shape)
     chosen_ids = [str(ids[row]) for row in rows]
     batch = max(1, _BATCH_BYTES // sample_bytes)
     starts = range(0, len(rows), batch)
@@ -283,7 +283,12 @@ def _check_alerts(spec: SuiteSpec, alerts: Alerts | None, classes: Sequence[str]
         raise DataError(f"suite {spec.name}: alerts", f"class {alerts.class_name!r}", fault, fix)
 
 
-def _check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:
+def check_shape(spec: SuiteSpec, shape: tuple[int, ...]) -> None:
+    """See that every corruption of a suite works on samples of `shape`.
+
+    Raises:
+        DataError: every corruption that does not.
+    """
     faults = [
         Fault(
             f"suite {spec.name}: {name}",
@@ -315,8 +320,14 @@ def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int,
         raise DataError.of("held-out split", faults)
 
 
-def _chosen_rows(spec: SuiteSpec, ids: Sequence[str], sample_bytes: int) -> NDArray[np.int64]:
-    """Rows of the suite's samples in keyed order: a random choice that no order of files can change."""
+def chosen_rows(spec: SuiteSpec, ids: Sequence[str], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Rows of the suite's samples in keyed order, int64 (n,): a random choice that no order of files can change.
+
+    Args:
+        ids: of the whole split.
+        shape: of one sample.
+    """
+    sample_bytes = int(np.prod(shape)) * modality(spec.modality).codec.dtype.itemsize
     cells = 1 + len(spec.corruptions) * len(SEVERITIES)
     affordable = int(spec.max_suite_gib * 2**30 / (cells * sample_bytes))
     count = max(1, min(spec.max_samples, affordable))

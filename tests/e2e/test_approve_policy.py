@@ -12,6 +12,7 @@ from augment_ops.errors import ServiceError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.standing import standing
+from augment_ops.pipeline.refused import page_of
 from augment_ops.policy.library import admit
 from augment_ops.workspace import Workspace
 
@@ -118,6 +119,21 @@ def test_mlflow_has_the_version_with_file_gallery_and_costs(policies: Any, asked
         f"policy/{name}" for name in ("gallery.png", "profile.json", "preview.json", f"{POLICY}-1.0.0.yaml")
     }
     assert run in version.description
+
+
+def test_a_run_that_its_environment_does_not_take_ends_at_once_with_a_page(running: Any) -> None:
+    running.eventually(lambda: running.admin.has_dag(running.dag) or None, f"the DAG {running.dag}", RUN_S)
+    run = running.trigger(policy=OTHER, environment="staging")  # a draft
+    assert running.wait_for_end(run, RUN_S) == "failed"
+    assert running.tasks(run)["check_data"].state == "upstream_failed"
+    assert running.links(run, "ingest")["Why it stopped"].startswith(running.mlflow)
+    page = page_of(running.settings, run).read_text()
+    assert f"policy {OTHER} 1.1.0 in staging" in page
+    assert f"augment-ops policy propose {OTHER}" in page
+    client = running.client()
+    found = client.search_runs([client.get_experiment_by_name("augment-ops/refused").experiment_id])
+    assert [(one.info.status, one.info.run_name) for one in found] == [("FAILED", run)]
+    assert [entry.path for entry in client.list_artifacts(found[0].info.run_id, "report")] == ["report/refused.html"]
 
 
 @pytest.mark.slow

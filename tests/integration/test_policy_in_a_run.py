@@ -11,7 +11,7 @@ import pytest
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json, sha256_hex
-from augment_ops.errors import EXIT_COMPUTATION_FAILED, GovernanceError, InputError
+from augment_ops.errors import EXIT_COMPUTATION_FAILED, CheckRefused, GovernanceError, InputError
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
@@ -25,6 +25,7 @@ from augment_ops.pipeline.graph import STAGES
 from augment_ops.pipeline.outputs import Approval, AugmentedCheck, Decided, Prepared, Promotion, ResolvedPolicy
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.provenance import enter_run
+from augment_ops.pipeline.refused import page_of
 from augment_ops.pipeline.stages.answers import about
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
@@ -78,7 +79,7 @@ def _demand(policies: Path, production: str) -> None:
 
 
 def _run(
-    settings: Settings, run_id: str, upto: str, say: Callable[[str], None] = lambda line: None, **asked: str
+    settings: Settings, run_id: str, upto: str, say: Callable[[str], None] = lambda line: None, **asked: str | int
 ) -> list[StageRef]:
     """The stages up to one, in order; the person who is asked says yes."""
     enter_run(settings, run_id, parse_params({**ASKED, **asked}), "pat")
@@ -129,11 +130,14 @@ def before(settings: Settings) -> list[StageRef]:
 
 @pytest.fixture(scope="module")
 def refused(settings: Settings, before: list[StageRef]) -> dict[str, GovernanceError]:
-    """Runs for production that were stopped: of a draft, and of a version that nobody approved."""
+    """Runs for production that were stopped: of a draft, and of a version that nobody approved.
+
+    They have begun all the same, as where that changes after it was looked at.
+    """
     found = {}
     for called in ("draft", "proposed"):
         with pytest.raises(GovernanceError) as caught:
-            run_pipeline({**ASKED, "environment": "production"}, f"refused-{called}", quiet=True)
+            _run(settings, f"refused-{called}", "resolve_policy", environment="production")
         found[called] = caught.value
         if called == "draft":
             propose(Workspace(settings, "pat"), POLICY, "digits")
@@ -159,8 +163,26 @@ def test_tried_again_a_refusal_is_entered_once(settings: Settings, refused: dict
     was = len(_acts(settings, "refuse"))
     for _ in range(2):
         with pytest.raises(GovernanceError, match="no approval that counts"):
-            run_pipeline({**ASKED, "environment": "production"}, "refused-proposed", quiet=True)
+            _run(settings, "refused-proposed", "resolve_policy", environment="production")
     assert len(_acts(settings, "refuse")) == was
+    assert "Stopped at resolve_policy" in page_of(settings, "refused-proposed").read_text()
+
+
+def test_what_resolve_policy_would_refuse_is_refused_before_the_run_begins(
+    settings: Settings, refused: dict[str, GovernanceError]
+) -> None:
+    with pytest.raises(InputError, match="no approval that counts"):
+        run_pipeline({**ASKED, "environment": "production"}, "never-began", quiet=True)
+    assert not (settings.home / "store" / "documents" / "runs" / "never-began").exists()
+    assert not page_of(settings, "never-began").exists()
+
+
+def test_too_few_samples_for_the_gate_stop_a_run_for_production(
+    settings: Settings, refused: dict[str, GovernanceError]
+) -> None:
+    with pytest.raises(CheckRefused, match="38 held-out samples in the suite"):
+        _run(settings, "too-few", "ingest", environment="production", max_samples=150)
+    assert "add about 648 samples" in page_of(settings, "too-few").read_text()
 
 
 def test_a_proposal_by_somebody_else_does_not_start_a_run_in_dev_over(

@@ -10,7 +10,7 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.lifecycle.admission import admission_inputs
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
-from augment_ops.pipeline.stages import data, decision, evaluation, policy, report, training
+from augment_ops.pipeline.stages import data, decision, evaluation, policy, prospects, report, training
 from augment_ops.training.result import TrainingResult
 
 
@@ -28,7 +28,7 @@ class Work:
         state: what the output depends on outside the run (a source's content, the present champion).
         lasting: whether that state says all; else a computation's output is kept for its run, and no other finds it.
         objects: objects of the store that the output points at, without which it is not there.
-        refuses: the error with which the run stops after an output that says no.
+        refuses: the error with which the run stops after an output that says no, or with which it need not go on.
     """
 
     compute: Callable[[Inputs], Any] | None = None
@@ -36,7 +36,7 @@ class Work:
     state: Callable[[Context], Any] = lambda ctx: None
     lasting: Callable[[Any], bool] = lambda state: True
     objects: Callable[[Any], Iterable[str]] = lambda output: ()
-    refuses: Callable[[Any], AugmentOpsError | None] = lambda output: None
+    refuses: Callable[[Context, Any], AugmentOpsError | None] = lambda ctx, output: None
 
     @property
     def output_type(self) -> type[Any]:
@@ -67,7 +67,13 @@ def _program_of(result: TrainingResult) -> tuple[str, ...]:
 
 
 WORK: Mapping[str, Work] = {
-    "ingest": Work(compute=data.ingest, state=data.source_state, lasting=_is_known, objects=data.objects_of_snapshot),
+    "ingest": Work(
+        compute=data.ingest,
+        state=data.source_state,
+        lasting=_is_known,
+        objects=data.objects_of_snapshot,
+        refuses=prospects.refuse_in_vain,
+    ),
     "check_data": Work(compute=data.check_data, refuses=data.refuse_bad_data),
     "resolve_policy": Work(act=policy.resolve_policy, state=_admission_inputs),
     "augment": Work(compute=policy.augment, objects=policy.shards_of),
@@ -80,7 +86,7 @@ WORK: Mapping[str, Work] = {
     ),
     "stress_test": Work(act=evaluation.stress_test, state=_champion_version),
     "check_drift": Work(compute=evaluation.check_drift, state=evaluation.window_state, lasting=_is_whole_window),
-    "decide": Work(act=decision.decide, state=_champion_version),
+    "decide": Work(act=decision.decide, state=decision.decided_by),
     "prepare_report": Work(act=report.prepare_report),
     "approve": Work(act=decision.approve, state=lambda ctx: dict(ctx.external)),
     "promote": Work(act=decision.promote),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from augment_ops.data.fingerprint import fingerprint
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.manifest import SnapshotManifest
@@ -9,6 +11,7 @@ from augment_ops.errors import CheckRefused
 from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.quality.report import QualityReport
 
 
@@ -27,15 +30,7 @@ def source_state(ctx: Context) -> str | None:
 def ingest(inputs: Inputs) -> SnapshotManifest:
     """Read the source into an immutable snapshot."""
     params = inputs.params
-    manifest = read_source(
-        params.dataset,
-        inputs.store,
-        modality=params.modality,
-        name=params.dataset_name or None,
-        max_samples=params.max_samples or None,
-        allow_outside=params.allow_outside,
-        **params.asked(),
-    )
+    manifest = read_source(params.dataset, inputs.store, **how_to_read(params))
     inputs.say(
         f"{manifest.dataset}: {manifest.samples} samples, {len(manifest.classes)} classes, {manifest.sample_shape}"
     )
@@ -45,6 +40,17 @@ def ingest(inputs: Inputs) -> SnapshotManifest:
     for note in manifest.reading.notes(manifest.sample_shape):
         inputs.say(note)
     return manifest
+
+
+def how_to_read(params: RunParams) -> dict[str, Any]:
+    """What a run's parameters say of reading its data set, as `data.ingest` takes it."""
+    return {
+        "modality": params.modality,
+        "name": params.dataset_name or None,
+        "max_samples": params.max_samples or None,
+        "allow_outside": params.allow_outside,
+        **params.asked(),
+    }
 
 
 def objects_of_snapshot(manifest: SnapshotManifest) -> tuple[str, ...]:
@@ -61,7 +67,7 @@ def check_data(inputs: Inputs) -> QualityReport:
     return check_snapshot(inputs.snapshot, rules, inputs.output("ingest", SnapshotManifest).reading)
 
 
-def refuse_bad_data(report: QualityReport) -> CheckRefused | None:
+def refuse_bad_data(_: Context, report: QualityReport) -> CheckRefused | None:
     """Nothing may run on data that failed its checks."""
     if report.status != "fail":
         return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from augment_ops.content import canonical_json, digest_of
+from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import GovernanceError, StoreError
-from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.decision import Decision, Evidence, QualityFinding, Waiver
 from augment_ops.gate.explanation import explain
 from augment_ops.governance.approvals import Approvals, check_reason
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
 from augment_ops.lifecycle import champion as champions
+from augment_ops.lifecycle import waivers
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.rules import check_judged_by
 from augment_ops.modalities import modality
@@ -41,6 +42,7 @@ from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 
 # What the quality reports measure of training on what is held out.
+_QUALITY = ("data_quality", "augmented_quality")  # rules that the quality reports are judged by, in their order
 LEAKAGE = ("exact-duplicates-between-splits", "near-duplicates-between-splits", "subject-leakage", "held-out-leakage")
 
 
@@ -63,7 +65,8 @@ def decide(ctx: Context) -> Decided:
     if decision.verdict == "PASS":
         same = champion is not None and champion.model_digest == candidate.model_digest
         registered = champion.version if champion is not None and same else _register(ctx, decision, candidate)
-    return Decided(decision, explain(decision, evidence, outcomes), registered, champion.version if champion else None)
+    explanation = explain(decision, evidence, outcomes, rules.equivalent)
+    return Decided(decision, explanation, registered, champion.version if champion else None)
 
 
 def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
@@ -97,6 +100,37 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         software=computed_by(),
         remains_fault=_remains_fault(ctx, suite, stress.report),
         plural=modality(ctx.snapshot.manifest.modality).plural,
+        format=Evidence.NEWEST_FORMAT,
+        waivers=waivers_of(ctx),
+        findings={rule: found for rule, report in zip(_QUALITY, quality, strict=True) if (found := _findings(report))},
+    )
+
+
+def waivers_of(ctx: Context) -> tuple[Waiver, ...]:
+    """The waivers that count today for this run."""
+    gate, environment = ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml", ctx.params.environment
+    return waivers.in_force(ctx.workspace, ctx.dataset, gate, environment, ctx.run.actor)
+
+
+def decided_by(ctx: Context) -> object:
+    """What a decision rests on outside the run: the present champion, and waivers where there are any."""
+    champion, found = incumbent(ctx), waivers_of(ctx)
+    version = champion.version if champion else None
+    return [version, found] if found else version
+
+
+def _findings(report: QualityReport) -> tuple[QualityFinding, ...]:
+    return tuple(
+        QualityFinding(
+            name=check.name,
+            status=check.status,
+            measured=check.measured,
+            unit=check.unit,
+            limit=check.fail_at if check.status == "fail" else check.warn_at,
+            message=check.message,
+        )
+        for check in report.checks
+        if check.status != "ok"
     )
 
 
@@ -239,6 +273,9 @@ def promote(ctx: Context) -> Promotion:
         # Revoked or expired since training began: what was learnt with it goes no further.
         admit_policy(ctx.workspace, resolved.policy(), params.environment)
         check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
+        judged_with = from_json(Evidence, ctx.store.get(decided.decision.evidence_digest)).waivers
+        if judged_with:
+            waivers.check_in_force(waivers_of(ctx), judged_with)
         move = champions.Move(
             act="promote",
             dataset=ctx.dataset,

@@ -79,7 +79,7 @@ def augment(inputs: Inputs) -> Augmentation:
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     train = inputs.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
-    _check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
+    check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
     if params.delivery != "offline" or not resolved.policy().transforms:
         snapshot = inputs.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
@@ -120,8 +120,12 @@ def _augmenter(policy: Policy, seed: int, train: Split) -> BatchAugmenter:
     return modality(policy.modality).augmenter(policy, seed, train)
 
 
-def _check_shape(policy: Policy, shape: tuple[int, ...]) -> None:
-    """Models are trained and tested at one shape, and what fails on it fails now."""
+def check_shape(policy: Policy, shape: tuple[int, ...]) -> None:
+    """Models are trained and tested at one shape, and what fails on it fails now.
+
+    Raises:
+        PolicyError: the policy does not work on samples of that shape, or gives others.
+    """
     kind = modality(policy.modality)
     faults = trial_faults(policy, shape)
     if faults:

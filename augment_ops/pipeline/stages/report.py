@@ -18,6 +18,8 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
+from augment_ops.gate.phrasing import listed
+from augment_ops.gate.rules import GateRules
 from augment_ops.governance.chain import GENESIS
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.pipeline.context import Context
@@ -145,7 +147,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         candidate=candidate,
         control=control,
         stress=stress.report,
-        judged=_judged(ctx, stress),
+        judged=_judged(ctx, stress, decided.decision.rules_digest),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
         | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
         policy={
@@ -195,10 +197,15 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
     )
 
 
-def _judged(ctx: Context, stress: StressTest) -> Judged | None:
-    if stress.suite.alerts is None:
+def _judged(ctx: Context, stress: StressTest, rules_digest: str) -> Judged | None:
+    rules = GateRules.model_validate_json(ctx.store.get(rules_digest))
+    if stress.suite.alerts is None and not rules.equivalent:
         return None
     asked = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes).judged()
+    measure = rules.measure if stress.suite.alerts is None else stress.suite.alerts.measure
+    if rules.equivalent:
+        asked = asked.alike(rules.equivalent)
+        measure += f" ({listed(tuple(' = '.join(group) for group in rules.equivalent))} as one)"
     report = replace(
         stress.report,
         classes=asked.classes,
@@ -208,7 +215,7 @@ def _judged(ctx: Context, stress: StressTest) -> Judged | None:
         flipped=(),
         slices=(),
     )
-    return Judged(stress.suite.alerts.measure, report)
+    return Judged(measure, report)
 
 
 def _of_no_interest(manifest: SnapshotManifest) -> set[str]:

@@ -77,6 +77,8 @@ def test_the_right_way(draft: Any) -> None:
 
 
 def test_without_signed_rules_only_what_is_below_production_goes_on(draft: Any) -> None:
+    draft.edit(("p95_ms: 1.0", "p95_ms: 100.0"))
+    propose(draft.workspace("pat"), POLICY, "digits")  # as staging asks
     for environment in ("dev", "staging"):
         _run(draft, environment=environment, approval="auto")
     assert "augment-ops governance init" in _refused(draft, lambda: _run(draft))
@@ -110,6 +112,7 @@ def test_an_edited_rule_is_refused_and_named_until_the_owner_signs(
 
 
 def test_a_rule_of_ones_own_is_not_named_by_the_owner(desk: Any) -> None:
+    desk.approve()
     shutil.copy(desk.settings.policies / "gates" / "default.yaml", desk.settings.policies / "gates" / "mine.yaml")
     _edit(desk, "gates/mine.yaml", "name: default", "name: mine")
     _run(desk)  # which does not use it
@@ -306,6 +309,7 @@ def test_who_is_nobody_or_somebody_in_another_spelling_does_not_act(desk: Any, a
     _refused(desk, lambda: propose(workspace, POLICY, "digits"))
     _refused(desk, lambda: end(workspace, POLICY, "revoke", reason="why not"))
     if actor == "schedule":
+        desk.approve()
         preflight(desk.settings, parse_params(PRODUCTION), actor)  # a clock may start a run, which a person approves
     elif actor != "mallory":
         params = parse_params(PRODUCTION)

@@ -67,3 +67,24 @@ def test_where_nobody_has_signed_rules(call: Call) -> None:
     code, out, err = call("governance", "sign", "--reason", "the new gates")
     assert (code, out) == (3, "")
     assert "augment-ops governance init" in err
+
+
+def test_what_would_stop_a_run_is_said_without_one(call: Call, settings: Settings) -> None:
+    code, out, _ = call("run", "--dry-run", "--environment", "staging", "--max-samples", "150", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert (found["would_begin"], found["samples"]) == (False, 150)
+    assert [fault["where"] for fault in found["faults"]] == [
+        "policy digits-robust 1.0.0 in staging",
+        "check_data: train-samples-per-class",
+        "check_data: test-samples-per-class",
+        "gate default: invariance.min_n",
+        "gate default: class_recall.min_n",
+    ]
+    code, out, _ = call("run", "--dry-run", "--approval", "ml-lead", "--gate", "nowhere", "--dataset", "nowhere")
+    assert code == 1
+    assert "2 things would stop this run" in out
+    assert call("run", "--dry-run") == (0, "digits: 1797 samples, 10 classes\nnothing stops this run\n", "")
+    assert call("run", "--dry-run", "--epochs", "-1")[0] == 2
+    assert not (settings.home / "store").exists()
+    assert list(open_ledger(settings).read()) == []

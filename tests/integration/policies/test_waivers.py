@@ -1,0 +1,128 @@
+"""Classes that a gate cannot judge for want of samples pass by somebody's word: by name, for a time, in the ledger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.errors import AugmentOpsError, GovernanceError, InputError
+from augment_ops.gate.decision import Waiver
+from augment_ops.lifecycle import waivers
+from augment_ops.lifecycle.waivers import WAIVE, check_in_force, in_force, waive
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.stages.prospects import shortages
+from augment_ops.workspace import open_store
+
+
+def in_days(days: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+
+
+def gate(desk: Any) -> Path:
+    found: Path = desk.settings.policies / "gates" / "default.yaml"
+    return found
+
+
+def given(desk: Any, by: str = "ada", environment: str = "production", **asked: Any) -> None:
+    stated = {"classes": ("8",), "until": in_days(30), "reason": "samples come in spring", **asked}
+    waive(desk.workspace(by), "digits", "default", environment, **stated)
+
+
+def counting(desk: Any, environment: str = "production", started_by: str = "pat") -> list[str]:
+    found = in_force(desk.workspace(), "digits", gate(desk), environment, started_by)
+    return [one.class_name for one in found]
+
+
+def test_a_waiver_counts_for_its_data_set_gate_and_environment_until_it_ends(desk: Any) -> None:
+    given(desk, classes=("8", "3"))
+    assert counting(desk) == ["3", "8"]
+    assert counting(desk, "staging") == []
+    assert in_force(desk.workspace(), "others", gate(desk), "production", "pat") == ()
+    (entry,) = desk.workspace().ledger.read((WAIVE,))
+    assert (entry.actor, entry.reason, entry.subjects["until"]) == ("ada", "samples come in spring", in_days(30))
+    assert entry.subjects["key"] == desk.keys["ada"].public  # signed, as the rules are
+    given(desk, by="bob", classes=("3",), until=in_days(0), reason="they have come")
+    assert counting(desk) == ["3", "8"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=1))
+        assert counting(desk) == ["8"]
+        patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=31))
+        assert counting(desk) == []
+
+
+def test_another_version_of_the_gate_asks_for_another(desk: Any) -> None:
+    given(desk)
+    text = gate(desk).read_text()
+    gate(desk).write_text(text.replace("version: ", "version: 9", 1))
+    assert counting(desk) == []
+
+
+def test_a_waiver_of_who_starts_the_run_counts_in_dev_alone(desk: Any) -> None:
+    for environment in ("dev", "production"):
+        given(desk, environment=environment)
+    assert (counting(desk, "dev", "ADA"), counting(desk, "production", "ADA")) == (["8"], [])
+
+
+def test_who_no_longer_approves_models_there_has_waived_nothing(desk: Any) -> None:
+    given(desk)
+    desk.write(approvers=f'{{id: bob, name: bob, keys: ["{desk.keys["bob"].public}"]}}')
+    assert counting(desk) == []
+
+
+def test_a_made_up_entry_does_not_count_where_rules_are_signed(desk: Any) -> None:
+    given(desk)
+    ledger = desk.workspace().ledger
+    (entry,) = ledger.read((WAIVE,))
+    unsigned = {name: entry.subjects[name] for name in ("dataset", "gate", "environment", "until")}
+    ledger.append(WAIVE, "ada", {**unsigned, "classes": '["0"]'}, "made up", "made up")
+    assert counting(desk) == ["8"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"until": "yesterday"}, "year, month and day"), ({"until": in_days(-1)}, "a waiver is for a time"),
+        ({"until": in_days(61)}, "a waiver is for a time"), ({"reason": " "}, "it stands in every decision"),
+        ({"classes": ()}, "--class"), ({"environment": "prod"}, "Did you mean production"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_waiver(desk: Any, asked: dict[str, Any], found: str) -> None:
+    with pytest.raises(InputError) as caught:
+        given(desk, **asked)
+    assert found in caught.value.faults[0].fix
+
+
+def test_who_approves_no_models_is_refused_and_that_is_entered(desk: Any) -> None:
+    for _ in range(2):
+        with pytest.raises(GovernanceError, match="dan, who approves no models there"):
+            given(desk, by="dan")
+    assert desk.acts()[-1] == ("refuse", "dan")
+    assert desk.acts().count(("refuse", "dan")) == 1
+
+
+def test_a_decision_does_not_outlive_its_waivers() -> None:
+    one = Waiver(class_name="8", by="ada", until="2027-01-31", reason="why")
+    check_in_force([one], [one])
+    check_in_force([one], [])
+    with pytest.raises(AugmentOpsError, match="waiver of class 8"):
+        check_in_force([], [one])
+
+
+def test_what_is_waived_is_not_missing(desk: Any) -> None:
+    store = open_store(desk.settings)
+    few = Snapshot(store, ingest("digits", store, max_samples=150))
+
+    def lacking() -> list[str]:
+        return [fault.found for fault in shortages(desk.workspace(), RunParams(environment="production"), few)]
+
+    assert lacking()[1].startswith("10 of 10 classes")
+    given(desk, classes=("3", "4"))
+    assert lacking()[1].startswith("8 of 10 classes")
+    given(desk, classes=tuple("01256789"))
+    assert lacking() == ["38 held-out samples in the suite"]  # which nobody can waive
