@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -283,6 +284,42 @@ def test_mlflows_description_of_a_run_is_its_decision(robust: dict, tracker: Mlf
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith(f"**PASS** {markdown(robust['summary'], PARAGRAPH)}")  # what others wrote is text in it
     assert "is champion of digits in dev\\." in note
+
+
+def test_mlflows_list_says_at_first_sight_what_came_of_a_run(robust: dict, plain: dict, tracker: MlflowTracker) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracker.uri)
+    (good,), (bad,) = (_runs(client, run, "pipeline") for run in ("cli-robust", "cli-none"))
+    assert re.fullmatch(r"digits · digits-robust \d+\.\d+\.\d+ · PASS", good.info.run_name)
+    assert re.fullmatch(r"digits · digits-none \d+\.\d+\.\d+ · FAIL", bad.info.run_name)
+    assert (good.info.status, bad.info.status) == ("FINISHED", "FAILED")  # by which the list marks it green or red
+    told = [{name: run.data.tags.get(name) for name in ("verdict", "outcome", "environment")} for run in (good, bad)]
+    assert told == [
+        {"verdict": "PASS", "outcome": "champion", "environment": "dev"},
+        {"verdict": "FAIL", "outcome": "refused", "environment": "dev"},
+    ]
+    for run, outcome in ((good, robust), (bad, plain)):
+        gaps = [reason["measured"] for reason in outcome["reasons"] if reason["rule"] == "invariance"]
+        assert run.data.metrics["worst_gap"] == pytest.approx(max(gaps))
+        assert run.data.metrics["accuracy"] == run.data.metrics["stress.candidate.clean.accuracy"]
+        assert 0 <= run.data.metrics["tail_recall"] < run.data.metrics["accuracy"]
+    assert f"largest loss {100 * bad.data.metrics['worst_gap']:.1f} points" in bad.data.tags["mlflow.note.content"]
+
+
+def test_the_page_of_a_version_says_what_it_rests_on(robust: dict, tracker: MlflowTracker) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracker.uri)
+    version = client.get_model_version("digits-classifier", robust["model_version"])
+    (parent,) = _runs(client, "cli-robust", "pipeline")
+    assert version.description == parent.data.tags["mlflow.note.content"]
+    # A later run whose candidate is the same model leaves the page to the run that registered it.
+    again = run_pipeline({"dataset": "digits", "policy": "digits-robust"}, "cli-robust-again", quiet=True)
+    assert again["model_version"] == robust["model_version"]
+    assert client.get_model_version("digits-classifier", robust["model_version"]).description == version.description
+    (same,) = _runs(client, "cli-robust-again", "pipeline")
+    assert (same.info.status, same.data.tags["outcome"]) == ("FINISHED", "champion already")
 
 
 def test_the_report_is_one_self_contained_page(robust: dict) -> None:

@@ -90,7 +90,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         candidate=candidate,
         control=control,
         stress=stress.report,
-        judged=_judged(ctx, stress),
+        judged=judged(ctx, stress),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
         | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
         policy={
@@ -140,7 +140,8 @@ def _inputs(ctx: Context) -> ReportInputs:
     )
 
 
-def _judged(ctx: Context, stress: StressTest) -> Judged | None:
+def judged(ctx: Context, stress: StressTest) -> Judged | None:
+    """The stress test as a gate sees it that looks for one class; None where it looks for all."""
     if stress.suite.alerts is None:
         return None
     asked = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes).judged()
