@@ -128,6 +128,10 @@ def test_the_first_drifted_window_alerts_and_one_training_follows(settings: Sett
     (training,) = drifted.retrain  # the second is within the cool-down
     assert training.run_id == drifted.alerts[0].run_id
     assert drifted.judged[0].page in training.note
+    about = drifted.alerts[0].subjects
+    assert (about["page"], about["report"]) == (drifted.judged[0].page, drifted.judged[0].report)
+    report = from_json(DriftReport, open_store(settings).get(about["report"]))
+    assert about["moved"].split(", ")[0] == report.features[0].name
     acts = Counter(e.subjects["kind"] for e in Ledger(settings.ledger).read() if e.act == "alert")
     assert acts == {"drift": 2}
 
@@ -145,6 +149,15 @@ def test_the_evidence_is_in_mlflow(drifted: Monitored) -> None:
     page = (folder / "drift.html").read_text()
     assert "Pictures that moved most" in page
     assert page.count("data:image/png;base64,") == 24
+    assert "<title>Drift of digits, 2026-03-05 00:00: drift</title>" in page
+    assert "digits-classifier version 1, trained with digits-robust" in page
+    assert "answers in the window are of version 1" in page
+    assert "One training starts, with the labelled production samples" in page
+    assert "<h2>Over the last 5 windows</h2>" in page
+    assert page.count('<circle class="ok"') == 4 * page.count('<circle class="drift now"') > 0
+    assert ">0%</text>" in page
+    later = (Path(drifted.judged[1].page).parent / "drift.html").read_text()
+    assert "No training starts: alert" in later  # within the cool-down of the first
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert (folder / "evidently.html").stat().st_size > 10_000
     assert (folder / "report.json").is_file()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from augment_ops.pipeline.cause import AlertCause, alert_behind, in_markdown
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import Decided, Promotion, ResolvedPolicy, StressTest
 from augment_ops.pipeline.stages.report import judged
@@ -66,9 +67,10 @@ def headline(ctx: Context, tested: StressTest) -> Headline:
     return Headline(measure, clean_accuracy(report, "candidate"), worst_gap(report), lowest)
 
 
-def run_name(dataset: str, policy: str, ending: str = "") -> str:
-    """What a run is called in MLflow's list: data set, policy, and what came of it."""
-    return _SEPARATOR.join(plain(part) for part in (dataset, policy, ending) if part)
+def run_name(dataset: str, policy: str, cause: AlertCause | None, ending: str = "") -> str:
+    """What a run is called in MLflow's list: data set, policy, the kind of alert that started it, what came of it."""
+    after = f"after {cause.kind}" if cause is not None else ""
+    return _SEPARATOR.join(plain(part) for part in (dataset, policy, after, ending) if part)
 
 
 def named(policy: ResolvedPolicy) -> str:
@@ -99,8 +101,10 @@ def description(ctx: Context, decided: Decided, *lines: str, report: str) -> str
     verdict = f"**{markdown(decided.decision.verdict)}** {markdown(decided.decision.summary, PARAGRAPH)}"
     numbers = headline(ctx, ctx.output("stress_test", StressTest)).sentence
     policy = named(ctx.output("resolve_policy", ResolvedPolicy))
+    cause = alert_behind(ctx.ledger, ctx.run.id)
+    why = in_markdown(cause, own_addresses(ctx.settings)) if cause is not None else ""
     about = f"Policy {markdown(policy)}, for {markdown(ctx.params.environment)}; started by {markdown(ctx.run.actor)}."
-    return "\n\n".join(part for part in (verdict, *lines, numbers, about, *_links(ctx, report)) if part)
+    return "\n\n".join(part for part in (verdict, *lines, why, numbers, about, *_links(ctx, report)) if part)
 
 
 def _links(ctx: Context, report: str) -> Iterator[str]:

@@ -10,7 +10,8 @@ from augment_ops.content import canonical_json
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.governance.chain import GENESIS
 from augment_ops.names import metric_name
-from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.cause import AlertCause, alert_behind, in_markdown
+from augment_ops.pipeline.context import NOTE, Context
 from augment_ops.pipeline.outputs import (
     Augmentation,
     AugmentedCheck,
@@ -49,14 +50,22 @@ def tell_mlflow(ctx: Context, stage: str, output: Any, reused_from: str) -> None
 
 
 def _snapshot(ctx: Context, manifest: SnapshotManifest) -> None:
-    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
+    cause = alert_behind(ctx.ledger, ctx.run.id)
+    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest, **_why(ctx, cause)})
     foreign = ctx.params.foreign
     params = ctx.run.params
     ctx.tracker.log_params(run, {name: value for name, value in params.items() if name not in foreign})
-    ctx.tracker.name_run(run, run_name(manifest.dataset, str(params["policy"])))
+    ctx.tracker.name_run(run, run_name(manifest.dataset, str(params["policy"]), cause))
     _describe_list(ctx, run, manifest.dataset)
     for split in manifest.counts:
         _log_input(ctx, run, manifest, split)
+
+
+def _why(ctx: Context, cause: AlertCause | None) -> dict[str, str]:
+    """What a run says from the beginning that an alert started: nobody has triggered it who could be asked."""
+    if cause is None:
+        return {}
+    return {"augment_ops.alert": cause.key, "cause": cause.short, NOTE: in_markdown(cause, own_addresses(ctx.settings))}
 
 
 def _describe_list(ctx: Context, run: TrackedRun, dataset: str) -> None:
@@ -96,7 +105,7 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
             "started_by": ctx.run.actor,
         }
     )
-    ctx.tracker.name_run(ctx.parent, run_name(ctx.dataset, named(policy)))
+    ctx.tracker.name_run(ctx.parent, run_name(ctx.dataset, named(policy), alert_behind(ctx.ledger, ctx.run.id)))
     ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": policy.p50_ms, "policy.p95_ms": policy.p95_ms})
 
 
@@ -250,7 +259,8 @@ def _report(ctx: Context, report: Report) -> None:
 
 
 def _name(ctx: Context, ending: str) -> str:
-    return run_name(ctx.dataset, named(ctx.output("resolve_policy", ResolvedPolicy)), ending)
+    policy, cause = ctx.output("resolve_policy", ResolvedPolicy), alert_behind(ctx.ledger, ctx.run.id)
+    return run_name(ctx.dataset, named(policy), cause, ending)
 
 
 def _describe_version(ctx: Context, decided: Decided, said: str) -> None:
