@@ -18,15 +18,14 @@ def windows(*effects: float) -> list[PastWindow]:
 
 
 def test_bars_stand_on_the_axis_and_the_highest_reaches_the_number_beside_it() -> None:
-    chart = shares(
-        [Bin("below 3", 0.25, 0.0), Bin("3 to 4", 0.25, 0.1), Bin("a name that is longer than it fits", 0.5, 0.9)]
-    )
+    long = "a name that is longer than it fits"
+    chart = shares([Bin("below 3", 0.25, 0.0), Bin("3 to 4", 0.25, 0.1), Bin(long, 0.5, 0.9)])
     assert all(math.isclose(bar.y + bar.height, BOTTOM, abs_tol=0.01) for bar in chart.bars)
     assert min(bar.y for bar in chart.bars) == TOP
-    assert all(LEFT <= bar.x and bar.x + bar.width <= RIGHT for bar in chart.bars)
+    assert all(bar.x >= LEFT and bar.x + bar.width <= RIGHT for bar in chart.bars)
     assert [(tick.at, tick.text) for tick in chart.y] == [(TOP, "90%"), (BOTTOM, "0%")]
     assert [(tick.at, tick.text) for tick in chart.x] == [(LEFT, "below 3"), (RIGHT, "a name that is lo…")]
-    assert chart.bars[-1].title == "a name that is longer than it fits: window 90.0%"
+    assert chart.bars[-1].title == f"{long}: window 90.0%"
 
 
 def test_an_effect_lies_above_its_limit_in_the_chart_where_it_does_in_numbers() -> None:
