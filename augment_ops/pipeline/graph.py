@@ -169,7 +169,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="report",
         inputs=("ingest", *EVIDENCE, "decide", "approve", "promote"),
-        params=("environment", "approval", "delivery", "seed"),
+        params=("environment", "approval", "delivery", "seed", "drift"),
+        files=("drift/{drift}.yaml",),
     ),
 )
 

@@ -32,7 +32,7 @@ from augment_ops.production.reference import (
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace
+from augment_ops.workspace import Workspace, log_uri
 from monitoring.drift.charts import PastWindow
 from monitoring.drift.check import DriftReport, check_drift
 from monitoring.drift.log_reader import LogWindow, read_window
@@ -65,11 +65,6 @@ class Monitored:
     alerts: tuple[Alert, ...]
     notify: tuple[str, ...]
     retrain: tuple[Retraining, ...]
-
-
-def log_uri(settings: Settings) -> str:
-    """Where prediction logs are: beside the objects and documents of the store."""
-    return f"{settings.store.rstrip('/')}/predictions"
 
 
 def monitor(

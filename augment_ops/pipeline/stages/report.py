@@ -27,6 +27,7 @@ from augment_ops.pipeline.outputs import (
     StressTest,
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
+from augment_ops.pipeline.stages.started_by import started_by
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, to_json
 from augment_ops.report.page import render
@@ -137,6 +138,7 @@ def _inputs(ctx: Context) -> ReportInputs:
         pictures=_flipped(ctx, stress, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
+        started_by=started_by(ctx),
     )
 
 
