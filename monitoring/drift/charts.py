@@ -31,7 +31,7 @@ class PastWindow:
 
 
 @dataclass(frozen=True)
-class Tick:
+class AxisLabel:
     """A label at an axis: where along it, in the chart's units."""
 
     at: float
@@ -55,12 +55,12 @@ class Shares:
     """Reference beside window: share of the samples by bin."""
 
     bars: tuple[Bar, ...]
-    x: tuple[Tick, ...]
-    y: tuple[Tick, ...]
+    x: tuple[AxisLabel, ...]
+    y: tuple[AxisLabel, ...]
 
 
 @dataclass(frozen=True)
-class Dot:
+class WindowDot:
     """The effect in one window."""
 
     x: float
@@ -78,11 +78,11 @@ class Trend:
         limits: heights of the limits, with their names.
     """
 
-    dots: tuple[Dot, ...]
+    dots: tuple[WindowDot, ...]
     lines: tuple[str, ...]
-    limits: tuple[Tick, ...]
-    x: tuple[Tick, ...]
-    y: tuple[Tick, ...]
+    limits: tuple[AxisLabel, ...]
+    x: tuple[AxisLabel, ...]
+    y: tuple[AxisLabel, ...]
 
 
 def shares(bins: Sequence[Bin]) -> Shares:
@@ -98,8 +98,8 @@ def shares(bins: Sequence[Bin]) -> Shares:
     ends = [(LEFT, bins[0].label)] + ([(RIGHT, bins[-1].label)] if len(bins) > 1 else [])
     return Shares(
         tuple(bars),
-        tuple(Tick(at, label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…") for at, label in ends),
-        (Tick(TOP, f"{highest:.0%}"), Tick(BOTTOM, "0%")),
+        tuple(AxisLabel(at, label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…") for at, label in ends),
+        (AxisLabel(TOP, f"{highest:.0%}"), AxisLabel(BOTTOM, "0%")),
     )
 
 
@@ -115,7 +115,7 @@ def trend(series: str, windows: Sequence[PastWindow], limits: EffectLimits) -> T
     def height(effect: float) -> float:
         return round(BOTTOM - (BOTTOM - TOP) * effect / highest, 2)
 
-    dots: list[Dot] = []
+    dots: list[WindowDot] = []
     lines: list[list[str]] = []
     line: list[str] = []
     for place, window, effect in found:
@@ -123,13 +123,15 @@ def trend(series: str, windows: Sequence[PastWindow], limits: EffectLimits) -> T
             lines, line = [*lines, line], []
             continue
         x, y = round(LEFT + place * step, 2), height(effect)
-        dots.append(Dot(x, y, window.status, f"{window.start:%Y-%m-%d %H:%M}: {effect:.3g}, window {window.status}"))
+        dots.append(
+            WindowDot(x, y, window.status, f"{window.start:%Y-%m-%d %H:%M}: {effect:.3g}, window {window.status}")
+        )
         line.append(f"{x},{y}")
     marks = {"warn": limits.warn, "drift": limits.drift}
     return Trend(
         tuple(dots),
         tuple(" ".join(points) for points in [*lines, line] if len(points) > 1),
-        tuple(Tick(height(value), name) for name, value in marks.items()),
-        tuple(Tick(at, f"{windows[place].start:%m-%d %H:%M}") for at, place in ((LEFT, 0), (RIGHT, -1))),
-        (*(Tick(height(value), f"{value:g}") for value in marks.values()), Tick(BOTTOM, "0")),
+        tuple(AxisLabel(height(value), name) for name, value in marks.items()),
+        tuple(AxisLabel(at, f"{windows[place].start:%m-%d %H:%M}") for at, place in ((LEFT, 0), (RIGHT, -1))),
+        (*(AxisLabel(height(value), f"{value:g}") for value in marks.values()), AxisLabel(BOTTOM, "0")),
     )
