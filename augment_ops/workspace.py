@@ -191,6 +191,11 @@ class Workspace:
         return self.entering_refusals(name, RUN, lambda: admit_to_run(self.settings.policies, name))
 
 
+def log_uri(settings: Settings) -> str:
+    """Where prediction logs are: beside the objects and documents of the store."""
+    return f"{settings.store.rstrip('/')}/predictions"
+
+
 def open_store(settings: Settings) -> Store:
     """The store of these settings."""
     return Store(settings.store, cache=settings.home / "cache")

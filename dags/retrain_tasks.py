@@ -32,10 +32,11 @@ class StartTrainings(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Start what is not started yet; skipped where there is nothing to start. Returns ids of runs."""
-        from augment_ops.production.alerts import ACT as ALERT
+        from augment_ops.pipeline.cause import ALERT
         from augment_ops.production.causes import SCHEDULE, enter_start
-        from augment_ops.production.retraining import PLAN, planned
+        from augment_ops.production.retraining import PLAN, in_markdown, planned
         from augment_ops.settings import Settings
+        from augment_ops.shown import own_addresses
         from augment_ops.workspace import open_ledger, open_store
 
         settings = Settings.from_environment()
@@ -43,10 +44,12 @@ class StartTrainings(BaseOperator):
         wanted = planned(ledger.read((ALERT, PLAN)), open_store(settings))
         if not wanted:
             raise AirflowSkipException("no alert calls for a training")
+        ours = own_addresses(settings)
         for alert, training in wanted:
             actor = run.triggering_user_name or SCHEDULE
             enter_start(ledger, alert, training, actor=actor, origin=ORIGIN.format(dag_run=run))
-            self._start(training.run_id, training.params, training.note)
+            self.log.info("%s calls for a training: %s", alert.key, training.note)
+            self._start(training.run_id, training.params, in_markdown(alert, training, ours))
         return [training.run_id for _, training in wanted]
 
     def _start(self, run_id: str, conf: dict[str, Any], note: str) -> None:
@@ -59,8 +62,8 @@ class StartTrainings(BaseOperator):
         asked = TriggerDagRun(dag_id=self.trigger_dag_id, run_id=run_id, conf=conf, note=note, logical_date=None)
         answer = SUPERVISOR_COMMS.send(asked)
         if not isinstance(answer, ErrorResponse):
-            self.log.info("%s was started", run_id)
+            self.log.info("run %s of %s was started", run_id, self.trigger_dag_id)
         elif answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
-            self.log.info("%s was started before", run_id)
+            self.log.info("run %s of %s was started before", run_id, self.trigger_dag_id)
         else:
             raise AirflowRuntimeError(answer)

@@ -15,13 +15,14 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.book import Book, book_of
+from augment_ops.pipeline.cause import alert_behind, in_markdown
 from augment_ops.pipeline.graph import Stage
 from augment_ops.pipeline.inputs import check_input, declared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_stage
 from augment_ops.pipeline.run import Run, StageRecord, entry_key, find, now, record_of
 from augment_ops.settings import Settings
-from augment_ops.shown import markdown_block
+from augment_ops.shown import markdown_block, own_addresses
 from augment_ops.workspace import Workspace, open_store
 from monitoring.telemetry.tracing import Trace
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NOTE = "mlflow.note.content"  # what MLflow's page of a run shows as its description, in Markdown
+NOTE = "mlflow.note.content"  # what MLflow's page of a run shows as its description, in Markdown
 _NOTE_LENGTH = 2000  # of an error; MLflow takes 8000 characters, a reader fewer
 
 
@@ -123,7 +124,9 @@ class Context:
         except (Exception, KeyboardInterrupt) as error:
             with suppress(AugmentOpsError):
                 said = markdown_block(str(error) or repr(error), _NOTE_LENGTH)
-                self.note(f"**{stage} failed** at {now()}\n\n{said}")
+                cause = alert_behind(self.ledger, self.run.id)
+                why = f"\n\n{in_markdown(cause, own_addresses(self.settings))}" if cause is not None else ""
+                self.note(f"**{stage} failed** at {now()}\n\n{said}{why}")
                 self.tracker.finish_run(self.parent, "FAILED")
             raise
 
@@ -155,7 +158,7 @@ class Context:
 
     def note(self, markdown: str) -> None:
         """Replace the description of the MLflow run of this pipeline run; foreign text in it went through `shown`."""
-        self.tag({_NOTE: markdown})
+        self.tag({NOTE: markdown})
 
     def output(self, stage: str, cls: type[T]) -> T:
         """What `stage` of this run left behind.

@@ -158,7 +158,8 @@ STAGES: tuple[Stage, ...] = (
         name="prepare_report",
         group="decision",
         inputs=("ingest", *EVIDENCE, "decide"),
-        params=("environment", "approval", "delivery", "seed"),
+        params=("environment", "approval", "delivery", "seed", "drift"),
+        files=("drift/{drift}.yaml",),
     ),
     Stage(
         name="approve",
@@ -177,7 +178,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="report",
         inputs=("ingest", *EVIDENCE, "decide", "prepare_report", "approve", "promote"),
-        params=("environment", "approval", "delivery", "seed"),
+        params=("environment", "approval", "delivery", "seed", "drift"),
+        files=("drift/{drift}.yaml",),
     ),
 )
 

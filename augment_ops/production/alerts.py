@@ -17,9 +17,8 @@ from typing import Literal
 from augment_ops.content import digest_of
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.cause import ALERT, RUN_PREFIX
 
-ACT = "alert"
-RUN_PREFIX = "retrain__"  # of the ids of runs that an alert starts
 Kind = Literal["drift", "age", "policy", "blind"]
 STARTS: tuple[Kind, ...] = ("drift", "age", "policy")  # an alert that monitoring is blind is for people
 
@@ -66,7 +65,7 @@ def enter(ledger: Ledger, alert: Alert, actor: str, origin: str = "") -> tuple[E
         "cool_down_h": str(alert.cool_down_h),
         **({"origin": origin} if origin else {}),
     }
-    return ledger.append(ACT, actor, subjects, alert.message, alert.key), True
+    return ledger.append(ALERT, actor, subjects, alert.message, alert.key), True
 
 
 def starting(entries: Iterable[Entry], dataset: str) -> list[Entry]:
@@ -77,7 +76,7 @@ def starting(entries: Iterable[Entry], dataset: str) -> list[Entry]:
     """
     found: list[Entry] = []
     for entry in entries:
-        if entry.act != ACT or entry.subjects.get("dataset") != dataset or entry.subjects.get("kind") not in STARTS:
+        if entry.act != ALERT or entry.subjects.get("dataset") != dataset or entry.subjects.get("kind") not in STARTS:
             continue
         wait = timedelta(hours=float(entry.subjects["cool_down_h"]))
         if not found or datetime.fromisoformat(entry.at) >= datetime.fromisoformat(found[-1].at) + wait:

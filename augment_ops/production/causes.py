@@ -16,11 +16,9 @@ from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
-from augment_ops.production.alerts import ACT as ALERT
-from augment_ops.production.alerts import RUN_PREFIX
+from augment_ops.pipeline.cause import ALERT, RETRAIN, RUN_PREFIX, start_key, start_of
 from augment_ops.production.retraining import PLAN, Retraining, planned
 
-ACT = "retrain"
 SCHEDULE = "schedule"  # the actor where no person is
 
 
@@ -44,7 +42,7 @@ def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: st
         actor: who triggered the monitor, `schedule` where nobody did.
         origin: the run of the monitor that starts it.
     """
-    known = _start_of(ledger, training.run_id)
+    known = start_of(ledger, training.run_id)
     if known is not None:
         return known
     subjects = {
@@ -54,7 +52,7 @@ def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: st
         "params": digest_of(training.params),
         "origin": origin,
     }
-    return ledger.append(ACT, actor, subjects, training.note, _key(training.run_id))
+    return ledger.append(RETRAIN, actor, subjects, training.note, start_key(training.run_id))
 
 
 def enter_started(ledger: Ledger, store: Store, training: Retraining, *, actor: str) -> Entry:
@@ -76,7 +74,7 @@ def check_start(ledger: Ledger, run_id: str, asked: Mapping[str, Any], actor: st
     """
     if not run_id.startswith(RUN_PREFIX):
         return
-    entry = _start_of(ledger, run_id)
+    entry = start_of(ledger, run_id)
     if entry is not None and entry.subjects["params"] == digest_of(dict(asked)):
         return
     found = "no alert that started it" if entry is None else f"other parameters than those of ledger entry {entry.seq}"
@@ -96,7 +94,7 @@ def cause_of(ledger: Ledger, run_id: str) -> Cause:
     """Who and what stands behind a run that an alert started; nobody and nothing behind another."""
     if not run_id.startswith(RUN_PREFIX):
         return Cause()
-    start = _start_of(ledger, run_id)
+    start = start_of(ledger, run_id)
     if start is None:
         return Cause()
     behind = [start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == start.subjects["alert"])]
@@ -104,12 +102,3 @@ def cause_of(ledger: Ledger, run_id: str) -> Cause:
         tuple(dict.fromkeys(entry.actor for entry in behind if entry.actor != SCHEDULE)),
         tuple(dict.fromkeys(entry.subjects["origin"] for entry in behind if entry.subjects.get("origin"))),
     )
-
-
-def _start_of(ledger: Ledger, run_id: str) -> Entry | None:
-    found = ledger.find(_key(run_id))
-    return found if found is not None and found.act == ACT else None
-
-
-def _key(run_id: str) -> str:
-    return f"retrain:{run_id}"

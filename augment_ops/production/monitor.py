@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.registry_check import samples_of
+from augment_ops.pipeline.cause import ALERT, EVIDENCE
 from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
+from augment_ops.production.next_steps import follows, model_of, reference_of
 from augment_ops.production.outage import Outage, outage_of
 from augment_ops.production.reference import (
     Incumbent,
@@ -30,10 +32,12 @@ from augment_ops.production.reference import (
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace
+from augment_ops.workspace import Workspace, log_uri
+from monitoring.drift.charts import PastWindow
 from monitoring.drift.check import DriftReport, check_drift
 from monitoring.drift.log_reader import LogWindow, read_window
 from monitoring.drift.metrics import drift_samples, effects
+from monitoring.drift.page import Watched
 from monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog, datasets
 from monitoring.drift.rules import DriftRules, moment
 from monitoring.drift.sample import Sample
@@ -41,6 +45,9 @@ from monitoring.telemetry.publish import publish
 
 if TYPE_CHECKING:
     from augment_ops.tracking import TrackedRun
+
+_NAMED = 5  # features in an alert's entry, of which its page has all; versions that answered in a window
+_TREND = 29  # windows before one that its page shows: with it a month of days
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,6 @@ class Monitored:
     alerts: tuple[Alert, ...]
     notify: tuple[str, ...]
     retrain: tuple[Retraining, ...]
-
-
-def log_uri(settings: Settings) -> str:
-    """Where prediction logs are: beside the objects and documents of the store."""
-    return f"{settings.store.rstrip('/')}/predictions"
 
 
 def monitor(
@@ -253,7 +255,8 @@ class _Work:
             reference = Sample(digest="none", size=0)
         report = check_drift(reference, sample, self.rules, faults, blind=outage.blind)
         alerts = self._alerts(report, span, outage, known)
-        judged = self._evidence(report, window, reference, sample)
+        drift = next((alert.key for alert in alerts if alert.kind == "drift"), known.alert if known is not None else "")
+        judged = self._evidence(report, window, reference, sample, self._watched(report, window, span, drift))
         if self.timeline.newest(span):  # of an older one the gauges would say that it is the present
             for problem in publish(self.workspace.settings.home, drift_samples(self.dataset, report)):
                 self.say(f"warning: {problem}")
@@ -286,17 +289,38 @@ class _Work:
         start, end = span.start.isoformat(), span.end.isoformat()
         about = {"reference": self.reference_key, "rules": self.rules.name, "window_start": start, "window_end": end}
         key = f"{self.dataset}:{self.reference_key}_{self.rules.name}:{start}"
-        evidence = f"Evidence: {self._page(span.start)}, report {digest_of(report)}."
+        page, digest = self._page(span.start), digest_of(report)
+        evidence = f"{EVIDENCE}{page}, report {digest}."
         found = []
         if report.status == "drift" and not (known is not None and known.alert.startswith("drift:")):
-            text = f"{report.message} {evidence}"
-            found.append(Alert("drift", self.dataset, f"drift:{key}", about, text, self.rules.cool_down_h))
+            moved = dict.fromkeys(finding.name for finding in report.features if finding.status == "drift")
+            cause = about | {"moved": ", ".join([*moved][:_NAMED]), "page": page, "report": digest}
+            text = f"{report.message}{evidence}"
+            found.append(Alert("drift", self.dataset, f"drift:{key}", cause, text, self.rules.cool_down_h))
         if report.blind and not outage.alert:
-            text = f"Monitoring is blind: {'; '.join(report.faults)}. {evidence}"
+            text = f"Monitoring is blind: {'; '.join(report.faults)}.{evidence}"
             found.append(Alert("blind", self.dataset, f"blind:{key}", about, text, self.rules.cool_down_h))
         return found
 
-    def _evidence(self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> JudgedWindow:
+    def _watched(self, report: DriftReport, window: LogWindow, span: Period, alert: str) -> Watched:
+        """What the window's page says beside its report."""
+        since = span.start - _TREND * self.rules.window
+        earlier = (one for one in self.timeline.kept(since) if one.span.start < span.start)
+        served = window.rows["model_version"].dropna().unique().tolist()
+        entries = self.workspace.ledger.read((ALERT,))
+        return Watched(
+            dataset=self.dataset,
+            model=model_of(self.champion),
+            reference=reference_of(self.rules),
+            rules=self.rules,
+            served=tuple(sorted(str(version) for version in served)[:_NAMED]),
+            earlier=tuple(PastWindow(one.span.start, one.status, one.metrics) for one in earlier),
+            follows=follows(report, span, self.rules, self.champion, entries, alert, datetime.now(UTC)),
+        )
+
+    def _evidence(
+        self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample, watched: Watched
+    ) -> JudgedWindow:
         from monitoring.drift.page import second_opinion, window_page
 
         metrics = effects(report) | {
@@ -307,7 +331,7 @@ class _Work:
         self.workspace.tracker.log_metrics(self.run, metrics, step)
         folder = folder_of(window.start)
         self.workspace.tracker.log_bytes(self.run, canonical_json(report), f"{folder}/report.json")
-        page = window_page(report, window, reference, sample)
+        page = window_page(report, window, reference, sample, watched)
         self.workspace.tracker.log_bytes(self.run, page, f"{folder}/drift.html")
         opinion = self.rules.evidently == "every" or (self.rules.evidently == "not-ok" and report.status != "ok")
         other = second_opinion(reference, sample, self.say) if opinion else None

@@ -11,11 +11,14 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline import cause
+from augment_ops.pipeline.cause import ALERT
 from augment_ops.pipeline.provenance import Provenance, check_declared
 from augment_ops.pipeline.run import find
-from augment_ops.production.alerts import ACT, Alert, run_id_of, starting
+from augment_ops.production.alerts import Alert, run_id_of, starting
 from augment_ops.production.labelled import gather
 from augment_ops.production.reference import Incumbent
+from augment_ops.shown import PARAGRAPH, markdown
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.rules import DriftRules
 
@@ -52,7 +55,7 @@ def to_start(
 
     Starting one again has to be harmless: drivers know them by `run_id`.
     """
-    entries = list(ledger.read((ACT, PLAN)))
+    entries = list(ledger.read((ALERT, PLAN)))
     plans, found = _plans(entries), []
     for entry in _still_told(entries, log.dataset):
         run_id = _run_id(entry)
@@ -73,9 +76,20 @@ def planned(entries: Iterable[Entry], store: Store) -> list[tuple[Entry, Retrain
     """
     known = list(entries)
     plans = _plans(known)
-    names = sorted({entry.subjects.get("dataset", "") for entry in known if entry.act == ACT})
+    names = sorted({entry.subjects.get("dataset", "") for entry in known if entry.act == ALERT})
     alerts = [entry for name in names for entry in _still_told(known, name) if _run_id(entry) in plans]
     return [(entry, from_json(Retraining, store.get(plans[_run_id(entry)]))) for entry in alerts]
+
+
+def in_markdown(alert: Entry, training: Retraining, addresses: Iterable[str]) -> str:
+    """Why the training is started and with what, for the page of its run in a driver."""
+    rest = training.note.removeprefix(_because(alert)).strip()
+    why = cause.in_markdown(cause.cause_of(alert), addresses)
+    return f"{why}\n\n{markdown(rest, PARAGRAPH)}" if rest else why
+
+
+def _because(alert: Entry) -> str:
+    return f"{alert.reason} Ledger entry {alert.seq}."
 
 
 def _plans(entries: Iterable[Entry]) -> dict[str, str]:
@@ -101,7 +115,7 @@ def _plan(
         check_declared(store, known)
     params = dict(find(store, trained_by).params)
     params |= {"dataset_name": champion.snapshot.manifest.dataset, "drift": rules.name, "production_window": ""}
-    note = f"{entry.reason} Ledger entry {entry.seq}."
+    note = _because(entry)
     if entry.subjects["kind"] != "drift":
         return Retraining(run_id, params, note)
     end = datetime.fromisoformat(entry.subjects["window_end"])

@@ -65,6 +65,46 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moved:
+    """One comparison that stood out in the window that started a training.
+
+    Attributes:
+        status, effect: then, against what the champion was compared by.
+        status_now, effect_now: of the same window against what this run was trained on; None where it was not measured.
+        limit: effect from which it is drift.
+    """
+
+    name: str
+    detector: str
+    status: str
+    effect: float
+    status_now: str | None
+    effect_now: float | None
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedBy:
+    """The alert of production that started the run.
+
+    Attributes:
+        entry: number of its entry in the ledger; kind: `drift`, `age` or `policy`.
+        found: what was found, in a sentence; window: the time that it is about, empty for none.
+        page: address of the window's page, a link where it is http(s); empty for none.
+        moved: what stood out then, the strongest first.
+        compared: what comparing with this run's training data came to, or why it was not done; empty without a window.
+    """
+
+    entry: int
+    kind: str
+    found: str
+    window: str
+    page: str
+    moved: tuple[Moved, ...] = ()
+    compared: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """One pipeline run.
 
@@ -84,6 +124,7 @@ class ReportInputs:
         explanation: what lies behind the reasons that did not pass.
         pictures: the samples that it names.
         judged: what headlines and curves are about, where that is not `stress`.
+        started_by: the alert that started the run, where one did.
         brief: what whoever decides is told first.
         waits_for: role whose answer the run waits for; empty where it waits for nobody.
         promoted: whether the candidate is champion now; None as long as that is open.
@@ -115,6 +156,7 @@ class ReportInputs:
     mlflow_url: str | None = None
     stopped_because: str = ""
     judged: Judged | None = None
+    started_by: StartedBy | None = None
     brief: Brief | None = None
     waits_for: str = ""
     promoted: bool | None = None
@@ -124,8 +166,9 @@ class ReportInputs:
 def to_json(inputs: ReportInputs) -> bytes:
     """The report as one canonical JSON document; samples appear as shape and sha256."""
     told = {f.name: getattr(inputs, f.name) for f in dataclasses.fields(inputs)}
-    if inputs.judged is None:
-        del told["judged"]
+    for later in ("judged", "started_by"):  # documents without them are what they were
+        if told[later] is None:
+            del told[later]
     return canonical_json({name: _without_samples(value) for name, value in told.items()})
 
 

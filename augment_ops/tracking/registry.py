@@ -66,6 +66,13 @@ def describe_policy(connection: Connection, name: str, version: str, description
             connection.client.set_model_version_tag(model, entry.version, key, value)
 
 
+def describe_version(connection: Connection, dataset: str, version: str, description: str) -> None:
+    """Set the description of a classifier's version, where it differs."""
+    name = classifier_name(dataset)
+    if connection.client.get_model_version(name, version).description != description:
+        connection.client.update_model_version(name, version, description)
+
+
 def register_challenger(
     connection: Connection,
     dataset: str,

@@ -16,6 +16,7 @@ from augment_ops.tracking.values import (
     DISCOVERED_TAG,
     EXPERIMENTS,
     LEDGER_HEAD_TAG,
+    OUTCOME_TAG,
     PARENT_ROLE,
     TAG,
     TrackedRun,
@@ -53,6 +54,12 @@ def finish_run(connection: Connection, run: TrackedRun, status: str) -> None:
     """End the run; the end time of one that has that status already stays."""
     if connection.client.get_run(run.run_id).info.status != status:
         connection.client.set_terminated(run.run_id, status)
+
+
+def name_run(connection: Connection, run: TrackedRun, name: str) -> None:
+    """Call the run so in MLflow's lists. It is found by its tags, whatever it is called."""
+    if connection.client.get_run(run.run_id).info.run_name != name:
+        connection.client.update_run(run.run_id, name=name)
 
 
 def ledger_heads(connection: Connection) -> dict[str, str]:
@@ -198,7 +205,8 @@ def _bring_up_to_date(connection: Connection, run: Run, tags: Mapping[str, str])
     changed = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
     if changed:
         connection.client.log_batch(run.info.run_id, tags=changed)
-    if run.info.status in ("FAILED", "KILLED"):  # a retry is at work; a finished run that is only looked up stays so
+    # A retry is at work. A finished run that is only looked up stays so, and one whose candidate was refused as well.
+    if run.info.status in ("FAILED", "KILLED") and OUTCOME_TAG not in {*run.data.tags, *tags}:
         connection.client.update_run(run.info.run_id, status="RUNNING")
 
 

@@ -13,7 +13,7 @@ from augment_ops.modalities import UNNAMED
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import FIRST_FORMAT, Artifact
 from augment_ops.runtime.base import Model
-from augment_ops.tracking import artifacts, models, registry, roots, runs
+from augment_ops.tracking import artifacts, lists, models, registry, roots, runs
 from augment_ops.tracking.connection import Connection, answering
 from augment_ops.tracking.values import PRODUCTION, RegisteredVersion, TrackedRun
 
@@ -56,6 +56,20 @@ class MlflowTracker:
         """End the run with that status."""
         with answering(self.uri, "end a run"):
             runs.finish_run(self._connection, run, status)
+
+    def name_run(self, run: TrackedRun, name: str) -> None:
+        """Call the run so in MLflow's lists."""
+        with answering(self.uri, "name a run"):
+            runs.name_run(self._connection, run, name)
+
+    def describe_list(self, run: TrackedRun, description: str) -> None:
+        """Keep with the run's experiment the columns that people look for, and say what it holds.
+
+        Args:
+            description: Markdown; one that a person has written is left as it is.
+        """
+        with self._connection.exclusive("describe the list of runs"):
+            lists.describe_list(self._connection, run, description)
 
     def ledger_heads(self) -> dict[str, str]:
         """Heads of the ledger that runs have noted → where."""
@@ -189,6 +203,11 @@ class MlflowTracker:
             return registry.register_challenger(
                 self._connection, dataset, pipeline_run, run, model_uri, tags, description
             )
+
+    def describe_version(self, dataset: str, version: str, description: str) -> None:
+        """Say on the page of a registered version what it is and where its evidence is, in Markdown."""
+        with answering(self.uri, f"describe version {version}"):
+            registry.describe_version(self._connection, dataset, version, description)
 
     def champion(self, dataset: str, environment: str = PRODUCTION) -> RegisteredVersion | None:
         """The version that MLflow's alias names, or None. Who is champion the ledger says: ask `pipeline.champion`."""

@@ -15,6 +15,8 @@ EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours
 CHAMPION, CHALLENGER = "champion", "challenger"  # aliases; each environment has a champion of its own
 PRODUCTION = "production"  # the environment whose champion is called `champion` and no more
 PARENT_ROLE = "pipeline"  # value of the role tag on the one parent run of a pipeline run
+OUTCOME_TAG = f"{TAG}promotion"  # on a parent run that has come to its end, whatever the gate said of the candidate
+VIEW = "augment-ops"  # key of the list of runs that we keep with an experiment (see `augment_ops.tracking.lists`)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class TrackedRun:
         """Address of one of the run's artifacts in MLflow's UI."""
         page, mark, choice = self.url.partition("?")
         return f"{page}/artifacts/{path}{mark}{choice}"
+
+    @property
+    def list_url(self) -> str:
+        """Address of the list of the experiment's runs, with the columns that we keep; empty without a server."""
+        page, mark, choice = self.url.partition("?")
+        return f"{page.rpartition('/')[0]}?viewStateShareKey={VIEW}&{choice}" if mark else ""
 
 
 @dataclass(frozen=True)

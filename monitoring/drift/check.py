@@ -17,14 +17,14 @@ from monitoring.drift.detectors.base import MISSING, Bin, Measurement
 from monitoring.drift.measure import NEW_COLUMN, SCHEMA, Measured, measure
 from monitoring.drift.rules import DriftRules, EffectLimits
 from monitoring.drift.sample import Sample
-from monitoring.drift.verdict import Status, judge
+from monitoring.drift.verdict import Status, can_be_judged, judge
 
 DriftStatus = Literal["ok", "warn", "drift", "insufficient", "no-window"]
 _ORDER: tuple[Status, ...] = ("ok", "insufficient", "warn", "drift")
 # What a change of the schema is worth: what went missing is drift by itself, what is new is to be looked at.
 _SCHEMA: dict[str, Status] = {NEW_COLUMN: "warn"}
 _NO_LIMITS = EffectLimits(warn=1.0, drift=1.0)
-_RECALL_LISTED = 5  # classes named in one sentence
+_LISTED = 5  # names in one sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +125,7 @@ def _finding(one: Measured, corrected: float, rules: DriftRules) -> DriftFinding
         status, limits = _SCHEMA.get(one.note, "drift"), _NO_LIMITS
     else:
         limits = rules.limits[one.detector]
-        least = rules.min_class_n if one.detector == "recall" else rules.min_n
-        status = judge(m, corrected, limits, rules.significance, least)
+        status = judge(m, corrected, limits, rules.significance, _least(one.detector, rules))
     return DriftFinding(
         name=one.name,
         kind=one.kind,
@@ -142,22 +141,30 @@ def _finding(one: Measured, corrected: float, rules: DriftRules) -> DriftFinding
         bins=m.bins,
         low=m.low,
         high=m.high,
-        message=_explain(one, status),
+        message=_explain(one, status, corrected, limits, rules),
     )
 
 
-def _explain(one: Measured, status: Status) -> str:
+def _least(detector: str, rules: DriftRules) -> int:
+    """Samples that it needs on each side."""
+    return rules.min_class_n if detector == "recall" else rules.min_n
+
+
+def _explain(one: Measured, status: Status, corrected: float, limits: EffectLimits, rules: DriftRules) -> str:
     m = one.measurement
     if one.detector == SCHEMA:
         return f"{one.name}: {one.note}."
     if status == "insufficient":
+        if can_be_judged(min(m.n_reference, m.n_window), m.effect, corrected, _least(one.detector, rules)):
+            beyond = f"{one.detector} {m.effect:.3f} is beyond the limit of {limits.warn:g}"
+            return f"{one.name}: {beyond}, but {m.n_window} samples are too few to tell it from chance."
         return f"{one.name}: {m.n_window} window and {m.n_reference} reference samples are too few to judge."
     if one.detector in ("accuracy", "recall", "estimated-accuracy"):
         before = m.statistic + m.effect
         fell = f"from {before:.1%} to " if m.effect > 0 else ""
         return f"{one.name}: {fell}{m.statistic:.1%} (95% interval {m.low or 0.0:.1%} to {m.high or 0.0:.1%})."
     if status == "ok":
-        return f"{one.name}: no shift beyond chance or limits ({one.detector} {m.effect:.3f})."
+        return f"{one.name}: no shift beyond its limits ({one.detector} {m.effect:.3f})."
     return f"{one.name}: {one.detector} {m.effect:.3f}{_place(m)}."
 
 
@@ -178,14 +185,27 @@ def _strength(finding: DriftFinding) -> tuple[int, float]:
 
 
 def _message(findings: Sequence[DriftFinding], rules: DriftRules) -> str:
-    status = _worst(findings)
+    status, unclear = _worst(findings), [f.name for f in findings if _may_be_chance(f, rules)]
     if status == "ok":
-        return "The production window looks like the reference."
+        but = f" Too few samples to tell of {_listed(unclear)}." if unclear else ""
+        return f"The production window looks like the reference.{but}"
     if status == "insufficient":
+        if unclear:
+            return f"Too few samples to tell drift from chance in {_listed(unclear)}."
         return f"Too few samples to judge drift; the rules ask for {rules.min_n} on each side."
-    names = list(dict.fromkeys(f.name for f in findings if f.status == status))
-    named = ", ".join(names[:_RECALL_LISTED]) + (" and others" if len(names) > _RECALL_LISTED else "")
+    named = _listed([f.name for f in findings if f.status == status])
     return f"Drift in {named}." if status == "drift" else f"A shift worth looking at in {named}."
+
+
+def _may_be_chance(f: DriftFinding, rules: DriftRules) -> bool:
+    """Whether it has moved beyond its limits, and there are too few samples to tell that from chance."""
+    n = min(f.n_reference, f.n_window)
+    return f.status == "insufficient" and can_be_judged(n, f.effect, f.corrected, _least(f.detector, rules))
+
+
+def _listed(names: Sequence[str]) -> str:
+    found = list(dict.fromkeys(names))
+    return ", ".join(found[:_LISTED]) + (" and others" if len(found) > _LISTED else "")
 
 
 def _worst(findings: Sequence[DriftFinding]) -> Status:

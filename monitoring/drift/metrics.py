@@ -6,7 +6,7 @@ import math
 import time
 
 from augment_ops.names import metric_name
-from monitoring.drift.check import DriftReport
+from monitoring.drift.check import DriftFinding, DriftReport
 from monitoring.telemetry.metrics import (
     DRIFT_BLIND,
     DRIFT_CHECKED,
@@ -20,7 +20,12 @@ from monitoring.telemetry.metrics import (
 
 def effects(report: DriftReport) -> dict[str, float]:
     """The effect of each finding, by its name in MLflow."""
-    return {f"drift.{metric_name(f.name)}.{f.detector}": f.effect for f in report.features}
+    return {series_of(f): f.effect for f in report.features}
+
+
+def series_of(finding: DriftFinding) -> str:
+    """Name of a finding's series in MLflow: the same from window to window."""
+    return f"drift.{metric_name(finding.name)}.{finding.detector}"
 
 
 def drift_samples(dataset: str, report: DriftReport) -> list[Observation]:

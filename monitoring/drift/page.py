@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,34 +14,78 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from augment_ops.shown import seen
-from monitoring.drift.check import DriftReport
-from monitoring.drift.detectors.base import Bin
+from monitoring.drift.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, PastWindow, Trend, shares, trend
+from monitoring.drift.check import DriftFinding, DriftReport
 from monitoring.drift.detectors.classifier import window_likeness
 from monitoring.drift.log_reader import LogWindow
+from monitoring.drift.metrics import effects, series_of
+from monitoring.drift.rules import DriftRules
 from monitoring.drift.sample import Sample
 
 _SHOWN = 12  # samples of each side
 _CHARTS = 24  # small multiples; the table below them has everything
-_WIDTH, _HEIGHT = 220, 90  # of a chart
+_TRENDS = 6  # effects over windows
+# What a person reads for a status; the report and MLflow keep the words of the rules.
+_WORDS = {"insufficient": "too few to tell", "no-window": "no window"}
 
 
-def window_page(report: DriftReport, window: LogWindow, reference: Sample, sample: Sample) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What a window's page says beside what was measured in it.
+
+    Attributes:
+        model: whose predictions are watched; reference: what the window is compared with; both in words.
+        served: versions of models that answered in the window, as the service logged them.
+        earlier: windows judged before by the same rules against the same reference, oldest first.
+        follows: what happens next, a sentence each.
+    """
+
+    dataset: str
+    model: str
+    reference: str
+    rules: DriftRules
+    served: tuple[str, ...] = ()
+    earlier: tuple[PastWindow, ...] = ()
+    follows: tuple[str, ...] = ()
+
+
+def window_page(report: DriftReport, window: LogWindow, reference: Sample, sample: Sample, watched: Watched) -> bytes:
     """One self-contained HTML page.
 
     Args:
         sample: the window as it was compared, with embeddings.
+        watched: whose window it is, what came before and what comes next.
     """
     moved, typical = _samples(window, reference, sample)
+    windows = (*watched.earlier, PastWindow(window.start, report.status, effects(report)))
     context = {
         "report": report,
+        "watched": watched,
         "start": window.start,
         "end": window.end,
-        "charts": [(f, _chart(f.bins)) for f in report.features if f.bins][:_CHARTS],
+        "windows": windows,
+        "charts": [(f, shares(f.bins)) for f in report.features if f.bins][:_CHARTS],
+        "trends": list(_trends(report, windows, watched.rules)),
+        "limits": watched.rules.limits,
         "shown_as": sample.kind.shown_as,
         "moved": moved,
         "typical": typical,
+        "frame": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     }
     return _template().render(context).encode()
+
+
+def _trends(
+    report: DriftReport, windows: Sequence[PastWindow], rules: DriftRules
+) -> Iterator[tuple[DriftFinding, Trend]]:
+    """Of the strongest findings, over windows."""
+    found = 0
+    for finding in report.features:
+        limits = rules.limits.get(finding.detector)
+        drawn = None if limits is None else trend(series_of(finding), windows, limits)
+        if drawn is not None and found < _TRENDS:
+            found += 1
+            yield finding, drawn
 
 
 def second_opinion(reference: Sample, sample: Sample, say: Callable[[str], None]) -> bytes | None:
@@ -90,27 +135,6 @@ def _shown(side: Sample, rows: NDArray[np.int64], alt: list[str]) -> list[Markup
     return [Markup(one) for one in side.kind.show(side.payload.take(rows), texts, schema=side.schema, exact=True)]
 
 
-def _chart(bins: tuple[Bin, ...]) -> list[dict[str, float | str]]:
-    """Bars of a small chart: x, y, width and height in its own units, and which side each belongs to."""
-    highest = max(max(b.reference_share, b.window_share) for b in bins) or 1.0
-    wide = _WIDTH / len(bins)
-    bars: list[dict[str, float | str]] = []
-    for place, one in enumerate(bins):
-        for side, share, shift in (("reference", one.reference_share, 0.05), ("window", one.window_share, 0.5)):
-            height = _HEIGHT * share / highest
-            bars.append(
-                {
-                    "side": side,
-                    "x": round((place + shift) * wide, 2),
-                    "y": round(_HEIGHT - height, 2),
-                    "width": round(0.42 * wide, 2),
-                    "height": round(height, 2),
-                    "title": f"{one.label}: {side} {share:.1%}",
-                }
-            )
-    return bars
-
-
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -120,5 +144,6 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["word"] = lambda status: _WORDS.get(status, status)
     environment.filters["number"] = lambda v: "–" if v is None or math.isnan(v) else f"{v:.3g}"
     return environment.get_template("window.html.j2")

@@ -26,6 +26,7 @@ from augment_ops.errors import GovernanceError, PolicyError, StoreError, Trackin
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import read_artifact
 from augment_ops.tracking import MlflowTracker, TrackedRun, connect
+from augment_ops.tracking.lists import view
 from augment_ops.tracking.models import file_sha256
 from support.networks import write_program
 from support.trees import rows, trees
@@ -157,6 +158,41 @@ def test_failed_run_opened_again_runs_and_a_finished_one_stays_so(tracker: Mlflo
         assert client(tracker).get_run(run.run_id).info.status == expected
 
 
+def test_a_run_whose_candidate_was_refused_stays_as_it_ended(tracker: MlflowTracker, dataset: str) -> None:
+    run = tracker.open_run(dataset, "run-1", tags={"augment_ops.promotion": "not promoted: the gate said FAIL"})
+    tracker.finish_run(run, "FAILED")
+    tracker.open_run(dataset, "run-1")
+    assert client(tracker).get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_run_is_found_again_whatever_it_is_called(tracker: MlflowTracker, dataset: str) -> None:
+    run = tracker.open_run(dataset, "run-1")
+    tracker.finish_run(run, "FINISHED")
+    ended = client(tracker).get_run(run.run_id).info.end_time
+    for _ in range(2):
+        tracker.name_run(run, "digits · robust 1.0.0 · FAIL")
+    named = client(tracker).get_run(run.run_id)
+    assert (named.info.run_name, named.info.status, named.info.end_time) == (
+        "digits · robust 1.0.0 · FAIL",
+        "FINISHED",
+        ended,
+    )
+    assert tracker.open_run(dataset, "run-1").run_id == run.run_id
+
+
+def test_the_list_of_runs_is_described_and_a_persons_words_stay(tracker: MlflowTracker, run: TrackedRun) -> None:
+    def kept() -> dict[str, str]:
+        return dict(client(tracker).get_experiment(run.experiment_id).tags)
+
+    for port in ("5000", "5001"):  # the server has moved
+        tracker.describe_list(run, f"Runs of it.\n\n[list](http://127.0.0.1:{port})")
+        assert kept()["mlflow.note.content"] == f"Runs of it.\n\n[list](http://127.0.0.1:{port})"
+    assert kept()["mlflow.sharedViewState.augment-ops"] == view()
+    client(tracker).set_experiment_tag(run.experiment_id, "mlflow.note.content", "Ask Ann before you use it.")
+    tracker.describe_list(run, "Runs of it.")
+    assert kept()["mlflow.note.content"] == "Ask Ann before you use it."
+
+
 def test_end_time_does_not_move_when_a_run_is_finished_twice(tracker: MlflowTracker, run: TrackedRun) -> None:
     tracker.finish_run(run, "FINISHED")
     ended = client(tracker).get_run(run.run_id).info.end_time
@@ -231,6 +267,10 @@ def test_registered_model_is_the_exported_program(
     uri = log_model(tracker, run, program)
     assert log_model(tracker, run, program) == uri
     version = register(tracker, dataset, run, uri)
+    tracker.describe_version(dataset, version, "**PASS** and [where](http://127.0.0.1:5000/#/x)")
+    assert register(tracker, dataset, run, uri) == version
+    (entry,) = all_versions(tracker, f"{dataset}-classifier")
+    assert entry.description.startswith("**PASS** and [where]")
     assert [o.model_id for o in client(tracker).get_run(run.run_id).outputs.model_outputs] == [uri.rpartition("/")[2]]
 
     assert tracker.download_model(dataset, version).content == path.read_bytes()

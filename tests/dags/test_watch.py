@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +108,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> dict:
     )
     line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
     assert line is not None, out.stderr[-2000:]
-    return json.loads(line.removeprefix("RESULT"))
+    return json.loads(line.removeprefix("RESULT")) | {"log": out.stdout + out.stderr}
 
 
 def test_a_data_set_that_cannot_be_watched_stops_no_other(watched: dict) -> None:
@@ -131,5 +132,17 @@ def test_trainings_are_started_by_their_own_ids_after_they_are_entered(watched: 
     assert watched["skipped"]
     assert watched["broken"]  # and so tried again
     assert watched["sent"] == [
-        ["train_and_promote", run, {"seed": 1}, None, "why", True] for run in (one, two, one)
+        ["train_and_promote", run, {"seed": 1}, None, f"{_note(entry)}\n\nwhy", True]
+        for entry, run in ((1, one), (2, two), (1, one))
     ]  # the second time the server could not be reached
+
+
+def _note(entry: int) -> str:
+    return f"Started by an alert of drift (ledger entry {entry}): drifted"
+
+
+def test_the_log_of_the_task_says_what_it_started_and_why(watched: dict) -> None:
+    one, two = watched["runs"]
+    assert f"run {one} of train_and_promote was started before" in watched["log"]
+    assert re.search(rf"run {two} of train_and_promote was started(?! before)", watched["log"])
+    assert "drift:two calls for a training: why" in watched["log"]

@@ -18,14 +18,19 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import split_of
 from augment_ops.errors import InputError
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
+from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.run import begin
-from augment_ops.production.monitor import Monitored, log_uri, monitor, monitored_datasets
+from augment_ops.pipeline.stages.started_by import started_by
+from augment_ops.production.causes import enter_started
+from augment_ops.production.monitor import Monitored, monitor, monitored_datasets
 from augment_ops.production.traffic import Traffic, parse_shift, replay
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
-from augment_ops.workspace import open_store
+from augment_ops.workspace import log_uri, open_ledger, open_store
 from monitoring.drift.check import DriftReport
 from monitoring.drift.prediction_log import PredictionLog
 from support.champions import crown_linear
@@ -128,6 +133,10 @@ def test_the_first_drifted_window_alerts_and_one_training_follows(settings: Sett
     (training,) = drifted.retrain  # the second is within the cool-down
     assert training.run_id == drifted.alerts[0].run_id
     assert drifted.judged[0].page in training.note
+    about = drifted.alerts[0].subjects
+    assert (about["page"], about["report"]) == (drifted.judged[0].page, drifted.judged[0].report)
+    report = from_json(DriftReport, open_store(settings).get(about["report"]))
+    assert about["moved"].split(", ")[0] == report.features[0].name
     acts = Counter(e.subjects["kind"] for e in Ledger(settings.ledger).read() if e.act == "alert")
     assert acts == {"drift": 2}
 
@@ -145,6 +154,15 @@ def test_the_evidence_is_in_mlflow(drifted: Monitored) -> None:
     page = (folder / "drift.html").read_text()
     assert "Pictures that moved most" in page
     assert page.count("data:image/png;base64,") == 24
+    assert "<title>Drift of digits, 2026-03-05 00:00: drift</title>" in page
+    assert "digits-classifier version 1, trained with digits-robust" in page
+    assert "answers in the window are of version 1" in page
+    assert "One training starts, with the labelled production samples" in page
+    assert "<h2>Over the last 5 windows</h2>" in page
+    assert page.count('<circle class="ok"') == 4 * page.count('<circle class="drift now"') > 0
+    assert ">0%</text>" in page
+    later = (Path(drifted.judged[1].page).parent / "drift.html").read_text()
+    assert "No training starts: alert" in later  # within the cool-down of the first
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert (folder / "evidently.html").stat().st_size > 10_000
     assert (folder / "report.json").is_file()
@@ -193,6 +211,37 @@ def test_the_training_takes_labelled_production_data_and_keeps_every_split(
     assert not index["pixel_sha256"].duplicated().any()
     assert new["defect"].isna().all()
     assert "labelled production samples" in training.note
+
+
+def test_the_report_of_the_training_compares_with_the_window_that_caused_it(
+    settings: Settings, drifted: Monitored
+) -> None:
+    (training,) = drifted.retrain
+    enter_started(open_ledger(settings), open_store(settings), training, actor="tester")
+    enter_run(settings, training.run_id, parse_params(training.params), "tester")
+    execute(settings, training.run_id, "ingest", say=lambda line: None)
+    found = started_by(Context.of(settings, training.run_id))
+    assert found is not None
+    assert (found.kind, found.window) == ("drift", "2026-03-05 00:00 to 2026-03-06 00:00 UTC")
+    assert found.found.startswith("Drift in ") and found.found.endswith(".")  # without addresses
+    assert found.page == ""  # no server shows it
+    moved = {(one.name, one.detector): one for one in found.moved}
+    mean = moved["mean", "psi"]
+    assert mean.status == "drift"
+    assert mean.effect == drifted.judged[0].metrics["drift.mean.psi"]
+    assert mean.effect_now is not None
+    assert mean.effect_now < mean.effect  # pictures of that window are in what the run is trained on
+    assert moved["embeddings", "mmd"].effect_now is None  # of a model's answers nothing is known yet
+    assert "need a model's predictions" in found.compared
+    # Rules that are gone since cost the comparison and not the report.
+    (settings.policies / "drift" / "default.yaml").rename(settings.policies / "drift" / "away.yaml")
+    try:
+        without = started_by(Context.of(settings, training.run_id))
+    finally:
+        (settings.policies / "drift" / "away.yaml").rename(settings.policies / "drift" / "default.yaml")
+    assert without is not None
+    assert without.compared.startswith("Not compared with what this run was trained on: ")
+    assert [one.effect for one in without.moved] == [one.effect for one in found.moved]
 
 
 def test_a_corrupt_file_blinds_the_monitor_and_is_told_but_trains_nothing(

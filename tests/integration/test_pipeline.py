@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,9 @@ from augment_ops.pipeline.run import StageRecord, begin, find, record_of
 from augment_ops.pipeline.stages.catalogue import WORK
 from augment_ops.pipeline.stages.decision import _evidence
 from augment_ops.pipeline.stages.registered_model import check_registered
+from augment_ops.production.alerts import Alert, enter
+from augment_ops.production.causes import enter_start
+from augment_ops.production.retraining import Retraining
 from augment_ops.quality.report import QualityReport
 from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.settings import Settings
@@ -45,6 +49,7 @@ from augment_ops.stress.outcomes import from_bytes
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
+from augment_ops.workspace import open_ledger
 from monitoring.drift.check import DriftReport
 
 ROOT = Path(__file__).parents[2]
@@ -283,6 +288,73 @@ def test_mlflows_description_of_a_run_is_its_decision(robust: dict, tracker: Mlf
     note = parent.data.tags["mlflow.note.content"]
     assert note.startswith(f"**PASS** {markdown(robust['summary'], PARAGRAPH)}")  # what others wrote is text in it
     assert "is champion of digits in dev\\." in note
+
+
+def test_mlflows_list_says_at_first_sight_what_came_of_a_run(robust: dict, plain: dict, tracker: MlflowTracker) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracker.uri)
+    (good,), (bad,) = (_runs(client, run, "pipeline") for run in ("cli-robust", "cli-none"))
+    assert re.fullmatch(r"digits · digits-robust \d+\.\d+\.\d+ · PASS", good.info.run_name)
+    assert re.fullmatch(r"digits · digits-none \d+\.\d+\.\d+ · FAIL", bad.info.run_name)
+    assert (good.info.status, bad.info.status) == ("FINISHED", "FAILED")  # by which the list marks it green or red
+    told = [{name: run.data.tags.get(name) for name in ("verdict", "outcome", "environment")} for run in (good, bad)]
+    assert told == [
+        {"verdict": "PASS", "outcome": "champion", "environment": "dev"},
+        {"verdict": "FAIL", "outcome": "refused", "environment": "dev"},
+    ]
+    for run, outcome in ((good, robust), (bad, plain)):
+        gaps = [reason["measured"] for reason in outcome["reasons"] if reason["rule"] == "invariance"]
+        assert run.data.metrics["worst_gap"] == pytest.approx(max(gaps))
+        assert run.data.metrics["accuracy"] == run.data.metrics["stress.candidate.clean.accuracy"]
+        assert 0 <= run.data.metrics["tail_recall"] < run.data.metrics["accuracy"]
+    assert f"largest loss {100 * bad.data.metrics['worst_gap']:.1f} points" in bad.data.tags["mlflow.note.content"]
+
+
+def test_a_run_that_an_alert_started_says_so_from_its_first_stage_on(
+    robust: dict, settings: Settings, tracker: MlflowTracker
+) -> None:
+    from mlflow import MlflowClient
+
+    about = {"window_start": "2026-03-05T00:00:00+00:00", "window_end": "2026-03-06T00:00:00+00:00", "moved": "mean"}
+    alert = Alert("drift", "digits", "drift:digits:1", about, "Drift in mean.", 24.0)
+    ledger = open_ledger(settings)
+    entry, _ = enter(ledger, alert, "schedule")
+    enter_start(ledger, entry, Retraining(alert.run_id, {}, "why"), actor="schedule", origin="")
+    params = parse_params({"dataset": "digits", "policy": "digits-robust", "suite": "no-such-suite"})
+    enter_run(settings, alert.run_id, params, "schedule")
+    execute(settings, alert.run_id, "ingest")
+
+    def told() -> Any:
+        (run,) = _runs(MlflowClient(tracker.uri), alert.run_id, "pipeline")
+        return run
+
+    run, said = told(), f"Started by an alert of drift (ledger entry {entry.seq}): Drift in mean"
+    assert run.info.run_name == "digits · digits-robust · after drift"
+    assert run.data.tags["cause"] == "drift: mean (2026-03-05)"
+    assert run.data.tags["augment_ops.alert"] == "drift:digits:1"
+    assert run.data.tags["mlflow.note.content"].startswith(said)
+    with pytest.raises(InputError):
+        execute(settings, alert.run_id, "stress_test")
+    failed = told()
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["mlflow.note.content"].startswith("**stress_test failed**")
+    assert said in failed.data.tags["mlflow.note.content"]  # who is called at night reads why it ran at all
+
+
+def test_the_page_of_a_version_says_what_it_rests_on(robust: dict, tracker: MlflowTracker) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracker.uri)
+    version = client.get_model_version("digits-classifier", robust["model_version"])
+    (parent,) = _runs(client, "cli-robust", "pipeline")
+    assert version.description == parent.data.tags["mlflow.note.content"]
+    # A later run whose candidate is the same model leaves the page to the run that registered it.
+    again = run_pipeline({"dataset": "digits", "policy": "digits-robust"}, "cli-robust-again", quiet=True)
+    assert again["model_version"] == robust["model_version"]
+    assert client.get_model_version("digits-classifier", robust["model_version"]).description == version.description
+    (same,) = _runs(client, "cli-robust-again", "pipeline")
+    assert (same.info.status, same.data.tags["outcome"]) == ("FINISHED", "champion already")
 
 
 def test_the_report_is_one_self_contained_page(robust: dict) -> None:

@@ -10,23 +10,27 @@ from augment_ops.content import canonical_json
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.governance.chain import GENESIS
 from augment_ops.names import metric_name
-from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.cause import AlertCause, alert_behind, in_markdown
+from augment_ops.pipeline.context import NOTE, Context
 from augment_ops.pipeline.outputs import (
     Approval,
     Augmentation,
     AugmentedCheck,
     Decided,
     Prepared,
+    Promotion,
     Report,
     ResolvedPolicy,
     StressTest,
 )
+from augment_ops.pipeline.recorders.headline import description, ending, headline, named, outcome, run_name
 from augment_ops.pipeline.stages.evaluation import reference_sample, window_sample
 from augment_ops.pipeline.stages.report import GALLERY, POLICY_DIFF, records_shown
 from augment_ops.quality.report import QualityReport
-from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
+from augment_ops.shown import link, markdown, own_addresses
 from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, StressReport
+from augment_ops.tracking.values import OUTCOME_TAG
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 from monitoring.drift.metrics import effects
@@ -48,11 +52,28 @@ def tell_mlflow(ctx: Context, stage: str, output: Any, reused_from: str) -> None
 
 
 def _snapshot(ctx: Context, manifest: SnapshotManifest) -> None:
-    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest})
+    cause = alert_behind(ctx.ledger, ctx.run.id)
+    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest, **_why(ctx, cause)})
     foreign = ctx.params.foreign
-    ctx.tracker.log_params(run, {name: value for name, value in ctx.run.params.items() if name not in foreign})
+    params = ctx.run.params
+    ctx.tracker.log_params(run, {name: value for name, value in params.items() if name not in foreign})
+    ctx.tracker.name_run(run, run_name(manifest.dataset, str(params["policy"]), cause))
+    _describe_list(ctx, run, manifest.dataset)
     for split in manifest.counts:
         _log_input(ctx, run, manifest, split)
+
+
+def _why(ctx: Context, cause: AlertCause | None) -> dict[str, str]:
+    """What a run says from the beginning that an alert started: nobody has triggered it who could be asked."""
+    if cause is None:
+        return {}
+    return {"augment_ops.alert": cause.key, "cause": cause.short, NOTE: in_markdown(cause, own_addresses(ctx.settings))}
+
+
+def _describe_list(ctx: Context, run: TrackedRun, dataset: str) -> None:
+    columns = link("Verdict, largest loss and lowest recall of each run", run.list_url, own_addresses(ctx.settings))
+    what = f"Runs of the pipeline on **{markdown(dataset)}**, and the windows of its production that were judged."
+    ctx.tracker.describe_list(run, f"{what}\n\n{columns}" if run.list_url else what)
 
 
 def _log_input(ctx: Context, run: TrackedRun, manifest: SnapshotManifest, split: str) -> None:
@@ -81,8 +102,12 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
             "augment_ops.policy_version": policy.version,
             "augment_ops.policy_digest": policy.digest,
             "augment_ops.policy_state": policy.state,
+            "policy": named(policy),
+            "environment": ctx.params.environment,
+            "started_by": ctx.run.actor,
         }
     )
+    ctx.tracker.name_run(ctx.parent, run_name(ctx.dataset, named(policy), alert_behind(ctx.ledger, ctx.run.id)))
     ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": policy.p50_ms, "policy.p95_ms": policy.p95_ms})
 
 
@@ -207,7 +232,9 @@ def _decision(ctx: Context, decided: Decided) -> None:
     }
     for name, document in documents.items():
         ctx.tracker.log_bytes(ctx.parent, document, f"gate/{name}.json")
-    ctx.tag({"augment_ops.verdict": decision.verdict})
+    ctx.tracker.log_metrics(ctx.parent, headline(ctx, decided).metrics)
+    ctx.tag({"augment_ops.verdict": decision.verdict, "verdict": decision.verdict})
+    ctx.tracker.name_run(ctx.parent, _name(ctx, ending(decided)))
 
 
 def _prepared(ctx: Context, prepared: Prepared) -> None:
@@ -217,7 +244,8 @@ def _prepared(ctx: Context, prepared: Prepared) -> None:
         told = [f"{brief.policy}, against {brief.policy_before} of champion {brief.champion}", *brief.policy_changes]
         ctx.tracker.log_bytes(ctx.parent, "\n".join([*told, ""]).encode(), POLICY_DIFF)
     if prepared.asks:
-        _say(ctx, brief.verdict, brief.summary, f"It waits for the answer of {prepared.asks}.", report=prepared.url)
+        waits = f"It waits for the answer of {prepared.asks}."
+        ctx.note(description(ctx, ctx.output("decide", Decided), waits, report=prepared.url))
         ctx.tag({"augment_ops.report": prepared.url or prepared.path})
 
 
@@ -228,29 +256,41 @@ def _approved(ctx: Context, approval: Approval) -> None:
 
 
 def _report(ctx: Context, report: Report) -> None:
-    """Say what came of the run where people look first, and close it."""
-    outcome = f"{report.promotion[:1].upper()}{report.promotion[1:]}."
+    """Say what came of the run where people look first, and close it: green only where the candidate is champion."""
+    decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
+    what = f"{report.promotion[:1].upper()}{report.promotion[1:]}."
     act, who = ctx.output("approve", Approval).told
-    _say(ctx, report.verdict, report.summary, outcome, f"{act.capitalize()} {who}.", report=report.url)
+    said = description(ctx, decided, what, f"{act.capitalize()} {who}.", report=report.url)
+    ctx.note(said)
+    _describe_version(ctx, decided, said)
+    ctx.tracker.name_run(ctx.parent, _name(ctx, ending(decided, promotion)))
     ctx.tag(
         {
             "augment_ops.report": report.url or report.path,
-            "augment_ops.promotion": report.promotion,
+            OUTCOME_TAG: report.promotion,
+            "outcome": outcome(decided, promotion),
             # Tags and not metrics: a stage that is run again replaces them.
             "augment_ops.work_s": f"{sum(record.wall_s for record in records_shown(ctx).values()):.1f}",
             # Noted outside the ledger, so that a cut-off end shows.
             "augment_ops.ledger_head": ctx.provenance.head() or GENESIS,
         }
     )
-    ctx.tracker.finish_run(ctx.parent, "FINISHED")
+    # The mark before a run in MLflow's list is its status and nothing else.
+    ctx.tracker.finish_run(ctx.parent, "FINISHED" if promotion.promoted else "FAILED")
 
 
-def _say(ctx: Context, verdict: str, summary: str, *sentences: str, report: str) -> None:
-    """Describe the run, with where to look further."""
-    ours = own_addresses(ctx.settings)
-    links = [link(name, at, ours) for name, at in (("Report", report), ("Airflow run", ctx.run.link)) if at]
-    found = f"**{markdown(verdict)}** {markdown(summary, PARAGRAPH)}"
-    ctx.note("\n\n".join([found, *(markdown(sentence, PARAGRAPH) for sentence in sentences), *links]))
+def _name(ctx: Context, ending: str) -> str:
+    policy, cause = ctx.output("resolve_policy", ResolvedPolicy), alert_behind(ctx.ledger, ctx.run.id)
+    return run_name(ctx.dataset, named(policy), cause, ending)
+
+
+def _describe_version(ctx: Context, decided: Decided, said: str) -> None:
+    """Lead from the page of the version that this run registered to what it rests on."""
+    if decided.version is None:
+        return
+    version = ctx.tracker.version(ctx.dataset, decided.version)
+    if version.identity["augment_ops.pipeline_run"] == ctx.run.id:  # the same model may be champion since another run
+        ctx.tracker.describe_version(ctx.dataset, decided.version, said)
 
 
 _RECORDERS: Mapping[str, Callable[[Context, Any], None]] = {

@@ -9,6 +9,7 @@ from augment_ops.errors import PolicyError, StoreError
 from augment_ops.gate.compared import Compared, compared
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.rules import GateRules
+from augment_ops.pipeline.cause import alert_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import Decided, ResolvedPolicy
 from augment_ops.pipeline.replay import outcomes_of
@@ -20,7 +21,6 @@ from augment_ops.policy.spec import Policy
 from augment_ops.report.brief import Brief
 from augment_ops.tracking import RegisteredVersion
 
-_STARTED = "retrain"  # the act by which an alert has started a training
 _QUIET = ("pass", "not-set")  # outcomes that ask for nobody's attention
 
 
@@ -73,10 +73,9 @@ def _resolved_by(ctx: Context, run_id: str) -> Policy | None:
 
 def _because(ctx: Context, policy: Policy) -> str:
     """What started the run, where it was no person's own idea."""
-    started = (entry for entry in ctx.ledger.read((_STARTED,)) if entry.subjects.get("run") == ctx.run.id)
-    alert = next(started, None)
-    if alert is not None:
-        return alert.reason
+    cause = alert_behind(ctx.ledger, ctx.run.id)
+    if cause is not None:
+        return f"an alert of {cause.kind} (ledger entry {cause.entry}) found: {cause.found}"
     found = policy.discovered_by
     return "" if found is None else f"a search found the policy: {found.method}, MLflow run {found.mlflow_run}"
 

@@ -37,6 +37,7 @@ from augment_ops.pipeline.outputs import (
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
 from augment_ops.pipeline.stages.answers import why_nobody
 from augment_ops.pipeline.stages.brief import brief_of
+from augment_ops.pipeline.stages.started_by import started_by
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
 from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, to_json
@@ -147,7 +148,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         candidate=candidate,
         control=control,
         stress=stress.report,
-        judged=_judged(ctx, stress, decided.decision.rules_digest),
+        judged=judged(ctx, stress, decided.decision.rules_digest),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
         | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
         policy={
@@ -193,11 +194,13 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         pictures=_flipped(ctx, stress, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
+        started_by=started_by(ctx),
         brief=brief,
     )
 
 
-def _judged(ctx: Context, stress: StressTest, rules_digest: str) -> Judged | None:
+def judged(ctx: Context, stress: StressTest, rules_digest: str) -> Judged | None:
+    """The stress test as a gate sees it that looks for one class, or takes classes as one; None where it does not."""
     rules = GateRules.model_validate_json(ctx.store.get(rules_digest))
     if stress.suite.alerts is None and not rules.equivalent:
         return None

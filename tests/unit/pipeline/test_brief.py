@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from augment_ops.content import canonical_json
+from augment_ops.pipeline.cause import start_key
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import ResolvedPolicy
 from augment_ops.pipeline.parameters import RunParams
@@ -78,11 +79,12 @@ def test_without_its_text_nothing_is_said_of_the_change(ctx: Context) -> None:
 
 
 def test_an_alert_that_started_the_run_says_why(ctx: Context) -> None:
-    subjects = {"dataset": "shapes", "run": "another"}
-    ctx.ledger.append("retrain", "schedule", subjects, "it is old", "retrain:another")
+    alert = ctx.ledger.append("alert", "schedule", {"kind": "drift"}, "Brightness rose. Evidence: elsewhere", "alert:1")
+    subjects = {"dataset": "shapes", "alert": alert.hash}
+    ctx.ledger.append("retrain", "schedule", subjects, "", start_key("retrain__another"))
     assert _because(ctx, AFTER) == ""
-    ctx.ledger.append("retrain", "schedule", subjects | {"run": ctx.run.id}, "the window drifted", "retrain:this")
-    assert _because(ctx, AFTER) == "the window drifted"
+    ctx.ledger.append("retrain", "schedule", subjects, "", start_key(ctx.run.id))
+    assert _because(ctx, AFTER) == f"an alert of drift (ledger entry {alert.seq}) found: Brightness rose."
 
 
 def test_a_search_that_found_the_policy_is_named(ctx: Context) -> None:

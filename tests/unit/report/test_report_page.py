@@ -18,7 +18,7 @@ from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.report import stress_summary
 from augment_ops.report.brief import Brief
 from augment_ops.report.formats import number
-from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedPair, Moved, ReportInputs, StartedBy, to_json
 from augment_ops.report.page import render
 from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Slice, StressReport
 from augment_ops.training.result import EpochMetrics, TrainingResult
@@ -327,6 +327,33 @@ def test_the_only_addresses_are_the_two_links():
     ]
     assert outside == [AIRFLOW, MLFLOW]
     assert not {"script", "link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+
+
+def test_a_retraining_shows_the_window_that_caused_it_and_not_that_there_is_none():
+    mean = Moved(
+        name=HOSTILE, detector="psi", status="drift", effect=0.41, status_now="ok", effect_now=0.08, limit=0.25
+    )
+    unknown = replace(mean, name="embeddings", detector="mmd", status_now=None, effect_now=None)
+    by = StartedBy(
+        entry=12,
+        kind="drift",
+        found=f"Drift in {HOSTILE}.",
+        window="2026-03-05 00:00 to 2026-03-06 00:00 UTC",
+        page=f"{MLFLOW}/artifacts/drift.html",
+        moved=(mean, unknown),
+        compared="Compared with what this run was trained on, 1 of 1 are within their limits.",
+    )
+    nothing = {"status": "no-window", "message": "No production window yet: drift was not measured.", "features": []}
+    page = Page(render(inputs(started_by=by, drift=nothing)))
+    html = render(inputs(started_by=by, drift=nothing))
+    assert "started by an alert of drift (ledger entry 12)" in html
+    assert "No production window yet" not in html
+    assert [a["href"] for t, a in page.tags if t == "a" and "drift.html" in a["href"]] == [by.page]
+    (row,) = (cells for cells in page.rows if "0.41" in [cell.strip() for cell in cells] and HOSTILE in cells)
+    assert [cell.strip() for cell in row][:2] == ["✕drift", "✓ok"]
+    assert page.row_with("embeddings")[-2:] == ["—", "0.25"]
+    assert "<script" not in html.lower()
+    assert "No production window yet" in render(inputs(drift=nothing))
 
 
 def test_no_address_hides_in_a_style_and_the_browser_is_told_to_load_nothing():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,29 @@ def test_too_few_is_insufficient_not_ok():
     report = check_drift(pictures(2000, 1), pictures(60, 2, gain=2.0), RULES)
     assert report.status == "insufficient"
     assert str(RULES.min_n) in report.message
+
+
+def test_an_effect_beyond_its_limit_that_may_be_chance_is_not_ok():
+    """Of 24 samples of a class six are wrong that were right: 25 points of recall, which chance explains too."""
+    reference, window = pictures(2000, 1), pictures(240, 2)
+    known = [replace(side, predictions=side.labels.copy()) for side in (reference, window)]
+    few = np.flatnonzero(known[1].labels == "a")
+    kept = np.sort(np.concatenate([few[:24], np.flatnonzero(known[1].labels != "a")]))
+    labels = known[1].labels[kept]
+    wrong = labels.copy()
+    wrong[np.flatnonzero(labels == "a")[:6]] = "b"
+    window = Sample.of_payload("w", window.payload.take(kept), labels)
+    known[0].predictions[np.flatnonzero(known[0].labels == "a")[::10]] = "b"  # one in ten was wrong before
+    asked = {"answers": ("recall",), "labels": (), "predictions": ()}
+    rules = RULES.model_copy(update={"detect": RULES.detect.model_copy(update=asked)})
+    report = check_drift(known[0], replace(window, predictions=wrong), rules)
+    found = next(f for f in report.features if f.name == "recall of a")
+    assert found.effect > RULES.limits["recall"].warn
+    assert found.corrected > RULES.significance
+    assert found.status == "insufficient"
+    assert found.message.endswith("is beyond the limit of 0.1, but 24 samples are too few to tell it from chance.")
+    assert report.message == "The production window looks like the reference. Too few samples to tell of recall of a."
+    assert status_of(report)["mean"] == "ok"
 
 
 def test_a_window_without_labels_says_that_the_class_mix_was_not_measured():

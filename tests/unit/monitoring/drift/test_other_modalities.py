@@ -21,7 +21,7 @@ from augment_ops.modalities.base import Html
 from monitoring.drift import log_reader, prediction_log, sample
 from monitoring.drift.check import check_drift
 from monitoring.drift.log_reader import read_window
-from monitoring.drift.page import second_opinion, window_page
+from monitoring.drift.page import Watched, second_opinion, window_page
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.rules import DriftRules
 from monitoring.drift.sample import Sample
@@ -145,7 +145,8 @@ def test_the_page_shows_rows_as_their_modality_does(tmp_path):
     window = read_window(log, NOON, NOON + HOUR)
     reference, found = side(drawn(1000, 1)), replace(window.sample, schema=SCHEMA)
     report = check_drift(reference, found, RULES)
-    page = window_page(report, window, reference, found).decode()
+    watched = Watched(dataset="fraud", model="none", reference="rows of before", rules=RULES)
+    page = window_page(report, window, reference, found, watched).decode()
     assert "<h2>Rows that moved most</h2>" in page and "<h2>Rows of the reference</h2>" in page
     pieces = re.findall(r'<figure><table aria-label="&lt;(\d+)&gt;: –"><td>([0-9.]+)</td></table><figcaption>', page)
     assert len(pieces) == 12
