@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
-from augment_ops.errors import AugmentOpsError, GovernanceError, PolicyError
+from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError, PolicyError
 from augment_ops.governance.acts import Act, asks_for_signature, trusted_keys, why_not
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
@@ -79,13 +79,13 @@ class Workspace:
         """See that the actor is a person, and not one who could be taken for another.
 
         Raises:
-            GovernanceError: nobody is named, or the name is one of approvers.yaml in another spelling.
+            ActRefused: nobody is named, or the name is one of approvers.yaml in another spelling.
         """
         check_somebody(doing, self.actor)
         other = self.approvals.taken_for(self.actor)
         if other is not None:
             fix = f"act as {other}: export AUGMENT_OPS_ACTOR={other}; or take an id of your own"
-            raise GovernanceError(doing, f"{self.actor!r}, which reads as {other!r}", "one spelling a person", fix)
+            raise ActRefused(doing, f"{self.actor!r}, which reads as {other!r}", "one spelling a person", fix)
 
     def signer(self) -> Signer:
         """What signs for the actor.
@@ -212,12 +212,12 @@ def check_registered(public: str, trusted: tuple[str, ...], actor: str, witness:
     """See that a key is one of those that stand for who signs.
 
     Raises:
-        GovernanceError: it is not.
+        ActRefused: it is not.
     """
     if public in trusted:
         return
     whose, place = (f"the witness {witness}", f"witnesses.{witness}") if witness else (actor, f"{actor}'s keys")
-    raise GovernanceError(
+    raise ActRefused(
         f"key of {whose}",
         public,
         f"one of {place} in approvers.yaml ({len(trusted)} there)",

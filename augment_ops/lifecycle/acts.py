@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from augment_ops.content import digest_of
-from augment_ops.errors import GovernanceError, InputError
+from augment_ops.errors import ActRefused, InputError
 from augment_ops.governance.acts import trusted_keys
 from augment_ops.governance.approvals import Person
 from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
@@ -60,7 +60,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
 
     Raises:
         PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
-        GovernanceError: deprecated or revoked, or other content than the ledger says was published.
+        ActRefused: deprecated or revoked, or other content than the ledger says was published.
     """
     policy = _admit(workspace, name, PROPOSE)
     known = standing(workspace, policy, _any_environment(workspace))
@@ -107,7 +107,7 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
     """What to ask of whom, where the workspace's actor wants a version approved.
 
     Raises:
-        GovernanceError: nobody is left who may approve it.
+        ActRefused: nobody is left who may approve it.
         InputError: the environment asks for no approval.
     """
     policy = _admit(workspace, name, APPROVE)
@@ -117,7 +117,7 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
     authors = {*known.proposed_by, workspace.actor}
     people = tuple(holder for holder in workspace.approvals.people(role) if not among(holder.id, authors))
     if not people:
-        raise GovernanceError(
+        raise ActRefused(
             f"approval of {policy.name} {policy.version}",
             f"only {', '.join(sorted(authors))}, who proposed it or asks for it",
             f"another person with the role {role}",
@@ -157,7 +157,7 @@ def approve(
         not_by: who may not answer beside its authors: whoever asked for the approval.
 
     Raises:
-        GovernanceError: the version was not proposed or its evidence does not hold, or this person, with this key, may
+        ActRefused: the version was not proposed or its evidence does not hold, or this person, with this key, may
             not approve it; the refusal is entered.
     """
     policy = _admit(workspace, name, APPROVE)
@@ -214,7 +214,7 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
         environment: of the approvals to revoke; empty for the version itself.
 
     Raises:
-        GovernanceError: the actor holds no role and did not propose it; the refusal is entered.
+        ActRefused: the actor holds no role and did not propose it; the refusal is entered.
         InputError: a draft, or no approval to revoke.
     """
     policy = load(workspace.settings.policies, name)
@@ -222,7 +222,7 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
     with workspace.policy_refusals(policy, act):
         workspace.identify(act)
         if workspace.approvals.person(workspace.actor) is None and not among(workspace.actor, known.proposed_by):
-            raise GovernanceError(
+            raise ActRefused(
                 f"{act} {policy.name} {policy.version}",
                 f"{workspace.actor}, who holds no role",
                 "somebody of approvers.yaml, or who proposed it",
@@ -294,21 +294,19 @@ def _check_in_use(policy: Policy, known: Standing) -> None:
     called = f"policy {policy.name} {policy.version}"
     if known.ended is not None:
         found = f"{known.state} by {known.ended.actor}: {known.ended.reason}"
-        raise GovernanceError(called, found, "a version that is in use", "propose a new version")
+        raise ActRefused(called, found, "a version that is in use", "propose a new version")
     if known.digest not in ("", policy.digest):
         found, wanted = f"content {policy.digest[:12]}…", f"{known.digest[:12]}…, as it was published"
-        raise GovernanceError(called, found, wanted, "restore the file, or give it a new version")
+        raise ActRefused(called, found, wanted, "restore the file, or give it a new version")
 
 
 def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
     _check_in_use(policy, known)
     called = f"policy {policy.name} {policy.version}"
     if known.proposal is None:
-        raise GovernanceError(
-            called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}"
-        )
+        raise ActRefused(called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}")
     if broken:
-        raise GovernanceError(
+        raise ActRefused(
             f"{called}: evidence",
             "; ".join(broken),
             "what was proposed",
@@ -336,10 +334,10 @@ def _approver(workspace: Workspace, policy: Policy, role: str, authors: tuple[st
     where = f"approval of {policy.name} {policy.version}"
     if not workspace.approvals.holds(role, workspace.actor):
         fix = f"ask {others}; AUGMENT_OPS_ACTOR says who you are"
-        raise GovernanceError(where, f"{workspace.actor}, who is not {role}", f"somebody with the role {role}", fix)
+        raise ActRefused(where, f"{workspace.actor}, who is not {role}", f"somebody with the role {role}", fix)
     if among(workspace.actor, authors):
         found = f"{workspace.actor}, who proposed it or asked for it"
-        raise GovernanceError(where, found, "somebody other than its author", f"ask {others} to approve it")
+        raise ActRefused(where, found, "somebody other than its author", f"ask {others} to approve it")
     return next(holder for holder in holders if same(holder.id, workspace.actor))
 
 
