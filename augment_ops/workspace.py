@@ -9,6 +9,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import make_url
+
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError, PolicyError
@@ -187,6 +189,12 @@ def open_ledger(settings: Settings) -> Ledger:
         keys=frozenset(settings.installations),
         witnesses=_witnesses(settings),
     )
+
+
+def has_ledger(settings: Settings) -> bool:
+    """Whether anything can have been entered: reading a SQLite file that is not there would make it."""
+    url = make_url(settings.ledger)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
 
 
 def _witnesses(settings: Settings) -> list[Witness]:

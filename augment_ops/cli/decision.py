@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-_STYLES = {"PASS": "bold green", "INVESTIGATE": "bold yellow"}
+from augment_ops.cli.terminal import plain, styled, table, tell_facts
+
 _QUIET = frozenset({"pass"})  # what passed is counted, not listed: forty lines would hide the one that matters
 
 
@@ -24,19 +22,16 @@ def show_decision(
         reasons: as the gate gave them: dicts with rule, outcome and message.
         facts: name to value, printed in order; empty values are left out.
     """
-    output.print(f"\n[{_STYLES.get(verdict, 'bold red')}]{verdict}[/]  {escape(summary)}\n")
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for column in ("outcome", "rule", "reason"):
-        table.add_column(column, overflow="fold")
+    output.print(Text.assemble("\n", styled(verdict), "  ", summary, "\n"))
+    shown = table("outcome", "rule", "reason")
     passed = 0
     for reason in reasons:
         if reason.get("outcome") in _QUIET:
             passed += 1
             continue
-        table.add_row(*(Text(str(reason.get(key) or "")) for key in ("outcome", "rule", "message")))
-    table.add_row("pass", "", f"{passed} conditions")
-    output.print(table)
+        outcome, rule, message = (str(reason.get(key) or "") for key in ("outcome", "rule", "message"))
+        shown.add_row(styled(outcome), plain(rule), plain(message))
+    shown.add_row(styled("pass"), "", f"{passed} conditions")
+    output.print(shown)
     output.print()
-    for name, value in facts.items():
-        if value:
-            output.print(f"{name:14} {value}", soft_wrap=True, highlight=False, markup=False)
+    tell_facts(output, facts)

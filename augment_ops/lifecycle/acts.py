@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from augment_ops.content import digest_of
 from augment_ops.errors import ActRefused, InputError
 from augment_ops.governance.acts import trusted_keys
 from augment_ops.governance.approvals import Person
+from augment_ops.governance.keys import ensure, witness_path
 from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
 from augment_ops.governance.signers import Signer
 from augment_ops.governance.statements import (
@@ -24,6 +27,7 @@ from augment_ops.lifecycle.standing import standing
 from augment_ops.policy.library import admit, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
+from augment_ops.progress import Advance, unheard
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 from augment_ops.workspace import Workspace, check_registered, subjects_of, version_of
 
@@ -40,6 +44,7 @@ class Proposed:
         evidence: kind → sha256 of the document in the store.
         copy: the published file, which never changes again.
         link: of the MLflow run with gallery and costs; empty without a server.
+        gallery: address of the picture in MLflow; its path without a server.
     """
 
     policy_version: str
@@ -47,16 +52,25 @@ class Proposed:
     evidence: Mapping[str, str]
     copy: str
     link: str
+    gallery: str
 
 
-def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
+def propose(
+    workspace: Workspace,
+    name: str,
+    dataset: str,
+    *,
+    asked: Mapping[str, Any] = MappingProxyType({}),
+    advance: Advance = unheard,
+) -> Proposed:
     """Publish a version with what it costs and what it does, and put it before its approvers.
 
     Safe to repeat: a version that was proposed is found again, with the evidence that it has.
 
     Args:
         name: as `admit` takes it.
-        dataset: whose samples the gallery shows.
+        dataset: whose samples the gallery shows; asked: parameters of a run that say how it is read.
+        advance: is told how far measuring and drawing are.
 
     Raises:
         PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
@@ -70,15 +84,15 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
     broken = why_broken(workspace.store, dict(known.evidence), policy.digest)
     if known.proposal is not None and not broken:
         copy = keep_published(workspace.settings.policies, policy)
-        link = _register(workspace, policy, known.evidence)
-        return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link)
+        link, gallery = _register(workspace, policy, known.evidence)
+        return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link, gallery)
     with workspace.policy_refusals(policy, PROPOSE):
-        cost = profile(policy)
+        cost = profile(policy, advance=advance)
         cost.check()
-    seen = preview(policy, workspace.store, dataset)
+    seen = preview(policy, workspace.store, dataset, asked=asked, advance=advance)
     evidence = {PROFILE: keep(workspace.store, cost), PREVIEW: keep(workspace.store, seen)}
     # Who may refuse (MLflow, the ledger) comes before the copy, which would stay.
-    link = _register(workspace, policy, evidence)
+    link, gallery = _register(workspace, policy, evidence)
     _publish(workspace, policy)
     copy = keep_published(workspace.settings.policies, policy)
     workspace.enter(
@@ -87,7 +101,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
         policy.description,
         f"propose:{version_of(policy)}:{digest_of(evidence)}",
     )
-    return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
+    return Proposed(version_of(policy), policy.digest, evidence, str(copy), link, gallery)
 
 
 @dataclass(frozen=True)
@@ -107,11 +121,15 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
     """What to ask of whom, where the workspace's actor wants a version approved.
 
     Raises:
-        ActRefused: nobody is left who may approve it.
+        ActRefused: nobody is left who may approve it, or an answer that the witness signs would not count.
         InputError: the environment asks for no approval.
     """
     policy = _admit(workspace, name, APPROVE)
     role = _role(workspace, environment, days)
+    if workspace.witness:  # else a person would answer first, and the answer would then not count
+        key = ensure(witness_path(workspace.settings.keys)).public
+        trusted = trusted_keys(workspace.approvals, workspace.actor, workspace.witness)
+        check_registered(key, trusted, workspace.actor, workspace.witness)
     known = standing(workspace, policy, environment)
     _check_proposed(policy, known, why_broken(workspace.store, dict(known.evidence), policy.digest))
     authors = {*known.proposed_by, workspace.actor}
@@ -264,8 +282,8 @@ def _publish(workspace: Workspace, policy: Policy) -> None:
     )
 
 
-def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str]) -> str:
-    """The version in MLflow: its file, its gallery, its costs. Its page's address."""
+def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str]) -> tuple[str, str]:
+    """The version in MLflow: its file, its gallery, its costs. Addresses of its page and of the gallery."""
     tracker = workspace.tracker
     run = tracker.open_run(POLICIES, f"policy:{version_of(policy)}", tags={"augment_ops.actor": workspace.actor})
     cost, seen = documents(workspace.store, evidence)
@@ -287,7 +305,9 @@ def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str])
         {**tags, "augment_ops.evidence_run": run.run_id},
     )
     tracker.finish_run(run, "FINISHED")
-    return run.url if workspace.settings.mlflow_uri.startswith("http") else ""
+    served = workspace.settings.mlflow_uri.startswith("http")
+    gallery = "policy/gallery.png"
+    return (run.url, run.artifact_url(gallery)) if served else ("", f"{run.artifact_uri}/{gallery}")
 
 
 def _check_in_use(policy: Policy, known: Standing) -> None:
