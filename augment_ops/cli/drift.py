@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from augment_ops.cli.runs import run_pipeline, settings_here
-from augment_ops.cli.terminal import plain, quiet, remarks, result, say, styled, table, tell_facts
+from augment_ops.cli.terminal import plain, progress, quiet, result, say, styled, table, tell_facts, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 
 if TYPE_CHECKING:
@@ -48,13 +48,16 @@ def drift(
     said: list[str] = []
     shown: set[str] = set()
     try:
-        with remarks().status(f"judging the windows of {dataset} that are due …"):
-            found = monitor(settings, dataset, rules, now=now, environment=environment, say=said.append)
-        shown = {one.message for one in (*found.judged, *found.alerts)}  # by the result, which says it once
+        with progress(f"judging {dataset}", "windows") as advance:
+            found = monitor(
+                settings, dataset, rules, now=now, environment=environment, say=said.append, advance=advance
+            )
+        # By the result, which says it once.
+        shown = {judged.message for judged in found.judged} | {alert.message for alert in found.alerts}
     finally:
         for line in said:
             if not any(message in line for message in shown):
-                say(line)
+                (warn if line.startswith("warning:") else say)(line)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:

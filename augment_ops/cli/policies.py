@@ -47,7 +47,8 @@ def validate(
     from augment_ops.policy.library import policy_names
 
     policies = Settings.from_environment().policies
-    checked, faults = [], []
+    checked: list[Policy] = []
+    faults: list[Fault] = []
     asked = names or policy_names(policies)
     with progress("checking", "policies") as advance:
         for number, name in enumerate(asked):

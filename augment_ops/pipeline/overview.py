@@ -170,14 +170,14 @@ def compare(store: Store, before: Run, after: Run) -> list[Compared]:
     numbers = [_numbers(store, run) for run in (before, after)]
     for name in numbers[0] | numbers[1]:
         (old, digits), (new, _) = (one.get(name, (math.nan, ".1f")) for one in numbers)
-        pair = ["" if math.isnan(value) else f"{value:{digits}}" for value in (old, new)]
-        change = f"{new - old:+{digits}}" if all(pair) else ""
-        found.append(Compared(name, *pair, change))
+        earlier, later = ("" if math.isnan(value) else f"{value:{digits}}" for value in (old, new))
+        change = f"{new - old:+{digits}}" if earlier and later else ""
+        found.append(Compared(name, earlier, later, change))
     defaults = {one.name: one.default for one in parameters()}
     for name, default in defaults.items():
-        values = [str(run.params.get(name, default)) for run in (before, after)]
-        if values[0] != values[1]:
-            found.append(Compared(f"parameter {name}", *values))
+        asked = [str(run.params.get(name, default)) for run in (before, after)]
+        if asked[0] != asked[1]:
+            found.append(Compared(f"parameter {name}", asked[0], asked[1]))
     return found
 
 
