@@ -111,7 +111,13 @@ class ServiceError(AugmentOpsError):
 
 
 class GovernanceError(AugmentOpsError):
-    """A governed act was refused, or the ledger cannot be trusted."""
+    """The ledger, the rules or the registry cannot be trusted, or a governed act was refused (`ActRefused`)."""
+
+
+class ActRefused(GovernanceError):  # noqa: N818 - it is an answer, not a failure
+    """Who acts may not do it, or what they name is not admitted: rules said no, and the ledger stays as it was."""
+
+    exit_code = EXIT_CHECK_SAID_NO
 
 
 class CheckRefused(AugmentOpsError):  # noqa: N818 - it is an answer, not a failure

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from augment_ops.errors import Fault, GovernanceError, InputError
+from augment_ops.errors import ActRefused, Fault, InputError
 
 NOBODY = "unknown"  # the actor where nobody is named
 SCHEDULE = "schedule"  # the actor of a run that a clock or an event started
@@ -72,10 +72,10 @@ def check_somebody(doing: str, name: str) -> None:
     """Refuse an act that counts above dev where nobody is named, or what is no person.
 
     Raises:
-        GovernanceError: nobody is.
+        ActRefused: nobody is.
     """
     if among(name, (SCHEDULE, GATE, SERVICE)):
-        raise GovernanceError(doing, f"{name}, which is no person", "a person", "do it in your own name")
+        raise ActRefused(doing, f"{name}, which is no person", "a person", "do it in your own name")
     if same(name, NOBODY):
         fix = "export AUGMENT_OPS_ACTOR=<your id in policies/approvers.yaml>"
-        raise GovernanceError(doing, "nobody: neither AUGMENT_OPS_ACTOR nor USER says who acts", "a person", fix)
+        raise ActRefused(doing, "nobody: neither AUGMENT_OPS_ACTOR nor USER says who acts", "a person", fix)

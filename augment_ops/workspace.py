@@ -9,9 +9,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import make_url
+
 from augment_ops.content import digest_of
 from augment_ops.data.store import Store
-from augment_ops.errors import AugmentOpsError, GovernanceError, PolicyError
+from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError, PolicyError
 from augment_ops.governance.acts import Act, asks_for_signature, trusted_keys, why_not
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
@@ -82,13 +84,13 @@ class Workspace:
         """See that the actor is a person, and not one who could be taken for another.
 
         Raises:
-            GovernanceError: nobody is named, or the name is one of approvers.yaml in another spelling.
+            ActRefused: nobody is named, or the name is one of approvers.yaml in another spelling.
         """
         check_somebody(doing, self.actor)
         other = self.approvals.taken_for(self.actor)
         if other is not None:
             fix = f"act as {other}: export AUGMENT_OPS_ACTOR={other}; or take an id of your own"
-            raise GovernanceError(doing, f"{self.actor!r}, which reads as {other!r}", "one spelling a person", fix)
+            raise ActRefused(doing, f"{self.actor!r}, which reads as {other!r}", "one spelling a person", fix)
 
     def signer(self) -> Signer:
         """What signs for the actor.
@@ -108,12 +110,12 @@ class Workspace:
         """See that what the witness signs for people counts, before any of them is asked. No key is made for it.
 
         Raises:
-            GovernanceError: approvers.yaml does not name its key.
+            ActRefused: approvers.yaml does not name its key, or there is none yet.
         """
         path = witness_path(self.settings.keys)
         if not path.is_file():
             where, wanted = f"key of the witness {self.witness}", f"one of witnesses.{self.witness} in approvers.yaml"
-            raise GovernanceError(where, "no key yet", wanted, f"make it and have it named there: {INIT}")
+            raise ActRefused(where, "no key yet", wanted, f"make it and have it named there: {INIT}")
         check_registered(load_key(path).public, self.approvals.witness_keys(self.witness), self.actor, self.witness)
 
     def enter(self, act: str, subjects: Mapping[str, str], reason: str, once: str) -> Entry:
@@ -211,6 +213,12 @@ def open_ledger(settings: Settings) -> Ledger:
     )
 
 
+def has_ledger(settings: Settings) -> bool:
+    """Whether anything can have been entered: reading a SQLite file that is not there would make it."""
+    url = make_url(settings.ledger)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
 def _witnesses(settings: Settings) -> list[Witness]:
     return [
         FileWitness(settings.home / "witness", outside=False),
@@ -234,13 +242,13 @@ def check_registered(public: str, trusted: tuple[str, ...], actor: str, witness:
     """See that a key is one of those that stand for who signs.
 
     Raises:
-        GovernanceError: it is not.
+        ActRefused: it is not.
     """
     if public in trusted:
         return
     whose, place = (f"the witness {witness}", f"witnesses.{witness}") if witness else (actor, f"{actor}'s keys")
     by_machine = f" ({INIT} writes it there)" if witness else ""
-    raise GovernanceError(
+    raise ActRefused(
         f"key of {whose}",
         public,
         f"one of {place} in approvers.yaml ({len(trusted)} there)",

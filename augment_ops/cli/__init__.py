@@ -8,7 +8,7 @@ import io
 import json
 import sys
 import traceback
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,16 +20,58 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def add_commands(to: typer.Typer) -> None:
-    """Add every command there is."""
-    from augment_ops.cli import audit, champion, drift, gate, governance, kubeflow, metrics, policies, runs, services
+def _version(asked: bool) -> None:
+    if asked:
+        from augment_ops import __version__
 
-    for commands in (services, runs, gate, policies, governance, audit, champion, drift, metrics, kubeflow):
+        print(f"augment-ops {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Data augmentation as a governed production component."""
+
+
+def add_commands(to: typer.Typer) -> None:
+    """Add every command there is, each with `--quiet`."""
+    from augment_ops.cli import (
+        audit,
+        champion,
+        drift,
+        gate,
+        governance,
+        kubeflow,
+        metrics,
+        policies,
+        reports,
+        runs,
+        services,
+    )
+
+    rooms = (services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow)
+    for commands in rooms:
         commands.register(to)
+    _make_quiet(to)
+
+
+def _make_quiet(group: typer.Typer) -> None:
+    from augment_ops.cli.terminal import with_quiet
+
+    for command in group.registered_commands:
+        assert command.callback is not None
+        command.callback = with_quiet(command.callback)
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        _make_quiet(inner.typer_instance)
 
 
 def main() -> None:
@@ -44,7 +86,7 @@ def main() -> None:
     atexit.register(gc.freeze)  # the end of an interpreter looks through every object: 4 s after a run
     try:
         begin(home_of())
-        app()
+        app(prog_name="augment-ops")  # also where another program calls it: completion goes by that name
     except AugmentOpsError as error:
         _fail(error)
     except OSError as error:

@@ -11,7 +11,8 @@ import typer
 
 from augment_ops.cli import installations
 from augment_ops.cli.runs import settings_here
-from augment_ops.errors import EXIT_CHECK_SAID_NO
+from augment_ops.errors import EXIT_CHECK_SAID_NO, nearest
+from augment_ops.governance.audit import ACTS, MOVES
 from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
 
@@ -90,13 +91,7 @@ def verify(
 
 def log(
     about: Annotated[str, typer.Option(help="a policy, a model version (digits/3), or a digest")] = "",
-    act: Annotated[
-        str,
-        typer.Option(
-            help="publish, propose, approve, reject, deprecate, revoke, train, decide, promote, rollback, quarantine, "
-            "alias, restore, take-over, refuse"
-        ),
-    ] = "",
+    act: Annotated[str, typer.Option(help=f"one of {', '.join(ACTS)}")] = "",
     actor: Annotated[str, typer.Option(help="who did it")] = "",
     since: Annotated[str, typer.Option(help="2026-11-01, or with a time (UTC)")] = "",
     until: Annotated[str, typer.Option(help="as --since, inclusive")] = "",
@@ -106,11 +101,17 @@ def log(
 
     Example: augment-ops audit log --about digits-robust --since 2026-11-01
     """
-    from augment_ops.governance.audit import Wanted, choose
+    from augment_ops.governance.audit import Wanted, check_wanted, choose
+    from augment_ops.policy.library import policy_names
     from augment_ops.workspace import open_ledger
 
-    entries = open_ledger(Settings.from_environment()).read()
-    for entry in choose(entries, Wanted(about, act, actor, since, until)):
+    settings, wanted = Settings.from_environment(), Wanted(about, act, actor, since, until)
+    entries = list(open_ledger(settings).read())
+    check_wanted(entries, wanted, policy_names(settings.policies))
+    found = choose(entries, wanted)
+    if not found:
+        print("no entry of the ledger answers to all of that" if entries else "the ledger is empty", file=sys.stderr)
+    for entry in found:
         if as_json:
             print(json.dumps(asdict(entry), ensure_ascii=False))
             continue
@@ -129,10 +130,14 @@ def show_champions(
     """
     from augment_ops.governance.audit import champions
     from augment_ops.lifecycle.book import book_of
+    from augment_ops.lifecycle.champion import environment_with_champion
     from augment_ops.workspace import Workspace
 
     settings = Settings.from_environment()
-    reigns = champions(book_of(Workspace(settings, settings.actor)).read(), dataset, environment)
+    entries = list(book_of(Workspace(settings, settings.actor)).read())
+    if environment:
+        environment_with_champion(entries, dataset, settings.policies, environment)
+    reigns = champions(entries, dataset, environment)
     if as_json:
         print(json.dumps([asdict(reign) for reign in reigns]))
         return
@@ -140,7 +145,9 @@ def show_champions(
         what = f"version {reign.version}  {reign.environment}  {reign.act} by {reign.by}"
         print(f"{reign.at[:19]}Z  {what}  — {reign.reason}")
     if not reigns:
-        print(f"{dataset} has had no champion")
+        others = {e.subjects.get("version", "").rpartition("/")[0] for e in entries if e.act in MOVES} - {dataset}
+        near = nearest(dataset, sorted(others))
+        print(f"{dataset} has had no champion{f' in {environment}' if environment else ''}{'.' if near else ''}{near}")
 
 
 def rollback(

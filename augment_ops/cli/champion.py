@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,18 +100,15 @@ def registry_metrics(found: Examined) -> list[Observation]:
 
 def registry_finding(settings: Settings) -> list[Diagnosis]:
     """What `doctor` has to say of the champions in MLflow; nothing where there is no champion yet."""
-    from sqlalchemy import make_url
-
     from augment_ops.errors import AugmentOpsError
     from augment_ops.governance.audit import MOVES
     from augment_ops.lifecycle.registry_check import look
     from augment_ops.services.doctor import Diagnosis
-    from augment_ops.workspace import Workspace
+    from augment_ops.workspace import Workspace, has_ledger
 
     try:
-        url = make_url(settings.ledger)
-        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-            return []  # nothing was entered yet, and looking would make it
+        if not has_ledger(settings):
+            return []
         workspace = Workspace(replace(settings, mlflow_uri=tracking_uri(settings)), settings.actor)
         if next(workspace.ledger.read(MOVES), None) is None:
             return []

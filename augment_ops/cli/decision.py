@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
+from augment_ops.cli.terminal import plain, styled, table, tell_facts
 from augment_ops.gate.decision import Reason
 from augment_ops.gate.grouping import grouped
 
-_STYLES = {"PASS": "bold green", "INVESTIGATE": "bold yellow"}
 _QUIET = frozenset({"pass"})  # what passed is counted, not listed: forty lines would hide the one that matters
 
 
@@ -27,19 +24,14 @@ def show_decision(
         reasons: as the gate gave them: dicts with rule, outcome and message, and the other fields of a `Reason`.
         facts: name to value, printed in order; empty values are left out.
     """
-    output.print(f"\n[{_STYLES.get(verdict, 'bold red')}]{verdict}[/]  {escape(summary)}\n")
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for column in ("outcome", "rule", "reason"):
-        table.add_column(column, overflow="fold")
+    output.print(Text.assemble("\n", styled(verdict), "  ", summary, "\n"))
+    shown = table("outcome", "rule", "reason")
     given = [Reason(**reason) for reason in reasons]
     told = [reason for reason in given if reason.outcome not in _QUIET]
     for group in grouped(told):
         said = "\n".join(filter(None, (group.message, group.advice)))
-        table.add_row(*(Text(text) for text in (group.outcome, group.rule, said)))
-    passed = len(given) - len(told)
-    table.add_row("pass", "", f"{passed} conditions")
-    output.print(table)
+        shown.add_row(styled(group.outcome), plain(group.rule), plain(said))
+    shown.add_row(styled("pass"), "", f"{len(given) - len(told)} conditions")
+    output.print(shown)
     output.print()
-    for name, value in facts.items():
-        if value:
-            output.print(f"{name:14} {value}", soft_wrap=True, highlight=False, markup=False)
+    tell_facts(output, facts)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from augment_ops.cli.runs import run_pipeline, settings_here
+from augment_ops.cli.terminal import plain, progress, quiet, result, say, styled, table, tell_facts, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO
+
+if TYPE_CHECKING:
+    from augment_ops.production.monitor import Monitored
 
 
 def register(app: typer.Typer) -> None:
@@ -41,13 +44,26 @@ def drift(
     from augment_ops.workspace import open_ledger, open_store
 
     settings = settings_here()
-    found = monitor(settings, dataset, rules, now=moment_of(until, "--until"), environment=environment, say=_say)
+    now = moment_of(until, "--until")
+    said: list[str] = []
+    shown: set[str] = set()
+    try:
+        with progress(f"judging {dataset}", "windows") as advance:
+            found = monitor(
+                settings, dataset, rules, now=now, environment=environment, say=said.append, advance=advance
+            )
+        # By the result, which says it once.
+        shown = {judged.message for judged in found.judged} | {alert.message for alert in found.alerts}
+    finally:
+        for line in said:
+            if not any(message in line for message in shown):
+                (warn if line.startswith("warning:") else say)(line)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:
             enter_started(open_ledger(settings), open_store(settings), training, actor=settings.actor)
-            trained.append(run_pipeline(training.params, training.run_id, quiet=as_json))
-            _say(f"{training.run_id}: {trained[-1]['verdict']}, {trained[-1]['promotion']}")
+            trained.append(run_pipeline(training.params, training.run_id, quiet=as_json or quiet()))
+            say(f"{training.run_id}: {trained[-1]['verdict']}, {trained[-1]['promotion']}")
     if as_json:
         print(json.dumps({**asdict(found), "trained": trained}))
     else:
@@ -93,30 +109,29 @@ def traffic(
         seed=seed,
         environment=environment,
     )
-    written = replays.replay(settings_here(), dataset, wanted, say=_say)
+    written = replays.replay(settings_here(), dataset, wanted, say=say)
     print(json.dumps({"records": written}) if as_json else f"{written} records written to the log of {dataset}")
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _show(found: Any) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for column in ("window", "status", "found", "page"):
-        table.add_column(column, overflow="fold")
-    for judged in found.judged:
-        told = "; ".join((judged.message, *judged.faults))
-        status = f"{judged.status}, blind" if judged.blind else judged.status
-        table.add_row(*(Text(text) for text in (judged.start, status, told, judged.page)))
-    console.print(table if found.judged else "no window is due")
+def _show(found: Monitored) -> None:
+    """Each thing once: what a window came to in the table, its page and alert below, and what is to be trained."""
+    output = result()
+    if not found.judged:
+        output.print("no window is due")
+    else:
+        shown = table("window", "status", "found", whole=("window",))
+        for judged in found.judged:
+            status = f"{judged.status}, blind" if judged.blind else judged.status
+            shown.add_row(plain(judged.start[:16]), styled(status), plain("; ".join((judged.message, *judged.faults))))
+        output.print(shown)
+        output.print()
+        tell_facts(output, {f"page of {judged.start[:16]}": judged.page for judged in found.judged})
+    windows = {key: judged.start[:16] for judged in found.judged for key in (judged.alert, *judged.told)}
     for alert in found.alerts:
-        console.print(f"\nALERT {alert.kind}: {alert.message}", soft_wrap=True, markup=False)
+        what = f"the window of {windows[alert.key]}" if alert.key in windows else alert.message
+        output.print(plain(f"\nALERT {alert.kind}: {what}"), soft_wrap=True)
     for training in found.retrain:
-        console.print(f"\nto be trained: {training.run_id}. {training.note}", soft_wrap=True, markup=False)
+        why = training.note
+        for alert in found.alerts:
+            why = why.removeprefix(alert.message).strip()
+        output.print(plain(f"\nto be trained: {training.run_id}. {why}"), soft_wrap=True)

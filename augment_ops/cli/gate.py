@@ -61,9 +61,8 @@ def _print(decision: Decision, facts: dict[str, str], as_json: bool, more: dict[
     if as_json:
         print(json.dumps({**asdict(decision), "decision_digest": facts["decision"], **(more or {})}))
         return
-    from rich.console import Console
-
     from augment_ops.cli.decision import show_decision
+    from augment_ops.cli.terminal import result
 
     reasons = [asdict(reason) for reason in decision.reasons]
-    show_decision(Console(), decision.verdict, decision.summary, reasons, facts)
+    show_decision(result(), decision.verdict, decision.summary, reasons, facts)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from augment_ops.cli import policy_acts
+from augment_ops.cli.terminal import plain, progress, result, styled, table
 from augment_ops.modalities import UNNAMED
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
+    from augment_ops.errors import Fault
+    from augment_ops.pipeline.overview import RunSummary
     from augment_ops.policy.spec import Policy
 
 
@@ -41,21 +44,16 @@ def validate(
     Example: augment-ops policy validate digits-robust --at 28x28x1
     """
     from augment_ops.errors import PolicyError
-    from augment_ops.policy.library import admit, policy_names
-    from augment_ops.policy.trial import trial_faults
+    from augment_ops.policy.library import policy_names
 
     policies = Settings.from_environment().policies
-    checked, faults = [], []
-    for name in names or policy_names(policies):
-        try:
-            policy = admit(policies, name)
-        except PolicyError as error:
-            prefix = f"{error.file}: " if error.file else ""
-            faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
-            continue
-        checked.append(policy)
-        tried = trial_faults(policy, policy_acts.shape_of(at, policy) or policy.budget.at)
-        faults += [replace(fault, where=f"{policy.name}: {fault.where}") for fault in tried]
+    checked: list[Policy] = []
+    faults: list[Fault] = []
+    asked = names or policy_names(policies)
+    with progress("checking", "policies") as advance:
+        for number, name in enumerate(asked):
+            advance(number, len(asked), name)
+            _check_one(policies, name, at, checked, faults)
     if faults:
         raise PolicyError.of("policies", faults)
     if as_json:
@@ -67,13 +65,30 @@ def validate(
             print(f"  {line}")
 
 
+def _check_one(policies: Path, name: str, at: str, checked: list[Policy], faults: list[Fault]) -> None:
+    """Put the policy among those that are checked, and every fault that it has among the others."""
+    from augment_ops.errors import PolicyError
+    from augment_ops.policy.library import admit
+    from augment_ops.policy.trial import trial_faults
+
+    try:
+        policy = admit(policies, name)
+    except PolicyError as error:
+        prefix = f"{error.file}: " if error.file else ""
+        faults += [replace(fault, where=prefix + fault.where) for fault in error.faults]
+        return
+    checked.append(policy)
+    tried = trial_faults(policy, policy_acts.shape_of(at, policy) or policy.budget.at)
+    faults += [replace(fault, where=f"{policy.name}: {fault.where}") for fault in tried]
+
+
 def _checked(policy: Policy) -> dict[str, Any]:
     narrowed = [asdict(one) for one in policy.narrowed]
     return {"name": policy.name, "version": policy.version, "digest": policy.digest, "narrowed": narrowed}
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="name or file")],
+    name: policy_acts.Name,
     plan: Annotated[bool, typer.Option("--plan", help="how it is compiled: the passes, and why they end")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
@@ -106,8 +121,8 @@ def show(
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help="name, name@version, or file")],
-    after: Annotated[str, typer.Argument(help="name, name@version, or file")],
+    before: policy_acts.Name,
+    after: policy_acts.Name,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Show what changed between two policies: transforms in order, strengths against the limits, head, digest.
@@ -142,13 +157,15 @@ def import_(
     from augment_ops.files import replace_file
     from augment_ops.modalities import modality as modality_of
     from augment_ops.policy.bounds import load_limits
+    from augment_ops.policy.diff import kept_and_reached
     from augment_ops.policy.library import policy_path
     from augment_ops.policy.limits import check_limits
 
     policies = Settings.from_environment().policies
     imported = modality_of(modality).imported(pipeline, name=name, owner=owner, domain=domain)
     target = policy_path(policies, name)
-    check_limits(imported.policy, load_limits(policies, domain), str(pipeline))
+    limits = load_limits(policies, domain)
+    check_limits(imported.policy, limits, str(pipeline))
     if target.exists():
         raise PolicyError(str(target), "a policy of that name", "a new name", "choose another --name")
     replace_file(target, imported.text)
@@ -156,16 +173,40 @@ def import_(
         print(json.dumps({"file": str(target), "digest": imported.policy.digest, "lost": imported.lost}))
         return
     print(f"{target}: {imported.policy.digest[:12]}")
+    kept, reached = kept_and_reached(imported.policy, limits)
+    for line in kept:
+        print(f"kept: {line}")
     for line in imported.lost:
         print(f"not carried over: {line}")
+    for line in reached:
+        print(f"limits of {domain}: {line}")
 
 
 def list_policies(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List the policies of the library.
+    """List the policies of the library: version, state, owner, and the last run of each.
 
     Example: augment-ops policy list
     """
-    from augment_ops.policy.library import policy_names
+    from augment_ops.lifecycle.listing import listed
+    from augment_ops.pipeline.overview import runs, summary
+    from augment_ops.workspace import Workspace
 
-    names = policy_names(Settings.from_environment().policies)
-    print(json.dumps(names) if as_json else "\n".join(names))
+    settings = Settings.from_environment()
+    workspace = Workspace(settings, settings.actor)
+    found, last = listed(workspace), {}
+    for run in reversed(runs(workspace.store)):
+        last[str(run.params.get("policy", ""))] = run
+    told = {one.name: summary(workspace.store, last[one.name]) for one in found if one.name in last}
+    if as_json:
+        print(json.dumps([{**asdict(one), "last_run": _last(told.get(one.name))} for one in found]))
+        return
+    shown = table("policy", "version", "state", "owner", "last run", whole=("policy", "version"))
+    for one in found:
+        run_told = told.get(one.name)
+        ran = f"{run_told.started_at[:10]} {run_told.state}, {run_told.id}" if run_told else "none"
+        shown.add_row(plain(one.name), plain(one.version), styled(one.state), plain(one.owner), plain(ran))
+    result().print(shown)
+
+
+def _last(told: RunSummary | None) -> dict[str, str] | None:
+    return None if told is None else {"id": told.id, "state": told.state, "started_at": told.started_at}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from augment_ops.cli.terminal import progress
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.settings import Settings
 
@@ -16,11 +17,22 @@ if TYPE_CHECKING:
     from augment_ops.policy.spec import Policy
     from augment_ops.workspace import Workspace
 
+
+def complete(incomplete: str) -> list[str]:
+    """Names of the library, for the shell to complete."""
+    from augment_ops.policy.library import policy_names
+
+    return [name for name in policy_names(Settings.from_environment().policies) if name.startswith(incomplete)]
+
+
 AsJson = Annotated[bool, typer.Option("--json")]
+Name = Annotated[str, typer.Argument(help="name, name@version, or file", autocompletion=complete)]
 KeyFile = Annotated[
     Path | None, typer.Option(help="your private key; default: AUGMENT_OPS_KEY, ~/.config, or what ssh-agent holds")
 ]
-Name = Annotated[str, typer.Argument(help="name, name@version, or file")]
+Columns = Annotated[
+    str, typer.Option(help="of a table: which column is what, such as label=fraud,subject=customer; as `run` takes it")
+]
 Reason = Annotated[str, typer.Option(help="for the ledger")]
 
 
@@ -51,7 +63,8 @@ def profile(
     from augment_ops.policy.library import admit
 
     policy = admit(Settings.from_environment().policies, name)
-    found = policy_evidence.profile(policy, shape_of(at, policy))
+    with progress(f"measuring {policy.name} {policy.version}", "transforms", at_once=True) as advance:
+        found = policy_evidence.profile(policy, shape_of(at, policy), advance=advance)
     if as_json:
         print(json.dumps({**asdict(found), "over_budget": found.over_budget}))
     else:
@@ -66,6 +79,7 @@ def profile(
 def preview(
     name: Name,
     dataset: Annotated[str, typer.Option(help="whose samples are shown: digits, or a URI")] = "digits",
+    columns: Columns = "",
     out: Annotated[Path | None, typer.Option(help="PNG to write; default: ./<name>-<version>.png")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -80,8 +94,9 @@ def preview(
 
     settings = Settings.from_environment()
     policy, store = admit(settings.policies, name), open_store(settings)
-    found = policy_evidence.preview(policy, store, dataset)
-    target = out or Path(f"{policy.name}-{policy.version}.png")
+    with progress(f"drawing {policy.name} {policy.version} on {dataset}", "transforms", at_once=True) as advance:
+        found = policy_evidence.preview(policy, store, dataset, asked=_how_read(columns), advance=advance)
+    target = (out or Path(f"{policy.name}-{policy.version}.png")).absolute()
     replace_file(target, store.get(found.gallery))
     if as_json:
         print(json.dumps({**asdict(found), "file": str(target)}))
@@ -92,6 +107,7 @@ def preview(
 def propose(
     name: Name,
     dataset: Annotated[str, typer.Option(help="whose samples the gallery shows: digits, or a URI")] = "digits",
+    columns: Columns = "",
     key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,12 +117,14 @@ def propose(
     """
     from augment_ops.lifecycle.acts import propose as act
 
-    done = act(_workspace(key), name, dataset)
+    with progress(f"measuring and drawing {name} on {dataset}", "transforms", at_once=True) as advance:
+        done = act(_workspace(key), name, dataset, asked=_how_read(columns), advance=advance)
     if as_json:
         print(json.dumps(asdict(done)))
         return
     print(f"{done.policy_version} ({done.digest[:12]}) is proposed; its file is kept as {done.copy}: commit it")
-    print(f"gallery and costs: {done.link or 'in MLflow, experiment augment-ops/policies'}")
+    print(f"gallery: {done.gallery}")
+    print(f"costs:   {done.link or 'in MLflow, experiment augment-ops/policies'}")
 
 
 def approve(
@@ -159,7 +177,9 @@ def revoke(
     _end(name, "revoke", reason, environment, key, as_json)
 
 
-def history(name: Annotated[str, typer.Argument(help="name of a policy")], as_json: AsJson = False) -> None:
+def history(
+    name: Annotated[str, typer.Argument(help="name of a policy", autocompletion=complete)], as_json: AsJson = False
+) -> None:
     """Tell the story of a policy: who changed what, what it cost and did, who approved it, which models came of it.
 
     Example: augment-ops policy history fashion-robust
@@ -189,6 +209,11 @@ def keygen(
         return
     print(f"{path}: keep it to yourself. In policies/approvers.yaml, where you stand:")
     print(f'{{id: {settings.actor}, name: …, keys: ["{key.public}"]}}')
+
+
+def _how_read(columns: str) -> dict[str, str]:
+    """The parameters of a run that were given; a modality that does not have one says so."""
+    return {"columns": columns} if columns else {}
 
 
 def _end(name: str, act: str, reason: str, environment: str, key: Path | None, as_json: bool) -> None:

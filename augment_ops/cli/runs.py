@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import uuid
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from augment_ops.cli.run_options import with_options, written
+from augment_ops.cli.stage_progress import expected_s, stages_shown
+from augment_ops.cli.terminal import quiet, result, say, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
@@ -41,7 +43,7 @@ def run(
     if dry_run:
         _try(written(context), run_id, as_json=as_json)
         return
-    outcome = run_pipeline(written(context), run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json)
+    outcome = run_pipeline(written(context), run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json or quiet())
     if as_json:
         print(json.dumps(outcome))
     else:
@@ -86,21 +88,19 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
 
     settings = settings_here()
     store = open_store(settings)
-    begin_run(settings, run_id, values, settings.actor, check=_asks_nobody, warn=_warn)
+    begun = begin_run(settings, run_id, values, settings.actor, check=_asks_nobody, warn=_warn)
     if not quiet:
-        print(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it", file=sys.stderr, flush=True)
+        say(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it")
     outputs: dict[str, str] = {}
-    for position, stage in enumerate(STAGES, 1):
-        head = f"[{position:>2}/{len(STAGES)}] {stage.name}"
-
-        def say(line: str, head: str = head) -> None:
-            if not quiet:
-                print(f"{head}: {line}", file=sys.stderr, flush=True)
-
-        say("…")
-        ref = execute(settings, run_id, stage.name, say=say)
-        outputs[stage.name] = ref.output
-        say(f"{ref.said} in {ref.wall_s:.1f} s")
+    with stages_shown(expected_s(store, begun), quiet=quiet) as shown:
+        for position, stage in enumerate(STAGES, 1):
+            told = partial(shown.tell, f"[{position:>2}/{len(STAGES)}] {stage.name}")
+            shown.begin(stage.name)
+            told("…")
+            ref = execute(settings, run_id, stage.name, say=told)
+            outputs[stage.name] = ref.output
+            left = shown.done(stage.name)
+            told(f"{ref.said} in {ref.wall_s:.1f} s{f'; {left}' if left else ''}")
     return _outcome(store, run_id, outputs, Decided, Promotion, Report)
 
 
@@ -115,7 +115,7 @@ def _asks_nobody(params: RunParams) -> None:
 
 
 def _warn(warning: str) -> None:
-    print(f"warning: {warning}", file=sys.stderr)
+    warn(f"warning: {warning}")
 
 
 def settings_here() -> Settings:
@@ -158,7 +158,7 @@ def stage(
     from augment_ops.pipeline.execute import execute
 
     settings = settings_here()
-    ref = execute(settings, run_id, name, say=lambda line: print(line, file=sys.stderr))
+    ref = execute(settings, run_id, name, say=say)
     if as_json:
         print(json.dumps(asdict(ref)))
     else:
@@ -166,8 +166,6 @@ def stage(
 
 
 def _show(outcome: dict[str, Any]) -> None:
-    from rich.console import Console
-
     from augment_ops.cli.decision import show_decision
 
     facts = {
@@ -176,4 +174,4 @@ def _show(outcome: dict[str, Any]) -> None:
         "MLflow run": outcome["mlflow_run_url"],
         "run id": outcome["run_id"],
     }
-    show_decision(Console(), outcome["verdict"], outcome["summary"], outcome["reasons"], facts)
+    show_decision(result(), outcome["verdict"], outcome["summary"], outcome["reasons"], facts)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from augment_ops.cli.terminal import plain, remarks, result, styled, table
 from augment_ops.errors import EXIT_CHECK_SAID_NO, EXIT_COMPUTATION_FAILED
 from augment_ops.settings import Settings
 
@@ -46,7 +47,7 @@ def up(
 
     Example: augment-ops up
     """
-    console = _console()
+    console = remarks()
     started = _bring_up(Settings.from_environment(), console, wait=wait)
     _show_status(started=started, as_json=as_json)
 
@@ -99,12 +100,11 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"outcome": verdict, "findings": [asdict(finding) for finding in findings]}))
     else:
-        table = _table("check", "", "found")
+        shown = table("check", "", "found", whole=("check",))
         for finding in findings:
-            style = {"ok": "green", "warn": "yellow", "fail": "bold red"}[finding.outcome]
             fix = f"\nFix: {finding.fix}" if finding.fix else ""
-            table.add_row(finding.check, f"[{style}]{finding.outcome}[/]", _plain(finding.found + fix))
-        _stdout().print(table)
+            shown.add_row(finding.check, styled(finding.outcome), plain(finding.found + fix))
+        result().print(shown)
     if verdict == "fail":
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 
@@ -125,7 +125,7 @@ def demo(
     from augment_ops.services.demo import demonstrate, login
 
     settings = Settings.from_environment()
-    console = _console()
+    console = remarks()
     code = 0
     shown: Demonstrated | None = None
     with _terminated_as_interrupted():
@@ -278,15 +278,12 @@ def _show_status(*, started: list[str] | None, as_json: bool, show_passwords: bo
         }
         print(json.dumps(document if started is None else {"started": started, **document}))
         return states
-    output = _stdout()
-    table = _table("service", "state", "address", "pid", "MB")
+    output = result()
+    shown = table("service", "state", "address", "pid", "MB", whole=("service", "address"))
     for state in states:
-        style = {"healthy": "green", "elsewhere": "green", "starting": "yellow", "stopped": "dim"}.get(
-            state.status, "bold red"
-        )
         memory = "" if state.memory_mb is None else f"{state.memory_mb:.0f}"
-        table.add_row(state.name, f"[{style}]{state.status}[/]", state.address, str(state.pid or ""), memory)
-    output.print(table)
+        shown.add_row(state.name, styled(state.status), state.address, str(state.pid or ""), memory)
+    output.print(shown)
     total = sum(state.memory_mb or 0 for state in states)
     if total:
         output.print(f"{total:.0f} MB in all; logs in {layout.logs}\n{_PORTS}\n", soft_wrap=True, highlight=False)
@@ -303,9 +300,9 @@ def _show_logins(settings: Settings, output: Console, *, passwords_too: bool) ->
     passwords = read_passwords(file)
     if not passwords:
         return
-    logins = _table("login", *(["password"] if passwords_too else []), "may", "holds")
+    logins = table("login", *(["password"] if passwords_too else []), "may", "holds")
     for person in people(settings.policies):
-        shown = [_plain(passwords.get(person.id, "after the next up"))] if passwords_too else []
+        shown = [plain(passwords.get(person.id, "after the next up"))] if passwords_too else []
         logins.add_row(person.id, *shown, person.airflow_role, ", ".join(person.roles))
     output.print(logins)
     told = f"from {file}" if passwords_too else f"passwords: `{_own_name()} status --show-passwords`, or {file}"
@@ -327,33 +324,4 @@ def _show_decision(shown: Demonstrated, as_json: bool) -> None:
         "time": f"{shown.seconds:.0f} s: {shown.work_seconds:.0f} s of work, "
         f"{max(0.0, shown.seconds - shown.work_seconds):.0f} s of orchestration",
     }
-    show_decision(_stdout(), shown.verdict, shown.summary, shown.reasons, facts)
-
-
-def _console() -> Console:
-    """Progress and remarks go to stderr, so that stdout holds the result alone."""
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def _stdout() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
-def _table(*columns: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"service", "address", "check"})
-    return table
-
-
-def _plain(text: str) -> Any:
-    from rich.text import Text
-
-    return Text(text)
+    show_decision(result(), shown.verdict, shown.summary, shown.reasons, facts)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from augment_ops.content import digest_of, sha256_hex
-from augment_ops.errors import Fault, GovernanceError, InputError, PolicyError, nearest
+from augment_ops.errors import ActRefused, Fault, GovernanceError, InputError, PolicyError, nearest
 from augment_ops.governance.keys import canonical
 from augment_ops.identity import RESERVED, among, fold, lookalike, same
 from augment_ops.policy.yaml_file import parse, read_text, same_lines, validate
@@ -299,20 +299,20 @@ class Approvals:
             triggered_by: user name of whoever started the run; None where a schedule or an event did.
 
         Raises:
-            GovernanceError: refused; nothing may be promoted on that answer.
+            ActRefused: refused; nothing may be promoted on that answer.
         """
         holders = self.people(role)
         found = next((holder for holder in holders if same(holder.id, person)), None)
         others = ", ".join(holder.id for holder in holders if not same(holder.id, triggered_by))
         if found is None:
-            raise GovernanceError(
+            raise ActRefused(
                 f"approval by {role}",
                 repr(person),
                 f"one of {', '.join(holder.id for holder in holders)}",
                 f"ask one of {others or 'those added to approvers.yaml'} to answer, or add {person} to approvers.yaml",
             )
         if same(person, triggered_by):
-            raise GovernanceError(
+            raise ActRefused(
                 f"approval by {role}",
                 f"{person}, who triggered the run",
                 "somebody other than who triggered the run",

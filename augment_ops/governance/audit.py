@@ -7,11 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from augment_ops.errors import InputError
+from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.governance.chain import Entry
 
 _LINKS = ("policy", "policy_version", "model", "version", "decision")  # subjects by which acts belong together
 MOVES = ("promote", "rollback")  # the acts that make a champion
+# Every act there is, in the order in which things happen; a ledger may hold others, of a later version.
+ACTS = (
+    "publish", "propose", "approve", "reject", "deprecate", "revoke",
+    "begin", "stage", "freeze", "train", "decide", *MOVES, "quarantine", "alias", "restore", "take-over", "refuse",
+    "alert", "plan", "retrain", "root", "rules", "hand-over", "enroll", "retire",
+)  # fmt: skip
 NONE = "none"  # in the place of a version where there is none
 # A date, or a time whose hour, minute, second and fraction are groups; `datetime.fromisoformat` knows the rest.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:([T ]\d\d)(?:(:\d\d)(?:(:\d\d)(\.\d{1,6})?)?)?(?:Z|[+-].+)?)?", re.ASCII)
@@ -69,6 +75,40 @@ class Reign:
     def succeeded(self) -> str | None:
         """Number of the champion before, None where there was none."""
         return None if self.previous == NONE else self.previous
+
+
+def check_wanted(entries: Iterable[Entry], wanted: Wanted, policies: Iterable[str] = ()) -> None:
+    """Refuse what cannot be found because there is nothing of that name: an empty answer would hide a slip of the pen.
+
+    Args:
+        policies: names of policies, of which the ledger need not know yet.
+
+    Raises:
+        InputError: no such act, or nobody and nothing of that name in the ledger.
+    """
+    entries = list(entries)
+    faults = []
+    if wanted.act:
+        faults += _unknown("--act", wanted.act, dict.fromkeys((*ACTS, *(entry.act for entry in entries))))
+    if wanted.actor:
+        faults += _unknown("--actor", wanted.actor, dict.fromkeys(entry.actor for entry in entries))
+    links = {link for entry in entries for link in _links(entry)}
+    if wanted.about and not any(_answers(link, wanted.about) for link in links):
+        named = {name for name in links if "/" in name} | {name.partition("/")[0] for name in links if "/" in name}
+        known = {*policies, *named}
+        faults += _unknown("--about", wanted.about, dict.fromkeys(sorted(known, key=lambda name: ("/" in name, name))))
+    if faults:
+        raise InputError.of("audit log", faults)
+
+
+def _unknown(where: str, value: str, known: Iterable[str]) -> list[Fault]:
+    """A fault, where `value` is not one of the known."""
+    names, most = list(known), 30  # of a line that people read
+    if value in names:
+        return []
+    told = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    fix = f"choose one of them, or leave {where} out.{nearest(value, names)}"
+    return [Fault(where, repr(value)[:80], f"one that the ledger knows: {told or 'there is none yet'}", fix)]
 
 
 def choose(entries: Iterable[Entry], wanted: Wanted) -> list[Entry]:

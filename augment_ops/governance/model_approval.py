@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from augment_ops.content import canonical_json
-from augment_ops.errors import GovernanceError
+from augment_ops.errors import ActRefused
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.signers import Signer
@@ -89,13 +89,13 @@ class SignedAnswer:
             now: aware.
 
         Raises:
-            GovernanceError: the first objection.
+            ActRefused: the first objection.
         """
         objection = next(self._objections(about, approvals, local, now), None)
         if objection is not None:
             found, expected, fix = objection
             where = f"answer of {self.answer.by or 'nobody'} about {self.answer.version or 'a model'}"
-            raise GovernanceError(where, found, expected, fix)
+            raise ActRefused(where, found, expected, fix)
 
     def _objections(
         self, about: Mapping[str, str], approvals: Approvals, local: str | None, now: datetime

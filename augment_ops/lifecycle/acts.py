@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from augment_ops.content import digest_of
-from augment_ops.errors import GovernanceError, InputError
+from augment_ops.errors import ActRefused, InputError
 from augment_ops.governance.acts import trusted_keys
 from augment_ops.governance.approvals import Person, check_reason
 from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
@@ -24,6 +26,7 @@ from augment_ops.lifecycle.standing import standing
 from augment_ops.policy.library import admit, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
+from augment_ops.progress import Advance, unheard
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 from augment_ops.workspace import Workspace, check_registered, subjects_of, version_of
 
@@ -40,6 +43,7 @@ class Proposed:
         evidence: kind → sha256 of the document in the store.
         copy: the published file, which never changes again.
         link: of the MLflow run with gallery and costs; empty without a server.
+        gallery: address of the picture in MLflow; its path without a server.
     """
 
     policy_version: str
@@ -47,20 +51,29 @@ class Proposed:
     evidence: Mapping[str, str]
     copy: str
     link: str
+    gallery: str
 
 
-def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
+def propose(
+    workspace: Workspace,
+    name: str,
+    dataset: str,
+    *,
+    asked: Mapping[str, Any] = MappingProxyType({}),
+    advance: Advance = unheard,
+) -> Proposed:
     """Publish a version with what it costs and what it does, and put it before its approvers.
 
     Safe to repeat: a version that was proposed is found again, with the evidence that it has.
 
     Args:
         name: as `admit` takes it.
-        dataset: whose samples the gallery shows.
+        dataset: whose samples the gallery shows; asked: parameters of a run that say how it is read.
+        advance: is told how far measuring and drawing are.
 
     Raises:
         PolicyError: faulty, beyond its limits, over its budget, or other content than was published.
-        GovernanceError: deprecated or revoked, or other content than the ledger says was published.
+        ActRefused: deprecated or revoked, or other content than the ledger says was published.
     """
     policy = _admit(workspace, name, PROPOSE)
     known = standing(workspace, policy, _any_environment(workspace))
@@ -70,15 +83,15 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
     broken = why_broken(workspace.store, dict(known.evidence), policy.digest)
     if known.proposal is not None and not broken:
         copy = keep_published(workspace.settings.policies, policy)
-        link = _register(workspace, policy, known.evidence)
-        return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link)
+        link, gallery = _register(workspace, policy, known.evidence)
+        return Proposed(version_of(policy), policy.digest, known.evidence, str(copy), link, gallery)
     with workspace.policy_refusals(policy, PROPOSE):
-        cost = profile(policy)
+        cost = profile(policy, advance=advance)
         cost.check()
-    seen = preview(policy, workspace.store, dataset)
+    seen = preview(policy, workspace.store, dataset, asked=asked, advance=advance)
     evidence = {PROFILE: keep(workspace.store, cost), PREVIEW: keep(workspace.store, seen)}
     # Who may refuse (MLflow, the ledger) comes before the copy, which would stay.
-    link = _register(workspace, policy, evidence)
+    link, gallery = _register(workspace, policy, evidence)
     _publish(workspace, policy)
     copy = keep_published(workspace.settings.policies, policy)
     workspace.enter(
@@ -87,7 +100,7 @@ def propose(workspace: Workspace, name: str, dataset: str) -> Proposed:
         policy.description,
         f"propose:{version_of(policy)}:{digest_of(evidence)}",
     )
-    return Proposed(version_of(policy), policy.digest, evidence, str(copy), link)
+    return Proposed(version_of(policy), policy.digest, evidence, str(copy), link, gallery)
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ def check_askable(workspace: Workspace, name: str, environment: str, days: int) 
     """See that a version can be put to people whose answer will count: before it is measured and published for that.
 
     Raises:
-        GovernanceError: nobody is left who may approve it, or approvers.yaml does not name the witness's key; the
+        ActRefused: nobody is left who may approve it, or approvers.yaml does not name the witness's key; the
             refusal is entered.
         InputError: the environment asks for no approval.
     """
@@ -122,7 +135,7 @@ def _whom_to_ask(workspace: Workspace, policy: Policy, role: str, known: Standin
     authors = {*known.proposed_by, workspace.actor}
     people = tuple(holder for holder in workspace.approvals.people(role) if not among(holder.id, authors))
     if not people:
-        raise GovernanceError(
+        raise ActRefused(
             f"approval of {policy.name} {policy.version}",
             f"only {', '.join(sorted(authors))}, who proposed it or asks for it",
             f"another person with the role {role}",
@@ -137,7 +150,7 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
     """What to ask of whom, where the workspace's actor wants a version approved.
 
     Raises:
-        GovernanceError: nobody is left who may approve it, or approvers.yaml does not name the witness's key.
+        ActRefused: nobody is left who may approve it, or approvers.yaml does not name the witness's key.
         InputError: the environment asks for no approval.
     """
     policy = _admit(workspace, name, APPROVE)
@@ -179,7 +192,7 @@ def approve(
         not_by: who may not answer beside its authors: whoever asked for the approval.
 
     Raises:
-        GovernanceError: the version was not proposed or its evidence does not hold, or this person, with this key, may
+        ActRefused: the version was not proposed or its evidence does not hold, or this person, with this key, may
             not approve it; the refusal is entered.
         InputError: without a reason.
     """
@@ -243,7 +256,7 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
         environment: of the approvals to revoke; empty for the version itself.
 
     Raises:
-        GovernanceError: the actor holds no role and did not propose it; the refusal is entered.
+        ActRefused: the actor holds no role and did not propose it; the refusal is entered.
         InputError: a draft, or no approval to revoke.
     """
     policy = load(workspace.settings.policies, name)
@@ -251,7 +264,7 @@ def end(workspace: Workspace, name: str, act: str, *, reason: str, environment: 
     with workspace.policy_refusals(policy, act):
         workspace.identify(act)
         if workspace.approvals.person(workspace.actor) is None and not among(workspace.actor, known.proposed_by):
-            raise GovernanceError(
+            raise ActRefused(
                 f"{act} {policy.name} {policy.version}",
                 f"{workspace.actor}, who holds no role",
                 "somebody of approvers.yaml, or who proposed it",
@@ -293,8 +306,8 @@ def _publish(workspace: Workspace, policy: Policy) -> None:
     )
 
 
-def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str]) -> str:
-    """The version in MLflow: its file, its gallery, its costs. Its page's address."""
+def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str]) -> tuple[str, str]:
+    """The version in MLflow: its file, its gallery, its costs. Addresses of its page and of the gallery."""
     tracker = workspace.tracker
     run = tracker.open_run(POLICIES, f"policy:{version_of(policy)}", tags={"augment_ops.actor": workspace.actor})
     cost, seen = documents(workspace.store, evidence)
@@ -316,28 +329,28 @@ def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str])
         {**tags, "augment_ops.evidence_run": run.run_id},
     )
     tracker.finish_run(run, "FINISHED")
-    return run.url if workspace.settings.mlflow_uri.startswith("http") else ""
+    served = workspace.settings.mlflow_uri.startswith("http")
+    gallery = "policy/gallery.png"
+    return (run.url, run.artifact_url(gallery)) if served else ("", f"{run.artifact_uri}/{gallery}")
 
 
 def _check_in_use(policy: Policy, known: Standing) -> None:
     called = f"policy {policy.name} {policy.version}"
     if known.ended is not None:
         found = f"{known.state} by {known.ended.actor}: {known.ended.reason}"
-        raise GovernanceError(called, found, "a version that is in use", "propose a new version")
+        raise ActRefused(called, found, "a version that is in use", "propose a new version")
     if known.digest not in ("", policy.digest):
         found, wanted = f"content {policy.digest[:12]}…", f"{known.digest[:12]}…, as it was published"
-        raise GovernanceError(called, found, wanted, "restore the file, or give it a new version")
+        raise ActRefused(called, found, wanted, "restore the file, or give it a new version")
 
 
 def _check_proposed(policy: Policy, known: Standing, broken: list[str]) -> None:
     _check_in_use(policy, known)
     called = f"policy {policy.name} {policy.version}"
     if known.proposal is None:
-        raise GovernanceError(
-            called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}"
-        )
+        raise ActRefused(called, "a draft", "a version that was proposed", f"augment-ops policy propose {policy.name}")
     if broken:
-        raise GovernanceError(
+        raise ActRefused(
             f"{called}: evidence",
             "; ".join(broken),
             "what was proposed",
@@ -365,10 +378,10 @@ def _approver(workspace: Workspace, policy: Policy, role: str, authors: tuple[st
     where = f"approval of {policy.name} {policy.version}"
     if not workspace.approvals.holds(role, workspace.actor):
         fix = f"ask {others}; AUGMENT_OPS_ACTOR says who you are"
-        raise GovernanceError(where, f"{workspace.actor}, who is not {role}", f"somebody with the role {role}", fix)
+        raise ActRefused(where, f"{workspace.actor}, who is not {role}", f"somebody with the role {role}", fix)
     if among(workspace.actor, authors):
         found = f"{workspace.actor}, who proposed it or asked for it"
-        raise GovernanceError(where, found, "somebody other than its author", f"ask {others} to approve it")
+        raise ActRefused(where, found, "somebody other than its author", f"ask {others} to approve it")
     return next(holder for holder in holders if same(holder.id, workspace.actor))
 
 

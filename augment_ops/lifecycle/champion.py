@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from augment_ops.content import digest_of
-from augment_ops.errors import GovernanceError, InputError
+from augment_ops.errors import ActRefused, GovernanceError, InputError, nearest
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.audit import MOVES, NONE, Reign, champions, quarantined, ruling, settled
 from augment_ops.governance.chain import Entry
@@ -91,14 +91,15 @@ def intact(
     """A version that was promoted once in that environment, as it was then.
 
     Raises:
-        GovernanceError: no entry promoted it, or it is not what was promoted.
+        ActRefused: no entry promoted it there.
+        GovernanceError: it is not what was promoted.
     """
     promoted = promotion(entries, dataset, version, environment)
     where = f"{classifier_name(dataset)} version {version}"
     if promoted is None:
         found = f"no entry of the ledger that promoted it in {environment}"
         fix = "name a version that `augment-ops audit champions` lists, or train a new one"
-        raise GovernanceError(where, found, f"a version that was champion in {environment}", fix)
+        raise ActRefused(where, found, f"a version that was champion in {environment}", fix)
     faults = faults_of_version(tracker, dataset, promoted)
     if faults:
         raise GovernanceError.of(f"{where}: MLflow against the ledger", faults)
@@ -207,11 +208,11 @@ def admissible(entries: Iterable[Entry], tracker: MlflowTracker, dataset: str, v
     """Refuse a model that is in quarantine, under whatever number.
 
     Raises:
-        GovernanceError: an entry of the ledger says so, or MLflow's tag.
+        ActRefused: an entry of the ledger says so, or MLflow's tag.
     """
     entry = quarantined(entries).get(model)
     if entry is not None:
-        raise GovernanceError(
+        raise ActRefused(
             f"{classifier_name(dataset)} version {version}",
             f"in quarantine since version {entry.subjects['version'].rpartition('/')[2]}: {entry.reason}",
             "a model that may be champion",
@@ -261,7 +262,8 @@ def environment_with_champion(entries: Iterable[Entry], dataset: str, policies: 
     names = ranked(policies)
     if wanted:
         if wanted not in {*names, *known}:
-            raise InputError("environment", wanted, ", ".join(names), "name one of policies/environments.yaml")
+            fix = f"name one of policies/environments.yaml.{nearest(wanted, names)}"
+            raise InputError("environment", wanted, ", ".join(names), fix)
         return wanted
     # One that is no longer in environments.yaml may still have a champion.
     return next(name for name in (*names, *sorted(known)) if name in known)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.modalities.source import Samples
 from augment_ops.policy.draws import each_alone, levels_of, sampled
 from augment_ops.policy.spec import Policy
+from augment_ops.progress import Advance, unheard
 
 PROFILE, PREVIEW = "profile", "preview"
 KINDS = (PROFILE, PREVIEW)
@@ -131,19 +134,23 @@ class Preview:
     gallery: str
 
 
-def profile(policy: Policy, at: tuple[int, ...] | None = None) -> Profile:
+def profile(policy: Policy, at: tuple[int, ...] | None = None, *, advance: Advance = unheard) -> Profile:
     """Measure what a policy and each of its transforms cost.
 
     Args:
         at: shape of the samples; by default the one that the budget names.
+        advance: is told how many of the transforms, and the whole, are measured.
     """
     shape = at or policy.budget.at
     kind = modality(policy.modality)
     samples = kind.invented(_BATCH, shape, sample_key("cost images", policy.digest))
     whole = kind.augmenter(policy, _PREVIEW_SEED)
-    steps = [
-        _cost(place, kind.augmenter(alone, _PREVIEW_SEED), samples) for place, alone in each_alone(policy, always=False)
-    ]
+    parts = list(each_alone(policy, always=False))
+    steps = []
+    for number, (place, alone) in enumerate(parts):
+        advance(number, len(parts) + 1, place)
+        steps.append(_cost(place, kind.augmenter(alone, _PREVIEW_SEED), samples))
+    advance(len(parts), len(parts) + 1, "the whole policy")
     return Profile(
         policy=policy.name,
         version=policy.version,
@@ -158,18 +165,27 @@ def profile(policy: Policy, at: tuple[int, ...] | None = None) -> Profile:
     )
 
 
-def preview(policy: Policy, store: Store, dataset: str) -> Preview:
+def preview(
+    policy: Policy,
+    store: Store,
+    dataset: str,
+    *,
+    asked: Mapping[str, Any] = MappingProxyType({}),
+    advance: Advance = unheard,
+) -> Preview:
     """Render the gallery of a policy on a data set.
 
     Args:
         dataset: as a run takes it: `digits`, or a URI.
+        asked: parameters of a run that the policy's modality has, such as which column of a table is what.
+        advance: is told how many of the transforms, and the whole, are drawn.
 
     Raises:
-        InputError: no sample to show.
+        InputError: no sample to show, or a parameter that the modality does not have.
     """
     from augment_ops.report.plots import Panel, Pen, gallery
 
-    snapshot = Snapshot.open(store, ingest(dataset, store, modality=policy.modality).digest)
+    snapshot = Snapshot.open(store, ingest(dataset, store, modality=policy.modality, **asked).digest)
     train = snapshot.split("train")
     if len(train.labels) == 0:
         raise InputError(
@@ -178,10 +194,13 @@ def preview(policy: Policy, store: Store, dataset: str) -> Preview:
     rows = _one_a_class(train.labels)
     samples, ids = train.take(rows), [train.ids[row] for row in rows]
     panels, told = [], []
-    for place, alone in each_alone(policy, always=True):
+    parts = list(each_alone(policy, always=True))
+    for number, (place, alone) in enumerate(parts):
+        advance(number, len(parts) + 1, place)
         draws = levels_of(alone, samples[0], ids[0], _PREVIEW_SEED)
         panels.append(Panel(place.partition(".")[2], tuple((draw.level, draw.sample) for draw in draws)))
         told.append(GalleryRow(place, tuple(Shown(draw.level, draw.epoch, draw.rms) for draw in draws)))
+    advance(len(parts), len(parts) + 1, "the whole policy")
     copies = sampled(policy, samples, ids, _PREVIEW_SEED, _COPIES)
     title = f"{policy.name} {policy.version} on {snapshot.manifest.dataset}"
     pen = Pen(modality(policy.modality), snapshot.manifest.schema)

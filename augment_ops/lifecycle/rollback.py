@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from augment_ops.errors import Fault, GovernanceError, InputError
-from augment_ops.governance.audit import Reign, ruling, settled
+from augment_ops.governance.audit import Reign, champions, ruling, settled
 from augment_ops.governance.chain import Entry
 from augment_ops.lifecycle.book import Signing
 from augment_ops.lifecycle.champion import (
@@ -71,9 +71,9 @@ def roll_back(
         environment: by default the best protected one that has a champion.
 
     Raises:
-        InputError: the data set has no champion there, or no earlier one.
-        GovernanceError: the version was never promoted there, is not what was promoted, or its model is in quarantine;
-            the refusal is entered.
+        InputError: the data set has no champion there, or no earlier one, or no version has the number.
+        ActRefused: the version was never promoted there, or its model is in quarantine; the refusal is entered.
+        GovernanceError: the version is not what was promoted; the refusal is entered.
     """
     workspace = Workspace(settings, actor)
     tracker = workspace.tracker
@@ -107,6 +107,7 @@ def roll_back(
             message=message,
             altered=altered,
         )
+    _check_known(work, entries, where, target)
     version = _admitted(work, entries, present, target)
     key = f"rollback:{dataset}:{where}:{present.seq}"
     move = Move(
@@ -148,6 +149,20 @@ def _admitted(work: _Rollback, entries: list[Entry], present: Reign, target: str
         version = intact(entries, work.tracker, work.dataset, target, present.environment)
         admissible(entries, work.tracker, work.dataset, target, version.model_digest)
     return version
+
+
+def _check_known(work: _Rollback, entries: list[Entry], where: str, target: str) -> None:
+    """Refuse a number that no version has: nothing was tried, so nothing is entered.
+
+    Raises:
+        InputError: there is no such version.
+    """
+    if promotion(entries, work.dataset, target) or work.tracker.find_version(work.dataset, target) is not None:
+        return
+    once = dict.fromkeys(reign.version for reign in champions(entries, work.dataset, where))
+    expected = f"a version that was champion in {where}: {', '.join(once)}"
+    fix = f"choose one of them; augment-ops audit champions {work.dataset} tells when and why each was"
+    raise InputError("--to", f"version {target} of {work.dataset}, which there is not", expected, fix)
 
 
 @contextmanager

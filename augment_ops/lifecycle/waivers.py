@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from augment_ops.content import digest_of
-from augment_ops.errors import Fault, GovernanceError, InputError
+from augment_ops.errors import ActRefused, Fault, GovernanceError, InputError
 from augment_ops.gate.decision import Waiver
 from augment_ops.gate.rules import load
 from augment_ops.governance.acts import ROOT, counted
@@ -35,7 +35,7 @@ def waive(
 
     Raises:
         InputError: no such environment or gate, no class or reason, or a day that has passed or is too far away.
-        GovernanceError: the actor holds no role that approves models there; the refusal is entered.
+        ActRefused: the actor holds no role that approves models there; the refusal is entered.
     """
     check_dataset("data set", dataset)
     rules = load(workspace.settings.policies / "gates" / f"{gate}.yaml")
@@ -53,7 +53,7 @@ def waive(
     with workspace.refusals(WAIVE, subjects):
         workspace.identify(WAIVE)
         if not _may(workspace, environment, workspace.actor):
-            raise GovernanceError(
+            raise ActRefused(
                 f"waiver in {environment}",
                 f"{workspace.actor}, who approves no models there",
                 f"somebody with the role {' or '.join(_roles(workspace, environment))}",

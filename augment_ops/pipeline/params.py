@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from augment_ops.errors import Fault, InputError, nearest
+from augment_ops.forms import expected_of
 from augment_ops.modalities import NAMES, run_parameters
 from augment_ops.parameter import Parameter
 from augment_ops.pipeline.parameters import RunParams, parameters
@@ -78,7 +79,5 @@ def _fault(item: Any, known: list[str]) -> Fault:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return Fault(name, "unknown key", f"one of {', '.join(known)}", f"remove or rename it.{nearest(name, known)}")
-    message = str(item["msg"])
-    return Fault(
-        name, repr(item["input"])[:120], message[:1].lower() + message[1:], "correct the value (numbers have no quotes)"
-    )
+    expected, fix = expected_of(item)
+    return Fault(name, repr(item["input"])[:120], expected, fix)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal
+
+import yaml
 
 from augment_ops.errors import PolicyError
 from augment_ops.modalities import modality
@@ -99,10 +102,10 @@ class PolicyDiff:
         """For people."""
         before, after = (digest[:12] for digest in self.digests)
         lines = [f"digest {before} (the same)" if self.same else f"digest {before} → {after}"]
-        lines += [f"{name}: {_plain(old)} → {_plain(new)}" for name, (old, new) in self.head.items()]
+        lines += [f"{name}: {_yaml(old)} → {_yaml(new)}" for name, (old, new) in self.head.items()]
         for change in self.transforms:
             if change.kind == "changed":
-                lines += [f"~ {change.where}.{k}: {_plain(a)} → {_plain(b)}" for k, (a, b) in change.parameters.items()]
+                lines += [f"~ {change.where}.{k}: {_yaml(a)} → {_yaml(b)}" for k, (a, b) in change.parameters.items()]
             else:
                 sign = {"added": "+", "removed": "-", "moved": ">"}[change.kind]
                 came = f" (was {change.from_})" if change.from_ else ""
@@ -145,6 +148,18 @@ def compare(before: Policy, after: Policy, limits: Limits) -> PolicyDiff:
         ),
         {name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
     )
+
+
+def kept_and_reached(policy: Policy, limits: Limits) -> tuple[list[str], list[str]]:
+    """The transforms of a policy as its file has them, and how far it goes towards each limit of its domain."""
+    families = modality(policy.modality).catalogue.families
+    nothing = {effect.name: effect.reached(0.0) for effect in modality(policy.modality).catalogue.effects}
+    reached = [
+        f"{bound} {strength:g} of {limit:g}"
+        for bound, (strength, limit, _) in reaches(policy, limits).items()
+        if limit is not None and abs(strength - nothing[bound]) > _TINY
+    ]
+    return [_written(transform, families) for transform in policy.transforms], reached
 
 
 def _head(policy: Policy, name: str) -> Any:
@@ -203,11 +218,20 @@ def _written(transform: Transform, families: Collection[str]) -> str:
     inside = ""
     if transform.children and transform.name not in families:
         inside = f"transforms: [{', '.join(_written(child, families) for child in transform.children)}]"
-    parameters = ", ".join(filter(None, [*(f"{k}: {_plain(v)}" for k, v in transform.params.items()), inside]))
+    parameters = ", ".join(filter(None, [*(f"{k}: {_yaml(v)}" for k, v in transform.params.items()), inside]))
     return f"{transform.name}: {{{parameters}}}"
 
 
-def _plain(value: Any) -> str:
+def _yaml(value: Any) -> str:
+    """A value as it stands in a policy's file, on one line."""
+    written = yaml.safe_dump(_of_yaml(value), default_flow_style=True, width=math.inf, allow_unicode=True)
+    return written.removesuffix("\n").removesuffix("\n...")
+
+
+def _of_yaml(value: Any) -> Any:
+    """Of the kinds that YAML has."""
     if hasattr(value, "model_dump"):
-        return str(value.model_dump())
-    return str(list(value)) if isinstance(value, tuple) else str(value)
+        return _of_yaml(value.model_dump())
+    if isinstance(value, Mapping):
+        return {str(name): _of_yaml(part) for name, part in value.items()}
+    return [_of_yaml(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from augment_ops.errors import Fault, PolicyError, nearest
 from augment_ops.files import read_regular
+from augment_ops.forms import expected_of
 from augment_ops.policy.yaml_limits import MAX_BYTES, load_bounded
 
 M = TypeVar("M", bound=BaseModel)
@@ -141,8 +142,8 @@ def _fault(item: Any, model: type[BaseModel]) -> Fault:
         return Fault(field, "unknown key", expected, f"remove or rename it.{nearest(str(item['loc'][-1]), known)}")
     if item["type"] == "missing":
         return Fault(field, "nothing", "a value", "add it")
-    message = item["msg"].removeprefix("Value error, ")
-    return Fault(field, repr(item["input"])[:120], message[:1].lower() + message[1:], "correct the value")
+    expected, fix = expected_of(item)
+    return Fault(field, repr(item["input"])[:120], expected, fix)
 
 
 def _fields_at(model: type[BaseModel], place: Sequence[str | int]) -> set[str]:

@@ -31,6 +31,7 @@ from augment_ops.production.reference import (
 )
 from augment_ops.production.retraining import Retraining, ageing, policy_moved, to_start
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
+from augment_ops.progress import Advance, unheard
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, log_uri
 from monitoring.drift.charts import PastWindow
@@ -77,6 +78,7 @@ def monitor(
     origin: str = "",
     environment: str = "",
     say: Callable[[str], None] = print,
+    advance: Advance = unheard,
 ) -> Monitored:
     """Judge every window of a data set that is due, and find out whether its model should be trained again.
 
@@ -84,6 +86,7 @@ def monitor(
         now: what was due then is judged; by default the present.
         origin: the driver's run that asks, which new alerts name.
         environment: whose champion is watched; by default that of the best protected environment that has one.
+        advance: is told how many of the windows that are due are judged.
 
     Raises:
         GovernanceError: MLflow does not show the champion that the ledger names.
@@ -111,7 +114,9 @@ def monitor(
         tell(raised, again=True)
         work.timeline.keep(judged)
         found.append(judged)
-    for span in work.timeline.due(at):
+    due = work.timeline.due(at)
+    for number, span in enumerate(due):
+        advance(number, len(due), span.start.isoformat())
         judged, raised = work.judge(span, at)
         say(f"{judged.start}: {judged.status}. {judged.message}")
         tell(raised, again=True)  # the window has no record, so nobody may have heard of it

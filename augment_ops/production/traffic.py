@@ -32,7 +32,8 @@ class Traffic:
     Attributes:
         source: a data set as `augment-ops run --dataset` takes it; empty for the champion's own.
         windows: stretches of time of `window_h` hours, the last of which ends at `end`.
-        per_window: samples in each; they are taken in turn from those that the champion's snapshot does not hold.
+        per_window: samples in each; they are taken in turn from those that the champion's snapshot does not hold. Where
+            its own source has no other, from those that it was tested with.
         shifts: (corruption, severity) of the stress suite, applied in order to every sample.
         labelled: share of the records whose label is logged as well, 0 to 1.
         seed: of the order.
@@ -56,7 +57,8 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     which the log counts once.
 
     Raises:
-        InputError: no champion, an unknown shift, or no sample that the champion's snapshot does not hold.
+        InputError: no champion, an unknown shift, or a source that was asked for and has no sample that the champion's
+            snapshot does not hold.
     """
     workspace = Workspace(settings, settings.actor)
     store = workspace.store
@@ -67,6 +69,16 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     params = find(store, champion.version.tags["augment_ops.pipeline_run"]).typed
     shift = _shift(settings, params.suite, traffic.shifts, champion.snapshot)
     fresh = _fresh(store, traffic.source or params.dataset, params.asked(storage=False), champion, dataset)
+    if fresh is None and not traffic.source:
+        say(f"{params.dataset} has no other samples than the champion's snapshot: those that it was tested with answer")
+        fresh = _held_out(champion)
+    if fresh is None:
+        raise InputError(
+            f"traffic from {traffic.source}",
+            "only samples that the champion's snapshot holds",
+            "samples that are new to it",
+            "replay another source, or leave --source out for those that the champion was tested with",
+        )
     manifest = champion.snapshot.manifest
     kind = modality(manifest.modality)
     log = PredictionLog(log_uri(settings), dataset, store, kind.name)
@@ -94,8 +106,14 @@ class _Fresh:
     labels: NDArray[Any]
 
 
-def _fresh(store: Any, source: str, asked: Mapping[str, Any], champion: Incumbent, dataset: str) -> _Fresh:
-    """Usable samples of the source that the champion's snapshot does not hold.
+def _held_out(champion: Incumbent) -> _Fresh:
+    """The samples that the champion was tested with; it has not learnt from them."""
+    held_out = champion.snapshot.split("test")
+    return _Fresh(held_out.payload, np.array(champion.classes, dtype=object)[held_out.labels])
+
+
+def _fresh(store: Any, source: str, asked: Mapping[str, Any], champion: Incumbent, dataset: str) -> _Fresh | None:
+    """Usable samples of the source that the champion's snapshot does not hold; None where there is none.
 
     Args:
         asked: the modality's own parameters of the champion's run.
@@ -114,12 +132,7 @@ def _fresh(store: Any, source: str, asked: Mapping[str, Any], champion: Incumben
     known = set(snapshot.index[content])
     usable = index[(index["row"] >= 0) & (index["label"] >= 0) & ~index[content].isin(known)]
     if usable.empty:
-        raise InputError(
-            f"traffic from {source}",
-            "only samples that the champion's snapshot holds",
-            "samples that are new to it",
-            "train on a part (augment-ops run --max-samples), or replay another source",
-        )
+        return None
     payload = Part(found.payload, usable["row"].to_numpy(np.int64))
     return _Fresh(payload, usable["class_name"].to_numpy(dtype=object))
 

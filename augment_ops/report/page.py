@@ -358,7 +358,7 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
 
 
 def _milliseconds(value: float) -> str:
-    return f"{number(value)} ms" if value else "none"
+    return f"{value:.2g} ms" if 0 < value < 1 else f"{number(value)} ms" if value else "none"  # timers are no finer
 
 
 def _difference(own: float, other: float | None, *, share: bool) -> str:

@@ -26,7 +26,7 @@ from augment_ops.services.people import people
 from augment_ops.services.ports import holder, is_free, next_free
 from augment_ops.services.stack import running_settings
 from augment_ops.settings import Settings
-from augment_ops.workspace import heads_noted, open_ledger
+from augment_ops.workspace import has_ledger, heads_noted, open_ledger
 
 Outcome = Literal["ok", "warn", "fail"]
 
@@ -220,9 +220,8 @@ def _witness(settings: Settings) -> Diagnosis:
 def _rules(settings: Settings) -> Diagnosis:
     """Whether runs for production stand on rules that their owner has signed."""
     root = rules.read_root(settings.policies)
-    file = Path(settings.ledger.removeprefix("sqlite:///"))
-    there = file.exists() or not settings.ledger.startswith("sqlite:///")  # reading a file that is not there makes it
-    known = rules.in_force(open_ledger(settings).entries_under(rules.ENTERED_UNDER)) if there else None
+    entries = open_ledger(settings).entries_under(rules.ENTERED_UNDER) if has_ledger(settings) else None
+    known = None if entries is None else rules.in_force(entries)
     if root is None and known is None:
         return Diagnosis(
             "rules", "ok", "nobody has signed them: dev and staging run, production is refused", rules.INIT

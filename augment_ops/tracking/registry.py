@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from augment_ops.errors import GovernanceError, PolicyError, TrackingError
+from augment_ops.errors import ActRefused, GovernanceError, PolicyError, TrackingError
 from augment_ops.runtime.artifact import Artifact
 from augment_ops.tracking.artifacts import log_bytes
 from augment_ops.tracking.connection import Connection
@@ -202,7 +202,7 @@ def check_admissible(connection: Connection, entry: RegisteredVersion) -> None:
     """Refuse a version whose model, under this number or another, is in quarantine."""
     for known in _versions(connection, entry.model, DIGEST_TAG, entry.model_digest):
         if QUARANTINE_TAG in known.tags:
-            raise GovernanceError(
+            raise ActRefused(
                 f"{entry.model} version {entry.version}",
                 f"in quarantine since version {known.version}: {known.tags[QUARANTINE_TAG]}",
                 "a model that may be champion",

@@ -25,7 +25,7 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.gate.rules import load
-from augment_ops.governance.audit import Wanted, choose
+from augment_ops.governance.audit import ACTS, Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
@@ -51,6 +51,7 @@ from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
 from augment_ops.workspace import open_ledger
 from monitoring.drift.check import DriftReport
+from support.command_line import caller
 
 ROOT = Path(__file__).parents[2]
 
@@ -403,6 +404,32 @@ def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings,
     assert {feature.name for feature in report.features if feature.status == "drift"} >= {"mean", "contrast"}
     assert {reason["outcome"] for reason in outcome["reasons"] if reason["rule"] == "drift"} == {"warn"}
     assert len(list(settings.home.glob("mlflow/artifacts/**/drift/evidently.html"))) == 1
+
+
+def test_people_find_runs_again_and_compare_them(
+    robust: dict, plain: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = caller(monkeypatch, capsys)
+    listed = {one["id"]: one for one in json.loads(call("runs", "list", "--json")[1])}
+    assert (listed["cli-robust"]["state"], listed["cli-none"]["state"]) == ("PASS", "FAIL")
+    assert (listed["cli-robust"]["outcome"], listed["cli-robust"]["version"]) == (robust["promotion"], "1")
+    assert [one["id"] for one in json.loads(call("runs", "list", "--verdict", "FAIL", "--json")[1])] == ["cli-none"]
+    code, shown, _ = call("runs", "show", "cli-none")
+    assert code == 0
+    assert plain["summary"] in " ".join(shown.split())
+    assert plain["report"] in shown
+    compared = {one["name"]: one for one in json.loads(call("runs", "compare", "cli-r", "cli-none", "--json")[1])}
+    assert (compared["verdict"]["before"], compared["verdict"]["after"]) == ("PASS", "FAIL")
+    assert compared["data set"]["before"] == compared["data set"]["after"]
+    loss = compared["candidate, largest loss under stress, points"]
+    assert float(loss["after"]) > float(loss["before"])
+    assert float(loss["change"]) == pytest.approx(float(loss["after"]) - float(loss["before"]), abs=0.11)
+    assert "parameter policy" in compared
+    assert call("report", "open", "cli-robust") == (0, f"{robust['report']}\n", "")
+
+
+def test_every_act_can_be_asked_for(robust: dict, settings: Settings) -> None:
+    assert {entry.act for entry in Ledger(settings.ledger).entries()} <= set(ACTS)
 
 
 def test_every_governed_act_is_in_the_ledger(robust: dict, plain: dict, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from augment_ops.content import canonical_json, digest_of, from_json
-from augment_ops.errors import GovernanceError, InputError
+from augment_ops.errors import ActRefused, GovernanceError, InputError
 from augment_ops.governance.acts import Act, trusted_keys
 from augment_ops.governance.approvals import AUTO, Approvals, check_reason
 from augment_ops.governance.keys import verifies
@@ -103,13 +103,13 @@ def check_requested(params: RunParams, made: Request | None) -> None:
     """Refuse a run that a person is to approve and that nobody signed for, and one that was asked for otherwise.
 
     Raises:
-        GovernanceError: nobody signed that they ask for it.
+        ActRefused: nobody signed that they ask for it.
         InputError: the request says other parameters.
     """
     if made is None:
         if params.approval == AUTO:
             return
-        raise GovernanceError(
+        raise ActRefused(
             "run_id",
             f"no signed request for a run with approval {params.approval}",
             "a run that somebody signed for: Kubeflow does not say who started this one, and nobody approves their own",
@@ -167,7 +167,7 @@ def brought(ctx: Context) -> dict[str, str]:
     """What a person answered, for the stage `approve`, which checks it; nothing where nobody is asked.
 
     Raises:
-        GovernanceError: nobody has answered yet.
+        ActRefused: nobody has answered yet.
     """
     decided = ctx.output("decide", Decided)
     if why_nobody(ctx, decided):
@@ -177,7 +177,7 @@ def brought(ctx: Context) -> dict[str, str]:
         return from_json(_Answered, found).fields
     role, asked_for = ctx.params.approval, ctx.run.actor
     people = [person.id for person in ctx.workspace.approvals.people(role) if not same(person.id, asked_for)]
-    raise GovernanceError(
+    raise ActRefused(
         f"run {ctx.run.id}: approval",
         "no answer yet: the gate passed the candidate, and the run waits for a person",
         f"the signed answer of {' or '.join(people) or f'a second {role}'}, not of {asked_for}, who asked for the run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from augment_ops.content import canonical_json, digest_of, from_json
-from augment_ops.errors import GovernanceError, StoreError
+from augment_ops.errors import ActRefused, StoreError
 from augment_ops.gate.decision import Decision, Evidence, QualityFinding, Waiver
 from augment_ops.gate.explanation import explain
 from augment_ops.governance.approvals import Approvals, check_reason
@@ -201,7 +201,7 @@ def approve(ctx: Context) -> Approval:
     """Record who lets the candidate through: the gate alone, or the person whose answer the driver brings.
 
     Raises:
-        GovernanceError: the environment asks for a person and none answered, or this person may not approve.
+        ActRefused: the environment asks for a person and none answered, or this person may not approve.
         InputError: they gave no reason.
     """
     params, decided = ctx.params, ctx.output("decide", Decided)
@@ -212,7 +212,7 @@ def approve(ctx: Context) -> Approval:
         alone = f"approval auto in {params.environment}" if moves else ""
         return Approval(moves, GATE, GATE, alone or why, ctx.run.started_at)
     if not ctx.external.get("by"):
-        raise GovernanceError(
+        raise ActRefused(
             f"run {ctx.run.id}: approval",
             "no answer of a person",
             f"an answer of role {params.approval}",

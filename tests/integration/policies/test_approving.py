@@ -69,6 +69,7 @@ def test_who_may_not_approve_is_told_why_and_entered(desk: Any, asked: dict[str,
         (fault,) = caught.value.faults
         assert found in fault.found
         assert fix in fault.fix
+        assert caught.value.exit_code == (2 if {"environment", "days"} & set(asked) else 1)
     assert desk.acts().count(("refuse", by)) == 1
     assert ("approve", by) not in desk.acts()
 

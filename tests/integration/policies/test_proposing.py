@@ -39,7 +39,7 @@ def test_proposing_twice_measures_and_enters_once(desk: Any, monkeypatch: pytest
     before = desk.workspace().ledger.entries()
     again = propose(desk.workspace("cy"), POLICY, "digits")
     assert desk.workspace().ledger.entries() == before
-    assert again.evidence == policy_acts.Proposed(VERSION, again.digest, again.evidence, "", "").evidence
+    assert again.evidence == policy_acts.Proposed(VERSION, again.digest, again.evidence, "", "", "").evidence
     desk.approve("cy")  # who only repeated it is not its author
 
 

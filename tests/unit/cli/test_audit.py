@@ -65,12 +65,39 @@ def test_a_time_that_is_none_is_one_clear_error(call: Call) -> None:
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--act", "frobnicate"), "--act: found 'frobnicate'; expected one that the ledger knows: publish, propose"),
+        (("--act", "promot"), "Did you mean promote?"), (("--actor", "ada.lee"), "Did you mean ada?"),
+        (("--about", "digits-robst"), "Did you mean digits-robust?"), (("--about", "digit/2"), "digits/2?"),
+        (("--act", "x", "--actor", "y"), "2 faults"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.usefixtures("ledger")
+def test_a_filter_that_nothing_can_answer_is_bad_input(call: Call, words: tuple[str, ...], said: str) -> None:
+    code, out, err = call("audit", "log", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.usefixtures("ledger")
+def test_an_empty_answer_is_said_to_be_one(call: Call) -> None:
+    assert call("audit", "log", "--until", "2020-01-01") == (0, "", "no entry of the ledger answers to all of that\n")
+    assert call("audit", "log", "--act", "revoke")[0] == 0  # there is such an act, though nobody has done it
+    assert call("audit", "log", "--about", "fashion-robust")[0] == 0  # a policy of the library
+
+
 @pytest.mark.usefixtures("ledger")
 def test_who_was_champion(call: Call) -> None:
     code, out, _ = call("audit", "champions", "digits", "--json")
     assert (code, [reign["version"] for reign in json.loads(out)]) == (0, ["1", "2"])
     assert json.loads(call("audit", "champions", "digits", "--environment", "production", "--json")[1]) == []
     assert call("audit", "champions", "clothes") == (0, "clothes has had no champion\n", "")
+    assert call("audit", "champions", "digit")[1] == "digit has had no champion. Did you mean digits?\n"
+    code, out, err = call("audit", "champions", "digits", "--environment", "prod")
+    assert (code, out, "Did you mean production?" in err) == (2, "", True)
 
 
 @pytest.mark.usefixtures("ledger")

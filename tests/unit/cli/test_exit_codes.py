@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from augment_ops.cli import policies, policy_acts
-from augment_ops.errors import CheckRefused, GovernanceError, InputError, StoreError, TrackingError
+from augment_ops.errors import ActRefused, CheckRefused, GovernanceError, InputError, StoreError, TrackingError
 from support.command_line import Call
 
 
@@ -49,6 +49,7 @@ FAULT = ("where", "found this", "expected that", "mend it")
         (TrackingError(*FAULT), 3, "TrackingError"),
         (GovernanceError(*FAULT), 3, "GovernanceError"),
         (CheckRefused(*FAULT), 1, "CheckRefused"),
+        (ActRefused(*FAULT), 1, "ActRefused"),
         (OSError(28, "No space left on device", "/home/x"), 3, "StoreError"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

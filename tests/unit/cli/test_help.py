@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from augment_ops import cli
+from augment_ops import __version__, cli
 from support.command_line import Call
 
 _EXAMPLE = re.compile(r"^ *Example: augment-ops (.+(?:\n(?! *$).+)*)", re.MULTILINE)
@@ -55,6 +55,33 @@ def test_each_command_answers_machines(root: TyperGroup) -> None:
     ] == []
 
 
+def test_each_command_can_be_quiet(root: TyperGroup) -> None:
+    assert [
+        " ".join(path)
+        for path, command in _commands(root)
+        if not any({"--quiet", "-q"} <= set(parameter.opts) for parameter in command.params)
+    ] == []
+
+
+def test_the_version_and_the_short_help(call: Call) -> None:
+    assert call("--version") == (0, f"augment-ops {__version__}\n", "")
+    for words in (("-h",), ("runs", "-h"), ("policy", "approve", "-h")):
+        code, shown, _ = call(*words)
+        assert (code, "Usage: augment-ops" in shown) == (0, True)
+
+
+def test_the_shell_completes_commands_and_names(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def completed(typed: str) -> str:
+        monkeypatch.setenv("_AUGMENT_OPS_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", f"augment-ops {typed}")
+        monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" "))))
+        return call()[1]
+
+    assert "runs" in completed("ru").split()
+    assert completed("policy show digits-r").split() == ["digits-robust"]
+    assert "latest" in completed("report open l").split()
+
+
 def test_help_shows_the_example(call: Call) -> None:
     code, shown, _ = call("policy", "approve", "--help")
     assert code == 0
@@ -63,7 +90,11 @@ def test_help_shows_the_example(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("policy",), ("audit",), ("metrics",), ("governance",), ("champion",), ("kubeflow",)]
+    "words",
+    [
+        (),
+        *((group,) for group in ("policy", "audit", "runs", "report", "metrics", "governance", "champion", "kubeflow")),
+    ],
 )
 def test_without_words_it_shows_what_there_is(call: Call, words: tuple[str, ...]) -> None:
     code, out, err = call(*words)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.run import begin
 from augment_ops.policy.library import load
 from augment_ops.settings import Settings
+from augment_ops.workspace import open_ledger, open_store
 from support.command_line import Call
 from support.policies import policy_text
 
@@ -17,8 +20,31 @@ ROBUST = "digits-robust"
 
 def test_the_library_is_listed(call: Call, settings: Settings) -> None:
     files = sorted(path.stem for path in (settings.policies / "augment").glob("*.yaml"))
-    assert call("policy", "list") == (0, "\n".join(files) + "\n", "")
-    assert json.loads(call("policy", "list", "--json")[1]) == files
+    code, shown, _ = call("policy", "list")
+    assert code == 0
+    assert [line.split()[0] for line in shown.splitlines()[2:]] == files
+    found = {one["name"]: one for one in json.loads(call("policy", "list", "--json")[1])}
+    assert list(found) == files
+    none = {"name": ROBUST, "version": "1.0.0", "state": "draft", "owner": "vision-platform", "last_run": None}
+    assert found[ROBUST] == none
+    assert not settings.home.joinpath("ledger.db").exists()  # looking makes nothing
+
+
+def test_the_list_says_where_each_stands_and_what_ran_last(call: Call, library: Path, settings: Settings) -> None:
+    (library / "augment" / "broken.yaml").write_text("name: [")
+    policy = load(library, ROBUST)
+    subjects = {"policy": policy.digest, "policy_version": f"{ROBUST}/1.0.0"}
+    ledger = open_ledger(settings)
+    ledger.append("publish", "pat", subjects, "", "a")
+    ledger.append("propose", "pat", subjects, "", "b")
+    ledger.append("revoke", "pat", {"policy_version": "digits-none/1.0.0"}, "wrong", "c")
+    for number, name in enumerate((ROBUST, "digits-none", ROBUST)):
+        begin(open_store(settings), f"run-{number}", RunParams(policy=name), "ann")
+    found = {one["name"]: one for one in json.loads(call("policy", "list", "--json")[1])}
+    states = {name: found[name]["state"] for name in (ROBUST, "digits-none", "broken", "fashion-robust")}
+    assert states == {ROBUST: "proposed", "digits-none": "revoked", "broken": "unreadable", "fashion-robust": "draft"}
+    assert (found[ROBUST]["last_run"]["id"], found[ROBUST]["last_run"]["state"]) == ("run-2", "at ingest")
+    assert found["fashion-robust"]["last_run"] is None
 
 
 def test_a_policy_is_shown_with_its_digest(call: Call, settings: Settings) -> None:
@@ -47,7 +73,8 @@ def test_a_policy_that_is_not_there_has_a_neighbour(call: Call) -> None:
 def test_what_differs_is_no_failure(call: Call) -> None:
     code, shown, _ = call("policy", "diff", "digits-none", ROBUST)
     assert code == 0
-    assert "Affine" in shown
+    assert "+ transforms[0]: Affine: {rotate: [-30, 30]" in shown
+    assert "None" not in shown
     assert json.loads(call("policy", "diff", ROBUST, ROBUST, "--json")[1])["transforms"] == []
 
 
@@ -92,3 +119,28 @@ def test_a_pipeline_is_imported_once(call: Call, library: Path, tmp_path: Path) 
     code, _, err = call(*words)
     assert code == 2
     assert "of-mine" in err
+
+
+def test_an_import_says_what_it_kept_and_which_limit_is_near_or_refuses(
+    call: Call, library: Path, tmp_path: Path
+) -> None:
+    def saved(degrees: int) -> str:
+        turn = {"__class_fullname__": "Rotate", "limit": [-degrees, degrees], "p": 0.5}
+        compose = {"__class_fullname__": "Compose", "p": 1.0, "transforms": [turn], "seed": 3}
+        (tmp_path / "pipeline.json").write_text(json.dumps({"transform": compose}))
+        return str(tmp_path / "pipeline.json")
+
+    code, shown, _ = call("policy", "import", saved(30), "--name", "turned", "--owner", "vision")
+    assert (code, shown.splitlines()[1:]) == (
+        0,
+        [
+            "kept: Rotate: {limit: [-30, 30], p: 0.5}",
+            "not carried over: the seed: a run has its own (seed)",
+            "limits of general: max_rotation_deg 30 of 45",
+        ],
+    )
+    code, _, err = call("policy", "import", saved(60), "--name", "turned-more", "--owner", "vision")
+    assert code == 2
+    assert "policies/limits/general.yaml: max_rotation_deg" in err
+    code, _, err = call("policy", "import", saved(30), "--name", "Turned_Often", "--owner", "vision")
+    assert (code, "expected kebab-case" in err, "^" in err) == (2, True, False)

@@ -62,7 +62,11 @@ def test_all_faults_come_at_once_with_the_nearest_name():
     }
     assert "Did you mean policy?" in said
     assert "epochs: found '5'; expected input should be a valid integer" in said
-    assert "delivery: found 'offlin'; expected input should be 'online', 'nearline' or 'offline'" in said
+    assert "delivery: found 'offlin'; expected one of online, nearline, offline" in said
+    assert "Did you mean offline?" in said
+    assert "dataset_name: found 'Not Kebab'; expected kebab-case" in said
+    assert "^" not in said  # nobody is shown a regular expression
+    assert said.count("numbers have no quotes") == 2  # of the two that are numbers, and of no name
 
 
 @pytest.mark.parametrize(
@@ -231,5 +235,5 @@ def test_two_declarations_of_one_name_are_refused(declared: type[RunParams], mon
 def test_modalities_are_the_choices() -> None:
     choices = {one.name: one.choices for one in parameters()}["modality"]
     assert choices == NAMES
-    with pytest.raises(InputError, match="modality: found 'smell'; expected input should be"):
+    with pytest.raises(InputError, match="modality: found 'smell'; expected one of image"):
         parse_params({"modality": "smell"})
