@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
+from augment_ops.gate.phrasing import listed
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
+from augment_ops.stress.measures import cells
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import StressReport
 from augment_ops.training.result import TrainingResult
 
@@ -62,6 +66,23 @@ class Judged:
 
     measure: str
     stress: StressReport
+
+
+def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Sequence[str]]) -> Judged:
+    """What a gate judged that looks for one class, or that judges some classes as one.
+
+    Args:
+        outcomes: those that the report follows from.
+        equivalent: groups of classes that were judged as one.
+    """
+    asked, measure = outcomes.judged(), "accuracy" if outcomes.alerts is None else outcomes.alerts.measure
+    if equivalent:
+        asked = asked.alike(equivalent)
+        measure += f" ({listed(tuple(' = '.join(group) for group in equivalent))} as one)"
+    of_classes = dataclasses.replace(
+        report, classes=asked.classes, cells=cells(asked), measures=(), confusion={}, flipped=(), slices=()
+    )
+    return Judged(measure, of_classes)
 
 
 @dataclass(frozen=True, kw_only=True)

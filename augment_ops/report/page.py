@@ -212,7 +212,8 @@ def _facts(inputs: ReportInputs, judged: StressReport | None, measure: str) -> l
             where = f"{worst[0].replace('_', ' ')}, severity {worst[1]}"
             notes = (where, f"against its own clean {measure}")
             facts.append(_Fact("Largest loss", f"{points(worst[2], sign=False)} points", notes))
-        for row in stress_summary.worst_classes(stress, 1):
+        # Where one class is judged alone it is the headline itself, and the lowest of all is told beside it.
+        for row in stress_summary.worst_classes(judged if len(judged.classes) > 1 else stress, 1):
             where = f"{row.corruption.replace('_', ' ')}, severity {row.severity}, n\u00a0=\u00a0{whole(row.n)}"
             facts.append(_Fact("Lowest class recall", percent(row.worst), (f"class {row.name}", where)))
     if trained:

@@ -18,7 +18,6 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
-from augment_ops.gate.phrasing import listed
 from augment_ops.gate.rules import GateRules
 from augment_ops.governance.chain import GENESIS
 from augment_ops.modalities import UNNAMED, modality
@@ -40,10 +39,9 @@ from augment_ops.pipeline.stages.brief import brief_of
 from augment_ops.pipeline.stages.started_by import started_by
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
-from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, to_json
+from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, judged_of, to_json
 from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
-from augment_ops.stress.measures import cells
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
@@ -201,24 +199,12 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
 
 def judged(ctx: Context, stress: StressTest, rules_digest: str) -> Judged | None:
     """The stress test as a gate sees it that looks for one class, or takes classes as one; None where it does not."""
-    rules = GateRules.model_validate_json(ctx.store.get(rules_digest))
-    if stress.suite.alerts is None and not rules.equivalent:
+    equivalent = GateRules.model_validate_json(ctx.store.get(rules_digest)).equivalent
+    if stress.suite.alerts is None and not equivalent:
         return None
-    asked = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes).judged()
-    measure = rules.measure if stress.suite.alerts is None else stress.suite.alerts.measure
-    if rules.equivalent:
-        asked = asked.alike(rules.equivalent)
-        measure += f" ({listed(tuple(' = '.join(group) for group in rules.equivalent))} as one)"
-    report = replace(
-        stress.report,
-        classes=asked.classes,
-        cells=cells(asked),
-        measures=(),
-        confusion={},
-        flipped=(),
-        slices=(),
+    return judged_of(
+        stress.report, from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes), equivalent
     )
-    return Judged(measure, report)
 
 
 def _of_no_interest(manifest: SnapshotManifest) -> set[str]:

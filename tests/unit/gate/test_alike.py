@@ -16,7 +16,9 @@ from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import explain
 from augment_ops.gate.needs import alike_fault, unmet
 from augment_ops.gate.rules import GateRules, load
-from augment_ops.stress.outcomes import NOT_A_NUMBER, merged
+from augment_ops.report.inputs import judged_of
+from augment_ops.report.stress_summary import worst_classes
+from augment_ops.stress.outcomes import NOT_A_NUMBER, from_bytes, merged
 from support.places import POLICIES
 
 DEFAULT = POLICIES / "gates" / "default.yaml"
@@ -95,8 +97,6 @@ def test_what_lies_behind_a_reason_is_of_the_classes_as_judged(rules: Any, evide
 
 
 def test_outcomes_of_classes_that_are_one(evidence: Any, outcomes_of: Any) -> None:
-    from augment_ops.stress.outcomes import from_bytes
-
     made = evidence()
     outcomes = from_bytes(outcomes_of(made), made.stress.outcomes)
     outcomes.predicted[0, 0, 0] = NOT_A_NUMBER
@@ -105,6 +105,18 @@ def test_outcomes_of_classes_that_are_one(evidence: Any, outcomes_of: Any) -> No
     assert found.predicted[0, 0, 0] == NOT_A_NUMBER
     assert np.array_equal(found.labels == 0, (outcomes.labels == 0) | (outcomes.labels == 2))
     assert merged("xyz", []) == (("x", "y", "z"), (0, 1, 2))
+
+
+def test_headlines_are_about_what_was_judged(evidence: Any, outcomes_of: Any) -> None:
+    made = evidence(confused)
+    outcomes = from_bytes(outcomes_of(made), made.stress.outcomes)
+    shown = judged_of(made.stress, outcomes, [("a", "b")])
+    assert (shown.measure, shown.stress.classes) == ("accuracy (a = b as one)", ("a = b", "c"))
+    clean = shown.stress.cell("candidate", "clean", 0)
+    assert clean is not None
+    assert (clean.class_n, clean.class_recall) == ((200, 100), (0.985, 0.97))
+    assert worst_classes(shown.stress, 1)[0].name == "c"
+    assert worst_classes(made.stress, 1)[0].name == "a"
 
 
 def test_the_line_in_the_file(tmp_path: Path) -> None:
