@@ -39,6 +39,11 @@ print("RESULT" + json.dumps({
     "params": {name: dag.params.get_param(name).value for name in dag.params},
     "schemas": {name: dag.params.get_param(name).schema for name in dag.params},
     "descriptions": {name: dag.params.get_param(name).description for name in dag.params},
+    "asked": [
+        [task.params.validate(), {name: [field["value"], field["schema"]["type"]]
+                                  for name, field in task.serialized_params.items()}]
+        for task in (dag.get_task("ask_approval"), bag.dags["approve_policy"].get_task("ask"))
+    ],
     "monitor": {
         "edges": sorted([a.task_id, b] for a in bag.dags["drift_monitor"].tasks for b in a.downstream_task_ids),
         "retrain": bag.dags["drift_monitor"].get_task("retrain").trigger_dag_id,
@@ -197,6 +202,11 @@ def test_what_sets_a_task_apart(parsed: dict) -> None:
     plain = {name: ["StageOperator", 3] for name in parsed["steps"]}
     asking = {"ask_approval": ["AskForApproval", 0], "report": ["ReportOperator", 3]}
     assert parsed["operators"] == plain | asking
+
+
+def test_a_question_demands_a_reason_of_who_answers_and_not_of_who_asks(parsed: dict) -> None:
+    """Airflow validates a task's params before it runs, when nobody has answered; its form asks by the schema."""
+    assert parsed["asked"] == [[{"reason": None}, {"reason": [None, "string"]}]] * 2
 
 
 def test_every_stage_that_one_comes_after_runs_before_it(parsed: dict) -> None:

@@ -121,7 +121,10 @@ def proposed(running: Any) -> None:
         running.eventually(lambda: acts.admin.has_dag(acts.dag) or None, "the DAG approve_policy", RUN_S)
         with running.login(DEPUTY) as deputy:
             run = deputy.trigger(acts.dag, {"policy": POLICY}).run_id
-        acts.wait_for_task(run, "propose", {"success"}, RUN_S)
+        acts.wait_for_question(run, "ask", RUN_S)
+        with running.login(LEAD) as lead:  # a proposal is enough there, and no other question is to wait
+            lead.answer(acts.dag, run, "ask", "Reject", {"reason": "staging asks for no approval"})
+        assert acts.wait_for_end(run, RUN_S) == "success"
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +168,7 @@ def test_an_answer_without_a_reason_is_asked_for_again(running: Any, asked: str)
         lambda: running.admin.questions(DAG_ID, asked)[0].answered_by is None or None, "no answer", RUN_S
     )
     running.wait_for_question(asked, QUESTION, RUN_S)
-    assert running.tasks(asked)["approve"].state is None
+    assert running.tasks(asked)["approve"].tries == 0
 
 
 def test_an_answer_that_was_made_up_promotes_nothing_and_the_person_is_asked_again(running: Any, asked: str) -> None:
@@ -203,27 +206,46 @@ def test_an_unknown_key_fails_the_first_task_and_names_the_nearest(running: Any,
 
 @pytest.fixture(scope="module")
 def approved(running: Any, browser: Any, asked: str, pictures: Any) -> str:
-    """The run, after the lead found the question and said yes."""
+    """The run, after the lead said yes: from the first page in three clicks, knowing policy, change and risk.
+
+    The reason is typed. Where no other question waits, this one is shown at once, and a click is left for its field.
+    """
     from playwright.sync_api import expect
 
     page = page_of(running, browser, LEAD)
-    # On the first page already; other runs may wait for answers too.
-    expect(page.get_by_role("button", name=re.compile("[1-9] Required Actions"))).to_be_visible()
-    page.get_by_role("button", name="Browse").click()
-    page.get_by_role("menuitem", name="Required Actions").click()
-    waiting = page.get_by_role("row").filter(has_text="Approval Required").filter(has_text=asked)
-    waiting.get_by_role("link", name="Promote this model to champion?").click()
-    body = page.locator("body")
-    expect(body).to_contain_text("lets the candidate pass")
-    expect(body).to_contain_text("started by admin")
-    expect(page.get_by_role("link", name="Evidence, metrics and pictures in MLflow")).to_have_attribute(
-        "href", re.compile(re.escape(running.mlflow))
-    )
-    page.get_by_role("group").filter(has_text="Kept in the ledger").get_by_role("textbox").fill(REASON)
+    clicks = 0
+
+    def click(found: Any) -> None:
+        nonlocal clicks
+        found.click()
+        clicks += 1
+
+    click(page.get_by_role("button", name=re.compile("[1-9] Required Actions")))
+    question = page.get_by_role("dialog")
+    click(question.get_by_role("row").filter(has_text=DAG_ID).first)
+    for told in (asked, "lets the candidate pass", f"{POLICY} 1.0.0, proposed", "no model was champion of staging"):
+        expect(question).to_contain_text(told)
+    rows = {row.split("\t")[0]: row for row in question.get_by_role("row").all_inner_texts()}
+    assert {"Change of policy", "Environment", "What got worse", "Warnings", "Clean accuracy"} <= set(rows)
+    assert rows["Asked for by"].split("\t")[1:] == ["admin"]
+    report = question.get_by_role("link", name="Report", exact=True).get_attribute("href") or ""
+    assert report.startswith(running.mlflow)
+    approve = question.get_by_role("button", name="Approve", exact=True)
+    expect(approve).to_be_disabled()  # nobody has said why
+    question.get_by_role("group").filter(has_text="ledger, report and MLflow keep it").get_by_role("textbox").focus()
+    page.keyboard.type(REASON)
     page.screenshot(path=pictures / "approval.png")
-    page.get_by_role("button", name="Approve", exact=True).click()
-    expect(body).to_contain_text(f"from {LEAD}")
+
+    before = page.context.new_page()  # the page that the link leads to says that nothing is decided yet
+    before.goto(report)
+    frame = before.frame_locator("iframe")
+    expect(frame.get_by_text("the run waits for the answer of ml-lead").first).to_be_visible()
+    before.close()
+
+    click(approve)
+    running.eventually(lambda: running.admin.questions(DAG_ID, asked)[0].answered_by == LEAD or None, "an answer", 60)
     page.context.close()
+    assert clicks <= 3
     assert running.wait_for_end(asked, RUN_S) == "success"
     return asked
 
@@ -263,6 +285,8 @@ def test_the_report_and_the_mlflow_run_stand_on_the_task(
     frame = report.frame_locator("iframe")
     expect(frame.get_by_text("lets the candidate pass").first).to_be_visible()
     expect(frame.get_by_text(REASON).first).to_be_visible()
+    expect(frame.get_by_text("Version 1 is champion of digits in staging.")).to_be_visible()
+    expect(frame.get_by_text("waits for the answer")).to_have_count(0)
     report.screenshot(path=pictures / "report_in_mlflow.png")
     page.context.close()
 
