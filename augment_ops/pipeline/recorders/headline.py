@@ -15,6 +15,7 @@ from augment_ops.report.stress_summary import ClassRow, clean_accuracy, worst_cl
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses, plain
 
 _SEPARATOR = " · "
+_DECIMALS = 4  # a hundredth of a point
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Headline:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """By the names of the list's columns."""
+        """By the names of the list's columns, rounded to what fits there: `stress.…` has them whole."""
         found = {
             "accuracy": self.accuracy,
             "worst_gap": None if self.gap is None else self.gap[2],
             "tail_recall": None if self.tail is None else self.tail.worst,
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: round(value, _DECIMALS) for name, value in found.items() if value is not None}
 
     @property
     def sentence(self) -> str:
@@ -68,9 +69,12 @@ def headline(ctx: Context, tested: StressTest) -> Headline:
 
 
 def run_name(dataset: str, policy: str, cause: AlertCause | None, ending: str = "") -> str:
-    """What a run is called in MLflow's list: data set, policy, the kind of alert that started it, what came of it."""
+    """What a run is called in MLflow's list: what came of it, policy, the kind of alert that started it, data set.
+
+    The list shows some twenty characters of a name, so it begins with what is asked first.
+    """
     after = f"after {cause.kind}" if cause is not None else ""
-    return _SEPARATOR.join(plain(part) for part in (dataset, policy, after, ending) if part)
+    return _SEPARATOR.join(plain(part) for part in (ending, policy, after, dataset) if part)
 
 
 def named(policy: ResolvedPolicy) -> str:
