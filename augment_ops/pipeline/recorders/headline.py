@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,19 +107,19 @@ def description(ctx: Context, decided: Decided, *lines: str, report: str) -> str
     cause = alert_behind(ctx.ledger, ctx.run.id)
     why = in_markdown(cause, own_addresses(ctx.settings)) if cause is not None else ""
     about = f"Policy {markdown(policy)}, for {markdown(ctx.params.environment)}; started by {markdown(ctx.run.actor)}."
-    return "\n\n".join(part for part in (verdict, *lines, why, numbers, about, *_links(ctx, report)) if part)
+    return "\n\n".join(part for part in (verdict, *lines, _links(ctx, report), why, numbers, about) if part)
 
 
-def _links(ctx: Context, report: str) -> Iterator[str]:
+def _links(ctx: Context, report: str) -> str:
+    """In one line, because MLflow folds what is long."""
     ours = own_addresses(ctx.settings)
-    run = ctx.parent.url if ctx.parent.list_url else ""
     pages = {
         "Report": report,
-        f"Run {ctx.run.id}": run,
+        f"Run {ctx.run.id}": ctx.parent.url if ctx.parent.list_url else "",
         "Airflow run": ctx.run.link,
         "All runs side by side": ctx.parent.list_url,
     }
-    yield from (link(name, at, ours) for name, at in pages.items() if at)
+    return _SEPARATOR.join(link(name, at, ours) for name, at in pages.items() if at)
 
 
 def _under(corruption: str, severity: int) -> str:
