@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring.drift.detectors.base import Bin
+from monitoring.drift.detectors.base import MISSING, Bin
 from monitoring.drift.rules import EffectLimits
 
 # Of a chart, in its own units: the drawing, and around it the room of its axes.
 WIDTH, HEIGHT = 260.0, 132.0
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 254.0, 8.0, 104.0
 _LABEL = 18  # characters of a bin's name below the axis; the bar's own title has all of them
+_LINE = 9.0  # of a label, in the chart's units
 _HEADROOM = 1.1  # so that the highest point does not touch the frame
 
 
@@ -75,12 +76,14 @@ class Trend:
 
     Attributes:
         lines: stretches without a gap, as points of a polyline.
-        limits: heights of the limits, with their names.
+        limits: heights of the limits, with their names, that of drift first.
+        named: those of them whose names do not lie on each other.
     """
 
     dots: tuple[WindowDot, ...]
     lines: tuple[str, ...]
     limits: tuple[AxisLabel, ...]
+    named: tuple[AxisLabel, ...]
     x: tuple[AxisLabel, ...]
     y: tuple[AxisLabel, ...]
 
@@ -95,7 +98,8 @@ def shares(bins: Sequence[Bin]) -> Shares:
             height = round((BOTTOM - TOP) * share / highest, 2)
             x, y = round(LEFT + (place + shift) * wide, 2), round(BOTTOM - height, 2)
             bars.append(Bar(side, x, y, round(0.42 * wide, 2), height, f"{one.label}: {side} {share:.1%}"))
-    ends = [(LEFT, bins[0].label)] + ([(RIGHT, bins[-1].label)] if len(bins) > 1 else [])
+    last = max((place for place, one in enumerate(bins) if one.label != MISSING), default=0)  # missing ones come last
+    ends = [(LEFT, bins[0].label)] + ([(round(LEFT + (last + 1) * wide, 2), bins[last].label)] if last else [])
     return Shares(
         tuple(bars),
         tuple(AxisLabel(at, label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…") for at, label in ends),
@@ -127,11 +131,22 @@ def trend(series: str, windows: Sequence[PastWindow], limits: EffectLimits) -> T
             WindowDot(x, y, window.status, f"{window.start:%Y-%m-%d %H:%M}: {effect:.3g}, window {window.status}")
         )
         line.append(f"{x},{y}")
-    marks = {"warn": limits.warn, "drift": limits.drift}
+    marks = {"drift": limits.drift, "warn": limits.warn}
+    heights = tuple(AxisLabel(height(value), name) for name, value in marks.items())
     return Trend(
         tuple(dots),
         tuple(" ".join(points) for points in [*lines, line] if len(points) > 1),
-        tuple(AxisLabel(height(value), name) for name, value in marks.items()),
+        heights,
+        _apart(heights),
         tuple(AxisLabel(at, f"{windows[place].start:%m-%d %H:%M}") for at, place in ((LEFT, 0), (RIGHT, -1))),
-        (*(AxisLabel(height(value), f"{value:g}") for value in marks.values()), AxisLabel(BOTTOM, "0")),
+        _apart([AxisLabel(BOTTOM, "0"), *(AxisLabel(height(v), f"{v:.3g}") for v in (max(known), *marks.values()))]),
     )
+
+
+def _apart(labels: Sequence[AxisLabel]) -> tuple[AxisLabel, ...]:
+    """Those that can be read: one that would lie on an earlier one is left out."""
+    kept: list[AxisLabel] = []
+    for one in labels:
+        if all(abs(one.at - other.at) >= _LINE for other in kept):
+            kept.append(one)
+    return tuple(kept)

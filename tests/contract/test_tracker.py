@@ -170,10 +170,10 @@ def test_a_run_is_found_again_whatever_it_is_called(tracker: MlflowTracker, data
     tracker.finish_run(run, "FINISHED")
     ended = client(tracker).get_run(run.run_id).info.end_time
     for _ in range(2):
-        tracker.name_run(run, "digits · robust 1.0.0 · FAIL")
+        tracker.name_run(run, "FAIL · robust 1.0.0 · digits")
     named = client(tracker).get_run(run.run_id)
     assert (named.info.run_name, named.info.status, named.info.end_time) == (
-        "digits · robust 1.0.0 · FAIL",
+        "FAIL · robust 1.0.0 · digits",
         "FINISHED",
         ended,
     )
@@ -185,11 +185,11 @@ def test_the_list_of_runs_is_described_and_a_persons_words_stay(tracker: MlflowT
         return dict(client(tracker).get_experiment(run.experiment_id).tags)
 
     for port in ("5000", "5001"):  # the server has moved
-        tracker.describe_list(run, f"Runs of it.\n\n[list](http://127.0.0.1:{port})")
-        assert kept()["mlflow.note.content"] == f"Runs of it.\n\n[list](http://127.0.0.1:{port})"
+        tracker.describe_list(run, f"Runs of it: [list](http://127.0.0.1:{port}).")
+        assert kept()["mlflow.note.content"] == f"Runs of it: [list](http://127.0.0.1:{port})."
     assert kept()["mlflow.sharedViewState.augment-ops"] == view()
     client(tracker).set_experiment_tag(run.experiment_id, "mlflow.note.content", "Ask Ann before you use it.")
-    tracker.describe_list(run, "Runs of it.")
+    tracker.describe_list(run, "Runs of it: [list](http://127.0.0.1:5001).")
     assert kept()["mlflow.note.content"] == "Ask Ann before you use it."
 
 

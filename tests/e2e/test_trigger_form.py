@@ -300,6 +300,8 @@ def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved:
     page.goto(address)
     expect(page.get_by_role("link", name="stress.candidate.rotation.accuracy")).to_be_attached()
     expect(page.get_by_role("link", name="candidate", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="PASS · digits-robust")).to_be_visible()
+    lists_of(page)
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("pictures", exact=True).click()
     for name in ("contact_sheet", "confusion_candidate", "accuracy_by_severity"):
@@ -309,6 +311,19 @@ def test_mlflow_shows_metrics_and_pictures(running: Any, browser: Any, approved:
         page.wait_for_function("picture => picture.naturalWidth > 200", arg=picture.element_handle())
     page.screenshot(path=pictures / "mlflow.png")
     page.context.close()
+
+
+def lists_of(page: Any) -> None:
+    """From a run to the list of all, with the columns that a person looks for; and the mark before the run."""
+    from playwright.sync_api import expect
+
+    with page.context.expect_page() as opened:  # in a tab of its own
+        page.get_by_role("link", name="All runs side by side").click()
+    runs = opened.value
+    for column in ("verdict", "accuracy", "worst_gap", "tail_recall"):
+        expect(runs.get_by_role("columnheader", name=column).first).to_be_visible()
+    expect(runs.get_by_role("gridcell", name="PASS", exact=True).first).to_be_visible()
+    runs.close()
 
 
 @pytest.fixture(scope="module")

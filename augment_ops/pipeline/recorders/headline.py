@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,7 @@ from augment_ops.report.stress_summary import ClassRow, clean_accuracy, worst_cl
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses, plain
 
 _SEPARATOR = " · "
+_DECIMALS = 4  # a hundredth of a point
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Headline:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """By the names of the list's columns."""
+        """By the names of the list's columns, rounded to what fits there: `stress.…` has them whole."""
         found = {
             "accuracy": self.accuracy,
             "worst_gap": None if self.gap is None else self.gap[2],
             "tail_recall": None if self.tail is None else self.tail.worst,
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: round(value, _DECIMALS) for name, value in found.items() if value is not None}
 
     @property
     def sentence(self) -> str:
@@ -69,9 +69,12 @@ def headline(ctx: Context, decided: Decided) -> Headline:
 
 
 def run_name(dataset: str, policy: str, cause: AlertCause | None, ending: str = "") -> str:
-    """What a run is called in MLflow's list: data set, policy, the kind of alert that started it, what came of it."""
+    """What a run is called in MLflow's list: what came of it, policy, the kind of alert that started it, data set.
+
+    The list shows some twenty characters of a name, so it begins with what is asked first.
+    """
     after = f"after {cause.kind}" if cause is not None else ""
-    return _SEPARATOR.join(plain(part) for part in (dataset, policy, after, ending) if part)
+    return _SEPARATOR.join(plain(part) for part in (ending, policy, after, dataset) if part)
 
 
 def named(policy: ResolvedPolicy) -> str:
@@ -106,19 +109,19 @@ def description(ctx: Context, decided: Decided, *lines: str, report: str) -> str
     cause = alert_behind(ctx.ledger, ctx.run.id)
     why = in_markdown(cause, own_addresses(ctx.settings)) if cause is not None else ""
     about = f"Policy {markdown(policy)}, for {markdown(ctx.params.environment)}; started by {markdown(ctx.run.actor)}."
-    return "\n\n".join(part for part in (verdict, *said, why, numbers, about, *_links(ctx, report)) if part)
+    return "\n\n".join(part for part in (verdict, *said, _links(ctx, report), why, numbers, about) if part)
 
 
-def _links(ctx: Context, report: str) -> Iterator[str]:
+def _links(ctx: Context, report: str) -> str:
+    """In one line, because MLflow folds what is long."""
     ours = own_addresses(ctx.settings)
-    run = ctx.parent.url if ctx.parent.list_url else ""
     pages = {
         "Report": report,
-        f"Run {ctx.run.id}": run,
+        f"Run {ctx.run.id}": ctx.parent.url if ctx.parent.list_url else "",
         "Airflow run": ctx.run.link,
         "All runs side by side": ctx.parent.list_url,
     }
-    yield from (link(name, at, ours) for name, at in pages.items() if at)
+    return _SEPARATOR.join(link(name, at, ours) for name, at in pages.items() if at)
 
 
 def _under(corruption: str, severity: int) -> str:

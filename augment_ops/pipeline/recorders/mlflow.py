@@ -71,9 +71,9 @@ def _why(ctx: Context, cause: AlertCause | None) -> dict[str, str]:
 
 
 def _describe_list(ctx: Context, run: TrackedRun, dataset: str) -> None:
-    columns = link("Verdict, largest loss and lowest recall of each run", run.list_url, own_addresses(ctx.settings))
-    what = f"Runs of the pipeline on **{markdown(dataset)}**, and the windows of its production that were judged."
-    ctx.tracker.describe_list(run, f"{what}\n\n{columns}" if run.list_url else what)
+    columns = link("verdict, largest loss and lowest recall of each", run.list_url, own_addresses(ctx.settings))
+    # In one line: of more MLflow shows the first.
+    ctx.tracker.describe_list(run, f"Runs of the pipeline on **{markdown(dataset)}**: {columns}.")
 
 
 def _log_input(ctx: Context, run: TrackedRun, manifest: SnapshotManifest, split: str) -> None:

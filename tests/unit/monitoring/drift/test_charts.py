@@ -31,7 +31,7 @@ def test_bars_stand_on_the_axis_and_the_highest_reaches_the_number_beside_it() -
 def test_an_effect_lies_above_its_limit_in_the_chart_where_it_does_in_numbers() -> None:
     found = trend("drift.mean.psi", windows(0.02, 0.3, 0.2), LIMITS)
     assert found is not None
-    warn, drift = (tick.at for tick in found.limits)
+    drift, warn = (tick.at for tick in found.limits)
     low, high, between = (dot.y for dot in found.dots)
     assert TOP < high < drift < between < warn < low < BOTTOM  # upwards is less
     assert [dot.x for dot in found.dots] == [LEFT, (LEFT + RIGHT) / 2, RIGHT]
@@ -52,4 +52,18 @@ def test_one_window_is_no_trend_and_limits_show_where_effects_are_small() -> Non
     assert trend("drift.size.psi", windows(0.3, 0.4), LIMITS) is None  # measured in none of them
     small = trend("drift.mean.psi", windows(0.001, 0.002), LIMITS)
     assert small is not None
-    assert TOP < small.limits[1].at < small.limits[0].at < BOTTOM
+    assert TOP < small.limits[0].at < small.limits[1].at < BOTTOM
+
+
+def test_labels_that_would_lie_on_each_other_are_left_out() -> None:
+    found = trend("drift.mean.psi", windows(0.02, 8.0), LIMITS)
+    assert found is not None
+    assert [tick.text for tick in found.y] == ["0", "8"]
+    assert [tick.text for tick in found.named] == ["drift"]
+    assert len(found.limits) == 2
+
+
+def test_the_axis_names_the_last_value_and_not_what_is_missing() -> None:
+    chart = shares([Bin("below 3", 0.5, 0.5), Bin("3 to 4", 0.4, 0.4), Bin("missing", 0.1, 0.1)])
+    assert [tick.text for tick in chart.x] == ["below 3", "3 to 4"]
+    assert chart.x[1].at == LEFT + (RIGHT - LEFT) * 2 / 3
