@@ -35,8 +35,10 @@ STYLES = {
 
 
 def with_quiet(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the option `--quiet` after its own."""
+    """A command with the option `--quiet` after its own; one that has it stays as it is."""
     own = inspect.signature(command, eval_str=True)
+    if "quiet" in own.parameters:
+        return command
 
     @wraps(command)
     def quietly(quiet: bool = False, **given: Any) -> None:

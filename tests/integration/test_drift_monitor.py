@@ -32,6 +32,7 @@ from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.workspace import log_uri, open_ledger, open_store
 from monitoring.drift.check import DriftReport
+from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
 from support.champions import crown_linear
 
@@ -373,3 +374,18 @@ def test_a_table_against_the_windows_before_it(settings: Settings, kind: str, ch
     assert found.retrain == ()  # there is no model to train again
     if change == "renamed":
         assert "amount" in found.judged[-1].message
+
+
+def test_where_no_sample_is_new_those_that_the_champion_was_tested_with_answer(settings: Settings) -> None:
+    """As after a first run on the whole data set."""
+    whole = crown(settings, "whole", 5000)
+    asked = {"windows": 1, "per_window": 30, "window_h": 24.0, "end": START}
+    said: list[str] = []
+    assert replay(settings, "whole", Traffic(source="", **asked), say=said.append) == 30
+    assert "no other samples than the champion's snapshot" in said[0]
+    window = read_window(PredictionLog(log_uri(settings), "whole", open_store(settings)), START - DAY, START, START)
+    log = {sample.tobytes() for sample in window.sample.payload.take(np.arange(30))}
+    held_out = whole.split("test").payload
+    assert log <= {sample.tobytes() for sample in held_out.take(np.arange(len(held_out)))}
+    with pytest.raises(InputError, match="leave --source out"):
+        replay(settings, "whole", Traffic(source="digits", **asked), say=said.append)

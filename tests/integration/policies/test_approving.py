@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from augment_ops.errors import AugmentOpsError, GovernanceError
+from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError
 from augment_ops.governance import database
-from augment_ops.governance.keys import Key
+from augment_ops.governance.keys import Key, witness_path
 from augment_ops.governance.statements import approval_of, is_policy_approval
 from augment_ops.lifecycle.acts import end, question
+from augment_ops.services import doctor
+from augment_ops.workspace import Workspace
 
 POLICY = "digits-robust"
 PEOPLE = ("ada", "bob", "cy")
@@ -98,6 +100,23 @@ def test_nobody_is_left_to_ask(desk: Any) -> None:
     with pytest.raises(GovernanceError, match="ada, bob, cy, pat") as caught:
         question(desk.workspace(), POLICY, "production", 30)
     assert "approvers.yaml" in caught.value.faults[0].fix
+
+
+def test_nobody_is_asked_where_an_answer_would_not_count(desk: Any) -> None:
+    here = Workspace(desk.settings, "pat", "airflow")
+    assert question(here, POLICY, "production", 30).people
+    assert _diagnosis(desk) == "ok"
+    witness_path(desk.settings.keys).unlink()  # a new machine, whose key is listed nowhere
+    here = Workspace(desk.settings, "pat", "airflow")
+    with pytest.raises(ActRefused, match="key of the witness airflow") as caught:
+        question(here, POLICY, "production", 30)
+    assert "witnesses.airflow in policies/approvers.yaml" in caught.value.faults[0].fix
+    assert _diagnosis(desk) == "warn"
+
+
+def _diagnosis(desk: Any) -> str:
+    (found,) = [finding for finding in doctor.examine(desk.settings) if finding.check == "witness"]
+    return found.outcome
 
 
 def test_two_approvers_where_the_file_says_so(desk: Any) -> None:

@@ -35,7 +35,7 @@ def test_a_proposal_leaves_copy_entries_and_a_registered_version(desk: Any) -> N
 
 
 def test_proposing_twice_measures_and_enters_once(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_acts, "profile", lambda policy: pytest.fail("measured again"))
+    monkeypatch.setattr(policy_acts, "profile", lambda policy, **told: pytest.fail("measured again"))
     before = desk.workspace().ledger.entries()
     again = propose(desk.workspace("cy"), POLICY, "digits")
     assert desk.workspace().ledger.entries() == before
@@ -54,8 +54,8 @@ def test_a_proposal_that_was_cut_off_is_completed_by_the_next(
     cost, seen = policy_acts.documents(proposed.workspace().store, evidence)
     shutil.copytree(Path(proposed.settings.store), Path(draft.settings.store), dirs_exist_ok=True)
     draft.edit(("p95_ms: 1.0", "p95_ms: 100.0"))
-    monkeypatch.setattr(policy_acts, "profile", lambda policy: cost)
-    monkeypatch.setattr(policy_acts, "preview", lambda policy, store, dataset: seen)
+    monkeypatch.setattr(policy_acts, "profile", lambda policy, **told: cost)
+    monkeypatch.setattr(policy_acts, "preview", lambda policy, store, dataset, **told: seen)
     with monkeypatch.context() as patch:
         place, name = (Ledger, "append") if cut == "append" else (policy_acts, cut)
         genuine: Callable[..., Any] = getattr(place, name)
