@@ -12,7 +12,7 @@ from augment_ops.files import replace_file
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import parameters
 from augment_ops.pipeline.run import folder_name, now
-from augment_ops.report.refused import Refused, render
+from augment_ops.report.refused import RefusedRun, render
 from augment_ops.settings import Settings
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.tracking import MlflowTracker, TrackedRun
@@ -77,7 +77,7 @@ def _page(
     titles = {one.name: one.title for one in parameters()} | {"started by": "Started by"}
     told = {titles[name]: str(asked[name]) for name in (*_ASKED, "started by") if asked.get(name)}
     links = (("Airflow run", link),) if is_below(link, own_addresses(settings)) else ()
-    made = Refused(run_id=run_id, stage=stage, at=now(), asked=told, faults=refusal.faults, links=links)
+    made = RefusedRun(run_id=run_id, stage=stage, at=now(), asked=told, faults=refusal.faults, links=links)
     return render(made).encode()
 
 

@@ -10,7 +10,7 @@ from augment_ops.report.page import environment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class RefusedRun:
     """What stopped a run.
 
     Attributes:
@@ -28,6 +28,6 @@ class Refused:
     links: tuple[tuple[str, str], ...]
 
 
-def render(refused: Refused) -> str:
+def render(refused: RefusedRun) -> str:
     """The page as one HTML document without network or script; every text is escaped."""
     return environment().get_template("refused.html.j2").render({"r": refused}).lstrip()
