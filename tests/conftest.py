@@ -54,6 +54,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return _OneStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _mlflow_migrates_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """MLflow's sixty migrations take seconds: those of a file made in this process are made once, and copied."""
+    from augment_ops.tracking import connection
+
+    made, really = tmp_path_factory.mktemp("mlflow") / "mlflow.db", connection.open_whole
+
+    def open_whole(database: Path, initialise: Callable[[str], None]) -> None:
+        if not made.exists():
+            really(made, initialise)
+        if not database.exists():
+            shutil.copyfile(made, database.with_suffix(".copied"))
+            database.with_suffix(".copied").replace(database)
+        really(database, initialise)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "open_whole", open_whole)
+        yield
+
+
 @pytest.fixture(scope="session")
 def files_up_to() -> Callable[[int], AbstractContextManager[None]]:
     """While it holds, the operating system lets no file grow beyond so many bytes, as on a full disk.

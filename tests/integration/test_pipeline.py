@@ -255,7 +255,13 @@ def test_running_again_changes_nothing(robust: dict, plain: dict, settings: Sett
 @pytest.mark.parametrize(
     "stage",
     # The report first: it shows how long the others took, so that a second run of theirs makes it another page.
-    ["report", "ingest", "check_augmented", "stress_test", "decide", "prepare_report", "approve", "promote"],
+    [
+        *("report", "ingest", "stress_test", "promote"),
+        *(
+            pytest.param(stage, marks=pytest.mark.slow)
+            for stage in ("check_augmented", "decide", "prepare_report", "approve")
+        ),
+    ],
 )
 def test_a_stage_that_lost_its_record_leaves_no_second_trace(
     robust: dict, plain: dict, settings: Settings, tracker: MlflowTracker, stage: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from augment_ops.lifecycle.rollback import roll_back
 from augment_ops.pipeline.recorders.telemetry import verify_registry
 from augment_ops.runtime import runtime
 from augment_ops.settings import Settings
-from augment_ops.tracking import MlflowTracker, connect
+from augment_ops.tracking import MlflowTracker
 from augment_ops.tracking.values import alias_of
 from augment_ops.workspace import Workspace
 from support.networks import untrained, write_program
@@ -31,7 +30,6 @@ from support.networks import untrained, write_program
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 SHAPE, CLASSES, MODEL = (8, 8, 1), ("left", "right"), "digits-classifier"
-SEEDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +41,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database as it is made, which takes seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    connect(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path) -> Settings:
-    (tmp_path / "home" / "mlflow").mkdir(parents=True)
-    shutil.copyfile(migrated, tmp_path / "home" / "mlflow" / "mlflow.db")
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("AUGMENT_OPS_HOME", str(tmp_path / "home"))
     for name in ("AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -189,9 +177,10 @@ def _alias_of_nobody(found: Registry, dice: random.Random) -> Callable[[], None]
 TAMPERINGS = (_move_alias, _drop_alias, _change_tag, _replace_file, _file_and_tags, _made_by_hand, _alias_of_nobody)
 
 
-def test_every_tampering_is_found_and_what_is_mended_is_whole(registry: Registry) -> None:
+@pytest.mark.parametrize("times", [3 * len(TAMPERINGS), pytest.param(120, marks=pytest.mark.slow)])
+def test_every_tampering_is_found_and_what_is_mended_is_whole(registry: Registry, times: int) -> None:
     dice, before = random.Random(12), registry.acts()
-    for number in range(SEEDS):
+    for number in range(times):
         tamper = TAMPERINGS[number % len(TAMPERINGS)]
         mend = tamper(registry, dice)
         found = look(registry.workspace)
