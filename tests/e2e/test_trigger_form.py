@@ -285,7 +285,7 @@ def test_the_report_and_the_mlflow_run_stand_on_the_task(
     frame = report.frame_locator("iframe")
     expect(frame.get_by_text("lets the candidate pass").first).to_be_visible()
     expect(frame.get_by_text(REASON).first).to_be_visible()
-    expect(frame.get_by_text("Version 1 is champion of digits in staging.")).to_be_visible()
+    expect(frame.get_by_text("Version 1 is champion of digits in staging.").first).to_be_visible()
     expect(frame.get_by_text("waits for the answer")).to_have_count(0)
     report.screenshot(path=pictures / "report_in_mlflow.png")
     page.context.close()
