@@ -16,6 +16,7 @@ from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.registry_check import samples_of
 from augment_ops.pipeline.cause import ALERT, EVIDENCE
+from augment_ops.pipeline.context import NOTE
 from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
@@ -33,6 +34,7 @@ from augment_ops.production.retraining import Retraining, ageing, policy_moved, 
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline, folder_of
 from augment_ops.progress import Advance, unheard
 from augment_ops.settings import Settings
+from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 from augment_ops.workspace import Workspace, log_uri
 from monitoring.drift.charts import PastWindow
 from monitoring.drift.check import DriftReport, check_drift
@@ -180,9 +182,15 @@ class _Work:
     @cached_property
     def run(self) -> TrackedRun:
         """The MLflow run that holds all windows against one reference, one a step."""
-        name = f"monitor-{self.dataset}-{self.reference_key}-{self.rules.digest[:8]}"
         tags = {"augment_ops.rules": f"{self.rules.name}/{self.rules.version}", "augment_ops.monitor": self.dataset}
-        return self.workspace.tracker.open_run(self.dataset, name, tags=tags)
+        run = self.workspace.tracker.open_run(self.dataset, self._series, tags=tags)
+        self.workspace.tracker.name_run(run, f"windows · {self.rules.name} {self.rules.version} · {self.dataset}")
+        return run
+
+    @property
+    def _series(self) -> str:
+        """Names that run, as a pipeline run's id does its own."""
+        return f"monitor-{self.dataset}-{self.reference_key}-{self.rules.digest[:8]}"
 
     @cached_property
     def reference_key(self) -> str:
@@ -261,8 +269,10 @@ class _Work:
         report = check_drift(reference, sample, self.rules, faults, blind=outage.blind)
         alerts = self._alerts(report, span, outage, known)
         drift = next((alert.key for alert in alerts if alert.kind == "drift"), known.alert if known is not None else "")
-        judged = self._evidence(report, window, reference, sample, self._watched(report, window, span, drift))
-        if self.timeline.newest(span):  # of an older one the gauges would say that it is the present
+        watched = self._watched(report, window, span, drift)
+        judged = self._evidence(report, window, reference, sample, watched)
+        if self.timeline.newest(span):  # of an older one gauges and description would say that it is the present
+            self._describe(judged, watched)
             for problem in publish(self.workspace.settings.home, drift_samples(self.dataset, report)):
                 self.say(f"warning: {problem}")
         raised = {alert.key: alert for alert in alerts}
@@ -322,6 +332,13 @@ class _Work:
             earlier=tuple(PastWindow(one.span.start, one.status, one.metrics) for one in earlier),
             follows=follows(report, span, self.rules, self.champion, entries, alert, datetime.now(UTC)),
         )
+
+    def _describe(self, judged: JudgedWindow, watched: Watched) -> None:
+        """Say in the MLflow run of all windows what the newest came to, and what follows."""
+        found = f"**{markdown(judged.status)}** since {markdown(judged.start)}: {markdown(judged.message, PARAGRAPH)}"
+        page = link("The page of that window", judged.page, own_addresses(self.workspace.settings))
+        note = "\n\n".join([found, page, *map(markdown, watched.follows)])
+        self.workspace.tracker.open_run(self.dataset, self._series, tags={NOTE: note})
 
     def _evidence(
         self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample, watched: Watched

@@ -108,6 +108,7 @@ def points(settings: Settings) -> dict[str, int]:
     assert experiment is not None
     runs = [r for r in client.search_runs([experiment.experiment_id]) if "augment_ops.monitor" in r.data.tags]
     assert len(runs) == 1
+    assert runs[0].info.run_name.startswith("windows · default ")
     return {key: len(client.get_metric_history(runs[0].info.run_id, key)) for key in runs[0].data.metrics}
 
 
@@ -168,6 +169,16 @@ def test_the_evidence_is_in_mlflow(drifted: Monitored) -> None:
     assert (folder / "evidently.html").stat().st_size > 10_000
     assert (folder / "report.json").is_file()
     assert not (folder.parent / "2026-03-01T0000" / "evidently.html").exists()  # not-ok windows only
+
+
+def test_the_run_of_all_windows_says_what_the_newest_came_to(settings: Settings, drifted: Monitored) -> None:
+    tracker = connect(settings.mlflow_uri)
+    from mlflow import MlflowClient
+
+    run_id = drifted.judged[1].link.removeprefix("mlflow:")
+    note = MlflowClient(tracker.uri).get_run(run_id).data.tags["mlflow.note.content"]
+    assert note.startswith("**drift** since 2026\\-03\\-06")
+    assert "No training starts: alert" in note
 
 
 def test_watching_again_tells_the_same_and_enters_nothing(settings: Settings, drifted: Monitored) -> None:

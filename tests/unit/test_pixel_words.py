@@ -33,6 +33,7 @@ OTHERWISE: dict[str, tuple[set[str], str]] = {
     "augment_ops/stress/measures.py": ({"width"}, "of a bin"),
     "augment_ops/stress/outcomes.py": ({"width"}, "of a bin"),
     "augment_ops/stress/report.py": ({"width"}, "of a bin"),
+    "augment_ops/tracking/lists.py": ({"width"}, "of a column on a page"),
     "dags/alert_channels.py": ({"channel"}, "by which people are told"),
     "dags/stage_tasks.py": ({"channel"}, "by which people are told"),
     "dags/train_and_promote.py": ({"channel"}, "by which people are told"),

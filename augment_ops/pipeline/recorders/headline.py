@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,18 +103,19 @@ def description(ctx: Context, decided: Decided, *lines: str, report: str) -> str
         lines: what else there is to be said, a paragraph each.
         report: address of the report; empty where no server shows it.
     """
-    verdict = f"**{markdown(decided.decision.verdict)}** {markdown(decided.decision.summary, PARAGRAPH)}"
+    # The verdict with its links first: MLflow folds what comes after a few lines.
+    first = _SEPARATOR.join([f"**{markdown(decided.decision.verdict)}**", *_links(ctx, report)])
     said = [markdown(line, PARAGRAPH) for line in lines]
+    summary = markdown(decided.decision.summary, PARAGRAPH)
     numbers = headline(ctx, decided).sentence
     policy = named(ctx.output("resolve_policy", ResolvedPolicy))
     cause = alert_behind(ctx.ledger, ctx.run.id)
     why = in_markdown(cause, own_addresses(ctx.settings)) if cause is not None else ""
     about = f"Policy {markdown(policy)}, for {markdown(ctx.params.environment)}; started by {markdown(ctx.run.actor)}."
-    return "\n\n".join(part for part in (verdict, *said, _links(ctx, report), why, numbers, about) if part)
+    return "\n\n".join(part for part in (first, *said, why, summary, numbers, about) if part)
 
 
-def _links(ctx: Context, report: str) -> str:
-    """In one line, because MLflow folds what is long."""
+def _links(ctx: Context, report: str) -> Iterator[str]:
     ours = own_addresses(ctx.settings)
     pages = {
         "Report": report,
@@ -121,7 +123,7 @@ def _links(ctx: Context, report: str) -> str:
         "Airflow run": ctx.run.link,
         "All runs side by side": ctx.parent.list_url,
     }
-    return _SEPARATOR.join(link(name, at, ours) for name, at in pages.items() if at)
+    yield from (link(name, at, ours) for name, at in pages.items() if at)
 
 
 def _under(corruption: str, severity: int) -> str:

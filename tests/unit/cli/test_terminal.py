@@ -100,7 +100,7 @@ def test_addresses_are_whole_and_foreign_text_is_no_mark_up(monkeypatch: pytest.
     output = Console(file=screen, width=60)
     reasons = [
         {"outcome": "fail", "rule": "invariance", "message": "class [bold]7[/] has 3 samples"},
-        {"outcome": "pass"},
+        {"outcome": "pass", "rule": "data_wait", "message": "2% of the time"},
     ]
     show_decision(output, "FAIL", "for [red]you[/]", reasons, {"report": ADDRESS, "MLflow run": ""})
     text = screen.getvalue()

@@ -333,7 +333,7 @@ def test_a_retraining_shows_the_window_that_caused_it_and_not_that_there_is_none
     mean = Moved(
         name=HOSTILE, detector="psi", status="drift", effect=0.41, status_now="ok", effect_now=0.08, limit=0.25
     )
-    unknown = replace(mean, name="embeddings", detector="mmd", status_now=None, effect_now=None)
+    unknown = replace(mean, name="embeddings", detector="mmd", status="insufficient", status_now=None, effect_now=None)
     by = StartedBy(
         entry=12,
         kind="drift",
@@ -351,6 +351,7 @@ def test_a_retraining_shows_the_window_that_caused_it_and_not_that_there_is_none
     assert [a["href"] for t, a in page.tags if t == "a" and "drift.html" in a["href"]] == [by.page]
     (row,) = (cells for cells in page.rows if "0.41" in [cell.strip() for cell in cells] and HOSTILE in cells)
     assert [cell.strip() for cell in row][:2] == ["✕drift", "✓ok"]
+    assert page.row_with("embeddings")[0] == "?too few to tell"
     assert page.row_with("embeddings")[-2:] == ["—", "0.25"]
     assert "<script" not in html.lower()
     assert "No production window yet" in render(inputs(drift=nothing))
