@@ -144,3 +144,16 @@ def test_an_import_says_what_it_kept_and_which_limit_is_near_or_refuses(
     assert "policies/limits/general.yaml: max_rotation_deg" in err
     code, _, err = call("policy", "import", saved(30), "--name", "Turned_Often", "--owner", "vision")
     assert (code, "expected kebab-case" in err, "^" in err) == (2, True, False)
+
+
+def test_a_policy_of_tables_is_shown_on_a_table_whose_columns_are_named(call: Call, tmp_path: Path) -> None:
+    table, gallery = tmp_path / "payments.csv", tmp_path / "gallery.png"
+    rows = [f"{'yes' if number % 3 == 0 else 'no'},{number % 90}.5,{number % 24}" for number in range(120)]
+    table.write_text("\n".join(["fraud,amount,hour", *rows]))
+    words = ("policy", "preview", "transactions-robust", "--dataset", str(table), "--out", str(gallery))
+    code, out, err = call(*words, "--columns", "label=fraud")
+    assert (code, out) == (0, f"{gallery}\n"), err
+    assert gallery.read_bytes().startswith(b"\x89PNG")
+    assert err.startswith("drawing transactions-robust 1.0.0 on ")  # before it begins: it takes seconds
+    code, _, err = call("policy", "preview", ROBUST, "--columns", "label=fraud", "--quiet")
+    assert (code, "columns: found 'label=fraud'; expected a parameter of the modality image" in err) == (2, True)
