@@ -16,7 +16,7 @@ MOVES = ("promote", "rollback")  # the acts that make a champion
 ACTS = (
     "publish", "propose", "approve", "reject", "deprecate", "revoke",
     "begin", "stage", "freeze", "train", "decide", *MOVES, "quarantine", "alias", "restore", "take-over", "refuse",
-    "alert", "plan", "retrain", "root", "rules", "hand-over", "enroll", "retire",
+    "alert", "plan", "retrain", "root", "rules", "hand-over", "enroll", "retire", "waive",
 )  # fmt: skip
 NONE = "none"  # in the place of a version where there is none
 # A date, or a time whose hour, minute, second and fraction are groups; `datetime.fromisoformat` knows the rest.

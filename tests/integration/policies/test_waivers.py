@@ -12,6 +12,7 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import AugmentOpsError, GovernanceError, InputError
 from augment_ops.gate.decision import Waiver
+from augment_ops.governance.audit import ACTS
 from augment_ops.lifecycle import waivers
 from augment_ops.lifecycle.waivers import WAIVE, check_in_force, in_force, waive
 from augment_ops.pipeline.parameters import RunParams
@@ -44,6 +45,7 @@ def test_a_waiver_counts_for_its_data_set_gate_and_environment_until_it_ends(des
     assert counting(desk, "staging") == []
     assert in_force(desk.workspace(), "others", gate(desk), "production", "pat") == ()
     (entry,) = desk.workspace().ledger.read((WAIVE,))
+    assert WAIVE in ACTS  # or `audit log --act` does not find it
     assert (entry.actor, entry.reason, entry.subjects["until"]) == ("ada", "samples come in spring", in_days(30))
     assert entry.subjects["key"] == desk.keys["ada"].public  # signed, as the rules are
     given(desk, by="bob", classes=("3",), until=in_days(0), reason="they have come")
