@@ -27,6 +27,7 @@ class About:
         minimum: smallest number.
         maximum: largest number.
         pattern: regular expression of the whole text.
+        form: in words, for people; empty where `augment_ops.forms` has words for the pattern.
         min_length: characters of the shortest text.
         max_length: characters of the longest text.
         after: of a modality's own parameter, the one that it follows where all are listed.
@@ -43,6 +44,7 @@ class About:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str | None = None
+    form: str = ""
     min_length: int | None = None
     max_length: int | None = None
     after: str = ""

@@ -35,7 +35,7 @@ class Beside:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredShare:
     """What the candidate has right, beside the others.
 
     Attributes:
@@ -70,7 +70,7 @@ class Fall:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class SideBySide:
     """What the outcomes say of the candidate beside the others.
 
     Attributes:
@@ -81,13 +81,13 @@ class Compared:
     """
 
     confidence: float
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredShare, ...]
     against: Role
     looked_at: int
     falls: tuple[Fall, ...]
 
 
-def compared(rules: GateRules, evidence: Evidence, outcomes: bytes | None, key: str) -> Compared | None:
+def compared(rules: GateRules, evidence: Evidence, outcomes: bytes | None, key: str) -> SideBySide | None:
     """Compare on the samples that the gate judges.
 
     Args:
@@ -109,7 +109,7 @@ def compared(rules: GateRules, evidence: Evidence, outcomes: bytes | None, key: 
     if corruptions:
         rows.append(_measured(samples, f"mean {rules.measure} under stress", corruptions, others))
     losses = list(_losses(samples, others[0], corruptions))
-    return Compared(
+    return SideBySide(
         confidence=rules.statistics.confidence,
         measured=tuple(rows),
         against=others[0],
@@ -118,14 +118,16 @@ def compared(rules: GateRules, evidence: Evidence, outcomes: bytes | None, key: 
     )
 
 
-def _measured(samples: VerifiedOutcomes, name: str, corruptions: tuple[str, ...], others: tuple[Role, ...]) -> Measured:
+def _measured(
+    samples: VerifiedOutcomes, name: str, corruptions: tuple[str, ...], others: tuple[Role, ...]
+) -> MeasuredShare:
     share, low, high, n = _own(samples, corruptions)
     beside = []
     for role in others:
         loss = samples.loss(role, corruptions, 0.0)
         theirs = share + loss.value
         beside.append(Beside(role=role, share=theirs, gain=-loss.value, low=-loss.high, high=-loss.low))
-    return Measured(name=name, share=share, low=low, high=high, n=n, beside=tuple(beside))
+    return MeasuredShare(name=name, share=share, low=low, high=high, n=n, beside=tuple(beside))
 
 
 def _own(samples: VerifiedOutcomes, corruptions: tuple[str, ...]) -> tuple[float, float, float, int]:

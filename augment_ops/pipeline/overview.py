@@ -58,7 +58,7 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
-class Compared:
+class RunDifference:
     """One thing that two runs have, or differ in.
 
     Attributes:
@@ -163,21 +163,21 @@ def choose(found: Iterable[RunSummary], filters: Iterable[Filter]) -> list[RunSu
     return [run for run in every if all(getattr(run, one.field) == one.value for one in asked)]
 
 
-def compare(store: Store, before: Run, after: Run) -> list[Compared]:
+def compare(store: Store, before: Run, after: Run) -> list[RunDifference]:
     """What two runs came to, and the parameters in which they differ."""
     told = [_facts(store, run) for run in (before, after)]
-    found = [Compared(name, told[0].get(name, ""), told[1].get(name, "")) for name in told[0] | told[1]]
+    found = [RunDifference(name, told[0].get(name, ""), told[1].get(name, "")) for name in told[0] | told[1]]
     numbers = [_numbers(store, run) for run in (before, after)]
     for name in numbers[0] | numbers[1]:
         (old, digits), (new, _) = (one.get(name, (math.nan, ".1f")) for one in numbers)
         earlier, later = ("" if math.isnan(value) else f"{value:{digits}}" for value in (old, new))
         change = f"{new - old:+{digits}}" if earlier and later else ""
-        found.append(Compared(name, earlier, later, change))
+        found.append(RunDifference(name, earlier, later, change))
     defaults = {one.name: one.default for one in parameters()}
     for name, default in defaults.items():
         asked = [str(run.params.get(name, default)) for run in (before, after)]
         if asked[0] != asked[1]:
-            found.append(Compared(f"parameter {name}", asked[0], asked[1]))
+            found.append(RunDifference(f"parameter {name}", asked[0], asked[1]))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from augment_ops.errors import Fault, InputError, nearest
-from augment_ops.forms import expected_of
+from augment_ops.forms import FORMS, expected_of
 from augment_ops.modalities import NAMES, run_parameters
 from augment_ops.parameter import Parameter
 from augment_ops.pipeline.parameters import RunParams, parameters
@@ -32,7 +32,8 @@ def parse_params(values: Mapping[str, Any], declared: type[RunParams] = RunParam
         params = declared(**model.model_validate(dict(values)).model_dump())
     except ValidationError as error:
         known = sorted(model.model_fields)
-        faults = [_fault(item, known) for item in error.errors(include_url=False)]
+        forms = FORMS | {one.pattern: one.form for one in parameters(declared) if one.pattern and one.form}
+        faults = [_fault(item, known, forms) for item in error.errors(include_url=False)]
         raise InputError.of("run parameters", faults) from error
     foreign = _foreign(params)
     if foreign:
@@ -75,9 +76,9 @@ def _foreign(params: RunParams) -> list[Fault]:
     ]
 
 
-def _fault(item: Any, known: list[str]) -> Fault:
+def _fault(item: Any, known: list[str], forms: Mapping[str, str]) -> Fault:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return Fault(name, "unknown key", f"one of {', '.join(known)}", f"remove or rename it.{nearest(name, known)}")
-    expected, fix = expected_of(item)
+    expected, fix = expected_of(item, forms)
     return Fault(name, repr(item["input"])[:120], expected, fix)

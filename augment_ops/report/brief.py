@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from augment_ops.gate.compared import Beside, Compared, Fall, Measured
+from augment_ops.gate.compared import Beside, Fall, MeasuredShare, SideBySide
 from augment_ops.report.formats import percent, points
 from augment_ops.shown import PARAGRAPH, markdown
 
@@ -41,7 +41,7 @@ class Brief:
     environment: str
     asked_by: str
     because: str
-    compared: Compared | None
+    compared: SideBySide | None
     warnings: tuple[str, ...]
 
 
@@ -131,7 +131,7 @@ def _fall(fall: Fall) -> str:
     return f"{fall.what}, {points(-fall.loss)} points ({points(-fall.high)} to {points(-fall.low)})"
 
 
-def _own(one: Measured) -> str:
+def _own(one: MeasuredShare) -> str:
     return f"{percent(one.share)} ({percent(one.low)} to {percent(one.high)}), n = {one.n}"
 
 

@@ -17,11 +17,14 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # of a name like PixelInput
 
 # What these words mean elsewhere: file, words, meaning.
 OTHERWISE: dict[str, tuple[set[str], str]] = {
-    "augment_ops/cli/services.py": ({"width"}, "of a bar of progress"),
+    "augment_ops/cli/services.py": ({"width"}, "of a table's cell"),
+    "augment_ops/cli/stage_progress.py": ({"width"}, "of a bar of progress"),
+    "augment_ops/cli/terminal.py": ({"width"}, "of a screen"),
     "augment_ops/modalities/tabular/checks.py": ({"width"}, "columns of a table"),
     "augment_ops/modalities/tabular/columns.py": ({"width"}, "columns of a table"),
     "augment_ops/modalities/tabular/schema.py": ({"width"}, "columns of a table"),
     "augment_ops/modalities/tabular/show.py": ({"height"}, "a place in a figure"),
+    "augment_ops/policy/diff.py": ({"width"}, "of a line of YAML"),
     "augment_ops/production/monitor.py": ({"channel"}, "by which people are told"),
     "augment_ops/production/next_steps.py": ({"channel"}, "by which people are told"),
     "augment_ops/report/charts.py": ({"height", "width"}, "of an SVG"),

@@ -21,6 +21,7 @@ class ImageParameters:
             title="Image size",
             section=DATA,
             pattern=r"^([1-9][0-9]{0,3}x[1-9][0-9]{0,3})?$",
+            form="height x width in pixels, such as 64x64, or nothing",
             help="Height x width in pixels, such as 64x64, to resize to when reading; empty keeps the images.",
             after="dataset_name",
         ),

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from augment_ops.content import from_json
 from augment_ops.errors import PolicyError, StoreError
-from augment_ops.gate.compared import Compared, compared
+from augment_ops.gate.compared import SideBySide, compared
 from augment_ops.gate.decision import Decision, Evidence
 from augment_ops.gate.rules import GateRules
 from augment_ops.pipeline.cause import alert_behind
@@ -80,7 +80,7 @@ def _because(ctx: Context, policy: Policy) -> str:
     return "" if found is None else f"a search found the policy: {found.method}, MLflow run {found.mlflow_run}"
 
 
-def _compared(ctx: Context, decision: Decision) -> Compared | None:
+def _compared(ctx: Context, decision: Decision) -> SideBySide | None:
     evidence = from_json(Evidence, ctx.store.get(decision.evidence_digest))
     rules = GateRules.model_validate_json(ctx.store.get(decision.rules_digest))
     return compared(rules, evidence, outcomes_of(ctx.store, evidence), decision.evidence_digest)

@@ -91,7 +91,7 @@ def report(ctx: Context) -> Report:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _KeptPage:
     """Where a page lies: on this machine, and in MLflow's UI."""
 
     path: str
@@ -99,7 +99,7 @@ class _Kept:
     digest: str
 
 
-def _keep(ctx: Context, inputs: ReportInputs) -> _Kept:
+def _keep(ctx: Context, inputs: ReportInputs) -> _KeptPage:
     manifest = ctx.snapshot.manifest
     page, document = render(inputs, manifest.modality, manifest.schema).encode(), to_json(inputs)
     ctx.tracker.log_bytes(ctx.parent, page, PAGE)
@@ -107,7 +107,7 @@ def _keep(ctx: Context, inputs: ReportInputs) -> _Kept:
     folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
     path = _write(folder / "report.html", page)
     _write(folder / "report.json", document)
-    return _Kept(str(path), _address(ctx, PAGE), sha256_hex(page))
+    return _KeptPage(str(path), _address(ctx, PAGE), sha256_hex(page))
 
 
 def _address(ctx: Context, artifact: str) -> str:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from augment_ops.content import digest_of
-from augment_ops.gate.compared import Compared, compared
+from augment_ops.gate.compared import SideBySide, compared
 from augment_ops.gate.decision import Evidence
 from augment_ops.gate.rules import GateRules
 
-Told = Callable[[Evidence], Compared | None]
+Told = Callable[[Evidence], SideBySide | None]
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from rich.console import Console
 
 from augment_ops.cli.brief import show_brief
 from augment_ops.content import canonical_json, from_json
-from augment_ops.gate.compared import Beside, Compared, Fall, Measured
+from augment_ops.gate.compared import Beside, Fall, MeasuredShare, SideBySide
 from augment_ops.report.brief import Brief, in_markdown, numbers, rows
 
 ROTATION = Fall(what="rotation", loss=0.032, low=0.01, high=0.054, shown=True)
 CLASS_8 = Fall(what="class 8, clean", loss=0.011, low=-0.005, high=0.026, shown=False)
 CHAMPION = Beside(role="champion", share=0.965, gain=0.007, low=-0.003, high=0.017)
 CONTROL = Beside(role="control", share=0.9, gain=0.072, low=0.05, high=0.09)
-CLEAN = Measured(name="clean accuracy", share=0.972, low=0.959, high=0.981, n=451, beside=(CHAMPION, CONTROL))
-COMPARED = Compared(confidence=0.95, measured=(CLEAN,), against="champion", looked_at=28, falls=(ROTATION, CLASS_8))
+CLEAN = MeasuredShare(name="clean accuracy", share=0.972, low=0.959, high=0.981, n=451, beside=(CHAMPION, CONTROL))
+COMPARED = SideBySide(confidence=0.95, measured=(CLEAN,), against="champion", looked_at=28, falls=(ROTATION, CLASS_8))
 BRIEF = Brief(
     dataset="digits",
     version="4",
