@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PREVIOUS_TAG = f"{TAG}previous_champion"
 QUARANTINE_TAG = f"{TAG}quarantined"  # holds the reason; it shows what an entry of the ledger says
+_LONGEST = 5000  # characters of a version's description: MLflow's column, which PostgreSQL enforces
 _VERSIONS_OF_MODEL = "mlflow.modelVersions"  # the tag by which MLflow's UI links a logged model to its versions
 
 
@@ -67,10 +68,16 @@ def describe_policy(connection: Connection, name: str, version: str, description
 
 
 def describe_version(connection: Connection, dataset: str, version: str, description: str) -> None:
-    """Set the description of a classifier's version, where it differs."""
-    name = classifier_name(dataset)
+    """Set the description of a classifier's version, where it differs; what MLflow has no room for is left out."""
+    name, description = classifier_name(dataset), _fitting(description)
     if connection.client.get_model_version(name, version).description != description:
         connection.client.update_model_version(name, version, description)
+
+
+def _fitting(description: str) -> str:
+    if len(description) <= _LONGEST:
+        return description
+    return description[: _LONGEST - 1].rpartition("\n\n")[0] + "\n\n…"
 
 
 def register_challenger(

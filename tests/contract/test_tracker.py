@@ -271,6 +271,9 @@ def test_registered_model_is_the_exported_program(
     assert register(tracker, dataset, run, uri) == version
     (entry,) = all_versions(tracker, f"{dataset}-classifier")
     assert entry.description.startswith("**PASS** and [where]")
+    tracker.describe_version(dataset, version, "**FAIL**\n\n" + "x" * 5000)  # PostgreSQL takes no more than that
+    (entry,) = all_versions(tracker, f"{dataset}-classifier")
+    assert entry.description == "**FAIL**\n\n…"
     assert [o.model_id for o in client(tracker).get_run(run.run_id).outputs.model_outputs] == [uri.rpartition("/")[2]]
 
     assert tracker.download_model(dataset, version).content == path.read_bytes()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from augment_ops.content import from_json
+from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.errors import AugmentOpsError
 from augment_ops.pipeline.cause import AlertCause, alert_behind
 from augment_ops.pipeline.context import Context
@@ -18,6 +20,7 @@ from monitoring.drift.check import DriftReport, check_drift
 from monitoring.drift.log_reader import read_window
 from monitoring.drift.prediction_log import PredictionLog
 from monitoring.drift.rules import DriftRules
+from monitoring.drift.sample import Sample
 
 _SHOWN = 12  # comparisons; the window's page has all of them
 
@@ -64,7 +67,13 @@ def _against_training_data(ctx: Context, cause: AlertCause) -> DriftReport:
     rules = DriftRules.load(ctx.settings.policies / "drift" / f"{ctx.params.drift}.yaml")
     log = PredictionLog(log_uri(ctx.settings), ctx.dataset, ctx.store)
     window = read_window(log, datetime.fromisoformat(cause.start), datetime.fromisoformat(cause.end))
-    return check_drift(reference_sample(ctx.snapshot), window.sample, rules)
+    return check_drift(reference_sample(ctx.snapshot), _as_trained_on(window.sample, ctx.snapshot.manifest), rules)
+
+
+def _as_trained_on(sample: Sample, manifest: SnapshotManifest) -> Sample:
+    """Samples of the log with the schema of the training data: they were given to a model of the same data set."""
+    form = None if sample.payload is None else (sample.modality, sample.payload.shape)
+    return replace(sample, schema=manifest.schema) if form == (manifest.modality, manifest.sample_shape) else sample
 
 
 def _moved(then: DriftReport, now: DriftReport | None) -> Iterator[Moved]:
