@@ -7,12 +7,14 @@ import pytest
 
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.payload import ArrayPayload
+from augment_ops.data.shards import Shard
 from augment_ops.pipeline.stages.started_by import _as_trained_on
 from monitoring.drift.sample import Sample
 
 MANIFEST = SnapshotManifest(
     digest="1" * 64, dataset="payments", uri="payments.parquet", classes=("0", "1"), image_shape=(3,), split_rule="",
-    counts={}, samples=2, defective=0, index="2" * 64, images="3" * 64, modality="tabular", schema={"columns": ["a"]},
+    counts={}, samples=2, defective=0, index="2" * 64, shards=(Shard("3" * 64, 2, 48),), modality="tabular",
+    schema={"columns": ["a"]}, format=3,
 )  # fmt: skip
 
 
