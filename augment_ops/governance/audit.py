@@ -12,7 +12,8 @@ from augment_ops.governance.chain import Entry
 
 _LINKS = ("policy", "policy_version", "model", "version", "decision")  # subjects by which acts belong together
 MOVES = ("promote", "rollback")  # the acts that make a champion
-# Every act there is, in the order in which things happen; a ledger may hold others, of a later version.
+# Every act there is: of policies, runs, champions, production, and of what all these stand on. A ledger may hold
+# others, of a later version.
 ACTS = (
     "publish", "propose", "approve", "reject", "deprecate", "revoke",
     "begin", "stage", "freeze", "train", "decide", *MOVES, "quarantine", "alias", "restore", "take-over", "refuse",

@@ -176,9 +176,10 @@ class RunParams:
         About(
             title="Environment",
             section=DECISION,
-            help="Where the model is meant for, and what it asks for before anything is trained. dev: any policy file. "
-            "staging: a policy version that was proposed (augment-ops policy propose). production: one that was "
-            "approved (DAG approve_policy), rules that their owner has signed, and a person who approves the model.",
+            help="Where the model is meant for; policies/environments.yaml says what that asks for before anything is "
+            "trained. As shipped, dev takes any policy file; staging a policy version that was proposed (augment-ops "
+            "policy propose); production one that was approved (DAG approve_policy), rules that their owner has "
+            "signed, and a person who approves the model.",
         ),
     ] = "dev"
     approval: Annotated[
@@ -188,7 +189,8 @@ class RunParams:
             section=DECISION,
             displays={"auto": "auto: the gate alone decides", "ml-lead": "ml-lead: a named person decides"},
             help="Who lets a model through that passed the gate: the gate alone, or a named person, who is asked. "
-            "Whoever triggers the run cannot approve it. production takes no other than ml-lead.",
+            "Whoever triggers the run cannot approve it. policies/environments.yaml says what each environment takes; "
+            "as shipped, production no other than ml-lead.",
         ),
     ] = "auto"
     gate: Annotated[

@@ -204,7 +204,11 @@ def _policies(settings: Settings) -> list[Diagnosis]:
 
 
 def _witness(settings: Settings) -> Diagnosis:
-    """Whether approvals that people give in this Airflow count; where they do not, nobody is asked for any."""
+    """Whether approvals that people give in this Airflow count.
+
+    Where they do not, nobody is asked here about a policy, nor about a model for a protected environment: such a run
+    does not begin. Below, its word counts unnamed.
+    """
     path = witness_path(settings.keys)
     if not path.exists():
         return Diagnosis("witness", "ok", "no key yet: augment-ops up makes it")
