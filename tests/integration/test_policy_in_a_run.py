@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,10 +225,23 @@ def test_a_policy_revoked_after_training_promotes_nothing(
     _nobody_is_asked_about_the_same_model(settings, asked)
 
 
-def _tags(ctx: Context) -> dict[str, str]:
+def _parent(ctx: Context) -> Any:
     from mlflow import MlflowClient
 
-    return MlflowClient(ctx.tracker.uri).get_run(ctx.parent.run_id).data.tags
+    return MlflowClient(ctx.tracker.uri).get_run(ctx.parent.run_id)
+
+
+def _tags(ctx: Context) -> dict[str, str]:
+    tags: dict[str, str] = _parent(ctx).data.tags
+    return tags
+
+
+def _described(ctx: Context) -> str:
+    """What the page of the first version says."""
+    from mlflow import MlflowClient
+
+    found: str = MlflowClient(ctx.tracker.uri).get_model_version("digits-classifier", "1").description
+    return found
 
 
 def _is_asked_from_the_report(settings: Settings, run_id: str, asked: dict[str, str]) -> None:
@@ -263,7 +277,7 @@ def _the_report_says_what_came_of_it(settings: Settings, run_id: str) -> None:
 
 def _nobody_is_asked_about_the_same_model(settings: Settings, asked: dict[str, str]) -> None:
     """Trained again by the same recipe it is the champion itself: nobody is asked, and nothing changes."""
-    was = len(_acts(settings, "promote"))
+    was, described = len(_acts(settings, "promote")), _described(Context.of(settings, "for-production"))
     _run(settings, "again", "prepare_report", **asked)
     for name in ("approve", "promote", "report"):
         execute(settings, "again", name, say=lambda line: None)  # nobody has answered
@@ -273,6 +287,9 @@ def _nobody_is_asked_about_the_same_model(settings: Settings, asked: dict[str, s
     promotion = ctx.output("promote", Promotion)
     assert (promotion.promoted, promotion.message) == (True, "version 1, the same model, is champion already")
     assert len(_acts(settings, "promote")) == was
+    assert (_parent(ctx).info.status, _tags(ctx)["outcome"]) == ("FINISHED", "champion already")
+    # The version's page is left to the run that registered it.
+    assert _described(ctx) == described != _tags(ctx)["mlflow.note.content"]
 
 
 def test_a_production_that_asks_for_nothing_is_refused(settings: Settings, refused: dict[str, GovernanceError]) -> None:

@@ -24,6 +24,7 @@ from augment_ops.pipeline.outputs import (
     StressTest,
 )
 from augment_ops.pipeline.recorders.headline import description, ending, headline, named, outcome, run_name
+from augment_ops.pipeline.run import record_of
 from augment_ops.pipeline.stages.evaluation import reference_sample, window_sample
 from augment_ops.pipeline.stages.report import GALLERY, POLICY_DIFF, records_shown
 from augment_ops.quality.report import QualityReport
@@ -57,7 +58,7 @@ def _snapshot(ctx: Context, manifest: SnapshotManifest) -> None:
     foreign = ctx.params.foreign
     params = ctx.run.params
     ctx.tracker.log_params(run, {name: value for name, value in params.items() if name not in foreign})
-    ctx.tracker.name_run(run, run_name(manifest.dataset, str(params["policy"]), cause))
+    _name_so_far(ctx, run, run_name(manifest.dataset, str(params["policy"]), cause))
     _describe_list(ctx, run, manifest.dataset)
     for split in manifest.counts:
         _log_input(ctx, run, manifest, split)
@@ -67,7 +68,18 @@ def _why(ctx: Context, cause: AlertCause | None) -> dict[str, str]:
     """What a run says from the beginning that an alert started: nobody has triggered it who could be asked."""
     if cause is None:
         return {}
-    return {"augment_ops.alert": cause.key, "cause": cause.short, NOTE: in_markdown(cause, own_addresses(ctx.settings))}
+    said = {} if _has_ended(ctx) else {NOTE: in_markdown(cause, own_addresses(ctx.settings))}
+    return {"augment_ops.alert": cause.key, "cause": cause.short, **said}
+
+
+def _has_ended(ctx: Context) -> bool:
+    """Whether the report has said what came of the run: a stage that lost its record says nothing over it."""
+    return record_of(ctx.store, ctx.run.id, "report") is not None
+
+
+def _name_so_far(ctx: Context, run: TrackedRun, name: str) -> None:
+    if not _has_ended(ctx):
+        ctx.tracker.name_run(run, name)
 
 
 def _describe_list(ctx: Context, run: TrackedRun, dataset: str) -> None:
@@ -107,7 +119,7 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
             "started_by": ctx.run.actor,
         }
     )
-    ctx.tracker.name_run(ctx.parent, run_name(ctx.dataset, named(policy), alert_behind(ctx.ledger, ctx.run.id)))
+    _name_so_far(ctx, ctx.parent, run_name(ctx.dataset, named(policy), alert_behind(ctx.ledger, ctx.run.id)))
     ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": policy.p50_ms, "policy.p95_ms": policy.p95_ms})
 
 
@@ -234,7 +246,7 @@ def _decision(ctx: Context, decided: Decided) -> None:
         ctx.tracker.log_bytes(ctx.parent, document, f"gate/{name}.json")
     ctx.tracker.log_metrics(ctx.parent, headline(ctx, decided).metrics)
     ctx.tag({"augment_ops.verdict": decision.verdict, "verdict": decision.verdict})
-    ctx.tracker.name_run(ctx.parent, _name(ctx, ending(decided)))
+    _name_so_far(ctx, ctx.parent, _name(ctx, ending(decided)))
 
 
 def _prepared(ctx: Context, prepared: Prepared) -> None:
@@ -245,7 +257,8 @@ def _prepared(ctx: Context, prepared: Prepared) -> None:
         ctx.tracker.log_bytes(ctx.parent, "\n".join([*told, ""]).encode(), POLICY_DIFF)
     if prepared.asks:
         waits = f"It waits for the answer of {prepared.asks}."
-        ctx.note(description(ctx, ctx.output("decide", Decided), waits, report=prepared.url))
+        if not _has_ended(ctx):
+            ctx.note(description(ctx, ctx.output("decide", Decided), waits, report=prepared.url))
         ctx.tag({"augment_ops.report": prepared.url or prepared.path})
 
 

@@ -110,7 +110,7 @@ def test_nobody_is_asked_where_an_answer_would_not_count(desk: Any) -> None:
     here = Workspace(desk.settings, "pat", "airflow")
     with pytest.raises(ActRefused, match="key of the witness airflow") as caught:
         question(here, POLICY, "production", 30)
-    assert "witnesses.airflow in policies/approvers.yaml" in caught.value.faults[0].fix
+    assert "augment-ops governance init" in caught.value.faults[0].fix
     assert _diagnosis(desk) == "warn"
 
 
