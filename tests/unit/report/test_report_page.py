@@ -450,9 +450,10 @@ def test_what_comes_of_it_is_said_as_far_as_it_is_known(champion, changes, said)
 
 
 def test_what_whoever_decides_is_told_stands_before_the_tiles():
-    html = render(inputs(brief=BRIEF))
+    html = render(inputs(brief=replace(BRIEF, warnings=tuple("stuvwxyz"))))
     assert html.index('id="brief"') < html.index('class="facts"') < html.index('id="reasons"')
     assert "<dt>Policy</dt><dd>digits-robust 1.2.0, draft</dd>" in html
+    assert "<dt>Warnings</dt><dd>s; t; u; v; w; x; y; z</dd>" in html  # all: it is the report that has the rest
     assert "<script" not in html.lower()
     assert 'id="brief"' not in render(inputs())
 
