@@ -83,16 +83,17 @@ def result() -> Console:
     return Console(width=None if asked or sys.stdout.isatty() else _PIPED)
 
 
-def table(*columns: str, whole: tuple[str, ...] = ()) -> Table:
+def table(*columns: str, whole: tuple[str, ...] = (), heads: bool = True) -> Table:
     """A table without lines.
 
     Args:
         whole: columns whose words are not broken.
+        heads: whether the names of the columns stand above them.
     """
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    made = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, show_header=heads)
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column in whole)
     return made
