@@ -96,7 +96,7 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
         "version": f"{ctx.dataset}/{decided.version}",
         "champion": decided.champion_version or "none yet",
         "environment": ctx.params.environment,
-        "asked for by": ctx.run.actor,
+        "started by": ctx.run.actor,
         "who answers": ctx.params.approval,
         "report": prepared.url or prepared.path,
         "gallery": prepared.gallery_url,

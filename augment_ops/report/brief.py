@@ -25,7 +25,7 @@ class Brief:
         policy: name, version and state of the policy.
         policy_before: name and version of the policy that the champion was trained with; empty without a champion.
         policy_changes: from that policy to this one, a line each; None where its text is not kept here.
-        asked_by: who triggered the run; because: what made them, or nobody, do so; empty where it is not known.
+        started_by: who started the run; because: what made them, or nobody, do so; empty where it is not known.
         compared: None where there is nothing that may be believed to compare.
         warnings: what did not pass, and did not stop the candidate either.
     """
@@ -39,7 +39,7 @@ class Brief:
     policy_before: str
     policy_changes: tuple[str, ...] | None
     environment: str
-    asked_by: str
+    started_by: str
     because: str
     compared: Compared | None
     warnings: tuple[str, ...]
@@ -57,7 +57,7 @@ def rows(brief: Brief, *, whole: bool = False) -> list[tuple[str, str]]:
         ("Policy", brief.policy),
         ("Change of policy", _change(brief, None if whole else _CHANGES)),
         ("Environment", _environment(brief)),
-        ("Asked for by", f"{brief.asked_by}{because}"),
+        ("Started by", f"{brief.started_by}{because}"),
         ("What got worse", _worse(brief, None if whole else _FALLS)),
         ("Warnings", _first(brief.warnings, None if whole else _WARNINGS) or "none"),
     ]

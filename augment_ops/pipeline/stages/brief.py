@@ -39,7 +39,7 @@ def brief_of(ctx: Context) -> Brief:
         policy_before="" if champion is None else _named(champion),
         policy_changes=() if champion is None else _changes(ctx, champion, resolved.policy()),
         environment=ctx.params.environment,
-        asked_by=ctx.run.actor,
+        started_by=ctx.run.actor,
         because=_because(ctx, resolved.policy()),
         compared=_compared(ctx, decision),
         warnings=(*warnings_of(decision.reasons), *resolved.warnings),

@@ -69,7 +69,8 @@ def test_a_question_has_the_width_of_every_result(call: Call, monkeypatch: pytes
     policy = "digits-robust 1.2.0, approved by " + ", ".join(["ann"] * 20)
     brief = Brief(
         dataset="digits", version="4", champion="", verdict="PASS", summary="It passes.", policy=policy,
-        policy_before="", policy_changes=(), environment="dev", asked_by="eve", because="", compared=None, warnings=(),
+        policy_before="", policy_changes=(), environment="dev", started_by="eve", because="",
+        compared=None, warnings=(),
     )  # fmt: skip
     ctx = SimpleNamespace(
         dataset="digits", params=RunParams(), run=SimpleNamespace(actor="eve"), parent=SimpleNamespace(url="")

@@ -101,7 +101,7 @@ def test_warnings_are_what_did_not_stop_the_candidate_and_of_one_kind_one_line()
         )
 
     drift = Reason(rule="drift", outcome="warn", message="The production window begins to differ.")
-    few = Reason(rule="class_recall", outcome="investigate", message="Class 8 has 3.", class_name="8", threshold=20, n=3)
+    few = Reason(rule="class_recall", outcome="investigate", message="Too few.", class_name="8", threshold=20, n=3)
     reasons = [low("fail", "rotation", 5), low("warn", "noise", 4), drift, low("warn", "noise", 5), few]
     reasons += [Reason(rule=name, outcome="pass", message="Well.") for name in ("champion", "control")]
     assert warnings_of(reasons) == [

@@ -28,7 +28,7 @@ BRIEF = Brief(
     policy_before="digits-robust 1.1.0",
     policy_changes=("version: 1.1.0 → 1.2.0", "~ transforms[3].GaussNoise.p: 0.6 → 0.7"),
     environment="staging",
-    asked_by="eve",
+    started_by="eve",
     because="",
     compared=COMPARED,
     warnings=("data-wait: 12% of training was waiting.",),
@@ -46,7 +46,7 @@ def test_verdict_policy_change_environment_asker_risk_and_warnings_are_told() ->
         "Change of policy": "against digits-robust 1.1.0, with which champion 3 was trained: version: 1.1.0 → 1.2.0; "
         "~ transforms[3].GaussNoise.p: 0.6 → 0.7",
         "Environment": "staging: version 4 of digits, in the place of champion 3",
-        "Asked for by": "eve",
+        "Started by": "eve",
         "What got worse": "against champion 3: rotation, −3.2 points (−5.4 to −1.0)",
         "Warnings": "data-wait: 12% of training was waiting.",
     }
@@ -70,7 +70,7 @@ def test_the_measures_stand_beside_those_of_champion_and_control() -> None:
 @pytest.mark.parametrize(
     ("changes", "row", "text"),
     [
-        ({"because": "the window drifted"}, "Asked for by", "eve, because the window drifted"),
+        ({"because": "the window drifted"}, "Started by", "eve, because the window drifted"),
         ({"policy_changes": ()}, "Change of policy", "none: champion 3 was trained with the same policy"),
         (
             {"policy_changes": None},
