@@ -13,6 +13,7 @@ from augment_ops.errors import Fault, InputError
 
 DIGITS = 8  # of the hash: two of a thousand names meet once in 10,000 data sets, and only where the rest is equal too
 LONGEST_DATASET = 100  # characters; with what is added to it, it names ledger entries (255), models and folders
+REFUSED = "refused"  # no data set: the MLflow experiment of runs that never began is called so
 _METRIC = 100  # characters: MLflow takes 250 with what stands around it
 _DATASET = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -38,6 +39,8 @@ def metric_name(text: str) -> str:
 
 def dataset_fault(where: str, name: str, longest: int = LONGEST_DATASET) -> Fault | None:
     """What is wrong with the name of a data set; None where nothing is."""
+    if name == REFUSED:
+        return Fault(where, repr(name), "another name: runs that are refused are kept under this one", "choose another")
     if len(name) <= longest and _DATASET.fullmatch(name):
         return None
     found = repr(name) if len(name) <= longest else f"{len(name)} characters, {name[:20]!r}…"

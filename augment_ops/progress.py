@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Advance = Callable[[int, int, str], None]  # how many are done, of how many, and what comes next
+# How many are done, of how many (None where nobody knows), and what comes next.
+Advance = Callable[[int, int | None, str], None]
 
 
-def unheard(done: int, total: int, then: str) -> None:
+def unheard(done: int, total: int | None, then: str) -> None:
     """Nobody is told."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from augment_ops.cli.terminal import plain, table, tell_facts
 from augment_ops.report.brief import Brief, intervals, numbers, rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def show_brief(output: Console, brief: Brief, facts: Mapping[str, str]) -> None:
@@ -19,22 +19,17 @@ def show_brief(output: Console, brief: Brief, facts: Mapping[str, str]) -> None:
         facts: name to value, printed in order; empty values are left out.
     """
     output.print()
-    output.print(_table(["", ""], rows(brief), heads=False))
+    known = table("", "", heads=False)
+    for row in rows(brief):
+        known.add_row(*map(plain, row))
+    output.print(known)
     head, measured = numbers(brief)
     if measured:
+        beside = table(*head)
+        for cells in measured:
+            beside.add_row(*map(plain, cells))
         output.print()
-        output.print(_table(head, measured, heads=True))
-        output.print(Text(intervals(brief)))
+        output.print(beside)
+        output.print(plain(intervals(brief)))
     output.print()
-    for name, value in facts.items():
-        if value:
-            output.print(f"{name:16} {value}", soft_wrap=True, highlight=False, markup=False)
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]], *, heads: bool) -> Table:
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, show_header=heads)
-    for column in head:
-        table.add_column(column, overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    return table
+    tell_facts(output, facts)

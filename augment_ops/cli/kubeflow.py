@@ -87,9 +87,8 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
 
     Example: augment-ops kubeflow question kfp-0123456789ab
     """
-    from rich.console import Console
-
     from augment_ops.cli.brief import show_brief
+    from augment_ops.cli.terminal import result
     from augment_ops.drivers.kubeflow.people import question as asked
 
     ctx, decided, prepared = asked(settings_here(), run_id)
@@ -97,7 +96,7 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
         "version": f"{ctx.dataset}/{decided.version}",
         "champion": decided.champion_version or "none yet",
         "environment": ctx.params.environment,
-        "asked for by": ctx.run.actor,
+        "started by": ctx.run.actor,
         "who answers": ctx.params.approval,
         "report": prepared.url or prepared.path,
         "gallery": prepared.gallery_url,
@@ -107,7 +106,7 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({**asdict(decided.decision), **facts, "brief": asdict(prepared.brief)}))
     else:
-        show_brief(Console(), prepared.brief, {name: facts[name] for name in (*_LOOK, "who answers")})
+        show_brief(result(), prepared.brief, {name: facts[name] for name in (*_LOOK, "who answers")})
 
 
 def approve(run_id: RunId, reason: Reason, key: KeyFile = None, as_json: AsJson = False) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from augment_ops.cli.run_options import with_options, written
 from augment_ops.cli.stage_progress import expected_s, stages_shown
-from augment_ops.cli.terminal import quiet, result, say, warn
+from augment_ops.cli.terminal import progress, quiet, result, say, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
@@ -56,7 +56,8 @@ def _try(values: dict[str, Any], run_id: str, *, as_json: bool) -> None:
     from augment_ops.pipeline.dry_run import dry_run as look
 
     settings = Settings.from_environment()
-    found = look(settings, run_id, values, settings.actor)
+    with progress("reading the data set", "samples") as advance:
+        found = look(settings, run_id, values, settings.actor, advance=advance)
     for warning in found.warnings:
         _warn(warning)
     about = found.snapshot

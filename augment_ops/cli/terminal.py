@@ -83,16 +83,17 @@ def result() -> Console:
     return Console(width=None if asked or sys.stdout.isatty() else _PIPED)
 
 
-def table(*columns: str, whole: tuple[str, ...] = ()) -> Table:
+def table(*columns: str, whole: tuple[str, ...] = (), heads: bool = True) -> Table:
     """A table without lines.
 
     Args:
         whole: columns whose words are not broken.
+        heads: whether the names of the columns stand above them.
     """
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    made = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, show_header=heads)
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column in whole)
     return made
@@ -158,24 +159,31 @@ def _bar(console: Console, what: str, unit: str) -> Iterator[Advance]:
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(what, total=None, rate=unit, then="")
 
-        def advance(done: int, total: int, then: str) -> None:
+        def advance(done: int, total: int | None, then: str) -> None:
             speed = shown.tasks[0].speed
-            rate = f"{unit}, {speed:.2g} a second" if speed else unit
+            rate = f"{unit}, {_rounded(speed)} a second" if speed else unit
             shown.update(task, total=total, completed=done, rate=rate, then=then)
 
         yield advance
 
 
+def _rounded(rate: float) -> str:
+    return f"{rate:.2g}" if rate < 99.5 else f"{rate:.0f}"
+
+
 def _lines(what: str, unit: str, clock: Callable[[], float]) -> Advance:
     began = told = clock()
 
-    def advance(done: int, total: int, then: str) -> None:
+    def advance(done: int, total: int | None, then: str) -> None:
         nonlocal told
         now = clock()
         if now - told < _SILENT_S:
             return
         told, passed = now, now - began
-        rate = f", {done / passed:.2g} a second, about {passed / done * (total - done):.0f} s left" if done else ""
-        warn(f"{what}: {done} of {total} {unit}{rate}{f'; {then}' if then else ''}")
+        rate = f", {_rounded(done / passed)} a second" if done else ""
+        if done and total is not None:
+            rate += f", about {passed / done * (total - done):.0f} s left"
+        of = "" if total is None else f" of {total}"
+        warn(f"{what}: {done}{of} {unit}{rate}{f'; {then}' if then else ''}")
 
     return advance

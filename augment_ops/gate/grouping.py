@@ -83,10 +83,11 @@ def _few(reasons: Sequence[Reason]) -> tuple[str, str]:
         f"{len(has)} {many} {verb} fewer samples in the suite than the {least} that judging them takes: {counted(has)}."
     )
     advice = f"Add held-out samples, as many as are missing: {counted(missing)}."
-    if kind == "class" and len(has) > 1:
-        advice += (
-            " Or have a gate judge as one what nobody tells apart (equivalent, in its file), or somebody waive them."
-        )
+    if kind == "class":
+        them, alike = "it", ""
+        if len(has) > 1:
+            them, alike = "them", " have a gate judge as one what nobody tells apart (equivalent, in its file), or"
+        advice += f" Or{alike} have somebody waive {them} (augment-ops waive)."
     return message, advice
 
 

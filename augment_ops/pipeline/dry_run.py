@@ -19,6 +19,7 @@ from augment_ops.pipeline.preflight import faults_of, preflight
 from augment_ops.pipeline.run import earlier_params
 from augment_ops.pipeline.stages.data import how_to_read
 from augment_ops.pipeline.stages.prospects import misfits, shortages
+from augment_ops.progress import Advance, unheard
 from augment_ops.quality.data_checks import check_snapshot
 from augment_ops.quality.rules import QualityRules
 from augment_ops.scratch import folder
@@ -41,7 +42,9 @@ class DryRun:
     snapshot: SnapshotManifest | None
 
 
-def dry_run(settings: Settings, run_id: str, asked: Mapping[str, Any], actor: str) -> DryRun:
+def dry_run(
+    settings: Settings, run_id: str, asked: Mapping[str, Any], actor: str, *, advance: Advance = unheard
+) -> DryRun:
     """Look at everything that a run names, read its data set into a folder that is removed, and measure it.
 
     A run with a person's approval is looked at as Airflow would begin it, where the person is asked.
@@ -49,6 +52,7 @@ def dry_run(settings: Settings, run_id: str, asked: Mapping[str, Any], actor: st
     Args:
         run_id: of an earlier run that would be gone on with; empty for a new one.
         asked: parameters; those left out are the earlier run's, else the defaults.
+        advance: called with how many samples are read.
 
     Raises:
         InputError: the parameters themselves are faulty; nothing else is looked at then.
@@ -66,7 +70,9 @@ def dry_run(settings: Settings, run_id: str, asked: Mapping[str, Any], actor: st
         read = Store(str(place / "store"))
 
         def data() -> None:
-            snapshots.append(ingest(params.dataset, read, snapshots=store, **how_to_read(params)))
+            how = how_to_read(params)
+            told = ingest(params.dataset, read, snapshots=store, progress=lambda seen: advance(seen, None, ""), **how)
+            snapshots.append(told)
 
         faults = faults_of([named, data])
         if snapshots:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.forms import FORMS, expected_of
 from augment_ops.modalities import NAMES, run_parameters
+from augment_ops.names import dataset_fault
 from augment_ops.parameter import Parameter
 from augment_ops.pipeline.parameters import RunParams, parameters
 from augment_ops.policy.library import policy_path
@@ -25,7 +26,7 @@ def parse_params(values: Mapping[str, Any], declared: type[RunParams] = RunParam
 
     Raises:
         InputError: every unknown key, wrong type and value out of range at once; or every parameter that only another
-            modality has, and that is not left at its default.
+            modality has, and that is not left at its default; or the name of a data set is one of ours.
     """
     model = _model(declared)
     try:
@@ -35,9 +36,12 @@ def parse_params(values: Mapping[str, Any], declared: type[RunParams] = RunParam
         forms = FORMS | {one.pattern: one.form for one in parameters(declared) if one.pattern and one.form}
         faults = [_fault(item, known, forms) for item in error.errors(include_url=False)]
         raise InputError.of("run parameters", faults) from error
-    foreign = _foreign(params)
-    if foreign:
-        raise InputError.of("run parameters", foreign)
+    faults = _foreign(params)
+    name = dataset_fault("dataset_name", params.dataset_name) if params.dataset_name else None
+    if name is not None:
+        faults.append(name)
+    if faults:
+        raise InputError.of("run parameters", faults)
     return params
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from augment_ops.errors import AugmentOpsError, CheckRefused, GovernanceError, InputError, TrainingError
 from augment_ops.files import replace_file
+from augment_ops.names import REFUSED
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import parameters
 from augment_ops.pipeline.run import folder_name, now
@@ -22,7 +23,6 @@ Shown = Callable[[str], None]  # gets where the page is: its file and, where the
 
 # What would be refused again: other errors pass, and their stage is tried again.
 _REFUSALS = (CheckRefused, GovernanceError, InputError, TrainingError)
-_BEFORE = "refused"  # the MLflow experiment of runs that never began: augment-ops/refused
 _ARTIFACT = "report/refused.html"
 _ASKED = ("dataset", "policy", "environment", "approval", "gate", "suite", "max_samples")
 
@@ -49,7 +49,7 @@ def before_it_begins(
                 page = _page(settings, run_id, "", {**asked, "started by": actor}, refusal, link)
                 _keep(settings, run_id, page, shown)
                 tracker = Workspace(settings, actor).tracker
-                run = tracker.open_run(_BEFORE, run_id, tags={"augment_ops.actor": actor})
+                run = tracker.open_run(REFUSED, run_id, tags={"augment_ops.actor": actor})
                 _log(settings, tracker, run, page, shown)
                 tracker.finish_run(run, "FAILED")
         raise

@@ -25,7 +25,7 @@ class Brief:
         policy: name, version and state of the policy.
         policy_before: name and version of the policy that the champion was trained with; empty without a champion.
         policy_changes: from that policy to this one, a line each; None where its text is not kept here.
-        asked_by: who triggered the run; because: what made them, or nobody, do so; empty where it is not known.
+        started_by: who started the run; because: what made them, or nobody, do so; empty where it is not known.
         compared: None where there is nothing that may be believed to compare.
         warnings: what did not pass, and did not stop the candidate either.
     """
@@ -39,23 +39,27 @@ class Brief:
     policy_before: str
     policy_changes: tuple[str, ...] | None
     environment: str
-    asked_by: str
+    started_by: str
     because: str
     compared: SideBySide | None
     warnings: tuple[str, ...]
 
 
-def rows(brief: Brief) -> list[tuple[str, str]]:
-    """What there is to know, as name and text."""
+def rows(brief: Brief, *, whole: bool = False) -> list[tuple[str, str]]:
+    """What there is to know, as name and text.
+
+    Args:
+        whole: with all of every list, as the report has it.
+    """
     because = f", because {brief.because}" if brief.because else ""
     return [
         ("Verdict", f"{brief.verdict}: {brief.summary}"),
         ("Policy", brief.policy),
-        ("Change of policy", _change(brief)),
+        ("Change of policy", _change(brief, None if whole else _CHANGES)),
         ("Environment", _environment(brief)),
-        ("Asked for by", f"{brief.asked_by}{because}"),
-        ("What got worse", _worse(brief)),
-        ("Warnings", _first(brief.warnings, _WARNINGS) or "none"),
+        ("Started by", f"{brief.started_by}{because}"),
+        ("What got worse", _worse(brief, None if whole else _FALLS)),
+        ("Warnings", _first(brief.warnings, None if whole else _WARNINGS) or "none"),
     ]
 
 
@@ -94,7 +98,7 @@ def _table(lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _change(brief: Brief) -> str:
+def _change(brief: Brief, most: int | None) -> str:
     if not brief.champion:
         return f"nothing to compare with: no model was champion of {brief.environment} when the gate decided"
     champion = f"champion {brief.champion}"
@@ -102,7 +106,7 @@ def _change(brief: Brief) -> str:
         return f"{champion} was trained with {brief.policy_before}, whose text is not kept here"
     if not brief.policy_changes:
         return f"none: {champion} was trained with the same policy"
-    changes = _first(brief.policy_changes, _CHANGES)
+    changes = _first(brief.policy_changes, most)
     return f"against {brief.policy_before}, with which {champion} was trained: {changes}"
 
 
@@ -115,14 +119,14 @@ def _environment(brief: Brief) -> str:
     return f"{brief.environment}: version {brief.version} of {brief.dataset}, {place}"
 
 
-def _worse(brief: Brief) -> str:
+def _worse(brief: Brief, most: int | None) -> str:
     found = brief.compared
     if found is None:
         return "not compared: the evidence cannot be believed, or there is nothing to compare with"
     other = _named(brief, found.against)
     shown = [fall for fall in found.falls if fall.shown]
     if shown:
-        return f"against {other}: {_first([_fall(fall) for fall in shown], _FALLS)}"
+        return f"against {other}: {_first([_fall(fall) for fall in shown], most)}"
     looked = f"nothing is shown to be worse than {other}, of {found.looked_at} corruptions and classes"
     return f"{looked}; measured lowest is {_fall(found.falls[0])}" if found.falls else looked
 
@@ -143,6 +147,6 @@ def _named(brief: Brief, role: str) -> str:
     return f"champion {brief.champion}" if role == "champion" else f"the {role}"
 
 
-def _first(lines: Sequence[str], most: int) -> str:
-    rest = f"; and {len(lines) - most} more, in the report" if len(lines) > most else ""
-    return "; ".join(lines[:most]) + rest
+def _first(lines: Sequence[str], most: int | None) -> str:
+    left = 0 if most is None else len(lines) - most
+    return "; ".join(lines[:most]) + (f"; and {left} more, in the report" if left > 0 else "")

@@ -105,7 +105,7 @@ class Moved:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartedBy:
+class AlertCompared:
     """The alert of production that started the run.
 
     Attributes:
@@ -136,7 +136,7 @@ class ReportInputs:
             counts (split → class → samples), notes (on how it was read). What is absent is left out of the page.
         policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file),
             narrowed (what its domain cut from families or left out).
-        run: how it was started: triggered_by, environment, approval, delivery, git_commit, …; shown as given.
+        run: how it was started: started by, environment, approval, delivery, git_commit, …; shown as given.
         drift: fields of a drift report: status, message, not_measured, and features with name, status, detector,
             effect, p_value, n_reference, n_window and message; None where it was not run.
         measured: more numbers that belong to the run's cost, name with unit as it is to be read → value.
@@ -145,7 +145,7 @@ class ReportInputs:
         explanation: what lies behind the reasons that did not pass.
         pictures: the samples that it names.
         judged: what headlines and curves are about, where that is not `stress`.
-        started_by: the alert that started the run, where one did.
+        alert: the alert that started the run, where one did.
         brief: what whoever decides is told first.
         waits_for: role whose answer the run waits for; empty where it waits for nobody.
         promoted: whether the candidate is champion now; None as long as that is open.
@@ -177,7 +177,7 @@ class ReportInputs:
     mlflow_url: str | None = None
     stopped_because: str = ""
     judged: Judged | None = None
-    started_by: StartedBy | None = None
+    alert: AlertCompared | None = None
     brief: Brief | None = None
     waits_for: str = ""
     promoted: bool | None = None
@@ -187,7 +187,7 @@ class ReportInputs:
 def to_json(inputs: ReportInputs) -> bytes:
     """The report as one canonical JSON document; samples appear as shape and sha256."""
     told = {f.name: getattr(inputs, f.name) for f in dataclasses.fields(inputs)}
-    for later in ("judged", "started_by"):  # documents without them are what they were
+    for later in ("judged", "alert"):  # documents without them are what they were
         if told[later] is None:
             del told[later]
     return canonical_json({name: _without_samples(value) for name, value in told.items()})

@@ -111,7 +111,7 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "policy": dict.fromkeys(_POLICY_FIELDS) | inputs.policy,
         "snapshot": dict.fromkeys(_SNAPSHOT_FIELDS) | inputs.snapshot,
         "drift": None if inputs.drift is None else dict.fromkeys(_DRIFT_FIELDS) | inputs.drift,
-        "brief": None if inputs.brief is None else brief.rows(inputs.brief)[1:],  # the verdict stands above
+        "brief": None if inputs.brief is None else brief.rows(inputs.brief, whole=True)[1:],  # the verdict stands above
         "numbers": ([], []) if inputs.brief is None else brief.numbers(inputs.brief),
         "intervals": "" if inputs.brief is None else brief.intervals(inputs.brief),
         "verdict": decision.verdict if decision else "STOPPED",

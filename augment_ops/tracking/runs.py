@@ -16,8 +16,8 @@ from augment_ops.tracking.values import (
     DISCOVERED_TAG,
     EXPERIMENTS,
     LEDGER_HEAD_TAG,
-    OUTCOME_TAG,
     PARENT_ROLE,
+    PROMOTION_TAG,
     TAG,
     TrackedRun,
     experiment_name,
@@ -206,7 +206,7 @@ def _bring_up_to_date(connection: Connection, run: Run, tags: Mapping[str, str])
     if changed:
         connection.client.log_batch(run.info.run_id, tags=changed)
     # A retry is at work. A finished run that is only looked up stays so, and one whose candidate was refused as well.
-    if run.info.status in ("FAILED", "KILLED") and OUTCOME_TAG not in {*run.data.tags, *tags}:
+    if run.info.status in ("FAILED", "KILLED") and PROMOTION_TAG not in {*run.data.tags, *tags}:
         connection.client.update_run(run.info.run_id, status="RUNNING")
 
 

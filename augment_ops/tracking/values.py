@@ -15,7 +15,7 @@ EXPERIMENTS = "augment-ops/"  # prefix of every experiment of ours
 CHAMPION, CHALLENGER = "champion", "challenger"  # aliases; each environment has a champion of its own
 PRODUCTION = "production"  # the environment whose champion is called `champion` and no more
 PARENT_ROLE = "pipeline"  # value of the role tag on the one parent run of a pipeline run
-OUTCOME_TAG = f"{TAG}promotion"  # on a parent run that has come to its end, whatever the gate said of the candidate
+PROMOTION_TAG = f"{TAG}promotion"  # on a parent run that has come to its end, whatever the gate said of the candidate
 VIEW = "augment-ops"  # key of the list of runs that we keep with an experiment (see `augment_ops.tracking.lists`)
 
 

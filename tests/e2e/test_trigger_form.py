@@ -227,7 +227,7 @@ def approved(running: Any, browser: Any, asked: str, pictures: Any) -> str:
         expect(question).to_contain_text(told)
     rows = {row.split("\t")[0]: row for row in question.get_by_role("row").all_inner_texts()}
     assert {"Change of policy", "Environment", "What got worse", "Warnings", "Clean accuracy"} <= set(rows)
-    assert rows["Asked for by"].split("\t")[1:] == ["admin"]
+    assert rows["Started by"].split("\t")[1:] == ["admin"]
     report = question.get_by_role("link", name="Report", exact=True).get_attribute("href") or ""
     assert report.startswith(running.mlflow)
     approve = question.get_by_role("button", name="Approve", exact=True)

@@ -24,7 +24,7 @@ from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
 from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.run import begin
-from augment_ops.pipeline.stages.started_by import started_by
+from augment_ops.pipeline.stages.alert_compared import alert_compared
 from augment_ops.production.causes import enter_started
 from augment_ops.production.monitor import Monitored, monitor, monitored_datasets
 from augment_ops.production.traffic import Traffic, parse_shift, replay
@@ -232,7 +232,7 @@ def test_the_report_of_the_training_compares_with_the_window_that_caused_it(
     enter_started(open_ledger(settings), open_store(settings), training, actor="tester")
     enter_run(settings, training.run_id, parse_params(training.params), "tester")
     execute(settings, training.run_id, "ingest", say=lambda line: None)
-    found = started_by(Context.of(settings, training.run_id))
+    found = alert_compared(Context.of(settings, training.run_id))
     assert found is not None
     assert (found.kind, found.window) == ("drift", "2026-03-05 00:00 to 2026-03-06 00:00 UTC")
     assert found.found.startswith("Drift in ") and found.found.endswith(".")  # without addresses
@@ -248,7 +248,7 @@ def test_the_report_of_the_training_compares_with_the_window_that_caused_it(
     # Rules that are gone since cost the comparison and not the report.
     (settings.policies / "drift" / "default.yaml").rename(settings.policies / "drift" / "away.yaml")
     try:
-        without = started_by(Context.of(settings, training.run_id))
+        without = alert_compared(Context.of(settings, training.run_id))
     finally:
         (settings.policies / "drift" / "away.yaml").rename(settings.policies / "drift" / "default.yaml")
     assert without is not None

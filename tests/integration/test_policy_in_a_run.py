@@ -250,7 +250,7 @@ def _is_asked_from_the_report(settings: Settings, run_id: str, asked: dict[str, 
     ctx = Context.of(settings, run_id)
     prepared = ctx.output("prepare_report", Prepared)
     assert (prepared.asks, prepared.brief.policy) == ("ml-lead", f"{POLICY} 1.0.0, approved by ada")
-    assert (prepared.brief.champion, prepared.brief.version, prepared.brief.asked_by) == ("", "1", "pat")
+    assert (prepared.brief.champion, prepared.brief.version, prepared.brief.started_by) == ("", "1", "pat")
     page = Path(prepared.path).read_bytes()
     assert sha256_hex(page) == prepared.digest
     assert b"the run waits for the answer of ml-lead. Until then there is no champion." in page

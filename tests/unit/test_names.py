@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from augment_ops.data.sources.locate import kebab
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
-from augment_ops.names import LONGEST_DATASET, check_dataset, metric_name, told_apart
+from augment_ops.names import LONGEST_DATASET, REFUSED, check_dataset, metric_name, told_apart
 from augment_ops.pipeline import run as runs
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
@@ -114,6 +114,16 @@ def test_what_is_no_name_of_a_data_set_is_refused(name: str) -> None:
     if name:
         with pytest.raises(InputError, match="dataset_name"):
             parse_params({"dataset_name": name})
+
+
+def test_the_name_of_refused_runs_is_no_data_sets() -> None:
+    with pytest.raises(InputError, match="another name"):
+        check_dataset("data set", REFUSED)
+    with pytest.raises(InputError, match="dataset_name"):
+        parse_params({"dataset_name": REFUSED})
+    for folder in ("refused", "Refused!"):
+        assert kebab(folder) == told_apart(REFUSED, folder, LONGEST_DATASET)
+    assert kebab("refused goods") == "refused-goods"
 
 
 def test_a_run_never_finds_another_runs_folder(tmp_path: Path) -> None:

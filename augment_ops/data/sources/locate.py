@@ -16,7 +16,7 @@ from augment_ops.data.sources.tree import Tree, walk
 from augment_ops.errors import DataError, nearest
 from augment_ops.files import NotReadableError, open_regular, read_regular
 from augment_ops.modalities.source import Defect
-from augment_ops.names import LONGEST_DATASET, told_apart
+from augment_ops.names import LONGEST_DATASET, REFUSED, told_apart
 
 _EXTENSIONS = re.compile(r"(\.(tar|gz|tgz|bz2|xz|zip|npz|csv|parquet))+$", re.IGNORECASE)
 _NAMELESS = frozenset({"data", "dataset", "images", "index"})  # stems of files, such as index.csv and data.npz
@@ -203,12 +203,15 @@ def locate(uri: str, forms: str, *, allow_outside: bool = False) -> Place:
 
 
 def kebab(text: str) -> str:
-    """Lower case letters and digits joined by single hyphens; with part of a hash where others were lost, or many."""
+    """Lower case letters and digits joined by single hyphens; with part of a hash where others were lost, or many.
+
+    What is ours (`augment_ops.names.REFUSED`) has one as well.
+    """
     text = unicodedata.normalize("NFC", text)  # some file systems take letters apart from their accents
     kept = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     # Letters of other scripts, symbols, and bytes that are no letter tell data sets apart as well as ours do: models
     # and champions hang on the name. Blanks and punctuation (categories Z and P) do not.
-    lost = not kept or any(not one.isascii() and unicodedata.category(one)[0] not in "ZP" for one in text)
+    lost = kept in ("", REFUSED) or any(not one.isascii() and unicodedata.category(one)[0] not in "ZP" for one in text)
     return told_apart(kept or "data", text, LONGEST_DATASET) if lost or len(kept) > LONGEST_DATASET else kept
 
 

@@ -67,8 +67,14 @@ def _begin(settings: Settings, given: Mapping[str, Any], say: Callable[[str], No
         with refusals():
             people.check_requested(params, request)
 
+    def warn(line: str) -> None:
+        say(f"warning: {line}")
+
+    def shown(address: str) -> None:
+        say(f"why it stopped, and what to do: {address}")
+
     actor = settings.actor if request is None else request.by
-    return begin_run(settings, run_id, asked, actor, check=check, warn=lambda line: say(f"warning: {line}")).id
+    return begin_run(settings, run_id, asked, actor, check=check, warn=warn, shown=shown).id
 
 
 def _as_sent(asked: Mapping[str, Any]) -> dict[str, Any]:

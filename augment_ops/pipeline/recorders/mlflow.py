@@ -31,7 +31,7 @@ from augment_ops.quality.report import QualityReport
 from augment_ops.shown import link, markdown, own_addresses
 from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, StressReport
-from augment_ops.tracking.values import OUTCOME_TAG
+from augment_ops.tracking.values import PROMOTION_TAG
 from augment_ops.training.result import TrainingResult
 from monitoring.drift.check import DriftReport
 from monitoring.drift.metrics import effects
@@ -280,7 +280,7 @@ def _report(ctx: Context, report: Report) -> None:
     ctx.tag(
         {
             "augment_ops.report": report.url or report.path,
-            OUTCOME_TAG: report.promotion,
+            PROMOTION_TAG: report.promotion,
             "outcome": outcome(decided, promotion),
             # Tags and not metrics: a stage that is run again replaces them.
             "augment_ops.work_s": f"{sum(record.wall_s for record in records_shown(ctx).values()):.1f}",

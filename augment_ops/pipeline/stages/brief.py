@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from augment_ops.content import from_json
 from augment_ops.errors import PolicyError, StoreError
 from augment_ops.gate.compared import SideBySide, compared
-from augment_ops.gate.decision import Decision, Evidence
+from augment_ops.gate.decision import Decision, Evidence, Reason
+from augment_ops.gate.grouping import grouped
 from augment_ops.gate.rules import GateRules
 from augment_ops.pipeline.cause import alert_behind
 from augment_ops.pipeline.context import Context
@@ -21,15 +23,12 @@ from augment_ops.policy.spec import Policy
 from augment_ops.report.brief import Brief
 from augment_ops.tracking import RegisteredVersion
 
-_QUIET = ("pass", "not-set")  # outcomes that ask for nobody's attention
-
 
 def brief_of(ctx: Context) -> Brief:
     """The brief of a run whose gate has decided."""
     decided, resolved = ctx.output("decide", Decided), ctx.output("resolve_policy", ResolvedPolicy)
     champion, decision = incumbent(ctx), decided.decision
     state = f"{resolved.state} by {', '.join(resolved.approved_by)}" if resolved.approved_by else resolved.state
-    warnings = [reason for reason in decision.reasons if reason.outcome not in _QUIET]
     return Brief(
         dataset=ctx.dataset,
         version=decided.version or "",
@@ -40,11 +39,16 @@ def brief_of(ctx: Context) -> Brief:
         policy_before="" if champion is None else _named(champion),
         policy_changes=() if champion is None else _changes(ctx, champion, resolved.policy()),
         environment=ctx.params.environment,
-        asked_by=ctx.run.actor,
+        started_by=ctx.run.actor,
         because=_because(ctx, resolved.policy()),
         compared=_compared(ctx, decision),
-        warnings=(*(f"{reason.rule}: {reason.message}" for reason in warnings), *resolved.warnings),
+        warnings=(*warnings_of(decision.reasons), *resolved.warnings),
     )
+
+
+def warnings_of(reasons: Iterable[Reason]) -> list[str]:
+    """What the gate warns of and lets through; reasons of one kind are one line."""
+    return [f"{one.rule}: {one.message}" for one in grouped(one for one in reasons if one.outcome == "warn")]
 
 
 def _named(champion: RegisteredVersion) -> str:

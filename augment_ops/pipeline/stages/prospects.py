@@ -108,14 +108,18 @@ def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot
             _more(suite, snapshot, missing[""], "", held_out),
         )
     each = counted(need.has)
+    them, others, alike = "it", "", ""
+    if len(need.has) > 1:
+        them, others = "them", ", and of the others as they lack"
+        if rules.alerts is None:  # one class is judged then, and rules refuse both
+            alike = f"; or, where nobody tells some of them apart, have a gate judge these as one ({_EXAMPLE})"
     most = max(missing.values())
     return Fault(
         where,
         f"{len(need.has)} of {need.of} classes with fewer than {need.least} held-out samples in the suite: {each}",
         f"{need.least} of each class, or nothing can be said of its recall",
-        _more(suite, snapshot, most, f" of class {next(iter(need.has))}, and of the others as they lack", held_out)
-        + f"; or, where nobody tells some of them apart, have a gate judge these as one ({_EXAMPLE}); or have "
-        "somebody answer for them by name for a time (augment-ops waive)",
+        _more(suite, snapshot, most, f" of class {next(iter(need.has))}{others}", held_out)
+        + f"{alike}; or have somebody answer for {them} by name for a time (augment-ops waive)",
     )
 
 

@@ -34,9 +34,9 @@ from augment_ops.pipeline.outputs import (
     StressTest,
 )
 from augment_ops.pipeline.run import StageRecord, folder_name, record_of
+from augment_ops.pipeline.stages.alert_compared import alert_compared
 from augment_ops.pipeline.stages.answers import why_nobody
 from augment_ops.pipeline.stages.brief import brief_of
-from augment_ops.pipeline.stages.started_by import started_by
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
 from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, judged_of, to_json
@@ -163,7 +163,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         },
         drift=asdict(ctx.output("check_drift", DriftReport)),
         run={
-            "triggered by": ctx.run.actor,
+            "started by": ctx.run.actor,
             "environment": params.environment,
             "approval": params.approval,
             "policy": " ".join([policy.state, *(["by", ", ".join(policy.approved_by)] if policy.approved_by else [])]),
@@ -192,7 +192,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         pictures=_flipped(ctx, stress, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
-        started_by=started_by(ctx),
+        alert=alert_compared(ctx),
         brief=brief,
     )
 

@@ -6,11 +6,16 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from augment_ops.drivers.kubeflow import people
 from augment_ops.drivers.kubeflow.stamp import stamp
 from augment_ops.governance.keys import default_path, ensure
+from augment_ops.pipeline.outputs import Prepared
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.report.brief import Brief
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_store
 from support.command_line import Call
@@ -58,6 +63,25 @@ def test_what_cannot_be_asked_or_answered_leaves_nothing(
     assert code in (2, 3)
     assert (out, said in err) == ("", True), err
     assert open_store(settings).documents("runs/") == []
+
+
+def test_a_question_has_the_width_of_every_result(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = "digits-robust 1.2.0, approved by " + ", ".join(["ann"] * 20)
+    brief = Brief(
+        dataset="digits", version="4", champion="", verdict="PASS", summary="It passes.", policy=policy,
+        policy_before="", policy_changes=(), environment="dev", started_by="eve", because="",
+        compared=None, warnings=(),
+    )  # fmt: skip
+    ctx = SimpleNamespace(
+        dataset="digits", params=RunParams(), run=SimpleNamespace(actor="eve"), parent=SimpleNamespace(url="")
+    )
+    decided = SimpleNamespace(version="4", champion_version=None, decision=None)
+    shown = ctx, decided, Prepared(brief=brief, asks="ml-lead", path="/reports/report.html")
+    monkeypatch.setattr(people, "question", lambda settings, run_id: shown)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    code, out, _ = call("kubeflow", "question", "kfp-0123")
+    assert code == 0
+    assert policy in out  # in one line: a log has room
 
 
 @pytest.mark.parametrize(

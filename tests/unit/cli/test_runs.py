@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from augment_ops.cli import terminal
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
 from support.command_line import Call
@@ -84,7 +85,11 @@ def test_what_would_stop_a_run_is_said_without_one(call: Call, settings: Setting
     code, out, _ = call("run", "--dry-run", "--approval", "ml-lead", "--gate", "nowhere", "--dataset", "nowhere")
     assert code == 1
     assert "2 things would stop this run" in out
-    assert call("run", "--dry-run") == (0, "digits: 1797 samples, 10 classes\nnothing stops this run\n", "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal, "_SILENT_S", 0.0)
+        code, out, err = call("run", "--dry-run")
+    assert (code, out) == (0, "digits: 1797 samples, 10 classes\nnothing stops this run\n")
+    assert err.startswith("reading the data set: ")
     assert call("run", "--dry-run", "--epochs", "-1")[0] == 2
     assert not (settings.home / "store").exists()
     assert list(open_ledger(settings).read()) == []

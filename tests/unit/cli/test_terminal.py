@@ -41,6 +41,14 @@ def test_progress_is_said_every_two_seconds_with_rate_and_time_left(capsys: pyte
     ]
 
 
+def test_of_what_nobody_can_count_before_it_is_said_how_many_are_done(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with progress("reading", "samples", clock=clock) as advance:
+        clock.now += 2.0
+        advance(1000, None, "")
+    assert capsys.readouterr().err == "reading: 1000 samples, 500 a second\n"
+
+
 def test_what_takes_long_in_any_case_says_so_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("drawing", "transforms", at_once=True):
         assert capsys.readouterr().err == "drawing …\n"

@@ -43,7 +43,15 @@ def test_forty_classes_with_too_few_samples_are_one_line_that_says_how_many_to_a
 def test_a_class_by_itself_and_one_without_samples() -> None:
     (one,) = grouped([few("x", 0)])
     assert one.message == "1 class has fewer samples in the suite than the 20 that judging them takes: x (0)."
-    assert one.advice == "Add held-out samples, as many as are missing: x (20)."
+    add = "Add held-out samples, as many as are missing: "
+    assert one.advice == f"{add}x (20). Or have somebody waive it (augment-ops waive)."
+    (two,) = grouped([few("x", 0), few("y", 5)])
+    assert two.advice == (
+        f"{add}x (20), y (15). Or have a gate judge as one what nobody tells apart (equivalent, in its file), or have "
+        "somebody waive them (augment-ops waive)."
+    )
+    (other,) = grouped([replace(few("x", 0), class_name=None, group="region=north")])  # nobody can waive a group
+    assert other.advice == f"{add}region=north (20)."
 
 
 def test_only_what_says_the_same_is_taken_together() -> None:

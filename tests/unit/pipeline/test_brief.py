@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from augment_ops.content import canonical_json
+from augment_ops.gate.decision import Outcome, Reason
 from augment_ops.pipeline.cause import start_key
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import ResolvedPolicy
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import StageRecord, begin, keep_record, now
-from augment_ops.pipeline.stages.brief import _because, _changes
+from augment_ops.pipeline.stages.brief import _because, _changes, warnings_of
 from augment_ops.policy.spec import Discovery, Policy
 from augment_ops.settings import Settings
 from augment_ops.tracking import RegisteredVersion
@@ -90,3 +91,20 @@ def test_an_alert_that_started_the_run_says_why(ctx: Context) -> None:
 def test_a_search_that_found_the_policy_is_named(ctx: Context) -> None:
     found = replace(AFTER, discovered_by=Discovery(method="halving", mlflow_run="0123"))
     assert _because(ctx, found) == "a search found the policy: halving, MLflow run 0123"
+
+
+def test_warnings_are_what_did_not_stop_the_candidate_and_of_one_kind_one_line() -> None:
+    def low(outcome: Outcome, corruption: str, severity: int) -> Reason:
+        message = f"{corruption} at severity {severity} costs 9 points."
+        return Reason(
+            rule="invariance", outcome=outcome, message=message, corruption=corruption, severity=severity, measured=0.09
+        )
+
+    drift = Reason(rule="drift", outcome="warn", message="The production window begins to differ.")
+    few = Reason(rule="class_recall", outcome="investigate", message="Too few.", class_name="8", threshold=20, n=3)
+    reasons = [low("fail", "rotation", 5), low("warn", "noise", 4), drift, low("warn", "noise", 5), few]
+    reasons += [Reason(rule=name, outcome="pass", message="Well.") for name in ("champion", "control")]
+    assert warnings_of(reasons) == [
+        "invariance: noise at severity 4 costs 9 points. Also at severity 5.",
+        "drift: The production window begins to differ.",
+    ]

@@ -11,12 +11,15 @@ import pytest
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import CheckRefused, DataError
+from augment_ops.gate.needs import Need
+from augment_ops.gate.rules import load as load_gate
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.stages.catalogue import WORK
-from augment_ops.pipeline.stages.prospects import misfits, shortages
+from augment_ops.pipeline.stages.prospects import _shortage, misfits, shortages
 from augment_ops.settings import Settings
+from augment_ops.stress.suite import load as load_suite
 from augment_ops.workspace import Workspace, open_store
 from support.places import POLICIES
 
@@ -81,6 +84,19 @@ def test_what_to_do_is_told_by_how_the_samples_were_chosen(settings: Settings, f
         assert "30 held-out samples" in shortages(workspace, RunParams(), few)[0].found
     finally:
         suite.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("gate", "has", "offered"),
+    [("default", {"3": 3, "8": 4}, True), ("default", {"8": 4}, False), ("transactions", {"1": 4}, False)],
+)
+def test_a_waiver_is_always_offered_and_one_class_only_where_there_are_two(
+    few: Snapshot, gate: str, has: dict[str, int], *, offered: bool
+) -> None:
+    rules, suite = load_gate(POLICIES / "gates" / f"{gate}.yaml"), load_suite(POLICIES / "stress" / "invariances.yaml")
+    fix = _shortage(rules, suite, Need(rule="class_recall", has=has, least=20, of=10), few, 38).fix
+    assert fix.endswith("by name for a time (augment-ops waive)")
+    assert ("equivalent" in fix) == ("of the others" in fix) == offered
 
 
 def test_samples_that_a_policy_or_a_suite_cannot_work_on(settings: Settings, few: Snapshot) -> None:

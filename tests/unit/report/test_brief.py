@@ -28,7 +28,7 @@ BRIEF = Brief(
     policy_before="digits-robust 1.1.0",
     policy_changes=("version: 1.1.0 → 1.2.0", "~ transforms[3].GaussNoise.p: 0.6 → 0.7"),
     environment="staging",
-    asked_by="eve",
+    started_by="eve",
     because="",
     compared=COMPARED,
     warnings=("data-wait: 12% of training was waiting.",),
@@ -46,7 +46,7 @@ def test_verdict_policy_change_environment_asker_risk_and_warnings_are_told() ->
         "Change of policy": "against digits-robust 1.1.0, with which champion 3 was trained: version: 1.1.0 → 1.2.0; "
         "~ transforms[3].GaussNoise.p: 0.6 → 0.7",
         "Environment": "staging: version 4 of digits, in the place of champion 3",
-        "Asked for by": "eve",
+        "Started by": "eve",
         "What got worse": "against champion 3: rotation, −3.2 points (−5.4 to −1.0)",
         "Warnings": "data-wait: 12% of training was waiting.",
     }
@@ -70,7 +70,7 @@ def test_the_measures_stand_beside_those_of_champion_and_control() -> None:
 @pytest.mark.parametrize(
     ("changes", "row", "text"),
     [
-        ({"because": "the window drifted"}, "Asked for by", "eve, because the window drifted"),
+        ({"because": "the window drifted"}, "Started by", "eve, because the window drifted"),
         ({"policy_changes": ()}, "Change of policy", "none: champion 3 was trained with the same policy"),
         (
             {"policy_changes": None},
@@ -112,6 +112,18 @@ def test_what_there_is_not_is_said(changes: dict[str, object], row: str, text: s
     assert told(**changes)[row] == text
 
 
+def test_the_report_which_has_the_rest_shows_all_of_every_list() -> None:
+    many = {"policy_changes": tuple("abcdefgh"), "warnings": tuple("stuvwxyz")}
+    brief = replace(BRIEF, compared=replace(COMPARED, falls=(ROTATION,) * 6), **many)
+    short, whole = dict(rows(brief)), dict(rows(brief, whole=True))
+    cut = [name for name, text in short.items() if text.endswith(" more, in the report")]
+    assert cut == ["Change of policy", "What got worse", "Warnings"]
+    assert not any("in the report" in text for text in whole.values())
+    assert whole["Change of policy"].endswith(": a; b; c; d; e; f; g; h")
+    assert whole["What got worse"].count("rotation") == 6
+    assert whole["Warnings"] == "s; t; u; v; w; x; y; z"
+
+
 def test_in_markdown_what_others_wrote_is_text_in_one_cell() -> None:
     hostile = "x | y\n\n[a](https://evil.example/) **b** <img src=x>"
     table, *_ = in_markdown(replace(BRIEF, policy=hostile, warnings=(hostile,))).split("\n\n")
@@ -132,6 +144,13 @@ def test_a_terminal_shows_the_same_in_a_narrow_window() -> None:
         assert name.split()[0] in said
     assert "https://mlflow.example/" + "x" * 80 in shown.get()  # an address that a table breaks opens nothing
     assert "gallery" not in said
+
+
+def test_where_to_look_further_stands_apart_from_its_name() -> None:
+    console = Console(width=60)
+    with console.capture() as shown:
+        show_brief(console, BRIEF, {"report": "r.html", "change of policy": "d.html"})
+    assert shown.get().splitlines()[-2:] == ["report            r.html", "change of policy  d.html"]
 
 
 def test_it_is_read_back_from_its_document() -> None:

@@ -18,7 +18,7 @@ from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.report import stress_summary
 from augment_ops.report.brief import Brief
 from augment_ops.report.formats import number
-from augment_ops.report.inputs import Augmented, FlippedPair, Moved, ReportInputs, StartedBy, to_json
+from augment_ops.report.inputs import AlertCompared, Augmented, FlippedPair, Moved, ReportInputs, to_json
 from augment_ops.report.page import render
 from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Slice, StressReport
 from augment_ops.training.result import EpochMetrics, TrainingResult
@@ -167,7 +167,7 @@ BRIEF = Brief(
     policy_before="digits-robust 1.2.0",
     policy_changes=(),
     environment="dev",
-    asked_by="eve",
+    started_by="eve",
     because=HOSTILE,
     compared=None,
     warnings=(),
@@ -295,7 +295,7 @@ def inputs(**changes: object) -> ReportInputs:
             ],
             "not_measured": ["class-mix: the window has no labels"],
         },
-        run={"triggered by": HOSTILE},
+        run={"started by": HOSTILE},
         measured={"Orchestration overhead, s": 31.25},
         lineage={"snapshot": "1" * 64},
         augmented=Augmented(pixels, np.stack([pixels, 255 - pixels], axis=1), CLASSES),
@@ -334,7 +334,7 @@ def test_a_retraining_shows_the_window_that_caused_it_and_not_that_there_is_none
         name=HOSTILE, detector="psi", status="drift", effect=0.41, status_now="ok", effect_now=0.08, limit=0.25
     )
     unknown = replace(mean, name="embeddings", detector="mmd", status="insufficient", status_now=None, effect_now=None)
-    by = StartedBy(
+    by = AlertCompared(
         entry=12,
         kind="drift",
         found=f"Drift in {HOSTILE}.",
@@ -344,8 +344,8 @@ def test_a_retraining_shows_the_window_that_caused_it_and_not_that_there_is_none
         compared="Compared with what this run was trained on, 1 of 1 are within their limits.",
     )
     nothing = {"status": "no-window", "message": "No production window yet: drift was not measured.", "features": []}
-    page = Page(render(inputs(started_by=by, drift=nothing)))
-    html = render(inputs(started_by=by, drift=nothing))
+    page = Page(render(inputs(alert=by, drift=nothing)))
+    html = render(inputs(alert=by, drift=nothing))
     assert "started by an alert of drift (ledger entry 12)" in html
     assert "No production window yet" not in html
     assert [a["href"] for t, a in page.tags if t == "a" and "drift.html" in a["href"]] == [by.page]
@@ -450,9 +450,10 @@ def test_what_comes_of_it_is_said_as_far_as_it_is_known(champion, changes, said)
 
 
 def test_what_whoever_decides_is_told_stands_before_the_tiles():
-    html = render(inputs(brief=BRIEF))
+    html = render(inputs(brief=replace(BRIEF, warnings=tuple("stuvwxyz"))))
     assert html.index('id="brief"') < html.index('class="facts"') < html.index('id="reasons"')
     assert "<dt>Policy</dt><dd>digits-robust 1.2.0, draft</dd>" in html
+    assert "<dt>Warnings</dt><dd>s; t; u; v; w; x; y; z</dd>" in html  # all: it is the report that has the rest
     assert "<script" not in html.lower()
     assert 'id="brief"' not in render(inputs())
 

@@ -44,7 +44,7 @@ def asked_for(acting: Acting) -> Callable[[str], str]:
 PREPARED = Prepared(
     brief=Brief(
         dataset="digits", version="3", champion="", verdict="PASS", summary="Nothing speaks against it.",
-        policy="digits-robust 1.0.0, draft", policy_before="", policy_changes=(), environment="dev", asked_by="eve",
+        policy="digits-robust 1.0.0, draft", policy_before="", policy_changes=(), environment="dev", started_by="eve",
         because="", compared=None, warnings=(),
     ),
     asks="ml-lead",

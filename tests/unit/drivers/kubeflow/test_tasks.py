@@ -12,6 +12,7 @@ from augment_ops.drivers.kubeflow.stamp import stamp
 from augment_ops.drivers.kubeflow.tasks import work
 from augment_ops.errors import InputError
 from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.refused import page_of
 from augment_ops.pipeline.run import find
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_store
@@ -51,6 +52,15 @@ def test_every_parameter_that_is_wrong_is_said_and_nothing_is_begun(begin: Begin
         begin(**wrong)
     assert {fault.where for fault in refused.value.faults} == set(wrong)
     assert recorded() == NOTHING
+
+
+def test_a_run_that_never_began_leaves_a_page_and_says_where(settings: Settings) -> None:
+    said: list[str] = []
+    with pytest.raises(InputError):
+        work(settings, "begin", stamp(), {"job": "0123", "run_id": "", "gate": "none-such"}, said.append)
+    page = page_of(settings, "kfp-0123")
+    assert said == [f"why it stopped, and what to do: {page}"]
+    assert "none-such" in page.read_text()
 
 
 def test_whole_numbers_that_travelled_as_doubles_are_whole_again(settings: Settings, begin: Begin) -> None:

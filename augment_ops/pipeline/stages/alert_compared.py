@@ -13,7 +13,7 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.pipeline.cause import AlertCause, alert_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.stages.evaluation import reference_sample
-from augment_ops.report.inputs import Moved, StartedBy
+from augment_ops.report.inputs import AlertCompared, Moved
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.workspace import log_uri
 from monitoring.drift.check import DriftReport, check_drift
@@ -25,13 +25,13 @@ from monitoring.drift.sample import Sample
 _SHOWN = 12  # comparisons; the window's page has all of them
 
 
-def started_by(ctx: Context) -> StartedBy | None:
+def alert_compared(ctx: Context) -> AlertCompared | None:
     """The alert that started the run, with its window compared once more; None where no alert did."""
     cause = alert_behind(ctx.ledger, ctx.run.id)
     if cause is None:
         return None
     moved, compared = _compared(ctx, cause)
-    return StartedBy(
+    return AlertCompared(
         entry=cause.entry,
         kind=cause.kind,
         found=cause.found,
