@@ -56,8 +56,10 @@ def drift(
         shown = {judged.message for judged in found.judged} | {alert.message for alert in found.alerts}
     finally:
         for line in said:
-            if not any(message in line for message in shown):
-                (warn if line.startswith("warning:") else say)(line)
+            if line.startswith("warning:"):
+                warn(line)
+            elif not any(message in line for message in shown):
+                say(line)
     trained: list[dict[str, Any]] = []
     if retrain:
         for training in found.retrain:

@@ -177,7 +177,7 @@ def open_report(run: LatestRun = "latest", as_json: AsJson = False) -> None:
 
     store = _store()
     told = summary(store, find_run(store, run))
-    file = Path(told.report) if told.report else None
+    file = Path(told.report) if told.report else _refused_page(told.id)
     if file is not None and file.is_file():
         _open(file.absolute().as_uri(), as_json, path=str(file))
     elif told.report_url:
@@ -188,9 +188,17 @@ def open_report(run: LatestRun = "latest", as_json: AsJson = False) -> None:
 
 
 def _way_on(run_id: str, state: str) -> str:
-    if state.startswith("refused by"):
+    if state.startswith("refused at"):
         return f"augment-ops runs show {run_id}; what refused it is in MLflow, quality/{state.rpartition(' ')[2]}.json"
     return f"augment-ops stage report --run-id {run_id}"
+
+
+def _refused_page(run_id: str) -> Path | None:
+    """The page that says why a run stopped, which goes when the run goes on; None where there is none."""
+    from augment_ops.pipeline.refused import page_of
+
+    page = page_of(Settings.from_environment(), run_id)
+    return page if page.is_file() else None
 
 
 def _open(address: str, as_json: bool, path: str = "") -> None:
@@ -214,6 +222,7 @@ def _facts_of(run_id: str, run: Run, told: dict[str, str]) -> dict[str, str]:
         "data set": told["dataset"],
         "policy": told["policy"],
         "report": told["report"],
+        "why it stopped": str(_refused_page(run_id) or ""),
         "in MLflow": told["mlflow_url"],
         "in its driver": told["driver_url"],
         "commit": run.git_commit,

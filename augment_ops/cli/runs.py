@@ -93,7 +93,7 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
     if not quiet:
         say(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it")
     outputs: dict[str, str] = {}
-    with stages_shown(expected_s(store, begun), quiet=quiet) as shown:
+    with stages_shown({} if quiet else expected_s(store, begun), quiet=quiet) as shown:
         for position, stage in enumerate(STAGES, 1):
             told = partial(shown.tell, f"[{position:>2}/{len(STAGES)}] {stage.name}")
             shown.begin(stage.name)

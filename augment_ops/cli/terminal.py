@@ -30,7 +30,8 @@ STYLES = {
     "pass": "green", "ok": "green", "healthy": "green", "elsewhere": "green", "approved": "green",
     "warn": "yellow", "insufficient": "yellow", "investigate": "yellow", "starting": "yellow", "proposed": "yellow",
     "deprecated": "yellow", "fail": "bold red", "error": "bold red", "drift": "bold red", "revoked": "bold red",
-    "stopped": "dim", "draft": "dim", "not-set": "dim",
+    "unhealthy": "bold red", "died": "bold red", "refused": "bold red", "rejected": "bold red",
+    "unreadable": "bold red", "stopped": "dim", "draft": "dim", "not-set": "dim",
 }  # fmt: skip
 
 

@@ -233,11 +233,11 @@ class Approvals:
 
         Raises:
             InputError: no such environment.
-            GovernanceError: not allowed there.
+            ActRefused: not allowed there.
         """
         allowed = self.ways(environment)
         if approval not in allowed:
-            raise GovernanceError(
+            raise ActRefused(
                 f"approval for environment {environment}",
                 repr(approval),
                 f"one of {', '.join(allowed)}",
@@ -279,11 +279,12 @@ class Approvals:
         """Who holds the role beside the one who started a run: the only ones whose answer to it can count.
 
         Raises:
-            GovernanceError: no such role, or nobody else holds it.
+            ActRefused: nobody else holds it.
+            GovernanceError: no such role.
         """
         found = tuple(holder for holder in self.people(role) if not same(holder.id, triggered_by))
         if not found:
-            raise GovernanceError(
+            raise ActRefused(
                 f"approval by {role}",
                 f"only {triggered_by}, who starts the run",
                 "another person who may approve it",

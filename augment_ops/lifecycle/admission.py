@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from augment_ops.errors import GovernanceError
+from augment_ops.errors import ActRefused
 from augment_ops.governance.admission import Candidate, refusals
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.lifecycle.rules import check_noted, check_rules
@@ -36,9 +36,9 @@ def admit_policy(workspace: Workspace, policy: Policy, environment: str) -> Admi
     """Admit a policy, which honours its limits, to a run in an environment, as things stand now.
 
     Raises:
-        GovernanceError: the environment demands more, every reason with its next step; or what it asks for would be
-            read from a ledger that was altered, or that a witness cannot be asked about, or judged by rules that its
-            owner has not signed.
+        ActRefused: the environment demands more, every reason with its next step.
+        GovernanceError: what it asks for would be read from a ledger that was altered, or that a witness cannot be
+            asked about, or judged by rules that its owner has not signed.
         TrackingError: the ledger decides, and MLflow cannot be asked which heads of the ledger its runs have noted.
     """
     check_rules(workspace, environment)
@@ -50,7 +50,7 @@ def admit_policy(workspace: Workspace, policy: Policy, environment: str) -> Admi
     discovery = _dead_link(workspace, policy)
     faults = refusals(Candidate(policy.name, policy.version, policy.digest, discovery), known, demands, environment)
     if faults:
-        raise GovernanceError.of(f"policy {policy.name} {policy.version} in {environment}", faults)
+        raise ActRefused.of(f"policy {policy.name} {policy.version} in {environment}", faults)
     warnings = [] if discovery is None else [f"discovered_by: {discovery}"]
     if known.state == "deprecated" and known.ended is not None:
         warnings.append(f"deprecated by {known.ended.actor}: {known.ended.reason}")
@@ -64,12 +64,12 @@ def check_standing(workspace: Workspace, policy: Policy, environment: str) -> No
     So that nobody waits for a stage to hear it: MLflow is not asked, and what passes here is asked again there.
 
     Raises:
-        GovernanceError: the environment demands more, every reason with its next step.
+        ActRefused: the environment demands more, every reason with its next step.
     """
     demands, known = workspace.approvals.demands(environment), standing(workspace, policy, environment)
     faults = refusals(Candidate(policy.name, policy.version, policy.digest), known, demands, environment)
     if faults:
-        raise GovernanceError.of(f"policy {policy.name} {policy.version} in {environment}", faults)
+        raise ActRefused.of(f"policy {policy.name} {policy.version} in {environment}", faults)
 
 
 def admission_inputs(workspace: Workspace, name: str, environment: str) -> list[object]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from augment_ops.content import digest_of
-from augment_ops.errors import ActRefused, Fault, GovernanceError, InputError
+from augment_ops.errors import ActRefused, Fault, InputError
 from augment_ops.gate.decision import Waiver
 from augment_ops.gate.rules import load
 from augment_ops.governance.acts import ROOT, counted
@@ -92,7 +92,7 @@ def check_in_force(present: Collection[Waiver], judged_with: Collection[Waiver])
     """Refuse a decision that rests on a waiver which does not count any more.
 
     Raises:
-        GovernanceError: one ended, or was replaced; all of them at once.
+        ActRefused: one ended, or was replaced; all of them at once.
     """
     fix = "give the class enough samples, or have it waived again, and run the stage decide again"
     gone = [
@@ -106,7 +106,7 @@ def check_in_force(present: Collection[Waiver], judged_with: Collection[Waiver])
         if one not in present
     ]
     if gone:
-        raise GovernanceError.of("what the gate was let pass", gone)
+        raise ActRefused.of("what the gate was let pass", gone)
 
 
 def _day_faults(until: str, most: int) -> list[Fault]:

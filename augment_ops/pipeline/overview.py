@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from augment_ops.content import from_json
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.outputs import AugmentedCheck, Decided, Promotion, Report, ResolvedPolicy, StressTest
+from augment_ops.pipeline.outputs import Decided, Promotion, Report, ResolvedPolicy, StressTest
 from augment_ops.pipeline.parameters import parameters
 from augment_ops.pipeline.run import Run, StageRecord, record_of
 from augment_ops.quality.report import QualityReport
@@ -34,7 +34,7 @@ class RunSummary:
     """A run in one line.
 
     Attributes:
-        state: the gate's verdict; else `refused by <check>`, or `at <stage>` where it stands or works.
+        state: the gate's verdict; else `refused at <stage>`, or `at <stage>` where it stands or works.
         outcome: what became of the candidate, in a sentence; empty before promotion.
         seconds: of work of all stages that have a record.
         driver_url: of the run in its driver's UI, mlflow_url and report_url in MLflow's; empty where there is none.
@@ -192,13 +192,8 @@ def _state(store: Store, done: dict[str, StageRecord]) -> str:
         return str(decided.decision.verdict)
     missing = next((stage.name for stage in STAGES if stage.name not in done), "")
     last = next(reversed(done), "")
-    quality: Any = None
-    if last == "check_data":
-        quality = output(store, done, last, QualityReport)
-    elif last == "check_augmented":
-        checked = output(store, done, last, AugmentedCheck)
-        quality = checked and checked.report
-    return f"refused by {last}" if quality is not None and quality.status == "fail" else f"at {missing}"
+    quality = output(store, done, last, QualityReport) if last == "check_data" else None
+    return f"refused at {last}" if quality is not None and quality.status == "fail" else f"at {missing}"
 
 
 def _facts(store: Store, run: Run) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from augment_ops.errors import AugmentOpsError, Fault, GovernanceError, InputError, PolicyError
+from augment_ops.errors import ActRefused, AugmentOpsError, Fault, GovernanceError, InputError, PolicyError
 from augment_ops.governance.approvals import AUTO
 from augment_ops.identity import NOBODY, SCHEDULE, same
 from augment_ops.lifecycle.admission import check_standing
@@ -42,11 +42,11 @@ def preflight(
 
     Raises:
         InputError: all faults of all of them at once.
+        GovernanceError: the same, where what it names is as it should be and governance alone says no (`ActRefused`),
+            or where the rules or the ledger that it goes by cannot be trusted.
     """
     workspace = Workspace(settings, actor, witness, enters_refusals=enters_refusals)
-    faults = faults_of(_looks(workspace, params))
-    if faults:
-        raise InputError.of(_RUN, faults)
+    _check_all(_looks(workspace, params))
     if same(actor, NOBODY):
         return ("nobody is named as who started this run (AUGMENT_OPS_ACTOR); it is for development only",)
     return ()
@@ -54,13 +54,33 @@ def preflight(
 
 def faults_of(looks: Iterable[Callable[[], object]]) -> list[Fault]:
     """What all of them raise, each fault once and with the file that it lies in."""
-    faults: list[Fault] = []
+    return _faults(_raised(looks))
+
+
+def _raised(looks: Iterable[Callable[[], object]]) -> list[AugmentOpsError]:
+    errors: list[AugmentOpsError] = []
     for look in looks:
         try:
             look()
         except AugmentOpsError as error:
-            faults += [replace(fault, where=_place(error.file, fault.where)) for fault in error.faults]
-    return list(dict.fromkeys(faults))  # two looks may read one file
+            errors.append(error)
+    return errors
+
+
+def _faults(errors: Iterable[AugmentOpsError]) -> list[Fault]:
+    found = (replace(fault, where=_place(error.file, fault.where)) for error in errors for fault in error.faults)
+    return list(dict.fromkeys(found))  # two looks may read one file
+
+
+def _check_all(looks: Iterable[Callable[[], object]]) -> None:
+    """Raise all that they raise as one, of the kind that each of them would have been later: one exit code for both."""
+    errors = _raised(looks)
+    if not errors:
+        return
+    kind: type[AugmentOpsError] = InputError
+    if all(isinstance(error, GovernanceError) for error in errors):
+        kind = ActRefused if any(isinstance(error, ActRefused) for error in errors) else GovernanceError
+    raise kind.of(_RUN, _faults(errors))
 
 
 def _place(file: str, where: str) -> str:
@@ -81,9 +101,7 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
     def governed() -> None:
         workspace.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
-        faults = faults_of(_governed(workspace, params))
-        if faults:
-            raise GovernanceError.of(_RUN, faults)
+        _check_all(_governed(workspace, params))
 
     looks: list[Callable[[], object]] = [
         lambda: workspace.entering_refusals(params.policy, RUN, governed),
@@ -129,7 +147,7 @@ def _answerable(workspace: Workspace, params: RunParams) -> None:
     if workspace.witness:
         workspace.check_witness()
     elif not any(person.keys for person in people):
-        raise GovernanceError(
+        raise ActRefused(
             f"approval by {params.approval}",
             f"no key of {', '.join(person.id for person in people)}",
             "somebody who can sign an answer that counts",

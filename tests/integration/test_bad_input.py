@@ -221,7 +221,7 @@ def test_a_trainer_that_does_not_take_the_samples_leaves_no_model(
 
 def test_production_demands_a_person(run: Callable[..., tuple[int, str]], home: Path) -> None:
     code, error = run("run", "--environment", "production")
-    assert code == 2
+    assert code == 1
     assert "ml-lead" in error
     assert not list(home.glob("store/documents/runs/*"))
     (entry,) = Ledger(f"sqlite:///{home}/ledger.db").entries()

@@ -12,7 +12,7 @@ import pytest
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json, sha256_hex
-from augment_ops.errors import EXIT_COMPUTATION_FAILED, CheckRefused, GovernanceError, InputError
+from augment_ops.errors import EXIT_CHECK_SAID_NO, ActRefused, CheckRefused, GovernanceError, InputError
 from augment_ops.governance.keys import Key, ensure, load
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
@@ -148,7 +148,7 @@ def refused(settings: Settings, before: list[StageRef]) -> dict[str, GovernanceE
 def test_nothing_trains_for_production_without_an_approval(
     settings: Settings, refused: dict[str, GovernanceError]
 ) -> None:
-    assert {error.exit_code for error in refused.values()} == {EXIT_COMPUTATION_FAILED}
+    assert {error.exit_code for error in refused.values()} == {EXIT_CHECK_SAID_NO}
     assert refused["draft"].faults[0].fix == f"augment-ops policy propose {POLICY}"
     assert f"augment-ops policy approve {POLICY} --environment production" in refused["proposed"].faults[0].fix
     entries = Ledger(settings.ledger).entries()
@@ -172,7 +172,7 @@ def test_tried_again_a_refusal_is_entered_once(settings: Settings, refused: dict
 def test_what_resolve_policy_would_refuse_is_refused_before_the_run_begins(
     settings: Settings, refused: dict[str, GovernanceError]
 ) -> None:
-    with pytest.raises(InputError, match="no approval that counts"):
+    with pytest.raises(ActRefused, match="no approval that counts"):
         run_pipeline({**ASKED, "environment": "production"}, "never-began", quiet=True)
     assert not (settings.home / "store" / "documents" / "runs" / "never-began").exists()
     assert not page_of(settings, "never-began").exists()

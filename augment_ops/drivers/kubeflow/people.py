@@ -67,7 +67,8 @@ def request(settings: Settings, params: RunParams, key: Path | None) -> Request:
 
     Raises:
         InputError: no such environment.
-        GovernanceError: the environment does not allow that approval, or who acts has no registered key.
+        ActRefused: the environment does not allow that approval, or nobody is named.
+        GovernanceError: who acts has no registered key.
     """
     workspace = Workspace(settings, settings.actor, key=key)
     workspace.identify("requesting a run")

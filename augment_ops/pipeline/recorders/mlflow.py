@@ -54,9 +54,12 @@ def tell_mlflow(ctx: Context, stage: str, output: Any, reused_from: str) -> None
 
 def _snapshot(ctx: Context, manifest: SnapshotManifest) -> None:
     cause = alert_behind(ctx.ledger, ctx.run.id)
-    run = ctx.open_run(manifest.dataset, tags={"augment_ops.snapshot_digest": manifest.digest, **_why(ctx, cause)})
-    foreign = ctx.params.foreign
     params = ctx.run.params
+    # Here and not with the policy: a run that is refused before has its columns as well.
+    columns = {"policy": str(params["policy"]), "environment": ctx.params.environment, "started_by": ctx.run.actor}
+    tags = {"augment_ops.snapshot_digest": manifest.digest, **columns, **_why(ctx, cause)}
+    run = ctx.open_run(manifest.dataset, tags=tags)
+    foreign = ctx.params.foreign
     ctx.tracker.log_params(run, {name: value for name, value in params.items() if name not in foreign})
     _name_so_far(ctx, run, run_name(manifest.dataset, str(params["policy"]), cause))
     _describe_list(ctx, run, manifest.dataset)
@@ -115,8 +118,6 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
             "augment_ops.policy_digest": policy.digest,
             "augment_ops.policy_state": policy.state,
             "policy": named(policy),
-            "environment": ctx.params.environment,
-            "started_by": ctx.run.actor,
         }
     )
     _name_so_far(ctx, ctx.parent, run_name(ctx.dataset, named(policy), alert_behind(ctx.ledger, ctx.run.id)))

@@ -241,8 +241,9 @@ def promote(ctx: Context) -> Promotion:
     """Make an approved candidate champion of its environment.
 
     Raises:
-        GovernanceError: the champion is no longer the one that the candidate was compared with, the environment does
-            not admit the policy any more, or the registered model does not answer as the one that was judged.
+        ActRefused: the environment does not admit the policy any more, or a waiver that it was judged with has ended.
+        GovernanceError: the champion is no longer the one that the candidate was compared with, or the registered
+            model does not answer as the one that was judged.
     """
     decided, approval = ctx.output("decide", Decided), ctx.output("approve", Approval)
     if decided.version is not None and decided.version == decided.champion_version:

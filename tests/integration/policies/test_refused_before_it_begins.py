@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from augment_ops.errors import AugmentOpsError, InputError
+from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError, InputError
 from augment_ops.governance.keys import witness_path
 from augment_ops.lifecycle.acts import check_askable, question
 from augment_ops.pipeline.params import parse_params
@@ -18,11 +18,14 @@ POLICY = "digits-robust"
 PRODUCTION = {"policy": POLICY, "environment": "production", "approval": "ml-lead"}
 
 
-def refused(desk: Any, witness: str = "", actor: str = "pat", **asked: str) -> list[str]:
+def refused(
+    desk: Any, witness: str = "", actor: str = "pat", kind: type[AugmentOpsError] = ActRefused, **asked: str
+) -> list[str]:
     """What is found; the refusal is one entry of the ledger."""
     before = len(desk.acts())
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(AugmentOpsError) as caught:
         preflight(desk.settings, parse_params({**PRODUCTION, **asked}), actor, witness)
+    assert type(caught.value) is kind
     assert desk.acts()[before:] == [("refuse", actor)]
     assert all(fault.fix for fault in caught.value.faults)
     return [f"{fault.where}: {fault.found}" for fault in caught.value.faults]
@@ -42,11 +45,18 @@ def test_a_policy_that_its_environment_does_not_take_as_it_stands(draft: Any, de
 
 
 def test_all_that_an_environment_demands_is_said_at_once(draft: Any) -> None:
-    found = refused(draft, approval="auto", gate="medical")
+    found = refused(draft, kind=InputError, approval="auto", gate="medical")
     told = " ".join(found)
     assert "no root document" in told
     assert "no approval that counts" in told or "a draft" in told
     assert "--gate: medical" in told
+
+
+def test_rules_that_cannot_be_trusted_are_no_answer(desk: Any) -> None:
+    desk.approve()
+    (desk.settings.policies / "governance.yaml").unlink()
+    (found,) = refused(desk, kind=GovernanceError)
+    assert "root document" in found
 
 
 def test_a_witness_whose_word_does_not_count(desk: Any) -> None:
@@ -75,7 +85,7 @@ def test_nobody_who_could_answer(desk: Any) -> None:
 
 def test_who_only_asks_what_would_be_refused_leaves_nothing(draft: Any) -> None:
     before = draft.acts()
-    with pytest.raises(InputError, match="a draft"):
+    with pytest.raises(ActRefused, match="a draft"):
         preflight(draft.settings, parse_params({**PRODUCTION, "environment": "staging"}), "pat", enters_refusals=False)
     assert draft.acts() == before
 

@@ -10,7 +10,7 @@ import pytest
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.errors import AugmentOpsError, GovernanceError, InputError
+from augment_ops.errors import ActRefused, GovernanceError, InputError
 from augment_ops.gate.decision import Waiver
 from augment_ops.governance.audit import ACTS
 from augment_ops.lifecycle import waivers
@@ -112,7 +112,7 @@ def test_a_decision_does_not_outlive_its_waivers() -> None:
     one = Waiver(class_name="8", by="ada", until="2027-01-31", reason="why")
     check_in_force([one], [one])
     check_in_force([one], [])
-    with pytest.raises(AugmentOpsError, match="waiver of class 8"):
+    with pytest.raises(ActRefused, match="waiver of class 8"):
         check_in_force([], [one])
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from augment_ops.content import canonical_json
 from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.refused import page_of
 from augment_ops.pipeline.run import Run
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_store
@@ -92,6 +93,16 @@ def test_a_run_that_stands_is_shown_with_the_way_on(call: Call) -> None:
     code, out, err = call("report", "open", "cli-1")
     assert (code, out) == (2, "")
     assert "augment-ops stage report --run-id cli-100" in err
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_run_that_is_refused_leads_to_the_page_that_says_why(call: Call, settings: Settings) -> None:
+    page = page_of(settings, "cli-100")
+    page.parent.mkdir(parents=True)
+    page.write_text("why")
+    assert call("report", "open", "cli-1") == (0, f"{page}\n", "")
+    assert str(page) in call("runs", "show", "cli-1")[1]
+    assert str(page) not in call("runs", "show", "cli-2")[1]
 
 
 @pytest.mark.usefixtures("begun")

@@ -97,8 +97,12 @@ def test_the_time_that_a_run_has_left_is_that_of_an_earlier_one_at_its_own_pace(
 
 
 @pytest.mark.parametrize(
-    ("word", "colour"), [("PASS", "green"), ("FAIL", "red"), ("drift, blind", ""), ("ok", "green")]
-)
+    ("word", "colour"),
+    [
+        ("PASS", "green"), ("FAIL", "red"), ("drift, blind", "red"), ("ok", "green"), ("unhealthy", "red"),
+        ("died", "red"), ("refused at ingest", "red"), ("rejected", "red"), ("unreadable", "red"),
+    ],
+)  # fmt: skip
 def test_a_verdict_has_its_colour(word: str, colour: str) -> None:
     assert colour in str(styled(word).style)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from augment_ops.errors import GovernanceError, InputError, PolicyError
+from augment_ops.errors import ActRefused, GovernanceError, InputError, PolicyError
 from augment_ops.governance import Approvals
 from support.places import POLICIES
 
@@ -61,7 +61,7 @@ def test_refusals_say_what_to_do_next(tmp_path: Path, role: str, person: str, tr
 def test_environment_refuses_a_way_it_does_not_allow(tmp_path: Path) -> None:
     approvals = load(tmp_path)
     approvals.check_way("development", "auto")
-    with pytest.raises(GovernanceError, match="choose approval ml-lead"):
+    with pytest.raises(ActRefused, match="choose approval ml-lead"):
         approvals.check_way("production", "auto")
     with pytest.raises(InputError, match="Did you mean production"):
         approvals.check_way("producton", "auto")
