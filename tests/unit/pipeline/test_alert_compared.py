@@ -8,7 +8,7 @@ import pytest
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.data.shards import Shard
-from augment_ops.pipeline.stages.started_by import _as_trained_on
+from augment_ops.pipeline.stages.alert_compared import _as_trained_on
 from monitoring.drift.sample import Sample
 
 MANIFEST = SnapshotManifest(
