@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from augment_ops.content import digest_of
 from augment_ops.errors import ActRefused, Fault, GovernanceError, InputError
 from augment_ops.gate.decision import Waiver
-from augment_ops.gate.rules import load
-from augment_ops.governance.acts import ROOT, counted
+from augment_ops.gate.rules import GateRules, load
+from augment_ops.governance.acts import act_of, why_not
 from augment_ops.governance.approvals import AUTO
 from augment_ops.governance.chain import Entry
 from augment_ops.identity import same
@@ -43,10 +43,9 @@ def waive(
     faults = [*_day_faults(until, most), *_empty(classes, reason)]
     if faults:
         raise InputError.of("waiver", faults)
+    about = _about(rules, dataset, environment)
     subjects = {
-        "dataset": dataset,
-        "gate": f"{rules.name}/{rules.version}",
-        "environment": environment,
+        **about,
         "classes": json.dumps(sorted(set(classes)), ensure_ascii=False),
         "until": until,
     }
@@ -59,12 +58,20 @@ def waive(
                 f"somebody with the role {' or '.join(_roles(workspace, environment))}",
                 "ask one of them; AUGMENT_OPS_ACTOR says who you are",
             )
-    once = f"{WAIVE}:{digest_of([workspace.actor, subjects, reason, _today().isoformat()])}"
+    newest = max(_entered(workspace.ledger.read((WAIVE,)), about), key=lambda entry: entry.seq, default=None)
+    if newest is not None and _stands(workspace, newest, environment):
+        said = act_of(newest)
+        if (said.actor, said.subjects, said.reason) == (workspace.actor, subjects, reason):
+            return newest
+    # Bound to the one before: what was said, and ended, can be said again on the same day.
+    once = f"{WAIVE}:{digest_of([workspace.actor, subjects, reason, '' if newest is None else newest.hash])}"
     return workspace.enter(WAIVE, subjects, reason, once)
 
 
-def in_force(workspace: Workspace, dataset: str, gate: Path, environment: str, started_by: str) -> tuple[Waiver, ...]:
-    """The waivers that count today, by class.
+def in_force(
+    workspace: Workspace, dataset: str, gate: Path, environment: str, started_by: str
+) -> tuple[Waiver, ...]:
+    """The waivers that count today, by class: the newest entry of each, where that counts, and none where it does not.
 
     A waiver counts as long as who gave it may approve models there, and above dev not for the runs that they start.
 
@@ -72,20 +79,17 @@ def in_force(workspace: Workspace, dataset: str, gate: Path, environment: str, s
         gate: its file.
         started_by: who started the run.
     """
-    rules = load(gate)
-    wanted = {"dataset": dataset, "gate": f"{rules.name}/{rules.version}", "environment": environment}
+    newest = {
+        name: entry
+        for entry in _entered(workspace.ledger.read((WAIVE,)), _about(load(gate), dataset, environment))
+        for name in _classes_of(entry)
+    }
     above_dev = workspace.approvals.is_above_dev(environment)
-    found: dict[str, Waiver] = {}
-    for entry in counted(workspace.ledger.read((WAIVE, ROOT)), workspace.approvals, (WAIVE,)):
-        if entry.act != WAIVE or any(entry.subjects.get(name) != value for name, value in wanted.items()):
-            continue
-        if not _may(workspace, environment, entry.actor) or (above_dev and same(entry.actor, started_by)):
-            continue
-        until = entry.subjects["until"]
-        for name in json.loads(entry.subjects["classes"]):
-            found[name] = Waiver(class_name=name, by=entry.actor, until=until, reason=entry.reason)
-    today = _today().isoformat()
-    return tuple(found[name] for name in sorted(found) if found[name].until >= today)
+    return tuple(
+        Waiver(class_name=name, by=entry.actor, until=entry.subjects["until"], reason=entry.reason)
+        for name, entry in sorted(newest.items())
+        if _stands(workspace, entry, environment) and not (above_dev and same(entry.actor, started_by))
+    )
 
 
 def check_in_force(present: Collection[Waiver], judged_with: Collection[Waiver]) -> None:
@@ -107,6 +111,38 @@ def check_in_force(present: Collection[Waiver], judged_with: Collection[Waiver])
     ]
     if gone:
         raise GovernanceError.of("what the gate was let pass", gone)
+
+
+def _about(rules: GateRules, dataset: str, environment: str) -> dict[str, str]:
+    """What a waiver is for: it counts for nothing else."""
+    return {"dataset": dataset, "gate": f"{rules.name}/{rules.version}", "environment": environment}
+
+
+def _entered(entries: Iterable[Entry], about: Mapping[str, str]) -> list[Entry]:
+    return [
+        entry
+        for entry in entries
+        if entry.act == WAIVE and all(entry.subjects.get(name) == value for name, value in about.items())
+    ]
+
+
+def _classes_of(entry: Entry) -> list[str]:
+    """The classes that an entry names; none where they are not written as they should be."""
+    try:
+        found = json.loads(entry.subjects.get("classes", ""))
+    except (ValueError, TypeError, RecursionError):
+        return []
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else []
+
+
+def _stands(workspace: Workspace, entry: Entry, environment: str) -> bool:
+    """Whether an entry counts today, whoever starts a run."""
+    approvals = workspace.approvals
+    # Also where it is older than the signed rules: a waiver has to be good on the day on which it lets something pass.
+    signed = workspace.in_force is not None and approvals.is_above_dev(environment)
+    if (signed and why_not(entry, approvals) is not None) or not entry.reason.strip():
+        return False
+    return _may(workspace, environment, entry.actor) and entry.subjects.get("until", "") >= _today().isoformat()
 
 
 def _day_faults(until: str, most: int) -> list[Fault]:

@@ -20,6 +20,13 @@ from augment_ops.pipeline.stages.prospects import shortages
 from augment_ops.workspace import open_store
 
 
+@pytest.fixture
+def desk(draft: Any) -> Any:
+    """Rules are signed; no policy is needed."""
+    draft.initialise()
+    return draft
+
+
 def in_days(days: int) -> str:
     return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
 
@@ -74,6 +81,38 @@ def test_who_no_longer_approves_models_there_has_waived_nothing(desk: Any) -> No
     given(desk)
     desk.write(approvers=f'{{id: bob, name: bob, keys: ["{desk.keys["bob"].public}"]}}')
     assert counting(desk) == []
+
+
+def test_who_started_the_run_or_left_ends_a_waiver_all_the_same(desk: Any) -> None:
+    given(desk)
+    given(desk, by="bob", until=in_days(0), reason="they have come")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=1))
+        assert counting(desk) == []
+        assert counting(desk, started_by="bob") == []
+        desk.write(approvers=f'{{id: ada, name: ada, keys: ["{desk.keys["ada"].public}"]}}')
+        assert counting(desk) == []
+
+
+def test_what_was_ended_can_be_given_and_ended_again_on_one_day(desk: Any) -> None:
+    end = {"until": in_days(0), "reason": "they have come"}
+    for asked in (end, {}, end):
+        given(desk, **asked)
+        given(desk, **asked)  # done again, it is found again
+    assert len(list(desk.workspace().ledger.read((WAIVE,)))) == 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=1))
+        assert counting(desk) == []
+
+
+def test_what_nobody_signed_does_not_outlive_the_day_on_which_rules_are(draft: Any) -> None:
+    for environment in ("dev", "production"):
+        given(draft, environment=environment)
+    assert counting(draft) == ["8"]
+    draft.initialise()
+    assert (counting(draft), counting(draft, "dev")) == ([], ["8"])
+    given(draft)  # as it was, and signed
+    assert counting(draft) == ["8"]
 
 
 def test_a_made_up_entry_does_not_count_where_rules_are_signed(desk: Any) -> None:
