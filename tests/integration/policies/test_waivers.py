@@ -183,7 +183,8 @@ def test_an_entry_that_waive_would_not_have_made_counts_for_nothing(desk: Any, o
 def test_a_run_that_has_promoted_is_not_refused_when_its_waiver_has_ended(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, workspace, said = open_store(desk.settings), desk.workspace(), []
+    store, workspace = open_store(desk.settings), desk.workspace()
+    said: list[str] = []
     manifest = ingest("digits", store, max_samples=150)
     run = SimpleNamespace(id="one", actor="pat")
     ctx: Any = SimpleNamespace(
