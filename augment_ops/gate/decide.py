@@ -135,7 +135,7 @@ def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Rea
     if cells is not None:
         demanded = {("invariance", name, severity) for name in cells.corruptions for severity in cells.judged[name]}
     said = {reason.rule for reason in reasons}
-    judged = {rule for rule, _, _ in made}
+    judged = {r.rule for r in reasons if r.outcome == "pass" or (r.outcome == "warn" and r.rule != "class_recall")}
     unmet = sorted(demanded - made) + sorted({"class_recall", "data_quality", "augmented_quality"} - judged)
     unmet += sorted({*_SECTIONS, *(("fitness",) if rules.fitness is not None else ())} - said)
     if demanded and not unmet:

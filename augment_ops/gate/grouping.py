@@ -48,7 +48,8 @@ def is_few(reason: Reason) -> bool:
 
 def _kind(reason: Reason) -> Hashable | None:
     """What reasons have in common that are one line; None for one that stands alone."""
-    if reason.outcome in ("pass", "not-set"):
+    waived = reason.rule == "class_recall" and reason.outcome == "warn"  # by whom, until when and why stands in each
+    if waived or reason.outcome in ("pass", "not-set"):
         return None
     if is_few(reason):
         column = (reason.group or "").partition("=")[0]
@@ -83,7 +84,7 @@ def _few(reasons: Sequence[Reason]) -> tuple[str, str]:
         f"{len(has)} {many} {verb} fewer samples in the suite than the {least} that judging them takes: {counted(has)}."
     )
     advice = f"Add held-out samples, as many as are missing: {counted(missing)}."
-    if kind == "class":
+    if kind == "class" and (len(has) > 1 or any(has.values())):  # without samples, there is nothing to waive
         them, alike = "it", ""
         if len(has) > 1:
             them, alike = "them", " have a gate judge as one what nobody tells apart (equivalent, in its file), or"

@@ -92,7 +92,7 @@ def class_recall(rules: GateRules, cells: Cells, waivers: Sequence[Waiver] = ())
 
     The exact tests are corrected by Holm within the clean cells and within the stressed ones. A recall that is shown to
     be below its floor fails however few samples there are; one that is not shown to be cannot pass with few, unless
-    somebody has waived that: then it is a warning.
+    somebody has waived that: then it is a warning. Nobody can waive a class without samples, nor all classes.
     """
     rule, clean = rules.class_recall, cells.clean("candidate")
     if clean is None:
@@ -104,8 +104,10 @@ def class_recall(rules: GateRules, cells: Cells, waivers: Sequence[Waiver] = ())
     low = [_low_class(rules, cells, index, group) for index, group in _by_class(rules, on_clean)]
     low += [_low_class(rules, cells, index, group) for index, group in _by_class(rules, stressed)]
     judged = [item for item in (*on_clean, *stressed) if item[2].n >= rule.min_n]
-    if low or not judged:
+    if low:
         return small + low
+    if not judged:
+        return [*small, _nothing_judged(rule, clean)] if all(reason.outcome == "warn" for reason in small) else small
     index, cell, estimate = max(judged, key=lambda item: item[2].value)
     where = "clean" if cell.corruption == CLEAN else f"{cell.corruption} at severity {cell.severity}"
     message = (
@@ -154,16 +156,23 @@ def _few(rule: ClassRecall, cells: Cells, clean: Cell) -> list[tuple[str, int]]:
 
 
 def _too_few(rule: ClassRecall, name: str, n: int, waiver: Waiver | None) -> Reason:
+    outcome: Outcome = "investigate"
     message = f"Class {name} has {n} samples in the suite; {rule.min_n} are needed to judge its recall."
     if n == 0:
         message = f"Class {name} has no sample in the suite: nothing can be said of it. Add some to the held-out split."
-    outcome: Outcome = "investigate"
-    if waiver is not None:
+    elif waiver is not None:
         outcome = "warn"
         message = f"{message.rstrip('.')}; waived by {waiver.by} until {waiver.until}: {waiver.reason.rstrip('.')}."
     return Reason(
         rule="class_recall", outcome=outcome, message=message, class_name=name, threshold=float(rule.min_n), n=n
     )
+
+
+def _nothing_judged(rule: ClassRecall, clean: Cell) -> Reason:
+    """Where every class is waived, nobody has looked at any."""
+    most = max(clean.class_n, default=0)
+    message = f"Every class is waived, and none is judged: one has to have {rule.min_n} samples; the most are {most}."
+    return Reason(rule="class_recall", outcome="investigate", message=message, threshold=float(rule.min_n), n=most)
 
 
 def _low_class(rules: GateRules, cells: Cells, index: int, group: Iterable[tuple[Cell, Estimate, Outcome]]) -> Reason:

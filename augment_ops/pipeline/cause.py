@@ -8,6 +8,7 @@ from datetime import datetime
 
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.identity import RESERVED, among
 from augment_ops.shown import PARAGRAPH, link, markdown
 
 ALERT, RETRAIN = "alert", "retrain"  # the acts of entering an alert, and of starting the training that it calls for
@@ -70,6 +71,16 @@ def alert_behind(ledger: Ledger, run_id: str) -> AlertCause | None:
     if start is None:
         return None
     return next((cause_of(entry) for entry in ledger.read((ALERT,)) if entry.hash == start.subjects["alert"]), None)
+
+
+def people_behind(ledger: Ledger, run_id: str) -> tuple[str, ...]:
+    """Who found the alert that started a run, or started its training, where a person did; nobody behind another."""
+    start = start_of(ledger, run_id) if run_id.startswith(RUN_PREFIX) else None
+    if start is None:
+        return ()
+    alert = start.subjects.get("alert")
+    behind = [start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == alert)]
+    return tuple(dict.fromkeys(entry.actor for entry in behind if not among(entry.actor, RESERVED)))
 
 
 def cause_of(entry: Entry) -> AlertCause:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,7 @@ def replay(store: Store, reference: str) -> Replay:
 
 
 def judge_by(store: Store, reference: str, gate: Path) -> Decision:
-    """What another gate says to the evidence of a decision.
+    """What another gate says to the evidence of a decision; waivers are for a version of a gate, and no other.
 
     Raises:
         InputError: there is no such decision, or the gate's file is wrong.
@@ -74,7 +74,10 @@ def judge_by(store: Store, reference: str, gate: Path) -> Decision:
     """
     decision = find_decision(store, reference)
     evidence = from_json(Evidence, store.get(decision.evidence_digest))
-    return decide(load(gate), evidence, outcomes_of(store, evidence))
+    rules = load(gate)
+    if decision.gate.partition(" (")[0] != f"{rules.name} {rules.version}":
+        evidence = replace(evidence, waivers=())
+    return decide(rules, evidence, outcomes_of(store, evidence))
 
 
 def find_decision(store: Store, reference: str) -> Decision:

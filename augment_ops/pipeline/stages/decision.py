@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import ActRefused, StoreError
 from augment_ops.gate.decision import Decision, Evidence, QualityFinding, Waiver
 from augment_ops.gate.explanation import explain
 from augment_ops.governance.approvals import Approvals, check_reason
+from augment_ops.governance.chain import Entry
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle import waivers
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.rules import check_judged_by
+from augment_ops.lifecycle.witnessed import believed
 from augment_ops.modalities import modality
+from augment_ops.pipeline.cause import people_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
@@ -106,10 +110,15 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
     )
 
 
-def waivers_of(ctx: Context) -> tuple[Waiver, ...]:
-    """The waivers that count today for this run."""
+def waivers_of(ctx: Context, entries: Iterable[Entry] | None = None) -> tuple[Waiver, ...]:
+    """The waivers that count today for this run.
+
+    Args:
+        entries: of a ledger that was verified; by default as they stand there.
+    """
     gate, environment = ctx.settings.policies / "gates" / f"{ctx.params.gate}.yaml", ctx.params.environment
-    return waivers.in_force(ctx.workspace, ctx.dataset, gate, environment, ctx.run.actor)
+    started_by = (ctx.run.actor, *people_behind(ctx.ledger, ctx.run.id))
+    return waivers.in_force(ctx.workspace, ctx.dataset, gate, environment, started_by, entries)
 
 
 def decided_by(ctx: Context) -> object:
@@ -276,7 +285,9 @@ def promote(ctx: Context) -> Promotion:
         check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
         judged_with = from_json(Evidence, ctx.store.get(decided.decision.evidence_digest)).waivers
         if judged_with:
-            waivers.check_in_force(waivers_of(ctx), judged_with)
+            # In every environment: an entry that was taken out or cut off may be the one that ended a waiver.
+            verified = believed(ctx.ledger, ctx.tracker).entries
+            waivers.check_in_force(waivers_of(ctx, verified), judged_with)
         move = champions.Move(
             act="promote",
             dataset=ctx.dataset,

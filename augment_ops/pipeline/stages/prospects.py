@@ -6,7 +6,7 @@ Asked as soon as there is a snapshot, because none of it changes by training.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from augment_ops.data.manifest import SnapshotManifest
@@ -18,8 +18,10 @@ from augment_ops.gate.phrasing import counted, listed
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.rules import load as load_gate
 from augment_ops.lifecycle.waivers import in_force
+from augment_ops.pipeline.cause import people_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.run import record_of
 from augment_ops.pipeline.stages.policy import check_shape as check_policy
 from augment_ops.stress.definition import SuiteSpec
 from augment_ops.stress.suite import check_shape as check_suite
@@ -34,14 +36,16 @@ _GIVEN = "given by the source"  # how the rule of a split begins that ingestion 
 def refuse_in_vain(ctx: Context, manifest: SnapshotManifest) -> AugmentOpsError | None:
     """Nothing is trained on samples that a later stage cannot work on, or that no model could pass the gate with.
 
-    Where the environment asks for nothing of a policy, the second is said: whoever tries things out may go on.
+    Where the environment asks for nothing of a policy, the second is said: whoever tries things out may go on. So is
+    it where the run has come to its end, and a waiver that it rested on has ended since.
     """
     snapshot, params = Snapshot(ctx.store, manifest), ctx.params
     faults = misfits(ctx.workspace, params, snapshot)
     if faults:
         return DataError.of(f"data set {manifest.dataset}", faults)
-    short = shortages(ctx.workspace, params, snapshot)
-    if short and ctx.workspace.approvals.is_above_dev(params.environment):
+    short = shortages(ctx.workspace, params, snapshot, people_behind(ctx.ledger, ctx.run.id))
+    ended = record_of(ctx.store, ctx.run.id, "promote") is not None
+    if short and not ended and ctx.workspace.approvals.is_above_dev(params.environment):
         return CheckRefused.of(f"data set {manifest.dataset} for {params.environment}", short)
     for fault in short:
         ctx.say(f"warning: the gate will not pass any model of this data set: {fault}")
@@ -75,15 +79,20 @@ def _check_alike(rules: GateRules, classes: tuple[str, ...]) -> None:
         raise DataError(f"gate {rules.name}: equivalent", fault, expected, "correct the line in the gate's file")
 
 
-def shortages(workspace: Workspace, params: RunParams, snapshot: Snapshot) -> list[Fault]:
-    """What the gate has too few samples of, with what a person can do; empty where it can come to `PASS`."""
+def shortages(workspace: Workspace, params: RunParams, snapshot: Snapshot, behind: Collection[str] = ()) -> list[Fault]:
+    """What the gate has too few samples of, with what a person can do; empty where it can come to `PASS`.
+
+    Args:
+        behind: who stands behind the start of the run, beside the workspace's actor.
+    """
     policies = workspace.settings.policies
     gate = policies / "gates" / f"{params.gate}.yaml"
     rules, suite = load_gate(gate), load_suite(policies / "stress" / f"{params.suite}.yaml")
     counts, held_out = _counts(suite, snapshot)
     needs = unmet(rules, counts)
     if needs:
-        waived = in_force(workspace, snapshot.manifest.dataset, gate, params.environment, workspace.actor)
+        started_by = (workspace.actor, *behind)
+        waived = in_force(workspace, snapshot.manifest.dataset, gate, params.environment, started_by)
         needs = unmet(rules, counts, {one.class_name for one in waived})
     found = [_shortage(rules, suite, need, snapshot, held_out) for need in needs]
     taken = f"; or take more than {params.max_samples} of the data set (max_samples)" if params.max_samples else ""

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
-from augment_ops.errors import ActRefused, GovernanceError, InputError
+from augment_ops.errors import ActRefused, CheckRefused, GovernanceError, InputError
 from augment_ops.gate.decision import Waiver
 from augment_ops.governance.audit import ACTS
 from augment_ops.lifecycle import waivers
 from augment_ops.lifecycle.waivers import WAIVE, check_in_force, in_force, waive
+from augment_ops.pipeline.cause import people_behind, start_key
 from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.run import StageRecord, keep_record
+from augment_ops.pipeline.stages import prospects
+from augment_ops.pipeline.stages.decision import waivers_of
 from augment_ops.pipeline.stages.prospects import shortages
-from augment_ops.workspace import open_store
+from augment_ops.workspace import Workspace, open_store
+
+
+@pytest.fixture
+def desk(draft: Any) -> Any:
+    """Rules are signed; no policy is needed."""
+    draft.initialise()
+    return draft
 
 
 def in_days(days: int) -> str:
@@ -35,7 +47,7 @@ def given(desk: Any, by: str = "ada", environment: str = "production", **asked: 
 
 
 def counting(desk: Any, environment: str = "production", started_by: str = "pat") -> list[str]:
-    found = in_force(desk.workspace(), "digits", gate(desk), environment, started_by)
+    found = in_force(desk.workspace(), "digits", gate(desk), environment, started_by.split())
     return [one.class_name for one in found]
 
 
@@ -43,7 +55,7 @@ def test_a_waiver_counts_for_its_data_set_gate_and_environment_until_it_ends(des
     given(desk, classes=("8", "3"))
     assert counting(desk) == ["3", "8"]
     assert counting(desk, "staging") == []
-    assert in_force(desk.workspace(), "others", gate(desk), "production", "pat") == ()
+    assert in_force(desk.workspace(), "others", gate(desk), "production", ("pat",)) == ()
     (entry,) = desk.workspace().ledger.read((WAIVE,))
     assert WAIVE in ACTS  # or `audit log --act` does not find it
     assert (entry.actor, entry.reason, entry.subjects["until"]) == ("ada", "samples come in spring", in_days(30))
@@ -68,12 +80,45 @@ def test_a_waiver_of_who_starts_the_run_counts_in_dev_alone(desk: Any) -> None:
     for environment in ("dev", "production"):
         given(desk, environment=environment)
     assert (counting(desk, "dev", "ADA"), counting(desk, "production", "ADA")) == (["8"], [])
+    assert counting(desk, started_by="schedule ada") == []  # who stands behind the start
 
 
 def test_who_no_longer_approves_models_there_has_waived_nothing(desk: Any) -> None:
     given(desk)
     desk.write(approvers=f'{{id: bob, name: bob, keys: ["{desk.keys["bob"].public}"]}}')
     assert counting(desk) == []
+
+
+def test_who_started_the_run_or_left_ends_a_waiver_all_the_same(desk: Any) -> None:
+    given(desk)
+    given(desk, by="bob", until=in_days(0), reason="they have come")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=1))
+        assert counting(desk) == []
+        assert counting(desk, started_by="bob") == []
+        desk.write(approvers=f'{{id: ada, name: ada, keys: ["{desk.keys["ada"].public}"]}}')
+        assert counting(desk) == []
+
+
+def test_what_was_ended_can_be_given_and_ended_again_on_one_day(desk: Any) -> None:
+    end = {"until": in_days(0), "reason": "they have come"}
+    for asked in (end, {}, end):
+        given(desk, **asked)
+        given(desk, **asked)  # done again, it is found again
+    assert len(list(desk.workspace().ledger.read((WAIVE,)))) == 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=1))
+        assert counting(desk) == []
+
+
+def test_what_nobody_signed_does_not_outlive_the_day_on_which_rules_are(draft: Any) -> None:
+    for environment in ("dev", "production"):
+        given(draft, environment=environment)
+    assert counting(draft) == ["8"]
+    draft.initialise()
+    assert (counting(draft), counting(draft, "dev")) == ([], ["8"])
+    given(draft)  # as it was, and signed
+    assert counting(draft) == ["8"]
 
 
 def test_a_made_up_entry_does_not_count_where_rules_are_signed(desk: Any) -> None:
@@ -108,6 +153,69 @@ def test_who_approves_no_models_is_refused_and_that_is_entered(desk: Any) -> Non
     assert desk.acts().count(("refuse", "dan")) == 1
 
 
+def test_who_has_no_registered_key_is_refused_and_that_is_entered(desk: Any) -> None:
+    with pytest.raises(GovernanceError):
+        waive(
+            Workspace(desk.settings, "ada", key=desk.key_file("bob")),
+            "digits", "default", "production", ("8",), in_days(30), "why",
+        )  # fmt: skip
+    assert desk.acts()[-1] == ("refuse", "ada")
+
+
+def test_a_part_of_what_is_judged_as_one_is_no_class(desk: Any) -> None:
+    gate(desk).write_text(gate(desk).read_text() + "\nequivalent: [['3', '8']]\n")
+    with pytest.raises(InputError) as caught:
+        given(desk)
+    assert "'3 = 8'" in caught.value.faults[0].fix
+    given(desk, classes=("3 = 8",))
+    assert counting(desk) == ["3 = 8"]
+
+
+@pytest.mark.parametrize("odd", [{"until": "2099-12-31"}, {"until": "x"}, {"classes": "{"}, {"classes": "7"}], ids=str)
+def test_an_entry_that_waive_would_not_have_made_counts_for_nothing(desk: Any, odd: dict[str, str]) -> None:
+    given(desk, environment="dev", classes=("3",))
+    ledger = desk.workspace().ledger
+    (entry,) = ledger.read((WAIVE,))
+    ledger.append(WAIVE, "ada", {**entry.subjects, "classes": '["8"]', **odd}, "made up", "made up")
+    assert counting(desk, "dev") == ["3"]
+
+
+def test_a_run_that_has_promoted_is_not_refused_when_its_waiver_has_ended(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, workspace = open_store(desk.settings), desk.workspace()
+    said: list[str] = []
+    manifest = ingest("digits", store, max_samples=150)
+    run = SimpleNamespace(id="one", actor="pat")
+    ctx: Any = SimpleNamespace(
+        store=store, workspace=workspace, ledger=workspace.ledger, run=run, say=said.append,
+        params=RunParams(environment="production"),
+    )  # fmt: skip
+    monkeypatch.setattr(prospects, "misfits", lambda *_: [])
+    assert isinstance(prospects.refuse_in_vain(ctx, manifest), CheckRefused)
+    keep_record(store, "one", StageRecord("promote", "a" * 64, "b" * 64, 0.1, "2026-11-01T00:00:00+00:00"))
+    assert prospects.refuse_in_vain(ctx, manifest) is None
+    assert len(said) == 2
+
+
+def test_whoever_stands_behind_a_start_waives_nothing_for_it(desk: Any) -> None:
+    ledger = desk.workspace().ledger
+    alert = ledger.append("alert", "ada", {"kind": "drift"}, "it drifted", "alert:one")
+    ledger.append("retrain", "bob", {"alert": alert.hash}, "it drifted", start_key("retrain__one"))
+    assert people_behind(ledger, "retrain__one") == ("bob", "ada")
+    assert people_behind(ledger, "retrain__other") == people_behind(ledger, "manual__1") == ()
+    given(desk)
+    gave: dict[str, Any] = {"workspace": desk.workspace("schedule"), "ledger": ledger, "settings": desk.settings}
+    params = SimpleNamespace(gate="default", environment="production")
+    for run, wanted in (("retrain__one", []), ("scheduled__1", ["8"])):
+        ctx: Any = SimpleNamespace(
+            **gave, params=params, dataset="digits", run=SimpleNamespace(id=run, actor="schedule")
+        )
+        assert [one.class_name for one in waivers_of(ctx)] == wanted
+    verified = [entry for entry in ledger.read() if entry.act != WAIVE]
+    assert waivers_of(ctx, verified) == ()  # what is handed in counts, and no other
+
+
 def test_a_decision_does_not_outlive_its_waivers() -> None:
     one = Waiver(class_name="8", by="ada", until="2027-01-31", reason="why")
     check_in_force([one], [one])
@@ -127,4 +235,6 @@ def test_what_is_waived_is_not_missing(desk: Any) -> None:
     given(desk, classes=("3", "4"))
     assert lacking()[1].startswith("8 of 10 classes")
     given(desk, classes=tuple("01256789"))
-    assert lacking() == ["38 held-out samples in the suite"]  # which nobody can waive
+    total, one = lacking()
+    assert total == "38 held-out samples in the suite"  # which nobody can waive
+    assert one.startswith("1 of 10 classes")  # one has to be judged

@@ -54,6 +54,18 @@ def test_a_class_by_itself_and_one_without_samples() -> None:
     assert other.advice == f"{add}region=north (20)."
 
 
+def test_one_class_with_samples_can_be_waived() -> None:
+    (one,) = grouped([few("x", 3)])
+    assert one.advice.endswith("or somebody waive them.")
+
+
+def test_what_several_people_waived_is_told_of_each() -> None:
+    waived = [
+        replace(few("ab"[i], 3), outcome="warn", message=f"waived by {by}") for i, by in enumerate(("ada", "bob"))
+    ]
+    assert [group.message for group in grouped(waived)] == ["waived by ada", "waived by bob"]
+
+
 def test_only_what_says_the_same_is_taken_together() -> None:
     gap: dict[str, Any] = {"rule": "invariance", "outcome": "fail", "measured": 0.3, "threshold": 0.15, "n": 300}
     reasons = [

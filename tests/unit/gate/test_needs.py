@@ -35,6 +35,13 @@ def test_what_is_missing(rules: GateRules, changes: dict[str, int], wanted: list
     assert [list(need.has) for need in found] == [list(has) for _, has, _ in wanted]
 
 
+def test_a_waiver_is_for_a_class_with_samples_where_another_is_judged(rules: GateRules) -> None:
+    few = ENOUGH | {"a": 19, "b": 0, "c": 300}
+    assert [need.has for need in unmet(rules, few, "ab")] == [{"b": 0}]
+    assert [need.has for need in unmet(rules, few | {"b": 1}, "ab")] == []
+    assert [need.has for need in unmet(rules, {"a": 19, "b": 18}, "ab")][1] == {"a": 19}
+
+
 def test_with_alerts_only_the_class_that_is_looked_for_counts() -> None:
     rules = load(POLICIES / "gates" / "transactions.yaml")
     assert unmet(rules, {"0": 3, "1": 300}) == []
