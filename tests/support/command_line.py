@@ -14,6 +14,7 @@ Call = Callable[..., tuple[int, str, str]]  # words → exit code, stdout, stder
 
 def caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Calls `augment-ops` with some words."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # what a piped result is as wide as is ours to say
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["augment-ops", *words])

@@ -14,7 +14,7 @@ import pytest
 
 from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError
 from augment_ops.governance import database
-from augment_ops.governance.keys import Key, witness_path
+from augment_ops.governance.keys import Key, ensure, witness_path
 from augment_ops.governance.statements import approval_of, is_policy_approval
 from augment_ops.lifecycle.acts import end, question
 from augment_ops.services import doctor
@@ -106,7 +106,8 @@ def test_nobody_is_asked_where_an_answer_would_not_count(desk: Any) -> None:
     here = Workspace(desk.settings, "pat", "airflow")
     assert question(here, POLICY, "production", 30).people
     assert _diagnosis(desk) == "ok"
-    witness_path(desk.settings.keys).unlink()  # a new machine, whose key is listed nowhere
+    witness_path(desk.settings.keys).unlink()
+    ensure(witness_path(desk.settings.keys))  # of a new machine, listed nowhere
     here = Workspace(desk.settings, "pat", "airflow")
     with pytest.raises(ActRefused, match="key of the witness airflow") as caught:
         question(here, POLICY, "production", 30)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from augment_ops.errors import TrackingError
-from augment_ops.tracking import connect
+from augment_ops.tracking import connect, connection
 from augment_ops.tracking.connection import _initialise, quieten
-from augment_ops.tracking.database import is_empty
+from augment_ops.tracking.database import is_empty, open_whole
 
 FilesUpTo = Callable[[int], AbstractContextManager[None]]
 HALF = 300_000  # bytes, of about 950,000
@@ -21,6 +21,12 @@ HALF = 300_000  # bytes, of about 950,000
 
 def uri(database: Path) -> str:
     return f"sqlite:///{database}"
+
+
+@pytest.fixture(autouse=True)
+def _really_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are about how a file is made: none is copied from one that is there."""
+    monkeypatch.setattr(connection, "open_whole", open_whole)
 
 
 def test_a_disk_that_was_full_the_first_time_is_forgotten(tmp_path: Path, files_up_to: FilesUpTo) -> None:
