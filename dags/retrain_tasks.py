@@ -32,8 +32,9 @@ class StartTrainings(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Start what is not started yet; skipped where there is nothing to start. Returns ids of runs."""
+        from augment_ops.identity import SCHEDULE
         from augment_ops.pipeline.cause import ALERT
-        from augment_ops.production.causes import SCHEDULE, enter_start
+        from augment_ops.production.causes import enter_start
         from augment_ops.production.retraining import PLAN, in_markdown, planned
         from augment_ops.settings import Settings
         from augment_ops.shown import own_addresses

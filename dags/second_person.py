@@ -101,13 +101,13 @@ def _who_did(hands: Sequence[Hand], task_id: str) -> str:
 
 def _hands_behind(settings: Settings, api: AirflowApi, run: Any) -> list[Hand]:
     """Hands on the run, and on what started it."""
-    from augment_ops.production.causes import cause_of
+    from augment_ops.pipeline.cause import origins_behind, people_behind
     from augment_ops.services.airflow_record import Hand, hands_on
     from augment_ops.workspace import open_ledger
 
-    cause = cause_of(open_ledger(settings), run.run_id)
-    found = [Hand(person, "caused it", "") for person in cause.people]
-    for origin in cause.origins:
+    ledger = open_ledger(settings)
+    found = [Hand(person, "caused it", "") for person in people_behind(ledger, run.run_id)]
+    for origin in origins_behind(ledger, run.run_id):
         found += hands_on(api, *origin.split("/", 1))
     return [*found, *hands_on(api, run.dag_id, run.run_id)]
 

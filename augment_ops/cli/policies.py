@@ -196,7 +196,7 @@ def list_policies(as_json: Annotated[bool, typer.Option("--json")] = False) -> N
     found, last = listed(workspace), {}
     for run in reversed(runs(workspace.store)):
         last[str(run.params.get("policy", ""))] = run
-    told = {one.name: summary(workspace.store, last[one.name]) for one in found if one.name in last}
+    told = {one.name: summary(settings, workspace.store, last[one.name]) for one in found if one.name in last}
     if as_json:
         print(json.dumps([{**asdict(one), "last_run": _last(told.get(one.name))} for one in found]))
         return

@@ -65,7 +65,8 @@ def list_runs(
     from augment_ops.pipeline.overview import Filter, choose, runs, summary
     from augment_ops.policy.library import policy_names
 
-    store, policies = _store(), Settings.from_environment().policies
+    settings, store = Settings.from_environment(), _store()
+    policies = settings.policies
     began = runs(store)
     filters = (
         Filter("--dataset", "dataset", dataset),
@@ -76,7 +77,7 @@ def list_runs(
     )
     filtered = any(one.value for one in filters)
     # Without a filter the documents of older runs are not read.
-    chosen = choose((summary(store, run) for run in (began if filtered else began[:limit])), filters)
+    chosen = choose((summary(settings, store, run) for run in (began if filtered else began[:limit])), filters)
     found = chosen[:limit]
     if as_json:
         print(json.dumps([asdict(one) for one in found]))
@@ -106,7 +107,7 @@ def show(run: LatestRun = "latest", as_json: AsJson = False) -> None:
 
     store = _store()
     found = find_run(store, run)
-    told, done = summary(store, found), records(store, found)
+    told, done = summary(Settings.from_environment(), store, found), records(store, found)
     decided = output(store, done, "decide", Decided)
     if as_json:
         decision = asdict(decided.decision) if decided else None
@@ -135,7 +136,7 @@ def compare(before: RunId, after: LatestRun = "latest", as_json: AsJson = False)
     from augment_ops.pipeline.overview import find_run
 
     store = _store()
-    found = compared(store, find_run(store, before), find_run(store, after))
+    found = compared(Settings.from_environment(), store, find_run(store, before), find_run(store, after))
     if as_json:
         print(json.dumps([asdict(one) for one in found]))
         return
@@ -159,7 +160,7 @@ def open_run(
     from augment_ops.pipeline.overview import find_run, summary
 
     store = _store()
-    told = summary(store, find_run(store, run))
+    told = summary(Settings.from_environment(), store, find_run(store, run))
     address = told.mlflow_url if at == "mlflow" else told.driver_url
     if not address:
         found = f"no page of {told.id} there: it ran without such a server, or has not come to its report"
@@ -176,7 +177,7 @@ def open_report(run: LatestRun = "latest", as_json: AsJson = False) -> None:
     from augment_ops.pipeline.overview import find_run, summary
 
     store = _store()
-    told = summary(store, find_run(store, run))
+    told = summary(Settings.from_environment(), store, find_run(store, run))
     file = Path(told.report) if told.report else _refused_page(told.id)
     if file is not None and file.is_file():
         _open(file.absolute().as_uri(), as_json, path=str(file))
@@ -188,8 +189,8 @@ def open_report(run: LatestRun = "latest", as_json: AsJson = False) -> None:
 
 
 def _way_on(run_id: str, state: str) -> str:
-    if state.startswith("refused at"):
-        return f"augment-ops runs show {run_id}; what refused it is in MLflow, quality/{state.rpartition(' ')[2]}.json"
+    if state == "refused":
+        return f"augment-ops runs show {run_id}; what refused it is in MLflow, report/refused.html"
     return f"augment-ops stage report --run-id {run_id}"
 
 
@@ -226,7 +227,7 @@ def _facts_of(run_id: str, run: Run, told: dict[str, str]) -> dict[str, str]:
         "in MLflow": told["mlflow_url"],
         "in its driver": told["driver_url"],
         "commit": run.git_commit,
-        "go on": "" if told["report"] or told["state"].startswith("refused") else f"augment-ops run --run-id {run_id}",
+        "go on": "" if told["report"] or told["state"] == "refused" else f"augment-ops run --run-id {run_id}",
     }
 
 

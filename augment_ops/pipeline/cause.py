@@ -65,22 +65,30 @@ def start_key(run_id: str) -> str:
     return f"{RETRAIN}:{run_id}"
 
 
-def alert_behind(ledger: Ledger, run_id: str) -> AlertCause | None:
-    """The alert that started a run; None where none did."""
-    start = start_of(ledger, run_id) if run_id.startswith(RUN_PREFIX) else None
-    if start is None:
-        return None
-    return next((cause_of(entry) for entry in ledger.read((ALERT,)) if entry.hash == start.subjects["alert"]), None)
-
-
-def people_behind(ledger: Ledger, run_id: str) -> tuple[str, ...]:
-    """Who found the alert that started a run, or started its training, where a person did; nobody behind another."""
+def entries_behind(ledger: Ledger, run_id: str) -> tuple[Entry, ...]:
+    """The entry of a run's start by an alert, then that of the alert; none where no alert started it."""
     start = start_of(ledger, run_id) if run_id.startswith(RUN_PREFIX) else None
     if start is None:
         return ()
     alert = start.subjects.get("alert")
-    behind = [start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == alert)]
-    return tuple(dict.fromkeys(entry.actor for entry in behind if not among(entry.actor, RESERVED)))
+    return (start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == alert))
+
+
+def alert_behind(ledger: Ledger, run_id: str) -> AlertCause | None:
+    """The alert that started a run; None where none did."""
+    return next((cause_of(entry) for entry in entries_behind(ledger, run_id)[1:]), None)
+
+
+def people_behind(ledger: Ledger, run_id: str) -> tuple[str, ...]:
+    """Who found the alert that started a run, or started its training, where a person did; nobody behind another."""
+    found = (entry.actor for entry in entries_behind(ledger, run_id))
+    return tuple(dict.fromkeys(actor for actor in found if not among(actor, RESERVED)))
+
+
+def origins_behind(ledger: Ledger, run_id: str) -> tuple[str, ...]:
+    """The monitor's runs that found the alert or started the training, as `driver's name of the monitor/run id`."""
+    found = (entry.subjects.get("origin", "") for entry in entries_behind(ledger, run_id))
+    return tuple(dict.fromkeys(origin for origin in found if origin))
 
 
 def cause_of(entry: Entry) -> AlertCause:

@@ -16,11 +16,13 @@ from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.store import Store
 from augment_ops.errors import Fault, InputError, nearest
 from augment_ops.pipeline.graph import STAGES
-from augment_ops.pipeline.outputs import Decided, Promotion, Report, ResolvedPolicy, StressTest
+from augment_ops.pipeline.outputs import Decided, Prepared, Promotion, Report, ResolvedPolicy, StressTest
 from augment_ops.pipeline.parameters import parameters
+from augment_ops.pipeline.refused import page_of
 from augment_ops.pipeline.run import Run, StageRecord, record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.stress_summary import gap_table
+from augment_ops.settings import Settings
 from augment_ops.stress.report import CLEAN, Role, StressReport
 
 T = TypeVar("T")
@@ -34,11 +36,11 @@ class RunSummary:
     """A run in one line.
 
     Attributes:
-        state: the gate's verdict; else `refused at <stage>`, or `at <stage>` where it stands or works.
-        outcome: what became of the candidate, in a sentence; empty before promotion.
+        state: the gate's verdict; else `refused`, with a page that says why, or `at <stage>` where it stands or works.
+        outcome: what became of the candidate, in a sentence, or whose answer it waits for; empty before.
         seconds: of work of all stages that have a record.
         driver_url: of the run in its driver's UI, mlflow_url and report_url in MLflow's; empty where there is none.
-        report: path of the page on the machine that made it; empty before.
+        report: path of the page on the machine that made it, also of one that waits for an answer; empty before.
     """
 
     id: str
@@ -104,11 +106,17 @@ def records(store: Store, run: Run) -> dict[str, StageRecord]:
     return {name: record for name, record in found if record is not None}
 
 
-def summary(store: Store, run: Run) -> RunSummary:
-    """A run in one line."""
+def summary(settings: Settings, store: Store, run: Run) -> RunSummary:
+    """A run in one line.
+
+    That one is refused is told by the page that says why: its documents do not tell it from one that still works.
+    """
     done = records(store, run)
     manifest = output(store, done, "ingest", SnapshotManifest)
-    page, promoted = output(store, done, "report", Report), output(store, done, "promote", Promotion)
+    prepared, promoted = output(store, done, "prepare_report", Prepared), output(store, done, "promote", Promotion)
+    ended = output(store, done, "report", Report)
+    page = ended or prepared
+    asks = prepared.asks if prepared is not None and "approve" not in done else ""
     return RunSummary(
         id=run.id,
         dataset=manifest.dataset if manifest else str(run.params.get("dataset_name") or run.params.get("dataset", "")),
@@ -116,12 +124,12 @@ def summary(store: Store, run: Run) -> RunSummary:
         environment=str(run.params.get("environment", "")),
         actor=run.actor,
         started_at=run.started_at,
-        state=_state(store, done),
-        outcome=promoted.message if promoted else "",
+        state=_state(store, done, refused=page_of(settings, run.id).is_file()),
+        outcome=promoted.message if promoted else f"waits for the answer of {asks}" if asks else "",
         version=promoted.version if promoted else None,
         seconds=sum(record.wall_s for record in done.values()),
         driver_url=run.link,
-        mlflow_url=page.mlflow_run_url if page else "",
+        mlflow_url=ended.mlflow_run_url if ended else "",
         report_url=page.url if page else "",
         report=page.path if page else "",
     )
@@ -163,9 +171,9 @@ def choose(found: Iterable[RunSummary], filters: Iterable[Filter]) -> list[RunSu
     return [run for run in every if all(getattr(run, one.field) == one.value for one in asked)]
 
 
-def compare(store: Store, before: Run, after: Run) -> list[RunDifference]:
+def compare(settings: Settings, store: Store, before: Run, after: Run) -> list[RunDifference]:
     """What two runs came to, and the parameters in which they differ."""
-    told = [_facts(store, run) for run in (before, after)]
+    told = [_facts(settings, store, run) for run in (before, after)]
     found = [RunDifference(name, told[0].get(name, ""), told[1].get(name, "")) for name in told[0] | told[1]]
     numbers = [_numbers(store, run) for run in (before, after)]
     for name in numbers[0] | numbers[1]:
@@ -186,18 +194,18 @@ def output(store: Store, done: dict[str, StageRecord], stage: str, cls: type[T])
     return from_json(cls, store.get(done[stage].output)) if stage in done else None
 
 
-def _state(store: Store, done: dict[str, StageRecord]) -> str:
+def _state(store: Store, done: dict[str, StageRecord], *, refused: bool) -> str:
     decided = output(store, done, "decide", Decided)
     if decided is not None:
         return str(decided.decision.verdict)
-    missing = next((stage.name for stage in STAGES if stage.name not in done), "")
-    last = next(reversed(done), "")
-    quality = output(store, done, last, QualityReport) if last == "check_data" else None
-    return f"refused at {last}" if quality is not None and quality.status == "fail" else f"at {missing}"
+    data = output(store, done, "check_data", QualityReport)
+    if refused or (data is not None and data.status == "fail"):
+        return "refused"
+    return f"at {next((stage.name for stage in STAGES if stage.name not in done), '')}"
 
 
-def _facts(store: Store, run: Run) -> dict[str, str]:
-    told, done = summary(store, run), records(store, run)
+def _facts(settings: Settings, store: Store, run: Run) -> dict[str, str]:
+    told, done = summary(settings, store, run), records(store, run)
     manifest = output(store, done, "ingest", SnapshotManifest)
     policy = output(store, done, "resolve_policy", ResolvedPolicy)
     return {

@@ -8,7 +8,6 @@ held against that entry.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from augment_ops.content import digest_of
@@ -18,21 +17,6 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.cause import ALERT, RETRAIN, RUN_PREFIX, start_key, start_of
 from augment_ops.production.retraining import PLAN, Retraining, planned
-
-SCHEDULE = "schedule"  # the actor where no person is
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What stands behind a training.
-
-    Attributes:
-        people: who found the alert or started the training, where a person did.
-        origins: runs of the monitor that did, as `driver's name of the monitor/run id`.
-    """
-
-    people: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
 
 
 def enter_start(ledger: Ledger, alert: Entry, training: Retraining, *, actor: str, origin: str) -> Entry:
@@ -88,17 +72,3 @@ def check_start(ledger: Ledger, run_id: str, asked: Mapping[str, Any], actor: st
         "refuse", actor, {"run": run_id}, f"run {run_id}: {found}", f"refuse:{digest_of([actor, run_id, found])}"
     )
     raise refusal
-
-
-def cause_of(ledger: Ledger, run_id: str) -> Cause:
-    """Who and what stands behind a run that an alert started; nobody and nothing behind another."""
-    if not run_id.startswith(RUN_PREFIX):
-        return Cause()
-    start = start_of(ledger, run_id)
-    if start is None:
-        return Cause()
-    behind = [start, *(entry for entry in ledger.read((ALERT,)) if entry.hash == start.subjects["alert"])]
-    return Cause(
-        tuple(dict.fromkeys(entry.actor for entry in behind if entry.actor != SCHEDULE)),
-        tuple(dict.fromkeys(entry.subjects["origin"] for entry in behind if entry.subjects.get("origin"))),
-    )

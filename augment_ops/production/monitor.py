@@ -330,7 +330,7 @@ class _Work:
             rules=self.rules,
             served=tuple(sorted(str(version) for version in served)[:_NAMED]),
             earlier=tuple(PastWindow(one.span.start, one.status, one.metrics) for one in earlier),
-            follows=follows(report, span, self.rules, self.champion, entries, alert, datetime.now(UTC)),
+            follows=tuple(follows(report, span, self.rules, self.champion, entries, alert, datetime.now(UTC))),
         )
 
     def _describe(self, judged: JudgedWindow, watched: Watched) -> None:

@@ -40,25 +40,13 @@ def follows(
     entries: Iterable[Entry],
     alert: str,
     now: datetime,
-) -> tuple[str, ...]:
+) -> Iterator[str]:
     """What happens next, a sentence each.
 
     Args:
         entries: the ledger's alerts; alert: key of the drift alert that this window raises or has raised, empty for
             none.
     """
-    return tuple(_follows(report, span, rules, champion, entries, alert, now))
-
-
-def _follows(
-    report: DriftReport,
-    span: Period,
-    rules: DriftRules,
-    champion: Incumbent | None,
-    entries: Iterable[Entry],
-    alert: str,
-    now: datetime,
-) -> Iterator[str]:
     if report.status == "drift":
         yield f"People are told through {', '.join(rules.notify) or 'no channel'}, and the alert stands in the ledger."
         yield _training(rules, champion, entries, alert, now)

@@ -101,6 +101,7 @@ def test_a_run_that_is_refused_leads_to_the_page_that_says_why(call: Call, setti
     page.parent.mkdir(parents=True)
     page.write_text("why")
     assert call("report", "open", "cli-1") == (0, f"{page}\n", "")
+    assert [one["id"] for one in json.loads(call("runs", "list", "--verdict", "refused", "--json")[1])] == ["cli-100"]
     assert str(page) in call("runs", "show", "cli-1")[1]
     assert str(page) not in call("runs", "show", "cli-2")[1]
 

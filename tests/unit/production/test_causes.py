@@ -13,8 +13,9 @@ from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.pipeline.cause import origins_behind, people_behind
 from augment_ops.production.alerts import Alert, enter
-from augment_ops.production.causes import Cause, cause_of, check_start, enter_start, enter_started
+from augment_ops.production.causes import check_start, enter_start, enter_started
 from augment_ops.production.monitor import Monitored
 from augment_ops.production.retraining import PLAN, Retraining, planned
 from augment_ops.settings import Settings
@@ -57,7 +58,7 @@ def test_an_alert_alone_starts_nothing(ledger: Ledger) -> None:
 
 def test_runs_of_other_ids_are_not_asked(ledger: Ledger) -> None:
     check_start(ledger, "manual__1", {"seed": 1}, "ann")
-    assert cause_of(ledger, "manual__1").people == ()
+    assert people_behind(ledger, "manual__1") == ()
     assert list(ledger.read()) == []
 
 
@@ -65,14 +66,14 @@ def test_whoever_found_the_alert_and_whoever_started_the_training_stand_behind_i
     alert, training = alerted(ledger, "ann", "drift_monitor/one")
     enter_start(ledger, alert, training, actor="bob", origin="drift_monitor/two")
     enter_start(ledger, alert, training, actor="eve", origin="drift_monitor/three")  # told again: the first one counts
-    found = cause_of(ledger, training.run_id)
-    assert (found.people, found.origins) == (("bob", "ann"), ("drift_monitor/two", "drift_monitor/one"))
+    assert people_behind(ledger, training.run_id) == ("bob", "ann")
+    assert origins_behind(ledger, training.run_id) == ("drift_monitor/two", "drift_monitor/one")
 
 
 def test_a_clock_is_nobody(ledger: Ledger) -> None:
     alert, training = alerted(ledger)
     enter_start(ledger, alert, training, actor="schedule", origin="drift_monitor/one")
-    assert cause_of(ledger, training.run_id).people == ()
+    assert people_behind(ledger, training.run_id) == ()
 
 
 def test_what_is_to_be_started_follows_from_ledger_and_store(ledger: Ledger, tmp_path: Path) -> None:
@@ -96,7 +97,8 @@ def test_a_training_that_somebody_starts_themselves_is_entered_with_who(ledger: 
         entered = enter_started(ledger, store, training, actor=who)
     assert (entered.act, entered.actor, entered.subjects["run"]) == ("retrain", "ann", training.run_id)
     check_start(ledger, training.run_id, PARAMS, "ann")
-    assert cause_of(ledger, training.run_id) == Cause(("ann",), ("drift_monitor/one",))
+    assert people_behind(ledger, training.run_id) == ("ann",)
+    assert origins_behind(ledger, training.run_id) == ("drift_monitor/one",)
 
 
 def test_drift_on_the_command_line_enters_a_training_before_it_runs(
