@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from augment_ops.content import canonical_json
+from augment_ops.pipeline.outputs import Prepared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.refused import page_of
-from augment_ops.pipeline.run import Run
+from augment_ops.pipeline.run import Run, StageRecord, keep_record, now
+from augment_ops.report.brief import Brief
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_store
 from support.command_line import Call
@@ -104,6 +107,24 @@ def test_a_run_that_is_refused_leads_to_the_page_that_says_why(call: Call, setti
     assert [one["id"] for one in json.loads(call("runs", "list", "--verdict", "refused", "--json")[1])] == ["cli-100"]
     assert str(page) in call("runs", "show", "cli-1")[1]
     assert str(page) not in call("runs", "show", "cli-2")[1]
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_run_that_waits_for_an_answer_opens_the_report_that_it_is_decided_from(
+    call: Call, settings: Settings, tmp_path: Path
+) -> None:
+    store, page = open_store(settings), tmp_path / "report.html"
+    page.write_text("what is asked")
+    brief = Brief(
+        dataset="digits", version="2", champion="1", verdict="PASS", summary="It passes.", policy="p 1.0.0, approved",
+        policy_before="p 1.0.0", policy_changes=(), environment="staging", started_by="ann", because="", compared=None,
+        warnings=(),
+    )  # fmt: skip
+    kept = store.put(canonical_json(Prepared(brief=brief, asks="ml-lead", path=str(page))))
+    keep_record(store, "cli-100", StageRecord("prepare_report", "k" * 64, kept, 0.1, now()))
+    assert call("report", "open", "cli-1") == (0, f"{page}\n", "")
+    listed = {one["id"]: one["outcome"] for one in json.loads(call("runs", "list", "--json")[1])}
+    assert (listed["cli-100"], listed["cli-200"]) == ("waits for the answer of ml-lead", "")
 
 
 @pytest.mark.usefixtures("begun")

@@ -19,18 +19,9 @@ from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, subjects_of
 from support.places import POLICIES
+from support.policies import policy_text
 
-POLICY = """\
-name: shapes
-version: 1.0.0
-modality: image
-domain: general
-owner: tests
-description: Shapes held askew.
-budget: {p95_ms: 2.0, at: [8, 8, 1]}
-transforms:
-  - Rotate: {limit: 10, p: 0.5}
-"""
+POLICY = policy_text("Rotate: {limit: 10, p: 0.5}", name="shapes")
 MODEL = {"model": "a" * 64}
 
 
@@ -148,7 +139,7 @@ def test_it_says_who_did_what_why_and_what_came_of_it(workspace: Workspace, key:
     expires = said.approval.expires[:10]
     shown = [line[18:] if line.startswith("  2") else line for line in told]
     assert [line for line in shown if not line.startswith("    ")] == [
-        f"shapes 1.0.0 ({first.digest[:12]}): Shapes held askew.",
+        f"shapes 1.0.0 ({first.digest[:12]}): For tests.",
         "  pat: was refused: budget.p95_ms: p95 3 ms an image",
         "  pat: published it",
         "  pat: proposed it, p95 0.5 ms an image at 8×8×1 (budget 2 ms), shown on digits",
@@ -162,12 +153,12 @@ def test_it_says_who_did_what_why_and_what_came_of_it(workspace: Workspace, key:
         "  ada: made digits version 3 champion: looks right",
         "  bob: made digits version 3 champion again: 4 was wrong",
         "  pat: deprecated it: 1.1.0 tilts more",
-        f"shapes 1.1.0 ({second.digest[:12]}): Shapes held askew.",
+        f"shapes 1.1.0 ({second.digest[:12]}): For tests.",
         "  pat: published it",
         "  cy: proposed it; its evidence is lost (no such object)",
         "  ada: revoked its approvals for production: a doubt",
         "  ada: revoked it: 7 and 1 confused",
-        f"shapes 2.0.0 ({load(workspace.settings.policies, 'shapes').digest[:12]}): Shapes held askew.",
+        f"shapes 2.0.0 ({load(workspace.settings.policies, 'shapes').digest[:12]}): For tests.",
         "  nobody proposed it here, and no run has used it",
     ]
     changes = "\n".join(line for line in shown if line.startswith("    "))

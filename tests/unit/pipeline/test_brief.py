@@ -20,18 +20,9 @@ from augment_ops.settings import Settings
 from augment_ops.tracking import RegisteredVersion
 from augment_ops.workspace import Workspace, open_store
 from support.places import POLICIES
+from support.policies import policy_text
 
-TEXT = """\
-name: shapes
-version: 1.0.0
-modality: image
-domain: general
-owner: tests
-description: Shapes held askew.
-budget: {p95_ms: 2.0, at: [8, 8, 1]}
-transforms:
-  - Rotate: {limit: 10, p: 0.5}
-"""
+TEXT = policy_text("Rotate: {limit: 10, p: 0.5}", name="shapes")
 BEFORE = Policy.from_text(TEXT, "shapes")
 AFTER = Policy.from_text(TEXT.replace("1.0.0", "1.1.0").replace("limit: 10", "limit: 20"), "shapes")
 
