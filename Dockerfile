@@ -10,7 +10,6 @@ WORKDIR /src
 RUN python -m venv /opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY augment_ops augment_ops
-COPY monitoring monitoring
 RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[deploy]"
 
 FROM ${PYTHON} AS augment-ops

@@ -25,14 +25,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from augment_ops.monitoring.drift.check import check_drift
+from augment_ops.monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from augment_ops.monitoring.drift.detectors.psi import Psi
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
+from augment_ops.monitoring.drift.table import psi_of_tables
+from augment_ops.monitoring.drift.verdict import judge
 from augment_ops.production.reference import predictions_of
-from monitoring.drift.check import check_drift
-from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
-from monitoring.drift.detectors.psi import Psi
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
-from monitoring.drift.table import psi_of_tables
-from monitoring.drift.verdict import judge
 
 HERE = Path(__file__).parent
 RULES = DriftRules.load(HERE.parent / "policies/drift/default.yaml")

@@ -186,9 +186,9 @@ def freeze(folder: Path, keep: str) -> None:
 
 
 def check_drift(folder: Path, keep: str) -> None:
-    from monitoring.drift.check import check_drift as compare
-    from monitoring.drift.rules import DriftRules
-    from monitoring.drift.sample import Sample
+    from augment_ops.monitoring.drift.check import check_drift as compare
+    from augment_ops.monitoring.drift.rules import DriftRules
+    from augment_ops.monitoring.drift.sample import Sample
 
     snapshot = _snapshot(folder)
     classes = np.array(snapshot.manifest.classes, dtype=object)

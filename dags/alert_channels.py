@@ -17,7 +17,7 @@ from airflow.sdk import BaseNotifier
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from monitoring.telemetry.alerts import Message
+    from augment_ops.monitoring.telemetry.alerts import Message
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,9 @@ def tell(message: Message, channels: Sequence[str]) -> list[str]:
     Returns:
         the channels that failed; the log has the reasons, and the metric `augment_ops_alert_channel_working` says so.
     """
+    from augment_ops.monitoring.telemetry.metrics import ALERT_CHANNEL
+    from augment_ops.monitoring.telemetry.publish import publish
     from augment_ops.settings import Settings
-    from monitoring.telemetry.metrics import ALERT_CHANNEL
-    from monitoring.telemetry.publish import publish
 
     failed = []
     for channel in channels:
@@ -82,9 +82,9 @@ class RunFailed(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Send the message; called in the task's own process after its last try."""
         from augment_ops.errors import AugmentOpsError
+        from augment_ops.monitoring.drift.rules import DriftRules
+        from augment_ops.monitoring.telemetry.alerts import message_of
         from augment_ops.settings import Settings
-        from monitoring.drift.rules import DriftRules
-        from monitoring.telemetry.alerts import message_of
 
         params, ti = context["params"], context["ti"]
         try:

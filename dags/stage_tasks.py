@@ -309,10 +309,10 @@ class WatchOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Watch; a data set that cannot be watched fails the task after the others were watched."""
         from augment_ops.errors import AugmentOpsError, InputError
+        from augment_ops.monitoring.telemetry.alerts import message_of
         from augment_ops.production.monitor import moment_of, monitor, monitored_datasets
         from augment_ops.settings import Settings
         from augment_ops.shown import PARAGRAPH, markdown
-        from monitoring.telemetry.alerts import message_of
 
         settings = Settings.from_environment()
         run = context["dag_run"]

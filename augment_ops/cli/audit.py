@@ -49,9 +49,9 @@ def verify(
     """
     from augment_ops.cli.champion import registry_against, registry_metrics
     from augment_ops.lifecycle.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
+    from augment_ops.monitoring.telemetry.metrics import ledger_samples
+    from augment_ops.monitoring.telemetry.publish import publish
     from augment_ops.workspace import Workspace
-    from monitoring.telemetry.metrics import ledger_samples
-    from monitoring.telemetry.publish import publish
 
     settings = settings_here()
     workspace = Workspace(settings, settings.actor)
@@ -165,9 +165,9 @@ def rollback(
     Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
     """
     from augment_ops.lifecycle.rollback import roll_back
+    from augment_ops.monitoring.telemetry.publish import publish
     from augment_ops.pipeline.recorders.telemetry import champion_moved
     from augment_ops.workspace import Workspace
-    from monitoring.telemetry.publish import publish
 
     settings = settings_here()
     done = roll_back(

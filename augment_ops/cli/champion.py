@@ -16,10 +16,10 @@ from augment_ops.settings import Settings
 if TYPE_CHECKING:
     from augment_ops.lifecycle.book import Book
     from augment_ops.lifecycle.registry_check import Examined
+    from augment_ops.monitoring.telemetry.metrics import Observation
     from augment_ops.services.doctor import Diagnosis
     from augment_ops.tracking import MlflowTracker
     from augment_ops.workspace import Workspace
-    from monitoring.telemetry.metrics import Observation
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +93,7 @@ def registry_against(workspace: Workspace) -> tuple[Examined | None, list[str]]:
 
 def registry_metrics(found: Examined) -> list[Observation]:
     """The same as metrics."""
-    from monitoring.telemetry.metrics import registry_samples
+    from augment_ops.monitoring.telemetry.metrics import registry_samples
 
     return registry_samples({dataset: len(faults) for dataset, faults in found.faults.items()})
 

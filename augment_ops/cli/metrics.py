@@ -33,11 +33,11 @@ def serve(
 
     Example: augment-ops metrics serve --port 9464
     """
+    from augment_ops.monitoring.telemetry.endpoint import serve as start
+    from augment_ops.monitoring.telemetry.metrics import LEDGER_FAULTS, REGISTRY_FAULTS
+    from augment_ops.monitoring.telemetry.publish import publish
     from augment_ops.pipeline.recorders.telemetry import verify_ledger, verify_registry
     from augment_ops.workspace import Workspace
-    from monitoring.telemetry.endpoint import serve as start
-    from monitoring.telemetry.metrics import LEDGER_FAULTS, REGISTRY_FAULTS
-    from monitoring.telemetry.publish import publish
 
     settings = Settings.from_environment()
     chosen, end = start(settings.home, host, port)
@@ -63,8 +63,8 @@ def show(
 
     Example: augment-ops metrics show
     """
-    from monitoring.telemetry.metrics import BY_NAME
-    from monitoring.telemetry.textfile import path_below, read
+    from augment_ops.monitoring.telemetry.metrics import BY_NAME
+    from augment_ops.monitoring.telemetry.textfile import path_below, read
 
     path = path_below(Settings.from_environment().home)
     for (name, values), value in read(path).items():

@@ -11,9 +11,9 @@ from augment_ops.errors import AugmentOpsError, Fault
 from augment_ops.governance.audit import Reign, champions, ruling, settled
 from augment_ops.governance.chain import Entry
 from augment_ops.lifecycle.book import book_of
+from augment_ops.monitoring.telemetry.metrics import Observation, registry_samples
 from augment_ops.tracking.values import PRODUCTION, alias_of, classifier_name
 from augment_ops.workspace import Workspace
-from monitoring.telemetry.metrics import Observation, registry_samples
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker

@@ -15,6 +15,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.book import Book, book_of
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.cause import alert_behind, in_markdown
 from augment_ops.pipeline.graph import Stage
 from augment_ops.pipeline.inputs import check_input, declared
@@ -24,7 +25,6 @@ from augment_ops.pipeline.run import Run, StageRecord, entry_key, find, now, rec
 from augment_ops.settings import Settings
 from augment_ops.shown import markdown_block, own_addresses
 from augment_ops.workspace import Workspace, open_store
-from monitoring.telemetry.tracing import Trace
 
 if TYPE_CHECKING:
     from augment_ops.tracking import MlflowTracker, TrackedRun

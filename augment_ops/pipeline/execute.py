@@ -12,6 +12,8 @@ from typing import Any
 from augment_ops.content import canonical_json, digest_of, sha256_hex
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.rules import check_pinned, read_as_begun
+from augment_ops.monitoring.telemetry.otlp import wanted
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
 from augment_ops.pipeline.inputs import Inputs, declared
@@ -24,8 +26,6 @@ from augment_ops.pipeline.reuse import Found, Lookup, computed_with
 from augment_ops.pipeline.run import StageRecord, keep_record, now, record_of
 from augment_ops.pipeline.stages.catalogue import WORK, Work
 from augment_ops.settings import Settings
-from monitoring.telemetry.otlp import wanted
-from monitoring.telemetry.tracing import Trace
 
 
 @dataclass(frozen=True, kw_only=True)

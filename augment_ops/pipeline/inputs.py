@@ -17,10 +17,10 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError, InputError
 from augment_ops.governance.root import rule_name
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.graph import Stage
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.policy.yaml_file import looked_at
-from monitoring.telemetry.tracing import Trace
 
 T = TypeVar("T")
 

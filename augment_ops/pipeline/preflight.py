@@ -92,10 +92,10 @@ def _place(file: str, where: str) -> str:
 
 def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.gate import rules as gate
+    from augment_ops.monitoring.drift.rules import DriftRules
     from augment_ops.pipeline.stages.training import trainer_of
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
-    from monitoring.drift.rules import DriftRules
 
     policies = workspace.settings.policies
 

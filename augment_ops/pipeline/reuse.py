@@ -26,7 +26,7 @@ _LIBRARIES = (
     "albumentations", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-learn",
     "scipy", "torch",
 )  # fmt: skip
-_PROGRAM = ("augment_ops", "monitoring")
+_PROGRAM = ("augment_ops",)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from augment_ops.data.sources.snapshot import LABELLED_COLUMNS
 from augment_ops.data.store import Store
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 
 
 @dataclass(frozen=True, kw_only=True)

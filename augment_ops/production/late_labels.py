@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from augment_ops.content import digest_of
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
-from monitoring.drift.rules import DriftRules
 
 _LATER = 0.1  # of a window's age: labels that took ten days are noticed within one more
 _GROWTH = 1.5  # times as many labels: with 20 to begin with and 10,000 in the end, a window is judged 16 times at most

@@ -15,6 +15,15 @@ from typing import TYPE_CHECKING
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.errors import InputError, nearest
 from augment_ops.lifecycle.registry_check import samples_of
+from augment_ops.monitoring.drift.charts import PastWindow
+from augment_ops.monitoring.drift.check import DriftReport, check_drift
+from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
+from augment_ops.monitoring.drift.metrics import drift_samples, effects
+from augment_ops.monitoring.drift.page import Watched
+from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog, datasets
+from augment_ops.monitoring.drift.rules import DriftRules, moment
+from augment_ops.monitoring.drift.sample import Sample
+from augment_ops.monitoring.telemetry.publish import publish
 from augment_ops.pipeline.cause import ALERT, EVIDENCE
 from augment_ops.pipeline.context import NOTE
 from augment_ops.pipeline.run import find
@@ -36,15 +45,6 @@ from augment_ops.progress import Advance, unheard
 from augment_ops.settings import Settings
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 from augment_ops.workspace import Workspace, log_uri
-from monitoring.drift.charts import PastWindow
-from monitoring.drift.check import DriftReport, check_drift
-from monitoring.drift.log_reader import LogWindow, read_window
-from monitoring.drift.metrics import drift_samples, effects
-from monitoring.drift.page import Watched
-from monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog, datasets
-from monitoring.drift.rules import DriftRules, moment
-from monitoring.drift.sample import Sample
-from monitoring.telemetry.publish import publish
 
 if TYPE_CHECKING:
     from augment_ops.tracking import TrackedRun
@@ -343,7 +343,7 @@ class _Work:
     def _evidence(
         self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample, watched: Watched
     ) -> JudgedWindow:
-        from monitoring.drift.page import second_opinion, window_page
+        from augment_ops.monitoring.drift.page import second_opinion, window_page
 
         metrics = effects(report) | {
             "drift.status": float(("ok", "insufficient", "warn", "drift").index(report.status))

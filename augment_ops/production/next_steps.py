@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from augment_ops.governance.chain import Entry
+from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.production.alerts import starting
 from augment_ops.production.reference import Incumbent
 from augment_ops.production.timeline import Period
-from monitoring.drift.check import DriftReport
-from monitoring.drift.rules import DriftRules
 
 
 def model_of(champion: Incumbent | None) -> str:

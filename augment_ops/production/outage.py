@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from augment_ops.monitoring.drift.log_reader import LogWindow
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.production.timeline import JudgedWindow
-from monitoring.drift.log_reader import LogWindow
-from monitoring.drift.rules import DriftRules
 
 _SHOWN = 3
 

@@ -20,13 +20,13 @@ from augment_ops.lifecycle.champion import acts_of, environment_with_champion
 from augment_ops.lifecycle.champion import champion as present_champion
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.source import Samples
+from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.records import is_missing, number_text
+from augment_ops.monitoring.drift.rules import DriftRules, moment
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.statistics import softmax
 from augment_ops.workspace import Workspace
-from monitoring.drift.log_reader import LogWindow, read_window
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.records import is_missing, number_text
-from monitoring.drift.rules import DriftRules, moment
-from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.runtime.base import Observe

@@ -11,6 +11,8 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.pipeline import cause
 from augment_ops.pipeline.cause import ALERT
 from augment_ops.pipeline.provenance import Provenance, check_declared
@@ -19,8 +21,6 @@ from augment_ops.production.alerts import Alert, run_id_of, starting
 from augment_ops.production.labelled import gather
 from augment_ops.production.reference import Incumbent
 from augment_ops.shown import PARAGRAPH, markdown
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.rules import DriftRules
 
 PLAN = "plan"  # the act of writing down what a training is to do
 

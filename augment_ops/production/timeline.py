@@ -20,10 +20,10 @@ from functools import cached_property
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
-from monitoring.drift.log_hours import LogHours
-from monitoring.drift.log_reader import RETRIED_WITHIN
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.rules import DriftRules, moment
+from augment_ops.monitoring.drift.log_hours import LogHours
+from augment_ops.monitoring.drift.log_reader import RETRIED_WITHIN
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules, moment
 
 _AT_MOST = 500  # windows of one call: what a monitor that was down for long has missed is caught up in several
 _STAMP = "%Y%m%dT%H%M%S"

@@ -17,12 +17,12 @@ from augment_ops.errors import InputError, nearest
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.source import Samples
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.pipeline.run import find
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
 from augment_ops.workspace import Workspace, log_uri
-from monitoring.drift.prediction_log import PredictionLog
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,9 @@ from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.offline import materialise
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.modalities.base import Payload
+from augment_ops.monitoring.drift.check import check_drift
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.production.reference import predictions_of
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.data_checks import check_samples
@@ -26,9 +29,6 @@ from augment_ops.quality.samples import CONTENT
 from augment_ops.stress import suite
 from augment_ops.training import loop
 from augment_ops.training.base import Budget, Labelled
-from monitoring.drift.check import check_drift
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
 
 POLICIES = Path(__file__).parents[2] / "policies"
 SHAPE = (128, 128, 3)

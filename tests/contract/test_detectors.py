@@ -15,29 +15,29 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-import monitoring.drift.detectors
+import augment_ops.monitoring.drift.detectors
+from augment_ops.monitoring.drift.detectors.base import Measurement, nothing
+from augment_ops.monitoring.drift.detectors.catalogue import OF_ANSWERS, OF_COLUMNS, OF_VECTORS
+from augment_ops.monitoring.drift.detectors.chi_squared import ChiSquared
+from augment_ops.monitoring.drift.detectors.classifier import ClassifierTest
+from augment_ops.monitoring.drift.detectors.confidence import estimated_accuracy
+from augment_ops.monitoring.drift.detectors.jensen_shannon import JensenShannon
+from augment_ops.monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from augment_ops.monitoring.drift.detectors.kuiper import Kuiper
+from augment_ops.monitoring.drift.detectors.label_shift import label_shift
+from augment_ops.monitoring.drift.detectors.mmd import Mmd
+from augment_ops.monitoring.drift.detectors.performance import ACCURACY, LabelledPredictions, performance
+from augment_ops.monitoring.drift.detectors.psi import Psi
+from augment_ops.monitoring.drift.rules import DriftRules, EffectLimits
+from augment_ops.monitoring.drift.verdict import judge
 from augment_ops.statistics import holm
-from monitoring.drift.detectors.base import Measurement, nothing
-from monitoring.drift.detectors.catalogue import OF_ANSWERS, OF_COLUMNS, OF_VECTORS
-from monitoring.drift.detectors.chi_squared import ChiSquared
-from monitoring.drift.detectors.classifier import ClassifierTest
-from monitoring.drift.detectors.confidence import estimated_accuracy
-from monitoring.drift.detectors.jensen_shannon import JensenShannon
-from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
-from monitoring.drift.detectors.kuiper import Kuiper
-from monitoring.drift.detectors.label_shift import label_shift
-from monitoring.drift.detectors.mmd import Mmd
-from monitoring.drift.detectors.performance import ACCURACY, LabelledPredictions, performance
-from monitoring.drift.detectors.psi import Psi
-from monitoring.drift.rules import DriftRules, EffectLimits
-from monitoring.drift.verdict import judge
 
 RULES = DriftRules.load(Path(__file__).resolve().parents[2] / "policies/drift/default.yaml")
 # Of those that the shipped rules do not ask for; kuiper's are what the shifts of the other limits come to.
 LIMITS = {**RULES.limits, "kuiper": EffectLimits(warn=0.125, drift=0.20)}
 LEVEL = 0.01  # stated: of so many windows without drift at most this share may raise an alarm
 CLASSES = np.array(list("abcdefghij"), dtype=object)
-MODULES = [module.name for module in pkgutil.iter_modules(monitoring.drift.detectors.__path__)]
+MODULES = [module.name for module in pkgutil.iter_modules(augment_ops.monitoring.drift.detectors.__path__)]
 
 Generator = np.random.Generator
 
@@ -281,7 +281,7 @@ def test_holm_bounds_the_chance_of_any_false_alarm() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_detector_has_an_example_that_runs(name: str) -> None:
-    module = importlib.import_module(f"monitoring.drift.detectors.{name}")
+    module = importlib.import_module(f"augment_ops.monitoring.drift.detectors.{name}")
     result = doctest.testmod(module)
     assert result.failed == 0
     assert result.attempted or name in ("base", "catalogue", "histogram", "vectors")

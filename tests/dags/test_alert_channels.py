@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from monitoring.telemetry import metrics
-from monitoring.telemetry.alerts import RUNBOOKS, message_of
-from monitoring.telemetry.textfile import path_below, read
+from augment_ops.monitoring.telemetry import metrics
+from augment_ops.monitoring.telemetry.alerts import RUNBOOKS, message_of
+from augment_ops.monitoring.telemetry.textfile import path_below, read
 
 ROOT = Path(__file__).parents[2]
 FOUND = 'class "{{ 7 * 7 }}" <b>7</b> moved'
 
 _TELL = """
 import sys
-from monitoring.telemetry.alerts import message_of
+from augment_ops.monitoring.telemetry.alerts import message_of
 from alert_channels import tell
 print("FAILED", tell(message_of("drift", "digits", sys.argv[1], "http://mlflow/1", "https://docs/"), sys.argv[2:]))
 """

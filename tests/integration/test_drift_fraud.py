@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.production.monitor import Monitored, monitor
 from augment_ops.settings import Settings
 from augment_ops.workspace import log_uri
-from monitoring.drift.prediction_log import PredictionLog
 
 pytestmark = pytest.mark.slow
 

@@ -18,6 +18,9 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.sources.snapshot import split_of
 from augment_ops.errors import InputError
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.parameters import RunParams
@@ -31,9 +34,6 @@ from augment_ops.production.traffic import Traffic, parse_shift, replay
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.workspace import log_uri, open_ledger, open_store
-from monitoring.drift.check import DriftReport
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog
 from support.champions import crown_linear
 
 ROOT = Path(__file__).parents[2]

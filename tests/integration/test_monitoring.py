@@ -30,6 +30,8 @@ from sklearn.datasets import load_digits
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.telemetry.metrics import BY_NAME
+from augment_ops.monitoring.telemetry.textfile import path_below, read
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import STAGES
@@ -38,8 +40,6 @@ from augment_ops.pipeline.recorders.telemetry import champion_moved, verify_ledg
 from augment_ops.pipeline.run import record_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, open_store
-from monitoring.telemetry.metrics import BY_NAME
-from monitoring.telemetry.textfile import path_below, read
 
 pytestmark = pytest.mark.slow
 

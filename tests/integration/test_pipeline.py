@@ -27,6 +27,7 @@ from augment_ops.errors import GovernanceError, InputError
 from augment_ops.gate.rules import load
 from augment_ops.governance.audit import ACTS, Wanted, choose
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.check import DriftReport
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import BY_NAME, STAGES
@@ -50,7 +51,6 @@ from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
 from augment_ops.workspace import open_ledger
-from monitoring.drift.check import DriftReport
 from support.command_line import caller
 
 ROOT = Path(__file__).parents[2]

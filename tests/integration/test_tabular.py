@@ -18,12 +18,12 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.errors import CheckRefused, InputError
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.check import DriftReport
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.outputs import StressTest
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.training.result import TrainingResult
-from monitoring.drift.check import DriftReport
 from support.places import POLICIES
 from support.tables import transactions
 

@@ -39,11 +39,11 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError
 from augment_ops.gate.rules import load as load_gate
 from augment_ops.modalities.image.importer import import_pipeline
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.rules import QualityRules
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.rules import DriftRules
 
 _SECONDS = 5
 _MEMORY = 3 << 30  # bytes of address space beyond what the libraries take

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.drift.detectors.base import MISSING
-from monitoring.drift.detectors.chi_squared import ChiSquared
-from monitoring.drift.detectors.histogram import DEFAULT_BINNING, count, cuts, histogram, labels_of
-from monitoring.drift.detectors.jensen_shannon import JensenShannon
-from monitoring.drift.detectors.psi import Psi, psi_of
+from augment_ops.monitoring.drift.detectors.base import MISSING
+from augment_ops.monitoring.drift.detectors.chi_squared import ChiSquared
+from augment_ops.monitoring.drift.detectors.histogram import DEFAULT_BINNING, count, cuts, histogram, labels_of
+from augment_ops.monitoring.drift.detectors.jensen_shannon import JensenShannon
+from augment_ops.monitoring.drift.detectors.psi import Psi, psi_of
 
 NAMES = np.array(list("abcdefghijkl"), object)
 DETECTORS = (Psi(), ChiSquared(), JensenShannon())

@@ -32,7 +32,7 @@ class Branches:
         self._coverage = self._made(suffix=True)
 
     def _made(self, suffix: bool) -> Coverage:
-        packages = [str(ROOT / name) for name in ("augment_ops", "monitoring")]
+        packages = [str(ROOT / "augment_ops")]
         made = Coverage(
             data_file=str(self.folder / "data"),
             data_suffix=suffix,
@@ -84,7 +84,7 @@ class Branches:
         for name, file in json.loads(page.read_text())["files"].items():
             path = Path(name)
             parts = (path.relative_to(ROOT) if path.is_absolute() else path).parts
-            room = parts[0] if parts[0] == "monitoring" else parts[1] if len(parts) > 2 else "ground floor"
+            room = parts[1] if len(parts) > 2 else "ground floor"
             taken, of = rooms.get(room, (0, 0))
             rooms[room] = (taken + file["summary"]["covered_branches"], of + file["summary"]["num_branches"])
         total = tuple(map(sum, zip(*rooms.values(), strict=True)))

@@ -12,12 +12,12 @@ from augment_ops.forms import FORMS
 from augment_ops.gate.rules import GateRules
 from augment_ops.governance.approvals import ApproversFile
 from augment_ops.governance.root import Root
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.pipeline.parameters import parameters
 from augment_ops.policy import spec
 from augment_ops.policy.bounds import Limits
 from augment_ops.quality.rules import QualityRules
 from augment_ops.stress.definition import SuiteSpec
-from monitoring.drift.rules import DriftRules
 
 FILES: tuple[type[BaseModel], ...] = (
     spec._PolicyFile, Limits, GateRules, SuiteSpec, QualityRules, DriftRules, ApproversFile, Root,

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from augment_ops.data.sources.locate import kebab
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
+from augment_ops.monitoring.drift.evidently_page import _name as page_name
+from augment_ops.monitoring.telemetry.metrics import label_value
 from augment_ops.names import LONGEST_DATASET, REFUSED, check_dataset, metric_name, told_apart
 from augment_ops.pipeline import run as runs
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
-from monitoring.drift.evidently_page import _name as page_name
-from monitoring.telemetry.metrics import label_value
 
 ORDINARY = ("7", "T-shirt", "stop sign", "a_b", "v1.2", "Ankle boot", "x" * 100)
 # Each differs from its neighbours by something that one system or another does not keep.

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any, get_args
 
 from augment_ops.gate.decision import Verdict
+from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.monitoring.drift.metrics import drift_samples
+from augment_ops.monitoring.telemetry import metrics
+from augment_ops.monitoring.telemetry.metrics import Observation
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import AugmentedCheck, Decided, Promotion, ResolvedPolicy, StressTest
 from augment_ops.pipeline.run import record_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.stress.report import CLEAN, Cell, Role, StressReport
 from augment_ops.training.result import TrainingResult
-from monitoring.drift.check import DriftReport
-from monitoring.drift.metrics import drift_samples
-from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import Observation
 
 Samples = Iterator[Observation]
 

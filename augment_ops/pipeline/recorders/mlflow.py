@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from augment_ops.content import canonical_json
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.governance.chain import GENESIS
+from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.monitoring.drift.metrics import effects
 from augment_ops.names import metric_name
 from augment_ops.pipeline.cause import AlertCause, alert_behind, in_markdown
 from augment_ops.pipeline.context import NOTE, Context
@@ -33,8 +35,6 @@ from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, StressReport
 from augment_ops.tracking.values import PROMOTION_TAG
 from augment_ops.training.result import TrainingResult
-from monitoring.drift.check import DriftReport
-from monitoring.drift.metrics import effects
 
 if TYPE_CHECKING:
     from augment_ops.tracking import TrackedRun
@@ -224,7 +224,7 @@ def _points(report: StressReport) -> list[tuple[str, float, int]]:
 
 
 def _drift(ctx: Context, report: DriftReport) -> None:
-    from monitoring.drift.page import second_opinion
+    from augment_ops.monitoring.drift.page import second_opinion
 
     ctx.tracker.log_metrics(ctx.parent, effects(report))
     ctx.tracker.log_bytes(ctx.parent, canonical_json(report), "drift/report.json")

@@ -12,13 +12,13 @@ from typing import Any
 from augment_ops.errors import AugmentOpsError, CheckRefused, GovernanceError
 from augment_ops.governance.audit import MOVES
 from augment_ops.lifecycle.registry_check import look, samples_of
+from augment_ops.monitoring.telemetry import metrics
+from augment_ops.monitoring.telemetry.metrics import Observation, ledger_samples, registry_samples
+from augment_ops.monitoring.telemetry.publish import publish
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.recorders.measures import measure
 from augment_ops.pipeline.run import StageRecord, record_of
 from augment_ops.workspace import Workspace
-from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import Observation, ledger_samples, registry_samples
-from monitoring.telemetry.publish import publish
 
 _LAST = "report"
 _USE_CHAMPION = ("stress_test", "decide", "promote")

@@ -10,17 +10,17 @@ from datetime import datetime
 from augment_ops.content import from_json
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.errors import AugmentOpsError
+from augment_ops.monitoring.drift.check import DriftReport, check_drift
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.pipeline.cause import AlertCause, alert_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.stages.evaluation import reference_sample
 from augment_ops.report.inputs import AlertCompared, Moved
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.workspace import log_uri
-from monitoring.drift.check import DriftReport, check_drift
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
 
 _SHOWN = 12  # comparisons; the window's page has all of them
 

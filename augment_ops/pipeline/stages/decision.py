@@ -18,6 +18,7 @@ from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.rules import check_judged_by
 from augment_ops.lifecycle.witnessed import believed
 from augment_ops.modalities import modality
+from augment_ops.monitoring.drift.check import DriftReport
 from augment_ops.pipeline.cause import people_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
@@ -43,7 +44,6 @@ from augment_ops.stress.report import StressReport
 from augment_ops.stress.seen import seen_by
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
-from monitoring.drift.check import DriftReport
 
 # What the quality reports measure of training on what is held out.
 _QUALITY = ("data_quality", "augmented_quality")  # rules that the quality reports are judged by, in their order

@@ -18,6 +18,8 @@ from augment_ops.data.store import Store
 from augment_ops.errors import InputError
 from augment_ops.lifecycle import champion as champions
 from augment_ops.machine import usable_cores
+from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.known_outcomes import Asked, Known, known
@@ -26,8 +28,6 @@ from augment_ops.settings import Settings
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
-from monitoring.drift.check import DriftReport
-from monitoring.drift.sample import Sample
 
 if TYPE_CHECKING:
     from augment_ops.runtime.base import Model
@@ -198,8 +198,8 @@ def _check_interface(ctx: Context, champion: RegisteredVersion) -> None:
 
 def check_drift(inputs: Inputs) -> DriftReport:
     """Compare the snapshot with the production window, where there is one."""
-    from monitoring.drift.check import check_drift as compare
-    from monitoring.drift.rules import DriftRules
+    from augment_ops.monitoring.drift.check import check_drift as compare
+    from augment_ops.monitoring.drift.rules import DriftRules
 
     rules = DriftRules.load(inputs.file("drift/{drift}.yaml"))
     report = compare(reference_sample(inputs.snapshot), _window(inputs), rules)

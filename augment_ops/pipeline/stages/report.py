@@ -21,6 +21,7 @@ from augment_ops.files import replace_file
 from augment_ops.gate.rules import GateRules
 from augment_ops.governance.chain import GENESIS
 from augment_ops.modalities import UNNAMED, modality
+from augment_ops.monitoring.drift.check import DriftReport
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
@@ -44,7 +45,6 @@ from augment_ops.report.page import render
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.outcomes import from_bytes
 from augment_ops.training.result import TrainingResult
-from monitoring.drift.check import DriftReport
 
 # Artifacts of the run in MLflow.
 PAGE, GALLERY, POLICY_DIFF = "report/report.html", "pictures/contact_sheet.png", "policy/changes.txt"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from augment_ops.delivery.batches import Batch, BatchSource
-from monitoring.telemetry.tracing import Trace
+from augment_ops.monitoring.telemetry.tracing import Trace
 
 # A trace of an epoch shows its pace by then, and viewers grow slow with thousands of spans.
 _TRACED_BATCHES = 100

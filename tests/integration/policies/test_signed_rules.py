@@ -22,6 +22,7 @@ from augment_ops.lifecycle.acts import end, propose
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.rules import check_judged_by, check_pinned, read_as_begun
 from augment_ops.lifecycle.standing import standing
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.pipeline import execute as execution
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.params import parse_params
@@ -33,7 +34,6 @@ from augment_ops.quality.rules import QualityRules
 from augment_ops.services import doctor
 from augment_ops.stress.suite import load as load_suite
 from augment_ops.workspace import Workspace
-from monitoring.drift.rules import DriftRules
 
 POLICY = "digits-robust"
 PRODUCTION = {"policy": POLICY, "environment": "production", "approval": "ml-lead"}

@@ -8,8 +8,8 @@ import pytest
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.data.shards import Shard
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.pipeline.stages.alert_compared import _as_trained_on
-from monitoring.drift.sample import Sample
 
 MANIFEST = SnapshotManifest(
     digest="1" * 64, dataset="payments", uri="payments.parquet", classes=("0", "1"), image_shape=(3,), split_rule="",

@@ -9,11 +9,11 @@ import pytest
 
 from augment_ops.data.ingest import ingest as read_source
 from augment_ops.data.store import Store
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.graph import BY_NAME
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.stages.data import ingest
-from monitoring.telemetry.tracing import Trace
 
 
 @pytest.mark.parametrize("asked", ["pixels", "encoded"])

@@ -11,13 +11,13 @@ from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data.manifest import SnapshotManifest, document_name
 from augment_ops.data.store import Store
 from augment_ops.errors import GovernanceError, InputError
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.graph import BY_NAME, STAGES
 from augment_ops.pipeline.inputs import Inputs, declared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.policy.yaml_file import load_model, read_text
 from augment_ops.quality.rules import QualityRules
 from augment_ops.stress.suite import SuiteManifest
-from monitoring.telemetry.tracing import Trace
 
 ROOT = Path(__file__).parents[3]
 POLICIES = ROOT / "policies"

@@ -12,9 +12,9 @@ import pytest
 
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.production.alerts import Alert, enter, run_id_of, starting
 from augment_ops.production.retraining import ageing, policy_moved
-from monitoring.drift.rules import DriftRules
 
 RULES = DriftRules.load(Path(__file__).parents[3] / "policies/drift/default.yaml")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,12 +12,12 @@ import pytest
 
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.monitoring.drift.check import DriftReport, check_drift
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.next_steps import follows, model_of, reference_of
 from augment_ops.production.timeline import Period
-from monitoring.drift.check import DriftReport, check_drift
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
 
 RULES = DriftRules.load(Path(__file__).parents[3] / "policies" / "drift" / "default.yaml")
 DAY = timedelta(days=1)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.production.reference import as_the_champion_knows, joined
-from monitoring.drift.sample import Sample
 
 
 def test_a_column_that_is_numbers_in_one_window_and_text_in_another_is_text() -> None:

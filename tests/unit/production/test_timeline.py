@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from augment_ops.content import canonical_json, digest_of
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.production.late_labels import LateLabels
 from augment_ops.production.monitor import moment_of
 from augment_ops.production.outage import outage_of
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.rules import DriftRules
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 3, 1, tzinfo=UTC)

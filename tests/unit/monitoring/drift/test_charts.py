@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from monitoring.drift.charts import BOTTOM, LEFT, RIGHT, TOP, PastWindow, shares, trend
-from monitoring.drift.detectors.base import Bin
-from monitoring.drift.rules import EffectLimits
+from augment_ops.monitoring.drift.charts import BOTTOM, LEFT, RIGHT, TOP, PastWindow, shares, trend
+from augment_ops.monitoring.drift.detectors.base import Bin
+from augment_ops.monitoring.drift.rules import EffectLimits
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = EffectLimits(warn=0.1, drift=0.25)

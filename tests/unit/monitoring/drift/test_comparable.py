@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitoring.drift.check import check_drift
-from monitoring.drift.comparable import comparable, names_its_sample
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
+from augment_ops.monitoring.drift.check import check_drift
+from augment_ops.monitoring.drift.comparable import comparable, names_its_sample
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
 
 RULES = DriftRules.load(Path(__file__).resolve().parents[4] / "policies/drift/default.yaml")
 CODES = np.random.default_rng(0).integers(0, 5, 600)

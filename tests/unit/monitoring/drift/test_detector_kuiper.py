@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
-from monitoring.drift.detectors.kuiper import Kuiper, p_value_of
+from augment_ops.monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
+from augment_ops.monitoring.drift.detectors.kuiper import Kuiper, p_value_of
 
 
 def rng(seed: int) -> np.random.Generator:

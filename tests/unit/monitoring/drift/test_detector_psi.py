@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from monitoring.drift.detectors.base import MISSING, Measurement
-from monitoring.drift.detectors.psi import Psi
-from monitoring.drift.rules import EffectLimits
-from monitoring.drift.verdict import judge
+from augment_ops.monitoring.drift.detectors.base import MISSING, Measurement
+from augment_ops.monitoring.drift.detectors.psi import Psi
+from augment_ops.monitoring.drift.rules import EffectLimits
+from augment_ops.monitoring.drift.verdict import judge
 
 LIMITS, SIGNIFICANCE, MIN_N = EffectLimits(warn=0.10, drift=0.25), 0.0025, 200
 

@@ -9,12 +9,12 @@ import pytest
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.errors import DataError, PolicyError
-from monitoring.drift.check import DriftReport, check_drift
-from monitoring.drift.evidently_page import render_page
-from monitoring.drift.metrics import drift_samples, effects
-from monitoring.drift.page import second_opinion
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
+from augment_ops.monitoring.drift.check import DriftReport, check_drift
+from augment_ops.monitoring.drift.evidently_page import render_page
+from augment_ops.monitoring.drift.metrics import drift_samples, effects
+from augment_ops.monitoring.drift.page import second_opinion
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
 
 DEFAULT = Path(__file__).resolve().parents[4] / "policies/drift/default.yaml"
 RULES = DriftRules.load(DEFAULT)

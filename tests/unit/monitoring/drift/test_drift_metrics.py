@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from monitoring.drift.check import DriftReport, check_drift
-from monitoring.drift.metrics import drift_samples
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
-from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import Metrics, fold
+from augment_ops.monitoring.drift.check import DriftReport, check_drift
+from augment_ops.monitoring.drift.metrics import drift_samples
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
+from augment_ops.monitoring.telemetry import metrics
+from augment_ops.monitoring.telemetry.metrics import Metrics, fold
 
 RULES = DriftRules.load(Path(__file__).parents[4] / "policies" / "drift" / "default.yaml")
 

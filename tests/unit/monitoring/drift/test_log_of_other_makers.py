@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from augment_ops.data.store import Store
-from monitoring.drift.log_reader import LogWindow, read_window
-from monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

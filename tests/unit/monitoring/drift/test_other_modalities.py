@@ -18,13 +18,13 @@ from augment_ops.data.store import Store
 from augment_ops.errors import DataError, StoreError
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Html
-from monitoring.drift import log_reader, prediction_log, sample
-from monitoring.drift.check import check_drift
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.page import Watched, second_opinion, window_page
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.rules import DriftRules
-from monitoring.drift.sample import Sample
+from augment_ops.monitoring.drift import log_reader, prediction_log, sample
+from augment_ops.monitoring.drift.check import check_drift
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.page import Watched, second_opinion, window_page
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.rules import DriftRules
+from augment_ops.monitoring.drift.sample import Sample
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -14,9 +14,9 @@ import pytest
 
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, InputError
-from monitoring.drift.log_hours import LogHours
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog, datasets
+from augment_ops.monitoring.drift.log_hours import LogHours
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog, datasets
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -212,7 +212,7 @@ def test_the_log_is_read_while_it_is_written(log: PredictionLog) -> None:
 def test_a_log_that_outgrows_memory_is_thinned_evenly_and_says_so(
     log: PredictionLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitoring.drift.log_reader._MAX_ROWS", 100)
+    monkeypatch.setattr("augment_ops.monitoring.drift.log_reader._MAX_ROWS", 100)
     write(log, [str(i) for i in range(1000)], features={"x": np.arange(1000.0)})
     window = read_window(log, NOON, NOON + HOUR)
     assert (window.sample.size, window.thinned_from) == (100, 1000)
@@ -314,5 +314,5 @@ def test_a_pipe_and_text_that_is_not_utf8_are_named(log: PredictionLog, tmp_path
 
 def test_a_file_that_unpacks_to_too_much_is_named(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     (name,) = write(log, [str(n) for n in range(3000)], predictions=["x" * 1000] * 3000)
-    monkeypatch.setattr("monitoring.drift.log_files._MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("augment_ops.monitoring.drift.log_files._MAX_BYTES", 1 << 20)
     assert read_window(log, NOON, NOON + HOUR).corrupt == (name,)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError, InputError
-from monitoring.drift.log_reader import read_window
-from monitoring.drift.prediction_log import PredictionLog
-from monitoring.drift.records import feature, is_missing, moments, texts
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.records import feature, is_missing, moments, texts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from augment_ops.errors import DataError
-from monitoring.drift.detectors.psi import Psi
-from monitoring.drift.table import psi_of_tables
+from augment_ops.monitoring.drift.detectors.psi import Psi
+from augment_ops.monitoring.drift.table import psi_of_tables
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -47,7 +47,7 @@ def sides(tmp_path: Path) -> tuple[dict, dict]:
 
 
 def test_it_is_the_psi_of_the_values_in_memory(tmp_path: Path, sides: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitoring.drift.table._BATCH", 333)
+    monkeypatch.setattr("augment_ops.monitoring.drift.table._BATCH", 333)
     reference, window = sides
     half = {name: values[:900] for name, values in window.items()}, {n: v[900:] for n, v in window.items()}
     paths = [write(tmp_path / f"w{i}.parquet", **part) for i, part in enumerate(half)]
@@ -63,7 +63,7 @@ def test_it_is_the_psi_of_the_values_in_memory(tmp_path: Path, sides: tuple, mon
 def test_edges_from_a_part_of_the_reference_change_little(
     tmp_path: Path, sides: tuple, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitoring.drift.table._EDGE_VALUES", 500)
+    monkeypatch.setattr("augment_ops.monitoring.drift.table._EDGE_VALUES", 500)
     paths = [write(tmp_path / f"{i}.parquet", amount=side["amount"]) for i, side in enumerate(sides)]
     expected = Psi().measure(*(side["amount"] for side in sides)).effect
     assert psi_of_tables(paths[:1], paths[1:])["amount"].effect == pytest.approx(expected, rel=0.1)
@@ -83,7 +83,7 @@ def test_a_renamed_column_is_missing_and_a_damaged_file_an_error(tmp_path: Path,
 _PEAK = """
 import json, re, sys
 from pathlib import Path
-from monitoring.drift.table import psi_of_tables
+from augment_ops.monitoring.drift.table import psi_of_tables
 psi_of_tables([Path(sys.argv[1])] * int(sys.argv[3]), [Path(sys.argv[2])] * int(sys.argv[3]))
 print(json.dumps(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024))
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitoring.telemetry.endpoint import READABLE
-from monitoring.telemetry.metrics import BY_NAME, FAMILIES
+from augment_ops.monitoring.telemetry.endpoint import READABLE
+from augment_ops.monitoring.telemetry.metrics import BY_NAME, FAMILIES
 
 ROOT = Path(__file__).parents[4]
 HERE = ROOT / "monitoring" / "prometheus"
@@ -85,7 +85,7 @@ def test_alertmanager_takes_its_configuration(program: Callable[[str], str], tmp
 
 
 def test_prometheus_own_linter_takes_every_metric(program: Callable[[str], str], tmp_path: Path) -> None:
-    from monitoring.telemetry.textfile import path_below, record
+    from augment_ops.monitoring.telemetry.textfile import path_below, record
 
     samples = [
         family.add(1, **dict.fromkeys(family.labels, "x"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.telemetry import metrics
-from monitoring.telemetry.metrics import FAMILIES, KEPT_VERSIONS, Family, fold
+from augment_ops.monitoring.telemetry import metrics
+from augment_ops.monitoring.telemetry.metrics import FAMILIES, KEPT_VERSIONS, Family, fold
 
 ROOT = Path(__file__).parents[4]
 

@@ -11,10 +11,10 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from monitoring.telemetry import metrics, otlp
-from monitoring.telemetry.publish import publish
-from monitoring.telemetry.textfile import path_below, read
-from monitoring.telemetry.tracing import Trace
+from augment_ops.monitoring.telemetry import metrics, otlp
+from augment_ops.monitoring.telemetry.publish import publish
+from augment_ops.monitoring.telemetry.textfile import path_below, read
+from augment_ops.monitoring.telemetry.tracing import Trace
 
 
 def spans_of(server: Any) -> list:
@@ -146,9 +146,10 @@ def test_the_standard_variables_decide(environ: dict[str, str], metrics_wanted: 
 
 def test_nothing_of_opentelemetry_is_imported_where_nobody_asks(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from monitoring.telemetry import metrics;"
-        "from monitoring.telemetry.publish import publish; from monitoring.telemetry.tracing import Trace;"
-        "from monitoring.telemetry.otlp import wanted; t = Trace('r', on=wanted('traces'));"
+        "import sys; from pathlib import Path; from augment_ops.monitoring.telemetry import metrics;"
+        "from augment_ops.monitoring.telemetry.publish import publish;"
+        "from augment_ops.monitoring.telemetry.tracing import Trace;"
+        "from augment_ops.monitoring.telemetry.otlp import wanted; t = Trace('r', on=wanted('traces'));"
         "publish(Path(sys.argv[1]), [metrics.PROMOTIONS.add(1, dataset='d')], t);"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )

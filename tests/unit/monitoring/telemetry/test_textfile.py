@@ -11,10 +11,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from augment_ops.errors import InputError, StoreError
-from monitoring.telemetry import metrics
-from monitoring.telemetry.endpoint import serve
-from monitoring.telemetry.publish import publish
-from monitoring.telemetry.textfile import path_below, read, record
+from augment_ops.monitoring.telemetry import metrics
+from augment_ops.monitoring.telemetry.endpoint import serve
+from augment_ops.monitoring.telemetry.publish import publish
+from augment_ops.monitoring.telemetry.textfile import path_below, read, record
 
 AWKWARD = 'a "b"\\c\nd, é'
 
