@@ -127,12 +127,16 @@ def records(layout: Layout) -> dict[str, Record]:
 
 
 def leader(layout: Layout, record: Record) -> psutil.Process | None:
-    """The process of the record, or None where it has ended. A number that the system gave to another is not it."""
+    """The process of the record, or None where it has ended. A number that the system gave to another is not it.
+
+    Known by when it began: for a moment of every exec (MLflow's server is one) a process shows no environment.
+    """
     try:
         process = psutil.Process(record.pid)
+        ended = process.status() == psutil.STATUS_ZOMBIE
     except psutil.Error:
         return None
-    return process if _is_marked(process, layout) else None  # a zombie shows no environment
+    return None if ended or _reused(layout, record) else process
 
 
 def members(layout: Layout, only: Iterable[str] | None = None) -> list[psutil.Process]:

@@ -98,7 +98,6 @@ def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
     assert "\n".join(["```", *plan.describe(), "```"]) in text
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning")
 def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     first, loader, workers, tensors, mixer = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL

@@ -16,7 +16,6 @@ from augment_ops.delivery.online import OnlineBatches
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1800),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning"),
 ]
 
 SIZES = [1, 7, 64, 256]

@@ -116,6 +116,16 @@ def test_another_home_is_left_alone(layout: Layout, tmp_path: Path) -> None:
     assert processes.leader(layout, record) is not None
 
 
+def test_a_leader_that_shows_no_environment_is_one(layout: Layout) -> None:
+    """As it is for a moment of every exec: what is asked then must not hear that the process has ended."""
+    bare = f"os.execve(sys.executable, [sys.executable, '-c', {FOREVER!r}], {{}})"
+    record = start(layout, f"import os, sys; print('ready', flush=True); {bare}")
+    process = psutil.Process(record.pid)
+    while process.environ():
+        assert process.is_running()
+    assert processes.leader(layout, record) == process
+
+
 def test_a_number_that_the_system_gave_to_another_process_is_neither_leader_nor_ended(layout: Layout) -> None:
     stranger = start(Layout(layout.home.with_name("stranger")), FOREVER)
     try:
