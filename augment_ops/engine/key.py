@@ -64,12 +64,13 @@ class SampleIds:
         Raises:
             TransformError: an id of another type, or one that repeats.
         """
-        for i in ids:
+        given = list(ids)  # what can be read once only (a generator) would give no names
+        for i in given:
             if isinstance(i, bool) or not isinstance(i, (str, int, np.integer)):
                 raise TransformError(
                     "ids", f"{i!r:.80} ({type(i).__name__})", "integers or strings", "convert them: 7.0 is not the id 7"
                 )
-        names = [str(i) for i in ids]
+        names = [str(i) for i in given]
         digests = b"".join(
             hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16, person=_ID_PERSON).digest()
             for name in names
