@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 from policy_tasks import AskAboutPolicy, ProposePolicy, RecordAnswer
-from run_form import names
+from run_form import displays, names
 from stage_tasks import ANSWERED
 
 PARAMS = {
@@ -15,6 +15,7 @@ PARAMS = {
         type="string",
         title="Policy",
         enum=names("augment"),
+        values_display=displays("augment"),
         description="The version that stands in policies/augment/ is published: it never changes again.",
     ),
     "environment": Param(

@@ -351,12 +351,13 @@ def _begin(settings: Settings, context: Context, warn: Callable[[str], None], sh
     """Begin the run as it was asked for, unknown keys included; what an alert is to have started, only if it did."""
     from augment_ops.lifecycle.acts import AIRFLOW
     from augment_ops.pipeline.begin import begin_run
+    from augment_ops.pipeline.params import given
     from augment_ops.production.causes import check_start
     from augment_ops.workspace import open_ledger
 
     run = context["dag_run"]
     asked = {**dict(context["params"]), **(run.conf or {})}
-    values = {name: "" if value is None else value for name, value in asked.items()}  # an emptied field
+    values = given(asked)
     actor = run.triggering_user_name or "schedule"
 
     def check(params: RunParams) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from augment_ops.modalities import NAMES
 from augment_ops.pipeline.graph import GROUPS, STAGES, edges
@@ -256,7 +257,52 @@ def test_edges_are_exactly_these(parsed: dict) -> None:
 
 
 def test_the_form_asks_exactly_for_the_parameters_of_a_run(parsed: dict) -> None:
-    assert parsed["params"] == asdict(RunParams())
+    assert parsed["params"] == asdict(RunParams()) | {"dataset": None}  # empty, so that its list is offered whole
+    assert RunParams().dataset in parsed["descriptions"]["dataset"]
+
+
+def test_what_everybody_decides_stands_in_the_section_that_is_open_and_the_data_set_first(parsed: dict) -> None:
+    sections = [schema["section"] for schema in parsed["schemas"].values()]
+    assert sections[:7] == ["Run Parameters"] * 7
+    assert "Run Parameters" not in sections[7:]
+    assert list(parsed["schemas"])[0] == "dataset"
+    assert {"policy", "environment", "approval", "gate", "suite"} < set(list(parsed["schemas"])[:7])
+
+
+@pytest.mark.parametrize(("field", "folder"), [("gate", "gates"), ("suite", "stress"), ("quality", "quality")])
+def test_a_dropdown_says_what_each_file_is_for(parsed: dict, field: str, folder: str) -> None:
+    shown = parsed["schemas"][field]["values_display"]
+    for path in (ROOT / "policies" / folder).glob("*.yaml"):
+        told = yaml.safe_load(path.read_text())
+        suite = f" (suite {told['suite']})" if "suite" in told else ""
+        assert shown[path.stem] == f"{path.stem}{suite}: {told['description']}"
+
+
+def test_files_that_cannot_be_read_or_tell_at_length_leave_the_form_standing(tmp_path: Path) -> None:
+    files = {
+        "long": "name: long\ndescription: >\n  Of two\n  lines.\nsuite: 'a: b'\nrules:\n  description: inner\n",
+        "broken": "description: [\n",
+        "silent": "name: silent\n",
+        "bare": "description\nsuite: [a]\n",
+    }
+    (tmp_path / "gates").mkdir()
+    for name, text in files.items():
+        (tmp_path / "gates" / f"{name}.yaml").write_text(text)
+    (tmp_path / "gates" / "binary.yaml").write_bytes(b"\xff\xfe")
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from run_form import displays
+print("RESULT" + json.dumps(displays("gates")))
+"""
+    shown = run_airflow(code, {**os.environ, "AUGMENT_OPS_POLICIES": str(tmp_path), "AIRFLOW_HOME": str(tmp_path)})
+    assert shown == {
+        "bare": "bare (suite ['a'])",
+        "binary": "binary",
+        "broken": "broken",
+        "long": "long (suite a: b): Of two lines.",
+        "silent": "silent",
+    }
 
 
 @pytest.mark.parametrize("name", ["policy", "delivery", "environment", "approval", "gate", "suite"])
@@ -274,14 +320,15 @@ def test_data_sets_of_the_state_folder_are_proposed_and_others_can_be_typed(pars
 
 def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     schemas = parsed["schemas"]
-    assert {schema["section"] for schema in schemas.values()} == {"Data and policy", "Training", "Decision"}
+    sections = ["Run Parameters", "Data in detail", "Training", "Quality and drift"]
+    assert {schema["section"] for schema in schemas.values()} == set(sections)
     assert all(schema["title"] for schema in schemas.values())
-    assert all(parsed["descriptions"][one.name].startswith(one.help) for one in parameters())
+    assert all(parsed["descriptions"][one.name].endswith(one.help) for one in parameters())
 
 
 def test_an_emptied_field_can_be_sent_where_empty_is_a_value(parsed: dict) -> None:
     optional = {name for name, schema in parsed["schemas"].items() if schema["type"] == ["string", "null"]}
-    assert optional == {"columns", "dataset_name", "image_size", "model", "production_window"}
+    assert optional == {"columns", "dataset", "dataset_name", "image_size", "model", "production_window"}
 
 
 @pytest.fixture(scope="module")
