@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-# The sections of a form. Airflow's opens the first, by this name of its own, and leaves the others folded: what everybody
-# decides stands there (docs/adr/0030-a-form-that-answers-at-once.md).
+# The sections of a form. Airflow's opens the one of this name, which is its own, and leaves the others folded: what
+# everybody decides stands there (docs/adr/0030-a-form-that-answers-at-once.md).
 MAIN = "Run Parameters"
 DATA, TRAINING, CHECKS = "Data in detail", "Training", "Quality and drift"
 

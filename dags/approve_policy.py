@@ -8,6 +8,7 @@ from airflow.sdk import DAG, Param
 from policy_tasks import AskAboutPolicy, ProposePolicy, RecordAnswer
 from run_form import displays, names
 from stage_tasks import ANSWERED
+from task_guide import document
 
 PARAMS = {
     "policy": Param(
@@ -44,9 +45,9 @@ with DAG(
     catchup=False,
     tags=["augment-ops"],
     params=PARAMS,
-    doc_md=__doc__,
     default_args={"owner": "augment-ops", "retries": 2, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     propose = ProposePolicy(task_id="propose")
     ask = AskAboutPolicy(task_id="ask", subject="Approve this augmentation policy?", **ANSWERED)
     propose >> ask >> RecordAnswer(task_id="record")
+    document(dag)

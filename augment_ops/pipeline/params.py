@@ -65,7 +65,7 @@ def _checked(one: Parameter) -> Any:
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields of a form ask for: an empty one asks for the empty text, or the default where a list is offered."""
+    """What a form's fields ask for: an empty one for the empty text, or for the default where a list is offered."""
     offered = {one.name for one in parameters() if one.proposes}
     told = {name: value for name, value in fields.items() if value is not None or name not in offered}
     return {name: "" if value is None else value for name, value in told.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -18,9 +19,13 @@ from augment_ops.modalities import NAMES
 from augment_ops.pipeline.graph import GROUPS, STAGES, edges
 from augment_ops.pipeline.parameters import RunParams, parameters
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "dags"))
+from task_guide import TASKS
+
 ROOT = Path(__file__).parents[2]
 
 DATA_SETS = ("photos", "street signs")
+DOCS, MLFLOW = "https://docs.example.org/augment-ops", "http://127.0.0.1:5099"
 
 _PARSE = """
 import json, sys
@@ -52,6 +57,7 @@ print("RESULT" + json.dumps({
         "max_active_runs": bag.dags["drift_monitor"].max_active_runs,
         "params": list(bag.dags["drift_monitor"].params),
     },
+    "docs": {name: [one.doc_md, {task.task_id: task.doc_md for task in one.tasks}] for name, one in bag.dags.items()},
     "heavy": sorted(heavy & {m.split(".")[0] for m in sys.modules}),
     "ours": sorted(m for m in sys.modules if m.split(".")[0] == "augment_ops"),
 }))
@@ -137,6 +143,8 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     environment = {
         **os.environ,
         "AUGMENT_OPS_HOME": str(home),
+        "AUGMENT_OPS_DOCS": DOCS,
+        "MLFLOW_TRACKING_URI": MLFLOW,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -205,6 +213,29 @@ def test_what_sets_a_task_apart(parsed: dict) -> None:
     assert parsed["operators"] == plain | asking
 
 
+def test_every_dag_and_task_explains_itself_and_its_links_lead_somewhere(parsed: dict) -> None:
+    docs = parsed["docs"]
+    texts = [text for whole, tasks in docs.values() for text in (whole, *tasks.values())]
+    own = {name: set(tasks) for name, (_, tasks) in docs.items()}
+    assert {name: set(tasks) for name, tasks in TASKS.items()} == own  # nothing falls back to a line that says nothing
+    assert len({text.partition("\n\n[")[0] for text in texts}) == len(texts)
+    for text in texts:
+        links = dict(re.findall(r"\[([^]]+)\]\(([^)]+)\)", text))
+        assert links.pop("MLflow") == MLFLOW
+        assert links
+        for name, address in links.items():
+            page = ROOT / "docs" / address.removeprefix(f"{DOCS}/").partition("#")[0]
+            assert (name, page.is_file()) == (f"docs/{page.name}", True)
+
+
+def test_without_addresses_a_guide_names_its_pages_and_shows_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUGMENT_OPS_DOCS", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ada:secret@mlflow.example.org")
+    text = TASKS["train_and_promote"]["ingest"].markdown
+    assert "`docs/your-own-data.md` · `docs/pipeline.md` (what-would-stop-a-run)" in text
+    assert "secret" not in text
+
+
 def test_a_question_demands_a_reason_of_who_answers_and_not_of_who_asks(parsed: dict) -> None:
     """Airflow validates a task's params before it runs, when nobody has answered; its form asks by the schema."""
     assert parsed["asked"] == [[{"reason": None}, {"reason": [None, "string"]}]] * 2
@@ -265,7 +296,7 @@ def test_what_everybody_decides_stands_in_the_section_that_is_open_and_the_data_
     sections = [schema["section"] for schema in parsed["schemas"].values()]
     assert sections[:7] == ["Run Parameters"] * 7
     assert "Run Parameters" not in sections[7:]
-    assert list(parsed["schemas"])[0] == "dataset"
+    assert next(iter(parsed["schemas"])) == "dataset"
     assert {"policy", "environment", "approval", "gate", "suite"} < set(list(parsed["schemas"])[:7])
 
 
