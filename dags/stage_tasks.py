@@ -11,6 +11,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink, Param
@@ -41,7 +42,7 @@ class MlflowLink(BaseOperatorLink):
 
 
 class ReportLink(BaseOperatorLink):
-    """Button on the last task: the report."""
+    """Button on the last task: the page of the report by itself; the tab of the run shows it in a frame."""
 
     name = "Report"
 
@@ -162,9 +163,15 @@ class ReportOperator(StageOperator):
 
         ref = super().execute(context)
         report = from_json(Report, open_store(Settings.from_environment()).get(ref["output"]))
-        self.report_link = report.url
+        self.report_link = _page_of(context) or report.url
         self.log.info("%s: %s", report.verdict, report.summary)
         return {**ref, "verdict": report.verdict, "summary": report.summary, "promotion": report.promotion}
+
+
+def _page_of(context: Context) -> str:
+    """Where Airflow itself shows a run's report (plugins/run_report.py); empty where its address is not known."""
+    run, base = context["dag_run"], os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
+    return f"{base}/augment-ops-report/{quote(run.dag_id, safe='')}/{quote(run.run_id, safe='')}" if base else ""
 
 
 APPROVE, REJECT = "Approve", "Reject"

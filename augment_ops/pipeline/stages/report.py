@@ -34,7 +34,7 @@ from augment_ops.pipeline.outputs import (
     ResolvedPolicy,
     StressTest,
 )
-from augment_ops.pipeline.run import StageRecord, folder_name, record_of
+from augment_ops.pipeline.run import StageRecord, record_of, report_path
 from augment_ops.pipeline.stages.alert_compared import alert_compared
 from augment_ops.pipeline.stages.answers import why_nobody
 from augment_ops.pipeline.stages.brief import brief_of
@@ -104,9 +104,8 @@ def _keep(ctx: Context, inputs: ReportInputs) -> _KeptPage:
     page, document = render(inputs, manifest.modality, manifest.schema).encode(), to_json(inputs)
     ctx.tracker.log_bytes(ctx.parent, page, PAGE)
     ctx.tracker.log_bytes(ctx.parent, document, "report/report.json")
-    folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
-    path = _write(folder / "report.html", page)
-    _write(folder / "report.json", document)
+    path = _write(report_path(ctx.settings.home, ctx.run.id), page)
+    _write(path.with_suffix(".json"), document)
     return _KeptPage(str(path), _address(ctx, PAGE), sha256_hex(page))
 
 
