@@ -11,8 +11,8 @@ import typer
 
 from augment_ops.cli import installations
 from augment_ops.cli.runs import settings_here
-from augment_ops.errors import EXIT_CHECK_SAID_NO, nearest
-from augment_ops.governance.audit import ACTS, MOVES
+from augment_ops.errors import EXIT_CHECK_SAID_NO
+from augment_ops.governance.audit import ACTS
 from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
 
@@ -131,10 +131,13 @@ def show_champions(
     from augment_ops.governance.audit import champions
     from augment_ops.lifecycle.book import book_of
     from augment_ops.lifecycle.champion import environment_with_champion
+    from augment_ops.lifecycle.datasets import check_known
     from augment_ops.workspace import Workspace
 
     settings = Settings.from_environment()
-    entries = list(book_of(Workspace(settings, settings.actor)).read())
+    workspace = Workspace(settings, settings.actor)
+    entries = list(book_of(workspace).read())
+    check_known(workspace.store, entries, dataset)
     if environment:
         environment_with_champion(entries, dataset, settings.policies, environment)
     reigns = champions(entries, dataset, environment)
@@ -145,9 +148,7 @@ def show_champions(
         what = f"version {reign.version}  {reign.environment}  {reign.act} by {reign.by}"
         print(f"{reign.at[:19]}Z  {what}  — {reign.reason}")
     if not reigns:
-        others = {e.subjects.get("version", "").rpartition("/")[0] for e in entries if e.act in MOVES} - {dataset}
-        near = nearest(dataset, sorted(others))
-        print(f"{dataset} has had no champion{f' in {environment}' if environment else ''}{'.' if near else ''}{near}")
+        print(f"{dataset} has had no champion{f' in {environment}' if environment else ''}")
 
 
 def rollback(

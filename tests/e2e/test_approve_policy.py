@@ -122,7 +122,9 @@ def test_mlflow_has_the_version_with_file_gallery_and_costs(policies: Any, asked
 
 def test_a_run_that_its_environment_does_not_take_is_refused_before_there_is_one(running: Any) -> None:
     before = running.admin.dag_runs(running.dag)
-    with pytest.raises(ServiceError, match=rf"(?s)400 .*{OTHER} 1.1.0 in staging: found a draft.*policy propose {OTHER}"):
+    with pytest.raises(
+        ServiceError, match=rf"(?s)400 .*{OTHER} 1.1.0 in staging: found a draft.*policy propose {OTHER}"
+    ):
         running.trigger(policy=OTHER, environment="staging")
     assert running.admin.dag_runs(running.dag) == before
     assert entries_of_refusal(running)[-1] == ("admin", f"{OTHER}/1.1.0", "staging")

@@ -69,6 +69,19 @@ def test_a_waiver_counts_for_its_data_set_gate_and_environment_until_it_ends(des
         assert counting(desk) == []
 
 
+def test_a_class_that_the_data_set_has_not_is_bad_input_where_the_data_set_is_known(desk: Any) -> None:
+    given(desk, classes=("eight",))  # no snapshot yet: nobody knows the classes
+    ingest("digits", desk.workspace().store)
+    before = list(desk.workspace().ledger.read())
+    with pytest.raises(InputError, match=r"(?s)'88'; expected one of 0, 1, 2.*Did you mean 8\?"):
+        given(desk, classes=("8", "88"))
+    gate(desk).write_text(gate(desk).read_text() + "equivalent: [[0, O]]\n")
+    with pytest.raises(InputError, match=r"(?s)'0 = 0'.*Did you mean 0 = O\?"):
+        given(desk, classes=("0 = 0",))
+    assert list(desk.workspace().ledger.read()) == before
+    given(desk, classes=("8", "0 = O"))
+
+
 def test_another_version_of_the_gate_asks_for_another(desk: Any) -> None:
     given(desk)
     text = gate(desk).read_text()
