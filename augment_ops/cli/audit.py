@@ -11,8 +11,9 @@ import typer
 
 from augment_ops.cli import installations
 from augment_ops.cli.runs import settings_here
+from augment_ops.cli.terminal import progress
 from augment_ops.errors import EXIT_CHECK_SAID_NO
-from augment_ops.governance.audit import ACTS
+from augment_ops.governance.audit import ACTS, MOVES
 from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
 
@@ -55,10 +56,13 @@ def verify(
 
     settings = settings_here()
     workspace = Workspace(settings, settings.actor)
-    noted, silent = report_heads(settings.home)
-    heads, away = mlflow_heads(workspace)
-    noted |= heads
-    found = workspace.ledger.audit(noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature)
+    with progress("verifying the ledger", "entries", at_once=True) as advance:
+        noted, silent = report_heads(settings.home)
+        heads, away = mlflow_heads(workspace)
+        noted |= heads
+        found = workspace.ledger.audit(
+            noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature, advance=advance
+        )
     faults = [*found.faults, *silent, *away, *([] if noted else unreported(workspace.ledger, at_present()))]
     head = GENESIS if found.tip is None else found.tip.hash
     registry, unknown = registry_against(workspace)
@@ -165,12 +169,15 @@ def rollback(
 
     Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
     """
+    from augment_ops.lifecycle.datasets import check_known
     from augment_ops.lifecycle.rollback import roll_back
     from augment_ops.monitoring.telemetry.publish import publish
     from augment_ops.pipeline.recorders.telemetry import champion_moved
     from augment_ops.workspace import Workspace
 
     settings = settings_here()
+    known = Workspace(settings, settings.actor)
+    check_known(known.store, known.ledger.read(MOVES), dataset)
     done = roll_back(
         settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine, environment=environment
     )

@@ -129,6 +129,14 @@ def test_a_key_is_enrolled_and_retired(call: Call, settings: Settings) -> None:
     assert "copy it from the message" in err
 
 
+def test_verifying_says_how_far_it_is(call: Call, ledger: Ledger) -> None:
+    told: list[tuple[int, int | None, str]] = []
+    ledger.audit(advance=lambda *far: told.append(far))
+    assert told == [(3, 3, "")]
+    assert call("audit", "verify")[2].startswith("verifying the ledger …\n")
+    assert "verifying" not in call("audit", "verify", "--quiet")[2]
+
+
 def test_the_tables_are_made_before_anything_is_entered(call: Call, settings: Settings) -> None:
     assert json.loads(call("audit", "create", "--json")[1]) == {"entries": 0}
     assert open_ledger(settings).size() == 0
