@@ -93,11 +93,11 @@ class StageOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the stage; a refusal, bad input or a failed training fails the task at once, the rest may be retried."""
-        from augment_ops.errors import CheckRefused, GovernanceError, InputError, TrainingError
+        from augment_ops.errors import REFUSALS
 
         try:
             return self._execute(context)
-        except (CheckRefused, GovernanceError, InputError, TrainingError) as refusal:
+        except REFUSALS as refusal:
             # Trying again would say the same: training is a function of its seed. Raised without its cause, which would
             # stand last in the log and hide it.
             raise AirflowFailException(str(refusal)) from None
@@ -225,10 +225,10 @@ class QuestionOperator(HITLOperator):
             GovernanceError: there is no such person.
         """
         from augment_ops.errors import GovernanceError
-        from augment_ops.identity import among
+        from augment_ops.governance.approvals import others
 
         concerned = list(dict.fromkeys(touched))
-        asked = [person for person in people if not among(person.id, concerned)]
+        asked = others(people, concerned)
         if not asked:
             raise GovernanceError(
                 what,

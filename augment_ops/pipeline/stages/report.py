@@ -85,7 +85,7 @@ def report(ctx: Context) -> Report:
         model_version=promotion.version,
         path=kept.path,
         url=kept.url,
-        mlflow_run_url=ctx.parent.url if _has_server(ctx) else "",
+        mlflow_run_url=ctx.parent.url if ctx.settings.has_mlflow_server else "",
         digest=kept.digest,
     )
 
@@ -111,11 +111,7 @@ def _keep(ctx: Context, inputs: ReportInputs) -> _KeptPage:
 
 def _address(ctx: Context, artifact: str) -> str:
     """Of an artifact of the run in MLflow's UI; empty without a server."""
-    return ctx.parent.artifact_url(artifact) if _has_server(ctx) else ""
-
-
-def _has_server(ctx: Context) -> bool:
-    return ctx.settings.mlflow_uri.startswith("http")
+    return ctx.parent.artifact_url(artifact) if ctx.settings.has_mlflow_server else ""
 
 
 def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs:
