@@ -120,6 +120,9 @@ def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: An
     assert driving in choices(form, dialog, "Gate")
     assert "medical: Stain, exposure" in " ".join(choices(form, dialog, "Stress suite"))
     form.screenshot(path=pictures / "form.png")
+    form.set_viewport_size({"width": 390, "height": 844})
+    form.screenshot(path=pictures / "form_390.png")
+    form.set_viewport_size({"width": 1280, "height": 1100})
 
     dialog = section(form, "Data in detail")
     assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline"]
@@ -219,19 +222,19 @@ def test_an_answer_that_was_made_up_promotes_nothing_and_the_person_is_asked_aga
     running.wait_for_question(asked, QUESTION, RUN_S)
 
 
-def test_a_run_that_its_trainer_does_not_take_ends_at_once_with_a_page(running: Any, asked: str) -> None:
-    """What is not known in the form: that starts no framework."""
+def test_a_run_whose_network_there_is_not_ends_at_once_with_a_page(running: Any, asked: str) -> None:
+    """What the form does not know: it imports no networks."""
     before = running.state("digits")
-    run = running.trigger(trainer="sklearn")
+    run = running.trigger(model="nowhere:network")
 
     assert running.wait_for_end(run, RUN_S) == "failed"
 
     tasks = running.tasks(run)
     assert (tasks["ingest"].state, tasks["ingest"].tries) == ("failed", 1)  # refused, so not tried again
     assert {task.state for name, task in tasks.items() if name != "ingest"} == {"upstream_failed"}
-    assert "sklearn" in running.complaints(run)["ingest"][0]
+    assert "nowhere:network" in running.complaints(run)["ingest"][0]
     assert running.links(run, "ingest")["Why it stopped"].startswith(running.mlflow)
-    assert "sklearn" in refused_page(running.settings, run).read_text()
+    assert "nowhere:network" in refused_page(running.settings, run).read_text()
     client = running.client()
     found = client.search_runs([client.get_experiment_by_name("augment-ops/refused").experiment_id])
     (one,) = [one for one in found if one.info.run_name == run]
