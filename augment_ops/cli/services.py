@@ -248,8 +248,7 @@ def _addresses(settings: Settings, console: Console) -> None:
 
     tell_facts(console, stack.first_pages(settings))
     console.print(
-        f"{_PORTS}\n"
-        f"Logins are in {layout_of(settings).passwords}; `{_own_name()} status --show-passwords` shows them.",
+        f"{_PORTS}\nLogins are in {layout_of(settings).passwords}; `{_own_name()} status --show-passwords` shows them.",
         soft_wrap=True,
         highlight=False,
         markup=False,

@@ -23,12 +23,12 @@ from augment_ops.governance.statements import (
 from augment_ops.identity import among, same
 from augment_ops.lifecycle.evidence import PREVIEW, PROFILE, documents, keep, preview, profile, why_broken
 from augment_ops.lifecycle.standing import standing
-from augment_ops.policy.library import admit, load
+from augment_ops.policy.library import admit, heading, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
 from augment_ops.progress import Advance, unheard
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
-from augment_ops.workspace import Workspace, check_registered, subjects_of, version_of
+from augment_ops.workspace import Versioned, Workspace, check_registered, subjects_of, version_of
 
 POLICIES = "policies"  # the MLflow experiment of what is done to policies: augment-ops/policies
 _LIMITATIONS = 20  # and narrowed operations, in a question; the file has all
@@ -130,7 +130,19 @@ def check_askable(workspace: Workspace, name: str, environment: str, days: int) 
         _whom_to_ask(workspace, policy, role, standing(workspace, policy, environment))
 
 
-def _whom_to_ask(workspace: Workspace, policy: Policy, role: str, known: Standing) -> tuple[Person, ...]:
+def foresee(workspace: Workspace, name: str, environment: str, days: int) -> None:
+    """Refuse at once what `check_askable` would refuse, by the version's name alone: what it is made of is not read.
+
+    Raises:
+        ActRefused, InputError: as `check_askable` raises them; PolicyError: there is no such policy.
+    """
+    named = heading(workspace.settings.policies, name)
+    role = _role(workspace, environment, days)
+    with workspace.refusals(APPROVE, {"policy_version": version_of(named), "environment": environment}):
+        _whom_to_ask(workspace, named, role, standing(workspace, named, environment))
+
+
+def _whom_to_ask(workspace: Workspace, policy: Versioned, role: str, known: Standing) -> tuple[Person, ...]:
     """Nobody is asked in vain: who proposed it or asks for it does not count, nor what an unknown witness signs."""
     authors = {*known.proposed_by, workspace.actor}
     people = others(workspace.approvals.people(role), authors)

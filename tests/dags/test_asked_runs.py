@@ -62,6 +62,8 @@ print("RESULT" + json.dumps({
 }))
 """
 
+APPROVE = "/api/v2/dags/approve_policy/dagRuns"
+APPROVAL = {"policy": "digits-robust", "environment": "production", "days": 9}
 _BAD = {"environment": "staging", "gate": "driving"}
 _ASKED: dict[str, tuple[str, Any, str, str]] = {
     "empty fields": ("user", {"conf": {"dataset": None, "image_size": None}, "logical_date": None}, "", ""),
@@ -71,10 +73,15 @@ _ASKED: dict[str, tuple[str, Any, str, str]] = {
     "draft in staging": ("user", {"conf": {"environment": "staging"}}, "", ""),
     "policy of another modality": ("user", {"conf": {"policy": "transactions-robust"}}, "", ""),
     "production by the gate alone": ("user", {"conf": {"environment": "production"}}, "", ""),
+    "approval where none is asked for": ("user", {"conf": APPROVAL | {"environment": "dev"}}, APPROVE, ""),
+    "approval for too long": ("user", {"conf": APPROVAL | {"days": 9999}}, APPROVE, ""),
+    "approval that nobody's word counts for": ("user", {"conf": APPROVAL}, APPROVE, ""),
+    "approval of a type": ("user", {"conf": APPROVAL | {"days": "many"}}, APPROVE, ""),
+    "approval, defaults": ("user", {"conf": {"environment": "dev"}}, APPROVE, ""),
     "viewer": ("viewer", {"conf": _BAD}, "", ""),
     "nobody": ("", {"conf": _BAD}, "", ""),
     "forged": ("abc.def.ghi", {"conf": _BAD}, "", ""),
-    "another DAG": ("user", {"conf": _BAD}, "/api/v2/dags/approve_policy/dagRuns", ""),
+    "another DAG": ("user", {"conf": _BAD}, "/api/v2/dags/drift_monitor/dagRuns", ""),
     "a list": ("user", {}, "", "GET"),
     "no JSON": ("user", "{conf", "", ""),
     "no object": ("user", [1, 2, 3, 4, 5], "", ""),
@@ -122,6 +129,9 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ),
         ("policy of another modality", "for samples of the modality tabular"),
         ("production by the gate alone", "found 'auto'; expected one of ml-lead"),
+        ("approval where none is asked for", "environment dev, which asks for none; expected one of production"),
+        ("approval for too long", "9999 days; expected at most"),
+        ("approval that nobody's word counts for", "approvers.yaml"),
     ],
 )
 def test_what_cannot_end_well_is_refused_before_there_is_a_run(answered: dict[str, Any], asked: str, told: str) -> None:
@@ -131,7 +141,19 @@ def test_what_cannot_end_well_is_refused_before_there_is_a_run(answered: dict[st
 
 
 @pytest.mark.parametrize(
-    "asked", ["empty fields", "no conf", "viewer", "nobody", "forged", "another DAG", "no JSON", "conf is no object"]
+    "asked",
+    [
+        "empty fields",
+        "no conf",
+        "viewer",
+        "nobody",
+        "forged",
+        "another DAG",
+        "no JSON",
+        "conf is no object",
+        "approval of a type",
+        "approval, defaults",
+    ],
 )
 def test_what_is_well_or_for_airflow_to_refuse_comes_to_it_as_it_was(answered: dict[str, Any], asked: str) -> None:
     body = _ASKED[asked][1]
@@ -151,6 +173,7 @@ def test_the_look_reads_no_transforms_and_starts_no_framework(answered: dict[str
 def test_what_governance_refuses_is_entered_once_under_who_asked(answered: dict[str, Any]) -> None:
     assert [(act, who, told["environment"], told["policy_version"]) for act, who, told, _ in answered["entered"]] == [
         ("refuse", "ada", "staging", "digits-robust/1.0.0"),
+        ("refuse", "ada", "production", "digits-robust/1.0.0"),
         ("refuse", "ada", "production", "digits-robust/1.0.0"),
     ]
     assert "'auto'" in answered["entered"][1][3]
