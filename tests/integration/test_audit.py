@@ -306,7 +306,7 @@ def test_verify_fails_where_it_could_not_ask(
         report.parent.mkdir(parents=True)
         report.write_bytes(content)
     (settings.home / "reports" / "gone").mkdir()
-    code, out, error = call("audit", "verify", "--anchor", champions.head(), "--json")
+    code, out, error = call("audit", "verify", "--anchor", champions.head(), "--json", "--quiet")
     answer = json.loads(out)
     assert (code, error) == (1, "")
     reports = [f"the report {settings.home}/reports/{name}/report.json" for name in ("binary", "cut", "gone", "other")]
