@@ -126,6 +126,10 @@ class CheckRefused(AugmentOpsError):  # noqa: N818 - it is an answer, not a fail
     exit_code = EXIT_CHECK_SAID_NO
 
 
+# What would be refused again: other errors pass, and what raised them is worth another try.
+REFUSALS = (CheckRefused, GovernanceError, InputError, TrainingError)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """' Did you mean X?' for the known name closest to `name`, or nothing where none is close."""
     names = list(known)

@@ -14,8 +14,14 @@ from augment_ops.errors import Fault, InputError
 DIGITS = 8  # of the hash: two of a thousand names meet once in 10,000 data sets, and only where the rest is equal too
 LONGEST_DATASET = 100  # characters; with what is added to it, it names ledger entries (255), models and folders
 REFUSED = "refused"  # no data set: the MLflow experiment of runs that never began is called so
+NOTE_TAG = "mlflow.note.content"  # what MLflow's page of a run or experiment shows as its description, in Markdown
 _METRIC = 100  # characters: MLflow takes 250 with what stands around it
 _DATASET = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def alert_named(kind: str, entry: int) -> str:
+    """An alert of production as people read of it, wherever they do."""
+    return f"an alert of {kind} (ledger entry {entry})"
 
 
 def told_apart(kept: str, whole: str, longest: int, mark: str = "-", digits: int = DIGITS) -> str:

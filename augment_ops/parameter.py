@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-DATA, TRAINING, DECISION = "Data and policy", "Training", "Decision"  # the sections of a form
+# The sections of a form. Airflow's opens the one of this name, which is its own, and leaves the others folded: what
+# everybody decides stands there (docs/adr/0030-a-form-that-answers-at-once.md).
+MAIN = "Run Parameters"
+DATA, TRAINING, CHECKS = "Data in detail", "Training", "Quality and drift"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class About:
         displays: how a form shows some of the choices.
         one_of: the only values there are, where its type cannot say them.
         folder: below policies/, whose files can be named.
-        proposes: folder of the state folder whose entries a form proposes beside the default.
+        proposes: folder of the state folder whose entries a form offers beside the default; other text can be given.
         minimum: smallest number.
         maximum: largest number.
         pattern: regular expression of the whole text.

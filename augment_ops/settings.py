@@ -43,6 +43,11 @@ class Settings:
     witnesses: tuple[str, ...]
     installations: tuple[str, ...]
 
+    @property
+    def has_mlflow_server(self) -> bool:
+        """Whether what MLflow keeps has an address that a browser opens; a database of its own has none."""
+        return self.mlflow_uri.startswith(("http://", "https://"))
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read MLFLOW_TRACKING_URI and AUGMENT_OPS_… as this class's fields are called.

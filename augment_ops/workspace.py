@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import make_url
 
@@ -256,7 +256,19 @@ def check_registered(public: str, trusted: tuple[str, ...], actor: str, witness:
     )
 
 
-def version_of(policy: Policy) -> str:
+class Versioned(Protocol):
+    """What names a policy version: the policy, or the heading of its file."""
+
+    @property
+    def name(self) -> str:
+        """In kebab-case."""
+
+    @property
+    def version(self) -> str:
+        """Semantic."""
+
+
+def version_of(policy: Versioned) -> str:
     """`name/version`, as subjects of the ledger have it."""
     return f"{policy.name}/{policy.version}"
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 from policy_tasks import AskAboutPolicy, ProposePolicy, RecordAnswer
-from run_form import names
+from run_form import displays, names
 from stage_tasks import ANSWERED
+from task_guide import document
 
 PARAMS = {
     "policy": Param(
@@ -15,6 +16,7 @@ PARAMS = {
         type="string",
         title="Policy",
         enum=names("augment"),
+        values_display=displays("augment"),
         description="The version that stands in policies/augment/ is published: it never changes again.",
     ),
     "environment": Param(
@@ -43,9 +45,9 @@ with DAG(
     catchup=False,
     tags=["augment-ops"],
     params=PARAMS,
-    doc_md=__doc__,
     default_args={"owner": "augment-ops", "retries": 2, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     propose = ProposePolicy(task_id="propose")
     ask = AskAboutPolicy(task_id="ask", subject="Approve this augmentation policy?", **ANSWERED)
     propose >> ask >> RecordAnswer(task_id="record")
+    document(dag)

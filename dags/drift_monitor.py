@@ -15,6 +15,7 @@ from airflow.sdk import DAG, Param
 from retrain_tasks import StartTrainings
 from run_form import OPTIONAL, names
 from stage_tasks import WatchOperator
+from task_guide import document
 
 PARAMS = {
     "dataset": Param(
@@ -47,7 +48,6 @@ with DAG(
     max_active_runs=1,
     tags=["augment-ops"],
     params=PARAMS,
-    doc_md=__doc__,
     default_args={"owner": "augment-ops", "retries": 3, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     watch = WatchOperator(
@@ -61,3 +61,4 @@ with DAG(
     # A run is judged by its last tasks: this one does nothing, and fails with `watch`.
     faults = EmptyOperator(task_id="faults")
     watch >> [retrain, faults]
+    document(dag)

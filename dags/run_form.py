@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Param
 
-from augment_ops.parameter import Parameter
+from augment_ops.parameter import MAIN, Parameter
 
 _ROOT = Path(__file__).resolve().parents[1]
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -17,26 +18,39 @@ _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 # An empty field of type "string" is an error to the form, and its button stays dead.
 OPTIONAL = ["string", "null"]
 
+# The two lines of a rule file that a form tells, at the top level; a longer value goes on in indented lines.
+_TOLD = re.compile(r"^(description|suite):.*(?:\n[ \t]+.*)*", re.MULTILINE)
+
 
 def names(folder: str) -> list[str]:
     """Names of the files of a folder of policies/, for a dropdown."""
-    policies = Path(os.environ.get("AUGMENT_OPS_POLICIES") or _ROOT / "policies")
-    return sorted(path.stem for path in (policies / folder).glob("*.yaml"))
+    return [path.stem for path in _files(folder)]
+
+
+def displays(folder: str) -> dict[str, str]:
+    """Name → the name with what the file says that it is for, and of a gate the suite that it belongs to."""
+    return {path.stem: _display(path) for path in _files(folder)}
 
 
 def form(parameters: Iterable[Parameter]) -> dict[str, Param]:
-    """A field for each parameter, in their order."""
-    return {one.name: Param(one.default, description=_description(one), **_schema(one)) for one in parameters}
+    """A field for each parameter in their order, those of the section first that the form opens."""
+    ordered = sorted(parameters, key=lambda one: one.section != MAIN)
+    return {one.name: Param(_shown(one), description=_description(one), **_schema(one)) for one in ordered}
+
+
+def _shown(one: Parameter) -> Any:
+    """What stands in the field. A list is offered whole by an empty one alone: what stands there is looked up in it."""
+    return None if one.proposes else one.default
 
 
 def _schema(one: Parameter) -> dict[str, Any]:
     """What the field is to the form: JSON schema, and Airflow's own keys beside it."""
     stated = {
-        "type": OPTIONAL if one.may_be_empty else _TYPES[type(one.default)],
+        "type": OPTIONAL if one.may_be_empty or one.proposes else _TYPES[type(one.default)],
         "title": one.title,
         "section": one.section,
         "enum": names(one.folder) if one.folder else list(one.choices) or None,
-        "values_display": one.displays,
+        "values_display": displays(one.folder) if one.folder else one.displays,
         "examples": [one.default, *_lying_in(one.proposes)] if one.proposes else None,
         "minimum": one.minimum,
         "maximum": one.maximum,
@@ -50,7 +64,28 @@ def _schema(one: Parameter) -> dict[str, Any]:
 def _description(one: Parameter) -> str:
     if not one.proposes:
         return one.help
-    return f"{one.help} Clear the field to see what lies in {one.proposes}/ of the state folder."
+    where = f"{one.proposes}/ of the state folder"
+    return f"Empty is {one.default}. The list has what lies in {where}; anything else can be typed: {one.help}"
+
+
+def _files(folder: str) -> list[Path]:
+    policies = Path(os.environ.get("AUGMENT_OPS_POLICIES") or _ROOT / "policies")
+    return sorted((policies / folder).glob("*.yaml"))
+
+
+def _display(path: Path) -> str:
+    import yaml
+
+    try:
+        told = {key: str(yaml.safe_load(line)[key]) for line, key in _lines(path)}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        told = {}  # who names the file is told what is wrong with it; the form goes on
+    suite = f" (suite {told['suite']})" if "suite" in told else ""
+    return f"{path.stem}{suite}: {told['description']}" if "description" in told else f"{path.stem}{suite}"
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    return [(found[0], found[1]) for found in _TOLD.finditer(path.read_text("utf-8"))]
 
 
 def _lying_in(folder: str) -> list[str]:

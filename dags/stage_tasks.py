@@ -11,6 +11,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink, Param
@@ -41,7 +42,7 @@ class MlflowLink(BaseOperatorLink):
 
 
 class ReportLink(BaseOperatorLink):
-    """Button on the last task: the report."""
+    """Button on the last task: the page of the report by itself; the tab of the run shows it in a frame."""
 
     name = "Report"
 
@@ -92,11 +93,11 @@ class StageOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the stage; a refusal, bad input or a failed training fails the task at once, the rest may be retried."""
-        from augment_ops.errors import CheckRefused, GovernanceError, InputError, TrainingError
+        from augment_ops.errors import REFUSALS
 
         try:
             return self._execute(context)
-        except (CheckRefused, GovernanceError, InputError, TrainingError) as refusal:
+        except REFUSALS as refusal:
             # Trying again would say the same: training is a function of its seed. Raised without its cause, which would
             # stand last in the log and hide it.
             raise AirflowFailException(str(refusal)) from None
@@ -162,9 +163,15 @@ class ReportOperator(StageOperator):
 
         ref = super().execute(context)
         report = from_json(Report, open_store(Settings.from_environment()).get(ref["output"]))
-        self.report_link = report.url
+        self.report_link = _page_of(context) or report.url
         self.log.info("%s: %s", report.verdict, report.summary)
         return {**ref, "verdict": report.verdict, "summary": report.summary, "promotion": report.promotion}
+
+
+def _page_of(context: Context) -> str:
+    """Where Airflow itself shows a run's report (plugins/run_report.py); empty where its address is not known."""
+    run, base = context["dag_run"], os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
+    return f"{base}/augment-ops-report/{quote(run.dag_id, safe='')}/{quote(run.run_id, safe='')}" if base else ""
 
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -218,10 +225,10 @@ class QuestionOperator(HITLOperator):
             GovernanceError: there is no such person.
         """
         from augment_ops.errors import GovernanceError
-        from augment_ops.identity import among
+        from augment_ops.governance.approvals import others
 
         concerned = list(dict.fromkeys(touched))
-        asked = [person for person in people if not among(person.id, concerned)]
+        asked = others(people, concerned)
         if not asked:
             raise GovernanceError(
                 what,
@@ -351,12 +358,13 @@ def _begin(settings: Settings, context: Context, warn: Callable[[str], None], sh
     """Begin the run as it was asked for, unknown keys included; what an alert is to have started, only if it did."""
     from augment_ops.lifecycle.acts import AIRFLOW
     from augment_ops.pipeline.begin import begin_run
+    from augment_ops.pipeline.params import given
     from augment_ops.production.causes import check_start
     from augment_ops.workspace import open_ledger
 
     run = context["dag_run"]
     asked = {**dict(context["params"]), **(run.conf or {})}
-    values = {name: "" if value is None else value for name, value in asked.items()}  # an emptied field
+    values = given(asked)
     actor = run.triggering_user_name or "schedule"
 
     def check(params: RunParams) -> None:

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 from alert_channels import RunFailed
 from run_form import form
 from stage_tasks import ANSWERED, AskForApproval, ReportOperator, StageOperator
+from task_guide import document
 
 from augment_ops.pipeline.graph import GROUPS, RETRIES, RETRY_DELAY_S, STAGES, Stage, edges
 from augment_ops.pipeline.parameters import parameters
@@ -62,7 +63,6 @@ with DAG(
     max_active_runs=4,  # a run that waits for a person's answer must not hold up the others
     tags=["augment-ops"],
     params=form(parameters()),
-    doc_md=__doc__,
     default_args={
         "owner": "augment-ops",
         # A service that comes back is worth waiting for; a refusal fails at once and is not retried.
@@ -72,3 +72,4 @@ with DAG(
     },
 ) as dag:
     wire(STAGES)
+    document(dag)

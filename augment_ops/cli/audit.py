@@ -11,7 +11,8 @@ import typer
 
 from augment_ops.cli import installations
 from augment_ops.cli.runs import settings_here
-from augment_ops.errors import EXIT_CHECK_SAID_NO, nearest
+from augment_ops.cli.terminal import progress
+from augment_ops.errors import EXIT_CHECK_SAID_NO
 from augment_ops.governance.audit import ACTS, MOVES
 from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
@@ -55,10 +56,13 @@ def verify(
 
     settings = settings_here()
     workspace = Workspace(settings, settings.actor)
-    noted, silent = report_heads(settings.home)
-    heads, away = mlflow_heads(workspace)
-    noted |= heads
-    found = workspace.ledger.audit(noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature)
+    with progress("verifying the ledger", "entries", at_once=True) as advance:
+        noted, silent = report_heads(settings.home)
+        heads, away = mlflow_heads(workspace)
+        noted |= heads
+        found = workspace.ledger.audit(
+            noted | dict.fromkeys(anchor or [], "--anchor"), every_signature=every_signature, advance=advance
+        )
     faults = [*found.faults, *silent, *away, *([] if noted else unreported(workspace.ledger, at_present()))]
     head = GENESIS if found.tip is None else found.tip.hash
     registry, unknown = registry_against(workspace)
@@ -131,10 +135,13 @@ def show_champions(
     from augment_ops.governance.audit import champions
     from augment_ops.lifecycle.book import book_of
     from augment_ops.lifecycle.champion import environment_with_champion
+    from augment_ops.lifecycle.datasets import check_known
     from augment_ops.workspace import Workspace
 
     settings = Settings.from_environment()
-    entries = list(book_of(Workspace(settings, settings.actor)).read())
+    workspace = Workspace(settings, settings.actor)
+    entries = list(book_of(workspace).read())
+    check_known(workspace.store, entries, dataset)
     if environment:
         environment_with_champion(entries, dataset, settings.policies, environment)
     reigns = champions(entries, dataset, environment)
@@ -145,9 +152,7 @@ def show_champions(
         what = f"version {reign.version}  {reign.environment}  {reign.act} by {reign.by}"
         print(f"{reign.at[:19]}Z  {what}  — {reign.reason}")
     if not reigns:
-        others = {e.subjects.get("version", "").rpartition("/")[0] for e in entries if e.act in MOVES} - {dataset}
-        near = nearest(dataset, sorted(others))
-        print(f"{dataset} has had no champion{f' in {environment}' if environment else ''}{'.' if near else ''}{near}")
+        print(f"{dataset} has had no champion{f' in {environment}' if environment else ''}")
 
 
 def rollback(
@@ -164,12 +169,15 @@ def rollback(
 
     Example: augment-ops rollback digits --reason "wrong on tilted sevens since Monday"
     """
+    from augment_ops.lifecycle.datasets import check_known
     from augment_ops.lifecycle.rollback import roll_back
     from augment_ops.monitoring.telemetry.publish import publish
     from augment_ops.pipeline.recorders.telemetry import champion_moved
     from augment_ops.workspace import Workspace
 
     settings = settings_here()
+    known = Workspace(settings, settings.actor)
+    check_known(known.store, known.ledger.read(MOVES), dataset)
     done = roll_back(
         settings, dataset, to=to, reason=reason, actor=settings.actor, quarantine=quarantine, environment=environment
     )

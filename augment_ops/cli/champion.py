@@ -49,7 +49,7 @@ def show(
     from augment_ops.lifecycle.champion import acts_of, champion, environment_with_champion
 
     settings = settings_here()
-    book, tracker = _services(settings)
+    book, tracker = _services(settings, dataset)
     where = environment_with_champion(acts_of(book, dataset), dataset, settings.policies, environment)
     found = champion(book, tracker, dataset, where)
     version = None if found is None else found.version
@@ -73,7 +73,7 @@ def restore(
     from augment_ops.lifecycle import champion as champions
 
     settings = settings_here()
-    book, tracker = _services(settings)
+    book, tracker = _services(settings, dataset)
     where = champions.environment_with_champion(
         champions.acts_of(book, dataset), dataset, settings.policies, environment
     )
@@ -123,9 +123,12 @@ def registry_finding(settings: Settings) -> list[Diagnosis]:
     return [Diagnosis("registry", "ok", "; ".join((f"champions, as the ledger says: {found.champions}", *found.notes)))]
 
 
-def _services(settings: Settings) -> tuple[Book, MlflowTracker]:
+def _services(settings: Settings, dataset: str) -> tuple[Book, MlflowTracker]:
     from augment_ops.lifecycle.book import book_of
+    from augment_ops.lifecycle.datasets import check_known
     from augment_ops.workspace import Workspace
 
     workspace = Workspace(settings, settings.actor)
-    return book_of(workspace), workspace.tracker
+    book = book_of(workspace)
+    check_known(workspace.store, book.read(), dataset)
+    return book, workspace.tracker

@@ -111,7 +111,8 @@ def traffic(
         seed=seed,
         environment=environment,
     )
-    written = replays.replay(settings_here(), dataset, wanted, say=say)
+    with progress(f"replaying traffic of {dataset}", "windows", at_once=True) as advance:
+        written = replays.replay(settings_here(), dataset, wanted, say=say, advance=advance)
     print(json.dumps({"records": written}) if as_json else f"{written} records written to the log of {dataset}")
 
 

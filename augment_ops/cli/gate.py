@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from augment_ops.cli.terminal import progress
 from augment_ops.cli.waivers import waive
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 from augment_ops.settings import Settings
@@ -35,19 +36,22 @@ def gate(
 
     Example: augment-ops gate --replay cli-0123456789ab
     """
-    from augment_ops.pipeline.replay import judge_by
+    from augment_ops.pipeline.replay import find_decision, judge_by
     from augment_ops.pipeline.replay import replay as make_again
     from augment_ops.workspace import open_store
 
     settings = Settings.from_environment()
     store = open_store(settings)
+    find_decision(store, replay)  # one that there is not is said at once
     if by:
-        decision = judge_by(store, replay, settings.policies / "gates" / f"{by}.yaml")
+        with progress(f"judging by {by}", "decisions", at_once=True):
+            decision = judge_by(store, replay, settings.policies / "gates" / f"{by}.yaml")
         _print(decision, {"judged by": decision.gate}, as_json)
         if decision.verdict != "PASS":
             raise SystemExit(EXIT_CHECK_SAID_NO)
         return
-    made = make_again(store, replay)
+    with progress("making the decision again", "decisions", at_once=True):
+        made = make_again(store, replay)
     same = "the same decision, byte for byte" if not made.differences else "; ".join(made.differences)
     _print(made.again, {"replayed": same}, as_json, {"same": not made.differences, "differences": made.differences})
     if made.differences:

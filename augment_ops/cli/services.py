@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from augment_ops.cli.terminal import plain, remarks, result, styled, table
+from augment_ops.cli.terminal import plain, remarks, result, styled, table, tell_facts
 from augment_ops.errors import EXIT_CHECK_SAID_NO, EXIT_COMPUTATION_FAILED
 from augment_ops.settings import Settings
 
@@ -246,10 +246,9 @@ def _addresses(settings: Settings, console: Console) -> None:
     from augment_ops.services import stack
     from augment_ops.services.layout import layout_of
 
-    found = stack.addresses(settings)
+    tell_facts(console, stack.first_pages(settings))
     console.print(
-        f"Airflow  {found['airflow']}\nMLflow   {found['mlflow']}\n{_PORTS}\n"
-        f"Logins are in {layout_of(settings).passwords}; `{_own_name()} status --show-passwords` shows them.",
+        f"{_PORTS}\nLogins are in {layout_of(settings).passwords}; `{_own_name()} status --show-passwords` shows them.",
         soft_wrap=True,
         highlight=False,
         markup=False,
@@ -286,6 +285,7 @@ def _show_status(*, started: list[str] | None, as_json: bool, show_passwords: bo
     output.print(shown)
     total = sum(state.memory_mb or 0 for state in states)
     if total:
+        tell_facts(output, stack.first_pages(settings))
         output.print(f"{total:.0f} MB in all; logs in {layout.logs}\n{_PORTS}\n", soft_wrap=True, highlight=False)
     _show_logins(settings, output, passwords_too=show_passwords)
     return states

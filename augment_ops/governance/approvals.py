@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -282,7 +282,7 @@ class Approvals:
             ActRefused: nobody else holds it.
             GovernanceError: no such role.
         """
-        found = tuple(holder for holder in self.people(role) if not same(holder.id, triggered_by))
+        found = others(self.people(role), (triggered_by,))
         if not found:
             raise ActRefused(
                 f"approval by {role}",
@@ -304,22 +304,27 @@ class Approvals:
         """
         holders = self.people(role)
         found = next((holder for holder in holders if same(holder.id, person)), None)
-        others = ", ".join(holder.id for holder in holders if not same(holder.id, triggered_by))
+        left = ", ".join(holder.id for holder in others(holders, (triggered_by,)))
         if found is None:
             raise ActRefused(
                 f"approval by {role}",
                 repr(person),
                 f"one of {', '.join(holder.id for holder in holders)}",
-                f"ask one of {others or 'those added to approvers.yaml'} to answer, or add {person} to approvers.yaml",
+                f"ask one of {left or 'those added to approvers.yaml'} to answer, or add {person} to approvers.yaml",
             )
         if same(person, triggered_by):
             raise ActRefused(
                 f"approval by {role}",
                 f"{person}, who triggered the run",
                 "somebody other than who triggered the run",
-                f"ask {others} to answer" if others else "add a second person with that role to approvers.yaml",
+                f"ask {left} to answer" if left else "add a second person with that role to approvers.yaml",
             )
         return found
+
+
+def others(people: Iterable[Person], concerned: Collection[str | None]) -> tuple[Person, ...]:
+    """Those of the people who are none of the concerned: whoever asks for something, or made it, does not answer."""
+    return tuple(person for person in people if not any(same(person.id, one) for one in concerned))
 
 
 def check_reason(where: str, reason: str) -> None:

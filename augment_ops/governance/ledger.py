@@ -36,6 +36,7 @@ from augment_ops.governance.signatures import (
 )
 from augment_ops.governance.verify import RESTORE, Audited, Heads, check_chain, head_of
 from augment_ops.governance.witness import Head, Witness
+from augment_ops.progress import Advance, unheard
 
 _NO_ANCHORS: Mapping[str, str] = MappingProxyType({})
 _PAGE = 10_000  # entries that are read at a time
@@ -184,6 +185,7 @@ class Ledger:
         keys: frozenset[str] | None = None,
         every_signature: bool = False,
         collect: bool = False,
+        advance: Advance = unheard,
     ) -> Audited:
         """Recompute the chain, check triggers and signatures, and hold it against every noted head.
 
@@ -194,6 +196,7 @@ class Ledger:
             keys: in place of those that this ledger was opened with.
             every_signature: check each of them, not only the last of each stretch under one key.
             collect: keep the entries.
+            advance: called with how many entries are verified, of how many.
         """
         with self._database.answering("verify the chain"):
             heads = Heads(self._witnesses, anchors)  # before the rows: what is noted meanwhile is in none of both
@@ -201,9 +204,11 @@ class Ledger:
                 faults = guard_faults(connection, self._where, TABLES)
                 signed = connection.execute(select(func.max(SIGNATURES.c.seq))).scalar() or 0
                 warnings = _may_change(connection, self._where)
+                size = connection.execute(select(func.max(TABLE.c.seq))).scalar() or 0
             known = self._keys if keys is None else keys
             signers = Signers(self._where, known, every=every_signature)
-            found = check_chain(self._where, self._rows(SIGNED), heads, signers, collect=collect)
+            rows = _counted(self._rows(SIGNED), size, advance)
+            found = check_chain(self._where, rows, heads, signers, collect=collect)
             faults += found.faults
             if isinstance(signed, int) and signed > found.size:
                 faults.append(Fault(self._where, f"{found.size} entries", f"entry {signed}, which is signed", RESTORE))
@@ -346,6 +351,13 @@ def _rolled_back(where: str, witness: str, head: Head) -> Fault:
         "or AUGMENT_OPS_LEDGER names another",
         f"{RESTORE}; where it is another one on purpose, move the witness's file away",
     )
+
+
+def _counted(rows: Iterable[RowMapping], total: int, advance: Advance) -> Iterator[RowMapping]:
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % _PAGE == 0 or number == total:
+            advance(number, total, "")
 
 
 def _may_change(connection: Connection, where: str) -> list[str]:

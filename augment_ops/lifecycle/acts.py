@@ -11,7 +11,7 @@ from typing import Any
 from augment_ops.content import digest_of
 from augment_ops.errors import ActRefused, InputError
 from augment_ops.governance.acts import trusted_keys
-from augment_ops.governance.approvals import Person, check_reason
+from augment_ops.governance.approvals import Person, check_reason, others
 from augment_ops.governance.lifecycle import PROPOSE, PUBLISH, Standing
 from augment_ops.governance.signers import Signer
 from augment_ops.governance.statements import (
@@ -23,12 +23,12 @@ from augment_ops.governance.statements import (
 from augment_ops.identity import among, same
 from augment_ops.lifecycle.evidence import PREVIEW, PROFILE, documents, keep, preview, profile, why_broken
 from augment_ops.lifecycle.standing import standing
-from augment_ops.policy.library import admit, load
+from augment_ops.policy.library import admit, heading, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
 from augment_ops.progress import Advance, unheard
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
-from augment_ops.workspace import Workspace, check_registered, subjects_of, version_of
+from augment_ops.workspace import Versioned, Workspace, check_registered, subjects_of, version_of
 
 POLICIES = "policies"  # the MLflow experiment of what is done to policies: augment-ops/policies
 _LIMITATIONS = 20  # and narrowed operations, in a question; the file has all
@@ -130,10 +130,22 @@ def check_askable(workspace: Workspace, name: str, environment: str, days: int) 
         _whom_to_ask(workspace, policy, role, standing(workspace, policy, environment))
 
 
-def _whom_to_ask(workspace: Workspace, policy: Policy, role: str, known: Standing) -> tuple[Person, ...]:
+def foresee(workspace: Workspace, name: str, environment: str, days: int) -> None:
+    """Refuse at once what `check_askable` would refuse, by the version's name alone: what it is made of is not read.
+
+    Raises:
+        ActRefused, InputError: as `check_askable` raises them; PolicyError: there is no such policy.
+    """
+    named = heading(workspace.settings.policies, name)
+    role = _role(workspace, environment, days)
+    with workspace.refusals(APPROVE, {"policy_version": version_of(named), "environment": environment}):
+        _whom_to_ask(workspace, named, role, standing(workspace, named, environment))
+
+
+def _whom_to_ask(workspace: Workspace, policy: Versioned, role: str, known: Standing) -> tuple[Person, ...]:
     """Nobody is asked in vain: who proposed it or asks for it does not count, nor what an unknown witness signs."""
     authors = {*known.proposed_by, workspace.actor}
-    people = tuple(holder for holder in workspace.approvals.people(role) if not among(holder.id, authors))
+    people = others(workspace.approvals.people(role), authors)
     if not people:
         raise ActRefused(
             f"approval of {policy.name} {policy.version}",
@@ -329,7 +341,7 @@ def _register(workspace: Workspace, policy: Policy, evidence: Mapping[str, str])
         {**tags, "augment_ops.evidence_run": run.run_id},
     )
     tracker.finish_run(run, "FINISHED")
-    served = workspace.settings.mlflow_uri.startswith("http")
+    served = workspace.settings.has_mlflow_server
     gallery = "policy/gallery.png"
     return (run.url, run.artifact_url(gallery)) if served else ("", f"{run.artifact_uri}/{gallery}")
 
@@ -374,14 +386,14 @@ def _role(workspace: Workspace, environment: str, days: int) -> str:
 def _approver(workspace: Workspace, policy: Policy, role: str, authors: tuple[str, ...]) -> Person:
     """The actor, if they may approve."""
     holders = workspace.approvals.people(role)
-    others = ", ".join(holder.id for holder in holders if not among(holder.id, authors)) or "a second person"
+    left = ", ".join(holder.id for holder in others(holders, authors)) or "a second person"
     where = f"approval of {policy.name} {policy.version}"
     if not workspace.approvals.holds(role, workspace.actor):
-        fix = f"ask {others}; AUGMENT_OPS_ACTOR says who you are"
+        fix = f"ask {left}; AUGMENT_OPS_ACTOR says who you are"
         raise ActRefused(where, f"{workspace.actor}, who is not {role}", f"somebody with the role {role}", fix)
     if among(workspace.actor, authors):
         found = f"{workspace.actor}, who proposed it or asked for it"
-        raise ActRefused(where, found, "somebody other than its author", f"ask {others} to approve it")
+        raise ActRefused(where, found, "somebody other than its author", f"ask {left} to approve it")
     return next(holder for holder in holders if same(holder.id, workspace.actor))
 
 

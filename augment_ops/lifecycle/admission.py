@@ -12,7 +12,7 @@ from augment_ops.lifecycle.standing import standing
 from augment_ops.lifecycle.witnessed import at_present, believed, outside_age
 from augment_ops.policy.library import is_published
 from augment_ops.policy.spec import Policy
-from augment_ops.workspace import Workspace
+from augment_ops.workspace import Versioned, Workspace
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,24 @@ def check_standing(workspace: Workspace, policy: Policy, environment: str) -> No
     Raises:
         ActRefused: the environment demands more, every reason with its next step.
     """
-    demands, known = workspace.approvals.demands(environment), standing(workspace, policy, environment)
-    faults = refusals(Candidate(policy.name, policy.version, policy.digest), known, demands, environment)
+    _check(workspace, policy, environment, policy.digest)
+
+
+def check_named(workspace: Workspace, named: Versioned, environment: str) -> None:
+    """As `check_standing`, by name and version alone, for who cannot wait until a policy is read.
+
+    Raises:
+        ActRefused: no content of that version would be admitted.
+    """
+    _check(workspace, named, environment, None)
+
+
+def _check(workspace: Workspace, named: Versioned, environment: str, digest: str | None) -> None:
+    demands, known = workspace.approvals.demands(environment), standing(workspace, named, environment)
+    candidate = Candidate(named.name, named.version, known.digest if digest is None else digest)
+    faults = refusals(candidate, known, demands, environment)
     if faults:
-        raise ActRefused.of(f"policy {policy.name} {policy.version} in {environment}", faults)
+        raise ActRefused.of(f"policy {named.name} {named.version} in {environment}", faults)
 
 
 def admission_inputs(workspace: Workspace, name: str, environment: str) -> list[object]:

@@ -9,12 +9,11 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.lifecycle import Standing
 from augment_ops.governance.lifecycle import standing as judged
 from augment_ops.lifecycle.evidence import why_broken
-from augment_ops.policy.spec import Policy
-from augment_ops.workspace import Workspace, version_of
+from augment_ops.workspace import Versioned, Workspace, version_of
 
 
 def standing(
-    workspace: Workspace, policy: Policy, environment: str, entries: Iterable[Entry] | None = None
+    workspace: Workspace, policy: Versioned, environment: str, entries: Iterable[Entry] | None = None
 ) -> Standing:
     """Where a version stands in an environment now; an approval whose evidence does not hold does not count.
 

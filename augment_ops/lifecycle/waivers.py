@@ -8,17 +8,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from augment_ops.content import digest_of
-from augment_ops.errors import ActRefused, Fault, InputError
+from augment_ops.errors import ActRefused, Fault, InputError, nearest
 from augment_ops.gate.decision import Waiver
 from augment_ops.gate.rules import GateRules, load
 from augment_ops.governance.acts import act_of, why_not
 from augment_ops.governance.approvals import AUTO
 from augment_ops.governance.chain import Entry
 from augment_ops.identity import among
+from augment_ops.lifecycle.datasets import classes_of
 from augment_ops.names import check_dataset
 from augment_ops.workspace import Workspace
 
 WAIVE = "waive"
+_TOLD = 40  # classes of a line that people read
 
 
 def waive(
@@ -34,15 +36,16 @@ def waive(
         until: ISO 8601, the last day.
 
     Raises:
-        InputError: no such environment or gate, no class, one that is judged with others, no reason, or a day that has
-            passed or is too far away.
+        InputError: no such environment or gate, no class, one that is judged with others, one that no snapshot of the
+            data set has, where there is a snapshot, no reason, or a day that has passed or is too far away.
         ActRefused: the actor holds no role that approves models there; GovernanceError: or has no registered key. The
             refusal is entered.
     """
     check_dataset("data set", dataset)
     rules = load(workspace.settings.policies / "gates" / f"{gate}.yaml")
     most = workspace.approvals.demands(environment).longest_days
-    faults = [*_day_faults(until, most), *_empty(classes, reason), *_parts(rules, classes)]
+    named = [*_parts(rules, classes), *_strange(rules, classes, classes_of(workspace.store, dataset))]
+    faults = [*_day_faults(until, most), *_empty(classes, reason), *named]
     if faults:
         raise InputError.of("waiver", faults)
     about = _about(rules, dataset, environment)
@@ -194,6 +197,20 @@ def _parts(rules: GateRules, classes: Collection[str]) -> list[Fault]:
         for group in rules.equivalent
         for name in group
         if name in classes
+    ]
+
+
+def _strange(rules: GateRules, classes: Collection[str], known: Collection[str]) -> list[Fault]:
+    """Classes that the data set has not: a waiver of one would stand in the ledger and let nothing pass."""
+    if not known:
+        return []  # it is not here yet
+    groups = {" = ".join(group): group for group in rules.equivalent}
+    judged = [*known, *(name for name, group in groups.items() if set(group) & set(known))]
+    told = ", ".join(judged[:_TOLD]) + (f" and {len(judged) - _TOLD} more" if len(judged) > _TOLD else "")
+    return [
+        Fault("class", repr(name)[:80], f"one of {told}", f"name one of them.{nearest(name, judged)}")
+        for name in sorted(set(classes))
+        if name and name not in judged
     ]
 
 

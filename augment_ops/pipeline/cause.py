@@ -9,6 +9,7 @@ from datetime import datetime
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.identity import RESERVED, among
+from augment_ops.names import alert_named
 from augment_ops.shown import PARAGRAPH, link, markdown
 
 ALERT, RETRAIN = "alert", "retrain"  # the acts of entering an alert, and of starting the training that it calls for
@@ -113,7 +114,7 @@ def in_markdown(cause: AlertCause, addresses: Iterable[str]) -> str:
     Args:
         addresses: where links may lead (`augment_ops.shown.own_addresses`).
     """
-    about = f"Started by an alert of {markdown(cause.kind)} (ledger entry {cause.entry}): "
+    about = f"Started by {alert_named(markdown(cause.kind), cause.entry)}: "
     window = f" Window {markdown(cause.window)}." if cause.window else ""
     page = f"\n\n{link('What moved in that window', cause.page, addresses)}" if cause.page else ""
     return f"{about}{markdown(cause.found, PARAGRAPH)}{window}{page}"

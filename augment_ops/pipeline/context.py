@@ -16,6 +16,7 @@ from augment_ops.errors import AugmentOpsError, InputError, TrackingError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.book import Book, book_of
 from augment_ops.monitoring.telemetry.tracing import Trace
+from augment_ops.names import NOTE_TAG
 from augment_ops.pipeline.cause import alert_behind, in_markdown
 from augment_ops.pipeline.graph import Stage
 from augment_ops.pipeline.inputs import check_input, declared
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOTE = "mlflow.note.content"  # what MLflow's page of a run shows as its description, in Markdown
 _NOTE_LENGTH = 2000  # of an error; MLflow takes 8000 characters, a reader fewer
 
 
@@ -158,7 +158,7 @@ class Context:
 
     def note(self, markdown: str) -> None:
         """Replace the description of the MLflow run of this pipeline run; foreign text in it went through `shown`."""
-        self.tag({NOTE: markdown})
+        self.tag({NOTE_TAG: markdown})
 
     def output(self, stage: str, cls: type[T]) -> T:
         """What `stage` of this run left behind.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from augment_ops.data.ingest import ingest
@@ -24,7 +24,7 @@ from augment_ops.quality.data_checks import check_snapshot
 from augment_ops.quality.rules import QualityRules
 from augment_ops.scratch import folder
 from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace, open_store
+from augment_ops.workspace import Workspace, has_ledger, open_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,8 @@ def dry_run(
         warnings.extend(preflight(settings, params, actor, witness, enters_refusals=False))
 
     with folder("dry-run") as place:
+        if not has_ledger(settings):  # to read a ledger that is not there would make one
+            settings = replace(settings, ledger=f"sqlite:///{place / 'ledger.db'}")
         read = Store(str(place / "store"))
 
         def data() -> None:

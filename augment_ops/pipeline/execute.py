@@ -208,4 +208,4 @@ def output_type(stage_name: str) -> type[Any]:
 
 
 def _link(ctx: Context) -> str:
-    return ctx.parent.url if ctx.settings.mlflow_uri.startswith("http") else ""
+    return ctx.parent.url if ctx.settings.has_mlflow_server else ""

@@ -9,13 +9,12 @@ from augment_ops.content import LATER
 from augment_ops.delivery.offline import ShardManifest
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
+from augment_ops.identity import GATE
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
-
-GATE = "gate"  # in the place of a person, where nobody is asked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from augment_ops.modalities import NAMES, UNNAMED, run_parameters
-from augment_ops.parameter import DATA, DECISION, TRAINING, About, Parameter, declared_in
+from augment_ops.parameter import CHECKS, DATA, MAIN, TRAINING, About, Parameter, declared_in
 from augment_ops.training import NAMES as TRAINERS
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class RunParams:
         str,
         About(
             title="Data set",
-            section=DATA,
+            section=MAIN,
             proposes="datasets",
             min_length=1,
             max_length=200,
@@ -52,12 +52,12 @@ class RunParams:
             "of a table.",
         ),
     ] = "digits"
-    modality: Annotated[str, About(title="Modality", section=DATA, one_of=NAMES, help="What a sample is.")] = UNNAMED
+    modality: Annotated[str, About(title="Modality", section=MAIN, one_of=NAMES, help="What a sample is.")] = UNNAMED
     policy: Annotated[
         str,
         About(
             title="Policy",
-            section=DATA,
+            section=MAIN,
             folder="augment",
             min_length=1,
             max_length=200,
@@ -175,7 +175,7 @@ class RunParams:
         Literal["dev", "staging", "production"],
         About(
             title="Environment",
-            section=DECISION,
+            section=MAIN,
             help="Where the model is meant for; policies/environments.yaml says what that asks for before anything is "
             "trained. As shipped, dev takes any policy file; staging a policy version that was proposed (augment-ops "
             "policy propose); production one that was approved (DAG approve_policy), rules that their owner has "
@@ -186,7 +186,7 @@ class RunParams:
         Literal["auto", "ml-lead"],
         About(
             title="Approval",
-            section=DECISION,
+            section=MAIN,
             displays={"auto": "auto: the gate alone decides", "ml-lead": "ml-lead: a named person decides"},
             help="Who lets a model through that passed the gate: the gate alone, or a named person, who is asked. "
             "Whoever triggers the run cannot approve it. policies/environments.yaml says what each environment takes; "
@@ -197,7 +197,7 @@ class RunParams:
         str,
         About(
             title="Gate",
-            section=DECISION,
+            section=MAIN,
             folder="gates",
             min_length=1,
             max_length=200,
@@ -209,7 +209,7 @@ class RunParams:
         str,
         About(
             title="Stress suite",
-            section=DECISION,
+            section=MAIN,
             folder="stress",
             min_length=1,
             max_length=200,
@@ -220,7 +220,7 @@ class RunParams:
         str,
         About(
             title="Data quality",
-            section=DECISION,
+            section=CHECKS,
             folder="quality",
             min_length=1,
             max_length=200,
@@ -231,7 +231,7 @@ class RunParams:
         str,
         About(
             title="Drift",
-            section=DECISION,
+            section=CHECKS,
             folder="drift",
             min_length=1,
             max_length=200,
@@ -242,7 +242,7 @@ class RunParams:
         str,
         About(
             title="Production window",
-            section=DECISION,
+            section=CHECKS,
             help="URI of recent production samples for the drift check; empty looks in the state folder.",
         ),
     ] = ""

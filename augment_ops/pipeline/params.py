@@ -64,6 +64,13 @@ def _checked(one: Parameter) -> Any:
     return Annotated[one.annotation, bounds]
 
 
+def given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form's fields ask for: an empty one for the empty text, or for the default where a list is offered."""
+    offered = {one.name for one in parameters() if one.proposes}
+    told = {name: value for name, value in fields.items() if value is not None or name not in offered}
+    return {name: "" if value is None else value for name, value in told.items()}
+
+
 def _foreign(params: RunParams) -> list[Fault]:
     """What is asked of another modality than the run's: a form gives every parameter, so the default asks nothing."""
     return [

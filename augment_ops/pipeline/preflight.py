@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from augment_ops.errors import ActRefused, AugmentOpsError, Fault, GovernanceError, InputError, PolicyError
 from augment_ops.governance.approvals import AUTO
 from augment_ops.identity import NOBODY, SCHEDULE, same
-from augment_ops.lifecycle.admission import check_standing
+from augment_ops.lifecycle.admission import check_named, check_standing
 from augment_ops.lifecycle.rules import check_rules
 from augment_ops.pipeline.parameters import RunParams
-from augment_ops.policy.library import admit_to_run
+from augment_ops.pipeline.params import parse_params
+from augment_ops.policy.library import Heading, admit_to_run, heading
 from augment_ops.settings import Settings
 from augment_ops.stress.outcomes import said_of
-from augment_ops.workspace import RUN, Workspace
+from augment_ops.workspace import RUN, Workspace, version_of
 
 if TYPE_CHECKING:
     from augment_ops.gate.rules import GateRules
@@ -50,6 +53,33 @@ def preflight(
     if same(actor, NOBODY):
         return ("nobody is named as who started this run (AUGMENT_OPS_ACTOR); it is for development only",)
     return ()
+
+
+def foresee(settings: Settings, asked: Mapping[str, Any], actor: str, witness: str = "") -> None:
+    """Refuse at once what `preflight` would refuse, as far as that can be told without waiting: nothing is read of what
+    a policy is made of, and no trainer is asked. For a form, behind which somebody waits; what passes is asked again.
+
+    What governance refuses is entered in the ledger, as `actor`'s.
+
+    Args:
+        asked: parameters; those left out are the defaults.
+        witness: as `preflight` takes it.
+
+    Raises:
+        InputError, GovernanceError: as `preflight` raises them.
+    """
+    params = parse_params(asked)
+    workspace = Workspace(settings, actor, witness)
+    named = heading(settings.policies, params.policy)
+
+    def governed() -> None:
+        workspace.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
+        subjects = {"policy_version": version_of(named), "environment": params.environment}
+        stands = partial(check_named, workspace, named, params.environment)
+        with workspace.refusals(RUN, subjects, kind=AugmentOpsError):
+            _check_all(_governed(workspace, params, stands))
+
+    _check_all([governed, lambda: _policy_for(named, params.modality), *_rules(settings.policies, params)])
 
 
 def faults_of(looks: Iterable[Callable[[], object]]) -> list[Fault]:
@@ -91,21 +121,28 @@ def _place(file: str, where: str) -> str:
 
 
 def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]]:
-    from augment_ops.gate import rules as gate
-    from augment_ops.monitoring.drift.rules import DriftRules
     from augment_ops.pipeline.stages.training import trainer_of
-    from augment_ops.quality.rules import QualityRules
-    from augment_ops.stress import suite
-
-    policies = workspace.settings.policies
 
     def governed() -> None:
         workspace.approvals.ways(params.environment)  # an environment that does not exist is mistyped: no act to enter
-        _check_all(_governed(workspace, params))
+        _check_all(_governed(workspace, params, partial(_stands, workspace, params)))
 
-    looks: list[Callable[[], object]] = [
+    return [
         lambda: workspace.entering_refusals(params.policy, RUN, governed),
         lambda: _policy_for(workspace.admit_to_run(params.policy), params.modality),
+        *_rules(workspace.settings.policies, params),
+        lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
+    ]
+
+
+def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
+    """The files of rules that the run names, each for its modality, and gate and suite for each other."""
+    from augment_ops.gate import rules as gate
+    from augment_ops.monitoring.drift.rules import DriftRules
+    from augment_ops.quality.rules import QualityRules
+    from augment_ops.stress import suite
+
+    return [
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml").check_modality(params.modality),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
@@ -114,19 +151,17 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
             suite.load(policies / "stress" / f"{params.suite}.yaml"),
         ),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml").check_modality(params.modality),
-        lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
     ]
-    return looks
 
 
-def _governed(workspace: Workspace, params: RunParams) -> Iterator[Callable[[], object]]:
+def _governed(workspace: Workspace, params: RunParams, stands: Callable[[], object]) -> Iterator[Callable[[], object]]:
     """What the run's environment demands; each says no before anything is read or trained that would be in vain."""
     approvals, environment = workspace.approvals, params.environment
     yield lambda: approvals.check_way(environment, params.approval)
     yield lambda: _who(workspace, environment)
     if approvals.is_above_dev(environment):  # what the ledger alone protects, resolve_policy refuses
         yield lambda: check_rules(workspace, environment, params.rule_files())
-        yield lambda: _stands(workspace, params)
+        yield stands
     if params.approval in approvals.ways(environment) and params.approval != AUTO:
         yield lambda: _answerable(workspace, params)
 
@@ -163,7 +198,7 @@ def _who(workspace: Workspace, environment: str) -> None:
         workspace.identify(f"a run in {environment}")
 
 
-def _policy_for(policy: Policy, modality: str) -> None:
+def _policy_for(policy: Policy | Heading, modality: str) -> None:
     if policy.modality != modality:
         raise InputError(
             "--policy",

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from augment_ops.errors import AugmentOpsError, CheckRefused, GovernanceError, InputError, TrainingError
+from augment_ops.errors import REFUSALS, AugmentOpsError
 from augment_ops.files import replace_file
 from augment_ops.names import REFUSED
 from augment_ops.pipeline.context import Context
@@ -21,8 +21,6 @@ from augment_ops.workspace import Workspace
 
 Shown = Callable[[str], None]  # gets where the page is: its file and, where there is a server, its address
 
-# What would be refused again: other errors pass, and their stage is tried again.
-_REFUSALS = (CheckRefused, GovernanceError, InputError, TrainingError)
 _ARTIFACT = "report/refused.html"
 _ASKED = ("dataset", "policy", "environment", "approval", "gate", "suite", "max_samples")
 
@@ -43,7 +41,7 @@ def before_it_begins(
     """
     try:
         yield
-    except _REFUSALS as refusal:
+    except REFUSALS as refusal:
         if shown is not None:
             with suppress(AugmentOpsError, OSError):
                 page = _page(settings, run_id, "", {**asked, "started by": actor}, refusal, link)
@@ -61,7 +59,7 @@ def in_a_stage(ctx: Context, stage: str, shown: Shown) -> Iterator[None]:
     """Leave a page where a stage is refused, and none where it is done; best effort."""
     try:
         yield
-    except _REFUSALS as refusal:
+    except REFUSALS as refusal:
         with suppress(AugmentOpsError, OSError):
             asked = ctx.run.params | {"started by": ctx.run.actor}
             page = _page(ctx.settings, ctx.run.id, stage, asked, refusal, ctx.run.link)
@@ -88,5 +86,5 @@ def _keep(settings: Settings, run_id: str, page: bytes, shown: Shown) -> None:
 
 def _log(settings: Settings, tracker: MlflowTracker, run: TrackedRun, page: bytes, shown: Shown) -> None:
     tracker.log_bytes(run, page, _ARTIFACT)
-    if settings.mlflow_uri.startswith("http"):
+    if settings.has_mlflow_server:
         shown(run.artifact_url(_ARTIFACT))

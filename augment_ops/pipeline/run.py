@@ -190,6 +190,11 @@ def _name(run_id: str, document: str) -> str:
     return f"runs/{folder_name(run_id)}/{document}.json"
 
 
+def report_path(home: Path, run_id: str) -> Path:
+    """Where the report of a run is, on the machine that made it."""
+    return home / "reports" / folder_name(run_id) / "report.html"
+
+
 def folder_name(run_id: str) -> str:
     """The run's id as part of a path: what a file system takes, and no other run's."""
     # Airflow's ids hold colons and plus signs, which object stores and file systems dislike, and up to 250 characters,

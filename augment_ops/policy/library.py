@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import PolicyError
@@ -10,6 +11,7 @@ from augment_ops.policy.bounds import load_limits
 from augment_ops.policy.limits import check_limits
 from augment_ops.policy.published import check_published, load_published, published_path
 from augment_ops.policy.spec import Policy
+from augment_ops.policy.yaml_file import parse, read_text
 
 _AT = "@"  # between the name and the version of a published policy
 
@@ -62,6 +64,30 @@ def admit_to_run(policies: Path, name: str) -> Policy:
     for fault in modality(policy.modality).catalogue.run_faults(policy.transforms):
         raise PolicyError(f"{policy_path(policies, name)}: {fault.where}", fault.found, fault.expected, fault.fix)
     return policy
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the file of a policy says of itself before its transforms."""
+
+    name: str
+    version: str
+    modality: str
+
+
+def heading(policies: Path, name: str) -> Heading:
+    """Read a policy's heading and nothing else: what it is made of takes seconds to read, and is not looked at.
+
+    Raises:
+        PolicyError: there is no such file, or no heading in it.
+    """
+    path = policy_path(policies, name)
+    told = parse(read_text(path, kind="policy"), str(path))
+    missing = [key for key in ("name", "version", "modality") if not isinstance(told.get(key), str)]
+    if missing:
+        found = f"no {' and no '.join(missing)}"
+        raise PolicyError(str(path), found, "the heading of a policy", "augment-ops policy validate")
+    return Heading(told["name"], told["version"], told["modality"])
 
 
 def policy_names(policies: Path) -> list[str]:

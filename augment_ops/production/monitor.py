@@ -24,8 +24,8 @@ from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionL
 from augment_ops.monitoring.drift.rules import DriftRules, moment
 from augment_ops.monitoring.drift.sample import Sample
 from augment_ops.monitoring.telemetry.publish import publish
+from augment_ops.names import NOTE_TAG
 from augment_ops.pipeline.cause import ALERT, EVIDENCE
-from augment_ops.pipeline.context import NOTE
 from augment_ops.pipeline.run import find
 from augment_ops.production.alerts import Alert, enter
 from augment_ops.production.late_labels import LateLabels
@@ -338,7 +338,7 @@ class _Work:
         found = f"**{markdown(judged.status)}** since {markdown(judged.start)}: {markdown(judged.message, PARAGRAPH)}"
         page = link("The page of that window", judged.page, own_addresses(self.workspace.settings))
         note = "\n\n".join([found, page, *map(markdown, watched.follows)])
-        self.workspace.tracker.open_run(self.dataset, self._series, tags={NOTE: note})
+        self.workspace.tracker.open_run(self.dataset, self._series, tags={NOTE_TAG: note})
 
     def _evidence(
         self, report: DriftReport, window: LogWindow, reference: Sample, sample: Sample, watched: Watched
@@ -378,5 +378,5 @@ class _Work:
 
     def _page(self, start: datetime) -> str:
         path = f"{folder_of(start)}/drift.html"
-        served = self.workspace.settings.mlflow_uri.startswith("http")
+        served = self.workspace.settings.has_mlflow_server
         return self.run.artifact_url(path) if served else f"{self.run.artifact_uri}/{path}"

@@ -14,12 +14,15 @@ from augment_ops.data.ingest import ingest
 from augment_ops.data.payload import Part, chunks
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import InputError, nearest
+from augment_ops.governance.audit import MOVES
+from augment_ops.lifecycle.datasets import check_known
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.source import Samples
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.pipeline.run import find
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
+from augment_ops.progress import Advance, unheard
 from augment_ops.settings import Settings
 from augment_ops.stress import suite
 from augment_ops.workspace import Workspace, log_uri
@@ -50,11 +53,22 @@ class Traffic:
     environment: str = ""
 
 
-def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[str], None] = print) -> int:
+def replay(
+    settings: Settings,
+    dataset: str,
+    traffic: Traffic,
+    say: Callable[[str], None] = print,
+    *,
+    advance: Advance = unheard,
+) -> int:
     """Let the champion of `dataset` answer, and write its answers to the prediction log; the number of records.
 
     Records carry the time at which they would have been answered. Replaying the same traffic again writes the same ids,
     which the log counts once.
+
+    Args:
+        say: gets a line for each window.
+        advance: called with how many windows are written.
 
     Raises:
         InputError: no champion, an unknown shift, or a source that was asked for and has no sample that the champion's
@@ -62,6 +76,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
     """
     workspace = Workspace(settings, settings.actor)
     store = workspace.store
+    check_known(store, workspace.ledger.read(MOVES), dataset)
     champion = incumbent(workspace, dataset, traffic.environment)
     if champion is None:
         fix = f"train one first: augment-ops run --dataset-name {dataset} --dataset …"
@@ -97,6 +112,7 @@ def replay(settings: Settings, dataset: str, traffic: Traffic, say: Callable[[st
         written += len(rows)
         accuracy = _accuracy(answers, fresh.labels[rows])
         say(f"{start.isoformat()}: {len(rows)} {kind.shown_as} of {manifest.sample_shape}, accuracy {accuracy}")
+        advance(number + 1, traffic.windows, "")
     return written
 
 

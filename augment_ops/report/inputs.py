@@ -14,6 +14,7 @@ from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
 from augment_ops.gate.phrasing import listed
+from augment_ops.names import alert_named
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
 from augment_ops.stress.measures import cells
@@ -123,6 +124,11 @@ class AlertCompared:
     page: str
     moved: tuple[Moved, ...] = ()
     compared: str = ""
+
+    @property
+    def named(self) -> str:
+        """As people read of it."""
+        return alert_named(self.kind, self.entry)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,6 +144,12 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {"airflow": airflow_address(current), "mlflow": mlflow_address(current)}
 
 
+def first_pages(settings: Settings) -> dict[str, str]:
+    """Service → what a person opens first: where runs are started, and what came of them."""
+    found = addresses(settings)
+    return {"Airflow": f"{found['airflow']}/dags", "MLflow": f"{found['mlflow']}/#/experiments"}
+
+
 def _start(settings: Settings, missing: list[Component], environment: dict[str, str], folder: Path) -> None:
     """MLflow needs no database of Airflow's, so that it starts, or its own is made, while that is made."""
     layout = layout_of(settings)

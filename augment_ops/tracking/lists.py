@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 
+from augment_ops.names import NOTE_TAG
 from augment_ops.tracking.connection import Connection
 from augment_ops.tracking.values import VIEW, TrackedRun
 
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-NOTE_TAG = "mlflow.note.content"
 # What a person looks for first, by the names under which runs carry it (`augment_ops.pipeline.recorders.headline`).
 TAGS = ("verdict", "outcome", "policy", "environment", "started_by", "cause")
 METRICS = ("accuracy", "worst_gap", "tail_recall")

@@ -14,20 +14,14 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from http_messages import COOKIE, App, Message, Receive, Send, again, header, read, refuse
 
 _LOGINS = frozenset({"/auth/token", "/auth/token/cli"})
-_COOKIE = "_token"
 _BODY = 16_384  # bytes of a login: a name and a password
 # A person mistypes a few times. From then on the wait doubles; a minute each is 1,440 tries a day, of 2^96 passwords.
 _FREE, _FREE_OF_ADDRESS = 5, 20  # wrong ones for a name from an address; from an address whatever the name
@@ -95,32 +89,32 @@ class FrontDoor:
         """One request."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
-        elif not is_allowed(_header(scope, "host"), os.environ):
-            await _refuse(send, 403, f"Invalid Host header: allow a name of this server by {_ALLOWED}")
+        elif not is_allowed(header(scope, "host"), os.environ):
+            await refuse(send, 403, f"Invalid Host header: allow a name of this server by {_ALLOWED}")
         elif scope["type"] == "http" and scope.get("method") == "POST" and scope.get("path") in _LOGINS:
             await self._login(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     async def _login(self, scope: Message, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        body = await read(receive, _BODY)
         if body is None:
-            await _refuse(send, 413, "a login is a name and a password")
+            await refuse(send, 413, "a login is a name and a password")
             return
         address = str((scope.get("client") or ("",))[0])
         by_address, by_user = (address,), (address, _user(body))
         answer = _Answer()
         async with self._one:
             if wait := self.attempts.wait_s(by_address, by_user):
-                await _refuse(answer, 429, "too many wrong passwords: wait, and try again", int(wait) + 1)
+                await refuse(answer, 429, "too many wrong passwords: wait, and try again", int(wait) + 1)
             else:
-                await self.app(scope, _again(body), answer)
+                await self.app(scope, again(body), answer)
             if answer.status == 401:
                 self.attempts.wrong(by_user, _FREE)
                 self.attempts.wrong(by_address, _FREE_OF_ADDRESS)
             elif answer.status == 201:
                 self.attempts.right(by_user)
-        if answer.status == 201 and _header(scope, "sec-fetch-mode"):  # a page in a browser, not a program
+        if answer.status == 201 and header(scope, "sec-fetch-mode"):  # a page in a browser, not a program
             answer.set_cookie(_cookie(answer.body, scope))
         for message in answer.messages:
             await send(message)
@@ -172,7 +166,7 @@ def _cookie(body: bytes, scope: Message) -> str:
     """The login page's own cookie, before the page sets it: a script cannot replace one that is HttpOnly."""
     token = str(json.loads(body)["access_token"])
     secure = "; Secure" if scope.get("scheme") == "https" else ""
-    return f"{_COOKIE}={token}; Path={_cookie_path()}; HttpOnly; SameSite=Lax{secure}"
+    return f"{COOKIE}={token}; Path={_cookie_path()}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _cookie_path() -> str:
@@ -189,41 +183,6 @@ def _user(body: bytes) -> str:
     except ValueError:
         name = parse_qs(body.decode("utf-8", "replace")).get("username", [""])[0]
     return str(name or "")[:200]
-
-
-def _header(scope: Message, name: str) -> str:
-    wanted = name.encode()
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == wanted), "")
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The body of a request; None where it is longer than any login."""
-    body = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > _BODY:
-            return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return body
-
-
-def _again(body: bytes) -> Receive:
-    """Hands the body on, once."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
-
-    return receive
-
-
-async def _refuse(send: Send, status: int, detail: str, retry_after: int = 0) -> None:
-    headers = [(b"content-type", b"application/json")]
-    if retry_after:
-        headers.append((b"retry-after", str(retry_after).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps({"detail": detail}).encode()})
 
 
 class FrontDoorPlugin(AirflowPlugin):

@@ -8,19 +8,12 @@ that name another run in their query than in their path.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import SimpleCookie
-from typing import Any
 from urllib.parse import parse_qs
 
 from airflow.plugins_manager import AirflowPlugin
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from http_messages import App, Message, Receive, Send, refuse, token_of
 
 _DAG = re.compile(
     r"(?:.*)/api/v2/dags/(?P<dag>[^/]+)"
@@ -28,9 +21,11 @@ _DAG = re.compile(
 )
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _FORBIDDEN = 403
-_COOKIE = "_token"
 _ANY = "~"  # any DAG, any run
 _NAMES_A_RUN = ("run_id", "dag_run_id")
+_UNTRACEABLE = (
+    "Name one DAG and its run in the path, and no run in the query: the audit log would not show what was done."
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +33,7 @@ log = logging.getLogger(__name__)
 class RefusedActs:
     """Middleware that notes refused acts, refuses those that would leave no trace, and lets the rest pass."""
 
-    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: App) -> None:
         self.app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -48,7 +43,7 @@ class RefusedActs:
             await self.app(scope, receive, send)
         elif _leaves_no_trace(scope, about):
             await _note(scope, about)
-            await _refuse(send)
+            await refuse(send, _FORBIDDEN, _UNTRACEABLE)
         else:
             await self.app(scope, receive, _noting(scope, about, send))
 
@@ -82,22 +77,13 @@ def _what(scope: Message, about: re.Match[str]) -> str:
     return ""
 
 
-async def _refuse(send: Send) -> None:
-    detail = (
-        "Name one DAG and its run in the path, and no run in the query: the audit log would not show what was done."
-    )
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": _FORBIDDEN, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps({"detail": detail}).encode()})
-
-
 async def _note(scope: Message, about: re.Match[str]) -> None:
     """Enter the attempt. What goes wrong here goes to the log: it is refused all the same."""
     from airflow.api_fastapi.core_api.security import resolve_user_from_token
 
     told = {name: value for name in ("dag", "run", "task") if (value := about[name])}
     try:
-        user = await resolve_user_from_token(_token(scope))
+        user = await resolve_user_from_token(token_of(scope))
         await asyncio.to_thread(_enter, str(user.get_id()), told, _what(scope, about) or "change")
     except Exception:
         log.exception("a refused act on %s could not be entered in the ledger", told)
@@ -113,15 +99,6 @@ def _enter(user: str, subjects: dict[str, str], what: str) -> None:
     named = " of ".join(subjects[name] for name in ("task", "run", "dag") if name in subjects)
     reason = f"{named}: {user} may not {what} it"
     ledger.append("refuse", user, subjects, reason, f"answer:refuse:{uuid4().hex}")  # every attempt is one
-
-
-def _token(scope: Message) -> str | None:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token
-    found = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-    return found.value if found else None
 
 
 class GovernancePlugin(AirflowPlugin):

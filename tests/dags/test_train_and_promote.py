@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from augment_ops.modalities import NAMES
 from augment_ops.pipeline.graph import GROUPS, STAGES, edges
 from augment_ops.pipeline.parameters import RunParams, parameters
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "dags"))
+from task_guide import TASKS
+
 ROOT = Path(__file__).parents[2]
 
 DATA_SETS = ("photos", "street signs")
+DOCS, MLFLOW = "https://docs.example.org/augment-ops", "http://127.0.0.1:5099"
 
 _PARSE = """
 import json, sys
@@ -51,6 +57,7 @@ print("RESULT" + json.dumps({
         "max_active_runs": bag.dags["drift_monitor"].max_active_runs,
         "params": list(bag.dags["drift_monitor"].params),
     },
+    "docs": {name: [one.doc_md, {task.task_id: task.doc_md for task in one.tasks}] for name, one in bag.dags.items()},
     "heavy": sorted(heavy & {m.split(".")[0] for m in sys.modules}),
     "ours": sorted(m for m in sys.modules if m.split(".")[0] == "augment_ops"),
 }))
@@ -136,6 +143,8 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
     environment = {
         **os.environ,
         "AUGMENT_OPS_HOME": str(home),
+        "AUGMENT_OPS_DOCS": DOCS,
+        "MLFLOW_TRACKING_URI": MLFLOW,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -204,6 +213,29 @@ def test_what_sets_a_task_apart(parsed: dict) -> None:
     assert parsed["operators"] == plain | asking
 
 
+def test_every_dag_and_task_explains_itself_and_its_links_lead_somewhere(parsed: dict) -> None:
+    docs = parsed["docs"]
+    texts = [text for whole, tasks in docs.values() for text in (whole, *tasks.values())]
+    own = {name: set(tasks) for name, (_, tasks) in docs.items()}
+    assert {name: set(tasks) for name, tasks in TASKS.items()} == own  # nothing falls back to a line that says nothing
+    assert len({text.partition("\n\n[")[0] for text in texts}) == len(texts)
+    for text in texts:
+        links = dict(re.findall(r"\[([^]]+)\]\(([^)]+)\)", text))
+        assert links.pop("MLflow") == MLFLOW
+        assert links
+        for name, address in links.items():
+            page = ROOT / "docs" / address.removeprefix(f"{DOCS}/").partition("#")[0]
+            assert (name, page.is_file()) == (f"docs/{page.name}", True)
+
+
+def test_without_addresses_a_guide_names_its_pages_and_shows_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUGMENT_OPS_DOCS", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ada:secret@mlflow.example.org")
+    text = TASKS["train_and_promote"]["ingest"].markdown
+    assert "`docs/your-own-data.md` · `docs/pipeline.md` (what-would-stop-a-run)" in text
+    assert "secret" not in text
+
+
 def test_a_question_demands_a_reason_of_who_answers_and_not_of_who_asks(parsed: dict) -> None:
     """Airflow validates a task's params before it runs, when nobody has answered; its form asks by the schema."""
     assert parsed["asked"] == [[{"reason": None}, {"reason": [None, "string"]}]] * 2
@@ -256,7 +288,52 @@ def test_edges_are_exactly_these(parsed: dict) -> None:
 
 
 def test_the_form_asks_exactly_for_the_parameters_of_a_run(parsed: dict) -> None:
-    assert parsed["params"] == asdict(RunParams())
+    assert parsed["params"] == asdict(RunParams()) | {"dataset": None}  # empty, so that its list is offered whole
+    assert RunParams().dataset in parsed["descriptions"]["dataset"]
+
+
+def test_what_everybody_decides_stands_in_the_section_that_is_open_and_the_data_set_first(parsed: dict) -> None:
+    sections = [schema["section"] for schema in parsed["schemas"].values()]
+    assert sections[:7] == ["Run Parameters"] * 7
+    assert "Run Parameters" not in sections[7:]
+    assert next(iter(parsed["schemas"])) == "dataset"
+    assert {"policy", "environment", "approval", "gate", "suite"} < set(list(parsed["schemas"])[:7])
+
+
+@pytest.mark.parametrize(("field", "folder"), [("gate", "gates"), ("suite", "stress"), ("quality", "quality")])
+def test_a_dropdown_says_what_each_file_is_for(parsed: dict, field: str, folder: str) -> None:
+    shown = parsed["schemas"][field]["values_display"]
+    for path in (ROOT / "policies" / folder).glob("*.yaml"):
+        told = yaml.safe_load(path.read_text())
+        suite = f" (suite {told['suite']})" if "suite" in told else ""
+        assert shown[path.stem] == f"{path.stem}{suite}: {told['description']}"
+
+
+def test_files_that_cannot_be_read_or_tell_at_length_leave_the_form_standing(tmp_path: Path) -> None:
+    files = {
+        "long": "name: long\ndescription: >\n  Of two\n  lines.\nsuite: 'a: b'\nrules:\n  description: inner\n",
+        "broken": "description: [\n",
+        "silent": "name: silent\n",
+        "bare": "description\nsuite: [a]\n",
+    }
+    (tmp_path / "gates").mkdir()
+    for name, text in files.items():
+        (tmp_path / "gates" / f"{name}.yaml").write_text(text)
+    (tmp_path / "gates" / "binary.yaml").write_bytes(b"\xff\xfe")
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from run_form import displays
+print("RESULT" + json.dumps(displays("gates")))
+"""
+    shown = run_airflow(code, {**os.environ, "AUGMENT_OPS_POLICIES": str(tmp_path), "AIRFLOW_HOME": str(tmp_path)})
+    assert shown == {
+        "bare": "bare (suite ['a'])",
+        "binary": "binary",
+        "broken": "broken",
+        "long": "long (suite a: b): Of two lines.",
+        "silent": "silent",
+    }
 
 
 @pytest.mark.parametrize("name", ["policy", "delivery", "environment", "approval", "gate", "suite"])
@@ -274,14 +351,15 @@ def test_data_sets_of_the_state_folder_are_proposed_and_others_can_be_typed(pars
 
 def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     schemas = parsed["schemas"]
-    assert {schema["section"] for schema in schemas.values()} == {"Data and policy", "Training", "Decision"}
+    sections = ["Run Parameters", "Data in detail", "Training", "Quality and drift"]
+    assert {schema["section"] for schema in schemas.values()} == set(sections)
     assert all(schema["title"] for schema in schemas.values())
-    assert all(parsed["descriptions"][one.name].startswith(one.help) for one in parameters())
+    assert all(parsed["descriptions"][one.name].endswith(one.help) for one in parameters())
 
 
 def test_an_emptied_field_can_be_sent_where_empty_is_a_value(parsed: dict) -> None:
     optional = {name for name, schema in parsed["schemas"].items() if schema["type"] == ["string", "null"]}
-    assert optional == {"columns", "dataset_name", "image_size", "model", "production_window"}
+    assert optional == {"columns", "dataset", "dataset_name", "image_size", "model", "production_window"}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from augment_ops.errors import ServiceError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.admission import admit_policy
 from augment_ops.lifecycle.standing import standing
-from augment_ops.pipeline.refused import page_of
 from augment_ops.policy.library import admit
 from augment_ops.workspace import Workspace
 
@@ -121,19 +120,19 @@ def test_mlflow_has_the_version_with_file_gallery_and_costs(policies: Any, asked
     assert run in version.description
 
 
-def test_a_run_that_its_environment_does_not_take_ends_at_once_with_a_page(running: Any) -> None:
-    running.eventually(lambda: running.admin.has_dag(running.dag) or None, f"the DAG {running.dag}", RUN_S)
-    run = running.trigger(policy=OTHER, environment="staging")  # a draft
-    assert running.wait_for_end(run, RUN_S) == "failed"
-    assert running.tasks(run)["check_data"].state == "upstream_failed"
-    assert running.links(run, "ingest")["Why it stopped"].startswith(running.mlflow)
-    page = page_of(running.settings, run).read_text()
-    assert f"policy {OTHER} 1.1.0 in staging" in page
-    assert f"augment-ops policy propose {OTHER}" in page
-    client = running.client()
-    found = client.search_runs([client.get_experiment_by_name("augment-ops/refused").experiment_id])
-    assert [(one.info.status, one.info.run_name) for one in found] == [("FAILED", run)]
-    assert [entry.path for entry in client.list_artifacts(found[0].info.run_id, "report")] == ["report/refused.html"]
+def test_a_run_that_its_environment_does_not_take_is_refused_before_there_is_one(running: Any) -> None:
+    before = running.admin.dag_runs(running.dag)
+    with pytest.raises(
+        ServiceError, match=rf"(?s)400 .*{OTHER} 1.1.0 in staging: found a draft.*policy propose {OTHER}"
+    ):
+        running.trigger(policy=OTHER, environment="staging")
+    assert running.admin.dag_runs(running.dag) == before
+    assert entries_of_refusal(running)[-1] == ("admin", f"{OTHER}/1.1.0", "staging")
+
+
+def entries_of_refusal(running: Any) -> list[tuple[str, str, str]]:
+    found = [entry for entry in Ledger(running.settings.ledger).entries() if entry.act == "refuse"]
+    return [(e.actor, e.subjects.get("policy_version", ""), e.subjects.get("environment", "")) for e in found]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 from augment_ops.errors import ServiceError
 from augment_ops.governance.ledger import Ledger
 from augment_ops.lifecycle.standing import standing
+from augment_ops.pipeline.refused import page_of as refused_page
 from augment_ops.policy.library import admit
 from augment_ops.services.demo import DAG_ID
 from augment_ops.workspace import Workspace
@@ -64,11 +65,21 @@ def form(running: Any, browser: Any) -> Iterator[Any]:
     page.context.close()
 
 
+def heading(form: Any, name: str) -> Any:
+    return form.get_by_role("dialog").get_by_role("button", name=name, exact=True)
+
+
+def choose(form: Any, field: str, option: str) -> None:
+    """Open a dropdown and take what begins so."""
+    form.get_by_role("dialog").get_by_role("combobox", name=field, exact=True).click()
+    form.get_by_role("option", name=re.compile(f"^{option}( |:|$)")).click()
+
+
 def section(form: Any, name: str) -> Any:
     """The region below a heading of the form, opened."""
     from playwright.sync_api import expect
 
-    button = form.get_by_role("dialog").get_by_role("button", name=name, exact=True)
+    button = heading(form, name)
     expect(button).to_be_visible()
     if button.get_attribute("aria-expanded") != "true":
         button.click()
@@ -88,28 +99,55 @@ def choices(form: Any, dialog: Any, field: str) -> list[str]:
     return offered
 
 
-def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: Any) -> None:
+def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: Any, pictures: Any) -> None:
     from playwright.sync_api import expect
 
-    dialog = section(form, "Data and policy")
+    # What everybody decides is there without a click, the data set first, with its list.
+    expect(heading(form, "Run Parameters")).to_have_attribute("aria-expanded", "true")
+    dialog = form.get_by_role("dialog")
     expect(dialog.get_by_text("or the path or URI of an image folder, tar")).to_be_visible()
-    suggestions = dialog.get_by_label(re.compile("^Data set")).or_(dialog.locator("input[name=element_dataset]")).first
-    expect(suggestions).to_have_value("digits")
+    first = dialog.locator("[name^=element_]").first
+    expect(first).to_have_attribute("name", "element_dataset")
+    expect(first).to_have_value("")  # a list is shown whole where nothing stands in the field
     offered = form.locator("datalist option").evaluate_all("options => options.map(o => o.value)")
     assert offered == ["digits", str(running.settings.home / "datasets" / "photos")]
     policies = sorted(path.stem for path in (running.settings.policies / "augment").glob("*.yaml"))
-    assert choices(form, dialog, "Policy") == policies
-    assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline"]
-
-    dialog = section(form, "Training")
-    expect(dialog.get_by_role("spinbutton", name="Seed")).to_have_value("7")
-
-    dialog = section(form, "Decision")
+    assert [shown.partition(":")[0] for shown in choices(form, dialog, "Policy")] == policies
     expect(dialog.get_by_text("Whoever triggers the run cannot approve it.")).to_be_visible()
     assert choices(form, dialog, "Environment") == ["dev", "staging", "production"]
     assert choices(form, dialog, "Approval") == ["auto: the gate alone decides", "ml-lead: a named person decides"]
-    assert "default" in choices(form, dialog, "Gate")
-    assert "invariances" in choices(form, dialog, "Stress suite")
+    driving = "driving (suite driving): Weather, night and a dirty lens up to severity 3 do not change what is seen."
+    assert driving in choices(form, dialog, "Gate")
+    assert "medical: Stain, exposure" in " ".join(choices(form, dialog, "Stress suite"))
+    form.screenshot(path=pictures / "form.png")
+    form.set_viewport_size({"width": 390, "height": 844})
+    form.screenshot(path=pictures / "form_390.png")
+    form.set_viewport_size({"width": 1280, "height": 1100})
+
+    dialog = section(form, "Data in detail")
+    assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline"]
+    dialog = section(form, "Training")
+    expect(dialog.get_by_role("spinbutton", name="Seed")).to_have_value("7")
+
+
+def test_what_cannot_end_well_is_refused_in_the_form_and_makes_no_run(running: Any, form: Any, pictures: Any) -> None:
+    from playwright.sync_api import expect
+
+    before, state = running.admin.dag_runs(DAG_ID), running.state("digits")
+    dialog = section(form, "Run Parameters")
+    choose(form, "Gate", "driving")
+    dialog.get_by_role("button", name="Trigger", exact=True).click()
+    told = dialog.get_by_test_id("error-alert")
+    expect(told).to_contain_text("found driving, whose limits are for the suite driving")
+    expect(told).to_contain_text("choose --suite driving, or the gate that belongs to invariances")
+    told.scroll_into_view_if_needed()
+    form.screenshot(path=pictures / "refused.png")
+    choose(form, "Gate", "default")
+
+    with pytest.raises(ServiceError, match=r"(?s)400 .*polcy: found unknown key.*Did you mean policy\?"):
+        running.trigger(polcy="digits-none", image_size="")
+    assert running.admin.dag_runs(DAG_ID) == before
+    assert running.state("digits") == state
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +166,13 @@ def proposed(running: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(running: Any, form: Any, proposed: None, pictures: Any) -> str:
+def asked(running: Any, form: Any, proposed: None) -> str:
     """A staging run with the form's other defaults and a person's approval, when it asks for that."""
     from playwright.sync_api import expect
 
-    dialog = section(form, "Decision")
-    dialog.get_by_role("combobox", name="Environment", exact=True).click()
-    form.get_by_role("option", name=STAGING).click()
-    dialog.get_by_role("combobox", name="Approval", exact=True).click()
-    form.get_by_role("option", name="ml-lead").click()
-    form.screenshot(path=pictures / "form.png")
+    dialog = section(form, "Run Parameters")
+    choose(form, "Environment", STAGING)
+    choose(form, "Approval", "ml-lead")
     dialog.get_by_role("button", name="Trigger", exact=True).click()
     # Airflow may render the toast twice while it moves in.
     expect(form.get_by_text("Dag run has been successfully triggered.").first).to_be_visible()
@@ -187,18 +222,24 @@ def test_an_answer_that_was_made_up_promotes_nothing_and_the_person_is_asked_aga
     running.wait_for_question(asked, QUESTION, RUN_S)
 
 
-def test_an_unknown_key_fails_the_first_task_and_names_the_nearest(running: Any, asked: str) -> None:
+def test_a_run_whose_network_there_is_not_ends_at_once_with_a_page(running: Any, asked: str) -> None:
+    """What the form does not know: it imports no networks."""
     before = running.state("digits")
-    run = running.trigger(polcy="digits-none", image_size="")
+    run = running.trigger(model="nowhere:network")
 
     assert running.wait_for_end(run, RUN_S) == "failed"
 
     tasks = running.tasks(run)
     assert (tasks["ingest"].state, tasks["ingest"].tries) == ("failed", 1)  # refused, so not tried again
     assert {task.state for name, task in tasks.items() if name != "ingest"} == {"upstream_failed"}
-    message = running.complaints(run)["ingest"][0]
-    assert "polcy" in message
-    assert "Did you mean policy?" in message
+    assert "nowhere:network" in running.complaints(run)["ingest"][0]
+    assert running.links(run, "ingest")["Why it stopped"].startswith(running.mlflow)
+    assert "nowhere:network" in refused_page(running.settings, run).read_text()
+    client = running.client()
+    found = client.search_runs([client.get_experiment_by_name("augment-ops/refused").experiment_id])
+    (one,) = [one for one in found if one.info.run_name == run]
+    assert one.info.status == "FAILED"
+    assert [entry.path for entry in client.list_artifacts(one.info.run_id, "report")] == ["report/refused.html"]
     assert running.state("digits") == before
     (question,) = running.admin.questions(DAG_ID, asked)
     assert question.answered_by is None  # a run that waits for a person holds up no other
@@ -260,7 +301,7 @@ def test_the_approved_model_is_champion_and_the_ledger_knows_who_and_why(running
     assert entries["decide"].actor == "admin"
 
 
-def test_the_report_and_the_mlflow_run_stand_on_the_task(
+def test_the_report_stands_on_the_run_and_with_the_mlflow_run_on_its_task(
     running: Any, browser: Any, approved: str, pictures: Any
 ) -> None:
     from playwright.sync_api import expect
@@ -274,20 +315,32 @@ def test_the_report_and_the_mlflow_run_stand_on_the_task(
     expect(page.get_by_test_id("rf__node-train_candidate").get_by_role("link")).to_be_visible()
     page.screenshot(path=pictures / "dag.png")
 
+    page.get_by_role("link", name="Report", exact=True).first.click()  # the tab of the run
+    tab = page.frame_locator("iframe[title=Report]")
+    expect(tab.get_by_text("Its links open where it stands by itself")).to_be_visible()
+    told = tab.frame_locator("iframe")
+    expect(told.get_by_text("Version 1 is champion of digits in staging.").first).to_be_visible()
+    page.screenshot(path=pictures / "report_tab.png")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.screenshot(path=pictures / "report_tab_390.png")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
     page.goto(f"{running.admin.run_url(DAG_ID, approved)}/tasks/report/details")
     expect(page.get_by_role("link", name="MLflow run", exact=True)).to_be_visible()
     link = page.get_by_role("link", name="Report", exact=True)
     expect(link).to_be_visible()
 
-    with page.context.expect_page() as opened:  # MLflow in a tab of its own
+    with page.context.expect_page() as opened:  # the page itself, in a tab of its own
         link.click()
     report = opened.value
-    frame = report.frame_locator("iframe")
-    expect(frame.get_by_text("lets the candidate pass").first).to_be_visible()
-    expect(frame.get_by_text(REASON).first).to_be_visible()
-    expect(frame.get_by_text("Version 1 is champion of digits in staging.").first).to_be_visible()
-    expect(frame.get_by_text("waits for the answer")).to_have_count(0)
-    report.screenshot(path=pictures / "report_in_mlflow.png")
+    expect(report.get_by_text("lets the candidate pass").first).to_be_visible()
+    expect(report.get_by_text(REASON).first).to_be_visible()
+    expect(report.get_by_text("Version 1 is champion of digits in staging.").first).to_be_visible()
+    expect(report.get_by_text("waits for the answer")).to_have_count(0)
+    report.screenshot(path=pictures / "report.png")
+    with report.expect_popup() as further:  # and its links lead on
+        report.get_by_role("link", name=re.compile("^MLflow")).first.click()
+    expect(further.value).to_have_url(re.compile(re.escape(running.mlflow)))
     page.context.close()
 
 

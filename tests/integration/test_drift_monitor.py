@@ -80,7 +80,9 @@ def crown(settings: Settings, dataset: str, max_samples: int) -> Snapshot:
 
 def send(settings: Settings, days: int, until: datetime, shifts: tuple = (), **more) -> None:
     traffic = Traffic(source="", windows=days, per_window=PER_WINDOW, window_h=24.0, end=until, shifts=shifts, **more)
-    replay(settings, "digits", traffic, say=lambda line: None)
+    told: list[tuple[int, int | None, str]] = []
+    replay(settings, "digits", traffic, say=lambda line: None, advance=lambda *far: told.append(far))
+    assert told == [(number, days, "") for number in range(1, days + 1)]
 
 
 def watch(settings: Settings, at: datetime, dataset: str = "digits", rules: str = "default") -> Monitored:

@@ -279,6 +279,7 @@ def test_passwords_are_shown_where_they_are_asked_for(running: Settings, environ
     again, machine = cli("up", environ=environ), cli("status", "--json", environ=environ).stdout
 
     assert "status --show-passwords" in plain
+    assert f"MLflow   http://127.0.0.1:{running.mlflow_port}/#/experiments\n" in plain  # what a person opens first
     assert [word for word in passwords.values() if word in plain + again.stdout + again.stderr + machine] == []
     assert [word for word in passwords.values() if word not in asked] == []
     assert {"admin", "viewer", "lead", "deputy"} <= set(passwords)

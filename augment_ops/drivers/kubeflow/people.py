@@ -17,10 +17,9 @@ from typing import Any, ClassVar
 from augment_ops.content import canonical_json, digest_of, from_json
 from augment_ops.errors import ActRefused, GovernanceError, InputError
 from augment_ops.governance.acts import Act, trusted_keys
-from augment_ops.governance.approvals import AUTO, Approvals, check_reason
+from augment_ops.governance.approvals import AUTO, Approvals, check_reason, others
 from augment_ops.governance.keys import verifies
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
-from augment_ops.identity import same
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import Decided, Prepared
 from augment_ops.pipeline.parameters import RunParams
@@ -177,7 +176,7 @@ def brought(ctx: Context) -> dict[str, str]:
     if found is not None:
         return from_json(_Answered, found).fields
     role, asked_for = ctx.params.approval, ctx.run.actor
-    people = [person.id for person in ctx.workspace.approvals.people(role) if not same(person.id, asked_for)]
+    people = [person.id for person in others(ctx.workspace.approvals.people(role), (asked_for,))]
     raise ActRefused(
         f"run {ctx.run.id}: approval",
         "no answer yet: the gate passed the candidate, and the run waits for a person",

@@ -11,9 +11,9 @@ from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.governance.chain import GENESIS
 from augment_ops.monitoring.drift.check import DriftReport
 from augment_ops.monitoring.drift.metrics import effects
-from augment_ops.names import metric_name
+from augment_ops.names import NOTE_TAG, metric_name
 from augment_ops.pipeline.cause import AlertCause, alert_behind, in_markdown
-from augment_ops.pipeline.context import NOTE, Context
+from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import (
     Approval,
     Augmentation,
@@ -71,7 +71,7 @@ def _why(ctx: Context, cause: AlertCause | None) -> dict[str, str]:
     """What a run says from the beginning that an alert started: nobody has triggered it who could be asked."""
     if cause is None:
         return {}
-    said = {} if _has_ended(ctx) else {NOTE: in_markdown(cause, own_addresses(ctx.settings))}
+    said = {} if _has_ended(ctx) else {NOTE_TAG: in_markdown(cause, own_addresses(ctx.settings))}
     return {"augment_ops.alert": cause.key, "cause": cause.short, **said}
 
 

@@ -11,6 +11,7 @@ from augment_ops.gate.compared import SideBySide, compared
 from augment_ops.gate.decision import Decision, Evidence, Reason
 from augment_ops.gate.grouping import grouped
 from augment_ops.gate.rules import GateRules
+from augment_ops.names import alert_named
 from augment_ops.pipeline.cause import alert_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import Decided, ResolvedPolicy
@@ -79,7 +80,7 @@ def _because(ctx: Context, policy: Policy) -> str:
     """What started the run, where it was no person's own idea."""
     cause = alert_behind(ctx.ledger, ctx.run.id)
     if cause is not None:
-        return f"an alert of {cause.kind} (ledger entry {cause.entry}) found: {cause.found}"
+        return f"{alert_named(cause.kind, cause.entry)} found: {cause.found}"
     found = policy.discovered_by
     return "" if found is None else f"a search found the policy: {found.method}, MLflow run {found.mlflow_run}"
 

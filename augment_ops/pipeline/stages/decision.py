@@ -12,6 +12,7 @@ from augment_ops.gate.explanation import explain
 from augment_ops.governance.approvals import Approvals, check_reason
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
+from augment_ops.identity import GATE
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle import waivers
 from augment_ops.lifecycle.admission import admit_policy
@@ -23,7 +24,6 @@ from augment_ops.pipeline.cause import people_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
-    GATE,
     Approval,
     AugmentedCheck,
     Decided,

@@ -34,7 +34,7 @@ from augment_ops.pipeline.outputs import (
     ResolvedPolicy,
     StressTest,
 )
-from augment_ops.pipeline.run import StageRecord, folder_name, record_of
+from augment_ops.pipeline.run import StageRecord, record_of, report_path
 from augment_ops.pipeline.stages.alert_compared import alert_compared
 from augment_ops.pipeline.stages.answers import why_nobody
 from augment_ops.pipeline.stages.brief import brief_of
@@ -85,7 +85,7 @@ def report(ctx: Context) -> Report:
         model_version=promotion.version,
         path=kept.path,
         url=kept.url,
-        mlflow_run_url=ctx.parent.url if _has_server(ctx) else "",
+        mlflow_run_url=ctx.parent.url if ctx.settings.has_mlflow_server else "",
         digest=kept.digest,
     )
 
@@ -104,19 +104,14 @@ def _keep(ctx: Context, inputs: ReportInputs) -> _KeptPage:
     page, document = render(inputs, manifest.modality, manifest.schema).encode(), to_json(inputs)
     ctx.tracker.log_bytes(ctx.parent, page, PAGE)
     ctx.tracker.log_bytes(ctx.parent, document, "report/report.json")
-    folder = ctx.settings.home / "reports" / folder_name(ctx.run.id)
-    path = _write(folder / "report.html", page)
-    _write(folder / "report.json", document)
+    path = _write(report_path(ctx.settings.home, ctx.run.id), page)
+    _write(path.with_suffix(".json"), document)
     return _KeptPage(str(path), _address(ctx, PAGE), sha256_hex(page))
 
 
 def _address(ctx: Context, artifact: str) -> str:
     """Of an artifact of the run in MLflow's UI; empty without a server."""
-    return ctx.parent.artifact_url(artifact) if _has_server(ctx) else ""
-
-
-def _has_server(ctx: Context) -> bool:
-    return ctx.settings.mlflow_uri.startswith("http")
+    return ctx.parent.artifact_url(artifact) if ctx.settings.has_mlflow_server else ""
 
 
 def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs:

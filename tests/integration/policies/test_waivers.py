@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,20 +11,27 @@ from typing import Any
 
 import pytest
 
+from augment_ops.content import canonical_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import ActRefused, CheckRefused, GovernanceError, InputError
+from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Waiver
+from augment_ops.gate.rules import load
 from augment_ops.governance.audit import ACTS
+from augment_ops.identity import GATE
 from augment_ops.lifecycle import waivers
+from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.waivers import WAIVE, check_in_force, in_force, waive
 from augment_ops.pipeline.cause import people_behind, start_key
+from augment_ops.pipeline.outputs import Approval
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import StageRecord, keep_record
 from augment_ops.pipeline.stages import prospects
-from augment_ops.pipeline.stages.decision import waivers_of
+from augment_ops.pipeline.stages.decision import promote, waivers_of
 from augment_ops.pipeline.stages.prospects import shortages
 from augment_ops.workspace import Workspace, open_store
+from support.evidence import evidence_about
 
 
 @pytest.fixture
@@ -67,6 +76,19 @@ def test_a_waiver_counts_for_its_data_set_gate_and_environment_until_it_ends(des
         assert counting(desk) == ["8"]
         patch.setattr(waivers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=31))
         assert counting(desk) == []
+
+
+def test_a_class_that_the_data_set_has_not_is_bad_input_where_the_data_set_is_known(desk: Any) -> None:
+    given(desk, classes=("eight",))  # no snapshot yet: nobody knows the classes
+    ingest("digits", desk.workspace().store)
+    before = list(desk.workspace().ledger.read())
+    with pytest.raises(InputError, match=r"(?s)'88'; expected one of 0, 1, 2.*Did you mean 8\?"):
+        given(desk, classes=("8", "88"))
+    gate(desk).write_text(gate(desk).read_text() + "equivalent: [[0, O]]\n")
+    with pytest.raises(InputError, match=r"(?s)'0 = 0'.*Did you mean 0 = O\?"):
+        given(desk, classes=("0 = 0",))
+    assert list(desk.workspace().ledger.read()) == before
+    given(desk, classes=("8", "0 = O"))
 
 
 def test_another_version_of_the_gate_asks_for_another(desk: Any) -> None:
@@ -222,6 +244,53 @@ def test_a_decision_does_not_outlive_its_waivers() -> None:
     check_in_force([one], [])
     with pytest.raises(ActRefused, match="waiver of class 8"):
         check_in_force([], [one])
+
+
+def test_a_waiver_that_was_forged_in_the_ledger_promotes_nothing(desk: Any) -> None:
+    """In dev nobody signs: what the file says would count, were it not held against the chain."""
+    given(desk, environment="dev", classes=("3",))
+    workspace = desk.workspace()
+    until, reason = in_days(30), "samples come in spring"
+    forged = Waiver(class_name="8", by="ada", until=until, reason=reason)
+    ctx = about_to_promote(desk, workspace, forged)
+    with pytest.raises(ActRefused, match="waiver of class 8"):
+        promote(ctx)
+    path = desk.settings.home / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE ledger SET subjects = replace(subjects, '3\\\"]', '8\\\"]') WHERE act = 'waive'")
+        for _, statement in triggers:
+            connection.execute(statement)
+    assert in_force(workspace, "digits", gate(desk), "dev", ("pat",)) == (forged,)  # as it stands there
+    with pytest.raises(GovernanceError, match="it was altered"):
+        promote(ctx)
+    assert ("promote", "pat") not in desk.acts()
+
+
+def about_to_promote(desk: Any, workspace: Workspace, judged_with: Waiver) -> Any:
+    """A run in dev whose candidate was judged with a waiver, as far as `promote` looks before it moves anything."""
+    store, policy = workspace.store, workspace.admit_to_run("digits-robust")
+    digests = {"models": {"candidate": "d" * 64}, "suite_digest": "c" * 64, "seen": {}, "champion_version": None}
+    evidence: Any = evidence_about(SimpleNamespace(**digests), stress=None, waivers=(judged_with,))  # type: ignore[arg-type]
+    decision = decide(load(gate(desk)), evidence, None)
+    assert store.put(canonical_json(evidence)) == decision.evidence_digest
+    outputs = {
+        "decide": SimpleNamespace(decision=decision, version="1", champion_version=None),
+        "approve": Approval(True, GATE, GATE, "approval auto in dev", "2026-11-01T00:00:00+00:00"),
+        "train_candidate": SimpleNamespace(model_digest="d" * 64, artifact="e" * 64),
+        "resolve_policy": SimpleNamespace(
+            policy=lambda: policy, state="draft", name=policy.name, version=policy.version, digest=policy.digest
+        ),
+    }
+    return SimpleNamespace(
+        store=store, workspace=workspace, settings=desk.settings, ledger=workspace.ledger, tracker=workspace.tracker,
+        book=book_of(workspace), dataset="digits", params=RunParams(), run=SimpleNamespace(id="one", actor="pat"),
+        snapshot=SimpleNamespace(manifest=SimpleNamespace(digest="f" * 64, interface="")),
+        output=lambda stage, _: outputs[stage],
+        refusals=lambda subjects, actor: workspace.refusals("one", subjects, actor=actor),
+    )  # fmt: skip
 
 
 def test_what_is_waived_is_not_missing(desk: Any) -> None:

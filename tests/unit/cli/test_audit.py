@@ -9,10 +9,11 @@ from contextlib import closing
 import pytest
 
 from augment_ops.content import sha256_hex
+from augment_ops.data.ingest import ingest
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import Ledger
 from augment_ops.settings import Settings
-from augment_ops.workspace import open_ledger
+from augment_ops.workspace import open_ledger, open_store
 from support.command_line import Call
 
 DIGEST = sha256_hex(b"a policy")
@@ -94,10 +95,24 @@ def test_who_was_champion(call: Call) -> None:
     code, out, _ = call("audit", "champions", "digits", "--json")
     assert (code, [reign["version"] for reign in json.loads(out)]) == (0, ["1", "2"])
     assert json.loads(call("audit", "champions", "digits", "--environment", "production", "--json")[1]) == []
-    assert call("audit", "champions", "clothes") == (0, "clothes has had no champion\n", "")
-    assert call("audit", "champions", "digit")[1] == "digit has had no champion. Did you mean digits?\n"
     code, out, err = call("audit", "champions", "digits", "--environment", "prod")
     assert (code, out, "Did you mean production?" in err) == (2, "", True)
+
+
+@pytest.mark.parametrize("words", [("audit", "champions"), ("champion", "show"), ("champion", "restore")], ids=" ".join)
+@pytest.mark.usefixtures("ledger")
+def test_a_data_set_that_nobody_knows_is_bad_input_and_one_without_a_champion_is_not(
+    call: Call, settings: Settings, words: tuple[str, ...]
+) -> None:
+    code, out, err = call(*words, "digit")
+    assert (code, out) == (2, "")
+    assert "data set: found 'digit', of which no run and no champion is known" in err
+    assert "Did you mean digits?" in err
+    ingest("digits", open_store(settings), name="clothes", max_samples=40)
+    if words == ("audit", "champions"):
+        assert call(*words, "clothes") == (0, "clothes has had no champion\n", "")
+    else:
+        assert "of which no run" not in call(*words, "clothes")[2]
 
 
 @pytest.mark.usefixtures("ledger")
@@ -112,6 +127,14 @@ def test_a_key_is_enrolled_and_retired(call: Call, settings: Settings) -> None:
     code, out, err = call("audit", "enroll", "ed25519:nothing", "--reason", "a typing error")
     assert (code, out) == (2, "")
     assert "copy it from the message" in err
+
+
+def test_verifying_says_how_far_it_is(call: Call, ledger: Ledger) -> None:
+    told: list[tuple[int, int | None, str]] = []
+    ledger.audit(advance=lambda *far: told.append(far))
+    assert told == [(3, 3, "")]
+    assert call("audit", "verify")[2].startswith("verifying the ledger …\n")
+    assert "verifying" not in call("audit", "verify", "--quiet")[2]
 
 
 def test_the_tables_are_made_before_anything_is_entered(call: Call, settings: Settings) -> None:

@@ -91,5 +91,8 @@ def test_what_would_stop_a_run_is_said_without_one(call: Call, settings: Setting
     assert (code, out) == (0, "digits: 1797 samples, 10 classes\nnothing stops this run\n")
     assert err.startswith("reading the data set: ")
     assert call("run", "--dry-run", "--epochs", "-1")[0] == 2
-    assert not (settings.home / "store").exists()
-    assert list(open_ledger(settings).read()) == []
+    assert not settings.home.exists()
+    entries = open_ledger(settings).size()
+    assert call("run", "--dry-run", "--environment", "staging", "--max-samples", "150")[0] == 1
+    assert (open_ledger(settings).size(), entries) == (0, 0)
+    assert [path.name for path in settings.home.iterdir()] == ["ledger.db"]

@@ -16,7 +16,7 @@ from augment_ops.parameter import DATA, TRAINING, About, declared_in
 from augment_ops.pipeline import parameters as pipeline_parameters
 from augment_ops.pipeline import params as pipeline_params
 from augment_ops.pipeline.parameters import RunParams, parameters
-from augment_ops.pipeline.params import parse_params
+from augment_ops.pipeline.params import given, parse_params
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,12 @@ def test_the_defaults_are_a_run():
         "auto",
     )
     assert parse_params(asdict(params)) == params
+
+
+def test_an_empty_field_is_the_default_where_a_list_is_offered_and_the_empty_text_elsewhere():
+    fields = {"dataset": None, "model": None, "seed": 9, "polcy": None}
+    assert given(fields) == {"model": "", "seed": 9, "polcy": ""}  # the mistyped key is left for the check to find
+    assert parse_params(given({"dataset": None})).dataset == "digits"
 
 
 def test_all_faults_come_at_once_with_the_nearest_name():
