@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augment_ops.gate.decision import Decision, Reason
-from augment_ops.report.formats import number
+from augment_ops.report.formats import points
 from augment_ops.report.inputs import AlertCompared, Augmented, FlippedPair, Moved, to_json
 from augment_ops.report.page import render
 from augment_ops.stress.report import CLEAN, Cell
@@ -101,10 +101,10 @@ def test_every_number_of_every_reason_stands_in_its_row():
         row = page.row_with(reason.message)
         assert reason.outcome in row[0]
         assert row[1] == reason.rule
-        assert row[3] == number(reason.measured)
-        assert row[4] == number(reason.threshold)
         assert row[5] == ("—" if reason.n is None else f"{reason.n:,}".replace(",", "\u202f"))
-    assert page.row_with("noise 2 is not a number")[3] == "not a number"
+    assert page.row_with("rotation at severity 5")[3:5] == ["20.0 points", "15.0 points"]
+    assert page.row_with("noise 2 is not a number")[3:5] == ["not a number", "—"]
+    assert page.row_with("is low.")[3:5] == ["71.2%", "80.0%"]
 
 
 def test_reasons_beyond_the_fold_are_still_in_the_page():
@@ -113,7 +113,7 @@ def test_reasons_beyond_the_fold_are_still_in_the_page():
         for i in range(60)
     )
     page = Page(render(inputs(decision=Decision("FAIL", "g", "a" * 64, "b" * 64, many, "No."))))
-    assert [page.row_with(r.message)[3] for r in many] == [number(r.measured) for r in many]
+    assert [page.row_with(r.message)[3] for r in many] == [f"{points(i / 97, sign=False)} points" for i in range(60)]
 
 
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVESTIGATE", "ERROR"])
