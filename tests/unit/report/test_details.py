@@ -285,6 +285,9 @@ def test_every_entry_of_the_contents_leads_to_a_section() -> None:
     assert len(ids) == len(set(ids))
     sections = {a["id"] for t, a in page.tags if t == "section" and a.get("id")} - {"brief", "conclusions"}
     assert set(leads) == sections
+    # A frame without an origin follows no link to a place: a label over it brings the focus to a field there.
+    fields = {a["id"] for t, a in page.tags if t == "input"}
+    assert {a["for"] for t, a in page.tags if t == "label"} == fields == {f"at-{place}" for place in leads}
 
 
 def test_addresses_can_be_copied_where_a_frame_lets_no_link_out() -> None:
