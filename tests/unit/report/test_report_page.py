@@ -124,6 +124,24 @@ def test_the_verdict_is_the_first_thing_said(verdict):
     assert html.index(f"<span>{verdict}</span>") < html.index("Two sentences. Here.") < html.index('id="reasons"')
 
 
+def test_what_it_comes_to_is_the_same_before_an_answer_and_after() -> None:
+    candidate = dataclasses.replace(BRIEF, version="1", champion="", policy_changes=())
+    first = dataclasses.replace(stress(), champion_version=None)
+    pages = [
+        render(inputs(brief=candidate, stress=first, **changes))
+        for changes in (
+            {"waits_for": "ml-lead"},
+            {"promoted": True, "outcome": "version 1 is champion of digits in dev"},
+            {"promoted": False, "outcome": "rejected by eve as ml-lead: not now"},
+        )
+    ]
+    found = [page[page.index('<section id="conclusions"') : page.index('<section id="brief"')] for page in pages]
+    assert len(set(found)) == 1
+    for page in pages:
+        assert "no champion yet" not in page
+        assert "<dt>Champion</dt><dd>none when the gate decided</dd>" in page
+
+
 ASKED = "Nothing is promoted yet: the run waits for the answer of ml-lead."
 
 
