@@ -20,6 +20,7 @@ from augment_ops.errors import GovernanceError, TrackingError
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.witness import Head
+from augment_ops.report.page import render
 from augment_ops.services import processes
 from augment_ops.services.components import MLFLOW, components
 from augment_ops.services.layout import layout_of
@@ -27,7 +28,6 @@ from augment_ops.services.mlflow_login import server_environment, write_readers
 from augment_ops.services.people import people
 from augment_ops.services.processes import ServiceCommand
 from augment_ops.services.stack import wait_until_healthy
-from augment_ops.report.page import render
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
