@@ -131,6 +131,10 @@ class Codec(Protocol):
         """What is told of a reading with those parameters: `read`, and what only this modality has to say."""
         ...
 
+    def licence(self, uri: str) -> str:
+        """Terms of a data set that comes with this program; empty of any other, whose terms are not known here."""
+        ...
+
     def is_local(self, uri: str) -> bool:
         """Whether all that a source is read from lies on this machine.
 

@@ -69,7 +69,7 @@ def numbers(brief: Brief) -> tuple[list[str], list[list[str]]]:
     if found is None:
         return [], []
     roles = [beside.role for beside in found.measured[0].beside]
-    head = ["Measure", "Candidate", *(_named(brief, role).capitalize() for role in roles)]
+    head = ["Measure", "Candidate", *(named(brief, role).capitalize() for role in roles)]
     return head, [[one.name.capitalize(), _own(one), *map(_beside, one.beside)] for one in found.measured]
 
 
@@ -123,15 +123,16 @@ def _worse(brief: Brief, most: int | None) -> str:
     found = brief.compared
     if found is None:
         return "not compared: the evidence cannot be believed, or there is nothing to compare with"
-    other = _named(brief, found.against)
+    other = named(brief, found.against)
     shown = [fall for fall in found.falls if fall.shown]
     if shown:
-        return f"against {other}: {_first([_fall(fall) for fall in shown], most)}"
+        return f"against {other}: {_first([fall_in_words(fall) for fall in shown], most)}"
     looked = f"nothing is shown to be worse than {other}, of {found.looked_at} corruptions and classes"
-    return f"{looked}; measured lowest is {_fall(found.falls[0])}" if found.falls else looked
+    return f"{looked}; measured lowest is {fall_in_words(found.falls[0])}" if found.falls else looked
 
 
-def _fall(fall: Fall) -> str:
+def fall_in_words(fall: Fall) -> str:
+    """What is worse, by how much, with its interval."""
     return f"{fall.what}, {points(-fall.loss)} points ({points(-fall.high)} to {points(-fall.low)})"
 
 
@@ -143,7 +144,8 @@ def _beside(other: Beside) -> str:
     return f"{percent(other.share)}; {points(other.gain)} points ({points(other.low)} to {points(other.high)})"
 
 
-def _named(brief: Brief, role: str) -> str:
+def named(brief: Brief, role: str) -> str:
+    """The model that the candidate is compared with, in words."""
     return f"champion {brief.champion}" if role == "champion" else f"the {role}"
 
 

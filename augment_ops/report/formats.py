@@ -50,14 +50,6 @@ def points(value: float | None, sign: bool = True) -> str:
     return ("0.0" if float(text) == 0 else text).replace("-", "−")
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """Both ends of an interval; `—` where there is none."""
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return "—"
-    ends = [f"{end:.3f}".replace("-", "−") for end in (low, high)]
-    return " to ".join("0.000" if end == "−0.000" else end for end in ends)
-
-
 def whole(value: float) -> str:
     """A count with thin spaces between thousands."""
     return f"{value:,.0f}".replace(",", "\u202f")
@@ -71,6 +63,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def milliseconds(value: float) -> str:
+    """A time in milliseconds, two digits below one: timers are no finer."""
+    return f"{value:.2g} ms" if 0 < value < 1 else f"{number(value)} ms" if value else "none"
 
 
 def is_link(url: str) -> bool:

@@ -17,6 +17,7 @@ from augment_ops.gate.phrasing import listed
 from augment_ops.names import alert_named
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
+from augment_ops.stress.cell_detail import CellDetail
 from augment_ops.stress.measures import cells
 from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import StressReport
@@ -54,6 +55,37 @@ class FlippedPair:
     predicted: str
     clean: NDArray[Any]
     stressed: NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorruptedLevel:
+    """A sample at one severity.
+
+    Attributes:
+        sample: (*shape).
+        predicted: class name; empty where the candidate gave none.
+    """
+
+    severity: int
+    sample: NDArray[Any]
+    predicted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorruptedSample:
+    """What a corruption makes of one sample.
+
+    Attributes:
+        label: class name.
+        clean: (*shape).
+        levels: by severity, the lowest first.
+    """
+
+    corruption: str
+    sample_id: str
+    label: str
+    clean: NDArray[Any]
+    levels: tuple[CorruptedLevel, ...]
 
 
 @dataclass(frozen=True)
@@ -139,7 +171,8 @@ class ReportInputs:
         created: ISO 8601 time in UTC.
         decision: None where the run stopped before the gate; `stopped_because` then says why.
         snapshot: fields of the snapshot's manifest: digest, uri, classes, image_shape, split_rule, samples, defective,
-            counts (split → class → samples), notes (on how it was read). What is absent is left out of the page.
+            counts (split → class → samples), notes (on how it was read), licence. What is absent is left out of the
+            page, or said not to be stated.
         policy: name, version, digest, description, owner, domain, limitations, budget (p95_ms, at), text (the file),
             narrowed (what its domain cut from families or left out).
         run: how it was started: started by, environment, approval, delivery, git_commit, …; shown as given.
@@ -156,6 +189,9 @@ class ReportInputs:
         waits_for: role whose answer the run waits for; empty where it waits for nobody.
         promoted: whether the candidate is champion now; None as long as that is open.
         outcome: what became of the candidate, a sentence without its stop; empty as long as that is open.
+        corrupted: samples under every corruption, one after the other; those that fit the page are shown.
+        details: of the candidate, clean and where it loses most; empty where that is not known.
+        epochs: how often training saw every sample augmented; None where the policy changes nothing.
         airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
     """
 
@@ -188,13 +224,16 @@ class ReportInputs:
     waits_for: str = ""
     promoted: bool | None = None
     outcome: str = ""
+    corrupted: tuple[CorruptedSample, ...] = ()
+    details: tuple[CellDetail, ...] = ()
+    epochs: int | None = None
 
 
 def to_json(inputs: ReportInputs) -> bytes:
     """The report as one canonical JSON document; samples appear as shape and sha256."""
     told = {f.name: getattr(inputs, f.name) for f in dataclasses.fields(inputs)}
-    for later in ("judged", "alert"):  # documents without them are what they were
-        if told[later] is None:
+    for later in ("judged", "alert", "corrupted", "details", "epochs"):  # documents without them are what they were
+        if told[later] in (None, ()):
             del told[later]
     return canonical_json({name: _without_samples(value) for name, value in told.items()})
 
@@ -204,6 +243,6 @@ def _without_samples(value: object) -> object:
         return {"shape": list(value.shape), "sha256": sha256_hex(np.ascontiguousarray(value).tobytes())}
     if isinstance(value, tuple):
         return [_without_samples(item) for item in value]
-    if isinstance(value, (Augmented, FlippedPair)):
+    if isinstance(value, (Augmented, FlippedPair, CorruptedSample, CorruptedLevel)):
         return {f.name: _without_samples(getattr(value, f.name)) for f in dataclasses.fields(value)}
     return value

@@ -19,14 +19,20 @@ from augment_ops.gate.grouping import grouped
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality
 from augment_ops.modalities.source import Samples, Schema
-from augment_ops.report import brief, robustness, stress_summary
-from augment_ops.report.charts import learning_chart, severity_panels
+from augment_ops.report import brief, robustness, stress_summary, units
+from augment_ops.report.allowance import Allowance
+from augment_ops.report.calibration import reliability
+from augment_ops.report.card import card_of
+from augment_ops.report.charts import learning_chart, reliability_chart, severity_panels
+from augment_ops.report.class_counts import class_table
+from augment_ops.report.conclusions import conclusions
+from augment_ops.report.confusion import confused, matrices
 from augment_ops.report.formats import (
     chance,
     duration,
-    interval,
     is_link,
     mark,
+    milliseconds,
     number,
     percent,
     points,
@@ -34,8 +40,10 @@ from augment_ops.report.formats import (
     tone,
     whole,
 )
-from augment_ops.report.inputs import FlippedPair, ReportInputs, to_json
+from augment_ops.report.headline import tiles
+from augment_ops.report.inputs import CorruptedSample, FlippedPair, ReportInputs, to_json
 from augment_ops.shown import seen
+from augment_ops.stress.cell_detail import CellDetail
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.training.result import TrainingResult
 
@@ -48,11 +56,22 @@ _FLIPPED_SAMPLES = 64
 _CONTACT_ROWS = 12
 _FINDINGS = 12
 _HEAT_CLASSES = 20
-_MATRIX_CLASSES = 20
+_CONFUSIONS = 12
 _HEAT_FULL_AT = 0.40  # a loss of 40 points gets the full colour
 _GAIN_FULL_AT = 0.30
 
+# Bytes of pictures by section, each as text of the page: with a table of twenty classes for every heading that has one,
+# the rest of a page takes less than 0.5 MB, and MLflow and mail programs show 2 MB without a wait.
+_CORRUPTED_BYTES, _FINDING_BYTES, _FLIPPED_BYTES, _CONTACT_BYTES = 500_000, 350_000, 350_000, 300_000
+
 _SEVERITY_OF_OUTCOME = ("pass", "not-set", "warn", "investigate", "fail", "error")
+
+_CONTENTS = (
+    ("reasons", "Reasons"), ("trained", "What was trained on what"), ("class-counts", "Class distribution"),
+    ("stress", "Clean against stressed"), ("classes", "Worst classes, and confusion under stress"),
+    ("calibration", "Calibration"), ("augmented", "Augmented samples"), ("quality", "Data quality"),
+    ("drift", "Drift"), ("cost", "Cost"), ("card", "Model card"), ("lineage", "Lineage"),
+)  # fmt: skip
 
 # What the page knows of the plain dicts of the inputs; a field that is absent is left out.
 _POLICY_FIELDS = (
@@ -60,15 +79,6 @@ _POLICY_FIELDS = (
 )  # fmt: skip
 _SNAPSHOT_FIELDS = ("digest", "uri", "classes", "image_shape", "split_rule", "counts", "samples", "defective", "notes")
 _DRIFT_FIELDS = ("status", "message", "features", "not_measured")
-
-
-@dataclass(frozen=True)
-class _Fact:
-    """One headline number with what it is compared with."""
-
-    name: str
-    value: str
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,8 +116,11 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
     judged, measure = (inputs.judged.stress, inputs.judged.measure) if inputs.judged else (stress, "accuracy")
     reasons = decision.reasons if decision else ()
     groups = grouped(x for x in reasons if x.outcome != "pass")
+    lowest = _lowest_accepted(judged, reasons) if judged else None
+    classes = inputs.snapshot.get("classes") or ()
     context = {
         "r": inputs,
+        "contents": _CONTENTS,
         "policy": dict.fromkeys(_POLICY_FIELDS) | inputs.policy,
         "snapshot": dict.fromkeys(_SNAPSHOT_FIELDS) | inputs.snapshot,
         "drift": None if inputs.drift is None else dict.fromkeys(_DRIFT_FIELDS) | inputs.drift,
@@ -116,18 +129,21 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "intervals": "" if inputs.brief is None else brief.intervals(inputs.brief),
         "verdict": decision.verdict if decision else "STOPPED",
         "next_step": _next_step(inputs),
-        "facts": _facts(inputs, judged, measure),
+        "conclusions": _conclusions(inputs, judged),
+        "facts": tiles(inputs, judged, measure),
         "measure": measure,
         "open_reasons": groups[:_OPEN_REASONS],
         "more_reasons": groups[_OPEN_REASONS:],
         "passed_reasons": grouped(x for x in reasons if x.outcome == "pass"),
         "marks_of_cells": _marks_of_cells(reasons),
-        "panels": severity_panels(judged, _lowest_accepted(judged, reasons)) if judged else (),
+        "panels": severity_panels(judged, lowest) if judged else (),
+        "lowest": lowest,
+        "corrupted": _corrupted(inputs, show),
         "heat": stress_summary.gap_table(judged, "candidate") if judged else None,
         "gains": _gains(judged),
         "worst_classes": stress_summary.worst_classes(stress, _WORST_CLASSES) if stress else (),
-        "confusions": stress_summary.top_confusions(stress, _WORST_CLASSES) if stress else (),
-        "matrix": _matrix(stress),
+        **_detailed(inputs),
+        "class_table": class_table(classes, inputs.snapshot.get("counts") or {}, inputs.epochs),
         "failing": _failing(inputs, show),
         "findings": _findings(inputs, show),
         "roles": robustness.roles_of(stress) if stress else (),
@@ -141,6 +157,7 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "kind": show.modality,
         "learning": learning_chart(_curves(inputs)),
         "costs": _costs(inputs),
+        "card": card_of(inputs, show.modality),
         "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
     }
     return environment().get_template("page.html.j2").render(context).lstrip()
@@ -169,12 +186,17 @@ def environment() -> jinja2.Environment:
         "is_link": is_link,
         "short": lambda digest: str(digest)[:12],
         "ratio": lambda v: "—" if v is None else f"{v:.2f}",
-        "interval": interval,
+        "cell_name": cell_name,
+        "measured": units.measured,
+        "limit": units.limit,
+        "ends": units.ends,
+        "quantity": units.quantity,
         "plain": _plain,
         "heat": lambda v: strength(v, _HEAT_FULL_AT),
         "gain": lambda v: strength(v, _GAIN_FULL_AT),
     }
     environment.filters.update(filters)
+    environment.tests["is_link"] = is_link
     return environment
 
 
@@ -192,46 +214,6 @@ def _next_step(inputs: ReportInputs) -> str:
         until = f"Champion version {champion} stays until then" if champion else "Until then there is no champion"
         return f"Nothing is promoted yet: the run waits for the answer of {inputs.waits_for}. {until}."
     return ""
-
-
-def _facts(inputs: ReportInputs, judged: StressReport | None, measure: str) -> list[_Fact]:
-    facts: list[_Fact] = []
-    stress, trained = inputs.stress, inputs.candidate
-    if stress and judged:
-        clean = judged.cell("candidate", "clean", 0)
-        if clean is not None:
-            low, high = stress_summary.share_range(clean.accuracy, clean.n)
-            spread = f"95% interval {percent(low)} to {percent(high)}, n\u00a0=\u00a0{whole(clean.n)}"
-            beside = _against(judged, stress_summary.clean_accuracy)
-            facts.append(_Fact(f"Clean {measure}", percent(clean.accuracy), (spread, *beside)))
-        mean = stress_summary.stressed_accuracy(judged, "candidate")
-        cells = len([c for c in judged.cells if c.role == "candidate" and c.severity and c.n])
-        note = f"mean of {cells} corruption × severity cells"
-        facts.append(_Fact("Under stress", percent(mean), (note, *_against(judged, stress_summary.stressed_accuracy))))
-        if (worst := stress_summary.worst_gap(judged)) is not None:
-            where = f"{worst[0].replace('_', ' ')}, severity {worst[1]}"
-            notes = (where, f"against its own clean {measure}")
-            facts.append(_Fact("Largest loss", f"{points(worst[2], sign=False)} points", notes))
-        # Where one class is judged alone it is the headline itself, and the lowest of all is told beside it.
-        for row in stress_summary.worst_classes(judged if len(judged.classes) > 1 else stress, 1):
-            where = f"{row.corruption.replace('_', ' ')}, severity {row.severity}, n\u00a0=\u00a0{whole(row.n)}"
-            facts.append(_Fact("Lowest class recall", percent(row.worst), (f"class {row.name}", where)))
-    if trained:
-        budget = (inputs.policy.get("budget") or {}).get("p95_ms")
-        limit = "the policy states no budget" if budget is None else f"budget {number(budget)} ms a sample"
-        facts.append(_Fact("Augmentation p95", _milliseconds(trained.delivery.augment_p95_ms), (limit, trained.advice)))
-    return facts
-
-
-def _against(stress: StressReport, measure: Callable[[StressReport, Role], float | None]) -> list[str]:
-    own = measure(stress, "candidate")
-    others: tuple[Role, ...] = ("control", "champion")
-    notes = []
-    for role in others:
-        other = measure(stress, role) if role in stress.models else None
-        if own is not None and other is not None:
-            notes.append(f"{points(own - other)} against {role} ({percent(other)})")
-    return notes
 
 
 def _marks_of_cells(reasons: tuple[Reason, ...]) -> dict[tuple[str, int], str]:
@@ -268,24 +250,58 @@ def _gains(stress: StressReport | None) -> list[tuple[Role, stress_summary.GapTa
     return [(role, stress_summary.gain_table(stress, role)) for role in others if role in stress.models]
 
 
-def _matrix(stress: StressReport | None) -> list[tuple[str, list[tuple[int, int]]]]:
-    """Rows of the candidate's confusion: true class, then (samples, colour strength) for each predicted class."""
-    matrix = stress.confusion.get("candidate", ()) if stress else ()
-    if stress is None or len(stress.classes) > _MATRIX_CLASSES:
-        return []
-    return [
-        (name, [(count, strength(count / max(sum(row), 1), 1.0)) for count in row])
-        for name, row in zip(stress.classes, matrix, strict=True)
-    ]
+def _conclusions(inputs: ReportInputs, judged: StressReport | None) -> object:
+    if inputs.decision is None or inputs.brief is None:
+        return None
+    return conclusions(inputs.decision, inputs.brief, judged)
+
+
+def _detailed(inputs: ReportInputs) -> dict[str, Any]:
+    """What the page shows of the cells that are known in detail; nothing of those of a run that did not keep them."""
+    cells, stress = inputs.details, inputs.stress
+    if stress is None or not cells:
+        return {"details": (), "confusions": (), "matrices": (), "calibration": (), "reliability": None}
+    rows = reliability(*cells)
+    return {
+        "details": cells,
+        "confusions": confused(stress.classes, cells[0], cells[-1], _CONFUSIONS),
+        "matrices": matrices(stress.classes, *cells),
+        "calibration": rows,
+        "reliability": reliability_chart(rows, [cell_name(cell) for cell in cells]),
+    }
+
+
+def cell_name(cell: CellDetail) -> str:
+    """`clean`, or corruption and severity."""
+    return _plain(cell.corruption) if not cell.severity else f"{_plain(cell.corruption)}, severity {cell.severity}"
+
+
+def _corrupted(inputs: ReportInputs, show: _Show) -> dict[str, list[tuple[CorruptedSample, Markup, list[Markup]]]]:
+    """Corruption → (sample, clean, at each severity), as far as they fit the page."""
+    shown: dict[str, list[tuple[CorruptedSample, Markup, list[Markup]]]] = {}
+    allowance = Allowance(_CORRUPTED_BYTES)
+    for one in inputs.corrupted:
+        name = _plain(one.corruption)
+        alts = [
+            f"The same under {name}, severity {level.severity}: taken for {level.predicted or 'no class'}"
+            for level in one.levels
+        ]
+        (clean,) = show(one.clean[None], [_clean(one.sample_id, one.label)])
+        pieces = show(np.stack([level.sample for level in one.levels]), alts, one.clean)
+        if allowance.takes(clean, *pieces):
+            shown.setdefault(one.corruption, []).append((one, clean, pieces))
+    return shown
 
 
 def _failing(inputs: ReportInputs, show: _Show) -> list[tuple[str, list[tuple[FlippedPair, Markup, Markup]]]]:
     """Corruption → (sample, clean, stressed), in the order given."""
+    allowance = Allowance(_FLIPPED_BYTES)
     groups: dict[str, list[tuple[FlippedPair, Markup, Markup]]] = {}
     for one in inputs.failing[:_FLIPPED_SAMPLES]:
         under = f"The same under {_plain(one.corruption)}, severity {one.severity}: taken for {one.predicted}"
         pair = show.pair(one.clean, one.stressed, (_clean(one.sample_id, one.label), under))
-        groups.setdefault(one.corruption, []).append((one, *pair))
+        if allowance.takes(*pair):
+            groups.setdefault(one.corruption, []).append((one, *pair))
     return list(groups.items())
 
 
@@ -293,7 +309,7 @@ def _findings(inputs: ReportInputs, show: _Show) -> list[tuple[Finding, list[tup
     """What did not pass → (sample, clean, stressed), for the samples that are there."""
     if inputs.explanation is None:
         return []
-    there = {(p.corruption, p.severity, p.sample_id): p for p in inputs.pictures}
+    there, allowance = {(p.corruption, p.severity, p.sample_id): p for p in inputs.pictures}, Allowance(_FINDING_BYTES)
     worst: dict[object, Finding] = {}  # of a corruption that fails at several severities the first is the worst
     for finding in inputs.explanation.findings:
         subject = None if finding.rule == "invariance" else finding.class_name
@@ -305,7 +321,9 @@ def _findings(inputs: ReportInputs, show: _Show) -> list[tuple[Finding, list[tup
             one = there.get((finding.corruption or "", finding.severity or 0, flip.sample_id))
             if one is not None:
                 under = f"The same under {_plain(finding.corruption)}: taken for {flip.predicted}"
-                shots.append((flip, *show.pair(one.clean, one.stressed, (_clean(flip.sample_id, flip.label), under))))
+                pair = show.pair(one.clean, one.stressed, (_clean(flip.sample_id, flip.label), under))
+                if allowance.takes(*pair):
+                    shots.append((flip, *pair))
         if shots or finding.classes:
             shown.append((finding, shots))
     return shown[:_FINDINGS]
@@ -313,14 +331,16 @@ def _findings(inputs: ReportInputs, show: _Show) -> list[tuple[Finding, list[tup
 
 def _contact(inputs: ReportInputs, show: _Show) -> list[tuple[str, Markup, list[Markup]]]:
     """Label, original, copies."""
-    sheet = inputs.augmented
+    sheet, allowance = inputs.augmented, Allowance(_CONTACT_BYTES)
     if sheet is None:
         return []
     shown = []
     for label, original, copies in list(zip(sheet.labels, sheet.originals, sheet.copies, strict=True))[:_CONTACT_ROWS]:
         (first,) = show(original[None], [f"Original, class {label}"])
         alt = [f"Augmented copy {number} of class {label}" for number in range(1, len(copies) + 1)]
-        shown.append((label, first, show(copies, alt, original)))
+        augmented = show(copies, alt, original)
+        if allowance.takes(first, *augmented):
+            shown.append((label, first, augmented))
     return shown
 
 
@@ -341,13 +361,12 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
     candidate, control = inputs.candidate, inputs.control
     if candidate is None:
         return []
-    ms = _milliseconds
     measures: tuple[tuple[str, Callable[[TrainingResult], float], Callable[[float], str]], ...] = (
         ("Wall time", lambda t: t.wall_s, duration),
         ("Samples per second", lambda t: t.samples_per_s, whole),
         ("Waiting for data, share of wall time", lambda t: t.delivery.data_wait_share, percent),
-        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, ms),
-        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, ms),
+        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, milliseconds),
+        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, milliseconds),
         ("Peak memory", lambda t: t.peak_rss_mb, lambda v: f"{whole(v)} MB"),
     )
     rows = []
@@ -356,10 +375,6 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
         shown = "—" if other is None else form(other)
         rows.append((name, form(own), shown, _difference(own, other, share=form is percent)))
     return rows
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:.2g} ms" if 0 < value < 1 else f"{number(value)} ms" if value else "none"  # timers are no finer
 
 
 def _difference(own: float, other: float | None, *, share: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from augment_ops.errors import GovernanceError, TrackingError
 from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.witness import Head
+from augment_ops.report.page import render
 from augment_ops.services import processes
 from augment_ops.services.components import MLFLOW, components
 from augment_ops.services.layout import layout_of
@@ -33,11 +35,13 @@ from augment_ops.tracking.heads import MlflowWitness, mlflow_witness
 from augment_ops.tracking.server import set_logins
 from augment_ops.workspace import open_ledger
 from support.networks import untrained, write_program
+from support.report_page import inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 SHAPE, CLASSES, MODEL = (8, 8, 1), ("left", "right"), "digits-classifier"
 NOBODY = ("", "")
+SHOWN_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,39 @@ def test_our_own_code_has_the_login_by_itself(served: Settings) -> None:
     tracker.promote("digits", "1", None)  # of the state that was made without a login
     assert tracker.named_champion("digits", "production") == "1"
     assert tracker.download_model("digits", "2").content
+
+
+def test_the_report_is_used_in_mlflows_own_frame(served: Settings) -> None:
+    """A sandbox without pop-ups: sections are reached, folds open, and where links are dead their addresses stand."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium here: install the package chromium")
+    tracker = connect(served.mlflow_uri, served.home / "mlflow" / "artifacts")
+    run = tracker.open_run("digits", "run-report")
+    tracker.log_bytes(run, render(inputs(airflow_url=served.mlflow_uri)).encode(), "report/report.html")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        viewer = {"username": "viewer", "password": "password of viewer"}
+        page = browser.new_context(viewport={"width": 1440, "height": 1000}, http_credentials=viewer).new_page()
+        page.set_default_timeout(SHOWN_MS)
+        page.goto(run.artifact_url("report/report.html"))
+        frame = page.frame_locator("iframe.mlflow-html-iframe")
+        frame.get_by_role("navigation", name="Contents").wait_for()
+        assert page.locator("iframe.mlflow-html-iframe").get_attribute("sandbox") == "allow-scripts"
+        for title in ("Calibration", "Model card", "Clean against stressed"):
+            heading = frame.get_by_role("heading", name=title, level=2)
+            sync_api.expect(heading).not_to_be_in_viewport()
+            frame.locator("nav.in li", has_text=title).click()
+            sync_api.expect(heading).to_be_in_viewport(timeout=SHOWN_MS)
+        frame.get_by_text("the addresses to copy").click()
+        address = frame.locator("code.address").first
+        sync_api.expect(address).to_be_visible(timeout=SHOWN_MS)
+        assert address.inner_text() == served.mlflow_uri
+        frame.get_by_role("link", name="Airflow run").click()  # dead in this frame: were it not, nobody had to copy
+        assert len(page.context.pages) == 1
+        assert frame.get_by_role("heading", name="Model card").is_visible(), "the page is still there"
+        browser.close()
 
 
 def test_somebody_else_is_told_what_is_missing(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import io
 import json
 import re
@@ -366,6 +367,15 @@ def test_the_report_is_one_self_contained_page(robust: dict) -> None:
     assert "digits-robust" in text
     assert "<script src" not in text
     assert json.loads(page.with_suffix(".json").read_text())["run_id"] == "cli-robust"
+
+
+@pytest.mark.parametrize("run", ["robust", "plain"])  # one that is registered, and one that the gate refused
+def test_the_code_of_the_model_card_loads_that_model_and_asks_it(run: str, request: pytest.FixtureRequest) -> None:
+    page = Path(request.getfixturevalue(run)["report"]).read_text(encoding="utf-8")
+    code = html.unescape(page.split('id="code">')[1].split("</pre>")[0])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(compile(code, "model card", "exec"), {})
+    assert re.fullmatch(r"\[[0-9]\]\n", said.getvalue())
 
 
 @pytest.mark.slow

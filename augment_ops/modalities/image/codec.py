@@ -17,7 +17,14 @@ from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
 from augment_ops.modalities.codec import Asked, Codec, Decoder, Reading, Shape
 from augment_ops.modalities.image.decode import Decoding, Pixels, with_channels
-from augment_ops.modalities.image.sources import CONTENT, DIGITS, FORMS, MEASURES, open_source
+from augment_ops.modalities.image.sources import (
+    CONTENT,
+    DIGITS,
+    FORMS,
+    LICENCE_OF_DIGITS,
+    MEASURES,
+    open_source,
+)
 from augment_ops.modalities.source import Defect, Schema, Source
 
 _ASKED: Mapping[str, int | None] = {"auto": None, "1": 1, "3": 3, "as-is": None}
@@ -100,6 +107,10 @@ class _ImageCodec:
     def reading(self, asked: Asked, read: Reading) -> ImageReading:
         """With what was asked of grey and colour."""
         return ImageReading(**vars(read), channels=asked["channels"])
+
+    def licence(self, uri: str) -> str:
+        """See `Codec`."""
+        return LICENCE_OF_DIGITS if uri == DIGITS else ""
 
     def is_local(self, uri: str) -> bool:
         """The digits come with scikit-learn."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL.Image import Image
 
-_SHARP_UP_TO = 64  # up to this side a PNG of the very pixels; above, a JPEG for looking at
-_LONGEST_SIDE = 128
+_SHARP_UP_TO = 64  # up to this side a PNG of the very pixels, if it is small; else a JPEG for looking at
+_SHARP_BYTES = 4096  # noise in colour takes four times as much
+_LONGEST_SIDE = 96
 _JPEG_QUALITY = 82
 
 
@@ -34,11 +35,13 @@ def show(images: NDArray[np.uint8], alt: Sequence[str], css_class: str = "", *, 
 
 
 def data_uri(image: NDArray[Any]) -> str:
-    """`data:` URI of uint8 (H, W, C) with 1 or 3 channels: a lossless PNG up to 64 pixels a side, else a small JPEG."""
+    """`data:` URI of uint8 (H, W, C) with 1 or 3 channels: a small lossless PNG up to 64 pixels a side, else a JPEG."""
     pixels = image[..., 0] if image.shape[-1] != 3 else image
     picture = _picture(pixels)
     if max(pixels.shape[:2]) <= _SHARP_UP_TO:
-        return _uri(picture, "PNG", optimize=True)
+        sharp = _uri(picture, "PNG", optimize=True)
+        if len(sharp) <= _SHARP_BYTES:
+            return sharp
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return _uri(picture, "JPEG", quality=_JPEG_QUALITY)
 

@@ -66,6 +66,10 @@ class _TableCodec:
     def reading(self, asked: Asked, read: Reading) -> Reading:
         return read
 
+    def licence(self, uri: str) -> str:
+        """None comes with this program."""
+        return ""
+
     def is_local(self, uri: str) -> bool:
         return locate(uri, _FORMS).is_local
 

@@ -26,6 +26,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import EVIDENCE
 from augment_ops.pipeline.outputs import (
     Approval,
+    Augmentation,
     AugmentedCheck,
     Decided,
     Prepared,
@@ -40,16 +41,30 @@ from augment_ops.pipeline.stages.answers import why_nobody
 from augment_ops.pipeline.stages.brief import brief_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
-from augment_ops.report.inputs import Augmented, FlippedPair, Judged, ReportInputs, judged_of, to_json
+from augment_ops.report.inputs import (
+    Augmented,
+    CorruptedLevel,
+    CorruptedSample,
+    FlippedPair,
+    Judged,
+    ReportInputs,
+    judged_of,
+    to_json,
+)
 from augment_ops.report.page import render
+from augment_ops.report.stress_summary import worst_gap
 from augment_ops.shown import is_below, own_addresses
-from augment_ops.stress.outcomes import from_bytes
+from augment_ops.stress.cell_detail import CellDetail, cell_detail
+from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, from_bytes
+from augment_ops.stress.report import CLEAN
+from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 
 # Artifacts of the run in MLflow.
 PAGE, GALLERY, POLICY_DIFF = "report/report.html", "pictures/contact_sheet.png", "policy/changes.txt"
 _SHOWN_ORIGINALS, _SHOWN_COPIES = 12, 4
 _SHOWN_FINDINGS = 24  # the page folds what is behind them
+_CORRUPTED = 2  # samples that are shown under every corruption, of two classes where there are
 
 
 def prepare_report(ctx: Context) -> Prepared:
@@ -123,8 +138,8 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
     stress, decided = ctx.output("stress_test", StressTest), ctx.output("decide", Decided)
     candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
     policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
-    params = ctx.params
-    explanation = decided.explanation
+    params, explanation = ctx.params, decided.explanation
+    outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     named = [
         (finding.corruption, finding.severity, flip.sample_id)
         for finding in explanation.findings[:_SHOWN_FINDINGS]
@@ -143,7 +158,10 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         stress=stress.report,
         judged=judged(ctx, stress, decided.decision.rules_digest),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
-        | {"notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape)},
+        | {
+            "notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape),
+            "licence": modality(manifest.modality).codec.licence(manifest.uri),
+        },
         policy={
             "name": policy.name,
             "version": policy.version,
@@ -182,13 +200,18 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
             "ledger head": ctx.provenance.head() or GENESIS,
         },
         augmented=_augmented(ctx.snapshot, policy, params.seed),
-        failing=_flipped(ctx, stress, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]),
+        failing=_flipped(
+            ctx, stress.suite, outcomes, [(f.corruption, f.severity, f.sample_id) for f in stress.report.flipped]
+        ),
         explanation=explanation,
-        pictures=_flipped(ctx, stress, named),
+        pictures=_flipped(ctx, stress.suite, outcomes, named),
         airflow_url=ctx.run.link if is_below(ctx.run.link, own_addresses(ctx.settings)) else None,
         mlflow_url=ctx.parent.url,
         alert=alert_compared(ctx),
         brief=brief,
+        corrupted=_corrupted(ctx, stress.suite, outcomes),
+        details=_details(stress, outcomes),
+        epochs=None if policy.policy().is_identity else ctx.output("augment", Augmentation).epochs,
     )
 
 
@@ -229,12 +252,10 @@ def _augmented(snapshot: Snapshot, resolved: ResolvedPolicy, seed: int) -> Augme
     return Augmented(originals, copies, tuple(snapshot.manifest.classes[label] for label in train.labels[rows]))
 
 
-def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]]) -> tuple[FlippedPair, ...]:
+def _flipped(
+    ctx: Context, suite: SuiteManifest, outcomes: Outcomes, wanted: list[tuple[str, int, str]]
+) -> tuple[FlippedPair, ...]:
     """Samples by corruption, severity and id, clean and stressed, with what the candidate took them for."""
-    suite = stress.suite
-    if not wanted:
-        return ()
-    outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     rows = {sample: row for row, sample in enumerate(suite.sample_ids)}
     cells = {(cell.corruption, cell.severity): cell for cell in suite.cells}
     found = []
@@ -254,6 +275,56 @@ def _flipped(ctx: Context, stress: StressTest, wanted: list[tuple[str, int, str]
             )
         )
     return tuple(found)
+
+
+def _corrupted(ctx: Context, suite: SuiteManifest, outcomes: Outcomes) -> tuple[CorruptedSample, ...]:
+    """The same few samples at every severity of every corruption: all of one sample, then all of the next."""
+    rows = _of_different_classes(outcomes, min(suite.batch, len(suite.sample_ids)))
+    # One object a cell is read, and of it as many samples as are shown are kept.
+    first = {(c.corruption, c.severity): next(suite.batches(c, ctx.store.get))[rows].copy() for c in suite.cells}
+    names = dict.fromkeys(cell.corruption for cell in suite.cells if cell.corruption != CLEAN)
+    return tuple(
+        CorruptedSample(
+            corruption=name,
+            sample_id=suite.sample_ids[row],
+            label=outcomes.classes[outcomes.labels[row]],
+            clean=first[CLEAN, 0][place],
+            levels=tuple(
+                CorruptedLevel(
+                    severity=severity,
+                    sample=samples[place],
+                    predicted=_taken_for(outcomes, corruption, severity, row),
+                )
+                for (corruption, severity), samples in first.items()
+                if corruption == name
+            ),
+        )
+        for place, row in enumerate(rows)
+        for name in names
+    )
+
+
+def _of_different_classes(outcomes: Outcomes, among: int) -> list[int]:
+    """The first samples that the candidate has right when clean, each of another class; of any where it has none."""
+    place = outcomes.at("candidate")
+    assert place is not None  # outcomes have the clean cell, and a report has a candidate
+    right = np.flatnonzero(outcomes.right[place][:among]).tolist() or list(range(min(among, _CORRUPTED)))
+    of_class = {int(outcomes.labels[row]): row for row in reversed(right)}
+    return sorted(of_class.values())[:_CORRUPTED]
+
+
+def _taken_for(outcomes: Outcomes, corruption: str, severity: int, row: int) -> str:
+    place = outcomes.at("candidate", corruption, severity)
+    answered = NOT_A_NUMBER if place is None else int(outcomes.answered[(*place, row)])
+    return "" if answered == NOT_A_NUMBER else outcomes.classes[answered]
+
+
+def _details(stress: StressTest, outcomes: Outcomes) -> tuple[CellDetail, ...]:
+    """Of the candidate, clean and where it loses most; none where either is not known."""
+    worst = worst_gap(stress.report)
+    addresses = [(CLEAN, 0), *([worst[:2]] if worst else [])]
+    found = [cell_detail(outcomes, "candidate", *address) for address in addresses]
+    return tuple(one for one in found if one is not None) if all(found) else ()
 
 
 def _write(path: Path, data: bytes) -> Path:

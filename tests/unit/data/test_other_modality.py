@@ -85,6 +85,9 @@ class SeriesCodec:
     def reading(self, asked: Mapping[str, Any], read: Reading) -> Reading:
         return read
 
+    def licence(self, uri: str) -> str:
+        return ""
+
     def is_local(self, uri: str) -> bool:
         return locate(uri, "a file of lines").is_local
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augment_ops.gate.decision import Decision, Reason
-from augment_ops.report.formats import number
+from augment_ops.report.formats import points
 from augment_ops.report.inputs import AlertCompared, Augmented, FlippedPair, Moved, to_json
 from augment_ops.report.page import render
 from augment_ops.stress.report import CLEAN, Cell
@@ -101,10 +101,10 @@ def test_every_number_of_every_reason_stands_in_its_row():
         row = page.row_with(reason.message)
         assert reason.outcome in row[0]
         assert row[1] == reason.rule
-        assert row[3] == number(reason.measured)
-        assert row[4] == number(reason.threshold)
         assert row[5] == ("—" if reason.n is None else f"{reason.n:,}".replace(",", "\u202f"))
-    assert page.row_with("noise 2 is not a number")[3] == "not a number"
+    assert page.row_with("rotation at severity 5")[3:5] == ["20.0 points", "15.0 points"]
+    assert page.row_with("noise 2 is not a number")[3:5] == ["not a number", "—"]
+    assert page.row_with("is low.")[3:5] == ["71.2%", "80.0%"]
 
 
 def test_reasons_beyond_the_fold_are_still_in_the_page():
@@ -113,7 +113,7 @@ def test_reasons_beyond_the_fold_are_still_in_the_page():
         for i in range(60)
     )
     page = Page(render(inputs(decision=Decision("FAIL", "g", "a" * 64, "b" * 64, many, "No."))))
-    assert [page.row_with(r.message)[3] for r in many] == [number(r.measured) for r in many]
+    assert [page.row_with(r.message)[3] for r in many] == [f"{points(i / 97, sign=False)} points" for i in range(60)]
 
 
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVESTIGATE", "ERROR"])
@@ -122,6 +122,24 @@ def test_the_verdict_is_the_first_thing_said(verdict):
     html = render(inputs(decision=decision))
     assert f"<title>{verdict} · digits · digits-robust</title>" in html
     assert html.index(f"<span>{verdict}</span>") < html.index("Two sentences. Here.") < html.index('id="reasons"')
+
+
+def test_what_it_comes_to_is_the_same_before_an_answer_and_after() -> None:
+    candidate = dataclasses.replace(BRIEF, version="1", champion="", policy_changes=())
+    first = dataclasses.replace(stress(), champion_version=None)
+    pages = [
+        render(inputs(brief=candidate, stress=first, **changes))
+        for changes in (
+            {"waits_for": "ml-lead"},
+            {"promoted": True, "outcome": "version 1 is champion of digits in dev"},
+            {"promoted": False, "outcome": "rejected by eve as ml-lead: not now"},
+        )
+    ]
+    found = [page[page.index('<section id="conclusions"') : page.index('<section id="brief"')] for page in pages]
+    assert len(set(found)) == 1
+    for page in pages:
+        assert "no champion yet" not in page
+        assert "<dt>Champion</dt><dd>none when the gate decided</dd>" in page
 
 
 ASKED = "Nothing is promoted yet: the run waits for the answer of ml-lead."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from augment_ops.modalities import modality
 from augment_ops.report import plots, stress_summary
-from augment_ops.report.charts import severity_panels
+from augment_ops.report.charts import axis_ticks, severity_panels
 from augment_ops.report.formats import duration, number, percent, points
 from augment_ops.stress.report import CLEAN, Cell, StressReport
 from augment_ops.training.result import EpochMetrics
@@ -161,13 +162,42 @@ def test_interval_of_a_share(share, n, low, high):
     assert stress_summary.share_range(share, n) == pytest.approx((low, high), abs=1e-4)
 
 
-def test_panels_share_one_scale_and_draw_the_limit_on_it():
+def test_each_panel_shows_what_is_there_and_says_where_its_axis_begins():
     high, low = severity_panels(report({"blur": [0.9] * 5, "rotation": [0.5] * 5}, clean=1.0), limit=0.75)
-    assert [t.label for t in high.y_ticks] == [t.label for t in low.y_ticks] == ["40%", "70%", "100%"]
+    assert [t.label for t in high.y_ticks] == ["75%", "80%", "85%", "90%", "95%", "100%"]
+    assert [t.label for t in low.y_ticks] == ["40%", "60%", "80%", "100%"]
+    assert (high.axis, low.axis) == ("axis from 75%", "axis from 40%")
     ticks = {t.label: t.at for t in low.y_ticks}
-    assert high.limit == low.limit == pytest.approx((ticks["70%"] * 5 + ticks["100%"]) / 6, abs=0.1)
+    assert high.limit == high.y_ticks[0].at
+    assert low.limit == pytest.approx((ticks["60%"] + 3 * ticks["80%"]) / 4, abs=0.1)
     assert low.lines[0].dots[0].y == ticks["100%"]
     assert "50.0%" in low.text
+
+
+def test_a_limit_far_below_does_not_flatten_the_curve():
+    (panel,) = severity_panels(report({"blur": [0.95] * 5}, clean=0.98), limit=0.3)
+    assert panel.limit is None
+    assert panel.y_ticks[0].label in ("85%", "90%")
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "last"),
+    [
+        ([0.81, 0.94], 0.8, 0.95),  # the curve of which it was said that its axis began at 10%
+        ([0.5], 0.45, 0.55),  # a flat line is no cliff
+        ([0.999, 1.0], 0.9, 1.0),
+        ([0.0, 0.01], 0.0, 0.1),
+        ([0.1, 0.95], 0.0, 1.0),
+        ([math.nan], 0.0, 1.0),
+        ([], 0.0, 1.0),
+    ],
+)
+def test_ticks_are_steps_around_what_is_there(values, first, last):
+    ticks = axis_ticks(values)
+    assert (ticks[0], ticks[-1]) == (first, last)
+    assert 2 <= len(ticks) <= 6
+    (step,) = {round(b - a, 3) for a, b in itertools.pairwise(ticks)}
+    assert step in (0.02, 0.05, 0.1, 0.2)
 
 
 def test_numbers_read_as_a_person_writes_them():

@@ -7,6 +7,7 @@ from augment_ops.errors import DataError
 from augment_ops.modalities.source import Source
 
 DIGITS = "digits"
+LICENCE_OF_DIGITS = "CC BY 4.0: UCI Machine Learning Repository, doi:10.24432/C50P49, as scikit-learn ships it"
 CONTENT = "pixel_sha256"  # the index's column of what an image is …
 MEASURES = ("height", "width", "channels")  # … and those of its shape
 FORMS = "an image folder, a tar, IDX or npz files, an index, or the word digits"
