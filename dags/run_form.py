@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Param
 
 from augment_ops.parameter import Parameter
+from augment_ops.project import home_of, policies_of
 
-_ROOT = Path(__file__).resolve().parents[1]
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 # An empty field of type "string" is an error to the form, and its button stays dead.
@@ -20,8 +18,7 @@ OPTIONAL = ["string", "null"]
 
 def names(folder: str) -> list[str]:
     """Names of the files of a folder of policies/, for a dropdown."""
-    policies = Path(os.environ.get("AUGMENT_OPS_POLICIES") or _ROOT / "policies")
-    return sorted(path.stem for path in (policies / folder).glob("*.yaml"))
+    return sorted(path.stem for path in (policies_of() / folder).glob("*.yaml"))
 
 
 def form(parameters: Iterable[Parameter]) -> dict[str, Param]:
@@ -55,5 +52,4 @@ def _description(one: Parameter) -> str:
 
 def _lying_in(folder: str) -> list[str]:
     """Paths of what lies in a folder of the state folder."""
-    home = Path(os.environ.get("AUGMENT_OPS_HOME") or _ROOT / "var")
-    return sorted(str(path) for path in (home / folder).glob("[!.]*"))
+    return sorted(str(path) for path in (home_of() / folder).glob("[!.]*"))
