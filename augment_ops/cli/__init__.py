@@ -52,12 +52,13 @@ def add_commands(to: typer.Typer) -> None:
         kubeflow,
         metrics,
         policies,
+        projects,
         reports,
         runs,
         services,
     )
 
-    rooms = (services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow)
+    rooms = (projects, services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow)
     for commands in rooms:
         commands.register(to)
     _make_quiet(to)
