@@ -8,8 +8,10 @@ FROM ${PYTHON} AS build
 ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
 RUN python -m venv /opt/venv
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY augment_ops augment_ops
+COPY dags dags
+COPY policies policies
 RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[deploy]"
 
 FROM ${PYTHON} AS augment-ops

@@ -16,7 +16,7 @@ help: ## this list
 
 install: .venv/installed ## the environment in .venv, with the exact versions of constraints.txt
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
 	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); AugmentOps needs Python 3.11 to 3.13: make PYTHON=python3.11 …" >&2; exit 2; }
 	$(PYTHON) -m venv .venv

@@ -94,6 +94,10 @@ class TransformError(InputError):
     """Samples, ids or parameters that a transform cannot work on."""
 
 
+class NotInstalled(InputError):  # noqa: N818 - it is an answer, not a failure
+    """What is asked for needs a library that comes with an extra of the package (`augment-ops[torch]`, say)."""
+
+
 class StoreError(AugmentOpsError):
     """The store could not write, or what it holds is not what was put there."""
 

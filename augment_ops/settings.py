@@ -9,8 +9,7 @@ from pathlib import Path
 
 from augment_ops.errors import Fault, InputError
 from augment_ops.identity import NOBODY, RESERVED, among, is_name, name_fault, same
-
-_PROJECT_ROOT = Path(__file__).resolve().parents[1]
+from augment_ops.project import home_of, policies_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +17,7 @@ class Settings:
     """Where state lives and which services are used.
 
     Attributes:
-        home: root of all local state (`./var`), absolute.
+        home: root of all local state (`var/` of the project), absolute.
         store: fsspec URI or absolute path of the content-addressed store; a relative path counts from here.
         ledger: SQLAlchemy URL of the ledger.
         mlflow_uri: tracking URI; a SQLite file below `home`, or the server's address where `up` started one.
@@ -59,7 +58,7 @@ class Settings:
         """
         env = os.environ if environ is None else environ
         home = home_of(env)
-        policies = Path(env.get("AUGMENT_OPS_POLICIES") or _default_policies()).absolute()
+        policies = policies_of(env)
         faults: list[Fault] = []
         if not policies.is_dir():
             faults.append(
@@ -67,7 +66,7 @@ class Settings:
                     "AUGMENT_OPS_POLICIES",
                     str(policies),
                     "a folder that holds augment/, limits/, stress/ and gates/",
-                    "run in the project's root, or set AUGMENT_OPS_POLICIES",
+                    "name such a folder, or unset it and run in a project (`augment-ops init` makes one)",
                 )
             )
         _refuse_path(home, faults)
@@ -92,12 +91,6 @@ class Settings:
         )
 
 
-def home_of(environ: Mapping[str, str] | None = None) -> Path:
-    """Root of all local state: AUGMENT_OPS_HOME, else ./var; absolute."""
-    env = os.environ if environ is None else environ
-    return Path(env.get("AUGMENT_OPS_HOME") or Path.cwd() / "var").absolute()
-
-
 def _refuse_path(home: Path, faults: list[Fault]) -> None:
     # The ledger and MLflow are SQLite files below it, named by a URL: that of `a?b` would lie in `a`, without a word.
     odd = set(str(home)) & {"?", "%"}
@@ -119,11 +112,6 @@ def _actor(env: Mapping[str, str], faults: list[Fault]) -> str:
     if fault is not None:
         faults.append(fault)
     return named
-
-
-def _default_policies() -> Path:
-    here = Path.cwd() / "policies"
-    return here if here.is_dir() else _PROJECT_ROOT / "policies"
 
 
 def _store(uri: str) -> str:

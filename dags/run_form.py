@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 from airflow.sdk import Param
 
 from augment_ops.parameter import MAIN, Parameter
+from augment_ops.project import home_of, policies_of
 
-_ROOT = Path(__file__).resolve().parents[1]
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 # An empty field of type "string" is an error to the form, and its button stays dead.
@@ -69,8 +68,7 @@ def _description(one: Parameter) -> str:
 
 
 def _files(folder: str) -> list[Path]:
-    policies = Path(os.environ.get("AUGMENT_OPS_POLICIES") or _ROOT / "policies")
-    return sorted((policies / folder).glob("*.yaml"))
+    return sorted((policies_of() / folder).glob("*.yaml"))
 
 
 def _display(path: Path) -> str:
@@ -90,5 +88,4 @@ def _lines(path: Path) -> list[tuple[str, str]]:
 
 def _lying_in(folder: str) -> list[str]:
     """Paths of what lies in a folder of the state folder."""
-    home = Path(os.environ.get("AUGMENT_OPS_HOME") or _ROOT / "var")
-    return sorted(str(path) for path in (home / folder).glob("[!.]*"))
+    return sorted(str(path) for path in (home_of() / folder).glob("[!.]*"))

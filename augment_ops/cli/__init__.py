@@ -52,12 +52,13 @@ def add_commands(to: typer.Typer) -> None:
         kubeflow,
         metrics,
         policies,
+        projects,
         reports,
         runs,
         services,
     )
 
-    rooms = (services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow)
+    rooms = (projects, services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow)
     for commands in rooms:
         commands.register(to)
     _make_quiet(to)
@@ -77,7 +78,7 @@ def _make_quiet(group: typer.Typer) -> None:
 def main() -> None:
     """Entry point: every error of ours becomes its message on stderr and its exit code."""
     from augment_ops.private import begin
-    from augment_ops.settings import home_of
+    from augment_ops.project import home_of
 
     add_commands(app)
     for stream in (sys.stdout, sys.stderr):
@@ -89,14 +90,25 @@ def main() -> None:
         app(prog_name="augment-ops")  # also where another program calls it: completion goes by that name
     except AugmentOpsError as error:
         _fail(error)
+    except ModuleNotFoundError as error:
+        from augment_ops.extras import missing
+
+        unmet = missing(error, f"augment-ops {' '.join(sys.argv[1:2])}".rstrip())
+        if unmet is None:
+            _crash()
+        _fail(unmet)
     except OSError as error:
         # What is not caught where it arises: a full disk or a missing permission somewhere below the home.
         _fail(
             StoreError(str(error.filename or "file system"), str(error), "a folder with room", "free space or permit")
         )
     except Exception:
-        traceback.print_exc()  # a fault of this program: Python's own exit code would say that a check said no
-        raise SystemExit(EXIT_COMPUTATION_FAILED) from None
+        _crash()
+
+
+def _crash() -> NoReturn:
+    traceback.print_exc()  # a fault of this program: Python's own exit code would say that a check said no
+    raise SystemExit(EXIT_COMPUTATION_FAILED) from None
 
 
 def _fail(error: AugmentOpsError) -> NoReturn:

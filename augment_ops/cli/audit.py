@@ -14,7 +14,6 @@ from augment_ops.cli.runs import settings_here
 from augment_ops.cli.terminal import progress
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 from augment_ops.governance.audit import ACTS, MOVES
-from augment_ops.governance.chain import GENESIS
 from augment_ops.settings import Settings
 
 _PROOF = ("approver", "given", "key", "signature", "witness")  # for machines: --json has it
@@ -49,6 +48,7 @@ def verify(
     Example: augment-ops audit verify
     """
     from augment_ops.cli.champion import registry_against, registry_metrics
+    from augment_ops.governance.chain import GENESIS
     from augment_ops.lifecycle.witnessed import ages, at_present, mlflow_heads, report_heads, unreported
     from augment_ops.monitoring.telemetry.metrics import ledger_samples
     from augment_ops.monitoring.telemetry.publish import publish

@@ -10,7 +10,6 @@ import typer
 
 from augment_ops.cli.runs import settings_here
 from augment_ops.errors import TrackingError
-from augment_ops.services.stack import tracking_uri
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,6 +103,7 @@ def registry_finding(settings: Settings) -> list[Diagnosis]:
     from augment_ops.governance.audit import MOVES
     from augment_ops.lifecycle.registry_check import look
     from augment_ops.services.doctor import Diagnosis
+    from augment_ops.services.stack import tracking_uri
     from augment_ops.workspace import Workspace, has_ledger
 
     try:

@@ -16,6 +16,7 @@ import typer
 
 from augment_ops.cli.terminal import plain, remarks, result, styled, table, tell_facts
 from augment_ops.errors import EXIT_CHECK_SAID_NO, EXIT_COMPUTATION_FAILED
+from augment_ops.extras import require
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def up(
 
     Example: augment-ops up
     """
+    require("airflow", "augment-ops up")
     console = remarks()
     started = _bring_up(Settings.from_environment(), console, wait=wait)
     _show_status(started=started, as_json=as_json)
@@ -120,6 +122,7 @@ def demo(
 
     Example: augment-ops demo --detach
     """
+    require("airflow", "augment-ops demo")
     from augment_ops.data.store import Store
     from augment_ops.services import stack
     from augment_ops.services.demo import demonstrate, login

@@ -26,6 +26,7 @@ from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
+from augment_ops.extras import require
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.modalities.source import Samples
@@ -258,6 +259,7 @@ class _Processes:
     """torch's worker processes, which live as long as the source."""
 
     def __init__(self, answers: _Answers, workers: int, prefetch: int) -> None:
+        require("torch", "workers that are processes")
         import torch
         from torch.utils.data import DataLoader
 

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset
 
 from augment_ops.delivery.batches import BatchSource
+from augment_ops.extras import missing
+
+try:
+    from torch.utils.data import IterableDataset
+except ModuleNotFoundError as error:
+    raise missing(error, __name__) or error from error
 
 if TYPE_CHECKING:
     import torch

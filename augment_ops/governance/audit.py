@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from augment_ops.errors import Fault, InputError, nearest
-from augment_ops.governance.chain import Entry
+
+if TYPE_CHECKING:
+    from augment_ops.governance.chain import Entry
 
 _LINKS = ("policy", "policy_version", "model", "version", "decision")  # subjects by which acts belong together
 MOVES = ("promote", "rollback")  # the acts that make a champion

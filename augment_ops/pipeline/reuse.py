@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from augment_ops import __version__
+from augment_ops import __version__, shipped
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
@@ -26,7 +25,6 @@ _LIBRARIES = (
     "albumentations", "numba", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-learn",
     "scipy", "torch",
 )  # fmt: skip
-_PROGRAM = ("augment_ops",)
 
 
 @dataclass(frozen=True)
@@ -131,10 +129,10 @@ def computed_with() -> tuple[str, ...]:
 
 
 def _program() -> str:
-    root, sha = Path(__file__).resolve().parents[2], hashlib.sha256()
-    for path in sorted(path for folder in _PROGRAM for path in (root / folder).rglob("*.py")):
+    sha = hashlib.sha256()
+    for name, path in shipped.sources():
         source = path.read_bytes()
-        sha.update(f"{path.relative_to(root).as_posix()} {len(source)}\n".encode() + source)
+        sha.update(f"{name} {len(source)}\n".encode() + source)
     return sha.hexdigest()
 
 

@@ -12,10 +12,9 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from augment_ops import __version__
+from augment_ops import __version__, shipped
 from augment_ops.content import LATER, canonical_json, from_json, sha256_hex
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
@@ -156,8 +155,8 @@ def now() -> str:
 @cache
 def git_commit() -> str:
     """Commit of this checkout, `-dirty` where it was changed since; `unknown` outside one."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+    root = shipped.checkout()
+    if root is None or not (root / ".git").exists():
         return "unknown"  # installed: git would answer for whatever checkout lies around it
     try:
         out = subprocess.run(

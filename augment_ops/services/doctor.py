@@ -14,6 +14,7 @@ from typing import Literal
 
 import psutil
 
+from augment_ops import __version__, shipped
 from augment_ops.errors import AugmentOpsError
 from augment_ops.governance import root as rules
 from augment_ops.governance.approvals import Approvals
@@ -21,7 +22,7 @@ from augment_ops.governance.keys import fingerprint, load, witness_path
 from augment_ops.machine import usable_cores
 from augment_ops.services import processes
 from augment_ops.services.components import components
-from augment_ops.services.layout import dags_folder, layout_of, source_root
+from augment_ops.services.layout import dags_folder, layout_of
 from augment_ops.services.people import people
 from augment_ops.services.ports import holder, is_free, next_free
 from augment_ops.services.stack import running_settings
@@ -99,19 +100,25 @@ def _python(_: Settings) -> list[Diagnosis]:
 
 
 def _pins(_: Settings) -> list[Diagnosis]:
-    root = source_root()
-    path = root / "constraints.txt" if root else None
-    if path is None or not path.is_file():
-        return [Diagnosis("pins", "warn", "no constraints.txt beside the code", "run from a clone of the repository")]
+    root = shipped.checkout()
+    missing = [name for name in _MODULES if _installed(_DISTRIBUTIONS.get(name, name)) is None]
+    if root is None:
+        said = f"augment-ops {__version__} is installed as a package"
+        if missing:
+            fix = f"{sys.executable} -m pip install 'augment-ops[all]=={__version__}'"
+            return [Diagnosis("pins", "fail", f"{said}; not installed: {', '.join(missing)}", fix)]
+        return [Diagnosis("pins", "ok", f"{said}, with the versions that pip chose within its requirements")]
+    path = root / "constraints.txt"
+    if not path.is_file():
+        return [Diagnosis("pins", "warn", f"no {path}", "restore it from git")]
     differing: list[str] = []
-    missing: list[str] = [name for name in _MODULES if _installed(_DISTRIBUTIONS.get(name, name)) is None]
     pins = pinned(path.read_text())
     for name, wanted in pins.items():
         found = _installed(name)
         # A local part ("2.13.0+cpu") names the build of the same version.
         if found is not None and found.split("+")[0] != wanted.split("+")[0]:
             differing.append(f"{name} {found} (pinned {wanted})")
-    fix = f"{sys.executable} -m pip install -c constraints.txt -e ."
+    fix = f"{sys.executable} -m pip install -c constraints.txt -e '.[all]'"
     if missing:
         return [Diagnosis("pins", "fail", f"not installed: {', '.join(missing)}", fix)]
     if differing:

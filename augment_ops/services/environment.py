@@ -7,9 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from augment_ops import shipped
 from augment_ops.identity import SERVICE
 from augment_ops.private import umask
-from augment_ops.services.layout import STACK_MARK, layout_of, source_root
+from augment_ops.project import plugins_of
+from augment_ops.services.layout import STACK_MARK, layout_of
 from augment_ops.services.people import Login, simple_auth_users
 from augment_ops.services.ports import LOOPBACK
 from augment_ops.settings import Settings
@@ -54,7 +56,7 @@ def stack_environment(
 
 
 def _project(settings: Settings, dags: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    root = source_root()
+    root = shipped.checkout()
     search = [str(root)] if root else []
     return {
         # `down` finds processes by this mark, never by name. setproctitle, which Airflow uses, overwrites the
@@ -97,7 +99,7 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Login, ...]) -> di
         "AIRFLOW__CORE__PARALLELISM": "2",  # the default forks 32 idle workers at once
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",  # a hundred example DAGs would be parsed first
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags / "plugins"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins_of(dags)),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",  # a run of a paused DAG would wait for ever
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",  # the default is port 8080
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",  # the default asks DNS, which may hang offline
@@ -134,8 +136,8 @@ def _airflow(settings: Settings, dags: Path, everybody: tuple[Login, ...]) -> di
 
 
 def _auth_manager(dags: Path) -> str:
-    """The one with our roles, which lies beside our DAGs; DAGs of somebody else's have Airflow's own."""
-    if (dags / "plugins" / "airflow_roles.py").is_file():
+    """The one with our roles, which our DAGs need; DAGs of somebody else's have Airflow's own."""
+    if (plugins_of(dags) / "airflow_roles.py").is_file():
         return "airflow_roles.GovernedAuthManager"  # Airflow can import what lies in its plugins' folder
     return "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 

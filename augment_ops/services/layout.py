@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from augment_ops.errors import InputError
+from augment_ops.project import dags_of
 from augment_ops.settings import Settings
 
 STACK_MARK = "AUGMENT_OPS_STACK_ID"  # in the environment of every process that the stack starts
 COMPONENT_MARK = "AUGMENT_OPS_COMPONENT"
-
-_PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -60,25 +58,17 @@ def layout_of(settings: Settings) -> Layout:
 
 
 def dags_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """AUGMENT_OPS_DAGS, else ./dags, else dags/ beside the package.
+    """AUGMENT_OPS_DAGS, else dags/ of the project, else the shipped ones.
 
     Raises:
-        InputError: none of them is a folder.
+        InputError: that is no folder.
     """
-    env = os.environ if environ is None else environ
-    given = env.get("AUGMENT_OPS_DAGS")
-    candidates = [Path(given)] if given else [Path.cwd() / "dags", _PROJECT_ROOT / "dags"]
-    for folder in candidates:
-        if folder.is_dir():
-            return folder.absolute()
+    folder = dags_of(environ)
+    if folder.is_dir():
+        return folder
     raise InputError(
         "AUGMENT_OPS_DAGS",
-        ", ".join(str(folder) for folder in candidates) + " (no such folder)",
+        f"{folder} (no such folder)",
         "the folder that holds the DAG files",
-        "run in the project's root, or set AUGMENT_OPS_DAGS",
+        "name such a folder, or unset it",
     )
-
-
-def source_root() -> Path | None:
-    """The root of the source tree that this code runs from, or None where it was installed as a package."""
-    return _PROJECT_ROOT if (_PROJECT_ROOT / "pyproject.toml").is_file() else None

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.extras import require
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes
 from augment_ops.stress.report import Slice
 
@@ -30,6 +31,7 @@ def _by_group(
     right: NDArray[np.bool_], left: NDArray[np.bool_], codes: NDArray[np.int16]
 ) -> dict[int, tuple[int, float, float]]:
     """Code → samples, clean accuracy, accuracy over what is left in the other cells (NaN where nothing is)."""
+    require("fairlearn", "slices of a stress test")
     from fairlearn.metrics import MetricFrame, count
 
     clean = right[0].astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from augment_ops.errors import InputError
+from augment_ops.extras import require
 
 
 def processor(asked: str, trainer: str) -> str:
@@ -26,6 +27,7 @@ def processor_or_gpu(asked: str) -> str:
     """
     if asked == "cpu":
         return asked
+    require("torch", "training on torch")
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

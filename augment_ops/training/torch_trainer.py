@@ -9,6 +9,7 @@ import numpy as np
 
 from augment_ops.delivery.batches import BatchSource, batch_rows
 from augment_ops.errors import InputError
+from augment_ops.extras import require
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Modality
 from augment_ops.training.base import Budget, Task, Trained, Trainer
@@ -40,6 +41,7 @@ class _Torch:
 
     def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
         """See `Trainer`."""
+        require("torch", "the trainer torch")
         from augment_ops.training import loop
         from augment_ops.training.export import exported, model_digest
 

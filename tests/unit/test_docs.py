@@ -14,6 +14,7 @@ import pytest
 import torch
 import typer
 
+from augment_ops import project
 from augment_ops.cli import add_commands
 from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.policy.spec import Policy
@@ -60,9 +61,9 @@ def test_local_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_pages_name_every_environment_variable_that_is_read() -> None:
-    read = set(
-        re.findall(r"AUGMENT_OPS_[A-Z_]+[A-Z]", Path(Settings.from_environment.__code__.co_filename).read_text())
-    )
+    readers = (Settings.from_environment, project.home_of)
+    sources = "".join(Path(reader.__code__.co_filename).read_text() for reader in readers)
+    read = set(re.findall(r"AUGMENT_OPS_[A-Z_]+[A-Z]", sources))
     documented = (ROOT / "docs" / "pipeline.md").read_text()
     assert {name for name in read if name not in documented} <= {"AUGMENT_OPS_ACTOR"}
 

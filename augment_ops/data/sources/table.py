@@ -6,15 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-import pyarrow as pa
-
 from augment_ops.data.bounds import MIB, TABLE_COLUMNS, TABLE_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# What pandas and Arrow raise on files that are none. pandas' own are ValueErrors, Arrow's memory error is one of its.
-TABLE_FAULTS = (ValueError, OSError, OverflowError, KeyError, TypeError, pa.ArrowException, AttributeError, IndexError)
 
 _HEADER_BYTES = 1 * MIB  # a thousand names of a thousand characters
 _UNPACKED_BYTES = 1024 * MIB  # of a Parquet file in memory
@@ -23,11 +18,18 @@ LARGEST = 2**63 - 1  # of an integer that a snapshot's index holds
 _TEXT = ("path", "label", "subject", "split")
 
 
+def table_faults() -> tuple[type[Exception], ...]:
+    """What pandas and Arrow raise on files that are none; a function, because policies are read where neither is."""
+    from pyarrow import ArrowException  # its memory error is one; pandas' own are ValueErrors
+
+    return (ValueError, OSError, OverflowError, KeyError, TypeError, ArrowException, AttributeError, IndexError)
+
+
 def read_csv(file: IO[bytes]) -> pd.DataFrame:
     """A CSV file with a header row. Only an empty cell is missing: "NA" and "null" are class names like any other.
 
     Raises:
-        TABLE_FAULTS (one of those): not a table, with too many columns, or with rows that have more cells than it.
+        table_faults() (one of those): not a table, with too many columns, or with rows that have more cells than it.
     """
     import pandas as pd
 
@@ -58,9 +60,10 @@ def read_parquet(file: IO[bytes]) -> pd.DataFrame:
     text unpacks to that text in every row.
 
     Raises:
-        TABLE_FAULTS (one of those): not a Parquet file, or too large.
+        table_faults() (one of those): not a Parquet file, or too large.
     """
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

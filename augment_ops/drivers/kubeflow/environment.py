@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from augment_ops import scratch
+from augment_ops import project, scratch, shipped
 from augment_ops.drivers.kubeflow import compiler
 from augment_ops.drivers.kubeflow.blueprint import Blueprint
 from augment_ops.errors import Fault, InputError, ServiceError
 from augment_ops.files import replace_file
 
-PYTHON = Path(__file__).resolve().parents[3] / ".venv-kubeflow" / "bin" / "python"  # as `make kubeflow` makes it
+# As `make kubeflow` makes it in a checkout; beside an installed program there is none to know of.
+PYTHON = (shipped.checkout() or project.folder()) / ".venv-kubeflow" / "bin" / "python"
 _TOLD = 500  # characters of what a compiler that failed said last
 
 

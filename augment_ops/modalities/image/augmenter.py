@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.key import Ids, SampleIds, sample_key
 from augment_ops.errors import TransformError
+from augment_ops.extras import require
 from augment_ops.modalities.image.plan import Plan, compile_policy
 from augment_ops.modalities.image.program import Program
 from augment_ops.modalities.image.reference import LIBRARY
@@ -110,6 +111,7 @@ class Augmenter:
         if self.policy.is_identity:
             return images.copy()
         if images.dtype == np.float32:
+            require("torch", "float32 images")
             import torch  # takes seconds, and uint8 images do without
 
             found: NDArray[P] = self._tensors(torch.from_numpy(np.ascontiguousarray(images)), ids, epoch).numpy()

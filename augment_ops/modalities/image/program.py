@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import Mask, decide
 from augment_ops.errors import TransformError
+from augment_ops.extras import require
 from augment_ops.modalities.image import parameters
 from augment_ops.modalities.image.following import Boxes, Keypoints, follow_boxes, follow_keypoints
 from augment_ops.modalities.image.kernels import fused
@@ -184,6 +185,7 @@ def _convolve(leaf: Node, operation: Convolution, images: Images, keys: Keys, ma
 
 def _normalise(leaf: Node, operation: Normalise, images: Images) -> Images:
     # Imported here: few policies need torch, and it takes seconds.
+    require("torch", "Normalize")
     import torch
 
     from augment_ops.modalities.image.tensors.levels import WHOLE

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.data.bounds import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
 from augment_ops.data.sources.locate import Place
-from augment_ops.data.sources.table import TABLE_FAULTS, refuse_large_table, refuse_repeated
+from augment_ops.data.sources.table import refuse_large_table, refuse_repeated, table_faults
 from augment_ops.errors import DataError
 from augment_ops.modalities.tabular.schema import MOST_CATEGORIES, UNKNOWN, TableColumn
 
@@ -43,7 +43,7 @@ def parts(place: Place) -> Iterator[pd.DataFrame]:
             for part in read(file):
                 part.columns = [str(name).strip() for name in part.columns]
                 yield part
-        except TABLE_FAULTS as error:
+        except table_faults() as error:
             found = (str(error).splitlines() or [type(error).__name__])[0][:200]
             fix = "save it again: CSV in UTF-8 with commas, or Parquet"
             raise DataError(f"{place.uri}: table", found, "a table with a header row", fix) from error

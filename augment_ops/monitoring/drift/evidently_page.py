@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.errors import DataError
+from augment_ops.extras import require
 from augment_ops.names import looks_told, told_apart
 from augment_ops.shown import LINE, plain
 
@@ -28,7 +29,9 @@ def render_page(reference: dict[str, NDArray[Any]], window: dict[str, NDArray[An
 
     Raises:
         DataError: no column can be shown, or Evidently fails on what is shown.
+        NotInstalled: there is no Evidently.
     """
+    require("evidently", "Evidently's page")
     import warnings
 
     with warnings.catch_warnings():

@@ -100,14 +100,14 @@ def _trends(
 
 
 def second_opinion(reference: Sample, sample: Sample, say: Callable[[str], None]) -> bytes | None:
-    """Evidently's page of the same columns; None where it could show none of them, which is said."""
-    from augment_ops.errors import DataError
+    """Evidently's page of the same columns; None where it could show none of them, or is not there, which is said."""
+    from augment_ops.errors import DataError, NotInstalled
     from augment_ops.monitoring.drift.evidently_page import render_page
 
     sides = [_table(side) for side in (reference, sample)]
     try:
         return render_page(*sides).encode()
-    except DataError as error:
+    except (DataError, NotInstalled) as error:
         say(f"no second opinion: {error.faults[0].found}")
         return None
 

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from augment_ops import __version__
-from augment_ops.errors import ServiceError
+from augment_ops.errors import NotInstalled, ServiceError
+from augment_ops.extras import require
 from augment_ops.monitoring.telemetry.metrics import COUNTING_SINCE, FAMILIES, Metrics
 from augment_ops.monitoring.telemetry.tracing import Trace
 
@@ -41,6 +42,7 @@ def export_metrics(known: Metrics) -> None:
     Raises:
         ServiceError: nobody took them.
     """
+    _ask_for_it()
     from opentelemetry.sdk.metrics import export as sdk
 
     now = time.time_ns()
@@ -67,6 +69,7 @@ def export_spans(trace: Trace) -> None:
     Raises:
         ServiceError: nobody took them.
     """
+    _ask_for_it()
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
     from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
@@ -90,6 +93,14 @@ def export_spans(trace: Trace) -> None:
         for span in trace.spans
     ]
     _send("traces", spans, SpanExportResult.SUCCESS)
+
+
+def _ask_for_it() -> None:
+    try:
+        require("opentelemetry", "OTEL_EXPORTER_OTLP_…")
+    except NotInstalled as error:  # who asks for an export and lacks the exporter is told so; no stage fails of it
+        fault = error.faults[0]
+        raise ServiceError(fault.where, fault.found, fault.expected, fault.fix) from error
 
 
 def _send(signal: Signal, batch: Any, success: object) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from augment_ops import __version__
+from augment_ops import __version__, shipped
 from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, InputError
 from augment_ops.pipeline import run as runs
@@ -99,8 +99,9 @@ def test_records_of_stages(store: Store):
 def checkout(tmp_path: Path, monkeypatch) -> Path:
     """A checkout of its own, in which the module seems to lie."""
     root = tmp_path / "checkout"
-    (root / "augment_ops" / "pipeline").mkdir(parents=True)
-    monkeypatch.setattr(runs, "__file__", str(root / "augment_ops" / "pipeline" / "run.py"))
+    root.mkdir()
+    (root / "pyproject.toml").touch()
+    monkeypatch.setattr(shipped, "_CHECKOUT", root)
     runs.git_commit.cache_clear()
     yield root
     runs.git_commit.cache_clear()

@@ -15,7 +15,7 @@ import numpy as np
 from augment_ops.data.bounds import TABLE_BYTES
 from augment_ops.data.sample_index import index_columns
 from augment_ops.data.sources.locate import Place, why_unreadable
-from augment_ops.data.sources.table import LARGEST, TABLE_FAULTS, read_csv, read_parquet
+from augment_ops.data.sources.table import LARGEST, read_csv, read_parquet, table_faults
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.files import leads_outside
 from augment_ops.modalities.image.sources import CONTENT, MEASURES
@@ -88,7 +88,7 @@ class IndexSource:
                 raise self._fault("table", found, "a table of images", fix)
             try:
                 table = read_parquet(file) if self._place.path.lower().endswith(".parquet") else read_csv(file)
-            except TABLE_FAULTS as error:
+            except table_faults() as error:
                 found = (str(error).splitlines() or [type(error).__name__])[0][:200]
                 fix = "save it again: CSV in UTF-8 with commas, or Parquet"
                 raise self._fault("table", found, "a table with a header row", fix) from error
