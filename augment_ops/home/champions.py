@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from augment_ops.gate.compared import MeasuredShare
-from augment_ops.governance.audit import NONE, Reign, champions, ruling
-from augment_ops.governance.chain import Entry
+from augment_ops.governance.audit import NONE, Reign
 from augment_ops.home.sources import Sources
 from augment_ops.pipeline.known_runs import RunLine
-from augment_ops.pipeline.run import Run, entry_key
+from augment_ops.pipeline.run import entry_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,24 +40,12 @@ class Champion:
 
 def present_champions(sources: Sources) -> list[Champion]:
     """By data set; of each that of the environment first which policies/environments.yaml names last."""
-    moves, begun = sources.moves(), sources.runs.begun()
     order = {name: -place for place, name in enumerate(sources.workspace.approvals.environments)}
-    by_key = {entry_key(run.id, "promote"): run for run in begun}
-    datasets = sorted({entry.subjects.get("version", "").rpartition("/")[0] for entry in moves})
+    by_key = {entry_key(run.id, "promote"): run for run in sources.runs.begun()}
     found = []
-    for dataset in datasets:
-        for environment, reign in sorted(
-            ruling(moves, dataset).items(), key=lambda one: (order.get(one[0], 1), one[0])
-        ):
-            run = _trained_by(moves, dataset, reign, by_key)
-            line = sources.runs.line(run) if run else None
-            before = len(champions(moves, dataset, environment)) - 1
-            found.append(Champion(dataset=dataset, reign=reign, run=line, before=before))
+    for one in sorted(sources.reigns(), key=lambda one: (one.dataset, order.get(one.reign.environment, 1))):
+        # The run whose candidate it was, whoever has rolled back to it since.
+        run = next((by_key[key] for key in one.promoted if key in by_key), None)
+        line = sources.runs.line(run) if run else None
+        found.append(Champion(dataset=one.dataset, reign=one.reign, run=line, before=one.before))
     return found
-
-
-def _trained_by(moves: list[Entry], dataset: str, reign: Reign, by_key: dict[str, Run]) -> Run | None:
-    """The run whose candidate it was: the one that promoted this version, whoever has rolled back to it since."""
-    version = f"{dataset}/{reign.version}"
-    promoted = (entry for entry in moves if entry.act == "promote" and entry.subjects.get("version") == version)
-    return next((by_key[entry.key] for entry in promoted if entry.key in by_key), None)

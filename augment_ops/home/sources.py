@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -10,7 +10,7 @@ from threading import RLock
 from augment_ops.content import sha256_hex
 from augment_ops.governance.acts import ROOT, counted
 from augment_ops.governance.approvals import Approvals
-from augment_ops.governance.audit import MOVES
+from augment_ops.governance.audit import MOVES, Reign, champions, ruling
 from augment_ops.governance.chain import GENESIS, Entry
 from augment_ops.governance.lifecycle import DEPRECATE, PROPOSE, PUBLISH, REVOKE
 from augment_ops.lifecycle.book import ROLLBACK
@@ -25,6 +25,21 @@ from augment_ops.workspace import Workspace, has_ledger
 _SHOWN = (*MOVES, "approve", "reject", PUBLISH, PROPOSE, DEPRECATE, REVOKE, ALERT, RETRAIN, ROOT)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReignOf:
+    """The present champion of one environment.
+
+    Attributes:
+        promoted: keys of the entries that promoted that version, in whatever environment.
+        before: how many champions that environment had before.
+    """
+
+    dataset: str
+    reign: Reign
+    promoted: tuple[str, ...]
+    before: int
+
+
 @dataclass
 class Sources:
     """One workspace, for as long as pages of it are served. Safe for several threads.
@@ -35,6 +50,7 @@ class Sources:
     settings: Settings
     _lock: RLock = field(default_factory=RLock, repr=False)
     _acts: tuple[str, tuple[Entry, ...]] | None = field(default=None, repr=False)
+    _reigns: tuple[object, tuple[ReignOf, ...]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._workspace = Workspace(self.settings, self.settings.actor)
@@ -63,10 +79,14 @@ class Sources:
                 self._acts = head, tuple(found)
             return self._acts[1]
 
-    def moves(self) -> list[Entry]:
-        """Those that make champions; a rollback counts as `Book` says."""
-        entries = counted(self.acts(), Approvals.load(self.settings.policies), (ROLLBACK,))
-        return [entry for entry in entries if entry.act in MOVES]
+    def reigns(self) -> tuple[ReignOf, ...]:
+        """The present champions, by data set; found again where the ledger's head or the approvers have changed."""
+        acts, files = self.acts(), ("approvers.yaml", "environments.yaml")
+        key = (self._acts and self._acts[0], *(_read(self.settings.policies / name) for name in files))
+        with self._lock:
+            if self._reigns is None or self._reigns[0] != key:
+                self._reigns = key, tuple(_present(acts, Approvals.load(self.settings.policies)))
+            return self._reigns[1]
 
     def alerts(self) -> list[Entry]:
         """The alerts, newest first."""
@@ -87,6 +107,17 @@ class Sources:
     def pictures(self, line: RunLine) -> bytes | None:
         """PNG of originals beside augmented samples, verified; None where the run has made none yet."""
         return self._workspace.store.get(line.pictures) if line.pictures else None
+
+
+def _present(acts: Iterable[Entry], approvals: Approvals) -> Iterator[ReignOf]:
+    """A rollback counts as `Book` says."""
+    moves = [entry for entry in counted(acts, approvals, (ROLLBACK,)) if entry.act in MOVES]
+    for dataset in sorted({entry.subjects.get("version", "").rpartition("/")[0] for entry in moves}):
+        for environment, reign in sorted(ruling(moves, dataset).items()):
+            version = f"{dataset}/{reign.version}"
+            promoted = [one for one in moves if one.act == "promote" and one.subjects.get("version") == version]
+            before = len(champions(moves, dataset, environment)) - 1
+            yield ReignOf(dataset=dataset, reign=reign, promoted=tuple(one.key for one in promoted), before=before)
 
 
 def _newest_first(entries: Iterable[Entry]) -> list[Entry]:

@@ -6,6 +6,7 @@ Run by `augment-ops ui` on this machine, and mounted by the Airflow plugin `dags
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -58,6 +59,7 @@ def application(settings: Settings, *, guards: Sequence[Any] = (), hosts: Sequen
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=list(guards))
     home = _Home(Sources(settings))
+    home.warm()
     for path, answer in home.answers.items():
         app.add_api_route(path, answer, methods=_READS, response_class=HTMLResponse)
     app.add_exception_handler(HTTPException, home.refused)
@@ -95,21 +97,27 @@ class _Home:
             "/compare/policies": self.compare_policies,
         }
 
+    def warm(self) -> None:
+        """Make the first page once, so that nobody waits for what is read and compiled once."""
+        with suppress(AugmentOpsError):  # it is said on the page
+            pages.render("first", base="", addresses=self.sources.addresses, **self._first())
+
     def first(self, request: Request) -> Response:
         """Champions, what waits for somebody, the newest runs and alerts."""
-        runs = self.sources.runs
-        lines = policies.policy_lines(self.sources)
-        return self._page(
-            request,
-            "first",
-            champions=present_champions(self.sources),
-            waiting=runs.waiting(),
-            proposals=policies.open_proposals(lines),
-            policies=lines,
-            lines=[runs.line(run) for run in runs.begun()[:_NEWEST]],
-            total=len(runs.begun()),
-            alarms=alarms(self.sources, _NEWEST),
-        )
+        return self._page(request, "first", **self._first())
+
+    def _first(self) -> dict[str, Any]:
+        runs, lines = self.sources.runs, policies.policy_lines(self.sources)
+        begun = runs.begun()
+        return {
+            "champions": present_champions(self.sources),
+            "waiting": runs.waiting(),
+            "proposals": policies.open_proposals(lines),
+            "policies": lines,
+            "lines": [runs.line(run) for run in begun[:_NEWEST]],
+            "total": len(begun),
+            "alarms": alarms(self.sources, _NEWEST),
+        }
 
     def style(self, request: Request) -> Response:
         """The one style sheet."""

@@ -11,8 +11,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import AugmentOpsError, StoreError
 from augment_ops.gate.grouping import Group, grouped
 from augment_ops.pipeline.cause import AlertCause, alert_behind
-from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.outputs import AugmentedCheck, Decided, Prepared, Report, ResolvedPolicy
+from augment_ops.pipeline.outputs import AugmentedCheck, Decided, Prepared, Report, ResolvedPolicy, StressTest
 from augment_ops.pipeline.overview import RunSummary, output, records, summary
 from augment_ops.pipeline.recorders.headline import Headline, headline, named
 from augment_ops.pipeline.run import Run, StageRecord, folder_name
@@ -76,7 +75,7 @@ class KnownRuns:
         self._lock = RLock()
         self._begun: dict[str, Run] = {}
         self._ended: set[str] = set()
-        self._datasets: dict[str, str] = {}
+        self._facts: dict[str, tuple[bytes, tuple[str, str]]] = {}
         self._lines: OrderedDict[str, tuple[bytes, RunLine]] = OrderedDict()
 
     @property
@@ -116,17 +115,15 @@ class KnownRuns:
     def facts(self, run: Run) -> tuple[str, str]:
         """Name of its data set, and its state: what lists are searched by, read without the rest."""
         with self._lock:
-            known = self._lines.get(run.id)
             last = self._document(run, "report")
-            if known is not None and known[0] == last:
-                return known[1].summary.dataset, known[1].summary.state
-            if run.id in self._datasets and last is not None:
-                ended = output(self._store, {"report": from_json(StageRecord, last)}, "report", Report)
-                return self._datasets[run.id], ended.verdict if ended else ""
-            told = self._brief_look(run)
-            if last is not None:
-                self._datasets[run.id] = told.dataset
-            return told.dataset, told.state
+            known = self._facts.get(run.id)
+            if known is not None and last is not None and known[0] == last:
+                return known[1]
+            told = self._look(run)
+            found = told.dataset, told.state
+            if last is not None and told.state != UNREADABLE:
+                self._facts[run.id] = last, found
+            return found
 
     def waiting(self) -> list[RunLine]:
         """The runs that wait for somebody's answer, the longest waiting last."""
@@ -140,7 +137,7 @@ class KnownRuns:
                 found.append(line)
         return found
 
-    def _brief_look(self, run: Run) -> RunSummary:
+    def _look(self, run: Run) -> RunSummary:
         try:
             return summary(self._workspace.settings, self._store, run)
         except AugmentOpsError as error:
@@ -164,17 +161,18 @@ class KnownRuns:
             return RunLine(summary=_told(run, str(error.faults[0])), policy=str(run.params.get("policy", "")))
 
     def _whole(self, run: Run) -> RunLine:
-        store, ctx = self._store, Context(self._workspace, run)
+        store = self._store
         done = records(store, run)
         decided = output(store, done, "decide", Decided)
         resolved = output(store, done, "resolve_policy", ResolvedPolicy)
         prepared = output(store, done, "prepare_report", Prepared)
+        tested = output(store, done, "stress_test", StressTest)
         checked = output(store, done, "check_augmented", AugmentedCheck)
         page = output(store, done, "report", Report) or prepared
         return RunLine(
             summary=summary(self._workspace.settings, store, run),
             policy=named(resolved) if resolved else str(run.params.get("policy", "")),
-            headline=headline(ctx, decided) if decided else None,
+            headline=headline(store, tested, decided) if tested and decided else None,
             cause=alert_behind(self._workspace.ledger, run.id),
             asks=prepared.asks if prepared is not None and "approve" not in done else "",
             brief=prepared.brief if prepared else None,

@@ -1,4 +1,4 @@
-"""The home in Airflow's own application: who is let in, by which login, and what the plugin costs those who only load it."""
+"""The home in Airflow's own application: who is let in, by which login, and what the plugin costs who only loads it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from airflow.models.base import Base
 app = create_app("core")
 Base.metadata.create_all(settings.engine)  # what is asked of Airflow's database: whose DAG it is, who has logged out
 manager = get_auth_manager()
-tokens = {role: manager.generate_jwt(SimpleAuthManagerUser(username="u", role=role)) for role in ("VIEWER", "USER", None)}
+people = [SimpleAuthManagerUser(username="u", role=role) for role in ("VIEWER", "USER", None)]
+tokens = {person.role: manager.generate_jwt(person) for person in people}
 
 async def ask(path, cookie="", **headers):
     transport = httpx.ASGITransport(app=app)
@@ -37,8 +38,8 @@ async def ask(path, cookie="", **headers):
         return answer.status_code, answer.headers.get("content-security-policy", ""), answer.text
 
 async def main():
-    pages = ("/", "/runs", "/run?id=x", "/run/report?id=x", "/run/pictures.png?id=x", "/questions", "/policies", "/drift",
-             "/costs", "/compare", "/compare/policies", "/style.css")
+    pages = ("/", "/runs", "/run?id=x", "/run/report?id=x", "/run/pictures.png?id=x", "/questions", "/policies",
+             "/drift", "/costs", "/compare", "/compare/policies", "/style.css")
     return {
         "nobody": {page: (await ask("/augment-ops" + page))[0] for page in pages},
         "made up": (await ask("/augment-ops/", "abc.def.ghi"))[0],
@@ -68,7 +69,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-W", "ignore", "-c", _ASK]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=300, check=False)
     assert "RESULT" in done.stdout, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT")[2])
     return found
