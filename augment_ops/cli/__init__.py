@@ -56,9 +56,10 @@ def add_commands(to: typer.Typer) -> None:
         reports,
         runs,
         services,
+        ui,
     )
 
-    rooms = (projects, services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow)
+    rooms = (projects, services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow, ui)
     for commands in rooms:
         commands.register(to)
     _make_quiet(to)

@@ -207,6 +207,11 @@ class Store:
         start = len("documents/")
         return [name[start:] for name in self._blobs.names(f"documents/{prefix}")]
 
+    def folders(self, prefix: str) -> list[str]:
+        """Sorted names of the folders of documents directly below `prefix`, which ends in '/'."""
+        start = len("documents/")
+        return [name[start:] for name in self._blobs.folders(f"documents/{prefix}")]
+
     def sweep(self) -> int:
         """Remove what processes killed more than a day ago left in `scratch`; the number of files."""
         return sweep(self.scratch)

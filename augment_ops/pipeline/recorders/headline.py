@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from augment_ops.data.store import Store
 from augment_ops.pipeline.cause import AlertCause, alert_behind, in_markdown
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import Decided, Promotion, ResolvedPolicy, StressTest
@@ -60,10 +61,9 @@ class Headline:
         return f"{line[:1].upper()}{line[1:]}." if found else ""
 
 
-def headline(ctx: Context, decided: Decided) -> Headline:
+def headline(store: Store, tested: StressTest, decided: Decided) -> Headline:
     """Read the numbers out of the stress test, as the gate judged it."""
-    tested = ctx.output("stress_test", StressTest)
-    asked = judged(ctx, tested, decided.decision.rules_digest)
+    asked = judged(store, tested, decided.decision.rules_digest)
     report, measure = (asked.stress, asked.measure) if asked else (tested.report, "accuracy")
     lowest = next(iter(worst_classes(report, 1)), None)
     return Headline(measure, clean_accuracy(report, "candidate"), worst_gap(report), lowest)
@@ -107,7 +107,7 @@ def description(ctx: Context, decided: Decided, *lines: str, report: str) -> str
     first = _SEPARATOR.join([f"**{markdown(decided.decision.verdict)}**", *_links(ctx, report)])
     said = [markdown(line, PARAGRAPH) for line in lines]
     summary = markdown(decided.decision.summary, PARAGRAPH)
-    numbers = headline(ctx, decided).sentence
+    numbers = headline(ctx.store, ctx.output("stress_test", StressTest), decided).sentence
     policy = named(ctx.output("resolve_policy", ResolvedPolicy))
     cause = alert_behind(ctx.ledger, ctx.run.id)
     why = in_markdown(cause, own_addresses(ctx.settings)) if cause is not None else ""

@@ -245,7 +245,7 @@ def _decision(ctx: Context, decided: Decided) -> None:
     }
     for name, document in documents.items():
         ctx.tracker.log_bytes(ctx.parent, document, f"gate/{name}.json")
-    ctx.tracker.log_metrics(ctx.parent, headline(ctx, decided).metrics)
+    ctx.tracker.log_metrics(ctx.parent, headline(ctx.store, ctx.output("stress_test", StressTest), decided).metrics)
     ctx.tag({"augment_ops.verdict": decision.verdict, "verdict": decision.verdict})
     _name_so_far(ctx, ctx.parent, _name(ctx, ending(decided)))
 

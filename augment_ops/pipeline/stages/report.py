@@ -15,6 +15,7 @@ import numpy as np
 from augment_ops.content import digest_of, sha256_hex
 from augment_ops.data.manifest import SnapshotManifest
 from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
@@ -156,7 +157,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         candidate=candidate,
         control=control,
         stress=stress.report,
-        judged=judged(ctx, stress, decided.decision.rules_digest),
+        judged=judged(ctx.store, stress, decided.decision.rules_digest),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
         | {
             "notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape),
@@ -215,14 +216,12 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
     )
 
 
-def judged(ctx: Context, stress: StressTest, rules_digest: str) -> Judged | None:
+def judged(store: Store, stress: StressTest, rules_digest: str) -> Judged | None:
     """The stress test as a gate sees it that looks for one class, or takes classes as one; None where it does not."""
-    equivalent = GateRules.model_validate_json(ctx.store.get(rules_digest)).equivalent
+    equivalent = GateRules.model_validate_json(store.get(rules_digest)).equivalent
     if stress.suite.alerts is None and not equivalent:
         return None
-    return judged_of(
-        stress.report, from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes), equivalent
-    )
+    return judged_of(stress.report, from_bytes(store.get(stress.report.outcomes), stress.report.outcomes), equivalent)
 
 
 def _of_no_interest(manifest: SnapshotManifest) -> set[str]:

@@ -1,0 +1,85 @@
+"""Drift over windows, and the alerts that were raised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augment_ops.governance.chain import Entry
+from augment_ops.home.sources import Sources
+from augment_ops.pipeline.cause import AlertCause, cause_of
+from augment_ops.pipeline.run import Run
+from augment_ops.production.alerts import run_id_of
+from augment_ops.production.timeline import JudgedWindow
+from augment_ops.production.windows import judged_windows
+
+WINDOWS, ALERTS = 48, 50  # newest ones that are shown: of each set of rules, and of all
+_RANK = ("ok", "insufficient", "warn", "drift")  # how high a window's bar is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """An alert, and the training that it started.
+
+    Attributes:
+        run: None where it started none, or the run is not kept here.
+    """
+
+    dataset: str
+    cause: AlertCause
+    at: str
+    by: str
+    run: Run | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A window in the strip of windows: its place from the left, its height from 1 to 4."""
+
+    place: int
+    height: int
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowsOf:
+    """The windows of a data set by one set of rules, the newest first; `bars` has them oldest first."""
+
+    dataset: str
+    rules: str
+    windows: tuple[JudgedWindow, ...]
+
+    @property
+    def bars(self) -> list[Bar]:
+        """A bar for each."""
+        return [
+            Bar(
+                place=place,
+                height=_RANK.index(one.status) + 1 if one.status in _RANK else 1,
+                status=one.status,
+                text=_said(one),
+            )
+            for place, one in enumerate(reversed(self.windows))
+        ]
+
+
+def windows(sources: Sources) -> list[WindowsOf]:
+    """Of every data set that is monitored."""
+    found = judged_windows(sources.workspace.store, WINDOWS)
+    return [WindowsOf(dataset=dataset, rules=rules, windows=tuple(of)) for (dataset, rules), of in found.items()]
+
+
+def alarms(sources: Sources, most: int = ALERTS) -> list[Alarm]:
+    """The newest alerts."""
+    known = {run.id: run for run in sources.runs.begun()}
+    return [_alarm(entry, known) for entry in sources.alerts()[:most]]
+
+
+def _alarm(entry: Entry, known: dict[str, Run]) -> Alarm:
+    dataset, cause = entry.subjects["dataset"], cause_of(entry)
+    run = known.get(run_id_of(dataset, cause.kind, entry.key))
+    return Alarm(dataset=dataset, cause=cause, at=entry.at, by=entry.actor, run=run)
+
+
+def _said(one: JudgedWindow) -> str:
+    return f"{one.start[:16].replace('T', ' ')}: {one.status}"

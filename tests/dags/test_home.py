@@ -1,0 +1,102 @@
+"""The home in Airflow's own application: who is let in, by which login, and what the plugin costs who only loads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+_ASK = """
+import asyncio, json, sys
+import httpx
+from airflow.plugins_manager import get_plugin_info
+[plugin] = [one for one in get_plugin_info() if one["name"] == "augment_ops_home"]
+light = "augment_ops.home" not in sys.modules
+
+from airflow import settings
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.base import Base
+app = create_app("core")
+Base.metadata.create_all(settings.engine)  # what is asked of Airflow's database: whose DAG it is, who has logged out
+manager = get_auth_manager()
+people = [SimpleAuthManagerUser(username="u", role=role) for role in ("VIEWER", "USER", None)]
+tokens = {person.role: manager.generate_jwt(person) for person in people}
+
+async def ask(path, cookie="", **headers):
+    transport = httpx.ASGITransport(app=app)
+    cookies = {"_token": cookie} if cookie else {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080", cookies=cookies) as client:
+        answer = await client.get(path, headers=headers)
+        return answer.status_code, answer.headers.get("content-security-policy", ""), answer.text
+
+async def main():
+    pages = ("/", "/runs", "/run?id=x", "/run/report?id=x", "/run/pictures.png?id=x", "/questions", "/policies",
+             "/drift", "/costs", "/compare", "/compare/policies", "/style.css")
+    return {
+        "nobody": {page: (await ask("/augment-ops" + page))[0] for page in pages},
+        "made up": (await ask("/augment-ops/", "abc.def.ghi"))[0],
+        "viewer": {page: (await ask("/augment-ops" + page, tokens["VIEWER"]))[0] for page in pages},
+        "header": (await ask("/augment-ops/", authorization="Bearer " + tokens["USER"]))[0],
+        "no role": (await ask("/augment-ops/", tokens[None]))[0],
+        "other host": (await ask("/augment-ops/", tokens["VIEWER"], host="evil.example:8080"))[0],
+        "page": await ask("/augment-ops/", tokens["VIEWER"]),
+    }
+
+print("RESULT" + json.dumps({"plugin": plugin, "light": light, **asyncio.run(main())}, default=str))
+"""
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AUGMENT_OPS_")},
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
+        "AIRFLOW__API__BASE_URL": "http://127.0.0.1:8080",
+        "AUGMENT_OPS_HOME": str(home / "var"),
+        "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-W", "ignore", "-c", _ASK]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=300, check=False)
+    assert "RESULT" in done.stdout, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT")[2])
+    return found
+
+
+def test_whoever_is_not_logged_in_sees_no_page(answered: dict[str, Any]) -> None:
+    assert set(answered["nobody"].values()) == {401}
+    assert answered["made up"] in (401, 403)
+    assert answered["no role"] == 403
+
+
+def test_a_login_that_may_read_the_runs_sees_the_pages(answered: dict[str, Any]) -> None:
+    found = {page: status for page, status in answered["viewer"].items() if "id=x" not in page}
+    assert set(found.values()) == {200}
+    assert {status for page, status in answered["viewer"].items() if "id=x" in page} == {404}
+    assert answered["header"] == 200
+    assert answered["other host"] == 403
+
+
+def test_addresses_are_below_the_place_where_it_is_mounted(answered: dict[str, Any]) -> None:
+    _, policy, page = answered["page"]
+    assert 'href="/augment-ops/style.css"' in page
+    assert 'href="/augment-ops/runs"' in page
+    assert "default-src 'none'" in policy
+
+
+def test_it_has_a_place_in_the_navigation_and_whoever_loads_it_imports_nothing_of_it(answered: dict[str, Any]) -> None:
+    (view,) = answered["plugin"]["external_views"]
+    assert (view["name"], view["href"], view["destination"]) == ("AugmentOps", "/augment-ops/", "nav")
+    assert answered["light"]
