@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help install kubeflow demo down test test-slow check lint types contracts policies bench clean
+.PHONY: help install kubeflow demo down test test-slow check lint types contracts policies docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,6 +57,9 @@ contracts: install
 
 policies: install ## limits honoured, no published version changed
 	$(BIN)/augment-ops policy validate
+
+docs: install ## the documentation as a site, in build/docs/
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 
 bench: install ## engine and loader side by side; with DATA=fashion_mnist_images.tar.gz the whole pipeline as well
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'

@@ -9,6 +9,7 @@ from typing import Any
 project = "AugmentOps"
 author = "the developers of AugmentOps"
 extensions = ["myst_parser"]
+exclude_patterns = ["README.md"]  # stands in index.rst
 html_theme = "furo"
 html_title = "AugmentOps"
 html_show_copyright = False
@@ -16,7 +17,7 @@ html_show_sphinx = False
 myst_heading_anchors = 4  # links to a section, as they are read on the pages themselves
 
 _DOCS = Path(__file__).parent
-_LINK = re.compile(r"\[([^]]+)]\((\.\./[^):#]+)\)")
+_LINK = re.compile(r"\[([^]]+)]\(([^):#]+)\)")  # to a place of the repository: no scheme, no section alone
 
 
 def setup(app: Any) -> None:
@@ -30,8 +31,8 @@ def _outside(_: Any, page: str, source: list[str]) -> None:
     def link(found: re.Match[str]) -> str:
         text, target = found.groups()
         path = (folder / target).resolve()
-        if path.is_relative_to(_DOCS):
-            return found[0]
-        return text if path.is_dir() else f"[{text}](path:{target})"
+        if path.is_dir():
+            return text
+        return found[0] if path.is_relative_to(_DOCS) else f"[{text}](path:{target})"
 
     source[0] = _LINK.sub(link, source[0])

@@ -41,7 +41,7 @@ def examples() -> list[str]:
             help_text = one.help or ""
             assert "Example: augment-ops" in help_text, f"{name}: --help shows no example"
             found.append(help_text.split("Example: ")[1].splitlines()[0])
-    return sorted({line.split("  #")[0].strip() for line in [*shown, *found]})
+    return sorted({re.split("  #| [|][|] ", line)[0].strip() for line in [*shown, *found]})
 
 
 @pytest.mark.parametrize("line", examples())
