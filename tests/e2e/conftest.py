@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -315,6 +316,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 yield Running(settings, ROOT / "dags", admin)
         finally:
             stack.down(settings)
+
+
+@pytest.fixture
+def follow() -> Callable[[Settings], AbstractContextManager[Running]]:
+    """Asks a stack that the test started itself."""
+
+    @contextmanager
+    def asked(settings: Settings) -> Iterator[Running]:
+        with login(settings) as admin:
+            yield Running(settings, ROOT / "dags", admin)
+
+    return asked
 
 
 @pytest.fixture(scope="module")
