@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from augment_ops.engine.key import KeyedStream, generator, sample_key
+from augment_ops.engine.key import KeyedStream, SampleIds, generator, sample_key
 
 FULL = 0xFFFFFFFFFFFFFFFF
 # Random123 1.14 (Salmon et al. 2011), tests/kat_vectors, `philox4x64 10`: counter, key, output.
@@ -181,3 +181,8 @@ def test_a_key_does_not_depend_on_the_process():
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
         )
         assert out.stdout.strip() == str(sample_key("p", 7, 3, "ß"))
+
+
+def test_ids_that_can_be_read_once_name_the_same_samples() -> None:
+    given = ["a", "b", "c"]
+    assert (SampleIds.of(one for one in given).words == SampleIds.of(given).words).all()
