@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -78,7 +80,12 @@ def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
     done = json.loads(call("propose", POLICY, "--json", actor="pat").stdout)
     assert done["policy_version"] == VERSION
     assert set(done["evidence"]) == {"profile", "preview"}
-    assert "is proposed; its file is kept as" in call("propose", POLICY, actor="pat").stdout
+    told = call("propose", POLICY, actor="pat").stdout
+    assert "is proposed; its file is kept as" in told
+    (gallery,) = re.findall(
+        r"^gallery +(file:\S+)$", told, re.MULTILINE
+    )  # an address that can be clicked, in one piece
+    assert _opened(gallery).startswith(b"\x89PNG")
     found = json.loads(call("validate", f"{POLICY}@1.0.0", "--json").stdout)
     assert found == [{"name": POLICY, "version": "1.0.0", "digest": done["digest"], "narrowed": []}]
     desk.edit(("version: 1.0.0", "version: 1.1.0"), ("p: 0.6}", "p: 0.7}"))
@@ -87,10 +94,15 @@ def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
     assert "GaussNoise" in call("diff", f"{POLICY}@1.0.0", POLICY).stdout
     out = tmp_path / "gallery.png"
     seen = json.loads(call("preview", POLICY, "--out", str(out), "--json").stdout)
+    assert call("preview", POLICY, "--out", str(out)).stdout.splitlines()[0] == out.as_uri()
     assert out.read_bytes().startswith(b"\x89PNG")
     assert seen["file"] == str(out)
     assert seen["rows"][0]["where"] == "transforms[0].Affine"
     assert {draw["level"] for row in seen["rows"] for draw in row["draws"]} == {"low", "middle", "high"}
+
+
+def _opened(address: str) -> bytes:
+    return Path(unquote(urlsplit(address).path)).read_bytes()
 
 
 def test_profile_says_no_with_its_exit_code(desk: Any, call: Callable[..., Result]) -> None:
