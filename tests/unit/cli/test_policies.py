@@ -152,7 +152,7 @@ def test_a_policy_of_tables_is_shown_on_a_table_whose_columns_are_named(call: Ca
     table.write_text("\n".join(["fraud,amount,hour", *rows]))
     words = ("policy", "preview", "transactions-robust", "--dataset", str(table), "--out", str(gallery))
     code, out, err = call(*words, "--columns", "label=fraud")
-    assert (code, out) == (0, f"{gallery}\n"), err
+    assert (code, out) == (0, f"{gallery.as_uri()}\n"), err
     assert gallery.read_bytes().startswith(b"\x89PNG")
     assert err.startswith("drawing transactions-robust 1.0.0 on ")  # before it begins: it takes seconds
     code, _, err = call("policy", "preview", ROBUST, "--columns", "label=fraud", "--quiet")
