@@ -25,8 +25,8 @@ def test_the_library_is_listed(call: Call, settings: Settings) -> None:
     assert [line.split()[0] for line in shown.splitlines()[2:]] == files
     found = {one["name"]: one for one in json.loads(call("policy", "list", "--json")[1])}
     assert list(found) == files
-    none = {"name": ROBUST, "version": "1.0.0", "state": "draft", "owner": "vision-platform", "last_run": None}
-    assert found[ROBUST] == none
+    told = {"name": ROBUST, "version": "1.0.0", "state": "draft", "owner": "vision-platform", "last_run": None}
+    assert found[ROBUST] == {**told, "proposed_by": [], "approvals": []}
     assert not settings.home.joinpath("ledger.db").exists()  # looking makes nothing
 
 
