@@ -6,8 +6,6 @@ import json
 import re
 import shutil
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment_ops import cli
 from augment_ops.errors import GovernanceError
 from augment_ops.governance import Ledger
 from augment_ops.governance.chain import Entry
@@ -26,13 +23,13 @@ from augment_ops.lifecycle.governing import initialise
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.workspace import Workspace, open_ledger
+from support.command_line import Call, caller
 from support.networks import untrained, write_program
 from support.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 SHAPE, CLASSES = (8, 8, 1), ("left", "right")
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -80,16 +77,7 @@ def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Led
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call the command line: exit code, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["augment-ops", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 def moves(ledger: Ledger) -> list[Entry]:

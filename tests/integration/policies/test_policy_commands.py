@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from augment_ops.cli import app, audit, governance, policies, runs, services
+from augment_ops.cli import add_commands, app
 from augment_ops.errors import GovernanceError, InputError, PolicyError
 from augment_ops.lifecycle.governing import unsettled
 
@@ -28,8 +28,7 @@ def call(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 def _caller(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     if not app.registered_groups:
-        for commands in (services, runs, policies, governance, audit):
-            commands.register(app)
+        add_commands(app)
     monkeypatch.setenv("AUGMENT_OPS_HOME", str(desk.settings.home))
     monkeypatch.setenv("AUGMENT_OPS_POLICIES", str(desk.settings.policies))
     for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
