@@ -120,8 +120,12 @@ def test_its_champion_is_rolled_back(state: State) -> None:
 
 def test_its_monitor_goes_on_with_the_window_that_is_due(state: State) -> None:
     ask = ("drift", "digits", "--rules", "small", "--until", "2026-03-04T02:00")
-    found = state.answer(*ask, code=1)
+    result = state.call(*ask)
+    assert result.exit_code == 1, result.output
+    found = json.loads(result.stdout)
     (judged,) = found["judged"]
+    assert judged["message"] not in result.stderr  # what the result has is not said beside it
+    assert all(alert["message"] not in result.stderr for alert in found["alerts"])
     assert (judged["start"], judged["status"], judged["labelled"]) == ("2026-03-03T00:00:00+00:00", "drift", 120)
     assert state.acts_since() == ["alert", "plan"]  # what happened, and the training that follows from it
     assert state.answer(*ask)["judged"] == []

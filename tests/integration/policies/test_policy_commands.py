@@ -79,10 +79,11 @@ def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
     done = json.loads(call("propose", POLICY, "--json", actor="pat").stdout)
     assert done["policy_version"] == VERSION
     assert set(done["evidence"]) == {"profile", "preview"}
-    told = call("propose", POLICY, actor="pat").stdout
-    assert "is proposed; its file is kept as" in told
+    told = call("propose", POLICY, actor="pat")
+    assert "is proposed; its file is kept as" in told.stdout
+    assert told.stderr.startswith(f"measuring and drawing {POLICY} on digits")  # before it begins: it takes seconds
     (gallery,) = re.findall(
-        r"^gallery +(file:\S+)$", told, re.MULTILINE
+        r"^gallery +(file:\S+)$", told.stdout, re.MULTILINE
     )  # an address that can be clicked, in one piece
     assert _opened(gallery).startswith(b"\x89PNG")
     found = json.loads(call("validate", f"{POLICY}@1.0.0", "--json").stdout)

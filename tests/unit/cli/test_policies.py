@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from augment_ops.cli import policy_acts
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import begin
 from augment_ops.policy.library import load
+from augment_ops.services import stack
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
 from support.command_line import Call
@@ -28,6 +30,13 @@ def test_the_library_is_listed(call: Call, settings: Settings) -> None:
     told = {"name": ROBUST, "version": "1.0.0", "state": "draft", "owner": "vision-platform", "last_run": None}
     assert found[ROBUST] == {**told, "proposed_by": [], "approvals": []}
     assert not settings.home.joinpath("ledger.db").exists()  # looking makes nothing
+
+
+@pytest.mark.usefixtures("settings")
+def test_who_acts_on_a_policy_does_it_where_mlflow_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the server that `up` started, which has addresses, and not behind its back."""
+    monkeypatch.setattr(stack, "tracking_uri", lambda settings: "http://127.0.0.1:5999")
+    assert policy_acts._workspace().settings.has_mlflow_server
 
 
 def test_the_list_says_where_each_stands_and_what_ran_last(call: Call, library: Path, settings: Settings) -> None:
