@@ -59,7 +59,21 @@ def add_commands(to: typer.Typer) -> None:
         ui,
     )
 
-    rooms = (projects, services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow, ui)
+    rooms = (
+        projects,
+        services,
+        runs,
+        reports,
+        gate,
+        policies,
+        governance,
+        audit,
+        champion,
+        drift,
+        metrics,
+        kubeflow,
+        ui,
+    )
     for commands in rooms:
         commands.register(to)
     _make_quiet(to)
@@ -81,7 +95,8 @@ def main() -> None:
     from augment_ops.private import begin
     from augment_ops.project import home_of
 
-    add_commands(app)
+    if not app.registered_groups:  # once, however often another program calls this
+        add_commands(app)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale without × or → shows its code: no command ends for that
             stream.reconfigure(errors="backslashreplace")

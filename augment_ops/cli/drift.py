@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from augment_ops.cli.runs import run_pipeline, settings_here
-from augment_ops.cli.terminal import plain, progress, quiet, result, say, styled, table, tell_facts, warn
+from augment_ops.cli.terminal import clickable, plain, progress, quiet, result, say, styled, table, tell_facts, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _show(found: Monitored) -> None:
             shown.add_row(plain(judged.start[:16]), styled(status), plain("; ".join((judged.message, *judged.faults))))
         output.print(shown)
         output.print()
-        tell_facts(output, {f"page of {judged.start[:16]}": judged.page for judged in found.judged})
+        tell_facts(output, {f"page of {judged.start[:16]}": clickable(judged.page) for judged in found.judged})
     windows = {key: judged.start[:16] for judged in found.judged for key in (judged.alert, *judged.told)}
     for alert in found.alerts:
         what = f"the window of {windows[alert.key]}" if alert.key in windows else alert.message

@@ -88,7 +88,7 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
     Example: augment-ops kubeflow question kfp-0123456789ab
     """
     from augment_ops.cli.brief import show_brief
-    from augment_ops.cli.terminal import result
+    from augment_ops.cli.terminal import clickable, result
     from augment_ops.drivers.kubeflow.people import question as asked
 
     ctx, decided, prepared = asked(settings_here(), run_id)
@@ -106,7 +106,7 @@ def question(run_id: RunId, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({**asdict(decided.decision), **facts, "brief": asdict(prepared.brief)}))
     else:
-        show_brief(result(), prepared.brief, {name: facts[name] for name in (*_LOOK, "who answers")})
+        show_brief(result(), prepared.brief, {name: clickable(facts[name]) for name in (*_LOOK, "who answers")})
 
 
 def approve(run_id: RunId, reason: Reason, key: KeyFile = None, as_json: AsJson = False) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from augment_ops.cli.terminal import progress
+from augment_ops.cli.runs import settings_here
+from augment_ops.cli.terminal import clickable, progress, result, tell_facts
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.settings import Settings
 
@@ -101,7 +102,7 @@ def preview(
     if as_json:
         print(json.dumps({**asdict(found), "file": str(target)}))
         return
-    print("\n".join([str(target), *policy.narrowings()]))
+    print("\n".join([clickable(str(target)), *policy.narrowings()]))
 
 
 def propose(
@@ -123,8 +124,8 @@ def propose(
         print(json.dumps(asdict(done)))
         return
     print(f"{done.policy_version} ({done.digest[:12]}) is proposed; its file is kept as {done.copy}: commit it")
-    print(f"gallery: {done.gallery}")
-    print(f"costs:   {done.link or 'in MLflow, experiment augment-ops/policies'}")
+    costs = done.link or "in MLflow, experiment augment-ops/policies"
+    tell_facts(result(), {"gallery": clickable(done.gallery), "costs": costs})
 
 
 def approve(
@@ -228,7 +229,7 @@ def _end(name: str, act: str, reason: str, environment: str, key: Path | None, a
 def _workspace(key: Path | None = None) -> Workspace:
     from augment_ops.workspace import Workspace
 
-    settings = Settings.from_environment()
+    settings = settings_here()
     return Workspace(settings, settings.actor, key=key)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from augment_ops.cli.terminal import plain, result, say, styled, table, tell_facts
+from augment_ops.cli.terminal import clickable, plain, result, say, styled, table, tell_facts
 from augment_ops.errors import InputError
 from augment_ops.settings import Settings
 
@@ -206,7 +206,7 @@ def _open(address: str, as_json: bool, path: str = "") -> None:
     if as_json:
         print(json.dumps({"address": address, "file": path or None}))
         return
-    print(path or address)
+    print(address)
     if sys.stdout.isatty():
         import webbrowser
 
@@ -222,8 +222,8 @@ def _facts_of(run_id: str, run: Run, told: dict[str, str]) -> dict[str, str]:
         "began": f"{told['started_at'][:16]}Z, by {told['actor']}, for {told['environment']}",
         "data set": told["dataset"],
         "policy": told["policy"],
-        "report": told["report"],
-        "why it stopped": str(_refused_page(run_id) or ""),
+        "report": clickable(told["report"]),
+        "why it stopped": clickable(str(_refused_page(run_id) or "")),
         "in MLflow": told["mlflow_url"],
         "in its driver": told["driver_url"],
         "commit": run.git_commit,

@@ -12,7 +12,7 @@ import typer
 
 from augment_ops.cli.run_options import with_options, written
 from augment_ops.cli.stage_progress import expected_s, stages_shown
-from augment_ops.cli.terminal import progress, quiet, result, say, warn
+from augment_ops.cli.terminal import clickable, progress, quiet, result, say, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
@@ -171,7 +171,7 @@ def _show(outcome: dict[str, Any]) -> None:
 
     facts = {
         "outcome": outcome["promotion"],
-        "report": outcome["report"],
+        "report": clickable(outcome["report"]),
         "MLflow run": outcome["mlflow_run_url"],
         "run id": outcome["run_id"],
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from augment_ops.cli.terminal import plain, remarks, result, styled, table, tell_facts
+from augment_ops.cli.terminal import clickable, plain, remarks, result, styled, table, tell_facts
 from augment_ops.errors import EXIT_CHECK_SAID_NO, EXIT_COMPUTATION_FAILED
 from augment_ops.extras import require
 from augment_ops.settings import Settings
@@ -322,7 +322,7 @@ def _show_decision(shown: Demonstrated, as_json: bool) -> None:
         "outcome": shown.promotion,
         "Airflow run": shown.airflow_run_url,
         "MLflow run": shown.mlflow_run_url,
-        "report": shown.report_url or shown.report_path,
+        "report": shown.report_url or clickable(shown.report_path),
         "report file": shown.report_path if shown.report_url else "",
         "time": f"{shown.seconds:.0f} s: {shown.work_seconds:.0f} s of work, "
         f"{max(0.0, shown.seconds - shown.work_seconds):.0f} s of orchestration",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -120,6 +121,11 @@ def tell_facts(output: Console, facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         if value:
             output.print(f"{name:{width}}  {value}", soft_wrap=True, highlight=False, markup=False)
+
+
+def clickable(place: str) -> str:
+    """A file of this machine as an address, which terminals and browsers open; what is an address already, as it is."""
+    return Path(place).as_uri() if Path(place).is_absolute() else place
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Annotated
 
@@ -22,6 +23,7 @@ def ui(
     open_browser: Annotated[
         bool, typer.Option("--open/--no-open", help="open it in a browser, where this is a terminal")
     ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="say the address as one JSON object")] = False,
 ) -> None:
     """Serve the home: champions, runs, questions, policies, drift and costs, until Ctrl-C. Nothing is changed by it.
 
@@ -32,8 +34,8 @@ def ui(
     from augment_ops.home.serving import serve
 
     def ready(address: str) -> None:
-        print(address, flush=True)
-        if open_browser and sys.stdout.isatty():
+        print(json.dumps({"address": address}) if as_json else address, flush=True)
+        if open_browser and not as_json and sys.stdout.isatty():
             import webbrowser
 
             webbrowser.open(address)

@@ -154,13 +154,26 @@ def generate(path: Path, *, outside: Path) -> Key:
         InputError: the path lies inside `outside`, or there is a key already.
     """
     path = path.expanduser().absolute()
-    if path.resolve().is_relative_to(outside.resolve()):
-        fix = f"keep it in {default_path('you')}"
+    if _is_inside(path, outside):
+        fix = _elsewhere(path.name, outside)
         raise InputError(f"key {path}", f"a path inside {outside}", "one outside the repository", fix)
     if not _write_new(path):
         fix = "use it, or move it away to make another"
         raise InputError(f"key {path}", "a key that is there already", "a new file", fix)
     return load(path)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _elsewhere(name: str, outside: Path) -> str:
+    """What to do instead. Where home is a checkout itself, the usual place lies in it as well."""
+    usual, beside = default_path(Path(name).stem), outside.resolve().parent / name
+    for place in (usual, beside):
+        if not _is_inside(place, outside):
+            return f"--out {place}"
+    return "keep the policies in a folder of their own, not directly below the root: AUGMENT_OPS_POLICIES says where"
 
 
 def ensure(path: Path) -> Key:

@@ -360,6 +360,17 @@ def test_the_form_has_sections_titles_and_descriptions(parsed: dict) -> None:
     assert all(parsed["descriptions"][one.name].endswith(one.help) for one in parameters())
 
 
+def test_the_form_says_what_each_environment_asks_of_a_policy(parsed: dict) -> None:
+    """As the shipped rules have it: the form's default policy is a draft, which ends in staging."""
+    words = {"draft": "any policy file", "proposed": "that was proposed", "approved": "that was approved"}
+    shipped = yaml.safe_load((ROOT / "policies" / "environments.yaml").read_text())["environments"]
+    told = parsed["descriptions"]["environment"].partition("As shipped, ")[2].split("; ")
+    assert [line.split()[0] for line in told] == list(shipped)
+    for line, demands in zip(told, shipped.values(), strict=True):
+        assert words[demands["policy"]["state"]] in line
+    assert "staging and production ask for more" in parsed["descriptions"]["policy"]
+
+
 def test_an_emptied_field_can_be_sent_where_empty_is_a_value(parsed: dict) -> None:
     optional = {name for name, schema in parsed["schemas"].items() if schema["type"] == ["string", "null"]}
     assert optional == {"columns", "dataset", "dataset_name", "image_size", "model", "production_window"}

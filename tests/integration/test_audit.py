@@ -6,8 +6,6 @@ import json
 import re
 import shutil
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,23 +14,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment_ops import cli
 from augment_ops.errors import GovernanceError
 from augment_ops.governance import Ledger
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure
 from augment_ops.lifecycle.champion import Move, crown, subjects_of
 from augment_ops.lifecycle.governing import initialise
+from augment_ops.private import close
 from augment_ops.settings import Settings
 from augment_ops.tracking import MlflowTracker, connect
 from augment_ops.workspace import Workspace, open_ledger
+from support.command_line import Call, caller
+from support.mlflow_places import moved
 from support.networks import untrained, write_program
 from support.timestamping import local_authority
 
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
 SHAPE, CLASSES = (8, 8, 1), ("left", "right")
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -49,11 +48,21 @@ def tracker(settings: Settings) -> MlflowTracker:
     return connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
 
 
-@pytest.fixture
-def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Ledger:
-    """Three versions of one data set, each champion after the other."""
-    program, ledger = tmp_path / "net.pt2", Ledger(settings.ledger)
-    write_program(untrained(SHAPE, len(CLASSES)), SHAPE, program)
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that answers."""
+    path = tmp_path_factory.mktemp("program") / "net.pt2"
+    write_program(untrained(SHAPE, len(CLASSES)), SHAPE, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory, program: Path) -> Path:
+    """A home with three versions of one data set, each champion after the other."""
+    home = tmp_path_factory.mktemp("three") / "home"
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(home)})
+    tracker = connect(settings.mlflow_uri, settings.home / "mlflow" / "artifacts")
+    ledger = Ledger(settings.ledger)
     images = np.zeros((2, *SHAPE), np.uint8)
     for number in (1, 2, 3):
         pipeline_run, digest = f"run-{number}", f"{number}" * 64
@@ -75,21 +84,21 @@ def champions(settings: Settings, tracker: MlflowTracker, tmp_path: Path) -> Led
             reason=reason,
         )
         crown(ledger, tracker, move)
-    return ledger
+    close(home, 0o077)  # as the command line would leave it
+    return home
+
+
+@pytest.fixture
+def champions(settings: Settings, three: Path) -> Ledger:
+    """Those three in the test's own home; to be asked for before `tracker`, which would make another."""
+    shutil.copytree(three, settings.home)
+    moved(settings.home / "mlflow" / "mlflow.db", str(three), str(settings.home))
+    return Ledger(settings.ledger)
 
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call the command line: exit code, stdout, stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["augment-ops", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 def moves(ledger: Ledger) -> list[Entry]:
@@ -145,7 +154,7 @@ def test_a_rollback_that_was_cut_off_is_completed(
 
 
 def test_what_is_in_quarantine_never_is_champion_again(
-    call: Call, champions: Ledger, tracker: MlflowTracker, tmp_path: Path
+    call: Call, champions: Ledger, tracker: MlflowTracker, program: Path
 ) -> None:
     assert call("rollback", "digits", "--reason", "leaks labels", "--quarantine")[0] == 0
     code, _, error = call("rollback", "digits", "--reason", "try again", "--to", "3")
@@ -159,7 +168,7 @@ def test_what_is_in_quarantine_never_is_champion_again(
     # MLflow's tag shows what the ledger says: without it nothing is lifted, and under another number neither.
     tracker._connection.client.delete_model_version_tag("digits-classifier", "3", "augment_ops.quarantined")
     run = tracker.open_run("digits", "run-9", "candidate")
-    uri = tracker.log_model(run, tmp_path / "net.pt2", "3" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
+    uri = tracker.log_model(run, program, "3" * 64, np.zeros((2, *SHAPE), np.uint8), CLASSES)
     again = tracker.register_challenger("digits", "run-9", run, uri, {}, "")
     said = subjects_of(tracker.version("digits", again))
     once_more = Move(

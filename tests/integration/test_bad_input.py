@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment_ops import cli
 from augment_ops.governance.ledger import Ledger
 from augment_ops.tracking import connect
+from support.command_line import caller
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,12 +48,11 @@ def run(
 ) -> Callable[..., tuple[int, str]]:
     """Call the command line; exit code and stderr."""
 
+    called = caller(monkeypatch, capsys)
+
     def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["augment-ops", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), capsys.readouterr().err
+        code, _, error = called(*arguments)
+        return code, error
 
     return call
 
@@ -305,10 +303,8 @@ def test_a_fault_of_the_program_is_not_taken_for_a_check_that_said_no(
 
 
 def test_errors_as_json(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["augment-ops", "run", "--batch-size", "1", "--json"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    answer = json.loads(capsys.readouterr().out)
+    _, out, _ = caller(monkeypatch, capsys)("run", "--batch-size", "1", "--json")
+    answer = json.loads(out)
     assert answer["error"] == "InputError"
     assert answer["faults"][0]["where"] == "batch_size"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,12 @@ from typer.testing import CliRunner, Result
 
 from augment_ops.cli import audit, champion, drift, gate, governance, policies, runs
 from augment_ops.errors import InputError
+from support.mlflow_places import moved
 
 ARCHIVE = Path(__file__).parents[1] / "golden" / "state_of_0_1" / "state.tar.xz"
 MADE_AT = "/tmp/augment-ops-state"
 ENTRIES = 43  # of its ledger
 RUN = ("run", "--dataset", "digits", "--max-samples", "800", "--suite", "small", "--gate", "small")
-# Where MLflow wrote down the absolute path of a folder of artifacts.
-PLACES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path, filter="data")
     home = tmp_path / "work" / "var"
-    _moved(home / "mlflow" / "mlflow.db", str(tmp_path))
+    moved(home / "mlflow" / "mlflow.db", MADE_AT, str(tmp_path))
     for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "AUGMENT_OPS_WITNESSES", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AUGMENT_OPS_HOME", str(home))
@@ -76,14 +68,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     for module in (audit, champion, drift, gate, governance, policies, runs):
         module.register(commands)
     return State(tmp_path, commands)
-
-
-def _moved(database: Path, root: str) -> None:
-    """Have MLflow find its artifacts where they were unpacked: it has no paths but absolute ones."""
-    with sqlite3.connect(database) as connection:
-        for table, column in PLACES:
-            connection.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (MADE_AT, root))
-    connection.close()
 
 
 def test_its_champion_is_found_and_its_ledger_is_whole(state: State) -> None:
@@ -120,8 +104,12 @@ def test_its_champion_is_rolled_back(state: State) -> None:
 
 def test_its_monitor_goes_on_with_the_window_that_is_due(state: State) -> None:
     ask = ("drift", "digits", "--rules", "small", "--until", "2026-03-04T02:00")
-    found = state.answer(*ask, code=1)
+    result = state.call(*ask)
+    assert result.exit_code == 1, result.output
+    found = json.loads(result.stdout)
     (judged,) = found["judged"]
+    assert judged["message"] not in result.stderr  # what the result has is not said beside it
+    assert all(alert["message"] not in result.stderr for alert in found["alerts"])
     assert (judged["start"], judged["status"], judged["labelled"]) == ("2026-03-03T00:00:00+00:00", "drift", 120)
     assert state.acts_since() == ["alert", "plan"]  # what happened, and the training that follows from it
     assert state.answer(*ask)["judged"] == []

@@ -18,8 +18,6 @@ def caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["augment-ops", *words])
-        for registered in (cli.app.registered_commands, cli.app.registered_groups):
-            registered.clear()  # by an earlier call: `main` registers everything
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()

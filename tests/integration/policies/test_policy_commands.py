@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from augment_ops.cli import app, audit, governance, policies, runs, services
+from augment_ops.cli import add_commands, app
 from augment_ops.errors import GovernanceError, InputError, PolicyError
 from augment_ops.lifecycle.governing import unsettled
 
@@ -26,8 +28,7 @@ def call(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 def _caller(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     if not app.registered_groups:
-        for commands in (services, runs, policies, governance, audit):
-            commands.register(app)
+        add_commands(app)
     monkeypatch.setenv("AUGMENT_OPS_HOME", str(desk.settings.home))
     monkeypatch.setenv("AUGMENT_OPS_POLICIES", str(desk.settings.policies))
     for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
@@ -78,7 +79,13 @@ def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
     done = json.loads(call("propose", POLICY, "--json", actor="pat").stdout)
     assert done["policy_version"] == VERSION
     assert set(done["evidence"]) == {"profile", "preview"}
-    assert "is proposed; its file is kept as" in call("propose", POLICY, actor="pat").stdout
+    told = call("propose", POLICY, actor="pat")
+    assert "is proposed; its file is kept as" in told.stdout
+    assert told.stderr.startswith(f"measuring and drawing {POLICY} on digits")  # before it begins: it takes seconds
+    (gallery,) = re.findall(
+        r"^gallery +(file:\S+)$", told.stdout, re.MULTILINE
+    )  # an address that can be clicked, in one piece
+    assert _opened(gallery).startswith(b"\x89PNG")
     found = json.loads(call("validate", f"{POLICY}@1.0.0", "--json").stdout)
     assert found == [{"name": POLICY, "version": "1.0.0", "digest": done["digest"], "narrowed": []}]
     desk.edit(("version: 1.0.0", "version: 1.1.0"), ("p: 0.6}", "p: 0.7}"))
@@ -87,10 +94,15 @@ def test_a_policy_is_proposed_profiled_and_shown_in_both_ways(
     assert "GaussNoise" in call("diff", f"{POLICY}@1.0.0", POLICY).stdout
     out = tmp_path / "gallery.png"
     seen = json.loads(call("preview", POLICY, "--out", str(out), "--json").stdout)
+    assert call("preview", POLICY, "--out", str(out)).stdout.splitlines()[0] == out.as_uri()
     assert out.read_bytes().startswith(b"\x89PNG")
     assert seen["file"] == str(out)
     assert seen["rows"][0]["where"] == "transforms[0].Affine"
     assert {draw["level"] for row in seen["rows"] for draw in row["draws"]} == {"low", "middle", "high"}
+
+
+def _opened(address: str) -> bytes:
+    return Path(unquote(urlsplit(address).path)).read_bytes()
 
 
 def test_profile_says_no_with_its_exit_code(desk: Any, call: Callable[..., Result]) -> None:

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import pytest
 
-from augment_ops.cli import policies, policy_acts
 from augment_ops.errors import ActRefused, CheckRefused, GovernanceError, InputError, StoreError, TrackingError
+from augment_ops.lifecycle import listing
 from support.command_line import Call
 
 
@@ -30,9 +30,9 @@ def test_words_that_are_no_command_are_bad_input(call: Call, words: tuple[str, .
 
 
 def _raising(error: BaseException) -> Callable[..., NoReturn]:
-    """A command of that fate, in place of one that reads nothing."""
+    """What a command calls, of that fate."""
 
-    def raises(as_json: policy_acts.AsJson = False) -> NoReturn:
+    def raises(*given: object) -> NoReturn:
         raise error
 
     return raises
@@ -57,7 +57,7 @@ FAULT = ("where", "found this", "expected that", "mend it")
 def test_what_a_command_raises(
     call: Call, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, kind: str
 ) -> None:
-    monkeypatch.setattr(policies, "list_policies", _raising(error))
+    monkeypatch.setattr(listing, "listed", _raising(error))
     told, out, err = call("policy", "list")
     assert (told, out) == (code, "")
     assert "Traceback" not in err
@@ -71,7 +71,7 @@ def test_what_a_command_raises(
 
 
 def test_a_fault_of_the_program_shows_where_it_is(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policies, "list_policies", _raising(ZeroDivisionError("a bug")))
+    monkeypatch.setattr(listing, "listed", _raising(ZeroDivisionError("a bug")))
     code, out, err = call("policy", "list")
     assert (code, out) == (3, "")
     assert "Traceback" in err

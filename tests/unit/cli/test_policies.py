@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from augment_ops.cli import policy_acts
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import begin
 from augment_ops.policy.library import load
+from augment_ops.services import stack
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
 from support.command_line import Call
@@ -25,9 +27,16 @@ def test_the_library_is_listed(call: Call, settings: Settings) -> None:
     assert [line.split()[0] for line in shown.splitlines()[2:]] == files
     found = {one["name"]: one for one in json.loads(call("policy", "list", "--json")[1])}
     assert list(found) == files
-    none = {"name": ROBUST, "version": "1.0.0", "state": "draft", "owner": "vision-platform", "last_run": None}
-    assert found[ROBUST] == none
+    told = {"name": ROBUST, "version": "1.0.0", "state": "draft", "owner": "vision-platform", "last_run": None}
+    assert found[ROBUST] == {**told, "proposed_by": [], "approvals": []}
     assert not settings.home.joinpath("ledger.db").exists()  # looking makes nothing
+
+
+@pytest.mark.usefixtures("settings")
+def test_who_acts_on_a_policy_does_it_where_mlflow_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the server that `up` started, which has addresses, and not behind its back."""
+    monkeypatch.setattr(stack, "tracking_uri", lambda settings: "http://127.0.0.1:5999")
+    assert policy_acts._workspace().settings.has_mlflow_server
 
 
 def test_the_list_says_where_each_stands_and_what_ran_last(call: Call, library: Path, settings: Settings) -> None:
@@ -152,7 +161,7 @@ def test_a_policy_of_tables_is_shown_on_a_table_whose_columns_are_named(call: Ca
     table.write_text("\n".join(["fraud,amount,hour", *rows]))
     words = ("policy", "preview", "transactions-robust", "--dataset", str(table), "--out", str(gallery))
     code, out, err = call(*words, "--columns", "label=fraud")
-    assert (code, out) == (0, f"{gallery}\n"), err
+    assert (code, out) == (0, f"{gallery.as_uri()}\n"), err
     assert gallery.read_bytes().startswith(b"\x89PNG")
     assert err.startswith("drawing transactions-robust 1.0.0 on ")  # before it begins: it takes seconds
     code, _, err = call("policy", "preview", ROBUST, "--columns", "label=fraud", "--quiet")

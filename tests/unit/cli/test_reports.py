@@ -103,9 +103,9 @@ def test_a_run_that_is_refused_leads_to_the_page_that_says_why(call: Call, setti
     page = page_of(settings, "cli-100")
     page.parent.mkdir(parents=True)
     page.write_text("why")
-    assert call("report", "open", "cli-1") == (0, f"{page}\n", "")
+    assert call("report", "open", "cli-1") == (0, f"{page.as_uri()}\n", "")
     assert [one["id"] for one in json.loads(call("runs", "list", "--verdict", "refused", "--json")[1])] == ["cli-100"]
-    assert str(page) in call("runs", "show", "cli-1")[1]
+    assert page.as_uri() in call("runs", "show", "cli-1")[1]
     assert str(page) not in call("runs", "show", "cli-2")[1]
 
 
@@ -122,7 +122,7 @@ def test_a_run_that_waits_for_an_answer_opens_the_report_that_it_is_decided_from
     )  # fmt: skip
     kept = store.put(canonical_json(Prepared(brief=brief, asks="ml-lead", path=str(page))))
     keep_record(store, "cli-100", StageRecord("prepare_report", "k" * 64, kept, 0.1, now()))
-    assert call("report", "open", "cli-1") == (0, f"{page}\n", "")
+    assert call("report", "open", "cli-1") == (0, f"{page.as_uri()}\n", "")
     listed = {one["id"]: one["outcome"] for one in json.loads(call("runs", "list", "--json")[1])}
     assert (listed["cli-100"], listed["cli-200"]) == ("waits for the answer of ml-lead", "")
 

@@ -18,7 +18,7 @@ from support.command_line import Call
         (("--approval", "ml-lead"), "a command line cannot prove who is answering"),
         (("--policy", "digits-robus"), "Did you mean digits-robust?"),
         (("--delivery", "onlin"), "delivery"),
-        (("--environment", "prodution"), "environment"),
+        (("--environment", "prod"), "Fix: choose one. Did you mean production?"),
         (("--seed", "-1"), "seed"),
         (("--epochs", "10001"), "epochs"),
         (("--image-size", "8"), "image_size"),

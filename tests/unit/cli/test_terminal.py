@@ -10,7 +10,7 @@ from rich.console import Console
 from augment_ops.cli import drift, terminal
 from augment_ops.cli.decision import show_decision
 from augment_ops.cli.stage_progress import StagesShown
-from augment_ops.cli.terminal import progress, say, styled, with_quiet
+from augment_ops.cli.terminal import clickable, progress, say, styled, with_quiet
 from augment_ops.production.alerts import Alert
 from augment_ops.production.monitor import Monitored
 from augment_ops.production.retraining import Retraining
@@ -120,6 +120,19 @@ def test_addresses_are_whole_and_foreign_text_is_no_mark_up(monkeypatch: pytest.
     assert "class [bold]7[/] has 3 samples" in text
     assert "for [red]you[/]" in text
     assert "MLflow run" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("/var/a b/é.png", "file:///var/a%20b/%C3%A9.png"),
+        (ADDRESS, ADDRESS),
+        ("file:///var/a.png", "file:///var/a.png"),
+        ("", ""),
+    ],
+)
+def test_what_lies_on_this_machine_can_be_opened_by_a_click(place: str, said: str) -> None:
+    assert clickable(place) == said
 
 
 def test_drift_says_each_thing_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,25 @@ def test_no_key_is_made_inside_the_repository(tmp_path: Path, way: str) -> None:
     assert not (repository / "k.pem").exists()
 
 
+@pytest.mark.parametrize(("config", "place"), [("elsewhere", "elsewhere/augment-ops/k.pem"), ("home/.config", "k.pem")])
+def test_the_place_that_is_named_instead_is_outside_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, place: str
+) -> None:
+    """Somebody's home may be the checkout."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / config))
+    with pytest.raises(InputError) as caught:
+        generate(tmp_path / "home" / "k.pem", outside=tmp_path / "home")
+    named = Path(caught.value.faults[0].fix.removeprefix("--out "))
+    assert named == tmp_path / place
+    generate(named, outside=tmp_path / "home")
+
+
+def test_below_the_root_there_is_no_place_outside(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        generate(tmp_path / "k.pem", outside=Path("/"))
+    assert "AUGMENT_OPS_POLICIES" in caught.value.faults[0].fix
+
+
 def test_a_key_that_is_there_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "k.pem"
     before = generate(path, outside=tmp_path / "repository").public

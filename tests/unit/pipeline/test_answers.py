@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from augment_ops.errors import GovernanceError
+from augment_ops.gate.decision import Decision
+from augment_ops.gate.explanation import Explanation
 from augment_ops.governance.keys import Key, ensure, witness_path
 from augment_ops.governance.model_approval import ModelAnswer, SignedAnswer
 from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.outputs import Decided
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import enter_run
-from augment_ops.pipeline.stages.answers import check_answer, entered_answer
+from augment_ops.pipeline.stages.answers import check_answer, entered_answer, why_nobody
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace
 from support.people import keys_of, write_approvers
@@ -68,6 +71,29 @@ def _answer(asked: dict[str, str], key: Key, witness: str = "", at: str = "", **
 
 def _own_airflow(settings: Settings) -> Key:
     return ensure(witness_path(settings.keys))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "version", "champion", "said"),
+    [
+        ("PASS", "2", "1", ""),
+        ("PASS", "1", None, ""),
+        ("PASS", "1", "1", "version 1, the same model, is champion already"),
+        ("FAIL", None, "1", "there is nothing to approve"),
+        ("INVESTIGATE", None, None, "there is nothing to approve"),
+    ],
+)
+def test_a_person_is_asked_where_their_answer_would_change_something(
+    ask: Ask, verdict: Any, version: str | None, champion: str | None, said: str
+) -> None:
+    ctx, _ = ask(PROTECTED)
+    decision = Decision(
+        verdict=verdict, gate="default 2.1.0", rules_digest="r" * 64, evidence_digest="e" * 64, reasons=(), summary=""
+    )
+    explanation = Explanation("d" * 64, verdict, "", "", "", ())
+    decided = Decided(decision=decision, explanation=explanation, version=version, champion_version=champion)
+    why = why_nobody(ctx, decided)
+    assert (said in why, bool(why)) == (True, bool(said))
 
 
 @pytest.mark.parametrize("environment", [FREE, PROTECTED, "production"])
