@@ -32,11 +32,6 @@ def number(value: float | None) -> str:
     return f"{value:.4g}".replace("inf", "∞").replace("-", "−")
 
 
-def chance(value: float | None) -> str:
-    """A p-value; nobody decides by its size below one in ten thousand."""
-    return "< 0.0001" if value is not None and value < 1e-4 else number(value)
-
-
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as a percentage; `—` where it is None or not a number."""
     return "—" if value is None or not math.isfinite(value) else f"{value * 100:.{digits}f}%"
@@ -63,11 +58,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def milliseconds(value: float) -> str:
-    """A time in milliseconds, two digits below one: timers are no finer."""
-    return f"{value:.2g} ms" if 0 < value < 1 else f"{number(value)} ms" if value else "none"
 
 
 def is_link(url: str) -> bool:

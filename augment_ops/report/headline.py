@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from augment_ops.gate.decision import Reason
+from augment_ops.quantities import milliseconds
 from augment_ops.report import stress_summary
 from augment_ops.report.brief import Brief
-from augment_ops.report.formats import milliseconds, number, percent, points, whole
+from augment_ops.report.formats import percent, points, whole
 from augment_ops.report.inputs import ReportInputs
 from augment_ops.stress.report import Cell, Role, StressReport
 
@@ -35,7 +36,7 @@ def tiles(inputs: ReportInputs, judged: StressReport | None, measure: str) -> li
     trained = inputs.candidate
     if trained:
         budget = (inputs.policy.get("budget") or {}).get("p95_ms")
-        limit = "the policy states no budget" if budget is None else f"budget {number(budget)} ms a sample"
+        limit = "the policy states no budget" if budget is None else f"budget {milliseconds(budget)} a sample"
         took = milliseconds(trained.delivery.augment_p95_ms)
         found.append(Tile("Augmentation a sample, p95", took, (limit, trained.advice)))
     return found

@@ -19,6 +19,7 @@ from augment_ops.gate.grouping import grouped
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality
 from augment_ops.modalities.source import Samples, Schema
+from augment_ops.quantities import chance, milliseconds
 from augment_ops.report import brief, robustness, stress_summary, units
 from augment_ops.report.allowance import Allowance
 from augment_ops.report.calibration import reliability
@@ -28,11 +29,9 @@ from augment_ops.report.class_counts import class_table
 from augment_ops.report.conclusions import conclusions
 from augment_ops.report.confusion import confused, matrices
 from augment_ops.report.formats import (
-    chance,
     duration,
     is_link,
     mark,
-    milliseconds,
     number,
     percent,
     points,
@@ -178,6 +177,7 @@ def environment() -> jinja2.Environment:
         "num": number,
         "pct": percent,
         "chance": chance,
+        "milliseconds": milliseconds,
         "points": points,
         "whole": whole,
         "duration": duration,
