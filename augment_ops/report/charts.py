@@ -128,6 +128,7 @@ def learning_chart(curves: Mapping[str, Sequence[EpochMetrics]]) -> Chart | None
         lines=tuple(_line(name, line, scale) for name, line in series.items()),
         x_ticks=_epoch_ticks(scale),
         text=f"Validation accuracy after the last epoch: {last}",
+        axis=f"accuracy by epoch, axis from {scale.y_min:.0%}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 # One word of style for each outcome and status that a report can hold.
@@ -58,6 +59,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(at: str) -> str:
+    """An ISO 8601 time as people write it, in UTC; what is none, as it is."""
+    try:
+        return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return at
 
 
 def is_link(url: str) -> bool:

@@ -32,6 +32,7 @@ from augment_ops.report.formats import (
     duration,
     is_link,
     mark,
+    moment,
     number,
     percent,
     points,
@@ -181,6 +182,7 @@ def environment() -> jinja2.Environment:
         "points": points,
         "whole": whole,
         "duration": duration,
+        "moment": moment,
         "tone": tone,
         "mark": mark,
         "is_link": is_link,
@@ -365,8 +367,8 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
         ("Wall time", lambda t: t.wall_s, duration),
         ("Samples per second", lambda t: t.samples_per_s, whole),
         ("Waiting for data, share of wall time", lambda t: t.delivery.data_wait_share, percent),
-        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, milliseconds),
-        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, milliseconds),
+        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, _taken),
+        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, _taken),
         ("Peak memory", lambda t: t.peak_rss_mb, lambda v: f"{whole(v)} MB"),
     )
     rows = []
@@ -375,6 +377,11 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
         shown = "—" if other is None else form(other)
         rows.append((name, form(own), shown, _difference(own, other, share=form is percent)))
     return rows
+
+
+def _taken(ms: float) -> str:
+    """A time of augmenting: of a policy that changes nothing there is none."""
+    return milliseconds(ms) if ms else "none"
 
 
 def _difference(own: float, other: float | None, *, share: bool) -> str:
