@@ -155,7 +155,8 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "group_tables": robustness.group_tables(stress) if stress else (),
         "contact": _contact(inputs, show),
         "kind": show.modality,
-        "learning": learning_chart(_curves(inputs)),
+        "learning": learning_chart(_curves(inputs), _entry(inputs)),
+        "entry": _entry(inputs),
         "costs": _costs(inputs),
         "card": card_of(inputs, show.modality),
         "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
@@ -356,6 +357,12 @@ def _plain(name: object) -> str:
 
 def _curves(inputs: ReportInputs) -> dict[str, Any]:
     return {t.role: t.curve for t in (inputs.control, inputs.candidate) if t is not None and t.curve}
+
+
+def _entry(inputs: ReportInputs) -> str:
+    """What each point of a learning curve stands for: of trees, which see the samples once, a round of boosting."""
+    entries = len(inputs.candidate.curve) if inputs.candidate else 0
+    return "epoch" if inputs.epochs in (None, entries) else "round"
 
 
 def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:

@@ -13,6 +13,7 @@ from augment_ops.report.formats import number, percent, points, whole
 _DIFFERENCES = frozenset({"invariance", "champion", "control", "unseen", "groups", "calibration"})
 _SHARES = frozenset({"class_recall", "fitness", "data_wait", "data_quality", "augmented_quality"})
 _MULTIPLES = frozenset({"budget"})
+_SHARES_OR_COUNTS = frozenset({"leakage"})
 
 
 def measured(reason: Reason) -> str:
@@ -54,7 +55,7 @@ def _form(rule: str) -> Callable[[float | None], str]:
         return _points
     if rule in _SHARES:
         return _share
-    if rule == "leakage":
+    if rule in _SHARES_OR_COUNTS:
         return _leaked
     return _multiple if rule in _MULTIPLES else number
 
