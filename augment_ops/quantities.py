@@ -13,6 +13,8 @@ def milliseconds(value: float) -> str:
     """
     if not math.isfinite(value):
         return "—"
+    if 0 < value < 1e-4:
+        return "< 0.0001 ms"
     if abs(value) >= 999.5:  # which three digits would write as 1e+03
         return f"{value:,.0f} ms"
     return f"{value:.2g} ms" if abs(value) < 1 else f"{value:.3g} ms"
