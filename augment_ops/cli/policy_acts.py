@@ -12,6 +12,7 @@ import typer
 from augment_ops.cli.runs import settings_here
 from augment_ops.cli.terminal import clickable, progress, result, tell_facts
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
+from augment_ops.quantities import milliseconds
 from augment_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def profile(
         print(json.dumps({**asdict(found), "over_budget": found.over_budget}))
     else:
         for step in (*found.steps, found.whole):
-            print(f"{step.where:<40}  p50 {step.p50_ms:9.4f} ms   p95 {step.p95_ms:9.4f} ms")
-        size = "x".join(str(side) for side in found.at)
-        print(f"at {size} on {found.machine}; budget {found.budget_p95_ms:g} ms: {_verdict(found.over_budget)}")
+            print(f"{step.where:<40}  p50 {milliseconds(step.p50_ms):>9}   p95 {milliseconds(step.p95_ms):>9}")
+        size, budget = "x".join(str(side) for side in found.at), milliseconds(found.budget_p95_ms)
+        print(f"at {size} on {found.machine}; budget {budget}: {_verdict(found.over_budget)}")
     if found.over_budget:
         raise typer.Exit(EXIT_CHECK_SAID_NO)
 

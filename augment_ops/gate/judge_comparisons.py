@@ -28,9 +28,11 @@ def champion(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]
         return [_not_set("champion", "the candidate is not compared with the champion")]
     if evidence.champion_version is None:
         outcome: Outcome = "pass" if rule.first_champion == "allow" else "investigate"
-        message = "There is no champion yet; the rules let a first one pass."
+        # Of format 1 as it was worded; the report stands beside the candidate's promotion, which "yet" contradicts.
+        none = "There is no champion yet" if evidence.format == 1 else "No model was champion when the gate decided"
+        message = f"{none}; the rules let a first one pass."
         if outcome == "investigate":
-            message = "There is no champion yet, and the rules ask a person to look at a first one."
+            message = f"{none}, and the rules ask a person to look at a first one."
         return [Reason(rule="champion", outcome=outcome, message=message)]
     if not (cells.complete("candidate") and cells.complete("champion")):
         return []

@@ -8,6 +8,7 @@ from augment_ops.gate.decision import Evidence, Outcome, QualityFinding, Reason
 from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
+from augment_ops.quantities import milliseconds
 
 _QUALITY: dict[str, Outcome] = {"ok": "pass", "warn": "warn", "fail": "fail"}
 
@@ -32,7 +33,8 @@ def _causes(rule: str, subject: str, evidence: Evidence, status: str | None) -> 
 
 def _cause(rule: str, subject: str, found: QualityFinding) -> Reason:
     name, is_share = found.name.replace("-", " "), found.unit == "share" and math.isfinite(found.measured)
-    measured = f"{share(found.measured)} {name}" if is_share else f"{name} {found.measured:.4g} {found.unit}"
+    unit = "times" if found.unit == "ratio" else found.unit
+    measured = f"{share(found.measured)} {name}" if is_share else f"{name} {found.measured:.4g} {unit}"
     limit = "" if found.limit is None else f" (limit {share(found.limit) if is_share else f'{found.limit:.4g}'})"
     return Reason(
         rule=rule,
@@ -82,8 +84,14 @@ def leakage(rules: GateRules, evidence: Evidence) -> list[Reason]:
         ]
     name, worst = max(found.items(), key=lambda item: item[1])
     outcome: Outcome = "fail" if worst > rule.max_measured + TOLERANCE else "pass"
-    message = f"Most leakage between splits is found by {name}: {worst:.4g} (at most {rule.max_measured:.4g})."
+    told, most = (f"{one:.4g}" if evidence.format == 1 else _leaked(one) for one in (worst, rule.max_measured))
+    message = f"Most leakage between splits is found by {name}: {told} (at most {most})."
     return [Reason(rule="leakage", outcome=outcome, message=message, measured=worst, threshold=rule.max_measured)]
+
+
+def _leaked(value: float) -> str:
+    """A share of the samples; a check that counts, of subjects, finds whole ones."""
+    return share(value) if value < 1 else f"{value:.4g}"
 
 
 def approvals(rules: GateRules, evidence: Evidence) -> list[Reason]:
@@ -161,7 +169,9 @@ def budget(rules: GateRules, evidence: Evidence) -> list[Reason]:
             )
         ]
     outcome, limit = _against(ratio, rule.warn_ratio, rule.block_ratio)
-    message = f"The policy takes {p95:.3g} ms a sample at p95, {ratio:.2f} times its budget of {allowed:.3g} ms."
+    # Of format 1 as it was worded: a decision is made again to the byte.
+    taken, budgeted = (f"{one:.3g} ms" if evidence.format == 1 else milliseconds(one) for one in (p95, allowed))
+    message = f"The policy takes {taken} a sample at p95, {ratio:.2f} times its budget of {budgeted}."
     return [Reason(rule="budget", outcome=outcome, message=message, measured=ratio, threshold=limit)]
 
 

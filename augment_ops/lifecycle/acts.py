@@ -27,6 +27,7 @@ from augment_ops.policy.library import admit, heading, load
 from augment_ops.policy.published import keep_published
 from augment_ops.policy.spec import Policy
 from augment_ops.progress import Advance, unheard
+from augment_ops.quantities import milliseconds
 from augment_ops.shown import PARAGRAPH, link, markdown, own_addresses
 from augment_ops.workspace import Versioned, Workspace, check_registered, subjects_of, version_of
 
@@ -176,7 +177,7 @@ def question(workspace: Workspace, name: str, environment: str, days: int) -> Qu
         f"**{markdown(policy.name)} {markdown(policy.version)}** for **{markdown(environment)}**, for {days} days: "
         f"{markdown(policy.description, PARAGRAPH)}",
         f"Proposed by {markdown(', '.join(dict.fromkeys(known.proposed_by)))}; digest `{policy.digest[:12]}`.",
-        f"p95 {cost.whole.p95_ms:.3g} ms {cost.one} at {size}, of {cost.budget_p95_ms:g} ms; "
+        f"p95 {milliseconds(cost.whole.p95_ms)} {cost.one} at {size}, of {milliseconds(cost.budget_p95_ms)}; "
         f"shown on {markdown(seen.dataset)}.",
         *(f"- limitation: {markdown(limitation)}" for limitation in policy.limitations[:_LIMITATIONS]),
         *(f"- {markdown(line)}" for line in policy.narrowings()[:_LIMITATIONS]),

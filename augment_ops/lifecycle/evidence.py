@@ -27,6 +27,7 @@ from augment_ops.modalities.source import Samples
 from augment_ops.policy.draws import each_alone, levels_of, sampled
 from augment_ops.policy.spec import Policy
 from augment_ops.progress import Advance, unheard
+from augment_ops.quantities import milliseconds
 
 PROFILE, PREVIEW = "profile", "preview"
 KINDS = (PROFILE, PREVIEW)
@@ -85,12 +86,14 @@ class Profile:
             PolicyError: with the transform that costs most.
         """
         if self.over_budget:
+            times = self.whole.p95_ms / self.budget_p95_ms
             dearest = max(self.steps, key=lambda step: step.p95_ms, default=self.whole)
             raise PolicyError(
                 f"policy {self.policy} {self.version}: budget.p95_ms",
-                f"p95 {self.whole.p95_ms:.3g} ms {self.one} at {_size(self.at)}",
-                f"at most {self.budget_p95_ms:g} ms",
-                f"make {dearest.where} cheaper ({dearest.p95_ms:.3g} ms alone), or raise the budget in a new version",
+                f"p95 {milliseconds(self.whole.p95_ms)} {self.one} at {_size(self.at)}, {times:.4g} times the budget",
+                f"at most {milliseconds(self.budget_p95_ms)}",
+                f"make {dearest.where} cheaper ({milliseconds(dearest.p95_ms)} alone), or raise the budget in a new "
+                "version",
             )
 
 

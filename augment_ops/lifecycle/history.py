@@ -16,6 +16,7 @@ from augment_ops.policy.diff import compare
 from augment_ops.policy.library import load, policy_path
 from augment_ops.policy.published import load_published, published_versions
 from augment_ops.policy.spec import Policy
+from augment_ops.quantities import milliseconds
 from augment_ops.workspace import Workspace
 
 
@@ -156,7 +157,7 @@ def _cost(workspace: Workspace, entry: Entry) -> str:
         return f"; its evidence is lost ({error.faults[0].found})"
     size = "×".join(str(side) for side in cost.at)
     return (
-        f", p95 {cost.whole.p95_ms:.3g} ms {cost.one} at {size} (budget {cost.budget_p95_ms:g} ms), "
+        f", p95 {milliseconds(cost.whole.p95_ms)} {cost.one} at {size} (budget {milliseconds(cost.budget_p95_ms)}), "
         f"shown on {seen.dataset}"
     )
 

@@ -128,7 +128,12 @@ def _worse(brief: Brief, most: int | None) -> str:
     if shown:
         return f"against {other}: {_first([fall_in_words(fall) for fall in shown], most)}"
     looked = f"nothing is shown to be worse than {other}, of {found.looked_at} corruptions and classes"
-    return f"{looked}; measured lowest is {fall_in_words(found.falls[0])}" if found.falls else looked
+    if not found.falls:
+        return looked
+    lowest = found.falls[0]
+    # Its interval is of itself alone; whether it is shown is said of all that were looked at together.
+    aside = ", which among so many may be chance" if lowest.low > 0 else ""
+    return f"{looked}; measured lowest is {fall_in_words(lowest)}{aside}"
 
 
 def fall_in_words(fall: Fall) -> str:

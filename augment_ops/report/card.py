@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from augment_ops.modalities.base import Modality
-from augment_ops.report.formats import percent, points
+from augment_ops.report.formats import percent, points, whole
 from augment_ops.report.inputs import ReportInputs
 from augment_ops.report.stress_summary import share_range, worst_gap
 from augment_ops.stress.report import CLEAN
@@ -85,7 +85,7 @@ def _facts(inputs: ReportInputs, kind: Modality, version: str) -> tuple[tuple[st
     named = ", ".join(classes[:_CLASSES]) + (f", … ({len(classes)} in all)" if len(classes) > _CLASSES else "")
     return (
         ("Model", f"{inputs.dataset}-classifier, {f'version {version}' if version else 'not registered'}"),
-        ("What it is", f"{model.factory}, {model.parameters:,} parameters, format {model.format}"),
+        ("What it is", f"{model.factory}, {whole(model.parameters)} parameters, format {model.format}"),
         (
             "Use",
             f"tells {len(classes)} classes of {inputs.dataset} apart, on {kind.plural} like those it was tested with",
@@ -109,7 +109,7 @@ def _limits(inputs: ReportInputs, kind: Modality) -> tuple[str, ...]:
         low, high = share_range(clean.accuracy, clean.n)
         measure = inputs.judged.measure if inputs.judged else "accuracy"
         limits.append(
-            f"{measure} {percent(clean.accuracy)} ({percent(low)} to {percent(high)}) was measured on {clean.n:,} "
+            f"{measure} {percent(clean.accuracy)} ({percent(low)} to {percent(high)}) was measured on {whole(clean.n)} "
             f"{kind.plural} of the held-out split, and on no others"
         )
         if (worst := worst_gap(stress)) is not None:

@@ -110,15 +110,19 @@ def severity_panels(report: StressReport, limit: float | None) -> tuple[Chart, .
     return tuple(_severity_panel(name, roles, float(top), limit) for name, roles in curves.items())
 
 
-def learning_chart(curves: Mapping[str, Sequence[EpochMetrics]]) -> Chart | None:
-    """Validation accuracy by epoch, one line a role, with training accuracy as `<role>-training`."""
+def learning_chart(curves: Mapping[str, Sequence[EpochMetrics]], entry: str = "epoch") -> Chart | None:
+    """Validation accuracy by epoch, one line a role, with training accuracy as `<role>-training`.
+
+    Args:
+        entry: what each point stands for.
+    """
     epochs = [m.epoch for curve in curves.values() for m in curve]
     if not epochs:
         return None
     series: dict[str, list[tuple[int, float, str]]] = {}
     for role, curve in curves.items():
-        series[f"{role}-training"] = [(m.epoch, m.train_accuracy, _at_epoch(role, "training", m)) for m in curve]
-        series[role] = [(m.epoch, m.validation_accuracy, _at_epoch(role, "validation", m)) for m in curve]
+        series[f"{role}-training"] = [(m.epoch, m.train_accuracy, _at_entry(role, "training", m, entry)) for m in curve]
+        series[role] = [(m.epoch, m.validation_accuracy, _at_entry(role, "validation", m, entry)) for m in curve]
     finite = [y for line in series.values() for _, y, _ in line if math.isfinite(y)]
     scale = _Scale(480.0, 190.0, float(min(epochs)), float(max(epochs)), axis_ticks(finite))
     last = "; ".join(f"{role} {_percent(curve[-1].validation_accuracy)}" for role, curve in curves.items() if curve)
@@ -127,7 +131,8 @@ def learning_chart(curves: Mapping[str, Sequence[EpochMetrics]]) -> Chart | None
         title="Learning curve",
         lines=tuple(_line(name, line, scale) for name, line in series.items()),
         x_ticks=_epoch_ticks(scale),
-        text=f"Validation accuracy after the last epoch: {last}",
+        text=f"Validation accuracy after the last {entry}: {last}",
+        axis=f"accuracy by {entry}, axis from {scale.y_min:.0%}",
     )
 
 
@@ -176,9 +181,9 @@ def _reliable(name: str, one: Reliable) -> str:
     return f"{name}, {one.confidence:.1%} sure: {one.right:.1%} right ({interval})"
 
 
-def _at_epoch(role: str, split: str, metrics: EpochMetrics) -> str:
+def _at_entry(role: str, split: str, metrics: EpochMetrics, entry: str) -> str:
     value = metrics.train_accuracy if split == "training" else metrics.validation_accuracy
-    return f"{role}, {split}, epoch {metrics.epoch}: {_percent(value)}"
+    return f"{role}, {split}, {entry} {metrics.epoch}: {_percent(value)}"
 
 
 def _severity_panel(name: str, roles: Mapping[Role, tuple[Point, ...]], top: float, limit: float | None) -> Chart:

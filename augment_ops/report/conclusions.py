@@ -5,6 +5,7 @@ They say what was so when the gate decided, and so are the same before anybody a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augment_ops.gate.compared import Beside, MeasuredShare
@@ -95,7 +96,7 @@ def _recommendation(decision: Decision, brief: Brief) -> str:
 
 
 def _risks(decision: Decision, brief: Brief, judged: StressReport | None) -> str:
-    told = [*_falls(brief), *_waived(decision), *_warned(decision, brief), *_weakest(judged)]
+    told = [*_falls(brief), *_waived(decision), *_warned(decision, brief), *_weakest(decision, judged)]
     text = "; ".join(told) or "nothing was measured that would show any"
     return f"{text[0].upper()}{text[1:]}."
 
@@ -132,7 +133,13 @@ def _warned(decision: Decision, brief: Brief) -> list[str]:
     return [f"{plural(len(warnings), 'warning')}, {first}{warnings[0].rstrip('.')}"]
 
 
-def _weakest(judged: StressReport | None) -> list[str]:
+def is_judged(reasons: Sequence[Reason], corruption: str, severity: int) -> bool:
+    """Whether the gate holds a loss there against a limit; where no loss is, it cannot be said and is taken for so."""
+    cells = {(x.corruption, x.severity) for x in reasons if x.rule == "invariance" and x.severity}
+    return not cells or (corruption, severity) in cells
+
+
+def _weakest(decision: Decision, judged: StressReport | None) -> list[str]:
     worst = None if judged is None else worst_gap(judged)
     if judged is None or worst is None:
         return []
@@ -141,4 +148,5 @@ def _weakest(judged: StressReport | None) -> list[str]:
     untrained = ", which the policy does not train on," if unseen else ""
     where = f"{corruption.replace('_', ' ')} at severity {severity}{untrained}"
     there = "" if cell is None else f", to {percent(cell.accuracy)} (n = {cell.n})"
-    return [f"{where} costs it most, {points(loss, sign=False)} points{there}"]
+    aside = "" if is_judged(decision.reasons, corruption, severity) else "; the gate judges no loss there"
+    return [f"{where} costs it most, {points(loss, sign=False)} points{there}{aside}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 # One word of style for each outcome and status that a report can hold.
@@ -30,11 +31,6 @@ def number(value: float | None) -> str:
     if math.isnan(value):
         return "not a number"
     return f"{value:.4g}".replace("inf", "∞").replace("-", "−")
-
-
-def chance(value: float | None) -> str:
-    """A p-value; nobody decides by its size below one in ten thousand."""
-    return "< 0.0001" if value is not None and value < 1e-4 else number(value)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -65,9 +61,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def milliseconds(value: float) -> str:
-    """A time in milliseconds, two digits below one: timers are no finer."""
-    return f"{value:.2g} ms" if 0 < value < 1 else f"{number(value)} ms" if value else "none"
+def moment(at: str) -> str:
+    """An ISO 8601 time as people write it, in UTC; what is none, as it is."""
+    try:
+        return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return at
 
 
 def is_link(url: str) -> bool:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from augment_ops.gate.decision import Reason
+from augment_ops.quantities import milliseconds
 from augment_ops.report import stress_summary
 from augment_ops.report.brief import Brief
-from augment_ops.report.formats import milliseconds, number, percent, points, whole
+from augment_ops.report.conclusions import is_judged
+from augment_ops.report.formats import percent, points, whole
 from augment_ops.report.inputs import ReportInputs
 from augment_ops.stress.report import Cell, Role, StressReport
 
@@ -35,14 +36,14 @@ def tiles(inputs: ReportInputs, judged: StressReport | None, measure: str) -> li
     trained = inputs.candidate
     if trained:
         budget = (inputs.policy.get("budget") or {}).get("p95_ms")
-        limit = "the policy states no budget" if budget is None else f"budget {number(budget)} ms a sample"
+        limit = "the policy states no budget" if budget is None else f"budget {milliseconds(budget)} a sample"
         took = milliseconds(trained.delivery.augment_p95_ms)
         found.append(Tile("Augmentation a sample, p95", took, (limit, trained.advice)))
     return found
 
 
 def _of_stress(inputs: ReportInputs, stress: StressReport, judged: StressReport, measure: str) -> list[Tile]:
-    found, reasons = [], inputs.decision.reasons if inputs.decision else ()
+    found = []
     clean = judged.cell("candidate", "clean", 0)
     if clean is not None:
         beside = _against(judged, stress_summary.clean_accuracy)
@@ -55,10 +56,14 @@ def _of_stress(inputs: ReportInputs, stress: StressReport, judged: StressReport,
     if (worst := stress_summary.worst_gap(judged)) is not None:
         corruption, severity, loss = worst
         cell = judged.cell("candidate", corruption, severity)
-        notes = (*_interval_of_loss(reasons, worst), f"{corruption.replace('_', ' ')}, severity {severity}")
+        notes = (*_interval_of_loss(inputs, worst), f"{corruption.replace('_', ' ')}, severity {severity}")
         there = () if cell is None else _there(cell)
+        reasons = inputs.decision.reasons if inputs.decision else ()
+        aside = () if is_judged(reasons, corruption, severity) else ("the gate judges no loss there",)
         against_itself = f"against its own clean {measure}"
-        found.append(Tile("Largest loss", f"{points(loss, sign=False)} points", (*notes, *there, against_itself)))
+        found.append(
+            Tile("Largest loss", f"{points(loss, sign=False)} points", (*notes, *there, against_itself, *aside))
+        )
     # Where one class is judged alone it is the headline itself, and the lowest of all is told beside it.
     for row in stress_summary.worst_classes(judged if len(judged.classes) > 1 else stress, 1):
         where = f"class {row.name}, {row.corruption.replace('_', ' ')}, severity {row.severity}"
@@ -87,13 +92,15 @@ def _interval_of_mean(brief: Brief | None, mean: float | None) -> tuple[str, ...
     return (f"{percent(own.share)} of what the gate judges, {ends}",)
 
 
-def _interval_of_loss(reasons: tuple[Reason, ...], worst: tuple[str, int, float]) -> tuple[str, ...]:
+def _interval_of_loss(inputs: ReportInputs, worst: tuple[str, int, float]) -> tuple[str, ...]:
     """As the gate has it, where it measured the very same."""
-    for one in reasons:
+    compared = None if inputs.brief is None else inputs.brief.compared
+    level = "" if compared is None else f"{compared.confidence:.0%} "
+    for one in inputs.decision.reasons if inputs.decision else ():
         if (one.corruption, one.severity, one.class_name) != (worst[0], worst[1], None) or one.measured is None:
             continue
         if one.low is not None and one.high is not None and math.isclose(one.measured, worst[2], abs_tol=1e-9):
-            return (f"interval {points(one.low, sign=False)} to {points(one.high, sign=False)} points",)
+            return (f"{level}interval {points(one.low, sign=False)} to {points(one.high, sign=False)} points",)
     return ()
 
 

@@ -19,6 +19,7 @@ from augment_ops.gate.grouping import grouped
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Modality
 from augment_ops.modalities.source import Samples, Schema
+from augment_ops.quantities import chance, milliseconds
 from augment_ops.report import brief, robustness, stress_summary, units
 from augment_ops.report.allowance import Allowance
 from augment_ops.report.calibration import reliability
@@ -28,11 +29,10 @@ from augment_ops.report.class_counts import class_table
 from augment_ops.report.conclusions import conclusions
 from augment_ops.report.confusion import confused, matrices
 from augment_ops.report.formats import (
-    chance,
     duration,
     is_link,
     mark,
-    milliseconds,
+    moment,
     number,
     percent,
     points,
@@ -155,7 +155,8 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "group_tables": robustness.group_tables(stress) if stress else (),
         "contact": _contact(inputs, show),
         "kind": show.modality,
-        "learning": learning_chart(_curves(inputs)),
+        "learning": learning_chart(_curves(inputs), _entry(inputs)),
+        "entry": _entry(inputs),
         "costs": _costs(inputs),
         "card": card_of(inputs, show.modality),
         "links": [(n, u) for n, u in (("Airflow run", inputs.airflow_url), ("MLflow run", inputs.mlflow_url)) if u],
@@ -178,9 +179,11 @@ def environment() -> jinja2.Environment:
         "num": number,
         "pct": percent,
         "chance": chance,
+        "milliseconds": milliseconds,
         "points": points,
         "whole": whole,
         "duration": duration,
+        "moment": moment,
         "tone": tone,
         "mark": mark,
         "is_link": is_link,
@@ -356,6 +359,12 @@ def _curves(inputs: ReportInputs) -> dict[str, Any]:
     return {t.role: t.curve for t in (inputs.control, inputs.candidate) if t is not None and t.curve}
 
 
+def _entry(inputs: ReportInputs) -> str:
+    """What each point of a learning curve stands for: of trees, which see the samples once, a round of boosting."""
+    entries = len(inputs.candidate.curve) if inputs.candidate else 0
+    return "epoch" if inputs.epochs in (None, entries) else "round"
+
+
 def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
     """Name, candidate, control, difference."""
     candidate, control = inputs.candidate, inputs.control
@@ -365,8 +374,8 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
         ("Wall time", lambda t: t.wall_s, duration),
         ("Samples per second", lambda t: t.samples_per_s, whole),
         ("Waiting for data, share of wall time", lambda t: t.delivery.data_wait_share, percent),
-        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, milliseconds),
-        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, milliseconds),
+        ("Augmentation per sample, p50", lambda t: t.delivery.augment_p50_ms, _taken),
+        ("Augmentation per sample, p95", lambda t: t.delivery.augment_p95_ms, _taken),
         ("Peak memory", lambda t: t.peak_rss_mb, lambda v: f"{whole(v)} MB"),
     )
     rows = []
@@ -375,6 +384,11 @@ def _costs(inputs: ReportInputs) -> list[tuple[str, str, str, str]]:
         shown = "—" if other is None else form(other)
         rows.append((name, form(own), shown, _difference(own, other, share=form is percent)))
     return rows
+
+
+def _taken(ms: float) -> str:
+    """A time of augmenting: of a policy that changes nothing there is none."""
+    return milliseconds(ms) if ms else "none"
 
 
 def _difference(own: float, other: float | None, *, share: bool) -> str:

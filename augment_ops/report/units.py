@@ -11,8 +11,9 @@ from augment_ops.report.formats import number, percent, points, whole
 
 # What the rules of a gate measure. Whatever else there is, is a number without a unit.
 _DIFFERENCES = frozenset({"invariance", "champion", "control", "unseen", "groups", "calibration"})
-_SHARES = frozenset({"class_recall", "fitness", "leakage", "data_wait", "data_quality", "augmented_quality"})
+_SHARES = frozenset({"class_recall", "fitness", "data_wait", "data_quality", "augmented_quality"})
 _MULTIPLES = frozenset({"budget"})
+_SHARES_OR_COUNTS = frozenset({"leakage"})
 
 
 def measured(reason: Reason) -> str:
@@ -54,6 +55,8 @@ def _form(rule: str) -> Callable[[float | None], str]:
         return _points
     if rule in _SHARES:
         return _share
+    if rule in _SHARES_OR_COUNTS:
+        return _leaked
     return _multiple if rule in _MULTIPLES else number
 
 
@@ -63,6 +66,11 @@ def _points(value: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return number(value) if value is None or math.isnan(value) else percent(value)
+
+
+def _leaked(value: float | None) -> str:
+    """A share of the samples; a check that counts, of subjects, finds whole ones."""
+    return _share(value) if value is None or value < 1 else number(value)
 
 
 def _multiple(value: float | None) -> str:

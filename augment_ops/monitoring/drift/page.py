@@ -31,6 +31,7 @@ from augment_ops.monitoring.drift.log_reader import LogWindow
 from augment_ops.monitoring.drift.metrics import effects, series_of
 from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.monitoring.drift.sample import Sample
+from augment_ops.quantities import chance
 from augment_ops.shown import seen
 
 _SHOWN = 12  # samples of each side
@@ -156,5 +157,6 @@ def _template() -> Template:
         trim_blocks=True,
     )
     environment.filters["word"] = lambda status: _WORDS.get(status, status)
+    environment.filters["chance"] = chance
     environment.filters["number"] = lambda v: "–" if v is None or math.isnan(v) else f"{v:.3g}"
     return environment.get_template("window.html.j2")

@@ -21,6 +21,7 @@ from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.trial import trial_faults
+from augment_ops.quantities import milliseconds
 from augment_ops.workspace import subjects_of
 
 _TIMED_SAMPLES = 32  # a batch
@@ -46,7 +47,7 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
     kind = modality(policy.modality)
     augmenter = kind.augmenter(policy, params.seed)
     cost = measure_cost(augmenter, kind.invented(_TIMED_SAMPLES, shape, sample_key("cost images", policy.digest)))
-    ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {cost.p95_ms:.2f} ms at {shape}")
+    ctx.say(f"{policy.name} {policy.version} ({policy.digest[:12]}): p95 {milliseconds(cost.p95_ms)} at {shape}")
     if admitted.published:
         # Another content under that version is refused by MLflow and by the ledger too.
         ctx.tracker.register_policy(policy.name, policy.version, policy.digest, policy.text.encode(), ctx.parent)

@@ -184,6 +184,24 @@ def test_a_class_with_too_few_samples_is_named_with_its_n(decide, rules, evidenc
     assert [(r.rule, r.class_name, r.n) for r in found] == [("class_recall", "c", 19)]
 
 
+@pytest.mark.parametrize(
+    ("worded", "champion", "budget", "leakage"),
+    [
+        (1, "There is no champion yet; ", "takes 0.0182 ms", "0.004 (at most 0.005)"),
+        (2, "No model was champion when the gate decided; ", "takes 0.018 ms", "0.4% (at most 0.5%)"),
+    ],
+)
+def test_sentences_of_earlier_evidence_stay_as_they_were(decide, rules, evidence, worded, champion, budget, leakage):
+    """A decision is made again to the byte. Of later evidence they are true after a promotion too, and have units."""
+    found = evidence(
+        champion=False, format=worded, augment_p95_ms=0.01817, leakage={"near-duplicates-between-splits": 0.004}
+    )
+    told = {reason.rule: reason.message for reason in decide(rules, found).reasons}
+    assert told["champion"].startswith(champion)
+    assert budget in told["budget"]
+    assert leakage in told["leakage"]
+
+
 def test_a_first_champion_is_allowed_or_looked_at_as_the_rules_say(decide, rules, evidence):
     first = evidence(champion=False)
     assert decide(rules, first).verdict == "PASS"

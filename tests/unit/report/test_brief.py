@@ -96,6 +96,12 @@ def test_the_measures_stand_beside_those_of_champion_and_control() -> None:
             "clean, −1.1 points (−2.6 to +0.5)",
         ),
         (
+            {"compared": replace(COMPARED, falls=(replace(CLASS_8, low=0.003),))},
+            "What got worse",
+            "nothing is shown to be worse than champion 3, of 28 corruptions and classes; measured lowest is class 8, "
+            "clean, −1.1 points (−2.6 to −0.3), which among so many may be chance",
+        ),
+        (
             {"compared": replace(COMPARED, against="control", falls=())},
             "What got worse",
             "nothing is shown to be worse than the control, of 28 corruptions and classes",

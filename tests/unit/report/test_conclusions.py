@@ -11,7 +11,9 @@ from augment_ops.gate.decision import Decision, Reason
 from augment_ops.pipeline.stages.brief import warnings_of
 from augment_ops.report.brief import Brief
 from augment_ops.report.conclusions import conclusions
-from support.report_page import BRIEF, stress
+from augment_ops.report.page import render
+from augment_ops.report.stress_summary import worst_gap
+from support.report_page import BRIEF, inputs, stress
 
 
 def measured(name: str, gain: float, low: float, high: float, role: str = "champion") -> MeasuredShare:
@@ -125,6 +127,18 @@ def test_warnings_are_counted_and_the_first_is_told() -> None:
     low = Reason(rule="class_recall", outcome="warn", message="Class 8 is low.", class_name="8", measured=0.7, n=44)
     _, _, risks = told("PASS", (low, passed()), replace(CANDIDATE, warnings=("draft policies are for dev alone",)))
     assert "; 2 warnings, the first: class_recall: Class 8 is low; " in risks
+
+
+def test_a_loss_that_the_gate_does_not_judge_is_told_as_such() -> None:
+    """Beside a verdict that calls another loss the largest."""
+    worst = worst_gap(stress())
+    assert worst is not None
+    judged = passed(corruption=worst[0], severity=worst[1], measured=worst[2])
+    elsewhere = passed(corruption=worst[0], severity=worst[1] - 1, measured=0.01)
+    for reasons, said in (((judged,), False), ((elsewhere,), True), ((), False)):
+        assert told("PASS", reasons)[2].endswith("; the gate judges no loss there.") is said
+        html = render(inputs(decision=Decision("PASS", "g", "a" * 64, "b" * 64, reasons, "It is so.")))
+        assert (">the gate judges no loss there<" in html) is said
 
 
 def test_the_champion_itself_changes_nothing_and_is_promoted_by_nobody() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from augment_ops.modalities import modality
 from augment_ops.report import plots, stress_summary
 from augment_ops.report.charts import axis_ticks, severity_panels
-from augment_ops.report.formats import duration, number, percent, points
+from augment_ops.report.formats import duration, moment, number, percent, points
 from augment_ops.stress.report import CLEAN, Cell, StressReport
 from augment_ops.training.result import EpochMetrics
 
@@ -210,4 +210,6 @@ def test_numbers_read_as_a_person_writes_them():
     ]
     assert [points(v) for v in (0.1234, -0.1234, -0.0001, math.nan)] == ["+12.3", "−12.3", "0.0", "—"]
     assert [percent(v) for v in (0.9731, None, math.nan)] == ["97.3%", "—", "—"]
+    written = ("2026-11-29T00:22:28+00:00", "2026-11-29T01:22:28+01:00", "yesterday")
+    assert [moment(v) for v in written] == ["2026-11-29 00:22 UTC", "2026-11-29 00:22 UTC", "yesterday"]
     assert [duration(v) for v in (12.34, 75.0, 3661.0)] == ["12.3 s", "1 min 15 s", "1 h 01 min"]

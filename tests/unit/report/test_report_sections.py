@@ -203,3 +203,32 @@ def test_what_a_corruption_destroyed_is_shown_and_in_no_other_number():
 
 def test_where_nothing_is_destroyed_nothing_is_said_of_it():
     assert "What the corruptions destroyed" not in render(inputs())
+
+
+def test_a_digest_is_listed_once() -> None:
+    digest = "e" * 64
+    decision = Decision("FAIL", "g", "a" * 64, digest, (), "It fails.")
+    for lineage in ({"evidence": digest}, {}):
+        assert render(inputs(decision=decision, lineage=lineage)).count(f">{digest}<") == 1
+
+
+def test_what_trees_learn_in_is_rounds_and_what_networks_learn_in_is_epochs() -> None:
+    network, trees = render(inputs(epochs=8)), render(inputs(epochs=1))
+    assert "8 epochs, seed" in network and "accuracy by epoch" in network
+    assert "8 rounds, seed" in trees and "accuracy by round" in trees
+    assert "Augmented, 1 epoch<" in trees
+
+
+def test_classes_of_one_size_have_no_largest() -> None:
+    counts = {"train": dict.fromkeys(stress().classes, 9)}
+    html = render(inputs(snapshot=inputs().snapshot | {"counts": counts}))
+    assert "Every class that has training samples has as many." in html
+    assert "1.0 times" not in html
+
+
+def test_a_policy_that_changes_nothing_takes_no_time() -> None:
+    base = inputs().control
+    assert base is not None
+    meters = replace(base.delivery, augment_p50_ms=0.0, augment_p95_ms=0.0)
+    row = Page(render(inputs(control=replace(base, delivery=meters)))).row_with("Augmentation per sample, p95")
+    assert row[2:] == ["none", ""]

@@ -28,6 +28,9 @@ def reason(rule: str, measured: float | None = None, threshold: float | None = N
         (reason("class_recall", None, 1.0, class_name="x", n=0), "—", "1 sample"),
         (reason("groups", None, 30.0, group="site=north", n=7), "—", "30 samples"),
         (reason("invariance", math.nan, 0.15), "not a number", "15.0 points"),
+        (reason("leakage", 0.012, 0.005), "1.2%", "0.5%"),
+        (reason("leakage", 3.0, 0.005), "3", "0.5%"),
+        (reason("leakage", math.nan), "not a number", "—"),
         (reason("approvals"), "—", "—"),
     ],
 )
@@ -47,7 +50,7 @@ def test_every_rule_of_a_gate_that_has_a_threshold_has_a_unit() -> None:
         "suite",
     }
     unitless = {"drift", "approvals"}  # they compare words
-    known = units._DIFFERENCES | units._SHARES | units._MULTIPLES | unitless
+    known = units._DIFFERENCES | units._SHARES | units._MULTIPLES | units._SHARES_OR_COUNTS | unitless
     assert fields - known == set()
 
 
