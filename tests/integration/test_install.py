@@ -236,7 +236,7 @@ def test_a_project_keeps_its_policies_and_sees_that_one_was_changed(mine: Path) 
     try:
         kept.write_text(before.replace("limit: 0.3", "limit: 0.2", 1))
         assert kept.read_text() != before
-        assert "digits-robust 1.0.0" in ran("make", "test", cwd=mine, code=2)
+        assert "digits-robust@1.0.0" in ran("make", "test", cwd=mine, code=2)
     finally:
         kept.write_text(before)
 
