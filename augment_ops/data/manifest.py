@@ -24,13 +24,12 @@ def _reading_of_modality(value: object, info: ValidationInfo) -> object:
     """What a document has of how its data set was read, as the type that its modality knows."""
     if not isinstance(value, dict) or "modality" not in info.data:
         return value
-    known = modality(info.data["modality"]).codec.reading_type
-    return _adapter(known).validate_python(value)
+    return _adapter(info.data["modality"]).validate_python(value)
 
 
 @cache
-def _adapter(known: type[Reading]) -> TypeAdapter[Reading]:
-    return TypeAdapter(known)  # 3 ms, and lists read a manifest a run
+def _adapter(of: str) -> TypeAdapter[Reading]:
+    return TypeAdapter(modality(of).codec.reading_type)  # 3 ms, and lists read a manifest a run
 
 
 @dataclass(frozen=True, kw_only=True)
