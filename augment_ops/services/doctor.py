@@ -111,10 +111,12 @@ def _pins(_: Settings) -> list[Diagnosis]:
         # A local part ("2.13.0+cpu") names the build of the same version.
         if found is not None and found.split("+")[0] != wanted.split("+")[0]:
             differing.append(f"{name} {found} (pinned {wanted})")
-    what = "-e '.[all]'" if shipped.checkout() else f"'augment-ops[all]=={__version__}'"
+    root = shipped.checkout()
+    what = f"-e '{root}[all]'" if root else f"'augment-ops[all]=={__version__}'"
     fix = f"{sys.executable} -m pip install -c {path} {what}"
     if missing:
-        return [Diagnosis("pins", "fail", f"not installed: {', '.join(missing)}", fix)]
+        # A checkout has everything; who installs the package may want no Airflow.
+        return [Diagnosis("pins", "fail" if root else "warn", f"not installed: {', '.join(missing)}", fix)]
     if differing:
         shown = ", ".join(differing[:_SHOWN]) + (
             f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
