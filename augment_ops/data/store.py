@@ -24,6 +24,7 @@ from augment_ops.data.blobs import (
 )
 from augment_ops.errors import StoreError
 from augment_ops.files import write_durably
+from augment_ops.project import home_of
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
@@ -43,8 +44,8 @@ class Store:
 
     Args:
         uri: folder, `file://…`, or another fsspec URI such as `s3://bucket/prefix`.
-        cache: folder for verified copies of a remote store's objects; `$AUGMENT_OPS_HOME/cache` (or `./var/cache`) when
-            not given. Not used by a local store.
+        cache: folder for verified copies of a remote store's objects; when not given, `cache` in the state folder
+            (`project.home_of`). Not used by a local store.
 
     Raises:
         StoreError: a URI whose scheme is unknown, or whose client library is not installed.
@@ -52,7 +53,7 @@ class Store:
 
     def __init__(self, uri: str, *, cache: Path | None = None) -> None:
         self.uri = uri
-        self._cache = cache or Path(os.environ.get("AUGMENT_OPS_HOME") or "var").absolute() / "cache"
+        self._cache = cache or home_of() / "cache"
         self._blobs = open_blobs(uri, self._cache)
 
     @property

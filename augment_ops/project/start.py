@@ -1,4 +1,4 @@
-"""Makes a project: policies/ as they are shipped, and what runs and tests them from an installed package."""
+"""Makes a project: policies/ and pins as they are shipped, and what runs and tests them from an installed package."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ def _fill(made: Path) -> None:
             copy.write_text(path.read_text(encoding="utf-8").replace(_VERSION, __version__), encoding="utf-8")
     policies = made / "policies"
     shutil.copytree(shipped.policies(), policies, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(shipped.constraints(), made / "constraints.txt")
     published = {
         f"{folder.name}@{version}": load_published(policies, folder.name, version).digest
         for folder in sorted((policies / "published").iterdir())

@@ -100,15 +100,8 @@ def _python(_: Settings) -> list[Diagnosis]:
 
 
 def _pins(_: Settings) -> list[Diagnosis]:
-    root = shipped.checkout()
     missing = [name for name in _MODULES if _installed(_DISTRIBUTIONS.get(name, name)) is None]
-    if root is None:
-        said = f"augment-ops {__version__} is installed as a package"
-        if missing:
-            fix = f"{sys.executable} -m pip install 'augment-ops[all]=={__version__}'"
-            return [Diagnosis("pins", "fail", f"{said}; not installed: {', '.join(missing)}", fix)]
-        return [Diagnosis("pins", "ok", f"{said}, with the versions that pip chose within its requirements")]
-    path = root / "constraints.txt"
+    path = shipped.constraints()
     if not path.is_file():
         return [Diagnosis("pins", "warn", f"no {path}", "restore it from git")]
     differing: list[str] = []
@@ -118,9 +111,12 @@ def _pins(_: Settings) -> list[Diagnosis]:
         # A local part ("2.13.0+cpu") names the build of the same version.
         if found is not None and found.split("+")[0] != wanted.split("+")[0]:
             differing.append(f"{name} {found} (pinned {wanted})")
-    fix = f"{sys.executable} -m pip install -c constraints.txt -e '.[all]'"
+    root = shipped.checkout()
+    what = f"-e '{root}[all]'" if root else f"'augment-ops[all]=={__version__}'"
+    fix = f"{sys.executable} -m pip install -c {path} {what}"
     if missing:
-        return [Diagnosis("pins", "fail", f"not installed: {', '.join(missing)}", fix)]
+        # A checkout has everything; who installs the package may want no Airflow.
+        return [Diagnosis("pins", "fail" if root else "warn", f"not installed: {', '.join(missing)}", fix)]
     if differing:
         shown = ", ".join(differing[:_SHOWN]) + (
             f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
@@ -130,6 +126,11 @@ def _pins(_: Settings) -> list[Diagnosis]:
 
 
 _DISTRIBUTIONS = {"airflow": "apache-airflow-core"}
+
+
+def _restore(name: str) -> str:
+    """How what is shipped comes back: a checkout has it in git, an installed package in every project that it makes."""
+    return f"restore {name} from git" + ("" if shipped.checkout() else ", or from what `augment-ops init` makes")
 
 
 def _installed(name: str) -> str | None:
@@ -205,7 +206,7 @@ def _policies(settings: Settings) -> list[Diagnosis]:
     if not files:
         return [
             *findings,
-            Diagnosis("policies", "fail", f"no file in {settings.policies / 'augment'}", "restore policies/ from git"),
+            Diagnosis("policies", "fail", f"no file in {settings.policies / 'augment'}", _restore("policies/")),
         ]
     return [*findings, *_loaded(files)]
 
@@ -270,7 +271,7 @@ def _dags(_: Settings) -> list[Diagnosis]:
     names = ", ".join(path.stem for path in sorted(folder.glob("*.py")))
     if names:
         return [Diagnosis("dags", "ok", f"{names} in {folder}")]
-    return [Diagnosis("dags", "fail", f"no DAG file in {folder}", "restore dags/ from git, or set AUGMENT_OPS_DAGS")]
+    return [Diagnosis("dags", "fail", f"no DAG file in {folder}", f"{_restore('dags/')}, or set AUGMENT_OPS_DAGS")]
 
 
 def _stack(settings: Settings) -> list[Diagnosis]:

@@ -1,7 +1,7 @@
-"""Where the policies and DAGs that come with this version lie.
+"""Where the policies, DAGs and pins that come with this version lie.
 
-In a checkout they are `policies/` and `dags/` of its top level; a wheel has them as folders of this package, to which
-pyproject.toml maps them. So there is one copy, and a program that was installed has what the repository has.
+In a checkout they are `policies/`, `dags/` and `constraints.txt` of its top level; a wheel has them in this package, to
+which setup.py maps them. So there is one copy, and a program that was installed has what the repository has.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ _CHECKOUT = _PACKAGE.parents[1]
 
 def policies() -> Path:
     """The folder of the shipped policies, limits, gates, suites, drift and quality rules, and published versions."""
-    return _folder("policies")
+    return _place("policies")
 
 
 def dags() -> Path:
     """The folder of the shipped DAGs."""
-    return _folder("dags")
+    return _place("dags")
 
 
 def plugins() -> Path:
     """The folder of Airflow's plugins that the shipped DAGs need."""
     return dags() / "plugins"
+
+
+def constraints() -> Path:
+    """The file of the exact versions that this one was tested with, as pip's --constraint reads it."""
+    return _place("constraints.txt")
 
 
 def checkout() -> Path | None:
@@ -42,6 +47,6 @@ def sources() -> list[tuple[str, Path]]:
     return [(path.relative_to(package.parent).as_posix(), path) for path in sorted(found)]
 
 
-def _folder(name: str) -> Path:
+def _place(name: str) -> Path:
     installed = _PACKAGE / name
-    return installed if installed.is_dir() else _CHECKOUT / name
+    return installed if installed.exists() else _CHECKOUT / name

@@ -14,8 +14,13 @@ from augment_ops.drivers.kubeflow.blueprint import Blueprint
 from augment_ops.errors import Fault, InputError, ServiceError
 from augment_ops.files import replace_file
 
-# As `make kubeflow` makes it in a checkout; beside an installed program there is none to know of.
+# As `make kubeflow` makes it in a checkout; beside an installed program a person makes it.
 PYTHON = (shipped.checkout() or project.folder()) / ".venv-kubeflow" / "bin" / "python"
+_MAKE_IT = (
+    "run `make kubeflow`"
+    if shipped.checkout()
+    else f"python3 -m venv {PYTHON.parents[1]} && {PYTHON.parent / 'pip'} install 'kfp>=2.17,<3'"
+)
 _TOLD = 500  # characters of what a compiler that failed said last
 
 
@@ -37,9 +42,7 @@ def compile_file(blueprint: Blueprint, output: Path, python: Path = PYTHON) -> N
         faults.append(Fault("--image", repr(blueprint.image), "an image that holds augment-ops", "name it"))
     if not os.access(python, os.X_OK):
         expected = "the Python of an environment with kfp 2, which does not install beside the rest of this project"
-        faults.append(
-            Fault("kfp", f"no {python}", expected, "run `make kubeflow`, or name such a Python with --python")
-        )
+        faults.append(Fault("kfp", f"no {python}", expected, f"{_MAKE_IT}; or name such a Python with --python"))
     if faults:
         raise InputError.of("kubeflow compile", faults)
     with scratch.folder("kubeflow") as folder:
@@ -53,9 +56,7 @@ def compile_file(blueprint: Blueprint, output: Path, python: Path = PYTHON) -> N
         )
         if done.returncode:
             said = done.stderr.strip()[-_TOLD:] or f"exit code {done.returncode}"
-            raise ServiceError(
-                f"kfp of {python}", said, "a compiled pipeline", "run `make kubeflow`, and then this again"
-            )
+            raise ServiceError(f"kfp of {python}", said, "a compiled pipeline", f"{_MAKE_IT}, and then this again")
         replace_file(output, written.read_bytes())
 
 

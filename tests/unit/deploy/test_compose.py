@@ -299,6 +299,8 @@ def test_the_image_installs_what_the_stack_names() -> None:
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert '".[deploy]"' in (ROOT / "Dockerfile").read_text()
+    assert re.match(r"augment-ops\[all,.*\bpostgres\b", extras["deploy"][0])  # the stack, and the ledger's driver
     for name in ("apache-airflow-providers-celery", "asyncpg", "psycopg2-binary", "redis"):
         assert name in extras["deploy"]
         assert name in pinned

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from augment_ops import project, shipped
+from augment_ops.data.store import Store
 from augment_ops.pipeline import reuse
 from augment_ops.services.layout import dags_folder
 from augment_ops.settings import Settings
@@ -45,6 +47,20 @@ def test_outside_a_project_the_shipped_files_are_read_and_state_lies_here(
     settings = Settings.from_environment({})
     assert (settings.home, settings.policies) == (tmp_path / "var", ROOT / "policies")
     assert dags_folder({}) == ROOT / "dags"
+
+
+def test_copies_of_a_remote_store_lie_with_the_state(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mine / "notebooks" / "old")
+    monkeypatch.delenv("AUGMENT_OPS_HOME", raising=False)
+    store = Store("memory://from-below-a-project")
+    assert store.local(store.put(b"remote")).is_relative_to(mine / "var" / "cache")
+
+
+def test_one_module_reads_where_things_are() -> None:
+    reads = re.compile(r"""(?:get|getenv|environ)[(\[]\s*["']AUGMENT_OPS_(?:HOME|POLICIES|DAGS)\b""")
+    sources = [path for top in ("augment_ops", "dags") for path in (ROOT / top).rglob("*.py")]
+    found = [path.relative_to(ROOT).as_posix() for path in sources if reads.search(path.read_text())]
+    assert found == ["augment_ops/project/__init__.py"]
 
 
 def test_policies_of_something_else_above_make_no_project(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from augment_ops.policy.library import load
 from augment_ops.project import start as module
 from augment_ops.project.start import start
 from support.command_line import caller
-from support.places import POLICIES
+from support.places import POLICIES, ROOT
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -30,10 +30,11 @@ def test_a_project_holds_the_shipped_policies_and_what_runs_them(tmp_path: Path)
     shipped = {f"policies/{name}": content for name, content in files(POLICIES).items()}
     assert {name: found[name] for name in shipped} == shipped
     assert {*found} - {*shipped} == {
-        ".gitignore", "Makefile", "README.md", "dags/shipped.py", "requirements.txt", "tests/published.json",
-        "tests/test_policies.py",
+        ".gitignore", "Makefile", "README.md", "constraints.txt", "dags/shipped.py", "requirements.txt",
+        "tests/published.json", "tests/test_policies.py",
     }  # fmt: skip
     assert f"augment-ops[all]=={__version__}\n" in found["requirements.txt"].decode()
+    assert found["constraints.txt"] == (ROOT / "constraints.txt").read_bytes()
     assert not [name for name in {*found} - {*shipped} if b"{{" in found[name]]
     assert project.folder(tmp_path / "mine" / "tests") == tmp_path / "mine"
 
