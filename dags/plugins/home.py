@@ -32,7 +32,8 @@ def guarded() -> App:
     from augment_ops.settings import Settings
 
     guard = requires_access_dag("GET", DagAccessEntity.RUN, param_dag_id=_DAG)
-    made: App = application(Settings.from_environment(), guards=(Depends(guard),))
+    login = f"{_below()}/api/v2/auth/login"
+    made: App = application(Settings.from_environment(), guards=(Depends(guard),), login=login)
     return made
 
 
