@@ -83,8 +83,7 @@ def make(home: Path) -> Settings:
     evil = (policies / "augment" / "digits-none.yaml").read_text().replace("digits-none", "evil")
     owner = next(line for line in evil.splitlines() if line.startswith("owner:"))
     (policies / "augment" / "evil.yaml").write_text(evil.replace(owner, f"owner: {_quoted(HARM)}"))
-    there = {"AUGMENT_OPS_HOME": str(home / "var"), "AUGMENT_OPS_POLICIES": str(policies)}
-    settings = Settings.from_environment(there)
+    settings = _settings(home)
     made = _Runs(settings)
     made.ended(FIRST, Words(), "PASS", hours=0)
     made.ended(SECOND, Words(policy="digits-none", actor="grace", said="Rotation costs 20 points."), "FAIL", hours=1)
@@ -101,6 +100,22 @@ def make(home: Path) -> Settings:
     for number, status in enumerate(("ok", "insufficient", "warn", "drift", "ok")):
         window(settings, "digits", number, status, "Brightness rose by 12%.")
     window(settings, HARM, 0, "drift", HARM)
+    return _linked(settings)
+
+
+def copied(settings: Settings, home: Path) -> Settings:
+    """The same, for a test that changes something."""
+    shutil.copytree(settings.home.parent, home, dirs_exist_ok=True)
+    return _linked(_settings(home))
+
+
+def _settings(home: Path) -> Settings:
+    return Settings.from_environment(
+        {"AUGMENT_OPS_HOME": str(home / "var"), "AUGMENT_OPS_POLICIES": str(home / "policies")}
+    )
+
+
+def _linked(settings: Settings) -> Settings:
     return replace(settings, mlflow_uri=MLFLOW)  # nobody listens there: links lead to it
 
 
@@ -175,7 +190,7 @@ class _Runs:
     def _record(self, run: str, stage: str, output: Any, hours: int) -> None:
         ended = (NOON + timedelta(hours=hours, minutes=1)).isoformat()
         taken = FIRST if run == SECOND and stage == "ingest" else ""
-        record = StageRecord(stage, "k" * 64, self.store.put(canonical_json(output)), 12.5, ended, taken)
+        record = StageRecord(stage, "k" * 64, self.store.put(canonical_json(output)), 12.0, ended, taken)
         keep_record(self.store, run, record)
 
 
