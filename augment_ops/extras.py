@@ -19,8 +19,8 @@ _EXTRA: Mapping[str, str] = {
     "torch": "torch",
     **dict.fromkeys(
         (
-            "cryptography", "fairlearn", "fastapi", "fsspec", "httpx", "jinja2", "markupsafe", "matplotlib", "mlflow", "pandas",
-            "prometheus_client", "pyarrow", "skops", "sklearn", "sqlalchemy", "uvicorn",
+            "cryptography", "fairlearn", "fastapi", "fsspec", "httpx", "jinja2", "markupsafe", "matplotlib", "mlflow",
+            "pandas", "prometheus_client", "pyarrow", "skops", "sklearn", "sqlalchemy", "uvicorn",
         ),
         "pipeline",
     ),

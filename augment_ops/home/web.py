@@ -210,7 +210,8 @@ class _Home:
     def failed(self, request: Request, error: Exception) -> Response:
         """What is said where the ledger or the store cannot be read."""
         assert isinstance(error, AugmentOpsError)
-        return self._page(request, "problem", status=503, title="This cannot be read now", faults=error.faults, login="")
+        title = "This cannot be read now"
+        return self._page(request, "problem", status=503, title=title, faults=error.faults, login="")
 
     def _named(self, request: Request, parameter: str) -> Run:
         """The run of an id; of what is no id of a run nothing is looked for."""

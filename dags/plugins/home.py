@@ -65,7 +65,7 @@ class HomePlugin(AirflowPlugin):
 
     name = "augment_ops_home"
     fastapi_apps = [{"app": Later(guarded), "url_prefix": PREFIX, "name": "AugmentOps"}]  # noqa: RUF012 - Airflow's form
-    # In the menu *Browse*, and without a route of Airflow's own: with one the page stands in a frame that opens no other
+    # In the menu *Browse* and without a route of Airflow's own: with one the page stands in a frame that opens no other
     # page, and without one a place beside the menus is a button that does nothing (Airflow 3.3.2).
     external_views = [  # noqa: RUF012
         {"name": "AugmentOps", "href": f"{_below()}{PREFIX}/", "destination": "nav", "category": "browse"}

@@ -1,8 +1,8 @@
 """A workspace with something of all that the home shows, made without a pipeline: documents, acts and pages.
 
 `FIRST` became champion of dev and staging, `SECOND` failed, `WAITING` asks the lead, `STARTED` was started by an alert
-and is at work, `REFUSED` left a page, `LOST` has a record whose output is gone. `EVIL` has words that mean harm wherever
-somebody could write some.
+and is at work, `REFUSED` left a page, `LOST` has a record whose output is gone. `EVIL` has words that mean harm
+wherever somebody could write some.
 """
 
 from __future__ import annotations
@@ -164,8 +164,9 @@ class _Runs:
         report, rules = stress(), self.store.put(_rules())
         if run == SECOND:
             report = replace(report, suite_digest="8" * 64)
-        reason = Reason(rule="invariance", outcome="fail", message=words.said, corruption="rotation", severity=5)
-        decision = Decision(verdict, "default 1.0.0", rules, "b" * 64, () if verdict == "PASS" else (reason,), words.said)
+        fails = Reason(rule="invariance", outcome="fail", message=words.said, corruption="rotation", severity=5)
+        reasons = () if verdict == "PASS" else (fails,)
+        decision = Decision(verdict, "default 1.0.0", rules, "b" * 64, reasons, words.said)
         page = {"digest": sha256_hex(PAGE), "url": f"{MLFLOW}/#/report"} if asks else {}
         checked = QualityReport("check_augmented", "1" * 64, "9" * 64, ())
         return {

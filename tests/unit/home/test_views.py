@@ -66,7 +66,8 @@ def test_the_best_protected_environment_is_first(app: Any) -> None:
 def test_runs_have_verdict_policy_data_who_worst_gap_and_tail(app: Any) -> None:
     page = shown(app, "/runs")
     assert page.row_with(SECOND)[2:9] == [
-        "✕FAIL", "digits", "digits-none 1.0.0", "staging", "grace", "20.0 points, rotation 5", f"66.0%, class {HOSTILE}",
+        "✕FAIL", "digits", "digits-none 1.0.0", "staging", "grace", "20.0 points, rotation 5",
+        f"66.0%, class {HOSTILE}",
     ]  # fmt: skip
     assert page.row_with(STARTED)[6].startswith("schedule because of drift: ")
     assert page.row_with(REFUSED)[2] == "✕refused"
