@@ -25,7 +25,7 @@ def _reading_of_modality(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, dict) or "modality" not in info.data:
         return value
     known = modality(info.data["modality"]).codec.reading_type
-    return _adapter(known).validate_python(value)
+    return _adapter(known).validate_python(value)  # type: ignore[arg-type]  # a class is hashable
 
 
 @cache
