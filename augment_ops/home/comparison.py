@@ -9,7 +9,7 @@ from augment_ops.content import from_json
 from augment_ops.errors import AugmentOpsError
 from augment_ops.home.policies import newest_run, policy_of
 from augment_ops.home.sources import Sources
-from augment_ops.pipeline.known_runs import RunLine
+from augment_ops.pipeline.known_runs import UNREADABLE, RunLine
 from augment_ops.pipeline.outputs import StressTest
 from augment_ops.pipeline.overview import RunDifference, compare
 from augment_ops.pipeline.run import Run
@@ -59,7 +59,11 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class RunsCompared:
-    """Two runs."""
+    """Two runs.
+
+    Attributes:
+        rows: empty where the documents of one cannot be read.
+    """
 
     lines: tuple[RunLine, RunLine]
     rows: tuple[RunDifference, ...]
@@ -86,7 +90,9 @@ def compare_runs(sources: Sources, before: Run, after: Run) -> RunsCompared:
     first, second = sources.runs.line(before), sources.runs.line(after)
     return RunsCompared(
         lines=(first, second),
-        rows=tuple(compare(sources.settings, sources.workspace.store, before, after)),
+        rows=()
+        if UNREADABLE in (first.summary.state, second.summary.state)
+        else tuple(compare(sources.settings, sources.workspace.store, before, after)),
         measured=_measured(sources, first, second),
     )
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from augment_ops.governance.chain import Entry
 from augment_ops.home.sources import Sources
-from augment_ops.pipeline.cause import AlertCause, cause_of
-from augment_ops.pipeline.run import Run
+from augment_ops.pipeline.cause import RETRAIN, AlertCause, cause_of
+from augment_ops.pipeline.known_runs import RunLine
 from augment_ops.production.alerts import run_id_of
 from augment_ops.production.timeline import JudgedWindow
 from augment_ops.production.windows import judged_windows
@@ -21,14 +21,17 @@ class Alarm:
     """An alert, and the training that it started.
 
     Attributes:
+        by: who found it.
         run: None where it started none, or the run is not kept here.
+        started: whether the ledger says that a training was started.
     """
 
     dataset: str
     cause: AlertCause
     at: str
     by: str
-    run: Run | None
+    run: RunLine | None
+    started: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +74,15 @@ def windows(sources: Sources) -> list[WindowsOf]:
 
 def alarms(sources: Sources, most: int = ALERTS) -> list[Alarm]:
     """The newest alerts."""
-    known = {run.id: run for run in sources.runs.begun()}
-    return [_alarm(entry, known) for entry in sources.alerts()[:most]]
+    started = {entry.subjects.get("alert", "") for entry in sources.acts() if entry.act == RETRAIN}
+    return [_alarm(sources, entry, started=entry.hash in started) for entry in sources.alerts()[:most]]
 
 
-def _alarm(entry: Entry, known: dict[str, Run]) -> Alarm:
+def _alarm(sources: Sources, entry: Entry, *, started: bool) -> Alarm:
     dataset, cause = entry.subjects["dataset"], cause_of(entry)
-    run = known.get(run_id_of(dataset, cause.kind, entry.key))
-    return Alarm(dataset=dataset, cause=cause, at=entry.at, by=entry.actor, run=run)
+    run = sources.runs.find(run_id_of(dataset, cause.kind, entry.key))
+    line = sources.runs.line(run) if run is not None else None
+    return Alarm(dataset=dataset, cause=cause, at=entry.at, by=entry.actor, run=line, started=started)
 
 
 def _said(one: JudgedWindow) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -49,17 +49,24 @@ def style() -> bytes:
     return b"\n".join(file.read_bytes() for file in files)
 
 
-def render(template: str, *, base: str, addresses: Iterable[str], **shown: object) -> str:
+def render(
+    template: str, *, base: str, addresses: Iterable[str], kept: Callable[[RunLine], bool], **shown: object
+) -> str:
     """A page.
 
     Args:
         template: its name without ending.
         base: what addresses of these pages begin with; empty where they stand at the root.
         addresses: where links to elsewhere may lead; any other address is left out.
+        kept: whether the report of a run lies on this machine.
         shown: view data, by the names that the template knows.
     """
     ours = tuple(addresses)
-    context = {"base": base, "own": lambda url: url if url and is_below(url, ours) else "", **shown}
+
+    def own(url: str) -> str:
+        return url if url and is_below(url, ours) else ""
+
+    context = {"base": base, "own": own, "kept": kept, **shown}
     return environment().get_template(f"{template}.html.j2").render(context).lstrip()
 
 

@@ -59,7 +59,7 @@ def policy_of(sources: Sources, named: str) -> Policy | None:
 
 
 def newest_run(sources: Sources, policy: Policy) -> RunLine | None:
-    """The newest run that trained with this version; None where none has."""
+    """The newest run that trained with exactly this content and came to a decision; None where none has."""
     asked = (run for run in sources.runs.begun() if run.params.get("policy") == policy.name)
     lines = (sources.runs.line(run) for run in asked)
-    return next((line for line in lines if line.policy == f"{policy.name} {policy.version}" and line.brief), None)
+    return next((line for line in lines if line.policy_digest == policy.digest and line.brief), None)

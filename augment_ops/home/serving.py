@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -37,4 +38,5 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
         listening.listen()
         ready(f"http://{host}:{listening.getsockname()[1]}/")
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # how it is meant to be ended; uvicorn hands it on when it has
+            uvicorn.Server(config).run(sockets=[listening])

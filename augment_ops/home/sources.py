@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 
 from augment_ops.content import sha256_hex
+from augment_ops.errors import StoreError
 from augment_ops.governance.acts import ROOT, counted
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.audit import MOVES, Reign, champions, ruling
@@ -17,7 +18,7 @@ from augment_ops.lifecycle.book import ROLLBACK
 from augment_ops.pipeline.cause import ALERT, RETRAIN
 from augment_ops.pipeline.known_runs import KnownRuns, RunLine
 from augment_ops.pipeline.refused import page_of
-from augment_ops.pipeline.run import folder_name
+from augment_ops.pipeline.run import report_path
 from augment_ops.settings import Settings
 from augment_ops.shown import own_addresses
 from augment_ops.workspace import Workspace, has_ledger
@@ -93,20 +94,28 @@ class Sources:
         return _newest_first(entry for entry in self.acts() if entry.act == ALERT)
 
     def report(self, line: RunLine) -> bytes | None:
-        """The page that the run's record names, to the byte; None where it is not on this machine, or is another."""
-        if not line.page:
-            return _read(page_of(self.settings, line.id))
-        page = _read(self.settings.home / "reports" / folder_name(line.id) / "report.html")
-        return page if page is not None and sha256_hex(page) == line.page else None
+        """The page that the run's record names, to the byte, or why it was refused; None where none is kept here.
+
+        Raises:
+            StoreError: the page is another than the record names.
+        """
+        place = self._page_of(line)
+        page = _read(place)
+        if page is not None and line.page and sha256_hex(page) != line.page:
+            expected = f"the page that the run's record names (sha256 {line.page[:12]}…)"
+            raise StoreError(str(place), "another page", expected, "find out who changed it; MLflow may have the page")
+        return page
 
     def has_report(self, line: RunLine) -> bool:
         """Whether a page of the run lies on this machine."""
-        kept = self.settings.home / "reports" / folder_name(line.id) / "report.html"
-        return (kept if line.page else page_of(self.settings, line.id)).is_file()
+        return self._page_of(line).is_file()
 
     def pictures(self, line: RunLine) -> bytes | None:
         """PNG of originals beside augmented samples, verified; None where the run has made none yet."""
         return self._workspace.store.get(line.pictures) if line.pictures else None
+
+    def _page_of(self, line: RunLine) -> Path:
+        return report_path(self.settings.home, line.id) if line.page else page_of(self.settings, line.id)
 
 
 def _present(acts: Iterable[Entry], approvals: Approvals) -> Iterator[ReignOf]:

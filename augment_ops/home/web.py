@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
@@ -49,19 +50,24 @@ _TITLES = {401: "Log in first", 403: "Not for this login", 404: "There is no suc
 Answer = Callable[[Request], Response]
 
 
-def application(settings: Settings, *, guards: Sequence[Any] = (), hosts: Sequence[str] = ()) -> FastAPI:
+def application(
+    settings: Settings, *, guards: Sequence[Any] = (), hosts: Sequence[str] = (), login: str = ""
+) -> FastAPI:
     """The application of one workspace.
 
     Args:
-        guards: dependencies of FastAPI that each page has; one raises HTTPException where somebody may not see it.
+        guards: dependencies of FastAPI that each page has; one raises HTTPException where somebody may not see it. The
+            style sheet has none: it says nothing of anybody, and whoever is told to log in is shown a page too.
         hosts: names under which it answers, against pages of other sites that have their name resolved to this
             machine; empty where whoever mounts it sees to that.
+        login: address at which people log in, which takes where to return to as `next`; empty where there is none.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=list(guards))
-    home = _Home(Sources(settings))
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    home = _Home(Sources(settings), login)
     home.warm()
+    app.add_api_route("/style.css", home.style, methods=_READS)
     for path, answer in home.answers.items():
-        app.add_api_route(path, answer, methods=_READS, response_class=HTMLResponse)
+        app.add_api_route(path, answer, methods=_READS, response_class=HTMLResponse, dependencies=list(guards))
     app.add_exception_handler(HTTPException, home.refused)
     app.add_exception_handler(AugmentOpsError, home.failed)
     app.middleware("http")(_with_headers)
@@ -80,11 +86,11 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
 class _Home:
     """What is answered to each address."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, login: str) -> None:
         self.sources = sources
+        self.login = login
         self.answers: dict[str, Answer] = {
             "/": self.first,
-            "/style.css": self.style,
             "/runs": self.runs,
             "/run": self.run,
             "/run/report": self.report,
@@ -100,7 +106,7 @@ class _Home:
     def warm(self) -> None:
         """Make the first page once, so that nobody waits for what is read and compiled once."""
         with suppress(AugmentOpsError):  # it is said on the page
-            pages.render("first", base="", addresses=self.sources.addresses, **self._first())
+            self._rendered("first", "", **self._first())
 
     def first(self, request: Request) -> Response:
         """Champions, what waits for somebody, the newest runs and alerts."""
@@ -133,8 +139,7 @@ class _Home:
 
     def run(self, request: Request) -> Response:
         """One run."""
-        line = self.sources.runs.line(self._named(request, "id"))
-        return self._page(request, "run", line=line, has_report=self.sources.has_report(line))
+        return self._page(request, "run", line=self.sources.runs.line(self._named(request, "id")))
 
     def report(self, request: Request) -> Response:
         """The report of a run, as it was kept."""
@@ -199,12 +204,14 @@ class _Home:
         """What is said where there is no such page, or not for whoever asks."""
         assert isinstance(error, HTTPException)
         title = _TITLES.get(error.status_code, "This was not answered")
-        return self._page(request, "problem", status=error.status_code, title=title, faults=())
+        login = _returning(self.login, request) if self.login and error.status_code == 401 else ""
+        return self._page(request, "problem", status=error.status_code, title=title, faults=(), login=login)
 
     def failed(self, request: Request, error: Exception) -> Response:
         """What is said where the ledger or the store cannot be read."""
         assert isinstance(error, AugmentOpsError)
-        return self._page(request, "problem", status=503, title="This cannot be read now", faults=error.faults)
+        title = "This cannot be read now"
+        return self._page(request, "problem", status=503, title=title, faults=error.faults, login="")
 
     def _named(self, request: Request, parameter: str) -> Run:
         """The run of an id; of what is no id of a run nothing is looked for."""
@@ -215,5 +222,14 @@ class _Home:
 
     def _page(self, request: Request, template: str, *, status: int = 200, **shown: object) -> Response:
         base = str(request.scope.get("root_path", "")).rstrip("/")
-        page = pages.render(template, base=base, addresses=self.sources.addresses, **shown)
-        return HTMLResponse(page, status_code=status)
+        return HTMLResponse(self._rendered(template, base, **shown), status_code=status)
+
+    def _rendered(self, template: str, base: str, **shown: object) -> str:
+        sources = self.sources
+        return pages.render(template, base=base, addresses=sources.addresses, kept=sources.has_report, **shown)
+
+
+def _returning(login: str, request: Request) -> str:
+    """The login's address, from which whoever logs in comes back to what they asked for."""
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"{login}?{urlencode({'next': asked})}"

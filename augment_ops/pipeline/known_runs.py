@@ -29,6 +29,7 @@ class RunLine:
 
     Attributes:
         policy: name and version; the name that was asked for, where no policy is resolved yet.
+        policy_digest: of its content; empty where none is resolved yet.
         headline: the candidate in three numbers; None before the gate has decided.
         cause: the alert that started it; None where none did.
         asks: role whose answer it waits for; empty where it waits for nobody.
@@ -42,6 +43,7 @@ class RunLine:
 
     summary: RunSummary
     policy: str
+    policy_digest: str = ""
     headline: Headline | None = None
     cause: AlertCause | None = None
     asks: str = ""
@@ -172,6 +174,7 @@ class KnownRuns:
         return RunLine(
             summary=summary(self._workspace.settings, store, run),
             policy=named(resolved) if resolved else str(run.params.get("policy", "")),
+            policy_digest=resolved.digest if resolved else "",
             headline=headline(store, tested, decided) if tested and decided else None,
             cause=alert_behind(self._workspace.ledger, run.id),
             asks=prepared.asks if prepared is not None and "approve" not in done else "",

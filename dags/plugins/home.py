@@ -1,4 +1,4 @@
-"""The home in Airflow: a page behind Airflow's own login, with a place in its navigation.
+"""The home in Airflow: pages behind Airflow's own login, with a place in its menu *Browse*.
 
 What is shown is made by `augment_ops.home`. It is imported at the first request: Airflow loads plugins in every process
 of its own, and the pages take seconds to import.
@@ -32,7 +32,8 @@ def guarded() -> App:
     from augment_ops.settings import Settings
 
     guard = requires_access_dag("GET", DagAccessEntity.RUN, param_dag_id=_DAG)
-    made: App = application(Settings.from_environment(), guards=(Depends(guard),))
+    login = f"{_below()}/api/v2/auth/login"
+    made: App = application(Settings.from_environment(), guards=(Depends(guard),), login=login)
     return made
 
 
@@ -64,7 +65,8 @@ class HomePlugin(AirflowPlugin):
 
     name = "augment_ops_home"
     fastapi_apps = [{"app": Later(guarded), "url_prefix": PREFIX, "name": "AugmentOps"}]  # noqa: RUF012 - Airflow's form
-    # Without a route of Airflow's own: there the page would stand in a frame that opens no other page.
+    # In the menu *Browse* and without a route of Airflow's own: with one the page stands in a frame that opens no other
+    # page, and without one a place beside the menus is a button that does nothing (Airflow 3.3.2).
     external_views = [  # noqa: RUF012
-        {"name": "AugmentOps", "href": f"{_below()}{PREFIX}/", "destination": "nav", "nav_top_level": True}
+        {"name": "AugmentOps", "href": f"{_below()}{PREFIX}/", "destination": "nav", "category": "browse"}
     ]

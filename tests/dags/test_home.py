@@ -42,6 +42,7 @@ async def main():
              "/drift", "/costs", "/compare", "/compare/policies", "/style.css")
     return {
         "nobody": {page: (await ask("/augment-ops" + page))[0] for page in pages},
+        "asked": (await ask("/augment-ops/runs?state=PASS"))[2],
         "made up": (await ask("/augment-ops/", "abc.def.ghi"))[0],
         "viewer": {page: (await ask("/augment-ops" + page, tokens["VIEWER"]))[0] for page in pages},
         "header": (await ask("/augment-ops/", authorization="Bearer " + tokens["USER"]))[0],
@@ -76,7 +77,9 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_whoever_is_not_logged_in_sees_no_page(answered: dict[str, Any]) -> None:
-    assert set(answered["nobody"].values()) == {401}
+    assert {page for page, status in answered["nobody"].items() if status != 401} == {"/style.css"}
+    assert 'href="/api/v2/auth/login?next=%2Faugment-ops%2Fruns%3Fstate%3DPASS"' in answered["asked"]
+    assert "digits-robust" not in answered["asked"]
     assert answered["made up"] in (401, 403)
     assert answered["no role"] == 403
 
@@ -99,4 +102,7 @@ def test_addresses_are_below_the_place_where_it_is_mounted(answered: dict[str, A
 def test_it_has_a_place_in_the_navigation_and_whoever_loads_it_imports_nothing_of_it(answered: dict[str, Any]) -> None:
     (view,) = answered["plugin"]["external_views"]
     assert (view["name"], view["href"], view["destination"]) == ("AugmentOps", "/augment-ops/", "nav")
+    # What Airflow shows of any other leads nowhere, or into a frame: tests/e2e/test_home.py follows this one.
+    assert view["category"] == "browse"
+    assert "url_route" not in view and "nav_top_level" not in view
     assert answered["light"]
