@@ -59,21 +59,7 @@ def add_commands(to: typer.Typer) -> None:
         ui,
     )
 
-    rooms = (
-        projects,
-        services,
-        runs,
-        reports,
-        gate,
-        policies,
-        governance,
-        audit,
-        champion,
-        drift,
-        metrics,
-        kubeflow,
-        ui,
-    )
+    rooms = (projects, services, runs, reports, gate, policies, governance, audit, champion, drift, metrics, kubeflow, ui)
     for commands in rooms:
         commands.register(to)
     _make_quiet(to)

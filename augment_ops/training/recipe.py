@@ -14,6 +14,10 @@ from augment_ops.policy.yaml_file import load_model
 from augment_ops.training import NAMES, trainer
 
 
+DEFAULT = "default"
+_ITS_OWN = "What the trainers do by themselves: small networks from scratch by AdamW, trees as scikit-learn grows them."
+
+
 class Recipe(BaseModel):
     """policies/recipes/<name>.yaml; beside these fields one for each trainer that it has settings for.
 
@@ -31,10 +35,14 @@ class Recipe(BaseModel):
     def load(cls, path: str | Path) -> Recipe:
         """Read a recipe.
 
+        A folder of policies from before there were recipes has no `default`, which is what was done then.
+
         Raises:
             PolicyError: with every fault of the file; the file's name must be the recipe's name.
         """
         path = Path(path)
+        if path.stem == DEFAULT and not path.exists():
+            return _of_the_trainers()
         recipe: Recipe = load_model(path, _form(), kind="recipe")
         if recipe.name != path.stem:
             raise PolicyError(f"{path}: name", recipe.name, f"{path.stem}, the file's own name", "correct `name`")
@@ -63,6 +71,12 @@ class Recipe(BaseModel):
         """sha256 over the content: comments and layout do not change it, anything else does."""
         # Only what is written: a file from before a setting was added keeps its digest.
         return digest_of(self.model_dump(mode="json", exclude_unset=True))
+
+
+def _of_the_trainers() -> Recipe:
+    """The recipe that writes out the defaults of every trainer."""
+    sections = {name: trainer(name).settings().model_dump() for name in NAMES}
+    return _form().model_validate({"name": DEFAULT, "version": "1.0.0", "description": _ITS_OWN, **sections})
 
 
 @cache

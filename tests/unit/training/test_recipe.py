@@ -30,6 +30,13 @@ def test_the_default_writes_out_what_each_trainer_does_by_itself(name: str) -> N
     assert section.model_fields_set == set(type(section).model_fields)
 
 
+def test_policies_without_recipes_are_trained_as_before_there_were_any(tmp_path: Path) -> None:
+    found = Recipe.load(tmp_path / "recipes" / "default.yaml")
+    assert found == Recipe.load(POLICIES / "recipes" / "default.yaml")
+    with pytest.raises(PolicyError, match="no such file"):
+        Recipe.load(tmp_path / "recipes" / "long.yaml")
+
+
 def test_all_faults_are_told_at_once_with_the_nearest_name(tmp_path: Path) -> None:
     path = written(
         tmp_path,
