@@ -13,7 +13,6 @@ from augment_ops.errors import PolicyError
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.training import NAMES, trainer
 
-
 DEFAULT = "default"
 _ITS_OWN = "What the trainers do by themselves: small networks from scratch by AdamW, trees as scikit-learn grows them."
 

@@ -120,9 +120,18 @@ def begun(
 
 
 def _average(model: nn.Module, decay: float | None) -> AveragedModel | None:
+    """An exponential moving average, which forgets faster at first: else its first weights outweigh a short training.
+
+    Source: TensorFlow, `tf.train.ExponentialMovingAverage(num_updates=…)`.
+    """
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     if decay is None:
         return None
+
+    def follow(averages: Any, weights: Any, steps: Any) -> None:
+        now = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        get_ema_multi_avg_fn(now)(averages, weights, steps)
+
     # Buffers too: the statistics of batch normalisation belong to the weights that they were taken with.
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)

@@ -70,8 +70,8 @@ class TorchSettings(_Section):
         label_smoothing: share of a label that all classes share (Szegedy et al. 2016), in training alone.
         clip_norm: highest 2-norm of all gradients together (Pascanu et al. 2013); null does not clip.
         accumulate: batches whose mean gradient makes one step.
-        average: decay of an exponential moving average of the weights, which is then validated and exported in place of
-            the last weights; null averages nothing.
+        average: decay of an exponential moving average of the weights, after n steps (1 + n) / (10 + n) at most; it is
+            validated and exported in place of the last weights. null averages nothing.
         precision: of products and convolutions while training; bfloat16 is autocast, the weights stay float32.
         memory_format: of images in the network: channels_last is faster on GPUs with matrix units.
         threads: of the processor, for each training. The sums, and so the weights, are other ones for another number.

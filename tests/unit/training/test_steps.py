@@ -122,3 +122,10 @@ def test_it_ends_early_and_leaves_the_weights_of_its_best_epoch(training) -> Non
 
     validation = Labelled(ArrayPayload(training.images[:30]), training.labels[:30])
     assert loop._evaluate(model, validation, "cpu")[0] == pytest.approx(min(losses))
+
+
+def test_an_average_of_a_short_training_is_near_its_last_weights(training) -> None:
+    """A decay of 0.999 alone would leave nine tenths of the first weights after a hundred steps."""
+    averaged, plain = (training.run(training.online(None), epochs=25, settings=s)[1] for s in (
+        TorchSettings(average=0.999), TorchSettings()))  # fmt: skip
+    assert averaged[-1].validation_loss == pytest.approx(plain[-1].validation_loss, abs=0.1)
