@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from augment_ops.content import canonical_json, digest_of, sha256_hex
@@ -25,6 +26,7 @@ from augment_ops.pipeline.refused import Shown, in_a_stage
 from augment_ops.pipeline.reuse import Found, Lookup, computed_with
 from augment_ops.pipeline.run import StageRecord, keep_record, now, record_of
 from augment_ops.pipeline.stages.catalogue import WORK, Work
+from augment_ops.pipeline.unfinished import forget, unfinished
 from augment_ops.settings import Settings
 
 
@@ -130,7 +132,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     """
     started, work = time.perf_counter(), WORK[stage.name]
     inputs = _inputs(ctx, stage, work.state(ctx))
-    key = _key(inputs)
+    key = inputs.unfinished.name
     lookup = Lookup(
         store=ctx.store,
         run=ctx.run.id,
@@ -157,6 +159,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     if lasting and not found.reused_from:
         lookup.note(found.output)
     keep_record(ctx.store, ctx.run.id, record)
+    forget(inputs.unfinished)
     return record, False, found.value
 
 
@@ -184,12 +187,13 @@ def _compute(ctx: Context, work: Work, inputs: Inputs) -> Any:
 
 def _inputs(ctx: Context, stage: Stage, state: object) -> Inputs:
     policies = ctx.settings.policies
-    return Inputs(
+    inputs = Inputs(
         stage=stage, params=declared(stage, ctx.params), store=ctx.store, state=state,
         digests={name: ctx.digest(name) for name in stage.inputs}, policies=policies,
         files={name: _file_digest(policies / name) for name in stage.files_of(named(ctx.params))},
-        say=ctx.say, trace=ctx.trace,
+        say=ctx.say, trace=ctx.trace, unfinished=Path(),
     )  # fmt: skip
+    return replace(inputs, unfinished=unfinished(ctx.settings.home, _key(inputs)))
 
 
 def _key(inputs: Inputs) -> str:

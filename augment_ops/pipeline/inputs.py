@@ -38,6 +38,8 @@ class Inputs:
         files: those of them that are declared, in that order, each with its sha256 (None: not there).
         say: tells a person what is going on, one line; nothing of it is kept.
         trace: takes the spans of the stage's work.
+        unfinished: folder that belongs to the stage's key, where it may keep how far it has come, to go on from there
+            when it was killed. What is in it changes how long the stage takes, and nothing of its output.
     """
 
     stage: Stage
@@ -49,6 +51,7 @@ class Inputs:
     files: Mapping[str, str | None]
     say: Callable[[str], None]
     trace: Trace
+    unfinished: Path
 
     def output(self, stage: str, cls: type[T]) -> T:
         """What an earlier stage of this run left behind.

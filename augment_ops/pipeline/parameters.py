@@ -135,6 +135,18 @@ class RunParams:
             help="What the training computes on: cpu, cuda or cuda:<number>; auto takes a GPU where there is one.",
         ),
     ] = "auto"
+    recipe: Annotated[
+        str,
+        About(
+            title="Recipe",
+            section=TRAINING,
+            folder="recipes",
+            min_length=1,
+            max_length=200,
+            help="Name in policies/recipes/: how candidate and control are trained, the same for both: optimiser, "
+            "learning rate and its schedule, averaging, early stopping, precision.",
+        ),
+    ] = "default"
     class_weight: Annotated[
         Literal["none", "balanced"],
         About(

@@ -139,8 +139,14 @@ def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
     """The files of rules that the run names, each for its modality, and gate and suite for each other."""
     from augment_ops.gate import rules as gate
     from augment_ops.monitoring.drift.rules import DriftRules
+    from augment_ops.pipeline.stages.training import trainer_of
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
+    from augment_ops.training.recipe import Recipe
+
+    def recipe() -> None:
+        chosen = trainer_of(params.modality, params.trainer).name
+        Recipe.load(policies / "recipes" / f"{params.recipe}.yaml").settings(chosen)
 
     return [
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
@@ -151,6 +157,7 @@ def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
             suite.load(policies / "stress" / f"{params.suite}.yaml"),
         ),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml").check_modality(params.modality),
+        recipe,
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from augment_ops.delivery.batches import BatchSource
 from augment_ops.delivery.meters import DeliveryMeters
@@ -40,6 +42,8 @@ class Task:
         class_weight: `balanced` weighs every class by N / (K · its samples); `none` every sample the same.
         model: `package.module:factory` of a network; empty for the trainer's own.
         progress: called with an entry of the curve once in a while, with the last in any case.
+        unfinished: folder that belongs to this training alone, where a trainer may keep how far it has come, to go on
+            from there when it was killed; None where nothing may be kept. Whoever asks removes it in the end.
     """
 
     modality: str
@@ -51,22 +55,25 @@ class Task:
     class_weight: ClassWeight = "none"
     model: str = ""
     progress: Progress = lambda metrics: None
+    unfinished: Path | None = None
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What candidate and control may spend, the same for both.
+    """What candidate and control may spend and how, the same for both.
 
     Attributes:
         epochs: passes of the source: epochs to a trainer that sees one after the other, augmented copies to one that
             sees them all at once.
         batch_size: samples of a batch.
         seed: decides every random choice.
+        settings: the trainer's section of the recipe, of its type `Trainer.settings`; None for what it does by itself.
     """
 
     epochs: int
     batch_size: int
     seed: int
+    settings: BaseModel | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,11 @@ class Trainer(Protocol):
     @property
     def format(self) -> str:
         """Of its artifacts."""
+        ...
+
+    @property
+    def settings(self) -> type[BaseModel]:
+        """What a recipe may say to it: the type of its section, which has a default for everything."""
         ...
 
     def entries(self, budget: Budget) -> int:

@@ -19,14 +19,16 @@ from augment_ops.errors import InputError, TrainingError
 from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.source import Samples
 from augment_ops.training.base import Budget, Labelled, Meters, Progress
+from augment_ops.training.checkpoint import Checkpoints, Progressed
 from augment_ops.training.result import EpochMetrics
+from augment_ops.training.state import State, begun
+from augment_ops.training.steps import Stepper
+from augment_ops.training.torch_settings import TorchSettings
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
-_LEARNING_RATE = 3e-3  # AdamW with batch norm on small nets; decays to zero along a cosine
-_WEIGHT_DECAY = 1e-4
+_DEFAULT = TorchSettings()
 _EVALUATION_BATCH = 256  # activations that stay in the cache: twice as fast as 1000 at 28×28
 _EVALUATION_BYTES = 4 << 20  # large samples go in smaller batches: activations are many times the input
 
@@ -85,41 +87,47 @@ def train(
     source: BatchSource,
     validation: Labelled,
     budget: Budget,
-    steps_per_epoch: int,
+    batches: int,
     progress: Progress,
     *,
+    settings: TorchSettings = _DEFAULT,
     device: str = "cpu",
     weights: NDArray[np.float32] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[tuple[EpochMetrics, ...], Meters]:
     """Train `model` in place, and leave it on the device.
 
     Args:
         source: delivers the batches; time spent waiting for it is metered.
         validation: evaluated after every epoch, a batch at a time.
+        batches: of an epoch.
         progress: called after every epoch.
+        settings: how, by the recipe.
         device: as torch names it.
         weights: float32 (K,), of the classes in the loss that is trained; None weighs them alike.
+        checkpoints: where it goes on from, and keeps how far it has come; None where it begins anew each time.
+
+    Returns:
+        The curve of all epochs, and what those cost that were done here.
 
     Raises:
+        InputError: it is to end by its validation, and there is none.
         TrainingError: the loss is not a finite number, or the net fails on a batch.
     """
     import torch
 
-    _make_deterministic()
-    model.to(device)
-    weighed = None if weights is None else torch.from_numpy(weights).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=budget.epochs * steps_per_epoch)
-    total, curve, started = WaitMeter(), [], time.perf_counter()
-    samples = 0
-    training_s = 0.0
-    for epoch in range(budget.epochs):
-        meter, epoch_started = WaitMeter(), time.perf_counter()
+    _check_validation(settings, validation)
+    _make_deterministic(settings.threads)
+    started = time.perf_counter()
+    state = begun(model, settings, budget.epochs, batches, device, weights)
+    curve = _gone_on(state, checkpoints)
+    total, samples, training_s = WaitMeter(), 0, 0.0
+    while len(curve) < budget.epochs and not state.ended:
+        epoch, meter, epoch_started = len(curve), WaitMeter(), time.perf_counter()
         torch.manual_seed(sample_key("dropout", budget.seed, epoch)[0] >> 1)  # torch takes 63 bits
-        batches = meter.watch(source, source.epoch(epoch))
-        loss, accuracy, n = _one_epoch(model, batches, optimizer, schedule, epoch, device, weighed)
+        loss, accuracy, n = _one_epoch(state.stepper, meter.watch(source, source.epoch(epoch)), epoch, device)
         elapsed = time.perf_counter() - epoch_started
-        validation_loss, validation_accuracy = _evaluate(model, validation, device)
+        validation_loss, validation_accuracy = _evaluate(state.model, validation, device)
         if len(validation.labels) and not math.isfinite(validation_loss):
             raise TrainingError(
                 f"training, epoch {epoch}, validation",
@@ -138,71 +146,78 @@ def train(
             wall_s=elapsed,
         )
         curve.append(metrics)
+        state.validated(validation_loss)
         progress(metrics)
         total.add(meter)
         samples += n
         training_s += elapsed
+        if checkpoints is not None and _is_kept(settings, len(curve), budget.epochs):
+            checkpoints.keep(Progressed(curve=tuple(curve), states=state.states()))
+    state.leave(model)
     wall = time.perf_counter() - started
     return tuple(curve), Meters(samples / training_s, wall, total.result(training_s))
 
 
-def _one_epoch(
-    model: nn.Module,
-    batches: Iterator[Batch],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    epoch: int,
-    device: str,
-    weights: torch.Tensor | None,
-) -> tuple[float, float, int]:
+def _check_validation(settings: TorchSettings, validation: Labelled) -> None:
+    if settings.early_stopping is not None and not len(validation.labels):
+        raise InputError(
+            "recipe: torch.early_stopping",
+            "no sample to validate with",
+            "one at least: the loss on them ends the training",
+            "leave it out of the recipe, or give the data set a validation split",
+        )
+
+
+def _gone_on(state: State, checkpoints: Checkpoints | None) -> list[EpochMetrics]:
+    """The curve of what was done before, which `state` then goes on from."""
+    kept = None if checkpoints is None else checkpoints.last()
+    if checkpoints is None or kept is None:
+        return []
+    try:
+        state.load(kept.states)
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise TrainingError(
+            str(checkpoints.folder),
+            f"{type(error).__name__}: {str(error)[:200]}",
+            "what this training kept when it was ended",
+            "remove that folder; the training then begins anew",
+        ) from error
+    return list(kept.curve)
+
+
+def _is_kept(settings: TorchSettings, done: int, epochs: int) -> bool:
+    """Whether so many epochs are worth keeping. Not the last: its result is kept instead."""
+    return bool(settings.checkpoint_every) and done % settings.checkpoint_every == 0 and done < epochs
+
+
+def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: str) -> tuple[float, float, int]:
     import torch
 
-    model.train()
+    stepper.model.train()
     loss_sum, correct, n = 0.0, 0, 0
-    for step, batch in enumerate(batches):
+    for number, batch in enumerate(batches):
         labels = torch.from_numpy(batch.labels).to(device)
         wanted = labels if batch.mixed is None else torch.from_numpy(batch.mixed.labels).to(device)
         try:
-            logits, value = _step(model, torch.from_numpy(batch.samples).to(device), wanted, optimizer, weights)
+            logits, value = stepper.take(number, torch.from_numpy(batch.samples).to(device), wanted)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise TrainingError(
-                f"training, epoch {epoch}, batch {step}",
+                f"training, epoch {epoch}, batch {number}",
                 f"{type(error).__name__}: {str(error)[:200]}",
                 f"a net that can train on {len(labels)} samples",
                 "with a model of your own, check forward() in training",
             ) from error
         if not math.isfinite(value):
             raise TrainingError(
-                f"training, epoch {epoch}, batch {step}",
+                f"training, epoch {epoch}, batch {number}",
                 f"a loss of {value}",
                 "a finite number",
                 "look at the samples and labels of this batch; with a model of your own, check its outputs",
             )
-        schedule.step()
         loss_sum += value * len(labels)
         correct += int((logits.argmax(1) == labels).sum())
         n += len(labels)
     return loss_sum / n, correct / n, n
-
-
-def _step(
-    model: nn.Module,
-    samples: torch.Tensor,
-    labels: torch.Tensor,
-    optimizer: torch.optim.Optimizer,
-    weights: torch.Tensor | None,
-) -> tuple[torch.Tensor, float]:
-    """One step of training; the logits and the loss. The weights stay where the loss is not finite."""
-    from torch.nn import functional
-
-    logits = model(samples)
-    loss = functional.cross_entropy(logits, labels, weight=weights)
-    value = loss.item()
-    if math.isfinite(value):
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return logits, value
 
 
 def _evaluate(model: nn.Module, validation: Labelled, device: str) -> tuple[float, float]:
@@ -234,10 +249,10 @@ def _read_ahead(samples: Payload) -> Iterator[tuple[NDArray[np.int64], Samples]]
             yield rows, found
 
 
-def _make_deterministic() -> None:
+def _make_deterministic(threads: int = 1) -> None:
     import torch
 
-    # One thread: the order of floating-point sums, and so the weights, must not depend on the machine's cores. The
-    # other cores augment, or train the control.
-    torch.set_num_threads(1)
+    # By default one thread: the order of floating-point sums, and so the weights, must not depend on the machine's
+    # cores. The other cores augment, or train the control.
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

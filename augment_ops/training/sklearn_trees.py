@@ -13,10 +13,11 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from augment_ops.delivery.batches import BatchSource
 from augment_ops.delivery.meters import WaitMeter
@@ -27,12 +28,31 @@ from augment_ops.training.devices import processor
 from augment_ops.training.result import EpochMetrics
 
 FACTORY = "sklearn.ensemble:HistGradientBoostingClassifier"
-# scikit-learn's own: 100 rounds at 0.1 are what its users compare with. No early stopping: how long a candidate trains
-# would hang on a random part of its samples, and its control on another.
-_ROUNDS, _LEARNING_RATE = 100, 0.1
 _TOLD = 10  # every so-manieth round is told to people
 _MOST_CATEGORIES = 255  # a bin is a byte, and one of 256 is for missing values
 _MEASURED = 50_000  # rows of training that the curve is measured on: a standard error of accuracy below 0.3%
+
+
+class TreeSettings(BaseModel):
+    """The section `sklearn` of a recipe; by default scikit-learn's own, which its users compare with.
+
+    There is no early stopping: how long a candidate trains would hang on a random part of its samples, and its control
+    on another.
+
+    Attributes:
+        rounds: of boosting, each with one tree a class.
+        learning_rate: what each tree counts (shrinkage).
+        max_leaf_nodes: of a tree. min_samples_leaf: in each of them.
+        l2_regularization: of the leaves' values.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 100
+    learning_rate: Annotated[FiniteFloat, Field(gt=0, le=1)] = 0.1
+    max_leaf_nodes: Annotated[int, Field(ge=2, le=65_536)] = 31
+    min_samples_leaf: Annotated[int, Field(ge=1)] = 20
+    l2_regularization: Annotated[FiniteFloat, Field(ge=0)] = 0.0
 
 
 class _Trees:
@@ -40,10 +60,11 @@ class _Trees:
 
     name = "sklearn"
     format = "skops"
+    settings = TreeSettings
 
     def entries(self, budget: Budget) -> int:
         """See `Trainer`."""
-        return _ROUNDS
+        return _settings(budget).rounds
 
     def check(self, model: str, device: str) -> None:
         """See `Trainer`."""
@@ -71,13 +92,14 @@ class _Trees:
         started, meter = time.perf_counter(), WaitMeter()
         table = _gathered(task, source, budget.epochs, meter)
         _check_codes(table, categorical)
-        model = _classifier(budget.seed, categorical, task.class_weight)
+        settings = _settings(budget)
+        model = _classifier(settings, budget.seed, categorical, task.class_weight)
         # One thread: the order of floating-point sums must not depend on the machine's cores.
         with threadpool_limits(limits=1, user_api="openmp"):
             fitting = time.perf_counter()
             model.fit(table.rows, table.labels)
             fit_s = time.perf_counter() - fitting
-            per_round = _Cost(len(table.labels) * _ROUNDS / fit_s, fit_s / _ROUNDS)
+            per_round = _Cost(settings.rounds, len(table.labels) * settings.rounds / fit_s, fit_s / settings.rounds)
             curve = tuple(_curve(model, table, task, per_round, meter.wait_s))
         for metrics in curve[_TOLD - 1 :: _TOLD]:
             task.progress(metrics)
@@ -106,8 +128,9 @@ class _Gathered:
 
 @dataclass(frozen=True)
 class _Cost:
-    """What a round took: rows that passed in a second, and seconds."""
+    """What each of the rounds took: rows that passed in a second, and seconds."""
 
+    rounds: int
     samples_per_s: float
     wall_s: float
 
@@ -203,12 +226,22 @@ def _check_codes(table: _Gathered, categorical: tuple[bool, ...]) -> None:
             )
 
 
-def _classifier(seed: int, categorical: tuple[bool, ...], class_weight: str) -> Any:
+def _settings(budget: Budget) -> TreeSettings:
+    if budget.settings is None:
+        return TreeSettings()
+    assert isinstance(budget.settings, TreeSettings)  # the section of this trainer, see `Recipe.settings`
+    return budget.settings
+
+
+def _classifier(settings: TreeSettings, seed: int, categorical: tuple[bool, ...], class_weight: str) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        max_iter=_ROUNDS,
-        learning_rate=_LEARNING_RATE,
+        max_iter=settings.rounds,
+        learning_rate=settings.learning_rate,
+        max_leaf_nodes=settings.max_leaf_nodes,
+        min_samples_leaf=settings.min_samples_leaf,
+        l2_regularization=settings.l2_regularization,
         early_stopping=False,
         categorical_features=list(categorical) or None,
         class_weight="balanced" if class_weight == "balanced" else None,
@@ -220,8 +253,8 @@ def _curve(model: Any, table: _Gathered, task: Task, cost: _Cost, wait_s: float)
     """What each round brought, on validation and on rows of training taken evenly."""
     some = np.linspace(0, len(table.labels) - 1, min(_MEASURED, len(table.labels))).astype(np.int64)
     validation = task.validation.samples.take(np.arange(len(task.validation.labels)))
-    learnt = _rounds(model, table.rows[some], table.labels[some])
-    held_out = _rounds(model, validation, task.validation.labels)
+    learnt = _rounds(model, cost.rounds, table.rows[some], table.labels[some])
+    held_out = _rounds(model, cost.rounds, validation, task.validation.labels)
     for number, (train, validated) in enumerate(zip(learnt, held_out, strict=True)):
         if not math.isfinite(train[0]):
             raise TrainingError(
@@ -237,15 +270,17 @@ def _curve(model: Any, table: _Gathered, task: Task, cost: _Cost, wait_s: float)
             validation_loss=validated[0],
             validation_accuracy=validated[1],
             samples_per_s=cost.samples_per_s,
-            data_wait_share=wait_s / (wait_s + cost.wall_s * _ROUNDS),
+            data_wait_share=wait_s / (wait_s + cost.wall_s * cost.rounds),
             wall_s=cost.wall_s,
         )
 
 
-def _rounds(model: Any, rows: NDArray[np.float64], labels: NDArray[np.int64]) -> Iterator[tuple[float, float]]:
+def _rounds(
+    model: Any, number: int, rows: NDArray[np.float64], labels: NDArray[np.int64]
+) -> Iterator[tuple[float, float]]:
     """Loss and accuracy after each round; NaN without a row."""
     if not len(labels):
-        for _ in range(_ROUNDS):
+        for _ in range(number):
             yield math.nan, math.nan
         return
     for probabilities in model.staged_predict_proba(rows):

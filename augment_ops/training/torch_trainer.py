@@ -13,9 +13,11 @@ from augment_ops.extras import require
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Modality
 from augment_ops.training.base import Budget, Task, Trained, Trainer
+from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
 from augment_ops.training.devices import processor_or_gpu
 from augment_ops.training.factory import current, load_factory
+from augment_ops.training.torch_settings import TorchSettings
 
 
 class _Torch:
@@ -23,6 +25,7 @@ class _Torch:
 
     name = "torch"
     format = "pt2"
+    settings = TorchSettings
 
     def entries(self, budget: Budget) -> int:
         """See `Trainer`."""
@@ -42,6 +45,8 @@ class _Torch:
     def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
         """See `Trainer`."""
         require("torch", "the trainer torch")
+        import torch
+
         from augment_ops.training import loop
         from augment_ops.training.export import exported, model_digest
 
@@ -52,12 +57,25 @@ class _Torch:
         reference = current(task.model) or _own_network(of)
         like = task.train.samples.take(np.empty(0, np.int64))
         model = loop.build(load_factory(reference), of, like, k, budget.seed)
-        steps = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
+        batches = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
         weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
+        settings = _settings(budget)
         curve, meters = loop.train(
-            model, source, task.validation, budget, steps, task.progress, device=device, weights=weights
+            model,
+            source,
+            task.validation,
+            budget,
+            batches,
+            task.progress,
+            settings=settings,
+            device=device,
+            weights=weights,
+            checkpoints=None if task.unfinished is None else Checkpoints(task.unfinished),
         )
-        artifact = exported(model.cpu(), like)
+        model.cpu()
+        if settings.memory_format == "channels_last":
+            model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        artifact = exported(model, like)
         return Trained(
             artifact=artifact,
             format=self.format,
@@ -69,6 +87,13 @@ class _Torch:
             curve=curve,
             meters=meters,
         )
+
+
+def _settings(budget: Budget) -> TorchSettings:
+    if budget.settings is None:
+        return TorchSettings()
+    assert isinstance(budget.settings, TorchSettings)  # the section of this trainer, see `Recipe.settings`
+    return budget.settings
 
 
 def _own_network(of: Modality) -> str:

@@ -146,6 +146,7 @@ def _training(ctx: Context, result: TrainingResult) -> None:
         {
             "role": result.role,
             "factory": result.factory,
+            "recipe": result.recipe,
             "parameters": result.parameters,
             "seed": result.seed,
             "epochs": plan.epochs,

@@ -109,10 +109,9 @@ def _questions(ctx: Context, champion: RegisteredVersion | None) -> dict[Role, _
             load=lambda: load(read_artifact(ctx.store.local(artifact), artifact, result.format)),
         )
 
-    questions: dict[Role, _Question] = {
-        "candidate": trained(ctx.output("train_candidate", TrainingResult)),
-        "control": trained(ctx.output("train_control", TrainingResult)),
-    }
+    candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
+    _check_recipes(candidate, control)
+    questions: dict[Role, _Question] = {"candidate": trained(candidate), "control": trained(control)}
     if champion is not None:
         _check_interface(ctx, champion)
         questions["champion"] = _Question(
@@ -121,6 +120,17 @@ def _questions(ctx: Context, champion: RegisteredVersion | None) -> dict[Role, _
             load=lambda: ctx.tracker.load_model(ctx.dataset, champion.version, champion.artifact),
         )
     return questions
+
+
+def _check_recipes(candidate: TrainingResult, control: TrainingResult) -> None:
+    """What the policy is worth is what the two differ by, so that they may differ by nothing else."""
+    if candidate.recipe_digest != control.recipe_digest:
+        raise InputError(
+            "recipe",
+            f"{control.recipe} ({control.recipe_digest[:12]}…) in the control's training",
+            f"{candidate.recipe} ({candidate.recipe_digest[:12]}…), as in the candidate's",
+            "the file was changed while the run was under way: start a new run",
+        )
 
 
 def _heard_before(ctx: Context, suite: SuiteManifest, questions: Mapping[Role, _Question]) -> dict[Role, Known]:

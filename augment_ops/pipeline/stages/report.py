@@ -184,6 +184,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
             **told,
             "delivery": params.delivery,
             "model": candidate.factory,
+            "recipe": candidate.recipe,
             "seed": str(params.seed),
             "git commit": ctx.run.git_commit,
             "software": ctx.run.software,

@@ -25,6 +25,7 @@ from augment_ops.policy.spec import Policy
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task, Trainer
 from augment_ops.training.declared import fitted
+from augment_ops.training.recipe import Recipe
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
 NO_AUGMENTATION = digest_of("no augmentation")  # stands for the control's policy
@@ -84,7 +85,8 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         source = TracedBatches(source, inputs.trace, told.role)
     chosen = trainer_of(snapshot.manifest.modality, params.trainer)
     device = chosen.device(params.device)
-    budget = Budget(told.epochs, params.batch_size, params.seed)
+    recipe = Recipe.load(inputs.file("recipes/{recipe}.yaml"))
+    budget = Budget(told.epochs, params.batch_size, params.seed, recipe.settings(chosen.name))
     others = OtherWork()
     try:
         trained = fitted(chosen, _task(inputs, told, train, chosen.entries(budget)), source, budget, device)
@@ -99,6 +101,8 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         format=trained.format,
         factory=trained.factory,
         device=device,
+        recipe=recipe.title,
+        recipe_digest=recipe.digest,
         parameters=trained.parameters,
         snapshot_digest=snapshot.manifest.digest,
         policy_digest=told.policy_digest,
@@ -133,6 +137,7 @@ def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
         class_weight=params.class_weight,
         model=params.model,
         progress=progress,
+        unfinished=inputs.unfinished,
     )
 
 

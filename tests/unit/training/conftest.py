@@ -66,7 +66,7 @@ class Training:
         seed: int = 7,
         epochs: int = 2,
         progress: Callable[[Any], Any] = lambda metrics: None,
-        weights: Any = None,
+        **how: Any,
     ) -> Any:
         """Build, train, close; the model, the curve and the meters."""
         model = untrained(SHAPE, 3, seed, factory or small_cnn)
@@ -79,7 +79,7 @@ class Training:
                 Budget(epochs, 32, seed),
                 steps,
                 progress,
-                weights=weights,
+                **how,
             )
         finally:
             source.close()

@@ -1,0 +1,91 @@
+"""What a recipe says to the trainer of networks. The defaults are what it does by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+_Share = Annotated[FiniteFloat, Field(ge=0, lt=1)]
+_Rate = Annotated[FiniteFloat, Field(gt=0, le=100)]
+_NO_MOMENTUM = "adamw has betas; momentum and nesterov are sgd's"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Optimizer(_Section):
+    """What makes a step of a gradient.
+
+    Attributes:
+        learning_rate: at its highest; 3e-3 is for AdamW on small nets with batch normalisation.
+        weight_decay: of every parameter, decoupled from the gradient for adamw (Loshchilov & Hutter 2019).
+        momentum, nesterov: of sgd alone.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: _Rate = 3e-3
+    weight_decay: Annotated[FiniteFloat, Field(ge=0, le=10)] = 1e-4
+    momentum: _Share = 0.0
+    nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _its_own(self) -> Optimizer:
+        if self.name == "adamw" and (self.momentum or self.nesterov):
+            raise ValueError(_NO_MOMENTUM)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class Schedule(_Section):
+    """How the learning rate goes from step to step.
+
+    Attributes:
+        name: to zero along a cosine (Loshchilov & Hutter 2017), to zero along a line, or constant.
+        warm_up_share: of all steps, those in which it rises along a line to its highest (Goyal et al. 2017).
+    """
+
+    name: Literal["cosine", "linear", "constant"] = "cosine"
+    warm_up_share: _Share = 0.0
+
+
+class EarlyStopping(_Section):
+    """When it ends before its last epoch; the weights of the best epoch are what it leaves.
+
+    Attributes:
+        patience: epochs in a row after which it ends, in which the validation loss was not below the lowest by more
+            than `min_delta`.
+    """
+
+    patience: Annotated[int, Field(ge=1, le=10_000)]
+    min_delta: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+
+
+class TorchSettings(_Section):
+    """The section `torch` of a recipe.
+
+    Attributes:
+        label_smoothing: share of a label that all classes share (Szegedy et al. 2016), in training alone.
+        clip_norm: highest 2-norm of all gradients together (Pascanu et al. 2013); null does not clip.
+        accumulate: batches whose mean gradient makes one step.
+        average: decay of an exponential moving average of the weights, after n steps (1 + n) / (10 + n) at most; it is
+            validated and exported in place of the last weights. null averages nothing.
+        precision: of products and convolutions while training; bfloat16 is autocast, the weights stay float32.
+        memory_format: of images in the network: channels_last is faster on GPUs with matrix units.
+        threads: of the processor, for each training. The sums, and so the weights, are other ones for another number.
+        checkpoint_every: epochs; 0 keeps none, and a training that was killed begins anew.
+    """
+
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    label_smoothing: _Share = 0.0
+    clip_norm: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
+    average: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
+    early_stopping: EarlyStopping | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    checkpoint_every: Annotated[int, Field(ge=0, le=10_000)] = 1
