@@ -438,7 +438,7 @@ def test_people_find_runs_again_and_compare_them(
     assert float(loss["after"]) > float(loss["before"])
     assert float(loss["change"]) == pytest.approx(float(loss["after"]) - float(loss["before"]), abs=0.11)
     assert "parameter policy" in compared
-    assert call("report", "open", "cli-robust") == (0, f"{robust['report']}\n", "")
+    assert call("report", "open", "cli-robust") == (0, f"{Path(robust['report']).as_uri()}\n", "")
 
 
 def test_every_act_can_be_asked_for(robust: dict, settings: Settings) -> None:
