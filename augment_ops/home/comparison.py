@@ -88,11 +88,10 @@ class PoliciesCompared:
 def compare_runs(sources: Sources, before: Run, after: Run) -> RunsCompared:
     """Two runs, as far as each has come."""
     first, second = sources.runs.line(before), sources.runs.line(after)
+    readable = UNREADABLE not in (first.summary.state, second.summary.state)
     return RunsCompared(
         lines=(first, second),
-        rows=()
-        if UNREADABLE in (first.summary.state, second.summary.state)
-        else tuple(compare(sources.settings, sources.workspace.store, before, after)),
+        rows=tuple(compare(sources.settings, sources.workspace.store, before, after)) if readable else (),
         measured=_measured(sources, first, second),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from augment_ops.governance.chain import Entry
 from augment_ops.home.sources import Sources
 from augment_ops.pipeline.cause import RETRAIN, AlertCause, cause_of
 from augment_ops.pipeline.known_runs import RunLine
@@ -75,14 +74,15 @@ def windows(sources: Sources) -> list[WindowsOf]:
 def alarms(sources: Sources, most: int = ALERTS) -> list[Alarm]:
     """The newest alerts."""
     started = {entry.subjects.get("alert", "") for entry in sources.acts() if entry.act == RETRAIN}
-    return [_alarm(sources, entry, started=entry.hash in started) for entry in sources.alerts()[:most]]
-
-
-def _alarm(sources: Sources, entry: Entry, *, started: bool) -> Alarm:
-    dataset, cause = entry.subjects["dataset"], cause_of(entry)
-    run = sources.runs.find(run_id_of(dataset, cause.kind, entry.key))
-    line = sources.runs.line(run) if run is not None else None
-    return Alarm(dataset=dataset, cause=cause, at=entry.at, by=entry.actor, run=line, started=started)
+    known = {run.id: run for run in sources.runs.begun()}
+    found = []
+    for entry in sources.alerts()[:most]:
+        dataset, cause = entry.subjects["dataset"], cause_of(entry)
+        run = known.get(run_id_of(dataset, cause.kind, entry.key))
+        line = sources.runs.line(run) if run is not None else None
+        begun = entry.hash in started
+        found.append(Alarm(dataset=dataset, cause=cause, at=entry.at, by=entry.actor, run=line, started=begun))
+    return found
 
 
 def _said(one: JudgedWindow) -> str:
