@@ -131,7 +131,7 @@ def _average(model: nn.Module, decay: float | None) -> AveragedModel | None:
 
     def follow(averages: Any, weights: Any, steps: Any) -> None:
         now = min(decay, (1 + int(steps)) / (10 + int(steps)))
-        get_ema_multi_avg_fn(now)(averages, weights, steps)
+        get_ema_multi_avg_fn(now)(averages, weights, steps)  # type: ignore[no-untyped-call]
 
     # Buffers too: the statistics of batch normalisation belong to the weights that they were taken with.
     return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)

@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from augment_ops.tracking import MlflowTracker, TrackedRun, connect
 from augment_ops.tracking.lists import view
 from augment_ops.tracking.models import file_sha256
 from support.networks import write_program
+from support.ports import free_port
 from support.trees import rows, trees
 
 # The suite itself asks MLflow what was recorded; MLflow's queries use what SQLAlchemy 2.1 deprecates.
@@ -41,9 +41,7 @@ _datasets = (f"set-{n}" for n in itertools.count())
 
 def start_server(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
     """A real server on a free port, in a process group of its own; SQLite and artifacts below `folder`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +26,7 @@ from augment_ops.services.layout import COMPONENT_MARK, layout_of
 from augment_ops.services.people import ADMIN, read_passwords
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace
+from support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 POLL_S = 0.5
@@ -251,11 +251,6 @@ def _artifacts(client: Any, run: str, folder: str | None = None) -> list[str]:
     return sorted(found)
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        return one.getsockname()[1], two.getsockname()[1]
-
-
 def _policies(folder: Path) -> Path:
     """The project's policies, with somebody who is no lead, and a gate.
 
@@ -293,7 +288,7 @@ def _initialise(settings: Settings, key: Path) -> None:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     import os
 
-    airflow, mlflow = _free_ports()
+    airflow, mlflow = free_ports(2)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AUGMENT_OPS_", "AIRFLOW", "MLFLOW_"))]:
             patch.delenv(name)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +24,7 @@ import pytest
 from augment_ops import __version__, project, shipped
 from augment_ops.pipeline import reuse
 from support.places import ROOT
+from support.ports import free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -254,10 +254,7 @@ def test_an_installed_program_finds_the_outputs_that_a_checkout_has_made(mine: P
 
 @pytest.fixture
 def ports() -> dict[str, str]:
-    with socket.socket() as one, socket.socket() as other:
-        for place in (one, other):
-            place.bind(("127.0.0.1", 0))
-        numbers = [str(place.getsockname()[1]) for place in (one, other)]
+    numbers = map(str, free_ports(2))
     return dict(zip(("AUGMENT_OPS_AIRFLOW_PORT", "AUGMENT_OPS_MLFLOW_PORT"), numbers, strict=True))
 
 

@@ -35,6 +35,7 @@ from augment_ops.tracking.heads import MlflowWitness, mlflow_witness
 from augment_ops.tracking.server import set_logins
 from augment_ops.workspace import open_ledger
 from support.networks import untrained, write_program
+from support.ports import free_port
 from support.report_page import inputs
 
 # The server is up in 10 s, and in minutes where others have the cores. What takes longer says where it stands, and
@@ -51,9 +52,7 @@ UP_S = 240
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A home with a registered model of a time without a login, served as the stack serves it."""
     home = tmp_path_factory.mktemp("home")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUGMENT_OPS_HOME", str(home))
         patch.setenv("AUGMENT_OPS_MLFLOW_PORT", str(port))

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -40,6 +39,7 @@ from augment_ops.pipeline.recorders.telemetry import champion_moved, verify_ledg
 from augment_ops.pipeline.run import record_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, open_store
+from support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -102,12 +102,6 @@ def eventually(found: Callable[[], Any], what: str) -> Any:
             return value
         assert time.monotonic() < deadline, f"{what}: not within {WAIT_S:.0f} s"
         pause.wait(0.2)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from augment_ops.services.layout import STACK_MARK, layout_of
 from augment_ops.services.ports import is_free
 from augment_ops.settings import Settings
 from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
+from support.ports import free_ports
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -80,11 +80,6 @@ asks()
 APPROVERS = "version: 1\nroles: {ml-lead: [{id: lead, name: ML Lead}, {id: deputy, name: Deputy}]}\n"
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        return one.getsockname()[1], two.getsockname()[1]
-
-
 def cli(*arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from augment_ops.cli import main; main()", *arguments]
     # As most shells have it: files that everybody reads.
@@ -98,7 +93,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (root / "dags" / "tiny.py").write_text(DAGS)
     (root / "policies").mkdir()
     (root / "policies" / "approvers.yaml").write_text(APPROVERS)
-    airflow, mlflow = free_ports()
+    airflow, mlflow = free_ports(2)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AUGMENT_OPS_", "AIRFLOW", "MLFLOW"))}
     return {
         **inherited,

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ import pytest
 
 from augment_ops.errors import StoreError, TrackingError
 from augment_ops.tracking import MlflowTracker, artifacts, connect
+from support.ports import free_port
 
 # The suite asks MLflow itself what was recorded.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::mlflow")]
@@ -148,9 +148,7 @@ def test_damaged_store_is_a_tracking_error(tmp_path: Path) -> None:
 
 
 def test_refused_connection_is_said_without_the_clients_minutes_of_retries() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     tracker = connect(f"http://127.0.0.1:{port}")
     start = time.monotonic()
     with pytest.raises(TrackingError, match="augment-ops up"):
@@ -162,9 +160,7 @@ def test_refused_connection_is_said_without_the_clients_minutes_of_retries() -> 
 @pytest.fixture
 def server(tracker: MlflowTracker, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A real server in a process group of its own, on the store that `tracker` uses directly."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", tracker.uri, "--artifacts-destination", str(tmp_path / "destination")]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

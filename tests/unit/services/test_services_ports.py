@@ -8,17 +8,13 @@ import pytest
 
 from augment_ops.errors import ServiceError
 from augment_ops.services.ports import LOOPBACK, Port, holder, is_free, next_free, require_free
+from support.ports import free_port
 
 
 @pytest.fixture
 def taken() -> Iterator[int]:
     with socket.create_server((LOOPBACK, 0)) as server:
         yield server.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_listener_is_seen_and_its_process_named(taken: int) -> None:
