@@ -122,6 +122,14 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "bin" / "python"
 
 
+def linked(source: str, target: str) -> None:
+    """A hard link where both lie on one file system, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def built(builder: Path, source: Path, kind: str, into: Path) -> Path:
     into.mkdir()
     hook = f"import sys; from setuptools import build_meta; print('BUILT', build_meta.build_{kind}(sys.argv[1]))"
@@ -155,8 +163,8 @@ def mine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project made by the wheel's `init`, with an environment that has the wheel and everything beside it.
 
     What `make install` would do there is 3 GB of downloads that this environment has already: the one of the project
-    holds the wheel and reads the rest from here. A wheel in front of a path hides the checkout, whose entry in this
-    environment is a .pth file, which Python follows in an environment's own folder alone.
+    holds the wheel, and links to the files of the rest. A path to this environment would not do: the isolated process
+    of a model opens nothing outside its own.
     """
     place = tmp_path_factory.mktemp("projects")
     venv = place / "venv"
@@ -165,7 +173,8 @@ def mine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran(*here, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=place)
     purelib = Path(ran(venv / "bin" / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))",
                        cwd=place).strip())  # fmt: skip
-    (purelib / "everything_else.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    others = shutil.ignore_patterns("*augment_ops*", "__pycache__")
+    shutil.copytree(sysconfig.get_path("purelib"), purelib, copy_function=linked, ignore=others, dirs_exist_ok=True)
     ran(venv / "bin" / "augment-ops", "init", "mine", cwd=place)
     (place / "mine" / ".venv").symlink_to(venv)
     (venv / "installed").touch()  # newer than requirements and pins: make has nothing to install
