@@ -12,7 +12,7 @@ from augment_ops.pipeline.run import entry_key
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion:
+class PresentChampion:
     """The present champion of one environment.
 
     Attributes:
@@ -38,7 +38,7 @@ class Champion:
         return "" if self.reign.previous == NONE else self.reign.previous
 
 
-def present_champions(sources: Sources) -> list[Champion]:
+def present_champions(sources: Sources) -> list[PresentChampion]:
     """By data set; of each that of the environment first which policies/environments.yaml names last."""
     order = {name: -place for place, name in enumerate(sources.workspace.approvals.environments)}
     by_key = {entry_key(run.id, "promote"): run for run in sources.runs.begun()}
@@ -47,5 +47,5 @@ def present_champions(sources: Sources) -> list[Champion]:
         # The run whose candidate it was, whoever has rolled back to it since.
         run = next((by_key[key] for key in one.promoted if key in by_key), None)
         line = sources.runs.line(run) if run else None
-        found.append(Champion(dataset=one.dataset, reign=one.reign, run=line, before=one.before))
+        found.append(PresentChampion(dataset=one.dataset, reign=one.reign, run=line, before=one.before))
     return found

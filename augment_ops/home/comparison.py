@@ -43,7 +43,7 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredRuns:
     """The candidates of two runs under stress.
 
     Attributes:
@@ -67,7 +67,7 @@ class RunsCompared:
 
     lines: tuple[RunLine, RunLine]
     rows: tuple[RunDifference, ...]
-    measured: Measured | None
+    measured: MeasuredRuns | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class PoliciesCompared:
     policies: tuple[Policy, Policy]
     changes: tuple[str, ...]
     lines: tuple[RunLine | None, RunLine | None]
-    measured: Measured | None
+    measured: MeasuredRuns | None
 
 
 def compare_runs(sources: Sources, before: Run, after: Run) -> RunsCompared:
@@ -111,7 +111,7 @@ def compare_policies(sources: Sources, before: str, after: str) -> PoliciesCompa
     )
 
 
-def _measured(sources: Sources, *lines: RunLine | None) -> Measured | None:
+def _measured(sources: Sources, *lines: RunLine | None) -> MeasuredRuns | None:
     tested = [_stress_test(sources, line) for line in lines]
     if tested[0] is None or tested[1] is None:
         return None
@@ -125,7 +125,7 @@ def _measured(sources: Sources, *lines: RunLine | None) -> Measured | None:
     floor = _floor([point for _, points in rows for point in points if point is not None])
     same = tested[0].suite.digest == tested[1].suite.digest
     caution = "" if same else "They answered different frozen samples: a difference may be that of the samples."
-    return Measured(rows=tuple(_pair(name, points, floor) for name, points in rows), floor=floor, caution=caution)
+    return MeasuredRuns(rows=tuple(_pair(name, points, floor) for name, points in rows), floor=floor, caution=caution)
 
 
 def _stress_test(sources: Sources, line: RunLine | None) -> StressTest | None:

@@ -34,7 +34,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class WindowBar:
     """A window in the strip of windows: its place from the left, its height from 1 to 4."""
 
     place: int
@@ -52,10 +52,10 @@ class WindowsOf:
     windows: tuple[JudgedWindow, ...]
 
     @property
-    def bars(self) -> list[Bar]:
+    def bars(self) -> list[WindowBar]:
         """A bar for each."""
         return [
-            Bar(
+            WindowBar(
                 place=place,
                 height=_RANK.index(one.status) + 1 if one.status in _RANK else 1,
                 status=one.status,

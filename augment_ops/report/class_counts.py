@@ -27,7 +27,7 @@ class ClassCount:
     augmented: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassTable:
     """Classes by their training samples, the most frequent first.
 

@@ -68,6 +68,7 @@ def test_exit_codes_are_those_of_the_command_line():
         "DataError": 2,
         "GovernanceError": 3,
         "InputError": 2,
+        "NotInstalled": 2,
         "PolicyError": 2,
         "ServiceError": 3,
         "StoreError": 3,

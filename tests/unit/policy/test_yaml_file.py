@@ -106,10 +106,10 @@ _BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     ids=["aliases", "depth", "depth of the parser", "hexadecimal", "digits", "float", "sexagesimal", "bytes"],
 )
 def test_a_small_file_asks_for_no_large_work(text, said):
-    start = time.perf_counter()
+    start = time.process_time()  # of this process, whatever else the machine does
     with pytest.raises(PolicyError, match=said):
         parse(text, "file")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 20  # seconds; 1 to 6 where coverage is measured, and hours without the bounds
 
 
 def test_aliases_are_no_fault_as_such():
