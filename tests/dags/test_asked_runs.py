@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.apart import run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,20 +102,8 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "AIRFLOW__API_AUTH__JWT_SECRET": "a secret for this test that is long enough to sign with, and then some more",
         "PYTHONPATH": str(ROOT / "dags" / "plugins"),
     }
-    asked = json.dumps([[name, *one] for name, one in _ASKED.items()])
-    out = subprocess.run(
-        [sys.executable, "-c", _ASK],
-        input=asked,
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=home,
-        timeout=200,
-        check=False,
-    )
-    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
-    assert line is not None, out.stderr[-2000:]
-    return json.loads(line.removeprefix("RESULT"))
+    found: dict[str, Any] = run_apart(_ASK, environment, home, asked=[[name, *one] for name, one in _ASKED.items()])[0]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.apart import run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,10 +68,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-W", "ignore", "-c", _ASK]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=300, check=False)
-    assert "RESULT" in done.stdout, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT")[2])
+    found: dict[str, Any] = run_apart(_ASK, environment, home)[0]
     return found
 
 

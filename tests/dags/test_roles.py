@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.apart import run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,18 +61,8 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
     }
-    out = subprocess.run(
-        [sys.executable, "-c", _ASK],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=home,
-        timeout=200,
-        check=False,
-    )
-    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
-    assert line is not None, out.stderr[-2000:]
-    return json.loads(line.removeprefix("RESULT"))
+    found: dict[str, Any] = run_apart(_ASK, environment, home)[0]
+    return found
 
 
 def test_below_admin_one_may_trigger_answer_and_pause_and_change_nothing_else(answered: dict[str, Any]) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 from augment_ops.pipeline.refused import page_of
 from augment_ops.pipeline.run import report_path
 from augment_ops.settings import Settings
+from support.apart import run_apart
 
 ROOT = Path(__file__).parents[2]
 RUN, REFUSED, WAITING = "manual__2026-05-31T12:00:00+00:00", "stopped", "just/begun"
@@ -81,19 +79,8 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "AIRFLOW__API_AUTH__JWT_SECRET": "a secret for this test that is long enough to sign with, and then some more",
         "PYTHONPATH": str(ROOT / "dags" / "plugins"),
     }
-    out = subprocess.run(
-        [sys.executable, "-c", _ASK],
-        input=json.dumps([[name, *one] for name, one in _ASKED.items()]),
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=home,
-        timeout=200,
-        check=False,
-    )
-    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
-    assert line is not None, out.stderr[-2000:]
-    return json.loads(line.removeprefix("RESULT"))
+    found: dict[str, Any] = run_apart(_ASK, environment, home, asked=[[name, *one] for name, one in _ASKED.items()])[0]
+    return found
 
 
 def test_every_run_has_a_tab_that_leads_to_the_page_of_that_run(answered: dict[str, Any]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,8 @@ from augment_ops.pipeline.parameters import RunParams, parameters
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "dags"))
 from task_guide import TASKS
+
+from support.apart import run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,19 +153,8 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def run_airflow(code: str, environment: dict[str, str]) -> Any:
-    """What `code` prints after RESULT, run in a process of its own."""
-    out = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT / "dags")],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=ROOT / "dags",
-        timeout=200,
-        check=False,
-    )
-    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
-    assert line is not None, out.stderr[-2000:]
-    return json.loads(line.removeprefix("RESULT"))
+    """What `code` finds, which is given the folder of the DAGs and works in it."""
+    return run_apart(code, environment, ROOT / "dags", str(ROOT / "dags"))[0]
 
 
 def test_every_file_of_dags_parses(parsed: dict) -> None:

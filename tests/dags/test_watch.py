@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from support.apart import run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,18 +96,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> dict:
         "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "dags")]),
     }
-    out = subprocess.run(
-        [sys.executable, "-c", _RUN],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=home,
-        timeout=300,
-        check=False,
-    )
-    line = next((line for line in out.stdout.splitlines() if line.startswith("RESULT")), None)
-    assert line is not None, out.stderr[-2000:]
-    return json.loads(line.removeprefix("RESULT")) | {"log": out.stdout + out.stderr}
+    found, log = run_apart(_RUN, environment, home)
+    return found | {"log": log}
 
 
 def test_a_data_set_that_cannot_be_watched_stops_no_other(watched: dict) -> None:

@@ -1,0 +1,42 @@
+"""Code in a process of its own: what it imports and sets, Airflow above all, would stay in this one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+RESULT = "RESULT"
+
+
+def run_apart(
+    code: str, environment: Mapping[str, str], folder: Path, *arguments: str, asked: object = None
+) -> tuple[Any, str]:
+    """Run it.
+
+    Args:
+        code: prints a line that begins with RESULT and goes on with JSON.
+        environment: all of it.
+        folder: that it works in.
+        arguments: its `sys.argv` from 1 on.
+        asked: what its standard input has, as JSON.
+
+    Returns:
+        what the line says, and everything that was printed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *arguments],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        env=dict(environment),
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+    line = next((line for line in done.stdout.splitlines() if line.startswith(RESULT)), None)
+    assert line is not None, done.stderr[-3000:]
+    return json.loads(line.removeprefix(RESULT)), done.stdout + done.stderr
