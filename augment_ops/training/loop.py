@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,48 +115,59 @@ def train(
         InputError: it is to end by its validation, and there is none.
         TrainingError: the loss is not a finite number, or the net fails on a batch.
     """
+    _check_validation(settings, validation)
+    _make_deterministic()
+    with _threads(settings.threads):
+        started = time.perf_counter()
+        state = begun(model, settings, budget.epochs, batches, device, weights)
+        curve = _gone_on(state, checkpoints)
+        total, samples, training_s = WaitMeter(), 0, 0.0
+        while len(curve) < budget.epochs and not state.ended:
+            meter = WaitMeter()
+            metrics, n = _epoch(state, source, validation, meter, len(curve), budget.seed, device)
+            curve.append(metrics)
+            state.validated(metrics.validation_loss)
+            progress(metrics)
+            total.add(meter)
+            samples += n
+            training_s += metrics.wall_s
+            # Not the last: what comes of it is kept instead, and whoever goes on does an epoch at least.
+            if checkpoints is not None and not state.ended and _is_kept(settings, len(curve), budget.epochs):
+                checkpoints.keep(Progressed(curve=tuple(curve), states=state.states()))
+        state.leave(model)
+        wall = time.perf_counter() - started
+    return tuple(curve), Meters(samples / training_s, wall, total.result(training_s))
+
+
+def _epoch(
+    state: State, source: BatchSource, validation: Labelled, meter: WaitMeter, epoch: int, seed: int, device: str
+) -> tuple[EpochMetrics, int]:
+    """One pass with its validation, and how many samples it had."""
     import torch
 
-    _check_validation(settings, validation)
-    _make_deterministic(settings.threads)
     started = time.perf_counter()
-    state = begun(model, settings, budget.epochs, batches, device, weights)
-    curve = _gone_on(state, checkpoints)
-    total, samples, training_s = WaitMeter(), 0, 0.0
-    while len(curve) < budget.epochs and not state.ended:
-        epoch, meter, epoch_started = len(curve), WaitMeter(), time.perf_counter()
-        torch.manual_seed(sample_key("dropout", budget.seed, epoch)[0] >> 1)  # torch takes 63 bits
-        loss, accuracy, n = _one_epoch(state.stepper, meter.watch(source, source.epoch(epoch)), epoch, device)
-        elapsed = time.perf_counter() - epoch_started
-        validation_loss, validation_accuracy = _evaluate(state.model, validation, device)
-        if len(validation.labels) and not math.isfinite(validation_loss):
-            raise TrainingError(
-                f"training, epoch {epoch}, validation",
-                f"a loss of {validation_loss}",
-                "a finite number",
-                "look at the validation samples; with a model of your own, check its outputs in evaluation",
-            )
-        metrics = EpochMetrics(
-            epoch=epoch,
-            train_loss=loss,
-            train_accuracy=accuracy,
-            validation_loss=validation_loss,
-            validation_accuracy=validation_accuracy,
-            samples_per_s=n / elapsed,
-            data_wait_share=meter.wait_s / elapsed,
-            wall_s=elapsed,
+    torch.manual_seed(sample_key("dropout", seed, epoch)[0] >> 1)  # torch takes 63 bits
+    loss, accuracy, n = _one_epoch(state.stepper, meter.watch(source, source.epoch(epoch)), epoch, device)
+    elapsed = time.perf_counter() - started
+    validation_loss, validation_accuracy = _evaluate(state.model, validation, device)
+    if len(validation.labels) and not math.isfinite(validation_loss):
+        raise TrainingError(
+            f"training, epoch {epoch}, validation",
+            f"a loss of {validation_loss}",
+            "a finite number",
+            "look at the validation samples; with a model of your own, check its outputs in evaluation",
         )
-        curve.append(metrics)
-        state.validated(validation_loss)
-        progress(metrics)
-        total.add(meter)
-        samples += n
-        training_s += elapsed
-        if checkpoints is not None and _is_kept(settings, len(curve), budget.epochs):
-            checkpoints.keep(Progressed(curve=tuple(curve), states=state.states()))
-    state.leave(model)
-    wall = time.perf_counter() - started
-    return tuple(curve), Meters(samples / training_s, wall, total.result(training_s))
+    metrics = EpochMetrics(
+        epoch=epoch,
+        train_loss=loss,
+        train_accuracy=accuracy,
+        validation_loss=validation_loss,
+        validation_accuracy=validation_accuracy,
+        samples_per_s=n / elapsed,
+        data_wait_share=meter.wait_s / elapsed,
+        wall_s=elapsed,
+    )
+    return metrics, n
 
 
 def _check_validation(settings: TorchSettings, validation: Labelled) -> None:
@@ -186,7 +198,7 @@ def _gone_on(state: State, checkpoints: Checkpoints | None) -> list[EpochMetrics
 
 
 def _is_kept(settings: TorchSettings, done: int, epochs: int) -> bool:
-    """Whether so many epochs are worth keeping. Not the last: its result is kept instead."""
+    """Whether it is kept after so many epochs."""
     return bool(settings.checkpoint_every) and done % settings.checkpoint_every == 0 and done < epochs
 
 
@@ -249,10 +261,22 @@ def _read_ahead(samples: Payload) -> Iterator[tuple[NDArray[np.int64], Samples]]
             yield rows, found
 
 
-def _make_deterministic(threads: int = 1) -> None:
+def _make_deterministic() -> None:
     import torch
 
-    # By default one thread: the order of floating-point sums, and so the weights, must not depend on the machine's
-    # cores. The other cores augment, or train the control.
-    torch.set_num_threads(threads)
+    # One thread: the order of floating-point sums, and so the weights, must not depend on the machine's cores. The
+    # other cores augment, or train the control.
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """As many as the recipe asks for; what follows in this process computes with one again."""
+    import torch
+
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(1)

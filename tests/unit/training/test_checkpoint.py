@@ -65,6 +65,18 @@ def test_it_goes_on_to_the_same_weights(training, tmp_path: Path, settings: Torc
     assert [one.validation_loss for one in again] == [one.validation_loss for one in curve]
 
 
+def test_one_that_was_killed_after_it_had_ended_early_comes_to_the_same(training, tmp_path: Path) -> None:
+    """What it would go on from is always before an epoch that is still to be done."""
+    settings = TorchSettings(
+        optimizer=Optimizer(name="sgd", learning_rate=50.0), early_stopping=EarlyStopping(patience=2)
+    )
+    kept = Checkpoints(tmp_path / "kept")
+    first, curve, _ = training.run(training.online(None), epochs=20, settings=settings, checkpoints=kept)
+    again, same, _ = training.run(training.online(None), epochs=20, settings=settings, checkpoints=kept)
+    assert len(curve) == len(same) < 20
+    assert model_digest(again) == model_digest(first)
+
+
 def test_a_recipe_may_keep_none(training, tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path / "kept")
     training.run(training.online(None), settings=TorchSettings(checkpoint_every=0), checkpoints=kept)

@@ -7,6 +7,9 @@ import math
 import pytest
 import torch
 
+from augment_ops.data.payload import ArrayPayload
+from augment_ops.training import loop
+from augment_ops.training.base import Labelled
 from augment_ops.training.export import model_digest
 from augment_ops.training.steps import Stepper, optimizer_of, schedule_of, steps_of
 from augment_ops.training.torch_settings import EarlyStopping, Optimizer, Schedule, TorchSettings
@@ -65,6 +68,17 @@ def test_each_setting_changes_what_is_learnt(training) -> None:
     torch.testing.assert_close(list(model.parameters()), list(plain.parameters()), rtol=1e-2, atol=1e-3)
 
 
+def test_threads_are_those_of_the_training_alone(training) -> None:
+    seen: list[int] = []
+    training.run(
+        training.online(None),
+        settings=TorchSettings(threads=2),
+        progress=lambda metrics: seen.append(torch.get_num_threads()),
+    )
+    assert set(seen) == {2}
+    assert torch.get_num_threads() == 1
+
+
 def stepper(settings: TorchSettings, batches: int) -> Stepper:
     torch.manual_seed(0)
     model = torch.nn.Linear(4, 3)
@@ -116,10 +130,6 @@ def test_it_ends_early_and_leaves_the_weights_of_its_best_epoch(training) -> Non
     )
     assert kept[: len(losses)] == losses  # until then nothing else was done
     assert kept != losses
-    from augment_ops.data.payload import ArrayPayload
-    from augment_ops.training import loop
-    from augment_ops.training.base import Labelled
-
     validation = Labelled(ArrayPayload(training.images[:30]), training.labels[:30])
     assert loop._evaluate(model, validation, "cpu")[0] == pytest.approx(min(losses))
 
