@@ -25,7 +25,7 @@ RUN_S = 900.0  # where the cores are busy with something else
 # What the page has its reader do, in the order of the page. The last three are sentences, and are done in Airflow.
 STEP = re.compile(
     r"^```(?P<language>bash|text|yaml)\n(?P<block>.*?)^```$"
-    r"|^\| field \| value \|\n\|---\|---\|\n(?P<fields>(?:\|.*\n)+)"
+    r"|^\| field \| value \|\n\|---\|---\|\n(?P<fields>(?:\|[^\n]*\n)+)"
     r"|(?P<answer>Answer \*\*Approve\*\*, with a reason)"
     r"|(?P<monitor>trigger it once instead of waiting)"
     r"|(?P<retraining>waits for the ML lead as before: approve it)",
