@@ -54,6 +54,7 @@ class Reader:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),  # keys lie there: not beside the rules that they sign
             "BROWSER": "true",
+            "COLUMNS": "160",  # as wide as tables have it on a screen
             "USER": "you",
             "AUGMENT_OPS_DAGS": str(ROOT / "dags"),
             "AUGMENT_OPS_AIRFLOW_PORT": str(airflow),
