@@ -19,7 +19,7 @@ from augment_ops.settings import Settings
 from support.places import POLICIES, ROOT
 from support.ports import free_ports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 RUN_S = 900.0  # where the cores are busy with something else
 # What the page has its reader do, in the order of the page. The last three are sentences, and are done in Airflow.
