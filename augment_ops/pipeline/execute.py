@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from augment_ops.content import canonical_json, digest_of, sha256_hex
@@ -132,7 +131,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     """
     started, work = time.perf_counter(), WORK[stage.name]
     inputs = _inputs(ctx, stage, work.state(ctx))
-    key = inputs.unfinished.name
+    key = _key(inputs)
     lookup = Lookup(
         store=ctx.store,
         run=ctx.run.id,
@@ -148,9 +147,11 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
         if lookup.lacks(value) is None:
             return kept, True, value
     lasting = work.compute is not None and work.lasting(inputs.state)
+    # Of what an edit may change under its name, such as the user's own network, it belongs to this run alone.
+    place = unfinished(ctx.settings.home, key, only="" if lasting else ctx.run.id)
     found = _found(ctx, work, lookup, lasting=lasting)
     if found is None:
-        value = _compute(ctx, work, inputs)
+        value = _compute(ctx, work, replace(inputs, unfinished=place))
         found = Found(ctx.store.put(canonical_json(value)), value, "")
     record = StageRecord(stage.name, key, found.output, 0.0, now(), found.reused_from)
     ctx.enter(record)  # first: nothing would stand behind a record that was kept alone
@@ -159,7 +160,7 @@ def _made_or_found(ctx: Context, stage: Stage) -> tuple[StageRecord, bool, Any]:
     if lasting and not found.reused_from:
         lookup.note(found.output)
     keep_record(ctx.store, ctx.run.id, record)
-    forget(inputs.unfinished)
+    forget(place)
     return record, False, found.value
 
 
@@ -187,13 +188,12 @@ def _compute(ctx: Context, work: Work, inputs: Inputs) -> Any:
 
 def _inputs(ctx: Context, stage: Stage, state: object) -> Inputs:
     policies = ctx.settings.policies
-    inputs = Inputs(
+    return Inputs(
         stage=stage, params=declared(stage, ctx.params), store=ctx.store, state=state,
         digests={name: ctx.digest(name) for name in stage.inputs}, policies=policies,
         files={name: _file_digest(policies / name) for name in stage.files_of(named(ctx.params))},
-        say=ctx.say, trace=ctx.trace, unfinished=Path(),
+        say=ctx.say, trace=ctx.trace,
     )  # fmt: skip
-    return replace(inputs, unfinished=unfinished(ctx.settings.home, _key(inputs)))
 
 
 def _key(inputs: Inputs) -> str:

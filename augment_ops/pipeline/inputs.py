@@ -39,7 +39,8 @@ class Inputs:
         say: tells a person what is going on, one line; nothing of it is kept.
         trace: takes the spans of the stage's work.
         unfinished: folder that belongs to the stage's key, where it may keep how far it has come, to go on from there
-            when it was killed. What is in it changes how long the stage takes, and nothing of its output.
+            when it was killed. What is in it changes how long the stage takes, and nothing of its output. None where
+            nothing may be kept.
     """
 
     stage: Stage
@@ -51,7 +52,7 @@ class Inputs:
     files: Mapping[str, str | None]
     say: Callable[[str], None]
     trace: Trace
-    unfinished: Path
+    unfinished: Path | None = None
 
     def output(self, stage: str, cls: type[T]) -> T:
         """What an earlier stage of this run left behind.

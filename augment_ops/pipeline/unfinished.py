@@ -7,13 +7,19 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from augment_ops.content import digest_of
+
 # Nobody goes on with a run after so long; what belongs to one that was given up is removed then.
 _GIVEN_UP_S = 14 * 24 * 3600.0
 
 
-def unfinished(home: Path, key: str) -> Path:
-    """The folder of a key, which need not be there."""
-    return home / "unfinished" / key
+def unfinished(home: Path, key: str, *, only: str = "") -> Path:
+    """The folder of a stage's key, which need not be there.
+
+    Args:
+        only: id of the run that alone may go on from it; empty lets every run with that key.
+    """
+    return home / "unfinished" / (digest_of([key, only]) if only else key)
 
 
 def forget(folder: Path) -> None:

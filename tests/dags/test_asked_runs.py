@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.apart import run_apart
+from support.apart import airflow_environment, run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,15 +92,12 @@ _ASKED: dict[str, tuple[str, Any, str, str]] = {
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("asked")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AUGMENT_OPS_", "AIRFLOW"))},
-        "AUGMENT_OPS_HOME": str(home),
-        "AIRFLOW_HOME": str(home / "airflow"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "a secret for this test that is long enough to sign with, and then some more",
-        "PYTHONPATH": str(ROOT / "dags" / "plugins"),
-    }
+    environment = airflow_environment(
+        home / "airflow",
+        AUGMENT_OPS_HOME=str(home),
+        AIRFLOW__API_AUTH__JWT_SECRET="a secret for this test that is long enough to sign with, and then some more",
+        PYTHONPATH=str(ROOT / "dags" / "plugins"),
+    )
     found: dict[str, Any] = run_apart(_ASK, environment, home, asked=[[name, *one] for name, one in _ASKED.items()])[0]
     return found
 

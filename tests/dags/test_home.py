@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.apart import run_apart
+from support.apart import airflow_environment, run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,17 +56,13 @@ print("RESULT" + json.dumps({"plugin": plugin, "light": light, **asyncio.run(mai
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("airflow")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AUGMENT_OPS_")},
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
-        "AIRFLOW__API__BASE_URL": "http://127.0.0.1:8080",
-        "AUGMENT_OPS_HOME": str(home / "var"),
-        "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = airflow_environment(
+        home,
+        AIRFLOW__API__BASE_URL="http://127.0.0.1:8080",
+        AUGMENT_OPS_HOME=str(home / "var"),
+        AUGMENT_OPS_POLICIES=str(ROOT / "policies"),
+        PYTHONPATH=str(ROOT),
+    )
     found: dict[str, Any] = run_apart(_ASK, environment, home)[0]
     return found
 

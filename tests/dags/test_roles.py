@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.apart import run_apart
+from support.apart import airflow_environment, run_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,14 +52,10 @@ print("RESULT" + json.dumps({"found": found, "asked": asked}))
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("airflow")
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-    }
+    environment = airflow_environment(
+        home,
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="False",
+    )
     found: dict[str, Any] = run_apart(_ASK, environment, home)[0]
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from augment_ops.pipeline.refused import page_of
 from augment_ops.pipeline.run import report_path
 from augment_ops.settings import Settings
-from support.apart import run_apart
+from support.apart import airflow_environment, run_apart
 
 ROOT = Path(__file__).parents[2]
 RUN, REFUSED, WAITING = "manual__2026-05-31T12:00:00+00:00", "stopped", "just/begun"
@@ -70,15 +69,13 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AUGMENT_OPS_", "AIRFLOW"))},
-        "AUGMENT_OPS_HOME": str(home),
-        "AIRFLOW_HOME": str(home / "airflow"),
-        "AIRFLOW__API__BASE_URL": "https://flows.example.org/team",
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "a secret for this test that is long enough to sign with, and then some more",
-        "PYTHONPATH": str(ROOT / "dags" / "plugins"),
-    }
+    environment = airflow_environment(
+        home / "airflow",
+        AUGMENT_OPS_HOME=str(home),
+        AIRFLOW__API__BASE_URL="https://flows.example.org/team",
+        AIRFLOW__API_AUTH__JWT_SECRET="a secret for this test that is long enough to sign with, and then some more",
+        PYTHONPATH=str(ROOT / "dags" / "plugins"),
+    )
     found: dict[str, Any] = run_apart(_ASK, environment, home, asked=[[name, *one] for name, one in _ASKED.items()])[0]
     return found
 

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from support.places import ROOT
+
 RESULT = "RESULT"
+
+
+def airflow_environment(home: Path, **more: str) -> dict[str, str]:
+    """An Airflow of its own below `home`, with this project's plugins and roles."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AUGMENT_OPS_", "AIRFLOW"))},
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "dags" / "plugins"),
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow_roles.GovernedAuthManager",
+        **more,
+    }
 
 
 def run_apart(

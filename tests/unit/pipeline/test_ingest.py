@@ -31,7 +31,6 @@ def test_a_snapshot_that_stays_as_it_is_kept_is_said(tmp_path: Path, asked: Lite
             files={},
             say=said.append,
             trace=Trace(""),
-            unfinished=tmp_path / "unfinished",
         )
     )
     stays = "the snapshot was in the store already and stays as it is: encoded, not raw"

@@ -39,7 +39,6 @@ def inputs(tmp_path: Path) -> Inputs:
         files={"quality/default.yaml": sha256_hex((POLICIES / "quality/default.yaml").read_bytes())},
         say=lambda line: None,
         trace=Trace(""),
-        unfinished=tmp_path / "unfinished",
     )
 
 
