@@ -10,7 +10,9 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,9 @@ from augment_ops.stress.report import CLEAN
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
 
 _BATCH_BYTES = 16 * 2**20  # of one object; about 75 samples of 224×224×3 bytes
+# Smaller samples are corrupted one cell after the other: what a call costs in the interpreter outweighs its loops,
+# which run side by side, and two threads are slower than one.
+_WORTH_A_THREAD_BYTES = 8 * 2**10
 
 
 Put = Callable[[bytes], str]
@@ -209,6 +214,7 @@ def freeze(
     classes: Sequence[str],
     of: str = UNNAMED,
     schema: Schema | None = None,
+    workers: int = 1,
 ) -> SuiteManifest:
     """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.
 
@@ -216,9 +222,10 @@ def freeze(
         samples: those of the whole split; what one object holds is read at a time.
         ids: N distinct sample ids.
         labels: int64 (N,), each an index into `classes`.
-        put: stores bytes and returns their sha256; putting the same bytes twice must be harmless.
+        put: stores bytes and returns their sha256; putting the same bytes twice must be harmless, at the same time too.
         of: modality of the samples.
         schema: of the data set, where its modality has one.
+        workers: threads that corrupt and `put`, a batch of a cell each.
 
     Raises:
         PolicyError: a suite for another modality.
@@ -238,14 +245,20 @@ def freeze(
     starts = range(0, len(rows), batch)
     corrupt = spec.known.bound((samples.take(rows[at : at + batch]) for at in starts), schema, spec.of_levels)
     plan = list(_plan(spec))
-    objects: list[list[str]] = [[] for _ in plan]
-    for start in starts:
-        part, part_ids = samples.take(rows[start : start + batch]), chosen_ids[start : start + batch]
-        for (name, severity, params), digests in zip(plan, objects, strict=True):
-            cell = part if name == CLEAN else corrupt(name, severity, part, part_ids, params)
-            digests.append(put(cell.astype(dtype, copy=False).tobytes()))
+
+    def kept(part: Samples, part_ids: Sequence[str], planned: tuple[str, int, Params | None]) -> str:
+        name, severity, params = planned
+        cell = part if name == CLEAN else corrupt(name, severity, part, part_ids, params)
+        return put(cell.astype(dtype, copy=False).tobytes())
+
+    objects: list[tuple[str, ...]] = []  # of each batch, in the order of the plan
+    with ThreadPoolExecutor(workers if sample_bytes >= _WORTH_A_THREAD_BYTES else 1) as pool:
+        for start in starts:
+            part, part_ids = samples.take(rows[start : start + batch]), chosen_ids[start : start + batch]
+            objects.append(tuple(pool.map(partial(kept, part, part_ids), plan)))
     cells = tuple(
-        SuiteCell(name, severity, tuple(digests)) for (name, severity, _), digests in zip(plan, objects, strict=True)
+        SuiteCell(name, severity, digests)
+        for (name, severity, _), digests in zip(plan, zip(*objects, strict=True), strict=True)
     )
     _check_effect(spec, cells, samples.shape)
     manifest = SuiteManifest(

@@ -185,6 +185,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         classes=snapshot.classes,
         of=snapshot.modality,
         schema=snapshot.schema,
+        workers=usable_cores(),
     )
     subjects = {
         "suite": manifest.digest,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -55,6 +56,36 @@ def test_the_same_split_gives_the_same_suite_whatever_the_order_of_its_files(spe
     again = frozen(spec, (images[shuffled], [ids[i] for i in shuffled], labels[shuffled]), objects)
     assert again == first
     assert objects.held == held, "freezing again must not write anything new"
+
+
+def test_cells_of_large_samples_are_made_side_by_side_and_are_those_of_one_thread(spec, objects):
+    images = np.random.default_rng(5).integers(60, 180, (2, 96, 96, 1)).astype(np.uint8)
+    few = smaller(spec, corruptions={"rotation": spec.corruptions["rotation"]})
+    stripes = images, ["a", "b"], np.array([0, 1], np.int64)
+    alone = frozen(few, stripes, objects)
+    met, waiting = threading.Barrier(2), [0, 1]
+
+    class Meeting:
+        def put(self, data: bytes) -> str:
+            if waiting:
+                waiting.pop()
+                met.wait(timeout=60)  # two cells are on their way at once, or this breaks
+            return objects.put(data)
+
+    assert frozen(few, stripes, Meeting(), workers=2) == alone
+    assert not waiting
+
+
+def test_cells_of_small_samples_are_made_one_after_the_other(spec, stripes, objects):
+    threads = set()
+
+    class Watched:
+        def put(self, data: bytes) -> str:
+            threads.add(threading.get_ident())
+            return objects.put(data)
+
+    assert frozen(spec, stripes, Watched(), workers=4) == frozen(spec, stripes, objects)
+    assert len(threads - {threading.get_ident()}) == 1
 
 
 def test_the_digest_covers_definition_pixels_labels_and_origin(spec, stripes, objects):
