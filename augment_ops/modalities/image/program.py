@@ -32,7 +32,9 @@ Images = NDArray[Any]  # uint8; float32 after Normalize
 Kept = tuple[NDArray[np.int64], ...] | None
 Inside = tuple[NDArray[np.bool_], ...] | None
 
-_IN_CACHE = 1 << 20  # bytes of images that pass through all segments before the next ones do
+# Bytes of images that pass through all segments before the next ones do: the last cache holds them. For fewer at a time
+# drawing the parameters of RandAugment's fourteen operations, a millisecond or two, would count.
+_IN_CACHE = 1 << 23
 
 
 class Program:
@@ -60,7 +62,8 @@ class Program:
         """
         segments = self._plan.segments
         one_pass = len(segments) == 1 and not isinstance(segments[0].leaves[0].operation, Mix)
-        chunk = len(images) if one_pass else max(1, _IN_CACHE // images[0].nbytes)
+        many = 1 if one_pass else -(-images.nbytes // _IN_CACHE)
+        chunk = -(-len(images) // many)
         masks = decide(self._plan.nodes, keys)
         parts = []
         for start in range(0, len(images), chunk):

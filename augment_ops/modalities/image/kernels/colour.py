@@ -21,7 +21,15 @@ from augment_ops.modalities.image.kernels.operations import (
     SHIFT_HSV,
     SHUFFLE,
 )
-from augment_ops.modalities.image.kernels.statistics import auto_contrast, equalize, equalize_pil, luma, mean, mean_luma
+from augment_ops.modalities.image.kernels.statistics import (
+    auto_contrast,
+    count_levels,
+    equalize,
+    equalize_pil,
+    luma,
+    mean,
+    mean_luma,
+)
 from augment_ops.modalities.image.kernels.tables import (
     apply_alone,
     apply_table,
@@ -29,6 +37,7 @@ from augment_ops.modalities.image.kernels.tables import (
     clip_truncated,
     compose,
     identity_table,
+    linear,
 )
 
 _LOOPS, _PIXELS = types.uint64[::1], types.uint8[:, ::1]
@@ -46,12 +55,10 @@ def look(loops: U64, pixels: U8, code: int, row: F32, table: U8) -> bool:
                 table[c, v] = clip_truncated(v * row[0] + offset)
         return True
     if code == EQUALIZE or code == EQUALIZE_PIL or code == AUTOCONTRAST:
-        histogram = np.zeros(256, np.int64)
+        histograms = np.zeros((channels, 256), np.int64)
+        count_levels(pixels, histograms)
         for c in range(channels):
-            histogram[:] = 0
-            for i in range(pixels.shape[0]):
-                histogram[pixels[i, c]] += 1
-            table_of(code, row, histogram, pixels.shape[0], table[c])
+            table_of(code, row, histograms[c], pixels.shape[0], table[c])
         return True
     if code == JITTER:
         _jitter(loops, pixels, row, table)
@@ -128,10 +135,7 @@ def _jitter(loops: U64, pixels: U8, row: F32, table: U8) -> None:
             offset = np.float32(0.0)
             if which == 1:
                 offset = np.float32(mean_luma(pixels) * (1 - factor))
-            for c in range(channels):
-                for v in range(256):
-                    table[c, v] = clip_truncated(np.float32(v) * factor + offset)
-            apply_table(pixels, table)
+            linear(pixels.reshape(-1), factor, offset)
         elif channels == 3 and which == 2 and factor != 1:
             for i in range(pixels.shape[0]):
                 gray = np.float32(luma(pixels[i, 0], pixels[i, 1], pixels[i, 2])) * (1 - factor)
