@@ -121,7 +121,8 @@ class RunParams:
             title="Network",
             section=TRAINING,
             max_length=200,
-            help="package.module:factory of a function (input_shape, classes) -> torch.nn.Module; empty takes the "
+            help="package.module:factory of a function (input_shape, classes) -> torch.nn.Module; torchvision:name or "
+            "timm:name of a network of theirs, untrained (the recipe names a file of weights); empty takes the "
             "trainer's own.",
         ),
     ] = ""

@@ -38,6 +38,7 @@ class TrainingResult:
         factory: `package.module:name` of what built the model.
         device: that it was trained on.
         recipe: name and version of how; recipe_digest: of its content. Empty in results of before there were recipes.
+        notes: of the trainer, for people.
         parameters: number of values that were learnt.
         policy_digest: digest of the policy applied; for the control that of the identity.
         augmented_with: reference of the plan or shards that delivered the samples.
@@ -55,6 +56,7 @@ class TrainingResult:
     device: str = field(default="cpu", metadata=LATER)
     recipe: str = field(default="", metadata=LATER)
     recipe_digest: str = field(default="", metadata=LATER)
+    notes: tuple[str, ...] = field(default=(), metadata=LATER)
     parameters: int
     snapshot_digest: str
     policy_digest: str

@@ -25,6 +25,7 @@ from augment_ops.policy.spec import Policy
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task, Trainer
 from augment_ops.training.declared import fitted
+from augment_ops.training.factory import library_version
 from augment_ops.training.recipe import Recipe
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
@@ -33,8 +34,11 @@ _OWN_NETWORKS = "augment_ops."
 
 
 def network_state(ctx: Context) -> object:
-    """None for a network of the user's own: its code may change under its name, so that no other run may find it."""
-    return "of this program" if not ctx.params.model or ctx.params.model.startswith(_OWN_NETWORKS) else None
+    """What made the network; None for code of the user's own, which may change under its name: no run finds another's."""
+    model = ctx.params.model
+    if ":" in ctx.params.trainer:
+        return None
+    return "of this program" if not model or model.startswith(_OWN_NETWORKS) else library_version(model) or None
 
 
 def trainer_of(modality_name: str, asked: str) -> Trainer:
@@ -93,6 +97,8 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
+    for note in trained.notes:
+        inputs.say(f"{told.role}: {note}")
     meters = trained.meters
     return TrainingResult(
         role=told.role,
@@ -103,6 +109,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         device=device,
         recipe=recipe.title,
         recipe_digest=recipe.digest,
+        notes=trained.notes,
         parameters=trained.parameters,
         snapshot_digest=snapshot.manifest.digest,
         policy_digest=told.policy_digest,
