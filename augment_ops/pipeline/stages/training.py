@@ -26,6 +26,7 @@ from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task, Trainer
 from augment_ops.training.declared import fitted
 from augment_ops.training.factory import library_version
+from augment_ops.training.own import source_of
 from augment_ops.training.recipe import Recipe
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
@@ -34,7 +35,7 @@ _OWN_NETWORKS = "augment_ops."
 
 
 def network_state(ctx: Context) -> object:
-    """What made the network; None for code of the user's own, which may change under its name: no run finds another's."""
+    """What made the network; None for code of the user's own, which may change under its name: other runs find none."""
     model = ctx.params.model
     if ":" in ctx.params.trainer:
         return None
@@ -89,7 +90,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         source = TracedBatches(source, inputs.trace, told.role)
     chosen = trainer_of(snapshot.manifest.modality, params.trainer)
     device = chosen.device(params.device)
-    recipe = Recipe.load(inputs.file("recipes/{recipe}.yaml"))
+    recipe = Recipe.load(inputs.file("recipes/{recipe}.yaml"), chosen)
     budget = Budget(told.epochs, params.batch_size, params.seed, recipe.settings(chosen.name))
     others = OtherWork()
     try:
@@ -106,6 +107,8 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         artifact=inputs.store.put(trained.artifact),
         format=trained.format,
         factory=trained.factory,
+        trainer=params.trainer if ":" in params.trainer else "",
+        trainer_source=source_of(params.trainer) if ":" in params.trainer else "",
         device=device,
         recipe=recipe.title,
         recipe_digest=recipe.digest,
