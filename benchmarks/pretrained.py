@@ -74,8 +74,10 @@ def cells(archive: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array(labels, np.int64)
 
 
-def backbone(archive: Path, folder: Path, epochs: int, threads: int) -> Weights:
+def backbone(archive: Path, path: Path, epochs: int, threads: int) -> Weights:
     """ResNet-18 that can tell clothes, as a file."""
+    if path.exists():
+        return _as_named(path)
     from safetensors.torch import save_file
 
     images, labels = clothes(archive, 0)
@@ -88,9 +90,12 @@ def backbone(archive: Path, folder: Path, epochs: int, threads: int) -> Weights:
     batches = len(batch_rows(0, 0, len(labels), 64))
     loop.train(model, source, held_out, Budget(epochs, 64, 0), batches, print, settings=settings)
     source.close()
-    path = folder / "backbone.safetensors"
     save_file({name: value.contiguous() for name, value in model.net.net.state_dict().items()}, path)
-    return Weights(uri=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return _as_named(path)
+
+
+def _as_named(path: Path) -> Weights:
+    return Weights(uri=str(path.resolve()), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def judged(train, test, model: str, settings: TorchSettings, epochs: int, seed: int) -> tuple[float, float, float]:
@@ -121,6 +126,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--pretraining-epochs", type=int, default=3)
     parser.add_argument("--few", type=int, default=300, help="cells to learn from; 0 for all")
+    parser.add_argument("--backbone", type=Path, help="file that keeps it; taken as it is where it is there")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     archive = asked.data / "bccd" / "bccd.tar.gz"
@@ -128,7 +134,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         weights = backbone(
-            asked.data / "fashion-mnist-png" / "fashion_mnist_images.tar.gz", Path(folder), asked.pretraining_epochs,
+            asked.data / "fashion-mnist-png" / "fashion_mnist_images.tar.gz", asked.backbone or Path(folder) / "backbone.safetensors", asked.pretraining_epochs,
             asked.threads,
         )  # fmt: skip
         print(f"backbone: {time.perf_counter() - started:.0f} s")

@@ -24,6 +24,7 @@ from augment_ops.training.base import Budget, Labelled, Meters, Task, Trained
 from augment_ops.training.devices import processor_or_gpu
 from augment_ops.training.factory import load_factory
 from augment_ops.training.result import EpochMetrics
+from augment_ops.training.vision import import_where_installed
 
 _EVALUATED = 256  # samples at once
 
@@ -72,6 +73,7 @@ class LightningTrainer:
     def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
         """See `Trainer`."""
         require("pytorch_lightning", f"the trainer {self.name}")
+        import_where_installed()  # Lightning's torchmetrics does
         from augment_ops.training.export import exported, model_digest
         from augment_ops.training.loop import build
 
@@ -160,7 +162,7 @@ def _learner(model: Any, task: Task, budget: Budget, settings: LightningSettings
 
     weights = torch.from_numpy(balanced(task.train.labels, len(task.classes)))
 
-    class Learner(lightning.LightningModule):
+    class Learner(lightning.LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.network = model

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from augment_ops.errors import InputError, nearest
 from augment_ops.extras import require
+from augment_ops.training.vision import torchvision
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _COLOURS = 3  # what both libraries' networks, and the weights that there are of them, take
-# What torchvision's compiled half declares and the rest of it asks for as soon as it is imported.
-_DECLARED = ("nms", "qnms")
-_BOXES = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_libraries: list[object] = []  # of operators: what they declare goes with them
 
 
 def torchvision_network(name: str) -> Callable[[tuple[int, ...], int], nn.Module]:
@@ -25,7 +22,7 @@ def torchvision_network(name: str) -> Callable[[tuple[int, ...], int], nn.Module
         NotInstalled: there is no torchvision.
         InputError: it has no such classifier.
     """
-    models = _torchvision().models
+    models = torchvision("--model torchvision:…").models
     known = models.list_models(module=models)
     if name not in known:
         raise _unknown("torchvision", name, known)
@@ -57,7 +54,7 @@ def timm_network(name: str) -> Callable[[tuple[int, ...], int], nn.Module]:
             "a network of timm's own: nothing is asked of a hub",
             "name the architecture, and give its weights as a file (recipe: torch.network.weights)",
         )
-    _torchvision()  # which timm imports
+    torchvision("--model timm:…")  # which timm imports
     import timm
 
     if not timm.is_model(name):
@@ -71,25 +68,6 @@ def timm_network(name: str) -> Callable[[tuple[int, ...], int], nn.Module]:
         return _of_colours(net, input_shape)
 
     return factory
-
-
-def _torchvision() -> Any:
-    """The library, also where its compiled half is built for another torch, one with CUDA, as that of PyPI is.
-
-    None of its classifiers asks that half for anything.
-    """
-    require("torchvision", "--model torchvision:… and timm:…")
-    try:
-        import torchvision
-    except RuntimeError:
-        import torch
-
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for operator in _DECLARED:
-            library.define(operator + _BOXES)
-        _libraries.append(library)
-        import torchvision
-    return torchvision
 
 
 def _of_colours(net: nn.Module, input_shape: tuple[int, ...]) -> nn.Module:

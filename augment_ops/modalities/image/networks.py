@@ -77,14 +77,15 @@ def with_input(
                 super().__init__()
                 self.net = factory((*(size or input_shape[:2]), channels), classes)
                 of_each = (1, len(mean), 1, 1)
-                self.register_buffer("mean", torch.tensor(mean).reshape(of_each) if mean else None)
-                self.register_buffer("std", torch.tensor(std).reshape(of_each) if mean else None)
+                if mean:
+                    self.register_buffer("mean", torch.tensor(mean).reshape(of_each))
+                    self.register_buffer("std", torch.tensor(std).reshape(of_each))
 
             def forward(self, images: Tensor) -> Tensor:
                 if size is not None:
                     images = nn.functional.interpolate(images, list(size), mode="bilinear", antialias=True)
-                if self.mean is not None:
-                    images = (images - self.mean) / self.std
+                if mean:
+                    images = (images - self.get_buffer("mean")) / self.get_buffer("std")
                 logits: Tensor = self.net(images)
                 return logits
 
