@@ -29,7 +29,7 @@ from augment_ops.runtime.artifact import Artifact
 from augment_ops.training import loop, trainer
 from augment_ops.training.base import Budget, Labelled, Task
 from augment_ops.training.factory import load_factory
-from augment_ops.training.torch_settings import Network, Normalise, Optimizer, Schedule, TorchSettings, Weights
+from augment_ops.training.torch_settings import Network, Optimizer, Schedule, Standardise, TorchSettings, Weights
 
 CLASSES = ("Platelets", "RBC", "WBC")
 BACKBONE = "torchvision:resnet18"
@@ -133,12 +133,11 @@ def main() -> None:
     train, test = cells(archive, "train"), cells(archive, "test")
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        weights = backbone(
-            asked.data / "fashion-mnist-png" / "fashion_mnist_images.tar.gz", asked.backbone or Path(folder) / "backbone.safetensors", asked.pretraining_epochs,
-            asked.threads,
-        )  # fmt: skip
+        clothing = asked.data / "fashion-mnist-png" / "fashion_mnist_images.tar.gz"
+        kept = asked.backbone or Path(folder) / "backbone.safetensors"
+        weights = backbone(clothing, kept, asked.pretraining_epochs, asked.threads)
         print(f"backbone: {time.perf_counter() - started:.0f} s")
-        normal = Normalise(mean=MEAN, std=STD)
+        normal = Standardise(mean=MEAN, std=STD)
         slow = {"optimizer": Optimizer(learning_rate=1e-3), "schedule": Schedule(warm_up_share=0.1)}
         ways = {
             "small network": ("", TorchSettings(threads=asked.threads)),

@@ -59,7 +59,7 @@ class ScriptSettings(BaseModel):
     time_limit_s: Annotated[FiniteFloat, Field(gt=0, le=30 * 86400)] = 3600
 
 
-class _Entry(BaseModel):
+class _CurveEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     train_loss: FiniteFloat
@@ -71,7 +71,7 @@ class _Entry(BaseModel):
 class _Metrics(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    curve: Annotated[list[_Entry], Field(min_length=1, max_length=100_000)]
+    curve: Annotated[list[_CurveEntry], Field(min_length=1, max_length=100_000)]
 
 
 class ScriptTrainer:
@@ -215,7 +215,7 @@ def _left(folder: Path) -> tuple[bytes, _Metrics]:
         raise TrainingError("script: metrics.json", found, "a curve of finite numbers", fix) from error
 
 
-def _entry(number: int, one: _Entry, samples_per_s: float, wait: float, wall_s: float) -> EpochMetrics:
+def _entry(number: int, one: _CurveEntry, samples_per_s: float, wait: float, wall_s: float) -> EpochMetrics:
     return EpochMetrics(
         epoch=number,
         train_loss=one.train_loss,

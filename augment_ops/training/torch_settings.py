@@ -89,7 +89,7 @@ class Weights(_Section):
         return uri
 
 
-class Normalise(_Section):
+class Standardise(_Section):
     """What samples are made of before the network sees them: (value - mean) / std, of values in 0 to 1.
 
     Attributes:
@@ -101,7 +101,7 @@ class Normalise(_Section):
     std: Annotated[tuple[Annotated[FiniteFloat, Field(gt=0)], ...], Field(min_length=1, max_length=64)]
 
     @model_validator(mode="after")
-    def _as_many(self) -> Normalise:
+    def _as_many(self) -> Standardise:
         if len(self.mean) != len(self.std):
             raise ValueError("as many of mean as of std")
         return self
@@ -121,7 +121,7 @@ class Network(_Section):
     weights: Weights | None = None
     frozen: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
     input_size: tuple[_Side, _Side] | None = None
-    normalise: Normalise | None = None
+    normalise: Standardise | None = None
 
 
 class TorchSettings(_Section):

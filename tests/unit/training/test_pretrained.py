@@ -18,7 +18,7 @@ from augment_ops.runtime.artifact import Artifact
 from augment_ops.training.export import exported
 from augment_ops.training.loop import build
 from augment_ops.training.pretrained import prepared, read, to_training
-from augment_ops.training.torch_settings import Network, Normalise, TorchSettings, Weights
+from augment_ops.training.torch_settings import Network, Standardise, TorchSettings, Weights
 
 IMAGES, SHAPE = modality("image"), (12, 8, 3)
 
@@ -136,7 +136,7 @@ def test_size_and_normalisation_lie_within_the_exported_program() -> None:
         seen.append(input_shape)
         return net(input_shape, classes)
 
-    normal = Normalise(mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.1))
+    normal = Standardise(mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.1))
     model = made(Network(input_size=(6, 20), normalise=normal), factory=factory)
     assert seen == [(6, 20, 3)]
     images = np.random.default_rng(0).integers(0, 256, (4, *SHAPE), np.uint8)
@@ -154,12 +154,12 @@ def test_size_and_normalisation_lie_within_the_exported_program() -> None:
 
 @pytest.mark.parametrize("means", [2, 4])
 def test_a_mean_for_each_channel_or_for_all(means: int) -> None:
-    normal = Normalise(mean=(0.5,) * means, std=(1.0,) * means)
+    normal = Standardise(mean=(0.5,) * means, std=(1.0,) * means)
     with pytest.raises(InputError, match=f"{means} means; expected 3"):
         made(Network(normalise=normal))
-    made(Network(normalise=Normalise(mean=(0.5,), std=(1.0,))))
+    made(Network(normalise=Standardise(mean=(0.5,), std=(1.0,))))
     with pytest.raises(ValidationError, match="as many of mean as of std"):
-        Normalise(mean=(0.5,), std=(1.0, 1.0))
+        Standardise(mean=(0.5,), std=(1.0, 1.0))
 
 
 def test_rows_of_a_table_have_no_size() -> None:
