@@ -3,7 +3,7 @@
 There are no weights of ImageNet offline, so the backbone learns clothes first (Fashion-MNIST, in random colours), and
 is handed on as any other would be: a safetensors file, named in a recipe with its sha256. Prints a table.
 
-    python -m benchmarks.pretrained --data ../shared/datasets --seeds 3
+    python -m benchmarks.pretrained --data DATA --seeds 3
 """
 
 from __future__ import annotations
