@@ -14,9 +14,13 @@ _EXTRA: Mapping[str, str] = {
     "evidently": "monitoring",
     "opentelemetry": "monitoring",
     "pg8000": "postgres",
+    "pytorch_lightning": "lightning",
     "rfc3161_client": "timestamps",
     "s3fs": "s3",
+    "safetensors": "networks",
+    "timm": "networks",
     "torch": "torch",
+    "torchvision": "networks",
     **dict.fromkeys(
         (
             "cryptography", "fairlearn", "fastapi", "fsspec", "httpx", "jinja2", "markupsafe", "matplotlib", "mlflow",

@@ -5,7 +5,7 @@ N samples are an array (N, *shape) of one dtype, and what a dimension means only
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from augment_ops.policy.spec import Policy
     from augment_ops.quality.checks import Checks
+
+    Factory = Callable[[tuple[int, ...], int], nn.Module]  # shape of a sample, number of classes
 
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
@@ -228,6 +230,20 @@ class Modality(Protocol):
     @property
     def network(self) -> str:
         """`package.module:factory` of the network where a run names none; empty where there is none."""
+        ...
+
+    def with_input(
+        self, factory: Factory, size: tuple[int, ...] | None, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> Factory:
+        """A factory of nets whose input is resized and normalised, around one of nets that are used to such input.
+
+        Args:
+            size: that samples are resized to; None leaves them as they are.
+            mean, std: of values in 0 to 1; empty leaves them as they are.
+
+        Raises:
+            InputError: samples have no such size; or the net that is made does not fit them, when it is.
+        """
         ...
 
     def as_network(self, net: nn.Module) -> nn.Module:

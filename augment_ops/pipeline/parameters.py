@@ -110,9 +110,11 @@ class RunParams:
         About(
             title="Trainer",
             section=TRAINING,
-            one_of=("auto", *TRAINERS),
+            pattern=rf"^({'|'.join(('auto', *TRAINERS))}|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*)$",
+            form=f"{', '.join(('auto', *TRAINERS))}, or package.module:object",
+            max_length=200,
             help="torch trains a network, sklearn gradient-boosted trees of rows of numbers; auto takes the one that "
-            "fits the samples.",
+            "fits the samples; package.module:object is a trainer of your own (docs/training.md).",
         ),
     ] = "auto"
     model: Annotated[
@@ -121,7 +123,8 @@ class RunParams:
             title="Network",
             section=TRAINING,
             max_length=200,
-            help="package.module:factory of a function (input_shape, classes) -> torch.nn.Module; empty takes the "
+            help="package.module:factory of a function (input_shape, classes) -> torch.nn.Module; torchvision:name or "
+            "timm:name of a network of theirs, untrained (the recipe names a file of weights); empty takes the "
             "trainer's own.",
         ),
     ] = ""

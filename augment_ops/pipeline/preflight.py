@@ -145,8 +145,8 @@ def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
     from augment_ops.training.recipe import Recipe
 
     def recipe() -> None:
-        chosen = trainer_of(params.modality, params.trainer).name
-        Recipe.load(policies / "recipes" / f"{params.recipe}.yaml").settings(chosen)
+        chosen = trainer_of(params.modality, params.trainer)
+        Recipe.load(policies / "recipes" / f"{params.recipe}.yaml", chosen).settings(chosen.name)
 
     return [
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),

@@ -46,7 +46,7 @@ grid_sampler_2d group_norm gru inner instance_norm layer_norm linear lstm matmul
 max_pool2d_with_indices mm mv native_group_norm native_layer_norm outer rms_norm rnn_relu rnn_tanh
 scaled_dot_product_attention tensordot cdist upsample_bicubic2d upsample_bilinear2d upsample_linear1d
 upsample_nearest1d upsample_nearest2d _native_batch_norm_legit_no_training _adaptive_avg_pool2d
-_transformer_encoder_layer_fwd _native_multi_head_attention
+_transformer_encoder_layer_fwd _native_multi_head_attention _upsample_bilinear2d_aa
 """
 _SIZES = "sym_size sym_numel sym_stride _assert_tensor_metadata _assert_scalar"
 

@@ -18,12 +18,21 @@ NAMES = tuple(_MODULES)
 
 @cache
 def trainer(name: str) -> Trainer:
-    """The trainer of that name.
+    """The trainer of that name, or the user's own by `package.module:object`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or what the user names is none.
     """
+    if ":" in name:
+        from augment_ops.training.own import own_trainer
+
+        return own_trainer(name)
     if name not in _MODULES:
-        raise InputError("--trainer", repr(name), " | ".join(NAMES), f"correct the name.{nearest(name, NAMES)}")
+        raise InputError(
+            "--trainer",
+            repr(name),
+            f"{' | '.join(NAMES)} | package.module:object",
+            f"correct the name.{nearest(name, NAMES)}",
+        )
     found: Trainer = import_module(_MODULES[name]).TRAINER
     return found

@@ -40,7 +40,7 @@ class Task:
         augmented: whether the source delivers anything else than `train` as it is.
         categorical: which of the F features hold codes of categories, for samples (F,); empty for none.
         class_weight: `balanced` weighs every class by N / (K · its samples); `none` every sample the same.
-        model: `package.module:factory` of a network; empty for the trainer's own.
+        model: `package.module:factory`, `torchvision:name` or `timm:name` of a network; empty for the trainer's own.
         progress: called with an entry of the curve once in a while, with the last in any case.
         unfinished: folder that belongs to this training alone, where a trainer may keep how far it has come, to go on
             from there when it was killed; None where nothing may be kept. Whoever asks removes it in the end.
@@ -95,10 +95,11 @@ class Trained:
         digest: sha256 of the artifact.
         model_digest: sha256 over what was learnt, whatever the file around it.
         classes: of the scores, in their order.
-        factory: `package.module:name` of what built the model.
+        factory: what built the model: `package.module:name`, or a library's name of it.
         parameters: number of values that were learnt.
         curve: at least one entry.
         meters: what it cost.
+        notes: what else a person should know of it, in sentences.
     """
 
     artifact: bytes
@@ -110,6 +111,7 @@ class Trained:
     parameters: int
     curve: tuple[EpochMetrics, ...]
     meters: Meters
+    notes: tuple[str, ...] = ()
 
 
 class Trainer(Protocol):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from augment_ops.delivery.batches import BatchSource
-from augment_ops.errors import StoreError, TrainingError
+from augment_ops.errors import AugmentOpsError, StoreError, TrainingError
 from augment_ops.runtime import runtime
 from augment_ops.runtime.artifact import Artifact
+from augment_ops.training import NAMES
 from augment_ops.training.base import Budget, Task, Trained, Trainer
 
 
@@ -19,7 +20,16 @@ def fitted(trainer: Trainer, task: Task, source: BatchSource, budget: Budget, de
         TrainingError: see `Trainer.fit`; or an artifact of another format or content, or for other classes, than the
             trainer says or was asked.
     """
-    trained = trainer.fit(task, source, budget, trainer.device(device))
+    try:
+        trained = trainer.fit(task, source, budget, trainer.device(device))
+    except AugmentOpsError:
+        raise
+    except Exception as error:
+        if trainer.name in NAMES:
+            raise
+        raise _undeclared(trainer, f"{type(error).__name__}: {error}", "what Trainer.fit returns") from error
+    if not isinstance(trained, Trained):
+        raise _undeclared(trainer, f"a {type(trained).__name__}", "a Trained (augment_ops/training/base.py)")
     if trained.format != trainer.format:
         raise _undeclared(trainer, f"an artifact of the format {trained.format!r}", f"{trainer.format!r}, its own")
     digest = hashlib.sha256(trained.artifact).hexdigest()

@@ -21,6 +21,7 @@ from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.source import Samples
 from augment_ops.training.base import Budget, Labelled, Meters, Progress
 from augment_ops.training.checkpoint import Checkpoints, Progressed
+from augment_ops.training.pretrained import to_training
 from augment_ops.training.result import EpochMetrics
 from augment_ops.training.state import State, begun
 from augment_ops.training.steps import Stepper
@@ -205,7 +206,7 @@ def _is_kept(settings: TorchSettings, done: int, epochs: int) -> bool:
 def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: str) -> tuple[float, float, int]:
     import torch
 
-    stepper.model.train()
+    to_training(stepper.model)
     loss_sum, correct, n = 0.0, 0, 0
     for number, batch in enumerate(batches):
         labels = torch.from_numpy(batch.labels).to(device)

@@ -12,6 +12,7 @@ from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.training import NAMES, trainer
+from augment_ops.training.base import Trainer
 
 DEFAULT = "default"
 _ITS_OWN = "What the trainers do by themselves: small networks from scratch by AdamW, trees as scikit-learn grows them."
@@ -31,18 +32,24 @@ class Recipe(BaseModel):
     description: Annotated[str, Field(min_length=1)]
 
     @classmethod
-    def load(cls, path: str | Path) -> Recipe:
+    def load(cls, path: str | Path, own: Trainer | None = None) -> Recipe:
         """Read a recipe.
 
         A folder of policies from before there were recipes has no `default`, which is what was done then.
+
+        Args:
+            own: the trainer that it is for, where it is the user's: its section stands under its name. `default` need
+                not have one.
 
         Raises:
             PolicyError: with every fault of the file; the file's name must be the recipe's name.
         """
         path = Path(path)
-        if path.stem == DEFAULT and not path.exists():
-            return _of_the_trainers()
-        recipe: Recipe = load_model(path, _form(), kind="recipe")
+        default = path.stem == DEFAULT
+        form = _form(*(() if own is None or own.name in NAMES else (own.name, own.settings, default)))
+        if default and not path.exists():
+            return _of_the_trainers(form)
+        recipe: Recipe = load_model(path, form, kind="recipe")
         if recipe.name != path.stem:
             raise PolicyError(f"{path}: name", recipe.name, f"{path.stem}, the file's own name", "correct `name`")
         return recipe
@@ -72,13 +79,15 @@ class Recipe(BaseModel):
         return digest_of(self.model_dump(mode="json", exclude_unset=True))
 
 
-def _of_the_trainers() -> Recipe:
+def _of_the_trainers(form: type[Recipe]) -> Recipe:
     """The recipe that writes out the defaults of every trainer."""
     sections = {name: trainer(name).settings().model_dump() for name in NAMES}
-    return _form().model_validate({"name": DEFAULT, "version": "1.0.0", "description": _ITS_OWN, **sections})
+    return form.model_validate({"name": DEFAULT, "version": "1.0.0", "description": _ITS_OWN, **sections})
 
 
 @cache
-def _form() -> type[Recipe]:
-    sections: dict[str, tuple[object, None]] = {name: (trainer(name).settings | None, None) for name in NAMES}
+def _form(own: str = "", section: type[BaseModel] | None = None, default: bool = False) -> type[Recipe]:
+    sections: dict[str, tuple[object, object]] = {name: (trainer(name).settings | None, None) for name in NAMES}
+    if section is not None:
+        sections[own] = (section | None, section() if default else None)
     return create_model("RecipeOfTrainers", __base__=Recipe, **sections)  # type: ignore[call-overload, no-any-return]

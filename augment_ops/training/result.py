@@ -36,8 +36,10 @@ class TrainingResult:
         artifact: sha256 of the model's file in the store, which is no pickle.
         format: of the artifact, as runtimes name it.
         factory: `package.module:name` of what built the model.
+        trainer: `package.module:object` where it was the user's own, and trainer_source: sha256 of its file.
         device: that it was trained on.
         recipe: name and version of how; recipe_digest: of its content. Empty in results of before there were recipes.
+        notes: of the trainer, for people.
         parameters: number of values that were learnt.
         policy_digest: digest of the policy applied; for the control that of the identity.
         augmented_with: reference of the plan or shards that delivered the samples.
@@ -52,9 +54,12 @@ class TrainingResult:
     artifact: str
     format: str = field(default=FIRST_FORMAT, metadata=LATER)
     factory: str
+    trainer: str = field(default="", metadata=LATER)
+    trainer_source: str = field(default="", metadata=LATER)
     device: str = field(default="cpu", metadata=LATER)
     recipe: str = field(default="", metadata=LATER)
     recipe_digest: str = field(default="", metadata=LATER)
+    notes: tuple[str, ...] = field(default=(), metadata=LATER)
     parameters: int
     snapshot_digest: str
     policy_digest: str

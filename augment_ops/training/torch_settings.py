@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 _Share = Annotated[FiniteFloat, Field(ge=0, lt=1)]
 _Rate = Annotated[FiniteFloat, Field(gt=0, le=100)]
+_Side = Annotated[int, Field(ge=1, le=4096)]
+_NO_SAFETENSORS = (
+    "a .safetensors file: a pickle (.pt, .pth, .bin, .ckpt) runs code when it is read. Make one of it: "
+    "safetensors.torch.save_file(torch.load(path, weights_only=True), 'weights.safetensors')"
+)
 _NO_MOMENTUM = "adamw has betas; momentum and nesterov are sgd's"
 
 
@@ -63,10 +68,67 @@ class EarlyStopping(_Section):
     min_delta: Annotated[FiniteFloat, Field(ge=0)] = 0.0
 
 
+class Weights(_Section):
+    """What the network begins with: a file of tensors and nothing else.
+
+    Attributes:
+        uri: of a safetensors file: an absolute path, or any address that fsspec knows.
+        sha256: of the file, which is held against it before a byte is understood.
+    """
+
+    uri: Annotated[str, Field(min_length=1, max_length=2000)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("uri")
+    @classmethod
+    def _tensors_alone(cls, uri: str) -> str:
+        if not uri.endswith(".safetensors"):
+            raise ValueError(_NO_SAFETENSORS)
+        if "://" not in uri and not uri.startswith("/"):
+            raise ValueError("an absolute path, or an address such as s3://…: candidate and control may run anywhere")
+        return uri
+
+
+class Standardise(_Section):
+    """What samples are made of before the network sees them: (value - mean) / std, of values in 0 to 1.
+
+    Attributes:
+        mean: one for each channel, or one for all.
+        std: the same.
+    """
+
+    mean: Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=64)]
+    std: Annotated[tuple[Annotated[FiniteFloat, Field(gt=0)], ...], Field(min_length=1, max_length=64)]
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Standardise:
+        if len(self.mean) != len(self.std):
+            raise ValueError("as many of mean as of std")
+        return self
+
+
+class Network(_Section):
+    """What is done to the network before it is trained, and to samples before it.
+
+    Attributes:
+        weights: what it begins with; null leaves what its factory made of the seed.
+        frozen: patterns of names of parameters that stay as they are, such as `layer1.*`; so do the statistics of a
+            normalisation that has no other ones.
+        input_size: rows and columns that images are resized to within the exported program; null leaves them.
+        normalise: within the exported program; null leaves values in 0 to 1.
+    """
+
+    weights: Weights | None = None
+    frozen: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    input_size: tuple[_Side, _Side] | None = None
+    normalise: Standardise | None = None
+
+
 class TorchSettings(_Section):
     """The section `torch` of a recipe.
 
     Attributes:
+        network: pretrained weights, frozen layers, input.
         label_smoothing: share of a label that all classes share (Szegedy et al. 2016), in training alone.
         clip_norm: highest 2-norm of all gradients together (Pascanu et al. 2013); null does not clip.
         accumulate: batches whose mean gradient makes one step.
@@ -78,6 +140,7 @@ class TorchSettings(_Section):
         checkpoint_every: epochs; 0 keeps none, and a training that was killed begins anew.
     """
 
+    network: Network = Network()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     label_smoothing: _Share = 0.0

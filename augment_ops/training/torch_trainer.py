@@ -17,6 +17,7 @@ from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
 from augment_ops.training.devices import processor_or_gpu
 from augment_ops.training.factory import current, load_factory
+from augment_ops.training.pretrained import prepared
 from augment_ops.training.torch_settings import TorchSettings
 
 
@@ -56,10 +57,11 @@ class _Torch:
         of, k = modality(task.modality), len(task.classes)
         reference = current(task.model) or _own_network(of)
         like = task.train.samples.take(np.empty(0, np.int64))
-        model = loop.build(load_factory(reference), of, like, k, budget.seed)
+        settings, notes = _settings(budget), list[str]()
+        factory = prepared(load_factory(reference), settings.network, of, notes.append)
+        model = loop.build(factory, of, like, k, budget.seed)
         batches = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
         weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
-        settings = _settings(budget)
         curve, meters = loop.train(
             model,
             source,
@@ -86,6 +88,7 @@ class _Torch:
             parameters=sum(p.numel() for p in model.parameters()),
             curve=curve,
             meters=meters,
+            notes=tuple(notes),
         )
 
 

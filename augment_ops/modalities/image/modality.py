@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import nn
 
+    from augment_ops.modalities.base import Factory
+
 
 class _Image:
     """See `augment_ops.modalities.base.Modality`."""
@@ -100,6 +102,13 @@ class _Image:
 
     def change(self, before: Samples, after: Samples) -> float:
         return show.change(before, after)
+
+    def with_input(
+        self, factory: Factory, size: tuple[int, ...] | None, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> Factory:
+        from augment_ops.modalities.image.networks import with_input
+
+        return with_input(factory, size, mean, std)
 
     def as_network(self, net: nn.Module) -> nn.Module:
         from augment_ops.modalities.image.networks import with_pixel_input

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import nn
 
+    from augment_ops.modalities.base import Factory
+
 
 class _Tabular:
     """See `augment_ops.modalities.base.Modality`."""
@@ -98,6 +100,12 @@ class _Tabular:
 
     def change(self, before: Samples, after: Samples) -> float:
         return show.share_changed(before, after)
+
+    def with_input(
+        self, factory: Factory, size: tuple[int, ...] | None, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> Factory:
+        found, expected = "input_size or normalise, for rows of a table", "neither: they are of images"
+        raise InputError("recipe: torch.network", found, expected, "leave them out of the recipe")
 
     def as_network(self, net: nn.Module) -> nn.Module:
         found, expected = "a network, for rows of a table", "no network: rows are learnt by trees (--trainer sklearn)"

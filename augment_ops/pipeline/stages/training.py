@@ -25,6 +25,8 @@ from augment_ops.policy.spec import Policy
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task, Trainer
 from augment_ops.training.declared import fitted
+from augment_ops.training.factory import library_version
+from augment_ops.training.own import source_of
 from augment_ops.training.recipe import Recipe
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
 
@@ -33,8 +35,11 @@ _OWN_NETWORKS = "augment_ops."
 
 
 def network_state(ctx: Context) -> object:
-    """None for a network of the user's own: its code may change under its name, so that no other run may find it."""
-    return "of this program" if not ctx.params.model or ctx.params.model.startswith(_OWN_NETWORKS) else None
+    """What made the network; None for code of the user's own, which may change under its name: other runs find none."""
+    model = ctx.params.model
+    if ":" in ctx.params.trainer:
+        return None
+    return "of this program" if not model or model.startswith(_OWN_NETWORKS) else library_version(model) or None
 
 
 def trainer_of(modality_name: str, asked: str) -> Trainer:
@@ -85,7 +90,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         source = TracedBatches(source, inputs.trace, told.role)
     chosen = trainer_of(snapshot.manifest.modality, params.trainer)
     device = chosen.device(params.device)
-    recipe = Recipe.load(inputs.file("recipes/{recipe}.yaml"))
+    recipe = Recipe.load(inputs.file("recipes/{recipe}.yaml"), chosen)
     budget = Budget(told.epochs, params.batch_size, params.seed, recipe.settings(chosen.name))
     others = OtherWork()
     try:
@@ -93,6 +98,8 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         taken = others.cores()  # while workers that are processes still live, and count as this one's
     finally:
         source.close()
+    for note in trained.notes:
+        inputs.say(f"{told.role}: {note}")
     meters = trained.meters
     return TrainingResult(
         role=told.role,
@@ -100,9 +107,12 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         artifact=inputs.store.put(trained.artifact),
         format=trained.format,
         factory=trained.factory,
+        trainer=params.trainer if ":" in params.trainer else "",
+        trainer_source=source_of(params.trainer) if ":" in params.trainer else "",
         device=device,
         recipe=recipe.title,
         recipe_digest=recipe.digest,
+        notes=trained.notes,
         parameters=trained.parameters,
         snapshot_digest=snapshot.manifest.digest,
         policy_digest=told.policy_digest,
