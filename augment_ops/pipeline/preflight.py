@@ -21,9 +21,12 @@ from augment_ops.stress.outcomes import said_of
 from augment_ops.workspace import RUN, Workspace, version_of
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from augment_ops.gate.rules import GateRules
     from augment_ops.policy.spec import Policy
     from augment_ops.stress.definition import SuiteSpec
+    from augment_ops.training.base import Trainer
 
 _RUN = "this run"
 
@@ -132,21 +135,32 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
         lambda: _policy_for(workspace.admit_to_run(params.policy), params.modality),
         *_rules(workspace.settings.policies, params),
         lambda: trainer_of(params.modality, params.trainer).check(params.model, params.device),
+        lambda: _named_by_recipe(workspace.settings.policies, params),
     ]
+
+
+def _named_by_recipe(policies: Path, params: RunParams) -> None:
+    """The files that the recipe names, pretrained weights say: known now, rather than when samples are augmented."""
+    trainer, settings = _recipe(policies, params)
+    trainer.check_settings(settings)
+
+
+def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
+    """The run's trainer, and the recipe's section of it."""
+    from augment_ops.pipeline.stages.training import trainer_of
+    from augment_ops.training.recipe import Recipe
+
+    trainer = trainer_of(params.modality, params.trainer)
+    recipe = Recipe.load(policies / "recipes" / f"{params.recipe}.yaml", trainer)
+    return trainer, recipe.settings(trainer.name)
 
 
 def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
     """The files of rules that the run names, each for its modality, and gate and suite for each other."""
     from augment_ops.gate import rules as gate
     from augment_ops.monitoring.drift.rules import DriftRules
-    from augment_ops.pipeline.stages.training import trainer_of
     from augment_ops.quality.rules import QualityRules
     from augment_ops.stress import suite
-    from augment_ops.training.recipe import Recipe
-
-    def recipe() -> None:
-        chosen = trainer_of(params.modality, params.trainer)
-        Recipe.load(policies / "recipes" / f"{params.recipe}.yaml", chosen).settings(chosen.name)
 
     return [
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
@@ -157,7 +171,7 @@ def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
             suite.load(policies / "stress" / f"{params.suite}.yaml"),
         ),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml").check_modality(params.modality),
-        recipe,
+        lambda: _recipe(policies, params),
     ]
 
 

@@ -147,6 +147,17 @@ class Trainer(Protocol):
         """
         ...
 
+    def check_settings(self, settings: BaseModel) -> None:
+        """See, before a run begins, that the files which a recipe names to it are there and are those that are meant.
+
+        Args:
+            settings: its section, of the type `settings`.
+
+        Raises:
+            InputError: they are not.
+        """
+        ...
+
     def device(self, asked: str) -> str:
         """The device that it works on, such as `cpu` or `cuda:0`, where `asked` is what a run says.
 

@@ -66,6 +66,9 @@ class LightningTrainer:
         if device != "auto":
             self.device(device)
 
+    def check_settings(self, settings: BaseModel) -> None:
+        """See `Trainer`. They name no file."""
+
     def device(self, asked: str) -> str:
         """See `Trainer`."""
         return processor_or_gpu(asked)

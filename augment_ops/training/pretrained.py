@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _WHERE = "recipe: torch.network"
 _MAX_BYTES = 4 << 30  # as of an artifact: a billion float32 weights
+_PIECE = 8 << 20  # bytes
 _SHOWN = 4  # names of tensors in an error
 
 
@@ -59,15 +60,8 @@ def read(weights: Weights) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    content = _content(weights.uri)
-    found = hashlib.sha256(content).hexdigest()
-    if found != weights.sha256:
-        raise InputError(
-            f"{_WHERE}.weights",
-            f"{weights.uri} with the sha256 {found}",
-            weights.sha256,
-            "get the file that is meant; where this one is, write its sha256 into the recipe",
-        )
+    content = b"".join(_pieces(weights.uri))
+    _check_digest(weights, hashlib.sha256(content).hexdigest())
     try:
         return load(content)  # type: ignore[no-any-return]
     except (SafetensorError, ValueError, KeyError) as error:
@@ -79,20 +73,44 @@ def read(weights: Weights) -> dict[str, Tensor]:
         ) from error
 
 
-def _content(uri: str) -> bytes:
+def check_there(weights: Weights) -> None:
+    """See that the file is there and is the one that is meant; it is read once, a piece at a time.
+
+    Raises:
+        InputError: it is not.
+    """
+    digest = hashlib.sha256()
+    for piece in _pieces(weights.uri):
+        digest.update(piece)
+    _check_digest(weights, digest.hexdigest())
+
+
+def _check_digest(weights: Weights, found: str) -> None:
+    if found != weights.sha256:
+        raise InputError(
+            f"{_WHERE}.weights",
+            f"{weights.uri} with the sha256 {found}",
+            weights.sha256,
+            "get the file that is meant; where this one is, write its sha256 into the recipe",
+        )
+
+
+def _pieces(uri: str) -> Iterator[bytes]:
     import fsspec
 
     expected, fix = f"a file of at most {_MAX_BYTES >> 30} GiB", "correct uri, and look who may read it"
+    left = _MAX_BYTES
     try:
         with fsspec.open(uri, "rb") as file:
-            content: bytes = file.read(_MAX_BYTES + 1)
+            while left >= 0 and (piece := file.read(_PIECE)):
+                left -= len(piece)
+                yield piece
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
             f"{_WHERE}.weights", f"{uri}: {type(error).__name__}: {str(error)[:120]}", expected, fix
         ) from error
-    if len(content) > _MAX_BYTES:
+    if left < 0:
         raise InputError(f"{_WHERE}.weights", f"{uri}: more than that", expected, fix)
-    return content
 
 
 def _begin_with(net: nn.Module, tensors: dict[str, Tensor], classes: int, say: Callable[[str], None]) -> None:

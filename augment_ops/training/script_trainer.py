@@ -90,13 +90,17 @@ class ScriptTrainer:
         if device != "auto":
             self.device(device)
 
+    def check_settings(self, settings: BaseModel) -> None:
+        """See `Trainer`."""
+        _script(_own(settings))
+
     def device(self, asked: str) -> str:
         """See `Trainer`."""
         return processor_or_gpu(asked)
 
     def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
         """See `Trainer`."""
-        settings = budget.settings if isinstance(budget.settings, ScriptSettings) else ScriptSettings()
+        settings = _own(budget.settings)
         script = _script(settings)
         started, meter = time.perf_counter(), WaitMeter()
         with scratch.folder("script") as folder:
@@ -125,6 +129,10 @@ class ScriptTrainer:
             curve=curve,
             meters=Meters(samples / seconds, wall_s, meter.result(wall_s)),
         )
+
+
+def _own(settings: BaseModel | None) -> ScriptSettings:
+    return settings if isinstance(settings, ScriptSettings) else ScriptSettings()
 
 
 def _script(settings: ScriptSettings) -> bytes:

@@ -77,6 +77,9 @@ class _Trees:
             )
         self.device(device)
 
+    def check_settings(self, settings: BaseModel) -> None:
+        """See `Trainer`. They name no file."""
+
     def device(self, asked: str) -> str:
         """See `Trainer`."""
         return processor(asked, self.name)

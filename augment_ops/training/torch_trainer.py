@@ -6,6 +6,7 @@ import hashlib
 import os
 
 import numpy as np
+from pydantic import BaseModel
 
 from augment_ops.delivery.batches import BatchSource, batch_rows
 from augment_ops.errors import InputError
@@ -17,7 +18,7 @@ from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
 from augment_ops.training.devices import processor_or_gpu
 from augment_ops.training.factory import current, load_factory
-from augment_ops.training.pretrained import prepared
+from augment_ops.training.pretrained import check_there, prepared
 from augment_ops.training.torch_settings import TorchSettings
 
 
@@ -38,6 +39,11 @@ class _Torch:
             load_factory(model)
         if device != "auto":  # which any machine can do; to know what it will be, torch has to be imported
             self.device(device)
+
+    def check_settings(self, settings: BaseModel) -> None:
+        """See `Trainer`."""
+        if isinstance(settings, TorchSettings) and settings.network.weights is not None:
+            check_there(settings.network.weights)
 
     def device(self, asked: str) -> str:
         """See `Trainer`."""

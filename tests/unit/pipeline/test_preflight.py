@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -64,3 +65,23 @@ def test_drift_rules_of_properties_that_rows_have_not_are_refused_before_the_run
     named = dict.fromkeys(("gate", "suite", "quality"), "transactions")
     with pytest.raises(InputError, match=r"drift rules default: detect\.images: found mean, contrast, sharp"):
         preflight(settings, RunParams(modality="tabular", policy="transactions-robust", **named), "pat")
+
+
+def test_weights_that_are_not_the_recipes_are_refused_before_the_run_begins(tmp_path: Path) -> None:
+    policies = shutil.copytree(POLICIES, tmp_path / "policies")
+    weights = tmp_path / "backbone.safetensors"
+    weights.write_bytes(b"other ones")
+    head = {"name": "pretrained", "version": "1.0.0", "description": "For tests."}
+    named = {"uri": str(weights), "sha256": hashlib.sha256(b"those that are meant").hexdigest()}
+    recipe = head | {"torch": {"network": {"weights": named}}}
+    (policies / "recipes" / "pretrained.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_POLICIES": str(policies)})
+    with pytest.raises(
+        InputError, match=rf"backbone\.safetensors with the sha256 [0-9a-f]+; expected {named['sha256']}"
+    ):
+        preflight(settings, RunParams(recipe="pretrained"), "pat")
+    weights.unlink()
+    with pytest.raises(InputError, match=r"FileNotFoundError: .* expected a file of at most 4 GiB"):
+        preflight(settings, RunParams(recipe="pretrained"), "pat")
+    weights.write_bytes(b"those that are meant")
+    preflight(settings, RunParams(recipe="pretrained"), "pat")

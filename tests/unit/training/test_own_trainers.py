@@ -188,7 +188,7 @@ def test_every_member_that_is_missing_or_wrong_is_named_at_once(module: Any) -> 
     with pytest.raises(InputError) as caught:
         trainer(module(source))
     wrong = {fault.where.rpartition(".")[2] for fault in caught.value.faults}
-    assert wrong == {"name", "format", "settings", "entries", "check", "device", "fit"}
+    assert wrong == {"name", "format", "settings", "entries", "check", "check_settings", "device", "fit"}
 
 
 @pytest.mark.parametrize(
