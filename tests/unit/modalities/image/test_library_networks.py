@@ -20,11 +20,11 @@ from augment_ops.training.factory import library_version, load_factory
 from augment_ops.training.loop import build
 
 IMAGES = modality("image")
-SMALL = ("torchvision:resnet18", "timm:resnet18.a1_in1k", "timm:vit_tiny_patch16_224")
+SMALL = ("torchvision:resnet18", "timm:vit_tiny_patch16_224")
 LARGE = (
     "torchvision:mobilenet_v3_small", "torchvision:resnet50", "torchvision:convnext_tiny",
     "torchvision:vit_b_32", "torchvision:googlenet",
-    "timm:efficientnet_b0", "timm:convnext_atto", "timm:regnety_002", "timm:mixer_s32_224",
+    "timm:resnet18.a1_in1k", "timm:efficientnet_b0", "timm:convnext_atto", "timm:regnety_002", "timm:mixer_s32_224",
 )  # fmt: skip
 
 
