@@ -146,7 +146,7 @@ def check_augmented(folder: Path, keep: str) -> None:
 
 def train(folder: Path, keep: str) -> None:
 
-    from augment_ops.delivery.batches import Batch
+    from augment_ops.delivery.batches import WHOLE, Batch, Share
     from augment_ops.delivery.online import OnlineBatches
     from augment_ops.modalities import modality
     from augment_ops.modalities.image.networks import small_cnn
@@ -154,8 +154,8 @@ def train(folder: Path, keep: str) -> None:
     from augment_ops.training.base import Budget, Labelled
 
     class Few(OnlineBatches):
-        def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
-            return itertools.islice(super().epoch(epoch, start, step), STEPS)
+        def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
+            return itertools.islice(super().epoch(epoch, start, step, share), STEPS)
 
     snapshot = _snapshot(folder)
     learnt, validation = snapshot.split("train"), snapshot.split("validation")

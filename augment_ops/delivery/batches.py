@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.arguments import check_place
 from augment_ops.delivery.mixing import Mixed
 from augment_ops.engine.key import generator, sample_key
+from augment_ops.errors import InputError
 
 # Batches ready ahead of the trainer: 2 hide one slow batch, more than 4 only cost memory.
 PREFETCH_BATCHES = 4
@@ -36,16 +36,56 @@ class Batch:
     mixed: Mixed | None = None
 
 
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes gets of every batch: a stretch of its rows, as long as the others' or one longer.
+
+    Together they have each row of the batch once, in its order. Of a last batch with fewer samples than there are
+    processes, some get none.
+
+    Attributes:
+        rank: number of the process, from 0; world_size: how many there are.
+
+    Raises:
+        InputError: no such rank.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world_size:
+            found = f"rank {self.rank} of {self.world_size}"
+            raise InputError("share of an epoch", found, "a rank from 0 to world_size - 1", "correct the numbers")
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of a batch's rows that are this process's."""
+        first, end = (len(rows) * rank // self.world_size for rank in (self.rank, self.rank + 1))
+        return rows[first:end]
+
+
+WHOLE = Share()
+
+
 class BatchSource(Protocol):
     """Batches of an epoch, in the order that the key gives."""
 
-    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+    def __len__(self) -> int:
+        """Batches of an epoch, the same number for every process."""
+        ...
+
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
         """The batches of one epoch from number `start` on: (epoch, start) is all the state that a loader has, so a
         training that stopped after batch k of an epoch goes on with `epoch(epoch, k + 1)`.
 
         Args:
             step: only every so-manieth batch, for one of several readers that share an epoch.
+            share: what is delivered of each batch, for one of several processes that train together.
         """
+        ...
+
+    def elsewhere(self) -> Callable[[], BatchSource]:
+        """What makes the same source in another process, with workers of its own; it can be pickled."""
         ...
 
     def ready(self) -> int | None:
@@ -74,23 +114,16 @@ def epoch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     return generator(sample_key("epoch order", seed, epoch)).permutation(n).astype(np.int64)
 
 
-def epoch_rows(
-    seed: int, epoch: int, n: int, batch_size: int, start: int = 0, step: int = 1
-) -> list[NDArray[np.int64]]:
-    """The rows of the batches of an epoch from number `start` on, every `step`-th.
-
-    Raises:
-        InputError: a place that counts from the end.
-    """
-    check_place(start, step)
-    return batch_rows(seed, epoch, n, batch_size)[start::step]
-
-
 def batch_rows(seed: int, epoch: int, n: int, batch_size: int) -> list[NDArray[np.int64]]:
     """The rows of each batch of an epoch. The last batch may be smaller, but not a single row where there are more:
     batch normalisation cannot train on one sample, so that row joins the batch before it.
     """
-    order = epoch_order(seed, epoch, n)
+    return in_batches(epoch_order(seed, epoch, n), batch_size)
+
+
+def in_batches(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Rows in their order, cut into batches as `batch_rows` says."""
+    n = len(order)
     starts = list(range(0, n, batch_size))
     if len(starts) > 1 and n - starts[-1] == 1:
         starts.pop()

@@ -61,7 +61,8 @@ class WaitMeter:
                 return
             if depth is not None:
                 self.depths.append(depth)
-            self.per_sample_ms.append(1e3 * batch.augment_s / len(batch.labels))
+            if len(batch.labels):
+                self.per_sample_ms.append(1e3 * batch.augment_s / len(batch.labels))
             yield batch
 
     def add(self, other: WaitMeter) -> None:

@@ -7,8 +7,9 @@ epoch that is not there is augmented online and recorded on the way; only a whol
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from augment_ops.data.mapped import Mapped
 from augment_ops.data.payload import FilePayload, SamplesOrPayload, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
-from augment_ops.delivery.batches import Batch, epoch_rows
+from augment_ops.delivery.batches import WHOLE, Batch, Share
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
+from augment_ops.delivery.order import Order
 from augment_ops.errors import InputError, StoreError
 
 
@@ -80,7 +82,8 @@ class NearlineBatches:
         online: augments what is not cached; its bytes are the shards'.
         identity: of the shards, as `shard_identity` gives it.
         samples: (N, *shape) or a `Payload` of them, the split, for its shape and dtype; labels: int64 (N,).
-        seed, batch_size: decide the order of the epochs, as online.
+        seed, batch_size, balanced: decide the order of the epochs, as online. An epoch that leaves samples out is
+            read from the cache where that has it, and never recorded.
         limit_bytes: what the cache may take.
         mixer: the one of `online`; the cache keeps samples as they were before.
         classes: how many there are, where that is known: a label beyond them is refused.
@@ -103,28 +106,42 @@ class NearlineBatches:
         limit_bytes: int,
         mixer: Mixer | None = None,
         classes: int | None = None,
+        balanced: bool = False,
     ) -> None:
         check_counts("NearlineBatches", {"samples": samples, "labels": labels})
         check_batch_size("NearlineBatches", batch_size)
         self._labels = whole_labels("NearlineBatches", labels, classes)
-        _check_alike(online, self._labels, seed, batch_size, mixer)
+        self._order = Order(seed=seed, labels=self._labels, batch_size=batch_size, balanced=balanced)
+        _check_alike(online, self._order, mixer)
         self._store, self._online, self._identity = store, online, identity
         payload = payload_of(samples)
         self._n, self._shape, self._dtype = len(payload), payload.shape, payload.dtype
         self._size = self._n * int(np.prod(self._shape)) * self._dtype.itemsize
-        self._seed, self._batch_size = seed, batch_size
+        self._again = partial(
+            NearlineBatches, store, identity=identity, samples=samples, labels=self._labels, seed=seed,
+            batch_size=batch_size, limit_bytes=limit_bytes, mixer=mixer, classes=classes, balanced=balanced,
+        )  # fmt: skip
         self._cache = ShardCache(store, limit_bytes)
         self._mixer = mixer
         self._reading = False
 
-    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on, every `step`-th."""
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th, as far as they are the share's."""
         path = self._cached(epoch)
         self._reading = path is not None
         if path is not None:
-            return self._read(path, epoch, start, step)
-        # What leaves batches out would be a shard with holes.
-        return self._recorded(epoch) if (start, step) == (0, 1) else self._online.epoch(epoch, start, step)
+            return self._read(path, epoch, start, step, share)
+        # What leaves samples out would be a shard with holes.
+        if self._order.complete and (start, step, share) == (0, 1, WHOLE):
+            return self._recorded(epoch)
+        return self._online.epoch(epoch, start, step, share)
+
+    def elsewhere(self) -> Callable[[], NearlineBatches]:
+        """See `BatchSource`."""
+        return partial(_made_again, self._again, self._online.elsewhere())
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None while they come from the cache."""
@@ -149,9 +166,9 @@ class NearlineBatches:
             self._cache.use(shard, self._size)
         return path
 
-    def _read(self, path: Path, epoch: int, start: int, step: int) -> Iterator[Batch]:
+    def _read(self, path: Path, epoch: int, start: int, step: int, share: Share) -> Iterator[Batch]:
         samples = FilePayload(path, self._n, self._shape, self._dtype)
-        for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
+        for rows in self._order.rows(epoch, start, step, share):
             yield read_batch(samples, self._labels, rows, epoch, 0.0, self._mixer)
 
     def _recorded(self, epoch: int) -> Iterator[Batch]:
@@ -176,14 +193,17 @@ class NearlineBatches:
         self._cache.use(shard, self._size)
 
 
-def _check_alike(
-    online: OnlineBatches, labels: NDArray[np.int64], seed: int, batch_size: int, mixer: Mixer | None
-) -> None:
+def _made_again(nearline: Callable[..., NearlineBatches], online: Callable[[], OnlineBatches]) -> NearlineBatches:
+    return nearline(online=online())
+
+
+def _check_alike(online: OnlineBatches, order: Order, mixer: Mixer | None) -> None:
     """An epoch from the cache has to come as it came when it was recorded."""
     same = {
-        "labels": np.array_equal(online.labels, labels),
-        "seed": online.seed == seed,
-        "batch_size": online.batch_size == batch_size,
+        "labels": np.array_equal(online.labels, order.labels),
+        "seed": online.order.seed == order.seed,
+        "batch_size": online.order.batch_size == order.batch_size,
+        "balanced": online.order.balanced == order.balanced,
         "mixer": online.mixer is mixer,
     }
     other = ", ".join(name for name, alike in same.items() if not alike)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from augment_ops.content import LATER, canonical_json, digest_of, from_json
 from augment_ops.data.payload import FilePayload, SamplesOrPayload, payload_of
 from augment_ops.data.store import Store
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
-from augment_ops.delivery.batches import Batch, epoch_rows
+from augment_ops.delivery.batches import WHOLE, Batch, Share
 from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.order import Order
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
 from augment_ops.modalities.base import Payload
@@ -162,6 +164,7 @@ class ShardBatches:
         seed: decides the order of the epochs, as online.
         mixer: MixUp or CutMix of what the shards hold.
         classes: how many there are, where that is known: a label beyond them is refused.
+        balanced: whether every class comes equally often, see `Order`.
 
     Raises:
         InputError: counts that differ, labels that are no classes, no sample, or no batch size.
@@ -177,6 +180,7 @@ class ShardBatches:
         batch_size: int,
         mixer: Mixer | None = None,
         classes: int | None = None,
+        balanced: bool = False,
     ) -> None:
         mixed = {} if mixer is None else {"samples to mix": mixer}
         count = range(manifest.shape[0])
@@ -185,12 +189,22 @@ class ShardBatches:
         self._store = store
         self._manifest = manifest
         self._labels = whole_labels("ShardBatches", labels, classes)
-        self._seed = seed
-        self._batch_size = batch_size
+        self._order = Order(seed=seed, labels=self._labels, batch_size=batch_size, balanced=balanced)
+        self._again = partial(
+            ShardBatches, store, manifest, self._labels, seed=seed, batch_size=batch_size, mixer=mixer,
+            classes=classes, balanced=balanced,
+        )  # fmt: skip
         self._mixer = mixer
 
-    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on, every `step`-th.
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def elsewhere(self) -> Callable[[], ShardBatches]:
+        """See `BatchSource`."""
+        return self._again
+
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th, as far as they are the share's.
 
         Raises:
             StoreError: the shard is gone, altered, or was never made.
@@ -206,7 +220,7 @@ class ShardBatches:
         count, *shape = self._manifest.shape
         samples = FilePayload(path, count, tuple(shape), np.dtype(self._manifest.dtype))
         per_sample = self._manifest.augment_s[epoch] / len(self._labels)
-        for rows in epoch_rows(self._seed, epoch, len(self._labels), self._batch_size, start, step):
+        for rows in self._order.rows(epoch, start, step, share):
             yield read_batch(samples, self._labels, rows, epoch, per_sample * len(rows), self._mixer)
 
     def ready(self) -> int | None:

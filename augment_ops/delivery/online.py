@@ -11,8 +11,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any, Literal, Protocol
 
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 
 from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
-from augment_ops.delivery.batches import PREFETCH_BATCHES, Batch, epoch_rows, split_batch
+from augment_ops.delivery.batches import PREFETCH_BATCHES, WHOLE, Batch, Share, split_batch
 from augment_ops.delivery.handover import handed_over
 from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.order import Order
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import AugmentOpsError, InputError
 from augment_ops.extras import require
@@ -53,9 +55,10 @@ class OnlineBatches:
         prefetch: how many batches are asked for ahead of the trainer, at least one a worker; small ones that a thread
             augments together count as one.
         classes: how many there are, where that is known: a label beyond them is refused.
+        balanced: whether every class comes equally often, see `Order`.
 
     Attributes:
-        n: number of samples; labels, seed, batch_size, mixer: as given.
+        n: number of samples; labels, mixer: as given; order: of the epochs.
 
     Raises:
         InputError: counts that differ, labels that are no classes, ids that repeat, no sample, no batch size, fewer
@@ -76,6 +79,7 @@ class OnlineBatches:
         mixer: Mixer | None = None,
         prefetch: int = PREFETCH_BATCHES,
         classes: int | None = None,
+        balanced: bool = False,
     ) -> None:
         if workers < 0 or prefetch < 1:
             raise InputError(
@@ -88,7 +92,12 @@ class OnlineBatches:
         self.n = check_counts("OnlineBatches", {"samples": samples, "labels": labels, "ids": ids, **mixed})
         self.labels = whole_labels("OnlineBatches", labels, classes)
         check_batch_size("OnlineBatches", batch_size)
-        self.seed, self.batch_size, self.mixer = seed, batch_size, mixer
+        self.order = Order(seed=seed, labels=self.labels, batch_size=batch_size, balanced=balanced)
+        self.mixer = mixer
+        self._again = partial(
+            OnlineBatches, samples, self.labels, ids, augmenter, seed=seed, batch_size=batch_size, workers=workers,
+            kind=kind, mixer=mixer, prefetch=prefetch, classes=classes, balanced=balanced,
+        )  # fmt: skip
         answer = _Answers(payload_of(samples), self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.holds_the_interpreter else "threads"
@@ -100,9 +109,12 @@ class OnlineBatches:
         else:
             self._workers = _Processes(answer, workers, prefetch)
 
-    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
-        """The batches of one epoch from number `start` on, every `step`-th."""
-        rows = epoch_rows(self.seed, epoch, self.n, self.batch_size, start, step)
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of one epoch from number `start` on, every `step`-th, as far as they are the share's."""
+        rows = self.order.rows(epoch, start, step, share)
         return map(_delivered, self._workers.serve([(epoch, r) for r in rows]))
 
     def warm_up(self) -> None:
@@ -112,6 +124,10 @@ class OnlineBatches:
         """
         if isinstance(self._workers, _Threads):
             self._workers.warm_up()
+
+    def elsewhere(self) -> Callable[[], OnlineBatches]:
+        """See `BatchSource`."""
+        return self._again
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None where nothing runs ahead."""
@@ -166,12 +182,14 @@ class _Answers:
         """How many consecutive requests are worth one call, so that every worker still gets several."""
         if not requests:
             return 1
-        samples = len(requests[0][1])
+        samples = max(1, len(requests[0][1]))  # a process's share of the last batch may be none
         size = self._sample_bytes * samples
         most = min(_AT_ONCE // samples, _AT_ONCE_BYTES // max(size, 1), len(requests) // (4 * workers))
         return max(1, most)
 
     def _augmented(self, rows: NDArray[np.int64], epoch: int) -> Samples:
+        if not len(rows):  # a share of none, in the type and shape of the others
+            return self._augmented(np.zeros(1, np.int64), epoch)[:0]
         samples = self._samples.take(rows)
         return samples if self._augmenter is None else self._augmenter(samples, self._ids[rows], epoch)
 

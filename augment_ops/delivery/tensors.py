@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.delivery.batches import BatchSource
+from augment_ops.delivery.batches import BatchSource, Share
 from augment_ops.extras import missing
 
 try:
@@ -32,13 +32,31 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
         source: where the batches come from.
         epoch: which epoch; start: the number of its first batch, to resume in the middle.
         device: where tensors go; to CUDA they travel from pinned memory, while the computation before them runs.
+        rank, world_size: of the process among those that train together, RANK and WORLD_SIZE under `torchrun`. It gets
+            its share of every batch; all have as many batches, and the samples of an epoch are the same whatever
+            their number.
+
+    Raises:
+        InputError: no such rank.
     """
 
     def __init__(
-        self, source: BatchSource, epoch: int, start: int = 0, device: torch.device | str | None = None
+        self,
+        source: BatchSource,
+        epoch: int,
+        start: int = 0,
+        device: torch.device | str | None = None,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         super().__init__()
         self._source, self._epoch, self._start, self._device = source, epoch, start, device
+        self._share = Share(rank, world_size)
+
+    def __len__(self) -> int:
+        """Batches that are still to come of the epoch, the same number for every process."""
+        return max(0, len(self._source) - self._start)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         import torch
@@ -47,7 +65,7 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
         device = torch.device(self._device) if self._device is not None else None
         worker = get_worker_info()  # torch takes one batch of each worker in turn
         start, step = (self._start, 1) if worker is None else (self._start + worker.id, worker.num_workers)
-        for batch in self._source.epoch(self._epoch, start, step):
+        for batch in self._source.epoch(self._epoch, start, step, self._share):
             wanted = batch.labels if batch.mixed is None else batch.mixed.labels
             pin = device is not None and device.type == "cuda"
             samples, labels = (_pinned(a) if pin else torch.from_numpy(a) for a in (batch.samples, wanted))

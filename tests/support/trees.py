@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from augment_ops.data.payload import ArrayPayload
-from augment_ops.delivery.batches import Batch, batch_rows
+from augment_ops.delivery.batches import WHOLE, Batch, Share, batch_rows
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task, Trained
 from augment_ops.training.declared import fitted
@@ -53,14 +54,22 @@ class Shifted:
         self._of, self._batch_size, self._seed = of, batch_size, seed
         self.asked: list[int] = []
 
-    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
         """See `BatchSource`."""
         self.asked.append(epoch)
         train = self._of.train
-        for chosen in batch_rows(self._seed, epoch, len(train.labels), self._batch_size)[start::step]:
+        for whole in batch_rows(self._seed, epoch, len(train.labels), self._batch_size)[start::step]:
+            chosen = share.of(whole)
             samples = train.samples.take(chosen)
             samples[:, 0] += 0.01 * (epoch + 1)
             yield Batch(samples, train.labels[chosen], chosen, 0.0)
+
+    def __len__(self) -> int:
+        return len(batch_rows(self._seed, 0, len(self._of.train.labels), self._batch_size))
+
+    def elsewhere(self) -> Callable[[], Shifted]:
+        """See `BatchSource`."""
+        return partial(Shifted, self._of, self._batch_size, self._seed)
 
     def ready(self) -> int | None:
         """See `BatchSource`."""

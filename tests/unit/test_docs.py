@@ -100,7 +100,7 @@ def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
 
 
 def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, loader, workers, tensors, mixer = re.findall(
+    first, loader, workers, ranks, tensors, mixer = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL
     )
     monkeypatch.chdir(ROOT)
@@ -124,6 +124,13 @@ def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) ->
     assert names["seen"] == (4, 28, 28, 1)
     exec(workers, names)
     assert sum(len(wanted) for _, wanted in names["loader"]) == 4
+    shares = []
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        exec(ranks, names)
+        shares += [len(wanted) for _, wanted in names["data"]]
+    assert shares == [2, 2]
     exec(tensors, names)
     assert (names["found"].numpy() == names["out"]).all()
     exec(mixer, names)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from augment_ops.delivery.batches import Batch, BatchSource
+from augment_ops.delivery.batches import WHOLE, Batch, BatchSource, Share
 from augment_ops.monitoring.telemetry.tracing import Trace
 
 # A trace of an epoch shows its pace by then, and viewers grow slow with thousands of spans.
@@ -18,11 +18,18 @@ class TracedBatches:
     def __init__(self, source: BatchSource, trace: Trace, role: str) -> None:
         self._source, self._trace, self._role = source, trace, role
 
-    def epoch(self, epoch: int, start: int = 0, step: int = 1) -> Iterator[Batch]:
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def elsewhere(self) -> Callable[[], BatchSource]:
+        """The source's own: spans of another process would not end up in this trace."""
+        return self._source.elsewhere()
+
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
         """As the source gives them; a batch's span lasts until the trainer asks for the next one."""
         with self._trace.span("epoch", {"augment_ops.role": self._role, "augment_ops.epoch": epoch}):
             asked = time.time_ns()
-            for done, batch in enumerate(self._source.epoch(epoch, start, step)):
+            for done, batch in enumerate(self._source.epoch(epoch, start, step, share)):
                 got = time.time_ns()
                 yield batch
                 if done < _TRACED_BATCHES:

@@ -18,7 +18,7 @@ class Source:
     def __init__(self, clock: list[float], depths: list[int | None]) -> None:
         self.clock, self.depths = clock, depths
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0, step: int = 1, share: object = None) -> Iterator[Batch]:
         for augment_s in (0.4, 0.8):
             self.clock[0] += 2.0
             yield Batch(np.zeros((4, 1, 1, 1), np.uint8), np.zeros(4, np.int64), np.arange(4), augment_s)
