@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,10 +82,6 @@ class BatchSource(Protocol):
             step: only every so-manieth batch, for one of several readers that share an epoch.
             share: what is delivered of each batch, for one of several processes that train together.
         """
-        ...
-
-    def elsewhere(self) -> Callable[[], BatchSource]:
-        """What makes the same source in another process, with workers of its own; it can be pickled."""
         ...
 
     def ready(self) -> int | None:

@@ -7,9 +7,8 @@ epoch that is not there is augmented online and recorded on the way; only a whol
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +116,6 @@ class NearlineBatches:
         payload = payload_of(samples)
         self._n, self._shape, self._dtype = len(payload), payload.shape, payload.dtype
         self._size = self._n * int(np.prod(self._shape)) * self._dtype.itemsize
-        self._again = partial(
-            NearlineBatches, store, identity=identity, samples=samples, labels=self._labels, seed=seed,
-            batch_size=batch_size, limit_bytes=limit_bytes, mixer=mixer, classes=classes, balanced=balanced,
-        )  # fmt: skip
         self._cache = ShardCache(store, limit_bytes)
         self._mixer = mixer
         self._reading = False
@@ -138,10 +133,6 @@ class NearlineBatches:
         if self._order.complete and (start, step, share) == (0, 1, WHOLE):
             return self._recorded(epoch)
         return self._online.epoch(epoch, start, step, share)
-
-    def elsewhere(self) -> Callable[[], NearlineBatches]:
-        """See `BatchSource`."""
-        return partial(_made_again, self._again, self._online.elsewhere())
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None while they come from the cache."""
@@ -191,10 +182,6 @@ class NearlineBatches:
             shard = self._store.put_file(temporary)
         self._store.put_document(shard_pointer(self._identity, epoch), canonical_json(shard))
         self._cache.use(shard, self._size)
-
-
-def _made_again(nearline: Callable[..., NearlineBatches], online: Callable[[], OnlineBatches]) -> NearlineBatches:
-    return nearline(online=online())
 
 
 def _check_alike(online: OnlineBatches, order: Order, mixer: Mixer | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -190,18 +189,10 @@ class ShardBatches:
         self._manifest = manifest
         self._labels = whole_labels("ShardBatches", labels, classes)
         self._order = Order(seed=seed, labels=self._labels, batch_size=batch_size, balanced=balanced)
-        self._again = partial(
-            ShardBatches, store, manifest, self._labels, seed=seed, batch_size=batch_size, mixer=mixer,
-            classes=classes, balanced=balanced,
-        )  # fmt: skip
         self._mixer = mixer
 
     def __len__(self) -> int:
         return len(self._order)
-
-    def elsewhere(self) -> Callable[[], ShardBatches]:
-        """See `BatchSource`."""
-        return self._again
 
     def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
         """The batches of one epoch from number `start` on, every `step`-th, as far as they are the share's.

@@ -11,9 +11,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import Any, Literal, Protocol
 
@@ -94,10 +93,6 @@ class OnlineBatches:
         check_batch_size("OnlineBatches", batch_size)
         self.order = Order(seed=seed, labels=self.labels, batch_size=batch_size, balanced=balanced)
         self.mixer = mixer
-        self._again = partial(
-            OnlineBatches, samples, self.labels, ids, augmenter, seed=seed, batch_size=batch_size, workers=workers,
-            kind=kind, mixer=mixer, prefetch=prefetch, classes=classes, balanced=balanced,
-        )  # fmt: skip
         answer = _Answers(payload_of(samples), self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.holds_the_interpreter else "threads"
@@ -124,10 +119,6 @@ class OnlineBatches:
         """
         if isinstance(self._workers, _Threads):
             self._workers.warm_up()
-
-    def elsewhere(self) -> Callable[[], OnlineBatches]:
-        """See `BatchSource`."""
-        return self._again
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None where nothing runs ahead."""

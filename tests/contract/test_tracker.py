@@ -27,6 +27,7 @@ from augment_ops.runtime.artifact import read_artifact
 from augment_ops.tracking import MlflowTracker, TrackedRun, connect
 from augment_ops.tracking.lists import view
 from augment_ops.tracking.models import file_sha256
+from augment_ops.training.vision import import_where_installed
 from support.networks import write_program
 from support.ports import free_port
 from support.trees import rows, trees
@@ -281,6 +282,7 @@ def test_registered_model_is_the_exported_program(
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(tracker.uri)
     try:
+        import_where_installed()  # mlflow.pytorch imports Lightning where that is, and Lightning torchvision
         served = mlflow.pyfunc.load_model(f"models:/{dataset}-classifier@challenger")
         native = mlflow.pytorch.load_model(uri)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 
 import numpy as np
@@ -105,16 +104,6 @@ def test_the_bytes_are_those_of_one_process_in_every_mode(tmp_path, world: int, 
                 soft = np.concatenate([one.mixed.labels for one in found])
                 assert soft.tobytes() == batch.mixed.labels.tobytes()
         source.close()
-
-
-@pytest.mark.parametrize("mode", ["online", "nearline", "offline"])
-def test_a_source_is_made_again_in_another_process(tmp_path, mode: str) -> None:
-    source = sources(tmp_path, mixed=True, balanced=True)[mode]
-    again = pickle.loads(pickle.dumps(source.elsewhere()))()
-    assert len(again) == len(source) == 4
-    for one, other in zip(source.epoch(0), again.epoch(0), strict=True):
-        assert one.samples.tobytes() == other.samples.tobytes()
-        assert one.mixed.labels.tobytes() == other.mixed.labels.tobytes()
 
 
 @pytest.mark.parametrize("how", ["share", "balanced"])

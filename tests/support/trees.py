@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -66,10 +65,6 @@ class Shifted:
 
     def __len__(self) -> int:
         return len(batch_rows(self._seed, 0, len(self._of.train.labels), self._batch_size))
-
-    def elsewhere(self) -> Callable[[], Shifted]:
-        """See `BatchSource`."""
-        return partial(Shifted, self._of, self._batch_size, self._seed)
 
     def ready(self) -> int | None:
         """See `BatchSource`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from augment_ops.delivery.batches import WHOLE, Batch, BatchSource, Share
 from augment_ops.monitoring.telemetry.tracing import Trace
@@ -20,10 +20,6 @@ class TracedBatches:
 
     def __len__(self) -> int:
         return len(self._source)
-
-    def elsewhere(self) -> Callable[[], BatchSource]:
-        """The source's own: spans of another process would not end up in this trace."""
-        return self._source.elsewhere()
 
     def epoch(self, epoch: int, start: int = 0, step: int = 1, share: Share = WHOLE) -> Iterator[Batch]:
         """As the source gives them; a batch's span lasts until the trainer asks for the next one."""
