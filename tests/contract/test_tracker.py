@@ -62,6 +62,12 @@ def start_server(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
     raise AssertionError((folder / "server.log").read_text())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _torchvision() -> None:
+    """`mlflow.pytorch` imports Lightning where that is installed, and Lightning torchvision."""
+    import_where_installed()
+
+
 @pytest.fixture(scope="module", params=["sqlite", "server"])
 def tracker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowTracker]:
     folder = tmp_path_factory.mktemp(request.param)
@@ -282,7 +288,6 @@ def test_registered_model_is_the_exported_program(
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(tracker.uri)
     try:
-        import_where_installed()  # mlflow.pytorch imports Lightning where that is, and Lightning torchvision
         served = mlflow.pyfunc.load_model(f"models:/{dataset}-classifier@challenger")
         native = mlflow.pytorch.load_model(uri)
     finally:
