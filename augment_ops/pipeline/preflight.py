@@ -152,6 +152,13 @@ def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
 
     trainer = trainer_of(params.modality, params.trainer)
     recipe = Recipe.load(policies / "recipes" / f"{params.recipe}.yaml", trainer)
+    if recipe.is_balanced(trainer.name) and params.class_weight == "balanced":
+        raise InputError(
+            "--class-weight",
+            f"balanced, with the recipe {recipe.name}, whose sampling is balanced",
+            "one of the two: rare classes would count twice over",
+            "leave --class-weight out, or choose a recipe whose sampling is uniform",
+        )
     return trainer, recipe.settings(trainer.name)
 
 

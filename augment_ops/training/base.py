@@ -129,7 +129,10 @@ class Trainer(Protocol):
 
     @property
     def settings(self) -> type[BaseModel]:
-        """What a recipe may say to it: the type of its section, which has a default for everything."""
+        """What a recipe may say to it: the type of its section, which has a default for everything.
+
+        Where it has a field `sampling` of `uniform` and `balanced`, whoever makes the source goes by it.
+        """
         ...
 
     def entries(self, budget: Budget) -> int:

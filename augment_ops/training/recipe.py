@@ -67,6 +67,14 @@ class Recipe(BaseModel):
             raise PolicyError(f"recipe {self.name}", found, f"a section for the trainer {of}", fix)
         return section
 
+    def is_balanced(self, of: str) -> bool:
+        """Whether a trainer is to be given every class equally often.
+
+        Raises:
+            PolicyError: see `settings`.
+        """
+        return getattr(self.settings(of), "sampling", "uniform") == "balanced"
+
     @property
     def title(self) -> str:
         """Name and version, for people."""

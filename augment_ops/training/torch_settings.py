@@ -129,6 +129,8 @@ class TorchSettings(_Section):
 
     Attributes:
         network: pretrained weights, frozen layers, input.
+        sampling: of an epoch: `uniform` has every sample once, `balanced` every class that occurs equally often, in as
+            many samples.
         label_smoothing: share of a label that all classes share (Szegedy et al. 2016), in training alone.
         clip_norm: highest 2-norm of all gradients together (Pascanu et al. 2013); null does not clip.
         accumulate: batches whose mean gradient makes one step.
@@ -143,6 +145,7 @@ class TorchSettings(_Section):
     network: Network = Network()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    sampling: Literal["uniform", "balanced"] = "uniform"
     label_smoothing: _Share = 0.0
     clip_norm: Annotated[FiniteFloat, Field(gt=0)] | None = None
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1

@@ -88,9 +88,8 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
     params, snapshot = inputs.params, inputs.snapshot
     if inputs.trace.on:
         source = TracedBatches(source, inputs.trace, told.role)
-    chosen = trainer_of(snapshot.manifest.modality, params.trainer)
+    chosen, recipe = _recipe(inputs)
     device = chosen.device(params.device)
-    recipe = Recipe.load(inputs.file("recipes/{recipe}.yaml"), chosen)
     budget = Budget(told.epochs, params.batch_size, params.seed, recipe.settings(chosen.name))
     others = OtherWork()
     try:
@@ -125,6 +124,16 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         wall_s=meters.wall_s,
         peak_rss_mb=_peak_rss_mb(),
     )
+
+
+def _recipe(inputs: Inputs) -> tuple[Trainer, Recipe]:
+    chosen = trainer_of(inputs.snapshot.manifest.modality, inputs.params.trainer)
+    return chosen, Recipe.load(inputs.file("recipes/{recipe}.yaml"), chosen)
+
+
+def _is_balanced(inputs: Inputs) -> bool:
+    chosen, recipe = _recipe(inputs)
+    return recipe.is_balanced(chosen.name)
 
 
 def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
@@ -166,6 +175,7 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
             batch_size=params.batch_size,
             mixer=mixer,
             classes=classes,
+            balanced=_is_balanced(inputs),
         )
     online = _online(inputs, augmenter, train, mixer, params.workers if augmenter or _decodes(inputs) else 0)
     if plan.mode != "nearline" or augmenter is None:
@@ -181,6 +191,7 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
         limit_bytes=int(params.cache_gib * (1 << 30)),
         mixer=mixer,
         classes=classes,
+        balanced=_is_balanced(inputs),
     )
 
 
@@ -197,6 +208,7 @@ def _online(
         workers=workers,
         mixer=mixer,
         classes=len(inputs.snapshot.manifest.classes),
+        balanced=_is_balanced(inputs),
     )
     online.warm_up()
     return online

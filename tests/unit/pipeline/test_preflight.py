@@ -67,6 +67,18 @@ def test_drift_rules_of_properties_that_rows_have_not_are_refused_before_the_run
         preflight(settings, RunParams(modality="tabular", policy="transactions-robust", **named), "pat")
 
 
+def test_classes_are_balanced_once(tmp_path: Path) -> None:
+    policies = shutil.copytree(POLICIES, tmp_path / "policies")
+    recipe = {"name": "even", "version": "1.0.0", "description": "For tests.", "torch": {"sampling": "balanced"}}
+    (policies / "recipes" / "even.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_POLICIES": str(policies)})
+    preflight(settings, RunParams(recipe="even"), "pat")
+    with pytest.raises(
+        InputError, match=r"--class-weight: found balanced, with the recipe even, whose sampling is bal"
+    ):
+        preflight(settings, RunParams(recipe="even", class_weight="balanced"), "pat")
+
+
 def test_weights_that_are_not_the_recipes_are_refused_before_the_run_begins(tmp_path: Path) -> None:
     policies = shutil.copytree(POLICIES, tmp_path / "policies")
     weights = tmp_path / "backbone.safetensors"
