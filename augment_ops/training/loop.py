@@ -225,7 +225,8 @@ def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: s
                 f"training, epoch {epoch}, batch {number}",
                 f"a loss of {value}",
                 "a finite number",
-                "look at the samples and labels of this batch; with a model of your own, check its outputs",
+                "look at the samples and labels of this batch; lower the recipe's learning rate, or clip its gradients "
+                "(clip_norm); with a model of your own, check its outputs",
             )
         loss_sum += value * len(labels)
         correct += int((logits.argmax(1) == labels).sum())

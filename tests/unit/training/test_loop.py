@@ -17,6 +17,7 @@ from augment_ops.modalities.image.networks import small_cnn
 from augment_ops.policy.spec import Mixing
 from augment_ops.training import loop
 from augment_ops.training.base import Budget, Labelled
+from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.export import model_digest
 from support.networks import untrained
 
@@ -112,6 +113,14 @@ def spoils_training_from(call, value=math.nan):
 def test_a_loss_that_is_no_number_names_epoch_and_batch(training, call, epoch, batch, value):
     with pytest.raises(TrainingError, match=f"training, epoch {epoch}, batch {batch}: found a loss of (nan|inf)"):
         training.run(training.online(None), spoils_training_from(call, value))
+
+
+def test_a_loss_that_is_no_number_after_many_steps_leaves_what_was_kept(training, tmp_path):
+    kept = Checkpoints(tmp_path / "kept")
+    spoiled = spoils_training_from(3 * 3 + 2)  # three batches an epoch
+    with pytest.raises(TrainingError, match="training, epoch 3, batch 1: found a loss of nan"):
+        training.run(training.online(None), spoiled, epochs=5, checkpoints=kept)
+    assert [one.epoch for one in kept.last().curve] == [0, 1, 2]
 
 
 def test_a_loss_in_validation_that_is_no_number_is_an_error_too(training):
