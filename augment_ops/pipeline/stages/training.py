@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
+from typing import Any
 
 from augment_ops.content import digest_of
 from augment_ops.data.snapshot import Split
@@ -131,9 +132,16 @@ def _recipe(inputs: Inputs) -> tuple[Trainer, Recipe]:
     return chosen, Recipe.load(inputs.file("recipes/{recipe}.yaml"), chosen)
 
 
-def _is_balanced(inputs: Inputs) -> bool:
+def _order(inputs: Inputs, mixer: Mixer | None) -> dict[str, Any]:
+    """What decides the batches of candidate and control alike, in every mode of delivery."""
     chosen, recipe = _recipe(inputs)
-    return recipe.is_balanced(chosen.name)
+    return {
+        "seed": inputs.params.seed,
+        "batch_size": inputs.params.batch_size,
+        "balanced": recipe.is_balanced(chosen.name),
+        "classes": len(inputs.snapshot.manifest.classes),
+        "mixer": mixer,
+    }
 
 
 def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
@@ -167,16 +175,7 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
     if augmenter is not None and policy.mixing is not None:
         mixer = Mixer(policy.mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
     if plan.shards is not None:
-        return ShardBatches(
-            inputs.store,
-            plan.shards,
-            train.labels,
-            seed=params.seed,
-            batch_size=params.batch_size,
-            mixer=mixer,
-            classes=classes,
-            balanced=_is_balanced(inputs),
-        )
+        return ShardBatches(inputs.store, plan.shards, train.labels, **_order(inputs, mixer))
     online = _online(inputs, augmenter, train, mixer, params.workers if augmenter or _decodes(inputs) else 0)
     if plan.mode != "nearline" or augmenter is None:
         return online
@@ -186,12 +185,8 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
         shard_identity(inputs.snapshot.manifest.digest, "train", augmenter, train.payload.dtype),
         train.payload,
         train.labels,
-        seed=params.seed,
-        batch_size=params.batch_size,
         limit_bytes=int(params.cache_gib * (1 << 30)),
-        mixer=mixer,
-        classes=classes,
-        balanced=_is_balanced(inputs),
+        **_order(inputs, mixer),
     )
 
 
@@ -203,12 +198,8 @@ def _online(
         train.labels,
         train.ids,
         augmenter,
-        seed=inputs.params.seed,
-        batch_size=inputs.params.batch_size,
         workers=workers,
-        mixer=mixer,
-        classes=len(inputs.snapshot.manifest.classes),
-        balanced=_is_balanced(inputs),
+        **_order(inputs, mixer),
     )
     online.warm_up()
     return online
