@@ -47,6 +47,7 @@ from augment_ops.quality.rules import QualityRules
 
 _SECONDS = 5
 _MEMORY = 3 << 30  # bytes of address space beyond what the libraries take
+_SNAPSHOTS = 32  # after so many the store is a new one: each reading lists them three times
 _POLICIES = Path(__file__).resolve().parents[2] / "policies"
 _NOW = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 _STUMBLES = (
@@ -182,7 +183,7 @@ class Fuzz:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.store = Store(str(root / "store"))
+        self.store, self.accepted = Store(str(root / "store")), 0
         self.kinds: list[tuple[str, Callable[[random.Random], Any]]] = []
         for kind in ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM"):
             self._folder(kind.lower(), pets(kind, kind.lower() if kind != "JPEG" else "jpg"))
@@ -290,6 +291,9 @@ class Fuzz:
             assert not left, f"half-written: {left}"
         snapshot = Snapshot.open(self.store, manifest.digest)
         assert len(snapshot.index) == manifest.samples
+        self.accepted += 1
+        if self.accepted % _SNAPSHOTS == 0:
+            self.store = Store(str(self.root / f"store-{self.accepted}"))
 
 
 def main(first: int, count: int) -> None:

@@ -12,9 +12,7 @@ import pytest
 _FUZZ = Path(__file__).with_name("fuzz_readers.py")
 
 
-@pytest.mark.parametrize(
-    ("first", "count"), [(0, 400), *(pytest.param(n, 2_500, marks=pytest.mark.slow) for n in range(0, 10_000, 2_500))]
-)
+@pytest.mark.parametrize(("first", "count"), [(0, 400), pytest.param(400, 9_600, marks=pytest.mark.slow)])
 def test_damaged_inputs_are_answered(first: int, count: int) -> None:
     done = subprocess.run(
         [sys.executable, str(_FUZZ), str(first), str(count)], capture_output=True, text=True, timeout=900, check=False
