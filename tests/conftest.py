@@ -43,11 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _OneStack(LoadFileScheduling):
-    """A file of tests to each process, and all of e2e/ to one: a stack takes a minute of both cores to start."""
+    """A file of tests to each process, and to one all of e2e/ that share a stack, which takes a minute to start."""
+
+    _APART = ("e2e/test_kubeflow.py", "e2e/test_tutorial.py")  # a quarter of an hour without that stack
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "e2e" if "e2e/" in file else file
+        return "e2e" if "e2e/" in file and not file.endswith(self._APART) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:

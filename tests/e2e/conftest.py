@@ -45,7 +45,7 @@ CHROMIUM_ARGUMENTS = [
 
 # What tasks import only where they use it: a run of fourteen tasks would do so fourteen times. The executor forks them
 # out of the scheduler, which imports this module of Airflow when it starts. That tasks need none of it is shown by the
-# stack of test_stack.py, which is as a user has it.
+# stacks of test_stack.py and of test_install.py's `make demo`, which are as a user has them.
 WARM_UP = f"""\
 import os
 
@@ -284,7 +284,7 @@ def _initialise(settings: Settings, key: Path) -> None:
     initialise(Workspace(replace(settings, mlflow_uri=stack.tracking_uri(settings)), "olga", key=key))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # idle, a stack takes a fifth of a core and a gigabyte from all tests that follow
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     import os
 
@@ -311,6 +311,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 yield Running(settings, ROOT / "dags", admin)
         finally:
             stack.down(settings)
+
+
+@pytest.fixture(scope="session")
+def warm_up() -> Callable[[Settings], None]:
+    """Has a stack that the test will start import once what its tasks need."""
+    return _warm_up
 
 
 @pytest.fixture
