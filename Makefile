@@ -37,8 +37,11 @@ demo: install ## Airflow and MLflow here, one run of the pipeline on the digits,
 down: install ## end what `make demo` or `augment-ops up` left running
 	@$(BIN)/augment-ops down
 
-test: install check ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
-	$(PYTEST) -m "not slow" --branches
+# mypy beside the tests, which do not keep two cores busy all the time: before them, it left one idle for its minute.
+test: install lint contracts policies ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
+	mkdir -p build
+	$(BIN)/mypy >build/mypy.txt & types=$$!; $(PYTEST) -m "not slow" --branches; tests=$$?; \
+	  wait $$types; types=$$?; cat build/mypy.txt; exit $$((types + tests))
 
 test-slow: install kubeflow ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load, Kubeflow
 	$(PYTEST) -m slow
