@@ -113,9 +113,13 @@ class Reader:
 
     retraining = answer
 
+    @property
+    def settings(self) -> Settings:
+        """What its commands find: state lies in the folder that it types in."""
+        return Settings.from_environment(self.environment | {"AUGMENT_OPS_HOME": str(self.project / "var")})
+
     def _airflow(self) -> Any:
-        settings = Settings.from_environment(self.environment | {"AUGMENT_OPS_HOME": str(self.project / "var")})
-        return self.until.enter_context(self.follow(settings))
+        return self.until.enter_context(self.follow(self.settings))
 
     def _runs(self) -> set[str]:
         airflow = self._airflow()
@@ -123,14 +127,14 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, follow: Following) -> Iterator[Reader]:
+def reader(tmp_path: Path, follow: Following, warm_up: Callable[[Settings], None]) -> Iterator[Reader]:
     with ExitStack() as until:
         one = Reader(tmp_path, follow, until)
+        warm_up(one.settings)
         try:
             yield one
         finally:
-            home = {"AUGMENT_OPS_HOME": str(one.project / "var")}
-            stack.down(Settings.from_environment(one.environment | home))
+            stack.down(one.settings)
 
 
 def test_the_tutorial_leads_where_it_says(reader: Reader) -> None:
