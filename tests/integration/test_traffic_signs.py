@@ -149,10 +149,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.mark.slow
 @pytest.mark.skipif(not _FASHION.is_file(), reason=f"no {_FASHION}: set AUGMENT_OPS_TEST_DATA")
 def test_a_whole_run_decides(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fashion-MNIST for signs: 300 tracks of 30 frames, 1,000 test pictures; epochs for a decision, not a good one."""
-    published = publish(tmp_path / "GTSRB", fashion("train", 30), fashion("test", 100), frames=_FRAMES_PUBLISHED)
+    """Fashion-MNIST for signs: 80 tracks of 30 frames, 300 test pictures; an epoch for a decision, not a good one."""
+    published = publish(tmp_path / "GTSRB", fashion("train", 8), fashion("test", 30), frames=_FRAMES_PUBLISHED)
     index = index_of(published, monkeypatch)
-    parameters = {"dataset": str(index), "policy": "fashion-robust", "image_size": "32x32", "epochs": 4}
+    parameters = {"dataset": str(index), "policy": "fashion-robust", "image_size": "32x32", "epochs": 1}
     outcome = run_pipeline(parameters, "cli-signs", quiet=True)
     assert outcome["verdict"] in ("PASS", "FAIL", "INVESTIGATE"), outcome["summary"]
     report = (settings.home / "reports" / "cli-signs" / "report.html").read_text(encoding="utf-8")
