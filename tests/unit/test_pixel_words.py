@@ -66,16 +66,21 @@ def words_in(code: str) -> dict[str, list[int]]:
     return dict(found)
 
 
-FOUND = {
-    path.relative_to(ROOT).as_posix(): words_in(path.read_text())
-    for package in ("augment_ops", "dags")
-    for path in sorted((ROOT / package).rglob("*.py"))
-}
+Found = dict[str, dict[str, list[int]]]  # by file
 
 
-def unexplained(path: str) -> dict[str, list[int]]:
+@pytest.fixture(scope="module")
+def found() -> Found:
+    return {
+        path.relative_to(ROOT).as_posix(): words_in(path.read_text())
+        for package in ("augment_ops", "dags")
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+def unexplained(found: Found, path: str) -> dict[str, list[int]]:
     allowed = OTHERWISE.get(path, (set(), ""))[0]
-    return {word: lines for word, lines in FOUND[path].items() if word not in allowed}
+    return {word: lines for word, lines in found[path].items() if word not in allowed}
 
 
 @pytest.mark.parametrize(
@@ -92,12 +97,12 @@ def test_names_strings_and_comments_are_read(code: str, words: dict[str, list[in
     assert words_in(code) == words
 
 
-def test_nothing_outside_speaks_of_pixels() -> None:
-    assert sum(bool(words) for path, words in FOUND.items() if path.startswith(IMAGES)) > 30, "what images have is seen"
-    outside = [path for path in FOUND if not path.startswith(IMAGES)]
-    assert {path: words for path in outside if (words := unexplained(path))} == {}
+def test_nothing_outside_speaks_of_pixels(found: Found) -> None:
+    assert sum(bool(words) for path, words in found.items() if path.startswith(IMAGES)) > 30, "what images have is seen"
+    outside = [path for path in found if not path.startswith(IMAGES)]
+    assert {path: words for path in outside if (words := unexplained(found, path))} == {}
 
 
-def test_no_exception_outlives_its_reason() -> None:
-    gone = {path: words - set(FOUND.get(path, ())) for path, (words, _) in OTHERWISE.items()}
+def test_no_exception_outlives_its_reason(found: Found) -> None:
+    gone = {path: words - set(found.get(path, ())) for path, (words, _) in OTHERWISE.items()}
     assert {path: words for path, words in gone.items() if words} == {}
