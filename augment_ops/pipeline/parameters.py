@@ -134,8 +134,9 @@ class RunParams:
             title="Device",
             section=TRAINING,
             min_length=1,
-            pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
-            help="What the training computes on: cpu, cuda or cuda:<number>; auto takes a GPU where there is one.",
+            pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
+            help="What the training computes on: cpu, cuda or cuda:<number>, or mps, Apple's GPU; auto takes a GPU "
+            "where there is one.",
         ),
     ] = "auto"
     recipe: Annotated[

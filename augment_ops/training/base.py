@@ -143,7 +143,7 @@ class Trainer(Protocol):
         """See, before a run begins, that it can be asked this.
 
         Args:
-            model: as in `Task`; device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
+            model: as in `Task`; device: `auto`, `cpu`, `mps`, `cuda` or `cuda:<number>`.
 
         Raises:
             InputError: no such network, none may be named, or no such device is here.

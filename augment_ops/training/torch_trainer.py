@@ -16,7 +16,7 @@ from augment_ops.modalities.base import Modality
 from augment_ops.training.base import Budget, Task, Trained, Trainer
 from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
-from augment_ops.training.devices import processor_or_gpu
+from augment_ops.training.devices import check_tensors, processor_or_gpu
 from augment_ops.training.factory import current, load_factory
 from augment_ops.training.pretrained import check_there, prepared
 from augment_ops.training.torch_settings import TorchSettings
@@ -66,6 +66,7 @@ class _Torch:
         settings, notes = _settings(budget), list[str]()
         factory = prepared(load_factory(reference), settings.network, of, notes.append)
         model = loop.build(factory, of, like, k, budget.seed)
+        check_tensors(model, device)
         batches = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
         weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
         curve, meters = loop.train(
