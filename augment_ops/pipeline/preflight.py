@@ -140,9 +140,11 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
 
 def _named_by_recipe(policies: Path, params: RunParams) -> None:
-    """The files that the recipe names, pretrained weights say: known now, rather than when samples are augmented."""
+    """The files that the recipe names, pretrained weights say, and what it asks of the machine: known now, rather than
+    when samples are augmented.
+    """
     trainer, settings = _recipe(policies, params)
-    trainer.check_settings(settings)
+    trainer.check_settings(settings, params.device)
 
 
 def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:

@@ -150,11 +150,12 @@ class Trainer(Protocol):
         """
         ...
 
-    def check_settings(self, settings: BaseModel) -> None:
-        """See, before a run begins, that the files which a recipe names to it are there and are those that are meant.
+    def check_settings(self, settings: BaseModel, device: str) -> None:
+        """See, before a run begins, that the files which a recipe names to it are there and are those that are meant,
+        and that what it asks for can be had here.
 
         Args:
-            settings: its section, of the type `settings`.
+            settings: its section, of the type `settings`; device: as `check` takes it.
 
         Raises:
             InputError: they are not.

@@ -67,6 +67,27 @@ def check_tensors(model: nn.Module, device: str) -> None:
         )
 
 
+def check_bfloat16(device: str) -> None:
+    """See that the device has bfloat16, which processors and Apple's GPUs have with this torch.
+
+    Raises:
+        InputError: it is a GPU without.
+    """
+    if not device.startswith("cuda"):
+        return
+    import torch
+
+    with torch.cuda.device(device):
+        there = torch.cuda.is_bf16_supported()
+    if not there:
+        raise InputError(
+            "recipe: torch.precision",
+            f"bfloat16, for {device}",
+            "float32: that GPU has no bfloat16",
+            "leave precision out of the recipe, or choose another --device",
+        )
+
+
 def _gpus() -> tuple[str, ...]:
     """Those that this torch can use, the one that `auto` means first."""
     import torch

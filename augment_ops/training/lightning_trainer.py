@@ -66,7 +66,7 @@ class LightningTrainer:
         if device != "auto":
             self.device(device)
 
-    def check_settings(self, settings: BaseModel) -> None:
+    def check_settings(self, settings: BaseModel, device: str) -> None:
         """See `Trainer`. They name no file."""
 
     def device(self, asked: str) -> str:

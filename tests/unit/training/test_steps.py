@@ -84,8 +84,8 @@ def stepper(settings: TorchSettings, batches: int) -> Stepper:
     optimizer = optimizer_of(model, settings.optimizer)
     following = schedule_of(optimizer, settings.schedule, steps_of(batches, settings))
     return Stepper(
-        model=model, optimizer=optimizer, schedule=following, average=None, settings=settings, weights=None,
-        batches=batches, device="cpu",
+        model=model, forward=model, optimizer=optimizer, schedule=following, average=None, settings=settings,
+        weights=None, batches=batches, device="cpu",
     )  # fmt: skip
 
 
