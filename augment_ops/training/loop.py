@@ -26,6 +26,7 @@ from augment_ops.training.pretrained import to_training
 from augment_ops.training.result import EpochMetrics
 from augment_ops.training.state import State, begun
 from augment_ops.training.steps import Stepper
+from augment_ops.training.threads import threads_of
 from augment_ops.training.torch_settings import TorchSettings
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def train(
     """
     _check_validation(settings, validation)
     _make_deterministic()
-    with _threads(settings.threads):
+    with _threads(threads_of(settings, budget.threads)):
         started = time.perf_counter()
         with said_of_memory(f"training on {device}", "the network", _SMALLER):
             state = begun(model, settings, budget.epochs, batches, device, weights)
@@ -274,15 +275,15 @@ def _read_ahead(samples: Payload) -> Iterator[tuple[NDArray[np.int64], Samples]]
 def _make_deterministic() -> None:
     import torch
 
-    # One thread: the order of floating-point sums, and so the weights, must not depend on the machine's cores. The
-    # other cores augment, or train the control.
+    # One thread where none are asked for: the order of floating-point sums, and so the weights, must not depend on the
+    # machine's cores.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """As many as the recipe asks for; what follows in this process computes with one again."""
+    """As many as recipe and run ask for; what follows in this process computes with one again."""
     import torch
 
     torch.set_num_threads(number)

@@ -141,6 +141,7 @@ class TorchSettings(_Section):
         compile: the network by torch.compile: its sums, and so the weights, are other ones. It needs a C++ compiler on
             the machine that trains.
         threads: of the processor, for each training. The sums, and so the weights, are other ones for another number.
+            auto leaves it to the run, which has one for both.
         checkpoint_every: epochs; 0 keeps none, and a training that was killed begins anew.
     """
 
@@ -156,5 +157,5 @@ class TorchSettings(_Section):
     precision: Literal["float32", "bfloat16"] = "float32"
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     compile: bool = False
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
     checkpoint_every: Annotated[int, Field(ge=0, le=10_000)] = 1
