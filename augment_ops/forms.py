@@ -19,7 +19,7 @@ FORMS = {
     r"^\d+\.\d+\.\d+$": _VERSION,
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$": f"{_VERSION}, none with a zero in front",
     r"^(validation|test)$": "validation or test",
-    r"^(auto|cpu|cuda(:[0-9]{1,3})?)$": "auto, cpu, cuda, or cuda with a number, such as cuda:1",
+    r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$": "auto, cpu, mps, cuda, or cuda with a number, such as cuda:1",
     r"^[a-z0-9][a-z0-9._@-]*$": "a-z, 0-9, dots, underscores, hyphens and @, a letter or number first, such as ml-lead",
     r"^[A-Za-z0-9._@-]+$": "letters A-Z, digits, dots, underscores, hyphens and @, such as ann.lee",
     r"^[0-9a-f]{64}$": "a sha256: 64 digits of 0-9 and a-f",

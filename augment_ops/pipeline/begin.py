@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
-from augment_ops.pipeline.preflight import preflight
+from augment_ops.pipeline.preflight import preflight, recipe_section
 from augment_ops.pipeline.provenance import enter_run
 from augment_ops.pipeline.refused import Shown, before_it_begins
 from augment_ops.pipeline.run import Run, earlier_params
 from augment_ops.settings import Settings
+from augment_ops.training.threads import chosen, leaves_open
 from augment_ops.workspace import open_store
 
 
@@ -43,8 +45,23 @@ def begin_run(
         GovernanceError: it may not be done, or the run's record is not that of its entry.
     """
     with before_it_begins(settings, run_id, asked, actor, link, shown):
-        params = parse_params({**earlier_params(open_store(settings), run_id), **asked})
+        earlier = earlier_params(open_store(settings), run_id)
+        params = parse_params({**earlier, **asked})
         check(params)
         for warning in preflight(settings, params, actor, witness):
             warn(warning)
-        return enter_run(settings, run_id, params, actor, link)
+        return enter_run(settings, run_id, _with_threads(settings, params, earlier), actor, link)
+
+
+def _with_threads(settings: Settings, params: RunParams, earlier: Mapping[str, Any]) -> RunParams:
+    """The same with a number of threads, where nobody gave one and the recipe leaves it open: both trainings and every
+    retry have it from the run, on whatever machine they are.
+
+    Args:
+        earlier: parameters of the run, where it is gone on with: those of a version without threads mean one, by 0.
+    """
+    if params.threads:
+        return params
+    if earlier:
+        return replace(params, threads=earlier.get("threads", 0))
+    return replace(params, threads=chosen()) if leaves_open(recipe_section(settings.policies, params)[1]) else params

@@ -134,8 +134,9 @@ class RunParams:
             title="Device",
             section=TRAINING,
             min_length=1,
-            pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
-            help="What the training computes on: cpu, cuda or cuda:<number>; auto takes a GPU where there is one.",
+            pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
+            help="What the training computes on: cpu, cuda or cuda:<number>, or mps, Apple's GPU; auto takes a GPU "
+            "where there is one.",
         ),
     ] = "auto"
     recipe: Annotated[
@@ -150,6 +151,17 @@ class RunParams:
             "learning rate and its schedule, averaging, early stopping, precision.",
         ),
     ] = "default"
+    threads: Annotated[
+        int,
+        About(
+            title="Threads",
+            section=TRAINING,
+            minimum=0,
+            maximum=256,
+            help="Threads of the processor for each of the two trainings, where the recipe leaves them open (threads: "
+            "auto); 0 takes half of the cores where the run begins. Another number gives other weights.",
+        ),
+    ] = 0
     class_weight: Annotated[
         Literal["none", "balanced"],
         About(

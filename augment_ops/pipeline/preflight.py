@@ -140,15 +140,18 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
 
 def _named_by_recipe(policies: Path, params: RunParams) -> None:
-    """The files that the recipe names, pretrained weights say: known now, rather than when samples are augmented."""
-    trainer, settings = _recipe(policies, params)
-    trainer.check_settings(settings)
+    """The files that the recipe names, pretrained weights say, and what it asks of the machine: known now, rather than
+    when samples are augmented.
+    """
+    trainer, settings = recipe_section(policies, params)
+    trainer.check_settings(settings, params.device)
 
 
-def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
+def recipe_section(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
     """The run's trainer, and the recipe's section of it."""
     from augment_ops.pipeline.stages.training import trainer_of
     from augment_ops.training.recipe import Recipe
+    from augment_ops.training.threads import leaves_open
 
     trainer = trainer_of(params.modality, params.trainer)
     recipe = Recipe.load(policies / "recipes" / f"{params.recipe}.yaml", trainer)
@@ -159,7 +162,15 @@ def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
             "one of the two: rare classes would count twice over",
             "leave --class-weight out, or choose a recipe whose sampling is uniform",
         )
-    return trainer, recipe.settings(trainer.name)
+    section = recipe.settings(trainer.name)
+    if params.threads and not leaves_open(section):
+        raise InputError(
+            "--threads",
+            f"{params.threads}, with the recipe {recipe.name}, which leaves no number open",
+            f"nothing, or a recipe with threads: auto for the trainer {trainer.name}",
+            "leave --threads out, or choose such a recipe",
+        )
+    return trainer, section
 
 
 def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
@@ -178,7 +189,7 @@ def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
             suite.load(policies / "stress" / f"{params.suite}.yaml"),
         ),
         lambda: DriftRules.load(policies / "drift" / f"{params.drift}.yaml").check_modality(params.modality),
-        lambda: _recipe(policies, params),
+        lambda: recipe_section(policies, params),
     ]
 
 

@@ -68,12 +68,14 @@ class Budget:
         batch_size: samples of a batch.
         seed: decides every random choice.
         settings: the trainer's section of the recipe, of its type `Trainer.settings`; None for what it does by itself.
+        threads: of the processor, where the section leaves them open.
     """
 
     epochs: int
     batch_size: int
     seed: int
     settings: BaseModel | None = None
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class Trainer(Protocol):
     def settings(self) -> type[BaseModel]:
         """What a recipe may say to it: the type of its section, which has a default for everything.
 
-        Where it has a field `sampling` of `uniform` and `balanced`, whoever makes the source goes by it.
+        Where it has a field `sampling` of `uniform` and `balanced`, whoever makes the source goes by it. Where it has
+        a field `threads` that may be `auto`, the number comes with the budget (`augment_ops.training.threads`).
         """
         ...
 
@@ -143,18 +146,19 @@ class Trainer(Protocol):
         """See, before a run begins, that it can be asked this.
 
         Args:
-            model: as in `Task`; device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
+            model: as in `Task`; device: `auto`, `cpu`, `mps`, `cuda` or `cuda:<number>`.
 
         Raises:
             InputError: no such network, none may be named, or no such device is here.
         """
         ...
 
-    def check_settings(self, settings: BaseModel) -> None:
-        """See, before a run begins, that the files which a recipe names to it are there and are those that are meant.
+    def check_settings(self, settings: BaseModel, device: str) -> None:
+        """See, before a run begins, that the files which a recipe names to it are there and are those that are meant,
+        and that what it asks for can be had here.
 
         Args:
-            settings: its section, of the type `settings`.
+            settings: its section, of the type `settings`; device: as `check` takes it.
 
         Raises:
             InputError: they are not.

@@ -21,7 +21,7 @@ from augment_ops.errors import AugmentOpsError, InputError, TrainingError
 from augment_ops.extras import require
 from augment_ops.modalities import modality
 from augment_ops.training.base import Budget, Labelled, Meters, Task, Trained
-from augment_ops.training.devices import processor_or_gpu
+from augment_ops.training.devices import check_tensors, processor_or_gpu
 from augment_ops.training.factory import load_factory
 from augment_ops.training.result import EpochMetrics
 from augment_ops.training.vision import import_where_installed
@@ -66,7 +66,7 @@ class LightningTrainer:
         if device != "auto":
             self.device(device)
 
-    def check_settings(self, settings: BaseModel) -> None:
+    def check_settings(self, settings: BaseModel, device: str) -> None:
         """See `Trainer`. They name no file."""
 
     def device(self, asked: str) -> str:
@@ -85,6 +85,7 @@ class LightningTrainer:
         if not reference:
             raise InputError("--model", "no network is named", f"one for samples of {of.name}", "give --model")
         model = build(load_factory(reference), of, like, len(task.classes), budget.seed)
+        check_tensors(model, device)
         settings = budget.settings if isinstance(budget.settings, LightningSettings) else LightningSettings()
         started, meter = time.perf_counter(), WaitMeter()
         curve = _lightning(model, task, source, budget, settings, device, meter)
@@ -118,7 +119,7 @@ def _lightning(
         warnings.simplefilter("ignore")  # its advice on loaders: ours run ahead of it themselves
         trainer = lightning.Trainer(
             max_epochs=budget.epochs,
-            accelerator="gpu" if kind == "cuda" else "cpu",
+            accelerator=kind,
             devices=[int(number or 0)] if kind == "cuda" else 1,
             precision=settings.precision,
             gradient_clip_val=settings.clip_norm,

@@ -21,10 +21,12 @@ from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.source import Samples
 from augment_ops.training.base import Budget, Labelled, Meters, Progress
 from augment_ops.training.checkpoint import Checkpoints, Progressed
+from augment_ops.training.memory import batch_too_large, is_out_of_memory, said_of_memory
 from augment_ops.training.pretrained import to_training
 from augment_ops.training.result import EpochMetrics
 from augment_ops.training.state import State, begun
 from augment_ops.training.steps import Stepper
+from augment_ops.training.threads import threads_of
 from augment_ops.training.torch_settings import TorchSettings
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _DEFAULT = TorchSettings()
 _EVALUATION_BATCH = 256  # activations that stay in the cache: twice as fast as 1000 at 28×28
+_SMALLER = "choose a smaller network or input_size, or a device with more memory"
+_COMPILED = "; or leave compile out of the recipe"
 _EVALUATION_BYTES = 4 << 20  # large samples go in smaller batches: activations are many times the input
 
 
@@ -118,10 +122,11 @@ def train(
     """
     _check_validation(settings, validation)
     _make_deterministic()
-    with _threads(settings.threads):
+    with _threads(threads_of(settings, budget.threads)):
         started = time.perf_counter()
-        state = begun(model, settings, budget.epochs, batches, device, weights)
-        curve = _gone_on(state, checkpoints)
+        with said_of_memory(f"training on {device}", "the network", _SMALLER):
+            state = begun(model, settings, budget.epochs, batches, device, weights)
+            curve = _gone_on(state, checkpoints)
         total, samples, training_s = WaitMeter(), 0, 0.0
         while len(curve) < budget.epochs and not state.ended:
             meter = WaitMeter()
@@ -150,7 +155,8 @@ def _epoch(
     torch.manual_seed(sample_key("dropout", seed, epoch)[0] >> 1)  # torch takes 63 bits
     loss, accuracy, n = _one_epoch(state.stepper, meter.watch(source, source.epoch(epoch)), epoch, device)
     elapsed = time.perf_counter() - started
-    validation_loss, validation_accuracy = _evaluate(state.model, validation, device)
+    with said_of_memory(f"training, epoch {epoch}, validation", f"{_EVALUATION_BATCH} samples at most", _SMALLER):
+        validation_loss, validation_accuracy = _evaluate(state.model, validation, device)
     if len(validation.labels) and not math.isfinite(validation_loss):
         raise TrainingError(
             f"training, epoch {epoch}, validation",
@@ -213,12 +219,15 @@ def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: s
         wanted = labels if batch.mixed is None else torch.from_numpy(batch.mixed.labels).to(device)
         try:
             logits, value = stepper.take(number, torch.from_numpy(batch.samples).to(device), wanted)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
+            where = f"training, epoch {epoch}, batch {number}"
+            if is_out_of_memory(error):
+                raise batch_too_large(error, where, stepper, torch.from_numpy(batch.samples), wanted.cpu()) from error
             raise TrainingError(
-                f"training, epoch {epoch}, batch {number}",
+                where,
                 f"{type(error).__name__}: {str(error)[:200]}",
                 f"a net that can train on {len(labels)} samples",
-                "with a model of your own, check forward() in training",
+                f"with a model of your own, check forward() in training{_COMPILED if stepper.settings.compile else ''}",
             ) from error
         if not math.isfinite(value):
             raise TrainingError(
@@ -266,15 +275,15 @@ def _read_ahead(samples: Payload) -> Iterator[tuple[NDArray[np.int64], Samples]]
 def _make_deterministic() -> None:
     import torch
 
-    # One thread: the order of floating-point sums, and so the weights, must not depend on the machine's cores. The
-    # other cores augment, or train the control.
+    # One thread where none are asked for: the order of floating-point sums, and so the weights, must not depend on the
+    # machine's cores.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """As many as the recipe asks for; what follows in this process computes with one again."""
+    """As many as recipe and run ask for; what follows in this process computes with one again."""
     import torch
 
     torch.set_num_threads(number)

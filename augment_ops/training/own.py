@@ -17,7 +17,7 @@ from augment_ops.training.factory import imported
 
 _FORM = "package.module:trainer"
 _FIX = "give --trainer package.module:object, an object or class as augment_ops/training/base.py has Trainer"
-_METHODS = {"entries": 1, "check": 2, "check_settings": 1, "device": 1, "fit": 4}  # member → what it is given
+_METHODS = {"entries": 1, "check": 2, "check_settings": 2, "device": 1, "fit": 4}  # member → what it is given
 _TAKEN = ("name", "version", "description", "torch", "sklearn")  # of a recipe
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 

@@ -38,6 +38,7 @@ class TrainingResult:
         factory: `package.module:name` of what built the model.
         trainer: `package.module:object` where it was the user's own, and trainer_source: sha256 of its file.
         device: that it was trained on.
+        threads: of the processor; 0 where the trainer does not say, and in results of before it was kept.
         recipe: name and version of how; recipe_digest: of its content. Empty in results of before there were recipes.
         notes: of the trainer, for people.
         parameters: number of values that were learnt.
@@ -57,6 +58,7 @@ class TrainingResult:
     trainer: str = field(default="", metadata=LATER)
     trainer_source: str = field(default="", metadata=LATER)
     device: str = field(default="cpu", metadata=LATER)
+    threads: int = field(default=0, metadata=LATER)
     recipe: str = field(default="", metadata=LATER)
     recipe_digest: str = field(default="", metadata=LATER)
     notes: tuple[str, ...] = field(default=(), metadata=LATER)

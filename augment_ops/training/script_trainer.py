@@ -90,7 +90,7 @@ class ScriptTrainer:
         if device != "auto":
             self.device(device)
 
-    def check_settings(self, settings: BaseModel) -> None:
+    def check_settings(self, settings: BaseModel, device: str) -> None:
         """See `Trainer`."""
         _script(_own(settings))
 

@@ -77,7 +77,7 @@ class _Trees:
             )
         self.device(device)
 
-    def check_settings(self, settings: BaseModel) -> None:
+    def check_settings(self, settings: BaseModel, device: str) -> None:
         """See `Trainer`. They name no file."""
 
     def device(self, asked: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.training.compiled import compiled
 from augment_ops.training.steps import Stepper, optimizer_of, schedule_of, steps_of
 from augment_ops.training.torch_settings import EarlyStopping, TorchSettings
 
@@ -108,6 +109,7 @@ def begun(
     optimizer = optimizer_of(model, settings.optimizer)
     stepper = Stepper(
         model=model,
+        forward=compiled(model) if settings.compile else model,
         optimizer=optimizer,
         schedule=schedule_of(optimizer, settings.schedule, epochs * steps_of(batches, settings)),
         average=_average(model, settings.average),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ class Stepper:
     """Takes the batches of all epochs, and makes a step of every `accumulate` of them.
 
     Attributes:
+        forward: computes what `model` does, with its weights: itself, or what it was translated to.
         average: gets the weights after each step; None where nothing is averaged.
         weights: float32 (K,), of the classes; None weighs them alike.
         batches: of an epoch: what is left over at its end makes a step of its own.
@@ -70,6 +72,7 @@ class Stepper:
     """
 
     model: nn.Module
+    forward: Callable[[torch.Tensor], torch.Tensor]
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
     average: torch.optim.swa_utils.AveragedModel | None
@@ -91,7 +94,7 @@ class Stepper:
         from torch.nn import functional
 
         with self._precision():
-            logits = self.model(samples)
+            logits = self.forward(samples)
             loss = functional.cross_entropy(
                 logits, labels, weight=self.weights, label_smoothing=self.settings.label_smoothing
             )
@@ -112,6 +115,15 @@ class Stepper:
             if self.average is not None:
                 self.average.update_parameters(self.model)
         return logits, value
+
+    def rehearse(self, samples: torch.Tensor, labels: torch.Tensor) -> None:
+        """Compute the gradients of a batch and drop them, for what it takes; no weight changes."""
+        from torch.nn import functional
+
+        with self._precision():
+            loss = functional.cross_entropy(self.forward(samples), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.zero_grad(set_to_none=True)
 
     def _precision(self) -> AbstractContextManager[object]:
         import torch

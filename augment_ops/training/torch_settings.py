@@ -138,7 +138,10 @@ class TorchSettings(_Section):
             validated and exported in place of the last weights. null averages nothing.
         precision: of products and convolutions while training; bfloat16 is autocast, the weights stay float32.
         memory_format: of images in the network: channels_last is faster on GPUs with matrix units.
+        compile: the network by torch.compile: its sums, and so the weights, are other ones. It needs a C++ compiler on
+            the machine that trains.
         threads: of the processor, for each training. The sums, and so the weights, are other ones for another number.
+            auto leaves it to the run, which has one for both.
         checkpoint_every: epochs; 0 keeps none, and a training that was killed begins anew.
     """
 
@@ -153,5 +156,6 @@ class TorchSettings(_Section):
     early_stopping: EarlyStopping | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    compile: bool = False
+    threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
     checkpoint_every: Annotated[int, Field(ge=0, le=10_000)] = 1

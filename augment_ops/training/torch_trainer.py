@@ -16,7 +16,8 @@ from augment_ops.modalities.base import Modality
 from augment_ops.training.base import Budget, Task, Trained, Trainer
 from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
-from augment_ops.training.devices import processor_or_gpu
+from augment_ops.training.compiled import check_compiled
+from augment_ops.training.devices import check_bfloat16, check_tensors, processor_or_gpu
 from augment_ops.training.factory import current, load_factory
 from augment_ops.training.pretrained import check_there, prepared
 from augment_ops.training.torch_settings import TorchSettings
@@ -40,10 +41,14 @@ class _Torch:
         if device != "auto":  # which any machine can do; to know what it will be, torch has to be imported
             self.device(device)
 
-    def check_settings(self, settings: BaseModel) -> None:
+    def check_settings(self, settings: BaseModel, device: str) -> None:
         """See `Trainer`."""
-        if isinstance(settings, TorchSettings) and settings.network.weights is not None:
+        assert isinstance(settings, TorchSettings)
+        if settings.network.weights is not None:
             check_there(settings.network.weights)
+        check_compiled(settings, device)
+        if settings.precision == "bfloat16" and device != "auto":
+            check_bfloat16(self.device(device))
 
     def device(self, asked: str) -> str:
         """See `Trainer`."""
@@ -64,8 +69,10 @@ class _Torch:
         reference = current(task.model) or _own_network(of)
         like = task.train.samples.take(np.empty(0, np.int64))
         settings, notes = _settings(budget), list[str]()
+        check_compiled(settings, device)  # here: a driver that began the run may be another machine
         factory = prepared(load_factory(reference), settings.network, of, notes.append)
         model = loop.build(factory, of, like, k, budget.seed)
+        check_tensors(model, device)
         batches = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
         weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
         curve, meters = loop.train(

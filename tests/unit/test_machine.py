@@ -3,8 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from augment_ops.machine import _quota
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no sets of processors here")
@@ -14,3 +17,19 @@ def test_a_process_held_to_one_core_knows_of_one() -> None:
         "from augment_ops.machine import usable_cores; print(usable_cores())"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("quotas", "found"),
+    [({"": "max 100000"}, 65536), ({"": "250000 100000"}, 2), ({"a": "400000 100000", "a/b": "max 100000"}, 4),
+     ({"a": "100000 100000", "a/b": "800000 100000"}, 1), ({"a/b": "50000 100000"}, 0), ({}, 65536)],
+)  # fmt: skip
+def test_a_container_s_share_of_the_processor_counts(tmp_path: Path, quotas: dict[str, str], found: int) -> None:
+    """Of its own control group, and of those around it."""
+    groups, own = tmp_path / "cgroup", tmp_path / "self"
+    own.write_text(f"1:cpu:/elsewhere\n0::/{'a/b' if 'a/b' in quotas else ''}\n")
+    (groups / "a" / "b").mkdir(parents=True)
+    for name, quota in quotas.items():
+        (groups / name / "cpu.max").write_text(f"{quota}\n")
+    assert _quota(groups, own) == found
+    assert _quota(groups, tmp_path / "none") == 65536

@@ -147,6 +147,7 @@ def _training(ctx: Context, result: TrainingResult) -> None:
             "role": result.role,
             "factory": result.factory,
             "recipe": result.recipe,
+            "threads": result.threads,
             "parameters": result.parameters,
             "seed": result.seed,
             "epochs": plan.epochs,

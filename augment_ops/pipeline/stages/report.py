@@ -185,6 +185,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
             "delivery": params.delivery,
             "model": candidate.factory,
             "recipe": candidate.recipe,
+            **({"threads": str(candidate.threads)} if candidate.threads else {}),
             "seed": str(params.seed),
             "git commit": ctx.run.git_commit,
             "software": ctx.run.software,

@@ -30,6 +30,7 @@ from augment_ops.training.factory import library_version
 from augment_ops.training.own import source_of
 from augment_ops.training.recipe import Recipe
 from augment_ops.training.result import EpochMetrics, TrainedRole, TrainingResult
+from augment_ops.training.threads import threads_of
 
 NO_AUGMENTATION = digest_of("no augmentation")  # stands for the control's policy
 _OWN_NETWORKS = "augment_ops."
@@ -91,7 +92,9 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         source = TracedBatches(source, inputs.trace, told.role)
     chosen, recipe = _recipe(inputs)
     device = chosen.device(params.device)
-    budget = Budget(told.epochs, params.batch_size, params.seed, recipe.settings(chosen.name))
+    section = recipe.settings(chosen.name)
+    threads = threads_of(section, params.threads)
+    budget = Budget(told.epochs, params.batch_size, params.seed, section, threads)
     others = OtherWork()
     try:
         trained = fitted(chosen, _task(inputs, told, train, chosen.entries(budget)), source, budget, device)
@@ -110,6 +113,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
         trainer=params.trainer if ":" in params.trainer else "",
         trainer_source=source_of(params.trainer) if ":" in params.trainer else "",
         device=device,
+        threads=threads,
         recipe=recipe.title,
         recipe_digest=recipe.digest,
         notes=trained.notes,

@@ -25,6 +25,7 @@ COUNTS = (90, 10)  # of class 0 and of class 1
 
 class Sampled(BaseModel):
     sampling: Literal["uniform", "balanced"] = "uniform"
+    threads: Literal["auto"] = "auto"
 
 
 class Counting:
@@ -38,12 +39,13 @@ class Counting:
 
     def check(self, model: str, device: str) -> None: ...
 
-    def check_settings(self, settings: BaseModel) -> None: ...
+    def check_settings(self, settings: BaseModel, device: str) -> None: ...
 
     def device(self, asked: str) -> str:
         return "cpu"
 
     def fit(self, task: Any, source: Any, budget: Any, device: str) -> Any:
+        assert budget.threads == 3, "those of the run"
         labels = np.concatenate([batch.labels for batch in source.epoch(0)])
         self.seen[:] = np.bincount(labels, minlength=len(task.classes)).tolist()
         raise TrainingError("counting", "labels", "nothing to learn", "")
@@ -60,7 +62,7 @@ def test_a_recipe_says_how_often_a_class_comes(tmp_path: Path, sampling: str, ba
     (tmp_path / "recipes").mkdir()
     file = tmp_path / "recipes" / "even.yaml"
     file.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    params = RunParams(trainer=f"{__name__}:Counting", recipe="even", epochs=1)
+    params = RunParams(trainer=f"{__name__}:Counting", recipe="even", epochs=1, threads=3)
     inputs = Inputs(
         stage=BY_NAME["train_control"],
         params=declared(BY_NAME["train_control"], params),

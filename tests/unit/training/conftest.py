@@ -65,6 +65,7 @@ class Training:
         *,
         seed: int = 7,
         epochs: int = 2,
+        threads: int = 1,
         progress: Callable[[Any], Any] = lambda metrics: None,
         **how: Any,
     ) -> Any:
@@ -76,7 +77,7 @@ class Training:
                 model,
                 source,
                 Labelled(ArrayPayload(self.images[:30]), self.labels[:30]),
-                Budget(epochs, 32, seed),
+                Budget(epochs, 32, seed, threads=threads),
                 steps,
                 progress,
                 **how,

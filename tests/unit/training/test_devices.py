@@ -2,25 +2,50 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from augment_ops.errors import InputError
-from augment_ops.training.devices import processor_or_gpu
+from augment_ops.training.devices import check_tensors, processor_or_gpu
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine with so many GPUs of NVIDIA, or with Apple's; neither can be had here."""
+
+    def has(cuda, mps=False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return has
 
 
 @pytest.mark.parametrize(
-    ("gpus", "asked", "found"),
-    [(0, "auto", "cpu"), (0, "cpu", "cpu"), (2, "cpu", "cpu"), (2, "auto", "cuda:0"), (2, "cuda", "cuda:0"),
-     (2, "cuda:1", "cuda:1")],
+    ("cuda", "mps", "asked", "found"),
+    [(0, False, "auto", "cpu"), (0, False, "cpu", "cpu"), (2, False, "cpu", "cpu"), (2, False, "auto", "cuda:0"),
+     (2, False, "cuda", "cuda:0"), (2, False, "cuda:1", "cuda:1"), (0, True, "mps", "mps"), (0, True, "auto", "mps"),
+     (1, True, "auto", "cuda:0"), (1, True, "mps", "mps")],
 )  # fmt: skip
-def test_the_device_that_is_meant(gpus, asked, found, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+def test_the_device_that_is_meant(cuda, mps, asked, found, machine):
+    machine(cuda, mps)
     assert processor_or_gpu(asked) == found
 
 
-@pytest.mark.parametrize(("gpus", "asked", "there"), [(0, "cuda", "no GPU"), (2, "cuda:2", "cuda:0 to cuda:1")])
-def test_a_gpu_that_is_not_here_is_refused(gpus, asked, there, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+@pytest.mark.parametrize(
+    ("cuda", "mps", "asked", "there"),
+    [(0, False, "cuda", "cpu; no GPU"), (0, False, "mps", "cpu; no GPU"), (2, False, "cuda:2", "cpu, cuda:0, cuda:1"),
+     (1, False, "mps", "cpu, cuda:0"), (0, True, "cuda", "cpu, mps")],
+)  # fmt: skip
+def test_a_gpu_that_is_not_here_is_refused(cuda, mps, asked, there, machine):
+    machine(cuda, mps)
     with pytest.raises(InputError, match=f"--device: found {asked}; expected a device of this machine .{there}"):
         processor_or_gpu(asked)
+
+
+def test_a_network_of_numbers_that_the_device_does_not_know_is_refused():
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    check_tensors(net, "mps")
+    net[1].double()
+    check_tensors(net, "cpu")
+    with pytest.raises(InputError, match=r"--model: found float64 in 1\.weight, 1\.bias, 1\.running_mean, .*float32"):
+        check_tensors(net, "mps")

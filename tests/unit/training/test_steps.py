@@ -67,11 +67,13 @@ def test_each_setting_changes_what_is_learnt(training) -> None:
     assert laid_out[-1].train_loss == pytest.approx(plain[-1].train_loss, rel=0.05)
 
 
-def test_threads_are_those_of_the_training_alone(training) -> None:
+@pytest.mark.parametrize(("of_the_recipe", "of_the_run"), [(2, 1), ("auto", 2)])
+def test_threads_are_those_of_the_training_alone(training, of_the_recipe, of_the_run) -> None:
     seen: list[int] = []
     training.run(
         training.online(None),
-        settings=TorchSettings(threads=2),
+        settings=TorchSettings(threads=of_the_recipe),
+        threads=of_the_run,
         progress=lambda metrics: seen.append(torch.get_num_threads()),
     )
     assert set(seen) == {2}
@@ -84,8 +86,8 @@ def stepper(settings: TorchSettings, batches: int) -> Stepper:
     optimizer = optimizer_of(model, settings.optimizer)
     following = schedule_of(optimizer, settings.schedule, steps_of(batches, settings))
     return Stepper(
-        model=model, optimizer=optimizer, schedule=following, average=None, settings=settings, weights=None,
-        batches=batches, device="cpu",
+        model=model, forward=model, optimizer=optimizer, schedule=following, average=None, settings=settings,
+        weights=None, batches=batches, device="cpu",
     )  # fmt: skip
 
 
