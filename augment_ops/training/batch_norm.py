@@ -1,8 +1,8 @@
 """Batch normalisation over the samples of all processes that train together, where torch would take those of one.
 
-torch's own `SyncBatchNorm` computes on GPUs alone, and takes a share of no sample for one. This is what every call of
-`torch.nn.functional.batch_norm` does while a network trains, whatever layer makes it (timm's have an activation within),
-so that no layer is replaced and the names of what is learnt stay.
+torch's own `SyncBatchNorm` computes on GPUs alone, and takes a share of no sample for one. Here no layer is replaced:
+every call of `torch.nn.functional.batch_norm` is made so while a network trains, whatever layer makes it (timm's have
+an activation within).
 
 Source: Ioffe & Szegedy 2015, arXiv:1502.03167, section 3; sums over processes as in torch's `SyncBatchNorm`.
 """
@@ -120,7 +120,9 @@ class _Normalised(Function):
 
 def _of_parameters(ctx: Any, tilt: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     """Gradients of weight and bias by the samples of this process; all gradients are added up later."""
-    return tuple(found if needed else None for found, needed in zip((tilt, shift), ctx.needs_input_grad[1:3]))
+    return tuple(
+        found if needed else None for found, needed in zip((tilt, shift), ctx.needs_input_grad[1:3], strict=True)
+    )
 
 
 def _all_but_channels(input: torch.Tensor) -> tuple[int, ...]:

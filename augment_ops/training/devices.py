@@ -38,3 +38,26 @@ def processor_or_gpu(asked: str) -> str:
         there = f"cuda:0 to cuda:{count - 1}" if count else "no GPU that this torch can use"
         raise InputError("--device", asked, f"a device of this machine ({there})", "use --device auto, or cpu")
     return f"cuda:{number}"
+
+
+def one_for_each(device: str, processes: int) -> None:
+    """See that each of several processes that train together has what it computes on.
+
+    Args:
+        device: as `processor_or_gpu` gives it; a process takes the GPU of its own number.
+
+    Raises:
+        InputError: fewer GPUs than processes, or another than the first was asked for.
+    """
+    if processes == 1 or device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if device != "cuda:0" or count < processes:
+        raise InputError(
+            "recipe: torch.processes",
+            f"{processes} processes on {device}, of {count} GPU{'s' if count != 1 else ''} here",
+            f"cuda:0 to cuda:{processes - 1}, one for each",
+            "use --device cuda on a machine that has as many, a recipe of fewer processes, or --device cpu",
+        )

@@ -37,12 +37,15 @@ _EVALUATION_BATCH = 256  # activations that stay in the cache: twice as fast as 
 _EVALUATION_BYTES = 4 << 20  # large samples go in smaller batches: activations are many times the input
 
 
-def build(factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int) -> nn.Module:
+def build(
+    factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int, *, check: bool = True
+) -> nn.Module:
     """The initial network, its weights a function of the seed.
 
     Args:
         modality: of the samples; puts before the network what makes of them what networks take.
         like: samples (n, *shape) of the data set's dtype, n may be 0.
+        check: whether it can be exported, which takes seconds; not where another process has seen to it.
 
     Raises:
         InputError: the factory raised or made something else than a net, or its net cannot be trained or exported, or
@@ -82,7 +85,8 @@ def build(factory: Callable[..., nn.Module], modality: Modality, like: Samples, 
         raise InputError(
             "--model", f"output {found} for 2 samples", f"{expected}: one logit a class", "correct the last layer"
         )
-    check_exportable(model, example)  # now, rather than when hours of training are to be exported
+    if check:
+        check_exportable(model, example)  # now, rather than when hours of training are to be exported
     return model
 
 
@@ -273,7 +277,9 @@ def _evaluate(model: nn.Module, validation: Labelled, device: str, ranks: Ranks 
 
 
 def _read_ahead(samples: Payload, ranks: Ranks) -> Iterator[tuple[NDArray[np.int64], Samples]]:
-    """Rows and samples of this process's batches in order, each read while the one before it is looked at: it may need decoding."""
+    """Rows and samples of this process's batches in order, each read while the one before is looked at: it may need
+    decoding.
+    """
     size = max(1, min(_EVALUATION_BATCH, _EVALUATION_BYTES // max(1, int(np.prod(samples.shape)))))
     starts = range(0, len(samples), size)
     batches = [np.arange(start, min(start + size, len(samples))) for start in starts[ranks.rank :: ranks.size]]

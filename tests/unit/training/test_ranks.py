@@ -1,4 +1,4 @@
-"""Several processes make together the steps of one that has the whole batch: here threads, which gloo joins for real."""
+"""Several processes make together the steps of one that has the whole batch: here threads, that gloo joins."""
 
 from __future__ import annotations
 
