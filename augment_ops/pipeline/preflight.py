@@ -140,15 +140,22 @@ def _looks(workspace: Workspace, params: RunParams) -> list[Callable[[], object]
 
 
 def _named_by_recipe(policies: Path, params: RunParams) -> None:
-    """The files that the recipe names, pretrained weights say: known now, rather than when samples are augmented."""
+    """The files that the recipe names, pretrained weights say, and a device for each process that it asks for: known
+    now, rather than when samples are augmented.
+    """
+    from augment_ops.training.devices import one_for_each
+    from augment_ops.training.recipe import processes_of
+
     trainer, settings = _recipe(policies, params)
     trainer.check_settings(settings)
+    if (processes := processes_of(settings)) > 1:
+        one_for_each(trainer.device(params.device), processes)
 
 
 def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
     """The run's trainer, and the recipe's section of it."""
     from augment_ops.pipeline.stages.training import trainer_of
-    from augment_ops.training.recipe import Recipe
+    from augment_ops.training.recipe import Recipe, processes_of
 
     trainer = trainer_of(params.modality, params.trainer)
     recipe = Recipe.load(policies / "recipes" / f"{params.recipe}.yaml", trainer)
@@ -159,7 +166,15 @@ def _recipe(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
             "one of the two: rare classes would count twice over",
             "leave --class-weight out, or choose a recipe whose sampling is uniform",
         )
-    return trainer, recipe.settings(trainer.name)
+    settings = recipe.settings(trainer.name)
+    if (processes := processes_of(settings)) > params.batch_size:
+        raise InputError(
+            "--batch-size",
+            f"{params.batch_size}, with the recipe {recipe.name}, whose {processes} processes share each batch",
+            "a sample for each of them at least",
+            "make the batches larger, or choose a recipe of fewer processes",
+        )
+    return trainer, settings
 
 
 def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from augment_ops.errors import InputError
-from augment_ops.training.devices import processor_or_gpu
+from augment_ops.training.devices import one_for_each, processor_or_gpu
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,12 @@ def test_a_gpu_that_is_not_here_is_refused(gpus, asked, there, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     with pytest.raises(InputError, match=f"--device: found {asked}; expected a device of this machine .{there}"):
         processor_or_gpu(asked)
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for device, processes in [("cuda:0", 2), ("cuda:1", 1), ("cpu", 64)]:
+        one_for_each(device, processes)
+    for device, processes in [("cuda:0", 3), ("cuda:1", 2)]:
+        with pytest.raises(InputError, match=f"found {processes} processes on {device}, of 2 GPUs here"):
+            one_for_each(device, processes)
