@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,6 +86,14 @@ class BatchSource(Protocol):
 
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None where nothing runs ahead."""
+        ...
+
+    def again(self, processes: int) -> Callable[[], BatchSource]:
+        """What makes this source again in each of several processes that train together; a pickle of it is small.
+
+        Args:
+            processes: how many they are: workers are shared out among them.
+        """
         ...
 
     def close(self) -> None:

@@ -7,8 +7,9 @@ epoch that is not there is augmented online and recorded on the way; only a whol
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,10 @@ class NearlineBatches:
         _check_alike(online, self._order, mixer)
         self._store, self._online, self._identity = store, online, identity
         payload = payload_of(samples)
+        self._again = partial(
+            NearlineBatches, store, identity=identity, samples=payload, labels=self._labels, seed=seed,
+            batch_size=batch_size, limit_bytes=limit_bytes, mixer=mixer, classes=classes, balanced=balanced,
+        )  # fmt: skip
         self._n, self._shape, self._dtype = len(payload), payload.shape, payload.dtype
         self._size = self._n * int(np.prod(self._shape)) * self._dtype.itemsize
         self._cache = ShardCache(store, limit_bytes)
@@ -137,6 +142,10 @@ class NearlineBatches:
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None while they come from the cache."""
         return None if self._reading else self._online.ready()
+
+    def again(self, processes: int) -> Callable[[], NearlineBatches]:
+        """See `BatchSource`."""
+        return partial(_around, self._again, self._online.again(processes))
 
     def close(self) -> None:
         """End the workers."""
@@ -182,6 +191,10 @@ class NearlineBatches:
             shard = self._store.put_file(temporary)
         self._store.put_document(shard_pointer(self._identity, epoch), canonical_json(shard))
         self._cache.use(shard, self._size)
+
+
+def _around(nearline: Callable[..., NearlineBatches], online: Callable[[], OnlineBatches]) -> NearlineBatches:
+    return nearline(online=online())
 
 
 def _check_alike(online: OnlineBatches, order: Order, mixer: Mixer | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -217,6 +218,20 @@ class ShardBatches:
     def ready(self) -> int | None:
         """Nothing runs ahead: a batch is read when it is asked for."""
         return None
+
+    def again(self, processes: int) -> Callable[[], ShardBatches]:
+        """See `BatchSource`."""
+        order = self._order
+        return partial(
+            ShardBatches,
+            self._store,
+            self._manifest,
+            self._labels,
+            seed=order.seed,
+            batch_size=order.batch_size,
+            mixer=self._mixer,
+            balanced=order.balanced,
+        )
 
     def close(self) -> None:
         """Nothing is held open between epochs."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any, Literal, Protocol
 
@@ -93,7 +94,13 @@ class OnlineBatches:
         check_batch_size("OnlineBatches", batch_size)
         self.order = Order(seed=seed, labels=self.labels, batch_size=batch_size, balanced=balanced)
         self.mixer = mixer
-        answer = _Answers(payload_of(samples), self.labels, SampleIds.of(ids), augmenter, mixer)
+        payload = payload_of(samples)
+        self._again = partial(
+            OnlineBatches, payload, self.labels, ids, augmenter, seed=seed, batch_size=batch_size, kind=kind,
+            mixer=mixer, prefetch=prefetch, classes=classes, balanced=balanced,
+        )  # fmt: skip
+        self._number = workers
+        answer = _Answers(payload, self.labels, SampleIds.of(ids), augmenter, mixer)
         if kind == "auto":
             kind = "processes" if augmenter is not None and augmenter.holds_the_interpreter else "threads"
         self._workers: _Workers
@@ -123,6 +130,10 @@ class OnlineBatches:
     def ready(self) -> int | None:
         """How many batches wait for the trainer; None where nothing runs ahead."""
         return self._workers.ready()
+
+    def again(self, processes: int) -> Callable[[], OnlineBatches]:
+        """See `BatchSource`."""
+        return partial(self._again, workers=-(-self._number // processes))
 
     def close(self) -> None:
         """End the workers, even while somebody (a traceback, say) still holds an iterator over batches."""

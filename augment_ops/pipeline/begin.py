@@ -64,4 +64,7 @@ def _with_threads(settings: Settings, params: RunParams, earlier: Mapping[str, A
         return params
     if earlier:
         return replace(params, threads=earlier.get("threads", 0))
-    return replace(params, threads=chosen()) if leaves_open(recipe_section(settings.policies, params)[1]) else params
+    from augment_ops.training.recipe import processes_of
+
+    section = recipe_section(settings.policies, params)[1]
+    return replace(params, threads=chosen(processes_of(section))) if leaves_open(section) else params

@@ -143,14 +143,19 @@ def _named_by_recipe(policies: Path, params: RunParams) -> None:
     """The files that the recipe names, pretrained weights say, and what it asks of the machine: known now, rather than
     when samples are augmented.
     """
+    from augment_ops.training.devices import one_for_each
+    from augment_ops.training.recipe import processes_of
+
     trainer, settings = recipe_section(policies, params)
     trainer.check_settings(settings, params.device)
+    if (processes := processes_of(settings)) > 1:
+        one_for_each(trainer.device(params.device), processes)
 
 
 def recipe_section(policies: Path, params: RunParams) -> tuple[Trainer, BaseModel]:
     """The run's trainer, and the recipe's section of it."""
     from augment_ops.pipeline.stages.training import trainer_of
-    from augment_ops.training.recipe import Recipe
+    from augment_ops.training.recipe import Recipe, processes_of
     from augment_ops.training.threads import leaves_open
 
     trainer = trainer_of(params.modality, params.trainer)
@@ -169,6 +174,13 @@ def recipe_section(policies: Path, params: RunParams) -> tuple[Trainer, BaseMode
             f"{params.threads}, with the recipe {recipe.name}, which leaves no number open",
             f"nothing, or a recipe with threads: auto for the trainer {trainer.name}",
             "leave --threads out, or choose such a recipe",
+        )
+    if (processes := processes_of(section)) > params.batch_size:
+        raise InputError(
+            "--batch-size",
+            f"{params.batch_size}, with the recipe {recipe.name}, whose {processes} processes share each batch",
+            "a sample for each of them at least",
+            "make the batches larger, or choose a recipe of fewer processes",
         )
     return trainer, section
 

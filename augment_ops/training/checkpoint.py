@@ -45,21 +45,34 @@ class Checkpoints:
 
     def keep(self, progressed: Progressed) -> None:
         """Put it in place of what was kept before, whole or not at all."""
-        import torch
-
-        kept = io.BytesIO()
-        torch.save({"format": FORMAT, "curve": [asdict(one) for one in progressed.curve], **progressed.states}, kept)
-        replace_file(self.folder / _FILE, kept.getvalue())
+        replace_file(self.folder / _FILE, written(progressed))
 
     def last(self) -> Progressed | None:
         """What was kept last; None where there is nothing, or nothing that this version can go on from."""
-        import torch
-
         try:
-            kept = torch.load(self.folder / _FILE, map_location="cpu", weights_only=True)
-            if kept.pop("format") != FORMAT:
-                return None
-            curve = tuple(EpochMetrics(**one) for one in kept.pop("curve"))
+            return read(self.folder / _FILE)
         except _UNREADABLE:
             return None
-        return Progressed(curve=curve, states=kept)
+
+
+def written(progressed: Progressed) -> bytes:
+    """As a file has it."""
+    import torch
+
+    kept = io.BytesIO()
+    torch.save({"format": FORMAT, "curve": [asdict(one) for one in progressed.curve], **progressed.states}, kept)
+    return kept.getvalue()
+
+
+def read(file: Path | io.BytesIO) -> Progressed | None:
+    """What was written; None where that was another format.
+
+    Raises:
+        Exception: of `_UNREADABLE`, where it is something else, or cut short.
+    """
+    import torch
+
+    kept = torch.load(file, map_location="cpu", weights_only=True)
+    if kept.pop("format") != FORMAT:
+        return None
+    return Progressed(curve=tuple(EpochMetrics(**one) for one in kept.pop("curve")), states=kept)

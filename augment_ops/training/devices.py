@@ -95,3 +95,26 @@ def _gpus() -> tuple[str, ...]:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     apple = ("mps",) if torch.backends.mps.is_available() else ()
     return (*(f"cuda:{number}" for number in range(count)), *apple)
+
+
+def one_for_each(device: str, processes: int) -> None:
+    """See that each of several processes that train together has what it computes on.
+
+    Args:
+        device: as `processor_or_gpu` gives it; a process takes the GPU of its own number.
+
+    Raises:
+        InputError: fewer GPUs than processes, or another than the first was asked for.
+    """
+    if processes == 1 or device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if device != "cuda:0" or count < processes:
+        raise InputError(
+            "recipe: torch.processes",
+            f"{processes} processes on {device}, of {count} GPU{'s' if count != 1 else ''} here",
+            f"cuda:0 to cuda:{processes - 1}, one for each",
+            "use --device cuda on a machine that has as many, a recipe of fewer processes, or --device cpu",
+        )

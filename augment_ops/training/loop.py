@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections import deque
@@ -20,9 +21,10 @@ from augment_ops.errors import InputError, TrainingError
 from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.source import Samples
 from augment_ops.training.base import Budget, Labelled, Meters, Progress
-from augment_ops.training.checkpoint import Checkpoints, Progressed
+from augment_ops.training.checkpoint import Checkpoints, Progressed, read, written
 from augment_ops.training.memory import batch_too_large, is_out_of_memory, said_of_memory
 from augment_ops.training.pretrained import to_training
+from augment_ops.training.ranks import ALONE, Ranks
 from augment_ops.training.result import EpochMetrics
 from augment_ops.training.state import State, begun
 from augment_ops.training.steps import Stepper
@@ -39,12 +41,15 @@ _COMPILED = "; or leave compile out of the recipe"
 _EVALUATION_BYTES = 4 << 20  # large samples go in smaller batches: activations are many times the input
 
 
-def build(factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int) -> nn.Module:
+def build(
+    factory: Callable[..., nn.Module], modality: Modality, like: Samples, classes: int, seed: int, *, check: bool = True
+) -> nn.Module:
     """The initial network, its weights a function of the seed.
 
     Args:
         modality: of the samples; puts before the network what makes of them what networks take.
         like: samples (n, *shape) of the data set's dtype, n may be 0.
+        check: whether it can be exported, which takes seconds; not where another process has seen to it.
 
     Raises:
         InputError: the factory raised or made something else than a net, or its net cannot be trained or exported, or
@@ -84,7 +89,8 @@ def build(factory: Callable[..., nn.Module], modality: Modality, like: Samples, 
         raise InputError(
             "--model", f"output {found} for 2 samples", f"{expected}: one logit a class", "correct the last layer"
         )
-    check_exportable(model, example)  # now, rather than when hours of training are to be exported
+    if check:
+        check_exportable(model, example)  # now, rather than when hours of training are to be exported
     return model
 
 
@@ -100,6 +106,7 @@ def train(
     device: str = "cpu",
     weights: NDArray[np.float32] | None = None,
     checkpoints: Checkpoints | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[tuple[EpochMetrics, ...], Meters]:
     """Train `model` in place, and leave it on the device.
 
@@ -112,6 +119,7 @@ def train(
         device: as torch names it.
         weights: float32 (K,), of the classes in the loss that is trained; None weighs them alike.
         checkpoints: where it goes on from, and keeps how far it has come; None where it begins anew each time.
+        ranks: whom it trains with: all come to the same weights. What the first has is what all begin with.
 
     Returns:
         The curve of all epochs, and what those cost that were done here.
@@ -125,8 +133,8 @@ def train(
     with _threads(threads_of(settings, budget.threads)):
         started = time.perf_counter()
         with said_of_memory(f"training on {device}", "the network", _SMALLER):
-            state = begun(model, settings, budget.epochs, batches, device, weights)
-            curve = _gone_on(state, checkpoints)
+            state = begun(model, settings, budget.epochs, batches, device, weights, ranks)
+            curve = _of_the_first(state, _gone_on(state, checkpoints), ranks)
         total, samples, training_s = WaitMeter(), 0, 0.0
         while len(curve) < budget.epochs and not state.ended:
             meter = WaitMeter()
@@ -145,18 +153,33 @@ def train(
     return tuple(curve), Meters(samples / training_s, wall, total.result(training_s))
 
 
+def _of_the_first(state: State, curve: list[EpochMetrics], ranks: Ranks) -> list[EpochMetrics]:
+    """The curve of the first process, whose weights and all else `state` then has as well.
+
+    The weights too that nothing was learnt into yet: a factory may draw some that no seed decides.
+    """
+    if ranks.size == 1:
+        return curve
+    own = b"" if ranks.rank else written(Progressed(curve=tuple(curve), states=state.states()))
+    found = read(io.BytesIO(ranks.first(own)))
+    assert found is not None  # this version has written it
+    state.load(found.states)
+    return list(found.curve)
+
+
 def _epoch(
     state: State, source: BatchSource, validation: Labelled, meter: WaitMeter, epoch: int, seed: int, device: str
 ) -> tuple[EpochMetrics, int]:
     """One pass with its validation, and how many samples it had."""
     import torch
 
-    started = time.perf_counter()
-    torch.manual_seed(sample_key("dropout", seed, epoch)[0] >> 1)  # torch takes 63 bits
-    loss, accuracy, n = _one_epoch(state.stepper, meter.watch(source, source.epoch(epoch)), epoch, device)
+    started, ranks = time.perf_counter(), state.stepper.ranks
+    torch.manual_seed(sample_key("dropout", seed, epoch, *ranks.own)[0] >> 1)  # torch takes 63 bits
+    batches = meter.watch(source, source.epoch(epoch, share=ranks.share))
+    loss, accuracy, n = _one_epoch(state.stepper, batches, epoch, device)
     elapsed = time.perf_counter() - started
     with said_of_memory(f"training, epoch {epoch}, validation", f"{_EVALUATION_BATCH} samples at most", _SMALLER):
-        validation_loss, validation_accuracy = _evaluate(state.model, validation, device)
+        validation_loss, validation_accuracy = _evaluate(state.model, validation, device, ranks)
     if len(validation.labels) and not math.isfinite(validation_loss):
         raise TrainingError(
             f"training, epoch {epoch}, validation",
@@ -240,10 +263,12 @@ def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: s
         loss_sum += value * len(labels)
         correct += int((logits.argmax(1) == labels).sum())
         n += len(labels)
-    return loss_sum / n, correct / n, n
+    loss_sum, hits, of_all = stepper.ranks.sums(loss_sum, correct, n)
+    return loss_sum / of_all, hits / of_all, int(of_all)
 
 
-def _evaluate(model: nn.Module, validation: Labelled, device: str) -> tuple[float, float]:
+def _evaluate(model: nn.Module, validation: Labelled, device: str, ranks: Ranks = ALONE) -> tuple[float, float]:
+    """Loss and accuracy over all samples, of which each process looks at some."""
     import torch
     from torch.nn import functional
 
@@ -251,19 +276,22 @@ def _evaluate(model: nn.Module, validation: Labelled, device: str) -> tuple[floa
     labels = validation.labels
     loss_sum, correct = 0.0, 0
     with torch.no_grad():
-        for rows, batch in _read_ahead(validation.samples):
+        for rows, batch in _read_ahead(validation.samples, ranks):
             target = torch.from_numpy(labels[rows]).to(device)
             logits = model(torch.from_numpy(batch).to(device))
             loss_sum += float(functional.cross_entropy(logits, target, reduction="sum"))
             correct += int((logits.argmax(1) == target).sum())
-    return (loss_sum / len(labels), correct / len(labels)) if len(labels) else (math.nan, math.nan)
+    loss_sum, hits = ranks.sums(loss_sum, correct)
+    return (loss_sum / len(labels), hits / len(labels)) if len(labels) else (math.nan, math.nan)
 
 
-def _read_ahead(samples: Payload) -> Iterator[tuple[NDArray[np.int64], Samples]]:
-    """Rows and samples of batches in order, each read while the one before it is looked at: it may need decoding."""
+def _read_ahead(samples: Payload, ranks: Ranks) -> Iterator[tuple[NDArray[np.int64], Samples]]:
+    """Rows and samples of this process's batches in order, each read while the one before is looked at: it may need
+    decoding.
+    """
     size = max(1, min(_EVALUATION_BATCH, _EVALUATION_BYTES // max(1, int(np.prod(samples.shape)))))
     starts = range(0, len(samples), size)
-    batches = [np.arange(start, min(start + size, len(samples))) for start in starts]
+    batches = [np.arange(start, min(start + size, len(samples))) for start in starts[ranks.rank :: ranks.size]]
     with ThreadPoolExecutor(1, thread_name_prefix="validation") as pool:
         ahead = deque(pool.submit(samples.take, rows) for rows in batches[:1])
         for number, rows in enumerate(batches):

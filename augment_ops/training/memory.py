@@ -65,7 +65,8 @@ def batch_too_large(
     traceback.clear_frames(error.__traceback__)  # they hold what the step had computed so far
     while (size := size // 2) >= _LEAST:
         if _fits(stepper, samples, labels, size):
-            return TrainingError(where, found, expected, _fix(size, len(labels), stepper.settings))
+            shares = stepper.ranks.size
+            return TrainingError(where, found, expected, _fix(size * shares, len(labels) * shares, stepper.settings))
     fix = "not even two samples fit: choose a smaller network or input_size, or a device with more memory"
     return TrainingError(where, found, expected, fix)
 

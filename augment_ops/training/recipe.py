@@ -87,6 +87,11 @@ class Recipe(BaseModel):
         return digest_of(self.model_dump(mode="json", exclude_unset=True))
 
 
+def processes_of(settings: BaseModel) -> int:
+    """How many processes share each batch of a training, by a trainer's section: one where it knows of no more."""
+    return int(getattr(settings, "processes", 1))
+
+
 def _of_the_trainers(form: type[Recipe]) -> Recipe:
     """The recipe that writes out the defaults of every trainer."""
     sections = {name: trainer(name).settings().model_dump() for name in NAMES}

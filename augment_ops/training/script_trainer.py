@@ -19,14 +19,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -36,10 +33,10 @@ from augment_ops.delivery.batches import BatchSource
 from augment_ops.delivery.meters import WaitMeter
 from augment_ops.errors import InputError, TrainingError
 from augment_ops.training.base import Budget, Labelled, Meters, Task, Trained
+from augment_ops.training.children import end, tail
 from augment_ops.training.devices import processor_or_gpu
 from augment_ops.training.result import EpochMetrics
 
-_TAIL = 600  # characters of what it said last, in an error
 _MOST = 4 << 30  # bytes of its artifact
 
 
@@ -189,22 +186,14 @@ def _ran(folder: Path, settings: ScriptSettings, name: str) -> None:
         try:
             code = process.wait(settings.time_limit_s)
         except subprocess.TimeoutExpired as error:
-            found, expected = f"nothing after {settings.time_limit_s:g} s", f"an end within time_limit_s; {_tail(said)}"
+            found, expected = f"nothing after {settings.time_limit_s:g} s", f"an end within time_limit_s; {tail(said)}"
             raise TrainingError(
                 f"script {name}", found, expected, "raise time_limit_s in the recipe, or cut it short"
             ) from error
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            end(process)
         if code:
-            raise TrainingError(f"script {name}", f"exit code {code}; {_tail(said)}", expected, fix)
-
-
-def _tail(said: Any) -> str:
-    said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL))
-    text = " ".join(said.read().decode("utf-8", "replace").split())
-    return f"it said last: {text}" if text else "it said nothing"
+            raise TrainingError(f"script {name}", f"exit code {code}; {tail(said)}", expected, fix)
 
 
 def _left(folder: Path) -> tuple[bytes, _Metrics]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.training.compiled import compiled
+from augment_ops.training.ranks import ALONE, Ranks
 from augment_ops.training.steps import Stepper, optimizer_of, schedule_of, steps_of
 from augment_ops.training.torch_settings import EarlyStopping, TorchSettings
 
@@ -94,12 +95,14 @@ def begun(
     batches: int,
     device: str,
     weights: NDArray[np.float32] | None,
+    ranks: Ranks = ALONE,
 ) -> State:
     """A training before its first epoch; moves the model to the device.
 
     Args:
         batches: of an epoch.
         weights: float32 (K,), of the classes in the loss; None weighs them alike.
+        ranks: whom its steps are made with.
     """
     import torch
 
@@ -117,6 +120,7 @@ def begun(
         weights=None if weights is None else torch.from_numpy(weights).to(device),
         batches=batches,
         device=torch.device(device).type,
+        ranks=ranks,
     )
     return State(stepper, settings.early_stopping)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from augment_ops.training.ranks import ALONE, Ranks
 from augment_ops.training.torch_settings import Optimizer, Schedule, TorchSettings
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Stepper:
         weights: float32 (K,), of the classes; None weighs them alike.
         batches: of an epoch: what is left over at its end makes a step of its own.
         device: kind of device, as autocast names it.
+        ranks: whom it makes its steps with; each is given its share of every batch.
     """
 
     model: nn.Module
@@ -80,25 +82,21 @@ class Stepper:
     weights: torch.Tensor | None
     batches: int
     device: str
+    ranks: Ranks = ALONE
 
     def take(self, number: int, samples: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
         """Learn from the batch of that number in its epoch.
 
         Args:
-            labels: int64 (N,), or float32 (N, K) where samples of several classes were mixed.
+            labels: int64 (N,), or float32 (N, K) where samples of several classes were mixed; N is 0 where a batch has
+                fewer samples than there are processes.
 
         Returns:
-            The logits and the loss; the weights stay where it is no finite number.
+            The logits, and the loss of the whole batch; the weights stay where it is no finite number.
         """
         import torch
-        from torch.nn import functional
 
-        with self._precision():
-            logits = self.forward(samples)
-            loss = functional.cross_entropy(
-                logits, labels, weight=self.weights, label_smoothing=self.settings.label_smoothing
-            )
-        value = loss.item()
+        logits, loss, value = self._loss(samples, labels)
         if not math.isfinite(value):
             return logits, value
         size = self.settings.accumulate
@@ -108,6 +106,7 @@ class Stepper:
             self.optimizer.zero_grad(set_to_none=True)
         (loss if together == 1 else loss / together).backward()  # type: ignore[no-untyped-call]
         if number + 1 == first + together:
+            self.ranks.gradients(self.model.parameters())
             if self.settings.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
             self.optimizer.step()
@@ -124,6 +123,40 @@ class Stepper:
             loss = functional.cross_entropy(self.forward(samples), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _loss(self, samples: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
+        """Logits of the share, its part in the loss of the whole batch, and that loss."""
+        from torch.nn import functional
+
+        n = len(labels)
+        if n == 0:  # the others wait for its part in sums and statistics: one sample stands in, and counts for nothing
+            samples, labels = (part.new_zeros((1, *part.shape[1:])) for part in (samples, labels))
+        with self._precision(), self._together(counts=n > 0):
+            logits = self.forward(samples)
+            loss = functional.cross_entropy(
+                logits,
+                labels,
+                weight=self.weights,
+                label_smoothing=self.settings.label_smoothing,
+                reduction="sum",
+            )
+        if n == 0:
+            loss = loss * 0
+        whole, counted = self.ranks.sums(loss.item(), self._counted(labels[:n]))
+        return logits[:n], loss / counted, whole / counted
+
+    def _counted(self, labels: torch.Tensor) -> float:
+        """What a mean over samples divides by, as torch's cross_entropy does: soft labels count for one each."""
+        if self.weights is None or labels.is_floating_point():
+            return len(labels)
+        return self.weights[labels].sum().item()
+
+    def _together(self, *, counts: bool) -> AbstractContextManager[object]:
+        if self.ranks.size == 1:
+            return nullcontext()
+        from augment_ops.training.batch_norm import OverRanks
+
+        return OverRanks(self.ranks, counts=counts)
 
     def _precision(self) -> AbstractContextManager[object]:
         import torch

@@ -25,6 +25,10 @@ def threads_of(section: BaseModel, of_the_run: int) -> int:
     return of_the_run or 1 if leaves_open(section) else int(getattr(section, "threads", 0))
 
 
-def chosen() -> int:
-    """The number for a run that begins here: half of the cores, since its other training may run beside it."""
-    return max(1, usable_cores() // 2)
+def chosen(processes: int) -> int:
+    """The number for a run that begins here: half of the cores, since its other training may run beside it.
+
+    Args:
+        processes: that share each batch of a training; the number is of each.
+    """
+    return max(1, usable_cores() // 2 // processes)

@@ -14,6 +14,7 @@ _NO_SAFETENSORS = (
     "safetensors.torch.save_file(torch.load(path, weights_only=True), 'weights.safetensors')"
 )
 _NO_MOMENTUM = "adamw has betas; momentum and nesterov are sgd's"
+_COMPILED_ALONE = "compile or several processes: compiled code normalises the samples of its own process alone"
 
 
 class _Section(BaseModel):
@@ -134,6 +135,8 @@ class TorchSettings(_Section):
         label_smoothing: share of a label that all classes share (Szegedy et al. 2016), in training alone.
         clip_norm: highest 2-norm of all gradients together (Pascanu et al. 2013); null does not clip.
         accumulate: batches whose mean gradient makes one step.
+        processes: of this machine that share each batch and train together, with a GPU each or on the processor. The
+            sums, and so the weights, are other ones for another number, by rounding; dropout is drawn in each.
         average: decay of an exponential moving average of the weights, after n steps (1 + n) / (10 + n) at most; it is
             validated and exported in place of the last weights. null averages nothing.
         precision: of products and convolutions while training; bfloat16 is autocast, the weights stay float32.
@@ -152,6 +155,7 @@ class TorchSettings(_Section):
     label_smoothing: _Share = 0.0
     clip_norm: Annotated[FiniteFloat, Field(gt=0)] | None = None
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
     average: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
     early_stopping: EarlyStopping | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -159,3 +163,9 @@ class TorchSettings(_Section):
     compile: bool = False
     threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
     checkpoint_every: Annotated[int, Field(ge=0, le=10_000)] = 1
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> TorchSettings:
+        if self.compile and self.processes > 1:
+            raise ValueError(_COMPILED_ALONE)
+        return self

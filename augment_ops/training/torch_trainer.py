@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel
@@ -13,14 +15,20 @@ from augment_ops.errors import InputError
 from augment_ops.extras import require
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Modality
-from augment_ops.training.base import Budget, Task, Trained, Trainer
+from augment_ops.modalities.source import Samples
+from augment_ops.training.base import Budget, Meters, Task, Trained, Trainer
 from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
 from augment_ops.training.compiled import check_compiled
-from augment_ops.training.devices import check_bfloat16, check_tensors, processor_or_gpu
+from augment_ops.training.devices import check_bfloat16, check_tensors, one_for_each, processor_or_gpu
 from augment_ops.training.factory import current, load_factory
 from augment_ops.training.pretrained import check_there, prepared
+from augment_ops.training.ranks import ALONE, Ranks
+from augment_ops.training.result import EpochMetrics
 from augment_ops.training.torch_settings import TorchSettings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class _Torch:
@@ -59,50 +67,93 @@ class _Torch:
         require("torch", "the trainer torch")
         import torch
 
-        from augment_ops.training import loop
         from augment_ops.training.export import exported, model_digest
 
         if device.startswith("cuda"):
             # Without it cuBLAS adds in any order, and torch refuses to be deterministic.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        of, k = modality(task.modality), len(task.classes)
-        reference = current(task.model) or _own_network(of)
-        like = task.train.samples.take(np.empty(0, np.int64))
-        settings, notes = _settings(budget), list[str]()
+        settings = _settings(budget)
         check_compiled(settings, device)  # here: a driver that began the run may be another machine
-        factory = prepared(load_factory(reference), settings.network, of, notes.append)
-        model = loop.build(factory, of, like, k, budget.seed)
+        made = made_ready(task, budget)
+        model = made.model
         check_tensors(model, device)
-        batches = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
-        weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
-        curve, meters = loop.train(
-            model,
-            source,
-            task.validation,
-            budget,
-            batches,
-            task.progress,
-            settings=settings,
-            device=device,
-            weights=weights,
-            checkpoints=None if task.unfinished is None else Checkpoints(task.unfinished),
-        )
+        if settings.processes == 1:
+            curve, meters = learn(model, task, source, budget, device)
+        else:
+            from augment_ops.training.processes import train_in_processes
+
+            one_for_each(device, settings.processes)
+            curve, meters = train_in_processes(model, task, source, budget, device, settings.processes)
         model.cpu()
         if settings.memory_format == "channels_last":
             model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        artifact = exported(model, like)
+        artifact = exported(model, made.like)
         return Trained(
             artifact=artifact,
             format=self.format,
             digest=hashlib.sha256(artifact).hexdigest(),
             model_digest=model_digest(model),
             classes=task.classes,
-            factory=reference,
+            factory=made.factory,
             parameters=sum(p.numel() for p in model.parameters()),
             curve=curve,
             meters=meters,
-            notes=tuple(notes),
+            notes=made.notes,
         )
+
+
+@dataclass(frozen=True)
+class MadeReady:
+    """A network before its training.
+
+    Attributes:
+        like: samples (0, *shape) of the task.
+        factory: what built it; notes: what a person should know of that.
+    """
+
+    model: nn.Module
+    like: Samples
+    factory: str
+    notes: tuple[str, ...]
+
+
+def made_ready(task: Task, budget: Budget, *, check: bool = True) -> MadeReady:
+    """The network of a task as its recipe begins with it; `check` as `augment_ops.training.loop.build` takes it.
+
+    Raises:
+        InputError: see `augment_ops.training.loop.build` and `augment_ops.training.pretrained.prepared`.
+    """
+    from augment_ops.training.loop import build
+
+    of, notes = modality(task.modality), list[str]()
+    reference = current(task.model) or _own_network(of)
+    like = task.train.samples.take(np.empty(0, np.int64))
+    factory = prepared(load_factory(reference), _settings(budget).network, of, notes.append)
+    return MadeReady(
+        build(factory, of, like, len(task.classes), budget.seed, check=check), like, reference, tuple(notes)
+    )
+
+
+def learn(
+    model: nn.Module, task: Task, source: BatchSource, budget: Budget, device: str, ranks: Ranks = ALONE
+) -> tuple[tuple[EpochMetrics, ...], Meters]:
+    """Train `model` in place, in this process; see `augment_ops.training.loop.train`."""
+    from augment_ops.training.loop import train
+
+    labels = task.train.labels
+    return train(
+        model,
+        source,
+        task.validation,
+        budget,
+        len(batch_rows(budget.seed, 0, len(labels), budget.batch_size)),
+        task.progress,
+        settings=_settings(budget),
+        device=device,
+        weights=balanced(labels, len(task.classes)) if task.class_weight == "balanced" else None,
+        checkpoints=None if task.unfinished is None else Checkpoints(task.unfinished),
+        ranks=ranks,
+    )
 
 
 def _settings(budget: Budget) -> TorchSettings:

@@ -26,6 +26,13 @@ def untrained(shape: Shape, classes: int = 10, seed: int = 7, factory: Callable[
     return loop.build(factory, modality("image"), like(shape), classes, seed)
 
 
+def without_dropout(shape: Shape, classes: int) -> Any:
+    """The small network, which draws nothing while it trains: `support.networks:without_dropout`."""
+    from torch import nn
+
+    return nn.Sequential(*(layer for layer in small_cnn(shape, classes) if not isinstance(layer, nn.Dropout)))
+
+
 def write_program(model: Any, shape: Shape, path: Path) -> None:
     """The `.pt2` of a model that takes images."""
     path.parent.mkdir(parents=True, exist_ok=True)

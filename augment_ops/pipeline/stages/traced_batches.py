@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from augment_ops.delivery.batches import WHOLE, Batch, BatchSource, Share
 from augment_ops.monitoring.telemetry.tracing import Trace
@@ -44,6 +44,10 @@ class TracedBatches:
     def ready(self) -> int | None:
         """As the source says."""
         return self._source.ready()
+
+    def again(self, processes: int) -> Callable[[], BatchSource]:
+        """The source's own: spans are of this process."""
+        return self._source.again(processes)
 
     def close(self) -> None:
         """Close the source."""

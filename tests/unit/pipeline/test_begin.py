@@ -57,6 +57,7 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copied = shutil.copytree(POLICIES, tmp_path / "policies")
     head = "version: 1.0.0\ndescription: For tests.\n"
     (copied / "recipes" / "open.yaml").write_text(f"name: open\n{head}torch: {{threads: auto}}\nsklearn: {{}}\n")
+    (copied / "recipes" / "shared.yaml").write_text(f"name: shared\n{head}torch: {{threads: auto, processes: 2}}\n")
     (copied / "recipes" / "two.yaml").write_text(f"name: two\n{head}torch: {{threads: 2}}\n")
     monkeypatch.setattr(threads, "usable_cores", lambda: 8)
     return copied
@@ -74,6 +75,7 @@ def test_threads_that_the_recipe_leaves_open_are_chosen_once_for_a_run(
         begin(settings, threads=32)
     assert begin(settings, "as-it-was", recipe="open", threads=4).params == run.params
     assert begin(settings, "closed").typed.threads == 0
+    assert begin(settings, "of-two", recipe="shared").typed.threads == 32 // 2
     assert begin(settings, "trees", recipe="open", trainer="sklearn").typed.threads == 0
 
 

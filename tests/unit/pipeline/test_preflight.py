@@ -79,6 +79,20 @@ def test_classes_are_balanced_once(tmp_path: Path) -> None:
         preflight(settings, RunParams(recipe="even", class_weight="balanced"), "pat")
 
 
+def test_processes_have_a_sample_and_a_device_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = shutil.copytree(POLICIES, tmp_path / "policies")
+    recipe = {"name": "shared", "version": "1.0.0", "description": "For tests.", "torch": {"processes": 8}}
+    (policies / "recipes" / "shared.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_POLICIES": str(policies)})
+    preflight(settings, RunParams(recipe="shared", batch_size=8, device="cpu"), "pat")
+    with pytest.raises(InputError, match=r"--batch-size: found 7, with the recipe shared, whose 8 processes share"):
+        preflight(settings, RunParams(recipe="shared", batch_size=7, device="cpu"), "pat")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    with pytest.raises(InputError, match=r"torch\.processes: found 8 processes on cuda:0, of 4 GPUs here"):
+        preflight(settings, RunParams(recipe="shared", batch_size=8), "pat")
+
+
 def test_weights_that_are_not_the_recipes_are_refused_before_the_run_begins(tmp_path: Path) -> None:
     policies = shutil.copytree(POLICIES, tmp_path / "policies")
     weights = tmp_path / "backbone.safetensors"

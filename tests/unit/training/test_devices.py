@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from augment_ops.errors import InputError
-from augment_ops.training.devices import check_tensors, processor_or_gpu
+from augment_ops.training.devices import check_tensors, one_for_each, processor_or_gpu
 
 
 @pytest.fixture
@@ -49,3 +49,12 @@ def test_a_network_of_numbers_that_the_device_does_not_know_is_refused():
     check_tensors(net, "cpu")
     with pytest.raises(InputError, match=r"--model: found float64 in 1\.weight, 1\.bias, 1\.running_mean, .*float32"):
         check_tensors(net, "mps")
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for device, processes in [("cuda:0", 2), ("cuda:1", 1), ("cpu", 64)]:
+        one_for_each(device, processes)
+    for device, processes in [("cuda:0", 3), ("cuda:1", 2)]:
+        with pytest.raises(InputError, match=f"found {processes} processes on {device}, of 2 GPUs here"):
+            one_for_each(device, processes)

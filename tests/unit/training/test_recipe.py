@@ -53,6 +53,11 @@ def test_all_faults_are_told_at_once_with_the_nearest_name(tmp_path: Path) -> No
     assert "momentum and nesterov are sgd's" in str(where["torch.optimizer"])
 
 
+def test_compiled_code_is_not_shared_by_processes(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="compile or several processes: compiled code normalises"):
+        Recipe.load(written(tmp_path, "torch: {compile: true, processes: 2}\n"))
+
+
 def test_a_trainer_that_it_says_nothing_of_is_refused(tmp_path: Path) -> None:
     recipe = Recipe.load(written(tmp_path, "torch: {}\n"))
     with pytest.raises(PolicyError, match=r"recipe mine: found torch; expected a section for the trainer sklearn"):

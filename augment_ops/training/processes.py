@@ -1,0 +1,195 @@
+"""Several processes of this machine train one network: started, listened to, and ended together.
+
+Each is a command of its own, so that no program is imported a second time, and leads a session, so that its loader
+workers end with it. torchrun's launcher does neither end them with this process nor give its signals back (ADR 33).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from augment_ops import scratch
+from augment_ops.delivery.batches import BatchSource
+from augment_ops.errors import AugmentOpsError, TrainingError
+from augment_ops.training.base import Budget, Meters, Progress, Task
+from augment_ops.training.children import end, tail
+from augment_ops.training.messages import Failed, Learnt, Work, untold
+from augment_ops.training.result import EpochMetrics
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_LOOK_S = 0.5  # for a process that ended and has left its channel to a worker of its own
+_OTHERS_S = 5.0  # what the others are given to say how they ended, once one has: its end may be for want of them
+_EXPECTED = "a training that comes to its end"
+_AGAIN = "run it again: it goes on from the last epoch that was kept"
+
+
+def train_in_processes(
+    model: nn.Module, task: Task, source: BatchSource, budget: Budget, device: str, size: int
+) -> tuple[tuple[EpochMetrics, ...], Meters]:
+    """Train `model`, as so many processes come to have it, each of which makes it, and `source`, again.
+
+    Args:
+        device: `cpu`, or the first of as many GPUs.
+
+    Returns:
+        As `augment_ops.training.loop.train`; what it cost is of the first process.
+
+    Raises:
+        AugmentOpsError: of the process that failed first, and of its kind; the others were ended.
+        TrainingError: a process ended for another reason, or was ended.
+    """
+    import torch
+
+    with scratch.folder("ranks") as folder:
+        again = replace(task, progress=untold)
+        work = Work(
+            task=again,
+            source=source.again(size),
+            budget=budget,
+            device=device,
+            size=size,
+            meeting=folder / "meeting",
+        )
+        with _started(pickle.dumps(work), size, folder) as ranks:
+            learnt = _heard(ranks, task.progress)
+    model.load_state_dict(torch.load(io.BytesIO(learnt.state), weights_only=True))
+    return learnt.curve, learnt.meters
+
+
+@dataclass(frozen=True, eq=False)
+class _Rank:
+    """A process that was started; `said` has what it prints."""
+
+    number: int
+    size: int
+    process: subprocess.Popen[bytes]
+    channel: Connection
+    said: IO[bytes]
+
+    @property
+    def name(self) -> str:
+        return f"rank {self.number} of {self.size}"
+
+
+@contextmanager
+def _started(work: bytes, size: int, folder: Path) -> Iterator[list[_Rank]]:
+    """The processes, which are ended when the block is left, whatever the reason."""
+    with ExitStack() as ended:
+        ranks = [_start(number, size, folder, ended) for number in range(size)]
+        for rank in ranks:
+            with suppress(OSError):  # it has ended already, which will be heard
+                rank.channel.send((os.getpid(), sys.path))
+                rank.channel.send_bytes(work)
+        yield ranks
+
+
+def _start(number: int, size: int, folder: Path, ended: ExitStack) -> _Rank:
+    said = ended.enter_context((folder / f"said-{number}").open("w+b"))
+    ours, theirs = Pipe()
+    ended.enter_context(ours)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "augment_ops.training.rank_process", str(theirs.fileno()), str(number)],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **_within_this_machine()},
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+    ended.callback(end, process)
+    return _Rank(number, size, process, ours, said)
+
+
+def _within_this_machine() -> dict[str, str]:
+    """Where the processes listen for each other: without it, where the machine's name leads."""
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "")
+    return dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), loopback) if loopback else {}
+
+
+def _heard(ranks: Sequence[_Rank], progress: Progress) -> Learnt:
+    """What the first has learnt, once all have come to their end; its epochs are told on the way."""
+    learnt: dict[int, Learnt] = {}
+    while len(learnt) < len(ranks):
+        for rank, message in _messages([rank for rank in ranks if rank.number not in learnt]):
+            if isinstance(message, EpochMetrics):
+                progress(message)
+            elif isinstance(message, Learnt):
+                learnt[rank.number] = message
+            else:
+                raise _error(*_cause(ranks, rank, message))
+    return learnt[0]
+
+
+def _messages(ranks: Sequence[_Rank]) -> Iterator[tuple[_Rank, EpochMetrics | Learnt | Failed]]:
+    """What came until one look later, a message of each at most; of one that ended without a word, that."""
+    ready = wait([rank.channel for rank in ranks], _LOOK_S)
+    for rank in ranks:
+        ended = rank.process.poll() is not None  # before its channel is read: its last word is in there then
+        try:
+            if rank.channel in ready or rank.channel.poll():
+                yield rank, rank.channel.recv()
+            elif ended:
+                yield rank, _without_a_word(rank)
+        except (EOFError, OSError):
+            yield rank, _without_a_word(rank)
+
+
+def _without_a_word(rank: _Rank) -> Failed:
+    with suppress(subprocess.TimeoutExpired):
+        rank.process.wait(_OTHERS_S)  # its channel closes a moment before
+    code = rank.process.poll()
+    if code is not None and code < 0:
+        return Failed(text=f"it was ended by {signal.Signals(-code).name}; {tail(rank.said)}")
+    return Failed(text=f"it ended with {code}; {tail(rank.said)}")
+
+
+def _cause(ranks: Sequence[_Rank], rank: _Rank, failed: Failed) -> tuple[_Rank, Failed]:
+    """What the end of all began with: who was ended comes before who failed, and last who had no answer of others."""
+    found, until = [(rank, failed)], time.monotonic() + _OTHERS_S
+    while len(found) < len(ranks) and time.monotonic() < until:
+        heard = {one for one, _ in found}
+        found += [
+            (one, said)
+            for one, said in _messages([one for one in ranks if one not in heard])
+            if isinstance(said, Failed)
+        ]
+    return min(found, key=lambda one: (one[1].elsewhere, bool(one[1].error or one[1].traceback)))
+
+
+def _error(rank: _Rank, failed: Failed) -> AugmentOpsError:
+    """To be raised in this process."""
+    error = failed.error
+    if error is not None:
+        faults = [replace(fault, where=f"{rank.name}: {fault.where}") for fault in error.faults]
+        if error.file:
+            return type(error).of(error.file, faults)
+        (fault,) = faults
+        return type(error)(fault.where, fault.found, fault.expected, fault.fix)
+    if failed.elsewhere:
+        return TrainingError(rank.name, f"no answer from the others: {failed.text}", _EXPECTED, _AGAIN)
+    raised = TrainingError(f"training, {rank.name}", failed.text, _EXPECTED, _fix(failed))
+    raised.__cause__ = RuntimeError(failed.traceback) if failed.traceback else None
+    return raised
+
+
+def _fix(failed: Failed) -> str:
+    if failed.traceback:
+        return "correct what it names; with a model of your own, look there"
+    return f"see what ended it (the kernel's log has a want of memory); then {_AGAIN}"
