@@ -98,8 +98,8 @@ class OneSizeAfterTheOther:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.source, name)
 
-    def epoch(self, number: int) -> Iterator[Any]:
-        for batch in self.source.epoch(number):
+    def epoch(self, number: int, **share: Any) -> Iterator[Any]:
+        for batch in self.source.epoch(number, **share):
             yield batch
             torch.compiler.set_stance("fail_on_recompile")
 
