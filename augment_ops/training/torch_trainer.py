@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from augment_ops.delivery.batches import BatchSource, batch_rows
+from augment_ops.data.payload import Part
+from augment_ops.delivery.batches import Batch, BatchSource, batch_rows
 from augment_ops.errors import InputError
 from augment_ops.extras import require
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Modality
-from augment_ops.training.base import Budget, Task, Trained, Trainer
+from augment_ops.modalities.source import Samples
+from augment_ops.training.base import Budget, Labelled, Pace, Task, Trained, Trainer
 from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.class_weights import balanced
 from augment_ops.training.devices import processor_or_gpu
 from augment_ops.training.factory import current, load_factory
+from augment_ops.training.pace import Again, step_us
 from augment_ops.training.pretrained import check_there, prepared
 from augment_ops.training.torch_settings import TorchSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_NO_RATE = 1e-12
 
 
 class _Torch:
@@ -51,51 +62,109 @@ class _Torch:
 
     def fit(self, task: Task, source: BatchSource, budget: Budget, device: str) -> Trained:
         """See `Trainer`."""
-        require("torch", "the trainer torch")
+        made = _made(task, budget, device)
         import torch
 
         from augment_ops.training import loop
         from augment_ops.training.export import exported, model_digest
 
-        if device.startswith("cuda"):
-            # Without it cuBLAS adds in any order, and torch refuses to be deterministic.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        of, k = modality(task.modality), len(task.classes)
-        reference = current(task.model) or _own_network(of)
-        like = task.train.samples.take(np.empty(0, np.int64))
-        settings, notes = _settings(budget), list[str]()
-        factory = prepared(load_factory(reference), settings.network, of, notes.append)
-        model = loop.build(factory, of, like, k, budget.seed)
-        batches = len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size))
-        weights = balanced(task.train.labels, k) if task.class_weight == "balanced" else None
+        model = made.model
         curve, meters = loop.train(
             model,
             source,
             task.validation,
             budget,
-            batches,
+            len(batch_rows(budget.seed, 0, len(task.train.labels), budget.batch_size)),
             task.progress,
-            settings=settings,
+            settings=made.settings,
             device=device,
-            weights=weights,
+            weights=made.weights,
             checkpoints=None if task.unfinished is None else Checkpoints(task.unfinished),
         )
         model.cpu()
-        if settings.memory_format == "channels_last":
+        if made.settings.memory_format == "channels_last":
             model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        artifact = exported(model, like)
+        artifact = exported(model, _like(task))
         return Trained(
             artifact=artifact,
             format=self.format,
             digest=hashlib.sha256(artifact).hexdigest(),
             model_digest=model_digest(model),
             classes=task.classes,
-            factory=reference,
+            factory=made.reference,
             parameters=sum(p.numel() for p in model.parameters()),
             curve=curve,
             meters=meters,
-            notes=tuple(notes),
+            notes=made.notes,
         )
+
+    def pace(self, task: Task, batch: Batch, budget: Budget, device: str, limit_s: float) -> Pace:
+        """See `Paced`."""
+        made = _made(task, budget, device)
+        from augment_ops.training import loop
+
+        # A batch that comes again and again would be learnt by heart: with next to no rate, steps stay what they are.
+        optimizer = made.settings.optimizer.model_copy(update={"learning_rate": _NO_RATE})
+        settings = made.settings.model_copy(update={"optimizer": optimizer, "early_stopping": None})
+        nothing = Labelled(Part(task.train.samples, np.empty(0, np.int64)), np.empty(0, np.int64))
+
+        def train(source: Again) -> None:
+            once = Budget(1, budget.batch_size, budget.seed)
+            loop.train(
+                made.model,
+                source,
+                nothing,
+                once,
+                len(source),
+                lambda metrics: None,
+                settings=settings,
+                device=device,
+                weights=made.weights,
+            )
+
+        return Pace(step_us(train, batch, limit_s), settings.threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """What a training begins with.
+
+    Attributes:
+        reference: what built the network.
+        weights: float32 (K,), of the classes; None weighs them alike.
+        notes: what a person should know of it.
+    """
+
+    model: nn.Module
+    settings: TorchSettings
+    reference: str
+    weights: NDArray[np.float32] | None
+    notes: tuple[str, ...]
+
+
+def _made(task: Task, budget: Budget, device: str) -> _Made:
+    require("torch", "the trainer torch")
+    from augment_ops.training import loop
+
+    if device.startswith("cuda"):
+        # Without it cuBLAS adds in any order, and torch refuses to be deterministic.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    of, k = modality(task.modality), len(task.classes)
+    reference = current(task.model) or _own_network(of)
+    settings, notes = _settings(budget), list[str]()
+    factory = prepared(load_factory(reference), settings.network, of, notes.append)
+    return _Made(
+        model=loop.build(factory, of, _like(task), k, budget.seed),
+        settings=settings,
+        reference=reference,
+        weights=balanced(task.train.labels, k) if task.class_weight == "balanced" else None,
+        notes=tuple(notes),
+    )
+
+
+def _like(task: Task) -> Samples:
+    """Samples of the task's shape and type, none of them."""
+    return task.train.samples.take(np.empty(0, np.int64))
 
 
 def _settings(budget: Budget) -> TorchSettings:
