@@ -412,6 +412,7 @@ def test_every_delivery_trains_the_same_model(
     assert trained.model_digest == model["cli-online"]
     page = Page((settings.home / "reports" / "cli-auto" / "report.html").read_text())
     assert page.row_with("online, 1 worker")[2].endswith("%")
+    assert len(list(settings.home.glob("mlflow/artifacts/**/delivery/choice.json"))) == 1
     # Killed between the entry and the record: what was measured is found again, and not measured to another result.
     store.remove_document("runs/cli-auto/augment.json")
     assert execute(settings, "cli-auto", "augment").output == chosen

@@ -125,22 +125,26 @@ def snow_over(images: U8, flakes: U8, kept: float, out: U8) -> None:
     """
     many, height, width, channels = images.shape
     share, rest = np.float32(kept), np.float32(1 - kept)
+    whites, snow = np.empty(width, np.float32), np.empty(width, np.float32)
     for n in range(many):
         for y in range(height):
+            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            front, back = flakes[n, y], flakes[n, height - 1 - y]
             for x in range(width):
                 if channels == 3:
-                    luma = np.float32(0.299) * np.float32(images[n, y, x, 0])
-                    luma += np.float32(0.587) * np.float32(images[n, y, x, 1])
-                    luma += np.float32(0.114) * np.float32(images[n, y, x, 2])
+                    luma = np.float32(0.299) * np.float32(row[3 * x])
+                    luma += np.float32(0.587) * np.float32(row[3 * x + 1])
+                    luma += np.float32(0.114) * np.float32(row[3 * x + 2])
                 else:
                     luma = np.float32(0)
                     for c in range(channels):
-                        luma += np.float32(images[n, y, x, c]) / np.float32(channels)
-                white = luma * np.float32(1.5) + np.float32(127.5)
-                snow = np.float32(flakes[n, y, x]) + np.float32(flakes[n, height - 1 - y, width - 1 - x])
-                for c in range(channels):
-                    value = np.float32(images[n, y, x, c])
-                    out[n, y, x, c] = _level(share * value + rest * max(value, white) + snow)
+                        luma += np.float32(row[x * channels + c]) / np.float32(channels)
+                whites[x] = luma * np.float32(1.5) + np.float32(127.5)
+                snow[x] = np.float32(front[x]) + np.float32(back[width - 1 - x])
+            for c in range(channels):
+                for x in range(width):
+                    value = np.float32(row[x * channels + c])
+                    goal[x * channels + c] = _level(share * value + rest * max(value, whites[x]) + snow[x])
 
 
 @entry
