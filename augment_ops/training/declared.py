@@ -45,15 +45,14 @@ def fitted(trainer: Trainer, task: Task, source: BatchSource, budget: Budget, de
     return trained
 
 
-def paced(trainer: Trainer, task: Task, batch: Batch, budget: Budget, device: str, limit_s: float) -> Pace | None:
-    """How fast the trainer takes samples; None where it is one that cannot say.
+def paced(trainer: Trainer, task: Task, batch: Batch, budget: Budget, device: str, limit_s: float) -> Pace:
+    """How fast a trainer takes samples that is one of those who can say (`Paced`).
 
     Raises:
         InputError: see `Trainer.fit`.
         TrainingError: see `Trainer.fit`; or what it says is no time.
     """
-    if not isinstance(trainer, Paced):
-        return None
+    assert isinstance(trainer, Paced)
     with _own_errors(trainer, "what Paced.pace returns"):
         pace = trainer.pace(task, batch, budget, device, limit_s)
     if not isinstance(pace, Pace):

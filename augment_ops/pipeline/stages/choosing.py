@@ -25,7 +25,7 @@ from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.stages.training import mixer_of, online_batches, recipe_of
 from augment_ops.policy.spec import Policy
-from augment_ops.training.base import Budget, Labelled, Task
+from augment_ops.training.base import Budget, Labelled, Paced, Task
 from augment_ops.training.declared import paced
 
 _STEPS_S = 2 * LIMIT_S  # of measuring the network, which begins with a few samples
@@ -62,6 +62,9 @@ def _chosen(inputs: Inputs, policy: Policy, train: Split, epochs: int) -> Choice
     if policy.is_identity:
         return Choice(mode="online", workers=params.workers, reason="The policy changes nothing.")
     trainer, recipe = recipe_of(inputs)
+    if not isinstance(trainer, Paced):
+        reason = f"The trainer {trainer.name} does not say how fast it takes samples: nothing was measured."
+        return Choice(mode="online", workers=params.workers, reason=reason)
     augmenter = modality(policy.modality).augmenter(policy, params.seed, train)
     mixer = mixer_of(inputs, augmenter, train)
 
@@ -73,9 +76,6 @@ def _chosen(inputs: Inputs, policy: Policy, train: Split, epochs: int) -> Choice
     inputs.say(f"delivery auto: measures {trainer.name} on {device} and {policy.name} on {cores} cores")
     budget = Budget(epochs, params.batch_size, params.seed, recipe.settings(trainer.name))
     pace = paced(trainer, _task(inputs, train), batch, budget, device, _STEPS_S)
-    if pace is None:
-        reason = f"The trainer {trainer.name} does not say how fast it takes samples: nothing was measured."
-        return Choice(mode="online", workers=params.workers, reason=reason)
     found = Measured(
         device=device,
         cores=cores,

@@ -123,9 +123,8 @@ def test_a_pace_that_is_none(answer, said):
         paced(Says(answer), task(), None, Budget(1, 32, 7), "cpu", 0.1)
 
 
-def test_a_pace_and_none(trained):
+def test_a_pace():
     assert paced(Says(Pace(12.5, 2)), task(), None, Budget(1, 32, 7), "cpu", 0.1) == Pace(12.5, 2)
-    assert paced(Returns(trained), task(), None, Budget(1, 32, 7), "cpu", 0.1) is None
 
 
 def test_a_trainer_that_there_is_not():
