@@ -23,7 +23,7 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.arguments import check_batch_size, check_counts, whole_labels
 from augment_ops.delivery.batches import WHOLE, Batch, Share
 from augment_ops.delivery.mixing import Mixer
-from augment_ops.delivery.offline import CACHE_ENTRIES, read_batch, shard_pointer
+from augment_ops.delivery.offline import CACHE_ENTRIES, known_shard, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.order import Order
 from augment_ops.errors import InputError, StoreError
@@ -153,9 +153,8 @@ class NearlineBatches:
 
     def _cached(self, epoch: int) -> Path | None:
         """The file of an epoch's shard, verified now; None where it has to be made."""
-        known = self._store.get_document(shard_pointer(self._identity, epoch))
-        shard = "" if known is None else from_json(str, known)
-        if not shard or not self._store.has(shard):
+        shard = known_shard(self._store, self._identity, epoch)
+        if not shard:
             return None
         try:
             path = self._store.local(shard)

@@ -84,12 +84,10 @@ def materialise(
     identity = shard_identity(snapshot_digest, split, augmenter, payload.dtype)
     shards, times = [], []
     for epoch in range(epochs):
-        pointer = shard_pointer(identity, epoch)
-        known = store.get_document(pointer)
-        shard, elapsed = "" if known is None else from_json(str, known), 0.0
-        if not shard or not store.has(shard):
+        shard, elapsed = known_shard(store, identity, epoch), 0.0
+        if not shard:
             shard, elapsed = _write_shard(store, identity, payload, hashed, augmenter, epoch)
-            store.put_document(pointer, canonical_json(shard))
+            store.put_document(shard_pointer(identity, epoch), canonical_json(shard))
         store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")  # a manifest counts on it: no cache may remove it now
         shards.append(shard)
         times.append(elapsed)
@@ -132,6 +130,13 @@ def shard_identity(snapshot_digest: str, split: str, augmenter: BatchAugmenter, 
 def shard_pointer(identity: str, epoch: int) -> str:
     """Name of the document that holds the shard of an epoch."""
     return f"derived/{identity}/epoch-{epoch:05d}.json"
+
+
+def known_shard(store: Store, identity: str, epoch: int) -> str:
+    """Object digest of an epoch's shard, which is in the store; empty where it has to be made."""
+    known = store.get_document(shard_pointer(identity, epoch))
+    shard = "" if known is None else from_json(str, known)
+    return shard if shard and store.has(shard) else ""
 
 
 def _write_shard(

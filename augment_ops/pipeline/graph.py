@@ -77,6 +77,9 @@ _OWN = tuple(one for name in NAMES for one in run_parameters(name))
 _OF_SAMPLES = tuple(one.name for one in _OWN if not one.storage)
 _OF_STORAGE = tuple(one.name for one in _OWN if one.storage)
 
+# What decides how a network learns, and how long it takes for a sample.
+_TRAINED_BY = ("trainer", "model", "device", "recipe", "threads", "class_weight", "batch_size")
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="ingest",
@@ -101,7 +104,11 @@ STAGES: tuple[Stage, ...] = (
         name="augment",
         group="augmentation",
         inputs=("ingest", "resolve_policy"),
-        params=("delivery", "seed", "epochs"),
+        # With `delivery: auto` it measures the training, and so reads what that reads.
+        params=("delivery", "seed", "epochs", *_TRAINED_BY, "workers", "cache_gib"),
+        files=("recipes/{recipe}.yaml",),
+        cpus=2,
+        memory_gib=4,
     ),
     Stage(
         name="check_augmented",
@@ -115,18 +122,7 @@ STAGES: tuple[Stage, ...] = (
         group="training",
         inputs=("ingest", "resolve_policy", "augment"),
         after=("check_augmented",),
-        params=(
-            "trainer",
-            "model",
-            "device",
-            "recipe",
-            "threads",
-            "class_weight",
-            "seed",
-            "batch_size",
-            "workers",
-            "cache_gib",
-        ),
+        params=(*_TRAINED_BY, "seed", "workers", "cache_gib"),
         files=("recipes/{recipe}.yaml",),
         cpus=2,
         memory_gib=4,
@@ -137,7 +133,7 @@ STAGES: tuple[Stage, ...] = (
         group="training",
         inputs=("ingest",),
         after=("check_augmented",),
-        params=("trainer", "model", "device", "recipe", "threads", "class_weight", "seed", "batch_size", "epochs"),
+        params=(*_TRAINED_BY, "seed", "epochs"),
         files=("recipes/{recipe}.yaml",),
         cpus=2,
         memory_gib=4,
@@ -171,7 +167,7 @@ STAGES: tuple[Stage, ...] = (
         name="prepare_report",
         group="decision",
         inputs=("ingest", *EVIDENCE, "decide"),
-        params=("environment", "approval", "delivery", "seed", "drift"),
+        params=("environment", "approval", "seed", "drift"),
         files=("drift/{drift}.yaml",),
     ),
     Stage(
@@ -191,7 +187,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="report",
         inputs=("ingest", *EVIDENCE, "decide", "prepare_report", "approve", "promote"),
-        params=("environment", "approval", "delivery", "seed", "drift"),
+        params=("environment", "approval", "seed", "drift"),
         files=("drift/{drift}.yaml",),
     ),
 )

@@ -39,8 +39,8 @@ class Inputs:
         say: tells a person what is going on, one line; nothing of it is kept.
         trace: takes the spans of the stage's work.
         unfinished: folder that belongs to the stage's key, where it may keep how far it has come, to go on from there
-            when it was killed. What is in it changes how long the stage takes, and nothing of its output. None where
-            nothing may be kept.
+            when it was killed. What is in it changes how long the stage takes, and of its output nothing but what was
+            measured, which another try would measure otherwise. None where nothing may be kept.
     """
 
     stage: Stage

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from augment_ops.content import LATER
+from augment_ops.delivery.choice import Choice
 from augment_ops.delivery.offline import ShardManifest
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
 from augment_ops.identity import GATE
+from augment_ops.pipeline.parameters import RunParams
 from augment_ops.policy.spec import Policy
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
@@ -57,12 +59,18 @@ class Augmentation:
     Attributes:
         digest: of the plan or of the shards; what decides the bytes.
         shards: where they were written first; None where they are made while training.
+        choice: how the run came to `mode`, where it left that open (`delivery: auto`); None where it asked for it.
     """
 
     mode: str
     digest: str
     epochs: int
     shards: ShardManifest | None
+    choice: Choice | None = field(default=None, metadata=LATER)
+
+    def workers(self, params: RunParams) -> int:
+        """Threads or processes that augment while training."""
+        return params.workers if self.choice is None else self.choice.workers
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,13 @@ class RunParams:
         ),
     ] = "digits-robust"
     delivery: Annotated[
-        Literal["online", "nearline", "offline"],
+        Literal["online", "nearline", "offline", "auto"],
         About(
             title="Delivery mode",
             section=DATA,
             help="Augment while training; the same, kept in a cache for the next training; or write the augmented "
-            "shards first. The samples are the same, byte for byte.",
+            "shards first. auto measures policy and network on this machine, and takes what keeps the training from "
+            "waiting. The samples are the same, byte for byte.",
         ),
     ] = "online"
     cache_gib: Annotated[
@@ -81,7 +82,8 @@ class RunParams:
             section=DATA,
             minimum=0,
             maximum=1e6,
-            help="What nearline delivery may keep, in GiB; what was used longest ago is removed when it is full.",
+            help="What nearline delivery may keep, in GiB; what was used longest ago is removed when it is full. "
+            "Delivery auto writes no larger shards.",
         ),
     ] = 4.0
     dataset_name: Annotated[
@@ -195,7 +197,7 @@ class RunParams:
             minimum=0,
             maximum=64,
             help="Threads (processes, for policies that are not compiled) that augment while training; 0 lets the "
-            "trainer augment for itself.",
+            "trainer augment for itself. Delivery auto takes more where these are too few.",
         ),
     ] = 1
     environment: Annotated[

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.delivery.choice import Choice
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
 from augment_ops.gate.phrasing import listed
@@ -163,6 +164,10 @@ class AlertCompared:
         return alert_named(self.kind, self.entry)
 
 
+# Documents without them are what they were before there were these.
+_LATER = ("judged", "alert", "corrupted", "details", "epochs", "delivery")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """One pipeline run.
@@ -192,6 +197,7 @@ class ReportInputs:
         corrupted: samples under every corruption, one after the other; those that fit the page are shown.
         details: of the candidate, clean and where it loses most; empty where that is not known.
         epochs: how often training saw every sample augmented; None where the policy changes nothing.
+        delivery: where to augment, by what was measured; None where the run said it itself.
         airflow_url, mlflow_url: addresses of the runs; shown as links where they are http(s), as text otherwise.
     """
 
@@ -227,12 +233,13 @@ class ReportInputs:
     corrupted: tuple[CorruptedSample, ...] = ()
     details: tuple[CellDetail, ...] = ()
     epochs: int | None = None
+    delivery: Choice | None = None
 
 
 def to_json(inputs: ReportInputs) -> bytes:
     """The report as one canonical JSON document; samples appear as shape and sha256."""
     told = {f.name: getattr(inputs, f.name) for f in dataclasses.fields(inputs)}
-    for later in ("judged", "alert", "corrupted", "details", "epochs"):  # documents without them are what they were
+    for later in _LATER:
         if told[later] in (None, ()):
             del told[later]
     return canonical_json({name: _without_samples(value) for name, value in told.items()})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from augment_ops.delivery.batches import BatchSource
+from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.modalities.base import Payload
 from augment_ops.training.result import EpochMetrics
@@ -85,6 +85,18 @@ class Meters:
     samples_per_s: float
     wall_s: float
     delivery: DeliveryMeters
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a trainer takes samples whose batch is at hand.
+
+    Attributes:
+        sample_us: wall time a sample; threads: of the processor, that it computes with.
+    """
+
+    sample_us: float
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,5 +195,24 @@ class Trainer(Protocol):
         Raises:
             InputError: the trainer does not take such samples, or the network does not.
             TrainingError: what came out is of no use, a loss that is not a number, say.
+        """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """What a trainer has beside that takes one batch after the other, and can say how fast (`delivery: auto`)."""
+
+    def pace(self, task: Task, batch: Batch, budget: Budget, device: str, limit_s: float) -> Pace:
+        """Measure its steps on a batch, and keep nothing of what is learnt.
+
+        Args:
+            task: as for `fit`; neither validated nor kept anywhere.
+            batch: as the source would deliver them.
+            device: as `device` gives it.
+            limit_s: how long, roughly.
+
+        Raises:
+            InputError, TrainingError: see `fit`.
         """
         ...

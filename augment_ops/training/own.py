@@ -18,6 +18,7 @@ from augment_ops.training.factory import imported
 _FORM = "package.module:trainer"
 _FIX = "give --trainer package.module:object, an object or class as augment_ops/training/base.py has Trainer"
 _METHODS = {"entries": 1, "check": 2, "check_settings": 2, "device": 1, "fit": 4}  # member → what it is given
+_OPTIONAL = {"pace": 5}  # the same of what a trainer may have beside
 _TAKEN = ("name", "version", "description", "torch", "sklearn")  # of a recipe
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
@@ -67,7 +68,8 @@ def _values(reference: str, found: Any) -> list[Fault]:
 
 def _methods(reference: str, found: Any) -> list[Fault]:
     faults = []
-    for member, count in _METHODS.items():
+    beside = {member: count for member, count in _OPTIONAL.items() if _member(found, member) is not None}
+    for member, count in {**_METHODS, **beside}.items():
         method = _member(found, member)
         if not callable(method) or not _takes(method, count):
             expected = f"a method of {count} argument{'s' * (count > 1)}"

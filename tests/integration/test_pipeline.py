@@ -53,6 +53,7 @@ from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
 from augment_ops.workspace import open_ledger
 from support.command_line import caller
+from support.report_page import Page
 
 ROOT = Path(__file__).parents[2]
 
@@ -402,6 +403,19 @@ def test_every_delivery_trains_the_same_model(
     assert model["cli-online"] == model["cli-nearline"] == model["cli-offline"] != model["cli-unmixed"]
     # Of four candidates and their one control, all but the candidate that reads shards; each while its model is made.
     assert (order.count("warm up"), order.count("build"), order[:2]) == (4, 5, ["warm up", "build"])
+    measured = {"dataset": "digits", "policy": str(policy), "delivery": "auto", "epochs": 2}
+    run_pipeline(measured, "cli-auto", quiet=True)
+    chosen = execute(settings, "cli-auto", "augment").output
+    choice = from_json(Augmentation, store.get(chosen)).choice
+    assert choice is not None and choice.measured is not None and choice.mode == "online"
+    trained = from_json(TrainingResult, store.get(execute(settings, "cli-auto", "train_candidate").output))
+    assert trained.model_digest == model["cli-online"]
+    page = Page((settings.home / "reports" / "cli-auto" / "report.html").read_text())
+    assert page.row_with("online, 1 worker")[2].endswith("%")
+    assert len(list(settings.home.glob("mlflow/artifacts/**/delivery/choice.json"))) == 1
+    # Killed between the entry and the record: what was measured is found again, and not measured to another result.
+    store.remove_document("runs/cli-auto/augment.json")
+    assert execute(settings, "cli-auto", "augment").output == chosen
 
 
 def test_a_darkened_production_window_is_drift(robust: dict, settings: Settings, tmp_path: Path) -> None:

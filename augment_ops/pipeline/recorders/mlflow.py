@@ -124,6 +124,13 @@ def _policy(ctx: Context, policy: ResolvedPolicy) -> None:
     ctx.tracker.log_metrics(ctx.parent, {"policy.p50_ms": policy.p50_ms, "policy.p95_ms": policy.p95_ms})
 
 
+def _planned(ctx: Context, plan: Augmentation) -> None:
+    if plan.choice is None:
+        return
+    ctx.tag({"augment_ops.delivery": f"{plan.choice.mode}: {plan.choice.reason}"})
+    ctx.tracker.log_bytes(ctx.parent, canonical_json(plan.choice), "delivery/choice.json")
+
+
 def _augmented(ctx: Context, checked: AugmentedCheck) -> None:
     _quality(ctx, checked.report)
     ctx.tracker.log_bytes(ctx.parent, ctx.store.get(checked.contact_sheet), GALLERY)
@@ -153,7 +160,7 @@ def _training(ctx: Context, result: TrainingResult) -> None:
             "epochs": plan.epochs,
             "batch_size": params.batch_size,
             "delivery": plan.mode,
-            "workers": params.workers,
+            "workers": plan.workers(params),
         },
     )
     names = (
@@ -313,6 +320,7 @@ _RECORDERS: Mapping[str, Callable[[Context, Any], None]] = {
     "ingest": _snapshot,
     "check_data": _quality,
     "resolve_policy": _policy,
+    "augment": _planned,
     "check_augmented": _augmented,
     "train_candidate": _training,
     "train_control": _training,

@@ -76,7 +76,7 @@ WORK: Mapping[str, Work] = {
     ),
     "check_data": Work(compute=data.check_data, refuses=data.refuse_bad_data),
     "resolve_policy": Work(act=policy.resolve_policy, state=_admission_inputs),
-    "augment": Work(compute=policy.augment, objects=policy.shards_of),
+    "augment": Work(compute=policy.augment, state=policy.measured_here, lasting=_is_known, objects=policy.shards_of),
     "check_augmented": Work(compute=policy.check_augmented, objects=lambda checked: (checked.contact_sheet,)),
     "train_candidate": Work(
         compute=training.train_candidate, state=training.network_state, lasting=_is_known, objects=_program_of

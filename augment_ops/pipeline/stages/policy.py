@@ -19,6 +19,7 @@ from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy
+from augment_ops.pipeline.stages.choosing import chosen
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.trial import trial_faults
 from augment_ops.quantities import milliseconds
@@ -81,12 +82,14 @@ def augment(inputs: Inputs) -> Augmentation:
     train = inputs.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
     check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
-    if params.delivery != "offline" or not resolved.policy().transforms:
+    choice = chosen(inputs, resolved.policy(), train, epochs) if params.delivery == "auto" else None
+    delivery = params.delivery if choice is None else choice.mode
+    if delivery != "offline" or not resolved.policy().transforms:
         snapshot = inputs.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
         # Nothing is there to be kept where nothing is applied.
-        mode = "nearline" if params.delivery == "nearline" and resolved.policy().transforms else "online"
-        return Augmentation(mode, plan, epochs, None)
+        mode = "nearline" if delivery == "nearline" and resolved.policy().transforms else "online"
+        return Augmentation(mode, plan, epochs, None, choice)
     shards = materialise(
         inputs.store,
         train.payload,
@@ -97,7 +100,12 @@ def augment(inputs: Inputs) -> Augmentation:
         epochs=epochs,
         progress=_shard_progress(inputs, epochs),
     )
-    return Augmentation("offline", shards.digest, epochs, shards)
+    return Augmentation("offline", shards.digest, epochs, shards, choice)
+
+
+def measured_here(ctx: Context) -> object:
+    """None where the plan rests on what this machine did when it was asked, which no other run should find."""
+    return None if ctx.params.delivery == "auto" else "as asked"
 
 
 def shards_of(plan: Augmentation) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
     stress, decided = ctx.output("stress_test", StressTest), ctx.output("decide", Decided)
     candidate, control = (ctx.output(f"train_{role}", TrainingResult) for role in ("candidate", "control"))
     policy, manifest = ctx.output("resolve_policy", ResolvedPolicy), ctx.snapshot.manifest
-    params, explanation = ctx.params, decided.explanation
+    params, explanation, plan = ctx.params, decided.explanation, ctx.output("augment", Augmentation)
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     named = [
         (finding.corruption, finding.severity, flip.sample_id)
@@ -182,7 +182,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
             "approval": params.approval,
             "policy": " ".join([policy.state, *(["by", ", ".join(policy.approved_by)] if policy.approved_by else [])]),
             **told,
-            "delivery": params.delivery,
+            "delivery": plan.mode if plan.choice is None else f"{plan.mode}, chosen by measuring",
             "model": candidate.factory,
             "recipe": candidate.recipe,
             **({"threads": str(candidate.threads)} if candidate.threads else {}),
@@ -214,7 +214,8 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         brief=brief,
         corrupted=_corrupted(ctx, stress.suite, outcomes),
         details=_details(stress, outcomes),
-        epochs=None if policy.policy().is_identity else ctx.output("augment", Augmentation).epochs,
+        epochs=None if policy.policy().is_identity else plan.epochs,
+        delivery=plan.choice,
     )
 
 

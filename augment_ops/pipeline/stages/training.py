@@ -56,7 +56,7 @@ def train_candidate(inputs: Inputs) -> TrainingResult:
     train = inputs.snapshot.split("train")
     source = _augmented(inputs, resolved.policy(), plan, train)  # first: it warms up while the model is made
     augmented = not resolved.policy().is_identity
-    told = _Told("candidate", resolved.digest, plan.digest, augmented, plan.epochs, inputs.params.workers)
+    told = _Told("candidate", resolved.digest, plan.digest, augmented, plan.epochs, plan.workers(inputs.params))
     return _train(inputs, told, source, train)
 
 
@@ -66,7 +66,7 @@ def train_control(inputs: Inputs) -> TrainingResult:
     epochs = inputs.params.epochs_for(len(train.labels))
     workers = usable_cores() if _decodes(inputs) else 0  # reading rows from memory needs none
     told = _Told("control", NO_AUGMENTATION, NO_AUGMENTATION, False, epochs, workers)
-    return _train(inputs, told, _online(inputs, None, train, None, workers), train)
+    return _train(inputs, told, online_batches(inputs, None, train, None, workers), train)
 
 
 def _decodes(inputs: Inputs) -> bool:
@@ -90,7 +90,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
     params, snapshot = inputs.params, inputs.snapshot
     if inputs.trace.on:
         source = TracedBatches(source, inputs.trace, told.role)
-    chosen, recipe = _recipe(inputs)
+    chosen, recipe = recipe_of(inputs)
     device = chosen.device(params.device)
     section = recipe.settings(chosen.name)
     threads = threads_of(section, params.threads)
@@ -131,14 +131,15 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
     )
 
 
-def _recipe(inputs: Inputs) -> tuple[Trainer, Recipe]:
+def recipe_of(inputs: Inputs) -> tuple[Trainer, Recipe]:
+    """The run's trainer, and how it is to train."""
     chosen = trainer_of(inputs.snapshot.manifest.modality, inputs.params.trainer)
     return chosen, Recipe.load(inputs.file("recipes/{recipe}.yaml"), chosen)
 
 
 def _order(inputs: Inputs, mixer: Mixer | None) -> dict[str, Any]:
     """What decides the batches of candidate and control alike, in every mode of delivery."""
-    chosen, recipe = _recipe(inputs)
+    chosen, recipe = recipe_of(inputs)
     return {
         "seed": inputs.params.seed,
         "batch_size": inputs.params.batch_size,
@@ -173,14 +174,12 @@ def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
 
 
 def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split) -> BatchSource:
-    params, classes = inputs.params, len(inputs.snapshot.manifest.classes)
-    augmenter = None if policy.is_identity else modality(policy.modality).augmenter(policy, params.seed, train)
-    mixer = None
-    if augmenter is not None and policy.mixing is not None:
-        mixer = Mixer(policy.mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
+    augmenter = None if policy.is_identity else modality(policy.modality).augmenter(policy, inputs.params.seed, train)
+    mixer = None if augmenter is None else mixer_of(inputs, augmenter, train)
     if plan.shards is not None:
         return ShardBatches(inputs.store, plan.shards, train.labels, **_order(inputs, mixer))
-    online = _online(inputs, augmenter, train, mixer, params.workers if augmenter or _decodes(inputs) else 0)
+    workers = plan.workers(inputs.params) if augmenter or _decodes(inputs) else 0
+    online = online_batches(inputs, augmenter, train, mixer, workers)
     if plan.mode != "nearline" or augmenter is None:
         return online
     return NearlineBatches(
@@ -189,14 +188,21 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
         shard_identity(inputs.snapshot.manifest.digest, "train", augmenter, train.payload.dtype),
         train.payload,
         train.labels,
-        limit_bytes=int(params.cache_gib * (1 << 30)),
+        limit_bytes=int(inputs.params.cache_gib * (1 << 30)),
         **_order(inputs, mixer),
     )
 
 
-def _online(
+def mixer_of(inputs: Inputs, augmenter: BatchAugmenter, train: Split) -> Mixer | None:
+    """What mixes the samples of a split; None where the policy does not."""
+    mixing, classes = augmenter.policy.mixing, len(inputs.snapshot.manifest.classes)
+    return None if mixing is None else Mixer(mixing, augmenter, SampleIds.of(train.ids), train.labels, classes)
+
+
+def online_batches(
     inputs: Inputs, augmenter: BatchAugmenter | None, train: Split, mixer: Mixer | None, workers: int
 ) -> OnlineBatches:
+    """The batches of a run's training, made while it trains."""
     online = OnlineBatches(
         train.payload,
         train.labels,

@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from augment_ops.delivery.choice import Choice, Measured, Rate, Shards, choose
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.report import stress_summary
-from augment_ops.report.inputs import FlippedPair
+from augment_ops.report.inputs import FlippedPair, to_json
 from augment_ops.report.page import render
 from augment_ops.stress.report import Cell, Remains, StressReport
 from support.report_page import (
@@ -232,3 +233,16 @@ def test_a_policy_that_changes_nothing_takes_no_time() -> None:
     meters = replace(base.delivery, augment_p50_ms=0.0, augment_p95_ms=0.0)
     row = Page(render(inputs(control=replace(base, delivery=meters)))).row_with("Augmentation per sample, p95")
     assert row[2:] == ["none", ""]
+
+
+def test_where_it_augments_stands_with_the_cost_where_the_run_left_it_open() -> None:
+    assert "Where to augment" not in render(inputs())
+    assert b'"delivery":{"measured"' not in to_json(inputs())
+    loops = (Rate(1, 400.0), Rate(2, 101.0))
+    measured = Measured(device=HOSTILE, cores=16, threads=1, step_us=100.0, loops=loops, shards=Shards())
+    page = Page(render(inputs(delivery=choose(measured))))
+    assert page.row_with("online, 1 worker")[1:] == ["0.4 ms", "75.0%"]
+    assert page.row_with("online, 2 workers")[1:] == ["0.1 ms", "1.0%"]
+    assert b'"delivery":{"measured"' in to_json(inputs(delivery=choose(measured)))
+    alone = render(inputs(delivery=Choice(mode="online", workers=1, reason="The policy changes nothing.")))
+    assert "The policy changes nothing." in alone and "The trainer waits" not in alone

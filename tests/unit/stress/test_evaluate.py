@@ -160,6 +160,37 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
     assert {(cell.n, cell.accuracy) for cell in report.cells} == {(1203, 1.0)}
 
 
+def test_three_models_are_asked_over_one_read_of_each_cell(manifest, objects):
+    """Read and verified for one as for three."""
+
+    def reads(roles: tuple[str, ...]) -> list[str]:
+        seen: list[str] = []
+
+        def get(digest: str) -> bytes:
+            seen.append(digest)
+            return objects.get(digest)
+
+        models = {role: (letter * 64, by_position) for role, letter in zip(roles, "cdf", strict=False)}
+        run_models(manifest, get, objects.put, models, "3" if "champion" in roles else None, seen={}, columns={})
+        return seen
+
+    assert reads(("candidate",)) == reads(("candidate", "control", "champion"))
+
+
+def test_a_model_that_runs_out_of_memory_is_asked_in_smaller_batches(manifest, objects):
+    sizes = []
+
+    def short_of_memory(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        if len(images) > 20:
+            raise MemoryError("no room")
+        return by_position(images)
+
+    usual = evaluate(manifest, objects, {"candidate": ("c" * 64, by_position)})
+    assert evaluate(manifest, objects, {"candidate": ("c" * 64, short_of_memory)}) == usual
+    assert sizes[:3] == [60, 30, 15]
+
+
 @pytest.mark.parametrize("shape", [(60, 2), (60, 4), (59, 3), (60,), (60, 3, 1)])
 def test_a_model_of_another_shape_is_an_error_not_a_number(manifest, objects, shape):
     with pytest.raises(TrainingError, match="champion model"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 
 import pytest
 
 from augment_ops.errors import InputError, TrainingError
 from augment_ops.training import trainer
-from augment_ops.training.base import Budget, Trained
-from augment_ops.training.declared import fitted
+from augment_ops.training.base import Budget, Pace, Trained
+from augment_ops.training.declared import fitted, paced
 from support.networks import untrained, write_program
 from support.trees import task, trees
 
@@ -93,6 +94,37 @@ def test_programs_say_how_many_scores_they_give(trained, program):
     found = dataclasses.replace(with_artifact(trained, program), format="pt2")
     with pytest.raises(TrainingError, match="found an artifact of 3 scores a sample; expected 2, one a class"):
         fitted(OfPrograms(found), task(), None, Budget(1, 32, 7), "auto")
+
+
+class Says:
+    """A trainer of the user's own, with an answer of its own to how fast it is."""
+
+    name, format = "own", "skops"
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def pace(self, task, batch, budget, device, limit_s):
+        return 1e6 / self._answer if self._answer == 0 else self._answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (12.5, "trainer own: found a float; expected a Pace"),
+        (Pace(0.0, 1), "expected a time above 0, and a thread at least"),
+        (Pace(math.nan, 1), "expected a time above 0"),
+        (Pace(1.0, 0), "expected a time above 0"),
+        (0, "trainer own: found ZeroDivisionError: (.|\n)*expected what Paced.pace returns"),
+    ],
+)
+def test_a_pace_that_is_none(answer, said):
+    with pytest.raises(TrainingError, match=said):
+        paced(Says(answer), task(), None, Budget(1, 32, 7), "cpu", 0.1)
+
+
+def test_a_pace():
+    assert paced(Says(Pace(12.5, 2)), task(), None, Budget(1, 32, 7), "cpu", 0.1) == Pace(12.5, 2)
 
 
 def test_a_trainer_that_there_is_not():

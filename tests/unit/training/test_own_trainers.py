@@ -184,11 +184,11 @@ class Mine(ScriptTrainer):
 
 
 def test_every_member_that_is_missing_or_wrong_is_named_at_once(module: Any) -> None:
-    source = "class Mine:\n    name = 'torch'\n    format = 'onnx'\n    def fit(self, task): ...\n"
+    source = "class Mine:\n  name = 'torch'\n  format = 'onnx'\n  def fit(self, task): ...\n  def pace(self): ...\n"
     with pytest.raises(InputError) as caught:
         trainer(module(source))
     wrong = {fault.where.rpartition(".")[2] for fault in caught.value.faults}
-    assert wrong == {"name", "format", "settings", "entries", "check", "check_settings", "device", "fit"}
+    assert wrong == {"name", "format", "settings", "entries", "check", "check_settings", "device", "fit", "pace"}
 
 
 @pytest.mark.parametrize(

@@ -9,23 +9,22 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.philox import VALUES, block
-from augment_ops.engine.kernels.types import F32, U8, U32, U64
+from augment_ops.engine.kernels.types import F32, U8, U64
 
 QUANTILES = 4096  # of a table of noise: upper 12 of the 16 bits
 _EACH = 16  # values a block
 
 
 @inner
-def _bits(key: U64, index: int, number: int, out: U32) -> None:
-    """The sixteen 16-bit numbers of a block of a field, into out (16,)."""
-    words = block(number + 1, 0, index, VALUES, key[0], key[1])
-    low = np.uint64(0xFFFF)
-    for w in range(4):
-        word = words[w]
-        out[4 * w] = np.uint32(word & low)
-        out[4 * w + 1] = np.uint32((word >> np.uint64(16)) & low)
-        out[4 * w + 2] = np.uint32((word >> np.uint64(32)) & low)
-        out[4 * w + 3] = np.uint32(word >> np.uint64(48))
+def _words(key: tuple[int, int], index: int, number: int) -> tuple[int, int, int, int]:
+    """The four words of a block of a field: each holds four of its sixteen numbers, the first in the lowest bits."""
+    return block(number + 1, 0, index, VALUES, key[0], key[1])
+
+
+@inner
+def _sixteenth(word: int, place: int) -> int:
+    """The 16-bit number at a place of a word, 0 to 3."""
+    return (word >> np.uint64(16 * place)) & np.uint64(0xFFFF)
 
 
 @entry
@@ -37,40 +36,61 @@ def noisy_levels(images: U8, keys: U64, index: int, table: U8, out: U8) -> None:
         keys: uint64 (N, 2).
         table: uint8 (256, QUANTILES): level → what it becomes at each quantile, rising.
     """
-    bits = np.empty(_EACH, np.uint32)
     flat = table.reshape(-1)
-    drop, row = np.uint32(4), np.uint32(12)  # of 16 bits, the upper 12 choose one of the QUANTILES of a level
+    drop, row = np.uint64(4), np.uint64(12)  # of 16 bits, the upper 12 choose one of the QUANTILES of a level
     for n in range(images.shape[0]):
-        source, goal = images[n], out[n]
-        count = len(source)
-        for start in range(0, count, _EACH):
-            _bits(keys[n], index, start // _EACH, bits)
-            for i in range(min(_EACH, count - start)):
-                goal[start + i] = flat[(np.uint32(source[start + i]) << row) | (bits[i] >> drop)]
+        source, goal, key = images[n], out[n], (keys[n, 0], keys[n, 1])
+        for b in range(len(source) // _EACH):  # whole blocks: LLVM writes out the loops over their words
+            words = _words(key, index, b)
+            for w in range(4):
+                for i in range(4):
+                    at = b * _EACH + 4 * w + i
+                    goal[at] = flat[(np.uint64(source[at]) << row) | (_sixteenth(words[w], i) >> drop)]
+        whole = len(source) // _EACH * _EACH
+        words = _words(key, index, whole // _EACH)
+        for at in range(whole, len(source)):
+            place = at - whole
+            quantile = _sixteenth(words[place // 4], place % 4) >> drop
+            goal[at] = flat[(np.uint64(source[at]) << row) | quantile]
 
 
 @entry
 def from_quantiles(keys: U64, index: int, quantiles: F32, out: F32) -> None:
     """A field of a distribution that is given by its 65,536 quantiles, into out (N, M)."""
-    bits = np.empty(_EACH, np.uint32)
     for n in range(out.shape[0]):
-        count = out.shape[1]
-        for start in range(0, count, _EACH):
-            _bits(keys[n], index, start // _EACH, bits)
-            for i in range(min(_EACH, count - start)):
-                out[n, start + i] = quantiles[bits[i]]
+        goal, key = out[n], (keys[n, 0], keys[n, 1])
+        for b in range(len(goal) // _EACH):
+            words = _words(key, index, b)
+            for w in range(4):
+                for i in range(4):
+                    goal[b * _EACH + 4 * w + i] = quantiles[_sixteenth(words[w], i)]
+        whole = len(goal) // _EACH * _EACH
+        words = _words(key, index, whole // _EACH)
+        for at in range(whole, len(goal)):
+            place = at - whole
+            goal[at] = quantiles[_sixteenth(words[place // 4], place % 4)]
 
 
 @inner
-def _fill_uniforms(key: U64, index: int, first: int, out: F32) -> int:
+def _uniform(number: int) -> float:
+    """The middle of one of 65,536 equal parts of (-1, 1)."""
+    return (np.float32(number) + np.float32(0.5)) * np.float32(2.0 / 65536.0) - np.float32(1.0)
+
+
+@inner
+def _fill_uniforms(key: tuple[int, int], index: int, first: int, out: F32) -> int:
     """Uniforms in (-1, 1) from block `first` on; the next block that is free."""
-    bits = np.empty(_EACH, np.uint32)
-    count = len(out)
-    for start in range(0, count, _EACH):
-        _bits(key, index, first + start // _EACH, bits)
-        for i in range(min(_EACH, count - start)):
-            out[start + i] = (np.float32(bits[i]) + np.float32(0.5)) * np.float32(2.0 / 65536.0) - np.float32(1.0)
-    return first + (count + _EACH - 1) // _EACH
+    for b in range(len(out) // _EACH):
+        words = _words(key, index, first + b)
+        for w in range(4):
+            for i in range(4):
+                out[b * _EACH + 4 * w + i] = _uniform(_sixteenth(words[w], i))
+    whole = len(out) // _EACH * _EACH
+    words = _words(key, index, first + whole // _EACH)
+    for at in range(whole, len(out)):
+        place = at - whole
+        out[at] = _uniform(_sixteenth(words[place // 4], place % 4))
+    return first + (len(out) + _EACH - 1) // _EACH
 
 
 @entry
@@ -91,32 +111,33 @@ def plasma(keys: U64, index: int, decay: float, size: int, out: F32) -> None:
     field = np.empty((size, size), np.float32)
     random = np.empty(size * size // 4 + 1, np.float32)
     quarter = np.float32(0.25)
+    last = size - 1  # of a power of two: `& last` is `% size`, without a division
     for n in range(out.shape[0]):
-        field[0, 0] = 0
+        field[0, 0], key = 0, (keys[n, 0], keys[n, 1])
         step, wibble, free = size, 100.0, 0
         while step >= 2:
             half, count = step // 2, size // step
             reach = np.float32(wibble * wibble)
-            free = _fill_uniforms(keys[n], index, free, random[: count * count])
+            free = _fill_uniforms(key, index, free, random[: count * count])
             for i in range(count):
                 for j in range(count):
                     y, x = i * step, j * step
-                    down, right = (y + step) % size, (x + step) % size
+                    down, right = (y + step) & last, (x + step) & last
                     corners = field[y, x] + field[down, x] + field[y, right] + field[down, right]
                     field[y + half, x + half] = corners * quarter + reach * random[i * count + j]
-            free = _fill_uniforms(keys[n], index, free, random[: count * count])
+            free = _fill_uniforms(key, index, free, random[: count * count])
             for i in range(count):
                 for j in range(count):
                     y, x = i * step, j * step
-                    near = field[y + half, x + half] + field[(y - half) % size, x + half]
-                    near += field[y, x] + field[y, (x + step) % size]
+                    near = field[y + half, x + half] + field[(y - half) & last, x + half]
+                    near += field[y, x] + field[y, (x + step) & last]
                     field[y, x + half] = near * quarter + reach * random[i * count + j]
-            free = _fill_uniforms(keys[n], index, free, random[: count * count])
+            free = _fill_uniforms(key, index, free, random[: count * count])
             for i in range(count):
                 for j in range(count):
                     y, x = i * step, j * step
-                    near = field[y + half, x + half] + field[y + half, (x - half) % size]
-                    near += field[y, x] + field[(y + step) % size, x]
+                    near = field[y + half, x + half] + field[y + half, (x - half) & last]
+                    near += field[y, x] + field[(y + step) & last, x]
                     field[y + half, x] = near * quarter + reach * random[i * count + j]
             step, wibble = half, wibble / decay
         low, high = field[0, 0], field[0, 0]

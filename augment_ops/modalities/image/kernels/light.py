@@ -13,6 +13,18 @@ def _level(value: float) -> int:
     return np.uint8(min(max(value + np.float32(0.5), np.float32(0)), np.float32(255)))
 
 
+@inner
+def _spread(layer: F32, colour: F32, out: F32) -> None:
+    """A line of a layer (W,) in a colour (C,), into out (W · C): what is added to a line of an image lies as that does.
+
+    LLVM computes 8 or 16 values of a line at once, where channels in an inner loop go one after the other.
+    """
+    channels = len(colour)
+    for x in range(len(layer)):
+        for c in range(channels):
+            out[x * channels + c] = layer[x] * colour[c]
+
+
 @entry
 def channel_means(images: U8, out: F64) -> None:
     """Mean of every channel of images (N, M, C) into out (N, C)."""
@@ -100,18 +112,19 @@ def veil(images: U8, layer: F32, strength: float, out: U8) -> None:
         strength: of the layer, as a share of the value range.
     """
     many, height, width, channels = images.shape
+    white = np.full(channels, np.float32(255 * strength), np.float32)
+    light = np.empty(width * channels, np.float32)
     for n in range(many):
         high = np.uint8(0)
         for value in images[n].reshape(-1):
             high = max(high, value)
         most = np.float32(high) / np.float32(255)
         scale = most / (most + np.float32(strength))
-        added = np.float32(255 * strength)
         for y in range(height):
-            for x in range(width):
-                light = layer[n, y, x] * added
-                for c in range(channels):
-                    out[n, y, x, c] = _level((np.float32(images[n, y, x, c]) + light) * scale)
+            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            _spread(layer[n, y], white, light)
+            for i in range(width * channels):
+                goal[i] = _level((np.float32(row[i]) + light[i]) * scale)
 
 
 @entry
@@ -125,22 +138,26 @@ def snow_over(images: U8, flakes: U8, kept: float, out: U8) -> None:
     """
     many, height, width, channels = images.shape
     share, rest = np.float32(kept), np.float32(1 - kept)
+    whites, snow = np.empty(width, np.float32), np.empty(width, np.float32)
     for n in range(many):
         for y in range(height):
+            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            front, back = flakes[n, y], flakes[n, height - 1 - y]
             for x in range(width):
                 if channels == 3:
-                    luma = np.float32(0.299) * np.float32(images[n, y, x, 0])
-                    luma += np.float32(0.587) * np.float32(images[n, y, x, 1])
-                    luma += np.float32(0.114) * np.float32(images[n, y, x, 2])
+                    luma = np.float32(0.299) * np.float32(row[3 * x])
+                    luma += np.float32(0.587) * np.float32(row[3 * x + 1])
+                    luma += np.float32(0.114) * np.float32(row[3 * x + 2])
                 else:
                     luma = np.float32(0)
                     for c in range(channels):
-                        luma += np.float32(images[n, y, x, c]) / np.float32(channels)
-                white = luma * np.float32(1.5) + np.float32(127.5)
-                snow = np.float32(flakes[n, y, x]) + np.float32(flakes[n, height - 1 - y, width - 1 - x])
-                for c in range(channels):
-                    value = np.float32(images[n, y, x, c])
-                    out[n, y, x, c] = _level(share * value + rest * max(value, white) + snow)
+                        luma += np.float32(row[x * channels + c]) / np.float32(channels)
+                whites[x] = luma * np.float32(1.5) + np.float32(127.5)
+                snow[x] = np.float32(front[x]) + np.float32(back[width - 1 - x])
+            for c in range(channels):
+                for x in range(width):
+                    value = np.float32(row[x * channels + c])
+                    goal[x * channels + c] = _level(share * value + rest * max(value, whites[x]) + snow[x])
 
 
 @entry
@@ -153,13 +170,13 @@ def lay_over(images: U8, layer: F32, colour: F32, kept: float, out: U8) -> None:
         colour: float32 (C,) in levels.
     """
     many, height, width, channels = images.shape
-    share = np.float32(kept)
+    share, light = np.float32(kept), np.empty(width * channels, np.float32)
     for n in range(many):
         for y in range(height):
-            for x in range(width):
-                weight = layer[n, y, x]
-                for c in range(channels):
-                    out[n, y, x, c] = _level(share * np.float32(images[n, y, x, c]) + weight * colour[c])
+            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            _spread(layer[n, y], colour, light)
+            for i in range(width * channels):
+                goal[i] = _level(share * np.float32(row[i]) + light[i])
 
 
 @entry

@@ -5,6 +5,7 @@ import pytest
 
 from augment_ops.errors import TransformError
 from augment_ops.modalities.image.corruptions import CORRUPTIONS, SEVERITIES, apply
+from augment_ops.modalities.image.kernels.light import snow_over
 
 
 def disc(size: int, channels: int = 1, centre: tuple[float, float] | None = None, radius: float = 0.25) -> np.ndarray:
@@ -142,3 +143,18 @@ def test_what_cannot_be_corrupted_is_refused(change, where):
     call |= change
     with pytest.raises(TransformError, match=where):
         apply(call["name"], call["severity"], call["images"], call["ids"], params=call["params"])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_snow_lies_twice_over_a_whitened_image(channels):
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (2, 5, 7, channels)).astype(np.uint8)
+    flakes = draw.integers(0, 90, (2, 5, 7)).astype(np.uint8)
+    levels = images.astype(np.float64)
+    weights = (0.299, 0.587, 0.114) if channels == 3 else (1 / channels,) * channels
+    white = 1.5 * levels @ np.array(weights) + 127.5
+    expected = 0.7 * levels + 0.3 * np.maximum(levels, white[..., None])
+    expected += (flakes.astype(np.float64) + flakes[:, ::-1, ::-1])[..., None]
+    out = np.empty_like(images)
+    snow_over(images, flakes, 0.7, out)
+    assert np.abs(out - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-4

@@ -1,0 +1,171 @@
+"""`delivery: auto`: what the stage `augment` makes of it, with a trainer that takes as long as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from augment_ops.content import canonical_json, from_json
+from augment_ops.data.ingest import ingest
+from augment_ops.data.store import Store
+from augment_ops.monitoring.telemetry.tracing import Trace
+from augment_ops.pipeline.graph import BY_NAME
+from augment_ops.pipeline.inputs import Inputs, declared
+from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy
+from augment_ops.pipeline.parameters import RunParams
+from augment_ops.pipeline.stages import choosing
+from augment_ops.pipeline.stages.policy import augment
+from augment_ops.policy.spec import Policy
+from augment_ops.training.base import Pace
+from support.policies import HEAD
+
+BUSY, IDLE = 1e6, 1e-3  # microseconds a sample: no policy keeps the first waiting, and nothing the second from it
+EPOCHS = 2
+
+
+class NoSettings(BaseModel):
+    """What a recipe may say to them."""
+
+
+class Unpaced:
+    """A trainer that learns nothing, and does not say how fast."""
+
+    name, format, settings = "unpaced", "pt2", NoSettings
+    step_us: ClassVar[float] = BUSY
+    asked: ClassVar[list[tuple[int, str]]] = []
+
+    def entries(self, budget: Any) -> int:
+        return 1
+
+    def check(self, model: str, device: str) -> None: ...
+
+    def check_settings(self, settings: BaseModel) -> None: ...
+
+    def device(self, asked: str) -> str:
+        return "cpu"
+
+    def fit(self, task: Any, source: Any, budget: Any, device: str) -> Any: ...
+
+
+class Paced(Unpaced):
+    """One that does."""
+
+    name = "paced"
+
+    def pace(self, task: Any, batch: Any, budget: Any, device: str, limit_s: float) -> Pace:
+        assert task.train.samples.take(batch.rows).shape == batch.samples.shape
+        self.asked.append((len(batch.labels), device))
+        return Pace(self.step_us, 1)
+
+
+Asked = Callable[..., tuple[Augmentation, list[str]]]
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """What `augment` leaves behind, and what it says."""
+    labels = np.arange(200) % 2
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8, 1)).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    store = Store(str(tmp_path / "store"))
+    snapshot = store.put(canonical_json(ingest(str(tmp_path / "data.npz"), store)))
+    monkeypatch.setattr(choosing, "LIMIT_S", 0.01)
+    monkeypatch.setattr(choosing, "usable_cores", lambda: 2)
+    Paced.asked.clear()
+
+    def ask(
+        steps: str = "- GaussNoise: {p: 1.0}", step_us: float = BUSY, folder: Path | None = None, **params: Any
+    ) -> tuple[Augmentation, list[str]]:
+        monkeypatch.setattr(Paced, "step_us", step_us)
+        policy = Policy.from_text(f"{HEAD}  {steps}\n")
+        resolved = ResolvedPolicy(
+            name=policy.name, version=policy.version, digest=policy.digest, domain=policy.domain, owner=policy.owner,
+            description="", limitations=(), text=policy.text, engine="compiled-3", p50_ms=1.0, p95_ms=1.0,
+            budget_p95_ms=1.0, budget_at=(8, 8, 1),
+        )  # fmt: skip
+        asks = {"delivery": "auto", "trainer": f"{__name__}:Paced", "epochs": EPOCHS, "batch_size": 16, **params}
+        said: list[str] = []
+        inputs = Inputs(
+            stage=BY_NAME["augment"],
+            params=declared(BY_NAME["augment"], RunParams(**asks)),
+            store=store,
+            state=None,
+            policies=tmp_path,
+            digests={"ingest": snapshot, "resolve_policy": store.put(canonical_json(resolved))},
+            files={"recipes/default.yaml": None},
+            say=said.append,
+            trace=Trace(""),
+            unfinished=folder,
+        )
+        return augment(inputs), said
+
+    return ask
+
+
+def test_a_slow_trainer_is_kept_busy_online_by_the_plan_of_who_asks_for_that(asked: Asked) -> None:
+    plan, said = asked()
+    assert plan.choice is not None and plan.choice.measured is not None
+    assert (plan.mode, plan.choice.mode, plan.choice.workers) == ("online", "online", 1)
+    assert Paced.asked == [(16, "cpu")]
+    assert [line for line in said if "online, 1 worker" in line and "the trainer waits 0.0%" in line]
+    by_hand, _ = asked(delivery="online")
+    assert by_hand.choice is None
+    assert (by_hand.mode, by_hand.digest, by_hand.epochs) == (plan.mode, plan.digest, plan.epochs)
+    assert from_json(Augmentation, canonical_json(plan)) == plan
+
+
+def test_a_trainer_that_waits_gets_shards_only_where_reading_them_is_fast_and_they_fit(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, _ = asked(step_us=IDLE)  # nothing is as fast, reading neither
+    assert plan.choice is not None and plan.choice.measured is not None
+    assert (plan.mode, len(plan.choice.measured.loops)) == ("online", 1)
+    monkeypatch.setattr(choosing, "read_us", lambda *given: 0.0)
+    assert asked(step_us=IDLE, cache_gib=0.0)[0].mode == "online"
+    plan, said = asked(step_us=IDLE)
+    assert plan.mode == "offline" and plan.shards is not None
+    assert len(plan.shards.shards) == EPOCHS
+    assert f"shard {EPOCHS}/{EPOCHS}" in said
+    by_hand, _ = asked(delivery="offline")
+    assert by_hand.digest == plan.digest
+    assert asked(step_us=IDLE)[0].mode == "nearline"  # they are there now
+
+
+def test_a_stage_that_was_killed_keeps_what_was_chosen(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*given: Any, **named: Any) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "unfinished"
+    with monkeypatch.context() as patch:
+        patch.setattr(choosing, "read_us", lambda *given: 0.0)
+        patch.setattr("augment_ops.pipeline.stages.policy.materialise", killed)
+        with pytest.raises(KeyboardInterrupt):
+            asked(step_us=IDLE, folder=folder)
+    plan, _ = asked(step_us=BUSY, folder=folder)  # the machine would say something else now
+    assert (plan.mode, len(Paced.asked)) == ("offline", 1)
+    (folder / "delivery.json").write_bytes(b'{"mode": "nearb')
+    plan, _ = asked(step_us=BUSY, folder=folder)
+    assert (plan.mode, len(Paced.asked)) == ("online", 2)
+
+
+def test_where_nothing_can_be_measured_it_says_so(asked: Asked) -> None:
+    plan, said = asked(trainer=f"{__name__}:Unpaced", workers=3)
+    assert plan.choice is not None and plan.choice.measured is None
+    assert (plan.mode, plan.choice.workers) == ("online", 3)
+    assert "The trainer unpaced does not say how fast it takes samples" in said[-1]
+    plan, said = asked(steps="[]", workers=0)
+    assert plan.choice is not None and "The policy changes nothing." in said[-1]
+    assert Paced.asked == []
+
+
+def test_a_policy_that_only_mixes_has_nothing_for_shards(asked: Asked) -> None:
+    plan, said = asked(steps="[]\nmixing: {kind: mixup, alpha: 0.2, p: 1.0}", step_us=IDLE)
+    assert plan.mode == "online"
+    assert any("there are no shards: samples are mixed and nothing else" in line for line in said)
