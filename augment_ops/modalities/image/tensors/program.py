@@ -18,6 +18,7 @@ from augment_ops.modalities.image.plan import Mix, Node, Plan, Segment
 from augment_ops.modalities.image.reference import ReferenceStep, reference_steps
 from augment_ops.modalities.image.tensors.colour import colour
 from augment_ops.modalities.image.tensors.convolution import convolve
+from augment_ops.modalities.image.tensors.form import Form
 from augment_ops.modalities.image.tensors.levels import UNIT, WHOLE, Levels, on, put, take, wide
 from augment_ops.modalities.image.tensors.noise import add_noise
 from augment_ops.modalities.image.tensors.normalise import normalise
@@ -43,23 +44,26 @@ class TensorProgram:
         self._normalises = last is not None and isinstance(last.operation, Normalise)
         self._steps: Mapping[int, ReferenceStep] = reference_steps(plan)
 
-    def __call__(self, images: Tensor, keys: Keys, names: Names) -> Tensor:
+    def __call__(self, images: Tensor, keys: Keys, names: Names, form: Form | None = None) -> Tensor:
         """Augment a batch.
 
         Args:
             images: uint8 or float32 (N, H, W, C) on any device; not modified.
             keys: uint64 (N, 2).
             names: N sample ids, for errors.
+            form: in what form they come out; None for that of `images`. Not for a policy that normalises.
 
         Returns:
             (N, H', W', C) on the same device, a new tensor; float32 where the policy normalises, else the type of
-            `images`.
+            `images`, or what `form` says.
         """
         levels = WHOLE if images.dtype == torch.uint8 else UNIT
         x = images.to(torch.float32, copy=True)
         masks = decide(self._plan.nodes, keys)
         for segment in self._plan.segments:
             x = self._run(segment, x, levels, keys, masks, names)
+        if form is not None:
+            return form.of(x, levels)
         return x if self._normalises else x.to(images.dtype)
 
     def _run(self, segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks, names: Names) -> Tensor:
