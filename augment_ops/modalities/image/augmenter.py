@@ -18,7 +18,6 @@ from augment_ops.engine import philox
 from augment_ops.engine.key import Ids, SampleIds, sample_key
 from augment_ops.errors import TransformError
 from augment_ops.extras import require
-from augment_ops.modalities.image.catalogue import CATALOGUE
 from augment_ops.modalities.image.plan import Plan, compile_policy
 from augment_ops.modalities.image.program import Program
 from augment_ops.modalities.image.reference import LIBRARY
@@ -153,7 +152,7 @@ class Augmenter:
             TransformError: also for a form of what the policy normalises itself.
         """
         epoch, ids = index(epoch), _checked(images, ids)
-        if form is not None and self.policy.transforms and CATALOGUE.rescales(self.policy.transforms[-1].name):
+        if form is not None and self.policy.normalises:
             raise TransformError(
                 "form", "a policy that ends with Normalize", "one or the other", "leave out one of the two"
             )

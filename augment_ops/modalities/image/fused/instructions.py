@@ -274,18 +274,23 @@ def _jitter(rows: Rows, numbers: Floats, channels: int, whole: bool) -> Iterator
     factors, order = numbers[:, :4], numbers[:, 4:8].astype(np.int64)
     changes = factors != _NEUTRAL
     changes[:, _SATURATION:] &= channels > 1
-    for step in range(4):
-        for which in range(4):
-            chosen = np.flatnonzero((order[:, step] == which) & changes[:, which])
-            factor = factors[chosen, which : which + 1]
-            if which == _BRIGHTNESS:
-                scale = np.repeat(factor, channels, axis=1)
-                yield Column(codes.LINEAR, rows[chosen], np.hstack([scale, np.zeros_like(scale)]))
-            elif which == _HUE:
-                turn = np.hstack([180 * factor, np.zeros((len(chosen), 2))])
-                yield Column(codes.SHIFT_HSV if whole else codes.HUE, rows[chosen], turn)
-            else:
-                yield Column(_FACTORS[which], rows[chosen], factor)
+    some = np.flatnonzero(changes.any(axis=0))
+    for step in range(4 if len(some) > 1 else 1):
+        for which in some.tolist():
+            now = (order[:, step] == which) | (len(some) == 1)  # one alone has no order
+            chosen = np.flatnonzero(now & changes[:, which])
+            yield _factor(which, rows[chosen], factors[chosen, which : which + 1], channels, whole)
+
+
+def _factor(which: int, rows: Rows, factor: Floats, channels: int, whole: bool) -> Column:
+    if which == _BRIGHTNESS:
+        scale = np.repeat(factor, channels, axis=1)
+        return Column(codes.LINEAR, rows, np.hstack([scale, np.zeros_like(scale)]))
+    if which == _HUE:
+        return Column(
+            codes.SHIFT_HSV if whole else codes.HUE, rows, np.hstack([180 * factor, np.zeros((len(rows), 2))])
+        )
+    return Column(_FACTORS[which], rows, factor)
 
 
 def _packed(columns: list[Column], keys: Keys) -> tuple[NDArray[np.int64], int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +17,7 @@ from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.modalities.image.tensors.form import Form
 from augment_ops.modalities.image.tensors.program import TensorProgram
 from support.compiled import COLOURS, FAR, STEPS
+from support.policies import policy_text
 
 triton = pytest.importorskip("triton", reason="no triton here (augment-ops[gpu], Linux alone)")
 
@@ -28,6 +33,11 @@ DEVICE = "cuda" if CUDA else "cpu"
 N = 4
 IDS = SampleIds.of(range(N))
 COMPILED = [step for step in STEPS + COLOURS if not step.startswith("GridDistortion")]
+GREY_AND_FLOATS = (
+    *("RandomBrightnessContrast", "RandomGamma", "ColorJitter", "HueSaturationValue", "ToGray", "Solarize"),
+    *("Posterize", "Equalize", "AutoContrast", "GaussNoise", "MultiplicativeNoise", "SaltAndPepper", "ISONoise"),
+    *("RandAugment", "Normalize"),
+)
 USUAL = (
     "Affine: {rotate: [-30, 30], scale: [0.7, 1.3], fill: 9, p: 0.8}",
     "RandomBrightnessContrast: {p: 0.8}",
@@ -97,15 +107,17 @@ def test_a_plan_gets_the_bytes_of_the_loops(policy, images, steps):
 @pytest.mark.parametrize("step", COMPILED)
 def test_every_step_gets_the_bytes_of_the_loops(policy, images, step):
     augment, colour = Augmenter(policy(step), 7), images[:N]
-    for pictures in (colour,) if step in COLOURS else (colour, np.ascontiguousarray(colour[..., :1])):
-        check(fused(augment, pictures), augment(pictures, IDS), step)
+    check(fused(augment, colour), augment(colour, IDS), step)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", COMPILED)
-def test_every_step_gets_the_numbers_of_the_tensors(policy, images, step):
+@pytest.mark.parametrize("step", [step for step in COMPILED if step.startswith(GREY_AND_FLOATS)])
+def test_every_colour_gets_the_bytes_of_grey_and_the_numbers_of_floats(policy, images, step):
+    """Where the kernel has other ways for one channel and for what is never rounded."""
+    augment, grey = Augmenter(policy(step), 7), np.ascontiguousarray(images[:N, ..., :1])
+    if step not in COLOURS:
+        check(fused(augment, grey), augment(grey, IDS), step)
     floats = (images[:N] / np.float32(255)).astype(np.float32)
-    augment = Augmenter(policy(step), 7)
     np.testing.assert_allclose(fused(augment, floats), augment(floats, IDS), atol=1e-6 if not CUDA else 1 / 255)
 
 
@@ -184,3 +196,31 @@ def test_the_kernel_is_compiled_for_all_that_a_batch_can_draw(policy, images, st
         drawn |= set(table.words[at_ops:at_keys:2].tolist())
     possibly = possible(augment.plan.segments, 3, whole)
     assert drawn <= {codes.COPY, *possibly}
+
+
+COMPILE = """
+from triton import compile, next_power_of_2
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.fused import codes
+from augment_ops.modalities.image.fused.device.kernel import run_plan
+from augment_ops.modalities.image.fused.instructions import possible
+from augment_ops.policy.spec import Policy
+
+possibly = possible(Augmenter(Policy.from_text({text!r}), 7).plan.segments, 3, True)
+types = dict(table="*i64", images="*u8", out="*bf16", scratch="*fp32", tables="*fp32", starts="*i32", marks="*u8")
+types |= dict(pool="*i16", scale="*fp32")
+chosen = dict(KINDS=codes.kinds(set(possibly)), C=3, CP=4, WHOLE=True, MANY=True, SCALED=True, PLANES=True, BLOCK=128)
+signature = dict((name, "constexpr" if name in chosen else types.get(name, "i32")) for name in run_plan.arg_names)
+made = compile(ASTSource(run_plan, signature, chosen), target=GPUTarget("cuda", 90, 32), options=dict(num_warps=4))
+assert len(made.asm["cubin"]) > 0
+"""
+
+
+@pytest.mark.slow
+def test_the_kernel_compiles_for_a_gpu(tmp_path):
+    """For one that need not be there: what the interpreter forgives, the compiler does not."""
+    text = policy_text("RandAugment: {}", "GaussNoise: {}", "ISONoise: {}", "GaussianBlur: {}", "CoarseDropout: {}")
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", COMPILE.format(text=text)], env=environment, check=True)
