@@ -194,7 +194,7 @@ class Augmenter:
 
     def annotated(
         self,
-        images: NDArray[Any],
+        images: NDArray[Any] | Tensor,
         ids: Ids | SampleIds,
         targets: Targets,
         epoch: int = 0,
@@ -208,8 +208,9 @@ class Augmenter:
         """Augment a batch together with its masks, boxes and keypoints.
 
         Args:
-            images, ids, epoch: as for a call; the images come out the same.
-            targets: what belongs to the images.
+            images, ids, epoch: as for a call, or for `tensors`; the images come out the same.
+            targets: what belongs to the images. Masks of tensors are tensors beside them, uint8 or bool, and are moved
+                there; boxes and keypoints are arrays either way.
             min_visibility, min_area, min_width, min_height: which boxes are kept; see `Visibility`.
             clip: boxes that reach beyond their image are cut to it first, instead of being refused.
 
@@ -220,10 +221,15 @@ class Augmenter:
         epoch, ids = index(epoch), _checked(images, ids)
         visibility = Visibility(min_visibility, min_area, min_width, min_height)
         visibility.check()
-        given = checked(targets, images, ids.names, clip=clip)
-        program = self._programs().compiled
+        arrays = isinstance(images, np.ndarray)
+        given = checked(targets if arrays else replace(targets, masks=None), images, ids.names, clip=clip)
+        keys, programs = self._keys(ids, epoch), self._programs()
         with _of(ids):
-            moved, kept, inside = program.annotate(given, images.shape[1:3], self._keys(ids, epoch), visibility)
+            size = (images.shape[1], images.shape[2])
+            moved, kept, inside = programs.compiled.annotate(given, size, keys, visibility)
+            if not isinstance(images, np.ndarray):
+                moved = replace(moved, masks=_masks_there(targets.masks, images, programs, keys))
+                return Annotated(self.tensors(images, ids, epoch), moved, kept, inside)
         if targets.masks is not None and moved.masks is not None:
             masks = np.asarray(moved.masks).astype(np.asarray(targets.masks).dtype, copy=False)
             moved = replace(moved, masks=masks)
@@ -241,6 +247,15 @@ class Augmenter:
 
     def __setstate__(self, state: tuple[Policy, int]) -> None:
         self.__init__(*state)  # type: ignore[misc]
+
+
+def _masks_there(masks: Any, images: Tensor, programs: _Programs, keys: NDArray[np.uint64]) -> Tensor | None:
+    """Masks moved on the device of their images."""
+    if masks is None:
+        return None
+    from augment_ops.modalities.image.tensors.masks import masks_of  # imports torch
+
+    return programs.there(images).masks(masks_of(masks, images), keys)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from augment_ops.modalities.image.parameters import Colours, Keys, Masks, Moves,
 from augment_ops.modalities.image.plan import Mix, Node, Operation, Segment
 from augment_ops.modalities.image.transforms.colour import Colour
 from augment_ops.modalities.image.transforms.convolution import Convolution
-from augment_ops.modalities.image.transforms.geometry import NEAREST, Geometry, Size
+from augment_ops.modalities.image.transforms.geometry import NEAREST, Border, Geometry, Size
 from augment_ops.modalities.image.transforms.holes import Holes
 from augment_ops.modalities.image.transforms.noise import Noise
 from augment_ops.modalities.image.transforms.normalise import Normalise
@@ -78,6 +78,7 @@ class Instructions:
     Attributes:
         size: of the pictures so far; channels: theirs; whole: whether their levels are.
         keys: uint64 (N, 2); masks: which leaf applies to whom.
+        of_masks: whether the pictures are masks: moved and cut like their images, and nothing else.
     """
 
     size: Size
@@ -85,6 +86,7 @@ class Instructions:
     whole: bool
     keys: Keys
     masks: Masks
+    of_masks: bool = False
     _columns: list[Column] = field(default_factory=list)
     _marks: list[NDArray[np.uint8]] = field(default_factory=list)
     _slots: int = 0
@@ -97,7 +99,9 @@ class Instructions:
             TransformError: a transform that cannot work on these images.
         """
         leaf = segment.leaves[0]
-        if isinstance(leaf.operation, Mix):
+        if self.of_masks:
+            self._follow(segment)
+        elif isinstance(leaf.operation, Mix):
             self._mix(leaf, leaf.operation)
         elif isinstance(leaf.operation, Convolution):
             self._columns += _convolution(leaf, leaf.operation, self.keys, self.masks)
@@ -126,14 +130,29 @@ class Instructions:
     def _fuse(self, segment: Segment) -> None:
         move = parameters.moves(segment, self.size, self.keys, self.masks)
         if len(move.forward):
-            self._columns.append(_warp(move, self.channels, self._step))
+            fill = parameters.levels(move.border.fill, self.channels, move.where)
+            self._columns.append(_warp(move, move.border, fill * np.float32(self._step)))
         self.size = move.size
         colours = parameters.colours(segment, self.channels, self.keys, self.masks)
         self._columns += _colour(colours, self.channels, self.whole)
         self._noise(parameters.noises(segment, self.size, self.channels, self.keys, self.masks))
         holes = parameters.rectangles(segment, self.size, self.keys, self.masks)
         if holes.corners.any():
-            self._columns.append(_holes(holes, self.channels, self._step))
+            fill = parameters.levels(holes.fill, self.channels, holes.where)
+            self._columns.append(_holes(holes, fill * np.float32(self._step)))
+
+    def _follow(self, segment: Segment) -> None:
+        """What masks get of a segment."""
+        move = parameters.moves(segment, self.size, self.keys, self.masks)
+        border = parameters.mask_border(move)
+        if len(move.forward):
+            fill = parameters.levels(border.fill, self.channels, f"{move.where}.fill_mask")
+            self._columns.append(_warp(move, border, fill.astype(np.float32)))
+        self.size = move.size
+        holes = parameters.rectangles(segment, self.size, self.keys, self.masks)
+        if holes.mask_fill is not None and holes.corners.any():
+            fill = parameters.levels(holes.mask_fill, self.channels, f"{holes.where}.fill_mask")
+            self._columns.append(_holes(holes, fill.astype(np.float32)))
 
     @property
     def _step(self) -> float:
@@ -220,11 +239,9 @@ def _alike(rows: Rows, *numbers: float) -> list[Floats]:
     return [np.full(len(rows), number, float) for number in numbers]
 
 
-def _warp(move: Moves, channels: int, step: float) -> Column:
+def _warp(move: Moves, border: Border, fill: NDArray[np.float32]) -> Column:
     rows = np.flatnonzero(move.moved)
-    fill = parameters.levels(move.border.fill, channels, move.where) * np.float32(step)
-    nearest = move.border.interpolation == NEAREST
-    alike = np.column_stack(_alike(rows, *move.size, move.border.mode, nearest))
+    alike = np.column_stack(_alike(rows, *move.size, border.mode, border.interpolation == NEAREST))
     matrices = move.inverse()[rows].reshape(len(rows), 9)
     return Column(codes.WARP, rows, np.hstack([alike, matrices, np.tile(fill.astype(float), (len(rows), 1))]))
 
@@ -239,9 +256,8 @@ def _convolution(leaf: Node, operation: Convolution, keys: Keys, masks: Masks) -
         yield Column(code, rows, numbers)
 
 
-def _holes(holes: Rectangles, channels: int, step: float) -> Column:
+def _holes(holes: Rectangles, fill: NDArray[np.float32]) -> Column:
     rows = np.flatnonzero(holes.corners.any(axis=(1, 2)))
-    fill = parameters.levels(holes.fill, channels, holes.where) * np.float32(step)
     corners = holes.corners[rows].reshape(len(rows), -1)
     alike = np.column_stack(_alike(rows, holes.corners.shape[1], *fill.tolist()))
     return Column(codes.HOLES, rows, np.hstack([alike, corners]))

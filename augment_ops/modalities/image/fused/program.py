@@ -52,11 +52,19 @@ class FusedProgram:
         assert isinstance(operation, Normalise)
         return normalise(x, levels, operation, self._last.where)
 
-    def table(self, shape: Sequence[int], whole: bool, keys: Keys) -> Table:
-        """What each sample gets: instructions for images of a shape (N, H, W, C), of whole levels or not."""
+    def masks(self, masks: Tensor, keys: Keys) -> Tensor:
+        """Move masks; see `TensorProgram`."""
+        possibly = [code for code in possible(self._plan.segments, 1, True) if code in (codes.WARP, codes.HOLES)]
+        table = self.table(masks.shape, True, keys, of_masks=True)
+        return _launched(masks.to(torch.uint8).contiguous(), table, possibly, WHOLE, None).to(masks.dtype)
+
+    def table(self, shape: Sequence[int], whole: bool, keys: Keys, *, of_masks: bool = False) -> Table:
+        """What each sample gets: instructions for images or masks (N, H, W, C), of whole levels or not."""
         _, height, width, channels = shape
         masks = decide(self._plan.nodes, keys)
-        found = Instructions(size=(height, width), channels=channels, whole=whole, keys=keys, masks=masks)
+        found = Instructions(
+            size=(height, width), channels=channels, whole=whole, keys=keys, masks=masks, of_masks=of_masks
+        )
         for segment in self._plan.segments:
             found.add(segment)
         return found.table()

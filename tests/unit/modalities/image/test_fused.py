@@ -14,6 +14,7 @@ from augment_ops.engine import philox
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import TransformError
 from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.targets import Targets
 from augment_ops.modalities.image.tensors.form import Form
 from augment_ops.modalities.image.tensors.program import TensorProgram
 from support.compiled import COLOURS, FAR, STEPS
@@ -224,3 +225,53 @@ def test_the_kernel_compiles_for_a_gpu(tmp_path):
     text = policy_text("RandAugment: {}", "GaussNoise: {}", "ISONoise: {}", "GaussianBlur: {}", "CoarseDropout: {}")
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", COMPILE.format(text=text)], env=environment, check=True)
+
+
+MOVES = (
+    "Affine: {rotate: [-30, 30], fill_mask: 3, p: 0.8}",
+    "GaussNoise: {p: 1}",
+    "CoarseDropout: {fill_mask: 7, p: 0.8}",
+    "RandomCrop: {height: 9, width: 8, p: 1}",
+)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.bool_])
+def test_masks_move_as_those_of_arrays(policy, images, kind):
+    augment, pictures = Augmenter(policy(*MOVES), 7), images[:N]
+    masks = (pictures[..., :2] // 100).astype(kind)
+    wanted = augment.annotated(pictures, IDS, Targets(masks=masks))
+    there = torch.from_numpy(masks).to(DEVICE)
+    for program in (FusedProgram, TensorProgram):
+        found = program(augment.plan).masks(there, augment._keys(IDS, 0)).cpu().numpy()
+        assert found.dtype == kind
+        np.testing.assert_array_equal(found, wanted.targets.masks)
+    np.testing.assert_array_equal(there.cpu().numpy(), masks)
+
+
+def test_a_batch_of_tensors_with_all_that_belongs_to_it(policy, images):
+    augment, pictures = Augmenter(policy(*MOVES), 7), images[:N]
+    masks, boxes = pictures[..., :2] // 100, [np.array([[2.0, 2.0, 8.0, 9.0]])] * N
+    points = [np.array([[4.0, 5.0]])] * N
+    wanted = augment.annotated(pictures, IDS, Targets(masks=masks, boxes=boxes, keypoints=points))
+    there = Targets(masks=torch.from_numpy(masks).to(DEVICE), boxes=boxes, keypoints=points)
+    found = augment.annotated(torch.from_numpy(pictures).to(DEVICE), IDS, there)
+    check(found.images.cpu().numpy(), wanted.images, "")
+    np.testing.assert_array_equal(found.targets.masks.cpu().numpy(), wanted.targets.masks)
+    for mine, theirs in ((found.targets.boxes, wanted.targets.boxes), (found.kept_boxes, wanted.kept_boxes)):
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+    for a, b in zip(found.targets.keypoints, wanted.targets.keypoints, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("masks", "said"),
+    [
+        (np.zeros((N, 12, 10, 1), np.uint8), "ndarray"),
+        (torch.zeros((N, 12, 10, 1)), "torch.float32"),
+        (torch.zeros((N, 12, 9, 1), dtype=torch.uint8), "K"),
+    ],
+)
+def test_masks_that_do_not_belong_to_tensors(policy, images, masks, said):
+    with pytest.raises(TransformError, match=said):
+        Augmenter(policy(*MOVES), 7).annotated(torch.from_numpy(images[:N]), IDS, Targets(masks=masks))
