@@ -21,6 +21,7 @@ _EXTRA: Mapping[str, str] = {
     "timm": "networks",
     "torch": "torch",
     "torchvision": "networks",
+    "triton": "gpu",
     **dict.fromkeys(
         (
             "cryptography", "fairlearn", "fastapi", "fsspec", "httpx", "jinja2", "markupsafe", "matplotlib", "mlflow",

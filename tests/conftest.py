@@ -31,6 +31,10 @@ _airflow_home = tempfile.TemporaryDirectory()
 atexit.register(_airflow_home.cleanup)
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
+# Kernels for GPUs run in Triton's interpreter where there is none. It is asked when triton is imported, by whomever.
+if not Path("/dev/nvidiactl").exists():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 atexit.register(gc.freeze)  # or the end of each process looks through a million objects
 
 

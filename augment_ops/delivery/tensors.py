@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.delivery.batches import BatchSource, Share
+from augment_ops.delivery.on_device import OnDevice
 from augment_ops.extras import missing
 
 try:
@@ -35,6 +36,7 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
         rank, world_size: of the process among those that train together, RANK and WORLD_SIZE under `torchrun`. It gets
             its share of every batch; all have as many batches, and the samples of an epoch are the same whatever
             their number.
+        then: augments there what comes of a source that does not.
 
     Raises:
         InputError: no such rank.
@@ -49,8 +51,10 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
         *,
         rank: int = 0,
         world_size: int = 1,
+        then: OnDevice | None = None,
     ) -> None:
         super().__init__()
+        self._then = then
         self._source, self._epoch, self._start, self._device = source, epoch, start, device
         self._share = Share(rank, world_size)
 
@@ -71,7 +75,7 @@ class EpochDataset(IterableDataset):  # type: ignore[type-arg]
             samples, labels = (_pinned(a) if pin else torch.from_numpy(a) for a in (batch.samples, wanted))
             if device is not None:
                 samples, labels = samples.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-            yield samples, labels
+            yield samples if self._then is None else self._then(samples, batch.rows, self._epoch), labels
 
 
 def _pinned(array: NDArray[Any]) -> torch.Tensor:

@@ -100,7 +100,7 @@ def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
 
 
 def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, loader, workers, ranks, tensors, mixer = re.findall(
+    first, loader, workers, ranks, tensors, form, mixer = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "engine.md").read_text(), re.DOTALL
     )
     monkeypatch.chdir(ROOT)
@@ -133,6 +133,8 @@ def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) ->
     assert shares == [2, 2]
     exec(tensors, names)
     assert (names["found"].numpy() == names["out"]).all()
+    exec(form, names)
+    assert names["ready"].shape == (4, 1, 28, 28)
     exec(mixer, names)
     assert next(names["source"].epoch(0)).mixed.labels.shape == (4, 10)
     names["source"].close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from importlib.util import find_spec
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,8 @@ from augment_ops.policy.spec import Policy
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from augment_ops.modalities.image.fused.program import FusedProgram
+    from augment_ops.modalities.image.tensors.form import Form
     from augment_ops.modalities.image.tensors.program import TensorProgram
 
 P = TypeVar("P", np.uint8, np.float32)
@@ -51,6 +54,17 @@ class _Programs:
         from augment_ops.modalities.image.tensors.program import TensorProgram  # imports torch
 
         return TensorProgram(self._plan)
+
+    @cached_property
+    def fused(self) -> FusedProgram:
+        from augment_ops.modalities.image.fused.program import FusedProgram  # imports triton
+
+        return FusedProgram(self._plan)
+
+    def there(self, images: Tensor) -> FusedProgram | TensorProgram:
+        """What works on images where they are: the kernel on a GPU, if it can run there all that a policy does."""
+        fusible = images.device.type == "cuda" and not self._plan.uses_albumentations
+        return self.fused if fusible and find_spec("triton") is not None else self.tensors
 
 
 class Augmenter:
@@ -119,25 +133,36 @@ class Augmenter:
         with _of(ids):
             return self._programs().compiled(np.ascontiguousarray(images), self._keys(ids, epoch), ids.names)
 
-    def tensors(self, images: Tensor, ids: Ids | SampleIds, epoch: int = 0) -> Tensor:
+    def tensors(self, images: Tensor, ids: Ids | SampleIds, epoch: int = 0, *, form: Form | None = None) -> Tensor:
         """Augment a batch on the device where it is, from the same keys.
 
         uint8 images come out as a call makes them, but for a grey level in a few of a thousand values: devices round
-        differently (docs/engine.md has the figures). Parameters are drawn on the CPU; what is not compiled runs there.
+        differently (docs/engine.md has the figures). Parameters are drawn on the CPU. On a GPU with triton a policy
+        that is compiled as a whole is one launch; what is not compiled runs on the CPU.
 
         Args:
             images: a torch tensor, uint8 or float32 (N, H, W, C), on any device; not modified.
             ids, epoch: as for a call.
+            form: in what numbers and layout they come out, ready for a net; None for those of `images`.
 
         Returns:
-            (N, H', W', C), a new tensor on the same device, of the type that a call gives.
+            (N, H', W', C), a new tensor on the same device, of the type that a call gives; or what `form` says.
+
+        Raises:
+            TransformError: also for a form of what the policy normalises itself.
         """
         epoch, ids = index(epoch), _checked(images, ids)
-        return images.clone() if self.policy.is_identity else self._tensors(images, ids, epoch)
+        if form is not None and self.policy.normalises:
+            raise TransformError(
+                "form", "a policy that ends with Normalize", "one or the other", "leave out one of the two"
+            )
+        if self.policy.is_identity and form is None:
+            return images.clone()
+        return self._tensors(images, ids, epoch, form)
 
-    def _tensors(self, images: Tensor, ids: SampleIds, epoch: int) -> Tensor:
+    def _tensors(self, images: Tensor, ids: SampleIds, epoch: int, form: Form | None = None) -> Tensor:
         with _of(ids):
-            return self._programs().tensors(images, self._keys(ids, epoch), ids.names)
+            return self._programs().there(images)(images, self._keys(ids, epoch), ids.names, form)
 
     def _keys(self, ids: SampleIds, epoch: int) -> NDArray[np.uint64]:
         return philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
@@ -169,7 +194,7 @@ class Augmenter:
 
     def annotated(
         self,
-        images: NDArray[Any],
+        images: NDArray[Any] | Tensor,
         ids: Ids | SampleIds,
         targets: Targets,
         epoch: int = 0,
@@ -183,8 +208,9 @@ class Augmenter:
         """Augment a batch together with its masks, boxes and keypoints.
 
         Args:
-            images, ids, epoch: as for a call; the images come out the same.
-            targets: what belongs to the images.
+            images, ids, epoch: as for a call, or for `tensors`; the images come out the same.
+            targets: what belongs to the images. Masks of tensors are tensors beside them, uint8 or bool, and are moved
+                there; boxes and keypoints are arrays either way.
             min_visibility, min_area, min_width, min_height: which boxes are kept; see `Visibility`.
             clip: boxes that reach beyond their image are cut to it first, instead of being refused.
 
@@ -195,10 +221,15 @@ class Augmenter:
         epoch, ids = index(epoch), _checked(images, ids)
         visibility = Visibility(min_visibility, min_area, min_width, min_height)
         visibility.check()
-        given = checked(targets, images, ids.names, clip=clip)
-        program = self._programs().compiled
+        arrays = isinstance(images, np.ndarray)
+        given = checked(targets if arrays else replace(targets, masks=None), images, ids.names, clip=clip)
+        keys, programs = self._keys(ids, epoch), self._programs()
         with _of(ids):
-            moved, kept, inside = program.annotate(given, images.shape[1:3], self._keys(ids, epoch), visibility)
+            size = (images.shape[1], images.shape[2])
+            moved, kept, inside = programs.compiled.annotate(given, size, keys, visibility)
+            if not isinstance(images, np.ndarray):
+                moved = replace(moved, masks=_masks_there(targets.masks, images, programs, keys))
+                return Annotated(self.tensors(images, ids, epoch), moved, kept, inside)
         if targets.masks is not None and moved.masks is not None:
             masks = np.asarray(moved.masks).astype(np.asarray(targets.masks).dtype, copy=False)
             moved = replace(moved, masks=masks)
@@ -216,6 +247,15 @@ class Augmenter:
 
     def __setstate__(self, state: tuple[Policy, int]) -> None:
         self.__init__(*state)  # type: ignore[misc]
+
+
+def _masks_there(masks: Any, images: Tensor, programs: _Programs, keys: NDArray[np.uint64]) -> Tensor | None:
+    """Masks moved on the device of their images."""
+    if masks is None:
+        return None
+    from augment_ops.modalities.image.tensors.masks import masks_of  # imports torch
+
+    return programs.there(images).masks(masks_of(masks, images), keys)
 
 
 @contextmanager

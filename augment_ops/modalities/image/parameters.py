@@ -187,6 +187,23 @@ def rectangles(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Re
     return Rectangles(np.empty((len(keys), 0, 4), np.int32), (0.0,), None, "")
 
 
+def mask_border(move: Moves) -> geo.Border:
+    """What lies outside masks.
+
+    Raises:
+        TransformError: their interpolation is not compiled.
+    """
+    found = move.mask_border
+    if found.interpolation not in (geo.NEAREST, geo.LINEAR):
+        raise TransformError(
+            f"{move.where}.mask_interpolation",
+            f"{found.interpolation}",
+            f"{geo.NEAREST} (nearest) or {geo.LINEAR} (linear)",
+            "take one of them, or augment images alone",
+        )
+    return found
+
+
 @cache
 def levels(fill: tuple[float, ...], channels: int, where: str) -> NDArray[np.uint8]:
     """A fill as uint8 (channels,).

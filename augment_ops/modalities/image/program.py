@@ -24,7 +24,7 @@ from augment_ops.modalities.image.plan import Mix, Node, Plan, Segment
 from augment_ops.modalities.image.reference import reference_steps
 from augment_ops.modalities.image.targets import Targets, Visibility, by_image, kept_boxes
 from augment_ops.modalities.image.transforms.convolution import Convolution
-from augment_ops.modalities.image.transforms.geometry import LINEAR, NEAREST, Geometry, Size
+from augment_ops.modalities.image.transforms.geometry import NEAREST, Geometry, Size
 from augment_ops.modalities.image.transforms.noise import pool
 from augment_ops.modalities.image.transforms.normalise import Normalise
 
@@ -236,14 +236,7 @@ def _fuse_masks(
 ) -> Images:
     """Warp masks (N, H, W, K) and cut the holes that go through masks."""
     n, _, _, channels = masks.shape
-    interpolation = move.mask_border.interpolation
-    if interpolation not in (NEAREST, LINEAR):
-        raise TransformError(
-            f"{move.where}.mask_interpolation",
-            f"{interpolation}",
-            f"{NEAREST} (nearest) or {LINEAR} (linear)",
-            "take one of them, or augment images alone",
-        )
+    border = parameters.mask_border(move)
     holes = parameters.rectangles(segment, move.size, keys, active)
     cut = holes.corners if holes.mask_fill is not None else np.empty((n, 0, 4), np.int32)
     target = np.empty((n, *move.size, channels), np.uint8)
@@ -254,9 +247,9 @@ def _fuse_masks(
         in_place=False,
         moved=move.moved,
         inverse=move.inverse(),
-        border=move.mask_border.mode,
-        nearest=interpolation == NEAREST,
-        border_fill=parameters.levels(move.mask_border.fill, channels, f"{move.where}.fill_mask"),
+        border=border.mode,
+        nearest=border.interpolation == NEAREST,
+        border_fill=parameters.levels(border.fill, channels, f"{move.where}.fill_mask"),
         codes=np.empty(0, np.int64),  # neither colour nor noise
         coloured=np.empty((n, 0), np.uint8),
         arguments=np.empty((n, 0, 1), np.float32),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from augment_ops.errors import TransformError
 from augment_ops.modalities.image.following import Boxes
 from augment_ops.modalities.image.transforms.geometry import Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BoxFormat = Literal["voc", "coco", "yolo"]
 Points = NDArray[np.float64]
@@ -31,14 +34,15 @@ class Targets:
     """What belongs to a batch of N images.
 
     Attributes:
-        masks: (N, H, W, K), K masks an image: levels from 0 to 255 of any integer type, or bool; None without.
+        masks: (N, H, W, K), K masks an image: levels from 0 to 255 of any integer type, or bool; None without. Of
+            images that are tensors: a tensor, uint8 or bool.
         boxes: N arrays (M, 4) in the format of `box_format`, M differing; None without.
         keypoints: N arrays (M, 2) of x, y in pixels; None without.
         box_format: `voc` is x0, y0, x1, y1 and `coco` x0, y0, width, height, in pixels; `yolo` is centre x, centre y,
             width, height in shares of the image.
     """
 
-    masks: NDArray[Any] | Sequence[Any] | None = None
+    masks: NDArray[Any] | Sequence[Any] | Tensor | None = None
     boxes: Sequence[Points] | None = None
     keypoints: Sequence[Points] | None = None
     box_format: BoxFormat = "voc"
@@ -78,19 +82,19 @@ class Annotated:
     """An augmented batch with its targets.
 
     Attributes:
-        images: uint8 (N, H', W', C).
+        images: as they came in, (N, H', W', C).
         targets: moved; masks of the type that they came in; boxes cut at the frame, only those that are still visible.
         kept_boxes: for every image, the positions of the boxes that were kept, int64: their labels are at these.
         inside: for every image, whether each keypoint lies inside the frame, and did so after every pass, bool.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any] | Tensor
     targets: Targets
     kept_boxes: tuple[NDArray[np.int64], ...] | None
     inside: tuple[NDArray[np.bool_], ...] | None
 
 
-def checked(targets: Targets, images: NDArray[Any], names: NDArray[np.object_], *, clip: bool) -> Targets:
+def checked(targets: Targets, images: NDArray[Any] | Tensor, names: NDArray[np.object_], *, clip: bool) -> Targets:
     """Targets as the loops take them, held against their images, whose ids are `names`.
 
     Args:
@@ -126,7 +130,7 @@ def checked(targets: Targets, images: NDArray[Any], names: NDArray[np.object_], 
     return replace(targets, masks=masks, boxes=boxes)
 
 
-def _mask_levels(given: NDArray[Any] | Sequence[Any], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _mask_levels(given: Any, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     try:
         masks = np.asarray(given)
     except ValueError as error:  # lists of different lengths

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.on_device import OnDevice
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.tensors import EpochDataset
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError
-from augment_ops.policy.spec import Mixing
+from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.policy.spec import Mixing, Policy
+from support.policies import HEAD
 
 
 def test_an_epoch_for_torch(images, labels, ids, augmenter):
@@ -106,3 +110,36 @@ def test_threads_run_ahead_and_end(images, labels, ids, augmenter):
     assert source.ready() is not None
     source.close()
     assert at_work() == []
+
+
+def test_a_device_makes_of_originals_what_a_source_would_deliver(images, labels, ids, augmenter):
+    delivering = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=15, workers=0)
+    originals = OnlineBatches(images, labels, ids, None, seed=7, batch_size=15, workers=1)
+    then = OnDevice(augmenter=augmenter, ids=SampleIds.of(ids))
+    for rank in (0, 1):
+        share = {"rank": rank, "world_size": 2}
+        found = list(EpochDataset(originals, 3, start=1, then=then, **share))
+        wanted = list(EpochDataset(delivering, 3, start=1, **share))
+        assert len(found) == len(wanted) > 1
+        for (x, y), (pixels, targets) in zip(found, wanted, strict=True):
+            assert torch.equal(x, pixels)
+            assert torch.equal(y, targets)
+    originals.close()
+
+
+def test_a_share_of_none_has_the_shape_of_the_others(images, ids):
+    augmenter = Augmenter(Policy.from_text(HEAD + "  - RandomCrop: {height: 3, width: 5, p: 1.0}\n"), 7)
+    then = OnDevice(augmenter=augmenter, ids=SampleIds.of(ids))
+    found = then(torch.from_numpy(images[:0]), np.empty(0, np.int64), 0)
+    assert (found.dtype, found.shape) == (torch.uint8, (0, 3, 5, images.shape[3]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["transforms:\n  - GridDistortion: {p: 1.0}\n", "transforms: []\nmixing: {kind: mixup, alpha: 0.2, p: 0.5}\n"],
+    ids=["not compiled", "mixing"],
+)
+def test_what_a_device_cannot_do_is_refused(ids, text):
+    policy = Policy.from_text(HEAD.removesuffix("transforms:\n") + text)
+    with pytest.raises(InputError, match="let the source augment"):
+        OnDevice(augmenter=Augmenter(policy, 7), ids=SampleIds.of(ids))

@@ -65,7 +65,7 @@ def _gamma(x: Tensor, levels: Levels, row: Tensor) -> Tensor:
         return x.pow(power)
     # 256 powers a sample, and in float64: whether a fraction is dropped must not hang on the last bit of float32.
     share = torch.arange(256, device=x.device, dtype=torch.float64) / 255
-    table = (share.pow(row[:, :1].to(torch.float64)) * 255).to(torch.float32)
+    table = (share.pow(row[:, :1].to(torch.float64)) * 255).floor_().to(torch.float32)
     return table.gather(1, x.flatten(1).to(torch.int64)).view(x.shape)
 
 

@@ -13,17 +13,18 @@ from augment_ops.engine import philox
 from augment_ops.engine.decisions import Mask, decide
 from augment_ops.modalities.image import parameters
 from augment_ops.modalities.image.library_size import check_applies_to_all, size_after
-from augment_ops.modalities.image.parameters import Keys, Rectangles
+from augment_ops.modalities.image.parameters import Keys, Moves
 from augment_ops.modalities.image.plan import Mix, Node, Plan, Segment
 from augment_ops.modalities.image.reference import ReferenceStep, reference_steps
 from augment_ops.modalities.image.tensors.colour import colour
 from augment_ops.modalities.image.tensors.convolution import convolve
+from augment_ops.modalities.image.tensors.form import Form
 from augment_ops.modalities.image.tensors.levels import UNIT, WHOLE, Levels, on, put, take, wide
 from augment_ops.modalities.image.tensors.noise import add_noise
 from augment_ops.modalities.image.tensors.normalise import normalise
 from augment_ops.modalities.image.tensors.warp import warp
 from augment_ops.modalities.image.transforms.convolution import Convolution
-from augment_ops.modalities.image.transforms.geometry import NEAREST
+from augment_ops.modalities.image.transforms.geometry import NEAREST, Border
 from augment_ops.modalities.image.transforms.normalise import Normalise
 
 Names = NDArray[np.object_]
@@ -43,24 +44,49 @@ class TensorProgram:
         self._normalises = last is not None and isinstance(last.operation, Normalise)
         self._steps: Mapping[int, ReferenceStep] = reference_steps(plan)
 
-    def __call__(self, images: Tensor, keys: Keys, names: Names) -> Tensor:
+    def __call__(self, images: Tensor, keys: Keys, names: Names, form: Form | None = None) -> Tensor:
         """Augment a batch.
 
         Args:
             images: uint8 or float32 (N, H, W, C) on any device; not modified.
             keys: uint64 (N, 2).
             names: N sample ids, for errors.
+            form: in what form they come out; None for that of `images`. Not for a policy that normalises.
 
         Returns:
             (N, H', W', C) on the same device, a new tensor; float32 where the policy normalises, else the type of
-            `images`.
+            `images`, or what `form` says.
         """
         levels = WHOLE if images.dtype == torch.uint8 else UNIT
         x = images.to(torch.float32, copy=True)
         masks = decide(self._plan.nodes, keys)
         for segment in self._plan.segments:
             x = self._run(segment, x, levels, keys, masks, names)
+        if form is not None:
+            return form.of(x, levels)
         return x if self._normalises else x.to(images.dtype)
+
+    def masks(self, masks: Tensor, keys: Keys) -> Tensor:
+        """Move masks as `__call__` moves their images.
+
+        Args:
+            masks: uint8 or bool (N, H, W, K), on any device; not modified.
+            keys: uint64 (N, 2).
+
+        Returns:
+            (N, H', W', K) of the same type on the same device.
+
+        Raises:
+            TransformError: an interpolation of masks that is not compiled.
+        """
+        x, active = masks.to(torch.float32, copy=True), decide(self._plan.nodes, keys)
+        for segment in self._plan.segments:
+            move = parameters.moves(segment, (x.shape[1], x.shape[2]), keys, active)
+            x = _warped(x, WHOLE, move, parameters.mask_border(move), f"{move.where}.fill_mask")
+            holes = parameters.rectangles(segment, move.size, keys, active)
+            if holes.mask_fill is not None and holes.corners.any():
+                x = _fill_holes(x, WHOLE, holes.corners, holes.mask_fill, f"{holes.where}.fill_mask")
+        return x.to(masks.dtype)
 
     def _run(self, segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks, names: Names) -> Tensor:
         leaf = segment.leaves[0]
@@ -117,25 +143,34 @@ class TensorProgram:
 def _fuse(segment: Segment, x: Tensor, levels: Levels, keys: Keys, masks: Masks) -> Tensor:
     _, height, width, channels = x.shape
     move = parameters.moves(segment, (height, width), keys, masks)
-    if len(move.forward):
-        rows = np.flatnonzero(move.moved)
-        fill = on(x, parameters.levels(move.border.fill, channels, move.where)) * levels.step
-        nearest = move.border.interpolation == NEAREST
-        moved = warp(take(x, rows), move.inverse()[rows], move.size, move.border.mode, fill, nearest, levels)
-        x = put(x, rows, moved)
+    x = _warped(x, levels, move, move.border, move.where)
     x = colour(x, levels, parameters.colours(segment, channels, keys, masks))
     noise = parameters.noises(segment, move.size, channels, keys, masks)
     rows = np.flatnonzero(noise.noisy)
     if len(rows):
         x = put(x, rows, add_noise(take(x, rows), levels, noise, rows, keys))
     holes = parameters.rectangles(segment, move.size, keys, masks)
-    return _fill_holes(x, levels, holes) if holes.corners.any() else x
+    if not holes.corners.any():
+        return x
+    return _fill_holes(x, levels, holes.corners, holes.fill, holes.where)
 
 
-def _fill_holes(x: Tensor, levels: Levels, holes: Rectangles) -> Tensor:
-    """Fill the rectangles of a batch (N, H, W, C), in place."""
-    fill = on(x, parameters.levels(holes.fill, x.shape[3], holes.where)) * levels.step
-    corners = torch.from_numpy(holes.corners).to(x.device)[..., None, None]
+def _warped(x: Tensor, levels: Levels, move: Moves, border: Border, where: str) -> Tensor:
+    """A batch (N, H, W, C) with what is moved warped."""
+    if not len(move.forward):
+        return x
+    rows = np.flatnonzero(move.moved)
+    fill = on(x, parameters.levels(border.fill, x.shape[3], where)) * levels.step
+    nearest = border.interpolation == NEAREST
+    return put(x, rows, warp(take(x, rows), move.inverse()[rows], move.size, border.mode, fill, nearest, levels))
+
+
+def _fill_holes(
+    x: Tensor, levels: Levels, rectangles: NDArray[np.int32], fill_levels: tuple[float, ...], where: str
+) -> Tensor:
+    """Fill the rectangles (N, K, 4) of a batch (N, H, W, C), in place."""
+    fill = on(x, parameters.levels(fill_levels, x.shape[3], where)) * levels.step
+    corners = torch.from_numpy(rectangles).to(x.device)[..., None, None]
     down, across = torch.arange(x.shape[1], device=x.device)[:, None], torch.arange(x.shape[2], device=x.device)
     for k in range(corners.shape[1]):
         left, top, right, bottom = corners[:, k].unbind(1)

@@ -1,0 +1,144 @@
+"""A plan at work on a GPU: parameters for a whole batch in NumPy, pixels in one launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+import triton
+from numpy.typing import NDArray
+from torch import Tensor
+
+from augment_ops.engine.decisions import decide
+from augment_ops.modalities.image.fused import codes
+from augment_ops.modalities.image.fused.device.kernel import run_plan
+from augment_ops.modalities.image.fused.instructions import Instructions, Table, possible
+from augment_ops.modalities.image.parameters import Keys
+from augment_ops.modalities.image.plan import Plan
+from augment_ops.modalities.image.tensors.form import Form
+from augment_ops.modalities.image.tensors.levels import UNIT, WHOLE, Levels
+from augment_ops.modalities.image.tensors.normalise import normalise
+from augment_ops.modalities.image.transforms.noise import pool
+from augment_ops.modalities.image.transforms.normalise import Normalise
+
+_BLOCK = 128  # pixels at a time: four values a thread where images have three channels and four warps work
+
+Names = NDArray[np.object_]
+
+
+class FusedProgram:
+    """A plan in one launch a batch; see `TensorProgram`, whose calls it takes.
+
+    Args:
+        plan: of the policy; all of it compiled.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        last = plan.segments[-1].leaves[0] if plan.segments else None
+        self._last = last if last is not None and isinstance(last.operation, Normalise) else None
+
+    def __call__(self, images: Tensor, keys: Keys, names: Names, form: Form | None = None) -> Tensor:
+        """Augment a batch; see `TensorProgram`."""
+        levels = WHOLE if images.dtype == torch.uint8 else UNIT
+        table = self.table(images.shape, levels.whole, keys)
+        possibly = possible(self._plan.segments, images.shape[3], levels.whole)
+        if self._last is None:
+            return _launched(images.contiguous(), table, possibly, levels, form)
+        x = _launched(images.contiguous(), table, possibly, levels, None)
+        operation = self._last.operation
+        assert isinstance(operation, Normalise)
+        return normalise(x, levels, operation, self._last.where)
+
+    def masks(self, masks: Tensor, keys: Keys) -> Tensor:
+        """Move masks; see `TensorProgram`."""
+        possibly = [code for code in possible(self._plan.segments, 1, True) if code in (codes.WARP, codes.HOLES)]
+        table = self.table(masks.shape, True, keys, of_masks=True)
+        return _launched(masks.to(torch.uint8).contiguous(), table, possibly, WHOLE, None).to(masks.dtype)
+
+    def table(self, shape: Sequence[int], whole: bool, keys: Keys, *, of_masks: bool = False) -> Table:
+        """What each sample gets: instructions for images or masks (N, H, W, C), of whole levels or not."""
+        _, height, width, channels = shape
+        masks = decide(self._plan.nodes, keys)
+        found = Instructions(
+            size=(height, width), channels=channels, whole=whole, keys=keys, masks=masks, of_masks=of_masks
+        )
+        for segment in self._plan.segments:
+            found.add(segment)
+        return found.table()
+
+
+def _launched(images: Tensor, table: Table, possibly: Sequence[int], levels: Levels, form: Form | None) -> Tensor:
+    """Run a table on images (N, H, W, C) by a kernel for the instructions that there can possibly be."""
+    n, height, width, channels = images.shape
+    device, kinds = images.device, codes.kinds({codes.COPY, *possibly})
+    many = not codes.BREAKS.isdisjoint(possibly[1:])
+    places = _places(kinds) if table.passes > 1 else 0
+    planes = form is not None and form.layout == "nchw"
+    shape = (n, channels, *table.size) if planes else (n, *table.size, channels)
+    out = torch.empty(shape, dtype=images.dtype if form is None else form.dtype, device=device)
+    most = table.largest * channels
+    with torch.cuda.device_of(images):  # type: ignore[no-untyped-call]
+        run_plan[(n,)](
+            _on(table.words, device),
+            images,
+            out,
+            torch.empty(max(1, n * places * most), dtype=torch.float32, device=device),
+            torch.empty(n * channels * 256 if kinds & _BY_TABLES else 1, dtype=torch.float32, device=device),
+            torch.empty(max(1, n * table.slots), dtype=torch.int32, device=device),
+            _on(table.marks, device) if len(table.marks) else _unused(device),
+            _pool(device),
+            _unused(device) if form is None else _scale(form, levels, channels, device),
+            height,
+            width,
+            most,
+            places,
+            table.slots,
+            *table.size,
+            KINDS=kinds,
+            C=channels,
+            CP=triton.next_power_of_2(channels),
+            WHOLE=levels.whole,
+            MANY=many,
+            SCALED=form is not None,
+            PLANES=planes,
+            BLOCK=_BLOCK,
+            num_warps=4,
+            enable_fp_fusion=False,  # a product and a sum round twice, as in the loops
+        )
+    return out if form is None or planes else form.laid_out(out)
+
+
+_BY_TABLES = codes.kinds({codes.EQUALIZE, codes.EQUALIZE_PIL, codes.AUTOCONTRAST})
+
+
+def _places(kinds: int) -> int:
+    """Pictures that a sample needs room for between passes."""
+    if kinds >> codes.ROWS & 1:
+        return codes.LINES + 1
+    return codes.TOTAL + 1 if kinds >> codes.SPLIT & 1 else codes.KEPT
+
+
+@cache
+def _scale(form: Form, levels: Levels, channels: int, device: torch.device) -> Tensor:
+    gain, means, factors = form.scale(levels, channels)
+    return torch.tensor([gain, *means, *factors], dtype=torch.float32, device=device)
+
+
+@cache
+def _pool(device: torch.device) -> Tensor:
+    return torch.from_numpy(pool()).to(device)
+
+
+@cache
+def _unused(device: torch.device) -> Tensor:
+    """What a kernel gets in the place of what it does not read."""
+    return torch.zeros(1, dtype=torch.uint8, device=device)
+
+
+def _on(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """A copy on a device; to a GPU from pinned memory, so that nobody waits for it."""
+    found = torch.from_numpy(array)
+    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found
