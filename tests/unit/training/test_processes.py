@@ -87,7 +87,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., list[_Rank]]]:
     yield start
     for rank in made:
         end(rank.process)
-        rank.channel.close()
+        rank.connection.close()
         rank.said.close()
 
 
