@@ -105,7 +105,7 @@ def _start(number: int, size: int, folder: Path, ended: ExitStack) -> _Rank:
     ended.enter_context(ours)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "augment_ops.training.rank_process", str(theirs.fileno()), str(number)],
+            [sys.executable, "-P", "-m", "augment_ops.training.rank_process", str(theirs.fileno()), str(number)],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,

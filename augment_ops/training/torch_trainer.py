@@ -68,6 +68,7 @@ class _Torch:
             # Without it cuBLAS adds in any order, and torch refuses to be deterministic.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         settings, made = _settings(budget), made_ready(task, budget)
+        notes = made.notes
         model = made.model
         if settings.processes == 1:
             curve, meters = learn(model, task, source, budget, device)
@@ -76,6 +77,7 @@ class _Torch:
 
             one_for_each(device, settings.processes)
             curve, meters = train_in_processes(model, task, source, budget, device, settings.processes)
+            notes += (f"{settings.processes} processes shared each batch",)
         model.cpu()
         if settings.memory_format == "channels_last":
             model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -90,7 +92,7 @@ class _Torch:
             parameters=sum(p.numel() for p in model.parameters()),
             curve=curve,
             meters=meters,
-            notes=made.notes,
+            notes=notes,
         )
 
 
