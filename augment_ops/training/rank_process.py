@@ -62,10 +62,10 @@ def _learnt(work: Work, rank: int, tell: Callable[[Message], None]) -> Learnt:
     device = f"cuda:{rank}" if work.device.startswith("cuda") else work.device
     # What is told and kept is the same everywhere.
     task = replace(work.task, progress=tell if first else untold, unfinished=work.task.unfinished if first else None)
-    model = made_ready(task, work.budget, check=False).model
-    ranks = _joined(work, rank, device)
-    source = work.source()
+    source = work.source()  # first: it warms up while the model is made
     try:
+        model = made_ready(task, work.budget, check=False).model
+        ranks = _joined(work, rank, device)
         curve, meters = learn(model, task, source, work.budget, device, ranks)
     finally:
         source.close()
