@@ -132,12 +132,18 @@ class OnlineBatches:
         return self._workers.ready()
 
     def again(self, processes: int) -> Callable[[], OnlineBatches]:
-        """See `BatchSource`."""
-        return partial(self._again, workers=-(-self._number // processes))
+        """See `BatchSource`; it is warmed up when it is made."""
+        return partial(_warmed_up, partial(self._again, workers=-(-self._number // processes)))
 
     def close(self) -> None:
         """End the workers, even while somebody (a traceback, say) still holds an iterator over batches."""
         self._workers.close()
+
+
+def _warmed_up(make: Callable[[], OnlineBatches]) -> OnlineBatches:
+    made = make()
+    made.warm_up()
+    return made
 
 
 class _Answers:

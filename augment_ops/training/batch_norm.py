@@ -61,7 +61,7 @@ class OverRanks(TorchFunctionMode):
 
 @dataclass(frozen=True)
 class _Statistics:
-    """Of all samples: float32 (C,) each, n values a channel; `ranks` and `counts` as `OverRanks` has them."""
+    """Of all samples: float32 (C,) each, n values a feature; `ranks` and `counts` as `OverRanks` has them."""
 
     mean: torch.Tensor
     var: torch.Tensor
@@ -71,7 +71,7 @@ class _Statistics:
 
 
 def _statistics(ranks: Ranks, input: torch.Tensor, counts: bool) -> _Statistics:
-    var, mean = torch.var_mean(input.float(), _all_but_channels(input), correction=0)
+    var, mean = torch.var_mean(input.float(), _all_but_features(input), correction=0)
     n = input.numel() / input.shape[1] * counts
     # Sums of squares lose what is small beside the mean; in float64 there is enough left of it.
     mean, var = mean.double(), var.double()
@@ -80,7 +80,7 @@ def _statistics(ranks: Ranks, input: torch.Tensor, counts: bool) -> _Statistics:
     *sums, whole = torch.split(together, [len(mean), len(mean), 1])
     n = float(whole)
     if n <= 1:
-        raise ValueError(f"batch normalisation over {n:.0f} values a channel: expected more than 1 to train on")
+        raise ValueError(f"batch normalisation over {n:.0f} values a feature: expected more than 1 to train on")
     mean = sums[0] / n
     var = (sums[1] / n - mean**2).clamp(min=0)
     return _Statistics(mean.float(), var.float(), n, ranks, counts)
@@ -108,7 +108,7 @@ class _Normalised(Function):
         along = (1, -1, *(1 for _ in input.shape[2:]))
         scale = (found.var + ctx.eps).rsqrt().view(along)
         normal, upward = (input.float() - found.mean.view(along)) * scale, outputs[0].float()
-        axes = _all_but_channels(input)
+        axes = _all_but_features(input)
         shift, tilt = upward.sum(axes), (upward * normal).sum(axes)
         together = torch.cat([shift, tilt])
         found.ranks.add(together)
@@ -125,5 +125,5 @@ def _of_parameters(ctx: Any, tilt: torch.Tensor, shift: torch.Tensor) -> tuple[t
     )
 
 
-def _all_but_channels(input: torch.Tensor) -> tuple[int, ...]:
+def _all_but_features(input: torch.Tensor) -> tuple[int, ...]:
     return (0, *range(2, input.dim()))

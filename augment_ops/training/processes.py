@@ -33,7 +33,7 @@ from augment_ops.training.result import EpochMetrics
 if TYPE_CHECKING:
     from torch import nn
 
-_LOOK_S = 0.5  # for a process that ended and has left its channel to a worker of its own
+_LOOK_S = 0.5  # for a process that ended and has left its connection to a worker of its own
 _OTHERS_S = 5.0  # what the others are given to say how they ended, once one has: its end may be for want of them
 _EXPECTED = "a training that comes to its end"
 _AGAIN = "run it again: it goes on from the last epoch that was kept"
@@ -79,7 +79,7 @@ class _Rank:
     number: int
     size: int
     process: subprocess.Popen[bytes]
-    channel: Connection
+    connection: Connection
     said: IO[bytes]
 
     @property
@@ -94,8 +94,8 @@ def _started(work: bytes, size: int, folder: Path) -> Iterator[list[_Rank]]:
         ranks = [_start(number, size, folder, ended) for number in range(size)]
         for rank in ranks:
             with suppress(OSError):  # it has ended already, which will be heard
-                rank.channel.send((os.getpid(), sys.path))
-                rank.channel.send_bytes(work)
+                rank.connection.send((os.getpid(), sys.path))
+                rank.connection.send_bytes(work)
         yield ranks
 
 
@@ -105,7 +105,7 @@ def _start(number: int, size: int, folder: Path, ended: ExitStack) -> _Rank:
     ended.enter_context(ours)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "augment_ops.training.rank_process", str(theirs.fileno()), str(number)],
+            [sys.executable, "-P", "-m", "augment_ops.training.rank_process", str(theirs.fileno()), str(number)],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -139,12 +139,12 @@ def _heard(ranks: Sequence[_Rank], progress: Progress) -> Learnt:
 
 def _messages(ranks: Sequence[_Rank]) -> Iterator[tuple[_Rank, EpochMetrics | Learnt | Failed]]:
     """What came until one look later, a message of each at most; of one that ended without a word, that."""
-    ready = wait([rank.channel for rank in ranks], _LOOK_S)
+    ready = wait([rank.connection for rank in ranks], _LOOK_S)
     for rank in ranks:
-        ended = rank.process.poll() is not None  # before its channel is read: its last word is in there then
+        ended = rank.process.poll() is not None  # before its connection is read: its last word is in there then
         try:
-            if rank.channel in ready or rank.channel.poll():
-                yield rank, rank.channel.recv()
+            if rank.connection in ready or rank.connection.poll():
+                yield rank, rank.connection.recv()
             elif ended:
                 yield rank, _without_a_word(rank)
         except (EOFError, OSError):
@@ -153,7 +153,7 @@ def _messages(ranks: Sequence[_Rank]) -> Iterator[tuple[_Rank, EpochMetrics | Le
 
 def _without_a_word(rank: _Rank) -> Failed:
     with suppress(subprocess.TimeoutExpired):
-        rank.process.wait(_OTHERS_S)  # its channel closes a moment before
+        rank.process.wait(_OTHERS_S)  # its connection closes a moment before
     code = rank.process.poll()
     if code is not None and code < 0:
         return Failed(text=f"it was ended by {signal.Signals(-code).name}; {tail(rank.said)}")

@@ -1,4 +1,4 @@
-"""One of several processes that train together: `python -m augment_ops.training.rank_process CHANNEL RANK`.
+"""One of several processes that train together: `python -m augment_ops.training.rank_process CONNECTION RANK`.
 
 `processes.py` starts it. It ends when that process does, however that ends, with all that it has started itself.
 """
@@ -25,13 +25,13 @@ _LOOK_S = 1.0  # for the process that started this one
 _PATIENCE = timedelta(minutes=30)  # with the others: one may be reading samples from far away, or keeping a checkpoint
 
 
-def main(channel: Connection, rank: int) -> None:
+def main(connection: Connection, rank: int) -> None:
     """Train, tell how it went, and end."""
-    parent, sys.path[:] = channel.recv()
-    content = channel.recv_bytes()
-    threading.Thread(target=_end_with, args=(channel, parent), daemon=True).start()
+    parent, sys.path[:] = connection.recv()
+    content = connection.recv_bytes()
+    threading.Thread(target=_end_with, args=(connection, parent), daemon=True).start()
     try:
-        learnt = _learnt(pickle.loads(content), rank, channel.send)
+        learnt = _learnt(pickle.loads(content), rank, connection.send)
     except PeerLost as error:
         message: Message = Failed(text=str(error), elsewhere=True)
     except AugmentOpsError as error:
@@ -41,14 +41,14 @@ def main(channel: Connection, rank: int) -> None:
         message = Failed(text=text, traceback=traceback.format_exc())
     else:
         message = learnt
-    channel.send(message)
+    connection.send(message)
     # At once: what is left of a group that one process has left may wait for that one.
     os._exit(isinstance(message, Failed))
 
 
-def _end_with(channel: Connection, parent: int) -> None:
+def _end_with(connection: Connection, parent: int) -> None:
     """Wait for the end of the process that started this one; nothing more comes from it but that."""
-    while os.getppid() == parent and not channel.poll(_LOOK_S):
+    while os.getppid() == parent and not connection.poll(_LOOK_S):
         pass
     os.killpg(0, signal.SIGKILL)
 
@@ -62,10 +62,10 @@ def _learnt(work: Work, rank: int, tell: Callable[[Message], None]) -> Learnt:
     device = f"cuda:{rank}" if work.device.startswith("cuda") else work.device
     # What is told and kept is the same everywhere.
     task = replace(work.task, progress=tell if first else untold, unfinished=work.task.unfinished if first else None)
-    model = made_ready(task, work.budget, device, check=False).model
-    ranks = _joined(work, rank, device)
-    source = work.source()
+    source = work.source()  # first: it warms up while the model is made
     try:
+        model = made_ready(task, work.budget, device, check=False).model
+        ranks = _joined(work, rank, device)
         curve, meters = learn(model, task, source, work.budget, device, ranks)
     finally:
         source.close()

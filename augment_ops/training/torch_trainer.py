@@ -74,6 +74,7 @@ class _Torch:
 
         from augment_ops.training.export import exported, model_digest
 
+        notes = made.notes
         model = made.model
         if settings.processes == 1:
             curve, meters = learn(model, task, source, budget, device)
@@ -82,6 +83,7 @@ class _Torch:
 
             one_for_each(device, settings.processes)
             curve, meters = train_in_processes(model, task, source, budget, device, settings.processes)
+            notes += (f"{settings.processes} processes shared each batch",)
         model.cpu()
         if settings.memory_format == "channels_last":
             model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -96,7 +98,7 @@ class _Torch:
             parameters=sum(p.numel() for p in model.parameters()),
             curve=curve,
             meters=meters,
-            notes=made.notes,
+            notes=notes,
         )
 
     def pace(self, task: Task, batch: Batch, budget: Budget, device: str, limit_s: float) -> Pace:

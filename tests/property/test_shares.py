@@ -96,8 +96,8 @@ def test_the_bytes_are_those_of_one_process_in_every_mode(tmp_path, world: int, 
     made = sources(tmp_path, workers=workers, mixed=mixed)
     expected = list(made["online"].epoch(1))
     made["online"].close()
-    for given in made.values():
-        source = pickle.loads(pickle.dumps(given.again(world)))()  # as another process has it
+    for one in made.values():
+        source = pickle.loads(pickle.dumps(one.again(world)))()  # as another process has it
         parts = [list(source.epoch(1, share=Share(rank, world))) for rank in range(world)]
         for number, batch in enumerate(expected):
             found = [part[number] for part in parts]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,28 @@ def test_two_come_to_the_weights_of_one(training) -> None:
 def started(tmp_path: Path) -> Iterator[Callable[..., list[_Rank]]]:
     """Commands that stand for processes of a training, each with what it sends before it ends."""
     made: list[_Rank] = []
+    loaders: list[Connection] = []  # ends of connections that loader workers of theirs have as well
 
-    def start(*commands: tuple[str, Failed | None]) -> list[_Rank]:
+    def start(*commands: tuple[str, Failed | None], held: bool = False) -> list[_Rank]:
         for number, (command, message) in enumerate(commands):
             ours, theirs = Pipe()
             process = subprocess.Popen(["sh", "-c", command], start_new_session=True)
             made.append(_Rank(number, len(commands), process, ours, (tmp_path / str(number)).open("w+b")))
             if message is not None:
                 theirs.send(message)
-            theirs.close()
+            if held:
+                loaders.append(theirs)
+            else:
+                theirs.close()
         return made
 
     yield start
     for rank in made:
         end(rank.process)
-        rank.channel.close()
+        rank.connection.close()
         rank.said.close()
+    for one in loaders:
+        one.close()
 
 
 WAITS_IN_VAIN = Failed(text="Connection closed by peer", elsewhere=True)
@@ -111,7 +118,7 @@ def test_what_the_others_say_for_want_of_it_hides_no_cause(started, second, erro
 
 def test_who_was_ended_is_the_cause_whatever_another_makes_of_it(started) -> None:
     with pytest.raises(TrainingError, match=r"rank 1 of 2: found it ended with 3; it said nothing"):
-        _heard(started(("sleep 60", FAULTY), ("exit 3", None)), lambda metrics: None)
+        _heard(started(("sleep 60", FAULTY), ("exit 3", None), held=True), lambda metrics: None)
 
 
 def ranks() -> list[psutil.Process]:
