@@ -238,18 +238,20 @@ def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: s
     to_training(stepper.model)
     loss_sum, correct, n = 0.0, 0, 0
     for number, batch in enumerate(batches):
-        labels = torch.from_numpy(batch.labels).to(device)
-        wanted = labels if batch.mixed is None else torch.from_numpy(batch.mixed.labels).to(device)
+        samples, soft = torch.from_numpy(batch.samples), None if batch.mixed is None else batch.mixed.labels
         try:
-            logits, value = stepper.take(number, torch.from_numpy(batch.samples).to(device), wanted)
+            labels = torch.from_numpy(batch.labels).to(device)
+            wanted = labels if soft is None else torch.from_numpy(soft).to(device)
+            logits, value = stepper.take(number, samples.to(device), wanted)
         except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
             where = f"training, epoch {epoch}, batch {number}"
             if is_out_of_memory(error):
-                raise batch_too_large(error, where, stepper, torch.from_numpy(batch.samples), wanted.cpu()) from error
+                wanted = torch.from_numpy(batch.labels if soft is None else soft)
+                raise batch_too_large(error, where, stepper, samples, wanted) from error
             raise TrainingError(
                 where,
                 f"{type(error).__name__}: {str(error)[:200]}",
-                f"a net that can train on {len(labels)} samples",
+                f"a net that can train on {len(batch.labels)} samples",
                 f"with a model of your own, check forward() in training{_COMPILED if stepper.settings.compile else ''}",
             ) from error
         if not math.isfinite(value):

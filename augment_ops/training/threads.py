@@ -22,7 +22,10 @@ def threads_of(section: BaseModel, of_the_run: int) -> int:
     Args:
         of_the_run: what the run has; 0 where it began before there was a choice, and had one thread.
     """
-    return of_the_run or 1 if leaves_open(section) else int(getattr(section, "threads", 0))
+    if leaves_open(section):
+        return of_the_run or 1
+    asked = getattr(section, "threads", None)
+    return asked if isinstance(asked, int) else 0
 
 
 def chosen(processes: int) -> int:

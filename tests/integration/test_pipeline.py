@@ -400,6 +400,7 @@ def test_every_delivery_trains_the_same_model(
         assert from_json(Augmentation, store.get(execute(settings, run, "augment").output)).mode == delivery
         trained = from_json(TrainingResult, store.get(execute(settings, run, "train_candidate").output))
         model[run] = trained.model_digest
+        assert trained.threads == 1
     assert model["cli-online"] == model["cli-nearline"] == model["cli-offline"] != model["cli-unmixed"]
     # Of four candidates and their one control, all but the candidate that reads shards; each while its model is made.
     assert (order.count("warm up"), order.count("build"), order[:2]) == (4, 5, ["warm up", "build"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from augment_ops.machine import _quota
+from augment_ops import machine
+from augment_ops.machine import _quota, usable_cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no sets of processors here")
@@ -33,3 +34,10 @@ def test_a_container_s_share_of_the_processor_counts(tmp_path: Path, quotas: dic
         (groups / name / "cpu.max").write_text(f"{quota}\n")
     assert _quota(groups, own) == found
     assert _quota(groups, tmp_path / "none") == 65536
+
+
+def test_the_smaller_of_both_counts_and_one_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = usable_cores()
+    for quota, found in ((0, 1), (1, 1), (65536, there)):
+        monkeypatch.setattr(machine, "_quota", lambda quota=quota: quota)
+        assert usable_cores() == found
