@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import psutil
@@ -22,7 +21,6 @@ from augment_ops.data.store import Store
 from augment_ops.errors import ServiceError
 from augment_ops.services import processes, stack
 from augment_ops.services.airflow_api import AirflowApi, HumanTask
-from augment_ops.services.components import SCHEDULER
 from augment_ops.services.demo import DAG_ID, demonstrate, login, wait_for_dag
 from augment_ops.services.follow import follow
 from augment_ops.services.layout import STACK_MARK, layout_of
@@ -278,25 +276,6 @@ def test_passwords_are_shown_where_they_are_asked_for(running: Settings, environ
     assert [word for word in passwords.values() if word in plain + again.stdout + again.stderr + machine] == []
     assert [word for word in passwords.values() if word not in asked] == []
     assert {"admin", "viewer", "lead", "deputy"} <= set(passwords)
-
-
-@pytest.mark.slow
-def test_a_killed_scheduler_is_seen_and_started_again_without_its_old_workers(running: Settings) -> None:
-    layout = layout_of(running)
-    old = processes.records(layout)[SCHEDULER]
-    workers = [child.pid for child in psutil.Process(old.pid).children(recursive=True)]
-    assert workers
-    os.kill(old.pid, signal.SIGKILL)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(old.pid).wait(timeout=60)
-
-    assert {s.name: s.status for s in stack.status(running)}[SCHEDULER] == "died"
-    assert stack.up(running, dags=Path(running.policies.parent / "dags")) == [SCHEDULER]
-    stack.wait_until_healthy(running)
-
-    assert not [pid for pid in workers if psutil.pid_exists(pid)]
-    with login(running) as api:
-        assert demonstrate(api, Store(running.store), quiet()).verdict == "FAIL"
 
 
 def test_demo_shows_the_decision_and_ctrl_c_leaves_no_process_and_no_port(

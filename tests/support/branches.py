@@ -7,7 +7,6 @@ much time again (Python 3.11 to 3.13 count branches by a trace function). What n
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
-from coverage.exceptions import NoDataError
 
 from support.places import ROOT
 
@@ -74,19 +72,18 @@ class Branches:
 
     def table(self) -> list[str]:
         """A line a room: branches that were taken, of how many."""
-        combined, page = self._made(suffix=False), self.folder / "branches.json"
+        combined = self._made(suffix=False)
         combined.combine()
-        try:
-            combined.json_report(outfile=str(page))
-        except NoDataError:
+        files = sorted(combined.get_data().measured_files())
+        if not files:
             return ["no unit test ran"]
         rooms: dict[str, tuple[int, int]] = {}
-        for name, file in json.loads(page.read_text())["files"].items():
-            path = Path(name)
-            parts = (path.relative_to(ROOT) if path.is_absolute() else path).parts
+        for name in files:
+            parts = Path(name).relative_to(ROOT).parts
             room = parts[1] if len(parts) > 2 else "ground floor"
+            counts = combined.branch_stats(name).values()  # a report in JSON would take half as long again
             taken, of = rooms.get(room, (0, 0))
-            rooms[room] = (taken + file["summary"]["covered_branches"], of + file["summary"]["num_branches"])
+            rooms[room] = (taken + sum(count for _, count in counts), of + sum(count for count, _ in counts))
         total = tuple(map(sum, zip(*rooms.values(), strict=True)))
         rows = [*sorted(rooms.items()), ("all", total)]
         return [f"{room:<14} {taken:>5} of {of:>5} {taken / max(of, 1):>5.0%}" for room, (taken, of) in rows]

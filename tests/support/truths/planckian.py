@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import albumentations as A  # noqa: N812
@@ -12,17 +11,13 @@ from albumentations.augmentations.pixel import functional as pixel
 from support.truths import Compared, Drawn, arguments
 
 KELVINS = np.arange(3000, 15001)
+# Red and blue against green at each temperature, as the library makes them of a pixel of one; to turn factors back.
 _WHITE = np.ones((1, 1, 3), np.float32) / 8  # so that no factor is cut
-
-
-@cache
-def _factors() -> np.ndarray:
-    """Red and blue against green at each temperature, as the library makes them of a pixel of one."""
-    return np.array([8 * pixel.planckian_jitter(_WHITE, int(k), "blackbody")[0, 0, [0, 2]] for k in KELVINS])
+FACTORS = np.array([8 * pixel.planckian_jitter(_WHITE, int(k), "blackbody")[0, 0] for k in KELVINS])
 
 
 def _kelvin(factors: np.ndarray) -> int:
-    return int(KELVINS[np.abs(_factors() - factors[[0, 2]]).sum(axis=1).argmin()])
+    return int(KELVINS[np.abs(FACTORS[:, [0, 2]] - factors[[0, 2]]).sum(axis=1).argmin()])
 
 
 def _theirs(node: Any, u: np.ndarray, image: np.ndarray) -> np.ndarray:
