@@ -41,8 +41,9 @@ class SchemaCatalogue:
         return tuple(self.schemas)
 
     def defaults(self, name: str) -> Mapping[str, Any]:
-        """Of its parameters."""
-        return {key: field.default for key, field in self.schemas[name].model_fields.items()}
+        """Of its parameters, but those that a policy has to give."""
+        fields = self.schemas[name].model_fields.items()
+        return {key: field.default for key, field in fields if not field.is_required()}
 
     def resolved(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """All parameters, in one form of each."""
@@ -77,7 +78,7 @@ class SchemaCatalogue:
             faults += [
                 Fault(
                     f"{where}.{name}.{key}",
-                    repr(params[key])[:120],
+                    repr(params[key])[:120] if key in params else "nothing",
                     "; or ".join(dict.fromkeys(messages)),
                     "correct the value",
                 )

@@ -22,12 +22,13 @@ _LINE_BYTES = 1 << 20  # of JSON: one row
 _SHOWN = 60  # characters of a cell
 
 
-def parts(place: Place, path: str | None = None) -> Iterator[pd.DataFrame]:
+def parts(place: Place, path: str | None = None, *, alone: bool = False) -> Iterator[pd.DataFrame]:
     """The rows in the order of the file, `ROWS_AT_ONCE` at a time; cells of a CSV are text.
 
     Args:
         place: the file, or the folder that it lies in.
         path: of the file, where the place is a folder.
+        alone: whether a file of one column is a table, and none with other separators.
 
     Raises:
         DataError: no table, or one that is larger than what is read.
@@ -41,6 +42,9 @@ def parts(place: Place, path: str | None = None) -> Iterator[pd.DataFrame]:
         try:
             ending = name.lower().rpartition(".")[2]
             for part in {"parquet": _parquet, "jsonl": _json_lines}.get(ending, _csv)(file):
+                if part.shape[1] == 1 and not alone:
+                    shown = str(part.columns[0])[:_SHOWN]
+                    raise ValueError(f"one column, {shown!r}; a table of samples has more, commas between")
                 part.columns = [str(name).strip() for name in part.columns]
                 yield part
         except table_faults() as error:
@@ -60,8 +64,6 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
     # The header as a row of its own: pandas would make `label.1` of a second `label`.
     names = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     refuse_repeated(names.iloc[0].tolist())
-    if names.shape[1] == 1:
-        raise ValueError(f"one column, {str(names.iloc[0, 0])[:_SHOWN]!r}; a table of samples has more, commas between")
     file.seek(0)
     read = pd.read_csv(
         file,
