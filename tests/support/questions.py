@@ -15,7 +15,10 @@ _OPENING = (
     "Tell me how to",
     "Hi,",
 )
-_CLOSING = ("", " today", " on my phone", " from abroad", " before Monday", " with 20 euros", " in the app", " again")
+_CLOSING = (
+    "", " today", " on my phone", " from abroad", " before Monday", " with 20 euros", " in the app", " again",
+    " at home", " by mail", " quickly", " for my wife", " without a fee", " next week", " online", " as a student",
+)  # fmt: skip
 _ASKED = {
     "activate": ("activate my new card", "switch my card on", "start using the card that came", "get the card active"),
     "lost": ("report a lost card", "block a stolen card", "say that my wallet is missing", "freeze a card I lost"),
@@ -29,12 +32,11 @@ def questions(n: int = 800, seed: int = 0) -> pd.DataFrame:
     """`question`, `intent` and `country` of n different questions, as many of each intent."""
     draw = np.random.default_rng(seed)
     rows = [
-        (f"{opening} {said}{closing}{mark}", intent)
+        (f"{opening} {said}{closing}?", intent)
         for intent, ways in _ASKED.items()
         for opening in _OPENING
         for said in ways
         for closing in _CLOSING
-        for mark in ("?", "")
     ]
     chosen = [rows[place] for place in draw.permutation(len(rows))[:n]]
     table = pd.DataFrame(chosen, columns=["question", "intent"])
