@@ -83,7 +83,7 @@ def effect(snapshot: Snapshot, seeds: int) -> dict[str, Any]:
     for seed in range(7, 7 + seeds):
         for role, measures in found.items():
             for name, value in measured(snapshot, seed, augmented=role == "candidate").items():
-                measures[name].append(round(value, 4))
+                measures[name].append(round(float(value), 4))
             print(seed, role, {name: values[-1] for name, values in measures.items()}, flush=True)
     return {"epochs": EPOCHS, "severities": list(SEVERITIES[:3]), "seeds": seeds, **found}
 
