@@ -35,6 +35,9 @@ KeyFile = Annotated[
 Columns = Annotated[
     str, typer.Option(help="of a table: which column is what, such as label=fraud,subject=customer; as `run` takes it")
 ]
+TextColumns = Annotated[
+    str, typer.Option(help="of texts: which column is what, such as text=question,label=intent; as `run` takes it")
+]
 Reason = Annotated[str, typer.Option(help="for the ledger")]
 
 
@@ -82,6 +85,7 @@ def preview(
     name: Name,
     dataset: Annotated[str, typer.Option(help="whose samples are shown: digits, or a URI")] = "digits",
     columns: Columns = "",
+    text_columns: TextColumns = "",
     out: Annotated[Path | None, typer.Option(help="PNG to write; default: ./<name>-<version>.png")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +101,9 @@ def preview(
     settings = Settings.from_environment()
     policy, store = admit(settings.policies, name), open_store(settings)
     with progress(f"drawing {policy.name} {policy.version} on {dataset}", "transforms", at_once=True) as advance:
-        found = policy_evidence.preview(policy, store, dataset, asked=_how_read(columns), advance=advance)
+        found = policy_evidence.preview(
+            policy, store, dataset, asked=_how_read(columns=columns, text_columns=text_columns), advance=advance
+        )
     target = (out or Path(f"{policy.name}-{policy.version}.png")).absolute()
     replace_file(target, store.get(found.gallery))
     if as_json:
@@ -110,6 +116,7 @@ def propose(
     name: Name,
     dataset: Annotated[str, typer.Option(help="whose samples the gallery shows: digits, or a URI")] = "digits",
     columns: Columns = "",
+    text_columns: TextColumns = "",
     key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -120,7 +127,9 @@ def propose(
     from augment_ops.lifecycle.acts import propose as act
 
     with progress(f"measuring and drawing {name} on {dataset}", "transforms", at_once=True) as advance:
-        done = act(_workspace(key), name, dataset, asked=_how_read(columns), advance=advance)
+        done = act(
+            _workspace(key), name, dataset, asked=_how_read(columns=columns, text_columns=text_columns), advance=advance
+        )
     if as_json:
         print(json.dumps(asdict(done)))
         return
@@ -213,9 +222,9 @@ def keygen(
     print(f'{{id: {settings.actor}, name: …, keys: ["{key.public}"]}}')
 
 
-def _how_read(columns: str) -> dict[str, str]:
+def _how_read(**given: str) -> dict[str, str]:
     """The parameters of a run that were given; a modality that does not have one says so."""
-    return {"columns": columns} if columns else {}
+    return {name: value for name, value in given.items() if value}
 
 
 def _end(name: str, act: str, reason: str, environment: str, key: Path | None, as_json: bool) -> None:

@@ -51,7 +51,7 @@ from augment_ops.gate import decide
 from augment_ops.modalities import modality
 from augment_ops.policy import library, limits
 from augment_ops.stress import evaluate, suite
-for name in ("digits-robust", "transactions-robust"):
+for name in ("digits-robust", "transactions-robust", "intents-robust"):
     policy = Policy.load({str(POLICIES)!r} + f"/augment/{{name}}.yaml")
     Augmenter(policy, seed=7)
 images = np.arange(8 * 32 * 32, dtype=np.uint8).reshape(8, 32, 32, 1)

@@ -122,9 +122,9 @@ class Place:
                 short = isinstance(piece, bytes) and len(piece) < _PIECE
                 yield piece if short or isinstance(piece, FileNotFoundError) else self._whole(path, limit)
 
-    def sha256(self) -> str:
-        """Hex sha256 of the file that the place is, read in pieces."""
-        with self.open() as file:
+    def sha256(self, path: str | None = None) -> str:
+        """Hex sha256 of `path`, by default of the file that the place is, read in pieces."""
+        with self.open(path) as file:
             return _sha256(file)
 
     def sha256_each(self, paths: list[str]) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from augment_ops.errors import DataError, nearest
+from augment_ops.data.sources.roles import read_roles
+from augment_ops.errors import DataError
 
 _EXAMPLE = "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
 
@@ -43,19 +44,7 @@ class ColumnRoles:
         Raises:
             DataError: an unknown role, one given twice, no column for one, or a column with two roles.
         """
-        given: dict[str, str | tuple[str, ...]] = {}
-        for item in filter(None, (piece.strip() for piece in text.split(","))):
-            role, equals, names = (part.strip() for part in item.partition("="))
-            columns = tuple(filter(None, (name.strip() for name in names.split(";"))))
-            if role not in _ROLES or not equals:
-                expected = f"role=column with a role of {', '.join(_ROLES)}"
-                raise DataError("columns", repr(item)[:120], expected, f"write {_EXAMPLE}.{nearest(role, _ROLES)}")
-            if role in given:
-                raise DataError("columns", f"{role} twice", "each role once", f"write {_EXAMPLE}")
-            if not columns or (role in SINGLE and len(columns) > 1):
-                expected = "one column" if role in SINGLE else "one column or several with ; between them"
-                raise DataError(f"columns: {role}", repr(names)[:120], expected, f"write {_EXAMPLE}")
-            given[role] = columns[0] if role in SINGLE else columns
+        given = read_roles(text, single=SINGLE, several=_SEVERAL, example=_EXAMPLE)
         roles = cls(**given)  # type: ignore[arg-type]
         used = [*roles.single.values(), *roles.ignore]
         twice = sorted({name for name in used if used.count(name) > 1} | set(roles.category).intersection(used))

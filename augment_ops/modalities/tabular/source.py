@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from augment_ops.data.sample_index import index_columns
 from augment_ops.data.sources.locate import Place
+from augment_ops.data.sources.parts import parts, texts_of
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
-from augment_ops.modalities.tabular.reading import LARGEST, ColumnSurvey, codes_of, numbers_of, parts, texts_of
+from augment_ops.modalities.tabular.reading import LARGEST, ColumnSurvey, codes_of, numbers_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 

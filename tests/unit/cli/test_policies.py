@@ -16,6 +16,7 @@ from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger, open_store
 from support.command_line import Call
 from support.policies import policy_text
+from support.questions import questions
 
 ROBUST = "digits-robust"
 
@@ -166,3 +167,12 @@ def test_a_policy_of_tables_is_shown_on_a_table_whose_columns_are_named(call: Ca
     assert err.startswith("drawing transactions-robust 1.0.0 on ")  # before it begins: it takes seconds
     code, _, err = call("policy", "preview", ROBUST, "--columns", "label=fraud", "--quiet")
     assert (code, "columns: found 'label=fraud'; expected a parameter of the modality image" in err) == (2, True)
+
+
+def test_a_policy_of_texts_is_shown_on_a_table_whose_columns_are_named(call: Call, tmp_path: Path) -> None:
+    table, gallery = tmp_path / "questions.csv", tmp_path / "gallery.png"
+    questions(120).to_csv(table, index=False)
+    words = ("policy", "preview", "intents-robust", "--dataset", str(table), "--out", str(gallery))
+    code, out, err = call(*words, "--text-columns", "text=question,label=intent")
+    assert (code, out) == (0, f"{gallery.as_uri()}\n"), err
+    assert gallery.read_bytes().startswith(b"\x89PNG")

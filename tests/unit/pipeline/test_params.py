@@ -157,9 +157,9 @@ def test_what_is_recorded_of_the_defaults_is_what_was_always_recorded():
     """Runs and keys of stages hang on it: a new parameter changes it, a new way to declare one does not."""
     recorded = asdict(RunParams())
     added = ("modality", "columns", "trainer", "device", "class_weight", "recipe", "threads")
-    later = {name: recorded.pop(name) for name in added}
+    later = {name: recorded.pop(name) for name in (*added, "text_columns", "text_bytes")}
     # A record from before them is of these.
-    assert list(later.values()) == ["image", "", "auto", "auto", "none", "default", 0]
+    assert list(later.values()) == ["image", "", "auto", "auto", "none", "default", 0, "", 512]
     recorded["model"] = recorded["model"] or "augment_ops.training.models:small_cnn"
     assert digest_of(recorded) == "df6c2b4bf28e0c627d6f51ee78234761fcea95771b33268d530a60d6586275b7"
     assert type(parse_params({"cache_gib": 4}).cache_gib) is float  # 4 and 4.0 are two documents

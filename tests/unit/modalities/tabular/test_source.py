@@ -88,7 +88,7 @@ def test_minus_zero_is_zero(tmp_path):
 def test_parts_of_a_file_are_one_table(tmp_path, monkeypatch):
     whole = rows_of(opened(written(tmp_path, TABLE)))
     for form in ("csv", "parquet"):
-        monkeypatch.setattr("augment_ops.modalities.tabular.reading.ROWS_AT_ONCE", 7)
+        monkeypatch.setattr("augment_ops.data.sources.parts.ROWS_AT_ONCE", 7)
         source = opened(written(tmp_path, TABLE, f"payments.{form}"))
         samples = list(source.samples())
         assert np.array_equal(np.array([s.data for s in samples]), whole)

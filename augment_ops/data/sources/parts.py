@@ -1,0 +1,148 @@
+"""A table as it lies in a CSV, Parquet or JSON Lines file, a part of its rows at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from augment_ops.data.bounds import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
+from augment_ops.data.sources.locate import Place
+from augment_ops.data.sources.table import refuse_large_table, refuse_repeated, table_faults
+from augment_ops.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS_AT_ONCE = 10_000  # 100 columns of text: some 60 MB
+_HEADER_BYTES = 1 << 20  # a thousand names of a thousand characters
+_LINE_BYTES = 1 << 20  # of JSON: one row
+_SHOWN = 60  # characters of a cell
+
+
+def parts(place: Place, path: str | None = None, *, alone: bool = False) -> Iterator[pd.DataFrame]:
+    """The rows in the order of the file, `ROWS_AT_ONCE` at a time; cells of a CSV are text.
+
+    Args:
+        place: the file, or the folder that it lies in.
+        path: of the file, where the place is a folder.
+        alone: whether a file of one column is a table, and none with other separators.
+
+    Raises:
+        DataError: no table, or one that is larger than what is read.
+    """
+    name = path or place.path
+    with place.open(path) as file:
+        size = place.bytes_of(file)
+        if size > TABLE_BYTES:
+            found = f"{size:,} bytes; at most {TABLE_BYTES:,} are read"
+            raise DataError(f"{place.uri}: table", found, "a smaller table", "split it into several data sets")
+        try:
+            ending = name.lower().rpartition(".")[2]
+            for part in {"parquet": _parquet, "jsonl": _json_lines}.get(ending, _csv)(file):
+                if part.shape[1] == 1 and not alone:
+                    shown = str(part.columns[0])[:_SHOWN]
+                    raise ValueError(f"one column, {shown!r}; a table of samples has more, commas between")
+                part.columns = [str(name).strip() for name in part.columns]
+                yield part
+        except table_faults() as error:
+            found = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            fix = "save it again: CSV in UTF-8 with commas, or Parquet"
+            raise DataError(f"{place.uri}: table", found, "a table with a header row", fix) from error
+
+
+def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    header = file.readline(_HEADER_BYTES)
+    columns = header.count(b",") + 1
+    if columns > TABLE_COLUMNS or len(header) == _HEADER_BYTES:
+        raise ValueError(f"{columns:,} columns in {len(header):,} bytes; at most {TABLE_COLUMNS:,} are read")
+    file.seek(0)
+    # The header as a row of its own: pandas would make `label.1` of a second `label`.
+    names = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    refuse_repeated(names.iloc[0].tolist())
+    file.seek(0)
+    read = pd.read_csv(
+        file,
+        dtype=object,
+        keep_default_na=False,
+        na_values=[],
+        encoding="utf-8-sig",
+        chunksize=ROWS_AT_ONCE,
+    )
+    rows = 0
+    with read:
+        for part in read:
+            rows += len(part)
+            if rows > TABLE_ROWS:
+                raise ValueError(f"more than {TABLE_ROWS:,} rows")
+            if not isinstance(part.index, pd.RangeIndex):  # pandas takes what is too much for names of the rows
+                raise ValueError(f"rows with more cells than the {names.shape[1]} names of the header")
+            yield part
+
+
+def _parquet(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parquet = pq.ParquetFile(file)
+    told = parquet.metadata
+    refuse_repeated(parquet.schema_arrow.names)
+    nested = [f"{one.name!r} holds {one.type}" for one in parquet.schema_arrow if pa.types.is_nested(one.type)]
+    if nested:
+        raise ValueError(f"column {nested[0][:_SHOWN]}; a cell is one number, text, truth value or date")
+    size = 0
+    for batch in parquet.iter_batches(ROWS_AT_ONCE):
+        size += batch.nbytes  # a dictionary of one long text unpacks to that text in every row
+        refuse_large_table(told.num_rows, told.num_columns, size)
+        batch.validate(full=True)  # text that is not UTF-8, offsets that lead nowhere
+        yield batch.to_pandas(integer_object_nulls=True)
+
+
+def _json_lines(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+    """An object a line, such as {"text": "where is my card", "label": "card_arrival"}; blank lines do not count."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(iter(lambda: file.readline(_LINE_BYTES), b""), 1):
+        if number > TABLE_ROWS:
+            raise ValueError(f"more than {TABLE_ROWS:,} rows")
+        if len(line) == _LINE_BYTES:
+            raise ValueError(f"line {number} has {_LINE_BYTES:,} bytes or more")
+        if line.strip():
+            rows.append(_object(line, number))
+        if len(rows) == ROWS_AT_ONCE:
+            yield pd.DataFrame(rows, dtype=object)
+            rows = []
+    if rows:
+        yield pd.DataFrame(rows, dtype=object)
+
+
+def _object(line: bytes, number: int) -> dict[str, Any]:
+    found = json.loads(line.decode("utf-8-sig"))
+    if not isinstance(found, dict) or any(isinstance(value, (dict, list)) for value in found.values()):
+        raise ValueError(f"line {number} is no object of texts and numbers")
+    return found
+
+
+def texts_of(cells: pd.Series[Any]) -> list[str | None]:
+    """Cells as text, None where there is none; 3 and 3.0 are one category, whether the column had gaps or not."""
+    return [_text(value) for value in cells.to_numpy(dtype=object)]
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell holds nothing, or blanks alone."""
+    import pandas as pd
+
+    return not value.strip() if isinstance(value, str) else bool(pd.isna(value))
+
+
+def _text(value: Any) -> str | None:
+    if is_empty(value):
+        return None
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    return str(value).strip()

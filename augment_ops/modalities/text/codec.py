@@ -1,0 +1,104 @@
+"""How texts come from tables, and from what a snapshot keeps of them: see `augment_ops.modalities.codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from augment_ops.data.sources.locate import locate
+from augment_ops.errors import DataError
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, Reading, Shape
+from augment_ops.modalities.source import Defect, Schema, Source
+from augment_ops.modalities.text.source import CONTENT, ENDINGS, TextRoles, TextSource
+from augment_ops.modalities.text.vocabulary import Vocabulary
+
+_FORMS = "a table of texts, .csv, .parquet or .jsonl, or a folder with train and test"
+
+
+@dataclass(frozen=True)
+class TextDecoder:
+    """See `augment_ops.modalities.codec.Decoder`.
+
+    Attributes:
+        room: bytes that a text may take.
+    """
+
+    room: int
+    encoded: bool = False
+
+    def decode(self, data: Any) -> One | Defect:
+        """uint8 (room,): UTF-8 as it came, whatever the script; nothing is normalised."""
+        try:
+            raw = str(data).encode()
+        except UnicodeEncodeError:
+            return Defect("unreadable: half of a character, which is no text")
+        if b"\0" in raw:
+            return Defect("unreadable: a zero within the text")
+        if len(raw) > self.room:
+            return Defect(f"unreadable: {len(raw):,} bytes of text; {self.room:,} are read (--text-bytes)")
+        return np.frombuffer(raw.ljust(self.room, b"\0"), np.uint8).copy()
+
+    def file(self, data: Any, sample: One) -> bytes:
+        """The text's bytes; nothing is kept as a file."""
+        return sample.tobytes()
+
+    def settled(self, shapes: Mapping[Shape, int]) -> Decoder:
+        """Every text has the same room."""
+        return self
+
+    def converts(self, shape: Shape) -> bool:
+        """Nothing is."""
+        return False
+
+    def convert(self, sample: One) -> One:
+        """As it is."""
+        return sample
+
+    def stored(self, shape: Shape) -> Mapping[str, Any]:
+        """Nothing: see `file`."""
+        return {}
+
+
+class _TextCodec:
+    """See `augment_ops.modalities.codec.Codec`."""
+
+    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    content = CONTENT
+    measures: tuple[str, ...] = ()
+    how_labelled = "name the column of the classes, such as --text-columns label=intent"
+    reading_type = Reading
+    time_decides = False
+
+    def reading(self, asked: Asked, read: Reading) -> Reading:
+        return read
+
+    def licence(self, uri: str) -> str:
+        """None comes with this program."""
+        return ""
+
+    def is_local(self, uri: str) -> bool:
+        return locate(uri, _FORMS).is_local
+
+    def open(self, uri: str, asked: Asked, *, allow_outside: bool = False, schema: Schema | None = None) -> Source:
+        """One table, or a folder of them; nothing in it leads anywhere else."""
+        place = locate(uri, _FORMS, allow_outside=allow_outside)
+        if not place.is_folder and not place.path.lower().endswith(ENDINGS):
+            fix = "save it as a table: a pickle can run code, and is never read"
+            raise DataError(uri, "a file of an unknown format", _FORMS, fix)
+        vocabulary = None if schema is None else Vocabulary.read(schema)
+        return TextSource(place, TextRoles.parse(asked["text_columns"]), vocabulary)
+
+    def decoder(self, asked: Asked) -> Decoder:
+        return TextDecoder(asked["text_bytes"])
+
+    def stored_decoder(self, stored: Mapping[str, Any], shape: Shape) -> Decoder:
+        raise ValueError("texts are kept raw, and not as files")
+
+    def like(self, shape: Shape) -> Asked:
+        return {"text_bytes": shape[0]}
+
+
+CODEC: Codec = _TextCodec()

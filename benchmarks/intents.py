@@ -1,0 +1,122 @@
+"""Texts: how fast questions are augmented, and what the shipped policy does to a model of intents.
+
+    python benchmarks/intents.py speed FOLDER
+    python benchmarks/intents.py effect FOLDER [number of seeds]
+
+FOLDER is banking77's: train.csv and test.csv of `text,category` (Casanueva et al. 2020, arXiv:2003.04807, CC BY 4.0).
+Both write into benchmarks/intents.json. `speed` augments 100,000 questions in one thread. `effect` trains candidate and
+control with each seed as a run does, and measures both on every cell of the suite `intents`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from augment_ops.data.ingest import ingest
+from augment_ops.data.payload import ArrayPayload
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.engine.key import SampleIds
+from augment_ops.modalities import modality
+from augment_ops.modalities.corruptions import SEVERITIES
+from augment_ops.policy.spec import Policy
+from augment_ops.runtime import load
+from augment_ops.runtime.artifact import Artifact
+from augment_ops.training import trainer
+from augment_ops.training.base import Budget, Labelled, Task
+from augment_ops.training.declared import fitted
+
+HERE = Path(__file__).parent
+POLICY = Policy.load(HERE.parent / "policies" / "augment" / "intents-robust.yaml")
+TEXT = modality("text")
+QUESTIONS, EPOCHS, BATCH = 100_000, 8, 64
+
+
+def main(what: str, folder: str, seeds: int) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        store = Store(home)
+        digest = ingest(folder, store, modality="text", text_columns="label=category").digest
+        snapshot = Snapshot.open(store, digest)
+        found = speed(snapshot) if what == "speed" else effect(snapshot, seeds)
+    path = HERE / "intents.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    path.write_text(json.dumps({**kept, what: {"machine": machine, **found}}, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
+
+
+def part(snapshot: Snapshot, split: str) -> tuple[Labelled, tuple[str, ...]]:
+    index = snapshot.index
+    chosen = index[(index["split"] == split) & (index["row"] >= 0)]
+    texts = snapshot.payload.take(chosen["row"].to_numpy(np.int64))
+    return Labelled(ArrayPayload(texts), chosen["label"].to_numpy(np.int64)), tuple(chosen["sample_id"])
+
+
+def speed(snapshot: Snapshot) -> dict[str, Any]:
+    train, _ = part(snapshot, "train")
+    texts = train.samples.take(np.arange(QUESTIONS) % len(train.labels))
+    ids = SampleIds.of(np.arange(QUESTIONS))
+    augment = TEXT.augmenter(POLICY, 7)
+    augment(texts[:100], ids[np.arange(100)])  # loads what is loaded once
+    wall, cpu = time.perf_counter(), time.process_time()
+    augment(texts, ids)
+    return {
+        "questions": QUESTIONS,
+        "wall_s": round(time.perf_counter() - wall, 2),
+        "processor_s": round(time.process_time() - cpu, 2),
+    }
+
+
+def effect(snapshot: Snapshot, seeds: int) -> dict[str, Any]:
+    names = ("clean", *TEXT.corruptions.names, "tail")
+    found: dict[str, dict[str, list[float]]] = {role: {name: [] for name in names} for role in ("candidate", "control")}
+    for seed in range(7, 7 + seeds):
+        for role, measures in found.items():
+            for name, value in measured(snapshot, seed, augmented=role == "candidate").items():
+                measures[name].append(round(float(value), 4))
+            print(seed, role, {name: values[-1] for name, values in measures.items()}, flush=True)
+    return {"epochs": EPOCHS, "severities": list(SEVERITIES[:3]), "seeds": seeds, **found}
+
+
+def measured(snapshot: Snapshot, seed: int, *, augmented: bool) -> dict[str, float]:
+    """Accuracy on clean questions, on those of each corruption at severities 1 to 3, and the mean recall of the fifth
+    of intents that is found worst.
+    """
+    train, ids = part(snapshot, "train")
+    validation, _ = part(snapshot, "validation")
+    test, test_ids = part(snapshot, "test")
+    augmenter = TEXT.augmenter(POLICY, seed) if augmented else None
+    source = OnlineBatches(train.samples, train.labels, ids, augmenter, seed=seed, batch_size=BATCH, workers=0)
+    task = Task(
+        modality="text", classes=snapshot.manifest.classes, train=train, validation=validation, augmented=augmented
+    )
+    try:
+        trained = fitted(trainer(TEXT.trainer), task, source, Budget(EPOCHS, BATCH, seed), "cpu")
+    finally:
+        source.close()
+    clean = test.samples.take(np.arange(len(test.labels)))
+    corrupt = TEXT.corruptions.bound([], None, ())
+    with load(Artifact(trained.artifact, trained.digest, "benchmark", trained.format)) as model:
+        found = model(clean).argmax(1) == test.labels
+        recalls = np.sort(np.bincount(test.labels, found) / np.bincount(test.labels))
+        stressed = {
+            name: np.mean(
+                [model(corrupt(name, level, clean, test_ids)).argmax(1) == test.labels for level in (1, 2, 3)]
+            )
+            for name in TEXT.corruptions.names
+        }
+    return {"clean": float(found.mean()), **stressed, "tail": float(recalls[: len(recalls) // 5].mean())}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 3)
