@@ -145,8 +145,11 @@ class Trainer(Protocol):
     def settings(self) -> type[BaseModel]:
         """What a recipe may say to it: the type of its section, which has a default for everything.
 
-        Where it has a field `sampling` of `uniform` and `balanced`, whoever makes the source goes by it. Where it has
-        a field `threads` that may be `auto`, the number comes with the budget (`augment_ops.training.threads`).
+        Where it has a field `sampling` of `uniform` and `balanced`, whoever makes the source goes by it.
+        Where it has a field `threads` that may be `auto`, the number comes with the budget
+        (`augment_ops.training.threads`).
+        Where it has a field `processes`, which share each batch, a run is refused in which there are fewer samples or
+        GPUs than that.
         """
         ...
 
