@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sysconfig
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from torch import nn
 from augment_ops.errors import InputError
 from augment_ops.training import trainer
 from augment_ops.training.checkpoint import Checkpoints
-from augment_ops.training.export import model_digest
+from augment_ops.training.export import exported, model_digest
 from augment_ops.training.torch_settings import TorchSettings
 
 COMPILED = TorchSettings(compile=True)
@@ -115,9 +116,13 @@ def test_one_translation_does_for_every_batch_and_for_what_goes_on_after_a_kill(
     def learnt(settings: TorchSettings = COMPILED, **how: Any) -> str:
         source = OneSizeAfterTheOther(training.online(None))
         try:
-            return model_digest(training.run(source, lambda *of: Net(), settings=settings, epochs=3, **how)[0])
+            model = training.run(source, lambda *of: Net(), settings=settings, epochs=3, **how)[0]
         finally:
             torch.compiler.set_stance("default")
+        program = torch.export.load(io.BytesIO(exported(model, training.images)))
+        images = torch.from_numpy(training.images)
+        torch.testing.assert_close(program.module()(images), model(images))  # the network as it is
+        return model_digest(model)
 
     def killed(metrics: Any) -> None:
         if metrics.epoch == 1:
