@@ -21,7 +21,7 @@ from support.command_line import caller
 from support.places import POLICIES, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("torch", "pipeline", "airflow", "monitoring", "s3", "timestamps", "postgres", "networks", "lightning")
+EXTRAS = ("torch", "pipeline", "airflow", "monitoring", "s3", "timestamps", "postgres", "networks", "lightning", "gpu")
 
 # What the finder below hides is what `pip install augment-ops` does not bring.
 _ALONE = """

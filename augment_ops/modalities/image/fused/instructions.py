@@ -213,6 +213,11 @@ def possible(segments: Sequence[Segment], channels: int, whole: bool) -> list[in
     return found
 
 
+def several_passes(possibly: Sequence[int]) -> bool:
+    """Whether a sample can get one of these instructions that has to see the picture in memory after another one."""
+    return not codes.BREAKS.isdisjoint(possibly[1:])
+
+
 def _possible(operation: Operation, channels: int, whole: bool) -> list[int]:
     if isinstance(operation, Mix):
         chains = [[*possible(chain, channels, whole), codes.JOIN] for chain in operation.chains]
@@ -227,11 +232,12 @@ def _possible(operation: Operation, channels: int, whole: bool) -> list[int]:
 
 
 def _factors(operation: Colour, whole: bool) -> list[int]:
-    """Those of ColorJitter that change at one of their ends."""
+    """Those of ColorJitter that change at one of their ends; contrast, which needs the mean, can follow any of them."""
     ends = operation.arguments(np.array([[0.0] * operation.draws, [1 - 2.0**-53] * operation.draws]), 1)[:, :4]
     hue = codes.SHIFT_HSV if whole else codes.HUE
     changes = (ends != _NEUTRAL).any(axis=0)
-    return [code for code, some in zip((*_FACTORS, hue), changes, strict=True) if some]
+    found = [code for code, some in zip((*_FACTORS, hue), changes, strict=True) if some]
+    return sorted(found, key=codes.CONTRAST.__eq__)
 
 
 def _alike(rows: Rows, *numbers: float) -> list[Floats]:

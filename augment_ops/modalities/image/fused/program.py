@@ -14,7 +14,7 @@ from torch import Tensor
 from augment_ops.engine.decisions import decide
 from augment_ops.modalities.image.fused import codes
 from augment_ops.modalities.image.fused.device.kernel import run_plan
-from augment_ops.modalities.image.fused.instructions import Instructions, Table, possible
+from augment_ops.modalities.image.fused.instructions import Instructions, Table, possible, several_passes
 from augment_ops.modalities.image.parameters import Keys
 from augment_ops.modalities.image.plan import Plan
 from augment_ops.modalities.image.tensors.form import Form
@@ -74,7 +74,7 @@ def _launched(images: Tensor, table: Table, possibly: Sequence[int], levels: Lev
     """Run a table on images (N, H, W, C) by a kernel for the instructions that there can possibly be."""
     n, height, width, channels = images.shape
     device, kinds = images.device, codes.kinds({codes.COPY, *possibly})
-    many = not codes.BREAKS.isdisjoint(possibly[1:])
+    many = several_passes(possibly)
     places = _places(kinds) if table.passes > 1 else 0
     planes = form is not None and form.layout == "nchw"
     shape = (n, channels, *table.size) if planes else (n, *table.size, channels)

@@ -26,7 +26,7 @@ import triton.language as tl  # noqa: E402
 
 from augment_ops.modalities.image.fused import codes  # noqa: E402
 from augment_ops.modalities.image.fused.device.philox import block, uniform  # noqa: E402
-from augment_ops.modalities.image.fused.instructions import possible  # noqa: E402
+from augment_ops.modalities.image.fused.instructions import possible, several_passes  # noqa: E402
 from augment_ops.modalities.image.fused.program import FusedProgram  # noqa: E402
 
 CUDA = torch.cuda.is_available()
@@ -52,6 +52,7 @@ QUICK = (
     ("Perspective: {fill: 50, p: 0.7}", "Equalize: {p: 0.7}", "Rotate: {border_mode: 4, p: 0.7}", "Sharpen: {p: 0.7}"),
     ("ColorJitter: {hue: [-0.5, 0.5], p: 0.9}", "PadIfNeeded: {min_height: 14, min_width: 13, border_mode: 3, p: 1}"),
     ("RandAugment: {}",),
+    ("ColorJitter: {brightness: 0, contrast: 0.5, saturation: 0.5, hue: 0, p: 1}",),  # the mean before or after another
 )
 
 
@@ -183,7 +184,7 @@ def test_a_policy_that_normalises_has_its_form(policy, images):
         augment.tensors(torch.from_numpy(images[:N]), IDS, form=Form())
 
 
-@pytest.mark.parametrize("step", COMPILED)
+@pytest.mark.parametrize("step", [*COMPILED, *QUICK[-1]])
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_kernel_is_compiled_for_all_that_a_batch_can_draw(policy, images, step, whole):
     """What a batch draws decides no kernel: else one would be compiled in the middle of an epoch."""
@@ -191,12 +192,15 @@ def test_the_kernel_is_compiled_for_all_that_a_batch_can_draw(policy, images, st
     pictures = images[:N] if whole else (images[:N] / np.float32(255)).astype(np.float32)
     program = FusedProgram(augment.plan)
     drawn: set[int] = set()
+    passes = 0
     for epoch in range(5):
         table = program.table(pictures.shape, whole, augment._keys(IDS, epoch))
+        passes = max(passes, table.passes)
         at_ops, at_keys = table.words[1:3]
         drawn |= set(table.words[at_ops:at_keys:2].tolist())
     possibly = possible(augment.plan.segments, 3, whole)
     assert drawn <= {codes.COPY, *possibly}
+    assert passes == 1 or several_passes(possibly)
 
 
 COMPILE = """
