@@ -66,7 +66,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "text_bytes": 128,
         "policy": "intents-robust",
         "production_window": str(folder / "window.parquet"),
-        "epochs": 2,
+        "epochs": 10,
         **RULES,
     }
 

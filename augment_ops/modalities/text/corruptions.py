@@ -66,6 +66,7 @@ class TextCorruption:
         return ""
 
 
+_ABBREVIATED = {word: (short,) for word, short in ABBREVIATIONS.items()}
 _SLIPS = (transforms.neighbouring_key, *transforms.SLIPS.values())
 
 
@@ -83,7 +84,7 @@ def _casing(found: Sentence, draws: Draws, share: float) -> None:
 
 
 def _abbreviated(found: Sentence, draws: Draws, share: float) -> None:
-    transforms.replaced(found, draws, share=share, instead={word: (short,) for word, short in ABBREVIATIONS.items()})
+    transforms.replaced(found, draws, share=share, instead=_ABBREVIATED)
 
 
 def _dropped(found: Sentence, draws: Draws, share: float) -> None:
