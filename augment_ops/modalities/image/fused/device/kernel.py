@@ -75,7 +75,23 @@ def run_plan(
         code = tl.load(table + at_ops + 2 * begin).to(tl.int32)
         at = tl.load(table + at_ops + 2 * begin + 1).to(tl.int32)
         last = number == last_pass - 1
-        known = _known(code, table, at, images, scratch, cur, most, h * w, tables, c, BLOCK, KINDS, C, WHOLE, MANY)
+        known = _known(
+            code,
+            table,
+            at,
+            images,
+            scratch=scratch,
+            cur=cur,
+            place=most,
+            area=h * w,
+            tables=tables,
+            c=c,
+            BLOCK=BLOCK,
+            KINDS=KINDS,
+            C=C,
+            WHOLE=WHOLE,
+            MANY=MANY,
+        )
         new_h, new_w = h, w
         if has(KINDS, _WARP):
             if code == _WARP:
@@ -87,23 +103,90 @@ def run_plan(
             valid = (pixel < area) & (c < C)
             y, x = pixel // new_w, pixel % new_w
             value = _read(
-                code, table, at, images, scratch, cur, most, pixel, y, x, c, valid, h, w, KINDS, C, WHOLE, MANY
+                code,
+                table,
+                at,
+                images,
+                scratch=scratch,
+                cur=cur,
+                place=most,
+                pixel=pixel,
+                y=y,
+                x=x,
+                c=c,
+                valid=valid,
+                h=h,
+                w=w,
+                KINDS=KINDS,
+                C=C,
+                WHOLE=WHOLE,
+                MANY=MANY,
             )
             for op in range(begin, end):
                 code_ = tl.load(table + at_ops + 2 * op).to(tl.int32)
                 at_ = tl.load(table + at_ops + 2 * op + 1).to(tl.int32)
-                value = coloured(value, code_, table, at_, known, tables, c, valid, KINDS, C, WHOLE)
+                value = coloured(
+                    value,
+                    code_,
+                    table,
+                    at_,
+                    statistic=known,
+                    tables=tables,
+                    c=c,
+                    valid=valid,
+                    KINDS=KINDS,
+                    C=C,
+                    WHOLE=WHOLE,
+                )
                 value = noisy(
-                    value, code_, table, at_, known, marks, pool, starts + _slot(code_, table, at_, KINDS),
-                    pixel, c, valid, k0, k1, KINDS, C, WHOLE,
-                )  # fmt: skip
+                    value,
+                    code_,
+                    table,
+                    at_,
+                    rate=known,
+                    marks=marks,
+                    pool=pool,
+                    starts=starts + _slot(code_, table, at_, KINDS),
+                    pixel=pixel,
+                    c=c,
+                    valid=valid,
+                    k0=k0,
+                    k1=k1,
+                    KINDS=KINDS,
+                    C=C,
+                    WHOLE=WHOLE,
+                )
                 if has(KINDS, _HOLES):
                     if code_ == _HOLES:
                         value = _holed(value, table, at_, y, x, c, C)
             if MANY:
-                _keep(code, table, at, value, scratch, goal, most, pixel * C + c, valid, last, KINDS)
+                _keep(
+                    code,
+                    table,
+                    at,
+                    value,
+                    scratch=scratch,
+                    goal=goal,
+                    place=most,
+                    offset=pixel * C + c,
+                    valid=valid,
+                    last=last,
+                    KINDS=KINDS,
+                )
             if last:
-                _write(value, out, scale, pixel, c, valid, area, C, WHOLE, SCALED, PLANES)
+                _write(
+                    value,
+                    out,
+                    scale,
+                    pixel,
+                    c=c,
+                    valid=valid,
+                    area=area,
+                    C=C,
+                    WHOLE=WHOLE,
+                    SCALED=SCALED,
+                    PLANES=PLANES,
+                )
         h, w = new_h, new_w
         if MANY:
             kept = tl.where(code == _SPLIT, cur, tl.where(code == _BLEND, IMAGE, kept))
@@ -142,10 +225,39 @@ def _known(
     known = tl.full([], 0.0, tl.float64)
     if has(KINDS, _LINEAR_OF_MEAN, _CONTRAST, _ISO):
         if (code == _LINEAR_OF_MEAN) | (code == _CONTRAST) | (code == _ISO):
-            known = statistic(code, table, at, images, scratch, cur, place, area, c, BLOCK, KINDS, C, WHOLE, MANY)
+            known = statistic(
+                code,
+                table,
+                at,
+                images,
+                scratch=scratch,
+                cur=cur,
+                place=place,
+                area=area,
+                c=c,
+                BLOCK=BLOCK,
+                KINDS=KINDS,
+                C=C,
+                WHOLE=WHOLE,
+                MANY=MANY,
+            )
     if has(KINDS, _EQUALIZE, _EQUALIZE_PIL, _AUTOCONTRAST):
         if (code == _EQUALIZE) | (code == _EQUALIZE_PIL) | (code == _AUTOCONTRAST):
-            level_tables(code, table, at, images, scratch, cur, place, area, tables, BLOCK, C, WHOLE, MANY)
+            level_tables(
+                code,
+                table,
+                at,
+                images,
+                scratch=scratch,
+                cur=cur,
+                place=place,
+                area=area,
+                tables=tables,
+                BLOCK=BLOCK,
+                C=C,
+                WHOLE=WHOLE,
+                MANY=MANY,
+            )
             tl.debug_barrier()
     return known
 
@@ -161,15 +273,79 @@ def _read(
         value = fetch(images, scratch, cur, place, pixel * C + c, valid, MANY)
     if has(KINDS, _WARP):
         if code == _WARP:
-            value = warped(table, at, images, scratch, cur, place, y, x, c, valid, h, w, C, WHOLE, MANY)
+            value = warped(
+                table,
+                at,
+                images,
+                scratch,
+                cur=cur,
+                place=place,
+                y=y,
+                x=x,
+                c=c,
+                valid=valid,
+                h=h,
+                w=w,
+                C=C,
+                WHOLE=WHOLE,
+                MANY=MANY,
+            )
     if has(KINDS, _CONVOLVE):
         if code == _CONVOLVE:
-            value = convolved(table, at, images, scratch, cur, place, y, x, c, valid, h, w, C, WHOLE, MANY)
+            value = convolved(
+                table,
+                at,
+                images,
+                scratch,
+                cur=cur,
+                place=place,
+                y=y,
+                x=x,
+                c=c,
+                valid=valid,
+                h=h,
+                w=w,
+                C=C,
+                WHOLE=WHOLE,
+                MANY=MANY,
+            )
     if has(KINDS, _ROWS):
         if code == _ROWS:
-            value = along(table, at, images, scratch, cur, place, y, x, 0, c, valid, h, w, C, MANY)
+            value = along(
+                table,
+                at,
+                images,
+                scratch,
+                cur=cur,
+                place=place,
+                y=y,
+                x=x,
+                down=0,
+                c=c,
+                valid=valid,
+                h=h,
+                w=w,
+                C=C,
+                MANY=MANY,
+            )
         if code == _COLUMNS:
-            value = along(table, at, images, scratch, _LINES, place, y, x, 1, c, valid, h, w, C, MANY)
+            value = along(
+                table,
+                at,
+                images,
+                scratch,
+                cur=_LINES,
+                place=place,
+                y=y,
+                x=x,
+                down=1,
+                c=c,
+                valid=valid,
+                h=h,
+                w=w,
+                C=C,
+                MANY=MANY,
+            )
             value = nearest(value, WHOLE)
     if has(KINDS, _BLEND):
         if code == _BLEND:

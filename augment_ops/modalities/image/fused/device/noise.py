@@ -72,7 +72,22 @@ def noisy(
             x = cut(x * (single(table, at) + share * single(table, at + 1)), WHOLE)
     if has(KINDS, _ISO):
         if code == _ISO:
-            x = _iso(in_levels(x, WHOLE), table, at, rate, pool, starts, pixel, c, valid, k0, k1) * step
+            x = (
+                _iso(
+                    in_levels(x, WHOLE),
+                    table,
+                    at,
+                    rate,
+                    pool=pool,
+                    starts=starts,
+                    pixel=pixel,
+                    c=c,
+                    valid=valid,
+                    k0=k0,
+                    k1=k1,
+                )
+                * step
+            )
     return x
 
 
