@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count, pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,24 +15,13 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.choice import Rate
 from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.on_device import TensorAugmenter
 from augment_ops.engine.key import SampleIds
 from augment_ops.modalities.source import Samples
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LIMIT_S = 0.4  # of each measurement: long beside a batch of most policies, short beside any training
 _WINDOWS = 3  # the median of which counts: one hiccup of the machine does not
 _LEAST = 2  # batches of a window, however long they take
-
-
-@runtime_checkable
-class OnDevice(Protocol):
-    """What can augment where a tensor is."""
-
-    def tensors(self, images: Tensor, ids: SampleIds, epoch: int = 0) -> Tensor:
-        """Augment a batch on its device."""
-        ...
 
 
 def sample_us(source: BatchSource, limit_s: float = LIMIT_S) -> float:
@@ -96,7 +84,9 @@ def numbers_of_workers(asked: int, free: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def tensors_us(augmenter: OnDevice, samples: Samples, ids: SampleIds, device: str, limit_s: float = LIMIT_S) -> float:
+def tensors_us(
+    augmenter: TensorAugmenter, samples: Samples, ids: SampleIds, device: str, limit_s: float = LIMIT_S
+) -> float:
     """Wall time a sample of augmenting a batch that lies on a device, in microseconds.
 
     Args:

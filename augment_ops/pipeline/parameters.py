@@ -66,13 +66,14 @@ class RunParams:
         ),
     ] = "digits-robust"
     delivery: Annotated[
-        Literal["online", "nearline", "offline", "auto"],
+        Literal["online", "nearline", "offline", "device", "auto"],
         About(
             title="Delivery mode",
             section=DATA,
             help="Augment while training; the same, kept in a cache for the next training; or write the augmented "
-            "shards first. auto measures policy and network on this machine, and takes what keeps the training from "
-            "waiting. The samples are the same, byte for byte.",
+            "shards first: the samples are the same, byte for byte. auto measures policy and network on this machine, "
+            "and takes what keeps the training from waiting. device augments where the network is trained, on a GPU "
+            "say, which may round a level otherwise; a compiled policy can, with the trainer torch.",
         ),
     ] = "online"
     cache_gib: Annotated[

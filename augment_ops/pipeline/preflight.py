@@ -167,6 +167,13 @@ def recipe_section(policies: Path, params: RunParams) -> tuple[Trainer, BaseMode
             "one of the two: rare classes would count twice over",
             "leave --class-weight out, or choose a recipe whose sampling is uniform",
         )
+    if params.delivery == "device" and not getattr(trainer, "augments_on_device", False):
+        raise InputError(
+            "--delivery",
+            f"device, with the trainer {trainer.name}, which takes batches as they come",
+            "online | nearline | offline | auto, or the trainer torch",
+            "leave --delivery out, or choose --trainer torch",
+        )
     section = recipe.settings(trainer.name)
     if params.threads and not leaves_open(section):
         raise InputError(

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.meters import DeliveryMeters
+from augment_ops.delivery.on_device import OnDevice
 from augment_ops.modalities.base import Payload
 from augment_ops.training.result import EpochMetrics
 
@@ -37,11 +38,13 @@ class Task:
         classes: K names, in the order of the scores.
         train: the split as it is, without augmentation; what the source delivers is made of it, row by row.
         validation: what every entry of the curve is measured on; may hold no sample.
-        augmented: whether the source delivers anything else than `train` as it is.
+        augmented: whether what is trained on is anything else than `train` as it is.
         categorical: which of the F features hold codes of categories, for samples (F,); empty for none.
         class_weight: `balanced` weighs every class by N / (K · its samples); `none` every sample the same.
         model: `package.module:factory`, `torchvision:name` or `timm:name` of a network; empty for the trainer's own.
         progress: called with an entry of the curve once in a while, with the last in any case.
+        on_device: makes of a batch what is trained on, where the network computes; None where the source delivers it.
+            Only trainers that have `augments_on_device` are given one.
         unfinished: folder that belongs to this training alone, where a trainer may keep how far it has come, to go on
             from there when it was killed; None where nothing may be kept. Whoever asks removes it in the end.
     """
@@ -55,6 +58,7 @@ class Task:
     class_weight: ClassWeight = "none"
     model: str = ""
     progress: Progress = lambda metrics: None
+    on_device: OnDevice | None = None
     unfinished: Path | None = None
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from augment_ops.delivery.batches import Batch, BatchSource
 from augment_ops.delivery.meters import WaitMeter
+from augment_ops.delivery.on_device import OnDevice
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import InputError, TrainingError
 from augment_ops.modalities.base import Modality, Payload
@@ -107,6 +108,7 @@ def train(
     weights: NDArray[np.float32] | None = None,
     checkpoints: Checkpoints | None = None,
     ranks: Ranks = ALONE,
+    on_device: OnDevice | None = None,
 ) -> tuple[tuple[EpochMetrics, ...], Meters]:
     """Train `model` in place, and leave it on the device.
 
@@ -120,6 +122,7 @@ def train(
         weights: float32 (K,), of the classes in the loss that is trained; None weighs them alike.
         checkpoints: where it goes on from, and keeps how far it has come; None where it begins anew each time.
         ranks: whom it trains with: all come to the same weights. What the first has is what all begin with.
+        on_device: makes of a batch on the device what is trained on; None where the source delivers that.
 
     Returns:
         The curve of all epochs, and what those cost that were done here.
@@ -138,7 +141,7 @@ def train(
         total, samples, training_s = WaitMeter(), 0, 0.0
         while len(curve) < budget.epochs and not state.ended:
             meter = WaitMeter()
-            metrics, n = _epoch(state, source, validation, meter, len(curve), budget.seed, device)
+            metrics, n = _epoch(state, source, validation, meter, len(curve), budget.seed, device, on_device)
             curve.append(metrics)
             state.validated(metrics.validation_loss)
             progress(metrics)
@@ -168,7 +171,14 @@ def _of_the_first(state: State, curve: list[EpochMetrics], ranks: Ranks) -> list
 
 
 def _epoch(
-    state: State, source: BatchSource, validation: Labelled, meter: WaitMeter, epoch: int, seed: int, device: str
+    state: State,
+    source: BatchSource,
+    validation: Labelled,
+    meter: WaitMeter,
+    epoch: int,
+    seed: int,
+    device: str,
+    on_device: OnDevice | None,
 ) -> tuple[EpochMetrics, int]:
     """One pass with its validation, and how many samples it had."""
     import torch
@@ -176,7 +186,7 @@ def _epoch(
     started, ranks = time.perf_counter(), state.stepper.ranks
     torch.manual_seed(sample_key("dropout", seed, epoch, *ranks.own)[0] >> 1)  # torch takes 63 bits
     batches = meter.watch(source, source.epoch(epoch, share=ranks.share))
-    loss, accuracy, n = _one_epoch(state.stepper, batches, epoch, device)
+    loss, accuracy, n = _one_epoch(state.stepper, batches, epoch, device, on_device)
     elapsed = time.perf_counter() - started
     with said_of_memory(f"training, epoch {epoch}, validation", f"{_EVALUATION_BATCH} samples at most", _SMALLER):
         validation_loss, validation_accuracy = _evaluate(state.model, validation, device, ranks)
@@ -232,7 +242,9 @@ def _is_kept(settings: TorchSettings, done: int, epochs: int) -> bool:
     return bool(settings.checkpoint_every) and done % settings.checkpoint_every == 0 and done < epochs
 
 
-def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: str) -> tuple[float, float, int]:
+def _one_epoch(
+    stepper: Stepper, batches: Iterator[Batch], epoch: int, device: str, on_device: OnDevice | None
+) -> tuple[float, float, int]:
     import torch
 
     to_training(stepper.model)
@@ -242,7 +254,9 @@ def _one_epoch(stepper: Stepper, batches: Iterator[Batch], epoch: int, device: s
         try:
             labels = torch.from_numpy(batch.labels).to(device)
             wanted = labels if soft is None else torch.from_numpy(soft).to(device)
-            logits, value = stepper.take(number, samples.to(device), wanted)
+            there = samples.to(device)
+            there = there if on_device is None else on_device(there, batch.rows, epoch)
+            logits, value = stepper.take(number, there, wanted)
         except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
             where = f"training, epoch {epoch}, batch {number}"
             if is_out_of_memory(error):

@@ -42,6 +42,7 @@ class _Torch:
     name = "torch"
     format = "pt2"
     settings = TorchSettings
+    augments_on_device = True
 
     def entries(self, budget: Budget) -> int:
         """See `Trainer`."""
@@ -185,6 +186,7 @@ def learn(
         weights=balanced(labels, len(task.classes)) if task.class_weight == "balanced" else None,
         checkpoints=None if task.unfinished is None else Checkpoints(task.unfinished),
         ranks=ranks,
+        on_device=task.on_device,
     )
 
 

@@ -14,8 +14,9 @@ from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import Batch
 from augment_ops.delivery.choice import Choice, Measured, Shards, choose
 from augment_ops.delivery.offline import known_shard, shard_identity
+from augment_ops.delivery.on_device import TensorAugmenter
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.delivery.pace import LIMIT_S, OnDevice, loops, numbers_of_workers, read_us, tensors_us
+from augment_ops.delivery.pace import LIMIT_S, loops, numbers_of_workers, read_us, tensors_us
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
 from augment_ops.files import replace_file
@@ -134,7 +135,7 @@ def _shards(inputs: Inputs, policy: Policy, augmenter: BatchAugmenter, train: Sp
 
 
 def _on_device(augmenter: BatchAugmenter, train: Split, batch: Batch, device: str) -> float | None:
-    if device == "cpu" or not isinstance(augmenter, OnDevice):
+    if device == "cpu" or not isinstance(augmenter, TensorAugmenter):
         return None
     ids = SampleIds.of(train.ids)[batch.rows]
     return tensors_us(augmenter, train.payload.take(batch.rows), ids, device)

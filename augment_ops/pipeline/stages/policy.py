@@ -20,6 +20,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, AugmentedCheck, ResolvedPolicy
 from augment_ops.pipeline.stages.choosing import chosen
+from augment_ops.pipeline.stages.training import on_device_of
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.trial import trial_faults
 from augment_ops.quantities import milliseconds
@@ -84,8 +85,12 @@ def augment(inputs: Inputs) -> Augmentation:
     check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
     choice = chosen(inputs, resolved.policy(), train, epochs) if params.delivery == "auto" else None
     delivery = params.delivery if choice is None else choice.mode
+    snapshot = inputs.snapshot.manifest.digest
+    if delivery == "device" and not resolved.policy().is_identity:
+        on_device_of(inputs, resolved.policy(), train)  # now, rather than when models are trained
+        plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, "tensors", epochs])
+        return Augmentation("device", plan, epochs, None)
     if delivery != "offline" or not resolved.policy().transforms:
-        snapshot = inputs.snapshot.manifest.digest
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
         # Nothing is there to be kept where nothing is applied.
         mode = "nearline" if delivery == "nearline" and resolved.policy().transforms else "online"
@@ -95,7 +100,7 @@ def augment(inputs: Inputs) -> Augmentation:
         train.payload,
         train.ids,
         _augmenter(resolved.policy(), params.seed, train),
-        snapshot_digest=inputs.snapshot.manifest.digest,
+        snapshot_digest=snapshot,
         split="train",
         epochs=epochs,
         progress=_shard_progress(inputs, epochs),

@@ -13,6 +13,7 @@ from augment_ops.delivery.meters import OtherWork, advice
 from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.nearline import NearlineBatches
 from augment_ops.delivery.offline import ShardBatches, shard_identity
+from augment_ops.delivery.on_device import OnDevice
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
 from augment_ops.machine import usable_cores
@@ -56,7 +57,9 @@ def train_candidate(inputs: Inputs) -> TrainingResult:
     train = inputs.snapshot.split("train")
     source = _augmented(inputs, resolved.policy(), plan, train)  # first: it warms up while the model is made
     augmented = not resolved.policy().is_identity
-    told = _Told("candidate", resolved.digest, plan.digest, augmented, plan.epochs, plan.workers(inputs.params))
+    workers = plan.workers(inputs.params)
+    on_device = on_device_of(inputs, resolved.policy(), train) if plan.mode == "device" else None
+    told = _Told("candidate", resolved.digest, plan.digest, augmented, plan.epochs, workers, on_device)
     return _train(inputs, told, source, train)
 
 
@@ -84,6 +87,7 @@ class _Told:
     augmented: bool
     epochs: int
     workers: int
+    on_device: OnDevice | None = None
 
 
 def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> TrainingResult:
@@ -169,12 +173,14 @@ def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
         class_weight=params.class_weight,
         model=params.model,
         progress=progress,
+        on_device=told.on_device,
         unfinished=inputs.unfinished,
     )
 
 
 def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split) -> BatchSource:
-    augmenter = None if policy.is_identity else modality(policy.modality).augmenter(policy, inputs.params.seed, train)
+    original = policy.is_identity or plan.mode == "device"
+    augmenter = None if original else modality(policy.modality).augmenter(policy, inputs.params.seed, train)
     mixer = None if augmenter is None else mixer_of(inputs, augmenter, train)
     if plan.shards is not None:
         return ShardBatches(inputs.store, plan.shards, train.labels, **_order(inputs, mixer))
@@ -191,6 +197,16 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
         limit_bytes=int(inputs.params.cache_gib * (1 << 30)),
         **_order(inputs, mixer),
     )
+
+
+def on_device_of(inputs: Inputs, policy: Policy, train: Split) -> OnDevice:
+    """What augments where the network is.
+
+    Raises:
+        InputError: the policy cannot be applied there.
+    """
+    augmenter = modality(policy.modality).augmenter(policy, inputs.params.seed, train)
+    return OnDevice(augmenter=augmenter, ids=SampleIds.of(train.ids))
 
 
 def mixer_of(inputs: Inputs, augmenter: BatchAugmenter, train: Split) -> Mixer | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import threading
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_threads_run_ahead_and_end(images, labels, ids, augmenter):
 def test_a_device_makes_of_originals_what_a_source_would_deliver(images, labels, ids, augmenter):
     delivering = OnlineBatches(images, labels, ids, augmenter, seed=7, batch_size=15, workers=0)
     originals = OnlineBatches(images, labels, ids, None, seed=7, batch_size=15, workers=1)
-    then = OnDevice(augmenter=augmenter, ids=SampleIds.of(ids))
+    then = pickle.loads(pickle.dumps(OnDevice(augmenter=augmenter, ids=SampleIds.of(ids))))  # as a rank has it
     for rank in (0, 1):
         share = {"rank": rank, "world_size": 2}
         found = list(EpochDataset(originals, 3, start=1, then=then, **share))

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.store import Store
+from augment_ops.errors import InputError
 from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.graph import BY_NAME
 from augment_ops.pipeline.inputs import Inputs, declared
@@ -153,6 +154,16 @@ def test_a_stage_that_was_killed_keeps_what_was_chosen(
     (folder / "delivery.json").write_bytes(b'{"mode": "nearb')
     plan, _ = asked(step_us=BUSY, folder=folder)
     assert (plan.mode, len(Paced.asked)) == ("online", 2)
+
+
+def test_a_plan_for_the_device_is_another_and_only_of_what_can_be_applied_there(asked: Asked) -> None:
+    plan, _ = asked(delivery="device")
+    assert (plan.mode, plan.shards, plan.choice) == ("device", None, None)
+    assert plan.digest != asked(delivery="online")[0].digest  # its levels may be others
+    assert asked(delivery="device", steps="[]")[0].mode == "online"
+    for steps in ("- GridDistortion: {p: 1.0}", "[]\nmixing: {kind: mixup, alpha: 0.2, p: 1.0}"):
+        with pytest.raises(InputError, match="expected one that is compiled as a whole, without mixing"):
+            asked(delivery="device", steps=steps)
 
 
 def test_where_nothing_can_be_measured_it_says_so(asked: Asked) -> None:

@@ -68,7 +68,7 @@ def test_all_faults_come_at_once_with_the_nearest_name():
     }
     assert "Did you mean policy?" in said
     assert "epochs: found '5'; expected input should be a valid integer" in said
-    assert "delivery: found 'offlin'; expected one of online, nearline, offline, auto" in said
+    assert "delivery: found 'offlin'; expected one of online, nearline, offline, device, auto" in said
     assert "Did you mean offline?" in said
     assert "dataset_name: found 'Not Kebab'; expected kebab-case" in said
     assert "^" not in said  # nobody is shown a regular expression

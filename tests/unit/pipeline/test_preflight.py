@@ -79,6 +79,13 @@ def test_classes_are_balanced_once(tmp_path: Path) -> None:
         preflight(settings, RunParams(recipe="even", class_weight="balanced"), "pat")
 
 
+def test_only_trainers_that_can_are_asked_to_augment_on_their_device(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_POLICIES": str(POLICIES)})
+    preflight(settings, RunParams(delivery="device"), "pat")
+    with pytest.raises(InputError, match="--delivery: found device, with the trainer sklearn, which takes batches as"):
+        preflight(settings, RunParams(delivery="device", trainer="sklearn"), "pat")
+
+
 def test_processes_have_a_sample_and_a_device_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policies = shutil.copytree(POLICIES, tmp_path / "policies")
     recipe = {"name": "shared", "version": "1.0.0", "description": "For tests.", "torch": {"processes": 8}}

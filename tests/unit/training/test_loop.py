@@ -10,6 +10,7 @@ from torch import nn
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.delivery.batches import batch_rows
 from augment_ops.delivery.mixing import Mixer
+from augment_ops.delivery.on_device import OnDevice
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, TrainingError, TransformError
@@ -62,6 +63,14 @@ def test_the_control_is_the_candidate_of_the_identity(training):
     assert [(m.train_loss, m.validation_loss) for m in control[1]] == [
         (m.train_loss, m.validation_loss) for m in candidate[1]
     ]
+
+
+def test_what_is_augmented_where_the_network_is_teaches_what_a_source_would_have(training):
+    augmenter = training.augmenter("[HorizontalFlip: {p: 0.5}, RandomBrightnessContrast: {p: 1.0}]")
+    on_device = OnDevice(augmenter=augmenter, ids=SampleIds.of(training.ids))
+    delivered, originals = (training.run(training.online(one))[0] for one in (augmenter, None))
+    made_there = training.run(training.online(None), on_device=on_device)[0]
+    assert model_digest(made_there) == model_digest(delivered) != model_digest(originals)
 
 
 def test_it_learns_and_measures(training):
