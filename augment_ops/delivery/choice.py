@@ -47,7 +47,7 @@ class Shards:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class DeliveryMeasured:
     """What was measured on this machine, with the run's own policy, data and network.
 
     Attributes:
@@ -99,7 +99,7 @@ class Choice:
     mode: Mode
     workers: int
     reason: str
-    measured: Measured | None = None
+    measured: DeliveryMeasured | None = None
 
     def rows(self) -> tuple[tuple[str, str, str], ...]:
         """What was looked at, for people: where, the time a sample, and the share of time that the trainer waits."""
@@ -129,7 +129,7 @@ class Choice:
 _OTHER_BYTES = "a GPU rounds otherwise"
 
 
-def choose(measured: Measured) -> Choice:
+def choose(measured: DeliveryMeasured) -> Choice:
     """The delivery that keeps the trainer busy, the plainest first.
 
     Online with as few workers as are enough; else shards that are in the store already (nearline reads them); else
@@ -152,12 +152,12 @@ def choose(measured: Measured) -> Choice:
     return Choice(mode="online", workers=best.workers, reason=reason, measured=measured)
 
 
-def _enough(measured: Measured, rate: Rate) -> str:
+def _enough(measured: DeliveryMeasured, rate: Rate) -> str:
     trains = f"the trainer takes {_us(measured.step_us)} for one on {measured.device}"
     return f"{_workers(rate.workers).capitalize()}: a sample is made in {_us(rate.sample_us)}, and {trains}."
 
 
-def _no_shards(measured: Measured) -> str:
+def _no_shards(measured: DeliveryMeasured) -> str:
     shards, waits = measured.shards, measured.idle_share_of_shards
     if shards.refused:
         return f"there are no shards: {shards.refused}"

@@ -13,7 +13,7 @@ from augment_ops.training.result import EpochMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class RankWork:
     """What each process is given; where its modules are found is told it before, so that this can be read.
 
     Attributes:

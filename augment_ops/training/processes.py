@@ -27,7 +27,7 @@ from augment_ops.delivery.batches import BatchSource
 from augment_ops.errors import AugmentOpsError, TrainingError
 from augment_ops.training.base import Budget, Meters, Progress, Task
 from augment_ops.training.children import end, tail
-from augment_ops.training.messages import Failed, Learnt, Work, untold
+from augment_ops.training.messages import Failed, Learnt, RankWork, untold
 from augment_ops.training.result import EpochMetrics
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def train_in_processes(
 
     with scratch.folder("ranks") as folder:
         again = replace(task, progress=untold)
-        work = Work(
+        work = RankWork(
             task=again,
             source=source.again(size),
             budget=budget,

@@ -18,7 +18,7 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 
 from augment_ops.errors import AugmentOpsError
-from augment_ops.training.messages import Failed, Learnt, Message, Work, untold
+from augment_ops.training.messages import Failed, Learnt, Message, RankWork, untold
 from augment_ops.training.ranks import PeerLost, Ranks
 
 _LOOK_S = 1.0  # for the process that started this one
@@ -53,7 +53,7 @@ def _end_with(connection: Connection, parent: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _learnt(work: Work, rank: int, tell: Callable[[Message], None]) -> Learnt:
+def _learnt(work: RankWork, rank: int, tell: Callable[[Message], None]) -> Learnt:
     import torch
 
     from augment_ops.training.torch_trainer import learn, made_ready
@@ -76,7 +76,7 @@ def _learnt(work: Work, rank: int, tell: Callable[[Message], None]) -> Learnt:
     return Learnt(curve, meters, state.getvalue())
 
 
-def _joined(work: Work, rank: int, device: str) -> Ranks:
+def _joined(work: RankWork, rank: int, device: str) -> Ranks:
     import torch
     from torch import distributed
 

@@ -126,7 +126,7 @@ def test_the_form_has_sections_descriptions_and_dropdowns(running: Any, form: An
     form.set_viewport_size({"width": 1280, "height": 1100})
 
     dialog = section(form, "Data in detail")
-    assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline"]
+    assert choices(form, dialog, "Delivery mode") == ["online", "nearline", "offline", "device", "auto"]
     dialog = section(form, "Training")
     expect(dialog.get_by_role("spinbutton", name="Seed")).to_have_value("7")
 

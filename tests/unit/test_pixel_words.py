@@ -39,6 +39,7 @@ OTHERWISE: dict[str, tuple[set[str], str]] = {
     "augment_ops/stress/outcomes.py": ({"width"}, "of a bin"),
     "augment_ops/stress/report.py": ({"width"}, "of a bin"),
     "augment_ops/tracking/lists.py": ({"width"}, "of a column on a page"),
+    "augment_ops/training/compiled.py": ({"channel"}, "torch's name of a layout of memory"),
     "augment_ops/training/state.py": ({"channel"}, "torch's name of a layout of memory"),
     "augment_ops/training/torch_settings.py": ({"channel"}, "torch's name of a layout of memory"),
     "augment_ops/training/torch_trainer.py": ({"channel"}, "torch's name of a layout of memory"),

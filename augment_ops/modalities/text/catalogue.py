@@ -137,7 +137,7 @@ CATALOGUE: Catalogue = _TextCatalogue()
 
 
 @dataclass(frozen=True)
-class Change:
+class TextChange:
     """What a transform of a policy does to one sentence. A value: it is made again from the policy in each process."""
 
     name: str
@@ -164,10 +164,10 @@ class Change:
             transforms.replaced(found, draws, share=values["aug_p"], instead=values["instead"])
 
 
-def change_of(name: str, values: Mapping[str, Any]) -> Change:
+def change_of(name: str, values: Mapping[str, Any]) -> TextChange:
     """The change of a transform with those parameters, as `resolved` gives them."""
     if name != "ReservedAug":
-        return Change(name, values)
+        return TextChange(name, values)
     groups = values["reserved_tokens"]
     instead = {
         word.lower(): tuple(other for other in group if other != word)
@@ -175,4 +175,4 @@ def change_of(name: str, values: Mapping[str, Any]) -> Change:
         for word in group
         if " " not in word
     }
-    return Change(name, {**values, "instead": instead})
+    return TextChange(name, {**values, "instead": instead})

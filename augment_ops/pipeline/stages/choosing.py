@@ -12,7 +12,7 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.payload import Part
 from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import Batch
-from augment_ops.delivery.choice import Choice, Measured, Shards, choose
+from augment_ops.delivery.choice import Choice, DeliveryMeasured, Shards, choose
 from augment_ops.delivery.offline import known_shard, shard_identity
 from augment_ops.delivery.on_device import TensorAugmenter
 from augment_ops.delivery.online import OnlineBatches
@@ -79,7 +79,7 @@ def _chosen(inputs: Inputs, policy: Policy, train: Split, epochs: int) -> Choice
     section = recipe.settings(trainer.name)
     budget = Budget(epochs, params.batch_size, params.seed, section, threads_of(section, params.threads))
     pace = paced(trainer, _task(inputs, train), batch, budget, device, _STEPS_S)
-    found = Measured(
+    found = DeliveryMeasured(
         device=device,
         cores=cores,
         threads=pace.threads,

@@ -59,7 +59,15 @@ def train_candidate(inputs: Inputs) -> TrainingResult:
     augmented = not resolved.policy().is_identity
     workers = plan.workers(inputs.params)
     on_device = on_device_of(inputs, resolved.policy(), train) if plan.mode == "device" else None
-    told = _Told("candidate", resolved.digest, plan.digest, augmented, plan.epochs, workers, on_device)
+    told = _Told(
+        role="candidate",
+        policy_digest=resolved.digest,
+        augmented_with=plan.digest,
+        augmented=augmented,
+        epochs=plan.epochs,
+        workers=workers,
+        on_device=on_device,
+    )
     return _train(inputs, told, source, train)
 
 
@@ -68,7 +76,14 @@ def train_control(inputs: Inputs) -> TrainingResult:
     train = inputs.snapshot.split("train")
     epochs = inputs.params.epochs_for(len(train.labels))
     workers = usable_cores() if _decodes(inputs) else 0  # reading rows from memory needs none
-    told = _Told("control", NO_AUGMENTATION, NO_AUGMENTATION, False, epochs, workers)
+    told = _Told(
+        role="control",
+        policy_digest=NO_AUGMENTATION,
+        augmented_with=NO_AUGMENTATION,
+        augmented=False,
+        epochs=epochs,
+        workers=workers,
+    )
     return _train(inputs, told, online_batches(inputs, None, train, None, workers), train)
 
 
@@ -77,7 +92,7 @@ def _decodes(inputs: Inputs) -> bool:
     return inputs.snapshot.manifest.decoding is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Told:
     """What tells one training from the other."""
 

@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 
 from augment_ops.content import canonical_json, from_json
-from augment_ops.delivery.choice import Choice, Measured, Rate, Shards, choose
+from augment_ops.delivery.choice import Choice, DeliveryMeasured, Rate, Shards, choose
 
 GIB = 1 << 30
 FITS = Shards(size_bytes=GIB, limit_bytes=2 * GIB, read_us=1.0)
 
 
-def measured(*loops: tuple[int, float], step: float = 100.0, shards: Shards = FITS, **others: object) -> Measured:
+def measured(
+    *loops: tuple[int, float], step: float = 100.0, shards: Shards = FITS, **others: object
+) -> DeliveryMeasured:
     about = {"device": "cuda:0", "cores": 16, "threads": 1, **others}
-    return Measured(step_us=step, loops=tuple(Rate(*one) for one in loops), shards=shards, **about)
+    return DeliveryMeasured(step_us=step, loops=tuple(Rate(*one) for one in loops), shards=shards, **about)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ def measured(*loops: tuple[int, float], step: float = 100.0, shards: Shards = FI
         (measured((1, 100.0), cores=4, threads=4), 0.2),  # 400 + 100 in 4 cores: 125
     ],
 )
-def test_a_trainer_waits_for_the_slower_and_for_cores(found: Measured, idle: float) -> None:
+def test_a_trainer_waits_for_the_slower_and_for_cores(found: DeliveryMeasured, idle: float) -> None:
     assert found.idle_share(found.loops[0]) == pytest.approx(idle, abs=1e-4)
 
 

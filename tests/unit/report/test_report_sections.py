@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augment_ops.delivery.choice import Choice, Measured, Rate, Shards, choose
+from augment_ops.delivery.choice import Choice, DeliveryMeasured, Rate, Shards, choose
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import ClassFall, Explanation, Finding, Flip
 from augment_ops.report import stress_summary
@@ -239,7 +239,7 @@ def test_where_it_augments_stands_with_the_cost_where_the_run_left_it_open() -> 
     assert "Where to augment" not in render(inputs())
     assert b'"delivery":{"measured"' not in to_json(inputs())
     loops = (Rate(1, 400.0), Rate(2, 101.0))
-    measured = Measured(device=HOSTILE, cores=16, threads=1, step_us=100.0, loops=loops, shards=Shards())
+    measured = DeliveryMeasured(device=HOSTILE, cores=16, threads=1, step_us=100.0, loops=loops, shards=Shards())
     page = Page(render(inputs(delivery=choose(measured))))
     assert page.row_with("online, 1 worker")[1:] == ["0.4 ms", "75.0%"]
     assert page.row_with("online, 2 workers")[1:] == ["0.1 ms", "1.0%"]

@@ -48,7 +48,7 @@ def learnt(
     source = OnlineBatches(
         training.images, training.labels, training.ids, training.augmenter(), seed=7, batch_size=BATCH, workers=1
     )
-    model = made_ready(task, budget).model
+    model = made_ready(task, budget, "cpu").model
     try:
         if processes == 1:
             curve, _ = learn(model, task, source, budget, "cpu")

@@ -140,7 +140,9 @@ def test_a_window_of_no_sample_has_features_without_values():
 def test_a_property_that_no_modality_knows_is_refused_with_the_nearest(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text(DEFAULT.read_text().replace("[mean, contrast,", "[mean, contrats,"))
-    with pytest.raises(PolicyError, match=r"one of mean, contrast, sharpness, colour, size\. Did you mean contrast"):
+    with pytest.raises(
+        PolicyError, match=r"one of mean, contrast, sharpness, colour, .*, size\. Did you mean contrast"
+    ):
         DriftRules.load(path)
 
 
