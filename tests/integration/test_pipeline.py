@@ -387,7 +387,7 @@ def test_every_delivery_trains_the_same_model(
     store, model, order = Store(settings.store), {}, []
     warm_up, build = OnlineBatches.warm_up, loop.build
     monkeypatch.setattr(OnlineBatches, "warm_up", lambda self: (order.append("warm up"), warm_up(self))[1])
-    monkeypatch.setattr(loop, "build", lambda *given: (order.append("build"), build(*given))[1])
+    monkeypatch.setattr(loop, "build", lambda *given, **how: (order.append("build"), build(*given, **how))[1])
     text = (ROOT / "policies" / "augment" / "digits-robust.yaml").read_text().replace("digits-robust", "digits-mixed")
     policy = tmp_path / "digits-mixed.yaml"
     policy.write_text(f"{text}mixing: {{kind: mixup, alpha: 0.2, p: 0.5}}\n")
