@@ -41,7 +41,8 @@ def test_parameters_are_those_of_a_run_with_their_types_and_defaults() -> None:
     assert {one.name: one.default for one in others} == asdict(RunParams())
     assert {one.kind for one in others} == {"str", "int", "float", "bool"}
     assert all(one.kind == type(one.default).__name__ for one in others)
-    assert next(one.help for one in others if one.name == "delivery").endswith("(online | nearline | offline | device | auto)")
+    delivery = next(one.help for one in others if one.name == "delivery")
+    assert delivery.endswith("(online | nearline | offline | device | auto)")
 
 
 def test_what_a_stage_needs_and_how_often_it_is_tried_are_the_graphs() -> None:
