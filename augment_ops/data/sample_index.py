@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from augment_ops.content import digest_of
+from augment_ops.errors import DataError
 from augment_ops.modalities.codec import Codec
 from augment_ops.modalities.source import Schema
 
@@ -32,6 +33,24 @@ def index_columns(content: str, measures: Sequence[str]) -> tuple[str, ...]:
         content, measures: those that the modality names (`augment_ops.modalities.codec.Codec`).
     """
     return (*_FIRST, content, *measures, *_LAST)
+
+
+def beside(names: Iterable[str], own: Container[str], uri: str) -> dict[str, str]:
+    """Columns that a source brings → what the index calls them: a name that the index has itself is another one's.
+
+    Args:
+        own: `index_columns` of the source's modality.
+        uri: of the source, for an error.
+
+    Raises:
+        DataError: two of them would have one name.
+    """
+    called = {name: f"meta_{name}" if name in own else name for name in names}
+    for name, other in called.items():
+        if name != other and other in called:
+            found = f"columns {name!r} and {other!r}, and the snapshot keeps the first under the second name"
+            raise DataError(f"{uri}: table", found, "one of the two", "rename one of them")
+    return called
 
 
 @dataclass(frozen=True, kw_only=True)

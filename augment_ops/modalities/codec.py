@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,32 @@ class Decoder(Protocol):
             shape: of its samples in the end.
         """
         ...
+
+
+class RawDecoder:
+    """What decoders share whose samples all have one form already and are kept as they are; see `Decoder`."""
+
+    encoded: bool = False
+
+    def file(self, data: Any, sample: One) -> bytes:
+        """The sample's bytes; nothing is kept as a file."""
+        return sample.tobytes()
+
+    def settled(self, shapes: Mapping[Shape, int]) -> Self:
+        """They have it whatever the others are."""
+        return self
+
+    def converts(self, shape: Shape) -> bool:
+        """None is."""
+        return False
+
+    def convert(self, sample: One) -> One:
+        """As it is."""
+        return sample
+
+    def stored(self, shape: Shape) -> Mapping[str, Any]:
+        """Nothing: see `file`."""
+        return {}
 
 
 class Codec(Protocol):

@@ -8,16 +8,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from augment_ops.data.bounds import TABLE_BYTES, TABLE_COLUMNS, TABLE_ROWS
+from augment_ops.data.bounds import TABLE_BYTES, TABLE_ROWS
 from augment_ops.data.sources.locate import Place
-from augment_ops.data.sources.table import refuse_large_table, refuse_repeated, table_faults
+from augment_ops.data.sources.table import header_of_csv, refuse_large_table, refuse_repeated, table_faults
 from augment_ops.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_AT_ONCE = 10_000  # 100 columns of text: some 60 MB
-_HEADER_BYTES = 1 << 20  # a thousand names of a thousand characters
 _LINE_BYTES = 1 << 20  # of JSON: one row
 _SHOWN = 60  # characters of a cell
 
@@ -56,15 +55,7 @@ def parts(place: Place, path: str | None = None, *, alone: bool = False) -> Iter
 def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
-    header = file.readline(_HEADER_BYTES)
-    columns = header.count(b",") + 1
-    if columns > TABLE_COLUMNS or len(header) == _HEADER_BYTES:
-        raise ValueError(f"{columns:,} columns in {len(header):,} bytes; at most {TABLE_COLUMNS:,} are read")
-    file.seek(0)
-    # The header as a row of its own: pandas would make `label.1` of a second `label`.
-    names = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    refuse_repeated(names.iloc[0].tolist())
-    file.seek(0)
+    names = header_of_csv(file)
     read = pd.read_csv(
         file,
         dtype=object,
@@ -80,7 +71,7 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
             if rows > TABLE_ROWS:
                 raise ValueError(f"more than {TABLE_ROWS:,} rows")
             if not isinstance(part.index, pd.RangeIndex):  # pandas takes what is too much for names of the rows
-                raise ValueError(f"rows with more cells than the {names.shape[1]} names of the header")
+                raise ValueError(f"rows with more cells than the {len(names)} names of the header")
             yield part
 
 

@@ -25,11 +25,11 @@ def table_faults() -> tuple[type[Exception], ...]:
     return (ValueError, OSError, OverflowError, KeyError, TypeError, ArrowException, AttributeError, IndexError)
 
 
-def read_csv(file: IO[bytes]) -> pd.DataFrame:
-    """A CSV file with a header row. Only an empty cell is missing: "NA" and "null" are class names like any other.
+def header_of_csv(file: IO[bytes]) -> list[str]:
+    """The names in a CSV file's first row, as they are written; the file is then at its beginning.
 
     Raises:
-        table_faults() (one of those): not a table, with too many columns, or with rows that have more cells than it.
+        table_faults() (one of those): not a table, too many columns, or a name that stands there twice.
     """
     import pandas as pd
 
@@ -39,14 +39,27 @@ def read_csv(file: IO[bytes]) -> pd.DataFrame:
         raise ValueError(f"{columns:,} columns in {len(header):,} bytes; at most {TABLE_COLUMNS:,} are read")
     file.seek(0)
     # The header as a row of its own: pandas would make `label.1` of a second `label`.
-    names = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-    refuse_repeated(names.iloc[0].tolist())
+    first = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    names: list[str] = first.iloc[0].tolist()
+    refuse_repeated(names)
     file.seek(0)
+    return names
+
+
+def read_csv(file: IO[bytes]) -> pd.DataFrame:
+    """A CSV file with a header row. Only an empty cell is missing: "NA" and "null" are class names like any other.
+
+    Raises:
+        table_faults() (one of those): not a table, with too many columns, or with rows that have more cells than it.
+    """
+    import pandas as pd
+
+    names = header_of_csv(file)
     table = pd.read_csv(
         file, dtype=dict.fromkeys(_TEXT, "str"), keep_default_na=False, na_values=[""], encoding="utf-8-sig"
     )
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for names of the rows
-        raise ValueError(f"rows with more cells than the {names.shape[1]} names of the header, such as the first")
+        raise ValueError(f"rows with more cells than the {len(names)} names of the header, such as the first")
     for name in table.columns:
         if table[name].dtype.kind == "u":
             _refuse_wide(str(name), table[name].max())

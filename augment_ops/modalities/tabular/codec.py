@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableSchema
@@ -21,34 +21,12 @@ _ENDINGS = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
-class RowDecoder:
+class RowDecoder(RawDecoder):
     """See `augment_ops.modalities.codec.Decoder`: a source has rows as they are, and so they are kept."""
-
-    encoded: bool = False
 
     def decode(self, data: Any) -> One | Defect:
         """float64 (F,)."""
         return np.ascontiguousarray(data, np.float64)
-
-    def file(self, data: Any, sample: One) -> bytes:
-        """The row's bytes; nothing is kept as a file."""
-        return sample.tobytes()
-
-    def settled(self, shapes: Mapping[Shape, int]) -> Decoder:
-        """Every row has the columns of the table."""
-        return self
-
-    def converts(self, shape: Shape) -> bool:
-        """Nothing is."""
-        return False
-
-    def convert(self, sample: One) -> One:
-        """As it is."""
-        return sample
-
-    def stored(self, shape: Shape) -> Mapping[str, Any]:
-        """Nothing: see `file`."""
-        return {}
 
 
 class _TableCodec:

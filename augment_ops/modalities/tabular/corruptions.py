@@ -14,16 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.engine.key import sample_key
-from augment_ops.errors import TransformError, nearest
-from augment_ops.modalities.corruptions import SEVERITIES, Corrupter, Corruptions, Strengths
+from augment_ops.errors import TransformError
+from augment_ops.modalities.corruptions import Corrupter, Corruptions, Strengths
+from augment_ops.modalities.graded import GradedCorruption, GradedCorruptions, keys_of, strength_of
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.modalities.tabular.schema import Rows, TableSchema, rounded, schema_of
 from augment_ops.modalities.tabular.transforms import Keys, factors
@@ -36,33 +35,10 @@ CorruptRows = Callable[[TableSchema, Rows, float, Keys], Rows]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowCorruption:
-    """One nuisance of one strength, which rises with severity.
+class RowCorruption(GradedCorruption):
+    """One nuisance of rows."""
 
-    Attributes:
-        parameter: what a suite's file calls the strength.
-        unit: of it, in words.
-        least, most: a strength beyond them is refused: nothing happens, or nothing is left.
-        strengths: by severity.
-    """
-
-    parameter: str
-    unit: str
-    least: float
-    most: float
     corrupt: CorruptRows = field(repr=False)
-    strengths: tuple[float, float, float, float, float]
-
-    def fault(self, params: Strengths) -> str:
-        """What is wrong with explicit strengths, as (expectation); empty where nothing is."""
-        values = params.get(self.parameter, ())
-        if set(params) != {self.parameter} or len(values) != len(SEVERITIES):
-            return f"five strengths for {self.parameter} ({self.unit})"
-        if not all(self.least <= value <= self.most for value in values):
-            return f"{self.parameter} from {self.least:g} to {self.most:g} ({self.unit})"
-        if not all(a < b for a, b in pairwise(values)):
-            return f"{self.parameter} rising with severity ({self.unit})"
-        return ""
 
 
 def _missing(schema: TableSchema, rows: Rows, share: float, keys: Keys) -> Rows:
@@ -142,21 +118,11 @@ def apply(
     Raises:
         TransformError: unknown corruption or severity, strengths that do not fit it, or rows that it cannot work on.
     """
-    if name not in CORRUPTIONS:
-        fix = f"correct the name.{nearest(name, CORRUPTIONS)}"
-        raise TransformError("corruption", repr(name), f"one of {', '.join(CORRUPTIONS)}", fix)
-    if severity not in SEVERITIES:
-        raise TransformError(f"{name}: severity", repr(severity), "an integer from 1 to 5", "correct the severity")
+    strength = strength_of(CORRUPTIONS, name, severity, params)
     if rows.dtype != np.float64 or rows.ndim != 2 or rows.shape[1] != len(schema) or len(ids) != len(rows):
         found = f"{rows.dtype} {rows.shape} and {len(ids)} ids"
         raise TransformError("rows", found, f"float64 (N, {len(schema)}) and N ids", "pass rows of the suite's table")
-    corruption = CORRUPTIONS[name]
-    fault = "" if params is None else corruption.fault(params)
-    if params is not None and fault:
-        raise TransformError(f"{name}: params", repr(dict(params))[:120], fault, "correct the strengths")
-    strengths = corruption.strengths if params is None else params[corruption.parameter]
-    keys = np.array([sample_key("stress", name, severity, sample_id) for sample_id in ids], np.uint64).reshape(-1, 2)
-    return corruption.corrupt(schema, rows, float(strengths[severity - 1]), keys)
+    return CORRUPTIONS[name].corrupt(schema, rows, strength, keys_of(name, severity, ids))
 
 
 def destroyed(clean: Rows, corrupted: Rows) -> NDArray[np.uint8]:
@@ -168,29 +134,11 @@ def destroyed(clean: Rows, corrupted: Rows) -> NDArray[np.uint8]:
     return np.where(empty, _EMPTY, 0).astype(np.uint8)
 
 
-class _TableCorruptions:
+class _TableCorruptions(GradedCorruptions):
     """See `augment_ops.modalities.corruptions.Corruptions`."""
 
-    names = tuple(CORRUPTIONS)
+    corruptions = CORRUPTIONS
     causes = CAUSES
-
-    def parameters(self, name: str) -> Mapping[str, str]:
-        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].unit}
-
-    def fault(self, name: str, params: Strengths) -> str:
-        return CORRUPTIONS[name].fault(params)
-
-    def in_levels(self, name: str) -> bool:
-        return False
-
-    def published(self, name: str, shape: tuple[int, ...]) -> Strengths:
-        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}
-
-    def published_content(self, name: str) -> object:
-        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}
-
-    def shape_fault(self, name: str, shape: tuple[int, ...]) -> str:
-        return ""
 
     def bound(self, batches: Iterable[Samples], schema: Schema | None, of_levels: Sequence[str]) -> Corrupter:
         def corrupt(

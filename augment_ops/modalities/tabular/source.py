@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.sample_index import index_columns
+from augment_ops.data.sample_index import beside, index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import parts, texts_of
 from augment_ops.errors import DataError, Fault, nearest
@@ -134,7 +134,8 @@ class TableSource:
         splits = self._splits(part, first)
         times = self._times(part, defects)
         ids = self._texts(part, self._roles.id)
-        extra = {free(name): texts_of(part[name]) for name in self._roles.ignore}
+        called = beside(self._roles.ignore, _KEPT, self._place.uri)
+        extra = {called[name]: texts_of(part[name]) for name in self._roles.ignore}
         for row in range(count):
             sha = hashlib.sha256(rows[row].data)
             sha.update(repr((labels[row], subjects[row], times[row], splits[row], *(t[row] for t in texts))).encode())
@@ -205,11 +206,6 @@ class TableSource:
 
     def _fault(self, part: str, found: str, expected: str, fix: str) -> DataError:
         return DataError(f"{self._place.uri}: {part}", found, expected, fix)
-
-
-def free(name: str) -> str:
-    """A name for a column that a snapshot's own index does not use."""
-    return f"meta_{name}" if name in _KEPT else name
 
 
 def faults_of(uri: str, faults: list[Fault]) -> DataError:

@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.text.source import CONTENT, ENDINGS, TextRoles, TextSource
 from augment_ops.modalities.text.vocabulary import Vocabulary
@@ -19,7 +19,7 @@ _FORMS = "a table of texts, .csv, .parquet or .jsonl, or a folder with train and
 
 
 @dataclass(frozen=True)
-class TextDecoder:
+class TextDecoder(RawDecoder):
     """See `augment_ops.modalities.codec.Decoder`.
 
     Attributes:
@@ -27,7 +27,6 @@ class TextDecoder:
     """
 
     room: int
-    encoded: bool = False
 
     def decode(self, data: Any) -> One | Defect:
         """uint8 (room,): UTF-8 as it came, whatever the script; nothing is normalised."""
@@ -40,26 +39,6 @@ class TextDecoder:
         if len(raw) > self.room:
             return Defect(f"unreadable: {len(raw):,} bytes of text; {self.room:,} are read (--text-bytes)")
         return np.frombuffer(raw.ljust(self.room, b"\0"), np.uint8).copy()
-
-    def file(self, data: Any, sample: One) -> bytes:
-        """The text's bytes; nothing is kept as a file."""
-        return sample.tobytes()
-
-    def settled(self, shapes: Mapping[Shape, int]) -> Decoder:
-        """Every text has the same room."""
-        return self
-
-    def converts(self, shape: Shape) -> bool:
-        """Nothing is."""
-        return False
-
-    def convert(self, sample: One) -> One:
-        """As it is."""
-        return sample
-
-    def stored(self, shape: Shape) -> Mapping[str, Any]:
-        """Nothing: see `file`."""
-        return {}
 
 
 class _TextCodec:

@@ -15,15 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine.key import sample_key
-from augment_ops.errors import TransformError, nearest
-from augment_ops.modalities.corruptions import SEVERITIES, Corrupter, Corruptions, Strengths
+from augment_ops.errors import TransformError
+from augment_ops.modalities.corruptions import Corrupter, Corruptions, Strengths
+from augment_ops.modalities.graded import GradedCorruption, GradedCorruptions, keys_of, strength_of
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.modalities.text import transforms
 from augment_ops.modalities.text.lexicon import ABBREVIATIONS
@@ -39,31 +38,10 @@ CorruptText = Callable[[Sentence, Draws, float], None]  # in place, by one stren
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextCorruption:
-    """One nuisance of one strength, which rises with severity.
+class TextCorruption(GradedCorruption):
+    """One nuisance of a text, as a share of its words."""
 
-    Attributes:
-        parameter: what a suite's file calls the strength.
-        unit: of it, in words.
-        corrupt: what it does to a sentence.
-        strengths: by severity.
-    """
-
-    parameter: str
-    unit: str
     corrupt: CorruptText = field(repr=False)
-    strengths: tuple[float, float, float, float, float]
-
-    def fault(self, params: Strengths) -> str:
-        """What is wrong with explicit strengths, as (expectation); empty where nothing is."""
-        values = params.get(self.parameter, ())
-        if set(params) != {self.parameter} or len(values) != len(SEVERITIES):
-            return f"five strengths for {self.parameter} ({self.unit})"
-        if not all(0.001 <= value <= 1 for value in values):
-            return f"{self.parameter} from 0.001 to 1 ({self.unit})"
-        if not all(a < b for a, b in pairwise(values)):
-            return f"{self.parameter} rising with severity ({self.unit})"
-        return ""
 
 
 _ABBREVIATED = {word: (short,) for word, short in ABBREVIATIONS.items()}
@@ -96,7 +74,7 @@ def _stray(found: Sentence, draws: Draws, ratio: float) -> None:
 
 
 def _of_words(corrupt: CorruptText, strengths: tuple[float, float, float, float, float], unit: str) -> TextCorruption:
-    return TextCorruption(parameter="share", unit=unit, corrupt=corrupt, strengths=strengths)
+    return TextCorruption(parameter="share", unit=unit, least=0.001, most=1, corrupt=corrupt, strengths=strengths)
 
 
 CORRUPTIONS: Mapping[str, TextCorruption] = MappingProxyType(
@@ -128,26 +106,17 @@ def apply(name: str, severity: int, texts: Texts, ids: Sequence[str], *, params:
     Raises:
         TransformError: unknown corruption or severity, strengths that do not fit it, or no texts.
     """
-    if name not in CORRUPTIONS:
-        fix = f"correct the name.{nearest(name, CORRUPTIONS)}"
-        raise TransformError("corruption", repr(name), f"one of {', '.join(CORRUPTIONS)}", fix)
-    if severity not in SEVERITIES:
-        raise TransformError(f"{name}: severity", repr(severity), "an integer from 1 to 5", "correct the severity")
+    strength = strength_of(CORRUPTIONS, name, severity, params)
     if texts.dtype != np.uint8 or texts.ndim != 2 or len(ids) != len(texts):
         found = f"{texts.dtype} {texts.shape} and {len(ids)} ids"
         raise TransformError("texts", found, "uint8 (N, L) and N ids", "pass the texts of the suite's data set")
-    corruption = CORRUPTIONS[name]
-    fault = "" if params is None else corruption.fault(params)
-    if params is not None and fault:
-        raise TransformError(f"{name}: params", repr(dict(params))[:120], fault, "correct the strengths")
-    strength = float((corruption.strengths if params is None else params[corruption.parameter])[severity - 1])
-    keys = np.array([sample_key("stress", name, severity, sample_id) for sample_id in ids], np.uint64).reshape(-1, 2)
+    corrupt, keys = CORRUPTIONS[name].corrupt, keys_of(name, severity, ids)
     room, out = texts.shape[1], np.empty_like(texts)
     for start in range(0, len(texts), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         before = read(texts[part])
         sentences = [sentence(text) for text in before]
-        change_all(lambda found, draws: corruption.corrupt(found, draws, strength), sentences, keys[part], 0)
+        change_all(lambda found, draws: corrupt(found, draws, strength), sentences, keys[part], 0)
         out[part] = written(texts_of(sentences, before, room), room)
     return out
 
@@ -161,29 +130,11 @@ def destroyed(clean: Texts, corrupted: Texts) -> NDArray[np.uint8]:
     return np.where(empty, _EMPTY, 0).astype(np.uint8)
 
 
-class _TextCorruptions:
+class _TextCorruptions(GradedCorruptions):
     """See `augment_ops.modalities.corruptions.Corruptions`."""
 
-    names = tuple(CORRUPTIONS)
+    corruptions = CORRUPTIONS
     causes = CAUSES
-
-    def parameters(self, name: str) -> Mapping[str, str]:
-        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].unit}
-
-    def fault(self, name: str, params: Strengths) -> str:
-        return CORRUPTIONS[name].fault(params)
-
-    def in_levels(self, name: str) -> bool:
-        return False
-
-    def published(self, name: str, shape: tuple[int, ...]) -> Strengths:
-        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}
-
-    def published_content(self, name: str) -> object:
-        return {CORRUPTIONS[name].parameter: CORRUPTIONS[name].strengths}
-
-    def shape_fault(self, name: str, shape: tuple[int, ...]) -> str:
-        return ""
 
     def bound(self, batches: Iterable[Samples], schema: Schema | None, of_levels: Sequence[str]) -> Corrupter:
         def corrupt(

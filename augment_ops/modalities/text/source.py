@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from augment_ops.data.sample_index import index_columns
+from augment_ops.data.sample_index import beside, index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import is_empty, parts, texts_of
 from augment_ops.data.sources.roles import read_roles
@@ -164,7 +164,7 @@ class TextSource:
         labels, subjects, ids = (self._cells(part, name) for name in (roles.label, roles.subject, roles.id))
         splits = self._splits(part, first, split)
         others = [name for name in part.columns if name not in roles.columns.values() and name]
-        extra = {_free(name): texts_of(part[name]) for name in others}
+        extra = {called: texts_of(part[name]) for name, called in beside(others, _KEPT, self._place.uri).items()}
         for row, text in enumerate(data):
             where = f"{file}, row {first + row + 1}" if file else f"row {first + row + 1}"
             if roles.id and ids[row] is None:
@@ -209,11 +209,6 @@ class TextSource:
 
     def _fault(self, part: str, found: str, expected: str, fix: str) -> DataError:
         return DataError(f"{self._place.uri}: {part}", found, expected, fix)
-
-
-def _free(name: str) -> str:
-    """A name for a column that a snapshot's own index does not use."""
-    return f"meta_{name}" if name in _KEPT else name
 
 
 def _named(row: bytes, seen: Counter[bytes]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -13,7 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from augment_ops.data.bounds import TABLE_BYTES
-from augment_ops.data.sample_index import index_columns
+from augment_ops.data.sample_index import beside, index_columns
 from augment_ops.data.sources.locate import Place, why_unreadable
 from augment_ops.data.sources.table import LARGEST, read_csv, read_parquet, table_faults
 from augment_ops.errors import DataError, Fault, nearest
@@ -57,7 +56,8 @@ class IndexSource:
         subjects = [_text(value) for value in table["subject"]] if "subject" in table else [None] * rows
         times = self._times(table) if "time" in table else [None] * rows
         self._refuse_gaps({"subject": subjects, "time": times, "split": splits})
-        extra = {_free(name): _scalars(table[name]) for name in table.columns if name not in _OWN}
+        called = beside([name for name in table.columns if name not in _OWN], _KEPT, self._place.uri)
+        extra = {other: _scalars(table[name]) for name, other in called.items()}
         files = self._files(paths)
         for row, content in enumerate(self._place.read_many(files)):
             data = why_unreadable(content) if isinstance(content, Exception) else content
@@ -103,13 +103,6 @@ class IndexSource:
         ]
         if faults:
             raise DataError.of(self._place.uri, faults)
-        kept = Counter(_free(name) for name in table.columns)
-        twice = [name for name in table.columns if kept[_free(name)] > 1 and name in _KEPT]
-        if twice:
-            found = (
-                f"columns {twice[0]!r} and {_free(twice[0])!r}, and the snapshot keeps the first under the second name"
-            )
-            raise self._fault("table", found, "one of the two", "rename one of them")
         if table.empty:
             raise self._fault("table", "no rows", "one row an image", "list the images")
         return table
@@ -222,10 +215,6 @@ def _scalars(column: pd.Series) -> list[Scalar]:
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         return [None if pd.isna(value) else value for value in column.tolist()]
     return [None if value is None or pd.isna(value) else str(value) for value in column.tolist()]
-
-
-def _free(name: str) -> str:
-    return f"meta_{name}" if name in _KEPT else name
 
 
 def _rows(numbers: list[int]) -> str:

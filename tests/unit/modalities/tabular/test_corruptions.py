@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from augment_ops.errors import TransformError
-from augment_ops.modalities.tabular.corruptions import CAUSES, CORRUPTIONS, SEVERITIES, apply, destroyed
+from augment_ops.modalities.corruptions import SEVERITIES
+from augment_ops.modalities.tabular.corruptions import CAUSES, CORRUPTIONS, apply, destroyed
 from support.tables import SCHEMA, rows_of
 
 IDS = [f"s{i}" for i in range(3_000)]

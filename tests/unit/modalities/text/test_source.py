@@ -115,6 +115,15 @@ def test_a_table_that_cannot_be_what_it_is_taken_for(tmp_path, table, columns, f
         list(opened(written(tmp_path, table, "questions.parquet"), columns).samples())
 
 
+@pytest.mark.parametrize("kind", ["text", "tabular"])
+def test_no_column_is_lost_under_the_name_of_another(tmp_path, kind):
+    table = TABLE.assign(row=1, meta_row=2, amount=3.5)
+    uri = written(tmp_path, table, "questions.csv")
+    asked = {"text_columns": ROLES, "text_bytes": 128, "columns": "label=intent,ignore=row;meta_row;question"}
+    with pytest.raises(DataError, match="columns 'row' and 'meta_row', and the snapshot keeps the first"):
+        list(modality(kind).codec.open(uri, asked).samples())
+
+
 def test_a_pickle_is_refused_whatever_it_is_called(tmp_path):
     class Trap:
         def __reduce__(self):

@@ -36,7 +36,7 @@ def offsets(starts, run, length, transform, lane, k0, k1, BLOCK: tl.constexpr):
 @triton.jit
 def noisy(
     x, code, table, at, rate, marks, pool, starts, pixel, c, valid, k0, k1,
-    KINDS: tl.constexpr, C: tl.constexpr, WHOLE: tl.constexpr,
+    KINDS: tl.constexpr, C: tl.constexpr, WHOLE: tl.constexpr
 ):  # fmt: skip
     """What a noise makes of pixels; other instructions leave them.
 

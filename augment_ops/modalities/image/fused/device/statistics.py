@@ -18,7 +18,7 @@ _FIXED = tl.constexpr(float(1 << 36))  # parts of one, as in `tensors/levels.py`
 @triton.jit
 def statistic(
     code, table, at, images, scratch, cur, place, area, c, BLOCK: tl.constexpr,
-    KINDS: tl.constexpr, C: tl.constexpr, WHOLE: tl.constexpr, MANY: tl.constexpr,
+    KINDS: tl.constexpr, C: tl.constexpr, WHOLE: tl.constexpr, MANY: tl.constexpr
 ):  # fmt: skip
     """The number that an operation wants of a picture, float64: its mean, that of its grey, or the rate of ISONoise."""
     first, second = tl.zeros([BLOCK], tl.int64), tl.zeros([BLOCK], tl.int64)
@@ -60,7 +60,7 @@ def _counted(x, WHOLE: tl.constexpr):
 @triton.jit
 def level_tables(
     code, table, at, images, scratch, cur, place, area, tables, BLOCK: tl.constexpr,
-    C: tl.constexpr, WHOLE: tl.constexpr, MANY: tl.constexpr,
+    C: tl.constexpr, WHOLE: tl.constexpr, MANY: tl.constexpr
 ):  # fmt: skip
     """The tables (C, 256) that an operation makes of a picture's histograms, into `tables`."""
     level = tl.arange(0, 256)
