@@ -56,8 +56,9 @@ def batch_too_large(
     Args:
         samples, labels: the batch, on the processor; no value of it matters.
     """
-    size = len(labels)
-    found = f"{_found(error)}, for a batch of {size} samples"
+    size, shares = len(labels), stepper.ranks.size
+    part = "a batch" if shares == 1 else "a process's share of a batch,"
+    found = f"{_found(error)}, for {part} of {size} samples"
     expected = f"memory for the network, its gradients and a batch on {stepper.device}"
     if isinstance(error, MemoryError) or _OF_THE_PROCESSOR in str(error):  # by a trial, the system may end this process
         fix = "give the training more memory, or choose a smaller --batch-size, input_size or network"
@@ -65,7 +66,6 @@ def batch_too_large(
     traceback.clear_frames(error.__traceback__)  # they hold what the step had computed so far
     while (size := size // 2) >= _LEAST:
         if _fits(stepper, samples, labels, size):
-            shares = stepper.ranks.size
             return TrainingError(where, found, expected, _fix(size * shares, len(labels) * shares, stepper.settings))
     fix = "not even two samples fit: choose a smaller network or input_size, or a device with more memory"
     return TrainingError(where, found, expected, fix)

@@ -16,6 +16,7 @@ from augment_ops.errors import TrainingError
 from augment_ops.training.checkpoint import Checkpoints
 from augment_ops.training.export import model_digest
 from augment_ops.training.memory import said_of_memory
+from augment_ops.training.ranks import Ranks
 from augment_ops.training.torch_settings import TorchSettings
 
 
@@ -55,6 +56,13 @@ def failed(training: Any, taken: Callable[[int], object], kind: type[Net] = Net,
     with pytest.raises(TrainingError) as raised:
         training.run(training.online(None), factory, **how)
     return str(raised.value), made[0]
+
+
+def test_the_batch_that_fits_is_that_of_all_processes(training: Any) -> None:
+    one_of_two = Ranks(size=2, add=lambda tensor: None)
+    error, _ = failed(training, room_for(9), ranks=one_of_two)
+    assert "for a process's share of a batch, of 16 samples" in error
+    assert "at most 16 (measured): --batch-size 16; with accumulate: 2 " in error  # eight for each of the two
 
 
 @pytest.mark.parametrize(

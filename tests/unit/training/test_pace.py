@@ -10,7 +10,7 @@ import torch
 
 from augment_ops.data.payload import ArrayPayload, Part
 from augment_ops.delivery.batches import Batch
-from augment_ops.training import pace
+from augment_ops.training import pace, torch_trainer
 from augment_ops.training.base import Budget, Labelled, Paced, Task
 from augment_ops.training.pace import Again, step_us
 from augment_ops.training.sklearn_trees import TRAINER as TREES
@@ -71,3 +71,16 @@ def test_the_loop_is_timed_and_nothing_is_learnt_by_heart() -> None:
     torch.manual_seed(7)
     before, after = linear((8, 8, 1), 3).state_dict(), made[0].state_dict()
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+
+
+def test_of_several_processes_one_is_timed_with_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, rows = ArrayPayload(np.zeros((16, 8, 8, 1), np.uint8)), np.arange(16)
+    whole, sizes = Labelled(samples, rows % 3), list[int]()
+    task = Task(
+        modality="image", classes=("a", "b", "c"), train=whole, validation=whole, augmented=True,
+        model=f"{__name__}:linear",
+    )  # fmt: skip
+    monkeypatch.setattr(torch_trainer, "step_us", lambda train, given, limit_s: sizes.append(len(given.labels)) or 90.0)
+    budget = Budget(3, 16, 7, TorchSettings(processes=3, threads=2))
+    found = TRAINER.pace(task, Batch(samples.take(rows), whole.labels, rows, 0.0), budget, "cpu", 0.05)
+    assert (found.sample_us, found.threads, sizes) == (30.0, 6, [6])
