@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
 
 from augment_ops.errors import InputError
-from augment_ops.training.devices import check_tensors, one_for_each, processor_or_gpu
+from augment_ops.training.devices import check_bfloat16, check_tensors, one_for_each, processor_or_gpu
 
 
 @pytest.fixture
@@ -58,3 +60,13 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
     for device, processes in [("cuda:0", 3), ("cuda:1", 2)]:
         with pytest.raises(InputError, match=f"found {processes} processes on {device}, of 2 GPUs here"):
             one_for_each(device, processes)
+
+
+def test_bfloat16_is_refused_of_a_gpu_that_has_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda there=there: there)
+        for device in ("cpu", "mps", *(["cuda:0"] if there else [])):
+            check_bfloat16(device)
+    with pytest.raises(InputError, match=r"recipe: torch.precision: found bfloat16, for cuda:0; expected float32"):
+        check_bfloat16("cuda:0")

@@ -81,11 +81,13 @@ def test_a_folder_of_splits_is_one_data_set_and_the_rest_is_said_to_be_left_out(
     written(folder, TABLE[:40], "train.csv")
     written(folder, TABLE[40:], "test.csv")
     (folder / "categories.json").write_text("[]")
+    (folder / "validation.pkl").write_bytes(pickle.dumps(TABLE))  # could run code, and is never read
     source = opened(str(folder))
     samples = list(source.samples())
     assert source.name == "banking" and [one.split for one in samples] == ["test"] * 20 + ["train"] * 40
     assert samples[0].source == "test.csv, row 1"
-    assert [one.example for one in source.leftovers.found()] == ["categories.json"]
+    left_out = {one.example: one.files for one in source.leftovers.found()}
+    assert (list(left_out), sum(left_out.values())) == (["categories.json"], 2)
     before = list(opened(str(folder)).contents())
     (folder / "notes.txt").write_text("")
     with_notes = list(opened(str(folder)).contents())
