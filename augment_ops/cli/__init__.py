@@ -55,6 +55,7 @@ def add_commands(to: typer.Typer) -> None:
         projects,
         reports,
         runs,
+        serve,
         services,
         ui,
     )
@@ -73,6 +74,7 @@ def add_commands(to: typer.Typer) -> None:
         metrics,
         kubeflow,
         ui,
+        serve,
     )
     for commands in rooms:
         commands.register(to)

@@ -120,6 +120,28 @@ class RawDecoder:
         return {}
 
 
+class Requests(Protocol):
+    """How samples of one data set come from what a service is asked: to the bytes that its snapshot would hold."""
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """Media types of files that are one sample each, such as `image/png`; empty where no file is."""
+        ...
+
+    @property
+    def form(self) -> str:
+        """What one sample is in JSON, for whoever wrote another thing."""
+        ...
+
+    def of_file(self, data: bytes) -> One | Defect:
+        """The sample in a file of one of `media`, whatever its size within the bounds of reading."""
+        ...
+
+    def of_json(self, value: object) -> One | Defect:
+        """The sample that a JSON value stands for."""
+        ...
+
+
 class Codec(Protocol):
     """What data sets of a modality are read by."""
 
@@ -205,4 +227,13 @@ class Codec(Protocol):
 
     def like(self, shape: Shape) -> Asked:
         """The parameters, as far as they matter, by which the samples of another source come to have that shape."""
+        ...
+
+    def requests(self, asked: Asked, shape: Shape, schema: Schema | None) -> Requests:
+        """How a service reads what it is asked, so that a sample is what training had of it.
+
+        Args:
+            asked: the parameters by which the data set of the model was read.
+            shape: of its samples; schema: of it, where the modality has one.
+        """
         ...

@@ -18,9 +18,9 @@ from augment_ops.governance.audit import MOVES
 from augment_ops.lifecycle.datasets import check_known
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload
-from augment_ops.modalities.source import Samples
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.pipeline.run import find
+from augment_ops.production.answers_log import log_answers
 from augment_ops.production.reference import ChampionPredictions, Incumbent, incumbent, predictions_of
 from augment_ops.progress import Advance, unheard
 from augment_ops.settings import Settings
@@ -108,7 +108,18 @@ def replay(
         answers = predictions_of(champion.observe, samples, champion.classes)
         times = [start + length * (place + 0.5) / len(rows) for place in range(len(rows))]
         labels = _some(fresh.labels[rows], traffic.labelled, ids)
-        _write(log, ids, times, champion, answers, samples, labels)
+        log_answers(
+            log,
+            ids,
+            times,
+            version=champion.version.version,
+            scores=answers.scores,
+            samples=samples,
+            classes=champion.classes,
+            schema=manifest.schema,
+            labels=labels,
+            logged_at=max(times),
+        )
         written += len(rows)
         accuracy = _accuracy(answers, fresh.labels[rows])
         say(f"{start.isoformat()}: {len(rows)} {kind.shown_as} of {manifest.sample_shape}, accuracy {accuracy}")
@@ -190,33 +201,6 @@ def parse_shift(text: str) -> tuple[str, int]:
 def _some(labels: NDArray[Any], share: float, ids: Sequence[str]) -> list[str | None]:
     every = np.floor(np.arange(1, len(ids) + 1) * share) > np.floor(np.arange(len(ids)) * share)
     return [label if kept else None for label, kept in zip(labels, every, strict=True)]
-
-
-def _write(
-    log: PredictionLog,
-    ids: list[str],
-    times: list[datetime],
-    champion: Incumbent,
-    answers: ChampionPredictions,
-    samples: Samples,
-    labels: list[str | None],
-) -> None:
-    manifest = champion.snapshot.manifest
-    kind = modality(manifest.modality)
-    # A table's columns are logged by their names as well, as any service would: what drift compares is then to be read.
-    columns = None if kind.properties else kind.features(samples, manifest.schema)
-    log.write(
-        ids,
-        times,
-        model_version=champion.version.version,
-        predictions=list(answers.predictions),
-        scores=answers.scores,
-        classes=champion.classes,
-        samples=samples,
-        features=columns,
-        labels=labels,
-        logged_at=max(times),
-    )
 
 
 def _accuracy(answers: ChampionPredictions, labels: NDArray[Any]) -> str:

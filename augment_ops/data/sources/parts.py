@@ -121,7 +121,7 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
 
 def texts_of(cells: pd.Series[Any]) -> list[str | None]:
     """Cells as text, None where there is none; 3 and 3.0 are one category, whether the column had gaps or not."""
-    return [_text(value) for value in cells.to_numpy(dtype=object)]
+    return [text_of(value) for value in cells.to_numpy(dtype=object)]
 
 
 def is_empty(value: Any) -> bool:
@@ -131,7 +131,8 @@ def is_empty(value: Any) -> bool:
     return not value.strip() if isinstance(value, str) else bool(pd.isna(value))
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A cell as text: see `texts_of`."""
     if is_empty(value):
         return None
     if isinstance(value, (float, np.floating)) and float(value).is_integer():

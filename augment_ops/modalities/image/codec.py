@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, Reading, Requests, Shape
 from augment_ops.modalities.image.decode import Decoding, Pixels, with_channels
+from augment_ops.modalities.image.requests import ImageRequests
 from augment_ops.modalities.image.sources import (
     CONTENT,
     DIGITS,
@@ -136,6 +137,12 @@ class _ImageCodec:
     def like(self, shape: Shape) -> Asked:
         """Resized."""
         return {"image_size": f"{shape[0]}x{shape[1]}"}
+
+    def requests(self, asked: Asked, shape: Shape, schema: Schema | None) -> Requests:
+        """Files are resized where the data set was; grey and colour are what the data set is."""
+        del schema
+        decoding = Decoding(_size(asked["image_size"]), _ASKED[asked["channels"]], converted=shape[2])
+        return ImageRequests(decoding, shape)
 
 
 CODEC: Codec = _ImageCodec()

@@ -10,10 +10,11 @@ import numpy as np
 
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
+from augment_ops.modalities.tabular.requests import RowRequests
 from augment_ops.modalities.tabular.roles import ColumnRoles
-from augment_ops.modalities.tabular.schema import TableSchema
+from augment_ops.modalities.tabular.schema import TableSchema, schema_of
 from augment_ops.modalities.tabular.source import CONTENT, TableSource
 
 _FORMS = "a table, .csv or .parquet"
@@ -69,6 +70,9 @@ class _TableCodec:
 
     def like(self, shape: Shape) -> Asked:
         return {}
+
+    def requests(self, asked: Asked, shape: Shape, schema: Schema | None) -> Requests:
+        return RowRequests(schema_of(schema, shape[0]))
 
 
 CODEC: Codec = _TableCodec()

@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.text.source import CONTENT, ENDINGS, TextRoles, TextSource
 from augment_ops.modalities.text.vocabulary import Vocabulary
@@ -78,6 +78,11 @@ class _TextCodec:
 
     def like(self, shape: Shape) -> Asked:
         return {"text_bytes": shape[0]}
+
+    def requests(self, asked: Asked, shape: Shape, schema: Schema | None) -> Requests:
+        from augment_ops.modalities.text.requests import TextRequests
+
+        return TextRequests(TextDecoder(shape[0]))
 
 
 CODEC: Codec = _TextCodec()

@@ -1,0 +1,1 @@
+"""A champion answers over HTTP: what is served, by which rules, and what is kept of it."""

@@ -1,0 +1,107 @@
+"""Labels that come later: taken for answers that the log has, once."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from augment_ops.errors import DataError, InputError
+from augment_ops.monitoring.drift.log_files import read_log_file
+from augment_ops.monitoring.drift.log_hours import days_of, names_of
+from augment_ops.monitoring.drift.log_records import late_labels
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+
+# As long as a label may come: chargebacks and diagnoses take weeks (policies/drift: label_wait_days).
+_DAYS = 30
+_REMEMBERED = 2_000_000  # ids of files that were read: some 200 MB of text at most
+_SHOWN = 5
+
+
+class LabelledError(InputError):
+    """An answer has another label already."""
+
+
+class LateLabels:
+    """Labels for the answers of one log.
+
+    Files of the log never change, so the ids in each are remembered. Not thread-safe.
+    """
+
+    def __init__(self, log: PredictionLog) -> None:
+        self._log = log
+        self._ids: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._labels: dict[str, dict[str, str]] = {}
+
+    def take(self, labels: Mapping[str, str], *, replace: bool = False) -> int:
+        """Append labels: sample id → class; how many are new.
+
+        Args:
+            replace: whether an answer that has another label gets this one.
+
+        Raises:
+            InputError: the log of the last 30 days has no answer of an id.
+            LabelledError: an answer has another label, and none is replaced.
+            DataError, StoreError: see `PredictionLog.label`.
+        """
+        if not labels:
+            raise InputError("labels", "none", "sample id → class", "name what each sample is")
+        unknown = self._unknown(labels)
+        if unknown:
+            found = f"{len(unknown)} ids that the log does not have, such as {_few(unknown)}"
+            fix = "take the ids of the answers; what was answered a moment ago is logged in a few seconds"
+            raise InputError("labels", found, f"ids of answers of the last {_DAYS} days", fix)
+        known = self._known(labels)
+        other = [one for one, label in labels.items() if known.get(one, label) != label]
+        if other and not replace:
+            found = f"{len(other)} answers that have another label, such as {_few(other)}"
+            raise LabelledError("labels", found, "one label an answer", "send replace: true where the first was wrong")
+        new = {one: label for one, label in labels.items() if known.get(one) != label}
+        if new:
+            self._log.label(new)
+        return len(new)
+
+    def _unknown(self, wanted: Iterable[str]) -> list[str]:
+        left, since = set(wanted), (datetime.now(UTC) - timedelta(days=_DAYS)).date()
+        for day in reversed(days_of(self._log)):
+            for name in reversed(names_of(self._log, day)):
+                if not left or day < since:
+                    return sorted(left)
+                left -= self._in_file(name)
+        return sorted(left)
+
+    def _in_file(self, name: str) -> frozenset[str]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if name not in self._ids:
+            try:
+                column = pq.read_table(io.BytesIO(self._log.blobs.read(name) or b""), columns=["sample_id"])
+                self._ids[name] = frozenset(map(str, column.column(0).to_pylist()))
+            except (pa.ArrowException, OSError, IndexError):  # the monitor names such a file
+                self._ids[name] = frozenset()
+        self._ids.move_to_end(name)
+        while sum(map(len, self._ids.values())) > _REMEMBERED and len(self._ids) > 1:
+            self._ids.popitem(last=False)
+        return self._ids[name]
+
+    def _known(self, wanted: Iterable[str]) -> dict[str, str]:
+        """The labels that answers have, the last of each."""
+        import pyarrow as pa
+
+        for name in self._log.blobs.names(f"{self._log.dataset}/labels/"):
+            if name not in self._labels:
+                try:
+                    found = late_labels(read_log_file(self._log.blobs.read(name) or b""))
+                    self._labels[name] = {one: label for one, label, _ in found}
+                except (pa.ArrowException, OSError, DataError, ValueError, KeyError):
+                    self._labels[name] = {}
+        asked = set(wanted)
+        return {
+            one: label for name in sorted(self._labels) for one, label in self._labels[name].items() if one in asked
+        }
+
+
+def _few(ids: list[str]) -> str:
+    return ", ".join(repr(one)[:60] for one in ids[:_SHOWN])

@@ -1,0 +1,62 @@
+"""What goes between a service and its workers (`supervisor.py`, `worker.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from augment_ops.serving.rules import ServingRules
+from augment_ops.serving.served import Served
+from augment_ops.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """Certificates, as paths of PEM files.
+
+    Attributes:
+        clients: of the authority that signs clients' certificates; empty where none is asked for.
+    """
+
+    certificate: str
+    key: str
+    clients: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begin:
+    """The first message to a worker.
+
+    Attributes:
+        open_hosts: see `Service`.
+    """
+
+    settings: Settings
+    rules: ServingRules
+    served: Served
+    open_hosts: tuple[str, ...]
+    tls: Tls | None
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Answer with another version from now on."""
+
+    served: Served
+
+
+@dataclass(frozen=True)
+class Serves:
+    """A worker answers with a version."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class Refuses:
+    """A worker does not answer with a version, and goes on with the one before; why, for a person."""
+
+    version: str
+    why: str
+
+
+Told = Serves | Refuses

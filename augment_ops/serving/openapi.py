@@ -1,0 +1,142 @@
+"""The OpenAPI document of a service, for its own model, and a page of it that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from augment_ops import __version__
+from augment_ops.serving.model import ServedModel
+from augment_ops.serving.protocol import Interface, outputs
+from augment_ops.tracking.values import classifier_name
+
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_ERRORS = {
+    "400": "no JSON, or not of this form",
+    "401": "no token, or one that is not known",
+    "403": "a token that is not for this",
+    "413": "a body that is too large",
+    "422": "samples that the model does not take",
+    "429": "too many requests of this token",
+    "500": "the model does not answer for these samples",
+    "503": "too many requests wait",
+}
+
+
+def document(model: ServedModel, interface: Interface) -> dict[str, Any]:
+    """The OpenAPI document, version 3.1."""
+    served, requests = model.served, model.requests
+    name = classifier_name(served.dataset)
+    files = {media: {"schema": {"type": "string", "format": "binary"}} for media in requests.media}
+    listed = {
+        "type": "object",
+        "required": ["samples"],
+        "properties": {
+            "samples": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": interface.limit,
+                "items": {"description": f"a sample: {requests.form}"},
+            }
+        },
+    }
+    tensor = {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {"id": {"type": "string"}, "inputs": {"const": interface.inputs()}, "outputs": {"type": "array"}},
+    }
+    labels = {
+        "type": "object",
+        "required": ["labels"],
+        "properties": {
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "replace": {"type": "boolean", "default": False},
+        },
+    }
+    gives = {"outputs": outputs(len(served.classes))}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": name,
+            "version": __version__,
+            "description": f"Version {served.version}, champion of {served.dataset} in {served.environment}; classes "
+            f"{', '.join(served.classes[:20])}{' …' if len(served.classes) > 20 else ''}.",
+        },
+        "security": [{"token": []}],
+        "paths": {
+            "/predict": _post("Ask about samples", {"application/json": {"schema": listed}, **files}, "predict"),
+            f"/v2/models/{name}/infer": _post(
+                "Open Inference Protocol",
+                {"application/json": {"schema": tensor}, "application/octet-stream": {}},
+                "predict",
+            ),
+            f"/v2/models/{name}": _get("What the model takes and gives", gives),
+            f"/v2/models/{name}/ready": _get("Whether it answers"),
+            "/v2": _get("The server and its extensions"),
+            "/v2/health/live": _get("Whether the process lives"),
+            "/v2/health/ready": _get("Whether it answers"),
+            "/labels": _post("Labels that come later", {"application/json": {"schema": labels}}, "label"),
+            "/metrics": _get("Metrics for Prometheus; scope admin"),
+        },
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "description": "RFC 9457",
+                    "properties": {
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "faults": {"type": "array", "items": {"type": "object"}},
+                    },
+                }
+            },
+        },
+    }
+
+
+def page(found: dict[str, Any]) -> str:
+    """The document as a page: no script, no style from elsewhere, every text escaped."""
+    rows = "".join(
+        f"<tr><td>{method.upper()}</td><td><code>{html.escape(path)}</code></td>"
+        f"<td>{html.escape(act['summary'])}</td><td>{html.escape(_media(act))}</td></tr>"
+        for path, acts in found["paths"].items()
+        for method, act in acts.items()
+    )
+    errors = "".join(f"<tr><td>{code}</td><td>{html.escape(text)}</td></tr>" for code, text in _ERRORS.items())
+    title, told = html.escape(found["info"]["title"]), html.escape(found["info"]["description"])
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
+        f"padding:0 1rem}}td{{padding:.2rem .8rem .2rem 0;vertical-align:top}}</style><h1>{title}</h1><p>{told}</p>"
+        f'<table>{rows}</table><h2>What else is answered</h2><table>{errors}</table><p><a href="openapi.json">'
+        "OpenAPI document</a></p></html>"
+    )
+
+
+def _media(act: dict[str, Any]) -> str:
+    return ", ".join(act.get("requestBody", {}).get("content", {}))
+
+
+def _post(summary: str, content: dict[str, Any], scope: str) -> dict[str, Any]:
+    answers = {"200": {"description": "the answer"}}
+    errors = {
+        code: {"description": text, "content": {"application/problem+json": {"schema": _PROBLEM}}}
+        for code, text in _ERRORS.items()
+    }
+    told = f"{summary}; scope {scope}"
+    return {
+        "post": {
+            "summary": told,
+            "requestBody": {"required": True, "content": content},
+            "responses": {**answers, **errors},
+        }
+    }
+
+
+def _get(summary: str, example: Any = None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": "the answer"}
+    if example is not None:
+        answer["content"] = {"application/json": {"example": example}}
+    return {"get": {"summary": summary, "responses": {"200": answer}}}

@@ -1,0 +1,288 @@
+"""A service: workers that answer on one socket, kept alive, and told when another version is champion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from multiprocessing.connection import Connection, wait
+from time import monotonic
+from types import FrameType
+
+from augment_ops.errors import InputError, ServiceError
+from augment_ops.serving import meters
+from augment_ops.serving.access import Tokens, tokens_path
+from augment_ops.serving.follow import Followed
+from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
+from augment_ops.serving.retention import forget
+from augment_ops.serving.rules import ServingRules
+from augment_ops.serving.served import Served
+from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace, log_uri
+
+_READY_S = 180.0  # until the workers answer: libraries take seconds to import, a minute on a machine that swaps
+_WELL_S = 30.0  # a worker that lived so long did not end for what it was started with
+_LONGEST_S = 30.0  # between two starts of a worker that ends again and again
+_FORGET = timedelta(hours=1)  # between two looks for what is too old
+_BACKLOG = 2048  # connections that wait; what the kernel allows may be less
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What somebody wants served.
+
+    Attributes:
+        environment: whose champion; empty for that of the best protected environment that has one.
+        host, port: to listen on; port 0 takes a free one.
+    """
+
+    dataset: str
+    environment: str
+    rules: ServingRules
+    host: str
+    port: int
+    tls: Tls | None = None
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    since: float = field(default_factory=monotonic)
+    version: str = ""
+
+
+class Supervisor:
+    """Serves until `stop`.
+
+    Args:
+        say: gets a line for people.
+
+    Raises:
+        InputError: no champion; an address that cannot be listened on, or that others reach while no token was given
+            out.
+        GovernanceError: MLflow does not show what the ledger says.
+    """
+
+    def __init__(self, settings: Settings, asked: Asked, say: Callable[[str], None]) -> None:
+        self._settings, self._asked, self._say = settings, asked, say
+        self._open_hosts = _open_hosts(asked, Tokens(tokens_path(settings.home)))
+        self._workspace = Workspace(settings, settings.actor)
+        self._followed = Followed(self._workspace, asked.dataset, asked.environment, say)
+        self._served = self._followed.served  # what a worker that is started again begins with
+        self._accepting = _listening(asked)
+        self._metrics = meters.folder_of(settings.home, asked.dataset)
+        self._workers: list[_Worker | None] = [None] * asked.rules.processes
+        self._again = [0.0] * asked.rules.processes  # not started again before
+        self._pause_s = [0.0] * asked.rules.processes
+        self._stopping = False
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        host, port = self._accepting.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return f"http{'s' if self._asked.tls else ''}://{shown}:{port}/"
+
+    def run(self, ready: Callable[[str, Served], None]) -> None:
+        """Serve until `stop` is called, or the process is told to end.
+
+        Args:
+            ready: told the address and what is served, once all workers answer.
+
+        Raises:
+            ServiceError: the workers do not come to answer.
+        """
+        self._metrics.mkdir(parents=True, exist_ok=True)
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._begin(ready)
+            looked, forgotten = monotonic(), datetime.min.replace(tzinfo=UTC)
+            while not self._stopping:
+                self._hear(self._asked.rules.follow_s)
+                self._restart()
+                if monotonic() - looked >= self._asked.rules.follow_s:
+                    looked = monotonic()
+                    self._follow()
+                if datetime.now(UTC) - forgotten >= _FORGET:
+                    forgotten = datetime.now(UTC)
+                    self._forget()
+        finally:
+            self._end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """End, with what is on its way answered; safe in a handler of signals."""
+        self._stopping = True
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.stop()
+
+    def _begin(self, ready: Callable[[str, Served], None]) -> None:
+        for place in range(len(self._workers)):
+            self._start(place)
+        until = monotonic() + _READY_S
+        while not self._stopping and not all(one is not None and one.version for one in self._workers):
+            refused = self._hear(0.2)
+            ended = [one for one in self._workers if one is not None and one.process.poll() is not None]
+            if refused or ended or monotonic() > until:
+                found = refused[0].why if refused else "a worker ended" if ended else f"no answer in {_READY_S:g} s"
+                fix = "look at what it wrote to standard error, above"
+                raise ServiceError(f"service of {self._asked.dataset}", found, "workers that answer", fix)
+        if not self._stopping:
+            ready(self.address, self._served)
+
+    def _start(self, place: int) -> None:
+        ours, theirs = socket.socketpair()
+        listening = self._accepting.fileno()
+        environment = {**os.environ, meters.FOLDER: str(self._metrics)}
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "augment_ops.serving.worker", str(listening), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                pass_fds=(listening, theirs.fileno()),
+                start_new_session=True,  # Ctrl-C is for this process, which lets the workers end
+            )
+        worker = _Worker(process, Connection(ours.detach()))
+        self._workers[place] = worker
+        with suppress(OSError):  # it ended at once; `_restart` sees to that
+            worker.connection.send(
+                Begin(
+                    settings=self._settings,
+                    rules=self._asked.rules,
+                    served=self._served,
+                    open_hosts=self._open_hosts,
+                    tls=self._asked.tls,
+                )
+            )
+
+    def _hear(self, seconds: float) -> list[Refuses]:
+        """What workers say within some seconds; the refusals."""
+        by_connection = {one.connection: one for one in self._workers if one is not None}
+        refused = []
+        for connection in wait(list(by_connection), seconds) if by_connection else ():
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                message: Told = worker.connection.recv()
+            except (EOFError, OSError):
+                worker.process.wait()  # it closes its side when it ends
+                continue
+            if isinstance(message, Serves):
+                worker.version = message.version
+            else:
+                refused.append(message)
+        return refused
+
+    def _restart(self) -> None:
+        """Start workers again that ended, each time later where they end soon."""
+        now = monotonic()
+        for place, worker in enumerate(self._workers):
+            if worker is not None and worker.process.poll() is not None:
+                worker.connection.close()
+                meters.ended(self._metrics, worker.process.pid)
+                lived = now - worker.since
+                self._pause_s[place] = 0.0 if lived >= _WELL_S else min(_LONGEST_S, 2 * self._pause_s[place] + 0.5)
+                self._workers[place], self._again[place] = None, now + self._pause_s[place]
+                self._say(
+                    f"a worker ended after {lived:.0f} s with code {worker.process.returncode}; it is started again"
+                )
+            if self._workers[place] is None and now >= self._again[place]:
+                self._start(place)
+
+    def _follow(self) -> None:
+        """Have the workers answer with another champion; where one of them does not, all go on with the one before."""
+        found = self._followed.changed()
+        if found is None:
+            return
+        before, self._served = self._served, found
+        refused = self._tell(found)
+        if refused:
+            self._served = before
+            self._tell(before)
+            self._say(f"version {before.version} goes on answering: {refused[0].why}")
+        else:
+            self._say(f"version {found.version} answers, in place of {before.version}")
+
+    def _tell(self, served: Served) -> list[Refuses]:
+        """Have all workers answer with a version, and wait until they do; the refusals."""
+        asked = [one for one in self._workers if one is not None]
+        for worker in asked:
+            with suppress(OSError):
+                worker.connection.send(Serve(served))
+        until, refused = monotonic() + _READY_S, []
+        while monotonic() < until and not self._stopping:
+            waiting = [one for one in asked if one.process.poll() is None and one.version != served.version]
+            if not waiting or refused:
+                break
+            refused += [one for one in self._hear(0.2) if one.version == served.version]
+        return refused
+
+    def _forget(self) -> None:
+        days = self._asked.rules.log.retention_days
+        if days is not None:
+            gone = forget(log_uri(self._settings), self._asked.dataset, datetime.now(UTC) - timedelta(days=days))
+            if gone:
+                self._say(f"{gone} files of the prediction log are older than {days:g} days, and were deleted")
+
+    def _end(self) -> None:
+        """Let the workers answer what is on its way; end those that do not end."""
+        self._accepting.close()
+        left = [one for one in self._workers if one is not None]
+        for worker in left:
+            worker.connection.close()
+        until = monotonic() + self._asked.rules.drain_s + 5
+        for worker in left:
+            try:
+                worker.process.wait(max(0.1, until - monotonic()))
+            except subprocess.TimeoutExpired:
+                with suppress(ProcessLookupError):
+                    os.killpg(worker.process.pid, signal.SIGKILL)
+                worker.process.wait()
+        shutil.rmtree(self._metrics, ignore_errors=True)
+
+
+def _open_hosts(asked: Asked, tokens: Tokens) -> tuple[str, ...]:
+    """Names under which everybody on this machine may ask while no token was given out."""
+    loopback = asked.host == "localhost" or _is_loopback(asked.host)
+    if loopback and not len(tokens):
+        return _LOOPBACK
+    if not loopback and not len(tokens):
+        found = f"{asked.host}, which others reach, and no token"
+        fix = "give one out: augment-ops token create NAME --scope predict; or listen on 127.0.0.1"
+        raise InputError("--host", found, "a token for who may ask", fix)
+    return ()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listening(asked: Asked) -> socket.socket:
+    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((asked.host, asked.port))
+        found.listen(_BACKLOG)
+    except OSError as error:
+        found.close()
+        where = f"{asked.host}:{asked.port}"
+        raise InputError(
+            "--host, --port", f"{where}: {error.strerror}", "a free address", "--port 0 takes any"
+        ) from error
+    return found

@@ -1,0 +1,137 @@
+"""One process that answers: `python -m augment_ops.serving.worker LISTENING CONTROL`, both descriptors of sockets.
+
+`supervisor.py` starts it. It answers once its model has answered as it did when it was judged; it ends, with what is on
+its way answered and logged, when its side of the control socket closes, however the supervisor has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import uvicorn
+
+from augment_ops.errors import AugmentOpsError
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.serving.access import Tokens, tokens_path
+from augment_ops.serving.application import Service, application
+from augment_ops.serving.labels import LateLabels
+from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls
+from augment_ops.serving.meters import Meters
+from augment_ops.serving.model import ServedModel
+from augment_ops.serving.recording import Recorder
+from augment_ops.serving.served import Served
+from augment_ops.workspace import log_uri, open_store
+
+_KEEP_ALIVE_S = 75  # as long as the usual proxies keep a connection that nothing comes over
+
+
+def main(listening: int, control: int) -> None:
+    """Answer until the supervisor lets go."""
+    with Connection(control) as connection, socket.socket(fileno=listening) as accepting:
+        begin: Begin = connection.recv()
+        asyncio.run(_Worker(connection, begin).run(accepting))
+
+
+class _Worker:
+    """See the module."""
+
+    def __init__(self, connection: Connection, begin: Begin) -> None:
+        self._connection, self._begin = connection, begin
+        self._meters = Meters(begin.served.dataset)
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, accepting: socket.socket) -> None:
+        """Load, say so, answer, and end with all answered."""
+        model = await self._loaded(self._begin.served)
+        if model is None:
+            return
+        self._service = service = self._service_of(model)
+        self._server = uvicorn.Server(self._config(service))
+        asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
+        self._tell(model, before="")
+        await self._server.serve([accepting])
+        await asyncio.gather(*self._tasks)
+        await service.model.close()
+        await asyncio.to_thread(service.recorder.close)
+
+    def _service_of(self, model: ServedModel) -> Service:
+        begin, dataset = self._begin, model.served.dataset
+        log = PredictionLog(log_uri(begin.settings), dataset, open_store(begin.settings), model.served.modality)
+        return Service(
+            model=model,
+            rules=begin.rules,
+            tokens=Tokens(tokens_path(begin.settings.home)),
+            recorder=Recorder(log, begin.rules.log, self._meters.lost),
+            labels=LateLabels(log),
+            meters=self._meters,
+            open_hosts=begin.open_hosts,
+        )
+
+    def _config(self, service: Service) -> uvicorn.Config:
+        return uvicorn.Config(
+            application(service),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, round(self._begin.rules.drain_s)),
+            **_tls(self._begin.tls),
+        )
+
+    async def _loaded(self, served: Served) -> ServedModel | None:
+        """A version that has answered as it did when it was judged; None where it has not, which is told."""
+
+        def told(samples: int, seconds: float) -> None:
+            self._meters.batch(served.version, samples, seconds)
+
+        try:
+            rules = self._begin.rules
+            return await asyncio.to_thread(ServedModel, served, rules.batch, rules.limits, told)
+        except (AugmentOpsError, OSError) as error:
+            self._connection.send(Refuses(served.version, str(error)))
+            return None
+
+    def _hear(self) -> None:
+        """What the supervisor says; where it has gone, this ends as well."""
+        try:
+            message = self._connection.recv()
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            self._server.should_exit = True
+            return
+        assert isinstance(message, Serve)
+        task = asyncio.create_task(self._change(message.served))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _change(self, served: Served) -> None:
+        """Put another version in the place of the present one, which ends when nobody waits for it any more."""
+        async with self._changing:
+            model = await self._loaded(served)
+            if model is None:
+                return
+            before, self._service.model = self._service.model, model
+            self._tell(model, before=before.served.version)
+        await before.close()
+
+    def _tell(self, model: ServedModel, *, before: str) -> None:
+        self._meters.serves(model.served.version, before)
+        self._connection.send(Serves(model.served.version))
+
+
+def _tls(tls: Tls | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    asked = {"ssl_ca_certs": tls.clients, "ssl_cert_reqs": ssl.CERT_REQUIRED} if tls.clients else {}
+    return {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key, **asked}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
