@@ -50,19 +50,24 @@ def serve(
     Example: augment-ops serve digits --port 8100
     """
     from augment_ops.names import check_dataset
+    from augment_ops.serving.follow import FollowedChampion
     from augment_ops.serving.rules import ServingRules
-    from augment_ops.serving.supervisor import Asked, Supervisor
+    from augment_ops.serving.supervisor import Offer, Supervisor
+    from augment_ops.workspace import Workspace
 
     check_dataset("data set", dataset)
     settings = settings_here()
-    asked = Asked(
+    workspace = Workspace(settings, settings.actor)
+    offer = Offer(
         dataset=dataset,
-        environment=environment,
         rules=ServingRules.load(settings.policies / "serving" / f"{rules}.yaml"),
         host=host,
         port=port,
         tls=_tls(tls_certificate, tls_key, tls_clients),
     )
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
 
     def ready(address: str, served: Served) -> None:
         told = {"address": address, "version": served.version, "environment": served.environment}
@@ -74,7 +79,7 @@ def serve(
                 flush=True,
             )
 
-    Supervisor(settings, asked, lambda line: print(line, file=sys.stderr, flush=True)).run(ready)
+    Supervisor(settings, offer, FollowedChampion(workspace, dataset, environment, say), say).run(ready)
 
 
 def create(

@@ -30,8 +30,8 @@ from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
 from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
-from augment_ops.serving.labels import LabelledError, LateLabels
-from augment_ops.serving.meters import Meters, exposition
+from augment_ops.serving.labels import LabelledError, AnswerLabels
+from augment_ops.serving.meters import ServingMeters, exposition
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.problems import Problem
 from augment_ops.serving.recording import Answered, Recorder
@@ -61,15 +61,15 @@ class Service:
     rules: ServingRules
     tokens: Tokens
     recorder: Recorder
-    labels: LateLabels
-    meters: Meters
+    labels: AnswerLabels
+    meters: ServingMeters
     open_hosts: tuple[str, ...] = ()
     labelling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def application(service: Service) -> Starlette:
     """The ASGI application of a worker."""
-    answers = _Answers(service)
+    answers = _Handlers(service)
     hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=list(service.open_hosts), www_redirect=False)]
     return Starlette(
         routes=answers.routes(),
@@ -83,7 +83,7 @@ async def _no_such(request: Request, error: Exception) -> Response:
     return Problem(HTTPStatus(error.status_code), "see /openapi.json", headers=dict(error.headers or {})).response()
 
 
-class _Answers:
+class _Handlers:
     """Handlers by address."""
 
     def __init__(self, service: Service) -> None:
@@ -198,10 +198,7 @@ class _Answers:
         try:
             scores = await model(samples)
         except Overloaded:
-            headers = {"Retry-After": str(_RETRY_S)}
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many samples wait for the model", headers=headers
-            ) from None
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many samples wait", headers=dict(_LATER)) from None
         except AugmentOpsError as error:
             raise Problem.of(HTTPStatus.INTERNAL_SERVER_ERROR, error) from error
         ids = [id_] if len(samples) == 1 else [f"{id_}/{row}" for row in range(len(samples))]

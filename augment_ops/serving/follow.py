@@ -9,6 +9,7 @@ from augment_ops.errors import AugmentOpsError, InputError
 from augment_ops.governance.audit import Reign, ruling, settled
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, champion, environment_with_champion
+from augment_ops.lifecycle.datasets import check_known
 from augment_ops.serving.served import Served, laid_out
 from augment_ops.workspace import Workspace
 
@@ -18,7 +19,7 @@ _CUT_OFF_S = (
 _AGAIN_S = 10.0  # after a champion that could not be had: MLflow was away, or somebody is mending it
 
 
-class Followed:
+class FollowedChampion:
     """The champion of a data set in one environment.
 
     Args:
@@ -33,6 +34,7 @@ class Followed:
     def __init__(self, workspace: Workspace, dataset: str, environment: str, say: Callable[[str], None]) -> None:
         self._workspace, self._dataset, self._say = workspace, dataset, say
         self._book = book_of(workspace)
+        check_known(workspace.store, self._book.read(), dataset)
         entries = acts_of(self._book, dataset)
         self.environment = environment_with_champion(entries, dataset, workspace.settings.policies, environment)
         self._reign = ruling(entries, dataset).get(self.environment)

@@ -23,7 +23,7 @@ class LabelledError(InputError):
     """An answer has another label already."""
 
 
-class LateLabels:
+class AnswerLabels:
     """Labels for the answers of one log.
 
     Files of the log never change, so the ids in each are remembered. Not thread-safe.

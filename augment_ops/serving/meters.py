@@ -14,7 +14,7 @@ _SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0
 _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 
 
-class Meters:
+class ServingMeters:
     """The metrics of one worker.
 
     Args:

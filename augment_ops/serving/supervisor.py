@@ -16,17 +16,17 @@ from ipaddress import ip_address
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from types import FrameType
+from typing import Protocol
 
 from augment_ops.errors import InputError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
-from augment_ops.serving.follow import Followed
 from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.retention import forget
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
 from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace, log_uri
+from augment_ops.workspace import log_uri
 
 _READY_S = 180.0  # until the workers answer: libraries take seconds to import, a minute on a machine that swaps
 _WELL_S = 30.0  # a worker that lived so long did not end for what it was started with
@@ -36,17 +36,28 @@ _BACKLOG = 2048  # connections that wait; what the kernel allows may be less
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
+class Followed(Protocol):
+    """Which version is to answer."""
+
+    @property
+    def served(self) -> Served:
+        """The one of now."""
+        ...
+
+    def changed(self) -> Served | None:
+        """The one of now, where it is another than at the last call; it never raises."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Offer:
     """What somebody wants served.
 
     Attributes:
-        environment: whose champion; empty for that of the best protected environment that has one.
         host, port: to listen on; port 0 takes a free one.
     """
 
     dataset: str
-    environment: str
     rules: ServingRules
     host: str
     port: int
@@ -54,7 +65,7 @@ class Asked:
 
 
 @dataclass(eq=False)
-class _Worker:
+class _Started:
     process: subprocess.Popen[bytes]
     connection: Connection
     since: float = field(default_factory=monotonic)
@@ -65,23 +76,20 @@ class Supervisor:
     """Serves until `stop`.
 
     Args:
+        followed: what is to answer.
         say: gets a line for people.
 
     Raises:
-        InputError: no champion; an address that cannot be listened on, or that others reach while no token was given
-            out.
-        GovernanceError: MLflow does not show what the ledger says.
+        InputError: an address that cannot be listened on, or that others reach while no token was given out.
     """
 
-    def __init__(self, settings: Settings, asked: Asked, say: Callable[[str], None]) -> None:
-        self._settings, self._asked, self._say = settings, asked, say
+    def __init__(self, settings: Settings, asked: Offer, followed: Followed, say: Callable[[str], None]) -> None:
+        self._settings, self._asked, self._followed, self._say = settings, asked, followed, say
         self._open_hosts = _open_hosts(asked, Tokens(tokens_path(settings.home)))
-        self._workspace = Workspace(settings, settings.actor)
-        self._followed = Followed(self._workspace, asked.dataset, asked.environment, say)
-        self._served = self._followed.served  # what a worker that is started again begins with
+        self._served = followed.served  # what a worker that is started again begins with
         self._accepting = _listening(asked)
         self._metrics = meters.folder_of(settings.home, asked.dataset)
-        self._workers: list[_Worker | None] = [None] * asked.rules.processes
+        self._workers: list[_Started | None] = [None] * asked.rules.processes
         self._again = [0.0] * asked.rules.processes  # not started again before
         self._pause_s = [0.0] * asked.rules.processes
         self._stopping = False
@@ -155,7 +163,7 @@ class Supervisor:
                 pass_fds=(listening, theirs.fileno()),
                 start_new_session=True,  # Ctrl-C is for this process, which lets the workers end
             )
-        worker = _Worker(process, Connection(ours.detach()))
+        worker = _Started(process, Connection(ours.detach()))
         self._workers[place] = worker
         with suppress(OSError):  # it ended at once; `_restart` sees to that
             worker.connection.send(
@@ -221,7 +229,8 @@ class Supervisor:
         for worker in asked:
             with suppress(OSError):
                 worker.connection.send(Serve(served))
-        until, refused = monotonic() + _READY_S, []
+        until = monotonic() + _READY_S
+        refused: list[Refuses] = []
         while monotonic() < until and not self._stopping:
             waiting = [one for one in asked if one.process.poll() is None and one.version != served.version]
             if not waiting or refused:
@@ -253,7 +262,7 @@ class Supervisor:
         shutil.rmtree(self._metrics, ignore_errors=True)
 
 
-def _open_hosts(asked: Asked, tokens: Tokens) -> tuple[str, ...]:
+def _open_hosts(asked: Offer, tokens: Tokens) -> tuple[str, ...]:
     """Names under which everybody on this machine may ask while no token was given out."""
     loopback = asked.host == "localhost" or _is_loopback(asked.host)
     if loopback and not len(tokens):
@@ -272,7 +281,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listening(asked: Asked) -> socket.socket:
+def _listening(asked: Offer) -> socket.socket:
     family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
     found = socket.socket(family)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

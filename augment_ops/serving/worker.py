@@ -19,9 +19,9 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import Service, application
-from augment_ops.serving.labels import LateLabels
+from augment_ops.serving.labels import AnswerLabels
 from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls
-from augment_ops.serving.meters import Meters
+from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.recording import Recorder
 from augment_ops.serving.served import Served
@@ -34,15 +34,15 @@ def main(listening: int, control: int) -> None:
     """Answer until the supervisor lets go."""
     with Connection(control) as connection, socket.socket(fileno=listening) as accepting:
         begin: Begin = connection.recv()
-        asyncio.run(_Worker(connection, begin).run(accepting))
+        asyncio.run(_Answering(connection, begin).run(accepting))
 
 
-class _Worker:
+class _Answering:
     """See the module."""
 
     def __init__(self, connection: Connection, begin: Begin) -> None:
         self._connection, self._begin = connection, begin
-        self._meters = Meters(begin.served.dataset)
+        self._meters = ServingMeters(begin.served.dataset)
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,7 +68,7 @@ class _Worker:
             rules=begin.rules,
             tokens=Tokens(tokens_path(begin.settings.home)),
             recorder=Recorder(log, begin.rules.log, self._meters.lost),
-            labels=LateLabels(log),
+            labels=AnswerLabels(log),
             meters=self._meters,
             open_hosts=begin.open_hosts,
         )

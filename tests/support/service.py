@@ -1,0 +1,172 @@
+"""A service of a model that nobody trained, in processes of its own; what it is to answer is told by a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.files import replace_file
+from augment_ops.serving.rules import ServingRules
+from augment_ops.serving.served import Served, probe_bytes
+from augment_ops.serving.supervisor import Offer, Supervisor
+from augment_ops.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SHAPE = (8, 8, 1)
+CLASSES = tuple("abcdefghij")
+
+
+def images(n: int, seed: int = 3) -> np.ndarray:
+    """uint8 (n, 8, 8, 1)."""
+    return np.random.default_rng(seed).integers(0, 256, (n, *SHAPE), dtype=np.uint8)
+
+
+def rules(**changed: Any) -> ServingRules:
+    """The rules that are shipped, with two workers and other values where they are given, as `log__share=0.5`."""
+    content = yaml.safe_load((ROOT / "policies/serving/default.yaml").read_text())
+    content |= {"workers": 2, "follow_s": 0.1}
+    for name, value in changed.items():
+        *outer, last = name.split("__")
+        place = content
+        for one in outer:
+            place = place[one]
+        place[last] = value
+    return ServingRules.model_validate(content)
+
+
+def made(folder: Path, version: str, seed: int) -> Served:
+    """An untrained network as a version that is laid out."""
+    import torch
+
+    from support.networks import untrained, write_program
+
+    folder.mkdir(parents=True, exist_ok=True)
+    net = untrained(SHAPE, len(CLASSES), seed)
+    write_program(net, SHAPE, folder / "model")
+    samples = images(8)
+    with torch.inference_mode():
+        logits = torch.export.load(folder / "model").module()(torch.from_numpy(samples)).numpy()
+    content = probe_bytes(samples, logits)
+    (folder / "probe.npz").write_bytes(content)
+    return Served(
+        dataset="letters",
+        environment="dev",
+        version=version,
+        decision=sha256_hex(version.encode()),
+        artifact=sha256_hex((folder / "model").read_bytes()),
+        file=str(folder / "model"),
+        model_format="pt2",
+        probe=sha256_hex(content),
+        probe_file=str(folder / "probe.npz"),
+        modality="image",
+        classes=CLASSES,
+        shape=SHAPE,
+        asked={"image_size": "", "channels": "auto", "keep": "raw"},
+    )
+
+
+@dataclass
+class Running:
+    """A service that answers.
+
+    Attributes:
+        says: lines that it has said.
+    """
+
+    address: str
+    process: subprocess.Popen[str]
+    told: Path
+    says: list[str]
+
+    def answer_with(self, served: Served) -> None:
+        """Tell it to answer with another version."""
+        replace_file(self.told, canonical_json(served))
+
+    def end(self) -> int:
+        """As Ctrl-C does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@contextmanager
+def running(home: Path, served: Served, asked: ServingRules) -> Iterator[Running]:
+    """Serve until the block ends."""
+    told, file = home / "told.json", home / "rules.json"
+    home.mkdir(parents=True, exist_ok=True)
+    replace_file(told, canonical_json(served))
+    file.write_text(asked.model_dump_json())
+    environment = {
+        **os.environ,
+        "AUGMENT_OPS_HOME": str(home / "var"),
+        "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
+        "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
+    }
+    for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+        environment.pop(name, None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "support.service", str(told), str(file)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    says: list[str] = []
+    try:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http"), address
+        reading = threading.Thread(target=says.extend, args=(process.stdout,), daemon=True)
+        reading.start()
+        yield Running(address, process, told, says)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+
+
+class _Told:
+    """What is to answer, as a file says."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.served = from_json(Served, path.read_bytes())
+
+    def changed(self) -> Served | None:
+        found = from_json(Served, self._path.read_bytes())
+        if found == self.served:
+            return None
+        self.served = found
+        return found
+
+
+def main(told: Path, rules: Path) -> None:
+    """Serve on a free port; the first line is the address."""
+    say: Callable[[str], None] = lambda line: print(line, flush=True)  # noqa: E731
+    followed = _Told(told)
+    offer = Offer(
+        dataset=followed.served.dataset,
+        rules=ServingRules.model_validate_json(rules.read_text()),
+        host="127.0.0.1",
+        port=0,
+    )
+    Supervisor(Settings.from_environment(), offer, followed, say).run(lambda address, _: say(address))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
