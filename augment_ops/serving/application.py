@@ -30,7 +30,7 @@ from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
 from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
-from augment_ops.serving.labels import LabelledError, AnswerLabels
+from augment_ops.serving.labels import AnswerLabels, LabelledError
 from augment_ops.serving.meters import ServingMeters, exposition
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.problems import Problem
@@ -120,7 +120,7 @@ class _Handlers:
         body = await read_body(request, limits)
         with self._service.model.in_use() as model:
             samples = await samples_of(body, request.headers.get("content-type", ""), model.requests, limits)
-            scores = await self._scores(model, samples, id_)
+            scores = await self._scores(request, model, samples, id_)
         document = {"id": id_, "model_version": model.served.version, "predictions": _predictions(model, scores)}
         return JSONResponse(document, headers=_told(model, id_))
 
@@ -131,7 +131,7 @@ class _Handlers:
         asked = protocol.read_request(body, request.headers.get(protocol.HEADER_LENGTH), self._interface(model))
         id_ = _id_of(asked.id or request.headers.get(REQUEST_HEADER, ""))
         with model.in_use():
-            scores = await self._scores(model, asked.samples, id_)
+            scores = await self._scores(request, model, asked.samples, id_)
         name = classifier_name(model.served.dataset)
         content, length = protocol.write_response(asked, name, model.served.version, id_, model.served.classes, scores)
         headers = _told(model, id_)
@@ -194,9 +194,9 @@ class _Handlers:
         content = await asyncio.to_thread(exposition)
         return Response(content, headers=dict(_SAFE), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _scores(self, model: ServedModel, samples: Samples, id_: str) -> NDArray[np.float64]:
+    async def _scores(self, request: Request, model: ServedModel, samples: Samples, id_: str) -> NDArray[np.float64]:
         try:
-            scores = await model(samples)
+            scores, seconds = await model(samples)
         except Overloaded:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many samples wait", headers=dict(_LATER)) from None
         except AugmentOpsError as error:
@@ -206,6 +206,7 @@ class _Handlers:
             served=model.served, request=id_, ids=ids, at=datetime.now(UTC), samples=samples, scores=scores
         )
         self._service.recorder.offer(answered)
+        request.state.model_s = seconds
         return scores
 
     def _named(self, request: Request) -> ServedModel:
@@ -248,7 +249,11 @@ class _Handlers:
                 traceback.print_exc()  # for who runs the service; whoever asks is told nothing of it
                 response = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the service").response()
             version = response.headers.get(VERSION_HEADER, "")
-            meters.request(route, version, response.status_code, monotonic() - began)
+            took = monotonic() - began
+            meters.request(route, version, response.status_code, took)
+            in_model = getattr(request.state, "model_s", None)
+            if in_model is not None:
+                response.headers["Server-Timing"] = f"total;dur={took * 1e3:.3f}, model;dur={in_model * 1e3:.3f}"
             return response
 
         return answer

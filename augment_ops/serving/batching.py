@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from augment_ops.modalities.source import Samples
 
 Ask = Callable[[Samples], NDArray[np.float32]]
+Scored = tuple[NDArray[np.float32], float]  # scores (n, K), and the seconds that the model took for the whole batch
 
 
 class Overloaded(Exception):  # noqa: N818 - an answer to whoever asks, not a failure
@@ -29,7 +30,7 @@ class Overloaded(Exception):  # noqa: N818 - an answer to whoever asks, not a fa
 @dataclass(eq=False)
 class _Waiting:
     samples: Samples
-    answer: asyncio.Future[NDArray[np.float32]]
+    answer: asyncio.Future[Scored]
 
 
 class Batcher:
@@ -66,8 +67,8 @@ class Batcher:
         """Samples that wait."""
         return self._count
 
-    async def __call__(self, samples: Samples) -> NDArray[np.float32]:
-        """Scores float32 (n, K) of samples (n, *shape).
+    async def __call__(self, samples: Samples) -> Scored:
+        """Scores float32 (n, K) of samples (n, *shape), and how long the model took for them and what went with them.
 
         Raises:
             Overloaded: too many wait already.
@@ -75,7 +76,7 @@ class Batcher:
         """
         if self._count + len(samples) > self._max_waiting:
             raise Overloaded
-        future: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Scored] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(samples, future))
         self._count += len(samples)
         self._came.set()
@@ -123,7 +124,7 @@ class Batcher:
 
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         try:
-            scores = await self._asked(np.concatenate([one.samples for one in batch]))
+            scores, seconds = await self._asked(np.concatenate([one.samples for one in batch]))
         except Exception as error:  # whatever it is, somebody waits for an answer
             if len(batch) == 1:
                 _settle(batch[0], error)
@@ -133,19 +134,21 @@ class Batcher:
             return
         start = 0
         for one in batch:
-            _settle(one, scores[start : start + len(one.samples)])
+            _settle(one, (scores[start : start + len(one.samples)], seconds))
             start += len(one.samples)
 
-    async def _asked(self, samples: Samples) -> NDArray[np.float32]:
-        loop, found = asyncio.get_running_loop(), []
+    async def _asked(self, samples: Samples) -> Scored:
+        loop, found, took = asyncio.get_running_loop(), [], 0.0
         for start in range(0, len(samples), self._max_samples):
             part, began = samples[start : start + self._max_samples], monotonic()
             found.append(await loop.run_in_executor(self._thread, self._ask, part))
-            self._told(len(part), monotonic() - began)
-        return found[0] if len(found) == 1 else np.concatenate(found)
+            seconds = monotonic() - began
+            self._told(len(part), seconds)
+            took += seconds
+        return found[0] if len(found) == 1 else np.concatenate(found), took
 
 
-def _settle(one: _Waiting, result: NDArray[np.float32] | Exception) -> None:
+def _settle(one: _Waiting, result: Scored | Exception) -> None:
     if one.answer.done():  # whoever asked has gone
         return
     if isinstance(result, Exception):

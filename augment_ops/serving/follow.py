@@ -10,7 +10,8 @@ from augment_ops.governance.audit import Reign, ruling, settled
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, champion, environment_with_champion
 from augment_ops.lifecycle.datasets import check_known
-from augment_ops.serving.served import Served, laid_out
+from augment_ops.serving.laying_out import laid_out
+from augment_ops.serving.served import Served
 from augment_ops.workspace import Workspace
 
 _CUT_OFF_S = (

@@ -56,9 +56,10 @@ class ServedModel:
             told=told,
         )
 
-    async def __call__(self, samples: Samples) -> NDArray[np.float64]:
-        """Probabilities float64 (n, K) of samples (n, *shape): see `Batcher`."""
-        return softmax(await self.batcher(samples))
+    async def __call__(self, samples: Samples) -> tuple[NDArray[np.float64], float]:
+        """Probabilities float64 (n, K) of samples (n, *shape), and seconds in the model: see `Batcher`."""
+        scores, seconds = await self.batcher(samples)
+        return softmax(scores), seconds
 
     @contextmanager
     def in_use(self) -> Iterator[ServedModel]:

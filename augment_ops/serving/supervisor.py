@@ -133,6 +133,10 @@ class Supervisor:
         """End, with what is on its way answered; safe in a handler of signals."""
         self._stopping = True
 
+    def close(self) -> None:
+        """Listen no longer; for who does not `run` it."""
+        self._accepting.close()
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.stop()
@@ -247,7 +251,7 @@ class Supervisor:
 
     def _end(self) -> None:
         """Let the workers answer what is on its way; end those that do not end."""
-        self._accepting.close()
+        self.close()
         left = [one for one in self._workers if one is not None]
         for worker in left:
             worker.connection.close()

@@ -50,6 +50,6 @@ class ImageRequests:
             found = found[..., None]
         if found.shape != self.shape:
             return Defect(f"shape: {found.shape}; the model takes {self.shape}")
-        if found.min() < 0 or found.max() > 255:  # noqa: PLR2004 - what a byte holds
+        if found.min() < 0 or found.max() > 255:
             return Defect(f"unreadable: numbers from {found.min()} to {found.max()}")
         return np.ascontiguousarray(found, np.uint8)

@@ -58,7 +58,7 @@ def test_what_comes_while_the_model_computes_is_one_batch_and_each_gets_its_own(
     model = Model()
     found = asyncio.run(while_held(model, batcher(model), [rows(1), rows(2, 3), rows(4), rows(5, 6, 7)]))
     assert model.asked == [1, 6]
-    assert [one.ravel().tolist() for one in found] == [[2], [4, 6], [8], [10, 12, 14]]
+    assert [one.ravel().tolist() for one, _ in found] == [[2], [4, 6], [8], [10, 12, 14]]
 
 
 def test_no_batch_is_larger_than_it_may_be_and_a_larger_request_goes_in_parts() -> None:
@@ -67,14 +67,14 @@ def test_no_batch_is_larger_than_it_may_be_and_a_larger_request_goes_in_parts() 
         while_held(model, batcher(model, max_samples=4), [rows(1), rows(2, 3, 4), rows(5, 6), rows(*range(20, 30))])
     )
     assert model.asked == [1, 3, 2, 4, 4, 2]
-    assert found[3].ravel().tolist() == list(range(40, 60, 2))
+    assert found[3][0].ravel().tolist() == list(range(40, 60, 2))
 
 
 def test_what_the_model_does_not_answer_for_takes_no_other_request_with_it() -> None:
     model = Model()
     first, bad, good = asyncio.run(while_held(model, batcher(model), [rows(1), rows(13), rows(2)]))
     assert isinstance(bad, StoreError)
-    assert (first.ravel().tolist(), good.ravel().tolist()) == ([2], [4])
+    assert (first[0].ravel().tolist(), good[0].ravel().tolist()) == ([2], [4])
 
 
 def test_a_fault_of_any_kind_is_an_answer_and_the_next_request_is_answered() -> None:
@@ -87,7 +87,7 @@ def test_a_fault_of_any_kind_is_an_answer_and_the_next_request_is_answered() -> 
         made = batcher(broken)
         with pytest.raises(ZeroDivisionError):
             await made(rows(0))
-        return float((await made(rows(5)))[0, 0])
+        return float((await made(rows(5)))[0][0, 0])
 
     assert asyncio.run(ask()) == 5
 
@@ -107,7 +107,7 @@ def test_more_than_may_wait_is_refused_at_once() -> None:
             await made(rows(4, 5))
         model.free.set()
         await asyncio.gather(first, second)
-        assert (await made(rows(6)))[0, 0] == 12
+        assert (await made(rows(6)))[0][0, 0] == 12
 
     asyncio.run(ask())
 
@@ -144,6 +144,6 @@ def test_whoever_has_gone_is_passed_over() -> None:
         await asyncio.sleep(0)
         gone.cancel()
         model.free.set()
-        return float((await stays)[0, 0])
+        return float((await stays)[0][0, 0])
 
     assert asyncio.run(ask()) == 4
