@@ -100,11 +100,11 @@ def list_(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
 
     Example: augment-ops token list
     """
-    for one in _tokens().all():
-        if as_json:
-            print(json.dumps({"name": one.name, "scopes": list(one.scopes), "created": one.created}))
-        else:
-            print(f"{one.name}: {', '.join(one.scopes)}; since {one.created}")
+    known = _tokens().all()
+    if as_json:
+        print(json.dumps([{"name": one.name, "scopes": one.scopes, "created": one.created} for one in known]))
+    for one in () if as_json else known:
+        print(f"{one.name}: {', '.join(one.scopes)}; since {one.created}")
 
 
 def revoke(

@@ -81,6 +81,7 @@ class Service(Strict):
     user: str
     command: list[str] | None = None
     entrypoint: list[str] | None = None
+    profiles: list[str] = []
     environment: dict[str, Scalar] = {}
     volumes: list[str] = []
     ports: list[Annotated[str, Field(pattern=r"^127\.0\.0\.1:\d+:\d+$")]] = []
@@ -118,6 +119,7 @@ def test_what_was_asked_for_is_there() -> None:
         "triggerer",
         "worker",
         "metrics",
+        "serving",
         "otel-collector",
         "prometheus",
         "alertmanager",
