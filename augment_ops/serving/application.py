@@ -187,7 +187,7 @@ class _Handlers:
     async def page(self, request: Request) -> Response:
         """The same for people."""
         model = self._service.model
-        return HTMLResponse(openapi.page(openapi.document(model, self._interface(model))), headers=dict(_PAGE))
+        return HTMLResponse(openapi.page(model, self._interface(model)), headers=dict(_PAGE))
 
     async def metrics(self, request: Request) -> Response:
         """Of all workers."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import html
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import jinja2
 
 from augment_ops import __version__
 from augment_ops.serving.model import ServedModel
@@ -96,27 +99,18 @@ def document(model: ServedModel, interface: Interface) -> dict[str, Any]:
     }
 
 
-def page(found: dict[str, Any]) -> str:
-    """The document as a page: no script, no style from elsewhere, every text escaped."""
-    rows = "".join(
-        f"<tr><td>{method.upper()}</td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(act['summary'])}</td><td>{html.escape(_media(act))}</td></tr>"
-        for path, acts in found["paths"].items()
-        for method, act in acts.items()
-    )
-    errors = "".join(f"<tr><td>{code}</td><td>{html.escape(text)}</td></tr>" for code, text in _ERRORS.items())
-    title, told = html.escape(found["info"]["title"]), html.escape(found["info"]["description"])
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
-        f"padding:0 1rem}}td{{padding:.2rem .8rem .2rem 0;vertical-align:top}}</style><h1>{title}</h1><p>{told}</p>"
-        f'<table>{rows}</table><h2>What else is answered</h2><table>{errors}</table><p><a href="openapi.json">'
-        "OpenAPI document</a></p></html>"
-    )
+def page(model: ServedModel, interface: Interface) -> str:
+    """The document as a page: no script, nothing from elsewhere, every text escaped."""
+    return _template().render(**document(model, interface), form=model.requests.form, errors=_ERRORS)
 
 
-def _media(act: dict[str, Any]) -> str:
-    return ", ".join(act.get("requestBody", {}).get("content", {}))
+@cache
+def _template() -> jinja2.Template:
+    folder = Path(__file__).parent / "templates"
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.ChainableUndefined
+    )
+    return made.get_template("page.html")
 
 
 def _post(summary: str, content: dict[str, Any], scope: str) -> dict[str, Any]:
