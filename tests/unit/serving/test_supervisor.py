@@ -11,29 +11,16 @@ import pytest
 
 from augment_ops.errors import InputError
 from augment_ops.serving.access import Tokens, tokens_path
-from augment_ops.serving.served import Served
 from augment_ops.serving.supervisor import Offer, Supervisor
 from augment_ops.settings import Settings
 from support.service import rules
+from support.still import STILL
 
 
 class Still:
     """Always the same version; nothing reads its files here."""
 
-    served = Served(
-        dataset="letters",
-        environment="dev",
-        version="1",
-        decision="",
-        artifact="",
-        file="",
-        model_format="pt2",
-        probe="",
-        probe_file="",
-        modality="image",
-        classes=("a",),
-        shape=(8, 8, 1),
-    )
+    served = STILL
 
     def changed(self) -> None:
         return None

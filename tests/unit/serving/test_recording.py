@@ -1,0 +1,104 @@
+"""Answers on their way to the log: what is lost is counted, and never keeps anybody waiting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from augment_ops.data.store import Store
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.serving.recording import Answered, Recorder, is_drawn
+from augment_ops.serving.retention import forget
+from support.service import CLASSES, images, rules
+from support.still import STILL
+
+
+def answered(request: str, n: int = 1) -> Answered:
+    ids = [request] if n == 1 else [f"{request}/{row}" for row in range(n)]
+    scores = np.full((n, len(CLASSES)), 1 / len(CLASSES))
+    return Answered(served=STILL, request=request, ids=ids, at=datetime.now(UTC), samples=images(n), scores=scores)
+
+
+def log_at(folder: Path) -> PredictionLog:
+    return PredictionLog(str(folder / "log"), "letters", Store(str(folder / "store")), "image")
+
+
+class Lost(Counter[str]):
+    def __call__(self, samples: int, reason: str) -> None:
+        self[reason] += samples
+
+
+def logged(folder: Path) -> set[str]:
+    now = datetime.now(UTC)
+    window = read_window(log_at(folder), now - timedelta(minutes=5), now + timedelta(minutes=5))
+    return set(window.rows["sample_id"])
+
+
+def test_what_is_offered_is_written_at_the_end_at_the_latest(tmp_path: Path) -> None:
+    lost, asked = Lost(), rules(log__flush_s=3600.0).log
+    recorder = Recorder(log_at(tmp_path), asked, lost)
+    recorder.offer(answered("a"))
+    recorder.offer(answered("b", 2))
+    recorder.close()
+    assert logged(tmp_path) == {"a", "b/0", "b/1"}
+    assert lost == {}
+
+
+def test_what_does_not_fit_is_counted_and_what_comes_after_the_next_writing_fits_again(tmp_path: Path) -> None:
+    each = answered("a").nbytes
+    lost, asked = Lost(), rules(log__flush_s=3600.0, log__queue_mib=2.5 * each / (1 << 20)).log
+    recorder = Recorder(log_at(tmp_path), asked, lost)
+    for name in "abc":
+        recorder.offer(answered(name))
+    assert lost == {"queue": 1}
+    recorder._write()
+    recorder.offer(answered("d"))
+    recorder.close()
+    assert lost == {"queue": 1}
+    assert logged(tmp_path) == {"a", "b", "d"}
+
+
+def test_a_log_that_cannot_be_written_loses_what_is_counted_and_takes_the_next(tmp_path: Path) -> None:
+    """As with a full disk: an error of the file system, and then there is room again."""
+    (tmp_path / "log").write_text("no folder")
+    lost = Lost()
+    recorder = Recorder(log_at(tmp_path), rules(log__flush_s=3600.0).log, lost)
+    recorder.offer(answered("a", 3))
+    recorder._write()
+    assert lost == {"log": 3}
+    (tmp_path / "log").unlink()
+    recorder.offer(answered("b"))
+    recorder.close()
+    assert logged(tmp_path) == {"b"}
+
+
+def test_the_share_is_drawn_by_the_request_the_same_for_all_its_samples_and_everywhere(tmp_path: Path) -> None:
+    drawn = [is_drawn(f"r{number}", 0.25) for number in range(4000)]
+    assert 900 < sum(drawn) < 1100  # 1,000 ± 3.6 standard deviations of 27
+    assert drawn[:8] == [is_drawn(f"r{number}", 0.25) for number in range(8)]
+    assert all(is_drawn(f"r{number}", 0.5) for number in range(4000) if drawn[number])  # who is in stays in
+    assert not any(is_drawn(f"r{number}", 0.0) for number in range(100))
+
+
+def test_samples_that_may_not_be_kept_are_not(tmp_path: Path) -> None:
+    recorder = Recorder(log_at(tmp_path), rules(log__samples=False).log, Lost())
+    recorder.offer(answered("a"))
+    recorder.close()
+    assert logged(tmp_path) == {"a"}
+    assert not list((tmp_path / "store").rglob("*")) or not any(p.is_file() for p in (tmp_path / "store").rglob("*"))
+
+
+def test_days_that_are_too_old_are_deleted_with_their_labels_and_no_others(tmp_path: Path) -> None:
+    log, now = log_at(tmp_path), datetime.now(UTC)
+    for age in (0, 5, 40):
+        at = now - timedelta(days=age)
+        log.write([f"a{age}"], [at], model_version="1", samples=images(1), logged_at=at)
+        log.label({f"a{age}": "a"}, logged_at=at)
+    assert forget(log.uri, "letters", now - timedelta(days=30)) == 2
+    kept = [path.name for path in (tmp_path / "log").rglob("*.parquet")]
+    assert len(kept) == 4
+    assert forget(log.uri, "letters", now - timedelta(days=30)) == 0
