@@ -8,17 +8,16 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
 from augment_ops.engine.key import Ids, SampleIds, sample_key
-from augment_ops.errors import TransformError, nearest
+from augment_ops.errors import TransformError
 from augment_ops.modalities.base import Population
-from augment_ops.modalities.tabular.catalogue import CATALOGUE
+from augment_ops.modalities.tabular.catalogue import CATALOGUE, TRANSFORMS
+from augment_ops.modalities.tabular.declaration import Chosen
 from augment_ops.modalities.tabular.schema import Rows, schema_of
 from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
-from augment_ops.modalities.tabular.transforms import Keys, jitter, smote
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 
@@ -66,14 +65,14 @@ class TableAugmenter:
         self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
         if training is not None:
             for leaf in self._leaves:
-                _columns(leaf, training)
+                TRANSFORMS[leaf.name].check(leaf.values, training)
 
     @property
     def engine(self) -> str:
         """What computes; and of what rows, where a transform looks at others of them: shards of one population are not
         those of another.
         """
-        if self.training is None or all(leaf.name != "Smote" for leaf in self._leaves):
+        if self.training is None or not any(TRANSFORMS[leaf.name].looks_at_others for leaf in self._leaves):
             return ENGINE
         return f"{ENGINE} of {self.training.digest[:16]}"
 
@@ -105,16 +104,22 @@ class TableAugmenter:
         table = self.training or _whole(rows, ids)
         keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
         masks = decide(self._steps, keys)
+        places = table.places(ids)
         for leaf in self._leaves:
-            chosen = np.flatnonzero(masks[leaf.index])
-            if leaf.name == "Jitter":
-                low, high = leaf.values["std_range"]
-                columns = _columns(leaf, table)
-                out[chosen] = jitter(
-                    table.schema, out[chosen], keys[chosen], leaf.index, columns=columns, std_range=(low, high)
+            declared, chosen = TRANSFORMS[leaf.name], np.flatnonzero(masks[leaf.index])
+            if declared.looks_at_others:
+                chosen = chosen[table.is_rarer(places[chosen])]
+            if len(chosen):
+                out[chosen] = declared.apply(
+                    Chosen(
+                        table=table,
+                        rows=out[chosen],
+                        places=places[chosen],
+                        keys=keys[chosen],
+                        index=leaf.index,
+                        values=leaf.values,
+                    )
                 )
-            else:
-                _smote(leaf, table, out, chosen, ids, keys)
         return out
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -174,33 +179,3 @@ def table_of(population: Population) -> TrainingTable:
 def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
     labels = (np.arange(len(rows)) % 3 == 0).astype(np.int64)
     return training_table(schema_of(None, rows.shape[1]), rows, labels, ids.names.tolist())
-
-
-def _smote(
-    leaf: RowStep, table: TrainingTable, out: Rows, chosen: NDArray[np.int64], ids: SampleIds, keys: Keys
-) -> None:
-    """In place; samples of the largest class, and those outside the training split, stay as they are."""
-    places, k = table.places(ids), int(leaf.values["k_neighbors"])
-    for label in table.rarer.tolist():
-        here = chosen[(places[chosen] >= 0) & (table.labels[places[chosen]] == label)]
-        if len(here):
-            near = table.nearest(label, k)[places[here]]
-            out[here] = smote(table, out[here], near, keys[here], leaf.index)
-
-
-def _columns(leaf: RowStep, table: TrainingTable) -> NDArray[np.int64]:
-    """Columns that a Jitter works on: those that it names, or every number that is measured and not counted.
-
-    Raises:
-        TransformError: the table does not have one of them, or it holds no numbers.
-    """
-    names, schema = leaf.values.get("columns"), table.schema
-    if names is None or schema.invented:
-        return np.flatnonzero(schema.is_number & ~schema.is_whole)
-    places = {name: place for place, name in enumerate(schema.names) if schema.is_number[place]}
-    for name in names:
-        if name not in places:
-            found = f"{name!r}, a category" if name in schema.names else f"{name!r}, which the table does not have"
-            fix = f"correct the policy's columns.{nearest(name, places)}"
-            raise TransformError("Jitter.columns", found, f"columns of numbers: {', '.join(places)}"[:300], fix)
-    return np.array([places[name] for name in names], np.int64)

@@ -1,4 +1,7 @@
-"""The transforms that a policy of tables may name; see `augment_ops.modalities.catalogue.Catalogue`."""
+"""The transforms that a policy of tables may name, a declaration each; see `modalities.catalogue.Catalogue`.
+
+A new transform is a function of rows, the form of its parameters and an entry in `TRANSFORMS`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,17 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from augment_ops.modalities.catalogue import Catalogue, Effect
 from augment_ops.modalities.schema_catalogue import SchemaCatalogue, Share, TransformSchema
 from augment_ops.modalities.tabular.bounds import TableBounds, TableBudget, TableLimits
+from augment_ops.modalities.tabular.declaration import Chosen, RowTransform, Values, named_columns
+from augment_ops.modalities.tabular.schema import Rows
+from augment_ops.modalities.tabular.training_table import TrainingTable
+from augment_ops.modalities.tabular.transforms import jitter, smote
 
 
 class _Jitter(TransformSchema):
@@ -49,12 +58,51 @@ class _Smote(TransformSchema):
     k_neighbors: Annotated[int, Field(ge=1, le=100, strict=True)] = 5
 
 
-_SCHEMAS: Mapping[str, type[TransformSchema]] = {"Jitter": _Jitter, "Smote": _Smote}
 _JITTER = "jitter"
 
 
+def _jitter_columns(values: Values, table: TrainingTable) -> NDArray[np.int64]:
+    """Columns that a Jitter works on: those that it names, or every number that is measured and not counted.
+
+    Raises:
+        TransformError: the table does not have one of them, or it holds no numbers.
+    """
+    if values["columns"] is None or table.schema.invented:
+        return np.flatnonzero(table.schema.is_number & ~table.schema.is_whole)
+    return named_columns("Jitter.columns", values["columns"], table.schema, numbers=True)
+
+
+def _jittered(chosen: Chosen) -> Rows:
+    low, high = chosen.values["std_range"]
+    columns = _jitter_columns(chosen.values, chosen.table)
+    return jitter(chosen.table.schema, chosen.rows, chosen.keys, chosen.index, columns=columns, std_range=(low, high))
+
+
+def _smoted(chosen: Chosen) -> Rows:
+    """By class: each has its own neighbours, and perhaps fewer of them."""
+    out = chosen.rows.copy()
+    table, labels = chosen.table, chosen.labels
+    for label in np.unique(labels).tolist():
+        here = np.flatnonzero(labels == label)
+        near = table.nearest(label, int(chosen.values["k_neighbors"]))[chosen.places[here]]
+        out[here] = smote(table, out[here], near, chosen.keys[here], chosen.index)
+    return out
+
+
+TRANSFORMS: Mapping[str, RowTransform] = {
+    "Jitter": RowTransform(
+        parameters=_Jitter,
+        apply=_jittered,
+        check=_jitter_columns,
+        strengths={_JITTER: ("std_range", lambda values: float(values["std_range"][1]))},
+        teaches=lambda values: ("noise",) if values["std_range"][1] > 0 else (),
+    ),
+    "Smote": RowTransform(parameters=_Smote, apply=_smoted, looks_at_others=True),
+}
+
+
 class _TableCatalogue(SchemaCatalogue):
-    schemas = _SCHEMAS
+    schemas = {name: declared.parameters for name, declared in TRANSFORMS.items()}  # noqa: RUF012, never modified
     budget = TableBudget
     bounds = TableBounds
     limits = TableLimits
@@ -68,12 +116,14 @@ class _TableCatalogue(SchemaCatalogue):
     )
 
     def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
-        if name == "Jitter" and effect == _JITTER:
-            return {"std_range": float(values["std_range"][1])}
-        return {}
+        declared = TRANSFORMS[name].strengths
+        if effect not in declared:
+            return {}
+        parameter, strength = declared[effect]
+        return {parameter: strength(values)}
 
     def teaches(self, name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("noise",) if name == "Jitter" and values["std_range"][1] > 0 and values["p"] > 0 else ()
+        return TRANSFORMS[name].teaches(values) if values["p"] > 0 else ()
 
 
 CATALOGUE: Catalogue = _TableCatalogue()

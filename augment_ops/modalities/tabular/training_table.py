@@ -64,6 +64,10 @@ class TrainingTable:
         counts = np.bincount(self.labels)
         return np.flatnonzero((counts < counts.max()) & (counts >= 2))
 
+    def is_rarer(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these rows, -1 for none, are of a class that is `rarer`: bool (n,)."""
+        return (places >= 0) & np.isin(self.labels[places], self.rarer)
+
     def nearest(self, label: int, k: int) -> NDArray[np.int64]:
         """`neighbours` by row of the table: int64 (N, k'), -1 for rows of other classes. Looked for once."""
         known = self._nearest.get((label, k))
