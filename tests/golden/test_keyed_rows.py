@@ -32,9 +32,9 @@ POLICIES = {
     "both": "[OneOf: {transforms: [Jitter: {columns: [amount, hour]}, Smote: {}], p: 0.9}, Smote: {k_neighbors: 2}]",
 }
 BYTES = {
-    "Jitter": ("tabular-1", "a03a1b3a0916620ba031ff56a51df208c1328313bf5c3bae34a95b662f320b29"),
-    "Smote": ("tabular-1", "db329aafc5f056ec79ee7e38e9a4d8f12b2bbbe5530cef3fc9b0d0f6fda2194c"),
-    "both": ("tabular-1", "f7c81dfa5a5ca52b352e230296f9b091fd1177014d0ad4384c31f3ee86d98b9e"),
+    "Jitter": ("tabular-2", "a03a1b3a0916620ba031ff56a51df208c1328313bf5c3bae34a95b662f320b29"),
+    "Smote": ("tabular-2", "db329aafc5f056ec79ee7e38e9a4d8f12b2bbbe5530cef3fc9b0d0f6fda2194c"),
+    "both": ("tabular-2", "f7c81dfa5a5ca52b352e230296f9b091fd1177014d0ad4384c31f3ee86d98b9e"),
 }
 
 

@@ -13,12 +13,8 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import TransformError
+from augment_ops.modalities.tabular.neighbours import neighbour_tree
 from augment_ops.modalities.tabular.schema import Rows, TableSchema
-
-_CHUNK_VALUES = 1_000_000  # distances held at once: 8 MB, of which a step needs a handful
-# Of a class, who may be a neighbour: every distance is measured, and 100,000 samples to 5,000 others take a minute. In
-# a class that large, the nearest of an even draw are near enough.
-_MOST_OTHERS = 5_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,35 +75,20 @@ class TrainingTable:
         return known
 
     def neighbours(self, label: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Who is near whom within a class.
-
-        The distance is SMOTE-NC's: numbers in units of their standard deviation in the class; each category that
-        differs counts as much as the median of those deviations, which is 1 in these units. A column where either value
-        is missing is left out, and the sum is scaled up for it, as by scikit-learn's `nan_euclidean_distances`.
+        """Who is near whom within a class; see `modalities.tabular.neighbours` for the distance.
 
         Args:
-            label: number of the class.
+            label: number of the class; the unit of a number is its standard deviation in it.
             k: how many neighbours; fewer where the class has fewer others.
 
         Returns:
             The class's rows, int64 (n,), and their neighbours, int64 (n, k') of rows of the table, the nearest first;
-            of those that are equally near, the first in the order of the ids. Of a class of more than 5,000 samples,
-            as many are neighbours, drawn evenly by a hash of their ids.
+            of those that are equally near, the first in the order of the ids.
         """
         members = np.flatnonzero(self.labels == label)
-        others = members[np.argsort(self._words[members, 0], kind="stable")[:_MOST_OTHERS]]
-        others.sort()
-        k = min(k, len(others) - 1)
-        near = np.empty((len(members), k), np.int64)
-        unit = np.where(self.schema.is_number, spread(self.schema, self.rows[members]), 1)
-        theirs = self.rows[others] / unit
-        step = max(1, _CHUNK_VALUES // len(others))
-        for start in range(0, len(members), step):
-            some = members[start : start + step]
-            apart = _squared_distances(self.schema, self.rows[some] / unit, theirs)
-            apart[some[:, None] == others[None, :]] = np.inf  # nobody is its own neighbour
-            near[start : start + step] = others[np.argsort(apart, axis=1, kind="stable")[:, :k]]
-        return members, near
+        rows = self.rows[members]
+        tree = neighbour_tree(rows, members, spread(self.schema, rows), self.schema.is_number)
+        return members, tree.nearest(rows, members, min(k, len(members) - 1))
 
     @cached_property
     def _nearest(self) -> dict[tuple[int, int], NDArray[np.int64]]:
@@ -147,16 +128,3 @@ def training_table(schema: TableSchema, rows: Rows, labels: NDArray[np.int64], i
         found = f"{len(rows)} rows, {len(labels)} labels, {len(ids)} ids"
         raise TransformError("training split", found, "a label and an id a row", "pass the arrays of one split")
     return TrainingTable(schema, rows, np.asarray(labels, np.int64), tuple(map(str, ids)))
-
-
-def _squared_distances(schema: TableSchema, some: Rows, others: Rows) -> NDArray[np.float64]:
-    """Between rows (a, F) and rows (b, F) whose numbers are in units of their spread: float64 (a, b)."""
-    total, counted = np.zeros((len(some), len(others))), np.zeros((len(some), len(others)))
-    for column, is_number in enumerate(schema.is_number.tolist()):
-        a, b = some[:, None, column], others[None, :, column]
-        known = ~(np.isnan(a) | np.isnan(b))
-        apart = np.square(a - b) if is_number else (a != b).astype(np.float64)
-        total += np.where(known, apart, 0)
-        counted += known
-    scaled = total * len(schema) / np.maximum(counted, 1)
-    return np.where(counted > 0, scaled, np.finfo(np.float64).max)  # last, where there is nothing to compare

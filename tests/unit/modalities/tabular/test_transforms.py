@@ -92,51 +92,6 @@ def test_every_neighbour_is_chosen():
     assert 0.09 < (out[:, 0] > 2).mean() < 0.14
 
 
-def test_neighbours_are_the_nearest_of_the_class_and_never_the_sample_itself():
-    rows = np.array([[0.0, 0, 0], [1.0, 0, 0], [5.0, 0, 0], [0.1, 0, 0], [0.0, 0, 0]])
-    table = training_table(TWO, rows, np.array([1, 1, 1, 0, 1]), list("abcde"))
-    members, near = table.neighbours(1, 2)
-    assert members.tolist() == [0, 1, 2, 4]
-    assert near.tolist() == [[4, 1], [0, 4], [1, 0], [0, 1]]
-
-
-def test_a_category_that_differs_counts_as_much_as_a_standard_deviation():
-    spread = np.array([0.0, 1.0, 2.0, 3.0, 4.0]).std()
-    rows = np.array([[0.0, 0, 0], [0.9 * spread, 0, 0], [0.0, 0, 1], [1.1 * spread, 0, 0], [4.0, 0, 0]])
-    table = training_table(TWO, rows, np.ones(5, np.int64), list("abcde"))
-    unit = rows[:, 0].std()
-    assert abs(unit - spread) < 0.2 * spread
-    order = table.neighbours(1, 3)[1][0].tolist()
-    nearer = sorted([(0.9 * spread / unit, 1), (1.0, 2), (1.1 * spread / unit, 3)])
-    assert order == [row for _, row in nearer]
-
-
-def test_a_missing_cell_is_left_out_of_a_distance():
-    rows = np.array([[0.0, 0.0, 0], [np.nan, 0.0, 0], [3.0, 0.0, 0], [0.0, 9.0, 0]])
-    table = training_table(TWO, rows, np.ones(4, np.int64), list("abcd"))
-    assert table.neighbours(1, 1)[1][0].tolist() == [1]
-
-
-def test_rows_without_a_value_in_common_are_the_farthest():
-    nan = np.nan
-    rows = np.array([[0.0, nan, nan], [nan, 1.0, nan], [90.0, nan, nan], [1.0, nan, nan]])
-    table = training_table(TWO, rows, np.ones(4, np.int64), list("abcd"))
-    assert table.neighbours(1, 3)[1][0].tolist() == [3, 2, 1]
-
-
-def test_a_class_of_few_has_few_neighbours():
-    table = training(60, rare=0.1)
-    members, near = table.neighbours(1, 50)
-    assert near.shape == (len(members), len(members) - 1)
-
-
-def test_of_a_large_class_an_even_draw_are_neighbours(monkeypatch):
-    monkeypatch.setattr("augment_ops.modalities.tabular.training_table._MOST_OTHERS", 20)
-    table = training(300, rare=0.5)
-    members, near = table.neighbours(1, 3)
-    assert len(members) > 100 and len(np.unique(near)) <= 20
-
-
 def test_the_digest_of_a_training_split_covers_rows_labels_ids_and_schema():
     table = training()
     rows, labels = table.rows.copy(), table.labels.copy()
