@@ -29,12 +29,20 @@ N = 96
 POLICIES = {
     "Jitter": "[Jitter: {std_range: [0.05, 0.2], p: 0.8}]",
     "Smote": "[Smote: {k_neighbors: 4, p: 0.9}]",
+    "BorderlineSmote": "[BorderlineSmote: {k_neighbors: 3, m_neighbors: 4, p: 0.9}]",
+    "RowMix": "[RowMix: {share_range: [0.3, 0.7], p: 0.9, sampling_strategy: all}]",
+    "ConditionalBootstrap": "[ConditionalBootstrap: {columns: [amount, kind], given: hour, bins: 4, p: 0.9}]",
+    "GaussianCopula": "[GaussianCopula: {min_rows: 20, p: 0.9}]",
     "both": "[OneOf: {transforms: [Jitter: {columns: [amount, hour]}, Smote: {}], p: 0.9}, Smote: {k_neighbors: 2}]",
 }
 BYTES = {
-    "Jitter": ("tabular-2", "a03a1b3a0916620ba031ff56a51df208c1328313bf5c3bae34a95b662f320b29"),
-    "Smote": ("tabular-2", "db329aafc5f056ec79ee7e38e9a4d8f12b2bbbe5530cef3fc9b0d0f6fda2194c"),
-    "both": ("tabular-2", "f7c81dfa5a5ca52b352e230296f9b091fd1177014d0ad4384c31f3ee86d98b9e"),
+    "Jitter": ("tabular-2", "8441e959978fefa68720aac395a14946f6d2d0a013675fe0ffaca0b9bb1ce323"),
+    "Smote": ("tabular-2", "f4cbddc3c9939add501ea693e1fbb0766d717e2252c092e79e8bc23e929668f3"),
+    "BorderlineSmote": ("tabular-2", "d7745a3dd96845160429016748167632014b8e85faea2ffb2b7d7469c38de3fc"),
+    "RowMix": ("tabular-2", "e970c23e1dff761fb2dc5c06b92b0c0dcb8f42dd86ee91747373948ebc233db7"),
+    "ConditionalBootstrap": ("tabular-2", "e22db184560f3dfe8548d5116e7aa406f83cba8a62b116a769776ae481f1d727"),
+    "GaussianCopula": ("tabular-2", "6b68a396699d474cea2d55409721062ef4762bf2c999f6d84bad2e41967b19fd"),
+    "both": ("tabular-2", "55f197c38a18c1395edb16e57eecaad46f5dc6e119c0b4ac482ef766f7f30383"),
 }
 
 

@@ -8,6 +8,7 @@ from operator import index
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
@@ -54,7 +55,8 @@ class TableAugmenter:
             to time a policy.
 
     Raises:
-        TransformError: the policy names columns that the table does not have, or that hold no numbers.
+        TransformError: the policy names columns that the table does not have, or that hold no numbers; or the training
+            split has one class alone, and a transform is for samples of a rarer one.
     """
 
     def __init__(self, policy: Policy, seed: int, training: TrainingTable | None = None) -> None:
@@ -66,13 +68,14 @@ class TableAugmenter:
         if training is not None:
             for leaf in self._leaves:
                 TRANSFORMS[leaf.name].check(leaf.values, training)
+                _check_classes(leaf, training)
 
     @property
     def engine(self) -> str:
-        """What computes; and of what rows, where a transform looks at others of them: shards of one population are not
-        those of another.
+        """What computes, and of what training split: every transform looks at it, Jitter at the range of its columns.
+        Shards of one population are not those of another.
         """
-        if self.training is None or not any(TRANSFORMS[leaf.name].looks_at_others for leaf in self._leaves):
+        if self.training is None or self.policy.is_identity:
             return ENGINE
         return f"{ENGINE} of {self.training.digest[:16]}"
 
@@ -108,7 +111,7 @@ class TableAugmenter:
         for leaf in self._leaves:
             declared, chosen = TRANSFORMS[leaf.name], np.flatnonzero(masks[leaf.index])
             if declared.looks_at_others:
-                chosen = chosen[table.is_rarer(places[chosen])]
+                chosen = chosen[_changed(leaf, table)[places[chosen]]]
             if len(chosen):
                 out[chosen] = declared.apply(
                     Chosen(
@@ -179,3 +182,27 @@ def table_of(population: Population) -> TrainingTable:
 def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
     labels = (np.arange(len(rows)) % 3 == 0).astype(np.int64)
     return training_table(schema_of(None, rows.shape[1]), rows, labels, ids.names.tolist())
+
+
+def _changed(leaf: RowStep, table: TrainingTable) -> NDArray[np.bool_]:
+    """Whose samples a transform that looks at others changes, by row of the table: bool (N + 1,), the last for samples
+    outside it (-1). A class of one sample has no others.
+    """
+
+    def look() -> NDArray[np.bool_]:
+        classes = np.flatnonzero(table.counts >= 2) if of_all else table.rarer
+        return np.append(np.isin(table.labels, classes), False)
+
+    of_all = _of_all(leaf)
+    return table.once(("changed", of_all), look)
+
+
+def _of_all(leaf: RowStep) -> bool:
+    return bool(leaf.values.get("sampling_strategy") == "all")
+
+
+def _check_classes(leaf: RowStep, table: TrainingTable) -> None:
+    if TRANSFORMS[leaf.name].looks_at_others and not _of_all(leaf) and np.count_nonzero(table.counts) < 2:
+        found = f"{len(table.ids):,} rows of one class"
+        fix = f"look whether --columns names the right label, or take {leaf.name} out of the policy"
+        raise TransformError("training split", found, f"two classes: {leaf.name} is for the rarer ones", fix)

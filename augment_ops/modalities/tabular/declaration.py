@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,16 @@ class Chosen:
     index: int
     values: Values
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """int64 (n,), of samples of the training split."""
-        return self.table.labels[self.places]
+    def part(self, here: NDArray[Any]) -> Chosen:
+        """Some of them: those at places int64, or where bool (n,) is true."""
+        return replace(self, rows=self.rows[here], places=self.places[here], keys=self.keys[here])
+
+    def by_class(self) -> Iterator[tuple[int, NDArray[np.int64], Chosen]]:
+        """Samples of the training split class by class: the class, where its samples are, int64 (c,), and they."""
+        labels = self.table.labels[self.places]
+        for label in np.unique(labels).tolist():
+            here = np.flatnonzero(labels == label)
+            yield label, here, self.part(here)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +58,8 @@ class RowTransform:
     Attributes:
         parameters: their form, with defaults.
         apply: its samples → their new rows, float64 (n, F).
-        looks_at_others: whether it draws on other rows of the training split. Then samples outside that split, and
-            those of the largest class, stay as they are.
+        looks_at_others: whether it draws on other rows of the training split. Then samples outside that split stay as
+            they are, and so do those of the largest class unless its `sampling_strategy` is `all`.
         check: refuses parameters that do not fit a table, with a `TransformError`.
         strengths: effect that a domain may bound → parameter, and what the parameters make of it.
         teaches: parameters → the corruptions that it trains on; only asked where it applies at all.
@@ -85,3 +91,17 @@ def named_columns(where: str, names: Sequence[str], schema: TableSchema, *, numb
             wanted = "columns of numbers" if numbers else "columns of the table"
             raise TransformError(where, found, f"{wanted}: {', '.join(places)}"[:300], fix)
     return np.array([places[name] for name in names], np.int64)
+
+
+def taken(rows: Rows, others: Rows, cells: NDArray[np.bool_]) -> Rows:
+    """Rows with some cells from others, as far as both have a value there.
+
+    What is missing stays missing, and nothing else becomes so: which values are missing is a row's own, and often says
+    more than they would.
+
+    Args:
+        rows: float64 (n, F); not modified.
+        others: float64 (n, F).
+        cells: bool (n, F).
+    """
+    return np.where(cells & ~np.isnan(rows) & ~np.isnan(others), others, rows)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,12 @@ from numpy.typing import NDArray
 from augment_ops.content import canonical_json
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import TransformError
+from augment_ops.modalities.tabular.columns import ColumnSummary, summary
 from augment_ops.modalities.tabular.neighbours import neighbour_tree
 from augment_ops.modalities.tabular.schema import Rows, TableSchema
+
+_Kept = TypeVar("_Kept")
+_SUMMED_AT_ONCE = 100_000  # rows; of 20 columns, 16 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,17 @@ class TrainingTable:
         """Standard deviation of each column, float64 (F,); 1 where it has none, and of categories."""
         return spread(self.schema, self.rows)
 
+    @cached_property
+    def columns(self) -> ColumnSummary:
+        """What each column has held: no transform goes beyond it."""
+        starts = range(0, len(self.rows), _SUMMED_AT_ONCE)
+        return summary(self.schema, (self.rows[start : start + _SUMMED_AT_ONCE] for start in starts))
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Samples of each class, int64 (classes,); 0 of a number that no sample has."""
+        return np.bincount(self.labels)
+
     def places(self, ids: SampleIds) -> NDArray[np.int64]:
         """The row of each sample: int64 (n,), -1 for one that is not in the training split."""
         first = ids.words[:, 0]
@@ -57,22 +73,33 @@ class TrainingTable:
     @cached_property
     def rarer(self) -> NDArray[np.int64]:
         """Numbers of the classes that have fewer samples than the largest, and two at least."""
-        counts = np.bincount(self.labels)
-        return np.flatnonzero((counts < counts.max()) & (counts >= 2))
+        return np.flatnonzero((self.counts < self.counts.max()) & (self.counts >= 2))
 
-    def is_rarer(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these rows, -1 for none, are of a class that is `rarer`: bool (n,)."""
-        return (places >= 0) & np.isin(self.labels[places], self.rarer)
+    def members(self, label: int) -> NDArray[np.int64]:
+        """The rows of a class, int64 (n,), ascending."""
+        return self.once(("members", label), lambda: np.flatnonzero(self.labels == label))
+
+    def once(self, key: Hashable, make: Callable[[], _Kept]) -> _Kept:
+        """What follows from the table alone, made when it is first asked for.
+
+        Args:
+            key: what it is; of two threads that ask at once, both make the same.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: _Kept = self._kept[key]
+        return found
 
     def nearest(self, label: int, k: int) -> NDArray[np.int64]:
         """`neighbours` by row of the table: int64 (N, k'), -1 for rows of other classes. Looked for once."""
-        known = self._nearest.get((label, k))
-        if known is None:
+
+        def look() -> NDArray[np.int64]:
             members, near = self.neighbours(label, k)
-            known = np.full((len(self.labels), near.shape[1]), -1, np.int64)
-            known[members] = near
-            self._nearest[label, k] = known  # of two threads that look at once, both find the same
-        return known
+            found = np.full((len(self.labels), near.shape[1]), -1, np.int64)
+            found[members] = near
+            return found
+
+        return self.once(("nearest", label, k), look)
 
     def neighbours(self, label: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Who is near whom within a class; see `modalities.tabular.neighbours` for the distance.
@@ -85,13 +112,13 @@ class TrainingTable:
             The class's rows, int64 (n,), and their neighbours, int64 (n, k') of rows of the table, the nearest first;
             of those that are equally near, the first in the order of the ids.
         """
-        members = np.flatnonzero(self.labels == label)
+        members = self.members(label)
         rows = self.rows[members]
         tree = neighbour_tree(rows, members, spread(self.schema, rows), self.schema.is_number)
         return members, tree.nearest(rows, members, min(k, len(members) - 1))
 
     @cached_property
-    def _nearest(self) -> dict[tuple[int, int], NDArray[np.int64]]:
+    def _kept(self) -> dict[Hashable, Any]:
         return {}
 
     @cached_property

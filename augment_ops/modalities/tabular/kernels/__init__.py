@@ -6,4 +6,4 @@ from pathlib import Path
 
 from augment_ops.engine.kernels import load
 
-load(__name__, Path(__file__).parent, ("nearest",))
+load(__name__, Path(__file__).parent, ("nearest", "scores"))

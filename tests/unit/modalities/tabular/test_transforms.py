@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from augment_ops.engine.key import SampleIds
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
-from augment_ops.modalities.tabular.training_table import training_table
+from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
 from augment_ops.modalities.tabular.transforms import jitter, normal, smote
 from support.tables import SCHEMA, rows_of, training
 
@@ -17,16 +18,22 @@ TWO = TableSchema(
         TableColumn(name="k", kind="category", categories=("a", "b")),
     )
 )
+WIDE = np.array([[-1e9] * 3, [1e9] * 3])
 
 
 def keys_of(n: int) -> np.ndarray:
     return SampleIds.of(range(n)).words
 
 
+def seen(rows: np.ndarray, schema: TableSchema = SCHEMA) -> TrainingTable:
+    """A training split that holds these rows."""
+    return training_table(schema, rows, np.zeros(len(rows), np.int64), [f"s{i}" for i in range(len(rows))])
+
+
 def test_jitter_is_relative_with_the_spread_that_was_asked_for():
     rows = np.full((20_000, 3), 200.0)
     rows[:, 2] = 1
-    out = jitter(SCHEMA, rows, keys_of(len(rows)), 0, columns=np.array([AMOUNT]), std_range=(0.1, 0.1))
+    out = jitter(seen(WIDE), rows, keys_of(len(rows)), 0, columns=np.array([AMOUNT]), std_range=(0.1, 0.1))
     assert abs(out[:, AMOUNT].std() / 200 - 0.1) < 0.002 and abs(out[:, AMOUNT].mean() / 200 - 1) < 0.003
     assert (out[:, 1:] == rows[:, 1:]).all()
 
@@ -34,29 +41,45 @@ def test_jitter_is_relative_with_the_spread_that_was_asked_for():
 def test_jitter_draws_its_spread_for_each_sample():
     columns = tuple(TableColumn(name=f"n{i}", kind="number") for i in range(400))
     rows = np.ones((200, 400))
-    out = jitter(TableSchema(columns), rows, keys_of(200), 0, columns=np.arange(400), std_range=(0.0, 0.2))
+    wide = seen(np.array([[-9.0] * 400, [9.0] * 400]), TableSchema(columns))
+    out = jitter(wide, rows, keys_of(200), 0, columns=np.arange(400), std_range=(0.0, 0.2))
     spreads = np.sort(out.std(axis=1))
     assert spreads[10] < 0.03 and spreads[-10] > 0.17
 
 
 def test_jitter_keeps_what_is_missing_zero_or_whole():
     rows = np.array([[np.nan, 13.0, 2.0], [0.0, 40.0, np.nan]])
-    out = jitter(SCHEMA, rows, keys_of(2), 0, columns=NUMBERS, std_range=(0.2, 0.2))
+    out = jitter(seen(WIDE), rows, keys_of(2), 0, columns=NUMBERS, std_range=(0.2, 0.2))
     assert np.isnan(out[0, AMOUNT]) and out[1, AMOUNT] == 0
     assert (out[:, HOUR] == np.rint(out[:, HOUR])).all() and (out[:, HOUR] != rows[:, HOUR]).any()
     assert np.isnan(out[1, 2]) and out[0, 2] == 2
 
 
+def test_jitter_stays_within_what_the_column_has_held_and_goes_no_further_outside_it():
+    rows = np.tile([[100.0, 13, 0], [500.0, 13, 0], [np.nan, 13, 0]], (2_000, 1))
+    table = seen(np.array([[80.0, 0, 0], [110.0, 23, 0], [np.nan, 5, 0]]))
+    out = jitter(table, rows, keys_of(len(rows)), 0, columns=NUMBERS, std_range=(0.2, 0.2))
+    assert out[0::3, AMOUNT].min() == 80 and out[0::3, AMOUNT].max() == 110
+    assert 80 < out[1::3, AMOUNT].min() < 500 and out[1::3, AMOUNT].max() == 500  # 500 is none that the split has
+    assert out[:, HOUR].max() <= 23
+
+
+def test_a_column_without_a_value_in_the_split_is_no_range():
+    table = seen(np.array([[np.nan, 1, 0]]))
+    out = jitter(table, np.array([[5.0, 1, 0]]), keys_of(1), 0, columns=np.array([AMOUNT]), std_range=(0.2, 0.2))
+    assert out[0, AMOUNT] == 5
+
+
 def test_no_number_changes_its_sign():
     rows = np.tile([1.0, 1.0, 0.0], (20_000, 1))
-    out = jitter(SCHEMA, rows, keys_of(len(rows)), 0, columns=np.array([AMOUNT]), std_range=(0.5, 0.5))
+    out = jitter(seen(WIDE), rows, keys_of(len(rows)), 0, columns=np.array([AMOUNT]), std_range=(0.5, 0.5))
     assert out[:, AMOUNT].min() == 0 and (out[:, AMOUNT] == 0).any()
 
 
 def test_a_transform_does_not_write_into_its_input():
     rows = rows_of(50)
     before = rows.copy()
-    jitter(SCHEMA, rows, keys_of(50), 0, columns=NUMBERS, std_range=(0.1, 0.2))
+    jitter(seen(WIDE), rows, keys_of(50), 0, columns=NUMBERS, std_range=(0.1, 0.2))
     assert np.array_equal(rows, before, equal_nan=True)
 
 
@@ -82,6 +105,15 @@ def test_smote_leaves_a_number_that_either_lacks():
     table = training_table(TWO, rows, np.array([1, 1]), ["a", "b"])
     out = smote(table, rows[:1], np.array([[1]]), keys_of(1), 0)
     assert out[0, 0] == 1 and np.isnan(out[0, 1])
+
+
+@pytest.mark.parametrize("lacks", [0, 1])
+def test_smote_leaves_a_category_that_either_lacks(lacks):
+    rows = np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 1.0]])
+    rows[lacks, 2] = np.nan
+    table = training_table(TWO, rows, np.array([1, 1]), ["a", "b"])
+    out = smote(table, np.repeat(rows[:1], 100, axis=0), np.ones((100, 1), np.int64), keys_of(100), 0)
+    assert np.array_equal(out[:, 2], np.full(100, rows[0, 2]), equal_nan=True)
 
 
 def test_every_neighbour_is_chosen():
