@@ -186,12 +186,11 @@ def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
 
 def _changed(leaf: RowStep, table: TrainingTable) -> NDArray[np.bool_]:
     """Whose samples a transform that looks at others changes, by row of the table: bool (N + 1,), the last for samples
-    outside it (-1). A class of one sample has no others.
+    outside it (-1).
     """
 
     def look() -> NDArray[np.bool_]:
-        classes = np.flatnonzero(table.counts >= 2) if of_all else table.rarer
-        return np.append(np.isin(table.labels, classes), False)
+        return np.append(of_all | np.isin(table.labels, table.rarer), False)
 
     of_all = _of_all(leaf)
     return table.once(("changed", of_all), look)

@@ -2,7 +2,8 @@
 
 Each column has the distribution that it has among the class's rows of the training split; of how columns go together
 the model knows the correlations of their normal scores, each place in the order of the values put as a quantile of the
-normal distribution. Categories are ordered by their codes, and are drawn as often as the class has them.
+normal distribution. Categories are ordered by their codes, and are drawn as often as the class has them. What is
+missing counts as the middle of its column.
 
 Source: Patki, Wedge and Veeramachaneni 2016, "The Synthetic Data Vault", DSAA, doi 10.1109/DSAA.2016.49, section III,
 here with empirical distributions. The correlations are shrunk towards none by as much as their own noise asks for:
@@ -25,7 +26,6 @@ from augment_ops.modalities.tabular.training_table import TrainingTable
 from augment_ops.modalities.tabular.transforms import normal
 
 _LEAST_SHRUNK = 1e-6  # two columns that are the same would leave nothing to divide by
-_ROWS_AT_ONCE = 100_000  # whose scores are held; of 20 columns, 16 MB
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,24 +73,26 @@ def drawn(chosen: Chosen) -> Rows:
 def copula_model(table: TrainingTable, label: int) -> CopulaModel:
     """The model of a class, of all its rows."""
     rows, schema = table.rows[table.members(label)], table.schema
-    values = tuple(np.sort(column[~np.isnan(column)]) for column in rows.T)
+    scores, values = np.zeros(rows.shape), []
+    for column in range(len(schema)):
+        known = np.flatnonzero(~np.isnan(rows[:, column]))
+        known = known[np.argsort(rows[known, column], kind="stable")]
+        values.append(rows[known, column])
+        scores[known, column] = _scores(values[-1])
     products = np.zeros((len(schema), len(schema)))
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        add_products(_scores(rows[start : start + _ROWS_AT_ONCE], values), products)
-    return CopulaModel(values=values, between=schema.is_number & ~schema.is_whole, factor=_factor(products, len(rows)))
+    add_products(scores, products)
+    return CopulaModel(
+        values=tuple(values), between=schema.is_number & ~schema.is_whole, factor=_factor(products, len(rows))
+    )
 
 
-def _scores(rows: Rows, values: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
-    """Normal scores, float64 (n, F), C order: of values that occur several times, the middle one's; 0 of a gap."""
+def _scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normal scores of sorted values, float64 (n,): of one that occurs several times, that of the middle."""
     from scipy.special import ndtri
 
-    found = np.zeros(rows.shape)
-    for column, known in enumerate(values):
-        there = np.flatnonzero(~np.isnan(rows[:, column]))
-        if len(known):
-            cells = rows[there, column]
-            middle = (np.searchsorted(known, cells, "left") + np.searchsorted(known, cells, "right")) / 2
-            found[there, column] = ndtri(middle / len(known))
+    first = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+    times = np.diff(np.append(first, len(values)))
+    found: NDArray[np.float64] = np.repeat(ndtri((first + times / 2) / max(len(values), 1)), times)
     return found
 
 

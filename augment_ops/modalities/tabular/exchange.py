@@ -34,7 +34,7 @@ def mixed(chosen: Chosen) -> Rows:
         members = table.members(label)
         own = np.searchsorted(members, samples.places)
         drawn = _picked(draws[here, 0], len(members) - 1)
-        others[here] = members[drawn + (drawn >= own)]
+        others[here] = members[drawn + (drawn >= own)]  # a class of one has its own row, the last
     return taken(chosen.rows, table.rows[others], cells)
 
 
@@ -119,6 +119,6 @@ def _bins(table: TrainingTable, label: int, column: int, bins: int) -> Bins:
 
 
 def _picked(u: NDArray[np.float64], count: int | NDArray[np.int64]) -> NDArray[np.int64]:
-    """One of `count` places, one at least, by a uniform number: int64 (n,)."""
+    """One of `count` places by a uniform number: int64 (n,); -1 of none."""
     found: NDArray[np.int64] = np.minimum((u * count).astype(np.int64), np.asarray(count) - 1)  # u * count may round up
     return found

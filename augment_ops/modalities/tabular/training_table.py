@@ -41,7 +41,8 @@ class TrainingTable:
     @cached_property
     def digest(self) -> str:
         """sha256 over schema, rows, labels and ids: what a transform that looks at other samples depends on."""
-        sha = hashlib.sha256(canonical_json([self.schema.content(), list(self.ids)]))
+        sha = hashlib.sha256(canonical_json([self.schema.content(), len(self.ids)]))
+        sha.update(np.ascontiguousarray(self._words, "<u8").data)  # hashes of the ids
         sha.update(np.ascontiguousarray(self.labels, "<i8").data)
         sha.update(np.ascontiguousarray(self.rows, "<f8").data)
         return sha.hexdigest()

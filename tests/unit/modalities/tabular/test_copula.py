@@ -106,10 +106,3 @@ def test_a_class_of_fewer_rows_than_asked_for_stays_as_it_is():
     text += "budget: {p95_ms: 1.0, at: [5]}, transforms: [GaussianCopula: {p: 1.0}]}"
     out = TableAugmenter(Policy.from_text(text), 7, table)(rows, table.ids)
     assert (out[:99] == rows[:99]).all() and (out[99:199] != rows[99:199]).any(axis=1).all()
-
-
-def test_many_rows_are_read_in_parts(monkeypatch):
-    rows = rows_of(500)
-    whole = modelled(rows).factor
-    monkeypatch.setattr("augment_ops.modalities.tabular.copula._ROWS_AT_ONCE", 64)
-    assert (modelled(rows).factor == whole).all()

@@ -98,10 +98,10 @@ def test_what_is_missing_is_a_bin_and_a_category_that_the_class_never_had_change
     rows[:50, 2] = np.nan
     table = training_table(GIVEN, rows, table.labels, table.ids)
     asked = rows.copy()
-    asked[60], asked[61] = [60, 60, -1], [61, 61, 5]  # unknown when the rows are read, and beyond the schema
+    asked[60], asked[61] = [60.5, 60, -1], [61.5, 61, 5]  # unknown when the rows are read, and beyond the schema
     out = augmented("[ConditionalBootstrap: {columns: [amount], given: kind, p: 1.0}]", table, asked)
     assert out[:50, 0].max() < 50 and len(np.unique(out[:50, 0])) > 20
-    assert out[60, 0] == 60 and out[61, 0] == 61
+    assert out[60, 0] == 60.5 and out[61, 0] == 61.5
     assert out[50:60, 0].min() >= 50
 
 
