@@ -73,8 +73,12 @@ class NeighbourTree:
                 self.is_number, _LEAF, self.waiting, found[part],
             )  # fmt: skip
 
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            list(pool.map(look, range(0, len(rows), _AT_ONCE)))
+        starts = range(0, len(rows), _AT_ONCE)
+        if len(starts) == 1:
+            look(0)
+        else:
+            with ThreadPoolExecutor(min(usable_cores(), len(starts))) as pool:
+                list(pool.map(look, starts))
         return found
 
 
