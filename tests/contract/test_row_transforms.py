@@ -41,6 +41,7 @@ STEPS = {
     "RowMix": "RowMix: {share_range: [0.2, 1.0], p: 1.0}",
     "Smote": "Smote: {k_neighbors: 20, p: 1.0}",
 }
+ALL = ", ".join(STEPS.values()).replace("p: 1.0", "p: 0.6")  # one after another
 AT_OTHERS = [name for name, declared in TRANSFORMS.items() if declared.looks_at_others]
 SCHEMA = TableSchema(
     (
@@ -72,7 +73,7 @@ def table(seed: int = 0) -> TrainingTable:
 
 @cache
 def augmenter(name: str) -> TableAugmenter:
-    return TableAugmenter(Policy.from_text(f"{HEAD}[{STEPS[name]}]"), 7, table())
+    return TableAugmenter(Policy.from_text(f"{HEAD}[{STEPS.get(name, ALL)}]"), 7, table())
 
 
 @cache
@@ -98,7 +99,7 @@ def test_it_changes_rows_and_others_in_each_epoch(name):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(sorted(STEPS)), st.integers(0, 2**32 - 1), st.integers(1, 40))
+@given(st.sampled_from([*STEPS, "all"]), st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_a_sample_is_the_same_in_whatever_batch_and_order(name, seed, pieces):
     order = np.random.default_rng(seed).permutation(N)
     out = np.empty_like(table().rows)
@@ -107,7 +108,7 @@ def test_a_sample_is_the_same_in_whatever_batch_and_order(name, seed, pieces):
     assert out.tobytes() == augmented(name)[1].tobytes()
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, "all"])
 def test_a_sample_is_the_same_alone_in_threads_and_of_a_copy_that_has_looked_nothing_up(name):
     fresh = pickle.loads(pickle.dumps(augmenter(name)))
     with ThreadPoolExecutor(4) as pool:
@@ -115,12 +116,12 @@ def test_a_sample_is_the_same_alone_in_threads_and_of_a_copy_that_has_looked_not
     assert np.array(alone).tobytes() == augmented(name)[2, :60].tobytes()
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, "all"])
 def test_what_is_missing_stays_missing_and_nothing_else_becomes_so(name):
     assert (np.isnan(augmented(name)) == np.isnan(table().rows)).all()
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, "all"])
 def test_whole_numbers_flags_and_categories_stay_such(name):
     out = augmented(name)
     for column, values in ((1, range(24)), (2, (0, 1)), (3, (0, 1, 2))):
@@ -128,7 +129,7 @@ def test_whole_numbers_flags_and_categories_stay_such(name):
         assert np.isin(cells[~np.isnan(cells)], list(values)).all()
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", [*STEPS, "all"])
 def test_no_value_is_beyond_what_the_split_has_and_none_of_others_beyond_what_the_class_has(name):
     out, held = augmented(name), table()
     for label in np.unique(held.labels):
