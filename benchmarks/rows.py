@@ -149,22 +149,26 @@ def rate() -> dict[str, Any]:
     """Turn and turn about; the best of each, so that what else the machine does counts least."""
     there = payments(gaps=False)
     rows, labels = there.payload.take(np.arange(ROWS)), there.labels
-    times: dict[str, list[float]] = {"Smote": [], "SMOTENC": []}
+    wall: dict[str, list[float]] = {"Smote": [], "SMOTENC": []}
+    processor: dict[str, list[float]] = {"Smote": [], "SMOTENC": []}
     for _ in range(TIMES):
         made = {}
         for name, make in {"Smote": lambda: smote(there), "SMOTENC": lambda: smotenc(rows, labels)}.items():
-            started = time.perf_counter()
+            started, cpu = time.perf_counter(), time.process_time()
             made[name] = make()
-            times[name].append(round(time.perf_counter() - started, 2))
-        print(times, flush=True)
+            wall[name].append(round(time.perf_counter() - started, 2))
+            processor[name].append(round(time.process_time() - cpu, 2))
+        print(wall, processor, flush=True)
     frauds = rows[labels == 1]
     return {
         "rows": ROWS,
         "columns": len(SCHEMA),
         "frauds": FRAUDS,
         "new": {name: len(new) for name, new in made.items()},
-        "wall_s": times,
-        "times_as_fast": round(min(times["SMOTENC"]) / min(times["Smote"]), 1),
+        "wall_s": wall,
+        "processor_s": processor,
+        "times_as_fast": round(min(wall["SMOTENC"]) / min(wall["Smote"]), 1),
+        "times_less_work": round(min(processor["SMOTENC"]) / min(processor["Smote"]), 1),
         "categories_apart": {name: apart(new, frauds) for name, new in made.items()},
     }
 
@@ -189,7 +193,10 @@ def smotenc(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.
     from imblearn.over_sampling import SMOTENC
 
     makes = SMOTENC(
-        categorical_features=~SCHEMA.is_number, sampling_strategy={1: FRAUDS + NEW}, k_neighbors=5, random_state=7
+        categorical_features=np.flatnonzero(~SCHEMA.is_number).tolist(),
+        sampling_strategy={1: FRAUDS + NEW},
+        k_neighbors=5,
+        random_state=7,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

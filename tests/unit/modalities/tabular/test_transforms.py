@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from augment_ops.engine.key import SampleIds
+from augment_ops.errors import TransformError
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
 from augment_ops.modalities.tabular.transforms import jitter, normal, smote
@@ -142,3 +143,9 @@ def test_the_digest_of_a_training_split_covers_rows_labels_ids_and_schema():
 def test_places_are_found_by_id_alone():
     table = training(100)
     assert table.places(SampleIds.of(["t7", "nobody", "t99", "t0"])).tolist() == [7, -1, 99, 0]
+
+
+def test_two_rows_of_one_id_are_refused():
+    table = training(3)
+    with pytest.raises(TransformError, match="'a' more than once"):
+        training_table(SCHEMA, table.rows, table.labels, ["b", "a", "a"]).places(SampleIds.of(["b"]))
