@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
 from augment_ops.engine.key import Ids, SampleIds, sample_key
-from augment_ops.errors import TransformError, nearest
+from augment_ops.errors import TransformError
 from augment_ops.modalities.base import Population
-from augment_ops.modalities.tabular.catalogue import CATALOGUE
+from augment_ops.modalities.tabular.catalogue import CATALOGUE, TRANSFORMS
+from augment_ops.modalities.tabular.declaration import Chosen
 from augment_ops.modalities.tabular.schema import Rows, schema_of
 from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
-from augment_ops.modalities.tabular.transforms import Keys, jitter, smote
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 
 # Part of the lineage: raise it whenever the same key may give other bytes.
-ENGINE = "tabular-1"
+ENGINE = "tabular-2"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class TableAugmenter:
             to time a policy.
 
     Raises:
-        TransformError: the policy names columns that the table does not have, or that hold no numbers.
+        TransformError: the policy names columns that the table does not have, or that hold no numbers; or the training
+            split has one class alone, and a transform is for samples of a rarer one.
     """
 
     def __init__(self, policy: Policy, seed: int, training: TrainingTable | None = None) -> None:
@@ -66,14 +67,15 @@ class TableAugmenter:
         self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
         if training is not None:
             for leaf in self._leaves:
-                _columns(leaf, training)
+                TRANSFORMS[leaf.name].check(leaf.values, training)
+                _check_classes(leaf, training)
 
     @property
     def engine(self) -> str:
-        """What computes; and of what rows, where a transform looks at others of them: shards of one population are not
-        those of another.
+        """What computes, and of what training split: every transform looks at it, Jitter at the range of its columns.
+        Shards of one population are not those of another.
         """
-        if self.training is None or all(leaf.name != "Smote" for leaf in self._leaves):
+        if self.training is None or self.policy.is_identity:
             return ENGINE
         return f"{ENGINE} of {self.training.digest[:16]}"
 
@@ -105,16 +107,22 @@ class TableAugmenter:
         table = self.training or _whole(rows, ids)
         keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
         masks = decide(self._steps, keys)
+        places = table.places(ids)
         for leaf in self._leaves:
-            chosen = np.flatnonzero(masks[leaf.index])
-            if leaf.name == "Jitter":
-                low, high = leaf.values["std_range"]
-                columns = _columns(leaf, table)
-                out[chosen] = jitter(
-                    table.schema, out[chosen], keys[chosen], leaf.index, columns=columns, std_range=(low, high)
+            declared, chosen = TRANSFORMS[leaf.name], np.flatnonzero(masks[leaf.index])
+            if declared.looks_at_others:
+                chosen = chosen[_changed(leaf, table)[places[chosen]]]
+            if len(chosen):
+                out[chosen] = declared.apply(
+                    Chosen(
+                        table=table,
+                        rows=out[chosen],
+                        places=places[chosen],
+                        keys=keys[chosen],
+                        index=leaf.index,
+                        values=leaf.values,
+                    )
                 )
-            else:
-                _smote(leaf, table, out, chosen, ids, keys)
         return out
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -176,31 +184,24 @@ def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
     return training_table(schema_of(None, rows.shape[1]), rows, labels, ids.names.tolist())
 
 
-def _smote(
-    leaf: RowStep, table: TrainingTable, out: Rows, chosen: NDArray[np.int64], ids: SampleIds, keys: Keys
-) -> None:
-    """In place; samples of the largest class, and those outside the training split, stay as they are."""
-    places, k = table.places(ids), int(leaf.values["k_neighbors"])
-    for label in table.rarer.tolist():
-        here = chosen[(places[chosen] >= 0) & (table.labels[places[chosen]] == label)]
-        if len(here):
-            near = table.nearest(label, k)[places[here]]
-            out[here] = smote(table, out[here], near, keys[here], leaf.index)
-
-
-def _columns(leaf: RowStep, table: TrainingTable) -> NDArray[np.int64]:
-    """Columns that a Jitter works on: those that it names, or every number that is measured and not counted.
-
-    Raises:
-        TransformError: the table does not have one of them, or it holds no numbers.
+def _changed(leaf: RowStep, table: TrainingTable) -> NDArray[np.bool_]:
+    """Whose samples a transform that looks at others changes, by row of the table: bool (N + 1,), the last for samples
+    outside it (-1).
     """
-    names, schema = leaf.values.get("columns"), table.schema
-    if names is None or schema.invented:
-        return np.flatnonzero(schema.is_number & ~schema.is_whole)
-    places = {name: place for place, name in enumerate(schema.names) if schema.is_number[place]}
-    for name in names:
-        if name not in places:
-            found = f"{name!r}, a category" if name in schema.names else f"{name!r}, which the table does not have"
-            fix = f"correct the policy's columns.{nearest(name, places)}"
-            raise TransformError("Jitter.columns", found, f"columns of numbers: {', '.join(places)}"[:300], fix)
-    return np.array([places[name] for name in names], np.int64)
+
+    def look() -> NDArray[np.bool_]:
+        return np.append(of_all | np.isin(table.labels, table.rarer), False)
+
+    of_all = _of_all(leaf)
+    return table.once(("changed", of_all), look)
+
+
+def _of_all(leaf: RowStep) -> bool:
+    return bool(leaf.values.get("sampling_strategy") == "all")
+
+
+def _check_classes(leaf: RowStep, table: TrainingTable) -> None:
+    if TRANSFORMS[leaf.name].looks_at_others and not _of_all(leaf) and np.count_nonzero(table.counts) < 2:
+        found = f"{len(table.ids):,} rows of one class"
+        fix = f"look whether --columns names the right label, or take {leaf.name} out of the policy"
+        raise TransformError("training split", found, f"two classes: {leaf.name} is for the rarer ones", fix)

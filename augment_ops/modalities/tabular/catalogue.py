@@ -1,60 +1,84 @@
-"""The transforms that a policy of tables may name; see `augment_ops.modalities.catalogue.Catalogue`."""
+"""The transforms that a policy of tables may name, a declaration each; see `modalities.catalogue.Catalogue`.
+
+A new transform is a function of `Chosen`, the form of its parameters and an entry in `TRANSFORMS`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, field_validator
+import numpy as np
+from numpy.typing import NDArray
 
 from augment_ops.modalities.catalogue import Catalogue, Effect
-from augment_ops.modalities.schema_catalogue import SchemaCatalogue, Share, TransformSchema
+from augment_ops.modalities.schema_catalogue import SchemaCatalogue
+from augment_ops.modalities.tabular import copula, exchange, parameters, smote
 from augment_ops.modalities.tabular.bounds import TableBounds, TableBudget, TableLimits
+from augment_ops.modalities.tabular.declaration import Chosen, RowTransform, Values, named_columns
+from augment_ops.modalities.tabular.schema import Rows
+from augment_ops.modalities.tabular.training_table import TrainingTable
+from augment_ops.modalities.tabular.transforms import jitter
+
+_JITTER, _MIXED, _RESAMPLED, _COPULA = "jitter", "mixed_share", "resampled_columns", "copula_rows"
 
 
-class _Jitter(TransformSchema):
-    """Noise relative to each number.
-
-    Attributes:
-        std_range: of its standard deviation, as a share of the value.
-        columns: names of columns of numbers; by default all that are measured: whole numbers are counts, hours, flags.
-    """
-
-    std_range: tuple[Share, Share] = (0.01, 0.05)
-    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-
-    @field_validator("std_range")
-    @classmethod
-    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if value[0] > value[1]:
-            raise ValueError("two numbers, the smaller first")
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _distinct(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None and len(set(value)) < len(value):
-            raise ValueError("each column once")
-        return value
+def _jitter_columns(values: Values, table: TrainingTable) -> NDArray[np.int64]:
+    """Columns that a Jitter works on: those that it names, or every number that is measured and not counted."""
+    if values["columns"] is None or table.schema.invented:
+        return np.flatnonzero(table.schema.is_number & ~table.schema.is_whole)
+    return named_columns("Jitter.columns", values["columns"], table.schema, numbers=True)
 
 
-class _Smote(TransformSchema):
-    """A sample of a rarer class moves towards one of its nearest neighbours of that class; see `transforms.smote`.
-
-    Attributes:
-        k_neighbors: how many neighbours it draws one from; imbalanced-learn's name and default.
-    """
-
-    k_neighbors: Annotated[int, Field(ge=1, le=100, strict=True)] = 5
+def _jittered(chosen: Chosen) -> Rows:
+    low, high = chosen.values["std_range"]
+    columns = _jitter_columns(chosen.values, chosen.table)
+    return jitter(chosen.table, chosen.rows, chosen.keys, chosen.index, columns=columns, std_range=(low, high))
 
 
-_SCHEMAS: Mapping[str, type[TransformSchema]] = {"Jitter": _Jitter, "Smote": _Smote}
-_JITTER = "jitter"
+TRANSFORMS: Mapping[str, RowTransform] = {
+    "BorderlineSmote": RowTransform(
+        parameters=parameters.BorderlineSmote, apply=smote.moved_at_the_border, looks_at_others=True
+    ),
+    "ConditionalBootstrap": RowTransform(
+        parameters=parameters.ConditionalBootstrap,
+        apply=exchange.resampled,
+        looks_at_others=True,
+        check=exchange.bootstrap_columns,
+        strengths={_RESAMPLED: ("columns", lambda values: float(len(values["columns"])))},
+    ),
+    "GaussianCopula": RowTransform(
+        parameters=parameters.GaussianCopula,
+        apply=copula.drawn,
+        looks_at_others=True,
+        strengths={_COPULA: ("min_rows", lambda values: 1 / values["min_rows"])},
+    ),
+    "Jitter": RowTransform(
+        parameters=parameters.Jitter,
+        apply=_jittered,
+        check=_jitter_columns,
+        strengths={_JITTER: ("std_range", lambda values: float(values["std_range"][1]))},
+        teaches=lambda values: ("noise",) if values["std_range"][1] > 0 else (),
+    ),
+    "RowMix": RowTransform(
+        parameters=parameters.RowMix,
+        apply=exchange.mixed,
+        looks_at_others=True,
+        check=exchange.mixed_columns,
+        strengths={_MIXED: ("share_range", lambda values: float(values["share_range"][1]))},
+    ),
+    "Smote": RowTransform(parameters=parameters.Smote, apply=smote.moved, looks_at_others=True),
+}
+
+
+def _rows(strength: float) -> float:
+    """Of the smallest class that a copula is made of; 0 where there is no copula."""
+    return 1 / strength if strength else 0.0
 
 
 class _TableCatalogue(SchemaCatalogue):
-    schemas = _SCHEMAS
+    schemas = {name: declared.parameters for name, declared in TRANSFORMS.items()}  # noqa: RUF012, never modified
     budget = TableBudget
     bounds = TableBounds
     limits = TableLimits
@@ -65,15 +89,37 @@ class _TableCatalogue(SchemaCatalogue):
             expected=lambda limit: f"at most {limit:g} of a value",
             joint=lambda strengths: math.sqrt(sum(strength**2 for strength in strengths)),
         ),
+        Effect(
+            name=_MIXED,
+            key="max_mixed_share",
+            expected=lambda limit: f"at most {limit:g} of the columns",
+            joint=lambda strengths: 1 - math.prod(1 - strength for strength in strengths),
+        ),
+        Effect(
+            name=_RESAMPLED,
+            key="max_resampled_columns",
+            expected=lambda limit: f"at most {limit:g} columns",
+        ),
+        Effect(  # the fewer rows, the more of what a copula draws is their noise
+            name=_COPULA,
+            key="min_copula_rows",
+            limit=lambda least: 1 / least,
+            expected=lambda least: f"at least {least} rows of the class",
+            joint=lambda strengths: max(strengths, default=0.0),
+            shown=lambda strength: f"{_rows(strength):g} rows",
+            reached=_rows,
+        ),
     )
 
     def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
-        if name == "Jitter" and effect == _JITTER:
-            return {"std_range": float(values["std_range"][1])}
-        return {}
+        declared = TRANSFORMS[name].strengths
+        if effect not in declared:
+            return {}
+        parameter, strength = declared[effect]
+        return {parameter: strength(values)}
 
     def teaches(self, name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("noise",) if name == "Jitter" and values["std_range"][1] > 0 and values["p"] > 0 else ()
+        return TRANSFORMS[name].teaches(values) if values["p"] > 0 else ()
 
 
 CATALOGUE: Catalogue = _TableCatalogue()

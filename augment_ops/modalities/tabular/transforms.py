@@ -1,6 +1,6 @@
-"""The transforms of rows: pure functions of the rows, the samples' keys and the training split.
+"""`Jitter`, noise relative to each value, and `Smote`, a step of a sample towards a neighbour of its class.
 
-`Jitter` is noise relative to each value. `Smote` moves a sample of a rarer class towards a neighbour of the same class.
+Pure functions of the rows, the samples' keys and the training split.
 
 Source: Chawla et al. 2002, "SMOTE: Synthetic Minority Over-sampling Technique", JAIR 16, doi 10.1613/jair.953: section
 4.2 for numbers, section 6.1 (SMOTE-NC) for categories. Parameters after imbalanced-learn.
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.modalities.tabular.schema import Rows, TableSchema, rounded
+from augment_ops.modalities.tabular.schema import Rows, rounded
 from augment_ops.modalities.tabular.training_table import TrainingTable
 
 Keys = NDArray[np.uint64]  # (N, 2)
 
 
 def jitter(
-    schema: TableSchema,
+    table: TrainingTable,
     rows: Rows,
     keys: Keys,
     index: int,
@@ -29,10 +29,11 @@ def jitter(
 ) -> Rows:
     """Multiply each number by 1 plus normal noise.
 
-    No number changes its sign; a zero stays zero, and what is missing stays missing.
+    No number changes its sign or leaves the range that the training split has of its column (one that is outside it
+    goes no further); a zero stays zero, and what is missing stays missing.
 
     Args:
-        schema: of the rows.
+        table: the training split.
         rows: float64 (N, F); not modified.
         keys: uint64 (N, 2).
         index: of the transform in its policy.
@@ -45,8 +46,11 @@ def jitter(
     out = rows.copy()
     low, high = std_range
     std = low + (high - low) * philox.uniforms(keys, index, philox.PARAMETERS, 1)
-    out[:, columns] *= factors(std, keys, index, len(columns))
-    return rounded(schema, out, columns)
+    before, held = rows[:, columns], table.columns
+    after = before * factors(std, keys, index, len(columns))
+    least, most = np.fmin(held.least[columns], before), np.fmax(held.most[columns], before)
+    out[:, columns] = np.clip(after, least, most)
+    return rounded(table.schema, out, columns)
 
 
 def smote(
@@ -58,8 +62,8 @@ def smote(
 ) -> Rows:
     """Move each row towards one of its neighbours in the training split, by a share drawn from 0 to 1.
 
-    Numbers move in proportion; a number that either of the two lacks stays as it is. The categories are those of the
-    nearer of the two: the row's own below a share of one half, the neighbour's from there on.
+    Numbers move in proportion, and the categories are those of the nearer of the two: the row's own below a share of
+    one half, the neighbour's from there on. A cell that either of the two lacks stays as it is.
 
     Args:
         table: the training split.
@@ -77,10 +81,11 @@ def smote(
     chosen = neighbours[np.arange(len(rows)), np.minimum((draws[:, 0] * k).astype(np.int64), k - 1)]
     towards, share = table.rows[chosen], draws[:, 1:]
     out = rows.copy()
+    known = ~np.isnan(rows) & ~np.isnan(towards)
     moved = rows + share * (towards - rows)
-    numbers = schema.is_number & ~np.isnan(moved)
+    numbers = schema.is_number & known
     out[numbers] = moved[numbers]
-    theirs = ~schema.is_number & (share >= 0.5)
+    theirs = ~schema.is_number & known & (share >= 0.5)
     out[theirs] = towards[theirs]
     return rounded(schema, out, np.flatnonzero(schema.is_number))
 

@@ -97,6 +97,20 @@ def test_a_policy_that_names_another_column_is_refused(column, found):
         augmenter(f"[Jitter: {{columns: [{column}]}}]")
 
 
+@pytest.mark.parametrize(
+    ("step", "found"),
+    [
+        ("RowMix: {columns: [kind, amonut]}", r"(?s)RowMix.columns: .*Did you mean amount"),
+        ("ConditionalBootstrap: {columns: [hours], given: kind}", r"(?s)Bootstrap.columns: .*Did you mean hour"),
+        ("ConditionalBootstrap: {columns: [hour], given: kid}", r"(?s)Bootstrap.given: .*Did you mean kind"),
+    ],
+)
+def test_columns_to_take_from_others_may_be_categories_but_have_to_be_there(step, found):
+    with pytest.raises(TransformError, match=found):
+        augmenter(f"[{step}]")
+    augmenter("[RowMix: {columns: [kind]}, ConditionalBootstrap: {columns: [hour, kind], given: amount}]")
+
+
 def test_p_is_the_share_of_the_samples():
     out = augmenter("[Jitter: {std_range: [0.1, 0.1], p: 0.25}]")(TABLE.rows, TABLE.ids)
     known = ~np.isnan(TABLE.rows[:, 0])
@@ -148,4 +162,37 @@ def test_what_is_kept_of_one_population_is_not_taken_for_that_of_another():
         for steps in ("[Smote: {}]", "[Jitter: {}]")
         for table in (TABLE, other)
     }
-    assert len(kept) == 3  # Jitter looks at nobody
+    assert len(kept) == 4  # Jitter looks at the range of the columns
+
+
+@pytest.mark.parametrize("step", ["Smote: {}", "BorderlineSmote: {}", "RowMix: {}", "GaussianCopula: {}"])
+def test_one_class_alone_has_none_that_is_rarer(step):
+    one = training_table(SCHEMA, TABLE.rows, np.zeros(len(TABLE.ids), np.int64), TABLE.ids)
+    with pytest.raises(TransformError, match=r"400 rows of one class.*expected two classes"):
+        augmenter(f"[{step}]", table=one)
+    augmenter("[RowMix: {sampling_strategy: all}, Jitter: {}]", table=one)(one.rows, one.ids)
+
+
+def test_classes_that_are_equally_large_have_none_that_is_rarer():
+    table = training_table(SCHEMA, TABLE.rows, np.arange(400) % 2, TABLE.ids)
+    assert same(augmenter("[Smote: {p: 1.0}, RowMix: {p: 1.0}]", table=table)(table.rows, table.ids), table.rows)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Smote: {k_neighbors: 5, p: 1.0}",
+        "BorderlineSmote: {p: 1.0}",
+        "RowMix: {p: 1.0, sampling_strategy: all}",
+        "ConditionalBootstrap: {columns: [amount], given: hour, p: 1.0, sampling_strategy: all}",
+        "GaussianCopula: {min_rows: 2, p: 1.0}",
+    ],
+)
+def test_a_class_of_one_sample_has_no_other_to_draw_on(step):
+    labels = np.where(np.arange(400) == 9, 2, 0)
+    labels[:2] = 1  # a class of two: fewer than neighbours are asked for
+    table = training_table(SCHEMA, TABLE.rows, labels, TABLE.ids)
+    out = augmenter(f"[{step}]", table=table)(table.rows, table.ids)
+    assert same(out[9], table.rows[9])
+    between = np.sort(table.rows[:2, 0])
+    assert ((out[:2, 0] >= between[0]) & (out[:2, 0] <= between[1])).all()

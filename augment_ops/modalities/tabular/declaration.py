@@ -1,0 +1,107 @@
+"""What a transform of rows is: one declaration each, of which catalogue and augmenter are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.errors import TransformError, nearest
+from augment_ops.modalities.schema_catalogue import TransformSchema
+from augment_ops.modalities.tabular.schema import Rows, TableSchema
+from augment_ops.modalities.tabular.training_table import TrainingTable
+from augment_ops.modalities.tabular.transforms import Keys
+
+Values = Mapping[str, Any]  # parameters, as `Catalogue.resolved` gives them
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Chosen:
+    """The samples of a batch that a step applies to.
+
+    Attributes:
+        table: the training split.
+        rows: float64 (n, F), as the steps before left them; not to be modified.
+        places: int64 (n,), their rows in `table`; -1 where they are not of it, which only a transform sees that looks
+            at no others.
+        keys: uint64 (n, 2).
+        index: of the step in its policy.
+        values: its parameters.
+    """
+
+    table: TrainingTable
+    rows: Rows
+    places: NDArray[np.int64]
+    keys: Keys
+    index: int
+    values: Values
+
+    def part(self, here: NDArray[Any]) -> Chosen:
+        """Some of them: those at places int64, or where bool (n,) is true."""
+        return replace(self, rows=self.rows[here], places=self.places[here], keys=self.keys[here])
+
+    def by_class(self) -> Iterator[tuple[int, NDArray[np.int64], Chosen]]:
+        """Samples of the training split class by class: the class, where its samples are, int64 (c,), and they."""
+        labels = self.table.labels[self.places]
+        for label in np.unique(labels).tolist():
+            here = np.flatnonzero(labels == label)
+            yield label, here, self.part(here)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowTransform:
+    """A transform that policies of tables may name.
+
+    Attributes:
+        parameters: their form, with defaults.
+        apply: its samples → their new rows, float64 (n, F).
+        looks_at_others: whether it draws on other rows of the training split. Then samples outside that split stay as
+            they are, and so do those of the largest class unless its `sampling_strategy` is `all`.
+        check: refuses parameters that do not fit a table, with a `TransformError`.
+        strengths: effect that a domain may bound → parameter, and what the parameters make of it.
+        teaches: parameters → the corruptions that it trains on; only asked where it applies at all.
+    """
+
+    parameters: type[TransformSchema]
+    apply: Callable[[Chosen], Rows]
+    looks_at_others: bool = False
+    check: Callable[[Values, TrainingTable], object] = lambda values, table: None
+    strengths: Mapping[str, tuple[str, Callable[[Values], float]]] = field(default_factory=dict)
+    teaches: Callable[[Values], tuple[str, ...]] = lambda values: ()
+
+
+def named_columns(where: str, names: Sequence[str], schema: TableSchema, *, numbers: bool = False) -> NDArray[np.int64]:
+    """The places of columns that a policy names: int64 (C,).
+
+    Args:
+        where: transform and parameter, for the error.
+        numbers: whether only columns of numbers will do.
+
+    Raises:
+        TransformError: the table does not have one of them, or it holds no numbers.
+    """
+    places = {name: place for place, name in enumerate(schema.names) if schema.is_number[place] or not numbers}
+    for name in names:
+        if name not in places:
+            found = f"{name!r}, a category" if name in schema.names else f"{name!r}, which the table does not have"
+            fix = f"correct the policy's columns.{nearest(name, places)}"
+            wanted = "columns of numbers" if numbers else "columns of the table"
+            raise TransformError(where, found, f"{wanted}: {', '.join(places)}"[:300], fix)
+    return np.array([places[name] for name in names], np.int64)
+
+
+def taken(rows: Rows, others: Rows, cells: NDArray[np.bool_]) -> Rows:
+    """Rows with some cells from others, as far as both have a value there.
+
+    What is missing stays missing, and nothing else becomes so: which values are missing is a row's own, and often says
+    more than they would.
+
+    Args:
+        rows: float64 (n, F); not modified.
+        others: float64 (n, F).
+        cells: bool (n, F).
+    """
+    return np.where(cells & ~np.isnan(rows) & ~np.isnan(others), others, rows)
