@@ -48,7 +48,7 @@ OTHERWISE: dict[str, tuple[set[str], str]] = {
     "dags/stage_tasks.py": ({"channel"}, "by which people are told"),
     "dags/train_and_promote.py": ({"channel"}, "by which people are told"),
     "augment_ops/monitoring/drift/charts.py": ({"height", "width"}, "of a chart"),
-    "augment_ops/monitoring/drift/detectors/histogram.py": ({"width"}, "of a bin"),
+    "augment_ops/statistics.py": ({"width"}, "of a bin"),
     "augment_ops/monitoring/drift/detectors/vectors.py": ({"width"}, "numbers in a row"),
     "augment_ops/monitoring/drift/page.py": ({"height", "width"}, "of a chart"),
     "augment_ops/monitoring/drift/rules.py": ({"channel"}, "by which people are told"),
