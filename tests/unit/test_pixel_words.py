@@ -22,7 +22,6 @@ OTHERWISE: dict[str, tuple[set[str], str]] = {
     "augment_ops/cli/terminal.py": ({"width"}, "of a screen"),
     "augment_ops/home/comparison.py": ({"width"}, "of a scale"),
     "augment_ops/home/drift.py": ({"height"}, "of a bar"),
-    "augment_ops/modalities/tabular/checks.py": ({"width"}, "columns of a table"),
     "augment_ops/modalities/tabular/columns.py": ({"width"}, "columns of a table"),
     "augment_ops/modalities/tabular/schema.py": ({"width"}, "columns of a table"),
     "augment_ops/modalities/tabular/show.py": ({"height"}, "a place in a figure"),

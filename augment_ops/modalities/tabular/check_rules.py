@@ -34,3 +34,14 @@ class AugmentedTableRules(Rules):
     out_of_training_range: Ceiling
     identical: Ceiling
     held_out_leakage: Ceiling
+    # These came later: done where a file asks for them.
+    near_held_out_leakage: Ceiling | None = None
+    distribution_shift: Ceiling | None = None
+    correlation_change: Ceiling | None = None
+    other_class_neighbours: Ceiling | None = None
+    detectability: Ceiling | None = None
+    distance_to_closest_record: Ceiling | None = None
+    copies_of_others: Ceiling | None = None
+    class_share: Ceiling | None = None
+    group_share: Ceiling | None = None
+    over_augmentation: Ceiling | None = None

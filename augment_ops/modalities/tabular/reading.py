@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.data.sources.parts import is_empty, texts_of
 from augment_ops.errors import DataError
-from augment_ops.modalities.tabular.schema import MOST_CATEGORIES, MOST_DECIMALS, UNKNOWN, TableColumn, to_decimals
+from augment_ops.modalities.tabular.schema import MOST_CATEGORIES, MOST_DECIMALS, UNKNOWN, TableColumn, has_decimals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ class ColumnSurvey:
         self.numbers += int(known.sum())
         self.filled += int(known.sum() + unreadable.sum())
         self.whole = self.whole and bool((values[known] == np.rint(values[known])).all())
-        while self.decimals <= MOST_DECIMALS and (to_decimals(values[known], self.decimals) != values[known]).any():
+        while self.decimals <= MOST_DECIMALS and not has_decimals(values[known], self.decimals).all():
             self.decimals += 1
         if unreadable.any() and not self.odd:
             self.odd = str(cells.to_numpy(dtype=object)[np.flatnonzero(unreadable)[0]])[:_SHOWN]

@@ -134,3 +134,9 @@ def to_decimals(values: NDArray[np.float64], decimals: int) -> NDArray[np.float6
     with np.errstate(over="ignore"):
         scaled = values * scale
     return np.where(np.abs(scaled) < 2.0**53, np.rint(scaled) / scale, values)  # beyond, doubles lie further apart
+
+
+def has_decimals(values: NDArray[np.float64], decimals: int) -> NDArray[np.bool_]:
+    """Which numbers (n,) are written with so many decimals, but for what sums and products of them lose: bool (n,)."""
+    found: NDArray[np.bool_] = np.abs(values - to_decimals(values, decimals)) <= 4 * np.spacing(np.abs(values))
+    return found

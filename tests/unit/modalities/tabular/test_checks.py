@@ -19,6 +19,15 @@ LATER = {"target_leakage"}  # checks that the shipped rules do not ask for
 ASKING = RULES.model_copy(
     update={"check_data": RULES.check_data.model_copy(update={"target_leakage": Ceiling(warn_above=0, fail_above=0)})}
 )
+# The checks of augmented rows that came later have their tests in test_planted_failures.
+FIRST = ("feature_skew", "missing_values", "constant_columns", "out_of_training_range", "identical", "held_out_leakage")
+BEFORE = RULES.model_copy(
+    update={
+        "check_augmented": RULES.check_augmented.model_copy(
+            update={field: None for field in CHECKS.augmented if field not in FIRST}
+        )
+    }
+)
 N = 900
 ROWS = rows_of(N, missing=0.02)
 AMOUNT, HOUR, KIND = range(3)
@@ -134,12 +143,12 @@ def test_without_rows_nothing_has_passed():
         assert found[name].status != "ok" and np.isnan(found[name].measured), name
 
 
-def augmented(change, held_out: np.ndarray | None = None, originals: np.ndarray = ROWS) -> dict:
+def augmented(change, held_out: np.ndarray | None = None, originals: np.ndarray = ROWS, rules=BEFORE) -> dict:
     out = originals.copy()
     change(out)
     report = check_augmented(
         originals, out, [f"r{i}" for i in range(len(originals))], np.zeros(len(originals), np.int64),
-        ArrayPayload(rows_of(50, seed=7) if held_out is None else held_out), RULES, "plan", schema=SCHEMA.content(),
+        ArrayPayload(rows_of(50, seed=7) if held_out is None else held_out), rules, "plan", schema=SCHEMA.content(),
     )  # fmt: skip
     return {check.name: check for check in report.checks}
 
@@ -149,8 +158,8 @@ def test_small_changes_pass():
         rows[:, AMOUNT] *= np.where(np.arange(N) % 2, 1.01, 0.99)
 
     found = augmented(jitter)
+    assert list(found) == [name.replace("_", "-") for name in FIRST], "a file of before is read, and asks for no more"
     assert {name: check.status for name, check in found.items() if check.status != "ok"} == {}
-    assert list(found) == [name.replace("_", "-") for name in CHECKS.augmented]
 
 
 def test_a_column_that_moves_is_skewed():
@@ -168,7 +177,7 @@ def test_an_average_that_cannot_be_computed_is_no_average_that_stayed():
         rows[:, AMOUNT] = np.where(np.arange(N) % 2, 1.7e308, -1.7e308) * np.inf
 
     with np.errstate(invalid="ignore"):
-        assert augmented(explode)["feature-skew"].status == "fail"
+        assert augmented(explode, rules=RULES)["feature-skew"].status == "fail"  # and no other check falls over it
 
 
 def test_values_that_were_lost_are_counted():

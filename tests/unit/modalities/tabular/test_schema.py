@@ -27,6 +27,7 @@ def column_of(*parts: pd.Series) -> TableColumn:
         (pd.Series(VALUES), 2),
         (pd.Series([f"{value:.2f}" for value in VALUES], dtype=object), 2),
         (pd.Series(np.round(VALUES / 3, 4)), 4),
+        (pd.Series(VALUES * 5 + 0.1), 2),  # products and sums of money are money, their last bits aside
         (pd.Series(VALUES / 3), None),  # what is divided has no last digit
         (pd.Series(np.rint(VALUES)), None),  # whole, which says it already
         (pd.Series([np.nan, 1e99, 0.5]), 1),
