@@ -16,6 +16,7 @@ from augment_ops.modalities.tabular.closeness import (
     other_class_neighbours,
 )
 from augment_ops.modalities.tabular.columns import summary
+from augment_ops.modalities.tabular.constraint_checks import augmented_violations
 from augment_ops.modalities.tabular.detectability import detectability
 from augment_ops.modalities.tabular.schema import Rows, TableSchema, schema_of
 from augment_ops.modalities.tabular.training_table import spread
@@ -180,4 +181,5 @@ AUGMENTED: Mapping[str, Callable[[Pairs, Any], CheckResult]] = {
     "class_share": class_share,
     "group_share": group_share,
     "over_augmentation": over_augmentation,
+    "constraint_violations": augmented_violations,
 }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from augment_ops.modalities.tabular.augmented_checks import AUGMENTED
 from augment_ops.modalities.tabular.check_rules import AugmentedTableRules, TableDataRules
 from augment_ops.modalities.tabular.columns import ColumnSummary, summary
+from augment_ops.modalities.tabular.constraint_checks import constraint_violations
 from augment_ops.modalities.tabular.schema import Rows, TableSchema, schema_of
 from augment_ops.quality import duplicates, neutral
 from augment_ops.quality.checks import Checks
@@ -148,6 +149,7 @@ CHECKS = Checks(
         "train_samples_per_class": neutral.train_size,
         "test_samples_per_class": neutral.test_size,
         "target_leakage": target_leakage,
+        "constraint_violations": constraint_violations,
     },
     augmented_rules=AugmentedTableRules,
     augmented=AUGMENTED,

@@ -7,6 +7,7 @@ import pytest
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.modalities.tabular.checks import CHECKS
 from augment_ops.modalities.tabular.columns import summary
+from augment_ops.modalities.tabular.constraints import Constraints
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.data_checks import check_samples
 from augment_ops.quality.rules import Ceiling, QualityRules
@@ -18,6 +19,13 @@ RULES = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
 LATER = {"target_leakage"}  # checks that the shipped rules do not ask for
 ASKING = RULES.model_copy(
     update={"check_data": RULES.check_data.model_copy(update={"target_leakage": Ceiling(warn_above=0, fail_above=0)})}
+)
+LATER |= {"constraint_violations"}  # of a table's own columns
+CONSTRAINTS = Constraints.model_validate(
+    {"warn_above": 0, "fail_above": 0, "columns": {"amount": {"dtype": "float", "nullable": True}}}
+)
+ASKING = ASKING.model_copy(
+    update={"check_data": ASKING.check_data.model_copy(update={"constraint_violations": CONSTRAINTS})}
 )
 # The checks of augmented rows that came later have their tests in test_planted_failures.
 FIRST = ("feature_skew", "missing_values", "constant_columns", "out_of_training_range", "identical", "held_out_leakage")

@@ -105,7 +105,7 @@ def clean() -> dict[str, CheckResult]:
 
 
 def test_what_the_shipped_policy_makes_of_payments_passes_every_check(clean: dict[str, CheckResult]) -> None:
-    assert list(clean) == [name.replace("_", "-") for name in CHECKS.augmented]
+    assert list(clean) == [n.replace("_", "-") for n in CHECKS.augmented if n != "constraint_violations"]
     assert {name: check.message for name, check in clean.items() if check.status != "ok"} == {}
 
 
