@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -216,6 +217,25 @@ def test_what_is_no_table_is_refused(tmp_path, name, content, found):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=found):
         list(opened(str(tmp_path / name), "").samples())
+
+
+class Runs:
+    """Its pickle makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["x.pkl", "x.PICKLE", "x.joblib", "x.csv", "x.parquet"])
+def test_a_pickle_offered_as_data_is_refused_and_never_read(tmp_path, store, name):
+    (tmp_path / name).write_bytes(pickle.dumps(Runs(tmp_path / "it ran")))
+    found = "a table with a header row" if name in ("x.csv", "x.parquet") else "a pickle, which runs code"
+    with pytest.raises(DataError, match=found):
+        ingest(str(tmp_path / name), store, modality="tabular", columns=ROLES)
+    assert not (tmp_path / "it ran").exists() and store.documents("snapshots") == []
 
 
 def test_cells_of_several_values_are_refused(tmp_path):
