@@ -162,7 +162,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
     train, test = inputs.snapshot.split("train"), inputs.snapshot.split("test")
-    order = _compared(train, params.seed, modality(rules.modality).checks)
+    order = compared_samples(train, params.seed, modality(rules.modality).checks)
     originals = train.take(order)
     ids = [train.ids[row] for row in order]
     augmenter = _augmenter(resolved.policy(), params.seed, train)
@@ -180,7 +180,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         identity=not resolved.policy().transforms,
         classes=classes,
         schema=train.schema,
-        train=_learnt(inputs.snapshot, train, order),
+        train=training_samples(inputs.snapshot, train, order),
         copies=plan.epochs,
     )
     shown = slice(0, _SHEET_SAMPLES)
@@ -190,7 +190,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     return AugmentedCheck(report, inputs.store.put(sheet))
 
 
-def _compared(train: Split, seed: int, checks: Checks) -> npt.NDArray[np.int64]:
+def compared_samples(train: Split, seed: int, checks: Checks) -> npt.NDArray[np.int64]:
     """Positions in the split of the samples to compare, int64 (n,): even ones, then more of the rare classes."""
     order = generator(sample_key("augmented sample", seed)).permutation(len(train.labels))
     even, rest = order[: checks.compared], order[checks.compared :]
@@ -205,7 +205,7 @@ def _compared(train: Split, seed: int, checks: Checks) -> npt.NDArray[np.int64]:
     return np.concatenate([even, *more])
 
 
-def _learnt(snapshot: Snapshot, train: Split, places: npt.NDArray[np.int64]) -> TrainingSamples:
+def training_samples(snapshot: Snapshot, train: Split, places: npt.NDArray[np.int64]) -> TrainingSamples:
     """The split with what its data set keeps beside the samples."""
     from augment_ops.quality.training_samples import TrainingSamples, names_of
 

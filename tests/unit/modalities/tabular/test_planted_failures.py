@@ -203,6 +203,14 @@ def test_a_row_of_the_same_customer_is_no_row_of_somebody_else() -> None:
     assert checked(rows, "copies-of-others")["copies-of-others"].measured == 300 / N
 
 
+def test_where_nobody_is_named_every_other_row_is_somebody_elses_and_a_rows_own_is_not() -> None:
+    rows = ROWS.copy()
+    rows[:300] = ROWS[300:600]
+    labels, name = LABELS.copy(), "copies-of-others"
+    (check,) = check_augmented(ROWS, rows, IDS, labels, JUNE, asking(name), "plan", schema=SCHEMA.content()).checks
+    assert check.measured == 300 / N
+
+
 def test_the_leak_of_a_class_that_the_originals_have_already_is_no_fault_of_the_policy() -> None:
     noisy = ROWS.copy()
     noisy[FRAUDS[::3]] = ROWS[GENUINE[: len(FRAUDS[::3])]]
