@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import sample_key
 from augment_ops.modalities.tabular.neighbours import drawn
-from augment_ops.modalities.tabular.reading import LARGEST
 from augment_ops.modalities.tabular.schema import MOST_DECIMALS, Rows, TableSchema, has_decimals, schema_of, to_decimals
 from augment_ops.quality.pairs import Pairs
 from augment_ops.quality.report import CheckResult
@@ -106,15 +105,14 @@ def area_of(rows: Rows, made: NDArray[np.bool_], categorical: NDArray[np.bool_])
     seed = sample_key("detectability", len(rows))[0] & 0xFFFFFFFF  # scikit-learn takes 32 bits
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     codes = [*categorical.tolist(), *[False] * (rows.shape[1] - len(categorical))]
-    finite = np.clip(rows, -LARGEST, LARGEST)  # what is infinite is as far as a number can be
     areas = []
     for learnt, judged_rows in folds.split(rows, made):
         trees = HistGradientBoostingClassifier(
             max_iter=_ROUNDS, early_stopping=False, categorical_features=codes, random_state=seed
         )
         with threadpool_limits(limits=1, user_api="openmp"):  # the same sums on every machine
-            trees.fit(finite[learnt], made[learnt])
-        areas.append(roc_auc_score(made[judged_rows], trees.decision_function(finite[judged_rows])))
+            trees.fit(rows[learnt], made[learnt])
+        areas.append(roc_auc_score(made[judged_rows], trees.decision_function(rows[judged_rows])))
     area = float(np.mean(areas))
     return area, standard_error(area, int(made.sum()), int((~made).sum()))
 

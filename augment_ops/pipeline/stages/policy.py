@@ -194,8 +194,6 @@ def compared_samples(train: Split, seed: int, checks: Checks) -> npt.NDArray[np.
     """Positions in the split of the samples to compare, int64 (n,): even ones, then more of the rare classes."""
     order = generator(sample_key("augmented sample", seed)).permutation(len(train.labels))
     even, rest = order[: checks.compared], order[checks.compared :]
-    if not checks.of_each_class:
-        return even
     counts = np.bincount(train.labels[even], minlength=int(train.labels.max(initial=0)) + 1)
     more = [
         rest[train.labels[rest] == label][: checks.of_each_class - count]

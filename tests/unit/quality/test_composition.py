@@ -106,8 +106,8 @@ def test_a_group_that_is_pressed_together_loses_its_share_of_its_class(samples: 
 def test_groups_that_are_small_or_not_known_are_left_out(samples: np.ndarray) -> None:
     after = samples.copy()
     after[:8] = after[0]
-    few = ["rare" if i < 8 else None for i in range(N)]
-    assert group_share(pairs_of(samples, after, regions=few), RULE).measured == 0
+    few = ["rare" if i < 8 else "usual" if i < 200 else None for i in range(N)]
+    assert group_share(pairs_of(samples, after, regions=few), RULE).measured < 0.05, "rare ones alone lost theirs"
     assert "no column" in group_share(pairs_of(samples, after), RULE).message
     assert np.isnan(class_share(pairs_of(samples[:10], samples[:10] + 1), RULE).measured), "nobody could say"
 

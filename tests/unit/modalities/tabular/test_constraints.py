@@ -109,6 +109,8 @@ def test_a_value_that_stands_twice_is_found_across_parts_and_is_no_fault_of_augm
     check = of_data(rows)
     assert check.measured == 1 and "amount unique: 1 (r150 has 3.5)" in check.message
     assert of_augmented(rows).measured == 0
+    missing = {**COLUMNS, "amount": {"dtype": "float", "unique": True, "nullable": True}}
+    assert of_data(changed((7, AMOUNT, np.nan), (150, AMOUNT, np.nan)), columns=missing).measured == 0
     assert "r190 has -7.0" in of_data(changed((190, AMOUNT, -7))).message  # a row of a later part has its own name
 
 

@@ -15,6 +15,7 @@ from augment_ops.data.payload import ArrayPayload
 from augment_ops.modalities.tabular.augmenter import TableAugmenter
 from augment_ops.modalities.tabular.checks import CHECKS
 from augment_ops.modalities.tabular.detectability import sides, standard_error
+from augment_ops.modalities.tabular.neighbours import Crowd, Space
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 from augment_ops.modalities.tabular.training_table import training_table
 from augment_ops.policy.spec import Policy
@@ -227,7 +228,36 @@ def test_the_leak_of_a_class_that_the_originals_have_already_is_no_fault_of_the_
         train=train,
     )
     (check,) = found.checks
-    assert check.status == "ok" and check.measured < 0.02
+    assert check.status == "ok" and check.measured < 0.005
+
+
+def test_columns_that_are_hardly_known_together_have_no_correlation_that_could_change() -> None:
+    name = "correlation-change"
+    rows, after = ROWS.copy(), AUGMENTED.copy()
+    torn_apart(after)
+    for some in (rows, after):
+        some[99:, AVERAGE] = np.nan
+    train = TrainingSamples(payload=ArrayPayload(rows), labels=LABELS, places=np.arange(N))
+    found = check_augmented(rows, after, IDS, LABELS, JUNE, asking(name), "plan", schema=SCHEMA.content(), train=train)
+    assert "'amount' and 'hour'" in found.checks[0].message and found.checks[0].status == "warn"
+
+
+def test_the_distance_is_that_of_smote_nc() -> None:
+    space = Space.of(SCHEMA, ROWS)
+    one = ROWS[:1].copy()
+    crowd = Crowd(space, np.arange(1), one)
+    spread = ROWS.std(axis=0)
+
+    def apart(column: int, value: float) -> float:
+        other = one.copy()
+        other[0, column] = value
+        return float(crowd.nearest(other, np.array([-1]), 1)[0][0, 0])
+
+    assert apart(HOUR, one[0, HOUR] + 2 * spread[HOUR]) == pytest.approx(2, rel=1e-4)
+    for code in (*{0, 1, 2} - {int(one[0, KIND])}, -1, np.nan):
+        assert apart(KIND, code) == pytest.approx(1, rel=1e-4), "whatever the other category is"
+    off = (one[0, AVERAGE] - ROWS[:, AVERAGE].mean()) / spread[AVERAGE]
+    assert apart(AVERAGE, np.nan) == pytest.approx(np.hypot(off, 1), rel=1e-4)
 
 
 def test_no_row_stands_beside_its_copy_and_each_class_is_as_large_on_both_sides() -> None:
