@@ -74,7 +74,6 @@ def constraint_violations(samples: CheckedSamples, rule: Constraints) -> CheckRe
     schema = schema_of(samples.schema, samples.payload.shape[0])
     usable = samples.usable
     places, ids = usable["row"].to_numpy(np.int64), usable["sample_id"].astype(str).tolist()
-
     parts = (
         (samples.payload.take(places[start : start + _ROWS_AT_ONCE]), ids[start : start + _ROWS_AT_ONCE])
         for start in range(0, len(places), _ROWS_AT_ONCE)
