@@ -25,7 +25,8 @@ _EXTRA: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "cryptography", "fairlearn", "fastapi", "fsspec", "httpx", "jinja2", "markupsafe", "matplotlib", "mlflow",
-            "pandas", "prometheus_client", "pyarrow", "skops", "sklearn", "sqlalchemy", "starlette", "uvicorn",
+            "pandas", "pandera", "prometheus_client", "pyarrow", "skops", "sklearn", "sqlalchemy", "starlette",
+            "uvicorn",
         ),
         "pipeline",
     ),

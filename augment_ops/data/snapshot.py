@@ -222,13 +222,14 @@ class Snapshot:
         Args:
             ids: of samples of this snapshot, in the order of the answer.
         """
-        index, found = self.index.set_index("sample_id"), {}
-        own = self.columns
-        for name in index.columns:
-            if name in own or index[name].dtype.kind == "f":
-                continue
-            if 2 <= index[name].nunique(dropna=True) <= _MOST_GROUPS:
-                found[str(name)] = [_group(value) for value in index[name].loc[list(ids)]]
+        own, found = self.columns, {}
+        names = [name for name in self._index_file.schema_arrow.names if name not in own]
+        if not names:
+            return {}
+        index = self.read_index(["sample_id", *names]).set_index("sample_id")
+        for name in names:
+            if index[name].dtype.kind != "f" and 2 <= index[name].nunique(dropna=True) <= _MOST_GROUPS:
+                found[name] = [_group(value) for value in index[name].loc[list(ids)]]
         return found
 
 

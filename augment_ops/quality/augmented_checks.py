@@ -14,6 +14,7 @@ from augment_ops.modalities.source import Samples, Schema
 from augment_ops.quality.pairs import Pairs
 from augment_ops.quality.report import QualityReport
 from augment_ops.quality.rules import QualityRules, check_name, judged
+from augment_ops.quality.training_samples import TrainingSamples
 
 _MEASURE_AGAIN = "augment the snapshot again, and report a bug if this stays"
 
@@ -30,6 +31,8 @@ def check_augmented(
     identity: bool = False,
     classes: Sequence[str] = (),
     schema: Schema | None = None,
+    train: TrainingSamples | None = None,
+    copies: int = 1,
 ) -> QualityReport:
     """Measure augmented samples against their originals and judge them by the thresholds.
 
@@ -46,6 +49,8 @@ def check_augmented(
         identity: the policy is meant to change nothing, so identical samples are no surprise.
         classes: class names; a label without one is named by its number.
         schema: of the data set, where its modality has one.
+        train: the training split that the originals are of; by default they are taken for the whole of it.
+        copies: augmented samples that training sees of each original, in all.
     """
     kind, asked = modality(rules.modality), rules.check_augmented.asked
     fault = _incomparable(kind, originals, augmented, ids, labels, held_out)
@@ -63,10 +68,16 @@ def check_augmented(
             classes=tuple(classes),
             identity=identity,
             modality=kind,
+            train=train or _alone(originals, labels),
+            copies=copies,
             schema=schema,
         )
         checks = tuple(kind.checks.augmented[field](pairs, rule) for field, rule in asked.items())
     return QualityReport("check_augmented", subject_digest, rules.digest, checks)
+
+
+def _alone(originals: Samples, labels: npt.NDArray[np.int64]) -> TrainingSamples:
+    return TrainingSamples(payload=payload_of(originals), labels=labels, places=np.arange(len(originals)))
 
 
 def _incomparable(

@@ -26,6 +26,8 @@ class Checks:
         augmented_rules, augmented: those of `check_augmented`, which compares augmented samples with their originals.
         contents: what equal samples have in common, in messages: `values`.
         records: what a source has one of for each sample, in messages: `files`, `rows`.
+        compared: how many samples `check_augmented` compares with their originals, drawn evenly.
+        of_each_class: and at least so many of each class, or all that it has: a rare one is hardly there otherwise.
     """
 
     data_rules: type[Rules]
@@ -34,3 +36,5 @@ class Checks:
     augmented: Mapping[str, Callable[[Pairs, Any], CheckResult]]
     contents: str
     records: str
+    compared: int = 1_000  # enough for shares to one percent; keeps the check of large samples within seconds
+    of_each_class: int = 0

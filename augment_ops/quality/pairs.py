@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
+from augment_ops.quality.training_samples import TrainingSamples
 
 _MIN_CLASS = 10  # samples from which a class is named as the worst; fewer say nothing about a class
 _STANDS_OUT = 1.5  # times the share of all classes: below, the classes suffer alike and naming one would mislead
@@ -28,6 +29,8 @@ class Pairs:
         classes: class names; a label without one is named by its number.
         identity: the policy is meant to change nothing.
         modality: of the samples.
+        train: the training split that the originals are of.
+        copies: augmented samples that training sees of each original, in all.
         schema: of the data set, where its modality has one.
     """
 
@@ -39,7 +42,30 @@ class Pairs:
     classes: tuple[str, ...]
     identity: bool
     modality: Modality
+    train: TrainingSamples
+    copies: int = 1
     schema: Schema | None = None
+
+    def some(self, rows: NDArray[np.int64]) -> Pairs:
+        """The pairs at `rows`, int64 (n,), each at most once."""
+        return replace(
+            self,
+            originals=self.originals[rows],
+            augmented=self.augmented[rows],
+            ids=tuple(self.ids[row] for row in rows.tolist()),
+            labels=self.labels[rows],
+            train=replace(self.train, places=self.train.places[rows]),
+        )
+
+    def unchanged(self) -> NDArray[np.bool_]:
+        """Which augmented samples are their original, value for value: bool (N,)."""
+        # One by one: all truth values at once would be as large as the samples.
+        both = zip(self.augmented, self.originals, strict=True)
+        return np.array([np.array_equal(one, other, equal_nan=True) for one, other in both], np.bool_)
+
+    def class_name(self, label: int) -> str:
+        """As people call it."""
+        return self.classes[label] if label < len(self.classes) else str(label)
 
     def share(self, name: str, rule: Ceiling, bad: NDArray[np.bool_], found: str, remedy: str) -> CheckResult:
         """A result over the share of `bad` samples, bool (N,); `found` follows the count."""
@@ -54,15 +80,12 @@ class Pairs:
         worst = int(shares.argmax())
         if shares[worst] <= _STANDS_OUT * bad.mean():
             return ""
-        name = self.classes[worst] if worst < len(self.classes) else str(worst)
-        return f", most often in class {name} ({shares[worst]:.0%})"
+        return f", most often in class {self.class_name(worst)} ({shares[worst]:.0%})"
 
 
 def identical(pairs: Pairs, rule: Ceiling) -> CheckResult:
     """Share of augmented samples that are their original, value for value."""
-    # One by one: all truth values at once would be as large as the samples.
-    both = zip(pairs.augmented, pairs.originals, strict=True)
-    same = np.array([np.array_equal(one, other, equal_nan=True) for one, other in both])
+    same = pairs.unchanged()
     plural = pairs.modality.plural
     if pairs.identity:
         found = f"the policy changes nothing by design: {int(same.sum())} of {len(same)} {plural} are identical"

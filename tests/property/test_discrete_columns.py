@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from augment_ops.monitoring.drift.detectors.base import MISSING
 from augment_ops.monitoring.drift.detectors.chi_squared import ChiSquared
-from augment_ops.monitoring.drift.detectors.histogram import DEFAULT_BINNING, count, cuts, histogram, labels_of
+from augment_ops.monitoring.drift.detectors.histogram import histogram, labels_of
 from augment_ops.monitoring.drift.detectors.jensen_shannon import JensenShannon
 from augment_ops.monitoring.drift.detectors.psi import Psi, psi_of
+from augment_ops.statistics import DEFAULT_BINNING, count, cuts
 
 NAMES = np.array(list("abcdefghijkl"), object)
 DETECTORS = (Psi(), ChiSquared(), JensenShannon())

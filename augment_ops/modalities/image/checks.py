@@ -16,6 +16,7 @@ from augment_ops.modalities.image.near import Gallery, near_copies
 from augment_ops.modalities.image.pixels import Rows, best_correlation, clipped_share, contrast, features
 from augment_ops.quality import duplicates, neutral
 from augment_ops.quality.checks import Checks
+from augment_ops.quality.composition import class_share, group_share
 from augment_ops.quality.pairs import Pairs, identical
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
@@ -195,6 +196,8 @@ CHECKS = Checks(
         "over_augmentation": over_augmentation,
         "identical": identical,
         "held_out_leakage": held_out_leakage,
+        "class_share": class_share,
+        "group_share": group_share,
     },
     contents="pixels",
     records="files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from augment_ops.modalities.tabular.constraints import Constraints
 from augment_ops.quality.rules import Ceiling, Floor, Rules
 
 
@@ -23,6 +24,7 @@ class TableDataRules(Rules):
     train_samples_per_class: Floor
     test_samples_per_class: Floor
     target_leakage: Ceiling | None = None  # came later: done where a file asks for it
+    constraint_violations: Constraints | None = None  # of a table's own columns: a file for it has them
 
 
 class AugmentedTableRules(Rules):
@@ -34,3 +36,15 @@ class AugmentedTableRules(Rules):
     out_of_training_range: Ceiling
     identical: Ceiling
     held_out_leakage: Ceiling
+    # These came later: done where a file asks for them.
+    near_held_out_leakage: Ceiling | None = None
+    distribution_shift: Ceiling | None = None
+    correlation_change: Ceiling | None = None
+    other_class_neighbours: Ceiling | None = None
+    detectability: Ceiling | None = None
+    distance_to_closest_record: Ceiling | None = None
+    copies_of_others: Ceiling | None = None
+    class_share: Ceiling | None = None
+    group_share: Ceiling | None = None
+    over_augmentation: Ceiling | None = None
+    constraint_violations: Constraints | None = None

@@ -19,6 +19,7 @@ from augment_ops.modalities.tabular.source import CONTENT, TableSource
 
 _FORMS = "a table, .csv or .parquet"
 _ENDINGS = (".csv", ".parquet")
+_PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class _TableCodec:
         place: Place = locate(uri, _FORMS, allow_outside=allow_outside)
         if place.is_folder or not place.path.lower().endswith(_ENDINGS):
             found = "a folder" if place.is_folder else "a file of an unknown format"
+            if place.path.lower().endswith(_PICKLES):
+                found = "a pickle, which runs code when it is read, and is not"
             fix = "give one table; --modality image is for images and lists of them"
             raise DataError(uri, found, _FORMS, fix)
         columns = None if schema is None else TableSchema.of(schema)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.data.sources.parts import is_empty, texts_of
 from augment_ops.errors import DataError
-from augment_ops.modalities.tabular.schema import MOST_CATEGORIES, UNKNOWN, TableColumn
+from augment_ops.modalities.tabular.schema import MOST_CATEGORIES, MOST_DECIMALS, UNKNOWN, TableColumn, has_decimals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ class ColumnSurvey:
         filled: cells that are not empty; numbers: those of them that are numbers up to `LARGEST`; dates: those that are
             dates.
         whole: whether all its numbers are.
+        decimals: how many they have at most; more than `MOST_DECIMALS` where they have more than that.
         texts: different values as text; no more are kept once there are too many for a category.
         odd: the first cell that is no number.
     """
@@ -39,6 +40,7 @@ class ColumnSurvey:
     numbers: int = 0
     dates: int = 0
     whole: bool = True
+    decimals: int = 0
     texts: set[str] = field(default_factory=set)
     odd: str = ""
 
@@ -53,6 +55,8 @@ class ColumnSurvey:
         self.numbers += int(known.sum())
         self.filled += int(known.sum() + unreadable.sum())
         self.whole = self.whole and bool((values[known] == np.rint(values[known])).all())
+        while self.decimals <= MOST_DECIMALS and not has_decimals(values[known], self.decimals).all():
+            self.decimals += 1
         if unreadable.any() and not self.odd:
             self.odd = str(cells.to_numpy(dtype=object)[np.flatnonzero(unreadable)[0]])[:_SHOWN]
         if len(self.texts) <= MOST_CATEGORIES:
@@ -77,7 +81,8 @@ class ColumnSurvey:
         if not self.filled:
             raise DataError(where, "no value in any row", "numbers or categories", f"take it away, or ignore={name}")
         if share >= _NUMBERS_AT_LEAST and not category:
-            return TableColumn(name=name, kind="number", whole=self.whole)
+            counted = not self.whole and self.decimals <= MOST_DECIMALS
+            return TableColumn(name=name, kind="number", whole=self.whole, decimals=self.decimals if counted else None)
         if self.numbers and not category:
             found = f"{self.numbers:,} numbers and {self.filled - self.numbers:,} texts, such as {self.odd!r}"
             fix = f"make it one of both; category={name} takes all of them for names, ignore={name} leaves it out"

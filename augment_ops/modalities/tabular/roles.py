@@ -17,6 +17,8 @@ class ColumnRoles:
     Attributes:
         label: the class; the one role that a table cannot do without.
         subject: the person or object that a row belongs to.
+        apart: the subject, where no one's rows may be in two parts although time decides: for a model that is measured
+            on subjects that it does not know.
         time: when it happened: dates in ISO 8601 (without a zone: UTC), or seconds.
         split: `train`, `validation` or `test`.
         id: unique; by default an id is made of the row's content.
@@ -26,6 +28,7 @@ class ColumnRoles:
 
     label: str = "label"
     subject: str = ""
+    apart: str = ""
     time: str = ""
     split: str = ""
     id: str = ""
@@ -37,12 +40,18 @@ class ColumnRoles:
         """Role → column, of the roles that one column has and that are given."""
         return {role: column for role in SINGLE if (column := getattr(self, role))}
 
+    @property
+    def whose(self) -> str:
+        """The column of the subjects; empty where there is none."""
+        return self.subject or self.apart
+
     @classmethod
     def parse(cls, text: str) -> ColumnRoles:
         """Read `role=column,role=column;column,…`; blanks around names do not count.
 
         Raises:
-            DataError: an unknown role, one given twice, no column for one, or a column with two roles.
+            DataError: an unknown role, one given twice, no column for one, a column with two roles, or roles that do
+                not go together.
         """
         given = read_roles(text, single=SINGLE, several=_SEVERAL, example=_EXAMPLE)
         roles = cls(**given)  # type: ignore[arg-type]
@@ -50,6 +59,10 @@ class ColumnRoles:
         twice = sorted({name for name in used if used.count(name) > 1} | set(roles.category).intersection(used))
         if twice:
             raise DataError("columns", f"{twice[0]!r} with two roles", "one role a column", "take one of them away")
+        if roles.apart and (roles.subject or roles.split or not roles.time):
+            found = "apart without time" if not roles.time else f"apart and {'subject' if roles.subject else 'split'}"
+            expected = "apart=… and time=…, which together decide the split, in place of subject and split"
+            raise DataError("columns", found, expected, "write label=fraud,apart=customer,time=moment")
         return roles
 
 

@@ -22,8 +22,8 @@ class TableParameters:
             section=DATA,
             max_length=4_000,
             help="Which column is what, such as label=fraud,subject=customer,time=moment,ignore=terminal;scenario. "
-            "Roles: label, subject, time, split, id, ignore, category; every other column is a feature. Empty: the "
-            "column label holds the classes.",
+            "Roles: label, subject, apart, time, split, id, ignore, category; every other column is a feature. Empty: "
+            "the column label holds the classes.",
             after="dataset_name",
         ),
     ] = ""

@@ -18,6 +18,8 @@ Rows = NDArray[np.float64]  # (N, F)
 UNKNOWN = -1.0
 # Codes of one column: what HistGradientBoosting takes at most (its bins are bytes, and one is for what is missing).
 MOST_CATEGORIES = 255
+# Money has 2 or 3, rates of exchange 4; what has more comes from a division, and its last digit means nothing.
+MOST_DECIMALS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +32,16 @@ class TableColumn:
         whole: of a number, whether every value of the data set is whole: a count, an hour, a flag. What a transform or
             corruption makes of it is rounded, so that it stays one.
         categories: of a category, its values sorted; a code is a place among them.
+        decimals: of a number that is not whole, how many its values have at most: 2 for money. What is made of it is
+            rounded to them. None where there are more than `MOST_DECIMALS`, as of what is measured or computed, and of
+            a data set that was read before they were counted.
     """
 
     name: str
     kind: Kind
     whole: bool = False
     categories: tuple[str, ...] = ()
+    decimals: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class TableSchema:
         return {
             "columns": [
                 {"name": c.name, "kind": c.kind, "whole": c.whole, "categories": list(c.categories)}
+                # A data set without such columns keeps its digest.
+                | ({} if c.decimals is None else {"decimals": c.decimals})
                 for c in self.columns
             ]
         }
@@ -94,6 +102,7 @@ class TableSchema:
                     kind="category" if c["kind"] == "category" else "number",
                     whole=bool(c["whole"]),
                     categories=tuple(map(str, c["categories"])),
+                    decimals=int(c["decimals"]) if "decimals" in c else None,
                 )
                 for c in columns
             )
@@ -109,7 +118,25 @@ def schema_of(content: Mapping[str, Any] | None, width: int) -> TableSchema:
 
 
 def rounded(schema: TableSchema, rows: Rows, columns: NDArray[np.int64]) -> Rows:
-    """The rows with whole numbers in those of the columns (C,) that hold such; in place."""
+    """The rows with as many decimals as the data set has in those of the columns (C,) whose are counted; in place."""
     whole = columns[schema.is_whole[columns]]
     rows[:, whole] = np.rint(rows[:, whole])
+    for column in columns.tolist():
+        decimals = schema.columns[column].decimals
+        if decimals is not None:
+            rows[:, column] = to_decimals(rows[:, column], decimals)
     return rows
+
+
+def to_decimals(values: NDArray[np.float64], decimals: int) -> NDArray[np.float64]:
+    """The nearest numbers that are written with so many decimals; one that is too large to have any stays."""
+    scale = 10.0**decimals
+    with np.errstate(over="ignore"):
+        scaled = values * scale
+    return np.where(np.abs(scaled) < 2.0**53, np.rint(scaled) / scale, values)  # beyond, doubles lie further apart
+
+
+def has_decimals(values: NDArray[np.float64], decimals: int) -> NDArray[np.bool_]:
+    """Which numbers (n,) are written with so many decimals, but for what sums and products of them lose: bool (n,)."""
+    found: NDArray[np.bool_] = np.abs(values - to_decimals(values, decimals)) <= 4 * np.spacing(np.abs(values))
+    return found

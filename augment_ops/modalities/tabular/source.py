@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from augment_ops.data.sample_index import beside, index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import parts, texts_of
+from augment_ops.data.split import SHARES
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
+from augment_ops.modalities.tabular.apart import apart
 from augment_ops.modalities.tabular.reading import LARGEST, ColumnSurvey, codes_of, numbers_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
@@ -102,6 +104,24 @@ class TableSource:
             raise faults_of(self._place.uri, faults)
         return TableSchema(tuple(columns))
 
+    @cached_property
+    def _apart(self) -> list[str]:
+        """The split of each row of the file, where it keeps subjects apart; none of rows that are only compared."""
+        if not self._roles.apart or self._given is not None:
+            return []
+        times: list[float | None] = []
+        subjects: list[str | None] = []
+        for part in parts(self._place):
+            times += self._times(part, {})
+            subjects += self._texts(part, self._roles.apart)
+        found = apart(np.array([np.nan if time is None else time for time in times]), subjects)
+        empty = [name for name in ("train", *SHARES) if name not in found]
+        if empty:
+            known = len(set(subjects))
+            fix = "give more subjects or a longer time, or subject= in place of apart=, which lets time alone decide"
+            raise self._fault("columns: apart", f"no row for {empty[0]}: {known} subjects", "rows in every part", fix)
+        return found
+
     def _features(self, names: list[str]) -> list[str]:
         """The columns that are no roles, in the order of the file, once it is seen that the roles' are there."""
         roles = self._roles
@@ -130,9 +150,9 @@ class TableSource:
     def _samples(self, part: pd.DataFrame, first: int, seen: Counter[bytes]) -> Iterator[RawSample]:
         count = len(part)
         rows, texts, defects = self._rows(part)
-        labels, subjects = self._texts(part, self._roles.label), self._texts(part, self._roles.subject)
-        splits = self._splits(part, first)
+        labels, subjects = self._texts(part, self._roles.label), self._texts(part, self._roles.whose)
         times = self._times(part, defects)
+        splits = self._splits(part, first)
         ids = self._texts(part, self._roles.id)
         called = beside(self._roles.ignore, _KEPT, self._place.uri)
         extra = {called[name]: texts_of(part[name]) for name in self._roles.ignore}
@@ -177,6 +197,8 @@ class TableSource:
         return texts_of(part[name]) if name else [None] * len(part)
 
     def _splits(self, part: pd.DataFrame, first: int) -> list[str | None]:
+        if self._apart:
+            return list(self._apart[first : first + len(part)])
         given = self._texts(part, self._roles.split)
         for row, text in enumerate(given):
             if text is not None and text.lower() not in SPLIT_NAMES:

@@ -11,6 +11,7 @@ import numpy as np
 from augment_ops.modalities.text.texts import read, said
 from augment_ops.modalities.text.vocabulary import Vocabulary
 from augment_ops.modalities.text.words import sentence
+from augment_ops.quality.composition import class_share, group_share, over_augmentation
 from augment_ops.quality.pairs import Pairs, identical
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
@@ -112,4 +113,7 @@ AUGMENTED: Mapping[str, Callable[[Pairs, Any], CheckResult]] = {
     "length_change": length_change,
     "identical": identical,
     "held_out_leakage": held_out_leakage,
+    "class_share": class_share,
+    "group_share": group_share,
+    "over_augmentation": over_augmentation,
 }

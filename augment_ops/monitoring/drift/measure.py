@@ -15,11 +15,12 @@ from augment_ops.monitoring.drift.comparable import comparable, names_its_sample
 from augment_ops.monitoring.drift.detectors.base import Detector, Measurement, Values
 from augment_ops.monitoring.drift.detectors.catalogue import OF_COLUMNS, OF_VECTORS, DetectorSettings
 from augment_ops.monitoring.drift.detectors.confidence import estimated_accuracy
-from augment_ops.monitoring.drift.detectors.histogram import Binning, is_numeric
+from augment_ops.monitoring.drift.detectors.histogram import is_numeric
 from augment_ops.monitoring.drift.detectors.label_shift import label_shift
 from augment_ops.monitoring.drift.detectors.performance import ACCURACY, RECALL, LabelledPredictions, performance
 from augment_ops.monitoring.drift.rules import SIZE, DriftRules
 from augment_ops.monitoring.drift.sample import Sample
+from augment_ops.statistics import Binning
 
 SCHEMA = "schema"
 LABEL_SHIFT, ESTIMATED = "label shift", "estimated accuracy"

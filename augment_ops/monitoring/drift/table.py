@@ -17,21 +17,16 @@ from numpy.typing import NDArray
 from augment_ops.errors import DataError
 from augment_ops.monitoring.drift.detectors.base import MISSING, Measurement
 from augment_ops.monitoring.drift.detectors.histogram import (
-    DEFAULT_BINNING,
     RARE,
     UNSEEN,
-    Binning,
-    Counts,
-    Cuts,
     Histogram,
-    count,
-    cuts,
     is_numeric,
     labels_of,
     most_frequent,
 )
 from augment_ops.monitoring.drift.detectors.psi import psi_of
 from augment_ops.monitoring.drift.records import column_of, once
+from augment_ops.statistics import DEFAULT_BINNING, Binning, Counts, Cuts, count, cuts
 
 _EDGE_VALUES = 200_000  # of the reference, for its edges: a quantile of 1% then lies within ±0.03% of its place
 _BATCH = 1 << 18  # rows of a column in memory at once: 2 MB

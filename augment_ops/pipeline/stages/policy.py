@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from augment_ops.content import digest_of
-from augment_ops.data.snapshot import Split
+from augment_ops.data.snapshot import Snapshot, Split
 from augment_ops.delivery.offline import materialise
 from augment_ops.engine.cost import measure_cost
 from augment_ops.engine.key import generator, sample_key
@@ -26,8 +28,11 @@ from augment_ops.policy.trial import trial_faults
 from augment_ops.quantities import milliseconds
 from augment_ops.workspace import subjects_of
 
+if TYPE_CHECKING:
+    from augment_ops.quality.checks import Checks
+    from augment_ops.quality.training_samples import TrainingSamples
+
 _TIMED_SAMPLES = 32  # a batch
-_CHECKED_SAMPLES = 1_000  # enough for shares to one percent; keeps the check within seconds
 _SHEET_SAMPLES, _SHEET_COPIES = 10, 7  # a page that fits a screen: what one sample becomes shows a policy's range
 
 
@@ -157,12 +162,12 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
     train, test = inputs.snapshot.split("train"), inputs.snapshot.split("test")
-    order = generator(sample_key("augmented sample", params.seed)).permutation(len(train.labels))[:_CHECKED_SAMPLES]
+    order = compared_samples(train, params.seed, modality(rules.modality).checks)
     originals = train.take(order)
     ids = [train.ids[row] for row in order]
     augmenter = _augmenter(resolved.policy(), params.seed, train)
     augmented = augmenter(originals, ids, epoch=0)
-    plan = inputs.output("augment", Augmentation).digest
+    plan = inputs.output("augment", Augmentation)
     classes, labels = inputs.snapshot.manifest.classes, train.labels[order]
     report = compare(
         originals,
@@ -171,13 +176,42 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         labels,
         test.payload,
         rules,
-        plan,
+        plan.digest,
         identity=not resolved.policy().transforms,
         classes=classes,
         schema=train.schema,
+        train=training_samples(inputs.snapshot, train, order),
+        copies=plan.epochs,
     )
     shown = slice(0, _SHEET_SAMPLES)
     names = [classes[label] for label in labels[shown]]
     copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
     sheet = contact_sheet(Pen(modality(resolved.policy().modality), train.schema), originals[shown], copies, names)
     return AugmentedCheck(report, inputs.store.put(sheet))
+
+
+def compared_samples(train: Split, seed: int, checks: Checks) -> npt.NDArray[np.int64]:
+    """Positions in the split of the samples to compare, int64 (n,): even ones, then more of the rare classes."""
+    order = generator(sample_key("augmented sample", seed)).permutation(len(train.labels))
+    even, rest = order[: checks.compared], order[checks.compared :]
+    counts = np.bincount(train.labels[even], minlength=int(train.labels.max(initial=0)) + 1)
+    more = [
+        rest[train.labels[rest] == label][: checks.of_each_class - count]
+        for label, count in enumerate(counts.tolist())
+        if count < checks.of_each_class
+    ]
+    return np.concatenate([even, *more])
+
+
+def training_samples(snapshot: Snapshot, train: Split, places: npt.NDArray[np.int64]) -> TrainingSamples:
+    """The split with what its data set keeps beside the samples."""
+    from augment_ops.quality.training_samples import TrainingSamples, names_of
+
+    subjects = snapshot.read_index(["sample_id", "subject"]).set_index("sample_id")["subject"].loc[list(train.ids)]
+    return TrainingSamples(
+        payload=train.payload,
+        labels=train.labels,
+        places=places,
+        subjects=names_of(subjects.tolist()) if subjects.notna().any() else None,
+        groups={name: names_of(values) for name, values in snapshot.group_columns(train.ids).items()},
+    )

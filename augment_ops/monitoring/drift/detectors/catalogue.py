@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from augment_ops.monitoring.drift.detectors.base import Detector
 from augment_ops.monitoring.drift.detectors.chi_squared import ChiSquared
 from augment_ops.monitoring.drift.detectors.classifier import ClassifierTest
-from augment_ops.monitoring.drift.detectors.histogram import Binning
 from augment_ops.monitoring.drift.detectors.jensen_shannon import JensenShannon
 from augment_ops.monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from augment_ops.monitoring.drift.detectors.kuiper import Kuiper
 from augment_ops.monitoring.drift.detectors.mmd import Mmd
 from augment_ops.monitoring.drift.detectors.psi import Psi
+from augment_ops.statistics import Binning
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from augment_ops.monitoring.drift.detectors.base import Measurement, Values, nothing
-from augment_ops.monitoring.drift.detectors.histogram import DEFAULT_BINNING, Binning, histogram, pooled
+from augment_ops.monitoring.drift.detectors.histogram import histogram, pooled
 from augment_ops.monitoring.drift.detectors.psi import chi_square_tail
+from augment_ops.statistics import DEFAULT_BINNING, Binning
 
 
 @dataclass(frozen=True)

@@ -17,30 +17,12 @@ from numpy.typing import NDArray
 
 from augment_ops.monitoring.drift.detectors.base import MISSING, Bin, Values
 from augment_ops.monitoring.drift.records import is_missing, number_text
+from augment_ops.statistics import Binning, Counts, Cuts, count, cuts
 
 UNSEEN = "not in the reference"
 RARE = "rare in the reference"
 _MAX_CATEGORIES = 50  # the most frequent ones of the reference have a bin each; beyond, a chart cannot be read
-_FEW = 2  # times the number of bins: so many distinct values can each be a bin, and a chart of them be read
 _LEAST_EXPECTED = 5  # Cochran 1954: below, the chi-squared distribution of a cell's share does not hold
-
-Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Binning:
-    """How a reference is cut up.
-
-    Attributes:
-        bins: bins of equal share between the tails.
-        tail_share: share of the reference in each of the two tail bins.
-    """
-
-    bins: int = 10
-    tail_share: float = 0.01
-
-
-DEFAULT_BINNING = Binning()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,78 +59,6 @@ def histogram(reference: Values, window: Values, binning: Binning) -> Histogram:
 def is_numeric(values: NDArray[Any]) -> bool:
     """Whether the values are numbers or truth values; an empty list of anything may be."""
     return values.dtype.kind in "fiub"
-
-
-@dataclass(frozen=True, eq=False)
-class Cuts:
-    """Where numbers are cut into bins.
-
-    Attributes:
-        at: sorted edges of the inner bins; none where the reference has no finite value.
-        alone: for each inner bin, whether it holds one value (to the last digits of a float32) and no more.
-    """
-
-    at: NDArray[np.float64]
-    alone: NDArray[np.bool_]
-
-
-def cuts(reference: NDArray[Any], binning: Binning) -> Cuts:
-    """Bins of equal share, in which a value that takes the share of half a bin or more is a bin of its own.
-
-    So is every value of a column that has few: truth values, ratings and counts would else lie in one bin, and a change
-    between them would be nobody's. What a float32 keeps of a value counts as that value, so that another width of the
-    column's type, or a constant that was computed another way, is no change.
-    """
-    values = np.asarray(reference, dtype=np.float64)
-    values = np.sort(values[np.isfinite(values)])
-    if not len(values):
-        return Cuts(np.zeros(0), np.zeros(0, dtype=bool))
-    mantissa, exponent = np.frexp(values)
-    first = np.append(True, np.diff(np.ldexp(np.round(np.ldexp(mantissa, 24)), exponent - 24)) > 0)
-    distinct, counts = values[first], np.diff(np.append(np.flatnonzero(first), len(values)))
-    frequent = counts * 2 * binning.bins >= len(values)
-    if len(distinct) <= _FEW * binning.bins:
-        frequent[:] = True
-    alone, rest = distinct[frequent], values[~np.repeat(frequent, counts)]
-    gaps = np.diff(distinct, prepend=-np.inf, append=np.inf)
-    width = np.minimum(_width(alone), np.minimum(gaps[:-1], gaps[1:])[frequent] / 4)
-    at = np.concatenate([alone - width, alone + width, _quantiles(rest, len(values), binning)])
-    order = np.argsort(at, kind="stable")
-    begins = np.repeat([True, False, False], [len(alone), len(alone), len(at) - 2 * len(alone)])[order]
-    return Cuts(*_without_ties(at[order], begins))
-
-
-def _quantiles(rest: NDArray[np.float64], n: int, binning: Binning) -> NDArray[np.float64]:
-    """Edges that cut what is no frequent value, of n in all, into as many bins as its share is worth."""
-    if not len(rest):
-        return np.zeros(0)
-    share = len(rest) / n
-    tail, bins = min(binning.tail_share / share, 0.25), max(2, round(binning.bins * share))
-    return np.unique(np.quantile(rest, np.linspace(tail, 1 - tail, bins + 1)))
-
-
-def _without_ties(at: NDArray[np.float64], begins: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    kept, where = np.unique(at, return_index=True)
-    return kept, begins[where][: max(len(kept) - 1, 1)]
-
-
-def _width(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far from a value its neighbours in float32 are, doubled, because rounding may go either way."""
-    width: NDArray[np.float64] = np.maximum(np.abs(values) * 2.0**-22, np.finfo(np.float32).tiny)
-    return width
-
-
-def count(values: NDArray[Any], found: Cuts) -> Counts:
-    """Counts of: below the first edge, each [edge, next) with the last closed, above the last edge, missing."""
-    values, at = np.asarray(values, dtype=np.float64), found.at
-    missing = int(np.isnan(values).sum())
-    if not len(at):
-        return np.array([0, len(values) - missing, 0, missing], dtype=np.int64)
-    # A comparison an edge runs four times as fast as a search for each value's place. NaN is neither below nor above.
-    below = [int(np.count_nonzero(values < edge)) for edge in at]
-    above = int(np.count_nonzero(values > at[-1]))
-    inner = np.diff([*below[: max(len(at) - 1, 1)], len(values) - missing - above])
-    return np.array([below[0], *inner, above, missing], dtype=np.int64)
 
 
 def labels_of(found: Cuts) -> tuple[str, ...]:

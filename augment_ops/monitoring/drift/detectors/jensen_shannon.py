@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.monitoring.drift.detectors.base import Measurement, Values, nothing
-from augment_ops.monitoring.drift.detectors.histogram import DEFAULT_BINNING, Binning, histogram, pooled
+from augment_ops.monitoring.drift.detectors.histogram import histogram, pooled
 from augment_ops.monitoring.drift.detectors.psi import chi_square_tail
+from augment_ops.statistics import DEFAULT_BINNING, Binning
 
 
 @dataclass(frozen=True)

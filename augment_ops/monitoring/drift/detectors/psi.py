@@ -21,10 +21,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from augment_ops.monitoring.drift.detectors.base import Measurement, Values, nothing
-from augment_ops.monitoring.drift.detectors.histogram import DEFAULT_BINNING, Binning, Histogram, histogram
+from augment_ops.monitoring.drift.detectors.histogram import Histogram, histogram
+from augment_ops.statistics import DEFAULT_BINNING, Binning, psi
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,7 @@ def psi_of(found: Histogram) -> Measurement:
     n, m = found.sizes
     if not n or not m:
         return nothing(n, m)
-    # Half a sample of the smaller side, as a share, goes into every bin of both sides: no logarithm of zero. Bins that
-    # are empty on both sides have no part in it: into how many the reference is cut where nothing lies changes nothing.
-    seen = found.reference + found.window > 0
-    pseudo, bins = 0.5 / min(n, m), int(np.count_nonzero(seen))
-    r = (found.reference[seen] / n + pseudo) / (1 + pseudo * bins)
-    w = (found.window[seen] / m + pseudo) / (1 + pseudo * bins)
-    raw = float(np.sum((w - r) * np.log(w / r)))
-    freedom = bins - 1
-    corrected = max(0.0, raw - freedom * (1 / n + 1 / m))
+    raw, corrected, freedom = psi(found.reference, found.window)
     return Measurement(
         statistic=raw,
         effect=corrected,

@@ -23,6 +23,9 @@ from support.places import ROOT
 
 _DATA = Path(os.environ.get("AUGMENT_OPS_TEST_DATA") or ROOT.parent / "shared" / "datasets")
 
+# The others came later, and are done where a file asks for them.
+FIRST = [name for name, field in AugmentedImageRules.model_fields.items() if field.is_required()]
+
 
 @dataclass(frozen=True)
 class Real:
@@ -118,7 +121,7 @@ def _named(report: QualityReport) -> dict[str, CheckResult]:
 def test_moderate_policy_passes(real: Real, rules: QualityRules) -> None:
     report = _report(real, _moderate(real.originals), rules)
     assert [c for c in report.checks if c.status != "ok"] == []
-    assert [c.name for c in report.checks] == [n.replace("_", "-") for n in AugmentedImageRules.model_fields]
+    assert [c.name for c in report.checks] == [n.replace("_", "-") for n in FIRST]
     assert (report.stage, report.subject_digest, report.rules_digest) == ("check_augmented", "plan", rules.digest)
 
 
@@ -225,7 +228,7 @@ def test_what_cannot_be_compared_fails_every_check(what: str, digits: Real, rule
     if what == "held-out dtype":
         held_out = held_out / np.float32(255)
     report = check_augmented(originals, augmented, ids, digits.labels[: len(ids)], held_out, rules, "plan")
-    assert len(report.checks) == len(AugmentedImageRules.model_fields)
+    assert len(report.checks) == len(FIRST)
     assert all(c.status == "fail" and math.isnan(c.measured) for c in report.checks)
 
 

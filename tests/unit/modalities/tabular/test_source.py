@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,12 @@ from augment_ops.data.store import Store
 from augment_ops.errors import DataError
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Defect
+from augment_ops.modalities.tabular.apart import LEFT_OUT, apart
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import UNKNOWN, TableSchema
+from augment_ops.quality.data_checks import check_snapshot
+from augment_ops.quality.rules import QualityRules
+from support.places import POLICIES
 from support.tables import transactions
 
 CODEC = modality("tabular").codec
@@ -162,6 +167,9 @@ def test_contents_follow_the_file_its_roles_and_the_schema(tmp_path):
         ("label=", "one column"),
         ("label=fraud,ignore=fraud", "'fraud' with two roles"),
         ("label=fraud,category=fraud", "'fraud' with two roles"),
+        ("label=fraud,apart=customer", "apart without time"),
+        ("label=fraud,apart=customer,subject=card,time=moment", "apart and subject"),
+        ("label=fraud,apart=customer,split=part,time=moment", "apart and split"),
     ],
 )
 def test_roles_that_cannot_be_meant_are_refused(columns, found):
@@ -218,6 +226,25 @@ def test_what_is_no_table_is_refused(tmp_path, name, content, found):
         list(opened(str(tmp_path / name), "").samples())
 
 
+class Runs:
+    """Its pickle makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["x.pkl", "x.PICKLE", "x.joblib", "x.csv", "x.parquet"])
+def test_a_pickle_offered_as_data_is_refused_and_never_read(tmp_path, store, name):
+    (tmp_path / name).write_bytes(pickle.dumps(Runs(tmp_path / "it ran")))
+    found = "a table with a header row" if name in ("x.csv", "x.parquet") else "a pickle, which runs code"
+    with pytest.raises(DataError, match=found):
+        ingest(str(tmp_path / name), store, modality="tabular", columns=ROLES)
+    assert not (tmp_path / "it ran").exists() and store.documents("snapshots") == []
+
+
 def test_cells_of_several_values_are_refused(tmp_path):
     table = written(tmp_path, TABLE.assign(pair=[[1, 2]] * len(TABLE)), "payments.parquet")
     with pytest.raises(DataError, match="column 'pair' holds list"):
@@ -269,6 +296,54 @@ def test_time_decides_the_split_though_subjects_are_torn_apart(tmp_path, store):
     assert index.groupby("subject")["split"].nunique().max() > 1 and manifest.split_rule == "by time alone"
     shares = index["split"].value_counts(normalize=True)
     assert abs(shares["test"] - 0.25) < 0.02 and abs(shares["validation"] - 0.10) < 0.02
+
+
+APART = "label=fraud,apart=customer,time=moment,id=transaction"
+
+
+def test_subjects_and_time_are_both_kept_apart_where_asked(tmp_path, store):
+    table = transactions(3_000, days=60)
+    manifest = ingest(written(tmp_path, table), store, modality="tabular", columns=APART)
+    index = Snapshot.open(store, manifest.digest).index
+    parts = index[index["split"] != LEFT_OUT]
+    assert parts.groupby("subject")["split"].nunique().max() == 1, "no subject of test in train"
+    times = parts.groupby("split")["time"].agg(["min", "max"])
+    assert times.loc["train", "max"] < times.loc["validation", "min"]
+    assert times.loc["validation", "max"] < times.loc["test", "min"]
+    shares = index["split"].value_counts(normalize=True)
+    assert shares["train"] == pytest.approx(0.65**2, abs=0.05) and shares["test"] == pytest.approx(0.25**2, abs=0.03)
+    rules = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
+    found = {check.name: check for check in check_snapshot(Snapshot.open(store, manifest.digest), rules).checks}
+    assert found["subjects-seen-before"].measured == found["time-order"].measured == 0
+    left = int((index["split"] == LEFT_OUT).sum())
+    assert f"{left} of 3000 rows are left out" in found["subjects-seen-before"].message
+    shuffled = written(tmp_path, table.sample(frac=1, random_state=1), "payments.parquet")
+    assert ingest(shuffled, store, modality="tabular", columns=APART).digest == manifest.digest
+
+
+def test_a_table_of_too_few_subjects_to_be_kept_apart_is_refused(tmp_path, store):
+    table = TABLE.assign(customer="one", moment=TABLE["moment"])
+    with pytest.raises(DataError, match=r"columns: apart: found no row for .*: 1 subjects"):
+        ingest(written(tmp_path, table), store, modality="tabular", columns=APART)
+
+
+def test_rows_that_are_only_compared_are_not_kept_apart(tmp_path):
+    schema = CODEC.open(written(tmp_path, TABLE), {"columns": ROLES}).schema
+    later = opened(written(tmp_path, TABLE.head(20)), APART, schema)
+    assert {sample.split for sample in later.samples()} == {None}
+    assert {sample.subject for sample in later.samples()} == set(TABLE.head(20)["customer"])
+
+
+def test_rows_of_one_moment_stay_together_and_one_without_a_subject_is_a_subject_of_its_own():
+    times = np.repeat(np.arange(40.0), 100)
+    found = np.array(apart(times, [None] * 4000))
+    assert all(len(set(found[times == moment].tolist()) - {LEFT_OUT}) == 1 for moment in range(40))
+    assert {name: set(times[found == name]) for name in ("train", "validation", "test")} == {
+        "train": set(range(26)),
+        "validation": set(range(26, 30)),
+        "test": set(range(30, 40)),
+    }
+    assert set(apart(np.full(5, np.nan), ["a"] * 5)) == {LEFT_OUT}
 
 
 def test_of_a_train_part_that_is_given_the_newest_are_validation(tmp_path, store):

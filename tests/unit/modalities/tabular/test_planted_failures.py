@@ -1,0 +1,285 @@
+"""Each failure that augmentation of rows is known for, planted into payments, and caught by the shipped rules.
+
+Label noise, leakage of the test month, a rare class washed out, bias amplified between groups of customers, and
+over-augmentation; then rows that are known for invented ones, and other people's rows given out as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from augment_ops.data.payload import ArrayPayload
+from augment_ops.modalities.tabular.augmenter import TableAugmenter
+from augment_ops.modalities.tabular.checks import CHECKS
+from augment_ops.modalities.tabular.detectability import sides, standard_error
+from augment_ops.modalities.tabular.crowd import Crowd, Space
+from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
+from augment_ops.modalities.tabular.training_table import training_table
+from augment_ops.policy.spec import Policy
+from augment_ops.quality.augmented_checks import check_augmented
+from augment_ops.quality.report import CheckResult
+from augment_ops.quality.rules import QualityRules
+from augment_ops.quality.training_samples import TrainingSamples, names_of
+from support.places import POLICIES
+
+SCHEMA = TableSchema(
+    (
+        TableColumn(name="amount", kind="number", decimals=2),
+        TableColumn(name="average", kind="number"),
+        TableColumn(name="hour", kind="number", whole=True),
+        TableColumn(name="past_week", kind="number", whole=True),
+        TableColumn(name="kind", kind="category", categories=("card", "cash", "transfer")),
+    )
+)
+AMOUNT, AVERAGE, HOUR, PAST_WEEK, KIND = range(5)
+N = 1_500
+CLASSES = ("genuine", "fraud")
+RULES = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
+POLICY = Policy.load(POLICIES / "augment" / "transactions-robust.yaml")
+
+
+def payments(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and labels: a fraud is large, at night, mostly a transfer; one payment in ten is one."""
+    draw = np.random.default_rng(seed)
+    fraud = draw.random(n) < 0.1
+    average = draw.lognormal(3.2, 0.6, n)
+    amount = np.round(average * np.where(fraud, draw.lognormal(2, 0.3, n), draw.lognormal(0, 0.4, n)), 2)
+    hour = np.where(fraud, draw.integers(0, 5, n), draw.integers(0, 24, n))
+    kind = np.where(fraud & (draw.random(n) < 0.7), 2, draw.integers(0, 3, n))
+    return np.stack([amount, average, hour, draw.poisson(6, n), kind], axis=1).astype(float), fraud.astype(np.int64)
+
+
+ROWS, LABELS = payments(N, 0)
+JUNE = payments(800, 1)[0]
+IDS = [f"p{i}" for i in range(N)]
+FRAUDS, GENUINE = np.flatnonzero(LABELS == 1), np.flatnonzero(LABELS == 0)
+AGE = np.where(np.random.default_rng(2).random(N) < 0.3, "under 25", "25 and over")
+A_CENT = np.array([0.01, 0, 0, 0, 0])
+CUSTOMERS = [f"c{i % 300}" for i in range(N)]
+
+
+def shipped() -> np.ndarray:
+    return TableAugmenter(POLICY, 7, training_table(SCHEMA, ROWS, LABELS, IDS))(ROWS, IDS)
+
+
+AUGMENTED = shipped()
+
+
+def asking(*only: str) -> QualityRules:
+    """The shipped rules with some of their checks, or all."""
+    asked = RULES.check_augmented.asked
+    left_out = {field: None for field in asked if only and field.replace("_", "-") not in only}
+    return RULES.model_copy(update={"check_augmented": RULES.check_augmented.model_copy(update=left_out)})
+
+
+def checked(augmented: np.ndarray, *only: str, copies: int = 2) -> dict[str, CheckResult]:
+    """What the checks say, all or some of them."""
+    train = TrainingSamples(
+        payload=ArrayPayload(ROWS),
+        labels=LABELS,
+        places=np.arange(N),
+        subjects=names_of(CUSTOMERS),
+        groups={"age": names_of(AGE.tolist())},
+    )
+    report = check_augmented(
+        ROWS,
+        augmented,
+        IDS,
+        LABELS,
+        JUNE,
+        asking(*only),
+        "plan",
+        classes=CLASSES,
+        schema=SCHEMA.content(),
+        train=train,
+        copies=copies,
+    )
+    return {check.name: check for check in report.checks}
+
+
+@pytest.fixture(scope="module")
+def clean() -> dict[str, CheckResult]:
+    return checked(AUGMENTED)
+
+
+def test_what_the_shipped_policy_makes_of_payments_passes_every_check(clean: dict[str, CheckResult]) -> None:
+    assert list(clean) == [n.replace("_", "-") for n in CHECKS.augmented if n != "constraint_violations"]
+    assert {name: check.message for name, check in clean.items() if check.status != "ok"} == {}
+
+
+def label_noise(rows: np.ndarray) -> None:
+    """A third of the frauds become what a genuine payment is."""
+    rows[FRAUDS[::3]] = ROWS[GENUINE[: len(FRAUDS[::3])]] * [1.001, 1.001, 1, 1, 1]
+
+
+def leaked_month(rows: np.ndarray) -> None:
+    """One row in ten is a payment of June."""
+    rows[::10] = JUNE[: len(rows[::10])]
+
+
+def nearly_leaked_month(rows: np.ndarray) -> None:
+    """One row in ten is a payment of June with a cent more."""
+    rows[::10] = JUNE[: len(rows[::10])] + A_CENT
+
+
+def washed_out(rows: np.ndarray) -> None:
+    """All frauds are made of the same few."""
+    rows[FRAUDS] = rows[np.resize(FRAUDS[:20], len(FRAUDS))]
+
+
+def bias(rows: np.ndarray) -> None:
+    """Frauds against the young are made of two of them; the others stay as many as they were."""
+    young = FRAUDS[AGE[FRAUDS] == "under 25"]
+    rows[young] = rows[np.resize(young[:2], len(young))]
+
+
+def cents_lost(rows: np.ndarray) -> None:
+    """Noise on money that is not rounded to cents: nothing else is other than it should be."""
+    rows[:, AMOUNT] = ROWS[:, AMOUNT] * np.exp(np.random.default_rng(3).normal(0, 0.02, N))
+
+
+def hours_lost(rows: np.ndarray) -> None:
+    """Noise on hours, which are whole."""
+    rows[:, HOUR] = ROWS[:, HOUR] + np.random.default_rng(3).uniform(-0.2, 0.2, N)
+
+
+def pressed_together(rows: np.ndarray) -> None:
+    """Amounts lose their spread and keep their average."""
+    rows[:, AMOUNT] = np.round(ROWS[:, AMOUNT].mean() + (ROWS[:, AMOUNT] - ROWS[:, AMOUNT].mean()) * 0.3, 2)
+
+
+def torn_apart(rows: np.ndarray) -> None:
+    """Each amount is right, and belongs to another row."""
+    rows[:, AMOUNT] = np.random.default_rng(3).permutation(ROWS[:, AMOUNT])
+
+
+def others_rows(rows: np.ndarray) -> None:
+    """One row in twenty is somebody else's."""
+    rows[::20] = ROWS[1::20]
+
+
+def near_others_rows(rows: np.ndarray) -> None:
+    """Every fourth row is somebody else's with a cent more."""
+    rows[::4] = ROWS[1::4] + A_CENT
+
+
+@pytest.mark.parametrize(
+    ("plant", "name", "reason"),
+    [
+        (label_noise, "other-class-neighbours", "mostly of another class for"),
+        (leaked_month, "held-out-leakage", "150 of 1500 augmented rows equal a held-out row in every value"),
+        (nearly_leaked_month, "near-held-out-leakage", "as near to a held-out row as"),
+        (washed_out, "class-share", "class fraud is"),
+        (bias, "group-share", "age under 25 is"),
+        (cents_lost, "detectability", "with an area under the curve of"),
+        (hours_lost, "detectability", "with an area under the curve of"),
+        (pressed_together, "distribution-shift", "the distribution of 'amount' moves"),
+        (torn_apart, "correlation-change", "the rank correlation of 'amount' and 'average'"),
+        (others_rows, "copies-of-others", "75 of 1500 augmented rows equal the row of somebody else"),
+        (near_others_rows, "distance-to-closest-record", "as near to a training row that is not their original as"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_planted_failure_is_caught_with_its_reason(plant: Callable, name: str, reason: str) -> None:
+    rows = AUGMENTED.copy()
+    plant(rows)
+    check = checked(rows, name)[name]
+    assert check.status == "fail" and reason in check.message, check.message
+
+
+def test_over_augmentation_is_caught_in_the_class_that_is_invented_most() -> None:
+    name = "over-augmentation"
+    check = checked(AUGMENTED, name, copies=40)[name]
+    assert check.status == "fail" and "of class fraud (40 times augmented" in check.message
+
+
+def test_a_row_of_the_same_customer_is_no_row_of_somebody_else() -> None:
+    rows = ROWS.copy()
+    rows[:300] = ROWS[300:600]  # of the same 300 customers
+    assert checked(rows, "copies-of-others")["copies-of-others"].measured == 0
+    rows[:300] = ROWS[301:601]
+    assert checked(rows, "copies-of-others")["copies-of-others"].measured == 300 / N
+
+
+def test_where_nobody_is_named_every_other_row_is_somebody_elses_and_a_rows_own_is_not() -> None:
+    rows = ROWS.copy()
+    rows[:300] = ROWS[300:600]
+    labels, name = LABELS.copy(), "copies-of-others"
+    (check,) = check_augmented(ROWS, rows, IDS, labels, JUNE, asking(name), "plan", schema=SCHEMA.content()).checks
+    assert check.measured == 300 / N
+
+
+def test_the_leak_of_a_class_that_the_originals_have_already_is_no_fault_of_the_policy() -> None:
+    noisy = ROWS.copy()
+    noisy[FRAUDS[::3]] = ROWS[GENUINE[: len(FRAUDS[::3])]]
+    train = TrainingSamples(payload=ArrayPayload(noisy), labels=LABELS, places=np.arange(N))
+    found = check_augmented(
+        noisy,
+        noisy + 1e-9,
+        IDS,
+        LABELS,
+        JUNE,
+        asking("other-class-neighbours"),
+        "plan",
+        schema=SCHEMA.content(),
+        train=train,
+    )
+    (check,) = found.checks
+    assert check.status == "ok" and check.measured < 0.005
+
+
+def test_columns_that_are_hardly_known_together_have_no_correlation_that_could_change() -> None:
+    name = "correlation-change"
+    rows, after = ROWS.copy(), AUGMENTED.copy()
+    torn_apart(after)
+    for some in (rows, after):
+        some[99:, AVERAGE] = np.nan
+    train = TrainingSamples(payload=ArrayPayload(rows), labels=LABELS, places=np.arange(N))
+    found = check_augmented(rows, after, IDS, LABELS, JUNE, asking(name), "plan", schema=SCHEMA.content(), train=train)
+    assert "'amount' and 'hour'" in found.checks[0].message and found.checks[0].status == "warn"
+
+
+def test_the_distance_is_that_of_smote_nc() -> None:
+    space = Space.of(SCHEMA, ROWS)
+    one = ROWS[:1].copy()
+    crowd = Crowd(space, np.arange(1), one)
+    spread = ROWS.std(axis=0)
+
+    def apart(column: int, value: float) -> float:
+        other = one.copy()
+        other[0, column] = value
+        return float(crowd.nearest(other, np.array([-1]), 1)[0][0, 0])
+
+    assert apart(HOUR, one[0, HOUR] + 2 * spread[HOUR]) == pytest.approx(2, rel=1e-4)
+    for code in (*{0, 1, 2} - {int(one[0, KIND])}, -1, np.nan):
+        assert apart(KIND, code) == pytest.approx(1, rel=1e-4), "whatever the other category is"
+    off = (one[0, AVERAGE] - ROWS[:, AVERAGE].mean()) / spread[AVERAGE]
+    assert apart(AVERAGE, np.nan) == pytest.approx(np.hypot(off, 1), rel=1e-4)
+
+
+def test_no_row_stands_beside_its_copy_and_each_class_is_as_large_on_both_sides() -> None:
+    changed = np.random.default_rng(4).random(N) < np.where(LABELS == 1, 0.9, 0.2)
+    real, made = sides(LABELS, changed)
+    assert not set(real.tolist()) & set(made.tolist()) and changed[made].all()
+    assert np.array_equal(np.bincount(LABELS[real]), np.bincount(LABELS[made])) and len(made) > N / 10
+    assert (np.bincount(LABELS[made], minlength=2) > 50).all()
+
+
+def test_rows_that_nothing_changed_cannot_be_told_and_a_few_that_changed_are_too_few_to_say() -> None:
+    few = ROWS.copy()
+    few[:10, AMOUNT] += 1
+    assert checked(ROWS, "detectability")["detectability"].measured == 0.5
+    assert np.isnan(checked(few, "detectability")["detectability"].measured)
+
+
+def test_the_same_rows_are_told_apart_to_the_last_digit_alike(clean: dict[str, CheckResult]) -> None:
+    names = ("detectability", "distance-to-closest-record")
+    assert checked(AUGMENTED.copy(), *names) == {name: clean[name] for name in names}
+
+
+def test_the_standard_error_is_that_of_the_book() -> None:
+    # Hanley & McNeil 1982, table II: an area of 0.893 of 58 normal and 51 abnormal cases has 0.032.
+    assert standard_error(0.893, 51, 58) == pytest.approx(0.032, abs=0.001)
