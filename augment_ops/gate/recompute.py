@@ -17,6 +17,7 @@ from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes, said_of
+from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]
@@ -51,7 +52,7 @@ def recompute(
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
     asked = found.judged().alike(rules.equivalent) if rules.equivalent else found.judged()
     samples = VerifiedOutcomes(asked, found, bootstrap, judged(rules, asked, names))
-    return samples, _altered(report, found), _altered_slices(report, found)
+    return samples, _altered(report, found), [*_altered_slices(report, found), *_altered_rankings(report, found)]
 
 
 def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcomes) -> Iterator[str]:
@@ -115,6 +116,13 @@ def _altered_slices(report: StressReport, outcomes: Outcomes) -> list[Reason]:
         _error(f"The {role} on {column}={group}: not what the samples give; run stress_test again.")
         for column, group, role in sorted(odd)
     ]
+
+
+def _altered_rankings(report: StressReport, outcomes: Outcomes) -> list[Reason]:
+    """Reports of before have none, and nothing is judged by what they say: the rules count again themselves."""
+    if not report.rankings or canonical_json(report.rankings) == canonical_json(rankings(outcomes)):
+        return []
+    return [_error("The rankings of the stress report are not what the samples give; run stress_test again.")]
 
 
 def _same(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> bool:

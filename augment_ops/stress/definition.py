@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
@@ -24,10 +33,19 @@ class AlertsSpec(BaseModel):
 
     class_name: Annotated[str, Field(alias="class", min_length=1)]
     rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+    precision: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Files of before a precision could be asked for, and those that ask for none, keep their digest."""
+        document: dict[str, Any] = written(self)
+        if document["precision"] is None:
+            del document["precision"]
+        return document
 
     def as_asked(self) -> Alerts:
         """As outcomes have them."""
-        return Alerts(class_name=self.class_name, rate=self.rate)
+        return Alerts(class_name=self.class_name, rate=self.rate, precision=self.precision)
 
 
 class SuiteSpec(BaseModel):

@@ -14,6 +14,7 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
+from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
@@ -75,6 +76,7 @@ def evaluate(
         seen={cell.corruption: tuple(seen.get(cell.corruption, ())) for cell in manifest.cells if cell.severity},
         measures=measures.measures(outcomes),
         slices=slices(outcomes),
+        rankings=rankings(outcomes),
     )
 
 

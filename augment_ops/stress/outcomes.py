@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.content import LATER, canonical_json, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import StoreError
 from augment_ops.statistics import softmax
@@ -44,10 +44,13 @@ class Alerts:
         class_name: the class that is looked for.
         rate: share of the samples of a cell, above 0 and below 1, that an alert is raised for, whatever the scores are:
             who looks at alerts has so many hours a day, under stress as well.
+        precision: share of the alerts that has to be right where recall at a fixed precision is measured beside it;
+            None where it is not.
     """
 
     class_name: str
     rate: float
+    precision: float | None = field(default=None, metadata=LATER)
 
     @property
     def measure(self) -> str:
@@ -117,6 +120,18 @@ class Outcomes:
             return np.ones(self.predicted.shape[1:], bool)
         left: NDArray[np.bool_] = self.destroyed == 0
         return left
+
+    @cached_property
+    def wanted(self) -> NDArray[np.bool_]:
+        """Which samples are of the class that is looked for, bool (N,).
+
+        Raises:
+            ValueError: outcomes without alerts.
+        """
+        if self.alerts is None:
+            raise ValueError("outcomes without alerts")
+        found: NDArray[np.bool_] = self.labels == self.classes.index(self.alerts.class_name)
+        return found
 
     @cached_property
     def answered(self) -> NDArray[np.int16]:
@@ -333,14 +348,18 @@ def said_of(alerts: Alerts | None) -> str:
     """What is looked for, in words."""
     if alerts is None:
         return "every class alike"
-    return f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
+    precision = "" if alerts.precision is None else f", and a precision of {alerts.precision:g}"
+    return f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}{precision}"
 
 
 def alerts_fault(alerts: Alerts, classes: Sequence[str]) -> str:
     """What alerts have to be for samples of these classes; empty where they are."""
     if alerts.class_name not in classes:
         return f"one of the classes {', '.join(classes)}"[:200]
-    return "" if isinstance(alerts.rate, float) and 0 < alerts.rate < 1 else "a rate above 0 and below 1"
+    if not (isinstance(alerts.rate, float) and 0 < alerts.rate < 1):
+        return "a rate above 0 and below 1"
+    precise = alerts.precision is None or (isinstance(alerts.precision, float) and 0 < alerts.precision <= 1)
+    return "" if precise else "a precision above 0 and at most 1"
 
 
 def _check_remains(outcomes: Outcomes) -> None:
