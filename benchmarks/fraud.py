@@ -1,6 +1,6 @@
 """Card transactions: what a policy does to a model that looks for frauds, beside the same training without it.
 
-    PYTHONPATH=tests python benchmarks/fraud.py effect POLICY [SEED ...]
+    PYTHONPATH=tests python benchmarks/fraud.py effect policies/augment/NAME.yaml [SEED ...]
 
 The data are the fraud detection handbook's (chapter 3; tests/support/fraud.py makes features of them): every payment of
 April and May 2018 but for the newest tenth is learnt from, June is tested on. Candidate and control are trained with
@@ -47,7 +47,7 @@ def main(policy: str, seeds: tuple[int, ...]) -> None:
     """Train and measure with each seed; a control that was measured before is not trained again."""
     path = HERE / "fraud.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    chosen = Policy.load(HERE.parent / "policies" / "augment" / f"{policy}.yaml")
+    chosen = Policy.load(policy)
     with tempfile.TemporaryDirectory() as home:
         snapshot = transactions(Path(home))
         machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"

@@ -79,6 +79,7 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
         reasons += judge_ranking.ranking(rules, evidence, cells)
+        reasons += judge_ranking.operating(rules, cells)
         reasons += judge_groups.groups(rules, evidence, cells)
         reasons += judge_groups.calibration(rules, evidence, cells)
     reasons += judge_run.quality(evidence)

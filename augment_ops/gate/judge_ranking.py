@@ -9,7 +9,9 @@ from augment_ops.gate.ranked import RankedSamples
 from augment_ops.gate.rule_models import Ranking
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate
-from augment_ops.stress.report import CLEAN, Role
+from augment_ops.stress.definition import AlertsSpec
+from augment_ops.stress.operating import operating_points
+from augment_ops.stress.report import CLEAN, OperatingPoint, Role, ShareOf
 
 
 def ranking(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
@@ -39,6 +41,47 @@ def ranking(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
         return [Reason(rule="ranking", outcome="error", message=message)]
     others: tuple[Role, ...] = ("control",) if evidence.champion_version is None else ("control", "champion")
     return [_compared(rules, rule, ranked, against, name) for against in others if cells.clean(against) is not None]
+
+
+def operating(rules: GateRules, cells: Cells) -> list[Reason]:
+    """What each model gives at the threshold that was chosen for it before: said, and judged by no rule.
+
+    Recall at a fixed rate is judged instead, which no choice of a threshold can lift.
+    """
+    alerts = rules.alerts
+    if alerts is None or alerts.threshold is None or cells.clean("candidate") is None:
+        return []
+    return [_at_threshold(alerts, point) for point in operating_points(cells.samples.whole)]
+
+
+def _at_threshold(alerts: AlertsSpec, point: OperatingPoint) -> Reason:
+    by_rate = alerts.threshold == "rate"
+    asked = f"a rate of {share(alerts.rate)}" if by_rate else f"a precision of {share(alerts.precision)}"
+    against = None if point.role == "candidate" else point.role
+    if point.threshold is None or point.alerts is None:
+        message = f"No threshold was found for the {point.role} that gives {asked} on the validation split."
+        return Reason(rule="operating", outcome="not-set", message=message, against=against)
+    recall, precision = (_said(found) for found in (point.recall, point.precision))
+    message = (
+        f"At the {point.role}'s threshold of {point.threshold:.4g}, chosen on the validation split for {asked}, "
+        f"{_said(point.alerts)} of the test samples have an alert; recall {recall}, precision {precision}."
+    )
+    return Reason(
+        rule="operating",
+        outcome="not-set",
+        message=message,
+        class_name=alerts.class_name,
+        measured=point.alerts.value,
+        n=point.alerts.n,
+        low=point.alerts.low,
+        high=point.alerts.high,
+        against=against,
+    )
+
+
+def _said(found: ShareOf | None) -> str:
+    """A share with its interval."""
+    return "unknown" if found is None else f"{share(found.value)} ({share(found.low)} to {share(found.high)})"
 
 
 def _compared(rules: GateRules, rule: Ranking, ranked: RankedSamples, against: Role, name: str) -> Reason:

@@ -16,6 +16,7 @@ from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
+from augment_ops.stress.operating import operating_points
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes, said_of
 from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import Cell, Measures, StressReport
@@ -120,9 +121,15 @@ def _altered_slices(report: StressReport, outcomes: Outcomes) -> list[Reason]:
 
 def _altered_rankings(report: StressReport, outcomes: Outcomes) -> list[Reason]:
     """Reports of before have none, and nothing is judged by what they say: the rules count again themselves."""
-    if not report.rankings or canonical_json(report.rankings) == canonical_json(rankings(outcomes)):
-        return []
-    return [_error("The rankings of the stress report are not what the samples give; run stress_test again.")]
+    told = (
+        ("rankings", report.rankings, rankings(outcomes)),
+        ("operating points", report.operating, operating_points(outcomes)),
+    )
+    return [
+        _error(f"The {name} of the stress report are not what the samples give; run stress_test again.")
+        for name, given, true in told
+        if given and canonical_json(given) != canonical_json(true)
+    ]
 
 
 def _same(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -34,18 +34,23 @@ class AlertsSpec(BaseModel):
     class_name: Annotated[str, Field(alias="class", min_length=1)]
     rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
     precision: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None = None
+    threshold: Literal["rate", "precision"] | None = None
 
     @model_serializer(mode="wrap")
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Files of before a precision could be asked for, and those that ask for none, keep their digest."""
+        """Files of before a precision and a threshold could be asked for, and those that do not, keep their digest."""
         document: dict[str, Any] = written(self)
-        if document["precision"] is None:
-            del document["precision"]
-        return document
+        return {name: value for name, value in document.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.threshold == "precision" and self.precision is None:
+            raise ValueError("threshold by precision: name the precision beside it")
+        return self
 
     def as_asked(self) -> Alerts:
         """As outcomes have them."""
-        return Alerts(class_name=self.class_name, rate=self.rate, precision=self.precision)
+        return Alerts(class_name=self.class_name, rate=self.rate, precision=self.precision, threshold=self.threshold)
 
 
 class SuiteSpec(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from augment_ops.errors import StoreError, TrainingError
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
+from augment_ops.stress.operating import HeldBack, operating_points, threshold_of
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
 from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
@@ -36,6 +38,7 @@ def evaluate(
     *,
     seen: Mapping[str, tuple[str, ...]],
     columns: Mapping[str, list[str | None]],
+    held_back: HeldBack | None = None,
     workers: int = 1,
 ) -> StressReport:
     """Measure every model on every cell.
@@ -52,6 +55,7 @@ def evaluate(
         champion_version: registered version of the model in the role `champion`.
         seen: corruption → transforms of the candidate's policy that train on it.
         columns: metadata column → the group of each sample, in the order of the suite; None where it has none.
+        held_back: what thresholds are chosen on, where the suite asks for any; without, none could be.
         workers: threads that ask models; above 1 they must be thread-safe, and see batches in any order.
 
     Raises:
@@ -61,6 +65,7 @@ def evaluate(
     manifest.check()
     labels = manifest.read_labels(get)
     outcomes, logits = _ask(manifest, get, models, labels, columns, workers)
+    outcomes = replace(outcomes, thresholds=_thresholds(manifest, models, held_back))
     return StressReport(
         suite=manifest.name,
         suite_digest=manifest.digest,
@@ -77,7 +82,35 @@ def evaluate(
         measures=measures.measures(outcomes),
         slices=slices(outcomes),
         rankings=rankings(outcomes),
+        operating=operating_points(outcomes),
     )
+
+
+def _thresholds(manifest: SuiteManifest, models: Models, held_back: HeldBack | None) -> dict[Role, float | None]:
+    """By role, as the suite's rule chooses them; a model in two roles, or known of before, is not asked again."""
+    if manifest.alerts is None or manifest.alerts.threshold is None:
+        return {}
+    chosen: dict[str, float | None] = {}
+    for digest, source in models.values():
+        if isinstance(source, Predictions):
+            chosen.setdefault(digest, source.threshold)
+        elif digest not in chosen:
+            chosen[digest] = _chosen(manifest, source, held_back)
+    return {role: chosen[digest] for role, (digest, _) in models.items()}
+
+
+def _chosen(manifest: SuiteManifest, predict: Predict, held_back: HeldBack | None) -> float | None:
+    """None where a score is not finite too: nobody would run such a model."""
+    assert manifest.alerts is not None  # the caller has looked
+    if held_back is None or not len(held_back.labels):
+        return None
+    wanted = manifest.classes.index(manifest.alerts.class_name)
+    size, count = max(1, min(_BATCH, _BATCH_BYTES // manifest.sample_bytes)), len(held_back.labels)
+    scores = np.empty(count, np.float32)
+    for start in range(0, count, size):
+        rows = np.arange(start, min(count, start + size))
+        scores[rows] = scores_of(np.asarray(predict(held_back.samples.take(rows)), np.float32), wanted)
+    return threshold_of(manifest.alerts, held_back.labels == wanted, scores) if np.isfinite(scores).all() else None
 
 
 def _ask(

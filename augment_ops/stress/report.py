@@ -117,6 +117,33 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class ShareOf:
+    """A share of n samples with its 95% interval (Wilson)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """What a model gives on clean samples at the threshold that was chosen for it on the validation split.
+
+    Attributes:
+        threshold: score from which on an alert is raised; None where none could be chosen by the suite's rule.
+        alerts: share of all samples that has one. recall: of those of the class. precision: of the alerts, those right.
+            None without a threshold, of nothing, or where a score was not finite.
+    """
+
+    role: Role
+    threshold: float | None
+    alerts: ShareOf | None = None
+    recall: ShareOf | None = None
+    precision: ShareOf | None = None
+
+
+@dataclass(frozen=True)
 class Slice:
     """One model on the samples of one group.
 
@@ -165,6 +192,7 @@ class StressReport:
         slices: of every metadata column that forms groups.
         rankings: one a cell where one class is looked for, in the order of the cells; none else, and in reports of
             before.
+        operating: one a model where the suite has thresholds chosen; none else.
     """
 
     suite: str
@@ -182,6 +210,7 @@ class StressReport:
     measures: tuple[Measures, ...]
     slices: tuple[Slice, ...]
     rankings: tuple[Ranking, ...] = field(default=(), metadata=LATER)
+    operating: tuple[OperatingPoint, ...] = field(default=(), metadata=LATER)
 
     def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:
         """The one cell of that address, or None."""

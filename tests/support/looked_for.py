@@ -12,6 +12,7 @@ from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.rules import GateRules
 from augment_ops.stress import measures
+from augment_ops.stress.operating import operating_points
 from augment_ops.stress.outcomes import Alerts, Outcomes
 from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import Role, StressReport
@@ -76,6 +77,7 @@ def report_of(rules: GateRules, told: Outcomes) -> StressReport:
         measures=measures.measures(told),
         slices=(),
         rankings=rankings(told),
+        operating=operating_points(told),
     )
 
 

@@ -220,7 +220,7 @@ def _points(report: StressReport) -> list[tuple[str, float, int]]:
             for name, recall in zip(report.classes, cell.class_recall, strict=True):
                 if recall is not None:
                     curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
-    curve += [*_measured(report), *_ranked(report)]
+    curve += [*_measured(report), *_ranked(report), *_at_thresholds(report)]
     for reference in ("control", "champion"):
         for name, relative in (("mce", False), ("relative_mce", True)):
             value = corruption_error(report, "candidate", reference, relative=relative)
@@ -250,6 +250,15 @@ def _ranked(report: StressReport) -> Iterator[tuple[str, float, int]]:
             value = getattr(ranking, name)
             if value is not None:
                 yield f"ranking.{ranking.role}.{ranking.corruption}.{name}", value, ranking.severity
+
+
+def _at_thresholds(report: StressReport) -> Iterator[tuple[str, float, int]]:
+    """What each model gives at its threshold."""
+    for point in (one for one in report.operating if one.threshold is not None):
+        yield f"operating.{point.role}.threshold", point.threshold or 0.0, 0
+        for name, share in (("alerts", point.alerts), ("recall", point.recall), ("precision", point.precision)):
+            if share is not None:
+                yield f"operating.{point.role}.{name}", share.value, 0
 
 
 def _drift(ctx: Context, report: DriftReport) -> None:

@@ -181,3 +181,19 @@ def test_recall_at_a_fixed_precision_is_measured_where_the_suite_asks_for_it(ran
     assert b"precision" not in canonical_json(outcomes.alerts)
     assert "precision" not in AlertsSpec(class_name="fraud", rate=0.1).model_dump(mode="json")
     assert GENUINE > 0
+
+
+def test_a_decision_says_what_thresholds_give_and_one_that_was_moved_afterwards_is_found_out(ranked):
+    alerts = AlertsSpec(class_name="fraud", rate=RATE, threshold="rate")
+    gate = ranked.model_copy(update={"alerts": alerts})
+    chosen = {"candidate": 0.25, "control": None}
+    outcomes = outcomes_of(gate, GOOD, alerts=alerts.as_asked(), thresholds=chosen)
+    report = report_of(gate, outcomes)
+    decision = decide(gate, evidence_about(report), outcomes.to_bytes())
+    ours, theirs = (reason for reason in decision.reasons if reason.rule == "operating")
+    assert decision.verdict == "PASS" and ours.outcome == theirs.outcome == "not-set"
+    assert "recall 95.0%" in ours.message and "precision 100.0%" in ours.message and ours.measured == 380 / 4000
+    assert "No threshold was found for the control" in theirs.message
+    moved = replace(report.operating[0], threshold=0.1)
+    lied = evidence_about(replace(report, operating=(moved, *report.operating[1:])))
+    assert decide(gate, lied, outcomes.to_bytes()).verdict == "ERROR"
