@@ -24,6 +24,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.known_outcomes import Asked, Known, known
 from augment_ops.pipeline.outputs import ResolvedPolicy, StressTest
+from augment_ops.pipeline.stages.sample_groups import sample_groups
 from augment_ops.settings import Settings
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
@@ -77,7 +78,7 @@ def stress_test(ctx: Context) -> StressTest:
             models,
             champion.version if champion else None,
             seen=seen_by(ctx.output("resolve_policy", ResolvedPolicy).policy()),
-            columns=ctx.snapshot.group_columns(suite.sample_ids),
+            columns=sample_groups(ctx.snapshot, suite),
             held_back=_held_back(ctx, suite),
             workers=usable_cores(),
         )

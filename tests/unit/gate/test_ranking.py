@@ -14,13 +14,15 @@ from augment_ops.gate.compared import compared
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.ranked import RankedSamples
-from augment_ops.gate.rule_models import Ranking
+from augment_ops.gate.rule_models import Groups, Ranking
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
+from augment_ops.report.inputs import judged_of
 from augment_ops.stress.definition import AlertsSpec
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
 from augment_ops.stress.ranking import rankings
+from augment_ops.stress.slices import slices
 from support.evidence import evidence_about
 from support.looked_for import FRAUDS, GENUINE, GOOD, RATE, judged, outcomes_of, report_of
 
@@ -197,3 +199,32 @@ def test_a_decision_says_what_thresholds_give_and_one_that_was_moved_afterwards_
     moved = replace(report.operating[0], threshold=0.1)
     lied = evidence_about(replace(report, operating=(moved, *report.operating[1:])))
     assert decide(gate, lied, outcomes.to_bytes()).verdict == "ERROR"
+
+
+def test_a_kind_of_fraud_is_a_group_of_frauds_and_the_genuine_are_none(ranked):
+    """Of the second kind the candidate finds none: the scenario that nobody has taught it."""
+    section = Groups(columns=("scenario",), max_gap=0.2, max_amplification=0.05, min_n=20)
+    gate = ranked.model_copy(update={"groups": section, "ranking": None})
+    kinds = np.repeat(np.array([0, 1, 2], np.int16), (GENUINE, 360, 40))
+    outcomes = outcomes_of(gate, {"candidate": (360, 360), "control": (400, 260)})
+    outcomes = replace(outcomes, columns={"scenario": ("0", "1", "2")}, groups=kinds[None])
+    report = replace(report_of(gate, outcomes), slices=slices(outcomes))
+    found = decide(gate, evidence_about(report, format=3), outcomes.to_bytes())
+    reasons = [reason for reason in found.reasons if reason.rule == "groups"]
+    failed = [reason for reason in reasons if reason.outcome == "fail"]
+    assert found.verdict == "FAIL" and {reason.group for reason in failed} == {"scenario=2"}
+    assert any(reason.against == "control" for reason in failed)
+    assert "Recall of class fraud at 10% alerts on clean" in failed[0].message
+    assert not any("has 0 samples" in reason.message for reason in reasons)
+    before = decide(gate, evidence_about(report, format=2), outcomes.to_bytes())
+    assert any("Group scenario=0 has 0 samples" in reason.message for reason in before.reasons)
+
+
+def test_the_page_shows_what_is_found_of_each_kind(ranked):
+    kinds = np.repeat(np.array([0, 1, 2], np.int16), (GENUINE, 360, 40))
+    outcomes = outcomes_of(ranked, {"candidate": (360, 360), "control": (400, 260)})
+    outcomes = replace(outcomes, columns={"scenario": ("0", "1", "2")}, groups=kinds[None])
+    told = judged_of(report_of(ranked, outcomes), outcomes, ()).stress
+    assert {(s.role, s.group): s.clean for s in told.slices} == {
+        ("candidate", "1"): 1.0, ("candidate", "2"): 0.0, ("control", "1"): 1.0, ("control", "2"): 1.0,
+    }  # fmt: skip

@@ -17,6 +17,7 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.source import Defect
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import UNKNOWN, TableSchema
+from augment_ops.quality.samples import CONTENT, CheckedSamples
 from support.tables import transactions
 
 CODEC = modality("tabular").codec
@@ -313,3 +314,30 @@ def test_labelled_rows_of_production_are_split_by_time_with_the_rows_before_them
     assert set(learnt["split"]) == {"train"}  # of what a model has learnt nothing tests the next one
     alone = Snapshot.open(store, ingest(f"snapshot:{base.digest}", store, modality="tabular").digest).index
     assert alone["split"].tolist() == snapshot.index["split"].tolist()
+
+
+def test_a_row_that_the_table_calls_unused_is_in_no_split_and_is_compared_with_nothing(tmp_path):
+    months = np.where(TABLE["moment"] < TABLE["moment"].median(), "train", "test")
+    held_out = (
+        (months == "train")
+        & (TABLE["fraud"] == TABLE["fraud"].value_counts().idxmin())
+        & (np.arange(len(TABLE)) % 2 == 0)
+    )
+    assert held_out.any()
+    table = TABLE.assign(part=np.where(held_out, "Unused", months))
+    store = Store(str(tmp_path / "store"))
+    manifest = ingest(written(tmp_path, table), store, modality="tabular", columns=f"{ROLES},split=part")
+    assert f"; {held_out.sum()} samples unused, as the source says" in manifest.split_rule
+    snapshot = Snapshot.open(store, manifest.digest)
+    used = [set(snapshot.split(name).ids) for name in ("train", "validation", "test")]
+    assert sum(map(len, used)) == len(TABLE) - held_out.sum() == sum(sum(c.values()) for c in manifest.counts.values())
+    assert not set(TABLE["transaction"][held_out]) & set().union(*used)
+    index = snapshot.index.rename(columns={snapshot.codec.content: CONTENT})
+    checked = CheckedSamples(
+        index=index,
+        payload=snapshot.payload,
+        classes=manifest.classes,
+        reading=manifest.reading,
+        modality=modality("tabular"),
+    )
+    assert set(checked.usable["split"]) == {"train", "validation", "test"}
