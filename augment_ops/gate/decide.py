@@ -9,7 +9,15 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from augment_ops.content import digest_of
-from augment_ops.gate import judge_comparisons, judge_fitness, judge_groups, judge_ranking, judge_run, judge_stress
+from augment_ops.gate import (
+    judge_comparisons,
+    judge_fitness,
+    judge_groups,
+    judge_ranking,
+    judge_run,
+    judge_stress,
+    judge_tail,
+)
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict, Waiver
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
@@ -23,7 +31,7 @@ _SECTIONS = (
     "champion", "control", "unseen", "groups", "calibration", "leakage", "approvals", "data_wait", "budget", "drift",
 )  # fmt: skip
 # Rules that came later say nothing where they are not set, so that a decision of before is made again to the byte.
-_LATER_SECTIONS = ("fitness", "ranking")
+_LATER_SECTIONS = ("fitness", "ranking", "tail")
 _PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
     ("error", "ERROR"),
     ("fail", "FAIL"),
@@ -78,6 +86,7 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_comparisons.champion(rules, evidence, cells)
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
+        reasons += judge_tail.tail(rules, evidence, cells)
         reasons += judge_ranking.ranking(rules, evidence, cells)
         reasons += judge_ranking.operating(rules, cells)
         reasons += judge_groups.groups(rules, evidence, cells)

@@ -206,6 +206,20 @@ class Ranking(Rule):
     min_n: _MinN
 
 
+class Tail(Rule):
+    """The classes that are found worst, taken together, on clean samples against control and champion.
+
+    Attributes:
+        share: of the classes; rounded down, at least one.
+        margin: loss of their mean recall (share) that counts as equal; must be shown not to be exceeded.
+        min_n: samples of all of them together below which there is no verdict.
+    """
+
+    share: Annotated[_Number, Field(gt=0, le=0.5)]
+    margin: _Margin
+    min_n: _MinN
+
+
 class Unseen(Rule):
     """Corruptions of the suite that the policy does not train on, candidate against control.
 
