@@ -25,6 +25,7 @@ Predict = Callable[[Samples], NDArray[np.float32]]  # (N, *shape) → logits flo
 Models = Mapping[Role, tuple[str, Predict | Predictions]]
 
 _BATCH = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long a sample
+_ROWS = 1024  # of a table: what a call costs is that of many rows, and trees keep nothing in the cache
 _BATCH_BYTES = 32 * 2**20  # large samples go in smaller batches: activations are many times the input
 _FLIPPED = 8  # samples a corruption: one row of a page
 
@@ -105,7 +106,7 @@ def _chosen(manifest: SuiteManifest, predict: Predict, held_back: HeldBack | Non
     if held_back is None or not len(held_back.labels):
         return None
     wanted = manifest.classes.index(manifest.alerts.class_name)
-    size, count = max(1, min(_BATCH, _BATCH_BYTES // manifest.sample_bytes)), len(held_back.labels)
+    size, count = _batch_size(manifest), len(held_back.labels)
     scores = np.empty(count, np.float32)
     for start in range(0, count, size):
         rows = np.arange(start, min(count, start + size))
@@ -203,12 +204,18 @@ def _check_known(manifest: SuiteManifest, role: Role, digest: str, known: Predic
 
 def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Samples, Samples]]:
     """Number of the first sample, and samples (n, *shape) untouched and corrupted, as a model takes them."""
-    size = max(1, min(_BATCH, _BATCH_BYTES // manifest.sample_bytes))
+    size = _batch_size(manifest)
     first = 0
     for clean, samples in manifest.pairs(cell, get):
         for start in range(0, len(samples), size):
             yield first + start, clean[start : start + size], samples[start : start + size]
         first += len(samples)
+
+
+def _batch_size(manifest: SuiteManifest) -> int:
+    """How many samples a model is asked about at a time; of rows of a table (F,), numbers that stand for themselves."""
+    is_row = len(manifest.shape) == 1 and np.dtype(manifest.dtype).kind == "f"
+    return max(1, min(_ROWS if is_row else _BATCH, _BATCH_BYTES // manifest.sample_bytes))
 
 
 def _logits(
