@@ -21,6 +21,7 @@ from augment_ops.errors import DataError
 SHARES: Mapping[str, float] = {"test": 0.25, "validation": 0.10}
 _KEY = b"augment-ops split 1"  # another key is another split of every data set: never change it
 _ALL = frozenset({"train", "validation", "test"})
+UNUSED = "unused"  # neither learnt from nor tested on, because whoever keeps the source says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ def assign(members: Sequence[Member], uri: str, *, time_decides: bool = False) -
     What the source gives is kept. A source with only train and one of the others has the third taken from train; one
     without splits, or with train alone, is split .65 / .10 / .25.
 
+    Samples that the source gives as `unused` are in none of the three: a kind of fraud that is to be new in test, say.
+
     Args:
         members: all samples of a data set; their order changes nothing.
         uri: the data set, for messages.
@@ -59,6 +62,16 @@ def assign(members: Sequence[Member], uri: str, *, time_decides: bool = False) -
         DataError: some samples have a split and others have none; there is a test part but no train part; or identical
             content and subjects tie so many samples together that a part would stay empty.
     """
+    used = [member for member in members if member.split != UNUSED]
+    if len(used) == len(members):
+        return _assign(members, uri, time_decides)
+    splits, rule = _assign(used, uri, time_decides)
+    of = dict(zip((member.id for member in used), splits, strict=True))
+    left = len(members) - len(used)
+    return [of.get(member.id, UNUSED) for member in members], f"{rule}; {left} samples unused, as the source says"
+
+
+def _assign(members: Sequence[Member], uri: str, time_decides: bool) -> tuple[list[str], str]:
     given = {member.split for member in members}
     if None in given and len(given) > 1:
         without = next(member.id for member in members if member.split is None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from augment_ops.gate.decision import Evidence
 from augment_ops.gate.judge_comparisons import SMALLEST_CLASS
+from augment_ops.gate.ranked import RankedSamples
 from augment_ops.gate.recompute import recompute
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
@@ -108,6 +109,8 @@ def compared(rules: GateRules, evidence: Evidence, outcomes: bytes | None, key: 
     rows = [_measured(samples, f"clean {rules.measure}", (), others)]
     if corruptions:
         rows.append(_measured(samples, f"mean {rules.measure} under stress", corruptions, others))
+    if rules.alerts is not None and RankedSamples(samples).measured("candidate", *others):
+        rows.append(_ranked(samples, f"average precision of class {rules.alerts.class_name}", others))
     losses = list(_losses(samples, others[0], corruptions))
     return SideBySide(
         confidence=rules.statistics.confidence,
@@ -128,6 +131,18 @@ def _measured(
         theirs = share + loss.value
         beside.append(Beside(role=role, share=theirs, gain=-loss.value, low=-loss.high, high=-loss.low))
     return MeasuredShare(name=name, share=share, low=low, high=high, n=n, beside=tuple(beside))
+
+
+def _ranked(samples: VerifiedOutcomes, name: str, others: tuple[Role, ...]) -> MeasuredShare:
+    """Clean, whatever the rate of alerts."""
+    ranked = RankedSamples(samples)
+    own, beside = ranked.own("candidate"), []
+    for role in others:
+        loss = ranked.loss(role, 0.0)
+        beside.append(Beside(role=role, share=ranked.value(role), gain=-loss.value, low=-loss.high, high=-loss.low))
+    return MeasuredShare(
+        name=name, share=own.value, low=max(0.0, own.low), high=min(1.0, own.high), n=own.n, beside=tuple(beside)
+    )
 
 
 def _own(samples: VerifiedOutcomes, corruptions: tuple[str, ...]) -> tuple[float, float, float, int]:

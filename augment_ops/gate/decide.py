@@ -9,7 +9,15 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from augment_ops.content import digest_of
-from augment_ops.gate import judge_comparisons, judge_fitness, judge_groups, judge_run, judge_stress
+from augment_ops.gate import (
+    judge_comparisons,
+    judge_fitness,
+    judge_groups,
+    judge_ranking,
+    judge_run,
+    judge_stress,
+    judge_tail,
+)
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict, Waiver
 from augment_ops.gate.evidence import Cells, examine
 from augment_ops.gate.explain import summarize
@@ -22,6 +30,8 @@ _RANK: dict[Outcome, int] = {"error": 0, "fail": 1, "investigate": 2, "warn": 3,
 _SECTIONS = (
     "champion", "control", "unseen", "groups", "calibration", "leakage", "approvals", "data_wait", "budget", "drift",
 )  # fmt: skip
+# Rules that came later say nothing where they are not set, so that a decision of before is made again to the byte.
+_LATER_SECTIONS = ("fitness", "ranking", "tail")
 _PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
     ("error", "ERROR"),
     ("fail", "FAIL"),
@@ -76,6 +86,9 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_comparisons.champion(rules, evidence, cells)
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
+        reasons += judge_tail.tail(rules, evidence, cells)
+        reasons += judge_ranking.ranking(rules, evidence, cells)
+        reasons += judge_ranking.operating(rules, cells)
         reasons += judge_groups.groups(rules, evidence, cells)
         reasons += judge_groups.calibration(rules, evidence, cells)
     reasons += judge_run.quality(evidence)
@@ -137,7 +150,8 @@ def _missing_judgements(rules: GateRules, cells: Cells | None, reasons: list[Rea
     said = {reason.rule for reason in reasons}
     judged = {r.rule for r in reasons if r.outcome == "pass" or (r.outcome == "warn" and r.rule != "class_recall")}
     unmet = sorted(demanded - made) + sorted({"class_recall", "data_quality", "augmented_quality"} - judged)
-    unmet += sorted({*_SECTIONS, *(("fitness",) if rules.fitness is not None else ())} - said)
+    later = {name for name in _LATER_SECTIONS if getattr(rules, name) is not None}
+    unmet += sorted({*_SECTIONS, *later} - said)
     if demanded and not unmet:
         return []
     return [

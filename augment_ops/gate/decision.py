@@ -76,12 +76,13 @@ class Evidence:
         remains_fault: where the frozen samples now give other destroyed ones than the outcomes have; empty where not.
         plural: what samples are called in reasons.
         format: of 1, reasons and summary are worded as they were: such decisions are made again to the byte. Of 2, the
-            summary takes reasons of one kind together, and causes are named.
+            summary takes reasons of one kind together, and causes are named. Of 3, groups in which no sample is of the
+            class that alerts are for are not judged, instead of having too few.
         findings: rule (`data_quality`, `augmented_quality`) → the checks of its report that are not in order.
         waivers: those in force when the run decided, one a class at most.
     """
 
-    NEWEST_FORMAT: ClassVar[int] = 2
+    NEWEST_FORMAT: ClassVar[int] = 3
 
     snapshot_digest: str
     policy_digest: str

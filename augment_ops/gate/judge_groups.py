@@ -17,6 +17,10 @@ from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.stress.outcomes import NO_GROUP
 from augment_ops.stress.report import Role
 
+_ONE_CLASS = (
+    3  # format of the evidence from which on a group without the class that is looked for is none of its groups
+)
+
 
 @dataclass(frozen=True)
 class _Pair:
@@ -56,15 +60,19 @@ def groups(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
             )
         ]
     reasons, pairs = [], []
+    today = evidence.format >= _ONE_CLASS
+    of_one_class = rules.alerts is not None and today
     for column in wanted:
-        reasons += list(_doubts(rule, cells, column))
+        reasons += list(_doubts(rule, cells, column, of_one_class))
         pairs += [pair for stressed in (False, True) if (pair := _pair(rule, cells, column, stressed)) is not None]
     judged = evidence.control_digest is not None and cells.complete("control")
     plural = evidence.plural
-    return reasons + _gaps(rules, cells, pairs, plural) + (_amplified(rules, cells, pairs, plural) if judged else [])
+    measure = rules.measure if today else "accuracy"
+    reasons += _gaps(rules, cells, pairs, plural, f"{measure[:1].upper()}{measure[1:]}")
+    return reasons + (_amplified(rules, cells, pairs, plural) if judged else [])
 
 
-def _doubts(rule: Groups, cells: Cells, column: str) -> Iterator[Reason]:
+def _doubts(rule: Groups, cells: Cells, column: str, of_one_class: bool) -> Iterator[Reason]:
     codes, names = _codes(cells, column), cells.samples.outcomes.columns[column]
     missing = int((codes == NO_GROUP).sum())
     if missing:
@@ -72,7 +80,7 @@ def _doubts(rule: Groups, cells: Cells, column: str) -> Iterator[Reason]:
         yield Reason(rule="groups", outcome="investigate", message=message, n=missing, group=f"{column}=")
     for code, name in enumerate(names):
         n = int((codes == code).sum())
-        if n < rule.min_n:
+        if n < rule.min_n and not (of_one_class and n == 0):  # a kind of fraud has no genuine payments, and the reverse
             message = f"Group {column}={name} has {n} samples in the suite; {rule.min_n} are needed to judge it."
             yield Reason(
                 rule="groups",
@@ -96,7 +104,7 @@ def _pair(rule: Groups, cells: Cells, column: str, stressed: bool) -> _Pair | No
     return _Pair(column, stressed, names[best], names[worst], codes == best, codes == worst)
 
 
-def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair], plural: str) -> list[Reason]:
+def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair], plural: str, measure: str) -> list[Reason]:
     assert rules.groups is not None
     limit = rules.groups.max_gap
     estimates = corrected(
@@ -107,7 +115,7 @@ def _gaps(rules: GateRules, cells: Cells, pairs: list[_Pair], plural: str) -> li
             rules,
             pair,
             gap,
-            f"Accuracy {_where(pair, plural)} is {points(gap.value)} higher in {pair.column}={pair.best} than in "
+            f"{measure} {_where(pair, plural)} is {points(gap.value)} higher in {pair.column}={pair.best} than in "
             f"{pair.column}={pair.worst}",
         )
         for pair, gap in zip(pairs, estimates, strict=True)

@@ -16,7 +16,9 @@ from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
+from augment_ops.stress.operating import operating_points
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes, said_of
+from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]
@@ -51,7 +53,7 @@ def recompute(
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
     asked = found.judged().alike(rules.equivalent) if rules.equivalent else found.judged()
     samples = VerifiedOutcomes(asked, found, bootstrap, judged(rules, asked, names))
-    return samples, _altered(report, found), _altered_slices(report, found)
+    return samples, _altered(report, found), [*_altered_slices(report, found), *_altered_rankings(report, found)]
 
 
 def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcomes) -> Iterator[str]:
@@ -114,6 +116,19 @@ def _altered_slices(report: StressReport, outcomes: Outcomes) -> list[Reason]:
     return [
         _error(f"The {role} on {column}={group}: not what the samples give; run stress_test again.")
         for column, group, role in sorted(odd)
+    ]
+
+
+def _altered_rankings(report: StressReport, outcomes: Outcomes) -> list[Reason]:
+    """Reports of before have none, and nothing is judged by what they say: the rules count again themselves."""
+    told = (
+        ("rankings", report.rankings, rankings(outcomes)),
+        ("operating points", report.operating, operating_points(outcomes)),
+    )
+    return [
+        _error(f"The {name} of the stress report are not what the samples give; run stress_test again.")
+        for name, given, true in told
+        if given and canonical_json(given) != canonical_json(true)
     ]
 
 

@@ -190,6 +190,36 @@ class Control(Rule):
     no_effect: Literal["warn", "investigate", "fail"]
 
 
+class Ranking(Rule):
+    """Average precision of the class that alerts are for, on clean samples: how well scores order it before the rest.
+
+    Attributes:
+        min_gain: gain over the control (share) that must be shown; below zero it is a loss that is accepted.
+        no_effect: what it means for the verdict that it is not shown.
+        champion_margin: loss against the champion that counts as equal; must be shown not to be exceeded.
+        min_n: samples of the class below which there is no verdict.
+    """
+
+    min_gain: _Gain
+    no_effect: Literal["warn", "investigate", "fail"]
+    champion_margin: _Margin
+    min_n: _MinN
+
+
+class Tail(Rule):
+    """The classes that are found worst, taken together, on clean samples against control and champion.
+
+    Attributes:
+        share: of the classes; rounded down, at least one.
+        margin: loss of their mean recall (share) that counts as equal; must be shown not to be exceeded.
+        min_n: samples of all of them together below which there is no verdict.
+    """
+
+    share: Annotated[_Number, Field(gt=0, le=0.5)]
+    margin: _Margin
+    min_n: _MinN
+
+
 class Unseen(Rule):
     """Corruptions of the suite that the policy does not train on, candidate against control.
 

@@ -22,9 +22,11 @@ from augment_ops.gate.rule_models import (
     Groups,
     Invariance,
     Leakage,
+    Ranking,
     RequiredApprovals,
     Rule,
     Statistics,
+    Tail,
     Unseen,
 )
 from augment_ops.policy.yaml_file import load_model
@@ -40,6 +42,8 @@ class GateRules(Rule):
         suite: name of the stress suite that the thresholds were chosen for; a report of another one is refused.
         alerts: as its suite has them: every other rule is then about the samples of that class alone, and accuracy is
             the recall of the class at that rate of alerts.
+        ranking: how well the class that alerts are for is ordered before the rest, whatever the rate.
+        tail: the classes found worst, taken together; not where one class is judged.
         equivalent: groups of classes that nobody tells apart; every rule but calibration judges each group as a class.
     """
 
@@ -52,6 +56,8 @@ class GateRules(Rule):
     class_recall: ClassRecall
     fitness: Fitness | None = None
     alerts: AlertsSpec | None = None
+    ranking: Ranking | None = None
+    tail: Tail | None = None
     equivalent: Equivalent = ()
     champion: Champion | None = None
     control: Control | None = None
@@ -66,9 +72,9 @@ class GateRules(Rule):
 
     @model_serializer(mode="wrap")
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Rules of before `fitness`, `alerts` and `equivalent`, and those without, keep their digest."""
+        """Rules of before one of these was known, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        for name in ("fitness", "alerts", "equivalent"):
+        for name in ("fitness", "alerts", "ranking", "tail", "equivalent"):
             if not document.get(name):
                 document.pop(name, None)
         return document
@@ -77,6 +83,10 @@ class GateRules(Rule):
     def _consistent(self) -> Self:
         if self.alerts is not None and self.equivalent:
             raise ValueError("alerts or equivalent: with alerts one class is judged, and no other is taken for it")
+        if self.ranking is not None and self.alerts is None:
+            raise ValueError("ranking only beside alerts, which say what class is looked for")
+        if self.tail is not None and self.alerts is not None:
+            raise ValueError("tail or alerts: with alerts one class is judged, which has no tail")
         return self
 
     @property

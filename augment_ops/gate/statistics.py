@@ -74,19 +74,23 @@ class Bootstrap:
         means = self.means(name, values)
         value = round(math.fsum(values.tolist()) / len(values), 12)  # tenths have no exact sum: 0 is to be 0
         if np.ptp(values) == 0:
-            spread = min(1.0, -math.log((1 - self.confidence) / 2) / len(values))
-            inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-len(values) * abs(value - limit))
-            beyond = value > limit
-            return Estimate(
-                value=value,
-                low=value - spread,
-                high=value + spread,
-                n=len(values),
-                limit=limit,
-                p_harm=inside if beyond else 1.0,
-                p_safe=1.0 if beyond else inside,
-            )
+            return self.alike(value, len(values), limit)
         return self.judged(value, means, len(values), limit)
+
+    def alike(self, value: float, n: int, limit: float) -> Estimate:
+        """An estimate where all n samples say the same, by the rule of three (see `mean`)."""
+        spread = min(1.0, -math.log((1 - self.confidence) / 2) / n)
+        inside = 1.0 if abs(value - limit) <= TOLERANCE else math.exp(-n * abs(value - limit))
+        beyond = value > limit
+        return Estimate(
+            value=value,
+            low=value - spread,
+            high=value + spread,
+            n=n,
+            limit=limit,
+            p_harm=inside if beyond else 1.0,
+            p_safe=1.0 if beyond else inside,
+        )
 
     def means(self, name: str, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Means of the resamples: (resamples,)."""

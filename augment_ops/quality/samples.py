@@ -58,8 +58,9 @@ class CheckedSamples:
 
     @cached_property
     def usable(self) -> pd.DataFrame:
-        """Rows with content and a label, numbered from 0 in the order of the index: what splits are made of."""
-        return self.index[(self.index["row"] >= 0) & self.labelled].reset_index(drop=True)
+        """Rows with content and a label, of a split, numbered from 0 in the order of the index."""
+        used = self.index["split"].isin(SPLITS)  # what the source says is unused is compared with nothing
+        return self.index[(self.index["row"] >= 0) & self.labelled & used].reset_index(drop=True)
 
     @cached_property
     def readable(self) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from augment_ops.stress.cell_detail import CellDetail
 from augment_ops.stress.measures import cells
 from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import StressReport
+from augment_ops.stress.slices import slices
 from augment_ops.training.result import TrainingResult
 
 
@@ -114,7 +115,7 @@ def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Seq
         asked = asked.alike(equivalent)
         measure += f" ({listed(tuple(' = '.join(group) for group in equivalent))} as one)"
     of_classes = dataclasses.replace(
-        report, classes=asked.classes, cells=cells(asked), measures=(), confusion={}, flipped=(), slices=()
+        report, classes=asked.classes, cells=cells(asked), measures=(), confusion={}, flipped=(), slices=slices(asked)
     )
     return Judged(measure, of_classes)
 

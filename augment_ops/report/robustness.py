@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from augment_ops.report.stress_summary import (
@@ -14,8 +14,10 @@ from augment_ops.report.stress_summary import (
     stressed_accuracy,
     worst_classes,
 )
+from augment_ops.statistics import mean
+from augment_ops.stress.classes import macro_f1, tail_recall
 from augment_ops.stress.measures import corruption_error, worst_slice
-from augment_ops.stress.report import CLEAN, Cell, Measures, Role, Slice, StressReport
+from augment_ops.stress.report import CLEAN, Cell, Measures, Ranking, Role, Slice, StressReport
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class MeasureRow:
 
     name: str
     note: str
-    kind: str  # share, points or ratio: how it is written
+    kind: str  # share, points, ratio or decimals: how it is written
     values: tuple[float | None, ...]
 
 
@@ -185,6 +187,9 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
         row("Accuracy, stressed", stressed, "share", lambda role: stressed_accuracy(report, role)),
         row("Balanced accuracy, clean", "mean recall of the classes", "share", lambda role: _clean(report, role)[0]),
         row("Balanced accuracy, stressed", stressed, "share", lambda role: _stressed(report, role)[0]),
+        row("Macro F1, clean", "mean F1 of the classes", "share", lambda role: _macro_f1(report, role, stressed=False)),
+        row("Macro F1, stressed", stressed, "share", lambda role: _macro_f1(report, role, stressed=True)),
+        *_tail_rows(report, row, stressed),
         row("Lowest recall of a class", "under any corruption and severity", "share", lambda r: _lowest(report, r)),
         row("Calibration error, clean", "15 bins, Guo et al. 2017", "points", lambda role: _clean(report, role)[1]),
         row("Calibration error, stressed", stressed, "points", lambda role: _stressed(report, role)[1]),
@@ -195,6 +200,7 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
             lambda role: _stressed(report, role)[2],
         ),
     ]
+    rows += _ranking_rows(report)
     if report.slices:
         rows.append(
             row(
@@ -208,6 +214,60 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
         if reference in report.models:
             rows += [_errors(report, roles, reference, relative) for relative in (False, True)]
     return tuple(rows)
+
+
+def _macro_f1(report: StressReport, role: Role, *, stressed: bool) -> float | None:
+    beside = {(m.corruption, m.severity): m for m in report.measures if m.role == role}
+    cells = [c for c in report.cells if c.role == role and (c.severity > 0) == stressed and c.n]
+    if any((c.corruption, c.severity) not in beside for c in cells):
+        return None
+    return _mean_of(macro_f1(c, beside[c.corruption, c.severity]) for c in cells)
+
+
+def _tail_rows(report: StressReport, row: Callable[..., MeasureRow], stressed_note: str) -> list[MeasureRow]:
+    """None where the classes are so few that a fifth of them is no tail."""
+
+    def read(role: Role, stressed: bool) -> float | None:
+        return _mean_of(tail_recall(c) for c in report.cells if c.role == role and (c.severity > 0) == stressed and c.n)
+
+    if all(read(role, False) is None for role in roles_of(report)):
+        return []
+    name = "Recall of the worst fifth of the classes"
+    return [
+        row(f"{name}, clean", "each model's own", "share", lambda role: read(role, False)),
+        row(f"{name}, stressed", stressed_note, "share", lambda role: read(role, True)),
+    ]
+
+
+def _ranking_rows(report: StressReport) -> list[MeasureRow]:
+    """What scores are worth where one class is looked for: order first, then as probabilities of the class."""
+    roles = roles_of(report)
+    found = {role: [r for r in report.rankings if r.role == role] for role in roles}
+
+    def row(name: str, note: str, kind: str, read: Callable[[Ranking], float | None], stressed: bool) -> MeasureRow:
+        values = (_mean_of(read(r) for r in found[role] if (r.severity > 0) == stressed and r.n) for role in roles)
+        return MeasureRow(name, note, kind, tuple(None if v is None else _finite(v) for v in values))
+
+    if not report.rankings:
+        return []
+    stressed = "mean over all corruptions and severities"
+    rows = [
+        row("Average precision, clean", "whatever the rate of alerts", "share", lambda r: r.average_precision, False),
+        row("Average precision, stressed", stressed, "share", lambda r: r.average_precision, True),
+        row("Brier score of the class, clean", "0 is best", "decimals", lambda r: r.brier_score, False),
+        row("Calibration error of the class, clean", "15 bins", "points", lambda r: r.calibration_error, False),
+    ]
+    if any(r.recall_at_precision is not None for r in report.rankings):
+        note = "at the precision that the suite asks for"
+        rows.insert(2, row("Recall at fixed precision, clean", note, "share", lambda r: r.recall_at_precision, False))
+    return rows
+
+
+def _mean_of(values: Iterable[float | None]) -> float | None:
+    """None where there is none, or one was not measured."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return mean(known) if known and len(known) == len(found) else None
 
 
 def _errors(report: StressReport, roles: tuple[Role, ...], reference: Role, relative: bool) -> MeasureRow:

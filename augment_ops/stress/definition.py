@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
@@ -12,6 +21,7 @@ from augment_ops.modalities import NAMES, UNNAMED, modality
 from augment_ops.modalities.corruptions import Corruptions
 from augment_ops.stress.outcomes import Alerts
 
+_MOST_SLICES = 20  # of a year, each is under three weeks; more are noise to whoever reads them
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Strengths = tuple[_Strength, _Strength, _Strength, _Strength, _Strength]  # one for each severity
 Params = dict[str, Strengths]
@@ -24,10 +34,24 @@ class AlertsSpec(BaseModel):
 
     class_name: Annotated[str, Field(alias="class", min_length=1)]
     rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, strict=True)]
+    precision: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] | None = None
+    threshold: Literal["rate", "precision"] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Files of before a precision and a threshold could be asked for, and those that do not, keep their digest."""
+        document: dict[str, Any] = written(self)
+        return {name: value for name, value in document.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.threshold == "precision" and self.precision is None:
+            raise ValueError("threshold by precision: name the precision beside it")
+        return self
 
     def as_asked(self) -> Alerts:
         """As outcomes have them."""
-        return Alerts(class_name=self.class_name, rate=self.rate)
+        return Alerts(class_name=self.class_name, rate=self.rate, precision=self.precision, threshold=self.threshold)
 
 
 class SuiteSpec(BaseModel):
@@ -41,6 +65,7 @@ class SuiteSpec(BaseModel):
         corruptions: name → each of its parameters → five strengths; or only the name, for the published ones.
         of_levels: those of them whose strengths are shares of the range of values that the data set has, and not of all
             that there can be: where the data set has half the range, a shift then takes half as much from every sample.
+        time_slices: so many equally long spans of the samples' time are groups of them, the column `time`; 0: none.
         alerts: judge the recall of one class at a fixed rate of alerts; None where every class counts alike.
     """
 
@@ -55,6 +80,7 @@ class SuiteSpec(BaseModel):
     max_suite_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     corruptions: Annotated[dict[str, Params | None], Field(min_length=1)]
     of_levels: tuple[str, ...] = ()
+    time_slices: Annotated[int, Field(ge=0, le=_MOST_SLICES, strict=True)] = 0
     alerts: AlertsSpec | None = None
 
     @field_validator("modality")
@@ -112,6 +138,8 @@ class SuiteSpec(BaseModel):
             del content["modality"]
         if not self.of_levels:
             del content["of_levels"]
+        if not self.time_slices:
+            del content["time_slices"]
         if self.alerts is None:
             del content["alerts"]
         for name, params in self.corruptions.items():

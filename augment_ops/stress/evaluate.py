@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from augment_ops.errors import StoreError, TrainingError
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
+from augment_ops.stress.operating import HeldBack, operating_points, threshold_of
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
+from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
@@ -22,6 +25,7 @@ Predict = Callable[[Samples], NDArray[np.float32]]  # (N, *shape) → logits flo
 Models = Mapping[Role, tuple[str, Predict | Predictions]]
 
 _BATCH = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long a sample
+_ROWS = 1024  # of a table: what a call costs is that of many rows, and trees keep nothing in the cache
 _BATCH_BYTES = 32 * 2**20  # large samples go in smaller batches: activations are many times the input
 _FLIPPED = 8  # samples a corruption: one row of a page
 
@@ -35,6 +39,7 @@ def evaluate(
     *,
     seen: Mapping[str, tuple[str, ...]],
     columns: Mapping[str, list[str | None]],
+    held_back: HeldBack | None = None,
     workers: int = 1,
 ) -> StressReport:
     """Measure every model on every cell.
@@ -51,6 +56,7 @@ def evaluate(
         champion_version: registered version of the model in the role `champion`.
         seen: corruption → transforms of the candidate's policy that train on it.
         columns: metadata column → the group of each sample, in the order of the suite; None where it has none.
+        held_back: what thresholds are chosen on, where the suite asks for any; without, none could be.
         workers: threads that ask models; above 1 they must be thread-safe, and see batches in any order.
 
     Raises:
@@ -60,6 +66,7 @@ def evaluate(
     manifest.check()
     labels = manifest.read_labels(get)
     outcomes, logits = _ask(manifest, get, models, labels, columns, workers)
+    outcomes = replace(outcomes, thresholds=_thresholds(manifest, models, held_back))
     return StressReport(
         suite=manifest.name,
         suite_digest=manifest.digest,
@@ -75,7 +82,36 @@ def evaluate(
         seen={cell.corruption: tuple(seen.get(cell.corruption, ())) for cell in manifest.cells if cell.severity},
         measures=measures.measures(outcomes),
         slices=slices(outcomes),
+        rankings=rankings(outcomes),
+        operating=operating_points(outcomes),
     )
+
+
+def _thresholds(manifest: SuiteManifest, models: Models, held_back: HeldBack | None) -> dict[Role, float | None]:
+    """By role, as the suite's rule chooses them; a model in two roles, or known of before, is not asked again."""
+    if manifest.alerts is None or manifest.alerts.threshold is None:
+        return {}
+    chosen: dict[str, float | None] = {}
+    for digest, source in models.values():
+        if isinstance(source, Predictions):
+            chosen.setdefault(digest, source.threshold)
+        elif digest not in chosen:
+            chosen[digest] = _chosen(manifest, source, held_back)
+    return {role: chosen[digest] for role, (digest, _) in models.items()}
+
+
+def _chosen(manifest: SuiteManifest, predict: Predict, held_back: HeldBack | None) -> float | None:
+    """None where a score is not finite too: nobody would run such a model."""
+    assert manifest.alerts is not None  # the caller has looked
+    if held_back is None or not len(held_back.labels):
+        return None
+    wanted = manifest.classes.index(manifest.alerts.class_name)
+    size, count = _batch_size(manifest), len(held_back.labels)
+    scores = np.empty(count, np.float32)
+    for start in range(0, count, size):
+        rows = np.arange(start, min(count, start + size))
+        scores[rows] = scores_of(np.asarray(predict(held_back.samples.take(rows)), np.float32), wanted)
+    return threshold_of(manifest.alerts, held_back.labels == wanted, scores) if np.isfinite(scores).all() else None
 
 
 def _ask(
@@ -168,12 +204,18 @@ def _check_known(manifest: SuiteManifest, role: Role, digest: str, known: Predic
 
 def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tuple[int, Samples, Samples]]:
     """Number of the first sample, and samples (n, *shape) untouched and corrupted, as a model takes them."""
-    size = max(1, min(_BATCH, _BATCH_BYTES // manifest.sample_bytes))
+    size = _batch_size(manifest)
     first = 0
     for clean, samples in manifest.pairs(cell, get):
         for start in range(0, len(samples), size):
             yield first + start, clean[start : start + size], samples[start : start + size]
         first += len(samples)
+
+
+def _batch_size(manifest: SuiteManifest) -> int:
+    """How many samples a model is asked about at a time; of rows of a table (F,), numbers that stand for themselves."""
+    is_row = len(manifest.shape) == 1 and np.dtype(manifest.dtype).kind == "f"
+    return max(1, min(_ROWS if is_row else _BATCH, _BATCH_BYTES // manifest.sample_bytes))
 
 
 def _logits(

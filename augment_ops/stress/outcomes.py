@@ -12,11 +12,12 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.content import LATER, canonical_json, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import StoreError
 from augment_ops.statistics import softmax
@@ -44,10 +45,16 @@ class Alerts:
         class_name: the class that is looked for.
         rate: share of the samples of a cell, above 0 and below 1, that an alert is raised for, whatever the scores are:
             who looks at alerts has so many hours a day, under stress as well.
+        precision: share of the alerts that has to be right where recall at a fixed precision is measured beside it;
+            None where it is not.
+        threshold: by which of the two a threshold is chosen on the validation split, for every model alike; None where
+            none is.
     """
 
     class_name: str
     rate: float
+    precision: float | None = field(default=None, metadata=LATER)
+    threshold: Literal["rate", "precision"] | None = field(default=None, metadata=LATER)
 
     @property
     def measure(self) -> str:
@@ -61,6 +68,7 @@ class Predictions:
 
     Attributes:
         predicted, p_true, p_predicted, scores: (C, N), as `Outcomes` has them.
+        threshold: as `Outcomes` has it.
     """
 
     suite_digest: str
@@ -69,6 +77,7 @@ class Predictions:
     p_true: NDArray[np.float16]
     p_predicted: NDArray[np.float16]
     scores: NDArray[np.float32] | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,6 +101,8 @@ class Outcomes:
         alerts: what is looked for, and at how many samples; None where every class counts alike.
         scores: float32 (M, C, N), softmax probability of the class that is looked for; NaN where logits are not finite.
             Finer than `p_true`, because alerts are a matter of order. None without alerts.
+        thresholds: role → score from which on its model would raise an alert, chosen on the validation split; None
+            where none could be chosen. Empty where alerts ask for none.
     """
 
     suite_digest: str
@@ -109,6 +120,7 @@ class Outcomes:
     destroyed: NDArray[np.uint8] | None = None
     alerts: Alerts | None = None
     scores: NDArray[np.float32] | None = None
+    thresholds: dict[Role, float | None] = field(default_factory=dict)
 
     @cached_property
     def left(self) -> NDArray[np.bool_]:
@@ -117,6 +129,18 @@ class Outcomes:
             return np.ones(self.predicted.shape[1:], bool)
         left: NDArray[np.bool_] = self.destroyed == 0
         return left
+
+    @cached_property
+    def wanted(self) -> NDArray[np.bool_]:
+        """Which samples are of the class that is looked for, bool (N,).
+
+        Raises:
+            ValueError: outcomes without alerts.
+        """
+        if self.alerts is None:
+            raise ValueError("outcomes without alerts")
+        found: NDArray[np.bool_] = self.labels == self.classes.index(self.alerts.class_name)
+        return found
 
     @cached_property
     def answered(self) -> NDArray[np.int16]:
@@ -182,6 +206,7 @@ class Outcomes:
             destroyed=None if self.destroyed is None else self.destroyed[:, rows],
             alerts=None,
             scores=None,
+            thresholds={},
         )
 
     def alike(self, groups: Sequence[Sequence[str]]) -> Outcomes:
@@ -220,6 +245,7 @@ class Outcomes:
             p_true=self.p_true[m],
             p_predicted=self.p_predicted[m],
             scores=None if self.scores is None else self.scores[m],
+            threshold=self.thresholds.get(role),
         )
 
     def to_bytes(self) -> bytes:
@@ -240,6 +266,8 @@ class Outcomes:
         if self.alerts is not None:
             header["alerts"] = self.alerts
             arrays["scores"] = np.ascontiguousarray(self.scores, "<f4")
+        if self.thresholds:
+            header["thresholds"] = list(self.thresholds.items())
         buffer = io.BytesIO()
         np.savez(buffer, header=np.frombuffer(canonical_json(header), np.uint8), **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -270,6 +298,7 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             columns={name: tuple(groups) for name, groups in header["columns"]},
             causes=tuple(header["causes"]) if known > 0 else (),
             alerts=Alerts(**header["alerts"]) if known > 1 else None,
+            thresholds=dict(header.get("thresholds", ())),
             **arrays,
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -313,6 +342,10 @@ def _check_alerts(outcomes: Outcomes) -> None:
     finite, answered = np.isfinite(scores), outcomes.predicted != NOT_A_NUMBER
     if scores.dtype != np.float32 or scores.shape != outcomes.predicted.shape or (finite != answered).any():
         raise _damaged(f"scores {scores.dtype} {scores.shape}", f"float32 {outcomes.predicted.shape}, one an answer")
+    if set(outcomes.thresholds) != (set(outcomes.models) if alerts.threshold is not None else set()):
+        raise _damaged(f"thresholds of {', '.join(outcomes.thresholds) or 'no model'}", "one a model that is asked for")
+    if not all(value is None or 0 <= value <= 1 for value in outcomes.thresholds.values()):
+        raise _damaged(f"thresholds {outcomes.thresholds!r:.80}", "scores from 0 to 1")
     if finite.any() and not 0 <= scores[finite].min() <= scores[finite].max() <= 1:
         raise _damaged("scores beyond 0 to 1", "probabilities")
 
@@ -333,14 +366,23 @@ def said_of(alerts: Alerts | None) -> str:
     """What is looked for, in words."""
     if alerts is None:
         return "every class alike"
-    return f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
+    said = f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
+    if alerts.precision is not None:
+        said += f", and a precision of {alerts.precision:g}"
+    return said if alerts.threshold is None else f"{said}, with a threshold chosen by {alerts.threshold}"
 
 
 def alerts_fault(alerts: Alerts, classes: Sequence[str]) -> str:
     """What alerts have to be for samples of these classes; empty where they are."""
     if alerts.class_name not in classes:
         return f"one of the classes {', '.join(classes)}"[:200]
-    return "" if isinstance(alerts.rate, float) and 0 < alerts.rate < 1 else "a rate above 0 and below 1"
+    if not (isinstance(alerts.rate, float) and 0 < alerts.rate < 1):
+        return "a rate above 0 and below 1"
+    precise = alerts.precision is None or (isinstance(alerts.precision, float) and 0 < alerts.precision <= 1)
+    if not precise:
+        return "a precision above 0 and at most 1"
+    known = alerts.threshold in (None, "rate") or (alerts.threshold == "precision" and alerts.precision is not None)
+    return "" if known else "a threshold by rate, or by precision where one is named"
 
 
 def _check_remains(outcomes: Outcomes) -> None:

@@ -93,6 +93,56 @@ class Measures:
     flip_share: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """How the scores of the class that is looked for order the samples of a cell (`stress.ranking`).
+
+    Every number is NaN where a score was not finite, or nothing is left of that class.
+
+    Attributes:
+        n: samples of the class that the corruption left something of.
+        average_precision: 0 to 1; about the share of the class where scores say nothing.
+        recall_at_precision: largest recall at the precision that the suite asks for; None where it asks for none.
+        brier_score: of the probability of the class. calibration_error: the expected one of it, in 15 bins.
+    """
+
+    role: Role
+    corruption: str
+    severity: int
+    n: int
+    average_precision: float
+    recall_at_precision: float | None
+    brier_score: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class ShareOf:
+    """A share of n samples with its 95% interval (Wilson)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """What a model gives on clean samples at the threshold that was chosen for it on the validation split.
+
+    Attributes:
+        threshold: score from which on an alert is raised; None where none could be chosen by the suite's rule.
+        alerts: share of all samples that has one. recall: of those of the class. precision: of the alerts, those right.
+            None without a threshold, of nothing, or where a score was not finite.
+    """
+
+    role: Role
+    threshold: float | None
+    alerts: ShareOf | None = None
+    recall: ShareOf | None = None
+    precision: ShareOf | None = None
+
+
 @dataclass(frozen=True)
 class Slice:
     """One model on the samples of one group.
@@ -140,6 +190,9 @@ class StressReport:
         seen: corruption of the suite → transforms of the candidate's policy that train on it; none where it is unseen.
         measures: one a cell, in the order of the cells.
         slices: of every metadata column that forms groups.
+        rankings: one a cell where one class is looked for, in the order of the cells; none else, and in reports of
+            before.
+        operating: one a model where the suite has thresholds chosen; none else.
     """
 
     suite: str
@@ -156,6 +209,8 @@ class StressReport:
     seen: dict[str, tuple[str, ...]]
     measures: tuple[Measures, ...]
     slices: tuple[Slice, ...]
+    rankings: tuple[Ranking, ...] = field(default=(), metadata=LATER)
+    operating: tuple[OperatingPoint, ...] = field(default=(), metadata=LATER)
 
     def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:
         """The one cell of that address, or None."""

@@ -71,6 +71,7 @@ class SuiteManifest:
         modality: of the samples.
         dtype: of the cells, as NumPy writes it, little-endian.
         alerts: what is looked for, where it is one class.
+        time_slices: as `SuiteSpec` has it.
     """
 
     digest: str
@@ -88,6 +89,7 @@ class SuiteManifest:
     modality: str = field(default=UNNAMED, metadata=LATER)
     dtype: str = field(default="|u1", metadata=LATER)
     alerts: Alerts | None = field(default=None, metadata=LATER)
+    time_slices: int = field(default=0, metadata=LATER)
 
     @property
     def content_digest(self) -> str:
@@ -277,6 +279,7 @@ def freeze(
         modality=of,
         dtype=dtype.str,
         alerts=alerts,
+        time_slices=spec.time_slices,
     )
     return replace(manifest, digest=manifest.content_digest)
 

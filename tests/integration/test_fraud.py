@@ -100,6 +100,30 @@ def test_the_gate_judges_how_many_frauds_are_among_the_alerts(outcome: dict[str,
     assert "recall of class 1 at 1% alerts" in clean.message and clean.n == 876
 
 
+def test_scores_are_judged_by_their_order_and_a_threshold_of_may_is_tried_in_june(
+    outcome: dict[str, Any], settings: Settings
+) -> None:
+    judged = output(settings, "decide", Decided).decision
+    (order,) = [reason for reason in judged.reasons if reason.rule == "ranking"]
+    assert order.n == 876 and "average precision of class 1" in order.message
+    points = {point.role: point for point in output(settings, "stress_test", StressTest).report.operating}
+    assert set(points) == {"candidate", "control"}
+    for point in points.values():
+        assert 0.007 < point.alerts.value < 0.013  # 1% of the last week of May, and of June
+        assert point.recall.low < 0.70 < point.recall.high and point.precision.value > 0.5
+    assert [reason.outcome for reason in judged.reasons if reason.rule == "operating"] == ["not-set", "not-set"]
+
+
+def test_every_week_of_june_and_every_scenario_is_a_group_of_frauds(
+    outcome: dict[str, Any], settings: Settings
+) -> None:
+    report = output(settings, "stress_test", StressTest).report
+    weeks = sorted({one.group for one in report.slices if one.column == "time"})
+    assert len(weeks) == 4 and weeks[0] == "1 of 4, from 2018-06-01"
+    page = (settings.home / "reports" / "fraud" / "report.html").read_text()
+    assert "Groups by time" in page and "Groups by TX_FRAUD_SCENARIO" in page and "At the threshold" in page
+
+
 def test_the_report_shows_payments_beside_their_augmented_copies(outcome: dict[str, Any], settings: Settings) -> None:
     page = (settings.home / "reports" / "fraud" / "report.html").read_text()
     assert '<th scope="row">TX_AMOUNT</th>' in page and "<mark>" in page and "<img" not in page

@@ -42,6 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     judged["invariance"] |= {"block_gap": 0.5, "min_n": 100}
     judged["control"] |= {"clean_margin": 0.2, "class_margin": 0.2, "min_gain": -0.2, "no_effect": "warn"}
     judged["unseen"]["min_gain"] = -0.2
+    judged["tail"] = {"share": 0.5, "margin": 0.2, "min_n": 50}
     judged["calibration"] = {"warn_error": 0.3, "block_error": 0.5}
     gate.write_text(yaml.safe_dump(judged))
     with pytest.MonkeyPatch.context() as patch:

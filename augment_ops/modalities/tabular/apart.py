@@ -14,14 +14,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.split import SHARES
+from augment_ops.data.split import SHARES, UNUSED
 
-LEFT_OUT = "left-out"  # the split of a row that belongs to none; kept in the snapshot, and no part of any
 _KEY = b"augment-ops apart 1"  # another key is another split of every table: never change it
 
 
 def apart(times: NDArray[np.float64], subjects: Sequence[str | None]) -> list[str]:
-    """The part of each row: `train`, `validation`, `test` or `LEFT_OUT`.
+    """The part of each row: `train`, `validation`, `test` or `UNUSED`.
 
     Every row of train is earlier than every one of validation, and those than every one of test; rows of one moment
     stay together. A row without a subject is a subject of its own; one without a time, which is a defect, is left out.
@@ -38,9 +37,7 @@ def apart(times: NDArray[np.float64], subjects: Sequence[str | None]) -> list[st
     names = (*SHARES, "train")  # the newest first
     by_time = np.where(np.isnan(times), -1, (times[:, None] < np.array(ends)).sum(axis=1))
     by_subject = [_part(f"row {row}" if name is None else f"subject {name}") for row, name in enumerate(subjects)]
-    return [
-        names[when] if when == whose else LEFT_OUT for when, whose in zip(by_time.tolist(), by_subject, strict=True)
-    ]
+    return [names[when] if when == whose else UNUSED for when, whose in zip(by_time.tolist(), by_subject, strict=True)]
 
 
 def _part(name: str) -> int:

@@ -16,7 +16,7 @@ from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import parts, texts_of
 from augment_ops.data.split import SHARES
 from augment_ops.errors import DataError, Fault, nearest
-from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
+from augment_ops.modalities.source import COLUMN_SPLITS, Defect, Leftovers, RawSample, Scalar, Schema
 from augment_ops.modalities.tabular.apart import apart
 from augment_ops.modalities.tabular.reading import LARGEST, ColumnSurvey, codes_of, numbers_of
 from augment_ops.modalities.tabular.roles import ColumnRoles
@@ -201,10 +201,10 @@ class TableSource:
             return list(self._apart[first : first + len(part)])
         given = self._texts(part, self._roles.split)
         for row, text in enumerate(given):
-            if text is not None and text.lower() not in SPLIT_NAMES:
-                found = f"{text[:_SHOWN]!r} in line {first + row + 2}.{nearest(text, SPLIT_NAMES)}"
-                raise self._fault("split", found, " | ".join(SPLIT_NAMES), "use one of these names")
-        return [None if text is None else SPLIT_NAMES[text.lower()] for text in given]
+            if text is not None and text.lower() not in COLUMN_SPLITS:
+                found = f"{text[:_SHOWN]!r} in line {first + row + 2}.{nearest(text, COLUMN_SPLITS)}"
+                raise self._fault("split", found, " | ".join(COLUMN_SPLITS), "use one of these names")
+        return [None if text is None else COLUMN_SPLITS[text.lower()] for text in given]
 
     def _times(self, part: pd.DataFrame, defects: dict[int, str]) -> list[float | None]:
         """Seconds since 1970, or the numbers as they are; a row whose time cannot be read has a defect."""

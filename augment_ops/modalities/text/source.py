@@ -14,7 +14,7 @@ from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import is_empty, parts, texts_of
 from augment_ops.data.sources.roles import read_roles
 from augment_ops.errors import DataError, nearest
-from augment_ops.modalities.source import SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
+from augment_ops.modalities.source import COLUMN_SPLITS, SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
 from augment_ops.modalities.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -202,10 +202,10 @@ class TextSource:
             return [of_file] * len(part)
         given = self._cells(part, self._roles.split)
         for row, text in enumerate(given):
-            if text is not None and text.lower() not in SPLIT_NAMES:
-                found = f"{text[:_SHOWN]!r} in row {first + row + 1}.{nearest(text, SPLIT_NAMES)}"
-                raise self._fault("split", found, " | ".join(SPLIT_NAMES), "use one of these names")
-        return [None if text is None else SPLIT_NAMES[text.lower()] for text in given]
+            if text is not None and text.lower() not in COLUMN_SPLITS:
+                found = f"{text[:_SHOWN]!r} in row {first + row + 1}.{nearest(text, COLUMN_SPLITS)}"
+                raise self._fault("split", found, " | ".join(COLUMN_SPLITS), "use one of these names")
+        return [None if text is None else COLUMN_SPLITS[text.lower()] for text in given]
 
     def _fault(self, part: str, found: str, expected: str, fix: str) -> DataError:
         return DataError(f"{self._place.uri}: {part}", found, expected, fix)

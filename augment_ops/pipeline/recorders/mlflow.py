@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from augment_ops.pipeline.stages.evaluation import reference_sample, window_samp
 from augment_ops.pipeline.stages.report import GALLERY, POLICY_DIFF, records_shown
 from augment_ops.quality.report import QualityReport
 from augment_ops.shown import link, markdown, own_addresses
+from augment_ops.stress.classes import macro_f1, tail_recall
 from augment_ops.stress.measures import corruption_error
 from augment_ops.stress.report import CLEAN, StressReport
 from augment_ops.tracking.values import PROMOTION_TAG
@@ -219,17 +220,45 @@ def _points(report: StressReport) -> list[tuple[str, float, int]]:
             for name, recall in zip(report.classes, cell.class_recall, strict=True):
                 if recall is not None:
                     curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
-    empty = {(cell.corruption, cell.severity) for cell in report.cells if not cell.n}
-    for measure in (m for m in report.measures if (m.corruption, m.severity) not in empty):
-        numbers = asdict(measure)
-        for name in ("balanced_accuracy", "calibration_error", "flip_share"):
-            curve.append((f"stress.{measure.role}.{measure.corruption}.{name}", numbers[name], measure.severity))
+    curve += [*_measured(report), *_ranked(report), *_at_thresholds(report)]
     for reference in ("control", "champion"):
         for name, relative in (("mce", False), ("relative_mce", True)):
             value = corruption_error(report, "candidate", reference, relative=relative)
             if value is not None:
                 curve.append((f"stress.candidate.{name}_to_{reference}", value, 0))
     return curve
+
+
+def _measured(report: StressReport) -> Iterator[tuple[str, float, int]]:
+    """Of each cell that something is left in, what it says beside accuracy and recalls."""
+    cells = {(cell.role, cell.corruption, cell.severity): cell for cell in report.cells if cell.n}
+    for measure in report.measures:
+        cell = cells.get((measure.role, measure.corruption, measure.severity))
+        if cell is None:
+            continue
+        numbers = {name: getattr(measure, name) for name in ("balanced_accuracy", "calibration_error", "flip_share")}
+        numbers |= {"macro_f1": macro_f1(cell, measure), "tail_recall": tail_recall(cell)}
+        for name, value in numbers.items():
+            if value is not None:
+                yield f"stress.{measure.role}.{measure.corruption}.{name}", value, measure.severity
+
+
+def _ranked(report: StressReport) -> Iterator[tuple[str, float, int]]:
+    """How the class that is looked for is ordered, where one is."""
+    for ranking in (one for one in report.rankings if one.n):
+        for name in ("average_precision", "recall_at_precision", "brier_score", "calibration_error"):
+            value = getattr(ranking, name)
+            if value is not None:
+                yield f"ranking.{ranking.role}.{ranking.corruption}.{name}", value, ranking.severity
+
+
+def _at_thresholds(report: StressReport) -> Iterator[tuple[str, float, int]]:
+    """What each model gives at its threshold."""
+    for point in (one for one in report.operating if one.threshold is not None):
+        yield f"operating.{point.role}.threshold", point.threshold or 0.0, 0
+        for name, share in (("alerts", point.alerts), ("recall", point.recall), ("precision", point.precision)):
+            if share is not None:
+                yield f"operating.{point.role}.{name}", share.value, 0
 
 
 def _drift(ctx: Context, report: DriftReport) -> None:

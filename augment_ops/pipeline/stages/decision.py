@@ -187,10 +187,17 @@ def _register(ctx: Context, decision: Decision, candidate: TrainingResult) -> st
         "augment_ops.decision_digest": digest_of(decision),
         "augment_ops.verdict": decision.verdict,
         "augment_ops.git_commit": ctx.run.git_commit,
+        **_threshold(ctx.output("stress_test", StressTest).report),
     }
     return ctx.tracker.register_challenger(
         ctx.dataset, ctx.run.id, run, uri, tags, markdown(decision.summary, PARAGRAPH)
     )
+
+
+def _threshold(report: StressReport) -> dict[str, str]:
+    """The score from which on the candidate would raise an alert, where one was chosen: who serves it reads it here."""
+    chosen = next((point.threshold for point in report.operating if point.role == "candidate"), None)
+    return {} if chosen is None else {"augment_ops.threshold": repr(chosen)}
 
 
 def _identity(ctx: Context) -> dict[str, str]:

@@ -24,6 +24,7 @@ from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.known_outcomes import Asked, Known, known
 from augment_ops.pipeline.outputs import ResolvedPolicy, StressTest
+from augment_ops.pipeline.stages.sample_groups import sample_groups
 from augment_ops.settings import Settings
 from augment_ops.stress.report import Role, StressReport
 from augment_ops.stress.suite import SuiteManifest
@@ -31,10 +32,12 @@ from augment_ops.training.result import TrainingResult
 
 if TYPE_CHECKING:
     from augment_ops.runtime.base import Model
+    from augment_ops.stress.operating import HeldBack
     from augment_ops.stress.outcomes import Predictions
     from augment_ops.tracking import RegisteredVersion
 
 
+_VALIDATION = "validation"
 _FREEZE = "freeze"  # the act of making stress samples: a suite of easier ones would let any model through
 
 
@@ -75,7 +78,8 @@ def stress_test(ctx: Context) -> StressTest:
             models,
             champion.version if champion else None,
             seen=seen_by(ctx.output("resolve_policy", ResolvedPolicy).policy()),
-            columns=ctx.snapshot.group_columns(suite.sample_ids),
+            columns=sample_groups(ctx.snapshot, suite),
+            held_back=_held_back(ctx, suite),
             workers=usable_cores(),
         )
     ctx.say(_said_of_remains(report))
@@ -86,6 +90,16 @@ def stress_test(ctx: Context) -> StressTest:
         # What this run heard itself is no news: a stage that is run again leaves the same document.
         reused={role: known.run for role, known in found.items() if known.run != ctx.run.id},
     )
+
+
+def _held_back(ctx: Context, suite: SuiteManifest) -> HeldBack | None:
+    """The validation split, where the suite has thresholds chosen; a suite of that very split is tested on it."""
+    from augment_ops.stress.operating import HeldBack
+
+    if suite.alerts is None or suite.alerts.threshold is None or suite.split == _VALIDATION:
+        return None
+    split = ctx.snapshot.split(_VALIDATION)
+    return HeldBack(split.payload, split.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from augment_ops.errors import GovernanceError, StoreError
 from augment_ops.modalities import modality
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.outputs import StressTest
+from augment_ops.pipeline.stages.sample_groups import sample_groups
 from augment_ops.runtime.artifact import Artifact, read_artifact
 from augment_ops.stress import probe, recheck
 from augment_ops.stress.outcomes import from_bytes
@@ -39,7 +40,7 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
     outcomes = from_bytes(ctx.store.get(stress.report.outcomes), stress.report.outcomes)
     asked = probe.from_bytes(ctx.store.get(stress.report.probe))
     labels, plural = stress.suite.read_labels(ctx.store.get), modality(stress.suite.modality).plural
-    groups = ctx.snapshot.group_columns(stress.suite.sample_ids)
+    groups = sample_groups(ctx.snapshot, stress.suite)
     odd = recheck.of_another_suite(stress.suite, outcomes, labels, groups)
     if odd:
         raise GovernanceError(

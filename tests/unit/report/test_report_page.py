@@ -252,6 +252,7 @@ def test_a_thousand_classes_do_not_fill_the_page():
         stress(),
         classes=names,
         cells=(wide, blurred),
+        measures=(),
         confusion={"candidate": tuple(tuple(int(i == j) for j in range(k)) for i in range(k))},
     )
     html = render(inputs(stress=report))

@@ -156,3 +156,29 @@ def test_documents_and_digests_of_image_suites_stay_as_they_were(spec, stripes, 
     )
     assert not {"modality", "dtype"} & set(json.loads(canonical_json(manifest)))
     assert SuiteSpec.model_validate(spec.model_dump(exclude={"modality"})).digest == spec.digest
+
+
+def test_rows_are_asked_about_many_at_a_time(corruptions, objects):
+    """A call of 64 costs a model of trees as much as one of a thousand."""
+    many = 1500
+    values = np.stack([np.arange(many) / 7, np.arange(many) % 3 - 1.5], axis=1)
+    spec = SuiteSpec.model_validate(SUITE | {"max_samples": many})
+    manifest = freeze(
+        spec,
+        ArrayPayload(values),
+        [f"r{i}" for i in range(many)],
+        (np.arange(many) % 2).astype(np.int64),
+        objects.put,
+        snapshot_digest="5" * 64,
+        classes=("a", "b"),
+        of="readings",
+        schema=SCHEMA,
+    )
+    asked: list[int] = []
+
+    def counted(samples: np.ndarray) -> np.ndarray:
+        asked.append(len(samples))
+        return by_sign(samples)
+
+    evaluate(manifest, objects.get, objects.put, {"candidate": ("c" * 64, counted)}, None, seen={}, columns={})
+    assert max(asked) == 1024 and len(asked) == 2 * len(manifest.cells)

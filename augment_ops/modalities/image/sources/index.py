@@ -18,7 +18,7 @@ from augment_ops.data.sources.table import LARGEST, read_csv, read_parquet, tabl
 from augment_ops.errors import DataError, Fault, nearest
 from augment_ops.files import leads_outside
 from augment_ops.modalities.image.sources import CONTENT, MEASURES
-from augment_ops.modalities.source import SPLIT_NAMES, Leftovers, RawSample, Scalar
+from augment_ops.modalities.source import COLUMN_SPLITS, Leftovers, RawSample, Scalar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,11 +163,11 @@ class IndexSource:
 
     def _splits(self, table: pd.DataFrame) -> list[str | None]:
         given = [_text(value) for value in table["split"]]
-        unknown = sorted({text for text in given if text is not None and text.strip().lower() not in SPLIT_NAMES})
+        unknown = sorted({text for text in given if text is not None and text.strip().lower() not in COLUMN_SPLITS})
         if unknown:
-            found = f"{unknown[0]!r}.{nearest(unknown[0], SPLIT_NAMES)}"
-            raise self._fault("split", found, " | ".join(SPLIT_NAMES), "use one of these names")
-        return [None if text is None else SPLIT_NAMES[text.strip().lower()] for text in given]
+            found = f"{unknown[0]!r}.{nearest(unknown[0], COLUMN_SPLITS)}"
+            raise self._fault("split", found, " | ".join(COLUMN_SPLITS), "use one of these names")
+        return [None if text is None else COLUMN_SPLITS[text.strip().lower()] for text in given]
 
     def _times(self, table: pd.DataFrame) -> list[float | None]:
         """Numbers as they are; dates as seconds since 1970, those without a zone in UTC."""

@@ -14,8 +14,8 @@ import pytest
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.modalities.tabular.augmenter import TableAugmenter
 from augment_ops.modalities.tabular.checks import CHECKS
-from augment_ops.modalities.tabular.detectability import sides, standard_error
 from augment_ops.modalities.tabular.crowd import Crowd, Space
+from augment_ops.modalities.tabular.detectability import sides, standard_error
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 from augment_ops.modalities.tabular.training_table import training_table
 from augment_ops.policy.spec import Policy

@@ -12,15 +12,17 @@ import pytest
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.split import UNUSED
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Defect
-from augment_ops.modalities.tabular.apart import LEFT_OUT, apart
+from augment_ops.modalities.tabular.apart import apart
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import UNKNOWN, TableSchema
 from augment_ops.quality.data_checks import check_snapshot
 from augment_ops.quality.rules import QualityRules
+from augment_ops.quality.samples import CONTENT, CheckedSamples
 from support.places import POLICIES
 from support.tables import transactions
 
@@ -305,7 +307,7 @@ def test_subjects_and_time_are_both_kept_apart_where_asked(tmp_path, store):
     table = transactions(3_000, days=60)
     manifest = ingest(written(tmp_path, table), store, modality="tabular", columns=APART)
     index = Snapshot.open(store, manifest.digest).index
-    parts = index[index["split"] != LEFT_OUT]
+    parts = index[index["split"] != UNUSED]
     assert parts.groupby("subject")["split"].nunique().max() == 1, "no subject of test in train"
     times = parts.groupby("split")["time"].agg(["min", "max"])
     assert times.loc["train", "max"] < times.loc["validation", "min"]
@@ -315,7 +317,7 @@ def test_subjects_and_time_are_both_kept_apart_where_asked(tmp_path, store):
     rules = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
     found = {check.name: check for check in check_snapshot(Snapshot.open(store, manifest.digest), rules).checks}
     assert found["subjects-seen-before"].measured == found["time-order"].measured == 0
-    left = int((index["split"] == LEFT_OUT).sum())
+    left = int((index["split"] == UNUSED).sum())
     assert f"{left} of 3000 rows are left out" in found["subjects-seen-before"].message
     shuffled = written(tmp_path, table.sample(frac=1, random_state=1), "payments.parquet")
     assert ingest(shuffled, store, modality="tabular", columns=APART).digest == manifest.digest
@@ -337,13 +339,13 @@ def test_rows_that_are_only_compared_are_not_kept_apart(tmp_path):
 def test_rows_of_one_moment_stay_together_and_one_without_a_subject_is_a_subject_of_its_own():
     times = np.repeat(np.arange(40.0), 100)
     found = np.array(apart(times, [None] * 4000))
-    assert all(len(set(found[times == moment].tolist()) - {LEFT_OUT}) == 1 for moment in range(40))
+    assert all(len(set(found[times == moment].tolist()) - {UNUSED}) == 1 for moment in range(40))
     assert {name: set(times[found == name]) for name in ("train", "validation", "test")} == {
         "train": set(range(26)),
         "validation": set(range(26, 30)),
         "test": set(range(30, 40)),
     }
-    assert set(apart(np.full(5, np.nan), ["a"] * 5)) == {LEFT_OUT}
+    assert set(apart(np.full(5, np.nan), ["a"] * 5)) == {UNUSED}
 
 
 def test_of_a_train_part_that_is_given_the_newest_are_validation(tmp_path, store):
@@ -388,3 +390,30 @@ def test_labelled_rows_of_production_are_split_by_time_with_the_rows_before_them
     assert set(learnt["split"]) == {"train"}  # of what a model has learnt nothing tests the next one
     alone = Snapshot.open(store, ingest(f"snapshot:{base.digest}", store, modality="tabular").digest).index
     assert alone["split"].tolist() == snapshot.index["split"].tolist()
+
+
+def test_a_row_that_the_table_calls_unused_is_in_no_split_and_is_compared_with_nothing(tmp_path):
+    months = np.where(TABLE["moment"] < TABLE["moment"].median(), "train", "test")
+    held_out = (
+        (months == "train")
+        & (TABLE["fraud"] == TABLE["fraud"].value_counts().idxmin())
+        & (np.arange(len(TABLE)) % 2 == 0)
+    )
+    assert held_out.any()
+    table = TABLE.assign(part=np.where(held_out, "Unused", months))
+    store = Store(str(tmp_path / "store"))
+    manifest = ingest(written(tmp_path, table), store, modality="tabular", columns=f"{ROLES},split=part")
+    assert f"; {held_out.sum()} samples unused, as the source says" in manifest.split_rule
+    snapshot = Snapshot.open(store, manifest.digest)
+    used = [set(snapshot.split(name).ids) for name in ("train", "validation", "test")]
+    assert sum(map(len, used)) == len(TABLE) - held_out.sum() == sum(sum(c.values()) for c in manifest.counts.values())
+    assert not set(TABLE["transaction"][held_out]) & set().union(*used)
+    index = snapshot.index.rename(columns={snapshot.codec.content: CONTENT})
+    checked = CheckedSamples(
+        index=index,
+        payload=snapshot.payload,
+        classes=manifest.classes,
+        reading=manifest.reading,
+        modality=modality("tabular"),
+    )
+    assert set(checked.usable["split"]) == {"train", "validation", "test"}

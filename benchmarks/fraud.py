@@ -1,0 +1,134 @@
+"""Card transactions: what a policy does to a model that looks for frauds, beside the same training without it.
+
+    PYTHONPATH=tests python benchmarks/fraud.py effect policies/augment/NAME.yaml [SEED ...]
+
+The data are the fraud detection handbook's (chapter 3; tests/support/fraud.py makes features of them): every payment of
+April and May 2018 but for the newest tenth is learnt from, June is tested on. Candidate and control are trained with
+each seed as a run does, both with balanced class weights; the candidate sees each row once more, as the policy makes
+it. Measured are average precision, recall at 1% alerts, and, at the threshold under which 1% of the validation split
+lies above, recall, precision and the share of alerts that June then has. Writes into benchmarks/fraud.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
+from augment_ops.delivery.online import OnlineBatches
+from augment_ops.modalities import modality
+from augment_ops.policy.spec import Policy
+from augment_ops.runtime import load
+from augment_ops.runtime.artifact import Artifact
+from augment_ops.stress.outcomes import scores_of
+from augment_ops.stress.ranking import average_precision
+from augment_ops.training import trainer
+from augment_ops.training.base import Budget, Labelled, Task
+from augment_ops.training.declared import fitted
+from support import fraud
+
+HERE = Path(__file__).parent
+TABLE = modality("tabular")
+COPIES, BATCH, RATE, SEEDS = 1, 4096, 0.01, (7, 8, 9, 10, 11)
+EVERY = int(os.environ.get("EVERY", "1"))  # every so-many-th payment
+
+
+def main(policy: str, seeds: tuple[int, ...]) -> None:
+    """Train and measure with each seed; a control that was measured before is not trained again."""
+    path = HERE / "fraud.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    chosen = Policy.load(policy)
+    with tempfile.TemporaryDirectory() as home:
+        snapshot = transactions(Path(home))
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+        kept["about"] = {"machine": machine, "rows": snapshot.manifest.counts, "copies": COPIES, "alert_rate": RATE}
+        for seed in seeds:
+            for name, of in (("control", None), (f"{chosen.name} {chosen.version}", chosen)):
+                found = kept.setdefault(name, {})
+                if str(seed) not in found:
+                    found[str(seed)] = measured(snapshot, seed, of)
+                    path.write_text(json.dumps(kept, indent=1) + "\n")
+                    print(name, seed, found[str(seed)], flush=True)
+    for name in kept:
+        if name not in ("about", "control"):
+            print(name, json.dumps(compared(kept["control"], kept[name]), indent=1))
+
+
+def transactions(home: Path) -> Snapshot:
+    """The snapshot of the payments."""
+    path, store = home / "transactions.parquet", Store(str(home / "store"))
+    fraud.transactions(every=EVERY).to_parquet(path, index=False)
+    return Snapshot.open(store, ingest(str(path), store, modality="tabular", columns=fraud.ROLES).digest)
+
+
+def measured(snapshot: Snapshot, seed: int, policy: Policy | None) -> dict[str, float]:
+    """What a model trained so finds of June's frauds."""
+    train, validation, test = (snapshot.split(name) for name in ("train", "validation", "test"))
+    augmenter = None if policy is None else TABLE.augmenter(policy, seed, train)
+    source = OnlineBatches(train.payload, train.labels, train.ids, augmenter, seed=seed, batch_size=BATCH, workers=0)
+    task = Task(
+        modality="tabular",
+        classes=snapshot.manifest.classes,
+        train=Labelled(train.payload, train.labels),
+        validation=Labelled(validation.payload, validation.labels),
+        augmented=policy is not None,
+        categorical=TABLE.categorical(snapshot.manifest.schema, snapshot.manifest.sample_shape),
+        class_weight="balanced",
+    )
+    try:
+        trained = fitted(trainer(TABLE.trainer), task, source, Budget(COPIES, BATCH, seed), "cpu")
+    finally:
+        source.close()
+    wanted = snapshot.manifest.classes.index("1")
+    with load(Artifact(trained.artifact, trained.digest, "benchmark", trained.format)) as model:
+        before, scores = (
+            scores_of(model(part.payload.take(np.arange(len(part.labels)))), wanted) for part in (validation, test)
+        )
+    return judged(scores, test.labels == wanted, float(np.quantile(before, 1 - RATE)))
+
+
+def judged(scores: NDArray[np.float32], frauds: NDArray[np.bool_], threshold: float) -> dict[str, float]:
+    """Order of June's scores, and what is above a threshold that was chosen before."""
+    first = np.argsort(-scores, kind="stable")[: int(RATE * len(scores))]
+    above = scores > threshold
+    return {
+        "average_precision": round(average_precision(frauds, scores), 5),
+        "recall_at_alerts": round(float(frauds[first].sum() / frauds.sum()), 5),
+        "alerts_above_threshold": round(float(above.mean()), 5),
+        "recall_above_threshold": round(float(frauds[above].sum() / frauds.sum()), 5),
+        "precision_above_threshold": round(float(frauds[above].mean()), 5),
+    }
+
+
+def compared(control: dict[str, dict[str, float]], candidate: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Means of both, and their difference with its 95% interval over seeds (Student's t)."""
+    from scipy.stats import t
+
+    seeds = sorted(candidate)
+    found: dict[str, Any] = {}
+    for name in candidate[seeds[0]]:
+        ours, theirs = (np.array([of[seed][name] for seed in seeds]) for of in (candidate, control))
+        gains = ours - theirs
+        half = float(t.ppf(0.975, len(seeds) - 1) * gains.std(ddof=1) / np.sqrt(len(seeds))) if len(seeds) > 1 else None
+        found[name] = {
+            "control": round(float(theirs.mean()), 4),
+            "candidate": round(float(ours.mean()), 4),
+            "gain": round(float(gains.mean()), 4),
+            "half_width": None if half is None else round(half, 4),
+            "seeds_better": f"{int((gains > 0).sum())} of {len(seeds)}",
+        }
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[2], tuple(map(int, sys.argv[3:])) or SEEDS)
