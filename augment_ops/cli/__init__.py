@@ -45,6 +45,7 @@ def add_commands(to: typer.Typer) -> None:
     """Add every command there is, each with `--quiet`."""
     from augment_ops.cli import (
         audit,
+        batch_file,
         champion,
         drift,
         gate,
@@ -64,10 +65,12 @@ def add_commands(to: typer.Typer) -> None:
         services,
         runs,
         reports,
+        batch_file,
         gate,
         policies,
         governance,
         audit,
+        batch_file,
         champion,
         drift,
         metrics,

@@ -10,14 +10,14 @@ import numpy as np
 
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Cells, Codec, Decoder, One, RawDecoder, Reading, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableSchema
 from augment_ops.modalities.tabular.source import CONTENT, TableSource
 
-_FORMS = "a table, .csv or .parquet"
-_ENDINGS = (".csv", ".parquet")
+_FORMS = "a table, .csv, .parquet or .jsonl"
+_ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _TableCodec:
         place: Place = locate(uri, _FORMS, allow_outside=allow_outside)
         if place.is_folder or not place.path.lower().endswith(_ENDINGS):
             found = "a folder" if place.is_folder else "a file of an unknown format"
-            fix = "give one table; --modality image is for images and lists of them"
+            fix = "give one table; --modality image is for images; a pickle can run code, and is never read"
             raise DataError(uri, found, _FORMS, fix)
         columns = None if schema is None else TableSchema.of(schema)
         return TableSource(place, ColumnRoles.parse(asked["columns"]), columns)
@@ -69,6 +69,11 @@ class _TableCodec:
 
     def like(self, shape: Shape) -> Asked:
         return {}
+
+    def cells(self, asked: Asked, source: Source) -> Cells | None:
+        from augment_ops.modalities.tabular.cells import RowCells
+
+        return RowCells(source)
 
 
 CODEC: Codec = _TableCodec()
