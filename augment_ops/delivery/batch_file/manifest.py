@@ -35,10 +35,11 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchFileManifest:
-    """The manifest. Equal keys and inputs give equal bytes of it: it holds no time and no place.
+    """The manifest. Equal keys and inputs give equal bytes of it: it holds no time and no folder.
 
     Attributes:
         program: version of augment-ops.
+        input, output: names of both.
         input_sha256: of the file; of a folder, over the names and digests of all that is read of it.
         output_sha256: of the file; of a folder, over the lines `<sha256>  <path>` of its files, sorted by path.
         policy_digest, seed, engine: with the number of the copy and the id of the original, the key of each copy.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def _manifest(
     reading = Reading(left.found(), left.empty, allow_outside=request.allow_outside)
     return BatchFileManifest(
         program=__version__,
-        input=request.input,
+        input=posixpath.basename(request.input.rstrip("/")),
         input_sha256=read,
         output=request.output.name,
         output_sha256=_digest_of_output(unfinished),

@@ -57,7 +57,7 @@ def factor_of(text: str) -> int:
 
 
 def check_output(request: Request, *, tables: bool) -> None:
-    """Refuse an output that cannot be written, or would destroy something. All faults at once.
+    """Refuse an output that cannot be written, would destroy something, or change labels. All faults at once.
 
     Args:
         tables: whether samples are rows of a table; else each is a file.
@@ -66,11 +66,18 @@ def check_output(request: Request, *, tables: bool) -> None:
         InputError: one of those.
     """
     output = request.output
-    faults = [*_form_faults(output, tables=tables), *_place_faults(request)]
+    faults = [*_mixing_faults(request.policy), *_form_faults(output, tables=tables), *_place_faults(request)]
     if not faults and output.exists():
         faults = _replacing_faults(output, force=request.force)
     if faults:
-        raise InputError.of("--output", faults)
+        raise InputError.of("augment", faults)
+
+
+def _mixing_faults(policy: Policy) -> list[Fault]:
+    if policy.mixing is None:
+        return []
+    found, fix = "mixing, which mixes labels too", "name a policy without it, and mix where you train"
+    return [Fault(f"policy {policy.name}", found, "a policy that leaves labels as they are", fix)]
 
 
 def _form_faults(output: Path, *, tables: bool) -> list[Fault]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -410,6 +411,7 @@ def test_outputs_that_would_destroy_something_are_refused(tmp_path: Path) -> Non
         (images_request(photos, tmp_path / "out.csv"), "the ending '.csv'"),
         (texts_request(given_, tmp_path / "none" / "out.csv"), "no folder"),
         (texts_request(given_, Path("s3://bucket/out.csv")), "a URI"),
+        (mixing(images_request(photos, tmp_path / "more")), "mixes labels"),
     ):
         with pytest.raises(InputError, match=said):
             multiply(request)
@@ -439,8 +441,14 @@ def test_an_output_is_replaced_only_where_that_is_asked(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def mixing(request: Request) -> Request:
+    return replace(
+        request, policy=Policy.from_text(HEAD.replace("transforms:", "mixing: {kind: mixup}\ntransforms: []"))
+    )
+
+
 def forced(request: Request) -> Request:
-    return Request(**{**vars(request), "force": True})
+    return replace(request, force=True)
 
 
 @pytest.mark.parametrize(
