@@ -67,5 +67,4 @@ def column_of(values: Sequence[Any] | NDArray[Any], kind: pa.DataType, name: str
         return pa.array(values, kind)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         found = f"a value that {kind} cannot hold ({str(error).splitlines()[0][:120]})"
-        fix = "give the column a wider type, or the output the ending .csv"
-        raise DataError(f"column {name!r}", found, f"values of {kind}", fix) from error
+        raise DataError(f"column {name!r}", found, f"values of {kind}", "give the column a wider type") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +47,8 @@ class Account:
         sample = raw.data if isinstance(raw.data, Defect) else self._decoder.decode(raw.data)
         if raw.label is None or isinstance(sample, Defect):
             self._defective += 1
-            self._example = self._example or f"{raw.source}: {getattr(sample, 'text', 'no label')}"
+            why = sample.text if isinstance(sample, Defect) else "no label"
+            self._example = self._example or f"{raw.source}: {why}"
             return None
         self.classes[raw.label] += 1
         self._copied[raw.label] += is_copied(raw)
@@ -162,9 +162,3 @@ def read_table(source: Source, account: Account, folder: Path, advance: Advance)
         is_train=np.array(copied, np.bool_),
         schema=source.schema,
     )
-
-
-def blocks(count: int, size: int) -> Iterator[slice]:
-    """`count` rows, `size` at a time."""
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))

@@ -92,7 +92,7 @@ def _form_faults(output: Path, *, tables: bool) -> list[Fault]:
 
 def _place_faults(request: Request) -> list[Fault]:
     output = request.output
-    if "://" in str(output) or ":/" in str(output):
+    if ":/" in str(output):  # a path has lost the second slash
         return [Fault(str(output), "a URI", "a place on this machine", "write it here and copy it")]
     if not output.absolute().parent.is_dir():
         return [Fault(str(output), f"no folder {output.parent}", "a folder that is there", f"mkdir -p {output.parent}")]

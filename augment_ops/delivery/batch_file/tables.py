@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.data.sources.originals import Originals, changed
 from augment_ops.delivery.batch_file.manifest import COPY, ID, SOURCE_ID, copy_id
-from augment_ops.delivery.batch_file.population import ReadTable, blocks
+from augment_ops.delivery.batch_file.population import ReadTable
 from augment_ops.delivery.batch_file.request import Request
 from augment_ops.delivery.batch_file.writers import writer_of
 from augment_ops.errors import DataError
@@ -68,8 +68,8 @@ class TableCopies:
         done, total, unchanged = 0, len(self.read.ids), 0
         with writer_of(path, schema) as writer:
             for whole in self.originals.parts():
-                for block in blocks(whole.num_rows, self.rows_at_once):
-                    part = whole.slice(block.start, block.stop - block.start)
+                for start in range(0, whole.num_rows, self.rows_at_once):
+                    part = whole.slice(start, self.rows_at_once)
                     rows = np.arange(done, done + part.num_rows)
                     if rows[-1] >= total:
                         raise changed(self.request.input)

@@ -28,7 +28,7 @@ from augment_ops.progress import Advance
 INDEX = "index.csv"
 # A copy is of the same subject as its original: whoever splits the output keeps both on one side.
 COLUMNS = ("path", "label", "subject", "split", ID, SOURCE_ID, COPY)
-_WAITING_BYTES = 32 << 20  # of samples that are augmented at once; bounds the memory
+_WAITING_BYTES = 32 << 20  # of samples that are augmented at once, which bounds the memory; any number gives the same
 _FAST = 1  # of gzip's nine levels: pictures do not shrink
 
 
@@ -99,18 +99,13 @@ class TarTree:
 
 @dataclass(frozen=True, kw_only=True)
 class TreeCopies:
-    """Writes the files of a source, and copies of them, as they are read: memory holds a few MB of them.
-
-    Attributes:
-        waiting_bytes: of samples that are augmented at once; another number gives the same bytes.
-    """
+    """Writes the files of a source, and copies of them, as they are read: memory holds a few MB of them."""
 
     request: Request
     source: Source
     decoder: Decoder
     augmenter: BatchAugmenter
     account: Account
-    waiting_bytes: int = _WAITING_BYTES
 
     def write(self, tree: Tree, advance: Advance) -> int:
         """Write all files and the index; how many copies are what they were made of.
@@ -148,7 +143,7 @@ class TreeCopies:
             self._check(raw, names)
             waiting.append((raw, sample))
             size += sample.nbytes
-            if size >= self.waiting_bytes:
+            if size >= _WAITING_BYTES:
                 yield waiting
                 waiting, size = [], 0
         if waiting:

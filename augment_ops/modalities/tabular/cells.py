@@ -25,7 +25,7 @@ from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXACT = 2**53  # whole numbers up to here are themselves as float64
+_EXACT = 2**53  # whole numbers below are themselves as float64; this one may have been the next
 _LARGEST_WHOLE = float(2**63 - 1024)  # the largest that both a float64 and an int64 hold
 
 Values = NDArray[np.float64]  # (n,), NaN for what is missing
@@ -70,12 +70,10 @@ class RowCells:
             if column.kind == "number":
                 place = place_of(part.schema, column.name)
                 values, _ = numbers_of(part.column(place).to_pandas())
-                if column.whole and bool((np.abs(values) > _EXACT).any()):
-                    found, fix = (
-                        "a whole number beyond 2^53",
-                        f"give the output the ending .csv, or ignore={column.name}",
-                    )
-                    raise DataError(f"column {column.name!r}", found, "numbers that a float64 holds exactly", fix)
+                if column.whole and bool((np.abs(values) >= _EXACT).any()):
+                    fix = f"give the output the ending .csv, or ignore={column.name}"
+                    where, found = f"column {column.name!r}", "a whole number of 2^53 or more"
+                    raise DataError(where, found, "numbers that a float64 holds exactly", fix)
                 kind = pa.int64() if column.whole else pa.float64()
                 field = part.schema.field(place).with_type(kind)
                 part = part.set_column(place, field, _numbers(column, values, kind))

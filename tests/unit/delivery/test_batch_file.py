@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from augment_ops.content import from_json
+from augment_ops.delivery.batch_file import trees
 from augment_ops.delivery.batch_file.manifest import COPY, ID, SOURCE_ID, BatchFileManifest, manifest_path
 from augment_ops.delivery.batch_file.multiply import multiply
 from augment_ops.delivery.batch_file.request import Request, factor_of
@@ -201,6 +202,14 @@ def test_a_csv_becomes_a_table_with_types(tmp_path: Path) -> None:
     assert pd.read_parquet(tmp_path / "out.parquet")["amount"].isna().sum() >= 15
 
 
+def test_whole_numbers_that_no_float_holds_stay_text(tmp_path: Path) -> None:
+    given_ = write(transactions(40).assign(hour=2**53 + 1), tmp_path / "in.csv")
+    with pytest.raises(DataError, match="whole number of 2"):
+        multiply(rows_request(given_, tmp_path / "out.parquet", JITTER))
+    multiply(rows_request(given_, tmp_path / "out.csv", JITTER))
+    assert set(pd.read_csv(tmp_path / "out.csv")["hour"]) == {2**53 + 1}
+
+
 TEXTS = [
     "How do I activate my card?",
     "🚀🚀 where is my money 😡?",
@@ -266,9 +275,12 @@ def test_a_folder_of_images_keeps_its_files_and_gets_copies_beside_them(tmp_path
     assert {(one.id, one.subject) for one in samples} == set(zip(index["path"], index[SOURCE_ID], strict=True))
 
 
-def test_an_archive_has_the_same_copies_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_an_archive_has_the_same_copies_and_the_same_bytes_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = tar_of(images(tmp_path / "photos"), tmp_path / "photos.tar.gz")
     multiply(images_request(archive, tmp_path / "a.tar.gz"))
+    monkeypatch.setattr(trees, "_WAITING_BYTES", 1)  # one after the other
     multiply(images_request(archive, tmp_path / "b.tar.gz"))
     assert (tmp_path / "a.tar.gz").read_bytes() == (tmp_path / "b.tar.gz").read_bytes()
     multiply(images_request(tmp_path / "photos", tmp_path / "c"))
