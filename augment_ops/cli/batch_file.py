@@ -58,7 +58,7 @@ def augment(
     """
     from augment_ops.content import canonical_json
     from augment_ops.delivery.batch_file.multiply import multiply
-    from augment_ops.delivery.batch_file.request import Request, factor_of
+    from augment_ops.delivery.batch_file.request import BatchFileRequest, factor_of
     from augment_ops.modalities import modality
     from augment_ops.pipeline.params import parse_params
 
@@ -71,7 +71,7 @@ def augment(
     params = parse_params({"modality": found.modality, **asked})
     for warning in admitted.warnings:
         warn(f"warning: {warning}")
-    request = Request(
+    request = BatchFileRequest(
         input=input_,
         output=output,
         policy=found,

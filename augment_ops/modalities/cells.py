@@ -1,4 +1,4 @@
-"""What modalities share that write samples into a table again; see `augment_ops.modalities.codec.Cells`."""
+"""What modalities share that write samples into a table again; see `augment_ops.modalities.codec.SampleCells`."""
 
 from __future__ import annotations
 

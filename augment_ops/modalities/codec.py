@@ -123,7 +123,7 @@ class RawDecoder:
         return {}
 
 
-class Cells(Protocol):
+class SampleCells(Protocol):
     """How samples that were changed go back into the columns of the table that they came from."""
 
     def look(self, part: pa.Table) -> None:
@@ -239,7 +239,7 @@ class Codec(Protocol):
         """The parameters, as far as they matter, by which the samples of another source come to have that shape."""
         ...
 
-    def cells(self, asked: Asked, source: Source) -> Cells | None:
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
         """How samples are written into a table again; None where each sample is a file of its own.
 
         Args:

@@ -16,14 +16,14 @@ from augment_ops.data.sources.originals import Originals, changed
 from augment_ops.data.sources.parts import ROWS_AT_ONCE
 from augment_ops.delivery.batch_file.manifest import COPY, BatchFileManifest, manifest_path
 from augment_ops.delivery.batch_file.population import Account, read_table
-from augment_ops.delivery.batch_file.request import Request, check_output
+from augment_ops.delivery.batch_file.request import BatchFileRequest, check_output
 from augment_ops.delivery.batch_file.tables import TableCopies
 from augment_ops.delivery.batch_file.trees import COLUMNS, FolderTree, TarTree, TreeCopies
 from augment_ops.errors import DataError
 from augment_ops.files import write_durably
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Modality
-from augment_ops.modalities.codec import Cells, Decoder, Reading
+from augment_ops.modalities.codec import Decoder, Reading, SampleCells
 from augment_ops.modalities.source import Source
 from augment_ops.progress import Advance, unheard
 
@@ -38,7 +38,9 @@ class _Made:
     columns: tuple[tuple[str, str], ...]
 
 
-def multiply(request: Request, *, rows_at_once: int = ROWS_AT_ONCE, advance: Advance = unheard) -> BatchFileManifest:
+def multiply(
+    request: BatchFileRequest, *, rows_at_once: int = ROWS_AT_ONCE, advance: Advance = unheard
+) -> BatchFileManifest:
     """Write each sample of a file again, with factor - 1 augmented copies below it, and a manifest beside the output.
 
     A copy is a function of (policy digest, seed, number of the copy, id of its original), as everywhere: the same key
@@ -66,7 +68,7 @@ def multiply(request: Request, *, rows_at_once: int = ROWS_AT_ONCE, advance: Adv
     output = request.output.absolute()
     with scratch.folder(f".{output.name}.unfinished", output.parent) as folder:
         read = _digest(place, source)
-        work = _Work(request=request, kind=kind, source=source, folder=folder, advance=advance)
+        work = _OneFile(request=request, kind=kind, source=source, folder=folder, advance=advance)
         unfinished = folder / output.name
         made = work.tree(unfinished) if cells is None else work.table(unfinished, place, cells, rows_at_once)
         if _digest(place, source) != read:
@@ -78,16 +80,16 @@ def multiply(request: Request, *, rows_at_once: int = ROWS_AT_ONCE, advance: Adv
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
+class _OneFile:
     """One file on its way."""
 
-    request: Request
+    request: BatchFileRequest
     kind: Modality
     source: Source
     folder: Path
     advance: Advance
 
-    def table(self, path: Path, place: Place, cells: Cells, rows_at_once: int) -> _Made:
+    def table(self, path: Path, place: Place, cells: SampleCells, rows_at_once: int) -> _Made:
         """Write a table."""
         account = self._account()
         read = read_table(self.source, account, self.folder, self.advance)
@@ -130,7 +132,7 @@ class _Work:
 
 
 def _manifest(
-    request: Request, kind: Modality, source: Source, made: _Made, read: str, unfinished: Path
+    request: BatchFileRequest, kind: Modality, source: Source, made: _Made, read: str, unfinished: Path
 ) -> BatchFileManifest:
     policy = request.policy
     left = source.leftovers

@@ -17,7 +17,7 @@ ARCHIVES = (".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class BatchFileRequest:
     """A file to be multiplied.
 
     Attributes:
@@ -56,7 +56,7 @@ def factor_of(text: str) -> int:
     return int(text)
 
 
-def check_output(request: Request, *, tables: bool) -> None:
+def check_output(request: BatchFileRequest, *, tables: bool) -> None:
     """Refuse an output that cannot be written, would destroy something, or change labels. All faults at once.
 
     Args:
@@ -90,7 +90,7 @@ def _form_faults(output: Path, *, tables: bool) -> list[Fault]:
     return [] if fits else [Fault(str(output), f"the ending {output.suffix!r}", forms, f"name it {such}, say")]
 
 
-def _place_faults(request: Request) -> list[Fault]:
+def _place_faults(request: BatchFileRequest) -> list[Fault]:
     output = request.output
     if ":/" in str(output):  # a path has lost the second slash
         return [Fault(str(output), "a URI", "a place on this machine", "write it here and copy it")]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from augment_ops.data.sources.originals import Originals, changed
 from augment_ops.delivery.batch_file.manifest import COPY, ID, SOURCE_ID, copy_id
 from augment_ops.delivery.batch_file.population import ReadTable
-from augment_ops.delivery.batch_file.request import Request
+from augment_ops.delivery.batch_file.request import BatchFileRequest
 from augment_ops.delivery.batch_file.writers import writer_of
 from augment_ops.errors import DataError
 from augment_ops.modalities.catalogue import BatchAugmenter
-from augment_ops.modalities.codec import Cells
+from augment_ops.modalities.codec import SampleCells
 from augment_ops.modalities.source import Samples
 from augment_ops.progress import Advance
 
@@ -32,10 +32,10 @@ class TableCopies:
         rows_at_once: that are augmented; another number gives the same bytes.
     """
 
-    request: Request
+    request: BatchFileRequest
     read: ReadTable
     originals: Originals
-    cells: Cells
+    cells: SampleCells
     augmenter: BatchAugmenter
     rows_at_once: int
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from augment_ops.delivery.batch_file.manifest import COPY, ID, SOURCE_ID, copy_id
 from augment_ops.delivery.batch_file.population import Account, is_copied
-from augment_ops.delivery.batch_file.request import Request
+from augment_ops.delivery.batch_file.request import BatchFileRequest
 from augment_ops.delivery.batch_file.tables import same
 from augment_ops.errors import DataError
 from augment_ops.modalities.catalogue import BatchAugmenter
@@ -32,7 +32,7 @@ _WAITING_BYTES = 32 << 20  # of samples that are augmented at once, which bounds
 _FAST = 1  # of gzip's nine levels: pictures do not shrink
 
 
-class Tree(Protocol):
+class FileTree(Protocol):
     """Takes files by their path."""
 
     def write(self, path: str, data: bytes) -> None:
@@ -101,13 +101,13 @@ class TarTree:
 class TreeCopies:
     """Writes the files of a source, and copies of them, as they are read: memory holds a few MB of them."""
 
-    request: Request
+    request: BatchFileRequest
     source: Source
     decoder: Decoder
     augmenter: BatchAugmenter
     account: Account
 
-    def write(self, tree: Tree, advance: Advance) -> int:
+    def write(self, tree: FileTree, advance: Advance) -> int:
         """Write all files and the index; how many copies are what they were made of.
 
         Raises:

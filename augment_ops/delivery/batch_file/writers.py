@@ -93,7 +93,7 @@ def _in_one_piece(rows: pa.Table) -> pa.Table:
     return rows.combine_chunks()
 
 
-class _Lines:
+class _TextFile:
     """A file of text: UTF-8, and a line feed at the end of a line on every system."""
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +108,7 @@ class _Lines:
         self._file.close()
 
 
-class _Csv(_Lines):
+class _Csv(_TextFile):
     """Quotes only where a cell needs them; nothing stands where there is no value."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -121,7 +121,7 @@ class _Csv(_Lines):
         self._writer.writerows(zip(*columns, strict=True))
 
 
-class _JsonLines(_Lines):
+class _JsonLines(_TextFile):
     """An object a line; moments and decimals as text."""
 
     def write(self, rows: pa.Table) -> None:

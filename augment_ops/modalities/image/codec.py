@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Cells, Codec, Decoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, Reading, SampleCells, Shape
 from augment_ops.modalities.image.decode import Decoding, Pixels, with_channels
 from augment_ops.modalities.image.sources import (
     CONTENT,
@@ -137,7 +137,7 @@ class _ImageCodec:
         """Resized."""
         return {"image_size": f"{shape[0]}x{shape[1]}"}
 
-    def cells(self, asked: Asked, source: Source) -> Cells | None:
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
         """An image is a file."""
         return None
 

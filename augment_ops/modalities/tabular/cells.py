@@ -1,4 +1,4 @@
-"""How augmented rows go back into the columns that they came from: see `augment_ops.modalities.codec.Cells`.
+"""How augmented rows go back into the columns that they came from: see `augment_ops.modalities.codec.SampleCells`.
 
 A cell that no transform changed is the original cell. A number that was changed takes the type of its column: a whole
 one is rounded and kept within what the type can hold. A category that was changed is written as a cell of the file that
@@ -32,7 +32,7 @@ Values = NDArray[np.float64]  # (n,), NaN for what is missing
 
 
 class RowCells:
-    """See `Cells`.
+    """See `SampleCells`.
 
     Args:
         source: of the rows.
@@ -80,7 +80,7 @@ class RowCells:
         return part
 
     def copied(self, part: pa.Table, before: Samples, after: Samples) -> pa.Table:
-        """See `Cells`."""
+        """See `SampleCells`."""
         changed = (before != after) & ~(np.isnan(before) & np.isnan(after))
         for number in np.flatnonzero(changed.any(axis=0)).tolist():
             column, rows = self._schema.columns[number], changed[:, number]

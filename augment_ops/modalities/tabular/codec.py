@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Cells, Codec, Decoder, One, RawDecoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, SampleCells, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableSchema
@@ -70,7 +70,7 @@ class _TableCodec:
     def like(self, shape: Shape) -> Asked:
         return {}
 
-    def cells(self, asked: Asked, source: Source) -> Cells | None:
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
         from augment_ops.modalities.tabular.cells import RowCells
 
         return RowCells(source)

@@ -1,4 +1,4 @@
-"""How augmented texts go back into the column that they came from: see `augment_ops.modalities.codec.Cells`."""
+"""How augmented texts go back into the column that they came from: see `augment_ops.modalities.codec.SampleCells`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextCells:
-    """See `Cells`.
+    """See `SampleCells`.
 
     Attributes:
         column: of the texts.
@@ -31,7 +31,7 @@ class TextCells:
         return part
 
     def copied(self, part: pa.Table, before: Samples, after: Samples) -> pa.Table:
-        """See `Cells`."""
+        """See `SampleCells`."""
         place = place_of(part.schema, self.column)
         kind = value_type(part.schema.field(place).type)
         return with_values(part, place, (before != after).any(axis=1), column_of(read(after), kind, self.column))

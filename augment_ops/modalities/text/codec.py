@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Cells, Codec, Decoder, One, RawDecoder, Reading, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, SampleCells, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.text.source import CONTENT, ENDINGS, TextRoles, TextSource
 from augment_ops.modalities.text.vocabulary import Vocabulary
@@ -79,7 +79,7 @@ class _TextCodec:
     def like(self, shape: Shape) -> Asked:
         return {"text_bytes": shape[0]}
 
-    def cells(self, asked: Asked, source: Source) -> Cells | None:
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
         from augment_ops.modalities.text.cells import TextCells
 
         return TextCells(TextRoles.parse(asked["text_columns"]).text)

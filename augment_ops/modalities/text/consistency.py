@@ -16,7 +16,7 @@ REASONS = ("empty", "the same", "protected words", "another class's text", "a he
 _NGRAMS = (2, 4)  # characters, within words: what tells short questions apart without a network
 
 
-class Filter:
+class ParaphraseFilter:
     """Judges paraphrases of texts whose class is known.
 
     A paraphrase is dropped where it says what its text says already; lacks a number, name, address, slot or negation of

@@ -47,11 +47,11 @@ class _TextLexicons:
 
     def paraphrases(self, request: ParaphraseRequest, target: Path, advance: Advance) -> MadeLexicon:
         """See `Lexicons`."""
-        from augment_ops.modalities.text.consistency import Filter
+        from augment_ops.modalities.text.consistency import ParaphraseFilter
         from augment_ops.modalities.text.endpoint import Endpoint
 
         texts, dropped = _texts(request), Counter[str]()
-        judge = Filter(texts.labels, texts.held_out, request.asked["text_bytes"])
+        judge = ParaphraseFilter(texts.labels, texts.held_out, request.asked["text_bytes"])
         entries: dict[str, list[str]] = {}
         with Endpoint(request) as endpoint:
             for number, (text, label) in enumerate(texts.labels.items()):

@@ -28,7 +28,7 @@ from augment_ops.content import from_json
 from augment_ops.delivery.batch_file import trees
 from augment_ops.delivery.batch_file.manifest import COPY, ID, SOURCE_ID, BatchFileManifest, manifest_path
 from augment_ops.delivery.batch_file.multiply import multiply
-from augment_ops.delivery.batch_file.request import Request, factor_of
+from augment_ops.delivery.batch_file.request import BatchFileRequest, factor_of
 from augment_ops.errors import AugmentOpsError, DataError, InputError, TransformError
 from augment_ops.modalities import asked_of, modality
 from augment_ops.modalities.text.texts import read, written
@@ -58,8 +58,8 @@ def policy_of(kind: str, *steps: str, at: str = "16") -> Policy:
     return Policy.from_text(head + "".join(f"  - {step}\n" for step in steps))
 
 
-def rows_request(path: Path, output: Path, *steps: str, columns: str = COLUMNS, factor: int = 3) -> Request:
-    return Request(
+def rows_request(path: Path, output: Path, *steps: str, columns: str = COLUMNS, factor: int = 3) -> BatchFileRequest:
+    return BatchFileRequest(
         input=str(path),
         output=output,
         policy=policy_of("tabular", *(steps or (JITTER, SMOTE))),
@@ -69,16 +69,18 @@ def rows_request(path: Path, output: Path, *steps: str, columns: str = COLUMNS, 
     )
 
 
-def texts_request(path: Path, output: Path, columns: str = "text=question,label=intent", factor: int = 3) -> Request:
+def texts_request(
+    path: Path, output: Path, columns: str = "text=question,label=intent", factor: int = 3
+) -> BatchFileRequest:
     asked = asked_of("text", {"text_columns": columns})
     policy = load(POLICIES, "intents-robust")
-    return Request(input=str(path), output=output, policy=policy, factor=factor, seed=7, asked=asked)
+    return BatchFileRequest(input=str(path), output=output, policy=policy, factor=factor, seed=7, asked=asked)
 
 
-def images_request(path: Path, output: Path, factor: int = 3) -> Request:
+def images_request(path: Path, output: Path, factor: int = 3) -> BatchFileRequest:
     step = "Affine: {rotate: [-20, 20], p: 1.0}"
     policy = policy_of("image", step, at="8, 8, 1")
-    return Request(
+    return BatchFileRequest(
         input=str(path), output=output, policy=policy, factor=factor, seed=7, asked=asked_of("image", {"keep": "raw"})
     )
 
@@ -453,13 +455,13 @@ def test_an_output_is_replaced_only_where_that_is_asked(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def mixing(request: Request) -> Request:
+def mixing(request: BatchFileRequest) -> BatchFileRequest:
     return replace(
         request, policy=Policy.from_text(HEAD.replace("transforms:", "mixing: {kind: mixup}\ntransforms: []"))
     )
 
 
-def forced(request: Request) -> Request:
+def forced(request: BatchFileRequest) -> BatchFileRequest:
     return replace(request, force=True)
 
 

@@ -20,7 +20,7 @@ from augment_ops.modalities import asked_of, text_lexicons
 from augment_ops.modalities.lexicons import ParaphraseRequest
 from augment_ops.modalities.text.augmented_checks import _protected
 from augment_ops.modalities.text.augmenter import TextAugmenter
-from augment_ops.modalities.text.consistency import Filter
+from augment_ops.modalities.text.consistency import ParaphraseFilter
 from augment_ops.modalities.text.lexicon_file import lexicon_path
 from augment_ops.modalities.text.lexicon_file import written as lexicon
 from augment_ops.modalities.text.texts import read, written
@@ -244,7 +244,7 @@ LABELS = dict(questions(200)[["question", "intent"]].itertuples(index=False)) | 
     "Can Maria send 20 euros from her card to me?": "refund",
     "I am not able to activate my card": "activate",
 }
-JUDGE = Filter(LABELS, ["please block a stolen card at once"], 200)
+JUDGE = ParaphraseFilter(LABELS, ["please block a stolen card at once"], 200)
 
 
 @pytest.mark.parametrize(
