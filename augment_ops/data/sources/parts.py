@@ -117,7 +117,7 @@ def _json_lines(file: IO[bytes]) -> Iterator[pd.DataFrame]:
     names: list[str] = []
     for rows in json_parts(file):
         names = names or list(dict.fromkeys(name for row in rows for name in row))
-        unknown = next((name for row in rows for name in row if name not in names), None) if names else None
+        unknown = next((name for row in rows for name in row if name not in names), None)
         if unknown is not None:
             raise ValueError(f"{unknown[:_SHOWN]!r}, which none of the first {ROWS_AT_ONCE:,} lines has")
         yield pd.DataFrame(rows, columns=names, dtype=object)

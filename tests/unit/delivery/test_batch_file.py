@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from augment_ops.content import from_json
+from augment_ops.data.sources import parts
 from augment_ops.delivery.batch_file import trees
 from augment_ops.delivery.batch_file.manifest import COPY, ID, SOURCE_ID, BatchFileManifest, manifest_path
 from augment_ops.delivery.batch_file.multiply import multiply
@@ -363,6 +364,24 @@ def test_objects_of_json_have_one_type_a_column(tmp_path: Path) -> None:
     multiply(texts_request(given_, tmp_path / "out.jsonl"))
     found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["n"] for row in found] == [1, 1, 1, None, None, None]
+
+
+def test_later_objects_of_json_may_lack_a_key_and_bring_no_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "ROWS_AT_ONCE", 2)
+    lines = [{"question": f"where is card {n}", "intent": "ab"[n % 2], "n": n} for n in range(6)]
+    del lines[4]["n"]
+    del lines[5]["n"]
+    given_ = tmp_path / "in.jsonl"
+    given_.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    multiply(texts_request(given_, tmp_path / "out.jsonl", factor=1))
+    found = [json.loads(line)["n"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert found == [0, 1, 2, 3, None, None]
+    lines[5]["late"] = 1
+    given_.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(DataError, match="'late', which none of the first 2 lines has"):
+        multiply(texts_request(given_, tmp_path / "other.jsonl"))
 
 
 def test_a_pickle_is_never_read(tmp_path: Path) -> None:
