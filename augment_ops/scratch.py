@@ -33,13 +33,17 @@ def root() -> Path:
 
 
 @contextmanager
-def folder(purpose: str) -> Iterator[Path]:
+def folder(purpose: str, place: Path | None = None) -> Iterator[Path]:
     """A new empty folder, removed at the end.
 
     Args:
         purpose: what its name begins with.
+        place: the folder that it lies in; what killed processes left there for the same purpose is removed. By default
+            `root()`.
     """
-    path, lock = _locked(root(), purpose)
+    if place is not None:
+        sweep(place, f"{purpose}-")
+    path, lock = _locked(place or root(), purpose)
     try:
         yield path
     finally:
@@ -47,10 +51,14 @@ def folder(purpose: str) -> Iterator[Path]:
         os.close(lock)  # after its content: nobody sweeps what is in use
 
 
-def sweep(place: Path) -> int:
-    """Remove the folders in `place` that no living process holds; how many there were."""
+def sweep(place: Path, beginning: str = "") -> int:
+    """Remove the folders in `place` that no living process holds; how many there were.
+
+    Args:
+        beginning: of the names of those that are looked at.
+    """
     removed = 0
-    for path in place.iterdir():
+    for path in [one for one in place.iterdir() if one.name.startswith(beginning)]:
         with contextlib.suppress(OSError):  # held, or taken by another sweep
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Annotated, Any
 
@@ -13,15 +13,21 @@ from augment_ops.parameter import Parameter
 from augment_ops.pipeline.parameters import RunParams, parameters
 
 
-def with_options(command: Callable[..., None], declared: type[RunParams] = RunParams) -> Callable[..., None]:
-    """A command with an option for each parameter of a run before its own; `written` says which of them were given."""
+def with_options(
+    command: Callable[..., None], declared: type[RunParams] = RunParams, *, only: Collection[str] = ()
+) -> Callable[..., None]:
+    """A command with an option for each parameter of a run before its own; `written` says which of them were given.
+
+    Args:
+        only: names of parameters; the others are no options. The command takes these by their names.
+    """
     own = inspect.signature(command, eval_str=True).parameters
 
     @wraps(command)
     def with_every_option(**given: Any) -> None:
         command(**{name: given[name] for name in own})
 
-    options = [_option(one) for one in parameters(declared)]
+    options = [_option(one) for one in parameters(declared) if not only or one.name in only]
     inherited = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own.values()]
     vars(with_every_option)["__signature__"] = inspect.Signature([*options, *inherited])  # what typer reads (PEP 362)
     return with_every_option

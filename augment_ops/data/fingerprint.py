@@ -10,6 +10,7 @@ from augment_ops.data.sources.snapshot import is_snapshot, open_source
 from augment_ops.data.store import Store
 from augment_ops.modalities import UNNAMED, asked_of
 from augment_ops.modalities import modality as modality_of
+from augment_ops.modalities.source import Source
 
 _FORMAT = "augment-ops fingerprint 1"  # of what is hashed; another one finds nothing of before again
 
@@ -40,7 +41,11 @@ def fingerprint(
     """
     if not is_snapshot(uri) and not modality_of(modality).codec.is_local(uri):
         return None
-    source = open_source(uri, store, modality, asked_of(modality, asked), allow_outside=allow_outside)
+    return contents_digest(open_source(uri, store, modality, asked_of(modality, asked), allow_outside=allow_outside))
+
+
+def contents_digest(source: Source) -> str:
+    """Hex sha256 over a source's name and `contents`."""
     sha = hashlib.sha256()
     for words in chain([(_FORMAT, source.name)], source.contents()):
         for word in (str(len(words)), *words):  # each behind its length: no two lists of words give the same bytes

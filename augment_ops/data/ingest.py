@@ -8,7 +8,7 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -314,8 +314,14 @@ def _classes(uri: str, rows: Sequence[_Row], codec: Codec) -> tuple[str, ...]:
             "at least two classes",
             codec.how_labelled,
         )
-    whole = all(re.fullmatch(r"-?\d+", name) for name in names)
-    return tuple(sorted(names, key=lambda name: (int(name), name)) if whole else sorted(names))
+    return in_order(names)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes in the order of their labels: whole numbers by size, other names by their letters."""
+    given = list(names)
+    whole = all(re.fullmatch(r"-?\d+", name) for name in given)
+    return tuple(sorted(given, key=lambda name: (int(name), name)) if whole else sorted(given))
 
 
 def _most_frequent_shape(uri: str, rows: Sequence[_Row]) -> Shape:

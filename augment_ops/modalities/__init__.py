@@ -17,6 +17,7 @@ from augment_ops.parameter import Parameter, declared_in
 if TYPE_CHECKING:
     from augment_ops.modalities.base import Modality
     from augment_ops.modalities.catalogue import BatchAugmenter
+    from augment_ops.modalities.lexicons import Lexicons
     from augment_ops.policy.spec import Policy
 
 # Each a package here, with MODALITY in its module `modality` and DECLARED in `run_parameters`.
@@ -80,6 +81,12 @@ def asked_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise InputError.of("parameters of a data set", unknown)
     return {**defaults, **given}
+
+
+def text_lexicons() -> Lexicons:
+    """What makes the lexicons that policies of texts name."""
+    found: Lexicons = _module("text", "lexicon_making").LEXICONS
+    return found
 
 
 def _module(name: str, part: str) -> Any:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.modalities.source import Defect, LeftOut, Schema, Source
+from augment_ops.modalities.source import Defect, LeftOut, Samples, Schema, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Shape = tuple[int, ...]
 One = NDArray[Any]  # one sample, of the shape that it has
@@ -142,6 +145,35 @@ class Requests(Protocol):
         ...
 
 
+class SampleCells(Protocol):
+    """How samples that were changed go back into the columns of the table that they came from."""
+
+    def look(self, part: pa.Table) -> None:
+        """Take in a part of the table, in the order of the file; every part, before anything is written."""
+        ...
+
+    def typed(self, part: pa.Table) -> pa.Table:
+        """Rows of a file whose cells are all text, with the types that their columns have.
+
+        Raises:
+            DataError: a value that the type of its column cannot hold.
+        """
+        ...
+
+    def copied(self, part: pa.Table, before: Samples, after: Samples) -> pa.Table:
+        """The rows with what was changed in its place; every other cell is the original one, and so is each type.
+
+        Args:
+            part: n rows of the table.
+            before: (n, *shape), the samples of those rows.
+            after: (n, *shape), what they became.
+
+        Raises:
+            DataError: a value that the type of its column cannot hold.
+        """
+        ...
+
+
 class Codec(Protocol):
     """What data sets of a modality are read by."""
 
@@ -235,5 +267,14 @@ class Codec(Protocol):
         Args:
             asked: the parameters by which the data set of the model was read.
             shape: of its samples; schema: of it, where the modality has one.
+        """
+        ...
+
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
+        """How samples are written into a table again; None where each sample is a file of its own.
+
+        Args:
+            asked: the modality's parameters.
+            source: what `open` gave with them; not read yet.
         """
         ...

@@ -15,6 +15,8 @@ from augment_ops.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROWS_AT_ONCE = 10_000  # 100 columns of text: some 60 MB
 _LINE_BYTES = 1 << 20  # of JSON: one row
@@ -40,7 +42,7 @@ def parts(place: Place, path: str | None = None, *, alone: bool = False) -> Iter
             raise DataError(f"{place.uri}: table", found, "a smaller table", "split it into several data sets")
         try:
             ending = name.lower().rpartition(".")[2]
-            for part in {"parquet": _parquet, "jsonl": _json_lines}.get(ending, _csv)(file):
+            for part in {"parquet": _parquet, "jsonl": _json_lines}.get(ending, csv_parts)(file):
                 if part.shape[1] == 1 and not alone:
                     shown = str(part.columns[0])[:_SHOWN]
                     raise ValueError(f"one column, {shown!r}; a table of samples has more, commas between")
@@ -52,7 +54,12 @@ def parts(place: Place, path: str | None = None, *, alone: bool = False) -> Iter
             raise DataError(f"{place.uri}: table", found, "a table with a header row", fix) from error
 
 
-def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+def csv_parts(file: IO[bytes]) -> Iterator[pd.DataFrame]:
+    """The rows of a CSV file, cells as text.
+
+    Raises:
+        table_faults() (one of those): no such file.
+    """
     import pandas as pd
 
     names = header_of_csv(file)
@@ -76,10 +83,20 @@ def _csv(file: IO[bytes]) -> Iterator[pd.DataFrame]:
 
 
 def _parquet(file: IO[bytes]) -> Iterator[pd.DataFrame]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parquet = pq.ParquetFile(file)
+    for batch in parquet_parts(pq.ParquetFile(file)):
+        yield batch.to_pandas(integer_object_nulls=True)
+
+
+def parquet_parts(parquet: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, as it has them.
+
+    Raises:
+        table_faults() (one of those): cells that are no single values, or more of them than are read.
+    """
+    import pyarrow as pa
+
     told = parquet.metadata
     refuse_repeated(parquet.schema_arrow.names)
     nested = [f"{one.name!r} holds {one.type}" for one in parquet.schema_arrow if pa.types.is_nested(one.type)]
@@ -90,13 +107,28 @@ def _parquet(file: IO[bytes]) -> Iterator[pd.DataFrame]:
         size += batch.nbytes  # a dictionary of one long text unpacks to that text in every row
         refuse_large_table(told.num_rows, told.num_columns, size)
         batch.validate(full=True)  # text that is not UTF-8, offsets that lead nowhere
-        yield batch.to_pandas(integer_object_nulls=True)
+        yield batch
 
 
 def _json_lines(file: IO[bytes]) -> Iterator[pd.DataFrame]:
-    """An object a line, such as {"text": "where is my card", "label": "card_arrival"}; blank lines do not count."""
+    """The columns are those of the first part: a later line may lack some."""
     import pandas as pd
 
+    names: list[str] = []
+    for rows in json_parts(file):
+        names = names or list(dict.fromkeys(name for row in rows for name in row))
+        unknown = next((name for row in rows for name in row if name not in names), None)
+        if unknown is not None:
+            raise ValueError(f"{unknown[:_SHOWN]!r}, which none of the first {ROWS_AT_ONCE:,} lines has")
+        yield pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def json_parts(file: IO[bytes]) -> Iterator[list[dict[str, Any]]]:
+    """An object a line, such as {"text": "where is my card", "label": "card_arrival"}; blank lines do not count.
+
+    Raises:
+        table_faults() (one of those): a line of another form, or more of them than are read.
+    """
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(iter(lambda: file.readline(_LINE_BYTES), b""), 1):
         if number > TABLE_ROWS:
@@ -106,10 +138,10 @@ def _json_lines(file: IO[bytes]) -> Iterator[pd.DataFrame]:
         if line.strip():
             rows.append(_object(line, number))
         if len(rows) == ROWS_AT_ONCE:
-            yield pd.DataFrame(rows, dtype=object)
+            yield rows
             rows = []
     if rows:
-        yield pd.DataFrame(rows, dtype=object)
+        yield rows
 
 
 def _object(line: bytes, number: int) -> dict[str, Any]:

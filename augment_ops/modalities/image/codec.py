@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, Reading, Requests, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, Reading, Requests, SampleCells, Shape
 from augment_ops.modalities.image.decode import Decoding, Pixels, with_channels
 from augment_ops.modalities.image.requests import ImageRequests
 from augment_ops.modalities.image.sources import (
@@ -143,6 +143,10 @@ class _ImageCodec:
         del schema
         decoding = Decoding(_size(asked["image_size"]), _ASKED[asked["channels"]], converted=shape[2])
         return ImageRequests(decoding, shape)
+
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
+        """An image is a file."""
+        return None
 
 
 CODEC: Codec = _ImageCodec()

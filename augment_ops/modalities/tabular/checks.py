@@ -88,7 +88,7 @@ def subjects_seen_before(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
         found = "the table names no subjects, so none was found in train and test"
     left_out = int((usable["split"] == UNUSED).sum())
     if left_out:
-        found += f"; {left_out} of {len(usable)} rows are left out so that time and subjects are both kept apart"
+        found += f"; {left_out} of {len(usable)} rows are in no split"
     remedy = "read what is measured as for known subjects; split by subject to measure it for new ones"
     measured = len(both) / len(subjects) if subjects else 0.0
     return judged("subjects-seen-before", rule, measured, "share", found, remedy)

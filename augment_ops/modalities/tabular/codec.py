@@ -10,15 +10,15 @@ import numpy as np
 
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, SampleCells, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.tabular.requests import RowRequests
 from augment_ops.modalities.tabular.roles import ColumnRoles
 from augment_ops.modalities.tabular.schema import TableSchema, schema_of
 from augment_ops.modalities.tabular.source import CONTENT, TableSource
 
-_FORMS = "a table, .csv or .parquet"
-_ENDINGS = (".csv", ".parquet")
+_FORMS = "a table, .csv, .parquet or .jsonl"
+_ENDINGS = (".csv", ".parquet", ".jsonl")
 _PICKLES = (".pkl", ".pickle", ".joblib")
 
 
@@ -76,6 +76,11 @@ class _TableCodec:
 
     def requests(self, asked: Asked, shape: Shape, schema: Schema | None) -> Requests:
         return RowRequests(schema_of(schema, shape[0]))
+
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
+        from augment_ops.modalities.tabular.cells import RowCells
+
+        return RowCells(source)
 
 
 CODEC: Codec = _TableCodec()

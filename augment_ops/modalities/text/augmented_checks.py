@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.modalities.text.texts import read, said
 from augment_ops.modalities.text.vocabulary import Vocabulary
-from augment_ops.modalities.text.words import sentence
+from augment_ops.modalities.text.words import SLOT, sentence
 from augment_ops.quality.composition import class_share, group_share, over_augmentation
 from augment_ops.quality.pairs import Pairs, identical
 from augment_ops.quality.report import CheckResult
@@ -102,7 +102,8 @@ def _cores(text: str) -> list[str]:
 def _protected(text: str) -> Counter[str]:
     found = sentence(text)
     free = set(found.free)
-    return Counter(core for place, core in enumerate(found.cores) if place not in free and core)
+    kept = (core for place, core in enumerate(found.cores) if place not in free and core)
+    return Counter(core for core in kept if not SLOT.search(core))  # a slot is there to be filled
 
 
 AUGMENTED: Mapping[str, Callable[[Pairs, Any], CheckResult]] = {

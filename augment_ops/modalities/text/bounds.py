@@ -20,12 +20,14 @@ class TextBounds(Bounds):
         max_moved_share: of words that change places.
         max_deleted_share: of words that are left out.
         max_marks_ratio: punctuation marks put in, over the words.
+        max_synonym_share: of words that give way to a synonym from a lexicon.
     """
 
     max_misspelt_share: _Share | None = None
     max_moved_share: _Share | None = None
     max_deleted_share: _Share | None = None
     max_marks_ratio: _Share | None = None
+    max_synonym_share: _Share | None = None
 
 
 class TextLimits(TextBounds, Limits):

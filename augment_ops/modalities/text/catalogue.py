@@ -12,10 +12,13 @@ from augment_ops.modalities.catalogue import Catalogue, Effect
 from augment_ops.modalities.schema_catalogue import SchemaCatalogue, Share, TransformSchema
 from augment_ops.modalities.text import transforms
 from augment_ops.modalities.text.bounds import TextBounds, TextBudget, TextLimits
+from augment_ops.modalities.text.lexicon_file import Kind, load
 from augment_ops.modalities.text.transforms import Draws
 from augment_ops.modalities.text.words import Sentence
 
 _Word = Annotated[str, Field(min_length=1, max_length=60)]
+_KEBAB = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_SlotName = Annotated[str, Field(pattern=r"^\w+$", max_length=60)]
 
 
 class _Keyboard(TransformSchema):
@@ -83,16 +86,52 @@ class _Reserved(TransformSchema):
         return value
 
 
+class _FromLexicon(TransformSchema):
+    """What draws from a file that the policy names.
+
+    Attributes:
+        lexicon: its name, in `policies/lexicons/`.
+        sha256: of the file; another one is refused.
+    """
+
+    lexicon: Annotated[str, Field(pattern=_KEBAB, max_length=100)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Synonym(_FromLexicon):
+    """Words give way to synonyms; nlpaug's name and its default share, after EDA.
+
+    Attributes:
+        aug_p: share of the words that have synonyms.
+    """
+
+    aug_p: Share = 0.3
+
+
+class _Template(TransformSchema):
+    """Slots of a text, such as `{amount}`, get values.
+
+    Attributes:
+        slots: name → values that it may have.
+    """
+
+    slots: Annotated[dict[_SlotName, Annotated[tuple[_Word, ...], Field(min_length=1)]], Field(min_length=1)]
+
+
 _SCHEMAS: Mapping[str, type[TransformSchema]] = {
     "AEDA": _Aeda,
     "Casing": _Casing,
     "Contractions": _Words,
     "KeyboardAug": _Keyboard,
+    "Paraphrase": _FromLexicon,
     "PunctuationRemoval": _Words,
     "RandomCharAug": _RandomChar,
     "RandomWordAug": _RandomWord,
     "ReservedAug": _Reserved,
+    "SynonymAug": _Synonym,
+    "TemplateAug": _Template,
 }
+_LEXICONS: Mapping[str, Kind] = {"Paraphrase": "paraphrases", "SynonymAug": "synonyms"}
 _SLIPS = ("KeyboardAug", "RandomCharAug")
 _STYLES = {"lower": str.lower, "upper": str.upper, "title": str.capitalize}
 
@@ -111,6 +150,7 @@ class _TextCatalogue(SchemaCatalogue):
         _effect("moved_share", "moved"),
         _effect("deleted_share", "left out"),
         _effect("marks_ratio", "with a mark put before"),
+        _effect("synonym_share", "replaced by a synonym"),
     )
 
     def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
@@ -121,11 +161,13 @@ class _TextCatalogue(SchemaCatalogue):
             return {"aug_p": float(values["aug_p"])}
         if name == "AEDA" and effect == "marks_ratio":
             return {"punc_ratio": float(values["punc_ratio"])}
+        if name == "SynonymAug" and effect == "synonym_share":
+            return {"aug_p": float(values["aug_p"])}
         return {}
 
     def teaches(self, name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
         strength = {"AEDA": "punc_ratio", **dict.fromkeys(_SLIPS, "aug_word_p")}.get(name, "aug_p")
-        if not values["p"] or not values[strength]:
+        if not values["p"] or not values.get(strength):
             return ()
         if name == "RandomWordAug":
             return ("dropped_words",) if values["action"] == "delete" else ()
@@ -160,12 +202,23 @@ class TextChange:
             transforms.contracted(found, draws, share=values["aug_p"])
         elif name == "PunctuationRemoval":
             transforms.bare(found, draws, share=values["aug_p"])
+        elif name == "TemplateAug":
+            transforms.filled(found, draws, slots=values["slots"])
+        elif name == "Paraphrase":
+            transforms.paraphrased(found, draws, instead=values["instead"])
         else:
             transforms.replaced(found, draws, share=values["aug_p"], instead=values["instead"])
 
 
 def change_of(name: str, values: Mapping[str, Any]) -> TextChange:
-    """The change of a transform with those parameters, as `resolved` gives them."""
+    """The change of a transform with those parameters, as `resolved` gives them.
+
+    Raises:
+        PolicyError: it draws from a lexicon that is not there, or is another one.
+    """
+    kind = _LEXICONS.get(name)
+    if kind is not None:
+        return TextChange(name, {**values, "instead": load(values["lexicon"], values["sha256"], kind)})
     if name != "ReservedAug":
         return TextChange(name, values)
     groups = values["reserved_tokens"]

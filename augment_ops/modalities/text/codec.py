@@ -10,7 +10,7 @@ import numpy as np
 
 from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, SampleCells, Shape
 from augment_ops.modalities.source import Defect, Schema, Source
 from augment_ops.modalities.text.source import CONTENT, ENDINGS, TextRoles, TextSource
 from augment_ops.modalities.text.vocabulary import Vocabulary
@@ -83,6 +83,11 @@ class _TextCodec:
         from augment_ops.modalities.text.requests import TextRequests
 
         return TextRequests(TextDecoder(shape[0]))
+
+    def cells(self, asked: Asked, source: Source) -> SampleCells | None:
+        from augment_ops.modalities.text.cells import TextCells
+
+        return TextCells(TextRoles.parse(asked["text_columns"]).text)
 
 
 CODEC: Codec = _TextCodec()

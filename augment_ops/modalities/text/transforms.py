@@ -4,7 +4,8 @@ Draws come two a word: the first says whether a word is changed, the second how.
 stands in other texts of the batch.
 
 Sources: Wei & Zou 2019, "EDA", arXiv:1901.11196 (swap, delete); Karimi et al. 2021, "AEDA", arXiv:2108.13230 (marks);
-names and parameters after nlpaug (Ma 2019), `KeyboardAug`, `RandomCharAug`, `RandomWordAug`, `ReservedAug`.
+Ribeiro et al. 2020, "CheckList", arXiv:2005.04118 (slots); names and parameters after nlpaug (Ma 2019), `KeyboardAug`,
+`RandomCharAug`, `RandomWordAug`, `ReservedAug`, `SynonymAug`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from augment_ops.engine import philox
 from augment_ops.modalities.text.lexicon import CONTRACTED, EXPANDED, MARKS, NEIGHBOURS
 from augment_ops.modalities.text.texts import fits
-from augment_ops.modalities.text.words import Sentence
+from augment_ops.modalities.text.words import SLOT, Sentence, sentence
 
 Keys = NDArray[np.uint64]  # (N, 2)
 Draws = Sequence[float]  # in [0, 1): two of the text, then two a word
@@ -146,6 +147,36 @@ def replaced(found: Sentence, draws: Draws, *, share: float, instead: Mapping[st
         others = instead.get(core.lower())
         if others:
             found.cores[place] = _cased_like(core, others[_split(draw, len(others))[0]])
+
+
+def filled(found: Sentence, draws: Draws, *, slots: Mapping[str, Sequence[str]]) -> None:
+    """Each `{slot}` that has values gives way to one of them; the others stay (CheckList's templates).
+
+    Args:
+        slots: name → values.
+    """
+    for place, core in enumerate(found.cores):
+        parts = SLOT.split(core) if "{" in core else []
+        rest = draws[2 * place + 3]
+        for number in range(1, len(parts), 2):
+            values = slots.get(parts[number])
+            if values:
+                chosen, rest = _split(rest, len(values))
+                parts[number] = values[chosen]
+            else:
+                parts[number] = f"{{{parts[number]}}}"
+        found.cores[place] = "".join(parts) if parts else core
+
+
+def paraphrased(found: Sentence, draws: Draws, *, instead: Mapping[str, Sequence[str]]) -> None:
+    """A text that has paraphrases gives way to one of them.
+
+    Args:
+        instead: text without blanks around it → paraphrases.
+    """
+    others = instead.get(found.text)
+    if others:
+        found.become(sentence(others[_split(draws[0], len(others))[0]]))
 
 
 def bare(found: Sentence, draws: Draws, *, share: float) -> None:

@@ -17,6 +17,7 @@ from augment_ops.modalities.text.lexicon import NEGATIONS, NUMBERS, OPENERS
 
 _SPACES = re.compile(r"(\s+)")
 _PARTS = re.compile(r"([^\w@#$€£¥%{}<>\[\]/+&=~^|\\]*)(.*?)([^\w@#$€£¥%{}<>\[\]/+&=~^|\\]*)", re.DOTALL)
+SLOT = re.compile(r"\{(\w+)\}")
 _DIGIT = re.compile(r"\d")
 _FREE, _FREE_FIRST, _PROTECTED = range(3)
 _REMEMBERED = 1 << 16  # words: a language's usual ones
@@ -68,6 +69,11 @@ class Sentence:
         return "".join(
             [space + lead + core + trail for space, lead, core, trail in parts if lead or core or trail]
         ).lstrip()
+
+    def become(self, other: Sentence) -> None:
+        """Be another text from here on."""
+        self.leads, self.cores, self.trails = other.leads, other.cores, other.trails
+        self.spaces, self.free = other.spaces, other.free
 
     def leave_out(self, place: int) -> None:
         """Take a free word away, with its punctuation."""

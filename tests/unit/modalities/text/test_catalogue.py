@@ -62,10 +62,15 @@ def test_the_domain_bounds_what_is_done_to_words(steps: str, key: str) -> None:
 
 
 def test_what_a_transform_trains_on_is_a_corruption_there_is() -> None:
-    given = {"reserved_tokens": (("a", "b"),)}
+    of_file = {"lexicon": "few", "sha256": "0" * 64}
+    given = {
+        "ReservedAug": {"reserved_tokens": (("a", "b"),)},
+        "TemplateAug": {"slots": {"a": ("b",)}},
+        **dict.fromkeys(("Paraphrase", "SynonymAug"), of_file),
+    }
     taught = set()
     for name in CATALOGUE.names():
-        values = {**CATALOGUE.defaults(name), **(given if name == "ReservedAug" else {})}
+        values = {**CATALOGUE.defaults(name), **given.get(name, {})}
         taught |= set(CATALOGUE.teaches(name, values))
         assert CATALOGUE.teaches(name, {**values, "p": 0.0}) == ()
     assert taught < set(CORRUPTIONS)

@@ -1,0 +1,1 @@
+"""Files of samples written again with augmented copies beside the originals: tables, texts, folders of images."""
