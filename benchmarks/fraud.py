@@ -30,8 +30,8 @@ from augment_ops.modalities import modality
 from augment_ops.policy.spec import Policy
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import Artifact
+from augment_ops.stress.ordering import average_precision
 from augment_ops.stress.outcomes import scores_of
-from augment_ops.stress.ranking import average_precision
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task
 from augment_ops.training.declared import fitted

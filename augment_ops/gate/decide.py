@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from augment_ops.content import digest_of
 from augment_ops.gate import (
+    judge_average_precision,
     judge_comparisons,
     judge_fitness,
     judge_groups,
-    judge_ranking,
     judge_run,
     judge_stress,
     judge_tail,
@@ -31,7 +31,7 @@ _SECTIONS = (
     "champion", "control", "unseen", "groups", "calibration", "leakage", "approvals", "data_wait", "budget", "drift",
 )  # fmt: skip
 # Rules that came later say nothing where they are not set, so that a decision of before is made again to the byte.
-_LATER_SECTIONS = ("fitness", "ranking", "tail")
+_LATER_SECTIONS = ("fitness", "average_precision", "tail")
 _PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
     ("error", "ERROR"),
     ("fail", "FAIL"),
@@ -87,8 +87,8 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
         reasons += judge_tail.tail(rules, evidence, cells)
-        reasons += judge_ranking.ranking(rules, evidence, cells)
-        reasons += judge_ranking.operating(rules, cells)
+        reasons += judge_average_precision.average_precision(rules, evidence, cells)
+        reasons += judge_average_precision.operating(rules, cells)
         reasons += judge_groups.groups(rules, evidence, cells)
         reasons += judge_groups.calibration(rules, evidence, cells)
     reasons += judge_run.quality(evidence)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Estimate
-from augment_ops.stress.ranking import average_precision, levels, precision_by_level
+from augment_ops.stress.ordering import average_precision, levels, precision_by_level
 from augment_ops.stress.report import Role
 
 # Each draws every sample again and orders what it drew: 1.5 ms for two models on 100,000. Fifty of them lie beyond the

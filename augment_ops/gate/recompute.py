@@ -17,8 +17,8 @@ from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
 from augment_ops.stress.operating import operating_points
+from augment_ops.stress.ordering import orderings
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes, said_of
-from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]
@@ -53,7 +53,7 @@ def recompute(
     names = tuple(dict.fromkeys((*rules.invariance.corruptions, *report.corruptions)))
     asked = found.judged().alike(rules.equivalent) if rules.equivalent else found.judged()
     samples = VerifiedOutcomes(asked, found, bootstrap, judged(rules, asked, names))
-    return samples, _altered(report, found), [*_altered_slices(report, found), *_altered_rankings(report, found)]
+    return samples, _altered(report, found), [*_altered_slices(report, found), *_altered_orderings(report, found)]
 
 
 def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcomes) -> Iterator[str]:
@@ -119,10 +119,10 @@ def _altered_slices(report: StressReport, outcomes: Outcomes) -> list[Reason]:
     ]
 
 
-def _altered_rankings(report: StressReport, outcomes: Outcomes) -> list[Reason]:
+def _altered_orderings(report: StressReport, outcomes: Outcomes) -> list[Reason]:
     """Reports of before have none, and nothing is judged by what they say: the rules count again themselves."""
     told = (
-        ("rankings", report.rankings, rankings(outcomes)),
+        ("orderings", report.orderings, orderings(outcomes)),
         ("operating points", report.operating, operating_points(outcomes)),
     )
     return [

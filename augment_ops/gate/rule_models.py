@@ -190,7 +190,7 @@ class Control(Rule):
     no_effect: Literal["warn", "investigate", "fail"]
 
 
-class Ranking(Rule):
+class AveragePrecision(Rule):
     """Average precision of the class that alerts are for, on clean samples: how well scores order it before the rest.
 
     Attributes:

@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError
 from augment_ops.gate.rule_models import (
+    AveragePrecision,
     BudgetRatio,
     Calibration,
     Champion,
@@ -22,7 +23,6 @@ from augment_ops.gate.rule_models import (
     Groups,
     Invariance,
     Leakage,
-    Ranking,
     RequiredApprovals,
     Rule,
     Statistics,
@@ -42,7 +42,7 @@ class GateRules(Rule):
         suite: name of the stress suite that the thresholds were chosen for; a report of another one is refused.
         alerts: as its suite has them: every other rule is then about the samples of that class alone, and accuracy is
             the recall of the class at that rate of alerts.
-        ranking: how well the class that alerts are for is ordered before the rest, whatever the rate.
+        average_precision: how well the class that alerts are for is ordered before the rest, whatever the rate.
         tail: the classes found worst, taken together; not where one class is judged.
         equivalent: groups of classes that nobody tells apart; every rule but calibration judges each group as a class.
     """
@@ -56,7 +56,7 @@ class GateRules(Rule):
     class_recall: ClassRecall
     fitness: Fitness | None = None
     alerts: AlertsSpec | None = None
-    ranking: Ranking | None = None
+    average_precision: AveragePrecision | None = None
     tail: Tail | None = None
     equivalent: Equivalent = ()
     champion: Champion | None = None
@@ -74,7 +74,7 @@ class GateRules(Rule):
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Rules of before one of these was known, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        for name in ("fitness", "alerts", "ranking", "tail", "equivalent"):
+        for name in ("fitness", "alerts", "average_precision", "tail", "equivalent"):
             if not document.get(name):
                 document.pop(name, None)
         return document
@@ -83,8 +83,8 @@ class GateRules(Rule):
     def _consistent(self) -> Self:
         if self.alerts is not None and self.equivalent:
             raise ValueError("alerts or equivalent: with alerts one class is judged, and no other is taken for it")
-        if self.ranking is not None and self.alerts is None:
-            raise ValueError("ranking only beside alerts, which say what class is looked for")
+        if self.average_precision is not None and self.alerts is None:
+            raise ValueError("average_precision only beside alerts, which say what class is looked for")
         if self.tail is not None and self.alerts is not None:
             raise ValueError("tail or alerts: with alerts one class is judged, which has no tail")
         return self

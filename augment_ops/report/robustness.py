@@ -17,7 +17,7 @@ from augment_ops.report.stress_summary import (
 from augment_ops.statistics import mean
 from augment_ops.stress.classes import macro_f1, tail_recall
 from augment_ops.stress.measures import corruption_error, worst_slice
-from augment_ops.stress.report import CLEAN, Cell, Measures, Ranking, Role, Slice, StressReport
+from augment_ops.stress.report import CLEAN, Cell, Measures, Ordering, Role, Slice, StressReport
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def measure_rows(report: StressReport) -> tuple[MeasureRow, ...]:
             lambda role: _stressed(report, role)[2],
         ),
     ]
-    rows += _ranking_rows(report)
+    rows += _ordering_rows(report)
     if report.slices:
         rows.append(
             row(
@@ -239,16 +239,16 @@ def _tail_rows(report: StressReport, row: Callable[..., MeasureRow], stressed_no
     ]
 
 
-def _ranking_rows(report: StressReport) -> list[MeasureRow]:
+def _ordering_rows(report: StressReport) -> list[MeasureRow]:
     """What scores are worth where one class is looked for: order first, then as probabilities of the class."""
     roles = roles_of(report)
-    found = {role: [r for r in report.rankings if r.role == role] for role in roles}
+    found = {role: [r for r in report.orderings if r.role == role] for role in roles}
 
-    def row(name: str, note: str, kind: str, read: Callable[[Ranking], float | None], stressed: bool) -> MeasureRow:
+    def row(name: str, note: str, kind: str, read: Callable[[Ordering], float | None], stressed: bool) -> MeasureRow:
         values = (_mean_of(read(r) for r in found[role] if (r.severity > 0) == stressed and r.n) for role in roles)
         return MeasureRow(name, note, kind, tuple(None if v is None else _finite(v) for v in values))
 
-    if not report.rankings:
+    if not report.orderings:
         return []
     stressed = "mean over all corruptions and severities"
     rows = [
@@ -257,7 +257,7 @@ def _ranking_rows(report: StressReport) -> list[MeasureRow]:
         row("Brier score of the class, clean", "0 is best", "decimals", lambda r: r.brier_score, False),
         row("Calibration error of the class, clean", "15 bins", "points", lambda r: r.calibration_error, False),
     ]
-    if any(r.recall_at_precision is not None for r in report.rankings):
+    if any(r.recall_at_precision is not None for r in report.orderings):
         note = "at the precision that the suite asks for"
         rows.insert(2, row("Recall at fixed precision, clean", note, "share", lambda r: r.recall_at_precision, False))
     return rows

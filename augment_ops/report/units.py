@@ -10,7 +10,9 @@ from augment_ops.gate.grouping import is_few
 from augment_ops.report.formats import number, percent, points, whole
 
 # What the rules of a gate measure. Whatever else there is, is a number without a unit.
-_DIFFERENCES = frozenset({"invariance", "champion", "control", "unseen", "ranking", "tail", "groups", "calibration"})
+_DIFFERENCES = frozenset(
+    {"invariance", "champion", "control", "unseen", "average_precision", "tail", "groups", "calibration"}
+)
 _SHARES = frozenset({"class_recall", "operating", "fitness", "data_wait", "data_quality", "augmented_quality"})
 _MULTIPLES = frozenset({"budget"})
 _SHARES_OR_COUNTS = frozenset({"leakage"})

@@ -15,8 +15,8 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
 from augment_ops.stress.operating import HeldBack, operating_points, threshold_of
+from augment_ops.stress.ordering import orderings
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
-from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
@@ -82,7 +82,7 @@ def evaluate(
         seen={cell.corruption: tuple(seen.get(cell.corruption, ())) for cell in manifest.cells if cell.severity},
         measures=measures.measures(outcomes),
         slices=slices(outcomes),
-        rankings=rankings(outcomes),
+        orderings=orderings(outcomes),
         operating=operating_points(outcomes),
     )
 

@@ -94,8 +94,8 @@ class Measures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """How the scores of the class that is looked for order the samples of a cell (`stress.ranking`).
+class Ordering:
+    """How the scores of the class that is looked for order the samples of a cell (`stress.ordering`).
 
     Every number is NaN where a score was not finite, or nothing is left of that class.
 
@@ -190,7 +190,7 @@ class StressReport:
         seen: corruption of the suite → transforms of the candidate's policy that train on it; none where it is unseen.
         measures: one a cell, in the order of the cells.
         slices: of every metadata column that forms groups.
-        rankings: one a cell where one class is looked for, in the order of the cells; none else, and in reports of
+        orderings: one a cell where one class is looked for, in the order of the cells; none else, and in reports of
             before.
         operating: one a model where the suite has thresholds chosen; none else.
     """
@@ -209,7 +209,7 @@ class StressReport:
     seen: dict[str, tuple[str, ...]]
     measures: tuple[Measures, ...]
     slices: tuple[Slice, ...]
-    rankings: tuple[Ranking, ...] = field(default=(), metadata=LATER)
+    orderings: tuple[Ordering, ...] = field(default=(), metadata=LATER)
     operating: tuple[OperatingPoint, ...] = field(default=(), metadata=LATER)
 
     def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:

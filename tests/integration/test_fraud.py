@@ -104,7 +104,7 @@ def test_scores_are_judged_by_their_order_and_a_threshold_of_may_is_tried_in_jun
     outcome: dict[str, Any], settings: Settings
 ) -> None:
     judged = output(settings, "decide", Decided).decision
-    (order,) = [reason for reason in judged.reasons if reason.rule == "ranking"]
+    (order,) = [reason for reason in judged.reasons if reason.rule == "average_precision"]
     assert order.n == 876 and "average precision of class 1" in order.message
     points = {point.role: point for point in output(settings, "stress_test", StressTest).report.operating}
     assert set(points) == {"candidate", "control"}

@@ -13,8 +13,8 @@ from augment_ops.gate.decision import Decision
 from augment_ops.gate.rules import GateRules
 from augment_ops.stress import measures
 from augment_ops.stress.operating import operating_points
+from augment_ops.stress.ordering import orderings
 from augment_ops.stress.outcomes import Alerts, Outcomes
-from augment_ops.stress.ranking import rankings
 from augment_ops.stress.report import Role, StressReport
 from support.evidence import evidence_about
 
@@ -76,7 +76,7 @@ def report_of(rules: GateRules, told: Outcomes) -> StressReport:
         seen={name: ("Jitter",) for name, severity in told.addresses if severity},
         measures=measures.measures(told),
         slices=(),
-        rankings=rankings(told),
+        orderings=orderings(told),
         operating=operating_points(told),
     )
 

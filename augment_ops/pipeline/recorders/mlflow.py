@@ -245,11 +245,11 @@ def _measured(report: StressReport) -> Iterator[tuple[str, float, int]]:
 
 def _ranked(report: StressReport) -> Iterator[tuple[str, float, int]]:
     """How the class that is looked for is ordered, where one is."""
-    for ranking in (one for one in report.rankings if one.n):
+    for ordering in (one for one in report.orderings if one.n):
         for name in ("average_precision", "recall_at_precision", "brier_score", "calibration_error"):
-            value = getattr(ranking, name)
+            value = getattr(ordering, name)
             if value is not None:
-                yield f"ranking.{ranking.role}.{ranking.corruption}.{name}", value, ranking.severity
+                yield f"ordering.{ordering.role}.{ordering.corruption}.{name}", value, ordering.severity
 
 
 def _at_thresholds(report: StressReport) -> Iterator[tuple[str, float, int]]:

@@ -34,9 +34,9 @@ def test_each_model_has_its_order_and_what_its_scores_are_worth_as_probabilities
 
 def test_tracking_has_them_by_severity(report: StressReport) -> None:
     points = {(name, step): value for name, value, step in _points(report)}
-    clean = next(one for one in report.rankings if one.role == "control" and one.severity == 0)
-    assert points["ranking.control.clean.average_precision", 0] == clean.average_precision
-    assert points["ranking.candidate.rotation.recall_at_precision", 5] == 370 / FRAUDS
+    clean = next(one for one in report.orderings if one.role == "control" and one.severity == 0)
+    assert points["ordering.control.clean.average_precision", 0] == clean.average_precision
+    assert points["ordering.candidate.rotation.recall_at_precision", 5] == 370 / FRAUDS
     assert ("stress.candidate.clean.macro_f1", 0) in points
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_curve
 
-from augment_ops.stress.ranking import average_precision, brier_score, levels, recall_at_precision
+from augment_ops.stress.ordering import average_precision, brier_score, levels, recall_at_precision
 
 
 def drawn(seed: int, decimals: int, rate: float = 0.05) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from augment_ops.stress.measures import calibration_error
 from augment_ops.stress.outcomes import Outcomes
-from augment_ops.stress.report import Ranking, Role
+from augment_ops.stress.report import Ordering, Role
 
 Scores = NDArray[np.floating]
 Wanted = NDArray[np.bool_]
@@ -87,16 +87,16 @@ def brier_score(wanted: Wanted, scores: Scores) -> float:
     return float(np.square(np.asarray(scores, np.float64) - wanted).mean())
 
 
-def rankings(outcomes: Outcomes) -> tuple[Ranking, ...]:
+def orderings(outcomes: Outcomes) -> tuple[Ordering, ...]:
     """Every model in every cell, in the order of `measures.cells`; none where no class is looked for."""
     return tuple(
-        _ranking(outcomes, role, m, c)
+        _ordering(outcomes, role, m, c)
         for c in range(len(outcomes.addresses) if outcomes.alerts is not None else 0)
         for m, role in enumerate(outcomes.models)
     )
 
 
-def _ranking(outcomes: Outcomes, role: Role, m: int, c: int) -> Ranking:
+def _ordering(outcomes: Outcomes, role: Role, m: int, c: int) -> Ordering:
     assert outcomes.alerts is not None and outcomes.scores is not None  # whoever calls has looked
     left, (corruption, severity) = outcomes.left[c], outcomes.addresses[c]
     wanted, scores = outcomes.wanted[left], outcomes.scores[m, c][left]
@@ -109,7 +109,7 @@ def _ranking(outcomes: Outcomes, role: Role, m: int, c: int) -> Ranking:
             brier_score(wanted, scores),
             calibration_error(scores, wanted),
         ]
-    return Ranking(
+    return Ordering(
         role=role,
         corruption=corruption,
         severity=severity,

@@ -6,7 +6,7 @@ from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.phrasing import interval, points, share
 from augment_ops.gate.ranked import RankedSamples
-from augment_ops.gate.rule_models import Ranking
+from augment_ops.gate.rule_models import AveragePrecision
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate
 from augment_ops.stress.definition import AlertsSpec
@@ -14,12 +14,12 @@ from augment_ops.stress.operating import operating_points
 from augment_ops.stress.report import CLEAN, OperatingPoint, Role, ShareOf
 
 
-def ranking(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
+def average_precision(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
     """Average precision against the control and, where there is one, the champion; nothing where no rule is set.
 
     Where a score is no number, the cell is no evidence, and nothing is said here.
     """
-    rule, wanted = rules.ranking, rules.alerts
+    rule, wanted = rules.average_precision, rules.alerts
     if rule is None or wanted is None or cells.clean("candidate") is None:
         return []
     name = f"average precision of class {wanted.class_name}"
@@ -28,7 +28,7 @@ def ranking(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
         found = f"{ranked.n} samples of class {wanted.class_name}"
         return [
             Reason(
-                rule="ranking",
+                rule="average_precision",
                 outcome="investigate",
                 message=f"The suite has {found}; {rule.min_n} are needed to judge the {name}.",
                 class_name=wanted.class_name,
@@ -38,7 +38,7 @@ def ranking(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
         ]
     if evidence.control_digest is None:
         message = f"There is no control to measure the {name} against; train one."
-        return [Reason(rule="ranking", outcome="error", message=message)]
+        return [Reason(rule="average_precision", outcome="error", message=message)]
     others: tuple[Role, ...] = ("control",) if evidence.champion_version is None else ("control", "champion")
     return [_compared(rules, rule, ranked, against, name) for against in others if cells.clean(against) is not None]
 
@@ -84,7 +84,7 @@ def _said(found: ShareOf | None) -> str:
     return "unknown" if found is None else f"{share(found.value)} ({share(found.low)} to {share(found.high)})"
 
 
-def _compared(rules: GateRules, rule: Ranking, ranked: RankedSamples, against: Role, name: str) -> Reason:
+def _compared(rules: GateRules, rule: AveragePrecision, ranked: RankedSamples, against: Role, name: str) -> Reason:
     accepted = -rule.min_gain if against == "control" else rule.champion_margin
     loss = ranked.loss(against, accepted)
     message = (
@@ -94,7 +94,7 @@ def _compared(rules: GateRules, rule: Ranking, ranked: RankedSamples, against: R
         f"{points(-accepted, sign=True)} must be shown."
     )
     return Reason(
-        rule="ranking",
+        rule="average_precision",
         outcome=_outcome(rules, rule, loss, against),
         message=message,
         corruption=CLEAN,
@@ -109,7 +109,7 @@ def _compared(rules: GateRules, rule: Ranking, ranked: RankedSamples, against: R
     )
 
 
-def _outcome(rules: GateRules, rule: Ranking, loss: Estimate, against: Role) -> Outcome:
+def _outcome(rules: GateRules, rule: AveragePrecision, loss: Estimate, against: Role) -> Outcome:
     """Pass where it is shown; fail where harm is: beyond the margin, or of a policy that was to bring something."""
     if loss.p_safe <= rules.statistics.alpha:
         return "pass"

@@ -14,25 +14,25 @@ from augment_ops.gate.compared import compared
 from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.ranked import RankedSamples
-from augment_ops.gate.rule_models import Groups, Ranking
+from augment_ops.gate.rule_models import AveragePrecision, Groups
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Bootstrap
 from augment_ops.report.inputs import judged_of
 from augment_ops.stress.definition import AlertsSpec
+from augment_ops.stress.ordering import orderings
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
-from augment_ops.stress.ranking import rankings
 from augment_ops.stress.slices import slices
 from support.evidence import evidence_about
 from support.looked_for import FRAUDS, GENUINE, GOOD, RATE, judged, outcomes_of, report_of
 
-RULE = Ranking(min_gain=-0.01, no_effect="investigate", champion_margin=0.02, min_n=30)
+RULE = AveragePrecision(min_gain=-0.01, no_effect="investigate", champion_margin=0.02, min_n=30)
 
 
 @pytest.fixture(scope="session")
 def ranked(rules: GateRules) -> GateRules:
     asked = AlertsSpec(class_name="fraud", rate=RATE)
-    return rules.model_copy(update={"alerts": asked, "calibration": None, "ranking": RULE})
+    return rules.model_copy(update={"alerts": asked, "calibration": None, "average_precision": RULE})
 
 
 def scored(rules: GateRules, shift: dict[str, float], noise: float = 0.3) -> Outcomes:
@@ -47,8 +47,8 @@ def scored(rules: GateRules, shift: dict[str, float], noise: float = 0.3) -> Out
     return replace(outcomes, scores=scores.astype(np.float32))
 
 
-def ranking_of(decision: Decision) -> Reason:
-    (reason,) = [reason for reason in decision.reasons if reason.rule == "ranking"]
+def order_of(decision: Decision) -> Reason:
+    (reason,) = [reason for reason in decision.reasons if reason.rule == "average_precision"]
     return reason
 
 
@@ -62,9 +62,9 @@ def ranking_of(decision: Decision) -> Reason:
     ],
 )
 def test_a_gain_is_shown_a_loss_fails_and_what_is_neither_is_looked_into(ranked, shift, min_gain, outcome):
-    gate = ranked.model_copy(update={"ranking": RULE.model_copy(update={"min_gain": min_gain})})
+    gate = ranked.model_copy(update={"average_precision": RULE.model_copy(update={"min_gain": min_gain})})
     outcomes = scored(gate, shift)
-    reason = ranking_of(judged(gate, outcomes))
+    reason = order_of(judged(gate, outcomes))
     wanted = outcomes.labels == 1
     truth = [average_precision_score(wanted, outcomes.scores[m, 0]) for m in (0, 1)]
     assert reason.outcome == outcome
@@ -81,7 +81,7 @@ def test_the_champion_is_held_against_as_well(ranked):
     with_champion = replace(outcomes, models={**outcomes.models, "champion": "e" * 64}, **three)
     report = replace(report_of(ranked, with_champion), champion_version="4")
     decision = decide(ranked, evidence_about(report), with_champion.to_bytes())
-    reasons = {reason.against: reason for reason in decision.reasons if reason.rule == "ranking"}
+    reasons = {reason.against: reason for reason in decision.reasons if reason.rule == "average_precision"}
     assert reasons["champion"].outcome == "fail" and reasons["champion"].threshold == -0.02
     assert reasons["control"].outcome in {"pass", "investigate"}
 
@@ -90,14 +90,14 @@ _ARRAYS = ("predicted", "p_true", "p_predicted", "scores")
 
 
 def test_too_few_of_the_class_are_no_verdict_and_a_missing_control_is_no_evidence(ranked):
-    many = ranked.model_copy(update={"ranking": RULE.model_copy(update={"min_n": FRAUDS + 1})})
-    few = ranking_of(judged(many, outcomes_of(many, GOOD)))
+    many = ranked.model_copy(update={"average_precision": RULE.model_copy(update={"min_n": FRAUDS + 1})})
+    few = order_of(judged(many, outcomes_of(many, GOOD)))
     assert few.outcome == "investigate" and few.n == FRAUDS and few.threshold == FRAUDS + 1
     outcomes = outcomes_of(ranked, GOOD)
     alone = {name: getattr(outcomes, name)[:1] for name in _ARRAYS}
     single = replace(outcomes, models={"candidate": "c" * 64}, **alone)
     report = report_of(ranked, single)
-    assert ranking_of(decide(ranked, evidence_about(report), single.to_bytes())).outcome == "error"
+    assert order_of(decide(ranked, evidence_about(report), single.to_bytes())).outcome == "error"
 
 
 def test_a_score_that_is_no_number_is_no_evidence_and_nothing_is_said_of_the_order(ranked):
@@ -107,7 +107,7 @@ def test_a_score_that_is_no_number_is_no_evidence_and_nothing_is_said_of_the_ord
     silent = replace(outcomes, predicted=predicted, scores=scores)
     decision = judged(ranked, silent)
     assert decision.verdict == "ERROR"
-    assert not [reason for reason in decision.reasons if reason.rule == "ranking"]
+    assert not [reason for reason in decision.reasons if reason.rule == "average_precision"]
     report = report_of(ranked, silent)
     found = compared(ranked, evidence_about(report), silent.to_bytes(), "k")
     assert found is None or all("average precision" not in one.name for one in found.measured)
@@ -116,13 +116,13 @@ def test_a_score_that_is_no_number_is_no_evidence_and_nothing_is_said_of_the_ord
 def test_a_report_of_another_order_than_the_scores_give_is_found_out(ranked):
     outcomes = outcomes_of(ranked, GOOD)
     report = report_of(ranked, outcomes)
-    first = replace(report.rankings[0], average_precision=0.99)
+    first = replace(report.orderings[0], average_precision=0.99)
     decision = decide(
-        ranked, evidence_about(replace(report, rankings=(first, *report.rankings[1:]))), outcomes.to_bytes()
+        ranked, evidence_about(replace(report, orderings=(first, *report.orderings[1:]))), outcomes.to_bytes()
     )
     assert decision.verdict == "ERROR"
-    assert any("rankings of the stress report" in reason.message for reason in decision.reasons)
-    before = decide(ranked, evidence_about(replace(report, rankings=())), outcomes.to_bytes())
+    assert any("orderings of the stress report" in reason.message for reason in decision.reasons)
+    before = decide(ranked, evidence_about(replace(report, orderings=())), outcomes.to_bytes())
     assert before.verdict == "PASS"  # reports of before have none, and the rule counts by itself
 
 
@@ -134,7 +134,7 @@ def test_the_page_compares_it_with_intervals_that_the_reasons_have(ranked):
     row = found.measured[-1]
     assert row.name == "average precision of class fraud" and row.low < row.share < row.high
     (beside,) = row.beside
-    reason = ranking_of(decision)
+    reason = order_of(decision)
     assert (beside.low, beside.high) == pytest.approx((reason.low, reason.high))
 
 
@@ -160,24 +160,24 @@ def test_the_interval_is_as_wide_as_chance_makes_the_difference(ranked):
 
 def test_perfect_scores_of_two_models_are_not_shown_to_be_equal_to_the_last_sample(ranked):
     outcomes = scored(ranked, {"candidate": 9.0, "control": 8.0}, noise=0.01)
-    reason = ranking_of(judged(ranked, outcomes))
+    reason = order_of(judged(ranked, outcomes))
     assert reason.measured == 0 and reason.low == pytest.approx(-3.69 / FRAUDS, abs=1e-4)
 
 
 def test_rules_without_the_section_keep_their_digest_and_decisions_and_it_needs_alerts(rules, ranked):
-    assert "ranking" not in rules.model_dump(mode="json")
-    plain = ranked.model_copy(update={"ranking": None})
-    assert not [r for r in judged(plain, outcomes_of(plain, GOOD)).reasons if r.rule == "ranking"]
-    content = {**rules.model_dump(mode="json"), "ranking": RULE.model_dump(mode="json")}
-    with pytest.raises(ValidationError, match="ranking only beside alerts"):
+    assert "average_precision" not in rules.model_dump(mode="json")
+    plain = ranked.model_copy(update={"average_precision": None})
+    assert not [r for r in judged(plain, outcomes_of(plain, GOOD)).reasons if r.rule == "average_precision"]
+    content = {**rules.model_dump(mode="json"), "average_precision": RULE.model_dump(mode="json")}
+    with pytest.raises(ValidationError, match="average_precision only beside alerts"):
         GateRules.model_validate(content)
 
 
 def test_recall_at_a_fixed_precision_is_measured_where_the_suite_asks_for_it(ranked):
     outcomes = outcomes_of(ranked, GOOD)
-    assert all(one.recall_at_precision is None for one in rankings(outcomes))
+    assert all(one.recall_at_precision is None for one in orderings(outcomes))
     asked = replace(outcomes, alerts=replace(outcomes.alerts, precision=0.9))
-    clean = rankings(asked)[0]
+    clean = orderings(asked)[0]
     assert clean.recall_at_precision == 380 / FRAUDS and clean.n == FRAUDS
     assert sha256_hex(asked.to_bytes()) != sha256_hex(outcomes.to_bytes())
     assert b"precision" not in canonical_json(outcomes.alerts)
@@ -204,7 +204,7 @@ def test_a_decision_says_what_thresholds_give_and_one_that_was_moved_afterwards_
 def test_a_kind_of_fraud_is_a_group_of_frauds_and_the_genuine_are_none(ranked):
     """Of the second kind the candidate finds none: the scenario that nobody has taught it."""
     section = Groups(columns=("scenario",), max_gap=0.2, max_amplification=0.05, min_n=20)
-    gate = ranked.model_copy(update={"groups": section, "ranking": None})
+    gate = ranked.model_copy(update={"groups": section, "average_precision": None})
     kinds = np.repeat(np.array([0, 1, 2], np.int16), (GENUINE, 360, 40))
     outcomes = outcomes_of(gate, {"candidate": (360, 360), "control": (400, 260)})
     outcomes = replace(outcomes, columns={"scenario": ("0", "1", "2")}, groups=kinds[None])
