@@ -28,7 +28,8 @@ from augment_ops.gate.rule_models import (
     Unseen,
 )
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.definition import AlertsSpec
+from augment_ops.stress.definition import AlertsSpec, RankingSpec, asked_by
+from augment_ops.stress.outcomes import Asked
 
 
 class GateRules(Rule):
@@ -40,6 +41,8 @@ class GateRules(Rule):
         suite: name of the stress suite that the thresholds were chosen for; a report of another one is refused.
         alerts: as its suite has them: every other rule is then about the samples of that class alone, and accuracy is
             the recall of the class at that rate of alerts.
+        ranking: as its suite has it: a sample is right where its item is among the first, and the classes of every rule
+            are bands of items.
         equivalent: groups of classes that nobody tells apart; every rule but calibration judges each group as a class.
     """
 
@@ -52,6 +55,7 @@ class GateRules(Rule):
     class_recall: ClassRecall
     fitness: Fitness | None = None
     alerts: AlertsSpec | None = None
+    ranking: RankingSpec | None = None
     equivalent: Equivalent = ()
     champion: Champion | None = None
     control: Control | None = None
@@ -66,9 +70,9 @@ class GateRules(Rule):
 
     @model_serializer(mode="wrap")
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Rules of before `fitness`, `alerts` and `equivalent`, and those without, keep their digest."""
+        """Rules of before `fitness`, `alerts`, `ranking` and `equivalent`, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        for name in ("fitness", "alerts", "equivalent"):
+        for name in ("fitness", "alerts", "ranking", "equivalent"):
             if not document.get(name):
                 document.pop(name, None)
         return document
@@ -77,12 +81,20 @@ class GateRules(Rule):
     def _consistent(self) -> Self:
         if self.alerts is not None and self.equivalent:
             raise ValueError("alerts or equivalent: with alerts one class is judged, and no other is taken for it")
+        if self.ranking is not None and self.equivalent:
+            raise ValueError("ranking or equivalent: with a ranking no class is judged, but bands of them")
+        asked_by(self.alerts, self.ranking)
         return self
+
+    @property
+    def asked(self) -> Asked:
+        """What models are asked; None where every class counts alike."""
+        return asked_by(self.alerts, self.ranking)
 
     @property
     def measure(self) -> str:
         """What the share of samples is called that a model is right about."""
-        return "accuracy" if self.alerts is None else self.alerts.as_asked().measure
+        return "accuracy" if self.asked is None else self.asked.measure
 
     @property
     def digest(self) -> str:

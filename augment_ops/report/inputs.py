@@ -109,7 +109,7 @@ def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Seq
         outcomes: those that the report follows from.
         equivalent: groups of classes that were judged as one.
     """
-    asked, measure = outcomes.judged(), "accuracy" if outcomes.alerts is None else outcomes.alerts.measure
+    asked, measure = outcomes.judged(), "accuracy" if outcomes.asked is None else outcomes.asked.measure
     if equivalent:
         asked = asked.alike(equivalent)
         measure += f" ({listed(tuple(' = '.join(group) for group in equivalent))} as one)"
