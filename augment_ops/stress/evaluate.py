@@ -111,7 +111,7 @@ def _ask(
         destroyed=destroyed,
         alerts=manifest.alerts,
         scores=kept.get("scores"),
-        ranked=_ranked(manifest, kept),
+        ranked=_ranked(manifest, kept, labels),
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
     named: list[tuple[int, NDArray[np.int32]]] = []  # of rankings: place of a model, and first items of clean samples
@@ -177,7 +177,7 @@ def _room(manifest: SuiteManifest, shape: tuple[int, int, int]) -> dict[str, NDA
     return kept
 
 
-def _ranked(manifest: SuiteManifest, kept: Mapping[str, NDArray[Any]]) -> Ranked | None:
+def _ranked(manifest: SuiteManifest, kept: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> Ranked | None:
     if manifest.ranking is None:
         return None
     return Ranked(
@@ -185,6 +185,7 @@ def _ranked(manifest: SuiteManifest, kept: Mapping[str, NDArray[Any]]) -> Ranked
         ranks=kept["ranks"],
         recommended=kept["recommended"],
         frequency=np.array(manifest.frequency, np.int32),
+        items=labels.astype(np.int32),
     )
 
 

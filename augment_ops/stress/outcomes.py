@@ -35,7 +35,7 @@ _ARRAYS: dict[str, str] = {
 FORMAT = "augment-ops outcomes 2"
 _WITH_ALERTS, _WITH_RANKS = "augment-ops outcomes 3", "augment-ops outcomes 4"
 _FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS, _WITH_RANKS)
-_RANKED = ("ranks", "recommended", "frequency")
+_RANKED = ("ranks", "recommended", "frequency", "items")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,11 +352,20 @@ def _check_ranked(outcomes: Outcomes, ranked: Ranked) -> None:
     ranking, items = ranked.ranking, len(ranked.frequency)
     if ranking.fault or outcomes.classes != ranking.classes:
         raise _damaged(f"a ranking at {ranking.at} with classes {outcomes.classes!r:.80}", ranking.fault or "its bands")
-    shapes = {"ranks": outcomes.predicted.shape, "recommended": (len(outcomes.models), items), "frequency": (items,)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "ranks": outcomes.predicted.shape,
+        "recommended": (len(outcomes.models), items),
+        "frequency": (items,),
+        "items": outcomes.labels.shape,
+    }
     for name, wanted in shapes.items():
         array: NDArray[np.generic] = getattr(ranked, name)
         if array.shape != wanted or array.dtype != np.int32:
             raise _damaged(f"{name} {array.dtype} {array.shape}", f"int32 {wanted}")
+    if not (ranked.items.min() >= 0 and ranked.items.max() < items) or not np.array_equal(
+        ranking.band_of(ranked.frequency)[ranked.items], outcomes.labels
+    ):
+        raise _damaged("items that are in other bands", "the bands of the items")
     hit = ranking.taken_for(ranked.ranks, outcomes.labels)
     if ranked.ranks.min() < 1 or (outcomes.predicted != np.where(ranked.ranks == UNRANKED, NOT_A_NUMBER, hit)).any():
         raise _damaged("ranks that give other hits", "a hit where the rank is among the first")

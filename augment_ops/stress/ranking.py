@@ -55,7 +55,7 @@ class Ranking:
             return "bands of which the first begins at 0 samples, and each at more than the one before"
         return "" if len(set(self.classes)) == len(self.classes) else f"names that differ, and none called {MISSED!r}"
 
-    def band_of(self, frequency: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    def band_of(self, frequency: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
         """The place of each item's band: int64 (K,).
 
         Args:
@@ -77,12 +77,14 @@ class Ranked:
         ranks: int32 (M, C, N), the place of each sample's item among all, from 1; `UNRANKED` without an answer.
         recommended: int32 (M, K), how often each item is among the first of the clean samples.
         frequency: int32 (K,), samples of each item in the training split.
+        items: int32 (N,), the item of each sample.
     """
 
     ranking: Ranking
     ranks: NDArray[np.int32]
     recommended: NDArray[np.int32]
     frequency: NDArray[np.int32]
+    items: NDArray[np.int32]
 
 
 def ranks(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -129,6 +131,12 @@ def gains(places: NDArray[np.int32], at: int) -> NDArray[np.float64]:
     """
     found: NDArray[np.float64] = np.where(places <= at, 1 / np.log2(np.maximum(places, 1) + 1.0), 0.0)
     return found
+
+
+def popular(ranked: Ranked) -> NDArray[np.int32]:
+    """The rank of each sample's item where everybody is named the most frequent items of training: int32 (N,)."""
+    order = np.argsort(-ranked.frequency, kind="stable").argsort(kind="stable")
+    return (1 + order[ranked.items]).astype(np.int32)
 
 
 def gini(counts: NDArray[np.int64]) -> float:

@@ -91,8 +91,11 @@ def of_another_suite(
         outcomes.labels, manifest.judged_labels(labels)
     ):
         return "other samples or labels"
-    if outcomes.ranked is not None and outcomes.ranked.frequency.tolist() != list(manifest.frequency):
-        return "other frequencies of items"
+    if outcomes.ranked is not None and (
+        outcomes.ranked.frequency.tolist() != list(manifest.frequency)
+        or not np.array_equal(outcomes.ranked.items, labels)
+    ):
+        return "other items, or other frequencies of them"
     names, groups = group_codes(columns, len(labels))
     if outcomes.columns != names or not np.array_equal(outcomes.groups, groups):
         return "other groups"
@@ -112,20 +115,12 @@ def samples(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Samples
     return np.concatenate(parts)
 
 
-def differing(
-    outcomes: Outcomes,
-    role: Role,
-    picks: Sequence[Pick],
-    logits: NDArray[np.float32],
-    labels: NDArray[np.int64] | None = None,
-) -> list[str]:
+def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDArray[np.float32]) -> list[str]:
     """The picked samples, `sample under corruption at severity`, on which the model now says something else.
 
     Args:
         logits: float32 (rows, K), in the order of `samples`.
-        labels: int64 (N,), those of the suite; of a ranking they are items, which outcomes do not have.
     """
-    labels = outcomes.labels.astype(np.int64) if labels is None else labels
     m, start, found = list(outcomes.models).index(role), 0, []
     for picked in picks:
         rows = np.array(picked.rows)
@@ -134,11 +129,11 @@ def differing(
         said = outcomes.predicted[m, picked.cell, rows]
         p_true, p_said = (kept[m, picked.cell, rows] for kept in (outcomes.p_true, outcomes.p_predicted))
         if outcomes.ranked is None:
-            same = _same(now, said, labels[rows], p_true, p_said)
+            same = _same(now, said, outcomes.labels[rows], p_true, p_said)
         else:
             ranked = outcomes.ranked
             same = _ranked_same(
-                now, ranked.ranks[m, picked.cell, rows], labels[rows], p_true, p_said, ranked.ranking.at
+                now, ranked.ranks[m, picked.cell, rows], ranked.items[rows], p_true, p_said, ranked.ranking.at
             )
         if outcomes.alerts is not None and outcomes.scores is not None:
             scores = outcomes.scores[m, picked.cell, rows]
@@ -182,17 +177,17 @@ def differing_remains(manifest: SuiteManifest, outcomes: Outcomes, get: Get, wor
 def _ranked_same(
     logits: NDArray[np.float32],
     ranks: NDArray[np.int32],
-    labels: NDArray[np.int64],
+    items: NDArray[np.int32],
     p_true: NDArray[np.float16],
     p_first: NDArray[np.float16],
     at: int,
 ) -> NDArray[np.bool_]:
     """Row by row; items whose logits are level to the tolerance may have been in any order."""
     shares, finite = probabilities(logits)
-    own = logits[np.arange(len(logits)), labels][:, None]
+    own = logits[np.arange(len(logits)), items][:, None]
     room = ABSOLUTE + RELATIVE * np.abs(own)
     best, worst = 1 + (logits > own + room).sum(axis=1), (logits >= own - room).sum(axis=1)
-    close = np.abs(shares[np.arange(len(logits)), labels] - p_true) <= TOLERANCE
+    close = np.abs(shares[np.arange(len(logits)), items] - p_true) <= TOLERANCE
     close &= np.abs(first_shares(shares, at) - p_first) <= TOLERANCE
     same: NDArray[np.bool_] = np.where(finite, close & (best <= ranks) & (ranks <= worst), ranks == UNRANKED)
     return same
@@ -201,7 +196,7 @@ def _ranked_same(
 def _same(
     logits: NDArray[np.float32],
     said: NDArray[np.int16],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int16],
     p_true: NDArray[np.float16],
     p_said: NDArray[np.float16],
 ) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_WIDTH = 48
+_NUMBERS = 48  # of the vector of an item
 _DROPOUT = 0.2
 _SPREAD = 0.1  # of embeddings at first: their products then are small beside the bias, which learns popularity first
 _HOUR_S = 3600.0
@@ -38,11 +38,11 @@ def pooled(input_shape: tuple[int, ...], classes: int) -> nn.Module:
     class Pooled(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.items = nn.Embedding(classes + 1, _WIDTH)
+            self.items = nn.Embedding(classes + 1, _NUMBERS)
             nn.init.normal_(self.items.weight, std=_SPREAD)
             self.place = nn.Parameter(torch.zeros(input_shape[0]))
             self.fading = nn.Parameter(torch.zeros(1))
-            self.turn = nn.Linear(_WIDTH, _WIDTH)
+            self.turn = nn.Linear(_NUMBERS, _NUMBERS)
             self.drop = nn.Dropout(_DROPOUT)
             self.again = nn.Parameter(torch.zeros(1))
             self.popularity = nn.Parameter(torch.zeros(classes))

@@ -58,7 +58,7 @@ def check_registered(ctx: Context, version: str, champion: str | None) -> None:
             raise GovernanceError(where, str(error.faults[0].found), "the model that was evaluated", _FIX) from error
         if role == "candidate":
             _check_probe(where, asked, said[: len(probed)], plural)
-        other = recheck.differing(outcomes, role, picks, said[-len(picked) :], labels)
+        other = recheck.differing(outcomes, role, picks, said[-len(picked) :])
         if other:
             found = f"other answers than are stored on {len(other)} of {len(picked)} samples, such as {other[0]}"
             raise GovernanceError(where, found, "the outcomes that the gate has judged", _FIX)

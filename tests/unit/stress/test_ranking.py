@@ -10,6 +10,7 @@ import pytest
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import DataError, PolicyError, StoreError
+from augment_ops.report.inputs import judged_of
 from augment_ops.stress import recheck
 from augment_ops.stress.definition import RankingSpec
 from augment_ops.stress.evaluate import evaluate
@@ -136,15 +137,15 @@ def test_ranks_that_nobodys_answers_stand_behind_show_up(outcomes, manifest, obj
     assert recheck.of_another_suite(manifest, outcomes, items, {}) == ""
     picks = recheck.pick(manifest, "key", items)
     logits = by_popularity(recheck.samples(manifest, picks, objects.get))
-    assert recheck.differing(outcomes, "candidate", picks, logits, items) == []
-    assert recheck.differing(outcomes, "candidate", picks, logits * np.float32(1 + 1e-5), items) == []
+    assert recheck.differing(outcomes, "candidate", picks, logits) == []
+    assert recheck.differing(outcomes, "candidate", picks, logits * np.float32(1 + 1e-5)) == []
     better = replace(outcomes, ranked=replace(outcomes.ranked, ranks=np.maximum(outcomes.ranked.ranks - 1, 1)))
-    assert len(recheck.differing(better, "candidate", picks, logits, items)) > len(logits) / 2
-    assert recheck.differing(outcomes, "control", picks, by_nothing(logits), items) == []
+    assert len(recheck.differing(better, "candidate", picks, logits)) > len(logits) / 2
+    assert recheck.differing(outcomes, "control", picks, by_nothing(logits)) == []
     other = replace(manifest, ranking=Ranking(at=4, bands=manifest.ranking.bands))
     assert recheck.of_another_suite(other, outcomes, items, {}) == "another ranking"
     often = replace(manifest, frequency=(91, *FREQUENCY[1:]))
-    assert recheck.of_another_suite(often, outcomes, items, {}) == "other frequencies of items"
+    assert recheck.of_another_suite(often, outcomes, items, {}) == "other items, or other frequencies of them"
 
 
 def test_of_equal_items_the_first_in_the_catalogue_comes_first():
@@ -159,3 +160,13 @@ def test_gains_and_unevenness_are_those_of_the_textbook():
     )
     assert gini(np.array([5, 5, 5, 5])) == pytest.approx(0) and gini(np.array([0, 0, 0, 9])) == pytest.approx(0.75)
     assert np.isnan(gini(np.zeros(3, np.int64)))
+
+
+def test_a_report_shows_what_is_recommended_beside_popularity_alone(report, outcomes):
+    found = judged_of(report, outcomes, ())
+    assert found.measure == "recall at 3" and found.stress.classes == ("tail", "middle", "head")
+    candidate, control, alone = found.ranking
+    assert (candidate.recall, candidate.popularity, candidate.coverage) == (alone.recall, alone.popularity, 3 / 8)
+    assert candidate.bands == {"tail": 0.0, "middle": 0.0, "head": 1.0} and candidate.popularity == 70
+    assert candidate.ndcg == alone.ndcg == pytest.approx(candidate.recall * (1 + 1 / np.log2(3) + 0.5) / 3, rel=0.02)
+    assert control.recall == 0 and np.isnan(control.popularity)
