@@ -53,16 +53,18 @@ def main(path: str, seeds: int, policies: list[str]) -> None:
         store = Store(home)
         asked = {"interaction_columns": COLUMNS, "interaction_history": 32, "interaction_split": "time"}
         snapshot = Snapshot.open(store, ingest(path, store, modality="interactions", name="ratings", **asked).digest)
-        found: dict[str, Any] = {"epochs": EPOCHS, "batch": BATCH, "tested": TESTED, "baselines": baselines(snapshot)}
+        machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+        head = {"machine": machine, "epochs": EPOCHS, "batch": BATCH, "tested": TESTED}
+        found: dict[str, Any] = {**head, "baselines": baselines(snapshot), "models": {}}
         print(json.dumps(found["baselines"], indent=1), flush=True)
         for seed in range(7, 7 + seeds):
             for name, policy in {"control": None, **chosen}.items():
                 told = trained(snapshot, seed, policy)
                 print(seed, name, told, flush=True)
                 for measure, value in told.items():
-                    found.setdefault(name, {}).setdefault(measure, []).append(value)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    (HERE / "ratings.json").write_text(json.dumps({"machine": machine, **found}, indent=1) + "\n")
+                    found["models"].setdefault(name, {}).setdefault(measure, []).append(value)
+            # After each seed: of a measurement that is ended, what is there counts.
+            (HERE / "ratings.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def frequency(snapshot: Snapshot) -> NDArray[np.int64]:
