@@ -163,6 +163,12 @@ def test_what_a_faulty_transform_would_do_is_caught(data):
     assert amplified.status == "fail" and "`tail`" in amplified.message
 
 
+def test_an_item_that_is_had_again_is_no_leak_of_the_answer(data):
+    originals, labels = data[0][400:700].copy(), data[1]["label"].to_numpy(np.int64)[400:700]
+    originals[:, -1, ITEM] = labels + 1
+    assert compared(originals, originals.copy(), labels)["answer-leakage"].status == "ok"
+
+
 def test_histories_of_held_out_users_in_training_are_caught(data):
     originals, held_out, labels = data[0][400:700], data[0][800:], data[1]["label"].to_numpy(np.int64)[400:700]
     leaked = originals.copy()
