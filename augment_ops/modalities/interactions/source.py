@@ -95,7 +95,7 @@ class _Table:
 class InteractionSource:
     """Interactions of one table, in any order: they are sorted here, user by user.
 
-    All rows are held in memory, some 200 bytes each: who has the newest row last has nothing to gain from it.
+    All rows are held in memory, some 200 bytes each: the next row may be anybody's, of any time.
 
     Args:
         place: the file.
@@ -203,7 +203,7 @@ class InteractionSource:
             seen[item] += 1
             extra: Mapping[str, Scalar] = {name: column[row] for name, column in table.extra.items()}
             yield RawSample(
-                id=f"{user}:{item}" + (f"-{seen[item]}" if seen[item] > 1 else ""),
+                id=_named(user, item, seen[item]),
                 label=item,
                 split=_held_out(times[place], moments) if self._last else None,
                 subject=user,
@@ -215,6 +215,11 @@ class InteractionSource:
 
     def _fault(self, part: str, found: str, expected: str, fix: str) -> DataError:
         return DataError(f"{self._place.uri}: {part}", found, expected, fix)
+
+
+def _named(user: str, item: str, time: int) -> str:
+    """An id by content: user, item, and which time it is; no other three have it, whatever names hold."""
+    return f"{user.replace('%', '%25').replace(':', '%3A')}:{item}:{time}"
 
 
 def _history(codes: NDArray[np.int64], times: NDArray[np.float64], moment: float, room: int) -> NDArray[np.int32]:

@@ -42,11 +42,11 @@ def test_a_sample_is_what_its_user_did_before_and_the_order_of_the_file_changes_
     source = opened(written(tmp_path, table))
     found = {one.id: one for one in source.samples()}
     assert source.schema == {"items": ["x", "y", "z"]}
-    last = found["a:y"]
+    last = found["a:y:1"]
     assert (last.label, last.subject, last.time, last.source) == ("y", "a", 40.0, "row 3")
     assert last.data[-2:].tolist() == [[1, 30], [3, 20]] and not last.data[:-2].any()
     assert last.extra == {"known_interactions": "1 to 4"}
-    assert not found["a:x"].data.any() and found["a:x"].extra == {"known_interactions": "none"}
+    assert not found["a:x:1"].data.any() and found["a:x:1"].extra == {"known_interactions": "none"}
     again = {one.id: one for one in opened(written(tmp_path, table[::-1], "again.csv")).samples()}
     assert again.keys() == found.keys() and all((again[key].data == found[key].data).all() for key in found)
 
@@ -69,7 +69,7 @@ def test_dates_are_times_and_rows_without_one_are_unreadable(tmp_path):
     defects = {one.id: one.data.text for one in samples if isinstance(one.data, Defect)}
     wanted = {"row-3": "unreadable: no time", "row-4": "unreadable: no user", "row-5": "unreadable: no item"}
     assert defects == wanted
-    assert {one.id: one.data for one in samples if one.id == "a:y"}["a:y"][-1].tolist() == [1, 86_400]
+    assert {one.id: one.data for one in samples if one.id == "a:y:1"}["a:y:1"][-1].tolist() == [1, 86_400]
 
 
 def test_by_default_nothing_is_learnt_from_after_the_first_moment_that_is_tested(tmp_path):
@@ -94,8 +94,8 @@ def test_the_last_moment_of_each_user_is_held_out_where_that_is_asked(tmp_path):
         ("twice", "y", 2),
     ]
     splits = {one.id: one.split for one in opened(written(tmp_path, of(rows)), split="last").samples()}
-    assert [splits[f"a:{item}"] for item in "xyzw"] == ["train", "validation", "test", "test"]
-    assert splits["once:x"] == "train" and splits["twice:x"] == "train" and splits["twice:y"] == "test"
+    assert [splits[f"a:{item}:1"] for item in "xyzw"] == ["train", "validation", "test", "test"]
+    assert splits["once:x:1"] == "train" and splits["twice:x:1"] == "train" and splits["twice:y:1"] == "test"
 
 
 def test_items_that_a_data_set_does_not_know_are_left_out_of_histories(tmp_path):
@@ -106,9 +106,16 @@ def test_items_that_a_data_set_does_not_know_are_left_out_of_histories(tmp_path)
     assert last.data[-2:].tolist() == [[0, 0], [1, 2]] and source.schema == schema
 
 
+def test_no_two_samples_have_one_id_whatever_names_hold(tmp_path):
+    names = ["a", "a:b", "a%3Ab", "a:", "x:1", "x"]
+    rows = [(user, item, 1) for user in names for item in (*names, "b:x", ":x")]
+    ids = [one.id for one in opened(written(tmp_path, of(rows))).samples()]
+    assert len(set(ids)) == len(rows)
+
+
 def test_a_repetition_is_a_sample_of_its_own(tmp_path):
     samples = list(opened(written(tmp_path, of([("a", "x", 1), ("a", "x", 1), ("b", "y", 1)]))).samples())
-    assert [one.id for one in samples] == ["a:x", "a:x-2", "b:y"]
+    assert [one.id for one in samples] == ["a:x:1", "a:x:2", "b:y:1"]
 
 
 @pytest.mark.parametrize(
