@@ -204,7 +204,7 @@ def _sound_cells(
 
 def _judged(rules: GateRules, cells: Cells) -> Cells:
     """The cells as the rules judge them: of all samples or of the class that alerts are for, of classes that differ."""
-    if rules.alerts is None and not rules.equivalent:
+    if rules.asked is None and not rules.equivalent:
         return cells
     asked = cells.samples.outcomes
     again = {(cell.role, cell.corruption, cell.severity): cell for cell in measures.cells(asked)}

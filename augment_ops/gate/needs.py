@@ -33,8 +33,8 @@ def unmet(rules: GateRules, counts: Mapping[str, int], waived: Collection[str] =
     """The needs that a suite of these samples does not meet; none where the gate can judge all that it has to.
 
     Args:
-        counts: class → its samples in the suite, 0 for a class without; with alerts, those of the class that is looked
-            for count alone, and classes that are judged as one together.
+        counts: class, or band of a ranking → its samples in the suite, 0 for one without; with alerts, those of the
+            class that is looked for count alone, and classes that are judged as one together.
         waived: classes, as they are judged, that may go unjudged: where they have samples, and another is judged.
     """
     judged = _judged(rules, counts)

@@ -18,7 +18,7 @@ from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
 from augment_ops.stress.operating import operating_points
 from augment_ops.stress.ordering import orderings
-from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes, said_of
+from augment_ops.stress.outcomes import NO_GROUP, Alerts, Outcomes, from_bytes, said_of
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]
@@ -57,9 +57,9 @@ def recompute(
 
 
 def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcomes) -> Iterator[str]:
-    wanted = None if rules.alerts is None else rules.alerts.as_asked()
-    if outcomes.alerts != wanted:
-        yield f"{said_of(outcomes.alerts)}, where the rules judge {said_of(wanted)}"
+    wanted = rules.asked
+    if outcomes.asked != wanted:
+        yield f"{said_of(outcomes.asked)}, where the rules judge {said_of(wanted)}"
     if outcomes.suite_digest != report.suite_digest:
         yield f"another suite ({outcomes.suite_digest[:12]}…)"
     if outcomes.models != report.models:
@@ -67,7 +67,7 @@ def _of_another_report(rules: GateRules, report: StressReport, outcomes: Outcome
     if outcomes.classes != report.classes:
         yield f"other classes ({outcomes.classes!r:.80})"
     if (
-        wanted is not None
+        isinstance(wanted, Alerts)
         and outcomes.alerts == wanted
         and not (outcomes.labels == outcomes.classes.index(wanted.class_name)).any()
     ):

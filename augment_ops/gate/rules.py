@@ -30,7 +30,8 @@ from augment_ops.gate.rule_models import (
     Unseen,
 )
 from augment_ops.policy.yaml_file import load_model
-from augment_ops.stress.definition import AlertsSpec
+from augment_ops.stress.definition import AlertsSpec, RankingSpec, asked_by
+from augment_ops.stress.outcomes import Asked
 
 
 class GateRules(Rule):
@@ -44,6 +45,8 @@ class GateRules(Rule):
             the recall of the class at that rate of alerts.
         average_precision: how well the class that alerts are for is ordered before the rest, whatever the rate.
         tail: the classes found worst, taken together; not where one class is judged.
+        ranking: as its suite has it: a sample is right where its item is among the first, and the classes of every rule
+            are bands of items.
         equivalent: groups of classes that nobody tells apart; every rule but calibration judges each group as a class.
     """
 
@@ -58,6 +61,7 @@ class GateRules(Rule):
     alerts: AlertsSpec | None = None
     average_precision: AveragePrecision | None = None
     tail: Tail | None = None
+    ranking: RankingSpec | None = None
     equivalent: Equivalent = ()
     champion: Champion | None = None
     control: Control | None = None
@@ -74,7 +78,7 @@ class GateRules(Rule):
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Rules of before one of these was known, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        for name in ("fitness", "alerts", "average_precision", "tail", "equivalent"):
+        for name in ("fitness", "alerts", "average_precision", "tail", "ranking", "equivalent"):
             if not document.get(name):
                 document.pop(name, None)
         return document
@@ -87,12 +91,20 @@ class GateRules(Rule):
             raise ValueError("average_precision only beside alerts, which say what class is looked for")
         if self.tail is not None and self.alerts is not None:
             raise ValueError("tail or alerts: with alerts one class is judged, which has no tail")
+        if self.ranking is not None and self.equivalent:
+            raise ValueError("ranking or equivalent: with a ranking no class is judged, but bands of them")
+        asked_by(self.alerts, self.ranking)
         return self
+
+    @property
+    def asked(self) -> Asked:
+        """What models are asked; None where every class counts alike."""
+        return asked_by(self.alerts, self.ranking)
 
     @property
     def measure(self) -> str:
         """What the share of samples is called that a model is right about."""
-        return "accuracy" if self.alerts is None else self.alerts.as_asked().measure
+        return "accuracy" if self.asked is None else self.asked.measure
 
     @property
     def digest(self) -> str:

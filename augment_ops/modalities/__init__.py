@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from augment_ops.policy.spec import Policy
 
 # Each a package here, with MODALITY in its module `modality` and DECLARED in `run_parameters`.
-NAMES = ("image", "tabular", "text")
+NAMES = ("image", "tabular", "text", "interactions")
 UNNAMED = "image"  # of what names none: the first one, of which everything was before there were others
 
 

@@ -276,5 +276,8 @@ class Codec(Protocol):
         Args:
             asked: the modality's parameters.
             source: what `open` gave with them; not read yet.
+
+        Raises:
+            DataError: no file has one of these samples a row.
         """
         ...

@@ -203,7 +203,7 @@ def _rules(policies: Path, params: RunParams) -> list[Callable[[], object]]:
         lambda: QualityRules.load(policies / "quality" / f"{params.quality}.yaml").check_modality(params.modality),
         lambda: suite.load(policies / "stress" / f"{params.suite}.yaml").check_modality(params.modality),
         lambda: _gate_for(gate.load(policies / "gates" / f"{params.gate}.yaml"), params.suite),
-        lambda: _same_alerts(
+        lambda: _same_question(
             gate.load(policies / "gates" / f"{params.gate}.yaml"),
             suite.load(policies / "stress" / f"{params.suite}.yaml"),
         ),
@@ -277,13 +277,12 @@ def _gate_for(rules: GateRules, suite: str) -> None:
         )
 
 
-def _same_alerts(rules: GateRules, suite: SuiteSpec) -> None:
-    """The gate judges no outcomes of other alerts than its own; of another suite, `_gate_for` tells."""
-    ours, asked = (None if one is None else one.as_asked() for one in (rules.alerts, suite.alerts))
-    if rules.suite == suite.name and ours != asked:
+def _same_question(rules: GateRules, suite: SuiteSpec) -> None:
+    """The gate judges no outcomes of another question than its own; of another suite, `_gate_for` tells."""
+    if rules.suite == suite.name and rules.asked != suite.asked:
         raise InputError(
-            f"gate {rules.name}: alerts",
-            said_of(ours),
-            f"{said_of(asked)}, as the suite {suite.name} has",
+            f"gate {rules.name}: {'ranking' if rules.ranking or suite.ranking else 'alerts'}",
+            said_of(rules.asked),
+            f"{said_of(suite.asked)}, as the suite {suite.name} has",
             "write the same line into both files",
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.content import canonical_json, sha256_hex
+from augment_ops.content import LATER, canonical_json, sha256_hex
 from augment_ops.delivery.choice import Choice
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.explanation import Explanation
@@ -18,6 +18,7 @@ from augment_ops.gate.phrasing import listed
 from augment_ops.names import alert_named
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
+from augment_ops.report.recommends import Recommends, recommends
 from augment_ops.stress.cell_detail import CellDetail
 from augment_ops.stress.measures import cells
 from augment_ops.stress.outcomes import Outcomes
@@ -97,10 +98,12 @@ class Judged:
     Attributes:
         measure: what the share of right samples is called.
         stress: the cells of the samples that were judged.
+        ranking: of a ranking of items, what each model recommends, and popularity alone.
     """
 
     measure: str
     stress: StressReport
+    ranking: tuple[Recommends, ...] = field(default=(), metadata=LATER)
 
 
 def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Sequence[str]]) -> Judged:
@@ -110,14 +113,14 @@ def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Seq
         outcomes: those that the report follows from.
         equivalent: groups of classes that were judged as one.
     """
-    asked, measure = outcomes.judged(), "accuracy" if outcomes.alerts is None else outcomes.alerts.measure
+    asked, measure = outcomes.judged(), "accuracy" if outcomes.asked is None else outcomes.asked.measure
     if equivalent:
         asked = asked.alike(equivalent)
         measure += f" ({listed(tuple(' = '.join(group) for group in equivalent))} as one)"
     of_classes = dataclasses.replace(
         report, classes=asked.classes, cells=cells(asked), measures=(), confusion={}, flipped=(), slices=slices(asked)
     )
-    return Judged(measure, of_classes)
+    return Judged(measure, of_classes, recommends(outcomes))
 
 
 @dataclass(frozen=True, kw_only=True)

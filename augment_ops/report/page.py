@@ -152,6 +152,7 @@ def render(inputs: ReportInputs, of: str = UNNAMED, schema: Schema | None = None
         "class_rows": robustness.class_rows(stress, _HEAT_CLASSES) if stress else (),
         "destroyed": robustness.destroyed_table(stress) if stress else None,
         "unfit": {(x.corruption, x.severity): x.outcome for x in reasons if x.rule == "fitness" and x.severity},
+        "recommends": inputs.judged.ranking if inputs.judged else (),
         "group_tables": robustness.group_tables(judged) if judged else (),
         "contact": _contact(inputs, show),
         "kind": show.modality,

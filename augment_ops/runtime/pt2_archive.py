@@ -40,6 +40,7 @@ _HARMLESS_GLOBALS = {
     "torch._utils _rebuild_tensor_v2",
     "torch ByteStorage",
     "torch FloatStorage",
+    "torch IntStorage",
     "torch.storage UntypedStorage",
     "collections OrderedDict",
     "torch.serialization _get_layout",

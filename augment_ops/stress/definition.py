@@ -19,7 +19,8 @@ from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
 from augment_ops.modalities import NAMES, UNNAMED, modality
 from augment_ops.modalities.corruptions import Corruptions
-from augment_ops.stress.outcomes import Alerts
+from augment_ops.stress.outcomes import Alerts, Asked
+from augment_ops.stress.ranking import MOST, Ranking
 
 _MOST_SLICES = 20  # of a year, each is under three weeks; more are noise to whoever reads them
 _Strength = Annotated[float, Field(allow_inf_nan=False, strict=True)]
@@ -54,6 +55,37 @@ class AlertsSpec(BaseModel):
         return Alerts(class_name=self.class_name, rate=self.rate, precision=self.precision, threshold=self.threshold)
 
 
+class RankingSpec(BaseModel):
+    """Items that are ranked, where every class is one: see `augment_ops.stress.ranking.Ranking`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: Annotated[int, Field(ge=1, le=MOST, strict=True)]
+    bands: Annotated[dict[str, Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.as_asked().fault:
+            raise ValueError(self.as_asked().fault)
+        return self
+
+    def as_asked(self) -> Ranking:
+        """As outcomes have it."""
+        return Ranking(at=self.at, bands=tuple(sorted(self.bands.items(), key=lambda band: band[1])))
+
+
+def asked_by(alerts: AlertsSpec | None, ranking: RankingSpec | None) -> Asked:
+    """What a suite or a gate asks; None where every class counts alike.
+
+    Raises:
+        ValueError: both.
+    """
+    if alerts is not None and ranking is not None:
+        raise ValueError("alerts or ranking: with alerts one class is judged, and with a ranking no class is")
+    one = alerts or ranking
+    return None if one is None else one.as_asked()
+
+
 class SuiteSpec(BaseModel):
     """policies/stress/<name>.yaml.
 
@@ -67,6 +99,8 @@ class SuiteSpec(BaseModel):
             that there can be: where the data set has half the range, a shift then takes half as much from every sample.
         time_slices: so many equally long spans of the samples' time are groups of them, the column `time`; 0: none.
         alerts: judge the recall of one class at a fixed rate of alerts; None where every class counts alike.
+        ranking: judge whether each sample's class is among the first that a model names, in bands of how often classes
+            are in the training split; None where the first alone counts.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,6 +116,7 @@ class SuiteSpec(BaseModel):
     of_levels: tuple[str, ...] = ()
     time_slices: Annotated[int, Field(ge=0, le=_MOST_SLICES, strict=True)] = 0
     alerts: AlertsSpec | None = None
+    ranking: RankingSpec | None = None
 
     @field_validator("modality")
     @classmethod
@@ -114,6 +149,16 @@ class SuiteSpec(BaseModel):
             raise ValueError(f"of_levels: corruptions of the suite in shares of the value range, once each: {able}")
         return self
 
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        asked_by(self.alerts, self.ranking)
+        return self
+
+    @property
+    def asked(self) -> Asked:
+        """What models are asked; None where every class counts alike."""
+        return asked_by(self.alerts, self.ranking)
+
     @property
     def known(self) -> Corruptions:
         """The corruptions of its modality."""
@@ -140,8 +185,9 @@ class SuiteSpec(BaseModel):
             del content["of_levels"]
         if not self.time_slices:
             del content["time_slices"]
-        if self.alerts is None:
-            del content["alerts"]
+        for name in ("alerts", "ranking"):
+            if content[name] is None:
+                del content[name]
         for name, params in self.corruptions.items():
             if params is None:
                 content["corruptions"][name] = self.known.published_content(name)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from augment_ops.stress import measures, probe
 from augment_ops.stress.operating import HeldBack, operating_points, threshold_of
 from augment_ops.stress.ordering import orderings
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
+from augment_ops.stress.ranking import Ranked, first_of, first_shares, ranks
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
@@ -71,7 +73,7 @@ def evaluate(
         suite=manifest.name,
         suite_digest=manifest.digest,
         snapshot_digest=manifest.snapshot_digest,
-        classes=manifest.classes,
+        classes=outcomes.classes,
         models=outcomes.models,
         champion_version=champion_version,
         cells=measures.cells(outcomes),
@@ -124,10 +126,7 @@ def _ask(
 ) -> tuple[Outcomes, dict[tuple[str, int], NDArray[np.float32]]]:
     """The outcomes, and the candidate's logits on the cells and rows that are probed."""
     shape = (len(models), len(manifest.cells), len(labels))
-    predicted = np.empty(shape, np.int16)
-    p_true, p_predicted = np.empty(shape, np.float16), np.empty(shape, np.float16)
-    scores = None if manifest.alerts is None else np.empty(shape, np.float32)
-    wanted = 0 if manifest.alerts is None else manifest.classes.index(manifest.alerts.class_name)
+    kept = _room(manifest, shape)
     roles, digests = list(models), [digest for digest, _ in models.values()]
     destroyed = np.zeros(shape[1:], np.uint8)
     names, groups = group_codes(columns, len(labels))
@@ -136,38 +135,31 @@ def _ask(
         suite_digest=manifest.digest,
         models={role: digest for role, (digest, _) in models.items()},
         addresses=tuple((cell.corruption, cell.severity) for cell in manifest.cells),
-        classes=manifest.classes,
+        classes=manifest.judged_classes,
         sample_ids=manifest.sample_ids,
-        labels=labels.astype(np.int16),
-        predicted=predicted,
-        p_true=p_true,
-        p_predicted=p_predicted,
+        labels=manifest.judged_labels(labels).astype(np.int16),
+        predicted=kept["predicted"],
+        p_true=kept["p_true"],
+        p_predicted=kept["p_predicted"],
         columns=names,
         groups=groups,
         causes=corruptions.causes,
         destroyed=destroyed,
         alerts=manifest.alerts,
-        scores=scores,
+        scores=kept.get("scores"),
+        ranked=_ranked(manifest, kept, labels),
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
-    asked: dict[int, Predict] = {}
-    for m, (digest, source) in enumerate(models.values()):
-        if digests.index(digest) < m:
-            continue  # what is said of the role before holds for it
-        if isinstance(source, Predictions):
-            _check_known(manifest, roles[m], digest, source)
-            predicted[m], p_true[m], p_predicted[m] = source.predicted, source.p_true, source.p_predicted
-            if scores is not None:
-                scores[m] = source.scores
-        else:
-            asked[m] = source
+    named: list[tuple[int, NDArray[np.int32]]] = []  # of rankings: place of a model, and first items of clean samples
+    asked = _to_ask(manifest, models, kept)
 
     def ask(m: int, c: int, cell: SuiteCell, first: int, samples: Samples) -> None:
         role, rows = roles[m], slice(first, first + len(samples))
         logits = _logits(manifest, cell, role, asked[m], samples, first)
-        predicted[m, c, rows], p_true[m, c, rows], p_predicted[m, c, rows] = _read(logits, labels[rows])
-        if scores is not None:
-            scores[m, c, rows] = scores_of(logits, wanted)
+        for name, values in _read(manifest, logits, labels[rows]).items():
+            kept[name][m, c, rows] = values
+        if manifest.ranking is not None and not cell.severity:
+            named.append((m, first_of(logits, manifest.ranking.at)))
         if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
             probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
 
@@ -185,10 +177,52 @@ def _ask(
                     pending.popleft().result()
         while pending:
             pending.popleft().result()
+    for m, items in named:
+        kept["recommended"][m] += np.bincount(items, minlength=len(manifest.classes)).astype(np.int32)
     for m, digest in enumerate(digests):
-        for kept in (predicted, p_true, p_predicted, *(() if scores is None else (scores,))):
-            kept[m] = kept[digests.index(digest)]
+        for array in kept.values():
+            array[m] = array[digests.index(digest)]
     return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
+
+
+def _to_ask(manifest: SuiteManifest, models: Models, kept: Mapping[str, NDArray[Any]]) -> dict[int, Predict]:
+    """The models to ask, by their place; what others said before is put into `kept`."""
+    digests, asked = [digest for digest, _ in models.values()], dict[int, Predict]()
+    for m, (role, (digest, source)) in enumerate(models.items()):
+        if digests.index(digest) < m:
+            continue  # what is said of the role before holds for it
+        if isinstance(source, Predictions):
+            _check_known(manifest, role, digest, source)
+            for name, array in kept.items():
+                array[m] = getattr(source, name)
+        else:
+            asked[m] = source
+    return asked
+
+
+def _room(manifest: SuiteManifest, shape: tuple[int, int, int]) -> dict[str, NDArray[Any]]:
+    """What is kept of every model, by the names that `Predictions` has: (M, C, N), or (M, K) of what is recommended."""
+    kinds: dict[str, type[np.number[Any]]] = {"predicted": np.int16, "p_true": np.float16, "p_predicted": np.float16}
+    if manifest.alerts is not None:
+        kinds["scores"] = np.float32
+    if manifest.ranking is not None:
+        kinds["ranks"] = np.int32
+    kept: dict[str, NDArray[Any]] = {name: np.empty(shape, kind) for name, kind in kinds.items()}
+    if manifest.ranking is not None:
+        kept["recommended"] = np.zeros((shape[0], len(manifest.classes)), np.int32)
+    return kept
+
+
+def _ranked(manifest: SuiteManifest, kept: Mapping[str, NDArray[Any]], labels: NDArray[np.int64]) -> Ranked | None:
+    if manifest.ranking is None:
+        return None
+    return Ranked(
+        ranking=manifest.ranking,
+        ranks=kept["ranks"],
+        recommended=kept["recommended"],
+        frequency=np.array(manifest.frequency, np.int32),
+        items=labels.astype(np.int32),
+    )
 
 
 def _check_known(manifest: SuiteManifest, role: Role, digest: str, known: Predictions) -> None:
@@ -247,16 +281,28 @@ def _logits(
     return logits
 
 
-def _read(
-    logits: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Predicted class, probability of the label, probability of the predicted class; NaN for logits that are not."""
+def _read(manifest: SuiteManifest, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """What is kept of logits (n, K), by the names that `Predictions` has, (n,) each.
+
+    NaN and `NOT_A_NUMBER` for logits that are not finite.
+    """
     shares, finite = probabilities(logits)
-    guesses, rows = np.where(finite[:, None], logits, 0).argmax(axis=1), np.arange(len(logits))
-    p_true, p_predicted = shares[rows, labels], shares[rows, guesses]
-    for values, missing in ((guesses, NOT_A_NUMBER), (p_true, np.nan), (p_predicted, np.nan)):
-        values[~finite] = missing
-    return guesses, p_true, p_predicted
+    rows, found = np.arange(len(logits)), dict[str, NDArray[Any]]()
+    if manifest.ranking is None:
+        guesses = np.where(finite[:, None], logits, 0).argmax(axis=1)
+        most = shares[rows, guesses]
+    else:
+        found["ranks"] = ranks(logits, labels)
+        guesses = manifest.ranking.taken_for(found["ranks"], manifest.judged_labels(labels))
+        most = first_shares(shares, manifest.ranking.at)
+    found |= {
+        "predicted": np.where(finite, guesses, NOT_A_NUMBER),
+        "p_true": np.where(finite, shares[rows, labels], np.nan),
+        "p_predicted": np.where(finite, most, np.nan),
+    }
+    if manifest.alerts is not None:
+        found["scores"] = scores_of(logits, manifest.classes.index(manifest.alerts.class_name))
+    return found
 
 
 def _flipped(outcomes: Outcomes) -> tuple[FlippedSample, ...]:

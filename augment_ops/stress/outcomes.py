@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from augment_ops.content import LATER, canonical_json, sha256_hex
 from augment_ops.engine.key import sample_key
 from augment_ops.errors import StoreError
 from augment_ops.statistics import softmax
+from augment_ops.stress.ranking import UNRANKED, Ranked, Ranking
 from augment_ops.stress.report import CLEAN, Role
 
 NOT_A_NUMBER = -1  # the "predicted class" of a sample whose logits are not finite; equals no label
@@ -30,10 +31,11 @@ _ARRAYS: dict[str, str] = {
     "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
 }  # fmt: skip
 # 1 does not know what the corruptions left; it is read as before, and its decisions are made again as they were.
-# 3 has scores, where a suite asks for alerts; without, outcomes are written as 2.
+# 3 has scores, where a suite asks for alerts, and 4 ranks, where it asks for a ranking; else outcomes are written as 2.
 FORMAT = "augment-ops outcomes 2"
-_WITH_ALERTS = "augment-ops outcomes 3"
-_FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS)
+_WITH_ALERTS, _WITH_RANKS = "augment-ops outcomes 3", "augment-ops outcomes 4"
+_FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS, _WITH_RANKS)
+_RANKED = ("ranks", "recommended", "frequency", "items")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +63,25 @@ class Alerts:
         """What the share of right samples is called."""
         return f"recall of class {self.class_name} at {100 * self.rate:g}% alerts"
 
+    def __str__(self) -> str:
+        """What is looked for, in words."""
+        said = f"alerts for class {self.class_name} at a rate of {self.rate:g}"
+        if self.precision is not None:
+            said += f", and a precision of {self.precision:g}"
+        return said if self.threshold is None else f"{said}, with a threshold chosen by {self.threshold}"
+
+
+Asked = Alerts | Ranking | None  # what a suite asks beside every class alike
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions:
     """What one model said about every sample of a suite, in the order of its cells and samples.
 
     Attributes:
-        predicted, p_true, p_predicted, scores: (C, N), as `Outcomes` has them.
+        predicted, p_true, p_predicted, scores, ranks: (C, N), as `Outcomes` has them.
         threshold: as `Outcomes` has it.
+        recommended: (K,), as `Ranked` has it.
     """
 
     suite_digest: str
@@ -78,6 +91,8 @@ class Predictions:
     p_predicted: NDArray[np.float16]
     scores: NDArray[np.float32] | None = None
     threshold: float | None = None
+    ranks: NDArray[np.int32] | None = None
+    recommended: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,6 +118,8 @@ class Outcomes:
             Finer than `p_true`, because alerts are a matter of order. None without alerts.
         thresholds: role → score from which on its model would raise an alert, chosen on the validation split; None
             where none could be chosen. Empty where alerts ask for none.
+        ranked: where items are ranked. The classes are then bands of items and, last, what is missed; `p_true` is the
+            probability of the sample's item, and `p_predicted` that of the first items together.
     """
 
     suite_digest: str
@@ -121,6 +138,12 @@ class Outcomes:
     alerts: Alerts | None = None
     scores: NDArray[np.float32] | None = None
     thresholds: dict[Role, float | None] = field(default_factory=dict)
+    ranked: Ranked | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """What the suite asks; None where every class counts alike."""
+        return self.alerts if self.ranked is None else self.ranked.ranking
 
     @cached_property
     def left(self) -> NDArray[np.bool_]:
@@ -187,8 +210,11 @@ class Outcomes:
     def judged(self) -> Outcomes:
         """What the rules judge: itself; with alerts, the samples of the class that is looked for alone.
 
-        Of those, class 0 was predicted where an alert was raised, and 1, which none of the classes is, where not.
+        Of those, class 0 was predicted where an alert was raised, and 1, which none of the classes is, where not. Of a
+        ranking the bands are judged, and what is missed is no class.
         """
+        if self.ranked is not None:
+            return replace(self, classes=self.classes[:-1], ranked=None)
         if self.alerts is None:
             return self
         code = self.classes.index(self.alerts.class_name)
@@ -246,12 +272,14 @@ class Outcomes:
             p_predicted=self.p_predicted[m],
             scores=None if self.scores is None else self.scores[m],
             threshold=self.thresholds.get(role),
+            ranks=None if self.ranked is None else self.ranked.ranks[m],
+            recommended=None if self.ranked is None else self.ranked.recommended[m],
         )
 
     def to_bytes(self) -> bytes:
         """The object; equal outcomes give equal bytes."""
         header: dict[str, object] = {
-            "format": _FORMATS[0] if self.destroyed is None else FORMAT if self.alerts is None else _WITH_ALERTS,
+            "format": self._format,
             "suite_digest": self.suite_digest,
             "models": list(self.models.items()),
             "addresses": self.addresses,
@@ -268,9 +296,18 @@ class Outcomes:
             arrays["scores"] = np.ascontiguousarray(self.scores, "<f4")
         if self.thresholds:
             header["thresholds"] = list(self.thresholds.items())
+        if self.ranked is not None:
+            header["ranking"] = self.ranked.ranking
+            arrays |= {name: np.ascontiguousarray(getattr(self.ranked, name), "<i4") for name in _RANKED}
         buffer = io.BytesIO()
         np.savez(buffer, header=np.frombuffer(canonical_json(header), np.uint8), **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
+
+    @property
+    def _format(self) -> str:
+        if self.destroyed is None:
+            return _FORMATS[0]
+        return _WITH_RANKS if self.ranked is not None else FORMAT if self.alerts is None else _WITH_ALERTS
 
 
 def from_bytes(data: bytes, digest: str) -> Outcomes:
@@ -286,9 +323,10 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             arrays = {name: file[name] for name in _ARRAYS}
-            known = _format(header)
-            arrays["destroyed"] = file["destroyed"] if known > 0 else None
-            arrays["scores"] = file["scores"] if known > 1 else None
+            kind = _format(header)
+            arrays["destroyed"] = None if kind == _FORMATS[0] else file["destroyed"]
+            arrays["scores"] = file["scores"] if kind == _WITH_ALERTS else None
+            ranks = {name: file[name] for name in _RANKED} if kind == _WITH_RANKS else {}
         outcomes = Outcomes(
             suite_digest=header["suite_digest"],
             models=dict(header["models"]),
@@ -296,9 +334,10 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             classes=tuple(header["classes"]),
             sample_ids=tuple(header["sample_ids"]),
             columns={name: tuple(groups) for name, groups in header["columns"]},
-            causes=tuple(header["causes"]) if known > 0 else (),
-            alerts=Alerts(**header["alerts"]) if known > 1 else None,
+            causes=() if kind == _FORMATS[0] else tuple(header["causes"]),
+            alerts=Alerts(**header["alerts"]) if kind == _WITH_ALERTS else None,
             thresholds=dict(header.get("thresholds", ())),
+            ranked=Ranked(ranking=_ranking(header["ranking"]), **ranks) if ranks else None,
             **arrays,
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -308,11 +347,16 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
     return outcomes
 
 
-def _format(header: dict[str, object]) -> int:
-    """Place of the format in `_FORMATS`."""
+def _format(header: dict[str, object]) -> str:
+    """One of `_FORMATS`."""
     if header["format"] not in _FORMATS:
         raise _damaged(f"{header['format']!r:.60}", f"{' or '.join(_FORMATS)}; a newer version may have written it")
-    return _FORMATS.index(str(header["format"]))
+    return str(header["format"])
+
+
+def _ranking(content: dict[str, Any]) -> Ranking:
+    bands = tuple((str(name), int(least)) for name, least in content["bands"])
+    return Ranking(at=int(content["at"]), bands=bands)
 
 
 def _check(outcomes: Outcomes) -> None:
@@ -330,6 +374,32 @@ def _check(outcomes: Outcomes) -> None:
         raise _damaged(f"{n} samples, labels and predictions beyond {k} classes", "indices of classes")
     _check_remains(outcomes)
     _check_alerts(outcomes)
+    if outcomes.ranked is not None:
+        _check_ranked(outcomes, outcomes.ranked)
+
+
+def _check_ranked(outcomes: Outcomes, ranked: Ranked) -> None:
+    """Who is right follows from the ranks."""
+    ranking, items = ranked.ranking, len(ranked.frequency)
+    if ranking.fault or outcomes.classes != ranking.classes:
+        raise _damaged(f"a ranking at {ranking.at} with classes {outcomes.classes!r:.80}", ranking.fault or "its bands")
+    shapes: dict[str, tuple[int, ...]] = {
+        "ranks": outcomes.predicted.shape,
+        "recommended": (len(outcomes.models), items),
+        "frequency": (items,),
+        "items": outcomes.labels.shape,
+    }
+    for name, wanted in shapes.items():
+        array: NDArray[np.generic] = getattr(ranked, name)
+        if array.shape != wanted or array.dtype != np.int32:
+            raise _damaged(f"{name} {array.dtype} {array.shape}", f"int32 {wanted}")
+    if not (ranked.items.min() >= 0 and ranked.items.max() < items) or not np.array_equal(
+        ranking.band_of(ranked.frequency)[ranked.items], outcomes.labels
+    ):
+        raise _damaged("items that are in other bands", "the bands of the items")
+    hit = ranking.taken_for(ranked.ranks, outcomes.labels)
+    if ranked.ranks.min() < 1 or (outcomes.predicted != np.where(ranked.ranks == UNRANKED, NOT_A_NUMBER, hit)).any():
+        raise _damaged("ranks that give other hits", "a hit where the rank is among the first")
 
 
 def _check_alerts(outcomes: Outcomes) -> None:
@@ -362,14 +432,9 @@ def merged(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[tup
     return names, tuple(names.index(name) for name in called)
 
 
-def said_of(alerts: Alerts | None) -> str:
-    """What is looked for, in words."""
-    if alerts is None:
-        return "every class alike"
-    said = f"alerts for class {alerts.class_name} at a rate of {alerts.rate:g}"
-    if alerts.precision is not None:
-        said += f", and a precision of {alerts.precision:g}"
-    return said if alerts.threshold is None else f"{said}, with a threshold chosen by {alerts.threshold}"
+def said_of(asked: Asked) -> str:
+    """What is asked, in words."""
+    return "every class alike" if asked is None else str(asked)
 
 
 def alerts_fault(alerts: Alerts, classes: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
 from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes, probabilities, scores_of
+from augment_ops.stress.probe import ABSOLUTE, RELATIVE
+from augment_ops.stress.ranking import UNRANKED, first_shares
 from augment_ops.stress.report import Role
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
@@ -85,12 +87,21 @@ def of_another_suite(
         labels: int64 (N,), those of the suite.
         columns: metadata column → the group of each sample, as `evaluate` was given them.
     """
-    if outcomes.sample_ids != manifest.sample_ids or not np.array_equal(outcomes.labels, labels):
+    if outcomes.sample_ids != manifest.sample_ids or not np.array_equal(
+        outcomes.labels, manifest.judged_labels(labels)
+    ):
         return "other samples or labels"
+    if outcomes.ranked is not None and (
+        outcomes.ranked.frequency.tolist() != list(manifest.frequency)
+        or not np.array_equal(outcomes.ranked.items, labels)
+    ):
+        return "other items, or other frequencies of them"
     names, groups = group_codes(columns, len(labels))
     if outcomes.columns != names or not np.array_equal(outcomes.groups, groups):
         return "other groups"
-    return "" if outcomes.alerts == manifest.alerts else "other alerts"
+    if outcomes.asked == manifest.asked:
+        return ""
+    return "other alerts" if outcomes.ranked is None and manifest.ranking is None else "another ranking"
 
 
 def samples(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Samples:
@@ -117,7 +128,13 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
         start += len(rows)
         said = outcomes.predicted[m, picked.cell, rows]
         p_true, p_said = (kept[m, picked.cell, rows] for kept in (outcomes.p_true, outcomes.p_predicted))
-        same = _same(now, said, outcomes.labels[rows], p_true, p_said)
+        if outcomes.ranked is None:
+            same = _same(now, said, outcomes.labels[rows], p_true, p_said)
+        else:
+            ranked = outcomes.ranked
+            same = _ranked_same(
+                now, ranked.ranks[m, picked.cell, rows], ranked.items[rows], p_true, p_said, ranked.ranking.at
+            )
         if outcomes.alerts is not None and outcomes.scores is not None:
             scores = outcomes.scores[m, picked.cell, rows]
             again = scores_of(now, outcomes.classes.index(outcomes.alerts.class_name))
@@ -155,6 +172,25 @@ def differing_remains(manifest: SuiteManifest, outcomes: Outcomes, get: Get, wor
                 first = f"such as {manifest.sample_ids[odd[0]]}"
                 return f"{len(odd)} samples under {cell.corruption} at severity {cell.severity}, {first}"
     return ""
+
+
+def _ranked_same(
+    logits: NDArray[np.float32],
+    ranks: NDArray[np.int32],
+    items: NDArray[np.int32],
+    p_true: NDArray[np.float16],
+    p_first: NDArray[np.float16],
+    at: int,
+) -> NDArray[np.bool_]:
+    """Row by row; items whose logits are level to the tolerance may have been in any order."""
+    shares, finite = probabilities(logits)
+    own = logits[np.arange(len(logits)), items][:, None]
+    room = ABSOLUTE + RELATIVE * np.abs(own)
+    best, worst = 1 + (logits > own + room).sum(axis=1), (logits >= own - room).sum(axis=1)
+    close = np.abs(shares[np.arange(len(logits)), items] - p_true) <= TOLERANCE
+    close &= np.abs(first_shares(shares, at) - p_first) <= TOLERANCE
+    same: NDArray[np.bool_] = np.where(finite, close & (best <= ranks) & (ranks <= worst), ranks == UNRANKED)
+    return same
 
 
 def _same(

@@ -27,7 +27,8 @@ from augment_ops.modalities.corruptions import SEVERITIES
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.stress.definition import Params, SuiteSpec
-from augment_ops.stress.outcomes import Alerts, alerts_fault
+from augment_ops.stress.outcomes import Alerts, Asked, alerts_fault
+from augment_ops.stress.ranking import Ranking
 from augment_ops.stress.report import CLEAN
 
 FORMAT = 2  # of the manifest; a suite that was frozen in another one is frozen again. 1 had one object a cell
@@ -72,6 +73,8 @@ class SuiteManifest:
         dtype: of the cells, as NumPy writes it, little-endian.
         alerts: what is looked for, where it is one class.
         time_slices: as `SuiteSpec` has it.
+        ranking: what is asked, where classes are items that are ranked.
+        frequency: of a ranking, samples of each class in the training split; else empty.
     """
 
     digest: str
@@ -90,6 +93,22 @@ class SuiteManifest:
     dtype: str = field(default="|u1", metadata=LATER)
     alerts: Alerts | None = field(default=None, metadata=LATER)
     time_slices: int = field(default=0, metadata=LATER)
+    ranking: Ranking | None = field(default=None, metadata=LATER)
+    frequency: tuple[int, ...] = field(default=(), metadata=LATER)
+
+    @property
+    def asked(self) -> Asked:
+        """What models are asked; None where every class counts alike."""
+        return self.alerts if self.ranking is None else self.ranking
+
+    @property
+    def judged_classes(self) -> tuple[str, ...]:
+        """What a sample can be taken for: its classes, or the bands of a ranking."""
+        return self.classes if self.ranking is None else self.ranking.classes
+
+    def judged_labels(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of labels (N,), those among `judged_classes`."""
+        return labels if self.ranking is None else self.ranking.band_of(self.frequency)[labels]
 
     @property
     def content_digest(self) -> str:
@@ -216,6 +235,7 @@ def freeze(
     classes: Sequence[str],
     of: str = UNNAMED,
     schema: Schema | None = None,
+    frequency: Sequence[int] = (),
     workers: int = 1,
 ) -> SuiteManifest:
     """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.
@@ -227,6 +247,7 @@ def freeze(
         put: stores bytes and returns their sha256; putting the same bytes twice must be harmless, at the same time too.
         of: modality of the samples.
         schema: of the data set, where its modality has one.
+        frequency: samples of each class in the training split, which a ranking makes its bands of.
         workers: threads that corrupt and `put`, a batch of a cell each.
 
     Raises:
@@ -238,6 +259,10 @@ def freeze(
     _check_split(samples, ids, labels, classes)
     alerts = None if spec.alerts is None else spec.alerts.as_asked()
     _check_alerts(spec, alerts, classes)
+    ranking = None if spec.ranking is None else spec.ranking.as_asked()
+    if ranking is not None and len(frequency) != len(classes):
+        found = f"{len(frequency)} numbers for {len(classes)} classes"
+        raise DataError(f"suite {spec.name}: ranking", found, "how often each class is in train", "count the classes")
     check_shape(spec, samples.shape)
     dtype = modality(of).codec.dtype.newbyteorder("<")
     sample_bytes = int(np.prod(samples.shape)) * dtype.itemsize
@@ -280,6 +305,8 @@ def freeze(
         dtype=dtype.str,
         alerts=alerts,
         time_slices=spec.time_slices,
+        ranking=ranking,
+        frequency=() if ranking is None else tuple(map(int, frequency)),
     )
     return replace(manifest, digest=manifest.content_digest)
 

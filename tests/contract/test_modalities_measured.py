@@ -25,7 +25,7 @@ from augment_ops.training.declared import fitted
 from support.places import ROOT
 
 # Of a sample that every corruption works on.
-SHAPES = {"image": (32, 32, 3), "tabular": (5,), "text": (64,)}
+SHAPES = {"image": (32, 32, 3), "tabular": (5,), "text": (64,), "interactions": (32, 2)}
 # No modality may leave out how many samples of a class there are, or that what is held out was seen before.
 DATA = {
     "unreadable", "label_range", "label_conflict", "exact_duplicates_between_splits", "missing_class", "class_balance",

@@ -199,6 +199,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         classes=snapshot.classes,
         of=snapshot.modality,
         schema=snapshot.schema,
+        frequency=[snapshot.counts["train"].get(name, 0) for name in snapshot.classes],
         workers=usable_cores(),
     )
     subjects = {

@@ -100,9 +100,14 @@ def shortages(workspace: Workspace, params: RunParams, snapshot: Snapshot, behin
 
 
 def _counts(suite: SuiteSpec, snapshot: Snapshot) -> tuple[dict[str, int], int]:
-    """Class → its samples in the suite, and how many samples the split has that it is drawn from."""
+    """Class, or band of a ranking → its samples in the suite, and how many the split has that it is drawn from."""
     split, classes = snapshot.split(suite.split), snapshot.manifest.classes
-    found = Counter(split.labels[chosen_rows(suite, split.ids, snapshot.manifest.sample_shape)].tolist())
+    labels = split.labels[chosen_rows(suite, split.ids, snapshot.manifest.sample_shape)]
+    if suite.ranking is not None:
+        train, ranking = snapshot.manifest.counts["train"], suite.ranking.as_asked()
+        labels = ranking.band_of([train.get(name, 0) for name in classes])[labels]
+        classes = ranking.classes[:-1]
+    found = Counter(labels.tolist())
     return {name: found[label] for label, name in enumerate(classes)}, len(split)
 
 
@@ -120,7 +125,7 @@ def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot
     them, others, alike = "it", "", ""
     if len(need.has) > 1:
         them, others = "them", ", and of the others as they lack"
-        if rules.alerts is None:  # one class is judged then, and rules refuse both
+        if rules.asked is None:  # one class is judged then, or bands, and rules refuse both
             alike = f"; or, where nobody tells some of them apart, have a gate judge these as one ({_EXAMPLE})"
     most = max(missing.values())
     return Fault(

@@ -220,9 +220,9 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
 
 
 def judged(store: Store, stress: StressTest, rules_digest: str) -> Judged | None:
-    """The stress test as a gate sees it that looks for one class, or takes classes as one; None where it does not."""
+    """The stress test as a gate sees it that looks for one class, ranks items, or takes classes as one; else None."""
     equivalent = GateRules.model_validate_json(store.get(rules_digest)).equivalent
-    if stress.suite.alerts is None and not equivalent:
+    if stress.suite.asked is None and not equivalent:
         return None
     return judged_of(stress.report, from_bytes(store.get(stress.report.outcomes), stress.report.outcomes), equivalent)
 

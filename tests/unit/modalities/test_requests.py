@@ -93,3 +93,26 @@ def test_a_text_is_its_bytes() -> None:
     for odd in ("", "  ", "123456789", "\0", 5, None):
         assert isinstance(texts.of_json(odd), Defect)
     assert isinstance(texts.of_file(b"\xff"), Defect)
+
+
+def test_a_history_is_its_known_items_at_the_end_with_their_ages() -> None:
+    histories = modality("interactions").codec.requests({}, (3, 2), {"items": ["10", "20"]})
+    found = [
+        histories.of_json(one)
+        for one in ([], [[10, 60], ["20", 5]], [["99", 9], [20, 7.5]], [[10, 9], [10, 8], [20, 7], [20, 6]])
+    ]
+    assert np.array_equal(
+        np.array(found),
+        [
+            [[0, 0], [0, 0], [0, 0]],
+            [[0, 0], [1, 60], [2, 5]],
+            [[0, 0], [0, 0], [2, 7]],
+            [[1, 8], [2, 7], [2, 6]],
+        ],
+    )
+    assert np.array(found).dtype == np.int32
+
+
+@pytest.mark.parametrize("value", [{}, [10], [[10]], [[10, -1]], [[10, float("nan")]], [[10, 5], [20, 6]], [[None, 1]]])
+def test_a_history_that_is_none_is_a_defect(value: object) -> None:
+    assert isinstance(modality("interactions").codec.requests({}, (3, 2), {"items": ["10"]}).of_json(value), Defect)

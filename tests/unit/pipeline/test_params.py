@@ -158,6 +158,8 @@ def test_what_is_recorded_of_the_defaults_is_what_was_always_recorded():
     recorded = asdict(RunParams())
     added = ("modality", "columns", "trainer", "device", "class_weight", "recipe", "threads")
     later = {name: recorded.pop(name) for name in (*added, "text_columns", "text_bytes")}
+    of_interactions = [recorded.pop(f"interaction_{name}") for name in ("columns", "history", "split")]
+    assert of_interactions == ["", 32, "time"]
     # A record from before them is of these.
     assert list(later.values()) == ["image", "", "auto", "auto", "none", "default", 0, "", 512]
     recorded["model"] = recorded["model"] or "augment_ops.training.models:small_cnn"

@@ -199,7 +199,7 @@ def test_versions_are_ordered_by_number():
     assert sorted(["1.10.0", "1.9.3", "0.30.1"], key=version_key) == ["0.30.1", "1.9.3", "1.10.0"]
 
 
-@pytest.mark.parametrize("modality", ["interactions", "video", "3", "[image]"])
+@pytest.mark.parametrize("modality", ["audio", "video", "3", "[image]"])
 def test_a_modality_that_is_not_here_is_one_fault(text, modality):
     """Nobody can say what its steps mean, or how many axes its samples have: that is not said as well."""
     error = refusal(text("Jitter: {}", modality=modality, budget="{p95_ms: 1, at: [20]}"))

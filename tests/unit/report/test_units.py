@@ -46,6 +46,7 @@ def test_every_rule_of_a_gate_that_has_a_threshold_has_a_unit() -> None:
         "description",
         "statistics",
         "alerts",
+        "ranking",
         "equivalent",
         "suite",
     }

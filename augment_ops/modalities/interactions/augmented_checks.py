@@ -1,0 +1,114 @@
+"""The checks of augmented histories beside their originals: time, the answer, popularity, and what is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.modalities.interactions.histories import ITEM, TELLING, Histories, in_order, lengths, present
+from augment_ops.modalities.interactions.items import Items
+from augment_ops.modalities.interactions.show import share_changed
+from augment_ops.quality.pairs import Pairs, identical
+from augment_ops.quality.report import CheckResult
+from augment_ops.quality.rules import Ceiling, judged
+
+_AT_ONCE = 50_000  # histories
+
+
+def time_order(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented histories in which an item comes before an older one, or after the moment."""
+    bad = ~in_order(pairs.augmented)
+    remedy = "report it as a bug of the transform: none is to move time"
+    return pairs.share("time-order", rule, bad, "are not in the order of time", remedy)
+
+
+def unknown_items(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented histories with a code that is no item of the catalogue."""
+    most = len(pairs.classes) if pairs.schema is None else len(Items.read(pairs.schema).names)
+    codes = pairs.augmented[..., ITEM]
+    bad = np.asarray(((codes < 0) | (codes > most)).any(axis=1), np.bool_)
+    remedy = "report it as a bug of the transform: what it puts in was had by somebody"
+    return pairs.share("unknown-items", rule, bad, "have an item that the catalogue has not", remedy)
+
+
+def answer_leakage(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented histories that hold what came next, where their original did not."""
+    codes = pairs.labels + 1
+    bad = _holds(pairs.augmented, codes) & ~_holds(pairs.originals, codes)
+    remedy = "report it as a bug of the transform: a model learns to find the answer in the history"
+    return pairs.share("answer-leakage", rule, bad, "hold the item that comes next", remedy)
+
+
+def items_changed(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the items of a history that are not in its augmented one in that order, on average."""
+    both = zip(pairs.originals, pairs.augmented, strict=True)
+    measured = float(np.mean([share_changed(before, after) for before, after in both]))
+    found = f"augmentation changes {measured:.1%} of the items of a history on average"
+    return judged("items-changed", rule, measured, "share", found, "lower the shares or probabilities of the steps")
+
+
+def length_change(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """How much longer or shorter histories become, on average: the share of their items."""
+    before, after = lengths(pairs.originals), lengths(pairs.augmented)
+    measured = float(np.mean(np.abs(after - before) / np.maximum(before, 1)))
+    found = f"augmented histories are {measured:.1%} longer or shorter than their original on average"
+    return judged("length-change", rule, measured, "share", found, "lower the shares of items left out or put in")
+
+
+def popularity_shift(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """By how much more often had the items of augmented histories are than those of the originals: 0 where less.
+
+    Of the items in all histories, the average of how often each is in the originals, after over before, less one.
+    """
+    size = int(max(pairs.originals[..., ITEM].max(), pairs.augmented[..., ITEM].max())) + 1
+    counts = np.bincount(pairs.originals[..., ITEM].ravel(), minlength=size)
+    means = [
+        float(counts[some[..., ITEM][present(some)]].mean()) if present(some).any() else 0.0
+        for some in (pairs.originals, pairs.augmented)
+    ]
+    measured = max(0.0, means[1] / means[0] - 1) if means[0] else float(means[1] > 0)
+    found = (
+        f"an item of an augmented history is had {means[1]:.1f} times on average, and one of an original {means[0]:.1f}"
+    )
+    remedy = "raise `tail` of the steps that put items in: rare ones become rarer"
+    return judged("popularity-shift", rule, measured, "share", found, remedy)
+
+
+def held_out_leakage(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of the augmented histories with the items of a history that the model will be measured on, in that order.
+
+    Of five items and more; where the original is no such history itself.
+    """
+    wanted, own = _sequences(pairs.augmented), _sequences(pairs.originals)
+    found: set[bytes] = set()
+    for start in range(0, len(pairs.held_out), _AT_ONCE):
+        part = pairs.held_out.take(np.arange(start, min(start + _AT_ONCE, len(pairs.held_out))))
+        found.update(set(_sequences(part)).intersection((*wanted, *own)))
+    long = lengths(pairs.augmented) >= TELLING
+    bad = np.array([text in found and before not in found for text, before in zip(wanted, own, strict=True)], np.bool_)
+    remedy = "find out how held-out interactions got into training before anything is measured on them"
+    return pairs.share("held-out-leakage", rule, bad & long, "have the items of a held-out history", remedy)
+
+
+def _holds(histories: Histories, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.asarray((histories[..., ITEM] == codes[:, None]).any(axis=1), np.bool_)
+
+
+def _sequences(histories: Histories) -> list[bytes]:
+    """The items of each history as bytes."""
+    return [row.tobytes() for row in np.ascontiguousarray(histories[..., ITEM])]
+
+
+AUGMENTED: Mapping[str, Callable[[Pairs, Any], CheckResult]] = {
+    "time_order": time_order,
+    "unknown_items": unknown_items,
+    "answer_leakage": answer_leakage,
+    "items_changed": items_changed,
+    "length_change": length_change,
+    "popularity_shift": popularity_shift,
+    "identical": identical,
+    "held_out_leakage": held_out_leakage,
+}

@@ -1,0 +1,157 @@
+"""`HistoryAugmenter`: from histories and ids to augmented histories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from augment_ops.engine import philox
+from augment_ops.engine.decisions import decide
+from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.errors import TransformError
+from augment_ops.modalities.base import Population
+from augment_ops.modalities.interactions.catalogue import CATALOGUE, changed, looks_at_others
+from augment_ops.modalities.interactions.cooccurrence import Cooccurrence, cooccurrence, of_batch
+from augment_ops.modalities.interactions.histories import Histories, is_histories
+from augment_ops.modalities.interactions.items import Items
+from augment_ops.policy.spec import Policy
+from augment_ops.policy.steps import Transform, values_of
+
+# Part of the lineage: raise it whenever the same key may give other bytes.
+ENGINE = "interactions-1"
+
+
+@dataclass(frozen=True)
+class HistoryStep:
+    """A transform or container at its place in the policy; see `augment_ops.engine.decisions.PolicyNode`."""
+
+    index: int
+    name: str
+    values: Mapping[str, Any]
+    children: tuple[HistoryStep, ...] = ()
+    applies_whole: bool = False
+
+    def leaves(self) -> list[HistoryStep]:
+        """The transforms in the order of the file."""
+        return [leaf for child in self.children for leaf in child.leaves()] if self.children else [self]
+
+
+class HistoryAugmenter:
+    """A policy and a seed, applied to batches of histories: a pure function of (policy digest, seed, epoch, sample id).
+
+    And of the training split, which transforms look at (`training.digest`). The same key gives the same bytes whatever
+    the batch, its order, the thread or the process. Thread-safe; picklable.
+
+    Args:
+        policy: what to apply.
+        seed: any integer; other seeds give independent results.
+        training: of the training split of the snapshot that the histories are of. Without it a batch is taken for the
+            whole. Then the result depends on the batch, which is good enough to time a policy.
+    """
+
+    def __init__(self, policy: Policy, seed: int, training: Cooccurrence | None = None) -> None:
+        self.policy = policy
+        self.seed = index(seed)
+        self.training = training
+        self._steps = tuple(_numbered(policy.transforms, [0]))
+        self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
+
+    @property
+    def engine(self) -> str:
+        """What computes; and of what samples, where a transform looks at others of them: shards of one population are
+        not those of another.
+        """
+        if self.training is None or not any(looks_at_others(leaf.name) for leaf in self._leaves):
+            return ENGINE
+        return f"{ENGINE} of {self.training.digest[:16]}"
+
+    @property
+    def holds_the_interpreter(self) -> bool:
+        """NumPy lets others run while it computes."""
+        return False
+
+    def __call__(self, histories: Histories, ids: Ids | SampleIds, epoch: int = 0) -> Histories:
+        """Augment a batch.
+
+        Args:
+            histories: int32 (N, H, 2); not modified.
+            ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
+            epoch: number of the epoch, or of the copy.
+
+        Returns:
+            int32 (N, H, 2), a new array. A history without items stays as it is.
+
+        Raises:
+            TransformError: another shape or dtype, ids that do not match or repeat.
+            TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
+        """
+        epoch = index(epoch)
+        if not is_histories(histories):
+            found = (
+                f"{histories.dtype} {histories.shape}" if isinstance(histories, np.ndarray) else str(type(histories))
+            )
+            raise TransformError("histories", found, "an int32 array (N, H, 2)", "pass histories of a snapshot")
+        if len(ids) != len(histories):
+            found = f"{len(ids)} ids for {len(histories)} histories"
+            raise TransformError("ids", found, "one id a history", "match them")
+        ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+        out = histories.copy()
+        if self.policy.is_identity or not len(out):
+            return out
+        known = self.training or of_batch(histories, ids)
+        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+        nexts, masks = known.next_of(ids), decide(self._steps, keys)
+        for leaf in self._leaves:
+            rows = np.flatnonzero(masks[leaf.index])
+            draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, 2 * out.shape[1] + 1)
+            out[rows] = changed(leaf.name, leaf.values, out[rows], draws, nexts[rows], known)
+        return out
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Histories keep the room that they have."""
+        return shape
+
+    def describe(self) -> list[str]:
+        """One line: every step works on a batch at once."""
+        return [] if self.policy.is_identity else [f"histories: {', '.join(leaf.name for leaf in self._leaves)}"]
+
+    def __getstate__(self) -> tuple[Policy, int, Cooccurrence | None]:
+        return self.policy, self.seed, self.training
+
+    def __setstate__(self, state: tuple[Policy, int, Cooccurrence | None]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+def known_of(population: Population) -> Cooccurrence:
+    """What transforms know of the samples that a policy augments, read whole.
+
+    A label is the place of an item among the classes, which the catalogue has in the same order: a code is one more.
+
+    Raises:
+        TransformError: a data set without a catalogue.
+    """
+    if population.schema is None:
+        raise TransformError("training split", "no catalogue of items", "one", "ingest the interactions again")
+    items = len(Items.read(population.schema).names)
+    codes = np.asarray(population.labels, np.int64) + 1
+    if codes.max(initial=0) > items:
+        raise TransformError("training split", f"{codes.max()} classes", f"{items} items", "ingest it again")
+    histories = population.payload.take(np.arange(len(codes)))
+    return cooccurrence(histories, codes, population.ids)
+
+
+def _numbered(transforms: Sequence[Transform], count: list[int]) -> Iterator[HistoryStep]:
+    """Numbered in the order of the file, containers included.
+
+    Args:
+        count: one number, of the steps before; counted on.
+    """
+    for transform in transforms:
+        number = count[0]
+        count[0] += 1
+        children = tuple(_numbered(transform.children, count))
+        yield HistoryStep(number, transform.name, values_of(transform, CATALOGUE), children)
