@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class HistoryRequests:
                 return Defect(f"unreadable: {one[1]!r:.40} is no number of seconds, 0 or more")
             codes.append(self.items.code(text_of(one[0]) or ""))
             ages.append(min(one[1], OLDEST_S))
-        if any(after > before for before, after in zip(ages, ages[1:], strict=False)):
+        if any(after > before for before, after in pairwise(ages)):
             return Defect("unreadable: an older item comes after a newer one")
         known = [place for place, code in enumerate(codes) if code][-self.room :]
         out = np.zeros((self.room, 2), np.int32)
