@@ -69,9 +69,19 @@ class NeighbourTree:
             part = slice(start, start + _AT_ONCE)
             queries = np.ascontiguousarray(rows[part] / self.unit)
             search(
-                queries, own[part], self.rows, self.places, self.lows, self.highs, self.spans, self.children,
-                self.is_number, _LEAF, self.waiting, found[part],
-            )  # fmt: skip
+                queries,
+                own[part],
+                rows=self.rows,
+                places=self.places,
+                lows=self.lows,
+                highs=self.highs,
+                spans=self.spans,
+                children=self.children,
+                is_number=self.is_number,
+                leaf=_LEAF,
+                most=self.waiting,
+                found=found[part],
+            )
 
         starts = range(0, len(rows), _AT_ONCE)
         if len(starts) == 1:

@@ -28,13 +28,13 @@ def _widest(rows: F64, order: I64, start: int, end: int, is_number: Flags) -> in
                 gaps += 1
             else:
                 low, high = min(low, value), max(high, value)
-        width = high - low if low < high else 0.0
+        differ = high - low if low < high else 0.0
         if not is_number[at]:
-            width = min(width, 1.0)
+            differ = min(differ, 1.0)
         if 0 < gaps < end - start:
-            width = max(width, 1.0)
-        if width > widest:
-            widest, column = width, at
+            differ = max(differ, 1.0)
+        if differ > widest:
+            widest, column = differ, at
     return column
 
 

@@ -9,9 +9,9 @@ from augment_ops.engine.kernels.types import F64
 @entry
 def add_products(scores: F64, out: F64) -> None:
     """Sums of the products of every two columns of (n, F), added to the lower triangle of out (F, F)."""
-    n, width = scores.shape
+    n, columns = scores.shape
     for row in range(n):
-        for i in range(width):
+        for i in range(columns):
             for j in range(i + 1):
                 out[i, j] += scores[row, i] * scores[row, j]
 
@@ -19,9 +19,9 @@ def add_products(scores: F64, out: F64) -> None:
 @entry
 def factorise(matrix: F64) -> None:
     """The lower triangle of a positive definite matrix (F, F) becomes its Cholesky factor; the upper one, zeros."""
-    width = len(matrix)
-    for j in range(width):
-        for i in range(j, width):
+    columns = len(matrix)
+    for j in range(columns):
+        for i in range(j, columns):
             total = matrix[i, j]
             for k in range(j):
                 total -= matrix[i, k] * matrix[j, k]
@@ -33,9 +33,9 @@ def factorise(matrix: F64) -> None:
 @entry
 def correlate(factor: F64, normals: F64) -> None:
     """Independent normal numbers (n, F), in place, become ones of the covariance factor · factorᵀ."""
-    n, width = normals.shape
+    n, columns = normals.shape
     for row in range(n):
-        for i in range(width - 1, -1, -1):  # those before it are still independent
+        for i in range(columns - 1, -1, -1):  # those before it are still independent
             total = 0.0
             for j in range(i + 1):
                 total += factor[i, j] * normals[row, j]
