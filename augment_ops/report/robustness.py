@@ -17,7 +17,7 @@ from augment_ops.report.stress_summary import (
 from augment_ops.statistics import mean
 from augment_ops.stress.classes import macro_f1, tail_recall
 from augment_ops.stress.measures import corruption_error, worst_slice
-from augment_ops.stress.report import CLEAN, Cell, Measures, Ranking, Role, Slice, StressReport
+from augment_ops.stress.report import CLEAN, Cell, CellRanking, Measures, Role, Slice, StressReport
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def _ranking_rows(report: StressReport) -> list[MeasureRow]:
     roles = roles_of(report)
     found = {role: [r for r in report.rankings if r.role == role] for role in roles}
 
-    def row(name: str, note: str, kind: str, read: Callable[[Ranking], float | None], stressed: bool) -> MeasureRow:
+    def row(name: str, note: str, kind: str, read: Callable[[CellRanking], float | None], stressed: bool) -> MeasureRow:
         values = (_mean_of(read(r) for r in found[role] if (r.severity > 0) == stressed and r.n) for role in roles)
         return MeasureRow(name, note, kind, tuple(None if v is None else _finite(v) for v in values))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from augment_ops.stress.measures import calibration_error
 from augment_ops.stress.outcomes import Outcomes
-from augment_ops.stress.report import Ranking, Role
+from augment_ops.stress.report import CellRanking, Role
 
 Scores = NDArray[np.floating]
 Wanted = NDArray[np.bool_]
@@ -87,7 +87,7 @@ def brier_score(wanted: Wanted, scores: Scores) -> float:
     return float(np.square(np.asarray(scores, np.float64) - wanted).mean())
 
 
-def rankings(outcomes: Outcomes) -> tuple[Ranking, ...]:
+def rankings(outcomes: Outcomes) -> tuple[CellRanking, ...]:
     """Every model in every cell, in the order of `measures.cells`; none where no class is looked for."""
     return tuple(
         _ranking(outcomes, role, m, c)
@@ -96,7 +96,7 @@ def rankings(outcomes: Outcomes) -> tuple[Ranking, ...]:
     )
 
 
-def _ranking(outcomes: Outcomes, role: Role, m: int, c: int) -> Ranking:
+def _ranking(outcomes: Outcomes, role: Role, m: int, c: int) -> CellRanking:
     assert outcomes.alerts is not None and outcomes.scores is not None  # whoever calls has looked
     left, (corruption, severity) = outcomes.left[c], outcomes.addresses[c]
     wanted, scores = outcomes.wanted[left], outcomes.scores[m, c][left]
@@ -109,7 +109,7 @@ def _ranking(outcomes: Outcomes, role: Role, m: int, c: int) -> Ranking:
             brier_score(wanted, scores),
             calibration_error(scores, wanted),
         ]
-    return Ranking(
+    return CellRanking(
         role=role,
         corruption=corruption,
         severity=severity,

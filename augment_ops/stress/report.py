@@ -94,7 +94,7 @@ class Measures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ranking:
+class CellRanking:
     """How the scores of the class that is looked for order the samples of a cell (`stress.ranking`).
 
     Every number is NaN where a score was not finite, or nothing is left of that class.
@@ -209,7 +209,7 @@ class StressReport:
     seen: dict[str, tuple[str, ...]]
     measures: tuple[Measures, ...]
     slices: tuple[Slice, ...]
-    rankings: tuple[Ranking, ...] = field(default=(), metadata=LATER)
+    rankings: tuple[CellRanking, ...] = field(default=(), metadata=LATER)
     operating: tuple[OperatingPoint, ...] = field(default=(), metadata=LATER)
 
     def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:
