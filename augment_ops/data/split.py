@@ -15,13 +15,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from augment_ops.errors import DataError
+from augment_ops.modalities.source import UNUSED
 
 # A quarter for testing: of scikit-learn's 1,797 digits, the smallest data set that is meant to be gated, that is 449,
 # which keeps the 95% interval of an accuracy of 90% within ±3 points (1.96·√(0.9·0.1/449) = 0.028).
 SHARES: Mapping[str, float] = {"test": 0.25, "validation": 0.10}
 _KEY = b"augment-ops split 1"  # another key is another split of every data set: never change it
 _ALL = frozenset({"train", "validation", "test"})
-UNUSED = "unused"  # neither learnt from nor tested on, because whoever keeps the source says so
 
 
 @dataclass(frozen=True, slots=True)

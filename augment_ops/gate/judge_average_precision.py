@@ -31,7 +31,6 @@ def average_precision(rules: GateRules, evidence: Evidence, cells: Cells) -> lis
                 rule="average_precision",
                 outcome="investigate",
                 message=f"The suite has {found}; {rule.min_n} are needed to judge the {name}.",
-                class_name=wanted.class_name,
                 threshold=float(rule.min_n),
                 n=ranked.n,
             )

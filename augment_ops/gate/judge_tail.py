@@ -73,9 +73,8 @@ def _worst(rule: Tail, cells: Cells, against: Role) -> NDArray[np.intp]:
     labels = cells.samples.outcomes.labels
     there = np.unique(labels).astype(np.intp)
     found = [_mean_recall(cells, "candidate", [label]) + _mean_recall(cells, against, [label]) for label in there]
-    worst: NDArray[np.intp] = there[
-        np.argsort(found, kind="stable")[: max(1, int(rule.share * len(there) + TOLERANCE))]
-    ]
+    count = max(1, int(rule.share * len(there) + TOLERANCE))
+    worst: NDArray[np.intp] = there[np.argsort(found, kind="stable")[:count]]
     return worst
 
 

@@ -24,8 +24,9 @@ SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
         "testing": "test",
     }
 )
-# Of a column that says it of each sample. A folder of that name is a class like any other.
-COLUMN_SPLITS: Mapping[str, str] = MappingProxyType({**SPLIT_NAMES, "unused": "unused"})
+UNUSED = "unused"  # neither learnt from nor tested on, because whoever keeps the source says so
+# Of a column that says it of each sample. A folder called `unused` is a class like any other.
+COLUMN_SPLITS: Mapping[str, str] = MappingProxyType({**SPLIT_NAMES, UNUSED: UNUSED})
 _NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})  # what systems leave in every folder of files
 

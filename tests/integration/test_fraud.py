@@ -121,7 +121,7 @@ def test_every_week_of_june_and_every_scenario_is_a_group_of_frauds(
     weeks = sorted({one.group for one in report.slices if one.column == "time"})
     assert len(weeks) == 4 and weeks[0] == "1 of 4, from 2018-06-01"
     page = (settings.home / "reports" / "fraud" / "report.html").read_text()
-    assert "Groups by time" in page and "Groups by TX_FRAUD_SCENARIO" in page and "At the threshold" in page
+    assert "Groups by time" in page and "Groups by TX FRAUD SCENARIO" in page and "At the threshold" in page
 
 
 def test_the_report_shows_payments_beside_their_augmented_copies(outcome: dict[str, Any], settings: Settings) -> None:

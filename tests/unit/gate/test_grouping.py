@@ -128,4 +128,4 @@ def test_evidence_of_before_keeps_its_digest_and_one_of_later_is_refused(evidenc
     assert b"findings" not in canonical_json(made)
     assert digest_of(made) == digest_of(replace(made, format=1, findings={}))
     with pytest.raises(StoreError, match="written by a newer version"):
-        from_json(Evidence, canonical_json(replace(made, format=3)))
+        from_json(Evidence, canonical_json(replace(made, format=Evidence.NEWEST_FORMAT + 1)))
