@@ -25,18 +25,16 @@ _LEAST = 20  # samples of a class or group whose share is judged: of fewer, one 
 def class_share(pairs: Pairs, rule: Ceiling) -> CheckResult:
     """Part of its share that the class loses which loses most: a rare class that is washed out."""
     before, after = _counts(pairs, pairs.labels)
-    large = np.flatnonzero(before >= _LEAST)
+    large = np.flatnonzero(before >= min(_LEAST, before.max(initial=1)))  # the largest of small ones in any case
     shares = [counts / max(counts.sum(), 1) for counts in (before, after)]
     lost = 1 - shares[1][large] / shares[0][large]
-    found = f"no class has {_LEAST} {pairs.modality.plural} among those compared"
-    if len(large):
-        worst = int(large[lost.argmax()])
-        found = (
-            f"class {pairs.class_name(worst)} is {shares[0][worst]:.2%} of the {pairs.modality.plural} before "
-            f"augmentation and {shares[1][worst]:.2%} after it"
-        )
+    worst = int(large[lost.argmax()])
+    found = (
+        f"class {pairs.class_name(worst)} is {shares[0][worst]:.2%} of the {pairs.modality.plural} before augmentation "
+        f"and {shares[1][worst]:.2%} after it"
+    )
     remedy = "look what the policy makes of that class: its samples are too few, or have become the same"
-    return judged("class-share", rule, max(0.0, float(lost.max())) if len(large) else np.nan, "share", found, remedy)
+    return judged("class-share", rule, max(0.0, float(lost.max())), "share", found, remedy)
 
 
 def group_share(pairs: Pairs, rule: Ceiling) -> CheckResult:

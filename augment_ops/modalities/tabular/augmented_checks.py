@@ -14,6 +14,7 @@ from augment_ops.modalities.tabular.closeness import (
     distance_to_closest_record,
     near_held_out_leakage,
     other_class_neighbours,
+    other_group_neighbours,
 )
 from augment_ops.modalities.tabular.columns import summary
 from augment_ops.modalities.tabular.constraint_checks import augmented_violations
@@ -180,6 +181,7 @@ AUGMENTED: Mapping[str, Callable[[Pairs, Any], CheckResult]] = {
     "copies_of_others": copies_of_others,
     "class_share": class_share,
     "group_share": group_share,
+    "other_group_neighbours": other_group_neighbours,
     "over_augmentation": over_augmentation,
     "constraint_violations": augmented_violations,
 }

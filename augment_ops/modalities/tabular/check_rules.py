@@ -46,5 +46,6 @@ class AugmentedTableRules(Rules):
     copies_of_others: Ceiling | None = None
     class_share: Ceiling | None = None
     group_share: Ceiling | None = None
+    other_group_neighbours: Ceiling | None = None
     over_augmentation: Ceiling | None = None
     constraint_violations: Constraints | None = None

@@ -6,6 +6,8 @@ fault of its policy.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,34 +86,79 @@ def other_class_neighbours(pairs: Pairs, rule: Ceiling) -> CheckResult:
     borderline SMOTE, Han et al. 2005, doi 10.1007/11538059_91.
     """
     labels = pairs.train.labels
-    classes = np.flatnonzero(np.bincount(labels)).tolist()
-    share = max(_LEAST, MOST_ROWS // max(1, len(classes)))
-    members = [np.flatnonzero(labels == label) for label in classes]
-    even = [some[drawn(len(some), f"class {k}", share)] for k, some in zip(classes, members, strict=True)]
-    crowd = Crowd.of(_space(pairs), pairs.train.payload, np.concatenate(even))
+    classes = np.flatnonzero(np.bincount(labels))
     found, measured = "train has one class, so no row lands among another's", 0.0
     if len(classes) > 1:
         found, measured = f"no class has {_LEAST} rows among those compared", np.nan
-    for label in classes if len(classes) > 1 else ():
-        mine = np.flatnonzero(pairs.labels == label)
-        if len(mine) < _LEAST:
-            continue
-        some = pairs.some(mine[drawn(len(mine), f"class {label}", max(_LEAST, _MOST_QUERIES // len(classes)))])
-        before, after = (_among_others(crowd, labels, some, part) for part in (some.originals, some.augmented))
-        if np.isnan(measured) or after - before > measured:
-            measured = max(0.0, after - before)
+    for label, before, after in _landing(pairs, labels, np.ones(len(labels), np.bool_)):
+        moved = float(after.mean() - before.mean())
+        if np.isnan(measured) or moved > measured:
+            measured = max(0.0, moved)
             found = (
-                f"the nearest training rows are mostly of another class for {after:.1%} of the augmented rows of "
-                f"class {pairs.class_name(label)}, and for {before:.1%} of their originals"
+                f"the nearest training rows are mostly of another class for {after.mean():.1%} of the augmented rows "
+                f"of class {pairs.class_name(label)}, and for {before.mean():.1%} of their originals"
             )
     remedy = "weaken the transforms that move rows: the label no longer follows from the row"
     return judged("other-class-neighbours", rule, measured, "share", found, remedy)
 
 
-def _among_others(crowd: Crowd, labels: NDArray[np.int64], some: Pairs, rows: Rows) -> float:
+def other_group_neighbours(pairs: Pairs, rule: Ceiling) -> CheckResult:
+    """Share of a group's augmented rows whose nearest rows of their class are mostly of another group; beyond before.
+
+    In the group (of a column that is kept beside the rows) and class where that is most: what a model learns of the few
+    is then learnt of the many. Two standard errors of the difference are taken off, so that of many small groups the
+    one that chance moved most is no fault; those of McNemar 1947, doi 10.1007/BF02295996, for the same rows twice.
+    """
+    found, measured = "no group of a column beside the rows has its rows moved among another's", 0.0
+    for column, names in pairs.train.groups.items():
+        known = np.array([name is not None for name in names])
+        groups, kinds = np.unique(np.where(known, names, "").astype(str), return_inverse=True)
+        for label in np.flatnonzero(np.bincount(pairs.train.labels)).tolist():
+            for kind, before, after in _landing(pairs, kinds, known & (pairs.train.labels == label)):
+                moved = after.mean() - before.mean() - 2 * np.sqrt((before != after).sum()) / len(after)
+                if moved > measured:
+                    measured = float(moved)
+                    found = (
+                        f"the nearest rows of class {pairs.class_name(label)} are mostly of another group for "
+                        f"{after.mean():.1%} of the augmented rows of {column} {groups[kind]}, and for "
+                        f"{before.mean():.1%} of their originals"
+                    )
+    remedy = "let rows be mixed within their group, or weaken the transforms that move them"
+    return judged("other-group-neighbours", rule, measured, "share", found, remedy)
+
+
+def _landing(
+    pairs: Pairs, kinds: NDArray[np.int64], within: NDArray[np.bool_]
+) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Of each kind, which of its originals, and of their augmented rows, are mostly among rows of another kind.
+
+    Args:
+        kinds: int64 (M,), of the training rows.
+        within: bool (M,), those to look at; as many of each kind are neighbours.
+
+    Yields:
+        A kind with enough rows among the pairs, and bool (n,) twice.
+    """
+    there = np.unique(kinds[within]).tolist()
+    if len(there) < 2:
+        return
+    members = [np.flatnonzero(within & (kinds == kind)) for kind in there]
+    share = max(_LEAST, min(MOST_ROWS // len(there), *map(len, members)))
+    even = [some[drawn(len(some), f"kind {k}", share)] for k, some in zip(there, members, strict=True)]
+    crowd = Crowd.of(_space(pairs), pairs.train.payload, np.concatenate(even))
+    mine, looked = kinds[pairs.train.places], within[pairs.train.places]
+    for kind in there:
+        rows = np.flatnonzero(looked & (mine == kind))
+        if len(rows) >= _LEAST:
+            some = pairs.some(rows[drawn(len(rows), f"kind {kind}", max(_LEAST, _MOST_QUERIES // len(there)))])
+            before, after = (_among_others(crowd, kinds, kind, some, part) for part in (some.originals, some.augmented))
+            yield kind, before, after
+
+
+def _among_others(crowd: Crowd, kinds: NDArray[np.int64], kind: int, some: Pairs, rows: Rows) -> NDArray[np.bool_]:
     near = crowd.nearest(rows, some.train.places, _NEIGHBOURS)[1]
-    others = (labels[near] != some.labels[:, None]).sum(axis=1)
-    return float((2 * others > near.shape[1]).mean())
+    mostly: NDArray[np.bool_] = 2 * (kinds[near] != kind).sum(axis=1) > near.shape[1]
+    return mostly
 
 
 def _excess(

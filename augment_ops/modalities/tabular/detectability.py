@@ -25,7 +25,7 @@ from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
 
 _MOST_ROWS = 4_000  # of a side: a standard error below 0.01, and about two seconds
-_LEAST = 30  # of a side: below, the area is known to no better than ±0.15
+_LEAST = 20  # of a side: an area of ½ is known to ±0.18 (two standard errors), far from one that fails
 _FOLDS = 3
 _ROUNDS = 50  # of boosting; enough for rows of a table, and half of scikit-learn's default
 _ALMOST_ALL = 0.99  # of the originals' values are written with so many decimals
@@ -39,7 +39,8 @@ def detectability(pairs: Pairs, rule: Ceiling) -> CheckResult:
     if len(made) < _LEAST:
         found = f"{len(made)} augmented rows differ from their original and have real ones to be compared with"
         measured = np.nan if changed.any() else 0.5  # too few to say; or nothing is there to be told apart
-        return judged("detectability", rule, measured, "area", found, remedy)
+        more = f"{_LEAST} are needed: raise the probabilities of the transforms, or give more rows of the rare classes"
+        return judged("detectability", rule, measured, "area", found, more)
     schema = schema_of(pairs.schema, pairs.originals.shape[1])
     rows = np.concatenate([pairs.originals[real], pairs.augmented[made]])
     looked = np.column_stack([rows, off_decimals(schema, pairs.originals[real], rows), pairs.labels[[*real, *made]]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.payload import ArrayPayload
@@ -33,10 +32,11 @@ def test_of_a_rare_class_more_are_compared_than_an_even_draw_has() -> None:
     assert not np.array_equal(rows[:50], compared_samples(split(labels), 8, checks)[:50])
 
 
-@pytest.mark.parametrize("name", ["image", "text"])
-def test_of_other_modalities_a_thousand_are_compared_and_no_more(name: str) -> None:
-    labels = (np.arange(5_000) % 200 == 0).astype(np.int64)
-    assert len(compared_samples(split(labels), 7, modality(name).checks)) == 1_000
+def test_of_images_a_thousand_are_compared_and_of_texts_a_few_of_each_intent_as_well() -> None:
+    labels = np.repeat(np.arange(100), 50)
+    assert len(compared_samples(split(labels), 7, modality("image").checks)) == 1_000
+    texts = compared_samples(split(labels), 7, modality("text").checks)
+    assert np.bincount(labels[texts]).min() == 20 and len(texts) < 2_100
 
 
 def test_subjects_and_groups_are_those_of_the_training_samples(tmp_path: Path) -> None:

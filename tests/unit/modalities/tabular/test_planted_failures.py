@@ -6,6 +6,7 @@ over-augmentation; then rows that are known for invented ones, and other people'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -56,7 +57,7 @@ ROWS, LABELS = payments(N, 0)
 JUNE = payments(800, 1)[0]
 IDS = [f"p{i}" for i in range(N)]
 FRAUDS, GENUINE = np.flatnonzero(LABELS == 1), np.flatnonzero(LABELS == 0)
-AGE = np.where(np.random.default_rng(2).random(N) < 0.3, "under 25", "25 and over")
+AGE = np.where(ROWS[:, AVERAGE] < np.quantile(ROWS[:, AVERAGE], 0.3), "under 25", "25 and over")  # they pay little
 A_CENT = np.array([0.01, 0, 0, 0, 0])
 CUSTOMERS = [f"c{i % 300}" for i in range(N)]
 
@@ -136,6 +137,13 @@ def bias(rows: np.ndarray) -> None:
     rows[young] = rows[np.resize(young[:2], len(young))]
 
 
+def bias_by_mixing(rows: np.ndarray) -> None:
+    """Genuine payments of the young become what others pay."""
+    few = GENUINE[AGE[GENUINE] == "under 25"]
+    many = GENUINE[AGE[GENUINE] != "under 25"]
+    rows[few] = ROWS[many[: len(few)]] * [1.001, 1.001, 1, 1, 1]
+
+
 def cents_lost(rows: np.ndarray) -> None:
     """Noise on money that is not rounded to cents: nothing else is other than it should be."""
     rows[:, AMOUNT] = ROWS[:, AMOUNT] * np.exp(np.random.default_rng(3).normal(0, 0.02, N))
@@ -174,6 +182,7 @@ def near_others_rows(rows: np.ndarray) -> None:
         (nearly_leaked_month, "near-held-out-leakage", "as near to a held-out row as"),
         (washed_out, "class-share", "class fraud is"),
         (bias, "group-share", "age under 25 is"),
+        (bias_by_mixing, "other-group-neighbours", "of the augmented rows of age under 25, and for"),
         (cents_lost, "detectability", "with an area under the curve of"),
         (hours_lost, "detectability", "with an area under the curve of"),
         (pressed_together, "distribution-shift", "the distribution of 'amount' moves"),
@@ -229,6 +238,36 @@ def test_the_leak_of_a_class_that_the_originals_have_already_is_no_fault_of_the_
     )
     (check,) = found.checks
     assert check.status == "ok" and check.measured < 0.005
+
+
+def landing(name: str, rows: np.ndarray, labels: np.ndarray, *columns: list[str | None]) -> CheckResult:
+    groups = {f"column {number}": names_of(column) for number, column in enumerate(columns)}
+    train = TrainingSamples(payload=ArrayPayload(ROWS), labels=labels, places=np.arange(N), groups=groups)
+    found = check_augmented(ROWS, rows, IDS, labels, JUNE, asking(name), "plan", schema=SCHEMA.content(), train=train)
+    return found.checks[0]
+
+
+def test_a_rare_class_has_as_many_neighbours_to_offer_as_a_frequent_one() -> None:
+    # Labels that say nothing: half of the neighbours are of either class, however few of one there are.
+    labels = (np.random.default_rng(5).random(N) < 0.1).astype(np.int64)
+    check = landing("other-class-neighbours", AUGMENTED, labels)
+    (share,) = re.findall(r"for ([\d.]+)% of their originals", check.message)
+    assert 35 < float(share) < 65, check.message
+
+
+def test_of_many_groups_that_mean_nothing_none_is_said_to_move() -> None:
+    shuffled = ROWS[np.random.default_rng(6).permutation(N)]
+    draw = np.random.default_rng(7).random((6, N))
+    columns = [["a" if u < 0.05 else "b" if u < 0.1 else None for u in column] for column in draw]  # some 75 of each
+    check = landing("other-group-neighbours", shuffled, np.zeros(N, np.int64), *columns)
+    assert check.status == "ok", check.message
+
+
+def test_a_group_that_is_its_class_is_compared_with_no_other_group() -> None:
+    noisy = AUGMENTED.copy()
+    label_noise(noisy)
+    groups = ["stolen" if label else "own" for label in LABELS]
+    assert landing("other-group-neighbours", noisy, LABELS, groups).measured == 0
 
 
 def test_columns_that_are_hardly_known_together_have_no_correlation_that_could_change() -> None:
