@@ -363,7 +363,8 @@ def test_the_form_says_what_each_environment_asks_of_a_policy(parsed: dict) -> N
 def test_an_emptied_field_can_be_sent_where_empty_is_a_value(parsed: dict) -> None:
     optional = {name for name, schema in parsed["schemas"].items() if schema["type"] == ["string", "null"]}
     assert optional == {
-        "columns", "dataset", "dataset_name", "image_size", "model", "production_window", "text_columns", "trainer",
+        "columns", "dataset", "dataset_name", "image_size", "interaction_columns", "model", "production_window",
+        "text_columns", "trainer",
     }  # fmt: skip
 
 

@@ -70,7 +70,7 @@ class InteractionRoles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Table:
+class _InteractionTable:
     """All rows of a file, in its order.
 
     Attributes:
@@ -148,7 +148,7 @@ class InteractionSource:
         """The catalogue of items; complete after the last sample."""
         return (self._items or Items(())).content()
 
-    def _read(self) -> _Table:
+    def _read(self) -> _InteractionTable:
         users: list[str | None] = []
         items: list[str | None] = []
         times: list[NDArray[np.float64]] = []
@@ -161,7 +161,7 @@ class InteractionSource:
             others = [name for name in part.columns if name not in self._roles.columns.values() and name]
             for name, called in beside(others, _KEPT, self._place.uri).items():
                 extra.setdefault(called, []).extend(texts_of(part[name]))
-        return _Table(users=users, items=items, times=np.concatenate(times or [np.zeros(0)]), extra=extra)
+        return _InteractionTable(users=users, items=items, times=np.concatenate(times or [np.zeros(0)]), extra=extra)
 
     def _look(self, names: list[str]) -> None:
         """See that the columns that roles name are there."""
@@ -174,7 +174,7 @@ class InteractionSource:
                     f"correct --interaction-columns, such as {role}={names[0]}",
                 )
 
-    def _defects(self, table: _Table) -> Iterator[RawSample]:
+    def _defects(self, table: _InteractionTable) -> Iterator[RawSample]:
         for row in range(len(table.users)):
             found = table.defect(row)
             if found:
@@ -189,7 +189,9 @@ class InteractionSource:
                     extra={**{name: column[row] for name, column in table.extra.items()}, KNOWN: None},
                 )
 
-    def _of_user(self, user: str, rows: NDArray[np.int64], table: _Table, items: Items) -> Iterator[RawSample]:
+    def _of_user(
+        self, user: str, rows: NDArray[np.int64], table: _InteractionTable, items: Items
+    ) -> Iterator[RawSample]:
         """The samples of one user, the oldest first; of one moment in the order of the catalogue."""
         codes = np.array([items.code(str(table.items[row])) for row in rows], np.int64)
         times = table.times[rows]

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.split import SHARES, UNUSED
+from augment_ops.data.split import SHARES
+from augment_ops.modalities.source import UNUSED
 
 _KEY = b"augment-ops apart 1"  # another key is another split of every table: never change it
 

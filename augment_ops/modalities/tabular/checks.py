@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.split import UNUSED
+from augment_ops.modalities.source import UNUSED
 from augment_ops.modalities.tabular.augmented_checks import AUGMENTED
 from augment_ops.modalities.tabular.check_rules import AugmentedTableRules, TableDataRules
 from augment_ops.modalities.tabular.columns import ColumnSummary, summary
@@ -86,9 +86,9 @@ def subjects_seen_before(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
     found = f"{len(both)} of {len(subjects)} subjects of test have rows in train too"
     if not subjects:
         found = "the table names no subjects, so none was found in train and test"
-    left_out = int((usable["split"] == UNUSED).sum())
-    if left_out:
-        found += f"; {left_out} of {len(usable)} rows are in no split"
+    unused = int((samples.index["split"] == UNUSED).sum())
+    if unused:
+        found += f"; {unused} of {len(samples.index)} rows are in no split"
     remedy = "read what is measured as for known subjects; split by subject to measure it for new ones"
     measured = len(both) / len(subjects) if subjects else 0.0
     return judged("subjects-seen-before", rule, measured, "share", found, remedy)

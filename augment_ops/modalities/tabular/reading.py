@@ -23,7 +23,7 @@ LARGEST = 1e100  # what squares, sums and rescaled values of are still finite; b
 _SHOWN = 60  # characters of a cell
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ColumnSurvey:
     """What one column of a file holds, looked at a part at a time.
 

@@ -9,6 +9,7 @@ import pytest
 from augment_ops.engine.key import SampleIds
 from augment_ops.modalities.tabular.reading import ColumnSurvey
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema, rounded, to_decimals
+from augment_ops.modalities.tabular.training_table import training_table
 from augment_ops.modalities.tabular.transforms import jitter
 
 VALUES = np.round(np.random.default_rng(0).lognormal(5, 2, 10_000), 2)
@@ -42,7 +43,9 @@ def test_jittered_money_stays_money() -> None:
     schema = TableSchema((TableColumn(name="amount", kind="number", decimals=2), TableColumn(name="b", kind="number")))
     rows, columns = np.stack([VALUES, VALUES], axis=1), np.array([0, 1])
     keys = SampleIds.of(range(len(rows))).words
-    out = jitter(schema, rows, keys, 0, columns=columns, std_range=(0.05, 0.1))
+    labels = np.arange(len(rows)) % 2
+    table = training_table(schema, rows, labels, tuple(map(str, range(len(rows)))))
+    out = jitter(table, rows, keys, 0, columns=columns, std_range=(0.05, 0.1))
     assert np.array_equal(np.round(out[:, 0], 2), out[:, 0]) and (out[:, 0] != VALUES).mean() > 0.95
     assert (np.round(out[:, 1], 2) != out[:, 1]).mean() > 0.9
 

@@ -318,7 +318,7 @@ def test_subjects_and_time_are_both_kept_apart_where_asked(tmp_path, store):
     found = {check.name: check for check in check_snapshot(Snapshot.open(store, manifest.digest), rules).checks}
     assert found["subjects-seen-before"].measured == found["time-order"].measured == 0
     left = int((index["split"] == UNUSED).sum())
-    assert f"{left} of 3000 rows are left out" in found["subjects-seen-before"].message
+    assert f"{left} of 3000 rows are in no split" in found["subjects-seen-before"].message
     shuffled = written(tmp_path, table.sample(frac=1, random_state=1), "payments.parquet")
     assert ingest(shuffled, store, modality="tabular", columns=APART).digest == manifest.digest
 
