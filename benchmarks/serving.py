@@ -39,7 +39,7 @@ from augment_ops.serving.supervisor import Offer, Supervisor
 from augment_ops.settings import Settings
 
 HERE = Path(__file__).parent
-SECONDS, TURNS = 8, 2
+SECONDS, TURNS = 5, 2
 CONNECTIONS = (1, 32)
 SHAPES = {"28": (28, 28, 1), "224": (224, 224, 3), "table": (15,)}
 RATE = 100  # requests a second of `router`: far below what the service can do, so that nothing waits for anything else
@@ -244,17 +244,25 @@ def network(file: Path, shape: tuple[int, ...], uri: str, *, for_mlflow: bool) -
 
 def trees(file: Path, uri: str, *, for_mlflow: bool) -> tuple[np.ndarray, np.ndarray, str]:
     """Gradient-boosted trees on rows that are easily told apart."""
-    import skops.io
     from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from augment_ops.training.skops_file import skops_file
 
     rows = np.random.default_rng(1).normal(size=(5000, 15))
     labels = (rows[:, 0] + rows[:, 1] * rows[:, 2] > 0).astype(int)
     fitted = HistGradientBoostingClassifier(max_iter=100).fit(rows, labels)
-    file.write_bytes(skops.io.dumps(fitted))
+    file.write_bytes(skops_file(fitted))
     if for_mlflow:
         import mlflow.sklearn
 
-        mlflow.sklearn.save_model(fitted, uri, input_example=rows[:1], pip_requirements=["scikit-learn", "mlflow"])
+        trusted = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+        mlflow.sklearn.save_model(
+            fitted,
+            uri,
+            input_example=rows[:1],
+            pip_requirements=["scikit-learn", "mlflow"],
+            skops_trusted_types=trusted,
+        )
     logits = np.log(fitted.predict_proba(rows[:4])).astype(np.float32)
     return rows[:4], logits, "skops"
 

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,7 +21,7 @@ from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import Service, application
 from augment_ops.serving.labels import AnswerLabels
-from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls
+from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.recording import Recorder
@@ -95,7 +96,7 @@ class _Answering:
             rules = self._begin.rules
             return await asyncio.to_thread(ServedModel, served, rules.batch, rules.limits, told)
         except (AugmentOpsError, OSError) as error:
-            self._connection.send(Refuses(served.version, str(error)))
+            self._say(Refuses(served.version, str(error)))
             return None
 
     def _hear(self) -> None:
@@ -123,7 +124,11 @@ class _Answering:
 
     def _tell(self, model: ServedModel, *, before: str) -> None:
         self._meters.serves(model.served.version, before)
-        self._connection.send(Serves(model.served.version))
+        self._say(Serves(model.served.version))
+
+    def _say(self, message: Told) -> None:
+        with suppress(OSError):  # the supervisor has gone: this process ends as well, and nobody is to be told
+            self._connection.send(message)
 
 
 def _tls(tls: Tls | None) -> dict[str, Any]:
