@@ -16,8 +16,9 @@ from augment_ops.errors import StoreError
 from augment_ops.gate.decision import Decision, Evidence, Outcome, Reason, Verdict
 from augment_ops.statistics import wilson
 from augment_ops.stress.measures import worst_classes_in_turn
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, from_bytes
+from augment_ops.stress.outcomes import Outcomes, from_bytes
 from augment_ops.stress.report import CLEAN, Role, StressReport
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 
 _FLIPS = 8  # pictures of a finding: one row of a page
 _CLASSES = 3  # classes of a finding

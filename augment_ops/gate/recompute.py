@@ -16,9 +16,10 @@ from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import TOLERANCE, Bootstrap
 from augment_ops.gate.unfit import judged
 from augment_ops.stress import measures
+from augment_ops.stress.asked import Alerts, said_of
 from augment_ops.stress.operating import operating_points
 from augment_ops.stress.ordering import orderings
-from augment_ops.stress.outcomes import NO_GROUP, Alerts, Outcomes, from_bytes, said_of
+from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes
 from augment_ops.stress.report import Cell, Measures, StressReport
 
 Address = tuple[str, str, int]

@@ -30,8 +30,8 @@ from augment_ops.gate.rule_models import (
     Unseen,
 )
 from augment_ops.policy.yaml_file import load_model
+from augment_ops.stress.asked import Asked
 from augment_ops.stress.definition import AlertsSpec, RankingSpec, asked_by
-from augment_ops.stress.outcomes import Asked
 
 
 class GateRules(Rule):

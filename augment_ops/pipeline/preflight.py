@@ -17,7 +17,7 @@ from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import parse_params
 from augment_ops.policy.library import Heading, admit_to_run, heading
 from augment_ops.settings import Settings
-from augment_ops.stress.outcomes import said_of
+from augment_ops.stress.asked import said_of
 from augment_ops.workspace import RUN, Workspace, version_of
 
 if TYPE_CHECKING:

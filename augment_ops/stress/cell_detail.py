@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from augment_ops.stress.measures import CALIBRATION_BINS, calibration_bins, calibration_error
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import CLEAN, Role
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from augment_ops.content import digest_of
 from augment_ops.errors import PolicyError, nearest
 from augment_ops.modalities import NAMES, UNNAMED, modality
 from augment_ops.modalities.corruptions import Corruptions
-from augment_ops.stress.outcomes import Alerts, Asked
+from augment_ops.stress.asked import Alerts, Asked
 from augment_ops.stress.ranking import MOST, Ranking
 
 _MOST_SLICES = 20  # of a year, each is under three weeks; more are noise to whoever reads them

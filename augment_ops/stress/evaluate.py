@@ -17,10 +17,11 @@ from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
 from augment_ops.stress.operating import HeldBack, operating_points, threshold_of
 from augment_ops.stress.ordering import orderings
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, Predictions, group_codes, probabilities, scores_of
+from augment_ops.stress.outcomes import Outcomes, Predictions, group_codes, probabilities, scores_of
 from augment_ops.stress.ranking import Ranked, first_of, first_shares, ranks
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
 
 Predict = Callable[[Samples], NDArray[np.float32]]  # (N, *shape) → logits float32 (N, K)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.statistics import mean
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import CLEAN, Cell, Measures, Remains, Role, StressReport
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 
 # Guo et al. 2017 use 15 bins of equal width.
 CALIBRATION_BINS = 15

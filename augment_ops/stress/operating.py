@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from augment_ops.modalities.base import Payload
 from augment_ops.statistics import wilson
+from augment_ops.stress.asked import Alerts
 from augment_ops.stress.ordering import Scores, Wanted, levels, precision_by_level
-from augment_ops.stress.outcomes import Alerts, Outcomes
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import OperatingPoint, Role, ShareOf
 
 

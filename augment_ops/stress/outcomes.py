@@ -12,19 +12,19 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.content import LATER, canonical_json, sha256_hex
+from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.engine.key import sample_key
-from augment_ops.errors import StoreError
 from augment_ops.statistics import softmax
-from augment_ops.stress.ranking import UNRANKED, Ranked, Ranking
+from augment_ops.stress.asked import Alerts, Asked
+from augment_ops.stress.ranking import Ranked, Ranking
 from augment_ops.stress.report import CLEAN, Role
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER, check, damaged
 
-NOT_A_NUMBER = -1  # the "predicted class" of a sample whose logits are not finite; equals no label
 NO_GROUP = -1  # the group of a sample whose column is empty
 
 _ARRAYS: dict[str, str] = {
@@ -36,42 +36,6 @@ FORMAT = "augment-ops outcomes 2"
 _WITH_ALERTS, _WITH_RANKS = "augment-ops outcomes 3", "augment-ops outcomes 4"
 _FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS, _WITH_RANKS)
 _RANKED = ("ranks", "recommended", "frequency", "items")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alerts:
-    """Who looks at a fixed share of all samples, those that look most like one class: a model is right about a sample
-    of that class where it is among them.
-
-    Attributes:
-        class_name: the class that is looked for.
-        rate: share of the samples of a cell, above 0 and below 1, that an alert is raised for, whatever the scores are:
-            who looks at alerts has so many hours a day, under stress as well.
-        precision: share of the alerts that has to be right where recall at a fixed precision is measured beside it;
-            None where it is not.
-        threshold: by which of the two a threshold is chosen on the validation split, for every model alike; None where
-            none is.
-    """
-
-    class_name: str
-    rate: float
-    precision: float | None = field(default=None, metadata=LATER)
-    threshold: Literal["rate", "precision"] | None = field(default=None, metadata=LATER)
-
-    @property
-    def measure(self) -> str:
-        """What the share of right samples is called."""
-        return f"recall of class {self.class_name} at {100 * self.rate:g}% alerts"
-
-    def __str__(self) -> str:
-        """What is looked for, in words."""
-        said = f"alerts for class {self.class_name} at a rate of {self.rate:g}"
-        if self.precision is not None:
-            said += f", and a precision of {self.precision:g}"
-        return said if self.threshold is None else f"{said}, with a threshold chosen by {self.threshold}"
-
-
-Asked = Alerts | Ranking | None  # what a suite asks beside every class alike
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -262,7 +226,7 @@ class Outcomes:
             StoreError: no model was asked in that role.
         """
         if role not in self.models:
-            raise _damaged(f"models {', '.join(self.models)}", f"one in the role {role}")
+            raise damaged(f"models {', '.join(self.models)}", f"one in the role {role}")
         m = list(self.models).index(role)
         return Predictions(
             suite_digest=self.suite_digest,
@@ -318,7 +282,7 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
     """
     found = sha256_hex(data)
     if found != digest:
-        raise _damaged(f"bytes with sha256 {found[:12]}…", f"{digest[:12]}…")
+        raise damaged(f"bytes with sha256 {found[:12]}…", f"{digest[:12]}…")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
@@ -342,82 +306,21 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         found = f"{type(error).__name__}: {str(error)[:120]}"
-        raise _damaged(found, "an object that `Outcomes.to_bytes` made") from error
-    _check(outcomes)
+        raise damaged(found, "an object that `Outcomes.to_bytes` made") from error
+    check(outcomes, _ARRAYS)
     return outcomes
 
 
 def _format(header: dict[str, object]) -> str:
     """One of `_FORMATS`."""
     if header["format"] not in _FORMATS:
-        raise _damaged(f"{header['format']!r:.60}", f"{' or '.join(_FORMATS)}; a newer version may have written it")
+        raise damaged(f"{header['format']!r:.60}", f"{' or '.join(_FORMATS)}; a newer version may have written it")
     return str(header["format"])
 
 
 def _ranking(content: dict[str, Any]) -> Ranking:
     bands = tuple((str(name), int(least)) for name, least in content["bands"])
     return Ranking(at=int(content["at"]), bands=bands)
-
-
-def _check(outcomes: Outcomes) -> None:
-    n, k = len(outcomes.sample_ids), len(outcomes.classes)
-    shape = (len(outcomes.models), len(outcomes.addresses), n)
-    for name, kind in _ARRAYS.items():
-        array: NDArray[np.generic] = getattr(outcomes, name)
-        wanted = {"labels": (n,), "groups": (len(outcomes.columns), n)}.get(name, shape)
-        if array.shape != wanted or array.dtype != np.dtype(kind):
-            raise _damaged(f"{name} {array.dtype} {array.shape}", f"{np.dtype(kind)} {wanted}")
-    if outcomes.addresses[:1] != ((CLEAN, 0),) or len(set(outcomes.addresses)) != len(outcomes.addresses):
-        raise _damaged(f"cells {outcomes.addresses!r:.80}", "distinct cells, the clean one first")
-    labels, guesses = outcomes.labels, outcomes.predicted
-    if n == 0 or labels.min() < 0 or labels.max() >= k or guesses.size == 0 or not _within(guesses, k):
-        raise _damaged(f"{n} samples, labels and predictions beyond {k} classes", "indices of classes")
-    _check_remains(outcomes)
-    _check_alerts(outcomes)
-    if outcomes.ranked is not None:
-        _check_ranked(outcomes, outcomes.ranked)
-
-
-def _check_ranked(outcomes: Outcomes, ranked: Ranked) -> None:
-    """Who is right follows from the ranks."""
-    ranking, items = ranked.ranking, len(ranked.frequency)
-    if ranking.fault or outcomes.classes != ranking.classes:
-        raise _damaged(f"a ranking at {ranking.at} with classes {outcomes.classes!r:.80}", ranking.fault or "its bands")
-    shapes: dict[str, tuple[int, ...]] = {
-        "ranks": outcomes.predicted.shape,
-        "recommended": (len(outcomes.models), items),
-        "frequency": (items,),
-        "items": outcomes.labels.shape,
-    }
-    for name, wanted in shapes.items():
-        array: NDArray[np.generic] = getattr(ranked, name)
-        if array.shape != wanted or array.dtype != np.int32:
-            raise _damaged(f"{name} {array.dtype} {array.shape}", f"int32 {wanted}")
-    if not (ranked.items.min() >= 0 and ranked.items.max() < items) or not np.array_equal(
-        ranking.band_of(ranked.frequency)[ranked.items], outcomes.labels
-    ):
-        raise _damaged("items that are in other bands", "the bands of the items")
-    hit = ranking.taken_for(ranked.ranks, outcomes.labels)
-    if ranked.ranks.min() < 1 or (outcomes.predicted != np.where(ranked.ranks == UNRANKED, NOT_A_NUMBER, hit)).any():
-        raise _damaged("ranks that give other hits", "a hit where the rank is among the first")
-
-
-def _check_alerts(outcomes: Outcomes) -> None:
-    alerts, scores = outcomes.alerts, outcomes.scores
-    if alerts is None or scores is None:
-        return
-    fault = alerts_fault(alerts, outcomes.classes)
-    if fault:
-        raise _damaged(f"alerts for {alerts.class_name!r:.60} at a rate of {alerts.rate!r:.20}", fault)
-    finite, answered = np.isfinite(scores), outcomes.predicted != NOT_A_NUMBER
-    if scores.dtype != np.float32 or scores.shape != outcomes.predicted.shape or (finite != answered).any():
-        raise _damaged(f"scores {scores.dtype} {scores.shape}", f"float32 {outcomes.predicted.shape}, one an answer")
-    if set(outcomes.thresholds) != (set(outcomes.models) if alerts.threshold is not None else set()):
-        raise _damaged(f"thresholds of {', '.join(outcomes.thresholds) or 'no model'}", "one a model that is asked for")
-    if not all(value is None or 0 <= value <= 1 for value in outcomes.thresholds.values()):
-        raise _damaged(f"thresholds {outcomes.thresholds!r:.80}", "scores from 0 to 1")
-    if finite.any() and not 0 <= scores[finite].min() <= scores[finite].max() <= 1:
-        raise _damaged("scores beyond 0 to 1", "probabilities")
 
 
 def merged(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -430,39 +333,6 @@ def merged(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> tuple[tup
     called = [" = ".join(group_of[name]) if name in group_of else name for name in classes]
     names = tuple(dict.fromkeys(called))
     return names, tuple(names.index(name) for name in called)
-
-
-def said_of(asked: Asked) -> str:
-    """What is asked, in words."""
-    return "every class alike" if asked is None else str(asked)
-
-
-def alerts_fault(alerts: Alerts, classes: Sequence[str]) -> str:
-    """What alerts have to be for samples of these classes; empty where they are."""
-    if alerts.class_name not in classes:
-        return f"one of the classes {', '.join(classes)}"[:200]
-    if not (isinstance(alerts.rate, float) and 0 < alerts.rate < 1):
-        return "a rate above 0 and below 1"
-    precise = alerts.precision is None or (isinstance(alerts.precision, float) and 0 < alerts.precision <= 1)
-    if not precise:
-        return "a precision above 0 and at most 1"
-    known = alerts.threshold in (None, "rate") or (alerts.threshold == "precision" and alerts.precision is not None)
-    return "" if known else "a threshold by rate, or by precision where one is named"
-
-
-def _check_remains(outcomes: Outcomes) -> None:
-    codes = outcomes.destroyed
-    if codes is None:
-        return
-    wanted = outcomes.predicted.shape[1:]
-    if codes.shape != wanted or codes.dtype != np.uint8:
-        raise _damaged(f"destroyed {codes.dtype} {codes.shape}", f"uint8 {wanted}")
-    if codes.max() > len(outcomes.causes) or codes[0].any():
-        raise _damaged("destroyed samples without a cause, or clean ones", f"0 to {len(outcomes.causes)}, clean ones 0")
-
-
-def _within(guesses: NDArray[np.int16], classes: int) -> bool:
-    return bool(guesses.min() >= NOT_A_NUMBER and guesses.max() < classes)
 
 
 def probabilities(logits: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -488,9 +358,3 @@ def group_codes(
         place = {name: code for code, name in enumerate(names[column])}
         codes[row] = [NO_GROUP if value is None else place[value] for value in values]
     return names, codes
-
-
-def _damaged(found: str, expected: str) -> StoreError:
-    return StoreError(
-        "outcomes of the stress test", found, expected, "restore the object from a backup, or run stress_test again"
-    )

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, group_codes, probabilities, scores_of
+from augment_ops.stress.outcomes import Outcomes, group_codes, probabilities, scores_of
 from augment_ops.stress.probe import ABSOLUTE, RELATIVE
 from augment_ops.stress.ranking import UNRANKED, first_shares
 from augment_ops.stress.report import Role
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
 CELLS = 8

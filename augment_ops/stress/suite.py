@@ -26,8 +26,8 @@ from augment_ops.modalities.base import Payload
 from augment_ops.modalities.corruptions import SEVERITIES
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.policy.yaml_file import load_model
+from augment_ops.stress.asked import Alerts, Asked, alerts_fault
 from augment_ops.stress.definition import Params, SuiteSpec
-from augment_ops.stress.outcomes import Alerts, Asked, alerts_fault
 from augment_ops.stress.ranking import Ranking
 from augment_ops.stress.report import CLEAN
 

@@ -12,9 +12,10 @@ from augment_ops.gate.decide import decide
 from augment_ops.gate.decision import Decision
 from augment_ops.gate.rules import GateRules
 from augment_ops.stress import measures
+from augment_ops.stress.asked import Alerts
 from augment_ops.stress.operating import operating_points
 from augment_ops.stress.ordering import orderings
-from augment_ops.stress.outcomes import Alerts, Outcomes
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import Role, StressReport
 from support.evidence import evidence_about
 

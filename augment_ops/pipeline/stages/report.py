@@ -56,8 +56,9 @@ from augment_ops.report.page import render
 from augment_ops.report.stress_summary import worst_gap
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.cell_detail import CellDetail, cell_detail
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, from_bytes
+from augment_ops.stress.outcomes import Outcomes, from_bytes
 from augment_ops.stress.report import CLEAN
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from augment_ops.stress.suite import SuiteManifest
 from augment_ops.training.result import TrainingResult
 

@@ -10,8 +10,10 @@ import pytest
 from augment_ops.content import digest_of, sha256_hex
 from augment_ops.errors import StoreError
 from augment_ops.gate.rules import GateRules
+from augment_ops.stress.asked import Alerts
 from augment_ops.stress.definition import AlertsSpec
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Alerts, from_bytes
+from augment_ops.stress.outcomes import from_bytes
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from support.looked_for import FRAUDS, GENUINE, GOOD, RATE, judged, outcomes_of
 
 

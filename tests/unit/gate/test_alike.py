@@ -18,7 +18,8 @@ from augment_ops.gate.needs import alike_fault, unmet
 from augment_ops.gate.rules import GateRules, load
 from augment_ops.report.inputs import judged_of
 from augment_ops.report.stress_summary import worst_classes
-from augment_ops.stress.outcomes import NOT_A_NUMBER, from_bytes, merged
+from augment_ops.stress.outcomes import from_bytes, merged
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from support.places import POLICIES
 
 DEFAULT = POLICIES / "gates" / "default.yaml"

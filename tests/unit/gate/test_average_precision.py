@@ -21,8 +21,9 @@ from augment_ops.gate.statistics import Bootstrap
 from augment_ops.report.inputs import judged_of
 from augment_ops.stress.definition import AlertsSpec
 from augment_ops.stress.ordering import orderings
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.slices import slices
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from support.evidence import evidence_about
 from support.looked_for import FRAUDS, GENUINE, GOOD, RATE, judged, outcomes_of, report_of
 

@@ -17,8 +17,9 @@ from augment_ops.report.inputs import CorruptedLevel, CorruptedSample, ReportInp
 from augment_ops.report.page import render
 from augment_ops.stress.cell_detail import CellDetail, cell_detail
 from augment_ops.stress.measures import cells, confusion, measures
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
+from augment_ops.stress.outcomes import Outcomes
 from augment_ops.stress.report import CLEAN, Cell
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from support.report_page import BRIEF, CLASSES, CORRUPTIONS, HOSTILE, Page, inputs, stress
 
 

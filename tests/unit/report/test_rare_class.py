@@ -8,7 +8,7 @@ from augment_ops.gate.rules import GateRules, load
 from augment_ops.pipeline.recorders.mlflow import _points
 from augment_ops.report.page import render
 from augment_ops.report.robustness import measure_rows
-from augment_ops.stress.outcomes import Alerts
+from augment_ops.stress.asked import Alerts
 from augment_ops.stress.report import StressReport
 from support.looked_for import FRAUDS, GOOD, RATE, outcomes_of, report_of
 from support.places import POLICIES

@@ -10,9 +10,10 @@ import pytest
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import DataError, PolicyError
 from augment_ops.stress import recheck
+from augment_ops.stress.asked import Alerts
 from augment_ops.stress.definition import AlertsSpec
 from augment_ops.stress.evaluate import evaluate
-from augment_ops.stress.outcomes import Alerts, from_bytes
+from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import freeze, load
 
 CLASSES = ("left", "middle", "right")

@@ -10,7 +10,8 @@ from sklearn.metrics import f1_score, recall_score
 
 from augment_ops.stress import measures
 from augment_ops.stress.classes import macro_f1, tail_recall
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes
+from augment_ops.stress.outcomes import Outcomes
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 
 
 def outcomes_of(labels: np.ndarray, guesses: np.ndarray, classes: int) -> Outcomes:

@@ -12,10 +12,11 @@ from augment_ops.content import sha256_hex
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import PolicyError, StoreError
 from augment_ops.statistics import wilson
+from augment_ops.stress.asked import Alerts
 from augment_ops.stress.definition import AlertsSpec
 from augment_ops.stress.evaluate import evaluate
 from augment_ops.stress.operating import HeldBack, threshold_of
-from augment_ops.stress.outcomes import Alerts, from_bytes
+from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.suite import freeze, load
 
 BY_RATE = Alerts(class_name="right", rate=0.2, threshold="rate")

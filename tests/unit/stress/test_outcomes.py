@@ -14,8 +14,9 @@ from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import StoreError, TrainingError
 from augment_ops.stress import measures, probe
 from augment_ops.stress.evaluate import evaluate
-from augment_ops.stress.outcomes import NOT_A_NUMBER, Outcomes, from_bytes
+from augment_ops.stress.outcomes import Outcomes, from_bytes
 from augment_ops.stress.slices import slices
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from augment_ops.stress.suite import freeze
 
 CLASSES = ("left", "middle", "right")

@@ -14,8 +14,9 @@ from augment_ops.report.inputs import judged_of
 from augment_ops.stress import recheck
 from augment_ops.stress.definition import RankingSpec
 from augment_ops.stress.evaluate import evaluate
-from augment_ops.stress.outcomes import NOT_A_NUMBER, from_bytes
+from augment_ops.stress.outcomes import from_bytes
 from augment_ops.stress.ranking import MISSED, UNRANKED, Ranking, first_of, gains, gini, ranks
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from augment_ops.stress.suite import SuiteManifest, freeze, load
 
 ITEMS = tuple(f"item {number}" for number in range(8))

@@ -10,7 +10,8 @@ import pytest
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.stress import recheck
 from augment_ops.stress.evaluate import evaluate
-from augment_ops.stress.outcomes import NOT_A_NUMBER, from_bytes
+from augment_ops.stress.outcomes import from_bytes
+from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
 from augment_ops.stress.suite import freeze
 
 CLASSES = ("left", "middle", "right")
