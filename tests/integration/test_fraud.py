@@ -94,8 +94,10 @@ def test_models_are_small_files_of_trees(outcome: dict[str, Any], settings: Sett
 
 
 def test_the_gate_judges_how_many_frauds_are_among_the_alerts(outcome: dict[str, Any], settings: Settings) -> None:
-    assert outcome["verdict"] == "PASS", outcome["reasons"]
+    """The policy does not beat class weights, and the gate says so by the one rule that sees it."""
     judged = output(settings, "decide", Decided).decision
+    assert outcome["verdict"] == "FAIL", outcome["reasons"]
+    assert {reason.rule for reason in judged.reasons if reason.outcome in ("fail", "error")} == {"average_precision"}
     clean = next(reason for reason in judged.reasons if reason.rule == "control" and reason.severity == 0)
     assert "recall of class 1 at 1% alerts" in clean.message and clean.n == 876
 
