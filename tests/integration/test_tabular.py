@@ -55,6 +55,7 @@ def _of_few_frauds(path: Path) -> None:
     if path.parent.name == "gates":
         rules["invariance"] |= {"block_gap": 0.5, "min_n": 100}
         rules["control"] |= {"clean_margin": 0.2, "class_margin": 0.2, "min_gain": -0.2}
+        rules["average_precision"] |= {"min_gain": -0.2, "min_n": 100}
         rules["unseen"]["min_gain"] = -0.2
     path.write_text(yaml.safe_dump(rules))
 
