@@ -29,6 +29,7 @@ _LONGEST = 60  # characters of a name: it is a label of metrics
 _BITS = 256
 _MODE = 0o600
 _PATIENCE_S = 10.0  # with somebody else who gives one out
+_ABSENT = (0, 0, 0)  # in place of time, size and number of a file that is not there
 _LOOK_S = 1.0  # a token that was revoked is refused so soon
 
 
@@ -74,6 +75,12 @@ class Tokens:
         """How many there are."""
         self._look()
         return len(self._known)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether one was ever given out: from then on nobody asks without one, also when the last was revoked."""
+        self._look()
+        return self._stamp != _ABSENT
 
     def of(self, secret: str) -> Token | None:
         """The token whose secret somebody has sent."""
@@ -139,7 +146,7 @@ class Tokens:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         except FileNotFoundError:
-            stamp = (0, 0, 0)
+            stamp = _ABSENT
         if stamp != self._stamp:
             self._known = {one.sha256: one for one in _read(self._path).tokens}
             self._stamp = stamp

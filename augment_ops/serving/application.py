@@ -268,7 +268,7 @@ class _Handlers:
             return
         tokens = self._service.tokens
         name = _ANYBODY
-        if not (self._service.open_hosts and not len(tokens)):
+        if tokens.in_force or not self._service.open_hosts:
             kind, _, secret = request.headers.get("authorization", "").partition(" ")
             token = tokens.of(secret) if kind.lower() == "bearer" else None
             if token is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,6 +31,7 @@ class AnswerLabels:
     def __init__(self, log: PredictionLog) -> None:
         self._log = log
         self._ids: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._remembered = 0
         self._labels: dict[str, dict[str, str]] = {}
 
     def take(self, labels: Mapping[str, str], *, replace: bool = False) -> int:
@@ -73,18 +73,20 @@ class AnswerLabels:
 
     def _in_file(self, name: str) -> frozenset[str]:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        if name not in self._ids:
+        found = self._ids.get(name)
+        if found is None:
             try:
-                column = pq.read_table(io.BytesIO(self._log.blobs.read(name) or b""), columns=["sample_id"])
-                self._ids[name] = frozenset(map(str, column.column(0).to_pylist()))
-            except (pa.ArrowException, OSError, IndexError):  # the monitor names such a file
-                self._ids[name] = frozenset()
+                table = read_log_file(self._log.blobs.read(name) or b"")
+                found = frozenset(map(str, table.column("sample_id").to_pylist()))
+            except (pa.ArrowException, OSError, ValueError, KeyError):  # the monitor names such a file
+                found = frozenset()
+            self._ids[name] = found
+            self._remembered += len(found)
         self._ids.move_to_end(name)
-        while sum(map(len, self._ids.values())) > _REMEMBERED and len(self._ids) > 1:
-            self._ids.popitem(last=False)
-        return self._ids[name]
+        while self._remembered > _REMEMBERED and len(self._ids) > 1:
+            self._remembered -= len(self._ids.popitem(last=False)[1])
+        return found
 
     def _known(self, wanted: Iterable[str]) -> dict[str, str]:
         """The labels that answers have, the last of each."""

@@ -145,7 +145,7 @@ def read_json(body: bytes) -> dict[str, Any]:
         InputError: it is none.
     """
     try:
-        found = json.loads(body)
+        found = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise _no("body", str(error).splitlines()[0][:_SHOWN], "one JSON object") from error
     if not isinstance(found, dict):
@@ -159,6 +159,15 @@ def _shape(given: Any, interface: Interface) -> list[int]:
         wanted = f"[n, {', '.join(map(str, interface.shape))}] with n from 1 to {interface.limit:,}"
         raise _no("inputs[0].shape", _shown(given), wanted)
     found: list[int] = given
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a name that stands twice nobody knows which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
+        raise ValueError(f"{_shown(twice)} stands twice in one object")
     return found
 
 

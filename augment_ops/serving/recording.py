@@ -7,6 +7,7 @@ that is logged is drawn by the request's id, so every replica draws alike.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.key import SampleIds, sample_key
-from augment_ops.errors import AugmentOpsError
 from augment_ops.modalities.source import Samples
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.production.answers_log import log_answers
@@ -99,7 +99,8 @@ class Recorder:
         for answers in by_version.values():
             try:
                 self._write_version(answers)
-            except (AugmentOpsError, OSError):  # a full disk, a store that is away: the next ones may get through
+            except Exception:  # a full disk, a store that is away, a fault: the next ones may get through
+                traceback.print_exc()
                 self._lost(sum(len(one.ids) for one in answers), "log")
 
     def _write_version(self, answers: list[Answered]) -> None:

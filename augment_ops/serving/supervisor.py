@@ -161,7 +161,7 @@ class Supervisor:
         environment = {**os.environ, meters.FOLDER: str(self._metrics)}
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "augment_ops.serving.worker", str(listening), str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "augment_ops.serving.worker", str(listening), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 env=environment,
                 pass_fds=(listening, theirs.fileno()),
@@ -269,7 +269,7 @@ class Supervisor:
 def _open_hosts(asked: Offer, tokens: Tokens) -> tuple[str, ...]:
     """Names under which everybody on this machine may ask while no token was given out."""
     loopback = asked.host == "localhost" or _is_loopback(asked.host)
-    if loopback and not len(tokens):
+    if loopback and not tokens.in_force:
         return _LOOPBACK
     if not loopback and not len(tokens):
         found = f"{asked.host}, which others reach, and no token"

@@ -38,6 +38,16 @@ def test_one_that_is_revoked_is_refused_by_who_has_read_it_before(path: Path, mo
     assert [one.name for one in reader.all()] == ["other"]
 
 
+def test_revoking_the_last_one_opens_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_LOOK_S", 0.0)
+    tokens = Tokens(path)
+    assert not tokens.in_force
+    tokens.create("app", ["predict"])
+    assert tokens.in_force
+    tokens.revoke("app")
+    assert tokens.in_force and not len(tokens)
+
+
 @pytest.mark.parametrize("name", ["", "App", "a b", "a--b", "a" * 61, "../x"])
 def test_a_name_that_is_none_is_refused(path: Path, name: str) -> None:
     with pytest.raises(InputError):

@@ -75,6 +75,7 @@ def test_what_does_not_fit_is_refused_with_its_place(tensor: dict, where: str) -
         (b"[]", None, "body"),
         (b"[" * 100_000, None, "body"),
         (b"\xff\xfe", None, "body"),
+        (b'{"id": "a", "id": "b"}', None, "body"),
         (b"{}", None, "inputs"),
         (json.dumps({"inputs": [1]}).encode(), None, "inputs"),
         (b"{}", "3", "Inference-Header-Content-Length"),

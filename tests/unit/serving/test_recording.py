@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from augment_ops.data.store import Store
 from augment_ops.monitoring.drift.log_reader import read_window
@@ -73,6 +74,19 @@ def test_a_log_that_cannot_be_written_loses_what_is_counted_and_takes_the_next(t
     (tmp_path / "log").unlink()
     recorder.offer(answered("b"))
     recorder.close()
+    assert logged(tmp_path) == {"b"}
+
+
+def test_a_fault_in_writing_ends_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = Lost()
+    recorder = Recorder(log_at(tmp_path), rules(log__flush_s=3600.0).log, lost)
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.serving.recording.log_answers", lambda *args, **more: 1 / 0)
+        recorder.offer(answered("a"))
+        recorder._write()
+    recorder.offer(answered("b"))
+    recorder.close()
+    assert lost == {"log": 1}
     assert logged(tmp_path) == {"b"}
 
 
