@@ -56,7 +56,7 @@ def test_what_does_not_fit_is_counted_and_what_comes_after_the_next_writing_fits
     for name in "abc":
         recorder.offer(answered(name))
     assert lost == {"queue": 1}
-    recorder._write()
+    recorder.background.write()
     recorder.offer(answered("d"))
     recorder.close()
     assert lost == {"queue": 1}
@@ -69,7 +69,7 @@ def test_a_log_that_cannot_be_written_loses_what_is_counted_and_takes_the_next(t
     lost = Lost()
     recorder = Recorder(log_at(tmp_path), rules(log__flush_s=3600.0).log, lost)
     recorder.offer(answered("a", 3))
-    recorder._write()
+    recorder.background.write()
     assert lost == {"log": 3}
     (tmp_path / "log").unlink()
     recorder.offer(answered("b"))
@@ -83,7 +83,7 @@ def test_a_fault_in_writing_ends_no_log(tmp_path: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr("augment_ops.serving.recording.log_answers", lambda *args, **more: 1 / 0)
         recorder.offer(answered("a"))
-        recorder._write()
+        recorder.background.write()
     recorder.offer(answered("b"))
     recorder.close()
     assert lost == {"log": 1}
