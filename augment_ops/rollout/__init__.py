@@ -1,1 +1,1 @@
-"""A champion gives way to a better version step by step, by rules, or goes on alone."""
+"""Rollouts: a challenger beside the champion, step by step, judged while it answers."""
