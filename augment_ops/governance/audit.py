@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from augment_ops.errors import Fault, InputError, nearest
+from augment_ops.governance.rollouts import ROLLOUT_ACTS
 
 if TYPE_CHECKING:
     from augment_ops.governance.chain import Entry
 
 _LINKS = ("policy", "policy_version", "model", "version", "decision")  # subjects by which acts belong together
 MOVES = ("promote", "rollback")  # the acts that make a champion
-# Every act there is: of policies, runs, champions, production, and of what all these stand on. A ledger may hold
-# others, of a later version.
+# Every act there is: of policies, runs, champions, rollouts, production, and of what all these stand on. A ledger may
+# hold others, of a later version.
 ACTS = (
     "publish", "propose", "approve", "reject", "deprecate", "revoke",
     "begin", "stage", "freeze", "train", "decide", *MOVES, "quarantine", "alias", "restore", "take-over", "refuse",
+    *ROLLOUT_ACTS,
     "alert", "plan", "retrain", "root", "rules", "hand-over", "enroll", "retire", "waive",
 )  # fmt: skip
 NONE = "none"  # in the place of a version where there is none

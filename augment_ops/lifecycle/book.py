@@ -1,4 +1,4 @@
-"""What counts of the ledger where champions are concerned, and how people's acts on them are entered."""
+"""What counts of the ledger where champions and rollouts are concerned, and how people's acts are entered."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from augment_ops.governance.acts import ROOT, counted
 from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
+from augment_ops.governance.rollouts import END, EXPOSING, PAUSE
 from augment_ops.governance.root import ENTERED_UNDER
 from augment_ops.workspace import Workspace
 
 ROLLBACK, QUARANTINE = "rollback", "quarantine"  # what people do to champions
+_SIGNED = (ROLLBACK, QUARANTINE, *EXPOSING, PAUSE, END)  # by a person; a program enters some of them too
+_COUNTED = (ROLLBACK, *EXPOSING)  # with a signature that holds
 
 
 class Book(Protocol):
-    """The ledger as far as champions are concerned: what counts of it, and how acts are entered."""
+    """The ledger as far as champions and rollouts are concerned: what counts of it, and how acts are entered."""
 
     def read(self, acts: Collection[str] = ()) -> Iterator[Entry]:
         """The entries that count, oldest first; with `acts` those of these acts alone."""
@@ -29,7 +32,7 @@ class Book(Protocol):
 
 @dataclass(frozen=True)
 class Counted:
-    """The ledger without rollbacks whose signature does not hold, where rules are signed."""
+    """The ledger without people's acts whose signature has to hold and does not, where rules are signed."""
 
     ledger: Ledger
     policies: Path
@@ -66,12 +69,12 @@ class Signing:
         Raises:
             GovernanceError: nobody is named, or has no registered key.
         """
-        if act in (ROLLBACK, QUARANTINE):
+        if act in _SIGNED:
             return self.workspace.enter(act, subjects, reason, key)
         return self.workspace.ledger.append(act, actor, subjects, reason, key)
 
 
 def _counted(ledger: Ledger, approvals: Approvals, acts: Collection[str]) -> Iterator[Entry]:
     """From the entry `root` on signatures are asked for, so that it is read with whatever is asked for."""
-    entries = counted(ledger.read((*acts, ROOT) if acts else ()), approvals, (ROLLBACK,))
+    entries = counted(ledger.read((*acts, ROOT) if acts else ()), approvals, _COUNTED)
     return (entry for entry in entries if not acts or entry.act in acts)

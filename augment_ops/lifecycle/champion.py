@@ -7,7 +7,7 @@ that stands elsewhere was moved by somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -278,11 +278,15 @@ def acts(book: Book, tracker: MlflowTracker, dataset: str) -> list[Entry]:
     return entries
 
 
-def acts_of(book: Book, dataset: str) -> list[Entry]:
-    """The entries about the champions of a data set, and all quarantines."""
+def acts_of(book: Book, dataset: str, also: Collection[str] = ()) -> list[Entry]:
+    """The entries about the champions of a data set, and all quarantines.
+
+    Args:
+        also: other acts on its versions: those of rollouts, say.
+    """
     return [
         entry
-        for entry in book.read(("quarantine", *_ACTS))
+        for entry in book.read(("quarantine", *_ACTS, *also))
         if entry.act == "quarantine"  # of a model, whatever the data set
         or entry.subjects.get("version", "").rpartition("/")[0] == dataset
     ]

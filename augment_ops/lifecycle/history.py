@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from augment_ops.errors import StoreError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.lifecycle import DEPRECATE, PROPOSE, PUBLISH, REVOKE
+from augment_ops.governance.rollouts import ADMIT, APPROVE, END, PAUSE, RESUME, START, STEP, WAIT
 from augment_ops.governance.statements import evidence_of, is_policy_approval
 from augment_ops.lifecycle.evidence import KINDS, documents
 from augment_ops.lifecycle.standing import standing
@@ -164,11 +165,20 @@ def _cost(workspace: Workspace, entry: Entry) -> str:
 
 def _said_of_model(entry: Entry) -> str:
     version = entry.subjects.get("version", "").replace("/", " version ")
+    where, step = entry.subjects.get("environment", ""), entry.subjects.get("step", "")
     said = {
         "decide": f"the gate judged {version or 'its model'}: {entry.reason}",
-        "approve": f"approved {version} for {entry.subjects.get('environment', '')}: {entry.reason}",
-        "reject": f"rejected {version} for {entry.subjects.get('environment', '')}: {entry.reason}",
+        "approve": f"approved {version} for {where}: {entry.reason}",
+        "reject": f"rejected {version} for {where}: {entry.reason}",
         "promote": f"made {version} champion: {entry.reason}",
         "rollback": f"made {version} champion again: {entry.reason}",
+        ADMIT: f"let {version} into the rollouts of {where}: {entry.reason}",
+        START: f"began to roll {version} out in {where}: {entry.reason}",
+        STEP: f"took {version} to step {step} in {where}: {entry.reason}",
+        WAIT: f"asked whether {version} may go on in {where}: {entry.reason}",
+        PAUSE: f"paused the rollout of {version} in {where}: {entry.reason}",
+        RESUME: f"resumed the rollout of {version} in {where}: {entry.reason}",
+        APPROVE: f"let {version} go on in {where}: {entry.reason}",
+        END: f"ended the rollout of {version} in {where} ({entry.subjects.get('outcome', '')}): {entry.reason}",
     }
     return said.get(entry.act, "")

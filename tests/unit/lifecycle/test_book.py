@@ -11,6 +11,7 @@ from augment_ops.errors import GovernanceError
 from augment_ops.governance.acts import Act, why_not
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import Key, ensure
+from augment_ops.governance.rollouts import APPROVE, END, EXPOSING, PAUSE, RESUME, START
 from augment_ops.lifecycle.book import QUARANTINE, ROLLBACK, Book, Signing, book_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, open_ledger
@@ -78,6 +79,18 @@ def test_rollbacks_count_with_a_signature_that_holds(workspace: Workspace, ada: 
     assert everything == [*expected, "a promotion, which nobody signs"]
 
 
+@pytest.mark.parametrize("act", EXPOSING)
+def test_what_gives_a_challenger_requests_counts_with_a_signature_that_holds(
+    workspace: Workspace, ada: Key, act: str, reading
+) -> None:
+    workspace = _sign_rules(workspace)
+    _enter(workspace, act, "nobody's")
+    _enter(workspace, act, "signed", ada)
+    _enter(workspace, PAUSE, "a pause, which takes them away")
+    _enter(workspace, END, "an end")
+    assert _keys(reading(workspace), act, PAUSE, END) == ["signed", "a pause, which takes them away", "an end"]
+
+
 def test_only_what_was_asked_for_is_read(workspace: Workspace, ada: Key, reading) -> None:
     workspace = _sign_rules(workspace)
     _enter(workspace, ROLLBACK, "a", ada)
@@ -93,8 +106,10 @@ def test_without_signed_rules_all_of_it_counts_and_no_approvers_are_asked(worksp
     assert _keys(book_of(workspace), ROLLBACK) == ["nobody's"]
 
 
-@pytest.mark.parametrize("act", [ROLLBACK, QUARANTINE])
-def test_what_a_person_does_to_a_champion_is_signed_with_their_key(workspace: Workspace, ada: Key, act: str) -> None:
+@pytest.mark.parametrize("act", [ROLLBACK, QUARANTINE, START, PAUSE, RESUME, APPROVE, END])
+def test_what_a_person_does_to_a_champion_or_rollout_is_signed_with_their_key(
+    workspace: Workspace, ada: Key, act: str
+) -> None:
     book = Signing(_sign_rules(workspace))
     entry = book.append(act, "ada", SUBJECTS, "worse on sevens", f"{act}:1")
     assert (entry.subjects["key"], why_not(entry, workspace.approvals)) == (ada.public, None)

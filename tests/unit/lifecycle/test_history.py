@@ -125,6 +125,11 @@ def test_it_says_who_did_what_why_and_what_came_of_it(workspace: Workspace, key:
     enter("promote", "ada", {**MODEL, "version": "digits/3", "previous": "2"}, "looks right")
     enter("promote", "ada", {"model": "c" * 64, "version": "digits/4", "previous": "3"}, "of another policy")
     enter("rollback", "bob", {**MODEL, "version": "digits/3", "previous": "4"}, "4 was wrong")
+    out = {"version": "digits/3", "environment": "staging"}
+    enter("admit", "pat", {**MODEL, **out}, "the gate alone")
+    enter("rollout-start", "bob", {**MODEL, **out}, "as agreed")
+    enter("rollout-step", "rollout", {**out, "step": "1"}, "nothing was broken")
+    enter("rollout-end", "rollout", {**out, "outcome": "rolled_back"}, "slower")
     enter("deprecate", "pat", subjects_of(first), "1.1.0 tilts more")
     second = _published(workspace, ("1.0.0", "1.1.0"), ("limit: 10", "limit: 20"))
     enter("publish", "pat", subjects_of(second), second.description)
@@ -152,6 +157,10 @@ def test_it_says_who_did_what_why_and_what_came_of_it(workspace: Workspace, key:
         "  ada: approved digits version 3 for staging: looks right",
         "  ada: made digits version 3 champion: looks right",
         "  bob: made digits version 3 champion again: 4 was wrong",
+        "  pat: let digits version 3 into the rollouts of staging: the gate alone",
+        "  bob: began to roll digits version 3 out in staging: as agreed",
+        "  rollout: took digits version 3 to step 1 in staging: nothing was broken",
+        "  rollout: ended the rollout of digits version 3 in staging (rolled_back): slower",
         "  pat: deprecated it: 1.1.0 tilts more",
         f"shapes 1.1.0 ({second.digest[:12]}): For tests.",
         "  pat: published it",
