@@ -30,6 +30,7 @@ from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
 from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
+from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer, champion_alone
 from augment_ops.serving.labels import AnswerLabels, LabelledError
 from augment_ops.serving.meters import ServingMeters, exposition
 from augment_ops.serving.model import ServedModel
@@ -39,6 +40,7 @@ from augment_ops.serving.rules import ServingRules
 from augment_ops.tracking.values import classifier_name
 
 VERSION_HEADER, DECISION_HEADER, REQUEST_HEADER = "Augment-Ops-Version", "Augment-Ops-Decision", "X-Request-Id"
+ROLLOUT_HEADER, SUBJECT_HEADER = "Augment-Ops-Rollout", "Augment-Ops-Subject"
 _ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a log file, a header and a metric take as they are
 _ANYBODY = "anybody"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -53,7 +55,8 @@ class Service:
     """What the answers of a worker come from.
 
     Attributes:
-        model: the version that answers; another takes its place while requests are answered.
+        model: the champion, which answers; another takes its place while requests are answered.
+        challenger: what answers some of them while a rollout runs.
         open_hosts: names under which it answers without a token while none was given out; empty for no name.
     """
 
@@ -64,6 +67,7 @@ class Service:
     labels: AnswerLabels
     meters: ServingMeters
     open_hosts: tuple[str, ...] = ()
+    challenger: Challenger | None = None
     labelling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -120,9 +124,10 @@ class _Handlers:
         body = await read_body(request, limits)
         with self._service.model.in_use() as model:
             samples = await samples_of(body, request.headers.get("content-type", ""), model.requests, limits)
-            scores = await self._scores(request, model, samples, id_)
-        document = {"id": id_, "model_version": model.served.version, "predictions": _predictions(model, scores)}
-        return JSONResponse(document, headers=_told(model, id_))
+            answer = await self._answer(request, model, samples, id_)
+        predictions = _predictions(answer.model, answer.scores)
+        document = {"id": id_, "model_version": answer.model.served.version, "predictions": predictions}
+        return JSONResponse(document, headers=_of_answer(answer, id_))
 
     async def infer(self, request: Request) -> Response:
         """Tensors."""
@@ -131,10 +136,10 @@ class _Handlers:
         asked = protocol.read_request(body, request.headers.get(protocol.HEADER_LENGTH), self._interface(model))
         id_ = _id_of(asked.id or request.headers.get(REQUEST_HEADER, ""))
         with model.in_use():
-            scores = await self._scores(request, model, asked.samples, id_)
-        name = classifier_name(model.served.dataset)
-        content, length = protocol.write_response(asked, name, model.served.version, id_, model.served.classes, scores)
-        headers = _told(model, id_)
+            answer = await self._answer(request, model, asked.samples, id_)
+        served, name = answer.model.served, classifier_name(model.served.dataset)
+        content, length = protocol.write_response(asked, name, served.version, id_, served.classes, answer.scores)
+        headers = _of_answer(answer, id_)
         if length is None:
             return Response(content, headers=headers, media_type="application/json")
         headers[protocol.HEADER_LENGTH] = str(length)
@@ -194,20 +199,31 @@ class _Handlers:
         content = await asyncio.to_thread(exposition)
         return Response(content, headers=dict(_SAFE), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _scores(self, request: Request, model: ServedModel, samples: Samples, id_: str) -> NDArray[np.float64]:
+    async def _answer(self, request: Request, model: ServedModel, samples: Samples, id_: str) -> ServedAnswer:
+        """The answer of the champion, or of the challenger where the request is assigned to it; it is logged.
+
+        A request that names a version has that one's answer.
+        """
+        ids = [id_] if len(samples) == 1 else [f"{id_}/{row}" for row in range(len(samples))]
+        posed = Posed(request=id_, subject=_subject_of(request), ids=ids, samples=samples)
+        challenger = None if "version" in request.path_params else self._service.challenger
         try:
-            scores, seconds = await model(samples)
+            answer = await (challenger.answer(model, posed) if challenger else champion_alone(model, posed))
         except Overloaded:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many samples wait", headers=dict(_LATER)) from None
         except AugmentOpsError as error:
             raise Problem.of(HTTPStatus.INTERNAL_SERVER_ERROR, error) from error
-        ids = [id_] if len(samples) == 1 else [f"{id_}/{row}" for row in range(len(samples))]
         answered = Answered(
-            served=model.served, request=id_, ids=ids, at=datetime.now(UTC), samples=samples, scores=scores
+            served=answer.model.served,
+            request=id_,
+            ids=ids,
+            at=datetime.now(UTC),
+            samples=samples,
+            scores=answer.scores,
         )
         self._service.recorder.offer(answered)
-        request.state.model_s = seconds
-        return scores
+        request.state.model_s = answer.seconds
+        return answer
 
     def _named(self, request: Request) -> ServedModel:
         """The model that an address names.
@@ -301,9 +317,27 @@ def _id_of(given: str) -> str:
     return given
 
 
+def _subject_of(request: Request) -> str:
+    """Whom a request is about, by whom rollouts may assign it; empty where nobody is named.
+
+    Raises:
+        InputError: what is named cannot be written down.
+    """
+    given = request.headers.get(SUBJECT_HEADER, "")
+    if given and not _ID.fullmatch(given):
+        expected = "up to 200 visible characters of ASCII"
+        raise InputError(SUBJECT_HEADER, repr(given)[:80], expected, "leave it out, or send another")
+    return given
+
+
 def _told(model: ServedModel, id_: str = "") -> dict[str, str]:
     headers = {**_SAFE, VERSION_HEADER: model.served.version, DECISION_HEADER: model.served.decision}
     return {**headers, REQUEST_HEADER: id_} if id_ else headers
+
+
+def _of_answer(answer: ServedAnswer, id_: str) -> dict[str, str]:
+    headers = _told(answer.model, id_)
+    return {**headers, ROLLOUT_HEADER: f"{answer.rollout}; arm={answer.arm}"} if answer.arm else headers
 
 
 def _predictions(model: ServedModel, scores: NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
 from augment_ops.settings import Settings
@@ -28,6 +29,7 @@ class Begin:
 
     Attributes:
         open_hosts: see `Service`.
+        exposure: of the rollout that runs; None where none does.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Begin:
     served: Served
     open_hosts: tuple[str, ...]
     tls: Tls | None
+    exposure: Exposure | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class Serve:
     """Answer with another version from now on."""
 
     served: Served
+
+
+@dataclass(frozen=True)
+class Expose:
+    """So far has the rollout come; None: there is none, and the champion answers alone from this moment on."""
+
+    exposure: Exposure | None
 
 
 @dataclass(frozen=True)
@@ -59,4 +69,13 @@ class Refuses:
     why: str
 
 
-Told = Serves | Refuses
+@dataclass(frozen=True)
+class ChallengerFails:
+    """A worker does not load the challenger of a rollout, or asks it no more; why, for a person."""
+
+    rollout: str
+    why: str
+
+
+Order = Serve | Expose
+Told = Serves | Refuses | ChallengerFails

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,9 @@ from typing import Protocol
 from augment_ops.errors import InputError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
-from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
+from augment_ops.serving.exposure import Exposure
+from augment_ops.serving.kept_alive import KeptAlive
+from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.retention import forget
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
@@ -46,6 +48,27 @@ class Followed(Protocol):
 
     def changed(self) -> Served | None:
         """The one of now, where it is another than at the last call; it never raises."""
+        ...
+
+
+class Rolling(Protocol):
+    """How far the rollout has come that runs."""
+
+    def now(self) -> Exposure | None:
+        """The challenger and how far it has come; None where no rollout runs. It never raises."""
+        ...
+
+    def fails(self, exposure: Exposure, why: str) -> None:
+        """A worker does not ask the challenger any more: end the rollout. It never raises."""
+        ...
+
+    def has_won(self, exposure: Exposure) -> bool:
+        """Whether this rollout is over, and its challenger champion; it never raises."""
+        ...
+
+    @property
+    def driver(self) -> Sequence[str] | None:
+        """The command that judges the rollout that runs; None where none does."""
         ...
 
 
@@ -77,14 +100,24 @@ class Supervisor:
 
     Args:
         followed: what is to answer.
+        rolling: the rollouts of the same; None for none.
         say: gets a line for people.
 
     Raises:
         InputError: an address that cannot be listened on, or that others reach while no token was given out.
     """
 
-    def __init__(self, settings: Settings, asked: Offer, followed: Followed, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        asked: Offer,
+        followed: Followed,
+        say: Callable[[str], None],
+        rolling: Rolling | None = None,
+    ) -> None:
         self._settings, self._asked, self._followed, self._say = settings, asked, followed, say
+        self._rolling, self._driver = rolling, KeptAlive(say)
+        self._exposure: Exposure | None = None  # the last that the workers were told
         self._open_hosts = _open_hosts(asked, Tokens(tokens_path(settings.home)))
         self._served = followed.served  # what a worker that is started again begins with
         self._accepting = _listening(asked)
@@ -177,6 +210,7 @@ class Supervisor:
                     served=self._served,
                     open_hosts=self._open_hosts,
                     tls=self._asked.tls,
+                    exposure=self._exposure,
                 )
             )
 
@@ -193,6 +227,8 @@ class Supervisor:
                 continue
             if isinstance(message, Serves):
                 worker.version = message.version
+            elif isinstance(message, ChallengerFails):
+                self._end_rollout(message)
             else:
                 refused.append(message)
         return refused
@@ -214,6 +250,20 @@ class Supervisor:
                 self._start(place)
 
     def _follow(self) -> None:
+        """Have the workers do what the ledger says: first what a rollout says, for that is a moment's work."""
+        exposure = None if self._rolling is None else self._rolling.now()
+        if exposure is not None or not self._has_won():
+            self._expose(exposure)
+        self._follow_champion()
+        if self._has_won() and self._exposure is not None and self._served == self._exposure.challenger:
+            self._expose(None)
+        self._driver.keep(None if self._rolling is None else self._rolling.driver)
+
+    def _has_won(self) -> bool:
+        """Whether the challenger that is asked has become champion: it goes on until it answers as that."""
+        return self._rolling is not None and self._exposure is not None and self._rolling.has_won(self._exposure)
+
+    def _follow_champion(self) -> None:
         """Have the workers answer with another champion; where one of them does not, all go on with the one before."""
         found = self._followed.changed()
         if found is None:
@@ -227,12 +277,37 @@ class Supervisor:
         else:
             self._say(f"version {found.version} answers, in place of {before.version}")
 
+    def _expose(self, exposure: Exposure | None) -> None:
+        """Have the workers ask a challenger as far as its rollout has come; they do at once, or when it is loaded."""
+        if exposure == self._exposure:
+            return
+        before, self._exposure = self._exposure, exposure
+        self._order(Expose(exposure))
+        if exposure is not None:
+            version, rules, step = exposure.challenger.version, exposure.rules, exposure.now
+            self._say(f"rollout {exposure.rollout} of version {version}, rules {rules.name}: step {step.name}")
+        elif before is not None:
+            self._say(f"rollout {before.rollout} of version {before.challenger.version} is over here")
+
+    def _end_rollout(self, message: ChallengerFails) -> None:
+        """Take a challenger that fails in one worker from all of them, and say so to all replicas."""
+        exposure = self._exposure
+        if self._rolling is None or exposure is None or exposure.rollout != message.rollout:
+            return  # another worker has said so already
+        self._expose(None)
+        self._rolling.fails(exposure, message.why)
+
+    def _order(self, order: Order) -> list[_Started]:
+        """Tell all workers; those that were told."""
+        told = [one for one in self._workers if one is not None]
+        for worker in told:
+            with suppress(OSError):  # it has ended; `_restart` sees to that
+                worker.connection.send(order)
+        return told
+
     def _tell(self, served: Served) -> list[Refuses]:
         """Have all workers answer with a version, and wait until they do; the refusals."""
-        asked = [one for one in self._workers if one is not None]
-        for worker in asked:
-            with suppress(OSError):
-                worker.connection.send(Serve(served))
+        asked = self._order(Serve(served))
         until = monotonic() + _READY_S
         refused: list[Refuses] = []
         while monotonic() < until and not self._stopping:
@@ -252,6 +327,7 @@ class Supervisor:
     def _end(self) -> None:
         """Let the workers answer what is on its way; end those that do not end."""
         self.close()
+        self._driver.close()
         left = [one for one in self._workers if one is not None]
         for worker in left:
             worker.connection.close()

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,8 +21,12 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import Service, application
+from augment_ops.serving.background import Background
+from augment_ops.serving.challenger import Challenger
+from augment_ops.serving.comparing import Compared, comparer
+from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.labels import AnswerLabels
-from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
+from augment_ops.serving.messages import Begin, ChallengerFails, Order, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.recording import Recorder
@@ -29,6 +34,14 @@ from augment_ops.serving.served import Served
 from augment_ops.workspace import log_uri, open_store
 
 _KEEP_ALIVE_S = 75  # as long as the usual proxies keep a connection that nothing comes over
+
+_SHADOWS = 4  # batches that may wait for a challenger in the shadow
+
+
+class _Uncounted:
+    def answered(self, challenger: str, arm: str) -> None: ...
+    def fell_back(self, challenger: str) -> None: ...
+    def shadow_lost(self, challenger: str, samples: int, reason: str) -> None: ...
 
 
 def main(listening: int, control: int) -> None:
@@ -45,21 +58,29 @@ class _Answering:
         self._connection, self._begin = connection, begin
         self._meters = ServingMeters(begin.served.dataset)
         self._changing = asyncio.Lock()
+        self._exposure: Exposure | None = None  # the last that was told; the challenger may still be loading
+        self._comparer: Background[Compared] | None = None  # from the first rollout on
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, accepting: socket.socket) -> None:
         """Load, say so, answer, and end with all answered."""
-        model = await self._loaded(self._begin.served)
-        if model is None:
+        try:
+            model = await self._loaded(self._begin.served)
+        except (AugmentOpsError, OSError) as error:
+            self._say(Refuses(self._begin.served.version, str(error)))
             return
         self._service = service = self._service_of(model)
         self._server = uvicorn.Server(self._config(service))
         asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
         self._tell(model, before="")
+        self._expose(self._begin.exposure)
         await self._server.serve([accepting])
+        self._expose(None)
+        await asyncio.to_thread(service.recorder.close)  # before the models: one that hangs keeps nothing from the log
         await asyncio.gather(*self._tasks)
         await service.model.close()
-        await asyncio.to_thread(service.recorder.close)
+        if self._comparer is not None:
+            await asyncio.to_thread(self._comparer.close)
 
     def _service_of(self, model: ServedModel) -> Service:
         begin, dataset = self._begin, model.served.dataset
@@ -86,41 +107,98 @@ class _Answering:
             **_tls(self._begin.tls),
         )
 
-    async def _loaded(self, served: Served) -> ServedModel | None:
-        """A version that has answered as it did when it was judged; None where it has not, which is told."""
+    async def _loaded(self, served: Served) -> ServedModel:
+        """A version that has answered as it did when it was judged; see `ServedModel`."""
 
         def told(samples: int, seconds: float) -> None:
             self._meters.batch(served.version, samples, seconds)
 
-        try:
-            rules = self._begin.rules
-            return await asyncio.to_thread(ServedModel, served, rules.batch, rules.limits, told)
-        except (AugmentOpsError, OSError) as error:
-            self._say(Refuses(served.version, str(error)))
-            return None
+        rules = self._begin.rules
+        return await asyncio.to_thread(ServedModel, served, rules.batch, rules.limits, told)
 
     def _hear(self) -> None:
         """What the supervisor says; where it has gone, this ends as well."""
         try:
-            message = self._connection.recv()
+            message: Order = self._connection.recv()
         except (EOFError, OSError):
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._server.should_exit = True
             return
-        assert isinstance(message, Serve)
-        task = asyncio.create_task(self._change(message.served))
+        if isinstance(message, Serve):
+            self._do(self._change(message.served))
+        else:
+            self._expose(message.exposure)
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        """Begin what ends before the worker does."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _change(self, served: Served) -> None:
         """Put another version in the place of the present one, which ends when nobody waits for it any more."""
         async with self._changing:
-            model = await self._loaded(served)
-            if model is None:
-                return
+            challenger = self._service.challenger
+            if challenger is not None and challenger.model.served == served:  # it has won
+                self._service.challenger, model = None, challenger.model
+            else:
+                try:
+                    model = await self._loaded(served)
+                except (AugmentOpsError, OSError) as error:
+                    self._say(Refuses(served.version, str(error)))
+                    return
             before, self._service.model = self._service.model, model
             self._tell(model, before=before.served.version)
         await before.close()
+
+    def _expose(self, exposure: Exposure | None) -> None:
+        """Ask a challenger as far as its rollout has come; from this moment on nobody else's."""
+        self._exposure, present = exposure, self._service.challenger
+        if present is not None and exposure is not None and present.exposure.rollout == exposure.rollout:
+            present.exposure = exposure
+            return
+        if present is not None:
+            self._service.challenger = None
+            self._do(present.close())
+        if exposure is not None:
+            self._do(self._challenge(exposure))
+
+    async def _challenge(self, exposure: Exposure) -> None:
+        """Load a challenger, and ask it from then on where its rollout still runs."""
+        async with self._changing:
+            if not self._is_awaited(exposure):
+                return
+            try:
+                model = await self._loaded(exposure.challenger)
+            except (AugmentOpsError, OSError) as error:
+                self._say(ChallengerFails(exposure.rollout, str(error)))
+                return
+            if self._is_awaited(exposure):
+                assert self._exposure is not None
+                self._service.challenger = self._challenger(model, self._exposure)
+                return
+        await model.close()
+
+    def _is_awaited(self, exposure: Exposure) -> bool:
+        """Whether the challenger of a rollout, whose step may have changed meanwhile, is to answer and does not yet."""
+        wanted = self._exposure is not None and self._exposure.rollout == exposure.rollout
+        return wanted and self._service.challenger is None
+
+    def _challenger(self, model: ServedModel, exposure: Exposure) -> Challenger:
+        def fails(exposure: Exposure, why: str) -> None:
+            self._say(ChallengerFails(exposure.rollout, why))
+
+        if self._comparer is None:
+            begin, dataset = self._begin, model.served.dataset
+            self._comparer = comparer(
+                log_uri(begin.settings),
+                dataset,
+                most=begin.rules.log.queue_bytes,
+                flush_s=exposure.rules.flush_s,
+                lost=lambda samples, reason: self._meters.lost(samples, f"comparison {reason}"),
+            )
+        most = _SHADOWS * self._begin.rules.batch.max_samples
+        return Challenger(model, exposure, self._comparer, _Uncounted(), most, fails)
 
     def _tell(self, model: ServedModel, *, before: str) -> None:
         self._meters.serves(model.served.version, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import yaml
 
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.files import replace_file
+from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served, probe_bytes
 from augment_ops.serving.supervisor import Offer, Supervisor
@@ -46,14 +48,18 @@ def rules(**changed: Any) -> ServingRules:
     return ServingRules.model_validate(content)
 
 
-def made(folder: Path, version: str, seed: int) -> Served:
-    """An untrained network as a version that is laid out."""
+def made(folder: Path, version: str, seed: int, around: Callable[[Any], Any] = lambda net: net) -> Served:
+    """An untrained network as a version that is laid out.
+
+    Args:
+        around: makes another network of it.
+    """
     import torch
 
     from support.networks import untrained, write_program
 
     folder.mkdir(parents=True, exist_ok=True)
-    net = untrained(SHAPE, len(CLASSES), seed)
+    net = around(untrained(SHAPE, len(CLASSES), seed))
     write_program(net, SHAPE, folder / "model")
     samples = images(8)
     with torch.inference_mode():
@@ -94,6 +100,16 @@ class Running:
         """Tell it to answer with another version."""
         replace_file(self.told, canonical_json(served))
 
+    def expose(self, exposure: Exposure | None) -> None:
+        """Tell it how far a rollout has come."""
+        replace_file(self.told.with_name("rollout"), pickle.dumps(exposure))
+
+    @property
+    def failed(self) -> str:
+        """Why it has ended a rollout; empty where it has not."""
+        path = self.told.with_name("failed")
+        return path.read_text() if path.exists() else ""
+
     def end(self) -> int:
         """As Ctrl-C does; its exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -101,8 +117,12 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, served: Served, asked: ServingRules) -> Iterator[Running]:
-    """Serve until the block ends."""
+def running(home: Path, served: Served, asked: ServingRules, driver: tuple[str, ...] = ()) -> Iterator[Running]:
+    """Serve until the block ends.
+
+    Args:
+        driver: the command that judges a rollout, while one runs.
+    """
     told, file = home / "told.json", home / "rules.json"
     home.mkdir(parents=True, exist_ok=True)
     replace_file(told, canonical_json(served))
@@ -116,7 +136,7 @@ def running(home: Path, served: Served, asked: ServingRules) -> Iterator[Running
     for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.service", str(told), str(file)],
+        [sys.executable, "-m", "support.service", str(told), str(file), *driver],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -155,7 +175,30 @@ class _Told:
         return found
 
 
-def main(told: Path, rules: Path) -> None:
+class _Rolling:
+    """How far a rollout has come, as a file says; its end goes to another."""
+
+    def __init__(self, told: Path, driver: tuple[str, ...]) -> None:
+        self._told, self._failed = told.with_name("rollout"), told.with_name("failed")
+        self._driver, self._exposure = driver, None
+
+    def now(self) -> Exposure | None:
+        found = pickle.loads(self._told.read_bytes()) if self._told.exists() else None
+        self._exposure = None if self._failed.exists() else found
+        return self._exposure
+
+    def fails(self, exposure: Exposure, why: str) -> None:
+        replace_file(self._failed, f"{exposure.rollout}: {why}".encode())
+
+    def has_won(self, exposure: Exposure) -> bool:
+        return (self._told.parent / "won").exists()
+
+    @property
+    def driver(self) -> tuple[str, ...] | None:
+        return self._driver if self._exposure else None
+
+
+def main(told: Path, rules: Path, *driver: str) -> None:
     """Serve on a free port; the first line is the address."""
     say: Callable[[str], None] = lambda line: print(line, flush=True)  # noqa: E731
     followed = _Told(told)
@@ -165,8 +208,9 @@ def main(told: Path, rules: Path) -> None:
         host="127.0.0.1",
         port=0,
     )
-    Supervisor(Settings.from_environment(), offer, followed, say).run(lambda address, _: say(address))
+    rolling = _Rolling(told, driver)
+    Supervisor(Settings.from_environment(), offer, followed, say, rolling).run(lambda address, _: say(address))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
