@@ -24,7 +24,7 @@ import tempfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +39,8 @@ from augment_ops.rollout.columns import ASKED, FORMAT, checked, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_STAMP = "%Y%m%dT%H%M%S%f"  # that names begin with
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +98,7 @@ class ComparisonLog:
         if not re.fullmatch("[0-9]{1,18}", rollout):
             raise InputError("comparisons", repr(rollout)[:80], "the number of a rollout, such as 42", "name its entry")
         self.dataset, self.rollout = dataset, rollout
-        self._folder = f"{dataset}/rollouts/{rollout}/"
+        self._folder = f"{folder_of(dataset)}{rollout}/"
         self._blobs = open_blobs(uri, Path(tempfile.gettempdir()))  # a batch is written at once: nothing lies there
 
     def write(self, comparisons: Sequence[Comparison]) -> None:
@@ -148,8 +150,21 @@ class ComparisonLog:
             raise DataError(where, found, f"a Parquet file of format {FORMAT}", "leave it out, and count it") from error
 
 
+def folder_of(dataset: str) -> str:
+    """Where the comparisons of all rollouts of a data set lie, from the log's root."""
+    return f"{dataset}/rollouts/"
+
+
+def written_on(name: str) -> date | None:
+    """The day on which a file of that name was written, UTC; None where the name is none of ours."""
+    try:
+        return datetime.strptime(name.rpartition("/")[2].partition("-")[0], _STAMP).date()
+    except ValueError:
+        return None
+
+
 def _stamp() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    return datetime.now(UTC).strftime(_STAMP)
 
 
 def _check(one: Comparison) -> None:

@@ -1,4 +1,4 @@
-"""What is too old goes out of the prediction log: whole days of answers and of labels."""
+"""What is too old goes out of the prediction log: whole days of answers, of labels, and of what rollouts compared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from augment_ops.monitoring.drift.log_hours import days_of, names_of
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.rollout.comparisons import folder_of, written_on
 
 
 def forget(uri: str, dataset: str, before: datetime) -> int:
@@ -13,10 +14,11 @@ def forget(uri: str, dataset: str, before: datetime) -> int:
 
     What the store holds of the samples stays: snapshots that were trained on may hold the same objects.
     """
-    log, gone = PredictionLog(uri, dataset), 0
+    log, old = PredictionLog(uri, dataset), []
     for day in days_of(log):
         if day < before.date():
-            for name in (*names_of(log, day), *log.blobs.names(f"{dataset}/labels/date={day.isoformat()}/")):
-                log.blobs.delete(name)
-                gone += 1
-    return gone
+            old += [*names_of(log, day), *log.blobs.names(f"{dataset}/labels/date={day.isoformat()}/")]
+    old += [name for name in log.blobs.names(folder_of(dataset)) if (written_on(name) or before.date()) < before.date()]
+    for name in old:
+        log.blobs.delete(name)
+    return len(old)

@@ -112,7 +112,12 @@ def test_days_that_are_too_old_are_deleted_with_their_labels_and_no_others(tmp_p
         at = now - timedelta(days=age)
         log.write([f"a{age}"], [at], model_version="1", samples=images(1), logged_at=at)
         log.label({f"a{age}": "a"}, logged_at=at)
-    assert forget(log.uri, "letters", now - timedelta(days=30)) == 2
+    rollout = tmp_path / "log/letters/rollouts/7"
+    rollout.mkdir(parents=True)
+    for age in (5, 40):
+        (rollout / f"{now - timedelta(days=age):%Y%m%dT%H%M%S%f}-ab.parquet").touch()
+    (rollout / "notes.txt").touch()
+    assert forget(log.uri, "letters", now - timedelta(days=30)) == 3
     kept = [path.name for path in (tmp_path / "log").rglob("*.parquet")]
-    assert len(kept) == 4
+    assert len(kept) == 5
     assert forget(log.uri, "letters", now - timedelta(days=30)) == 0
