@@ -91,29 +91,10 @@ def measured(snapshot: Snapshot, scores: Scores) -> dict[str, float]:
 
 
 def baselines(snapshot: Snapshot) -> dict[str, dict[str, float]]:
-    """Popularity; and item-kNN by cosine of who had both in train (Deshpande & Karypis 2004). Had items come last."""
-    train, often = snapshot.split("train"), frequency(snapshot)
-    histories = train.payload.take(np.arange(len(train.labels)))
-    together = np.zeros((len(often) + 1, len(often)), np.float32)
-    for place in range(histories.shape[1]):
-        np.add.at(together, (histories[:, place, ITEM], train.labels), 1)
-    together[0] = 0
-    either = together[1:] + together[1:].T
-    root = np.sqrt(np.maximum(often, 1))
-    cosine = np.concatenate([np.zeros((1, len(often)), np.float32), (either / root[:, None] / root).astype(np.float32)])
-
-    def unseen(scores: NDArray[np.float32], some: NDArray[np.int32]) -> NDArray[np.float32]:
-        rows, places = np.nonzero(some[..., ITEM])
-        scores[rows, some[rows, places, ITEM] - 1] = -1
-        return scores
-
-    def popular(some: NDArray[np.int32]) -> NDArray[np.float32]:
-        return unseen(np.tile(often.astype(np.float32), (len(some), 1)), some)
-
-    def neighbours(some: NDArray[np.int32]) -> NDArray[np.float32]:
-        return unseen(np.stack([cosine[one].sum(axis=0) for one in some[..., ITEM]]), some)
-
-    return {"popularity": measured(snapshot, popular), "item-knn": measured(snapshot, neighbours)}
+    """Popularity, and what the modality has."""
+    often = frequency(snapshot).astype(np.float32)
+    found = {"popularity": measured(snapshot, lambda some: np.tile(often, (len(some), 1)))}
+    return found | {name: measured(snapshot, of) for name, of in KIND.baselines(snapshot.split("train")).items()}
 
 
 def trained(snapshot: Snapshot, seed: int, policy: Policy | None) -> dict[str, float]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Factory = Callable[[tuple[int, ...], int], nn.Module]  # shape of a sample, number of classes
 
+Scores = Callable[[Samples], NDArray[np.float32]]  # samples (N, *shape) to a score of every class (N, K)
 Html = NewType("Html", str)  # a piece of a page in which every text is escaped
 
 
@@ -253,6 +254,18 @@ class Modality(Protocol):
 
         Raises:
             InputError: networks do not take such samples.
+        """
+        ...
+
+    def baselines(self, population: Population) -> Mapping[str, Scores]:
+        """What ranks the classes without having been trained, and has to be beaten by what was; popularity goes without
+        saying.
+
+        Args:
+            population: the training split, which is all that it may know.
+
+        Returns:
+            by name, as reports call it; empty where classes are not ranked.
         """
         ...
 

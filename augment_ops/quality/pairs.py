@@ -84,7 +84,11 @@ class Pairs:
 
 
 def identical(pairs: Pairs, rule: Ceiling) -> CheckResult:
-    """Share of augmented samples that are their original, value for value."""
+    """Share of augmented samples that are their original, value for value.
+
+    Of the classes in which any is not: a policy for the rare class leaves the others as they are, and may still change
+    all that it is for.
+    """
     same = pairs.unchanged()
     plural = pairs.modality.plural
     if pairs.identity:
@@ -99,11 +103,15 @@ def identical(pairs: Pairs, rule: Ceiling) -> CheckResult:
             fail_at=fail_at,
             message=f"{found}.",
         )
+    meant = np.isin(pairs.labels, pairs.labels[~same]) | same.all()
+    found = f"{int(same.sum())} of {len(same)} augmented {plural} are identical to their original"
+    if not meant.all():
+        found += f", {int(same[meant].sum())} of {int(meant.sum())} in the classes that the policy changes"
     return judged(
         "identical",
         rule,
-        float(same.mean()),
+        float(same[meant].mean()),
         "share",
-        f"{int(same.sum())} of {len(same)} augmented {plural} are identical to their original",
+        found,
         "raise the probabilities of the transforms: the candidate is trained like the control",
     )

@@ -18,7 +18,7 @@ from augment_ops.gate.phrasing import listed
 from augment_ops.names import alert_named
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
-from augment_ops.report.recommends import Recommends, recommends
+from augment_ops.report.recommends import Baseline, Recommends, recommends
 from augment_ops.stress.cell_detail import CellDetail
 from augment_ops.stress.measures import cells
 from augment_ops.stress.outcomes import Outcomes
@@ -98,7 +98,7 @@ class Judged:
     Attributes:
         measure: what the share of right samples is called.
         stress: the cells of the samples that were judged.
-        ranking: of a ranking of items, what each model recommends, and popularity alone.
+        ranking: of a ranking of items, what each model recommends, popularity alone, and other baselines.
     """
 
     measure: str
@@ -106,12 +106,18 @@ class Judged:
     ranking: tuple[Recommends, ...] = field(default=(), metadata=LATER)
 
 
-def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Sequence[str]]) -> Judged:
+def judged_of(
+    report: StressReport,
+    outcomes: Outcomes,
+    equivalent: Sequence[Sequence[str]],
+    baselines: Sequence[Baseline] = (),
+) -> Judged:
     """What a gate judged that looks for one class, or that judges some classes as one.
 
     Args:
         outcomes: those that the report follows from.
         equivalent: groups of classes that were judged as one.
+        baselines: of a ranking, to show beside popularity alone.
     """
     asked, measure = outcomes.judged(), "accuracy" if outcomes.asked is None else outcomes.asked.measure
     if equivalent:
@@ -120,7 +126,7 @@ def judged_of(report: StressReport, outcomes: Outcomes, equivalent: Sequence[Seq
     of_classes = dataclasses.replace(
         report, classes=asked.classes, cells=cells(asked), measures=(), confusion={}, flipped=(), slices=slices(asked)
     )
-    return Judged(measure, of_classes, recommends(outcomes))
+    return Judged(measure, of_classes, recommends(outcomes, baselines))
 
 
 @dataclass(frozen=True, kw_only=True)

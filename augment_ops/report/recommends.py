@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.stress.outcomes import Outcomes
-from augment_ops.stress.ranking import Ranked, gains, gini, popular
+from augment_ops.stress.ranking import Ranked, first_of, gains, gini, popular, ranks
 
 POPULARITY = "popularity alone"  # what names everybody the most frequent items of training
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Baseline:
+    """What recommends without having been trained, on the clean samples.
+
+    Attributes:
+        places: int32 (N,), the rank of each sample's item.
+        recommended: int64 (K,), how often each item is among the first.
+    """
+
+    name: str
+    places: NDArray[np.int32]
+    recommended: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +34,7 @@ class Recommends:
     """A model on the clean samples.
 
     Attributes:
-        name: its role, or `POPULARITY`.
+        name: its role, or what a baseline is called.
         at: the first items that count.
         recall: share of the samples whose item is among them; ndcg: the same, where earlier places count more.
         bands: recall by band of items, rare ones first; None where a band has no sample.
@@ -36,8 +52,8 @@ class Recommends:
     gini: float
 
 
-def recommends(outcomes: Outcomes) -> tuple[Recommends, ...]:
-    """Every model, and popularity alone; empty where nothing is ranked."""
+def recommends(outcomes: Outcomes, baselines: Sequence[Baseline] = ()) -> tuple[Recommends, ...]:
+    """Every model, popularity alone, and other baselines; empty where nothing is ranked."""
     ranked = outcomes.ranked
     if ranked is None:
         return ()
@@ -47,7 +63,28 @@ def recommends(outcomes: Outcomes) -> tuple[Recommends, ...]:
         _one(role, ranked, outcomes.labels, ranked.ranks[m, 0], ranked.recommended[m])
         for m, role in enumerate(outcomes.models)
     ]
-    return (*found, _one(POPULARITY, ranked, outcomes.labels, popular(ranked), most))
+    found.append(_one(POPULARITY, ranked, outcomes.labels, popular(ranked), most))
+    found += [_one(of.name, ranked, outcomes.labels, of.places, of.recommended) for of in baselines]
+    return tuple(found)
+
+
+def baseline(
+    name: str, ranked: Ranked, batches: Iterable[NDArray[Any]], scores: Callable[[NDArray[Any]], NDArray[np.float32]]
+) -> Baseline:
+    """What a baseline names for the clean samples.
+
+    Args:
+        batches: of all samples, in the order of `ranked.items`.
+        scores: samples (n, *shape) to a score of every item (n, K).
+    """
+    places, recommended = [], np.zeros(len(ranked.frequency), np.int64)
+    start = 0
+    for samples in batches:
+        found, items = scores(samples), ranked.items[start : start + len(samples)].astype(np.int64)
+        places.append(ranks(found, items))
+        recommended += np.bincount(first_of(found, ranked.ranking.at), minlength=len(recommended))
+        start += len(samples)
+    return Baseline(name=name, places=np.concatenate(places), recommended=recommended)
 
 
 def _one(

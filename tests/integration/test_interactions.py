@@ -82,7 +82,8 @@ def test_interactions_go_through_and_the_answer_is_learnt(outcome: dict[str, Any
 
 def test_the_report_shows_histories_and_what_is_recommended(outcome: dict[str, Any], settings: Settings) -> None:
     page = Path(settings.home / "reports" / "clicks" / "report.html").read_text()
-    assert "What is recommended" in page and "popularity alone" in page and "Recall, tail" in page
+    assert "What is recommended" in page and "Recall, tail" in page
+    assert '<th scope="row">popularity alone</th>' in page and '<th scope="row">item-kNN</th>' in page
     assert "recall at 3" in page and "<mark>" in page and "<img" not in page.split("What is recommended")[1]
 
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from augment_ops.data.payload import ArrayPayload
+
 TASTES, EACH = 3, 12  # items of one taste
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training split: see `augment_ops.modalities.base.Population`."""
+
+    payload: ArrayPayload
+    labels: np.ndarray
+    ids: tuple[str, ...]
+    schema: dict[str, Any] | None
 
 
 def interactions(users: int = 60, each: int = 10, seed: int = 0) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault
-from augment_ops.modalities.base import Html, Modality, Population
+from augment_ops.modalities.base import Html, Modality, Population, Scores
 from augment_ops.modalities.catalogue import BatchAugmenter, Imported
 from augment_ops.modalities.corruptions import Corruptions
 from augment_ops.modalities.image import features, show
@@ -114,6 +114,9 @@ class _Image:
         from augment_ops.modalities.image.networks import with_pixel_input
 
         return with_pixel_input(net)
+
+    def baselines(self, population: Population) -> Mapping[str, Scores]:
+        return {}
 
     def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
         """None: a pixel is a number."""

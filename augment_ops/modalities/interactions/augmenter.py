@@ -15,7 +15,13 @@ from augment_ops.engine.key import Ids, SampleIds, sample_key
 from augment_ops.errors import TransformError
 from augment_ops.modalities.base import Population
 from augment_ops.modalities.interactions.catalogue import CATALOGUE, changed, looks_at_others
-from augment_ops.modalities.interactions.cooccurrence import Cooccurrence, cooccurrence, of_batch
+from augment_ops.modalities.interactions.cooccurrence import (
+    NEIGHBOURS,
+    TOGETHER,
+    Cooccurrence,
+    cooccurrence,
+    of_batch,
+)
 from augment_ops.modalities.interactions.histories import Histories, is_histories
 from augment_ops.modalities.interactions.items import Items
 from augment_ops.policy.spec import Policy
@@ -126,22 +132,31 @@ class HistoryAugmenter:
         self.__init__(*state)  # type: ignore[misc]
 
 
-def known_of(population: Population) -> Cooccurrence:
-    """What transforms know of the samples that a policy augments, read whole.
+def known_of(population: Population, neighbours: int = NEIGHBOURS, together: int = TOGETHER) -> Cooccurrence:
+    """What transforms know of the samples that a policy augments, read whole; see `cooccurrence`.
 
     A label is the place of an item among the classes, which the catalogue has in the same order: a code is one more.
 
     Raises:
         TransformError: a data set without a catalogue.
     """
-    if population.schema is None:
-        raise TransformError("training split", "no catalogue of items", "one", "ingest the interactions again")
-    items = len(Items.read(population.schema).names)
+    items = len(catalogue_of(population).names)
     codes = np.asarray(population.labels, np.int64) + 1
     if codes.max(initial=0) > items:
         raise TransformError("training split", f"{codes.max()} classes", f"{items} items", "ingest it again")
     histories = population.payload.take(np.arange(len(codes)))
-    return cooccurrence(histories, codes, population.ids)
+    return cooccurrence(histories, codes, population.ids, neighbours, together)
+
+
+def catalogue_of(population: Population) -> Items:
+    """The items of a data set.
+
+    Raises:
+        TransformError: it names none.
+    """
+    if population.schema is None:
+        raise TransformError("training split", "no catalogue of items", "one", "ingest the interactions again")
+    return Items.read(population.schema)
 
 
 def _numbered(transforms: Sequence[Transform], count: list[int]) -> Iterator[HistoryStep]:

@@ -19,7 +19,7 @@ from augment_ops.modalities.interactions.histories import ITEM, Histories, is_hi
 
 NEIGHBOURS = 20  # of an item: enough to draw from, and those that follow are had with it by chance
 # Of a history, how many of the newest count as had together with what came next: about an evening of clicks.
-_TOGETHER = 10
+TOGETHER = 10
 _FEWEST = 2  # times that both came together: after one, whoever had a rare item would decide all of its neighbours
 
 
@@ -28,21 +28,23 @@ class Cooccurrence:
     """The training split as its histories and what came next.
 
     Attributes:
-        near: int32 (K + 1, NEIGHBOURS), the items that are most often had with each, the nearest first; 0 where there
+        near: int32 (K + 1, n), the items that are most often had with each, the nearest first; 0 where there
             are no more.
+        cosines: float32 (K + 1, n), how near each of them is, 0 to 1; 0 where there is none.
         counts: int64 (K + 1,), how often each item came next; 0 for no item.
         nexts: int32 (N,), the code of what came after each history; 0 where that is not known.
         words: uint64 (N, 2), hashes of the sample ids.
     """
 
     near: NDArray[np.int32]
+    cosines: NDArray[np.float32]
     counts: NDArray[np.int64]
     nexts: NDArray[np.int32]
     words: NDArray[np.uint64]
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over all that a transform depends on."""
+        """sha256 over all that a transform depends on; cosines follow from the same counts."""
         sha = hashlib.sha256(np.ascontiguousarray(self.near, "<i4").data)
         for array, kind in ((self.counts, "<i8"), (self.nexts, "<i4"), (self.words, "<u8")):
             sha.update(np.ascontiguousarray(array, kind).data)
@@ -62,16 +64,24 @@ class Cooccurrence:
         return self.words[order, 0], order
 
 
-def cooccurrence(histories: Histories, nexts: NDArray[np.int64], ids: Sequence[str]) -> Cooccurrence:
+def cooccurrence(
+    histories: Histories,
+    nexts: NDArray[np.int64],
+    ids: Sequence[str],
+    neighbours: int = NEIGHBOURS,
+    together: int = TOGETHER,
+) -> Cooccurrence:
     """Count who is had with whom.
 
-    Two items are near by the cosine of who had them: how often one came at most ten places before the other, over the
-    root of how often each came. Both have to have come together twice.
+    Two items are near by the cosine of who had them: how often one came a few places before the other, over the root of
+    how often each came. Both have to have come together twice.
 
     Args:
         histories: int32 (N, H, 2).
         nexts: int64 (N,), codes of what came next.
         ids: N sample ids.
+        neighbours: n, how many each item has at most.
+        together: how many places before count.
 
     Raises:
         TransformError: no histories, or not as many items and ids.
@@ -81,19 +91,19 @@ def cooccurrence(histories: Histories, nexts: NDArray[np.int64], ids: Sequence[s
     if not is_histories(histories) or not len(histories) == len(nexts) == len(ids) or not len(ids):
         found = f"{histories.dtype} {histories.shape}, {len(nexts)} items and {len(ids)} ids"
         raise TransformError("training split", found, "int32 (N, H, 2), an item and an id each", "ingest it again")
-    recent = histories[:, -_TOGETHER:, ITEM].astype(np.int64)
+    recent = histories[:, -together:, ITEM].astype(np.int64)
     items = int(max(recent.max(initial=0), nexts.max())) + 1
     counts = np.bincount(nexts, minlength=items)
     counts[0] = 0
-    near = _nearest(_pairs(recent, nexts, items), counts)
-    return Cooccurrence(near, counts, nexts.astype(np.int32), SampleIds.of(ids).words)
+    near, cosines = _nearest(_pairs(recent, nexts, items), counts, neighbours)
+    return Cooccurrence(near, cosines, counts, nexts.astype(np.int32), SampleIds.of(ids).words)
 
 
 def of_batch(histories: Histories, ids: SampleIds) -> Cooccurrence:
     """A batch taken for the whole: the newest item of each history is what came next."""
     nexts = histories[:, -1, ITEM].astype(np.int64)
     found = cooccurrence(np.roll(histories, 1, axis=1), nexts, ids.names.tolist())
-    return Cooccurrence(found.near, found.counts, np.zeros(len(histories), np.int32), found.words)
+    return Cooccurrence(found.near, found.cosines, found.counts, np.zeros(len(histories), np.int32), found.words)
 
 
 def _pairs(
@@ -109,15 +119,17 @@ def _pairs(
 
 
 def _nearest(
-    pairs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], counts: NDArray[np.int64]
-) -> NDArray[np.int32]:
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], counts: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     item, other, times = pairs
     cosine = times / np.sqrt(np.maximum(counts[item], 1) * np.maximum(counts[other], 1))
     order = np.lexsort((other, -cosine, item))
-    item, other = item[order], other[order]
+    item, other, cosine = item[order], other[order], cosine[order]
     starts = np.searchsorted(item, np.arange(len(counts)))
     place = np.arange(len(item)) - starts[item]
-    near = np.zeros((len(counts), NEIGHBOURS), np.int32)
-    nearest = place < NEIGHBOURS
+    near = np.zeros((len(counts), most), np.int32)
+    cosines = np.zeros(near.shape, np.float32)
+    nearest = place < most
     near[item[nearest], place[nearest]] = other[nearest]
-    return near
+    cosines[item[nearest], place[nearest]] = cosine[nearest]
+    return near, cosines

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault, InputError, PolicyError
-from augment_ops.modalities.base import Html, Modality, Population
+from augment_ops.modalities.base import Html, Modality, Population, Scores
 from augment_ops.modalities.catalogue import BatchAugmenter, Imported
 from augment_ops.modalities.corruptions import Corruptions
 from augment_ops.modalities.interactions import drift_features, show
@@ -115,6 +115,11 @@ class _Interactions:
         from augment_ops.modalities.interactions.networks import with_history_input
 
         return with_history_input(net)
+
+    def baselines(self, population: Population) -> Mapping[str, Scores]:
+        from augment_ops.modalities.interactions.item_knn import item_knn
+
+        return {"item-kNN": item_knn(population)}
 
     def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
         """None: a history is no row of features."""

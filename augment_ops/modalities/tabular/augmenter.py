@@ -110,7 +110,7 @@ class TableAugmenter:
         places = table.places(ids)
         for leaf in self._leaves:
             declared, chosen = TRANSFORMS[leaf.name], np.flatnonzero(masks[leaf.index])
-            if declared.looks_at_others:
+            if declared.looks_at_others or not _of_all(leaf):
                 chosen = chosen[_changed(leaf, table)[places[chosen]]]
             if len(chosen):
                 out[chosen] = declared.apply(
@@ -185,8 +185,8 @@ def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
 
 
 def _changed(leaf: RowStep, table: TrainingTable) -> NDArray[np.bool_]:
-    """Whose samples a transform that looks at others changes, by row of the table: bool (N + 1,), the last for samples
-    outside it (-1).
+    """Whose samples a transform changes that looks at others, or is for the rarer classes, by row of the table: bool
+    (N + 1,), the last for samples outside it (-1).
     """
 
     def look() -> NDArray[np.bool_]:
@@ -197,11 +197,12 @@ def _changed(leaf: RowStep, table: TrainingTable) -> NDArray[np.bool_]:
 
 
 def _of_all(leaf: RowStep) -> bool:
+    """Whether a transform changes the samples of every class; one that says nothing of it is for the rarer ones."""
     return bool(leaf.values.get("sampling_strategy") == "all")
 
 
 def _check_classes(leaf: RowStep, table: TrainingTable) -> None:
-    if TRANSFORMS[leaf.name].looks_at_others and not _of_all(leaf) and np.count_nonzero(table.counts) < 2:
+    if not _of_all(leaf) and np.count_nonzero(table.counts) < 2:
         found = f"{len(table.ids):,} rows of one class"
         fix = f"look whether --columns names the right label, or take {leaf.name} out of the policy"
         raise TransformError("training split", found, f"two classes: {leaf.name} is for the rarer ones", fix)

@@ -26,7 +26,7 @@ class Chosen:
         table: the training split.
         rows: float64 (n, F), as the steps before left them; not to be modified.
         places: int64 (n,), their rows in `table`; -1 where they are not of it, which only a transform sees that looks
-            at no others.
+            at no others and changes every class.
         keys: uint64 (n, 2).
         index: of the step in its policy.
         values: its parameters.
@@ -59,7 +59,7 @@ class RowTransform:
         parameters: their form, with defaults.
         apply: its samples → their new rows, float64 (n, F).
         looks_at_others: whether it draws on other rows of the training split. Then samples outside that split stay as
-            they are, and so do those of the largest class unless its `sampling_strategy` is `all`.
+            they are. Those of the largest class are changed by a transform whose `sampling_strategy` is `all`.
         check: refuses parameters that do not fit a table, with a `TransformError`.
         strengths: effect that a domain may bound → parameter, and what the parameters make of it.
         teaches: parameters → the corruptions that it trains on; only asked where it applies at all.

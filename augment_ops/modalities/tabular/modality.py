@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import DataError, Fault, InputError, PolicyError
-from augment_ops.modalities.base import Html, Modality, Population
+from augment_ops.modalities.base import Html, Modality, Population, Scores
 from augment_ops.modalities.catalogue import BatchAugmenter, Imported
 from augment_ops.modalities.corruptions import Corruptions
 from augment_ops.modalities.source import Samples, Schema
@@ -110,6 +110,9 @@ class _Tabular:
     def as_network(self, net: nn.Module) -> nn.Module:
         found, expected = "a network, for rows of a table", "no network: rows are learnt by trees (--trainer sklearn)"
         raise InputError("--trainer torch", found, expected, "leave --trainer out, or name sklearn")
+
+    def baselines(self, population: Population) -> Mapping[str, Scores]:
+        return {}
 
     def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
         return tuple((~schema_of(schema, shape[0]).is_number).tolist())

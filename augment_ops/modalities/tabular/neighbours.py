@@ -1,4 +1,4 @@
-"""Who is near whom among rows: exact, whatever the number of rows.
+"""Who is near whom among rows, for transforms and checks: exact, whatever the number of rows.
 
 The distance is SMOTE-NC's: numbers in units of their standard deviation; each category that differs counts as much as
 the median of those deviations, which is 1 in these units. A column where either value is missing is left out, and the
@@ -50,8 +50,8 @@ class NeighbourTree:
     children: NDArray[np.int64]
     waiting: int
 
-    def nearest(self, rows: Rows, own: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-        """Places of the nearest.
+    def nearest(self, rows: Rows, own: NDArray[np.int64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """How far the nearest are, and which.
 
         Args:
             rows: float64 (q, F); not modified.
@@ -59,11 +59,12 @@ class NeighbourTree:
             k: how many; at most the rows of the tree, and one less where queries are among them.
 
         Returns:
-            int64 (q, k), the nearest first; of those that are equally near, the one of the lower place.
+            Distances, float64 (q, k), in units, and places, int64 (q, k), the nearest first; of those that are equally
+            near, the one of the lower place. Rows that no column compares are last, at a distance of 1e154.
         """
-        found = np.empty((len(rows), k), np.int64)
+        squares, found = np.empty((len(rows), k)), np.empty((len(rows), k), np.int64)
         if not found.size:
-            return found
+            return squares, found
 
         def look(start: int) -> None:
             part = slice(start, start + _AT_ONCE)
@@ -80,6 +81,7 @@ class NeighbourTree:
                 is_number=self.is_number,
                 leaf=_LEAF,
                 most=self.waiting,
+                distances=squares[part],
                 found=found[part],
             )
 
@@ -89,7 +91,7 @@ class NeighbourTree:
         else:
             with ThreadPoolExecutor(min(usable_cores(), len(starts))) as pool:
                 list(pool.map(look, starts))
-        return found
+        return np.sqrt(squares), found
 
 
 def neighbour_tree(

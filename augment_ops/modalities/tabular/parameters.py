@@ -36,10 +36,12 @@ class Jitter(TransformSchema):
     Attributes:
         std_range: of its standard deviation, as a share of the value.
         columns: names of columns of numbers; by default all that are measured: whole numbers are counts, hours, flags.
+        sampling_strategy: the samples of which classes are changed.
     """
 
     std_range: ShareRange = (0.01, 0.05)
     columns: Columns | None = None
+    sampling_strategy: Strategy = "all"
 
 
 class Smote(TransformSchema):

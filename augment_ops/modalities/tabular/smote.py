@@ -46,7 +46,7 @@ def in_danger(table: TrainingTable, m: int) -> NDArray[np.bool_]:
         rows = np.flatnonzero(np.isin(table.labels, table.rarer))
         if len(rows):
             tree = neighbour_tree(table.rows, np.arange(len(found)), table.spread, table.schema.is_number)
-            near = tree.nearest(table.rows[rows], rows, min(m, len(found) - 1))
+            _, near = tree.nearest(table.rows[rows], rows, min(m, len(found) - 1))
             others = (table.labels[near] != table.labels[rows, None]).sum(axis=1)
             found[rows] = (2 * others >= near.shape[1]) & (others < near.shape[1])
         return found

@@ -118,7 +118,7 @@ class TrainingTable:
         members = self.members(label)
         rows = self.rows[members]
         tree = neighbour_tree(rows, members, spread(self.schema, rows), self.schema.is_number)
-        return members, tree.nearest(rows, members, min(k, len(members) - 1))
+        return members, tree.nearest(rows, members, min(k, len(members) - 1))[1]
 
     @cached_property
     def _kept(self) -> dict[Hashable, Any]:

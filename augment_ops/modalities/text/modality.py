@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from augment_ops.engine.key import Key, generator
 from augment_ops.errors import Fault, InputError, PolicyError
-from augment_ops.modalities.base import Html, Modality, Population
+from augment_ops.modalities.base import Html, Modality, Population, Scores
 from augment_ops.modalities.catalogue import BatchAugmenter, Imported
 from augment_ops.modalities.corruptions import Corruptions
 from augment_ops.modalities.source import Samples, Schema
@@ -115,6 +115,9 @@ class _Text:
         from augment_ops.modalities.text.networks import with_byte_input
 
         return with_byte_input(net)
+
+    def baselines(self, population: Population) -> Mapping[str, Scores]:
+        return {}
 
     def categorical(self, schema: Schema | None, shape: tuple[int, ...]) -> tuple[bool, ...]:
         """None: a text is no row of features."""

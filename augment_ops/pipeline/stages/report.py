@@ -6,7 +6,7 @@ again with what came of it, in the same place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -53,6 +53,7 @@ from augment_ops.report.inputs import (
     to_json,
 )
 from augment_ops.report.page import render
+from augment_ops.report.recommends import Baseline, baseline
 from augment_ops.report.stress_summary import worst_gap
 from augment_ops.shown import is_below, own_addresses
 from augment_ops.stress.cell_detail import CellDetail, cell_detail
@@ -158,7 +159,7 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
         candidate=candidate,
         control=control,
         stress=stress.report,
-        judged=judged(ctx.store, stress, decided.decision.rules_digest),
+        judged=judged(ctx.store, stress, decided.decision.rules_digest, _baselines(ctx, stress.suite, outcomes)),
         snapshot={k: v for k, v in asdict(manifest).items() if k not in _of_no_interest(manifest)}
         | {
             "notes": ctx.output("ingest", SnapshotManifest).reading.notes(manifest.sample_shape),
@@ -220,12 +221,25 @@ def _inputs(ctx: Context, brief: Brief, told: Mapping[str, str]) -> ReportInputs
     )
 
 
-def judged(store: Store, stress: StressTest, rules_digest: str) -> Judged | None:
+def judged(store: Store, stress: StressTest, rules_digest: str, baselines: Sequence[Baseline] = ()) -> Judged | None:
     """The stress test as a gate sees it that looks for one class, ranks items, or takes classes as one; else None."""
     equivalent = GateRules.model_validate_json(store.get(rules_digest)).equivalent
     if stress.suite.asked is None and not equivalent:
         return None
-    return judged_of(stress.report, from_bytes(store.get(stress.report.outcomes), stress.report.outcomes), equivalent)
+    outcomes = from_bytes(store.get(stress.report.outcomes), stress.report.outcomes)
+    return judged_of(stress.report, outcomes, equivalent, baselines)
+
+
+def _baselines(ctx: Context, suite: SuiteManifest, outcomes: Outcomes) -> tuple[Baseline, ...]:
+    """What the modality has that ranks untrained, made of the training split; none where nothing is ranked."""
+    ranked = outcomes.ranked
+    if ranked is None:
+        return ()
+    clean = suite.cells[0]
+    return tuple(
+        baseline(name, ranked, suite.batches(clean, ctx.store.get), scores)
+        for name, scores in modality(ctx.snapshot.manifest.modality).baselines(ctx.snapshot.split("train")).items()
+    )
 
 
 def _of_no_interest(manifest: SnapshotManifest) -> set[str]:

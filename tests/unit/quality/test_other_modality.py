@@ -94,13 +94,16 @@ def test_augmented_rows_are_compared_with_their_originals_though_values_are_miss
     augmented = originals.copy()
     augmented[1:4] += 1
 
-    def compared(after: np.ndarray, held_out: np.ndarray = VALUES) -> dict[str, tuple[float, str]]:
-        labels = np.zeros(10, np.int64)
+    def compared(after: np.ndarray, held_out: np.ndarray = VALUES, classes: int = 1) -> dict[str, tuple[float, str]]:
+        labels = np.arange(10) * classes // 10
         report = check_augmented(originals, after, list("abcdefghij"), labels, held_out, rules, "plan", schema=SCHEMA)
         return {check.name: (check.measured, check.message) for check in report.checks}
 
     found = compared(augmented)
     assert found["identical"][0] == pytest.approx(0.7), "a value that is missing in both is no difference"
+    share, message = compared(augmented, classes=2)["identical"]
+    assert share == pytest.approx(0.4) and "7 of 10" in message and "2 of 5 in the classes that the policy" in message
+    assert compared(originals, classes=2)["identical"][0] == 1
     assert found["missing-values"] == (0.1, "1 of 10 augmented readings lack one of ['depth', 'force']; look.")
     for wrong in (compared(augmented.astype(np.float32)), compared(augmented, VALUES.astype(np.float32))):
         assert list(wrong) == ["missing-values", "identical"]

@@ -11,6 +11,7 @@ from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.errors import DataError, PolicyError, StoreError
 from augment_ops.report.inputs import judged_of
+from augment_ops.report.recommends import baseline
 from augment_ops.stress import recheck
 from augment_ops.stress.definition import RankingSpec
 from augment_ops.stress.evaluate import evaluate
@@ -171,3 +172,19 @@ def test_a_report_shows_what_is_recommended_beside_popularity_alone(report, outc
     assert candidate.bands == {"tail": 0.0, "middle": 0.0, "head": 1.0} and candidate.popularity == 70
     assert candidate.ndcg == alone.ndcg == pytest.approx(candidate.recall * (1 + 1 / np.log2(3) + 0.5) / 3, rel=0.02)
     assert control.recall == 0 and np.isnan(control.popularity)
+
+
+def test_a_report_shows_what_ranks_untrained_beside_the_models(manifest, report, outcomes, objects):
+    def by_name(images: np.ndarray) -> np.ndarray:
+        return np.tile(-np.arange(len(ITEMS), dtype=np.float32), (len(images), 1))
+
+    (clean,) = manifest.batches(manifest.cells[0], objects.get)
+    batches = np.split(clean, [7, 30])  # any, in the order of the samples
+    untrained = baseline("by name", outcomes.ranked, batches, by_name)
+    assert untrained.places.tolist() == [1 + item for item in outcomes.ranked.items]
+    assert untrained.recommended.tolist() == [60, 60, 60, 0, 0, 0, 0, 0]
+    *models, last = judged_of(report, outcomes, (), [untrained]).ranking
+    assert [one.name for one in models] == ["candidate", "control", "popularity alone"]
+    candidate = models[0]  # which names the same three, as the most frequent come first
+    assert (last.name, last.recall, last.ndcg) == ("by name", candidate.recall, candidate.ndcg)
+    assert (last.popularity, last.coverage) == (70, 3 / 8)

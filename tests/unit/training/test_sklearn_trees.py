@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from augment_ops.data.payload import ArrayPayload
-from augment_ops.delivery.batches import Batch
+from augment_ops.delivery.batches import WHOLE, Batch
 from augment_ops.delivery.mixing import Mixed
 from augment_ops.errors import InputError, TrainingError
 from augment_ops.training import trainer
@@ -42,6 +42,34 @@ def test_originals_are_learnt_with_a_copy_of_each_epoch(augmented):
     control = trees(dataclasses.replace(asked, augmented=False), source=nothing)
     assert nothing.asked == []  # copies of originals would only weigh them
     assert control.model_digest == trees(asked, source=nothing, copies=0).model_digest != trained.model_digest
+
+
+class Sometimes(Shifted):
+    """As `Shifted`, for some rows; the others come as they are."""
+
+    def __init__(self, of, changed):
+        super().__init__(of)
+        self._changed = changed
+
+    def epoch(self, epoch, start=0, step=1, share=WHOLE):
+        for batch in super().epoch(epoch, start, step, share):
+            same = ~np.isin(batch.rows, self._changed)
+            batch.samples[same] = rows()[batch.rows[same]]
+            yield batch
+
+
+def test_a_row_that_augmentation_left_as_it_was_is_no_second_row():
+    """Gaps included. Else a leaf of 20 rows is one of 10, and a candidate overfits whatever its policy does."""
+    asked = task(augmented=True, class_weight="balanced")
+    control = trees(dataclasses.replace(asked, augmented=False))
+    assert trees(asked, source=Sometimes(asked, ())).model_digest == control.model_digest
+    changed = np.flatnonzero(~np.isnan(rows()[:, 0]))[::3]
+    more, labels = rows()[changed], labels_of(rows(), 2)
+    more[:, 0] += 0.01
+    both = Labelled(ArrayPayload(np.concatenate([rows(), more])), np.concatenate([labels, labels[changed]]))
+    wanted = trees(dataclasses.replace(asked, augmented=False, train=both))
+    found = trees(asked, source=Sometimes(asked, np.append(changed, np.flatnonzero(np.isnan(rows()[:, 0])))), copies=1)
+    assert found.model_digest == wanted.model_digest != control.model_digest
 
 
 def test_it_learns_from_numbers_and_codes_and_measures_every_round(augmented):

@@ -161,9 +161,11 @@ def search(
     is_number: Flags,
     leaf: int,
     most: int,
+    distances: F64,
     found: I64,
 ) -> None:
-    """Places of the nearest rows of each query, the nearest first, of equally near ones the first, into found (q, k).
+    """Squared distances and places of the nearest rows of each query, into (q, k) each: the nearest first, and of
+    equally near ones the first.
 
     Args:
         queries: (q, F); own: (q,), the place that is the query's own and no neighbour.
@@ -174,7 +176,6 @@ def search(
         most: nodes that wait at once.
     """
     k = found.shape[1]
-    distances = np.empty(k)
     waiting, bounds = np.empty(most, np.int64), np.empty(most)
     for q in range(len(queries)):
         query, count = queries[q], 0
@@ -182,7 +183,7 @@ def search(
         while depth:
             depth -= 1
             node = waiting[depth]
-            worst = distances[k - 1] if count == k else np.inf
+            worst = distances[q, k - 1] if count == k else np.inf
             if bounds[depth] * _LOOSE > worst:
                 continue
             if children[node, 0] >= 0:
@@ -200,11 +201,11 @@ def search(
                 place = places[row]
                 if place == own[q]:
                     continue
-                worst = distances[k - 1] if count == k else np.inf
+                worst = distances[q, k - 1] if count == k else np.inf
                 apart = _apart(query, rows[row], is_number, worst)
                 if count == k and (apart > worst or (apart == worst and place > found[q, k - 1])):
                     if all_same:
                         break
                     continue
                 count = min(count + 1, k)
-                _insert(apart, place, distances, found[q], count - 1)
+                _insert(apart, place, distances[q], found[q], count - 1)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.interactions.cooccurrence import cooccurrence
 from augment_ops.modalities.interactions.histories import AGE, ITEM, in_order, lengths
 from augment_ops.policy.spec import Policy
+from support.interactions import Training
 
 KIND = modality("interactions")
 ROOM, ITEMS, N = 12, 40, 300
@@ -33,16 +33,6 @@ def policy(steps: str = EVERY_STEP) -> Policy:
         "name: clicks\nversion: 1.0.0\nmodality: interactions\ndomain: interactions\nowner: tests\ndescription: d\n"
         f"budget: {{p95_ms: 1.0, at: [{ROOM}, 2]}}\ntransforms:{steps}"
     )
-
-
-@dataclass(frozen=True)
-class Training:
-    """A training split: see `augment_ops.modalities.base.Population`."""
-
-    payload: ArrayPayload
-    labels: np.ndarray
-    ids: tuple[str, ...]
-    schema: dict
 
 
 def histories(n: int = N) -> np.ndarray:

@@ -165,7 +165,9 @@ def test_what_is_kept_of_one_population_is_not_taken_for_that_of_another():
     assert len(kept) == 4  # Jitter looks at the range of the columns
 
 
-@pytest.mark.parametrize("step", ["Smote: {}", "BorderlineSmote: {}", "RowMix: {}", "GaussianCopula: {}"])
+@pytest.mark.parametrize(
+    "step", ["Smote: {}", "RowMix: {}", "GaussianCopula: {}", "Jitter: {sampling_strategy: not majority}"]
+)
 def test_one_class_alone_has_none_that_is_rarer(step):
     one = training_table(SCHEMA, TABLE.rows, np.zeros(len(TABLE.ids), np.int64), TABLE.ids)
     with pytest.raises(TransformError, match=r"400 rows of one class.*expected two classes"):

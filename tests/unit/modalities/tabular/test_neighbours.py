@@ -21,8 +21,8 @@ TWO = TableSchema(
 )
 
 
-def by_hand(rows: np.ndarray, unit: np.ndarray, is_number: np.ndarray, k: int) -> np.ndarray:
-    """Every distance measured, in plain NumPy."""
+def by_hand(rows: np.ndarray, unit: np.ndarray, is_number: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every distance measured, in plain NumPy: those of the nearest, and which they are."""
     scaled = rows / unit
     a, b = scaled[:, None], scaled[None]
     known = ~(np.isnan(a) | np.isnan(b))
@@ -30,7 +30,8 @@ def by_hand(rows: np.ndarray, unit: np.ndarray, is_number: np.ndarray, k: int) -
     counted = known.sum(axis=2)
     apart = np.where(counted > 0, apart * rows.shape[1] / np.maximum(counted, 1), np.finfo(np.float64).max)
     np.fill_diagonal(apart, np.inf)
-    return np.argsort(apart, axis=1, kind="stable")[:, :k]
+    nearest = np.argsort(apart, axis=1, kind="stable")[:, :k]
+    return np.sqrt(np.take_along_axis(apart, nearest, axis=1)), nearest
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,8 +45,9 @@ def test_neighbours_are_those_of_all_distances(n, seed, missing, k):
     rows[draw.random(rows.shape) < missing] = np.nan
     unit, is_number = np.array([3.0, 0.5, 1.0, 1.0]), np.array([True, True, False, True])
     tree = neighbour_tree(rows, np.arange(n), unit, is_number)
-    found = tree.nearest(rows, np.arange(n), min(k, n - 1))
-    assert np.array_equal(found, by_hand(rows, unit, is_number, min(k, n - 1)))
+    apart, found = tree.nearest(rows, np.arange(n), min(k, n - 1))
+    wanted, places = by_hand(rows, unit, is_number, min(k, n - 1))
+    assert np.array_equal(found, places) and apart == pytest.approx(wanted, rel=1e-12)
 
 
 def test_whatever_the_number_of_rows_a_search_looks_at_few_of_them():
@@ -55,7 +57,7 @@ def test_whatever_the_number_of_rows_a_search_looks_at_few_of_them():
     tree = neighbour_tree(rows, np.arange(90_000), np.ones(3), np.ones(3, bool))
     tree.nearest(rows[:1], np.array([0]), 1)
     started = time.process_time()
-    found = tree.nearest(rows, np.arange(90_000), 2)
+    _, found = tree.nearest(rows, np.arange(90_000), 2)
     assert time.process_time() - started < 5
     assert found[:3].tolist() == [[1, 2], [0, 2], [0, 1]] and found[59_999].tolist() == [0, 1]
 

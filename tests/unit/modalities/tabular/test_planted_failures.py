@@ -299,6 +299,14 @@ def test_the_distance_is_that_of_smote_nc() -> None:
     assert apart(AVERAGE, np.nan) == pytest.approx(np.hypot(off, 1), rel=1e-4)
 
 
+def test_neighbours_among_rows_of_any_order_are_called_by_their_places() -> None:
+    crowd = Crowd.of(Space.of(SCHEMA, ROWS), ArrayPayload(ROWS), np.array([40, 7, 300, 9, 7 + 100]))
+    assert crowd.rows.tolist() == [7, 9, 40, 107, 300]
+    apart, places = crowd.nearest(ROWS[[300, 7]], np.array([-1, 7]), 9)
+    assert places.shape == (2, 4) and places[0, 0] == 300 and apart[0, 0] == 0  # nobody's own but the second's
+    assert 7 not in places[1] and (apart[1] > 0).all()
+
+
 def test_no_row_stands_beside_its_copy_and_each_class_is_as_large_on_both_sides() -> None:
     changed = np.random.default_rng(4).random(N) < np.where(LABELS == 1, 0.9, 0.2)
     real, made = sides(LABELS, changed)
