@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +15,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import yaml
 
@@ -23,6 +28,7 @@ from support.bad_networks import BRIGHT, Failing
 from support.service import ROOT, Running, images, made, rules, running
 
 FLUSH_S = 0.1
+DRIVER = (sys.executable, "-c", "import sys; sys.stdin.read()", "driver of letters")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(home: Path, versions: dict[str, Served]) -> Iterator[Running]:
-    with running(home, versions["1"], rules(log__flush_s=FLUSH_S)) as found:
+    with running(home, versions["1"], rules(log__flush_s=FLUSH_S), DRIVER) as found:
         yield found
 
 
@@ -173,6 +179,59 @@ def test_what_a_challenger_fails_on_the_champion_answers_and_one_that_goes_on_fa
     assert time.monotonic() - began < 30
     failures = [row for row in kept(home, "104") if row["arm"] == "challenger" and row["challenger_prediction"] is None]
     assert failures
+
+
+def test_a_worker_that_was_killed_asks_the_challenger_again(
+    service: Running, client: httpx.Client, versions: dict[str, Served]
+) -> None:
+    service.expose(exposure(versions["2"], "107", "canary-50"))
+    both_ask(client, "107")
+    workers = {one.pid for one in _workers(service)}
+    os.kill(min(workers), signal.SIGKILL)
+    until(lambda: len(workers & {one.pid for one in _workers(service)}) == 1)
+    until(lambda: len({one.pid for one in _workers(service)}) == 2)
+
+    def all_answer() -> bool:
+        found = [_patiently(service.address, n) for n in range(32)]
+        return all(one.headers.get(ROLLOUT_HEADER, "").startswith("107; arm=") for one in found)
+
+    until(all_answer)
+
+
+def _children(service: Running, called: str) -> list[psutil.Process]:
+    """Processes of the service that live, by an argument of theirs."""
+    found = []
+    for one in psutil.Process(service.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if called in one.cmdline():
+                found.append(one)
+    return found
+
+
+def _workers(service: Running) -> list[psutil.Process]:
+    return _children(service, "augment_ops.serving.worker")
+
+
+def _patiently(address: str, n: int) -> httpx.Response:
+    """By a connection of its own: one that the killed worker had is reset."""
+    with httpx.Client(base_url=address, timeout=60) as alone:
+        return ask(alone, f"c{n}")
+
+
+def test_the_driver_runs_while_a_rollout_does_and_is_started_again(
+    service: Running, client: httpx.Client, versions: dict[str, Served]
+) -> None:
+    def drivers() -> list[psutil.Process]:
+        return _children(service, DRIVER[-1])
+
+    until(lambda: drivers() == [])
+    service.expose(exposure(versions["2"], "108", "shadow"))
+    until(lambda: len(drivers()) == 1)
+    before = drivers()[0]
+    before.kill()
+    until(lambda: [one for one in drivers() if one != before])
+    service.expose(None)
+    until(lambda: drivers() == [])
 
 
 def test_a_challenger_that_answers_otherwise_than_it_was_judged_answers_nobody(
