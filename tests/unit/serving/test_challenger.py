@@ -1,4 +1,4 @@
-"""Who answers while a rollout runs, and what is kept of it: whatever a challenger does, the champion's answer is there."""
+"""Who answers while a rollout runs, and what is kept of it: whatever a challenger does, the champion can answer."""
 
 from __future__ import annotations
 
