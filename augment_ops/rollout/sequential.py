@@ -55,8 +55,9 @@ def log_capital(
         (...); it falls as `mean` rises.
     """
     stake = (values - values[0]) / (np.asarray(mean, np.float64)[..., None] - values[0]) - 1  # (v − m)/(m − a)
-    growth = np.log1p(stakes[:, None] * stake[..., None, :])  # (..., stakes, V)
-    grown = np.einsum("...v,...sv->...s", counts.astype(np.float64), growth)
+    # (..., stakes, V). What 1 + x is rounded by comes to 10⁻⁷ over 10⁹ values, and `log` takes half as long as `log1p`.
+    growth = np.log(1 + stakes[:, None] * stake[..., None, :])
+    grown = (growth @ counts.astype(np.float64)[..., None])[..., 0]
     most = grown.max(axis=-1, keepdims=True)
     total: Floats = most[..., 0] + np.log(np.exp(grown - most) @ weights)
     return total
