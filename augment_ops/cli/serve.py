@@ -44,6 +44,9 @@ def serve(
 ) -> None:
     """Answer with the champion of a data set until Ctrl-C; another that is promoted answers within seconds.
 
+    A rollout that runs there (augment-ops rollout start) shows or gives the challenger its share of the requests, is
+    judged meanwhile, and ends by itself.
+
     It is the registered file that the gate judged, held against the ledger and against stored answers before it
     answers. Every answer goes to the prediction log, which the drift monitor reads.
 
@@ -51,6 +54,7 @@ def serve(
     """
     from augment_ops.names import check_dataset
     from augment_ops.serving.follow import FollowedChampion
+    from augment_ops.serving.follow_rollout import FollowedRollout
     from augment_ops.serving.rules import ServingRules
     from augment_ops.serving.supervisor import Offer, Supervisor
     from augment_ops.workspace import Workspace
@@ -79,7 +83,9 @@ def serve(
                 flush=True,
             )
 
-    Supervisor(settings, offer, FollowedChampion(workspace, dataset, environment, say), say).run(ready)
+    champion = FollowedChampion(workspace, dataset, environment, say)
+    rollout = FollowedRollout(workspace, dataset, champion.environment, say)
+    Supervisor(settings, offer, champion, say, rollout).run(ready)
 
 
 def create(
