@@ -1,0 +1,78 @@
+"""Comparisons of made-up models: tables as the log of a rollout gives them, of any size at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from augment_ops.rollout.columns import schema
+from augment_ops.rollout.rules import RolloutRules
+
+DEFAULT = RolloutRules.load(Path(__file__).parents[2] / "policies" / "rollout" / "default.yaml")
+CLASSES = 10
+_BEGAN = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model of ten classes.
+
+    Attributes:
+        accuracy: where it is right is drawn by the sample: two models of 90% are right on the same 90% of the samples.
+        own: share of the samples on which that is drawn anew for this model alone.
+        fails: share of requests that fail; seconds: median until an answer, of a lognormal with a spread of 0.4.
+        lost: a class that it never names.
+        confidence: mean of its confidences.
+    """
+
+    accuracy: float = 0.9
+    own: float = 0.0
+    fails: float = 0.0
+    seconds: float = 0.02
+    lost: int | None = None
+    confidence: float = 0.85
+
+
+def answers(
+    rng: np.random.Generator, n: int, step: int, champion: Model, challenger: Model, rules: RolloutRules = DEFAULT
+) -> tuple[pa.Table, dict[str, str]]:
+    """N requests of one sample that came in a step, as the rules assign them; and the label of each."""
+    label, luck = rng.integers(0, CLASSES, n), rng.random(n)
+    ids = [f"{step}-{one}" for one in rng.integers(0, 2**62, n)]
+    asked = rng.random(n) < rules.steps[step].share
+    other = np.where(asked, "shadow" if rules.steps[step].shadow else "challenger", "champion")
+    columns: dict[str, object] = {
+        "step": np.full(n, step, np.int32),
+        "request": ids,
+        "subject": ids,
+        "first": np.ones(n, bool),
+        "sample_id": ids,
+        "time": [_BEGAN + timedelta(milliseconds=int(one)) for one in range(n)],
+        "arm": other.tolist(),
+    }
+    told = {"champion": (other != "challenger"), "challenger": asked}
+    for side, model in (("champion", champion), ("challenger", challenger)):
+        predicted, sure, seconds = _said(rng, model, label, luck)
+        failed = rng.random(n) < model.fails
+        there = told[side] & ~failed
+        columns[f"{side}_seconds"] = pa.array(seconds, mask=~told[side])
+        columns[f"{side}_prediction"] = pa.array(predicted.astype(str), pa.string(), mask=~there)
+        columns[f"{side}_confidence"] = pa.array(sure.astype(np.float32), mask=~there)
+    table = pa.table(columns, schema=schema())
+    return table, dict(zip(ids, label.astype(str).tolist(), strict=True))
+
+
+def _said(
+    rng: np.random.Generator, model: Model, label: np.ndarray, luck: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = len(label)
+    drawn = np.where(rng.random(n) < model.own, rng.random(n), luck)
+    predicted = np.where(drawn < model.accuracy, label, (label + 1) % CLASSES)
+    if model.lost is not None:
+        predicted = np.where(predicted == model.lost, (predicted + 2) % CLASSES, predicted)
+    sure = np.clip(rng.normal(model.confidence, 0.1, n), 0, 1)
+    return predicted, sure, model.seconds * np.exp(rng.normal(0, 0.4, n))
