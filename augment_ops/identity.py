@@ -15,8 +15,9 @@ from augment_ops.errors import ActRefused, Fault, InputError
 NOBODY = "unknown"  # the actor where nobody is named
 SCHEDULE = "schedule"  # the actor of a run that a clock or an event started
 GATE = "gate"  # who promotes where nobody is asked
+ROLLOUT = "rollout"  # who takes a rollout a step on, pauses or ends it, where its rules say so
 SERVICE = "augment-ops"  # the login with which tasks read Airflow's record, and write in MLflow
-RESERVED = (NOBODY, SCHEDULE, GATE, SERVICE)  # no person may be called so
+RESERVED = (NOBODY, SCHEDULE, GATE, ROLLOUT, SERVICE)  # no person may be called so
 LONGEST = 255  # characters; the ledger's column
 _NAME = re.compile(r"[A-Za-z0-9._@-]+")
 
@@ -74,7 +75,7 @@ def check_somebody(doing: str, name: str) -> None:
     Raises:
         ActRefused: nobody is.
     """
-    if among(name, (SCHEDULE, GATE, SERVICE)):
+    if among(name, (SCHEDULE, GATE, ROLLOUT, SERVICE)):
         raise ActRefused(doing, f"{name}, which is no person", "a person", "do it in your own name")
     if same(name, NOBODY):
         fix = "export AUGMENT_OPS_ACTOR=<your id in policies/approvers.yaml>"

@@ -118,17 +118,18 @@ class Workspace:
             raise ActRefused(where, "no key yet", wanted, f"make it and have it named there: {INIT}")
         check_registered(load_key(path).public, self.approvals.witness_keys(self.witness), self.actor, self.witness)
 
-    def enter(self, act: str, subjects: Mapping[str, str], reason: str, once: str) -> Entry:
+    def enter(self, act: str, subjects: Mapping[str, str], reason: str, once: str, *, signed: bool = False) -> Entry:
         """Enter what the actor does; signed with their key, where rules are signed and it counts above dev.
 
         Args:
             once: the ledger's key; what was entered under it is found again.
+            signed: sign it wherever it is done.
 
         Raises:
             GovernanceError: nobody is named, or has no registered key.
         """
         self.identify(act)
-        if self.in_force is None or not asks_for_signature(subjects, self.approvals):
+        if not signed and (self.in_force is None or not asks_for_signature(subjects, self.approvals)):
             return self.ledger.append(act, self.actor, subjects, reason, once)
         known = self.ledger.find(once)
         if known is not None and why_not(known, self.approvals) is None:

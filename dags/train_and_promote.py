@@ -21,7 +21,7 @@ ASK = "ask_approval"
 # How a stage's task differs from the others: what is skipped before it is no failure.
 SPECIAL: dict[str, dict[str, Any]] = {
     "approve": {"answer_of": ASK, "skip_unless": "approved", "trigger_rule": TriggerRule.NONE_FAILED},
-    "promote": {"skip_unless": "promoted", "trigger_rule": TriggerRule.NONE_FAILED},
+    "promote": {"skip_unless": "passed", "trigger_rule": TriggerRule.NONE_FAILED},
     "report": {"trigger_rule": TriggerRule.NONE_FAILED},
 }
 OPERATORS: dict[str, type[StageOperator]] = {"report": ReportOperator}

@@ -36,7 +36,7 @@ def run(
 
     With --dry-run, read the data set and look at everything that the run names, and say all that would stop it.
 
-    Exit code: 0 promoted, 1 a check or the gate said no, 2 bad input, 3 a computation failed.
+    Exit code: 0 promoted, or let into a rollout, 1 a check or the gate said no, 2 bad input, 3 a computation failed.
 
     Example: augment-ops run --dataset digits --policy digits-robust
     """
@@ -48,7 +48,7 @@ def run(
         print(json.dumps(outcome))
     else:
         _show(outcome)
-    if outcome["verdict"] != "PASS" or not outcome["promoted"]:
+    if outcome["verdict"] != "PASS" or not (outcome["promoted"] or outcome["rollout"]):
         raise SystemExit(EXIT_CHECK_SAID_NO)
 
 
@@ -139,6 +139,7 @@ def _outcome(
         "run_id": run_id,
         **asdict(decision),
         "promoted": promoted.promoted,
+        "rollout": promoted.rollout,
         "model_version": promoted.version,
         "promotion": promoted.message,
         "report": page.path,

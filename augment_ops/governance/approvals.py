@@ -70,6 +70,7 @@ class _Environment(BaseModel):
     approvals: Annotated[list[_Name], Field(min_length=1)]
     policy: PolicyDemands
     protected: bool = False
+    rollout: _Name | None = None
 
 
 class _Environments(BaseModel):
@@ -177,6 +178,7 @@ class Approvals:
         ]
         for name, environment in loaded._environments.items():
             faults += _demand_faults(f"environments.{name}.policy", environment.policy, loaded._roles)
+            faults += _rollout_faults(f"environments.{name}.rollout", environment.rollout, policies / "rollout")
         if faults:
             raise PolicyError.of(where, faults)
         return loaded
@@ -201,6 +203,14 @@ class Approvals:
             InputError: no such environment.
         """
         return self._environment(environment).policy
+
+    def rollout(self, environment: str) -> str | None:
+        """Name of the rules by which a model takes the place of the champion there; None where it does so at once.
+
+        Raises:
+            InputError: no such environment.
+        """
+        return self._environment(environment).rollout
 
     def is_protected(self, environment: str) -> bool:
         """Whether a run there stands on rules that the owner has signed. Production always does.
@@ -355,3 +365,11 @@ def _demand_faults(where: str, demands: PolicyDemands, roles: Mapping[str, Seque
         fix = f"lower it, or give {demands.role} more people"
         return [Fault(f"{where}.approvers", str(demands.approvers), f"at most {holders}, who hold the role", fix)]
     return []
+
+
+def _rollout_faults(where: str, name: str | None, folder: Path) -> list[Fault]:
+    if name is None or (folder / f"{name}.yaml").is_file():
+        return []
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    fix = f"name one of them, or write {folder / name}.yaml.{nearest(name, known)}"
+    return [Fault(where, f"'{name}'", f"one of policies/rollout/: {', '.join(known) or 'there is none'}", fix)]

@@ -30,7 +30,7 @@ ENTERED_UNDER = "rules:"  # begins the ledger's key of every entry about a root 
 _PURPOSE = "augment-ops: root document, version 1"  # so that no signature can serve as another kind's
 # What a decision rests on beside the policy itself, which approvals cover by its digest.
 _FILES = (APPROVERS, ENVIRONMENTS)
-_FOLDERS = ("drift", "gates", "limits", "quality", "stress")
+_FOLDERS = ("drift", "gates", "limits", "quality", "rollout", "stress")
 _HEAD = "# Signed by the owner, who changes it with `augment-ops governance sign`; an edit by hand voids it.\n"
 INIT, SIGN = "augment-ops governance init", 'augment-ops governance sign --reason "…"'
 

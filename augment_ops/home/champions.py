@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from augment_ops.gate.compared import MeasuredShare
 from augment_ops.governance.audit import NONE, Reign
+from augment_ops.governance.rollouts import ADMIT
 from augment_ops.home.sources import Sources
 from augment_ops.pipeline.known_runs import RunLine
 from augment_ops.pipeline.run import entry_key
@@ -41,7 +42,7 @@ class PresentChampion:
 def present_champions(sources: Sources) -> list[PresentChampion]:
     """By data set; of each that of the environment first which policies/environments.yaml names last."""
     order = {name: -place for place, name in enumerate(sources.workspace.approvals.environments)}
-    by_key = {entry_key(run.id, "promote"): run for run in sources.runs.begun()}
+    by_key = {entry_key(run.id, act): run for run in sources.runs.begun() for act in ("promote", ADMIT)}
     found = []
     for one in sorted(sources.reigns(), key=lambda one: (one.dataset, order.get(one.reign.environment, 1))):
         # The run whose candidate it was, whoever has rolled back to it since.

@@ -14,6 +14,7 @@ from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.audit import MOVES, Reign, champions, ruling
 from augment_ops.governance.chain import GENESIS, Entry
 from augment_ops.governance.lifecycle import DEPRECATE, PROPOSE, PUBLISH, REVOKE
+from augment_ops.governance.rollouts import ADMIT
 from augment_ops.lifecycle.book import ROLLBACK
 from augment_ops.pipeline.cause import ALERT, RETRAIN
 from augment_ops.pipeline.known_runs import KnownRuns, RunLine
@@ -23,7 +24,7 @@ from augment_ops.settings import Settings
 from augment_ops.shown import own_addresses
 from augment_ops.workspace import Workspace, has_ledger
 
-_SHOWN = (*MOVES, "approve", "reject", PUBLISH, PROPOSE, DEPRECATE, REVOKE, ALERT, RETRAIN, ROOT)
+_SHOWN = (*MOVES, ADMIT, "approve", "reject", PUBLISH, PROPOSE, DEPRECATE, REVOKE, ALERT, RETRAIN, ROOT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class ReignOf:
     """The present champion of one environment.
 
     Attributes:
-        promoted: keys of the entries that promoted that version, in whatever environment.
+        promoted: keys of the entries that promoted that version, or let it into a rollout, in whatever environment.
         before: how many champions that environment had before.
     """
 
@@ -120,11 +121,13 @@ class Sources:
 
 def _present(acts: Iterable[Entry], approvals: Approvals) -> Iterator[ReignOf]:
     """A rollback counts as `Book` says."""
+    acts = list(acts)
     moves = [entry for entry in counted(acts, approvals, (ROLLBACK,)) if entry.act in MOVES]
+    let = [entry for entry in acts if entry.act in ("promote", ADMIT)]
     for dataset in sorted({entry.subjects.get("version", "").rpartition("/")[0] for entry in moves}):
         for environment, reign in sorted(ruling(moves, dataset).items()):
             version = f"{dataset}/{reign.version}"
-            promoted = [one for one in moves if one.act == "promote" and one.subjects.get("version") == version]
+            promoted = [one for one in let if one.subjects.get("version") == version]
             before = len(champions(moves, dataset, environment)) - 1
             yield ReignOf(dataset=dataset, reign=reign, promoted=tuple(one.key for one in promoted), before=before)
 

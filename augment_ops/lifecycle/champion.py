@@ -225,11 +225,16 @@ def quarantine(
     book: Book, tracker: MlflowTracker, dataset: str, version: str, model: str, actor: str, reason: str
 ) -> None:
     """Enter that a model must never be champion again, and show it in MLflow. May be repeated."""
+    enter_quarantine(book, dataset, version, model, actor, reason)
+    if tracker.find_version(dataset, version) is not None:
+        tracker.quarantine(dataset, version, reason)
+
+
+def enter_quarantine(book: Book, dataset: str, version: str, model: str, actor: str, reason: str) -> None:
+    """Enter that a model must never be champion again: what counts, also while MLflow is away. May be repeated."""
     if model not in quarantined(acts_of(book, dataset)):
         subjects = {"version": f"{dataset}/{version}", "model": model}
         book.append("quarantine", actor, subjects, reason, f"quarantine:{model}")
-    if tracker.find_version(dataset, version) is not None:
-        tracker.quarantine(dataset, version, reason)
 
 
 def subjects_of(version: RegisteredVersion) -> dict[str, str]:

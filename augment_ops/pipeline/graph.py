@@ -183,6 +183,7 @@ STAGES: tuple[Stage, ...] = (
         group="decision",
         inputs=("ingest", "resolve_policy", "train_candidate", "train_control", "stress_test", "decide", "approve"),
         params=("environment", "approval", "gate"),
+        files=("environments.yaml",),
     ),
     Stage(
         name="report",

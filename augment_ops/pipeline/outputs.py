@@ -167,12 +167,19 @@ class Promotion:
         promoted: whether the candidate is the champion now.
         version: its registered version, where it has one.
         previous: the champion before, to which a rollback would return.
+        rollout: rules by which it may become champion step by step; empty where it was promoted or refused.
     """
 
     promoted: bool
     version: str | None
     previous: str | None
     message: str
+    rollout: str = field(default="", metadata=LATER)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing keeps the candidate from production: it is champion, or waits for its rollout."""
+        return self.promoted or bool(self.rollout)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.ledger import Ledger
 from augment_ops.pipeline.cause import ALERT, RUN_PREFIX
 
-Kind = Literal["drift", "age", "policy", "blind"]
-STARTS: tuple[Kind, ...] = ("drift", "age", "policy")  # an alert that monitoring is blind is for people
+Kind = Literal["drift", "age", "policy", "blind", "rollout"]
+STARTS: tuple[Kind, ...] = ("drift", "age", "policy")  # blind monitoring and rollouts are for people
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Rollout:
         id: the number of the entry that began it.
         champion, challenger: numbers of the versions.
         champion_seq: entry that made the champion one.
-        subjects: `model`, `artifact` and `registered` of the challenger.
+        subjects: `model`, `artifact`, `registered` and `decision` of the challenger, as the entry of a move has them.
         rules: digest of the rules' document in the store; rules_name: of their file.
         by, reason, began: who began it, why and when.
         step: index of the step that it is in, 0 for the first; step_began: when it began; since: from when on it runs
@@ -147,7 +147,7 @@ def admissions(entries: Iterable[Entry], dataset: str, environment: str) -> list
             environment=environment,
             version=_version(entry, dataset),
             previous=_said(entry, "previous"),
-            subjects={name: _said(entry, name) for name in (*_MOVED, "decision")},
+            subjects={name: _said(entry, name) for name in (*_MOVED, "decision") if _said(entry, name)},
             by=entry.actor,
             at=entry.at,
             reason=entry.reason,
@@ -197,7 +197,7 @@ def _begun(entry: Entry, dataset: str) -> Rollout | None:
         champion=_said(entry, "previous"),
         champion_seq=seq,
         challenger=version,
-        subjects={name: _said(entry, name) for name in _MOVED},
+        subjects={name: _said(entry, name) for name in (*_MOVED, "decision") if _said(entry, name)},
         rules=_said(entry, "rules"),
         rules_name=_said(entry, "rules_name"),
         by=entry.actor,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from augment_ops.shown import PARAGRAPH, html, plain, slack
 
-Kind = Literal["drift", "age", "policy", "blind", "failed"]
+Kind = Literal["drift", "age", "policy", "blind", "rollout", "failed"]
 _LINE = 200  # characters of a subject: longer ones are cut by mail programs, in the middle of a word
 
 # What to do, below docs/.
@@ -18,6 +18,7 @@ RUNBOOKS: dict[Kind, str] = {
     "age": "runbooks/model-too-old.md",
     "policy": "governance.md",
     "blind": "runbooks/monitoring-blind.md",
+    "rollout": "rollout.md",
     "failed": "pipeline.md",
 }
 _HAPPENED: dict[Kind, str] = {
@@ -25,6 +26,7 @@ _HAPPENED: dict[Kind, str] = {
     "age": "the champion is old",
     "policy": "a newer version of its policy is approved",
     "blind": "monitoring is blind",
+    "rollout": "a rollout asks for attention",
     "failed": "a run has failed",
 }
 

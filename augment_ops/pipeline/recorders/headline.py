@@ -89,10 +89,14 @@ def ending(decided: Decided, promotion: Promotion | None = None) -> str:
     return f"{verdict}, rejected" if promotion is not None and outcome(decided, promotion) == "rejected" else verdict
 
 
-def outcome(decided: Decided, promotion: Promotion) -> Literal["champion", "champion already", "rejected", "refused"]:
-    """What became of the candidate, in a word or two."""
+def outcome(
+    decided: Decided, promotion: Promotion
+) -> Literal["champion", "champion already", "waits for its rollout", "rejected", "refused"]:
+    """What became of the candidate, in a few words."""
     if promotion.promoted:
         return "champion already" if promotion.version == decided.champion_version else "champion"
+    if promotion.rollout:
+        return "waits for its rollout"
     return "refused" if decided.version is None else "rejected"
 
 

@@ -308,7 +308,7 @@ def _approved(ctx: Context, approval: Approval) -> None:
 
 
 def _report(ctx: Context, report: Report) -> None:
-    """Say what came of the run where people look first, and close it: green only where the candidate is champion."""
+    """Say what came of the run where people look first, and close it: green only where the candidate passed."""
     decided, promotion = ctx.output("decide", Decided), ctx.output("promote", Promotion)
     what = f"{report.promotion[:1].upper()}{report.promotion[1:]}."
     act, who = ctx.output("approve", Approval).told
@@ -328,7 +328,7 @@ def _report(ctx: Context, report: Report) -> None:
         }
     )
     # The mark before a run in MLflow's list is its status and nothing else.
-    ctx.tracker.finish_run(ctx.parent, "FINISHED" if promotion.promoted else "FAILED")
+    ctx.tracker.finish_run(ctx.parent, "FINISHED" if promotion.passed else "FAILED")
 
 
 def _name(ctx: Context, ending: str) -> str:

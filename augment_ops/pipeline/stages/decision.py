@@ -12,6 +12,7 @@ from augment_ops.gate.explanation import explain
 from augment_ops.governance.approvals import Approvals, check_reason
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.model_approval import APPROVE, SignedAnswer
+from augment_ops.governance.rollouts import ADMIT
 from augment_ops.identity import GATE
 from augment_ops.lifecycle import champion as champions
 from augment_ops.lifecycle import waivers
@@ -254,7 +255,9 @@ def approve(ctx: Context) -> Approval:
 
 
 def promote(ctx: Context) -> Promotion:
-    """Make an approved candidate champion of its environment.
+    """Make an approved candidate champion of its environment, or let it into a rollout there.
+
+    Where the environment names rules of a rollout, a champion gives way step by step: what passed waits for it.
 
     Raises:
         ActRefused: the environment does not admit the policy any more, or a waiver that it was judged with has ended.
@@ -287,14 +290,8 @@ def promote(ctx: Context) -> Promotion:
         if params.approval != "auto":  # as the ledger has it, whatever the folder says
             asked = about(ctx, decided.decision, decided.version) | {"chosen": APPROVE}
             check_answer(ctx, entered_answer(ctx), asked)
-        # Revoked or expired since training began: what was learnt with it goes no further.
-        admit_policy(ctx.workspace, resolved.policy(), params.environment)
         check_judged_by(ctx.settings, params.gate, decided.decision.rules_digest)
-        judged_with = from_json(Evidence, ctx.store.get(decided.decision.evidence_digest)).waivers
-        if judged_with:
-            # In every environment: an entry that was taken out or cut off may be the one that ended a waiver.
-            verified = believed(ctx.ledger, ctx.tracker).entries
-            waivers.check_in_force(waivers_of(ctx, verified), judged_with)
+        check_still_admitted(ctx)
         move = champions.Move(
             act="promote",
             dataset=ctx.dataset,
@@ -308,6 +305,33 @@ def promote(ctx: Context) -> Promotion:
         )
         champions.check_version(ctx.tracker, move)
         check_registered(ctx, decided.version, decided.champion_version)
+        rollout = Approvals.load(ctx.settings.policies).rollout(environment)
+        if rollout is not None and decided.champion_version is not None:
+            return _let_in(ctx, move, rollout)
         champions.crown(ctx.book, ctx.tracker, move)
     message = f"version {decided.version} is champion of {ctx.dataset} in {environment}"
     return Promotion(True, decided.version, decided.champion_version, message)
+
+
+def check_still_admitted(ctx: Context) -> None:
+    """See that what a run's candidate learnt with, and was judged with, still counts.
+
+    Raises:
+        ActRefused: the environment does not admit the policy any more (it was revoked, or its approval has expired), or
+            a waiver has ended.
+    """
+    resolved, decided = ctx.output("resolve_policy", ResolvedPolicy), ctx.output("decide", Decided)
+    admit_policy(ctx.workspace, resolved.policy(), ctx.params.environment)
+    judged_with = from_json(Evidence, ctx.store.get(decided.decision.evidence_digest)).waivers
+    if judged_with:
+        # In every environment: an entry that was taken out or cut off may be the one that ended a waiver.
+        verified = believed(ctx.ledger, ctx.tracker).entries
+        waivers.check_in_force(waivers_of(ctx, verified), judged_with)
+
+
+def _let_in(ctx: Context, move: champions.Move, rollout: str) -> Promotion:
+    """Enter that a version may take the place of the champion step by step."""
+    ctx.ledger.append(ADMIT, move.actor, move.subjects, move.reason, entry_key(ctx.run.id, ADMIT))
+    start = f"augment-ops rollout start {ctx.dataset} --environment {move.environment}"
+    message = f"version {move.version} passed; it waits for its rollout: {start}"
+    return Promotion(False, move.version, move.after, message, rollout)
