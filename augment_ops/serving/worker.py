@@ -26,6 +26,7 @@ from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.recording import Recorder
 from augment_ops.serving.served import Served
+from augment_ops.serving.traces import traces_of
 from augment_ops.workspace import log_uri, open_store
 
 _KEEP_ALIVE_S = 75  # as long as the usual proxies keep a connection that nothing comes over
@@ -60,6 +61,8 @@ class _Answering:
         await asyncio.gather(*self._tasks)
         await service.model.close()
         await asyncio.to_thread(service.recorder.close)
+        if service.traces is not None:
+            await asyncio.to_thread(service.traces.close)
 
     def _service_of(self, model: ServedModel) -> Service:
         begin, dataset = self._begin, model.served.dataset
@@ -71,6 +74,7 @@ class _Answering:
             recorder=Recorder(log, begin.rules.log, self._meters.lost),
             labels=AnswerLabels(log),
             meters=self._meters,
+            traces=traces_of(dataset, self._meters.unsent, _complain),
             open_hosts=begin.open_hosts,
         )
 
@@ -129,6 +133,11 @@ class _Answering:
     def _say(self, message: Told) -> None:
         with suppress(OSError):  # the supervisor has gone: this process ends as well, and nobody is to be told
             self._connection.send(message)
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _tls(tls: Tls | None) -> dict[str, Any]:

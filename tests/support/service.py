@@ -18,6 +18,7 @@ import yaml
 
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.files import replace_file
+from augment_ops.serving.messages import Tls
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served, probe_bytes
 from augment_ops.serving.supervisor import Offer, Supervisor
@@ -101,10 +102,13 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, served: Served, asked: ServingRules) -> Iterator[Running]:
-    """Serve until the block ends."""
+def running(
+    home: Path, served: Served, asked: ServingRules, tls: Tls | None = None, **variables: str
+) -> Iterator[Running]:
+    """Serve until the block ends, with some variables of the environment besides."""
     told, file = home / "told.json", home / "rules.json"
     home.mkdir(parents=True, exist_ok=True)
+    secured = [] if tls is None else [tls.certificate, tls.key, tls.clients]
     replace_file(told, canonical_json(served))
     file.write_text(asked.model_dump_json())
     environment = {
@@ -112,11 +116,12 @@ def running(home: Path, served: Served, asked: ServingRules) -> Iterator[Running
         "AUGMENT_OPS_HOME": str(home / "var"),
         "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
         "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
+        **variables,
     }
     for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.service", str(told), str(file)],
+        [sys.executable, "-m", "support.service", str(told), str(file), *secured],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -154,8 +159,11 @@ class _Told:
         self.served = found
         return found
 
+    def again(self) -> Served:
+        return self.served
 
-def main(told: Path, rules: Path) -> None:
+
+def main(told: Path, rules: Path, *tls: str) -> None:
     """Serve on a free port; the first line is the address."""
     say: Callable[[str], None] = lambda line: print(line, flush=True)  # noqa: E731
     followed = _Told(told)
@@ -164,9 +172,10 @@ def main(told: Path, rules: Path) -> None:
         rules=ServingRules.model_validate_json(rules.read_text()),
         host="127.0.0.1",
         port=0,
+        tls=Tls(certificate=tls[0], key=tls[1], clients=tls[2]) if tls else None,
     )
     Supervisor(Settings.from_environment(), offer, followed, say).run(lambda address, _: say(address))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
