@@ -6,7 +6,6 @@ import asyncio
 import re
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -28,26 +27,30 @@ from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.modalities.source import Samples
 from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
-from augment_ops.serving.batching import Overloaded
+from augment_ops.serving.batching import Computed, Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
 from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer, champion_alone
+from augment_ops.serving.headers import (
+    DECISION_HEADER,
+    REQUEST_HEADER,
+    ROLLOUT_HEADER,
+    SUBJECT_HEADER,
+    VERSION_HEADER,
+)
 from augment_ops.serving.labels import AnswerLabels, LabelledError
-from augment_ops.serving.meters import ServingMeters, exposition
+from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.problems import Problem
 from augment_ops.serving.recording import Answered, Recorder
 from augment_ops.serving.rules import ServingRules
+from augment_ops.serving.traces import Handler, Traces
 from augment_ops.tracking.values import classifier_name
 
-VERSION_HEADER, DECISION_HEADER, REQUEST_HEADER = "Augment-Ops-Version", "Augment-Ops-Decision", "X-Request-Id"
-ROLLOUT_HEADER, SUBJECT_HEADER = "Augment-Ops-Rollout", "Augment-Ops-Subject"
 _ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a log file, a header and a metric take as they are
 _ANYBODY = "anybody"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _PAGE = {**_SAFE, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _LATER = {"Retry-After": "1"}  # a batch takes milliseconds: whoever comes again in a second finds another queue
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(kw_only=True)
@@ -57,6 +60,7 @@ class Service:
     Attributes:
         model: the champion, which answers; another takes its place while requests are answered.
         challenger: what answers some of them while a rollout runs.
+        traces: spans of what is asked and labelled; None where nobody wants them.
         open_hosts: names under which it answers without a token while none was given out; empty for no name.
     """
 
@@ -66,6 +70,7 @@ class Service:
     recorder: Recorder
     labels: AnswerLabels
     meters: ServingMeters
+    traces: Traces | None = None
     open_hosts: tuple[str, ...] = ()
     challenger: Challenger | None = None
     labelling: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -114,7 +119,7 @@ class _Handlers:
             ("/", self.page, None),
             ("/metrics", self.metrics, "admin"),
         ]
-        return [Route(path, self._guarded(path, of, scope), methods=["POST"]) for path, of, scope in post] + [
+        return [Route(path, self._traced(path, of, scope), methods=["POST"]) for path, of, scope in post] + [
             Route(path, self._guarded(path, of, scope), methods=["GET"]) for path, of, scope in get
         ]
 
@@ -196,8 +201,9 @@ class _Handlers:
 
     async def metrics(self, request: Request) -> Response:
         """Of all workers."""
-        content = await asyncio.to_thread(exposition)
-        return Response(content, headers=dict(_SAFE), media_type="text/plain; version=0.0.4; charset=utf-8")
+        accept = request.headers.get("accept", "")
+        content, media_type = await asyncio.to_thread(self._service.meters.shown, accept)
+        return Response(content, headers={**_SAFE, "Vary": "Accept"}, media_type=media_type)
 
     async def _answer(self, request: Request, model: ServedModel, samples: Samples, id_: str) -> ServedAnswer:
         """The answer of the champion, or of the challenger where the request is assigned to it; it is logged.
@@ -222,7 +228,7 @@ class _Handlers:
             scores=answer.scores,
         )
         self._service.recorder.offer(answered)
-        request.state.model_s = answer.seconds
+        request.state.computed = answer.computed
         return answer
 
     def _named(self, request: Request) -> ServedModel:
@@ -243,6 +249,10 @@ class _Handlers:
     def _interface(self, model: ServedModel) -> protocol.Interface:
         limit = self._service.rules.limits.samples
         return protocol.Interface(shape=model.served.shape, dtype=model.kind.codec.dtype, limit=limit)
+
+    def _traced(self, route: str, handler: Handler, scope: Scope) -> Handler:
+        guarded, traces = self._guarded(route, handler, scope), self._service.traces
+        return guarded if traces is None else traces.around(route, guarded)
 
     def _guarded(self, route: str, handler: Handler, scope: Scope | None) -> Handler:
         """What answers to a request: measured, with a problem in place of whatever is raised."""
@@ -267,9 +277,10 @@ class _Handlers:
             version = response.headers.get(VERSION_HEADER, "")
             took = monotonic() - began
             meters.request(route, version, response.status_code, took)
-            in_model = getattr(request.state, "model_s", None)
-            if in_model is not None:
-                response.headers["Server-Timing"] = f"total;dur={took * 1e3:.3f}, model;dur={in_model * 1e3:.3f}"
+            computed: Computed | None = getattr(request.state, "computed", None)
+            if computed is not None:
+                in_model = f"model;dur={computed.seconds * 1e3:.3f}"
+                response.headers["Server-Timing"] = f"total;dur={took * 1e3:.3f}, {in_model}"
             return response
 
         return answer

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time_ns
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,23 @@ from numpy.typing import NDArray
 from augment_ops.modalities.source import Samples
 
 Ask = Callable[[Samples], NDArray[np.float32]]
-Scored = tuple[NDArray[np.float32], float]  # scores (n, K), and the seconds that the model took for the whole batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed:
+    """What a request went through the model with.
+
+    Attributes:
+        seconds: that the model took for the whole batch; began_ns: Unix time at which it began.
+        samples: of the batch.
+    """
+
+    seconds: float
+    began_ns: int
+    samples: int
+
+
+Scored = tuple[NDArray[np.float32], Computed]  # scores (n, K)
 
 
 class Overloaded(Exception):  # noqa: N818 - an answer to whoever asks, not a failure
@@ -68,7 +84,7 @@ class Batcher:
         return self._count
 
     async def __call__(self, samples: Samples) -> Scored:
-        """Scores float32 (n, K) of samples (n, *shape), and how long the model took for them and what went with them.
+        """Scores float32 (n, K) of samples (n, *shape), and what the model was asked with them.
 
         Raises:
             Overloaded: too many wait already.
@@ -124,7 +140,7 @@ class Batcher:
 
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         try:
-            scores, seconds = await self._asked(np.concatenate([one.samples for one in batch]))
+            scores, computed = await self._asked(np.concatenate([one.samples for one in batch]))
         except Exception as error:  # whatever it is, somebody waits for an answer
             if len(batch) == 1:
                 _settle(batch[0], error)
@@ -134,18 +150,19 @@ class Batcher:
             return
         start = 0
         for one in batch:
-            _settle(one, (scores[start : start + len(one.samples)], seconds))
+            _settle(one, (scores[start : start + len(one.samples)], computed))
             start += len(one.samples)
 
     async def _asked(self, samples: Samples) -> Scored:
-        loop, found, took = asyncio.get_running_loop(), [], 0.0
+        loop, found, took, began_ns = asyncio.get_running_loop(), [], 0.0, time_ns()
         for start in range(0, len(samples), self._max_samples):
             part, began = samples[start : start + self._max_samples], monotonic()
             found.append(await loop.run_in_executor(self._thread, self._ask, part))
             seconds = monotonic() - began
             self._told(len(part), seconds)
             took += seconds
-        return found[0] if len(found) == 1 else np.concatenate(found), took
+        computed = Computed(seconds=took, began_ns=began_ns, samples=len(samples))
+        return found[0] if len(found) == 1 else np.concatenate(found), computed
 
 
 def _settle(one: _Waiting, result: Scored | Exception) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,11 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.modalities.source import Samples
 from augment_ops.rollout.comparisons import Arm, Comparison
 from augment_ops.serving.background import Background
+from augment_ops.serving.batching import Computed
 from augment_ops.serving.comparing import Compared
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.model import ServedModel
+from augment_ops.serving.rollout_meters import ChallengerMeters
 
 Answerer = Literal["champion", "challenger", "shadow"]
 _SHADOWS = 4  # batches that may wait in the shadow: it is to see what is posed, not to be kept up with
@@ -49,34 +51,21 @@ class ServedAnswer:
     Attributes:
         model: that gave it.
         scores: probabilities float64 (n, K).
-        seconds: in the model.
+        computed: what it went through the model with.
         rollout: id of the rollout that runs, and who answered; empty where none does.
     """
 
     model: ServedModel
     scores: NDArray[np.float64]
-    seconds: float
+    computed: Computed
     rollout: str = ""
     arm: Literal["champion", "challenger", ""] = ""
 
 
-class Counting(Protocol):
-    """What is counted of a rollout in a worker."""
-
-    def answered(self, challenger: str, arm: Answerer) -> None:
-        """A request was answered."""
-
-    def fell_back(self, challenger: str) -> None:
-        """The champion answered in the challenger's place."""
-
-    def shadow_lost(self, challenger: str, samples: int, reason: str) -> None:
-        """Samples that the challenger was not asked about, or whose comparison was not kept."""
-
-
 async def champion_alone(champion: ServedModel, posed: Posed) -> ServedAnswer:
     """The champion's answer, where no rollout runs; see `ServedModel`."""
-    scores, seconds = await champion(posed.samples)
-    return ServedAnswer(model=champion, scores=scores, seconds=seconds)
+    scores, computed = await champion(posed.samples)
+    return ServedAnswer(model=champion, scores=scores, computed=computed)
 
 
 class Challenger:
@@ -86,7 +75,7 @@ class Challenger:
         model: that was loaded and held against its probe.
         exposure: how far the rollout has come; another takes its place as it goes on.
         compared: takes what is to be written.
-        counting: counts.
+        meters: counts.
         most_shadows: samples that may wait for it in the shadow: it is to see what is asked, not to be kept up with.
         fails: called once, with the reason, when so many answers in a row have failed that nobody waits for statistics.
     """
@@ -96,12 +85,12 @@ class Challenger:
         model: ServedModel,
         exposure: Exposure,
         compared: Background[Compared],
-        counting: Counting,
+        meters: ChallengerMeters,
         most_shadows: int,
         fails: Callable[[Exposure, str], None],
     ) -> None:
         self.model, self.exposure = model, exposure
-        self._compared, self._counting, self._fails = compared, counting, fails
+        self._compared, self._meters, self._fails = compared, meters, fails
         self._in_a_row, self._tripped = 0, False
         self._shadows: set[asyncio.Task[None]] = set()
         self._most_shadows = most_shadows
@@ -125,6 +114,7 @@ class Challenger:
     async def close(self) -> None:
         """Let what is on its way end, then end the model."""
         self._tripped = True
+        self._meters.tripped(False)  # nobody is to ask it any more
         await asyncio.gather(*self._shadows, return_exceptions=True)
         await self.model.close()
 
@@ -133,32 +123,32 @@ class Challenger:
     ) -> tuple[ServedAnswer, Arm]:
         began = monotonic()
         try:
-            scores, seconds = await champion(posed.samples)
+            scores, computed = await champion(posed.samples)
         except AugmentOpsError:
             self._keep(exposure, posed, "champion", champion=_failed(began))
             raise
         arm = _arm(champion, scores, began)
-        self._counting.answered(exposure.challenger.version, "shadow" if shadow else "champion")
+        self._meters.answered("shadow" if shadow else "champion")
         if not shadow:
             self._keep(exposure, posed, "champion", champion=arm)
-        return self._answer(exposure, "champion", champion, scores, seconds), arm
+        return self._answer(exposure, "champion", champion, scores, computed), arm
 
     async def _by_challenger(self, exposure: Exposure, champion: ServedModel, posed: Posed) -> ServedAnswer:
         began = monotonic()
         try:
             with self.model.in_use():
-                scores, seconds = await asyncio.wait_for(self.model(posed.samples), exposure.rules.patience_s)
+                scores, computed = await asyncio.wait_for(self.model(posed.samples), exposure.rules.patience_s)
         except Exception as error:  # whatever it is, somebody waits for an answer
             failed = _failed(began)
             given = await champion_alone(champion, posed)  # where it fails as well, it is the request's fault
             self._keep(exposure, posed, "challenger", challenger=failed)
-            self._counting.fell_back(exposure.challenger.version)
+            self._meters.fell_back()
             self._has_failed(exposure, error)
-            return self._answer(exposure, "champion", champion, given.scores, given.seconds)
+            return self._answer(exposure, "champion", champion, given.scores, given.computed)
         self._in_a_row = 0
-        self._counting.answered(exposure.challenger.version, "challenger")
+        self._meters.answered("challenger")
         self._keep(exposure, posed, "challenger", challenger=_arm(self.model, scores, began))
-        return self._answer(exposure, "challenger", self.model, scores, seconds)
+        return self._answer(exposure, "challenger", self.model, scores, computed)
 
     @staticmethod
     def _answer(
@@ -166,14 +156,14 @@ class Challenger:
         arm: Literal["champion", "challenger"],
         model: ServedModel,
         scores: NDArray[np.float64],
-        seconds: float,
+        computed: Computed,
     ) -> ServedAnswer:
-        return ServedAnswer(model=model, scores=scores, seconds=seconds, rollout=exposure.rollout, arm=arm)
+        return ServedAnswer(model=model, scores=scores, computed=computed, rollout=exposure.rollout, arm=arm)
 
     def _follow_up(self, exposure: Exposure, posed: Posed, champion: Arm) -> None:
         """Ask the challenger what the champion has answered, while nobody waits for it."""
         if self.model.batcher.waiting + len(posed.samples) > self._most_shadows:
-            self._counting.shadow_lost(exposure.challenger.version, len(posed.samples), "busy")
+            self._meters.shadow_lost("busy")
             return
         task = asyncio.create_task(self._in_the_shadow(exposure, posed, champion))
         self._shadows.add(task)
@@ -196,6 +186,7 @@ class Challenger:
         if self._in_a_row < exposure.rules.trip.failures or self._tripped:
             return
         self._tripped = True
+        self._meters.tripped(True)
         late = f"no answer in {exposure.rules.patience_s:g} s"
         why = late if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         self._fails(exposure, f"{self._in_a_row} answers in a row failed in a worker, the last with: {why}")

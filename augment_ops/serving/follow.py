@@ -63,6 +63,18 @@ class FollowedChampion:
         self.served = found
         return found
 
+    def again(self) -> Served | None:
+        """The champion laid out anew, after a worker refused it; None where it is another now, or cannot be had."""
+        try:
+            reign = ruling(acts_of(self._book, self._dataset), self._dataset).get(self.environment)
+            if reign is None or not self._is_served(reign):
+                return None  # `changed` sees to that
+            self.served = self._laid_out()
+        except AugmentOpsError as error:
+            self._say(f"version {self.served.version} cannot be tried again: {error}")
+            return None
+        return self.served
+
     def _is_served(self, reign: Reign) -> bool:
         return self._reign is not None and reign.seq == self._reign.seq
 

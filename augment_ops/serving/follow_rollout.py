@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from time import monotonic
 
 from augment_ops.errors import AugmentOpsError
@@ -15,6 +16,8 @@ from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import PROMOTED, ROLLED_BACK, Rollout, entries_of, rollouts, unfinished
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.laying_out import laid_out
+from augment_ops.serving.meters import folder_of
+from augment_ops.serving.rollout_meters import RolloutMeters
 from augment_ops.serving.served import Served
 from augment_ops.workspace import Workspace
 
@@ -40,6 +43,9 @@ class FollowedRollout:
         self._has_work = False  # for a driver
         self._seen = monotonic()
         self._not_before = 0.0
+        folder = folder_of(workspace.settings.home, dataset)
+        self._meters = RolloutMeters(folder, dataset, environment, say)
+        self._told: str | None = None  # the rollout of which it was said where it stands; None before the first look
 
     def now(self) -> Exposure | None:
         """See `Rolling`; asks the ledger, which takes milliseconds."""
@@ -54,6 +60,11 @@ class FollowedRollout:
             return self._exposure
         self._seen, self._found = monotonic(), found[-1] if found else None
         self._exposure = self._exposed(self._found)
+        if self._told is None:
+            self._meters.begins()
+            self._told = ""
+        if self._found is not None:
+            self._count(self._found)
         return self._exposure
 
     def fails(self, exposure: Exposure, why: str) -> None:
@@ -89,6 +100,18 @@ class FollowedRollout:
         if rollout.step >= len(rules.steps):  # no driver enters that: nobody is exposed by what is not understood
             return None
         return Exposure(rollout=rollout.id, challenger=challenger, rules=rules, step=rollout.step)
+
+    def _count(self, rollout: Rollout) -> None:
+        """Say where it stands, and once how it has ended."""
+        if rollout.outcome:
+            if self._told == rollout.id:
+                self._meters.ended(rollout.outcome)
+                self._told = ""
+        elif self._exposure is not None:
+            self._told, now = rollout.id, self._exposure.now
+            since = datetime.fromisoformat(rollout.step_began).timestamp()
+            share, waits = 0.0 if now.shadow else now.share, rollout.state == "waits"
+            self._meters.at(rollout.challenger, now.name, share, since=since, waiting=waits)
 
     def _had(self, rollout: Rollout) -> tuple[str, Served, RolloutRules] | None:
         """The challenger, laid out, and the rules; None where they cannot be had now."""

@@ -10,14 +10,41 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from augment_ops.monitoring.telemetry.metrics import EXPORT_FAILURES, Family
+from augment_ops.serving.exposition import FOLDER, Exemplars, exposition
+from augment_ops.serving.traced import TRACE
+
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Of a request in seconds: a small net answers in 2 ms, a photo is decoded in 10, and beyond a second somebody waits.
 _SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _SERIES = 256  # that are remembered: routes times statuses times versions
 _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
+
+_VERSIONED = ("dataset", "model_version")
+_ROUTED = ("dataset", "route", "model_version")
+REQUESTS = Family(
+    "augment_ops.serving.requests", "counter", "{request}", (*_ROUTED, "status"),
+    "Requests by route, version and status.",
+)  # fmt: skip
+REQUEST_DURATION = Family(
+    "augment_ops.serving.request_duration", "histogram", "s", _ROUTED,
+    "From the header of a request to the answer.", buckets=_SECONDS,
+)  # fmt: skip
+MODEL_DURATION = Family(
+    "augment_ops.serving.model_duration", "histogram", "s", _VERSIONED, "Of a batch in the model.", buckets=_SECONDS
+)
+BATCH_SAMPLES = Family(
+    "augment_ops.serving.batch_samples", "histogram", "{sample}", _VERSIONED,
+    "Samples that a model was asked at once.", buckets=_SAMPLES,
+)  # fmt: skip
+LOG_LOST = Family(
+    "augment_ops.serving.log_lost", "counter", "{answer}", ("dataset", "reason"),
+    "Answers that the prediction log does not have: the queue was full, or it could not be written.",
+)  # fmt: skip
+WORKERS = Family("augment_ops.serving.workers", "gauge", "{worker}", _VERSIONED, "Workers that answer with a version.")
+FAMILIES = (REQUESTS, REQUEST_DURATION, MODEL_DURATION, BATCH_SAMPLES, LOG_LOST, WORKERS, EXPORT_FAILURES)
 
 
 class ServingMeters:
@@ -31,43 +58,36 @@ class ServingMeters:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         alone = CollectorRegistry()  # each worker writes to its file; what is shown is read from all of them
-        each, version = ["dataset", "route"], ["dataset", "model_version"]
+
+        def counter(of: Family) -> Counter:
+            return Counter(of.name, of.meaning, of.labels, registry=alone)
+
+        def histogram(of: Family) -> Histogram:
+            return Histogram(of.name, of.meaning, of.labels, buckets=of.buckets, registry=alone)
+
         self._dataset = dataset
-        self._requests = Counter(
-            "augment_ops_serving_requests", "Requests by route, version and status.",
-            [*each, "model_version", "status"], registry=alone,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "augment_ops_serving_request_duration_seconds", "From the first byte that was read to the answer.",
-            [*each, "model_version"], buckets=_SECONDS, registry=alone,
-        )  # fmt: skip
-        self._model = Histogram(
-            "augment_ops_serving_model_duration_seconds", "Of a batch in the model.",
-            version, buckets=_SECONDS, registry=alone,
-        )  # fmt: skip
-        self._batch = Histogram(
-            "augment_ops_serving_batch_samples", "Samples that a model was asked at once.",
-            version, buckets=_SAMPLES, registry=alone,
-        )  # fmt: skip
-        self._lost = Counter(
-            "augment_ops_serving_log_lost", "Answers that the prediction log does not have: the queue was full, or it "
-            "could not be written.", ["dataset", "reason"], registry=alone,
-        )  # fmt: skip
+        self._requests, self._seconds = counter(REQUESTS), histogram(REQUEST_DURATION)
+        self._model, self._batch = histogram(MODEL_DURATION), histogram(BATCH_SAMPLES)
+        self._lost, self._unsent = counter(LOG_LOST), counter(EXPORT_FAILURES)
         self._version = Gauge(
-            "augment_ops_serving_workers", "Workers that answer with a version.",
-            version, registry=alone, multiprocess_mode="livesum",
-        )  # fmt: skip
+            WORKERS.name, WORKERS.meaning, WORKERS.labels, registry=alone, multiprocess_mode="livesum"
+        )
+        self._exemplars = Exemplars(REQUEST_DURATION)
         # The library looks a series up in 15 µs, and a request has four.
         self._of_request = lru_cache(_SERIES)(self._request_series)
         self._of_batch = lru_cache(_SERIES)(self._batch_series)
         for reason in ("queue", "log"):  # a rate needs to have seen nothing
             self._lost.labels(dataset, reason)
+        self._unsent.labels("traces")
 
     def request(self, route: str, version: str, status: int, seconds: float) -> None:
-        """One was answered."""
+        """One was answered; where it is traced, it stands for those that took as long."""
         count, time = self._of_request(route, version, status)
         count.inc()
         time.observe(seconds)
+        trace = TRACE.get()
+        if trace:
+            self._exemplars.seen((self._dataset, route, version), seconds, trace)
 
     def batch(self, version: str, samples: int, seconds: float) -> None:
         """A model has computed."""
@@ -86,21 +106,23 @@ class ServingMeters:
         """Answers are not in the log."""
         self._lost.labels(self._dataset, reason).inc(samples)
 
+    def unsent(self) -> None:
+        """Nobody took spans."""
+        self._unsent.labels("traces").inc()
+
     def serves(self, version: str, before: str) -> None:
         """From now on this worker answers with a version; `before` is empty for the first."""
         if before:
             self._version.labels(self._dataset, before).set(0)
         self._version.labels(self._dataset, version).set(1)
 
+    def shown(self, accept: str) -> tuple[bytes, str]:
+        """The metrics of all workers and of the service as a whole, and their media type.
 
-def exposition() -> bytes:
-    """The metrics of all workers, in Prometheus' text format."""
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.multiprocess import MultiProcessCollector
-
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+        Args:
+            accept: what whoever asks would have; OpenMetrics has examples of traced requests.
+        """
+        return exposition(Path(os.environ[FOLDER]), accept, self._exemplars)
 
 
 def ended(folder: Path, pid: int) -> None:

@@ -16,7 +16,7 @@ from augment_ops.modalities.codec import Requests
 from augment_ops.modalities.source import Samples
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import read_artifact
-from augment_ops.serving.batching import Batcher
+from augment_ops.serving.batching import Batcher, Computed
 from augment_ops.serving.rules import BatchRules, RequestLimits
 from augment_ops.serving.served import Served, read_probe
 from augment_ops.statistics import softmax
@@ -56,10 +56,10 @@ class ServedModel:
             told=told,
         )
 
-    async def __call__(self, samples: Samples) -> tuple[NDArray[np.float64], float]:
-        """Probabilities float64 (n, K) of samples (n, *shape), and seconds in the model: see `Batcher`."""
-        scores, seconds = await self.batcher(samples)
-        return softmax(scores), seconds
+    async def __call__(self, samples: Samples) -> tuple[NDArray[np.float64], Computed]:
+        """Probabilities float64 (n, K) of samples (n, *shape), and what the model was asked: see `Batcher`."""
+        scores, computed = await self.batcher(samples)
+        return softmax(scores), computed
 
     @contextmanager
     def in_use(self) -> Iterator[ServedModel]:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from augment_ops.errors import AugmentOpsError, Fault
+from augment_ops.serving.traced import TRACE
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -48,4 +49,7 @@ class Problem(Exception):  # noqa: N818 - an answer
             document["detail"] = self.detail
         if self.faults:
             document["faults"] = [vars(fault) for fault in self.faults]
+        trace = TRACE.get()
+        if trace:
+            document["trace_id"] = trace
         return Response(json.dumps(document), int(self.status), self.headers, MEDIA_TYPE)

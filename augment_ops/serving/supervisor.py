@@ -21,12 +21,15 @@ from typing import Protocol
 from augment_ops.errors import InputError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
+from augment_ops.serving.exposition import FOLDER
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.kept_alive import KeptAlive
 from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Tls, Told
+from augment_ops.serving.refusals import Refusals
 from augment_ops.serving.retention import forget
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
+from augment_ops.serving.supervisor_meters import SupervisorMeters
 from augment_ops.settings import Settings
 from augment_ops.workspace import log_uri
 
@@ -48,6 +51,10 @@ class Followed(Protocol):
 
     def changed(self) -> Served | None:
         """The one of now, where it is another than at the last call; it never raises."""
+        ...
+
+    def again(self) -> Served | None:
+        """The one of now, laid out anew after a worker refused it; None where it cannot be had. It never raises."""
         ...
 
 
@@ -125,6 +132,8 @@ class Supervisor:
         self._workers: list[_Started | None] = [None] * asked.rules.processes
         self._again = [0.0] * asked.rules.processes  # not started again before
         self._pause_s = [0.0] * asked.rules.processes
+        self._meters = SupervisorMeters(self._metrics, asked.dataset, say)
+        self._refusals = Refusals(asked.rules.follow_s, self._meters.refused)
         self._stopping = False
 
     @property
@@ -144,6 +153,7 @@ class Supervisor:
             ServiceError: the workers do not come to answer.
         """
         self._metrics.mkdir(parents=True, exist_ok=True)
+        self._meters.begins(len(self._workers))
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._begin(ready)
@@ -191,7 +201,7 @@ class Supervisor:
     def _start(self, place: int) -> None:
         ours, theirs = socket.socketpair()
         listening = self._accepting.fileno()
-        environment = {**os.environ, meters.FOLDER: str(self._metrics)}
+        environment = {**os.environ, FOLDER: str(self._metrics)}
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "augment_ops.serving.worker", str(listening), str(theirs.fileno())],
@@ -240,6 +250,7 @@ class Supervisor:
             if worker is not None and worker.process.poll() is not None:
                 worker.connection.close()
                 meters.ended(self._metrics, worker.process.pid)
+                self._meters.restarted()
                 lived = now - worker.since
                 self._pause_s[place] = 0.0 if lived >= _WELL_S else min(_LONGEST_S, 2 * self._pause_s[place] + 0.5)
                 self._workers[place], self._again[place] = None, now + self._pause_s[place]
@@ -265,7 +276,7 @@ class Supervisor:
 
     def _follow_champion(self) -> None:
         """Have the workers answer with another champion; where one of them does not, all go on with the one before."""
-        found = self._followed.changed()
+        found = self._followed.changed() or self._refused_one()
         if found is None:
             return
         before, self._served = self._served, found
@@ -273,8 +284,11 @@ class Supervisor:
         if refused:
             self._served = before
             self._tell(before)
-            self._say(f"version {before.version} goes on answering: {refused[0].why}")
+            pause_s = self._refusals.note(found.version)
+            again = f"version {found.version} is tried again in {pause_s:.0f} s"
+            self._say(f"version {before.version} goes on answering: {refused[0].why}; {again}")
         else:
+            self._refusals.forget()
             self._say(f"version {found.version} answers, in place of {before.version}")
 
     def _expose(self, exposure: Exposure | None) -> None:
@@ -304,6 +318,13 @@ class Supervisor:
             with suppress(OSError):  # it has ended; `_restart` sees to that
                 worker.connection.send(order)
         return told
+
+    def _refused_one(self) -> Served | None:
+        """The version that should answer, where a worker refused it and it is to be tried again now."""
+        if not self._refusals.due:
+            return None
+        self._refusals.postpone()
+        return self._followed.again()
 
     def _tell(self, served: Served) -> list[Refuses]:
         """Have all workers answer with a version, and wait until they do; the refusals."""

@@ -30,18 +30,14 @@ from augment_ops.serving.messages import Begin, ChallengerFails, Order, Refuses,
 from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.recording import Recorder
+from augment_ops.serving.rollout_meters import ChallengerMeters
 from augment_ops.serving.served import Served
+from augment_ops.serving.traces import traces_of
 from augment_ops.workspace import log_uri, open_store
 
 _KEEP_ALIVE_S = 75  # as long as the usual proxies keep a connection that nothing comes over
 
 _SHADOWS = 4  # batches that may wait for a challenger in the shadow
-
-
-class _Uncounted:
-    def answered(self, challenger: str, arm: str) -> None: ...
-    def fell_back(self, challenger: str) -> None: ...
-    def shadow_lost(self, challenger: str, samples: int, reason: str) -> None: ...
 
 
 def main(listening: int, control: int) -> None:
@@ -79,6 +75,8 @@ class _Answering:
         await asyncio.to_thread(service.recorder.close)  # before the models: one that hangs keeps nothing from the log
         await asyncio.gather(*self._tasks)
         await service.model.close()
+        if service.traces is not None:
+            await asyncio.to_thread(service.traces.close)
         if self._comparer is not None:
             await asyncio.to_thread(self._comparer.close)
 
@@ -92,6 +90,7 @@ class _Answering:
             recorder=Recorder(log, begin.rules.log, self._meters.lost),
             labels=AnswerLabels(log),
             meters=self._meters,
+            traces=traces_of(dataset, self._meters.unsent, _complain),
             open_hosts=begin.open_hosts,
         )
 
@@ -197,8 +196,9 @@ class _Answering:
                 flush_s=exposure.rules.flush_s,
                 lost=lambda samples, reason: self._meters.lost(samples, f"comparison {reason}"),
             )
+        counted = ChallengerMeters(model.served.dataset, model.served.version)
         most = _SHADOWS * self._begin.rules.batch.max_samples
-        return Challenger(model, exposure, self._comparer, _Uncounted(), most, fails)
+        return Challenger(model, exposure, self._comparer, counted, most, fails)
 
     def _tell(self, model: ServedModel, *, before: str) -> None:
         self._meters.serves(model.served.version, before)
@@ -207,6 +207,11 @@ class _Answering:
     def _say(self, message: Told) -> None:
         with suppress(OSError):  # the supervisor has gone: this process ends as well, and nobody is to be told
             self._connection.send(message)
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _tls(tls: Tls | None) -> dict[str, Any]:

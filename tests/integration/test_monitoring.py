@@ -7,18 +7,12 @@ import json
 import math
 import re
 import sqlite3
-import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -40,13 +34,14 @@ from augment_ops.pipeline.run import record_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace, open_store
 from support.ports import free_port
+from support.prometheus import DASHBOARDS, Api, at, eventually, queries, running
+from support.prometheus import prometheus as project_prometheus
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-DASHBOARDS = sorted((ROOT / "monitoring" / "grafana" / "dashboards").glob("*.json"))
 RUNS = ("cli-first", "cli-second")
-WAIT_S = 60.0
+OF_RUNS = ("augmentation", "drift", "pipeline", "recall", "robustness")  # the others: test_serving_watched.py
 
 
 @pytest.fixture(scope="module")
@@ -76,47 +71,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory, web_servers: Any) -> Iter
         yield Settings.from_environment()
 
 
-class Api:
-    """Prometheus' HTTP interface."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def get(self, path: str, **query: str) -> Any:
-        with urlopen(f"{self.address}/api/v1/{path}?{urlencode(query)}", timeout=30) as answer:
-            return json.loads(answer.read())["data"]
-
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        result = self.get("query", query=expression)["result"]
-        return [(series["metric"], float(series["value"][1])) for series in result]
-
-
-def eventually(found: Callable[[], Any], what: str) -> Any:
-    deadline, pause = time.monotonic() + WAIT_S, threading.Event()
-    while True:
-        try:
-            value = found()
-        except OSError:
-            value = None
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what}: not within {WAIT_S:.0f} s"
-        pause.wait(0.2)
-
-
-@contextmanager
-def running(*command: str, log: Path) -> Iterator[subprocess.Popen[str]]:
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-        if process.stdout:
-            process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def served(settings: Settings) -> Iterator[str]:
     """host:port of `augment-ops metrics serve` on that home."""
@@ -134,31 +88,9 @@ def alertmanager() -> int:
 
 @pytest.fixture(scope="module")
 def prometheus(settings: Settings, served: str, alertmanager: int, program: Callable[[str], str]) -> Iterator[Api]:
-    """Prometheus with the project's configuration, its targets put where they are here, and no patience."""
-    own = free_port()
-    config = yaml.safe_load((ROOT / "monitoring" / "prometheus" / "prometheus.yml").read_text())
-    config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["rule_files"] = [str(ROOT / "monitoring" / "prometheus" / "alerts.yml")]
-    here = {"augment-ops": served, "prometheus": f"127.0.0.1:{own}"}
-    config["scrape_configs"] = [
-        job | {"static_configs": [{"targets": [here[job["job_name"]]]}]}
-        for job in config["scrape_configs"]
-        if job["job_name"] in here
-    ]
-    config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]
-    folder = settings.home / "prometheus"
-    folder.mkdir()
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    command = (
-        program("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{own}",
-        "--enable-feature=expand-external-labels",
-        "--rules.alert.resend-delay=1s",
-    )
-    api = Api(f"http://127.0.0.1:{own}")
-    with running(*command, log=settings.home / "prometheus.log"):
+    """Prometheus, which has scraped that home."""
+    jobs = {"augment-ops": at(served)}
+    with project_prometheus(program, settings.home / "prometheus", jobs, alertmanager) as api:
         # Three scrapes of both targets, after the ledger was verified: rates need two.
         scraped = (
             "count(count_over_time(augment_ops_ledger_faults[1m]) >= 3) and count(count_over_time(up[1m]) >= 3) == 2"
@@ -205,25 +137,8 @@ def test_its_counters_are_the_runs_own(prometheus: Api, settings: Settings) -> N
     assert counted("sum(augment_ops_stage_work_seconds_total)")[()] == pytest.approx(work)
 
 
-def queries() -> list[tuple[str, str, str]]:
-    found = []
-    for path in DASHBOARDS:
-        document = json.loads(path.read_text())
-        for panel in document["panels"]:
-            found += [(path.stem, panel["title"], target["expr"]) for target in panel["targets"]]
-        found += [
-            (path.stem, variable["name"], f"count by ({label}) ({name})")
-            for variable in document["templating"]["list"]
-            for name, label in [re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]).groups()]
-        ]
-    return found
-
-
-@pytest.mark.parametrize(("dashboard", "panel", "expression"), queries(), ids=lambda text: text[:40])
+@pytest.mark.parametrize(("dashboard", "panel", "expression"), queries(*OF_RUNS), ids=lambda text: text[:40])
 def test_no_panel_of_a_dashboard_is_empty(prometheus: Api, dashboard: str, panel: str, expression: str) -> None:
-    for variable, value in (("$dataset", ".*"), ("$__rate_interval", "1m"), ("$__range", "1h")):
-        expression = expression.replace(variable, value)
-    assert "$" not in expression
     found = prometheus.query(expression)
     assert found
     assert any(math.isfinite(value) for _, value in found)
@@ -234,8 +149,8 @@ def test_dashboards_can_be_provisioned() -> None:
     source = yaml.safe_load((ROOT / "monitoring/grafana/provisioning/datasources/prometheus.yml").read_text())
     assert provider["providers"][0]["type"] == "file"
     (uid,) = [one["uid"] for one in source["datasources"]]
-    documents = [json.loads(path.read_text()) for path in DASHBOARDS]
-    assert len(documents) == len({document["uid"] for document in documents}) == 5
+    documents = [json.loads(path.read_text()) for path in DASHBOARDS.glob("*.json")]
+    assert len(documents) == len({document["uid"] for document in documents}) == 7
     for document in documents:
         assert {target["datasource"]["uid"] for panel in document["panels"] for target in panel["targets"]} == {uid}
         cells = [

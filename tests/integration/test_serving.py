@@ -282,6 +282,21 @@ def test_a_version_that_answers_otherwise_than_it_was_judged_never_answers(
     service.answer_with(versions["1"])
 
 
+def test_a_version_that_was_refused_answers_once_what_was_wrong_is_mended(
+    service: Running, client: httpx.Client, versions: dict[str, Served], tmp_path: Path
+) -> None:
+    probe, refused = tmp_path / "probe.npz", 'augment_ops_serving_refused{dataset="letters",model_version="5"}'
+    probe.write_bytes(b"cut off")
+    service.answer_with(replace(versions["2"], version="5", probe_file=str(probe)))
+    until(lambda: any("version 5 is tried again in 1 s" in line for line in service.says))
+    assert f"{refused} 1.0" in client.get("/metrics").text
+    probe.write_bytes(Path(versions["2"].probe_file).read_bytes())
+    until(lambda: "version 5 answers, in place of 1\n" in service.says)
+    assert f"{refused} 0.0" in client.get("/metrics").text
+    service.answer_with(versions["1"])
+    until(lambda: "version 1 answers, in place of 5\n" in service.says)
+
+
 def workers(service: Running) -> list[psutil.Process]:
     children = psutil.Process(service.process.pid).children()
     return [one for one in children if "augment_ops.serving.worker" in one.cmdline()]
@@ -299,7 +314,8 @@ def test_a_worker_that_is_killed_is_started_again_with_what_is_served(
         now = {one.pid for one in workers(service)}
         with httpx.Client(base_url=service.address, timeout=60) as client:
             text = client.get("/metrics").text
-        return len(now - before) == 1 and 'workers{dataset="letters",model_version="1"} 2.0' in text
+        again = 'augment_ops_serving_worker_restarts_total{dataset="letters"} 1.0' in text
+        return again and len(now - before) == 1 and 'workers{dataset="letters",model_version="1"} 2.0' in text
 
     until(both)
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
+from augment_ops.content import sha256_hex
 from augment_ops.errors import InputError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import Move, crown, subjects_of
@@ -140,6 +141,20 @@ def test_a_champion_that_cannot_be_had_is_said_and_the_one_before_goes_on(
     client.set_model_version_tag("digits-classifier", number, "augment_ops.policy", "digits-robust")
     monkeypatch.setattr(follow, "_AGAIN_S", 0.0)
     followed.champion._not_before = 0.0
+    found = followed.champion.changed()
+    assert found is not None
+    assert found.version == number
+
+
+def test_what_a_worker_refused_is_laid_out_anew_unless_another_is_champion_by_now(
+    workspace: Workspace, followed: Followed
+) -> None:
+    served = followed.champion.served
+    Path(served.file).write_bytes(b"damaged")
+    assert followed.champion.again() == served
+    assert sha256_hex(Path(served.file).read_bytes()) == served.artifact
+    number = promote_again(workspace, served)
+    assert followed.champion.again() is None
     found = followed.champion.changed()
     assert found is not None
     assert found.version == number

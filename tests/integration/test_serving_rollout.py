@@ -21,8 +21,8 @@ import yaml
 
 from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.rules import RolloutRules
-from augment_ops.serving.application import ROLLOUT_HEADER, SUBJECT_HEADER, VERSION_HEADER
 from augment_ops.serving.exposure import Exposure
+from augment_ops.serving.headers import ROLLOUT_HEADER, SUBJECT_HEADER, VERSION_HEADER
 from augment_ops.serving.served import Served
 from support.bad_networks import BRIGHT, Failing
 from support.service import ROOT, Running, images, made, rules, running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -20,6 +21,7 @@ import yaml
 from augment_ops.content import canonical_json, from_json, sha256_hex
 from augment_ops.files import replace_file
 from augment_ops.serving.exposure import Exposure
+from augment_ops.serving.messages import Tls
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served, probe_bytes
 from augment_ops.serving.supervisor import Offer, Supervisor
@@ -117,26 +119,37 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, served: Served, asked: ServingRules, driver: tuple[str, ...] = ()) -> Iterator[Running]:
+def running(
+    home: Path,
+    served: Served,
+    asked: ServingRules,
+    driver: tuple[str, ...] = (),
+    tls: Tls | None = None,
+    **variables: str,
+) -> Iterator[Running]:
     """Serve until the block ends.
 
     Args:
         driver: the command that judges a rollout, while one runs.
+        variables: of the environment, besides.
     """
     told, file = home / "told.json", home / "rules.json"
     home.mkdir(parents=True, exist_ok=True)
+    secured = [] if tls is None else [tls.certificate, tls.key, tls.clients]
     replace_file(told, canonical_json(served))
     file.write_text(asked.model_dump_json())
+    told.with_name("driver").write_text(json.dumps(driver))
     environment = {
         **os.environ,
         "AUGMENT_OPS_HOME": str(home / "var"),
         "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
         "AUGMENT_OPS_POLICIES": str(ROOT / "policies"),
+        **variables,
     }
     for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.service", str(told), str(file), *driver],
+        [sys.executable, "-m", "support.service", str(told), str(file), *secured],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -174,6 +187,9 @@ class _Told:
         self.served = found
         return found
 
+    def again(self) -> Served:
+        return self.served
+
 
 class _Rolling:
     """How far a rollout has come, as a file says; its end goes to another."""
@@ -198,7 +214,7 @@ class _Rolling:
         return self._driver if self._exposure else None
 
 
-def main(told: Path, rules: Path, *driver: str) -> None:
+def main(told: Path, rules: Path, *tls: str) -> None:
     """Serve on a free port; the first line is the address."""
     say: Callable[[str], None] = lambda line: print(line, flush=True)  # noqa: E731
     followed = _Told(told)
@@ -207,8 +223,9 @@ def main(told: Path, rules: Path, *driver: str) -> None:
         rules=ServingRules.model_validate_json(rules.read_text()),
         host="127.0.0.1",
         port=0,
+        tls=Tls(certificate=tls[0], key=tls[1], clients=tls[2]) if tls else None,
     )
-    rolling = _Rolling(told, driver)
+    rolling = _Rolling(told, tuple(json.loads(told.with_name("driver").read_text())))
     Supervisor(Settings.from_environment(), offer, followed, say, rolling).run(lambda address, _: say(address))
 
 

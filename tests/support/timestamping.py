@@ -7,15 +7,15 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from support.certificates import IS_AUTHORITY, pem, private, signed
 
 _CONFIGURATION = """
 [tsa]
@@ -89,37 +89,6 @@ def local_authority(folder: Path) -> Iterator[LocalAuthority]:
 def _keys(folder: Path) -> None:
     root, leaf = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     stamping = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
-    made = {
-        "root.pem": _certificate("root", root, root, [(x509.BasicConstraints(ca=True, path_length=None), True)]),
-        "leaf.pem": _certificate("leaf", leaf, root, [(stamping, True)]),
-    }
-    for name, certificate in made.items():
-        (folder / name).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(leaf.private_bytes(*form))
-
-
-def _certificate(
-    name: str,
-    key: ec.EllipticCurvePrivateKey,
-    signer: ec.EllipticCurvePrivateKey,
-    extensions: list[tuple[x509.ExtensionType, bool]],
-) -> x509.Certificate:
-    subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, "root"))
-    built = x509.CertificateBuilder(
-        issuer,
-        subject,
-        key.public_key(),
-        x509.random_serial_number(),
-        datetime.now(UTC) - timedelta(days=1),
-        datetime.now(UTC) + timedelta(days=1),
-    )
-    usage = x509.KeyUsage(True, False, False, False, False, name == "root", False, False, False)
-    identifiers: list[tuple[x509.ExtensionType, bool]] = [
-        (usage, True),
-        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False),
-    ]
-    for extension, critical in [*identifiers, *extensions]:
-        built = built.add_extension(extension, critical)
-    return built.sign(signer, hashes.SHA256())
+    (folder / "root.pem").write_bytes(pem(signed("root", root, root, IS_AUTHORITY)))
+    (folder / "leaf.pem").write_bytes(pem(signed("leaf", leaf, root, [(stamping, True)])))
+    (folder / "key.pem").write_bytes(private(leaf))

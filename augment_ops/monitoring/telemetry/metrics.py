@@ -36,14 +36,16 @@ class Family:
         unit: UCUM: `s`, `By`, `1` for a share of 0 to 1, `{thing}` for a number of things, `{thing}/s`, or empty.
         labels: names of the labels, in order.
         scope: labels that say what an observation of a gauge is about: it replaces all that was known about that.
+        buckets: upper bounds of a histogram, which only a process that lives long has (`serving/meters.py`).
     """
 
     otel: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     unit: str
     labels: tuple[str, ...]
     meaning: str
     scope: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -53,7 +55,7 @@ class Family:
 
     def set(self, value: float, **labels: str) -> Observation:
         """An observation that takes the place of the one before."""
-        if self.kind == "counter":
+        if self.kind != "gauge":
             raise ValueError(f"{self.name} counts: add to it")
         return Observation(self, self._values(labels), float(value), grows=False)
 

@@ -59,7 +59,7 @@ def export_metrics(known: Metrics) -> None:
             data = sdk.Sum(points, sdk.AggregationTemporality.CUMULATIVE, True) if counts else sdk.Gauge(points)
             metrics.append(sdk.Metric(family.otel, family.meaning, family.unit, data))
     scope = sdk.ScopeMetrics(_scope(), metrics, "")
-    batch = sdk.MetricsData([sdk.ResourceMetrics(_resource(), [scope], "")])
+    batch = sdk.MetricsData([sdk.ResourceMetrics(resource(), [scope], "")])
     _send("metrics", batch, sdk.MetricExportResult.SUCCESS)
 
 
@@ -77,13 +77,13 @@ def export_spans(trace: Trace) -> None:
     def context(span: int) -> SpanContext:
         return SpanContext(trace.id, span, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
-    resource, scope = _resource(), _scope()
+    own, scope = resource(), _scope()
     spans = [
         ReadableSpan(
             name=span.name,
             context=context(span.id),
             parent=context(span.parent) if span.parent else None,
-            resource=resource,
+            resource=own,
             attributes=span.attributes,
             status=Status(StatusCode.ERROR, span.error) if span.error else Status(StatusCode.UNSET),
             start_time=span.start_ns,
@@ -104,11 +104,11 @@ def _ask_for_it() -> None:
 
 
 def _send(signal: Signal, batch: Any, success: object) -> None:
-    exporter = _exporter(signal)
+    sending = exporter(signal)
     try:
-        result = exporter.export(batch)
+        result = sending.export(batch)
     finally:
-        exporter.shutdown()
+        sending.shutdown()
     if result is not success:
         raise ServiceError(
             f"OTLP {signal}",
@@ -118,11 +118,12 @@ def _send(signal: Signal, batch: Any, success: object) -> None:
         )
 
 
-def _exporter(signal: Signal) -> Any:
+def exporter(signal: Signal) -> Any:
+    """The exporter of a signal that the standard variables ask for."""
     transport = "grpc" if _setting(signal, "PROTOCOL") == "grpc" else "http"
     place, name = _EXPORTERS[signal]
-    exporter = getattr(import_module(f"opentelemetry.exporter.otlp.proto.{transport}.{place}"), name)
-    return exporter(timeout=float(_setting(signal, "TIMEOUT") or _TIMEOUT_S))
+    made = getattr(import_module(f"opentelemetry.exporter.otlp.proto.{transport}.{place}"), name)
+    return made(timeout=float(_setting(signal, "TIMEOUT") or _TIMEOUT_S))
 
 
 def _setting(signal: Signal, name: str) -> str:
@@ -130,7 +131,8 @@ def _setting(signal: Signal, name: str) -> str:
     return env.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}") or env.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
 
 
-def _resource() -> Resource:
+def resource() -> Resource:
+    """Who sends: this service, as far as the environment does not say otherwise."""
     from opentelemetry.sdk.resources import Resource
 
     # What the environment says comes first: Resource.create lets its arguments win over OTEL_RESOURCE_ATTRIBUTES.

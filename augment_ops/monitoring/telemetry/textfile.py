@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 from augment_ops.errors import StoreError
 from augment_ops.files import replace_file
 from augment_ops.locks import held
-from augment_ops.monitoring.telemetry.metrics import BY_NAME, COUNTING_SINCE, FAMILIES, Metrics, Observation, fold
+from augment_ops.monitoring.telemetry.metrics import (
+    BY_NAME,
+    COUNTING_SINCE,
+    FAMILIES,
+    Family,
+    Metrics,
+    Observation,
+    fold,
+)
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -39,7 +47,7 @@ def record(home: Path, samples: Iterable[Observation]) -> Metrics:
         with held(path.parent / ".lock", "add to the metrics", _LOCK_S):
             known = read(path) or fold({}, [COUNTING_SINCE.set(time.time())])
             known = fold(known, samples)
-            _replace(path, known)
+            replace(path, known)
     except OSError as error:
         raise StoreError(str(path), str(error), "a folder with room for metrics", "free space or permit") from error
     return known
@@ -73,11 +81,11 @@ def read(path: Path) -> Metrics:
     return known
 
 
-def families(known: Metrics) -> Iterator[Metric]:
+def families(known: Metrics, among: Iterable[Family] = FAMILIES) -> Iterator[Metric]:
     """As prometheus_client shows them."""
     from prometheus_client import Metric
 
-    for family in FAMILIES:
+    for family in among:
         series = {labels: value for (name, labels), value in known.items() if name == family.name}
         if series:
             metric = Metric(family.name.removesuffix("_total"), family.meaning, family.kind)
@@ -86,20 +94,25 @@ def families(known: Metrics) -> Iterator[Metric]:
             yield metric
 
 
-def _replace(path: Path, known: Metrics) -> None:
+def replace(path: Path, known: Metrics, among: Iterable[Family] = FAMILIES) -> None:
+    """Write a file of Prometheus' text that holds these series of some families, in place of the one before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Known(known))
+    registry.register(_Known(known, among))
     replace_file(path, generate_latest(registry))
 
 
 class _Known:
     """Metrics as a collector."""
 
-    def __init__(self, known: Metrics) -> None:
-        self._known = known
+    def __init__(self, known: Metrics, among: Iterable[Family]) -> None:
+        self._known, self._among = known, among
 
     def collect(self) -> Iterator[Metric]:
         """Every family that has a series."""
-        return families(self._known)
+        return families(self._known, self._among)

@@ -186,8 +186,10 @@ def addresses() -> Iterator[tuple[str, str]]:
         yield from (found for text in told for found in re.findall(r"(?:://|@)([a-z-]+):(\d+)", text))
     prometheus = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())
     jobs = [*prometheus["scrape_configs"], *prometheus["alerting"]["alertmanagers"]]
-    for target in [target for job in jobs for config in job["static_configs"] for target in config["targets"]]:
+    for target in [target for job in jobs for config in job.get("static_configs", []) for target in config["targets"]]:
         yield tuple(target.split(":"))
+    named = [config for job in jobs for config in job.get("dns_sd_configs", [])]
+    yield from ((name, str(config["port"])) for config in named for name in config["names"])
     source = yaml.safe_load((ROOT / "monitoring/grafana/provisioning/datasources/prometheus.yml").read_text())
     yield from re.findall(r"//([a-z-]+):(\d+)", source["datasources"][0]["url"])
 
@@ -196,11 +198,20 @@ def test_every_address_is_that_of_a_service_at_its_port() -> None:
     listens = {
         "postgres": {"5432"}, "valkey": {"6379"}, "mlflow": {"5000"}, "api-server": {"8080"}, "metrics": {"9464"},
         "otel-collector": {"4317", "4318", "8889"}, "prometheus": {"9090"}, "alertmanager": {"9093"},
+        "serving": {"8100"},
         "localhost": {"8080", "9090"},  # for people's browsers, and Prometheus of itself
     }  # fmt: skip
     found = set(addresses())
     assert {(host, port) for host, port in found if port not in listens.get(host, set())} == set()
-    assert {host for host, _ in found} >= {"postgres", "valkey", "mlflow", "api-server", "metrics", "otel-collector"}
+    assert {host for host, _ in found} >= {
+        "postgres",
+        "valkey",
+        "mlflow",
+        "api-server",
+        "metrics",
+        "otel-collector",
+        "serving",
+    }
     collector = (ROOT / "monitoring/otel/collector.yml").read_text()
     assert all(f"0.0.0.0:{port}" in collector for port in (*listens["otel-collector"], "13133"))
     allowed = next(word for word in SERVICES["mlflow"]["command"] if word.startswith("--allowed-hosts="))

@@ -15,6 +15,7 @@ import yaml
 
 from augment_ops.errors import StoreError
 from augment_ops.rollout.rules import RolloutRules
+from augment_ops.serving.batching import Computed
 from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer
 from augment_ops.serving.comparing import Compared
 from augment_ops.serving.exposure import Exposure
@@ -41,12 +42,12 @@ class Model:
     asked: int = 0
     closed: bool = False
 
-    async def __call__(self, samples: np.ndarray) -> tuple[np.ndarray, float]:
+    async def __call__(self, samples: np.ndarray) -> tuple[np.ndarray, Computed]:
         self.asked += 1
         await asyncio.sleep(self.seconds)
         if self.fails:
             raise StoreError("model", "no answer", "an answer", "none")
-        return np.eye(10)[[self.place] * len(samples)], self.seconds
+        return np.eye(10)[[self.place] * len(samples)], Computed(seconds=self.seconds, began_ns=0, samples=len(samples))
 
     @contextmanager
     def in_use(self) -> Iterator[Model]:
@@ -57,14 +58,17 @@ class Model:
 
 
 class Counts(Counter[str]):
-    def answered(self, challenger: str, arm: str) -> None:
+    def answered(self, arm: str) -> None:
         self[arm] += 1
 
-    def fell_back(self, challenger: str) -> None:
+    def fell_back(self) -> None:
         self["fell back"] += 1
 
-    def shadow_lost(self, challenger: str, samples: int, reason: str) -> None:
-        self[f"lost: {reason}"] += samples
+    def shadow_lost(self, reason: str) -> None:
+        self[f"lost: {reason}"] += 1
+
+    def tripped(self, is_: bool) -> None:
+        self["tripped"] = int(is_)
 
 
 class Kept(list[Compared]):
@@ -129,7 +133,7 @@ def test_a_shadow_that_does_not_keep_up_is_not_asked_and_that_is_counted(trial: 
     found = trial(exposure(SHADOW), most_shadows=4)
     found.challenger.model.batcher.waiting = 3
     found.ask(2)
-    assert found.counts == {"shadow": 1, "lost: busy": 2}
+    assert found.counts == {"shadow": 1, "lost: busy": 1}
     assert found.challenger.model.asked == 0
     assert not found.kept
 
@@ -159,6 +163,7 @@ def test_after_failures_in_a_row_it_is_asked_no_more_and_that_is_said_once(trial
     assert len(found.failures) == 1
     assert "3 answers in a row failed" in found.failures[0]
     assert found.challenger.model.asked == 6
+    assert found.counts["tripped"] == 1
 
 
 def test_failures_in_the_shadow_count_as_well(trial: Callable[..., Trial]) -> None:

@@ -25,6 +25,8 @@ class Still:
     def changed(self) -> None:
         return None
 
+    again = changed
+
 
 @pytest.fixture
 def at(tmp_path: Path) -> Callable[[str, int], Supervisor]:

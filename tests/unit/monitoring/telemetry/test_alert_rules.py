@@ -12,6 +12,8 @@ import yaml
 
 from augment_ops.monitoring.telemetry.endpoint import READABLE
 from augment_ops.monitoring.telemetry.metrics import BY_NAME, FAMILIES
+from augment_ops.serving import meters, rollout_meters, supervisor_meters
+from support.prometheus import queries
 
 ROOT = Path(__file__).parents[4]
 HERE = ROOT / "monitoring" / "prometheus"
@@ -19,7 +21,9 @@ RULES = [rule for group in yaml.safe_load((HERE / "alerts.yml").read_text())["gr
 ASKED_FOR = {
     "AugmentOpsDrift", "AugmentOpsClassRecallDrop", "AugmentOpsAugmentationSlow", "AugmentOpsThroughputLow",
     "AugmentOpsDataWait", "AugmentOpsModelTooOld", "AugmentOpsGateRefusing", "AugmentOpsLedgerAltered",
-    "AugmentOpsMonitoringBlind", "AugmentOpsRegistryAltered",
+    "AugmentOpsMonitoringBlind", "AugmentOpsRegistryAltered", "AugmentOpsServingErrors", "AugmentOpsServingSlow",
+    "AugmentOpsServingLogLost", "AugmentOpsServingDown", "AugmentOpsServingBehind", "AugmentOpsRolledBack",
+    "AugmentOpsRolloutFailing", "AugmentOpsRolloutStuck",
 }  # fmt: skip
 
 
@@ -31,7 +35,8 @@ def run(*command: str, cwd: Path = HERE) -> str:
 
 def test_promtool_takes_the_rules_and_the_configuration(program: Callable[[str], str]) -> None:
     assert f"{len(RULES)} rules found" in run(program("promtool"), "check", "rules", "alerts.yml")
-    run(program("promtool"), "check", "config", "prometheus.yml")
+    # Syntax alone: the token of the service is a file of the stack.
+    run(program("promtool"), "check", "config", "--syntax-only", "prometheus.yml")
 
 
 def test_each_alert_fires_and_keeps_quiet_as_its_tests_say(program: Callable[[str], str]) -> None:
@@ -66,10 +71,32 @@ def test_each_alert_says_what_where_and_what_to_do(rule: dict) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_alerts_ask_for_metrics_and_labels_that_exist(rule: dict) -> None:
-    named = {READABLE: (), **{family.name: family.labels for family in FAMILIES}}
-    for name, labels in re.findall(r"(augment_ops_\w+)(?:\{([^}]*)\})?", rule["expr"]):
-        assert name in named
-        assert set(re.findall(r"(\w+)[!=~]+\"", labels)) <= set(named[name])
+    assert faults_of(rule["expr"]) == []
+
+
+@pytest.mark.parametrize(
+    ("dashboard", "panel", "expression"), queries("serving", "rollout"), ids=lambda text: text[:40]
+)
+def test_panels_of_a_service_ask_for_metrics_and_labels_that_exist(dashboard: str, panel: str, expression: str) -> None:
+    """Those of runs are asked of a real Prometheus with real runs (tests/integration/test_monitoring.py)."""
+    assert "augment_ops_" in expression
+    assert faults_of(expression) == []
+
+
+def faults_of(expression: str) -> list[str]:
+    """Metrics that there are not, and labels that they do not have: in selectors, and in what is grouped by."""
+    named: dict[str, tuple[str, ...]] = {READABLE: ()}
+    for family in (*FAMILIES, *meters.FAMILIES, *supervisor_meters.FAMILIES, *rollout_meters.FAMILIES):
+        parts = ("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",)
+        named |= {family.name + part: (*family.labels, *(["le"] if part == "_bucket" else [])) for part in parts}
+    faults, labels = [], set[str]()
+    for name, selected in re.findall(r"(augment_ops_\w+)(?:\{([^}]*)\})?", expression):
+        labels |= set(named.get(name, ()))
+        asked = set(re.findall(r"(\w+)[!=~]+\"", selected))
+        faults += [name] if name not in named else sorted(f"{name}: {one}" for one in asked - set(named[name]))
+    grouped = {one for text in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression) for one in text.split(", ")}
+    made = set(re.findall(r'label_replace\(.*?, "(\w+)"', expression, re.DOTALL)) | {"job"}
+    return [*faults, *sorted(grouped - labels - made)]
 
 
 def test_pages_of_no_alert_are_not_left_over() -> None:

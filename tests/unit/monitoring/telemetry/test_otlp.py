@@ -9,23 +9,12 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from augment_ops.monitoring.telemetry import metrics, otlp
 from augment_ops.monitoring.telemetry.publish import publish
 from augment_ops.monitoring.telemetry.textfile import path_below, read
 from augment_ops.monitoring.telemetry.tracing import Trace
-
-
-def spans_of(server: Any) -> list:
-    return [
-        span
-        for path, body in server.received
-        if path == "/v1/traces"
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    ]
+from support.spans import spans_of
 
 
 def newest_metrics(server: Any) -> tuple[dict[str, str], dict[str, Any]]:

@@ -1,0 +1,133 @@
+"""What a rollout says to Prometheus: its step and its end by the supervisor, its requests by the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+from augment_ops.monitoring.telemetry.metrics import Family
+from augment_ops.serving.supervisor_meters import TextMeters
+
+Outcome = Literal["promoted", "rolled_back", "aborted", "compared", "overtaken", "invalid"]
+Arm = Literal["champion", "challenger", "shadow"]
+
+_OF = ("dataset", "environment", "challenger")
+_ASKED = ("dataset", "challenger")
+STEP = Family("augment_ops.rollout.step", "gauge", "", (*_OF, "step"), "1 for the step that a rollout is at.")
+STEP_BEGAN = Family("augment_ops.rollout.step_timestamp", "gauge", "s", _OF, "When a rollout came to its step.")
+SHARE = Family("augment_ops.rollout.share", "gauge", "", _OF, "Requests that the challenger answers, of all.")
+WAITING = Family("augment_ops.rollout.waiting", "gauge", "", _OF, "1 while a rollout waits for a person.")
+ENDED = Family(
+    "augment_ops.rollout.ended", "counter", "{rollout}", ("dataset", "environment", "outcome"),
+    "Rollouts by what they came to.",
+)  # fmt: skip
+ANSWERS = Family(
+    "augment_ops.rollout.answers", "counter", "{answer}", (*_ASKED, "arm"),
+    "Answers by who gave them; those of a shadow are compared and thrown away.",
+)  # fmt: skip
+FALLBACKS = Family(
+    "augment_ops.rollout.fallbacks", "counter", "{answer}", _ASKED,
+    "Requests that the challenger failed and the champion answered.",
+)  # fmt: skip
+SHADOW_LOST = Family(
+    "augment_ops.rollout.shadow_lost", "counter", "{answer}", (*_ASKED, "reason"),
+    "Requests that a shadow was not asked, or did not answer.",
+)  # fmt: skip
+TRIPPED = Family(
+    "augment_ops.rollout.tripped", "gauge", "{worker}", _ASKED, "Workers that ask the challenger no more: it failed."
+)
+OF_SUPERVISOR = (STEP, STEP_BEGAN, SHARE, WAITING, ENDED)
+FAMILIES = (*OF_SUPERVISOR, ANSWERS, FALLBACKS, SHADOW_LOST, TRIPPED)
+
+
+class RolloutMeters:
+    """The rollout of one data set in one environment, as a supervisor says it.
+
+    Args:
+        folder: where the processes of the service count.
+        say: gets a line where nothing could be written.
+    """
+
+    def __init__(self, folder: Path, dataset: str, environment: str, say: Callable[[str], None]) -> None:
+        self._file = TextMeters(folder, "rollout", OF_SUPERVISOR, say)
+        self._place = {"dataset": dataset, "environment": environment}
+        self._at: tuple[str, str] | None = None  # challenger and step
+
+    def begins(self) -> None:
+        """Nothing has ended yet: a rate needs to have seen that."""
+        self._file.keep(*(ENDED.add(0, **self._place, outcome=outcome) for outcome in get_args(Outcome)))
+
+    def at(self, challenger: str, step: str, share: float, *, since: float, waiting: bool = False) -> None:
+        """A rollout is at a step; may be said as often as one likes.
+
+        Args:
+            challenger: its version.
+            share: of the requests, 0 to 1, that the challenger answers.
+            since: Unix time at which it came to this step.
+            waiting: whether a person has to say that it goes on.
+        """
+        if self._at not in (None, (challenger, step)):
+            self._leave()
+        self._at, of = (challenger, step), {**self._place, "challenger": challenger}
+        self._file.keep(
+            STEP.set(1, **of, step=step),
+            STEP_BEGAN.set(since, **of),
+            SHARE.set(share, **of),
+            WAITING.set(waiting, **of),
+        )
+
+    def ended(self, outcome: str) -> None:
+        """The rollout came to its end; an outcome that is none of ours is `invalid`."""
+        self._leave()
+        self._at = None
+        outcome = outcome if outcome in get_args(Outcome) else "invalid"
+        self._file.keep(ENDED.add(1, **self._place, outcome=outcome))
+
+    def _leave(self) -> None:
+        """No step and no share is that of now any more; a chart shows the fall to 0."""
+        if self._at is None:
+            return
+        challenger, step = self._at
+        of = {**self._place, "challenger": challenger}
+        self._file.keep(
+            STEP.set(0, **of, step=step), STEP_BEGAN.unknown(**of), SHARE.set(0, **of), WAITING.set(0, **of)
+        )
+
+
+class ChallengerMeters:
+    """The requests of a rollout, as one worker counts them.
+
+    Args:
+        dataset: label of all of them; challenger: the version, another label.
+    """
+
+    def __init__(self, dataset: str, challenger: str) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge
+
+        alone = CollectorRegistry()  # as in `meters.py`
+        of = (dataset, challenger)
+        answers = Counter(ANSWERS.name, ANSWERS.meaning, ANSWERS.labels, registry=alone)
+        self._answers = {arm: answers.labels(*of, arm) for arm in get_args(Arm)}
+        self._fallbacks = Counter(FALLBACKS.name, FALLBACKS.meaning, FALLBACKS.labels, registry=alone).labels(*of)
+        self._lost = Counter(SHADOW_LOST.name, SHADOW_LOST.meaning, SHADOW_LOST.labels, registry=alone)
+        self._of = of
+        self._tripped = Gauge(
+            TRIPPED.name, TRIPPED.meaning, TRIPPED.labels, registry=alone, multiprocess_mode="livesum"
+        ).labels(*of)
+
+    def answered(self, arm: Arm) -> None:
+        """One was answered by the champion, the challenger, or beside the answer by the shadow."""
+        self._answers[arm].inc()
+
+    def fell_back(self) -> None:
+        """The challenger failed, and the champion answered in its place."""
+        self._fallbacks.inc()
+
+    def shadow_lost(self, reason: str) -> None:
+        """A shadow was not asked, or did not answer; the reason is one of a few words."""
+        self._lost.labels(*self._of, reason).inc()
+
+    def tripped(self, is_: bool) -> None:
+        """Whether this worker asks the challenger no more."""
+        self._tripped.set(is_)
