@@ -293,6 +293,8 @@ def serve(told: Path) -> None:
         def changed(self) -> None:
             return None
 
+        again = changed
+
     rules = ServingRules.load(HERE.parent / "policies" / "serving" / "default.yaml")
     offer = Offer(dataset=Fixed.served.dataset, rules=rules, host="127.0.0.1", port=0)
     supervisor = Supervisor(Settings.from_environment(), offer, Fixed(), lambda line: print(line, file=sys.stderr))
