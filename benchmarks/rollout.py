@@ -22,7 +22,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from support.rollouts import DEFAULT, Model, rolled_out  # noqa: E402
+from support.simulated_rollouts import DEFAULT, Model, rolled_out  # noqa: E402
 
 EVERY = 100
 # Rightness is drawn anew on 40% of the samples: two models of 90% differ in it on 7%.

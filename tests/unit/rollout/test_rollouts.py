@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.rollouts import DEFAULT, Model, Rollout, rolled_out
+
+from support.simulated_rollouts import DEFAULT, Model, Rollout, rolled_out
 
 CHAMPION = Model(confidence=0.6)
 OWN = 0.4  # share of samples on which rightness is drawn anew: two models of 90% then differ in it on 7%
