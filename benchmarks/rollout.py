@@ -22,7 +22,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from support.rollouts import DEFAULT, Model, rolled_out  # noqa: E402
+from support.simulated_rollouts import DEFAULT, Model, rolled_out  # noqa: E402
 
 EVERY = 100
 # Rightness is drawn anew on 40% of the samples: two models of 90% differ in it on 7%.
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Model, Model, float, int]] = {
     "1% of requests crash": (CHAMPION, Model(**EQUAL, fails=0.01), 0.0, 50),
     "a class lost, no labels": (CHAMPION, Model(**EQUAL, lost=3), 0.0, 50),
     "a class lost, labels": (CHAMPION, Model(**EQUAL, lost=3), 1.0, 50),
-    "10 points surer": (CHAMPION, Model(**EQUAL, confidence=0.97), 0.0, 50),
+    "25 points less sure": (CHAMPION, Model(**EQUAL, confidence=0.6), 0.0, 50),
 }
 
 

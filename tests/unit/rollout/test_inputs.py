@@ -9,7 +9,7 @@ import pytest
 
 from augment_ops.rollout.inputs import FIRST_LOOK, Inputs, measure_inputs
 from augment_ops.rollout.rules import RolloutRules
-from support.rollouts import DEFAULT
+from support.simulated_rollouts import DEFAULT
 
 START = np.datetime64("2026-11-29T00:00:00", "us")
 

@@ -15,7 +15,7 @@ from augment_ops.rollout.measures import MOST_CLASSES, alpha_of, measure
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.sequential import difference_interval, mean_interval, of_many
 from augment_ops.rollout.tally import Tally, added
-from support.rollouts import CLASSES, DEFAULT, Model, answers
+from support.simulated_rollouts import CLASSES, DEFAULT, Model, answers
 
 
 def rules(change: Callable[[dict[str, Any]], None]) -> RolloutRules:

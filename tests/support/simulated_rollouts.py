@@ -116,8 +116,9 @@ def rolled_out(
     """
     whole = Tally.nothing(len(rules.steps))
     for index, step in enumerate(rules.steps):
-        for _ in range(most * step.answers // every):
-            table, labels = answers(rng, round(every / step.share), index, champion, challenger, rules)
+        size = min(every, step.answers)
+        for _ in range(most * step.answers // size):
+            table, labels = answers(rng, round(size / step.share), index, champion, challenger, rules)
             known = dict(islice(labels.items(), round(labelled * len(labels))))
             whole += tally(rules, table) + tally_labels(rules, table, known)
             measured = measure(rules, whole, index)
