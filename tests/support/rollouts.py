@@ -1,78 +1,141 @@
-"""Comparisons of made-up models: tables as the log of a rollout gives them, of any size at once."""
+"""A rollout of the digits in a ledger and a log, without any model: what a driver reads, written by hand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from augment_ops.rollout.columns import schema
+from augment_ops.content import canonical_json
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.keys import ensure
+from augment_ops.lifecycle.book import book_of
+from augment_ops.rollout.comparisons import Arm, Comparison, ComparisonLog
 from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.state import Rollout, entries_of, rollouts
+from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace, log_uri
+from support.people import write_approvers, write_environments
 
-DEFAULT = RolloutRules.load(Path(__file__).parents[2] / "policies" / "rollout" / "default.yaml")
-CLASSES = 10
-_BEGAN = datetime(2026, 11, 29, tzinfo=UTC)
+MODELS = {"1": "a" * 64, "2": "b" * 64, "3": "c" * 64}
+RULES = """
+name: quick
+version: 1.0.0
+owner: tests
+description: A shadow and a canary.
+ends: promote
+confidence: 0.95
+by: request
+kept: 1.0
+flush_s: 1.0
+patience_s: 1.0
+trip: {failures: 5}
+steps:
+  - {name: shadow, shadow: true, share: 1.0, answers: 200, hours: 0, longest_hours: 1, otherwise: pause}
+  - {name: half, share: 0.5, answers: 200, hours: 0, longest_hours: 1, otherwise: pause}
+conditions:
+  agreement: {at_least: 0.8}
+  errors: {increase_at_most: 0.2}
+  accuracy: {loss_at_most: 0.1, labels: 50}
+"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A model of ten classes.
-
-    Attributes:
-        accuracy: where it is right is drawn by the sample: two models of 90% are right on the same 90% of the samples.
-        own: share of the samples on which that is drawn anew for this model alone.
-        fails: share of requests that fail; seconds: median until an answer, of a lognormal with a spread of 0.4.
-        lost: a class that it never names.
-        confidence: mean of its confidences.
-    """
-
-    accuracy: float = 0.9
-    own: float = 0.0
-    fails: float = 0.0
-    seconds: float = 0.02
-    lost: int | None = None
-    confidence: float = 0.85
+def workspace_of(folder: Path) -> Workspace:
+    """Ada's, who has a key and may approve, as bob may; production asks for one of them."""
+    policies = folder / "policies"
+    (policies / "rollout").mkdir(parents=True)
+    write_approvers(policies, {"ml-lead": {name: ensure(folder / f"{name}.pem") for name in ("ada", "bob")}})
+    write_environments(policies, ways=("ml-lead",))
+    (policies / "rollout" / "quick.yaml").write_text(RULES)
+    settings = {"AUGMENT_OPS_HOME": str(folder / "home"), "AUGMENT_OPS_POLICIES": str(policies)}
+    return Workspace(Settings.from_environment(settings), "ada", key=folder / "ada.pem")
 
 
-def answers(
-    rng: np.random.Generator, n: int, step: int, champion: Model, challenger: Model, rules: RolloutRules = DEFAULT
-) -> tuple[pa.Table, dict[str, str]]:
-    """N requests of one sample that came in a step, as the rules assign them; and the label of each."""
-    label, luck = rng.integers(0, CLASSES, n), rng.random(n)
-    ids = [f"{step}-{one}" for one in rng.integers(0, 2**62, n)]
-    asked = rng.random(n) < rules.steps[step].share
-    other = np.where(asked, "shadow" if rules.steps[step].shadow else "challenger", "champion")
-    columns: dict[str, object] = {
-        "step": np.full(n, step, np.int32),
-        "request": ids,
-        "subject": ids,
-        "first": np.ones(n, bool),
-        "sample_id": ids,
-        "time": [_BEGAN + timedelta(milliseconds=int(one)) for one in range(n)],
-        "arm": other.tolist(),
+def in_name_of(person: str, workspace: Workspace) -> Workspace:
+    """The workspace of somebody else, with their key."""
+    path = workspace.key
+    return Workspace(workspace.settings, person, key=None if path is None else path.with_name(f"{person}.pem"))
+
+
+def crown(workspace: Workspace, version: str, previous: str, environment: str = "dev") -> Entry:
+    """Make a version champion in the ledger."""
+    subjects = {
+        "version": f"digits/{version}",
+        "model": MODELS[version],
+        "artifact": "f" * 64,
+        "registered": "d" * 64,
+        "previous": previous,
+        "environment": environment,
     }
-    told = {"champion": (other != "challenger"), "challenger": asked}
-    for side, model in (("champion", champion), ("challenger", challenger)):
-        predicted, sure, seconds = _said(rng, model, label, luck)
-        failed = rng.random(n) < model.fails
-        there = told[side] & ~failed
-        columns[f"{side}_seconds"] = pa.array(seconds, mask=~told[side])
-        columns[f"{side}_prediction"] = pa.array(predicted.astype(str), pa.string(), mask=~there)
-        columns[f"{side}_confidence"] = pa.array(sure.astype(np.float32), mask=~there)
-    table = pa.table(columns, schema=schema())
-    return table, dict(zip(ids, label.astype(str).tolist(), strict=True))
+    return workspace.ledger.append("promote", "lead", subjects, "for a test", f"{environment}:{version}:promote")
 
 
-def _said(
-    rng: np.random.Generator, model: Model, label: np.ndarray, luck: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n = len(label)
-    drawn = np.where(rng.random(n) < model.own, rng.random(n), luck)
-    predicted = np.where(drawn < model.accuracy, label, (label + 1) % CLASSES)
-    if model.lost is not None:
-        predicted = np.where(predicted == model.lost, (predicted + 2) % CLASSES, predicted)
-    sure = np.clip(rng.normal(model.confidence, 0.1, n), 0, 1)
-    return predicted, sure, model.seconds * np.exp(rng.normal(0, 0.4, n))
+def begin(workspace: Workspace, rules: str = RULES, environment: str = "dev", version: str = "2") -> str:
+    """Begin to roll a version out beside the first; the id."""
+    reign = crown(workspace, "1", "none", environment)
+    path = workspace.settings.policies / "rollout" / "begun.yaml"
+    path.write_text(rules)
+    subjects = {
+        "version": f"digits/{version}",
+        "model": MODELS[version],
+        "artifact": "f" * 64,
+        "registered": "d" * 64,
+        "environment": environment,
+        "previous": "1",
+        "champion_seq": str(reign.seq),
+        "rules": workspace.store.put(canonical_json(RolloutRules.load(path).model_dump(mode="json"))),
+        "rules_name": "quick",
+    }
+    return str(workspace.ledger.append("rollout-start", "carl", subjects, "as agreed", "rollout:begun").seq)
+
+
+def compare(
+    workspace: Workspace,
+    rollout: str,
+    step: int,
+    n: int = 400,
+    *,
+    same: float = 1.0,
+    failed: float = 0.0,
+    arm: str = "shadow",
+    first: int = 0,
+) -> None:
+    """Write a file of n requests with one sample each: `<step>-<arm>-<number>`.
+
+    Args:
+        same: share of samples of which the challenger says what the champion says.
+        failed: share of requests in which the challenger fails.
+    """
+    found = []
+    for number in range(first, first + n):
+        champion = Arm(predictions=("7",), confidences=np.array([0.9], np.float32), seconds=0.01)
+        said = "7" if number % 100 < 100 * same else "1"
+        challenger = Arm(predictions=(said,), confidences=np.array([0.9], np.float32), seconds=0.01)
+        if number % 100 < 100 * failed:
+            challenger = Arm(predictions=None, confidences=None, seconds=0.01)
+        one = f"{step}-{arm}-{number}"
+        found.append(
+            Comparison(
+                step=step,
+                request=one,
+                subject=one,
+                ids=(one,),
+                at=datetime.now(UTC),
+                arm=arm,  # type: ignore[arg-type]
+                champion=champion if arm != "challenger" else None,
+                challenger=challenger if arm != "champion" else None,
+            )
+        )
+    ComparisonLog(log_uri(workspace.settings), "digits", rollout).write(found)
+
+
+def halves(workspace: Workspace, rollout: str, step: int = 1, n: int = 400, *, failed: float = 0.0) -> None:
+    """Write what a canary of half of the requests makes."""
+    compare(workspace, rollout, step, n, arm="champion")
+    compare(workspace, rollout, step, n, arm="challenger", failed=failed)
+
+
+def last(workspace: Workspace) -> Rollout:
+    """The last rollout of the digits."""
+    return rollouts(entries_of(book_of(workspace), "digits"), "digits")[-1]
