@@ -6,10 +6,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from augment_ops.errors import DataError, InputError
+from augment_ops.errors import InputError
 from augment_ops.monitoring.drift.log_files import read_log_file
 from augment_ops.monitoring.drift.log_hours import days_of, names_of
-from augment_ops.monitoring.drift.log_records import late_labels
+from augment_ops.monitoring.drift.log_labels import LoggedLabels
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 
 # As long as a label may come: chargebacks and diagnoses take weeks (policies/drift: label_wait_days).
@@ -32,7 +32,7 @@ class AnswerLabels:
         self._log = log
         self._ids: OrderedDict[str, frozenset[str]] = OrderedDict()
         self._remembered = 0
-        self._labels: dict[str, dict[str, str]] = {}
+        self._labels = LoggedLabels(log)
 
     def take(self, labels: Mapping[str, str], *, replace: bool = False) -> int:
         """Append labels: sample id → class; how many are new.
@@ -90,19 +90,8 @@ class AnswerLabels:
 
     def _known(self, wanted: Iterable[str]) -> dict[str, str]:
         """The labels that answers have, the last of each."""
-        import pyarrow as pa
-
-        for name in self._log.blobs.names(f"{self._log.dataset}/labels/"):
-            if name not in self._labels:
-                try:
-                    found = late_labels(read_log_file(self._log.blobs.read(name) or b""))
-                    self._labels[name] = {one: label for one, label, _ in found}
-                except (pa.ArrowException, OSError, DataError, ValueError, KeyError):
-                    self._labels[name] = {}
-        asked = set(wanted)
-        return {
-            one: label for name in sorted(self._labels) for one, label in self._labels[name].items() if one in asked
-        }
+        self._labels.refresh()
+        return {one: self._labels.labels[one] for one in wanted if one in self._labels.labels}
 
 
 def _few(ids: list[str]) -> str:

@@ -1,0 +1,67 @@
+"""One rollout, looked at again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from augment_ops.errors import StoreError
+from augment_ops.monitoring.drift.log_labels import LoggedLabels
+from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
+from augment_ops.rollout.comparisons import ComparisonLog
+from augment_ops.rollout.counted import Counted
+from augment_ops.rollout.evidence import Looked, Point, grown, progress, rules_of
+from augment_ops.rollout.judge import judge
+from augment_ops.rollout.measures import measure
+from augment_ops.rollout.state import Rollout
+from augment_ops.workspace import Workspace, log_uri
+
+
+class Watch:
+    """What is known of a rollout; keeps what it has read between two looks.
+
+    Raises:
+        StoreError: its rules cannot be read.
+    """
+
+    def __init__(self, workspace: Workspace, rollout: Rollout) -> None:
+        self.id = rollout.id
+        self.rules = rules_of(workspace.store, rollout)
+        uri, began = log_uri(workspace.settings), datetime.fromisoformat(rollout.began)
+        labels = LoggedLabels(PredictionLog(uri, rollout.dataset), (began - CLOCK_AHEAD).date())
+        self._counted = Counted(self.rules, ComparisonLog(uri, rollout.dataset, rollout.id), labels)
+        self._series = _series_so_far(workspace, rollout)
+
+    def look(self, rollout: Rollout) -> Looked:
+        """Read what has come, and judge.
+
+        Args:
+            rollout: as it stands now, in a step that its rules have.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        tally, now, step = self._counted.tally(), datetime.now(UTC), rollout.step
+        # Clocks differ: one that is behind the ledger's has not gone back in time.
+        hours = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds() / 3600)
+        answers, measured = int(tally.asked[step]), measure(self.rules, tally, step)
+        looked = Looked(
+            rollout=rollout,
+            rules=self.rules,
+            at=now,
+            answers=answers,
+            hours=hours,
+            tally=tally,
+            measured=measured,
+            judgement=judge(self.rules, step, measured, answers=answers, hours=hours),
+        )
+        self._series = grown(self._series, looked)
+        return replace(looked, series=self._series)
+
+
+def _series_so_far(workspace: Workspace, rollout: Rollout) -> tuple[Point, ...]:
+    try:
+        kept = progress(workspace.store, rollout)
+    except StoreError:
+        return ()  # for people alone: it begins anew
+    return () if kept is None else kept.series

@@ -1,0 +1,141 @@
+"""A rollout of the digits in a ledger and a log, without any model: what a driver reads, written by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from augment_ops.content import canonical_json
+from augment_ops.governance.chain import Entry
+from augment_ops.governance.keys import ensure
+from augment_ops.lifecycle.book import book_of
+from augment_ops.rollout.comparisons import Arm, Comparison, ComparisonLog
+from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.state import Rollout, entries_of, rollouts
+from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace, log_uri
+from support.people import write_approvers, write_environments
+
+MODELS = {"1": "a" * 64, "2": "b" * 64, "3": "c" * 64}
+RULES = """
+name: quick
+version: 1.0.0
+owner: tests
+description: A shadow and a canary.
+ends: promote
+confidence: 0.95
+by: request
+kept: 1.0
+flush_s: 1.0
+patience_s: 1.0
+trip: {failures: 5}
+steps:
+  - {name: shadow, shadow: true, share: 1.0, answers: 200, hours: 0, longest_hours: 1, otherwise: pause}
+  - {name: half, share: 0.5, answers: 200, hours: 0, longest_hours: 1, otherwise: pause}
+conditions:
+  agreement: {at_least: 0.8}
+  errors: {increase_at_most: 0.2}
+  accuracy: {loss_at_most: 0.1, labels: 50}
+"""
+
+
+def workspace_of(folder: Path) -> Workspace:
+    """Ada's, who has a key and may approve, as bob may; production asks for one of them."""
+    policies = folder / "policies"
+    (policies / "rollout").mkdir(parents=True)
+    write_approvers(policies, {"ml-lead": {name: ensure(folder / f"{name}.pem") for name in ("ada", "bob")}})
+    write_environments(policies, ways=("ml-lead",))
+    (policies / "rollout" / "quick.yaml").write_text(RULES)
+    settings = {"AUGMENT_OPS_HOME": str(folder / "home"), "AUGMENT_OPS_POLICIES": str(policies)}
+    return Workspace(Settings.from_environment(settings), "ada", key=folder / "ada.pem")
+
+
+def in_name_of(person: str, workspace: Workspace) -> Workspace:
+    """The workspace of somebody else, with their key."""
+    path = workspace.key
+    return Workspace(workspace.settings, person, key=None if path is None else path.with_name(f"{person}.pem"))
+
+
+def crown(workspace: Workspace, version: str, previous: str, environment: str = "dev") -> Entry:
+    """Make a version champion in the ledger."""
+    subjects = {
+        "version": f"digits/{version}",
+        "model": MODELS[version],
+        "artifact": "f" * 64,
+        "registered": "d" * 64,
+        "previous": previous,
+        "environment": environment,
+    }
+    return workspace.ledger.append("promote", "lead", subjects, "for a test", f"{environment}:{version}:promote")
+
+
+def begin(workspace: Workspace, rules: str = RULES, environment: str = "dev", version: str = "2") -> str:
+    """Begin to roll a version out beside the first; the id."""
+    reign = crown(workspace, "1", "none", environment)
+    path = workspace.settings.policies / "rollout" / "begun.yaml"
+    path.write_text(rules)
+    subjects = {
+        "version": f"digits/{version}",
+        "model": MODELS[version],
+        "artifact": "f" * 64,
+        "registered": "d" * 64,
+        "environment": environment,
+        "previous": "1",
+        "champion_seq": str(reign.seq),
+        "rules": workspace.store.put(canonical_json(RolloutRules.load(path).model_dump(mode="json"))),
+        "rules_name": "quick",
+    }
+    return str(workspace.ledger.append("rollout-start", "carl", subjects, "as agreed", "rollout:begun").seq)
+
+
+def compare(
+    workspace: Workspace,
+    rollout: str,
+    step: int,
+    n: int = 400,
+    *,
+    same: float = 1.0,
+    failed: float = 0.0,
+    arm: str = "shadow",
+    first: int = 0,
+) -> None:
+    """Write a file of n requests with one sample each: `<step>-<arm>-<number>`.
+
+    Args:
+        same: share of samples of which the challenger says what the champion says.
+        failed: share of requests in which the challenger fails.
+    """
+    found = []
+    for number in range(first, first + n):
+        champion = Arm(predictions=("7",), confidences=np.array([0.9], np.float32), seconds=0.01)
+        said = "7" if number % 100 < 100 * same else "1"
+        challenger = Arm(predictions=(said,), confidences=np.array([0.9], np.float32), seconds=0.01)
+        if number % 100 < 100 * failed:
+            challenger = Arm(predictions=None, confidences=None, seconds=0.01)
+        one = f"{step}-{arm}-{number}"
+        found.append(
+            Comparison(
+                step=step,
+                request=one,
+                subject=one,
+                ids=(one,),
+                at=datetime.now(UTC),
+                arm=arm,  # type: ignore[arg-type]
+                champion=champion if arm != "challenger" else None,
+                challenger=challenger if arm != "champion" else None,
+            )
+        )
+    ComparisonLog(log_uri(workspace.settings), "digits", rollout).write(found)
+
+
+def halves(workspace: Workspace, rollout: str, step: int = 1, n: int = 400, *, failed: float = 0.0) -> None:
+    """Write what a canary of half of the requests makes."""
+    compare(workspace, rollout, step, n, arm="champion")
+    compare(workspace, rollout, step, n, arm="challenger", failed=failed)
+
+
+def last(workspace: Workspace) -> Rollout:
+    """The last rollout of the digits."""
+    return rollouts(entries_of(book_of(workspace), "digits"), "digits")[-1]

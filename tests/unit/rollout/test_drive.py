@@ -1,0 +1,338 @@
+"""A driver on a real ledger, store and log: what it enters, what it asks, and that each of it is entered once.
+
+What needs a registered model, a promotion, tests/integration/test_rollout.py has.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from augment_ops.errors import ActRefused, GovernanceError, InputError, TrackingError
+from augment_ops.governance.audit import quarantined
+from augment_ops.lifecycle.book import book_of
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.rollout import drive as driving
+from augment_ops.rollout.acts import abort, approve, pause_rollout, resume
+from augment_ops.rollout.drive import Driver, drive
+from augment_ops.rollout.ending import end
+from augment_ops.rollout.evidence import evidence_in, progress
+from augment_ops.rollout.state import Rollout, entries_of
+from augment_ops.workspace import Workspace, log_uri
+from support.rollouts import MODELS, RULES, begin, compare, crown, halves, in_name_of, last, workspace_of
+
+NEEDS_A_PERSON = RULES.replace("share: 0.5, answers: 200", "share: 1.0, answers: 200").replace(
+    "confidence: 0.95", "confidence: 0.95"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return workspace_of(tmp_path)
+
+
+class Told:
+    """A driver, with what it said."""
+
+    def __init__(self, workspace: Workspace, environment: str = "dev") -> None:
+        self.says: list[str] = []
+        self._driver = Driver(workspace, "digits", environment, self.says.append)
+
+    def tick(self) -> Rollout | None:
+        return self._driver.tick()
+
+
+def _alerts(workspace: Workspace) -> list[str]:
+    return [entry.reason for entry in workspace.ledger.read(("alert",))]
+
+
+def test_nothing_is_driven_where_nothing_runs(workspace: Workspace) -> None:
+    crown(workspace, "1", "none")
+    assert Told(workspace).tick() is None
+
+
+def test_a_step_that_has_its_answers_is_followed_by_the_next(workspace: Workspace) -> None:
+    rollout = begin(workspace)
+    told = Told(workspace)
+    compare(workspace, rollout, 0, 150)
+    told.tick()
+    assert last(workspace).step == 0
+    compare(workspace, rollout, 0, 100, first=150)
+    told.tick()
+    found = last(workspace)
+    assert (found.step, found.state, found.acts[-1].actor) == (1, "running", "rollout")
+    evidence = evidence_in(workspace.store, found.acts[-1].subjects["evidence"])
+    assert (evidence.answers, evidence.judgement.action, evidence.rollout, evidence.step) == (
+        250,
+        "advance",
+        rollout,
+        0,
+    )
+    assert [point.answers for point in evidence.series] == [150, 250]
+    assert {one.condition: one.state for one in evidence.measured}["agreement"] == "holds"
+    told.tick()
+    assert last(workspace).step == 1  # whose answers have not come
+
+
+def test_what_is_shown_to_be_broken_goes_back_and_into_quarantine(workspace: Workspace) -> None:
+    rollout = begin(workspace)
+    compare(workspace, rollout, 0, 300, same=0.3)
+    told = Told(workspace)
+    assert told.tick() is None
+    found = last(workspace)
+    assert (found.outcome, found.closed, found.step) == ("rolled_back", True, 0)
+    assert "Agreement" in found.why
+    assert MODELS["2"] in quarantined(entries_of(book_of(workspace), "digits"))
+    assert evidence_in(workspace.store, found.acts[-1].subjects["evidence"]).judgement.action == "roll back"
+    (alert,) = _alerts(workspace)
+    assert "version 2 was rolled back" in alert
+    assert "rolled back" in told.says[0]
+    assert Told(workspace).tick() is None
+    assert len(list(workspace.ledger.read())) == 5  # crown, start, end, quarantine, alert
+
+
+def test_a_rollback_that_was_cut_off_is_completed_by_the_next(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = begin(workspace)
+    compare(workspace, rollout, 0, 300, same=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(driving, "complete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Told(workspace).tick()
+    assert last(workspace).outcome == "rolled_back"
+    assert not quarantined(entries_of(book_of(workspace), "digits"))
+    assert Told(workspace).tick() is None
+    assert MODELS["2"] in quarantined(entries_of(book_of(workspace), "digits"))
+
+
+def test_two_drivers_enter_the_same_things_once(workspace: Workspace) -> None:
+    rollout = begin(workspace)
+    one, other = Told(workspace), Told(workspace)
+    compare(workspace, rollout, 0, 250)
+    entries = entries_of(book_of(workspace), "digits")
+    one.tick()
+    with pytest.MonkeyPatch.context() as patch:  # the other has read the ledger before the first wrote
+        patch.setattr(driving, "unfinished", lambda *_: driving.rollouts(entries, "digits")[-1])
+        compare(workspace, rollout, 0, 10, first=250)  # so that its evidence is another
+        other.tick()
+    assert [entry.act for entry in last(workspace).acts] == ["rollout-start", "rollout-step"]
+    halves(workspace, rollout, failed=1.0)
+    entries = entries_of(book_of(workspace), "digits")
+    one.tick()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driving, "unfinished", lambda *_: driving.rollouts(entries, "digits")[-1])
+        compare(workspace, rollout, 1, 10, arm="challenger", first=900)
+        other.tick()
+    assert [entry.act for entry in last(workspace).acts] == ["rollout-start", "rollout-step", "rollout-end"]
+    assert last(workspace).outcome == "rolled_back"
+
+
+def test_a_decision_that_came_first_counts(workspace: Workspace) -> None:
+    begin(workspace)
+    found = last(workspace)
+    book = book_of(workspace)
+    assert end(book, found, "promoted", actor="rollout", reason="it held").decided
+    other = end(book, found, "rolled_back", actor="rollout", reason="slow")
+    assert (other.decided, other.outcome) == (True, "")
+    with pytest.raises(ActRefused, match="its promotion, which is decided"):
+        abort(workspace, "digits", reason="late")
+
+
+def test_a_comparison_ends_without_a_winner(workspace: Workspace) -> None:
+    rollout = begin(workspace, RULES.replace("ends: promote", "ends: compare"))
+    compare(workspace, rollout, 0)
+    told = Told(workspace)
+    told.tick()
+    halves(workspace, rollout)
+    assert told.tick() is None
+    assert last(workspace).outcome == "compared"
+    assert not quarantined(entries_of(book_of(workspace), "digits"))
+
+
+def test_a_step_that_takes_too_long_pauses_and_goes_on_when_somebody_says_so(workspace: Workspace) -> None:
+    begin(workspace, RULES.replace("longest_hours: 1,", "longest_hours: 0.000001,"))
+    told = Told(workspace)
+    told.tick()
+    found = last(workspace)
+    assert (found.state, found.step) == ("paused", 0)
+    assert "longest" in found.paused
+    told.tick()
+    assert len(last(workspace).acts) == 2  # nothing is judged meanwhile
+    assert "gets no requests" in _alerts(workspace)[0]
+    assert resume(workspace, "digits", reason="night").state == "running"
+    told.tick()
+    assert last(workspace).state == "paused"
+    assert len(_alerts(workspace)) == 2
+    with pytest.raises(InputError, match="no reason"):
+        resume(workspace, "digits", reason=" ")
+
+
+def test_an_overtaken_rollout_is_ended(workspace: Workspace) -> None:
+    begin(workspace)
+    crown(workspace, "3", "1")
+    assert Told(workspace).tick() is None
+    found = last(workspace)
+    assert (found.outcome, found.closed, found.acts[-1].subjects["outcome"]) == ("overtaken", True, "overtaken")
+    assert not quarantined(entries_of(book_of(workspace), "digits"))
+
+
+def test_a_step_that_the_rules_do_not_have_ends_it(workspace: Workspace) -> None:
+    rollout = begin(workspace)
+    about = {"version": "digits/2", "environment": "dev", "rollout": rollout}
+    for step in ("1", "2"):
+        workspace.ledger.append("rollout-step", "mallory", {**about, "step": step}, "hurry", f"forged:{step}")
+    assert Told(workspace).tick() is None
+    assert last(workspace).outcome == "aborted"
+
+
+def test_labels_that_come_later_are_held_against_it(workspace: Workspace) -> None:
+    rollout = begin(
+        workspace, RULES.replace("answers: 200", "answers: 2000").replace("loss_at_most: 0.1", "loss_at_most: 0.02")
+    )
+    compare(workspace, rollout, 0, 400, same=0.85)
+    told = Told(workspace)
+    told.tick()
+    assert last(workspace).state == "running"
+    log = PredictionLog(log_uri(workspace.settings), "digits")
+    log.label({f"0-shadow-{number}": "7" for number in range(300)})
+    log.label({"somebody's": "7"})
+    assert told.tick() is None
+    assert last(workspace).outcome == "rolled_back"
+    assert "Accuracy" in last(workspace).why
+
+
+def test_a_file_that_cannot_be_read_is_counted_and_passed_over(workspace: Workspace) -> None:
+    rollout = begin(workspace)
+    folder = Path(workspace.settings.store) / "predictions" / "digits" / "rollouts" / rollout
+    folder.mkdir(parents=True)
+    (folder / "20260101T000000-bad.parquet").write_bytes(b"not parquet")
+    compare(workspace, rollout, 0)
+    Told(workspace).tick()
+    found = last(workspace)
+    assert found.step == 1
+    assert evidence_in(workspace.store, found.acts[-1].subjects["evidence"]).tally["unreadable"] == 1
+
+
+@pytest.fixture
+def asked(workspace: Workspace) -> str:
+    """A rollout in production, where a person is asked before the challenger answers everything."""
+    rollout = begin(workspace, NEEDS_A_PERSON, "production")
+    compare(workspace, rollout, 0)
+    Told(workspace, "production").tick()
+    return rollout
+
+
+def test_a_person_is_asked_before_everything_goes_to_the_challenger(workspace: Workspace, asked: str) -> None:
+    told = Told(workspace, "production")
+    found = last(workspace)
+    assert (found.state, found.step) == ("waits", 0)
+    assert evidence_in(workspace.store, found.asked).judgement.action == "advance"
+    assert "waits for a person" in _alerts(workspace)[0]
+    compare(workspace, asked, 0, 10, first=400)
+    told.tick()
+    assert (last(workspace).state, len(last(workspace).acts)) == ("waits", 2)
+    approve(workspace, "digits", reason="looked at it")
+    told.tick()
+    found = last(workspace)
+    assert (found.state, found.step) == ("running", 1)
+    assert [entry.actor for entry in found.approvals] == ["ada"]
+
+
+def test_what_is_broken_while_a_person_is_asked_goes_back(workspace: Workspace, asked: str) -> None:
+    compare(workspace, asked, 0, 800, same=0.0, first=400)
+    approve(workspace, "digits", reason="looked at it")
+    assert Told(workspace, "production").tick() is None
+    assert last(workspace).outcome == "rolled_back"
+
+
+def test_who_may_not_let_it_go_on_does_not(workspace: Workspace, asked: str, tmp_path: Path) -> None:
+    with pytest.raises(ActRefused, match="expected one of ada, bob"):
+        approve(in_name_of("carl", workspace), "digits", reason="mine")
+    with pytest.raises(GovernanceError, match="key"):
+        approve(replace(workspace, key=tmp_path / "bob.pem"), "digits", reason="with the key of another")
+    subjects = {**last(workspace).acts[-1].subjects, "role": "ml-lead"}
+    workspace.ledger.append("rollout-approve", "ada", subjects, "unsigned, past the commands", "forged")
+    Told(workspace, "production").tick()
+    assert (last(workspace).id, last(workspace).step) == (asked, 0)
+    refused = list(workspace.ledger.read(("refuse",)))
+    assert [entry.actor for entry in refused] == ["carl", "ada"]
+    approve(in_name_of("bob", workspace), "digits", reason="looked at it")
+    Told(workspace, "production").tick()
+    assert last(workspace).step == 1
+
+
+def test_who_began_it_does_not_let_it_go_on(workspace: Workspace, asked: str) -> None:
+    del asked
+    entries = list(workspace.ledger.read(("rollout-start",)))
+    assert entries[0].actor == "carl"
+    policies = workspace.settings.policies
+    text = (policies / "approvers.yaml").read_text()
+    (policies / "approvers.yaml").write_text(text.replace("id: ada, name: ada", "id: carl, name: ada"))
+    with pytest.raises(ActRefused, match="carl, who triggered the run"):
+        approve(in_name_of("carl", workspace), "digits", reason="mine")
+
+
+def test_nobody_is_let_on_who_was_not_asked_about(workspace: Workspace) -> None:
+    begin(workspace, NEEDS_A_PERSON, "production")
+    with pytest.raises(ActRefused, match="expected a rollout that waits for a person"):
+        approve(workspace, "digits", reason="in advance")
+
+
+def test_people_pause_and_abort(workspace: Workspace) -> None:
+    begin(workspace)
+    found = pause_rollout(workspace, "digits", reason="looks odd")
+    assert (found.state, found.paused, found.acts[-1].actor) == ("paused", "looks odd", "ada")
+    assert pause_rollout(workspace, "digits", reason="again").acts == found.acts
+    assert resume(workspace, "digits", reason="was the load").state == "running"
+    with pytest.raises(ActRefused, match="expected a rollout that is paused"):
+        resume(workspace, "digits", reason="twice")
+    assert abort(workspace, "digits", reason="another one is better").outcome == "aborted"
+    assert not quarantined(entries_of(book_of(workspace), "digits"))
+    with pytest.raises(InputError, match="none that runs"):
+        abort(workspace, "digits", reason="twice")
+    with pytest.raises(InputError, match="Did you mean dev"):
+        abort(workspace, "digits", reason="twice", environment="dv")
+
+
+def test_the_loop_says_what_fails_once_and_ends_with_the_rollout(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = begin(workspace)
+    compare(workspace, rollout, 0, 300, same=0.3)
+    fails, says = iter([True, True, False]), []
+    really = Driver.tick
+
+    def tick(driver: Driver) -> Rollout | None:
+        if next(fails):
+            raise TrackingError("MLflow", "no answer", "one", "start it")
+        return really(driver)
+
+    monkeypatch.setattr(Driver, "tick", tick)
+    monkeypatch.setattr(driving, "show_last_quarantine", lambda *_: None)
+    drive(workspace, "digits", "dev", say=says.append, stop=threading.Event(), interval_s=0.001)
+    assert [("no answer" in line, "rolled back" in line) for line in says] == [(True, False), (False, True)]
+
+
+def test_the_loop_ends_when_it_is_stopped(workspace: Workspace) -> None:
+    begin(workspace)
+    stop = threading.Event()
+    thread = threading.Thread(target=drive, args=(workspace, "digits", "dev"), kwargs={"say": print, "stop": stop})
+    thread.start()
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert last(workspace).state == "running"
+
+
+def test_what_is_known_is_kept_for_people_who_look(workspace: Workspace) -> None:
+    rollout = begin(workspace)
+    compare(workspace, rollout, 0, 100)
+    assert progress(workspace.store, last(workspace)) is None
+    Told(workspace).tick()
+    kept = progress(workspace.store, last(workspace))
+    assert kept is not None
+    assert (kept.answers, kept.step, kept.judgement.action) == (100, 0, "go on")
