@@ -56,6 +56,7 @@ def add_commands(to: typer.Typer) -> None:
         policies,
         projects,
         reports,
+        rollout,
         runs,
         serve,
         services,
@@ -80,6 +81,7 @@ def add_commands(to: typer.Typer) -> None:
         kubeflow,
         ui,
         serve,
+        rollout,
     )
     for commands in rooms:
         commands.register(to)

@@ -30,6 +30,7 @@ STYLES = {
     "PASS": "bold green", "INVESTIGATE": "bold yellow", "FAIL": "bold red", "ERROR": "bold red",
     "pass": "green", "ok": "green", "healthy": "green", "elsewhere": "green", "approved": "green",
     "warn": "yellow", "insufficient": "yellow", "investigate": "yellow", "starting": "yellow", "proposed": "yellow",
+    "holds": "green", "passed": "green", "runs": "yellow", "open": "yellow", "broken": "bold red",
     "deprecated": "yellow", "fail": "bold red", "error": "bold red", "drift": "bold red", "revoked": "bold red",
     "unhealthy": "bold red", "died": "bold red", "refused": "bold red", "rejected": "bold red",
     "unreadable": "bold red", "stopped": "dim", "draft": "dim", "not-set": "dim",

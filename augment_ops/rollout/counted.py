@@ -38,8 +38,11 @@ class Counted:
         self._ids: dict[str, NDArray[np.int64]] = {}
         self._labelled: dict[str, str] = {}
 
-    def tally(self) -> Tally:
+    def tally(self, *, whole: bool = False) -> Tally:
         """Of all that was read by now, with what was written since the last time as far as a second takes one.
+
+        Args:
+            whole: read all of it, however long it takes.
 
         Raises:
             StoreError: the log cannot be read.
@@ -49,7 +52,7 @@ class Counted:
         for name in self._log.files():
             if name not in self._ids:
                 self._fold(name)
-                if monotonic() > until:
+                if monotonic() > until and not whole:
                     break
         return self._seen + self._right
 

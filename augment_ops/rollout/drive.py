@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
-from augment_ops.errors import AugmentOpsError, GovernanceError, TrackingError
+from augment_ops.errors import ActRefused, AugmentOpsError, GovernanceError, TrackingError
 from augment_ops.governance.chain import Entry
-from augment_ops.governance.rollouts import STEP
+from augment_ops.governance.rollouts import APPROVE, STEP
 from augment_ops.identity import ROLLOUT
 from augment_ops.lifecycle.book import book_of
 from augment_ops.monitoring.telemetry.publish import publish
 from augment_ops.pipeline.recorders.telemetry import champion_moved
-from augment_ops.rollout.acts import Approvers, counts
+from augment_ops.rollout.acts import Approvers, approve_early, counts, present_rollout, refusals_of
 from augment_ops.rollout.ending import about, again, ask, complete, end, pause, show_quarantine, tell
 from augment_ops.rollout.evidence import Looked, keep_progress
 from augment_ops.rollout.rules import RolloutRules
@@ -189,6 +189,32 @@ class Driver:
 
     def _counts(self, rollout: Rollout, entry: Entry) -> bool:
         return counts(replace(self._workspace), rollout, entry)  # with the approvers of now
+
+
+def promote(workspace: Workspace, dataset: str, *, reason: str, environment: str = "") -> Rollout:
+    """Make a challenger champion before its last step, in the name of somebody who may approve it.
+
+    Raises:
+        InputError: no rollout runs, or no reason.
+        ActRefused: a condition is shown to be broken, the rollout is paused or decided, or the actor may not; the
+            refusal is entered.
+        GovernanceError: the challenger may not be champion. TrackingError: MLflow does not answer; the next driver
+            goes on.
+    """
+    rollout = present_rollout(workspace, dataset, environment)
+    looked = Watch(workspace, rollout).look(rollout, whole=True)
+    with refusals_of(workspace, APPROVE, dataset, rollout.environment, rollout.challenger):
+        where = f"rollout {rollout.id} of {dataset} in {rollout.environment}"
+        if looked.judgement.action == "roll back":
+            fix = "let a driver roll it back, or abort it: augment-ops rollout abort"
+            raise ActRefused(where, looked.judgement.reasons[0], "no condition that is shown to be broken", fix)
+        if rollout.paused:
+            fix = f"resume it first: augment-ops rollout resume {dataset} --reason …"
+            raise ActRefused(where, f"paused: {rollout.paused}", "a rollout that runs", fix)
+    approve_early(workspace, rollout, reason=reason, evidence=looked.evidence.kept(workspace.store))
+    driver = Driver(workspace, dataset, rollout.environment, _say)
+    driver.tick()
+    return again(book_of(workspace), rollout)
 
 
 def show_last_quarantine(workspace: Workspace, dataset: str, environment: str) -> None:

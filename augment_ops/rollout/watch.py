@@ -32,16 +32,17 @@ class Watch:
         self._counted = Counted(self.rules, ComparisonLog(uri, rollout.dataset, rollout.id), labels)
         self._series = _series_so_far(workspace, rollout)
 
-    def look(self, rollout: Rollout) -> Looked:
+    def look(self, rollout: Rollout, *, whole: bool = False) -> Looked:
         """Read what has come, and judge.
 
         Args:
             rollout: as it stands now, in a step that its rules have.
+            whole: read all that there is, however long it takes; else what a second takes one to.
 
         Raises:
             StoreError: the log cannot be read.
         """
-        tally, now, step = self._counted.tally(), datetime.now(UTC), rollout.step
+        tally, now, step = self._counted.tally(whole=whole), datetime.now(UTC), rollout.step
         # Clocks differ: one that is behind the ledger's has not gone back in time.
         hours = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds() / 3600)
         answers, measured = int(tally.asked[step]), measure(self.rules, tally, step)
