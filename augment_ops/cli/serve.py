@@ -50,6 +50,7 @@ def serve(
     Example: augment-ops serve digits --port 8100
     """
     from augment_ops.names import check_dataset
+    from augment_ops.serving.admitted import AdmittedPolicies
     from augment_ops.serving.follow import FollowedChampion
     from augment_ops.serving.rules import ServingRules
     from augment_ops.serving.supervisor import Offer, Supervisor
@@ -79,12 +80,14 @@ def serve(
                 flush=True,
             )
 
-    Supervisor(settings, offer, FollowedChampion(workspace, dataset, environment, say), say).run(ready)
+    followed = FollowedChampion(workspace, dataset, environment, say)
+    admitted = AdmittedPolicies(workspace, followed.served, offer.rules, say)
+    Supervisor(settings, offer, followed, say, admitted).run(ready)
 
 
 def create(
     name: Annotated[str, typer.Argument(help="whose it is, in kebab-case")],
-    scope: Annotated[list[str], typer.Option(help="predict, label or admin; may be repeated")],
+    scope: Annotated[list[str], typer.Option(help="predict, label, augment or admin; may be repeated")],
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Give out a token. It is shown once: what is kept is its hash.

@@ -28,6 +28,8 @@ from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.modalities.source import Samples
 from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
+from augment_ops.serving.augment_service import read_asked
+from augment_ops.serving.augmenting import Augmenting
 from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
 from augment_ops.serving.labels import AnswerLabels, LabelledError
@@ -39,6 +41,7 @@ from augment_ops.serving.rules import ServingRules
 from augment_ops.tracking.values import classifier_name
 
 VERSION_HEADER, DECISION_HEADER, REQUEST_HEADER = "Augment-Ops-Version", "Augment-Ops-Decision", "X-Request-Id"
+AUGMENTATION_HEADER = "Augment-Ops-Augmentation"
 _ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a log file, a header and a metric take as they are
 _ANYBODY = "anybody"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -63,6 +66,7 @@ class Service:
     recorder: Recorder
     labels: AnswerLabels
     meters: ServingMeters
+    augmenting: Augmenting
     open_hosts: tuple[str, ...] = ()
     labelling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -98,6 +102,8 @@ class _Handlers:
             ("/v2/models/{model}/versions/{version}/infer", self.infer, "predict"),
             ("/labels", self.label, "label"),
         ]
+        if self._service.augmenting.service is not None:
+            post.append(("/augment", self.augment, "augment"))
         get: list[tuple[str, Handler, Scope | None]] = [
             ("/v2/health/live", self.alive, None),
             ("/v2/health/ready", self.alive, None),
@@ -139,6 +145,18 @@ class _Handlers:
             return Response(content, headers=headers, media_type="application/json")
         headers[protocol.HEADER_LENGTH] = str(length)
         return Response(content, headers=headers, media_type="application/octet-stream")
+
+    async def augment(self, request: Request) -> Response:
+        """Samples augmented."""
+        service, limits = self._service.augmenting.service, self._service.rules.limits
+        assert service is not None  # of the routes
+        body, length = await read_body(request, limits), request.headers.get(protocol.HEADER_LENGTH)
+        with self._service.model.in_use() as model:
+            interface = self._interface(model)
+            asked = await read_asked(body, length, model, limits, interface)
+            response = await service(asked, request.state.token, model, interface)
+        response.headers.update(_SAFE)
+        return response
 
     async def label(self, request: Request) -> Response:
         """Labels of answers."""
@@ -182,12 +200,16 @@ class _Handlers:
     async def openapi(self, request: Request) -> Response:
         """The OpenAPI document."""
         model = self._service.model
-        return JSONResponse(openapi.document(model, self._interface(model)), headers=dict(_SAFE))
+        return JSONResponse(
+            openapi.document(model, self._interface(model), self._service.rules.augment), headers=dict(_SAFE)
+        )
 
     async def page(self, request: Request) -> Response:
         """The same for people."""
         model = self._service.model
-        return HTMLResponse(openapi.page(model, self._interface(model)), headers=dict(_PAGE))
+        return HTMLResponse(
+            openapi.page(model, self._interface(model), self._service.rules.augment), headers=dict(_PAGE)
+        )
 
     async def metrics(self, request: Request) -> Response:
         """Of all workers."""
@@ -195,19 +217,19 @@ class _Handlers:
         return Response(content, headers=dict(_SAFE), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _scores(self, request: Request, model: ServedModel, samples: Samples, id_: str) -> NDArray[np.float64]:
+        ids = [id_] if len(samples) == 1 else [f"{id_}/{row}" for row in range(len(samples))]
         try:
-            scores, seconds = await model(samples)
+            found = await self._service.augmenting.scores(model, samples, ids)
         except Overloaded:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many samples wait", headers=dict(_LATER)) from None
         except AugmentOpsError as error:
             raise Problem.of(HTTPStatus.INTERNAL_SERVER_ERROR, error) from error
-        ids = [id_] if len(samples) == 1 else [f"{id_}/{row}" for row in range(len(samples))]
         answered = Answered(
-            served=model.served, request=id_, ids=ids, at=datetime.now(UTC), samples=samples, scores=scores
+            served=model.served, request=id_, ids=ids, at=datetime.now(UTC), samples=samples, scores=found.scores
         )
         self._service.recorder.offer(answered)
-        request.state.model_s = seconds
-        return scores
+        request.state.model_s, request.state.augmentation = found.model_s, found.said
+        return found.scores
 
     def _named(self, request: Request) -> ServedModel:
         """The model that an address names.
@@ -253,6 +275,8 @@ class _Handlers:
             meters.request(route, version, response.status_code, took)
             in_model = getattr(request.state, "model_s", None)
             if in_model is not None:
+                if request.state.augmentation:
+                    response.headers[AUGMENTATION_HEADER] = request.state.augmentation
                 response.headers["Server-Timing"] = f"total;dur={took * 1e3:.3f}, model;dur={in_model * 1e3:.3f}"
             return response
 
@@ -277,6 +301,7 @@ class _Handlers:
             if scope not in token.scopes:
                 raise Problem(HTTPStatus.FORBIDDEN, f"the token {token.name} is not for {scope}")
             name = token.name
+        request.state.token = name
         if not self._rates.take(name):
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "more requests than this token may make", headers=dict(_LATER))
 

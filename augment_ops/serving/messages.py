@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from augment_ops.serving.augmentation import Augmentation, BreakerChanged
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
 from augment_ops.settings import Settings
@@ -28,6 +29,7 @@ class Begin:
 
     Attributes:
         open_hosts: see `Service`.
+        augmentation: what it may augment with, until another `Augmentation` is sent.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Begin:
     served: Served
     open_hosts: tuple[str, ...]
     tls: Tls | None
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ class Serves:
 
 @dataclass(frozen=True)
 class Refuses:
-    """A worker does not answer with a version, and goes on with the one before; why, for a person."""
+    """A worker does not answer with a version, and goes on with the one before; why, for a person.
+
+    Attributes:
+        version: empty where it is policies that it does not augment with.
+    """
 
     version: str
     why: str
 
 
-Told = Serves | Refuses
+Told = Serves | Refuses | BreakerChanged

@@ -21,6 +21,7 @@ from typing import Protocol
 from augment_ops.errors import InputError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
+from augment_ops.serving.augmentation import Augmentation, BreakerChanged
 from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.retention import forget
 from augment_ops.serving.rules import ServingRules
@@ -46,6 +47,19 @@ class Followed(Protocol):
 
     def changed(self) -> Served | None:
         """The one of now, where it is another than at the last call; it never raises."""
+        ...
+
+
+class Admitted(Protocol):
+    """What workers may augment with."""
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """As of now."""
+        ...
+
+    def changed(self) -> Augmentation | None:
+        """As of now, where it is another than at the last call; it never raises."""
         ...
 
 
@@ -78,13 +92,22 @@ class Supervisor:
     Args:
         followed: what is to answer.
         say: gets a line for people.
+        admitted: what they may augment with; None for nothing.
 
     Raises:
         InputError: an address that cannot be listened on, or that others reach while no token was given out.
     """
 
-    def __init__(self, settings: Settings, asked: Offer, followed: Followed, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        asked: Offer,
+        followed: Followed,
+        say: Callable[[str], None],
+        admitted: Admitted | None = None,
+    ) -> None:
         self._settings, self._asked, self._followed, self._say = settings, asked, followed, say
+        self._admitted = admitted
         self._open_hosts = _open_hosts(asked, Tokens(tokens_path(settings.home)))
         self._served = followed.served  # what a worker that is started again begins with
         self._accepting = _listening(asked)
@@ -120,6 +143,7 @@ class Supervisor:
                 self._restart()
                 if monotonic() - looked >= self._asked.rules.follow_s:
                     looked = monotonic()
+                    self._follow_policies()
                     self._follow()
                 if datetime.now(UTC) - forgotten >= _FORGET:
                     forgotten = datetime.now(UTC)
@@ -177,6 +201,7 @@ class Supervisor:
                     served=self._served,
                     open_hosts=self._open_hosts,
                     tls=self._asked.tls,
+                    augmentation=Augmentation() if self._admitted is None else self._admitted.augmentation,
                 )
             )
 
@@ -193,6 +218,8 @@ class Supervisor:
                 continue
             if isinstance(message, Serves):
                 worker.version = message.version
+            elif isinstance(message, BreakerChanged):
+                self._say(message.told)
             else:
                 refused.append(message)
         return refused
@@ -226,6 +253,14 @@ class Supervisor:
             self._say(f"version {before.version} goes on answering: {refused[0].why}")
         else:
             self._say(f"version {found.version} answers, in place of {before.version}")
+
+    def _follow_policies(self) -> None:
+        """Have the workers augment with what is admitted now."""
+        found = None if self._admitted is None else self._admitted.changed()
+        for worker in self._workers if found is not None else ():
+            if worker is not None:
+                with suppress(OSError):
+                    worker.connection.send(found)
 
     def _tell(self, served: Served) -> list[Refuses]:
         """Have all workers answer with a version, and wait until they do; the refusals."""

@@ -20,6 +20,8 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import Service, application
+from augment_ops.serving.augmentation import Augmentation
+from augment_ops.serving.augmenting import Augmenting
 from augment_ops.serving.labels import AnswerLabels
 from augment_ops.serving.messages import Begin, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.meters import ServingMeters
@@ -45,6 +47,7 @@ class _Answering:
         self._connection, self._begin = connection, begin
         self._meters = ServingMeters(begin.served.dataset)
         self._changing = asyncio.Lock()
+        self._admitting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, accepting: socket.socket) -> None:
@@ -52,6 +55,8 @@ class _Answering:
         model = await self._loaded(self._begin.served)
         if model is None:
             return
+        self._augmenting = Augmenting(self._begin.rules, self._begin.served, self._begin.settings.home, self._say)
+        await self._admit(self._begin.augmentation)
         self._service = service = self._service_of(model)
         self._server = uvicorn.Server(self._config(service))
         asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
@@ -59,6 +64,7 @@ class _Answering:
         await self._server.serve([accepting])
         await asyncio.gather(*self._tasks)
         await service.model.close()
+        await asyncio.to_thread(self._augmenting.close)
         await asyncio.to_thread(service.recorder.close)
 
     def _service_of(self, model: ServedModel) -> Service:
@@ -71,6 +77,7 @@ class _Answering:
             recorder=Recorder(log, begin.rules.log, self._meters.lost),
             labels=AnswerLabels(log),
             meters=self._meters,
+            augmenting=self._augmenting,
             open_hosts=begin.open_hosts,
         )
 
@@ -107,8 +114,9 @@ class _Answering:
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._server.should_exit = True
             return
-        assert isinstance(message, Serve)
-        task = asyncio.create_task(self._change(message.served))
+        assert isinstance(message, Serve | Augmentation)
+        doing = self._change(message.served) if isinstance(message, Serve) else self._admit(message)
+        task = asyncio.create_task(doing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -121,6 +129,14 @@ class _Answering:
             before, self._service.model = self._service.model, model
             self._tell(model, before=before.served.version)
         await before.close()
+
+    async def _admit(self, told: Augmentation) -> None:
+        """Augment with what is admitted; where that cannot be done, with nothing, which is told."""
+        async with self._admitting:
+            try:
+                await asyncio.to_thread(self._augmenting.admit, told, self._begin.served)
+            except (AugmentOpsError, OSError) as error:
+                self._say(Refuses("", str(error)))
 
     def _tell(self, model: ServedModel, *, before: str) -> None:
         self._meters.serves(model.served.version, before)

@@ -9,6 +9,7 @@ import yaml
 
 from augment_ops.errors import PolicyError
 from augment_ops.serving.rules import ServingRules
+from support.service import BREAKER
 
 SHIPPED = Path(__file__).parents[3] / "policies" / "serving" / "default.yaml"
 
@@ -42,17 +43,6 @@ def test_what_cannot_be_is_refused_by_name(tmp_path: Path, place: tuple[str, ...
         ServingRules.load(path)
 
 
-BREAKER = {
-    "window_s": 10,
-    "min_requests": 20,
-    "latency_share": 0.5,
-    "latency_ms": 50,
-    "error_rate": 0.1,
-    "waiting": 1000,
-    "open_s": 10,
-    "longest_open_s": 300,
-    "trials": 5,
-}
 VIEWS = {"policy": "digits-robust", "version": "1.0.0", "views": 4, "itself": True, "seed": 7}
 SERVICE = {"policies": ["digits-robust@1.0.0"], "samples_per_day": 1000}
 
