@@ -18,6 +18,7 @@ FORMS = {
     r"^[a-z0-9]+([_-][a-z0-9]+)*$": "a-z and 0-9 with single hyphens or underscores, such as gaussian_noise",
     r"^\d+\.\d+\.\d+$": _VERSION,
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$": f"{_VERSION}, none with a zero in front",
+    r"^[a-z0-9]+(-[a-z0-9]+)*@(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$": "a version, such as digits-robust@1.0.0",
     r"^(validation|test)$": "validation or test",
     r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$": "auto, cpu, mps, cuda, or cuda with a number, such as cuda:1",
     r"^[a-z0-9][a-z0-9._@-]*$": "a-z, 0-9, dots, underscores, hyphens and @, a letter or number first, such as ml-lead",

@@ -53,6 +53,7 @@ def serve(
     Example: augment-ops serve digits --port 8100
     """
     from augment_ops.names import check_dataset
+    from augment_ops.serving.admitted import AdmittedPolicies
     from augment_ops.serving.follow import FollowedChampion
     from augment_ops.serving.follow_rollout import FollowedRollout
     from augment_ops.serving.rules import ServingRules
@@ -85,12 +86,13 @@ def serve(
 
     champion = FollowedChampion(workspace, dataset, environment, say)
     rollout = FollowedRollout(workspace, dataset, champion.environment, say)
-    Supervisor(settings, offer, champion, say, rollout).run(ready)
+    admitted = AdmittedPolicies(workspace, champion.served, offer.rules, say)
+    Supervisor(settings, offer, champion, say, rolling=rollout, admitted=admitted).run(ready)
 
 
 def create(
     name: Annotated[str, typer.Argument(help="whose it is, in kebab-case")],
-    scope: Annotated[list[str], typer.Option(help="predict, label or admin; may be repeated")],
+    scope: Annotated[list[str], typer.Option(help="predict, label, augment or admin; may be repeated")],
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Give out a token. It is shown once: what is kept is its hash.

@@ -128,6 +128,12 @@ class Catalogue(Protocol):
         """Why a policy may not train a model that is stress-tested and served: it would see what those do not."""
         ...
 
+    def needs_population(self, name: str) -> bool:
+        """Whether what a transform does to a sample depends on its data set (`augment_ops.modalities.base.Population`),
+        or on the others of a batch where that is not at hand.
+        """
+        ...
+
     def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
         """Parameter → the largest strength of an effect that any draw has by it. Only parameters that have a say."""
         ...

@@ -144,6 +144,10 @@ class Requests(Protocol):
         """The sample that a JSON value stands for."""
         ...
 
+    def in_json(self, sample: One) -> Any:
+        """The JSON value that a sample is shown as: `of_json` of it gives the sample back."""
+        ...
+
 
 class SampleCells(Protocol):
     """How samples that were changed go back into the columns of the table that they came from."""

@@ -98,6 +98,10 @@ class SchemaCatalogue:
         """None."""
         return []
 
+    def needs_population(self, name: str) -> bool:
+        """None does."""
+        return False
+
     def expand(
         self, name: str, params: Mapping[str, Any], where: str, bounds: Bounds | None, shape: tuple[int, ...]
     ) -> Expanded:

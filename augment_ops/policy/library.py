@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from augment_ops.errors import PolicyError
+from augment_ops.errors import Fault, PolicyError
 from augment_ops.modalities import modality
 from augment_ops.policy.bounds import load_limits
-from augment_ops.policy.limits import check_limits
+from augment_ops.policy.limits import check_limits, leaves
 from augment_ops.policy.published import check_published, load_published, published_path
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.yaml_file import parse, read_text
@@ -63,6 +63,29 @@ def admit_to_run(policies: Path, name: str) -> Policy:
     policy = admit(policies, name)
     for fault in modality(policy.modality).catalogue.run_faults(policy.transforms):
         raise PolicyError(f"{policy_path(policies, name)}: {fault.where}", fault.found, fault.expected, fault.fix)
+    return policy
+
+
+def admit_to_serve(policies: Path, name: str) -> Policy:
+    """As `admit_to_run`, for a service, which has a sample and neither its label nor its data set.
+
+    Raises:
+        PolicyError: also for a policy that mixes samples, or whose transforms look at others of the data set.
+    """
+    policy = admit_to_run(policies, name)
+    catalogue = modality(policy.modality).catalogue
+    found, expected = "a transform that looks at other samples of the data set", "one that needs its sample alone"
+    fix = "serve another policy, or make a version without it"
+    faults = [
+        Fault(where, found, expected, fix)
+        for where, step in leaves(policy.transforms)
+        if catalogue.needs_population(step.name)
+    ]
+    if policy.mixing is not None:
+        fix = "serve a version without `mixing`"
+        faults.append(Fault("mixing", policy.mixing.kind, "samples that stay apart, with their labels", fix))
+    if faults:
+        raise PolicyError.of(f"{policy_path(policies, name)}, for a service", faults)
     return policy
 
 

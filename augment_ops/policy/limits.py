@@ -82,7 +82,7 @@ def _effect_faults(policy: Policy, effect: Effect, limits: Limits, catalogue: Ca
         return []
     faults = []
     expected = f"{effect.expected(getattr(limits, effect.key))} ({source}: {effect.key})"
-    for where, transform in _leaves(policy.transforms):
+    for where, transform in leaves(policy.transforms):
         values = values_of(transform, catalogue)
         for parameter, strength in catalogue.strengths(transform.name, values, effect.name).items():
             if _exceeded(strength, limit):
@@ -108,7 +108,8 @@ def _effect_faults(policy: Policy, effect: Effect, limits: Limits, catalogue: Ca
     return faults
 
 
-def _leaves(transforms: tuple[Transform, ...]) -> list[tuple[str, Transform]]:
+def leaves(transforms: tuple[Transform, ...]) -> list[tuple[str, Transform]]:
+    """Every transform with its place, without containers and families; those that they hold are there."""
     return [(where, transform) for where, transform in _all(transforms) if not transform.children]
 
 

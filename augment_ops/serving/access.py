@@ -22,7 +22,7 @@ from augment_ops.errors import InputError, nearest
 from augment_ops.files import replace_file
 from augment_ops.locks import held
 
-Scope = Literal["predict", "label", "admin"]
+Scope = Literal["predict", "label", "augment", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST = 60  # characters of a name: it is a label of metrics
@@ -40,7 +40,8 @@ class Token:
     Attributes:
         name: whose it is.
         sha256: of what its holder sends.
-        scopes: `predict` asks the model, `label` brings labels, `admin` sees metrics.
+        scopes: `predict` asks the model, `label` brings labels, `augment` has samples augmented, `admin` sees
+            metrics.
         created: ISO 8601, UTC.
     """
 

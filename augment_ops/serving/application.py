@@ -27,10 +27,13 @@ from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.modalities.source import Samples
 from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
-from augment_ops.serving.batching import Computed, Overloaded
+from augment_ops.serving.augment_service import read_asked
+from augment_ops.serving.augmenting import Augmenting
+from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
-from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer, champion_alone
+from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer
 from augment_ops.serving.headers import (
+    AUGMENTATION_HEADER,
     DECISION_HEADER,
     REQUEST_HEADER,
     ROLLOUT_HEADER,
@@ -44,6 +47,7 @@ from augment_ops.serving.problems import Problem
 from augment_ops.serving.recording import Answered, Recorder
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.traces import Handler, Traces
+from augment_ops.serving.views import Scored
 from augment_ops.tracking.values import classifier_name
 
 _ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a log file, a header and a metric take as they are
@@ -70,6 +74,7 @@ class Service:
     recorder: Recorder
     labels: AnswerLabels
     meters: ServingMeters
+    augmenting: Augmenting
     traces: Traces | None = None
     open_hosts: tuple[str, ...] = ()
     challenger: Challenger | None = None
@@ -107,6 +112,8 @@ class _Handlers:
             ("/v2/models/{model}/versions/{version}/infer", self.infer, "predict"),
             ("/labels", self.label, "label"),
         ]
+        if self._service.augmenting.service is not None:
+            post.append(("/augment", self.augment, "augment"))
         get: list[tuple[str, Handler, Scope | None]] = [
             ("/v2/health/live", self.alive, None),
             ("/v2/health/ready", self.alive, None),
@@ -130,7 +137,7 @@ class _Handlers:
         with self._service.model.in_use() as model:
             samples = await samples_of(body, request.headers.get("content-type", ""), model.requests, limits)
             answer = await self._answer(request, model, samples, id_)
-        predictions = _predictions(answer.model, answer.scores)
+        predictions = _predictions(answer.model, answer.scored.scores)
         document = {"id": id_, "model_version": answer.model.served.version, "predictions": predictions}
         return JSONResponse(document, headers=_of_answer(answer, id_))
 
@@ -143,12 +150,26 @@ class _Handlers:
         with model.in_use():
             answer = await self._answer(request, model, asked.samples, id_)
         served, name = answer.model.served, classifier_name(model.served.dataset)
-        content, length = protocol.write_response(asked, name, served.version, id_, served.classes, answer.scores)
+        content, length = protocol.write_response(
+            asked, name, served.version, id_, served.classes, answer.scored.scores
+        )
         headers = _of_answer(answer, id_)
         if length is None:
             return Response(content, headers=headers, media_type="application/json")
         headers[protocol.HEADER_LENGTH] = str(length)
         return Response(content, headers=headers, media_type="application/octet-stream")
+
+    async def augment(self, request: Request) -> Response:
+        """Samples augmented."""
+        service, limits = self._service.augmenting.service, self._service.rules.limits
+        assert service is not None  # of the routes
+        body, length = await read_body(request, limits), request.headers.get(protocol.HEADER_LENGTH)
+        with self._service.model.in_use() as model:
+            interface = self._interface(model)
+            asked = await read_asked(body, length, model, limits, interface)
+            response = await service(asked, request.state.token, model, interface)
+        response.headers.update(_SAFE)
+        return response
 
     async def label(self, request: Request) -> Response:
         """Labels of answers."""
@@ -192,12 +213,16 @@ class _Handlers:
     async def openapi(self, request: Request) -> Response:
         """The OpenAPI document."""
         model = self._service.model
-        return JSONResponse(openapi.document(model, self._interface(model)), headers=dict(_SAFE))
+        return JSONResponse(
+            openapi.document(model, self._interface(model), self._service.rules.augment), headers=dict(_SAFE)
+        )
 
     async def page(self, request: Request) -> Response:
         """The same for people."""
         model = self._service.model
-        return HTMLResponse(openapi.page(model, self._interface(model)), headers=dict(_PAGE))
+        return HTMLResponse(
+            openapi.page(model, self._interface(model), self._service.rules.augment), headers=dict(_PAGE)
+        )
 
     async def metrics(self, request: Request) -> Response:
         """Of all workers."""
@@ -214,7 +239,10 @@ class _Handlers:
         posed = Posed(request=id_, subject=_subject_of(request), ids=ids, samples=samples)
         challenger = None if "version" in request.path_params else self._service.challenger
         try:
-            answer = await (challenger.answer(model, posed) if challenger else champion_alone(model, posed))
+            if challenger is not None:
+                answer = await challenger.answer(model, posed)
+            else:
+                answer = ServedAnswer(model=model, scored=await self._service.augmenting.scores(model, samples, ids))
         except Overloaded:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many samples wait", headers=dict(_LATER)) from None
         except AugmentOpsError as error:
@@ -225,10 +253,10 @@ class _Handlers:
             ids=ids,
             at=datetime.now(UTC),
             samples=samples,
-            scores=answer.scores,
+            scores=answer.scored.scores,
         )
         self._service.recorder.offer(answered)
-        request.state.computed = answer.computed
+        request.state.scored = answer.scored
         return answer
 
     def _named(self, request: Request) -> ServedModel:
@@ -277,9 +305,9 @@ class _Handlers:
             version = response.headers.get(VERSION_HEADER, "")
             took = monotonic() - began
             meters.request(route, version, response.status_code, took)
-            computed: Computed | None = getattr(request.state, "computed", None)
-            if computed is not None:
-                in_model = f"model;dur={computed.seconds * 1e3:.3f}"
+            scored: Scored | None = getattr(request.state, "scored", None)
+            if scored is not None:
+                in_model = f"model;dur={scored.computed.seconds * 1e3:.3f}"
                 response.headers["Server-Timing"] = f"total;dur={took * 1e3:.3f}, {in_model}"
             return response
 
@@ -304,6 +332,7 @@ class _Handlers:
             if scope not in token.scopes:
                 raise Problem(HTTPStatus.FORBIDDEN, f"the token {token.name} is not for {scope}")
             name = token.name
+        request.state.token = name
         if not self._rates.take(name):
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "more requests than this token may make", headers=dict(_LATER))
 
@@ -348,6 +377,8 @@ def _told(model: ServedModel, id_: str = "") -> dict[str, str]:
 
 def _of_answer(answer: ServedAnswer, id_: str) -> dict[str, str]:
     headers = _told(answer.model, id_)
+    if answer.scored.said:
+        headers[AUGMENTATION_HEADER] = answer.scored.said
     return {**headers, ROLLOUT_HEADER: f"{answer.rollout}; arm={answer.arm}"} if answer.arm else headers
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 import numpy as np
 from starlette.requests import ClientDisconnect, Request
@@ -16,7 +17,7 @@ from augment_ops.serving.problems import Problem
 from augment_ops.serving.protocol import read_json
 from augment_ops.serving.rules import RequestLimits
 
-Decode = Callable[[], list[One | Defect]]
+T = TypeVar("T")
 
 _JSON = "application/json"
 _AT_ONCE = (
@@ -57,13 +58,22 @@ async def samples_of(body: bytes, content_type: str, requests: Requests, limits:
     """
     media = content_type.partition(";")[0].strip().lower()
     if media in requests.media:
-        found = await _elsewhere(len(body), lambda: [requests.of_file(body)])
+        found = await elsewhere(len(body), lambda: [requests.of_file(body)])
     elif media == _JSON:
-        found = await _elsewhere(len(body), lambda: _in_json(body, requests, limits))
+        found = await elsewhere(len(body), lambda: samples_in(read_json(body), requests, limits))
     else:
         wanted = ", ".join((_JSON, *requests.media))
         fault = Fault("Content-Type", repr(media)[:80], wanted, "say what the body is")
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, faults=[fault])
+    return stacked(found, requests)
+
+
+def stacked(found: Sequence[One | Defect], requests: Requests) -> Samples:
+    """Samples (n, *shape) of those that were read.
+
+    Raises:
+        Problem: one is none.
+    """
     faults = [
         Fault(f"samples[{place}]", one.text, requests.form, "send what the model takes")
         for place, one in enumerate(found)
@@ -74,8 +84,13 @@ async def samples_of(body: bytes, content_type: str, requests: Requests, limits:
     return np.stack([one for one in found if not isinstance(one, Defect)])
 
 
-def _in_json(body: bytes, requests: Requests, limits: RequestLimits) -> list[One | Defect]:
-    given = read_json(body).get("samples")
+def samples_in(document: Mapping[str, Any], requests: Requests, limits: RequestLimits) -> list[One | Defect]:
+    """What stands under `samples` in a JSON object.
+
+    Raises:
+        Problem: no list of so many as may be asked about.
+    """
+    given = document.get("samples")
     if not isinstance(given, list) or not 1 <= len(given) <= limits.samples:
         found = f"{len(given):,} samples" if isinstance(given, list) else "no list of samples"
         wanted = f'{{"samples": […]}}, a list of 1 to {limits.samples:,}, each {requests.form}'
@@ -83,7 +98,7 @@ def _in_json(body: bytes, requests: Requests, limits: RequestLimits) -> list[One
     return [requests.of_json(one) for one in given]
 
 
-async def _elsewhere(size: int, decode: Decode) -> list[One | Defect]:
+async def elsewhere(size: int, decode: Callable[[], T]) -> T:
     """What `decode` gives; of a large body in a thread, so that others are answered meanwhile."""
     return decode() if size <= _AT_ONCE else await asyncio.to_thread(decode)
 

@@ -6,7 +6,7 @@ Nobody's request is lost to a challenger: what it does not answer, or not in tim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -19,11 +19,11 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.modalities.source import Samples
 from augment_ops.rollout.comparisons import Arm, Comparison
 from augment_ops.serving.background import Background
-from augment_ops.serving.batching import Computed
 from augment_ops.serving.comparing import Compared
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.rollout_meters import ChallengerMeters
+from augment_ops.serving.views import Scored
 
 Answerer = Literal["champion", "challenger", "shadow"]
 _SHADOWS = 4  # batches that may wait in the shadow: it is to see what is posed, not to be kept up with
@@ -50,22 +50,17 @@ class ServedAnswer:
 
     Attributes:
         model: that gave it.
-        scores: probabilities float64 (n, K).
-        computed: what it went through the model with.
+        scored: what it says.
         rollout: id of the rollout that runs, and who answered; empty where none does.
     """
 
     model: ServedModel
-    scores: NDArray[np.float64]
-    computed: Computed
+    scored: Scored
     rollout: str = ""
     arm: Literal["champion", "challenger", ""] = ""
 
 
-async def champion_alone(champion: ServedModel, posed: Posed) -> ServedAnswer:
-    """The champion's answer, where no rollout runs; see `ServedModel`."""
-    scores, computed = await champion(posed.samples)
-    return ServedAnswer(model=champion, scores=scores, computed=computed)
+Ask = Callable[[ServedModel, Samples, Sequence[str]], Awaitable[Scored]]  # what a model says of samples with their ids
 
 
 class Challenger:
@@ -74,6 +69,7 @@ class Challenger:
     Args:
         model: that was loaded and held against its probe.
         exposure: how far the rollout has come; another takes its place as it goes on.
+        ask: asks either of the two.
         compared: takes what is to be written.
         meters: counts.
         most_shadows: samples that may wait for it in the shadow: it is to see what is asked, not to be kept up with.
@@ -84,13 +80,14 @@ class Challenger:
         self,
         model: ServedModel,
         exposure: Exposure,
+        ask: Ask,
         compared: Background[Compared],
         meters: ChallengerMeters,
         most_shadows: int,
         fails: Callable[[Exposure, str], None],
     ) -> None:
         self.model, self.exposure = model, exposure
-        self._compared, self._meters, self._fails = compared, meters, fails
+        self._ask, self._compared, self._meters, self._fails = ask, compared, meters, fails
         self._in_a_row, self._tripped = 0, False
         self._shadows: set[asyncio.Task[None]] = set()
         self._most_shadows = most_shadows
@@ -123,42 +120,46 @@ class Challenger:
     ) -> tuple[ServedAnswer, Arm]:
         began = monotonic()
         try:
-            scores, computed = await champion(posed.samples)
+            scored = await self._ask(champion, posed.samples, posed.ids)
         except AugmentOpsError:
             self._keep(exposure, posed, "champion", champion=_failed(began))
             raise
-        arm = _arm(champion, scores, began)
+        arm = _arm(champion, scored.scores, began)
         self._meters.answered("shadow" if shadow else "champion")
         if not shadow:
             self._keep(exposure, posed, "champion", champion=arm)
-        return self._answer(exposure, "champion", champion, scores, computed), arm
+        return self._answer(exposure, "champion", champion, scored), arm
 
     async def _by_challenger(self, exposure: Exposure, champion: ServedModel, posed: Posed) -> ServedAnswer:
         began = monotonic()
         try:
             with self.model.in_use():
-                scores, computed = await asyncio.wait_for(self.model(posed.samples), exposure.rules.patience_s)
+                scored = await self._in_time(exposure, posed)
         except Exception as error:  # whatever it is, somebody waits for an answer
             failed = _failed(began)
-            given = await champion_alone(champion, posed)  # where it fails as well, it is the request's fault
+            given = await self._ask(
+                champion, posed.samples, posed.ids
+            )  # where it fails as well, it is the request's fault
             self._keep(exposure, posed, "challenger", challenger=failed)
             self._meters.fell_back()
             self._has_failed(exposure, error)
-            return self._answer(exposure, "champion", champion, given.scores, given.computed)
+            return self._answer(exposure, "champion", champion, given)
         self._in_a_row = 0
         self._meters.answered("challenger")
-        self._keep(exposure, posed, "challenger", challenger=_arm(self.model, scores, began))
-        return self._answer(exposure, "challenger", self.model, scores, computed)
+        self._keep(exposure, posed, "challenger", challenger=_arm(self.model, scored.scores, began))
+        return self._answer(exposure, "challenger", self.model, scored)
+
+    async def _in_time(self, exposure: Exposure, posed: Posed) -> Scored:
+        return await asyncio.wait_for(self._ask(self.model, posed.samples, posed.ids), exposure.rules.patience_s)
 
     @staticmethod
     def _answer(
         exposure: Exposure,
         arm: Literal["champion", "challenger"],
         model: ServedModel,
-        scores: NDArray[np.float64],
-        computed: Computed,
+        scored: Scored,
     ) -> ServedAnswer:
-        return ServedAnswer(model=model, scores=scores, computed=computed, rollout=exposure.rollout, arm=arm)
+        return ServedAnswer(model=model, scored=scored, rollout=exposure.rollout, arm=arm)
 
     def _follow_up(self, exposure: Exposure, posed: Posed, champion: Arm) -> None:
         """Ask the challenger what the champion has answered, while nobody waits for it."""
@@ -172,13 +173,13 @@ class Challenger:
     async def _in_the_shadow(self, exposure: Exposure, posed: Posed, champion: Arm) -> None:
         began = monotonic()
         try:
-            scores, _ = await asyncio.wait_for(self.model(posed.samples), exposure.rules.patience_s)
+            scored = await self._in_time(exposure, posed)
         except Exception as error:  # whatever it is, the champion has answered
             self._keep(exposure, posed, "shadow", champion=champion, challenger=_failed(began))
             self._has_failed(exposure, error)
             return
         self._in_a_row = 0
-        self._keep(exposure, posed, "shadow", champion=champion, challenger=_arm(self.model, scores, began))
+        self._keep(exposure, posed, "shadow", champion=champion, challenger=_arm(self.model, scored.scores, began))
 
     def _has_failed(self, exposure: Exposure, error: BaseException) -> None:
         """Stop asking a challenger that has failed again and again, while the champion has answered."""

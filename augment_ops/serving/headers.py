@@ -4,3 +4,4 @@ VERSION_HEADER, DECISION_HEADER, REQUEST_HEADER = "Augment-Ops-Version", "Augmen
 TRACE_HEADER = "X-Trace-Id"  # the W3C's `traceresponse` is a draft that tools do not read
 ROLLOUT_HEADER = "Augment-Ops-Rollout"  # which one, and who answered
 SUBJECT_HEADER = "Augment-Ops-Subject"  # whom a request is about
+AUGMENTATION_HEADER = "Augment-Ops-Augmentation"  # by which policy, how many views; or why by none

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from augment_ops.serving.augmentation import Augmentation, BreakerChanged
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
@@ -30,6 +31,7 @@ class Begin:
     Attributes:
         open_hosts: see `Service`.
         exposure: of the rollout that runs; None where none does.
+        augmentation: what it may augment with, until another `Augmentation` is sent.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Begin:
     open_hosts: tuple[str, ...]
     tls: Tls | None
     exposure: Exposure | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,11 @@ class Serves:
 
 @dataclass(frozen=True)
 class Refuses:
-    """A worker does not answer with a version, and goes on with the one before; why, for a person."""
+    """A worker does not answer with a version, and goes on with the one before; why, for a person.
+
+    Attributes:
+        version: empty where it is policies that it does not augment with.
+    """
 
     version: str
     why: str
@@ -77,5 +84,5 @@ class ChallengerFails:
     why: str
 
 
-Order = Serve | Expose
-Told = Serves | Refuses | ChallengerFails
+Order = Serve | Expose | Augmentation
+Told = Serves | Refuses | ChallengerFails | BreakerChanged

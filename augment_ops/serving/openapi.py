@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from augment_ops import __version__
+from augment_ops.serving.augmenting_rules import AugmentRules
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.protocol import Interface, outputs
 from augment_ops.tracking.values import classifier_name
@@ -20,29 +21,28 @@ _ERRORS = {
     "403": "a token that is not for this",
     "413": "a body that is too large",
     "422": "samples that the model does not take",
-    "429": "too many requests of this token",
+    "429": "too many requests, or augmented samples, of this token",
     "500": "the model does not answer for these samples",
-    "503": "too many requests wait",
+    "503": "too many requests wait, or augmentation is off for a while",
 }
 
 
-def document(model: ServedModel, interface: Interface) -> dict[str, Any]:
-    """The OpenAPI document, version 3.1."""
+def document(model: ServedModel, interface: Interface, augment: AugmentRules | None) -> dict[str, Any]:
+    """The OpenAPI document, version 3.1.
+
+    Args:
+        augment: what may be augmented; None for nothing.
+    """
     served, requests = model.served, model.requests
     name = classifier_name(served.dataset)
     files = {media: {"schema": {"type": "string", "format": "binary"}} for media in requests.media}
-    listed = {
-        "type": "object",
-        "required": ["samples"],
-        "properties": {
-            "samples": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": interface.limit,
-                "items": {"description": f"a sample: {requests.form}"},
-            }
-        },
+    samples = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": interface.limit,
+        "items": {"description": f"a sample: {requests.form}"},
     }
+    listed = {"type": "object", "required": ["samples"], "properties": {"samples": samples}}
     tensor = {
         "type": "object",
         "required": ["inputs"],
@@ -78,6 +78,7 @@ def document(model: ServedModel, interface: Interface) -> dict[str, Any]:
             "/v2": _get("The server and its extensions"),
             "/v2/health/live": _get("Whether the process lives"),
             "/v2/health/ready": _get("Whether it answers"),
+            **({} if augment is None else {"/augment": _augment(augment, samples)}),
             "/labels": _post("Labels that come later", {"application/json": {"schema": labels}}, "label"),
             "/metrics": _get("Metrics for Prometheus; scope admin"),
         },
@@ -99,9 +100,9 @@ def document(model: ServedModel, interface: Interface) -> dict[str, Any]:
     }
 
 
-def page(model: ServedModel, interface: Interface) -> str:
+def page(model: ServedModel, interface: Interface, augment: AugmentRules | None) -> str:
     """The document as a page: no script, nothing from elsewhere, every text escaped."""
-    return _template().render(**document(model, interface), form=model.requests.form, errors=_ERRORS)
+    return _template().render(**document(model, interface, augment), form=model.requests.form, errors=_ERRORS)
 
 
 @cache
@@ -127,6 +128,25 @@ def _post(summary: str, content: dict[str, Any], scope: str) -> dict[str, Any]:
             "responses": {**answers, **errors},
         }
     }
+
+
+def _augment(rules: AugmentRules, samples: dict[str, Any]) -> dict[str, Any]:
+    named = [dict(zip(("policy", "version"), one.split("@"), strict=True)) for one in rules.policies]
+    body = {
+        "type": "object",
+        "required": ["policy", "version", "ids", "samples"],
+        "properties": {
+            "policy": {"type": "string"},
+            "version": {"type": "string"},
+            "seed": {"type": "integer", "default": 0},
+            "epoch": {"type": "integer", "default": 0},
+            "ids": {"type": "array", "items": {"type": ["string", "integer"]}, "uniqueItems": True},
+            "samples": samples,
+        },
+        "anyOf": [{"properties": {name: {"const": value} for name, value in one.items()}} for one in named],
+    }
+    content = {"application/json": {"schema": body}, "application/octet-stream": {}}
+    return _post(f"Have samples augmented by {', '.join(rules.policies)}", content, "augment")
 
 
 def _get(summary: str, example: Any = None) -> dict[str, Any]:

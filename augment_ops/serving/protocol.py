@@ -82,7 +82,22 @@ def read_request(body: bytes, header_length: str | None, interface: Interface) -
     Raises:
         InputError: it is none, or not for this model.
     """
-    asked, tensors = _parts(body, header_length)
+    asked, tensors = parts(body, header_length)
+    id_ = asked.get("id", "")
+    if not isinstance(id_, str):
+        raise _no("id", _shown(id_), "a text")
+    return InferRequest(id=id_, samples=read_tensor(asked, tensors, interface), outputs=_wanted(asked))
+
+
+def read_tensor(asked: dict[str, Any], tensors: memoryview, interface: Interface) -> Samples:
+    """The one input of a request.
+
+    Args:
+        asked, tensors: as `parts` gives them.
+
+    Raises:
+        InputError: there is none, or it is not for this model.
+    """
     given = asked.get("inputs")
     if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
         raise _no("inputs", _shown(given), f"one tensor, {INPUT}")
@@ -93,13 +108,15 @@ def read_request(body: bytes, header_length: str | None, interface: Interface) -
     shape = _shape(tensor.get("shape"), interface)
     size = _parameter(tensor, "binary_data_size")
     if size is None:
-        samples = _from_json(tensor.get("data"), interface, shape)
-    else:
-        samples = _from_bytes(tensors, size, interface, shape)
-    id_ = asked.get("id", "")
-    if not isinstance(id_, str):
-        raise _no("id", _shown(id_), "a text")
-    return InferRequest(id=id_, samples=samples, outputs=_wanted(asked))
+        return _from_json(tensor.get("data"), interface, shape)
+    return _from_bytes(tensors, size, interface, shape)
+
+
+def written_tensor(samples: Samples, interface: Interface) -> tuple[dict[str, Any], bytes]:
+    """Samples as the tensor that `read_tensor` reads, and its bytes."""
+    content = samples.astype(interface.dtype.newbyteorder("<"), copy=False).tobytes()
+    told = {"name": INPUT, "datatype": interface.datatype, "shape": list(samples.shape)}
+    return {**told, "parameters": {"binary_data_size": len(content)}}, content
 
 
 def write_response(
@@ -129,7 +146,12 @@ def write_response(
     return b"".join([header, *behind]), len(header) if behind else None
 
 
-def _parts(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
+def parts(body: bytes, header_length: str | None) -> tuple[dict[str, Any], memoryview]:
+    """The JSON of a request, and the bytes after it.
+
+    Raises:
+        InputError: no JSON object, or a length that is none.
+    """
     length = len(body)
     if header_length is not None:
         if not (header_length.isascii() and header_length.isdecimal()) or int(header_length[:12]) > len(body):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from augment_ops.content import digest_of
 from augment_ops.machine import usable_cores
 from augment_ops.policy.yaml_file import load_model
+from augment_ops.serving.augmenting_rules import AugmentRules, BreakerRules, ViewRules
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -90,6 +91,8 @@ class ServingRules(BaseModel):
         workers: processes that answer; 0 for one a core.
         follow_s: how often the ledger is asked who is champion.
         drain_s: for answers that are on their way when the service ends.
+        test_time: augmentation of what is predicted; None for none. augment: augmentation as a service; None for none.
+        breaker: of either.
     """
 
     model_config = _FROZEN
@@ -104,11 +107,29 @@ class ServingRules(BaseModel):
     batch: BatchRules
     limits: RequestLimits
     log: LogRules
+    test_time: ViewRules | None = None
+    augment: AugmentRules | None = None
+    breaker: BreakerRules | None = None
+
+    @model_validator(mode="after")
+    def _augmented(self) -> ServingRules:
+        if self.breaker is None and (self.test_time or self.augment):
+            raise ValueError("breaker must be there where test_time or augment is: what is not bounded harms the rest")
+        if self.test_time is not None and self.test_time.views * self.limits.samples > self.limits.waiting:
+            raise ValueError(
+                f"test_time.views {self.test_time.views} times limits.samples {self.limits.samples} must not lie above "
+                f"limits.waiting {self.limits.waiting}: the largest requests would never be augmented"
+            )
+        return self
 
     @cached_property
     def digest(self) -> str:
         """Hex sha256 over the content, without comments and layout."""
-        return digest_of(self.model_dump(mode="json"))
+        content = self.model_dump(mode="json")
+        for name in ("test_time", "augment", "breaker"):  # files from before there were such sections keep their digest
+            if content[name] is None:
+                del content[name]
+        return digest_of(content)
 
     @property
     def processes(self) -> int:

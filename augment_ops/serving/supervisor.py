@@ -21,6 +21,7 @@ from typing import Protocol
 from augment_ops.errors import InputError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
+from augment_ops.serving.augmentation import Augmentation, BreakerChanged
 from augment_ops.serving.exposition import FOLDER
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.kept_alive import KeptAlive
@@ -79,6 +80,19 @@ class Rolling(Protocol):
         ...
 
 
+class Admitted(Protocol):
+    """What workers may augment with."""
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """As of now."""
+        ...
+
+    def changed(self) -> Augmentation | None:
+        """As of now, where it is another than at the last call; it never raises."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Offer:
     """What somebody wants served.
@@ -109,6 +123,7 @@ class Supervisor:
         followed: what is to answer.
         rolling: the rollouts of the same; None for none.
         say: gets a line for people.
+        admitted: what they may augment with; None for nothing.
 
     Raises:
         InputError: an address that cannot be listened on, or that others reach while no token was given out.
@@ -121,8 +136,10 @@ class Supervisor:
         followed: Followed,
         say: Callable[[str], None],
         rolling: Rolling | None = None,
+        admitted: Admitted | None = None,
     ) -> None:
         self._settings, self._asked, self._followed, self._say = settings, asked, followed, say
+        self._admitted = admitted
         self._rolling, self._driver = rolling, KeptAlive(say)
         self._exposure: Exposure | None = None  # the last that the workers were told
         self._open_hosts = _open_hosts(asked, Tokens(tokens_path(settings.home)))
@@ -164,6 +181,7 @@ class Supervisor:
                 if monotonic() - looked >= self._asked.rules.follow_s:
                     looked = monotonic()
                     self._follow()
+                    self._follow_policies()
                 if datetime.now(UTC) - forgotten >= _FORGET:
                     forgotten = datetime.now(UTC)
                     self._forget()
@@ -221,6 +239,7 @@ class Supervisor:
                     open_hosts=self._open_hosts,
                     tls=self._asked.tls,
                     exposure=self._exposure,
+                    augmentation=Augmentation() if self._admitted is None else self._admitted.augmentation,
                 )
             )
 
@@ -239,6 +258,8 @@ class Supervisor:
                 worker.version = message.version
             elif isinstance(message, ChallengerFails):
                 self._end_rollout(message)
+            elif isinstance(message, BreakerChanged):
+                self._say(message.told)
             else:
                 refused.append(message)
         return refused
@@ -325,6 +346,12 @@ class Supervisor:
             return None
         self._refusals.postpone()
         return self._followed.again()
+
+    def _follow_policies(self) -> None:
+        """Have the workers augment with what is admitted now."""
+        found = None if self._admitted is None else self._admitted.changed()
+        if found is not None:
+            self._order(found)
 
     def _tell(self, served: Served) -> list[Refuses]:
         """Have all workers answer with a version, and wait until they do; the refusals."""

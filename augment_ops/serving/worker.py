@@ -21,6 +21,8 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import Service, application
+from augment_ops.serving.augmentation import Augmentation
+from augment_ops.serving.augmenting import Augmenting
 from augment_ops.serving.background import Background
 from augment_ops.serving.challenger import Challenger
 from augment_ops.serving.comparing import Compared, comparer
@@ -56,6 +58,7 @@ class _Answering:
         self._changing = asyncio.Lock()
         self._exposure: Exposure | None = None  # the last that was told; the challenger may still be loading
         self._comparer: Background[Compared] | None = None  # from the first rollout on
+        self._admitting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, accepting: socket.socket) -> None:
@@ -65,6 +68,8 @@ class _Answering:
         except (AugmentOpsError, OSError) as error:
             self._say(Refuses(self._begin.served.version, str(error)))
             return
+        self._augmenting = Augmenting(self._begin.rules, self._begin.served, self._begin.settings.home, self._say)
+        await self._admit(self._begin.augmentation)
         self._service = service = self._service_of(model)
         self._server = uvicorn.Server(self._config(service))
         asyncio.get_running_loop().add_reader(self._connection.fileno(), self._hear)
@@ -75,6 +80,7 @@ class _Answering:
         await asyncio.to_thread(service.recorder.close)  # before the models: one that hangs keeps nothing from the log
         await asyncio.gather(*self._tasks)
         await service.model.close()
+        await asyncio.to_thread(self._augmenting.close)
         if service.traces is not None:
             await asyncio.to_thread(service.traces.close)
         if self._comparer is not None:
@@ -90,6 +96,7 @@ class _Answering:
             recorder=Recorder(log, begin.rules.log, self._meters.lost),
             labels=AnswerLabels(log),
             meters=self._meters,
+            augmenting=self._augmenting,
             traces=traces_of(dataset, self._meters.unsent, _complain),
             open_hosts=begin.open_hosts,
         )
@@ -125,6 +132,8 @@ class _Answering:
             return
         if isinstance(message, Serve):
             self._do(self._change(message.served))
+        elif isinstance(message, Augmentation):
+            self._do(self._admit(message))
         else:
             self._expose(message.exposure)
 
@@ -198,7 +207,15 @@ class _Answering:
             )
         counted = ChallengerMeters(model.served.dataset, model.served.version)
         most = _SHADOWS * self._begin.rules.batch.max_samples
-        return Challenger(model, exposure, self._comparer, counted, most, fails)
+        return Challenger(model, exposure, self._augmenting.scores, self._comparer, counted, most, fails)
+
+    async def _admit(self, told: Augmentation) -> None:
+        """Augment with what is admitted; where that cannot be done, with nothing, which is told."""
+        async with self._admitting:
+            try:
+                await asyncio.to_thread(self._augmenting.admit, told, self._begin.served)
+            except (AugmentOpsError, OSError) as error:
+                self._say(Refuses("", str(error)))
 
     def _tell(self, model: ServedModel, *, before: str) -> None:
         self._meters.serves(model.served.version, before)

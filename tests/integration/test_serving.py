@@ -20,21 +20,30 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-import torch
 from PIL import Image
 
-from augment_ops.data.store import Store
 from augment_ops.monitoring.drift.log_reader import read_window
-from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import DECISION_HEADER, REQUEST_HEADER, VERSION_HEADER
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.protocol import HEADER_LENGTH
 from augment_ops.serving.served import Served, probe_bytes
-from augment_ops.statistics import softmax
-from support.service import CLASSES, SHAPE, Running, images, made, rules, running
+from support.service import (
+    CLASSES,
+    INFER,
+    SHAPE,
+    Running,
+    expected,
+    images,
+    in_bytes,
+    log_of,
+    made,
+    rules,
+    running,
+    tensor,
+    until,
+)
 
-INFER = "/v2/models/letters-classifier/infer"
 FLUSH_S = 0.1
 
 
@@ -60,35 +69,6 @@ def service(home: Path, versions: dict[str, Served]) -> Iterator[Running]:
 def client(service: Running) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=service.address, timeout=60) as found:
         yield found
-
-
-def expected(served: Served, samples: np.ndarray) -> np.ndarray:
-    """What torch gives in this process."""
-    with torch.inference_mode():
-        return softmax(torch.export.load(served.file).module()(torch.from_numpy(samples)).numpy())
-
-
-def tensor(samples: np.ndarray) -> dict:
-    return {"name": "samples", "datatype": "UINT8", "shape": list(samples.shape), "data": samples.ravel().tolist()}
-
-
-def in_bytes(samples: np.ndarray) -> tuple[bytes, dict[str, str]]:
-    told = {"name": "samples", "datatype": "UINT8", "shape": list(samples.shape)}
-    told["parameters"] = {"binary_data_size": samples.nbytes}
-    header = json.dumps({"inputs": [told], "parameters": {"binary_data_output": True}}).encode()
-    return header + samples.tobytes(), {HEADER_LENGTH: str(len(header))}
-
-
-def log_of(home: Path) -> PredictionLog:
-    return PredictionLog(str(home / "var/store/predictions"), "letters", Store(str(home / "var/store")))
-
-
-def until(what: object, seconds: float = 60) -> None:
-    """Wait for what comes by itself."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_every_way_of_asking_gives_what_the_program_gives(client: httpx.Client, versions: dict[str, Served]) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,17 +20,35 @@ import numpy as np
 import yaml
 
 from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.data.store import Store
 from augment_ops.files import replace_file
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.serving.admitted import AdmittedPolicies
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.messages import Tls
+from augment_ops.serving.protocol import HEADER_LENGTH
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served, probe_bytes
 from augment_ops.serving.supervisor import Offer, Supervisor
 from augment_ops.settings import Settings
+from augment_ops.statistics import softmax
+from augment_ops.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 SHAPE = (8, 8, 1)
 CLASSES = tuple("abcdefghij")
+INFER = "/v2/models/letters-classifier/infer"
+BREAKER: dict[str, Any] = {  # rules of one
+    "window_s": 10,
+    "min_requests": 20,
+    "latency_share": 0.5,
+    "latency_ms": 50,
+    "error_rate": 0.1,
+    "waiting": 1000,
+    "open_s": 10,
+    "longest_open_s": 300,
+    "trials": 5,
+}
 
 
 def images(n: int, seed: int = 3) -> np.ndarray:
@@ -83,6 +102,40 @@ def made(folder: Path, version: str, seed: int, around: Callable[[Any], Any] = l
         shape=SHAPE,
         asked={"image_size": "", "channels": "auto", "keep": "raw"},
     )
+
+
+def expected(served: Served, samples: np.ndarray) -> np.ndarray:
+    """What torch gives in this process."""
+    import torch
+
+    with torch.inference_mode():
+        return softmax(torch.export.load(served.file).module()(torch.from_numpy(samples)).numpy())
+
+
+def tensor(samples: np.ndarray) -> dict[str, Any]:
+    """The input of a request, in JSON."""
+    return {"name": "samples", "datatype": "UINT8", "shape": list(samples.shape), "data": samples.ravel().tolist()}
+
+
+def in_bytes(samples: np.ndarray) -> tuple[bytes, dict[str, str]]:
+    """A request whose samples, and whose answer, are bytes; and its headers."""
+    told = {"name": "samples", "datatype": "UINT8", "shape": list(samples.shape)}
+    told["parameters"] = {"binary_data_size": samples.nbytes}
+    header = json.dumps({"inputs": [told], "parameters": {"binary_data_output": True}}).encode()
+    return header + samples.tobytes(), {HEADER_LENGTH: str(len(header))}
+
+
+def log_of(home: Path) -> PredictionLog:
+    """Where a service in `home` logs."""
+    return PredictionLog(str(home / "var/store/predictions"), "letters", Store(str(home / "var/store")))
+
+
+def until(what: object, seconds: float = 60) -> None:
+    """Wait for what comes by itself."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @dataclass
@@ -226,7 +279,10 @@ def main(told: Path, rules: Path, *tls: str) -> None:
         tls=Tls(certificate=tls[0], key=tls[1], clients=tls[2]) if tls else None,
     )
     rolling = _Rolling(told, tuple(json.loads(told.with_name("driver").read_text())))
-    Supervisor(Settings.from_environment(), offer, followed, say, rolling).run(lambda address, _: say(address))
+    settings = Settings.from_environment()
+    admitted = AdmittedPolicies(Workspace(settings, "tester"), followed.served, offer.rules, say)
+    supervisor = Supervisor(settings, offer, followed, say, rolling=rolling, admitted=admitted)
+    supervisor.run(lambda address, _: say(address))
 
 
 if __name__ == "__main__":

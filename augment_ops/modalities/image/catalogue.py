@@ -219,6 +219,11 @@ def run_faults(transforms: Sequence[Transform]) -> list[Fault]:
     ]
 
 
+def needs_population(name: str) -> bool:
+    """None does."""
+    return False
+
+
 def strengths(name: str, values: Mapping[str, Any], effect: str) -> dict[str, float]:
     """See `Catalogue`. What nobody has declared is bounded by nothing, and so forbidden by name or not at all."""
     declared = declarations().get(name)
@@ -303,6 +308,7 @@ class _ImageCatalogue:
     order_faults = staticmethod(order_faults)
     rescales = staticmethod(rescales)
     run_faults = staticmethod(run_faults)
+    needs_population = staticmethod(needs_population)
     strengths = staticmethod(strengths)
     teaches = staticmethod(teaches)
     bearing = staticmethod(bearing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,3 +54,7 @@ class ImageRequests:
         if found.min() < 0 or found.max() > 255:
             return Defect(f"unreadable: numbers from {found.min()} to {found.max()}")
         return np.ascontiguousarray(found, np.uint8)
+
+    def in_json(self, sample: Pixels) -> Any:
+        """Rows of pixels."""
+        return sample.tolist()

@@ -104,6 +104,10 @@ class _HistoryCatalogue(SchemaCatalogue):
         _effect("simulated_share", "followed by one that nobody had"),
     )
 
+    def needs_population(self, name: str) -> bool:
+        """Those that look at what is had together."""
+        return looks_at_others(name)
+
     def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
         known, parameter = _EFFECT_OF[name]
         if effect != known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -62,3 +63,7 @@ class HistoryRequests:
             out[-len(known) :, ITEM] = [codes[place] for place in known]
             out[-len(known) :, AGE] = [ages[place] for place in known]
         return out
+
+    def in_json(self, sample: One) -> list[list[Any]]:
+        """A list of [item, seconds ago], the oldest first."""
+        return [[self.items.name(code), age] for code, age in sample[:, (ITEM, AGE)].tolist() if code]

@@ -111,6 +111,10 @@ class _TableCatalogue(SchemaCatalogue):
         ),
     )
 
+    def needs_population(self, name: str) -> bool:
+        """Every one: what is much of a column, its rows say."""
+        return True
+
     def strengths(self, name: str, values: Mapping[str, Any], effect: str) -> Mapping[str, float]:
         declared = TRANSFORMS[name].strengths
         if effect not in declared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,17 @@ class RowRequests:
                 return found
             row[place] = found
         return row if not np.isnan(row).all() else Defect("unreadable: no value in any column")
+
+    def in_json(self, sample: One) -> dict[str, Any]:
+        """An object of all columns; `?` for a category that the data set does not have."""
+        return {
+            column.name: self.schema.texts(place, sample[place : place + 1])[0]
+            if column.kind == "category"
+            else None
+            if np.isnan(sample[place])
+            else float(sample[place])
+            for place, column in enumerate(self.schema.columns)
+        }
 
 
 def _cell(column: TableColumn, value: object) -> float | Defect:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from augment_ops.modalities.codec import One
 from augment_ops.modalities.source import Defect
 from augment_ops.modalities.text.codec import TextDecoder
+from augment_ops.modalities.text.texts import read
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,7 @@ class TextRequests:
         if not isinstance(value, str) or not value.strip():
             return Defect("unreadable: no text, or an empty one")
         return self.decoder.decode(value)
+
+    def in_json(self, sample: One) -> str:
+        """A text."""
+        return read(sample[None])[0]

@@ -116,3 +116,20 @@ def test_a_history_is_its_known_items_at_the_end_with_their_ages() -> None:
 @pytest.mark.parametrize("value", [{}, [10], [[10]], [[10, -1]], [[10, float("nan")]], [[10, 5], [20, 6]], [[None, 1]]])
 def test_a_history_that_is_none_is_a_defect(value: object) -> None:
     assert isinstance(modality("interactions").codec.requests({}, (3, 2), {"items": ["10"]}).of_json(value), Defect)
+
+
+@pytest.mark.parametrize(
+    ("requests", "value"),
+    [
+        (images((2, 2, 1)), [[[1], [2]], [[3], [255]]]),
+        (modality("tabular").codec.requests({}, (2,), SCHEMA.content()), {"amount": None, "shop": "corner"}),
+        (modality("tabular").codec.requests({}, (2,), SCHEMA.content()), {"amount": 2.5, "shop": "?"}),
+        (modality("text").codec.requests({"text_columns": "", "text_bytes": 8}, (8,), None), "grüß"),
+        (modality("interactions").codec.requests({}, (3, 2), {"items": ["10", "20"]}), [["20", 60], ["10", 5]]),
+        (modality("interactions").codec.requests({}, (3, 2), {"items": ["10", "20"]}), []),
+    ],
+)
+def test_a_sample_is_shown_as_it_may_be_sent(requests: Requests, value: object) -> None:
+    sample = requests.of_json(value)
+    assert not isinstance(sample, Defect)
+    assert requests.in_json(sample) == value

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from augment_ops.errors import PolicyError
-from augment_ops.policy.library import admit, admit_to_run, policy_names, policy_path
+from augment_ops.policy.library import admit, admit_to_run, admit_to_serve, policy_names, policy_path
 from support.places import POLICIES
 
 
@@ -43,3 +43,30 @@ def test_a_run_does_not_train_on_what_its_models_never_see_again(policies: Path,
     assert admit(policies, "tested").normalises
     with pytest.raises(PolicyError, match=r"tested\.yaml: transforms\[1\]\.Normalize: found float32 images"):
         admit_to_run(policies, "tested")
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("transactions-robust", "transforms[1].Smote"),
+        ("ratings-robust", "transforms[0].Insert"),
+    ],
+)
+def test_a_service_does_not_augment_by_what_looks_at_other_samples(name: str, where: str):
+    assert admit_to_run(POLICIES, name).name == name
+    with pytest.raises(PolicyError) as refused:
+        admit_to_serve(POLICIES, name)
+    assert where in [fault.where for fault in refused.value.faults]
+    assert admit_to_serve(POLICIES, "intents-robust").name == "intents-robust"
+
+
+def test_a_service_does_not_mix_samples_nor_scales_them(policies: Path, text):
+    (policies / "limits" / "general.yaml").write_text("domain: general\ndescription: d\n")
+    path = policies / "augment" / "tested.yaml"
+    path.write_text(text("Rotate: {limit: 2}") + "mixing: {kind: mixup}\n")
+    assert admit_to_run(policies, "tested").mixing is not None
+    with pytest.raises(PolicyError, match=r"for a service.*\n.*mixing: found mixup; expected samples that stay apart"):
+        admit_to_serve(policies, "tested")
+    path.write_text(text("Rotate: {limit: 2}", "Normalize: {}"))
+    with pytest.raises(PolicyError, match="Normalize"):
+        admit_to_serve(policies, "tested")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +19,7 @@ from augment_ops.serving.batching import Computed
 from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer
 from augment_ops.serving.comparing import Compared
 from augment_ops.serving.exposure import Exposure
+from augment_ops.serving.views import Scored
 from support.service import ROOT, images
 from support.still import STILL
 
@@ -101,6 +102,10 @@ class Trial:
         return asyncio.run(asked())
 
 
+async def ask(model: Any, samples: np.ndarray, ids: Sequence[str]) -> Scored:
+    return Scored(*await model(samples))
+
+
 def posed(name: str, n: int = 1) -> Posed:
     return Posed(request=name, subject="", ids=[f"{name}/{row}" for row in range(n)], samples=images(n))
 
@@ -110,7 +115,7 @@ def trial() -> Callable[..., Trial]:
     def made(shown: Exposure, most_shadows: int = 8, **model: Any) -> Trial:
         kept, counts, failures = Kept(), Counts(), []
         on_trial: Any = Model(2, **model, served=shown.challenger)
-        told = Challenger(on_trial, shown, kept, counts, most_shadows, lambda _, why: failures.append(why))  # type: ignore[arg-type]
+        told = Challenger(on_trial, shown, ask, kept, counts, most_shadows, lambda _, why: failures.append(why))  # type: ignore[arg-type]
         return Trial(told, Model(1), kept, counts, failures)
 
     return made

@@ -9,6 +9,7 @@ import yaml
 
 from augment_ops.errors import PolicyError
 from augment_ops.serving.rules import ServingRules
+from support.service import BREAKER
 
 SHIPPED = Path(__file__).parents[3] / "policies" / "serving" / "default.yaml"
 
@@ -39,4 +40,38 @@ def test_what_cannot_be_is_refused_by_name(tmp_path: Path, place: tuple[str, ...
     path = tmp_path / "default.yaml"
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(PolicyError, match=place[0]):
+        ServingRules.load(path)
+
+
+VIEWS = {"policy": "digits-robust", "version": "1.0.0", "views": 4, "itself": True, "seed": 7}
+SERVICE = {"policies": ["digits-robust@1.0.0"], "samples_per_day": 1000}
+
+
+def test_rules_of_before_there_was_augmentation_keep_their_digest() -> None:
+    found = ServingRules.load(SHIPPED)
+    assert found.digest == "84eb463d5da13b967e8ee52636fbd3b77ee7fc40952650c186ed92124ebb365e"
+    content = yaml.safe_load(SHIPPED.read_text())
+    assert ServingRules.model_validate(content | {"breaker": BREAKER}).digest != found.digest
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"test_time": VIEWS}, "breaker must be there"),
+        ({"augment": SERVICE}, "breaker must be there"),
+        ({"breaker": {**BREAKER, "open_s": 301}}, "longest_open_s"),
+        ({"breaker": BREAKER, "test_time": {**VIEWS, "views": 5}}, "test_time.views 5 times limits.samples 1024"),
+        ({"breaker": BREAKER, "test_time": {**VIEWS, "views": 1}}, "views"),
+        ({"breaker": BREAKER, "test_time": {**VIEWS, "version": "1"}}, "version"),
+        ({"breaker": BREAKER, "augment": {**SERVICE, "policies": ["digits-robust"]}}, "policies"),
+        ({"breaker": BREAKER, "augment": {**SERVICE, "policies": SERVICE["policies"] * 2}}, "once"),
+    ],
+)
+def test_augmentation_that_contradicts_itself_is_refused(tmp_path: Path, sections: dict, said: str) -> None:
+    content = yaml.safe_load(SHIPPED.read_text())
+    path = tmp_path / "default.yaml"
+    path.write_text(yaml.safe_dump({**content, "breaker": BREAKER, "test_time": VIEWS, "augment": SERVICE}))
+    ServingRules.load(path)
+    path.write_text(yaml.safe_dump({**content, **sections}))
+    with pytest.raises(PolicyError, match=said):
         ServingRules.load(path)
