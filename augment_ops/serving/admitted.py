@@ -54,7 +54,7 @@ class AdmittedPolicies:
             if head == self._head and monotonic() - self._judged_at < _AGAIN_S:
                 return None
             refused, self._head = self._refused(), head
-        except AugmentOpsError as error:
+        except (AugmentOpsError, OSError) as error:
             refused = dict.fromkeys(self._policies, _in_a_line(error))
             self._head = ""
         self._judged_at = monotonic()
@@ -73,7 +73,7 @@ class AdmittedPolicies:
         for name, policy in self._policies.items():
             try:
                 check_standing(now, policy, self._environment)
-            except AugmentOpsError as error:
+            except (AugmentOpsError, OSError) as error:
                 found[name] = _in_a_line(error)
         return found
 
@@ -86,8 +86,8 @@ class AdmittedPolicies:
         return Augmentation(tuple(laid), refused)
 
 
-def _in_a_line(error: AugmentOpsError) -> str:
-    return "; ".join(fault.found for fault in error.faults)
+def _in_a_line(error: AugmentOpsError | OSError) -> str:
+    return "; ".join(fault.found for fault in error.faults) if isinstance(error, AugmentOpsError) else str(error)
 
 
 def _named(rules: ServingRules) -> list[str]:

@@ -89,7 +89,7 @@ class Breaker:
         self.state: State = "closed"
         self.why = ""  # it is not closed
         self._era = 0
-        self._window: deque[tuple[int, _Sums]] = deque()  # number of the slot, and what it holds
+        self._window: deque[tuple[int, _Sums]] = deque(maxlen=_SLOTS)  # number of the slot, and what it holds
         self._trials = _Sums()
         self._let_through = 0  # of the trials
         self._open_s = 0.0  # how long it is open this time, and until when
@@ -135,8 +135,6 @@ class Breaker:
 
     def beside(self, latency: Latency) -> None:
         """Tell how long somebody waited whom the breaker protects, and how much of that time others augmented."""
-        if self.state == "open":
-            return
         (self._trials if self.state == "half-open" else self._slot()).time(latency)
         if self.state == "closed":
             self._judge()
@@ -175,9 +173,7 @@ class Breaker:
 
     def _total(self) -> _Sums:
         oldest = self._number() - _SLOTS
-        while self._window and self._window[0][0] <= oldest:
-            self._window.popleft()
-        found = [sums for _, sums in self._window]
+        found = [sums for number, sums in self._window if number > oldest]
         return _Sums(
             requests=sum(one.requests for one in found),
             failed=sum(one.failed for one in found),

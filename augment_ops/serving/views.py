@@ -84,9 +84,8 @@ class Views:
         except Overloaded:
             self._breaker.left(passed, failed=True)
             return await self._plain(model, samples, "too many samples wait")
-        except Exception:
-            traceback.print_exc()  # for who runs the service: whoever asks gets an answer
-            return await self._unviewed(passed, model, samples)
+        except Exception as error:
+            return await self._unviewed(error, passed, model, samples)
         except BaseException:
             self._breaker.dropped(passed)
             raise
@@ -105,13 +104,14 @@ class Views:
         self._breaker.left(passed, failed=False, latency=Latency(answered - began, augmenting))
         return Scored(mean_of(scores, rules.views), computed, f"{self._named}; views={rules.views}")
 
-    async def _unviewed(self, passed: Pass, model: ServedModel, samples: Samples) -> Scored:
+    async def _unviewed(self, error: Exception, passed: Pass, model: ServedModel, samples: Samples) -> Scored:
         """The answer where there is none for the views; what the model does not answer at all is not their fault."""
         try:
             found = await self._plain(model, samples, "it failed")
         except BaseException:
             self._breaker.dropped(passed)
             raise
+        traceback.print_exception(error)  # for who runs the service: whoever asks has an answer
         self._breaker.left(passed, failed=True)
         return found
 

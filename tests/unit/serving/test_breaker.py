@@ -150,6 +150,7 @@ def test_a_trial_of_which_nothing_came_is_tried_again_and_one_of_before_says_not
     watched.breaker.dropped(before)
     watched.breaker.dropped(trials[0])
     assert watched.ask()
+    assert not watched.ask()
     for one in trials[1:]:
         assert one is not None
         watched.breaker.left(one, failed=False)

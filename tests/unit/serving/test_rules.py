@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_augmentation_that_contradicts_itself_is_refused(tmp_path: Path, section
     path.write_text(yaml.safe_dump({**content, **sections}))
     with pytest.raises(PolicyError, match=said):
         ServingRules.load(path)
+
+
+def test_the_rules_of_the_docs_are_read_with_those_that_are_shipped() -> None:
+    page = (SHIPPED.parents[2] / "docs" / "serving.md").read_text()
+    shown = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    content = yaml.safe_load(SHIPPED.read_text())
+    for sections in shown:
+        content |= sections
+    assert {"test_time", "augment", "breaker"} <= set(content)
+    ServingRules.model_validate(content)

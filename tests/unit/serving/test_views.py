@@ -61,7 +61,8 @@ class Service:
     """Views, with their breaker."""
 
     def __init__(self, augmenter: Any = shifted, most: int = 100, rules: ViewRules = RULES) -> None:
-        self.breaker = Breaker(BREAKER, lambda change: None)
+        self.now = 0.0
+        self.breaker = Breaker(BREAKER, lambda change: None, lambda: self.now)
         self.views = Views(rules, self.breaker, AugmentingThread(most))
         self.views.augmenter = cast("BatchAugmenter", augmenter)
 
@@ -116,6 +117,19 @@ def test_what_the_model_does_not_answer_at_all_is_no_fault_of_the_views() -> Non
     assert service.breaker.state == "open"
 
 
+def test_a_trial_that_the_model_does_not_answer_is_tried_again() -> None:
+    service = Service(failing)
+    for _ in range(2):
+        service.ask(Asked())
+    service.views.augmenter = cast("BatchAugmenter", shifted)
+    service.now = 60.0
+    with pytest.raises(StoreError):
+        service.ask(Asked(lambda count: StoreError("model", "x", "y", "z")))
+    assert service.breaker.state == "half-open"
+    assert service.ask(Asked()).said == "tested/1.0.0; views=3"
+    assert service.breaker.state == "closed"
+
+
 @pytest.mark.parametrize(
     ("most", "model"), [(5, Asked()), (100, Asked(lambda count: Overloaded() if count == 6 else None))]
 )
@@ -131,7 +145,10 @@ def test_a_policy_that_is_not_admitted_is_not_applied() -> None:
     assert service.ask(Asked()).said == "tested/1.0.0; off (not admitted)"
 
 
-def test_who_goes_away_leaves_nothing_behind() -> None:
+def test_who_goes_away_takes_no_trial_along() -> None:
+    def refuse(count: int) -> Exception | None:
+        return Overloaded() if count == 6 else None
+
     async def cancelled() -> None:
         service = Service()
 
@@ -141,6 +158,9 @@ def test_who_goes_away_leaves_nothing_behind() -> None:
                 await asyncio.Event().wait()
                 raise AssertionError
 
+        for _ in range(2):
+            await service.views(cast("ServedModel", Asked(refuse)), SAMPLES, ["1", "2"])
+        service.now = 60.0
         for _ in range(3):
             slow = Slow()
             task = asyncio.create_task(service.views(cast("ServedModel", slow), SAMPLES, ["1", "2"]))
@@ -149,7 +169,9 @@ def test_who_goes_away_leaves_nothing_behind() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert service.breaker.state == "closed"
+        assert service.breaker.state == "half-open"
+        found = await service.views(cast("ServedModel", Asked()), SAMPLES, ["1", "2"])
+        assert found.said == "tested/1.0.0; views=3"
 
     asyncio.run(cancelled())
 
