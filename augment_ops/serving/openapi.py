@@ -92,6 +92,7 @@ def document(model: ServedModel, interface: Interface) -> dict[str, Any]:
                         "status": {"type": "integer"},
                         "detail": {"type": "string"},
                         "faults": {"type": "array", "items": {"type": "object"}},
+                        "trace_id": {"type": "string"},
                     },
                 }
             },
