@@ -84,5 +84,5 @@ class _Counted:
 
         for metric in MultiProcessCollector(None, str(self._folder)).collect():  # type: ignore[no-untyped-call]
             yield self._exemplars.added_to(metric)
-        for file in sorted(self._folder.glob(f"[!.]*{TEXT}")):
+        for file in sorted(self._folder.glob(f"*{TEXT}")):
             yield from text_string_to_metric_families(file.read_text("utf-8"))

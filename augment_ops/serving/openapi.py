@@ -93,6 +93,7 @@ def document(model: ServedModel, interface: Interface, augment: AugmentRules | N
                         "status": {"type": "integer"},
                         "detail": {"type": "string"},
                         "faults": {"type": "array", "items": {"type": "object"}},
+                        "trace_id": {"type": "string"},
                     },
                 }
             },

@@ -44,11 +44,8 @@ class Traces:
 
         self._dataset, self._provider = dataset, provider(unsent)
         self._tracer = self._provider.get_tracer(otlp.SERVICE, __version__)
-        self._propagator, self._server, self._below = (
-            TraceContextTextMapPropagator(),
-            SpanKind.SERVER,
-            set_span_in_context,
-        )
+        self._client_of = TraceContextTextMapPropagator().extract
+        self._kind, self._below = SpanKind.SERVER, set_span_in_context
 
     def around(self, route: str, handler: Handler) -> Handler:
         """A handler whose requests are spans."""
@@ -56,8 +53,8 @@ class Traces:
         async def answer(request: Request) -> Response:
             span = self._tracer.start_span(
                 f"{request.method} {route}",
-                self._propagator.extract(request.headers),
-                self._server,
+                self._client_of(request.headers),
+                self._kind,
                 {
                     "http.request.method": request.method,
                     "http.route": route,
