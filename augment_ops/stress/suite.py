@@ -131,6 +131,14 @@ class SuiteManifest:
         if self.content_digest != self.digest:
             raise _altered(f"manifest of stress suite {self.name}", "content of another digest", self.digest)
 
+    def objects(self) -> Iterator[tuple[str, str]]:
+        """Of the stored samples: what they are, and their sha256."""
+        for cell in self.cells:
+            for digest in cell.objects:
+                yield f"{cell.corruption} at severity {cell.severity}", digest
+        for digest in () if self.out_of_scope is None else self.out_of_scope.objects:
+            yield "samples out of scope", digest
+
     def batches(self, cell: SuiteCell, get: Get) -> Iterator[Samples]:
         """Read a cell, a batch at a time: (n, *shape), read-only, in the order of the samples.
 

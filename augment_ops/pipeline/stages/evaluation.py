@@ -186,8 +186,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
     known = ctx.ledger.entries_under(key)
     if known and ctx.store.has(known[0].subjects["manifest"]):
         frozen = from_json(SuiteManifest, ctx.store.get(known[0].subjects["manifest"]))
-        outside = () if frozen.out_of_scope is None else frozen.out_of_scope.objects
-        if all(map(ctx.store.has, (*(digest for cell in frozen.cells for digest in cell.objects), *outside))):
+        if all(ctx.store.has(digest) for _, digest in frozen.objects()):
             return frozen  # else what is gone is made again, to the byte
     held_out = ctx.snapshot.split(spec.split)
     manifest = freeze(

@@ -74,6 +74,7 @@ def test_a_suite_takes_some_of_them_by_a_key_and_others_know_nothing_of_them(
     taken = manifest.out_of_scope.sample_ids
     assert len(set(taken)) == ASKED and set(taken) < set(outside[0]) and list(taken) != outside[0][:ASKED]
     (frozen,) = manifest.outside(objects.get)
+    assert ("samples out of scope", manifest.out_of_scope.objects[0]) in list(manifest.objects())
     assert [f"strange-{row}" for row in frozen[:, 0, 0, 0]] == list(taken)
     back = [outside[0][::-1], ArrayPayload(STRANGE[::-1])]
     put = {"snapshot_digest": "5" * 64, "classes": CLASSES}
