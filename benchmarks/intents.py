@@ -2,10 +2,13 @@
 
     python benchmarks/intents.py speed FOLDER
     python benchmarks/intents.py effect FOLDER [number of seeds]
+    python benchmarks/intents.py out_of_scope FOLDER [number of seeds]
 
 FOLDER is banking77's: train.csv and test.csv of `text,category` (Casanueva et al. 2020, arXiv:2003.04807, CC BY 4.0).
-Both write into benchmarks/intents.json. `speed` augments 100,000 questions in one thread. `effect` trains candidate and
-control with each seed as a run does, and measures both on every cell of the suite `intents`.
+All write into benchmarks/intents.json. `speed` augments 100,000 questions in one thread. `effect` trains candidate and
+control with each seed as a run does, and measures both on every cell of the suite `intents`. `out_of_scope` trains both
+without every seventh intent in the order of their names, and asks how sure they are of its questions: they are of the
+same bank, and so as hard to tell as such questions come.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from augment_ops.data.ingest import ingest
 from augment_ops.data.payload import ArrayPayload
@@ -32,6 +36,8 @@ from augment_ops.modalities.corruptions import SEVERITIES
 from augment_ops.policy.spec import Policy
 from augment_ops.runtime import load
 from augment_ops.runtime.artifact import Artifact
+from augment_ops.stress.out_of_scope import accepting, area, levels
+from augment_ops.stress.outcomes import confidences
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task
 from augment_ops.training.declared import fitted
@@ -44,10 +50,11 @@ QUESTIONS, EPOCHS, BATCH = 100_000, 8, 64
 
 def main(what: str, folder: str, seeds: int) -> None:
     with tempfile.TemporaryDirectory() as home:
-        store = Store(home)
-        digest = ingest(folder, store, modality="text", text_columns="label=category").digest
-        snapshot = Snapshot.open(store, digest)
-        found = speed(snapshot) if what == "speed" else effect(snapshot, seeds)
+        store, columns = Store(home), "label=category"
+        if what == "out_of_scope":
+            folder, columns = apart(Path(folder), Path(home)), "label=category,split=part"
+        snapshot = Snapshot.open(store, ingest(folder, store, modality="text", text_columns=columns).digest)
+        found = {"speed": lambda: speed(snapshot)}.get(what, lambda: effect(snapshot, seeds, what))()
     path = HERE / "intents.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
@@ -77,36 +84,65 @@ def speed(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def effect(snapshot: Snapshot, seeds: int) -> dict[str, Any]:
-    names = ("clean", *TEXT.corruptions.names, "tail")
-    found: dict[str, dict[str, list[float]]] = {role: {name: [] for name in names} for role in ("candidate", "control")}
+def apart(folder: Path, home: Path) -> str:
+    """One table in which every seventh intent is no class, and nothing is learnt of its questions."""
+    parts = [pd.read_csv(folder / f"{name}.csv").assign(part=name) for name in ("train", "test")]
+    table = pd.concat(parts, ignore_index=True)
+    table.loc[table["category"].isin(sorted(table["category"].unique())[::7]), "part"] = "out-of-scope"
+    table.to_csv(home / "banking.csv", index=False)
+    return str(home / "banking.csv")
+
+
+def effect(snapshot: Snapshot, seeds: int, what: str) -> dict[str, Any]:
+    found: dict[str, dict[str, list[float]]] = {"candidate": {}, "control": {}}
+    measure = measured if what == "effect" else separated
     for seed in range(7, 7 + seeds):
         for role, measures in found.items():
-            for name, value in measured(snapshot, seed, augmented=role == "candidate").items():
-                measures[name].append(round(float(value), 4))
+            for name, value in measure(snapshot, trained(snapshot, seed, augmented=role == "candidate")).items():
+                measures.setdefault(name, []).append(round(float(value), 4))
             print(seed, role, {name: values[-1] for name, values in measures.items()}, flush=True)
-    return {"epochs": EPOCHS, "severities": list(SEVERITIES[:3]), "seeds": seeds, **found}
+    levels_of = {"severities": list(SEVERITIES[:3])} if what == "effect" else {}
+    return {"epochs": EPOCHS, **levels_of, "seeds": seeds, **found}
 
 
-def measured(snapshot: Snapshot, seed: int, *, augmented: bool) -> dict[str, float]:
-    """Accuracy on clean questions, on those of each corruption at severities 1 to 3, and the mean recall of the fifth
-    of intents that is found worst.
-    """
+def trained(snapshot: Snapshot, seed: int, *, augmented: bool) -> Artifact:
     train, ids = part(snapshot, "train")
     validation, _ = part(snapshot, "validation")
-    test, test_ids = part(snapshot, "test")
     augmenter = TEXT.augmenter(POLICY, seed) if augmented else None
     source = OnlineBatches(train.samples, train.labels, ids, augmenter, seed=seed, batch_size=BATCH, workers=0)
     task = Task(
         modality="text", classes=snapshot.manifest.classes, train=train, validation=validation, augmented=augmented
     )
     try:
-        trained = fitted(trainer(TEXT.trainer), task, source, Budget(EPOCHS, BATCH, seed), "cpu")
+        found = fitted(trainer(TEXT.trainer), task, source, Budget(EPOCHS, BATCH, seed), "cpu")
     finally:
         source.close()
+    return Artifact(found.artifact, found.digest, "benchmark", found.format)
+
+
+def separated(snapshot: Snapshot, artifact: Artifact) -> dict[str, float]:
+    """How well the largest probability tells questions of no intent, and how many are accepted where 95% are."""
+    test, _ = part(snapshot, "test")
+    _, outside = snapshot.out_of_scope()
+    with load(artifact) as model:
+        logits = model(test.samples.take(np.arange(len(test.labels))))
+        sure, of_none = confidences(logits), confidences(model(outside.take(np.arange(len(outside)))))
+    return {
+        "clean": float((logits.argmax(1) == test.labels).mean()),
+        "area": area(*levels(sure, of_none)),
+        "accepted": float((of_none >= accepting(sure)).mean()),
+        "asked": len(of_none),
+    }
+
+
+def measured(snapshot: Snapshot, artifact: Artifact) -> dict[str, float]:
+    """Accuracy on clean questions, on those of each corruption at severities 1 to 3, and the mean recall of the fifth
+    of intents that is found worst.
+    """
+    test, test_ids = part(snapshot, "test")
     clean = test.samples.take(np.arange(len(test.labels)))
     corrupt = TEXT.corruptions.bound([], None, ())
-    with load(Artifact(trained.artifact, trained.digest, "benchmark", trained.format)) as model:
+    with load(artifact) as model:
         found = model(clean).argmax(1) == test.labels
         recalls = np.sort(np.bincount(test.labels, found) / np.bincount(test.labels))
         stressed = {

@@ -29,7 +29,7 @@ from augment_ops.errors import DataError, InputError, StoreError
 from augment_ops.modalities import UNNAMED, asked_of
 from augment_ops.modalities import modality as modality_of
 from augment_ops.modalities.codec import Codec, Decoder, One, Reading, Shape
-from augment_ops.modalities.source import Defect, RawSample, Schema
+from augment_ops.modalities.source import OUT_OF_SCOPE, Defect, RawSample, Schema
 from augment_ops.names import LONGEST_DATASET, dataset_fault
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ class _Kept:
 
 def _decode(raw: RawSample, kept: _Kept) -> _Row:
     sample = raw.data if isinstance(raw.data, Defect) else kept.decoder.decode(raw.data)
-    label = None if raw.label is None else sys.intern(raw.label)  # one object a class, however many samples
+    known = raw.label is not None and raw.split != OUT_OF_SCOPE  # whatever that is called, it is no class
+    label = sys.intern(str(raw.label)) if known else None  # one object a class, however many samples
     source = raw.id if raw.source == raw.id else raw.source  # likewise: in a folder they are equal
     light = RawSample(
         id=raw.id,
@@ -190,7 +191,7 @@ def _decode(raw: RawSample, kept: _Kept) -> _Row:
         raw=light,
         shape=kept.one_object(sample.shape),
         content=hashlib.sha256(sample.data).digest(),
-        defect=None if raw.label is not None else "label missing",
+        defect=None if known or raw.split == OUT_OF_SCOPE else "label missing",
         place=kept.spool.append(data),
         size=memoryview(data).nbytes,
     )

@@ -27,7 +27,7 @@ from augment_ops.errors import AugmentOpsError, DataError, StoreError
 from augment_ops.modalities import modality
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.codec import Codec
-from augment_ops.modalities.source import Samples, Schema
+from augment_ops.modalities.source import OUT_OF_SCOPE, Samples, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,6 +201,12 @@ class Snapshot:
             payload=Part(self.payload, usable.rows[here]),
             schema=self.manifest.schema,
         )
+
+    def out_of_scope(self) -> tuple[tuple[str, ...], Payload]:
+        """Ids and samples that the source says are of no class, in the order of their ids."""
+        index = self.read_index(["sample_id", "split", "row"])
+        here = index[(index["split"] == OUT_OF_SCOPE) & (index["row"] >= 0)]
+        return tuple(here["sample_id"]), Part(self.payload, here["row"].to_numpy(np.int64))
 
     @cached_property
     def _usable(self) -> _Usable:

@@ -15,13 +15,14 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from augment_ops.errors import DataError
-from augment_ops.modalities.source import UNUSED
+from augment_ops.modalities.source import OUT_OF_SCOPE, UNUSED
 
 # A quarter for testing: of scikit-learn's 1,797 digits, the smallest data set that is meant to be gated, that is 449,
 # which keeps the 95% interval of an accuracy of 90% within ±3 points (1.96·√(0.9·0.1/449) = 0.028).
 SHARES: Mapping[str, float] = {"test": 0.25, "validation": 0.10}
 _KEY = b"augment-ops split 1"  # another key is another split of every data set: never change it
 _ALL = frozenset({"train", "validation", "test"})
+_APART: Mapping[str, str] = {UNUSED: "unused", OUT_OF_SCOPE: "out of scope"}  # of no part; and how that is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def assign(members: Sequence[Member], uri: str, *, time_decides: bool = False) -
     What the source gives is kept. A source with only train and one of the others has the third taken from train; one
     without splits, or with train alone, is split .65 / .10 / .25.
 
-    Samples that the source gives as `unused` are in none of the three: a kind of fraud that is to be new in test, say.
+    Samples that the source gives as `unused` are in none of the three (a kind of fraud that is to be new in test, say),
+    nor are those that it gives as `out-of-scope`.
 
     Args:
         members: all samples of a data set; their order changes nothing.
@@ -62,13 +64,13 @@ def assign(members: Sequence[Member], uri: str, *, time_decides: bool = False) -
         DataError: some samples have a split and others have none; there is a test part but no train part; or identical
             content and subjects tie so many samples together that a part would stay empty.
     """
-    used = [member for member in members if member.split != UNUSED]
-    if len(used) == len(members):
-        return _assign(members, uri, time_decides)
+    used = [member for member in members if member.split not in _APART]
     splits, rule = _assign(used, uri, time_decides)
     of = dict(zip((member.id for member in used), splits, strict=True))
-    left = len(members) - len(used)
-    return [of.get(member.id, UNUSED) for member in members], f"{rule}; {left} samples unused, as the source says"
+    for name, said in _APART.items():
+        left = sum(member.split == name for member in members)
+        rule += f"; {left} samples {said}, as the source says" if left else ""
+    return [of.get(member.id) or str(member.split) for member in members], rule
 
 
 def _assign(members: Sequence[Member], uri: str, time_decides: bool) -> tuple[list[str], str]:

@@ -14,6 +14,7 @@ from augment_ops.gate import (
     judge_comparisons,
     judge_fitness,
     judge_groups,
+    judge_out_of_scope,
     judge_run,
     judge_stress,
     judge_tail,
@@ -31,7 +32,7 @@ _SECTIONS = (
     "champion", "control", "unseen", "groups", "calibration", "leakage", "approvals", "data_wait", "budget", "drift",
 )  # fmt: skip
 # Rules that came later say nothing where they are not set, so that a decision of before is made again to the byte.
-_LATER_SECTIONS = ("fitness", "average_precision", "tail")
+_LATER_SECTIONS = ("fitness", "average_precision", "tail", "out_of_scope")
 _PRECEDENCE: tuple[tuple[Outcome, Verdict], ...] = (
     ("error", "ERROR"),
     ("fail", "FAIL"),
@@ -87,6 +88,7 @@ def _reasons(rules: GateRules, evidence: Evidence | None, outcomes: bytes | None
         reasons += judge_comparisons.control(rules, evidence, cells)
         reasons += judge_comparisons.unseen(rules, evidence, cells)
         reasons += judge_tail.tail(rules, evidence, cells)
+        reasons += judge_out_of_scope.out_of_scope(rules, evidence, cells)
         reasons += judge_average_precision.average_precision(rules, evidence, cells)
         reasons += judge_average_precision.operating(rules, cells)
         reasons += judge_groups.groups(rules, evidence, cells)

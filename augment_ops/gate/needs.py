@@ -29,19 +29,22 @@ class Need:
     of: int
 
 
-def unmet(rules: GateRules, counts: Mapping[str, int], waived: Collection[str] = ()) -> list[Need]:
+def unmet(rules: GateRules, counts: Mapping[str, int], waived: Collection[str] = (), *, outside: int = 0) -> list[Need]:
     """The needs that a suite of these samples does not meet; none where the gate can judge all that it has to.
 
     Args:
         counts: class, or band of a ranking → its samples in the suite, 0 for one without; with alerts, those of the
             class that is looked for count alone, and classes that are judged as one together.
         waived: classes, as they are judged, that may go unjudged: where they have samples, and another is judged.
+        outside: samples of no class in the suite.
     """
     judged = _judged(rules, counts)
     found = []
     total = sum(judged.values())
     if total < rules.invariance.min_n:
         found.append(Need(rule="invariance", has={"": total}, least=rules.invariance.min_n, of=len(judged)))
+    if rules.out_of_scope is not None and outside < rules.out_of_scope.min_n:
+        found.append(Need(rule="out_of_scope", has={"": outside}, least=rules.out_of_scope.min_n, of=len(judged)))
     few = {name: n for name, n in judged.items() if n < rules.class_recall.min_n}
     most = max(few, key=lambda name: few[name], default="")
     none_judged = len(few) == len(judged)

@@ -19,6 +19,7 @@ from augment_ops.stress import measures
 from augment_ops.stress.asked import Alerts, said_of
 from augment_ops.stress.operating import operating_points
 from augment_ops.stress.ordering import orderings
+from augment_ops.stress.out_of_scope import separations
 from augment_ops.stress.outcomes import NO_GROUP, Outcomes, from_bytes
 from augment_ops.stress.report import Cell, Measures, StressReport
 
@@ -125,6 +126,7 @@ def _altered_orderings(report: StressReport, outcomes: Outcomes) -> list[Reason]
     told = (
         ("orderings", report.orderings, orderings(outcomes)),
         ("operating points", report.operating, operating_points(outcomes)),
+        ("samples of no class", report.separations, separations(outcomes)),
     )
     return [
         _error(f"The {name} of the stress report are not what the samples give; run stress_test again.")

@@ -220,6 +220,22 @@ class Tail(Rule):
     min_n: _MinN
 
 
+class OutOfScope(Rule):
+    """How far the candidate is less sure of samples of no class than of clean ones (`stress.out_of_scope`).
+
+    Attributes:
+        max_accepted: share of the samples of no class that may be accepted where 95% of the others are; must be shown
+            not to be exceeded.
+        margin: area under the ROC curve below that of control and champion that counts as equal; must be shown not to
+            be exceeded.
+        min_n: samples of no class below which there is no verdict.
+    """
+
+    max_accepted: Annotated[_Number, Field(gt=0, lt=1)]
+    margin: _Margin
+    min_n: _MinN
+
+
 class Unseen(Rule):
     """Corruptions of the suite that the policy does not train on, candidate against control.
 

@@ -23,6 +23,7 @@ from augment_ops.gate.rule_models import (
     Groups,
     Invariance,
     Leakage,
+    OutOfScope,
     RequiredApprovals,
     Rule,
     Statistics,
@@ -45,6 +46,7 @@ class GateRules(Rule):
             the recall of the class at that rate of alerts.
         average_precision: how well the class that alerts are for is ordered before the rest, whatever the rate.
         tail: the classes found worst, taken together; not where one class is judged.
+        out_of_scope: how sure the candidate is of samples that belong to no class; only where every class counts alike.
         ranking: as its suite has it: a sample is right where its item is among the first, and the classes of every rule
             are bands of items.
         equivalent: groups of classes that nobody tells apart; every rule but calibration judges each group as a class.
@@ -61,6 +63,7 @@ class GateRules(Rule):
     alerts: AlertsSpec | None = None
     average_precision: AveragePrecision | None = None
     tail: Tail | None = None
+    out_of_scope: OutOfScope | None = None
     ranking: RankingSpec | None = None
     equivalent: Equivalent = ()
     champion: Champion | None = None
@@ -78,7 +81,7 @@ class GateRules(Rule):
     def _as_before(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Rules of before one of these was known, and those without, keep their digest."""
         document: dict[str, Any] = written(self)
-        for name in ("fitness", "alerts", "average_precision", "tail", "ranking", "equivalent"):
+        for name in ("fitness", "alerts", "average_precision", "tail", "out_of_scope", "ranking", "equivalent"):
             if not document.get(name):
                 document.pop(name, None)
         return document
@@ -93,7 +96,8 @@ class GateRules(Rule):
             raise ValueError("tail or alerts: with alerts one class is judged, which has no tail")
         if self.ranking is not None and self.equivalent:
             raise ValueError("ranking or equivalent: with a ranking no class is judged, but bands of them")
-        asked_by(self.alerts, self.ranking)
+        if asked_by(self.alerts, self.ranking) is not None and self.out_of_scope is not None:
+            raise ValueError("out_of_scope only where every class counts alike: without alerts and ranking")
         return self
 
     @property

@@ -25,8 +25,9 @@ SPLIT_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 UNUSED = "unused"  # neither learnt from nor tested on, because whoever keeps the source says so
+OUT_OF_SCOPE = "out-of-scope"  # of no class: a model is asked about it, and should not be sure
 # Of a column that says it of each sample. A folder called `unused` is a class like any other.
-COLUMN_SPLITS: Mapping[str, str] = MappingProxyType({**SPLIT_NAMES, UNUSED: UNUSED})
+COLUMN_SPLITS: Mapping[str, str] = MappingProxyType({**SPLIT_NAMES, UNUSED: UNUSED, OUT_OF_SCOPE: OUT_OF_SCOPE})
 _NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})  # what systems leave in every folder of files
 

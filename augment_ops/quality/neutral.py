@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from augment_ops.modalities.source import OUT_OF_SCOPE
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, Floor, judged
 from augment_ops.quality.samples import SPLITS, CheckedSamples, ids, listed, share
@@ -62,8 +63,9 @@ def unreadable(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
 
 
 def label_range(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
-    """Share of all samples without a label, or with one that is no class."""
-    bad = samples.index[~samples.labelled | samples.defect.str.startswith("label")]
+    """Share of all samples without a label, or with one that is no class; those that are to have none are in order."""
+    apart = samples.index["split"] == OUT_OF_SCOPE
+    bad = samples.index[~(samples.labelled | apart) | samples.defect.str.startswith("label")]
     return judged(
         "label-range",
         rule,

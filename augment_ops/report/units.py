@@ -13,7 +13,9 @@ from augment_ops.report.formats import number, percent, points, whole
 _DIFFERENCES = frozenset(
     {"invariance", "champion", "control", "unseen", "average_precision", "tail", "groups", "calibration"}
 )
-_SHARES = frozenset({"class_recall", "operating", "fitness", "data_wait", "data_quality", "augmented_quality"})
+_SHARES = frozenset(
+    {"class_recall", "operating", "out_of_scope", "fitness", "data_wait", "data_quality", "augmented_quality"}
+)
 _MULTIPLES = frozenset({"budget"})
 _SHARES_OR_COUNTS = frozenset({"leakage"})
 

@@ -98,6 +98,8 @@ class SuiteSpec(BaseModel):
         of_levels: those of them whose strengths are shares of the range of values that the data set has, and not of all
             that there can be: where the data set has half the range, a shift then takes half as much from every sample.
         time_slices: so many equally long spans of the samples' time are groups of them, the column `time`; 0: none.
+        out_of_scope: at most so many samples of no class, where the data set has any, to see how sure models are of
+            them (`stress.out_of_scope`); 0: none.
         alerts: judge the recall of one class at a fixed rate of alerts; None where every class counts alike.
         ranking: judge whether each sample's class is among the first that a model names, in bands of how often classes
             are in the training split; None where the first alone counts.
@@ -115,6 +117,7 @@ class SuiteSpec(BaseModel):
     corruptions: Annotated[dict[str, Params | None], Field(min_length=1)]
     of_levels: tuple[str, ...] = ()
     time_slices: Annotated[int, Field(ge=0, le=_MOST_SLICES, strict=True)] = 0
+    out_of_scope: Annotated[int, Field(ge=0, strict=True)] = 0
     alerts: AlertsSpec | None = None
     ranking: RankingSpec | None = None
 
@@ -151,7 +154,8 @@ class SuiteSpec(BaseModel):
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
-        asked_by(self.alerts, self.ranking)
+        if asked_by(self.alerts, self.ranking) is not None and self.out_of_scope:
+            raise ValueError("out_of_scope only where every class counts alike: without alerts and ranking")
         return self
 
     @property
@@ -183,8 +187,9 @@ class SuiteSpec(BaseModel):
             del content["modality"]
         if not self.of_levels:
             del content["of_levels"]
-        if not self.time_slices:
-            del content["time_slices"]
+        for name in ("time_slices", "out_of_scope"):
+            if not content[name]:
+                del content[name]
         for name in ("alerts", "ranking"):
             if content[name] is None:
                 del content[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,14 +15,16 @@ from augment_ops.errors import StoreError, TrainingError
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
 from augment_ops.stress import measures, probe
+from augment_ops.stress.chosen import Put
 from augment_ops.stress.operating import HeldBack, operating_points, threshold_of
 from augment_ops.stress.ordering import orderings
-from augment_ops.stress.outcomes import Outcomes, Predictions, group_codes, probabilities, scores_of
+from augment_ops.stress.out_of_scope import separations
+from augment_ops.stress.outcomes import Outcomes, Predictions, confidences, group_codes, probabilities, scores_of
 from augment_ops.stress.ranking import Ranked, first_of, first_shares, ranks
 from augment_ops.stress.report import CLEAN, FlippedSample, Role, StressReport
 from augment_ops.stress.slices import slices
 from augment_ops.stress.sound_outcomes import NOT_A_NUMBER
-from augment_ops.stress.suite import Get, Put, SuiteCell, SuiteManifest
+from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 
 Predict = Callable[[Samples], NDArray[np.float32]]  # (N, *shape) → logits float32 (N, K)
 Models = Mapping[Role, tuple[str, Predict | Predictions]]
@@ -87,6 +89,7 @@ def evaluate(
         slices=slices(outcomes),
         orderings=orderings(outcomes),
         operating=operating_points(outcomes),
+        separations=separations(outcomes),
     )
 
 
@@ -149,6 +152,7 @@ def _ask(
         alerts=manifest.alerts,
         scores=kept.get("scores"),
         ranked=_ranked(manifest, kept, labels),
+        out_of_scope=kept.get("out_of_scope"),
     )
     probed: dict[tuple[str, int], NDArray[np.float32]] = {}
     named: list[tuple[int, NDArray[np.int32]]] = []  # of rankings: place of a model, and first items of clean samples
@@ -156,13 +160,20 @@ def _ask(
 
     def ask(m: int, c: int, cell: SuiteCell, first: int, samples: Samples) -> None:
         role, rows = roles[m], slice(first, first + len(samples))
-        logits = _logits(manifest, cell, role, asked[m], samples, first)
+        where = f"under {cell.corruption} at severity {cell.severity}"
+        logits = _logits(manifest, where, role, asked[m], samples, manifest.sample_ids[rows])
         for name, values in _read(manifest, logits, labels[rows]).items():
             kept[name][m, c, rows] = values
         if manifest.ranking is not None and not cell.severity:
             named.append((m, first_of(logits, manifest.ranking.at)))
         if role == "candidate" and first == 0 and probe.wanted(manifest, cell):
             probed[cell.corruption, cell.severity] = logits[: probe.ROWS].copy()
+
+    def ask_outside(m: int, first: int, samples: Samples) -> None:
+        assert manifest.out_of_scope is not None  # the samples are its
+        rows = slice(first, first + len(samples))
+        logits = _logits(manifest, "out of scope", roles[m], asked[m], samples, manifest.out_of_scope.sample_ids[rows])
+        kept["out_of_scope"][m, rows] = confidences(logits)
 
     def look(c: int, cell: SuiteCell, first: int, clean: Samples, samples: Samples) -> None:
         destroyed[c, first : first + len(samples)] = corruptions.remains(cell.corruption, clean, samples)
@@ -176,6 +187,10 @@ def _ask(
                 pending.extend(pool.submit(ask, m, c, cell, first, samples) for m in asked)
                 while len(pending) > 2 * workers:  # what waits is held in memory
                     pending.popleft().result()
+        for first, samples in _in_parts(manifest.outside(get), _batch_size(manifest)):
+            pending.extend(pool.submit(ask_outside, m, first, samples) for m in asked)
+            while len(pending) > 2 * workers:
+                pending.popleft().result()
         while pending:
             pending.popleft().result()
     for m, items in named:
@@ -202,7 +217,9 @@ def _to_ask(manifest: SuiteManifest, models: Models, kept: Mapping[str, NDArray[
 
 
 def _room(manifest: SuiteManifest, shape: tuple[int, int, int]) -> dict[str, NDArray[Any]]:
-    """What is kept of every model, by the names that `Predictions` has: (M, C, N), or (M, K) of what is recommended."""
+    """What is kept of every model, by the names that `Predictions` has: (M, C, N), or (M, K) of what is recommended,
+    (M, S) of samples of no class.
+    """
     kinds: dict[str, type[np.number[Any]]] = {"predicted": np.int16, "p_true": np.float16, "p_predicted": np.float16}
     if manifest.alerts is not None:
         kinds["scores"] = np.float32
@@ -211,6 +228,8 @@ def _room(manifest: SuiteManifest, shape: tuple[int, int, int]) -> dict[str, NDA
     kept: dict[str, NDArray[Any]] = {name: np.empty(shape, kind) for name, kind in kinds.items()}
     if manifest.ranking is not None:
         kept["recommended"] = np.zeros((shape[0], len(manifest.classes)), np.int32)
+    if manifest.out_of_scope is not None:
+        kept["out_of_scope"] = np.empty((shape[0], len(manifest.out_of_scope.sample_ids)), np.float16)
     return kept
 
 
@@ -247,6 +266,14 @@ def _batches(manifest: SuiteManifest, cell: SuiteCell, get: Get) -> Iterator[tup
         first += len(samples)
 
 
+def _in_parts(batches: Iterator[Samples], size: int) -> Iterator[tuple[int, Samples]]:
+    first = 0
+    for samples in batches:
+        for start in range(0, len(samples), size):
+            yield first + start, samples[start : start + size]
+        first += len(samples)
+
+
 def _batch_size(manifest: SuiteManifest) -> int:
     """How many samples a model is asked about at a time; of rows of a table (F,), numbers that stand for themselves."""
     is_row = len(manifest.shape) == 1 and np.dtype(manifest.dtype).kind == "f"
@@ -254,20 +281,23 @@ def _batch_size(manifest: SuiteManifest) -> int:
 
 
 def _logits(
-    manifest: SuiteManifest, cell: SuiteCell, role: Role, predict: Predict, samples: Samples, first: int
+    manifest: SuiteManifest, where: str, role: Role, predict: Predict, samples: Samples, ids: Sequence[str]
 ) -> NDArray[np.float32]:
-    """Logits float32 (n, K); a failure is narrowed down to the first sample that causes it."""
+    """Logits float32 (n, K); a failure is narrowed down to the first sample that causes it.
+
+    Args:
+        where: the samples are of, for the error; ids: n, of the samples.
+    """
     try:
         logits = np.asarray(predict(samples), np.float32)
     except Exception as error:  # a network may raise anything
         if len(samples) > 1:
             middle = len(samples) // 2
-            halves = ((samples[:middle], first), (samples[middle:], first + middle))
-            return np.concatenate([_logits(manifest, cell, role, predict, half, at) for half, at in halves])
+            halves = ((samples[:middle], ids[:middle]), (samples[middle:], ids[middle:]))
+            return np.concatenate([_logits(manifest, where, role, predict, half, of) for half, of in halves])
         raise TrainingError(
             f"{role} model",
-            f"{type(error).__name__}: {str(error).strip()[:200]} on sample {manifest.sample_ids[first]} under "
-            f"{cell.corruption} at severity {cell.severity}",
+            f"{type(error).__name__}: {str(error).strip()[:200]} on sample {ids[0]} {where}",
             "logits for every sample of the suite",
             f"make the network take every {np.dtype(manifest.dtype)} sample of shape {manifest.shape}",
         ) from error

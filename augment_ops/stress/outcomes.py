@@ -31,10 +31,11 @@ _ARRAYS: dict[str, str] = {
     "labels": "<i2", "predicted": "<i2", "p_true": "<f2", "p_predicted": "<f2", "groups": "<i2",
 }  # fmt: skip
 # 1 does not know what the corruptions left; it is read as before, and its decisions are made again as they were.
-# 3 has scores, where a suite asks for alerts, and 4 ranks, where it asks for a ranking; else outcomes are written as 2.
+# 3 has scores, where a suite asks for alerts, 4 ranks, where it asks for a ranking, 5 how sure models are of what is of
+# no class, where it has any; else outcomes are written as 2.
 FORMAT = "augment-ops outcomes 2"
-_WITH_ALERTS, _WITH_RANKS = "augment-ops outcomes 3", "augment-ops outcomes 4"
-_FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS, _WITH_RANKS)
+_WITH_ALERTS, _WITH_RANKS, _WITH_OUTSIDE = (f"augment-ops outcomes {number}" for number in (3, 4, 5))
+_FORMATS = ("augment-ops outcomes 1", FORMAT, _WITH_ALERTS, _WITH_RANKS, _WITH_OUTSIDE)
 _RANKED = ("ranks", "recommended", "frequency", "items")
 
 
@@ -46,6 +47,7 @@ class Predictions:
         predicted, p_true, p_predicted, scores, ranks: (C, N), as `Outcomes` has them.
         threshold: as `Outcomes` has it.
         recommended: (K,), as `Ranked` has it.
+        out_of_scope: (S,), as `Outcomes` has it.
     """
 
     suite_digest: str
@@ -57,6 +59,7 @@ class Predictions:
     threshold: float | None = None
     ranks: NDArray[np.int32] | None = None
     recommended: NDArray[np.int32] | None = None
+    out_of_scope: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,6 +87,8 @@ class Outcomes:
             where none could be chosen. Empty where alerts ask for none.
         ranked: where items are ranked. The classes are then bands of items and, last, what is missed; `p_true` is the
             probability of the sample's item, and `p_predicted` that of the first items together.
+        out_of_scope: float16 (M, S), what `p_predicted` is of S samples of no class; NaN where logits are not finite.
+            None where the suite has none.
     """
 
     suite_digest: str
@@ -103,6 +108,7 @@ class Outcomes:
     scores: NDArray[np.float32] | None = None
     thresholds: dict[Role, float | None] = field(default_factory=dict)
     ranked: Ranked | None = None
+    out_of_scope: NDArray[np.float16] | None = None
 
     @property
     def asked(self) -> Asked:
@@ -238,6 +244,7 @@ class Outcomes:
             threshold=self.thresholds.get(role),
             ranks=None if self.ranked is None else self.ranked.ranks[m],
             recommended=None if self.ranked is None else self.ranked.recommended[m],
+            out_of_scope=None if self.out_of_scope is None else self.out_of_scope[m],
         )
 
     def to_bytes(self) -> bytes:
@@ -263,6 +270,8 @@ class Outcomes:
         if self.ranked is not None:
             header["ranking"] = self.ranked.ranking
             arrays |= {name: np.ascontiguousarray(getattr(self.ranked, name), "<i4") for name in _RANKED}
+        if self.out_of_scope is not None:
+            arrays["out_of_scope"] = np.ascontiguousarray(self.out_of_scope, "<f2")
         buffer = io.BytesIO()
         np.savez(buffer, header=np.frombuffer(canonical_json(header), np.uint8), **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -271,6 +280,8 @@ class Outcomes:
     def _format(self) -> str:
         if self.destroyed is None:
             return _FORMATS[0]
+        if self.out_of_scope is not None:
+            return _WITH_OUTSIDE
         return _WITH_RANKS if self.ranked is not None else FORMAT if self.alerts is None else _WITH_ALERTS
 
 
@@ -290,6 +301,7 @@ def from_bytes(data: bytes, digest: str) -> Outcomes:
             kind = _format(header)
             arrays["destroyed"] = None if kind == _FORMATS[0] else file["destroyed"]
             arrays["scores"] = file["scores"] if kind == _WITH_ALERTS else None
+            arrays["out_of_scope"] = file["out_of_scope"] if kind == _WITH_OUTSIDE else None
             ranks = {name: file[name] for name in _RANKED} if kind == _WITH_RANKS else {}
         outcomes = Outcomes(
             suite_digest=header["suite_digest"],
@@ -339,6 +351,13 @@ def probabilities(logits: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDA
     """Softmax of logits (N, K), float64; and bool (N,), whether a row is finite: else its shares mean nothing."""
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
     return softmax(np.where(finite[:, None], logits, 0)), finite
+
+
+def confidences(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest softmax probability, float32 (N,), of logits (N, K); NaN for logits that are not finite."""
+    shares, finite = probabilities(logits)
+    found: NDArray[np.float32] = np.where(finite, shares.max(axis=1), np.nan).astype(np.float32)
+    return found
 
 
 def scores_of(logits: NDArray[np.float32], code: int) -> NDArray[np.float32]:

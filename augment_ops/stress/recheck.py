@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from augment_ops.engine.key import generator, sample_key
 from augment_ops.modalities import modality
 from augment_ops.modalities.source import Samples
-from augment_ops.stress.outcomes import Outcomes, group_codes, probabilities, scores_of
+from augment_ops.stress.outcomes import Outcomes, confidences, group_codes, probabilities, scores_of
 from augment_ops.stress.probe import ABSOLUTE, RELATIVE
 from augment_ops.stress.ranking import UNRANKED, first_shares
 from augment_ops.stress.report import Role
@@ -36,6 +36,7 @@ TOLERANCE = 0.002
 # of them: where all scores are small, that would be room to put them into any order.
 SCORE_TOLERANCE = 0.0004
 _SCORE_ROUNDING = 1e-7
+OUTSIDE = -1  # the cell of samples of no class
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Pick:
     """Samples of one cell.
 
     Attributes:
-        cell: position of the cell in the suite and in the outcomes.
+        cell: position of the cell in the suite and in the outcomes, or `OUTSIDE`.
         rows: ascending positions of samples.
     """
 
@@ -53,6 +54,8 @@ class Pick:
 
 def pick(manifest: SuiteManifest, key: str, labels: NDArray[np.int64]) -> tuple[Pick, ...]:
     """Which samples to ask again: at most `CELLS` cells, `ROWS` samples and `BYTES` bytes in all.
+
+    Where the suite has samples of no class, as many of them beside as of one of these cells.
 
     Where one class is looked for, they are `ROWS_OF_ALERTS`, and half of them are of that class: among all samples
     hardly one would be.
@@ -73,7 +76,11 @@ def pick(manifest: SuiteManifest, key: str, labels: NDArray[np.int64]) -> tuple[
         some = wanted[rng.permutation(len(wanted))[: each // 2]] if len(wanted) else wanted
         return tuple(np.union1d(some, rng.permutation(n)[: each - len(some)]).tolist())
 
-    return tuple(Pick(int(cell), drawn()) for cell in chosen)
+    picks = [Pick(int(cell), drawn()) for cell in chosen]
+    if manifest.out_of_scope is not None:
+        outside = rng.permutation(len(manifest.out_of_scope.sample_ids))[:each]
+        picks.append(Pick(OUTSIDE, tuple(np.sort(outside).tolist())))
+    return tuple(picks)
 
 
 def of_another_suite(
@@ -97,6 +104,9 @@ def of_another_suite(
         or not np.array_equal(outcomes.ranked.items, labels)
     ):
         return "other items, or other frequencies of them"
+    outside = 0 if manifest.out_of_scope is None else len(manifest.out_of_scope.sample_ids)
+    if (0 if outcomes.out_of_scope is None else outcomes.out_of_scope.shape[1]) != outside:
+        return "other samples of no class"
     names, groups = group_codes(columns, len(labels))
     if outcomes.columns != names or not np.array_equal(outcomes.groups, groups):
         return "other groups"
@@ -110,7 +120,8 @@ def samples(manifest: SuiteManifest, picks: Sequence[Pick], get: Get) -> Samples
     parts = []
     for picked in picks:
         rows, first = np.array(picked.rows), 0
-        for batch in manifest.batches(manifest.cells[picked.cell], get):
+        of_cell = picked.cell != OUTSIDE
+        for batch in manifest.batches(manifest.cells[picked.cell], get) if of_cell else manifest.outside(get):
             parts.append(batch[rows[(rows >= first) & (rows < first + len(batch))] - first])
             first += len(batch)
     return np.concatenate(parts)
@@ -127,6 +138,9 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
         rows = np.array(picked.rows)
         now = logits[start : start + len(rows)]
         start += len(rows)
+        if picked.cell == OUTSIDE:
+            found += _differing_outside(outcomes, m, rows, now)
+            continue
         said = outcomes.predicted[m, picked.cell, rows]
         p_true, p_said = (kept[m, picked.cell, rows] for kept in (outcomes.p_true, outcomes.p_predicted))
         if outcomes.ranked is None:
@@ -146,6 +160,13 @@ def differing(outcomes: Outcomes, role: Role, picks: Sequence[Pick], logits: NDA
         corruption, severity = outcomes.addresses[picked.cell]
         found += [f"{outcomes.sample_ids[row]} under {corruption} at severity {severity}" for row in rows[~same]]
     return found
+
+
+def _differing_outside(outcomes: Outcomes, m: int, rows: NDArray[np.int64], logits: NDArray[np.float32]) -> list[str]:
+    assert outcomes.out_of_scope is not None  # `of_another_suite` has seen it
+    said, again = outcomes.out_of_scope[m, rows], confidences(logits)
+    same = (np.abs(said - again) <= TOLERANCE) | (np.isnan(said) & np.isnan(again))
+    return [f"sample {row} out of scope" for row in rows[~same].tolist()]
 
 
 def differing_remains(manifest: SuiteManifest, outcomes: Outcomes, get: Get, workers: int = 1) -> str:

@@ -143,6 +143,26 @@ class OperatingPoint:
     precision: ShareOf | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """How far a model is less sure of samples of no class than of clean ones (`stress.out_of_scope`).
+
+    Attributes:
+        n: samples of no class.
+        area: under the ROC curve of the largest probability, 0 to 1: ½ where it tells them apart by chance alone; NaN
+            where a logit was not finite.
+        threshold: the largest probability from which on 95% of the clean samples are accepted; None where `area` is
+            NaN.
+        accepted: share of the samples of no class at or above it; None there too.
+    """
+
+    role: Role
+    n: int
+    area: float
+    threshold: float | None = None
+    accepted: ShareOf | None = None
+
+
 @dataclass(frozen=True)
 class Slice:
     """One model on the samples of one group.
@@ -193,6 +213,7 @@ class StressReport:
         orderings: one a cell where one class is looked for, in the order of the cells; none else, and in reports of
             before.
         operating: one a model where the suite has thresholds chosen; none else.
+        separations: one a model where the suite has samples of no class; none else.
     """
 
     suite: str
@@ -211,6 +232,7 @@ class StressReport:
     slices: tuple[Slice, ...]
     orderings: tuple[Ordering, ...] = field(default=(), metadata=LATER)
     operating: tuple[OperatingPoint, ...] = field(default=(), metadata=LATER)
+    separations: tuple[Separation, ...] = field(default=(), metadata=LATER)
 
     def cell(self, role: Role, corruption: str, severity: int) -> Cell | None:
         """The one cell of that address, or None."""

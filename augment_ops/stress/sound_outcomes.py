@@ -44,6 +44,15 @@ def check(outcomes: Outcomes, arrays: Mapping[str, str]) -> None:
     _check_alerts(outcomes)
     if outcomes.ranked is not None:
         _check_ranked(outcomes, outcomes.ranked)
+    if outcomes.out_of_scope is not None:
+        _check_confidences(outcomes.out_of_scope, len(outcomes.models))
+
+
+def _check_confidences(found: NDArray[np.float16], models: int) -> None:
+    if found.dtype != np.float16 or found.ndim != 2 or len(found) != models or not found.size:
+        raise damaged(f"samples of no class {found.dtype} {found.shape}", f"float16 ({models}, one at least)")
+    if not ((found >= 0) & (found <= 1) | np.isnan(found)).all():
+        raise damaged("samples of no class with confidences beyond 0 to 1", "probabilities")
 
 
 def _check_ranked(outcomes: Outcomes, ranked: Ranked) -> None:

@@ -7,7 +7,6 @@ bytes, today and when the next challenger comes. Neither writing nor reading hol
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import LATER, canonical_json, digest_of, sha256_hex
-from augment_ops.engine.key import sample_key
 from augment_ops.errors import DataError, Fault, PolicyError, StoreError
 from augment_ops.modalities import UNNAMED, modality
 from augment_ops.modalities.base import Payload
@@ -27,6 +25,7 @@ from augment_ops.modalities.corruptions import SEVERITIES
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.policy.yaml_file import load_model
 from augment_ops.stress.asked import Alerts, Asked, alerts_fault
+from augment_ops.stress.chosen import OutOfScope, Put, chosen_rows, frozen_outside
 from augment_ops.stress.definition import Params, SuiteSpec
 from augment_ops.stress.ranking import Ranking
 from augment_ops.stress.report import CLEAN
@@ -39,7 +38,6 @@ _BATCH_BYTES = 16 * 2**20  # of one object; about 75 samples of 224×224×3 byte
 _WORTH_A_THREAD_BYTES = 8 * 2**10
 
 
-Put = Callable[[bytes], str]
 Get = Callable[[str], bytes]
 
 
@@ -75,6 +73,7 @@ class SuiteManifest:
         time_slices: as `SuiteSpec` has it.
         ranking: what is asked, where classes are items that are ranked.
         frequency: of a ranking, samples of each class in the training split; else empty.
+        out_of_scope: None where the suite asks for no samples of no class, or the data set has none.
     """
 
     digest: str
@@ -95,6 +94,7 @@ class SuiteManifest:
     time_slices: int = field(default=0, metadata=LATER)
     ranking: Ranking | None = field(default=None, metadata=LATER)
     frequency: tuple[int, ...] = field(default=(), metadata=LATER)
+    out_of_scope: OutOfScope | None = field(default=None, metadata=LATER)
 
     @property
     def asked(self) -> Asked:
@@ -131,6 +131,14 @@ class SuiteManifest:
         if self.content_digest != self.digest:
             raise _altered(f"manifest of stress suite {self.name}", "content of another digest", self.digest)
 
+    def objects(self) -> Iterator[tuple[str, str]]:
+        """Of the stored samples: what they are, and their sha256."""
+        for cell in self.cells:
+            for digest in cell.objects:
+                yield f"{cell.corruption} at severity {cell.severity}", digest
+        for digest in () if self.out_of_scope is None else self.out_of_scope.objects:
+            yield "samples out of scope", digest
+
     def batches(self, cell: SuiteCell, get: Get) -> Iterator[Samples]:
         """Read a cell, a batch at a time: (n, *shape), read-only, in the order of the samples.
 
@@ -138,12 +146,24 @@ class SuiteManifest:
             StoreError: not the bytes that were frozen.
         """
         where = f"stress cell {cell.corruption}/{cell.severity}"
-        expected = -(-len(self.sample_ids) // self.batch)
-        if len(cell.objects) != expected:
-            raise _altered(where, f"{len(cell.objects)} objects", f"{expected}, for {len(self.sample_ids)} samples")
-        for number, digest in enumerate(cell.objects):
+        return self._batches(cell.objects, len(self.sample_ids), where, get)
+
+    def outside(self, get: Get) -> Iterator[Samples]:
+        """Read the samples of no class, a batch at a time, as `batches` gives them; none where there are none.
+
+        Raises:
+            StoreError: not the bytes that were frozen.
+        """
+        of = self.out_of_scope or OutOfScope(sample_ids=(), objects=())
+        return self._batches(of.objects, len(of.sample_ids), "samples out of scope", get)
+
+    def _batches(self, objects: Sequence[str], count: int, where: str, get: Get) -> Iterator[Samples]:
+        expected = -(-count // self.batch)
+        if len(objects) != expected:
+            raise _altered(where, f"{len(objects)} objects", f"{expected}, for {count} samples")
+        for number, digest in enumerate(objects):
             data = _read(get, digest, where)
-            shape = (min(self.batch, len(self.sample_ids) - number * self.batch), *self.shape)
+            shape = (min(self.batch, count - number * self.batch), *self.shape)
             if len(data) != shape[0] * self.sample_bytes:
                 raise _altered(where, f"{len(data)} bytes", f"{np.dtype(self.dtype)} {shape}")
             yield np.frombuffer(data, self.dtype).reshape(shape)
@@ -236,6 +256,7 @@ def freeze(
     of: str = UNNAMED,
     schema: Schema | None = None,
     frequency: Sequence[int] = (),
+    outside: tuple[Sequence[str], Payload] | None = None,
     workers: int = 1,
 ) -> SuiteManifest:
     """Make every cell from a held-out split and store it; the same input gives the same manifest, byte for byte.
@@ -248,6 +269,7 @@ def freeze(
         of: modality of the samples.
         schema: of the data set, where its modality has one.
         frequency: samples of each class in the training split, which a ranking makes its bands of.
+        outside: ids and samples of no class, where the data set has any.
         workers: threads that corrupt and `put`, a batch of a cell each.
 
     Raises:
@@ -307,6 +329,7 @@ def freeze(
         time_slices=spec.time_slices,
         ranking=ranking,
         frequency=() if ranking is None else tuple(map(int, frequency)),
+        out_of_scope=frozen_outside(spec, outside, batch, dtype, put),
     )
     return replace(manifest, digest=manifest.content_digest)
 
@@ -361,22 +384,6 @@ def _check_effect(spec: SuiteSpec, cells: Sequence[SuiteCell], shape: tuple[int,
     ]
     if faults:
         raise DataError.of("held-out split", faults)
-
-
-def chosen_rows(spec: SuiteSpec, ids: Sequence[str], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Rows of the suite's samples in keyed order, int64 (n,): a random choice that no order of files can change.
-
-    Args:
-        ids: of the whole split.
-        shape: of one sample.
-    """
-    sample_bytes = int(np.prod(shape)) * modality(spec.modality).codec.dtype.itemsize
-    cells = 1 + len(spec.corruptions) * len(SEVERITIES)
-    affordable = int(spec.max_suite_gib * 2**30 / (cells * sample_bytes))
-    count = max(1, min(spec.max_samples, affordable))
-    # The smallest keys: those of all samples are not held at once.
-    chosen = heapq.nsmallest(count, range(len(ids)), lambda row: sample_key("stress-sample", spec.name, str(ids[row])))
-    return np.array(chosen, np.int64)
 
 
 def _check_split(samples: Payload, ids: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> None:

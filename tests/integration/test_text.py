@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -17,16 +18,17 @@ from augment_ops.data.store import Store
 from augment_ops.errors import CheckRefused, InputError
 from augment_ops.monitoring.drift.check import DriftReport
 from augment_ops.pipeline.execute import execute
-from augment_ops.pipeline.outputs import StressTest
+from augment_ops.pipeline.outputs import Decided, StressTest
 from augment_ops.settings import Settings
 from augment_ops.training.result import TrainingResult
 from support.places import POLICIES
-from support.questions import INTENTS, questions
+from support.questions import INTENTS, questions, strangers
 
 pytestmark = pytest.mark.slow  # a whole run, as test_tabular.py has one in the fast suite
 
 RULES = dict.fromkeys(("gate", "suite", "quality", "drift"), "intents")
 COLUMNS = "text=question,label=intent"
+STRANGE = 48
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     judged["unseen"]["min_gain"] = -0.2
     judged["tail"] = {"share": 0.5, "margin": 0.2, "min_n": 50}
     judged["calibration"] = {"warn_error": 0.3, "block_error": 0.5}
+    judged["out_of_scope"] = {"max_accepted": 0.6, "margin": 0.2, "min_n": STRANGE}
     gate.write_text(yaml.safe_dump(judged))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUGMENT_OPS_HOME", str(home))
@@ -56,14 +59,16 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("data")
-    questions(800).to_csv(folder / "support.csv", index=False)
+    none = pd.DataFrame({"question": strangers(), "part": "out-of-scope"})  # no intent, and no part
+    pd.concat([questions(800), none]).to_csv(folder / "support.csv", index=False)
     window = questions(300, seed=5)
+    window["part"] = None
     window["question"] = [f"bitte sofort erledigen {text.upper()}" for text in window["question"]]
     window.to_parquet(folder / "window.parquet", index=False)
     return {
         "dataset": str(folder / "support.csv"),
         "modality": "text",
-        "text_columns": COLUMNS,
+        "text_columns": f"{COLUMNS},split=part",
         "text_bytes": 128,
         "policy": "intents-robust",
         "production_window": str(folder / "window.parquet"),
@@ -96,6 +101,22 @@ def test_every_cell_of_the_suite_is_measured(outcome: dict[str, Any], settings: 
     assert report.seen["typos"] == ("KeyboardAug", "RandomCharAug")
     # Case is none of what the network reads.
     assert cells["casing", 5].accuracy == cells["clean", 0].accuracy >= cells["typos", 5].accuracy
+
+
+def test_questions_of_no_intent_are_asked_about_and_learnt_from_by_nobody(
+    outcome: dict[str, Any], settings: Settings
+) -> None:
+    manifest, stress = output(settings, "ingest", SnapshotManifest), output(settings, "stress_test", StressTest)
+    assert f"; {STRANGE} samples out of scope, as the source says" in manifest.split_rule
+    assert (manifest.samples, manifest.defective) == (800 + STRANGE, 0)
+    assert sum(sum(of.values()) for of in manifest.counts.values()) == 800
+    assert {point.n for point in stress.report.separations} == {STRANGE} and len(stress.report.separations) == 2
+    assert all(point.area > 0.8 for point in stress.report.separations)
+    judged = [
+        reason for reason in output(settings, "decide", Decided).decision.reasons if reason.rule == "out_of_scope"
+    ]
+    assert [reason.outcome for reason in judged] == ["pass", "pass"]
+    assert "<h3>Out of scope</h3>" in (settings.home / "reports" / "texts" / "report.html").read_text()
 
 
 def test_a_window_in_capitals_with_other_words_has_drifted(outcome: dict[str, Any], settings: Settings) -> None:

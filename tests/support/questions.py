@@ -28,6 +28,22 @@ _ASKED = {
 INTENTS = tuple(_ASKED)
 
 
+def strangers() -> list[str]:
+    """48 questions of no intent."""
+    asked = (
+        "Who won the match",
+        "What is the capital of Peru",
+        "How tall is that mountain",
+        "When does the train leave",
+    )
+    return [
+        f"{opening} {asking.lower()}{closing}?"
+        for opening in ("Hi,", "Tell me,", "Do you know")
+        for asking in asked
+        for closing in _CLOSING[:4]
+    ]
+
+
 def questions(n: int = 800, seed: int = 0) -> pd.DataFrame:
     """`question`, `intent` and `country` of n different questions, as many of each intent."""
     draw = np.random.default_rng(seed)

@@ -14,7 +14,16 @@ from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import is_empty, parts, texts_of
 from augment_ops.data.sources.roles import read_roles
 from augment_ops.errors import DataError, nearest
-from augment_ops.modalities.source import COLUMN_SPLITS, SPLIT_NAMES, Defect, Leftovers, RawSample, Scalar, Schema
+from augment_ops.modalities.source import (
+    COLUMN_SPLITS,
+    OUT_OF_SCOPE,
+    SPLIT_NAMES,
+    Defect,
+    Leftovers,
+    RawSample,
+    Scalar,
+    Schema,
+)
 from augment_ops.modalities.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -36,7 +45,8 @@ class TextRoles:
         text: what the model reads.
         label: the class.
         subject: the person that the text is of.
-        split: `train`, `validation` or `test`; by default the file's name, where files are called so.
+        split: `train`, `validation` or `test`, or `unused` or `out-of-scope` for a text that is in none of them; by
+            default the file's name, where files are called so.
         id: unique; by default an id is made of the row's content.
     """
 
@@ -170,7 +180,7 @@ class TextSource:
             if roles.id and ids[row] is None:
                 raise self._fault("id", f"nothing in {where}", "an id in every row", "fill or drop it")
             said = repr((str(text), labels[row], subjects[row], splits[row])).encode("utf-8", "surrogatepass")
-            if isinstance(text, str):
+            if isinstance(text, str) and splits[row] != OUT_OF_SCOPE:
                 self._words.update(Vocabulary.words_of(text))
             values: Mapping[str, Scalar] = {name: column[row] for name, column in extra.items()}
             yield RawSample(

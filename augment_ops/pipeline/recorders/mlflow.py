@@ -220,7 +220,7 @@ def _points(report: StressReport) -> list[tuple[str, float, int]]:
             for name, recall in zip(report.classes, cell.class_recall, strict=True):
                 if recall is not None:
                     curve.append((f"recall.{cell.role}.{metric_name(name)}", recall, 0))
-    curve += [*_measured(report), *_ranked(report), *_at_thresholds(report)]
+    curve += [*_measured(report), *_ranked(report), *_at_thresholds(report), *_out_of_scope(report)]
     for reference in ("control", "champion"):
         for name, relative in (("mce", False), ("relative_mce", True)):
             value = corruption_error(report, "candidate", reference, relative=relative)
@@ -259,6 +259,13 @@ def _at_thresholds(report: StressReport) -> Iterator[tuple[str, float, int]]:
         for name, share in (("alerts", point.alerts), ("recall", point.recall), ("precision", point.precision)):
             if share is not None:
                 yield f"operating.{point.role}.{name}", share.value, 0
+
+
+def _out_of_scope(report: StressReport) -> Iterator[tuple[str, float, int]]:
+    """How far each model is less sure of samples of no class."""
+    for one in (one for one in report.separations if one.accepted is not None):
+        yield f"out_of_scope.{one.role}.area", one.area, 0
+        yield f"out_of_scope.{one.role}.accepted", one.accepted.value if one.accepted else 0.0, 0
 
 
 def _drift(ctx: Context, report: DriftReport) -> None:

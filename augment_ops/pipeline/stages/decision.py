@@ -146,12 +146,11 @@ def _findings(report: QualityReport) -> tuple[QualityFinding, ...]:
 
 def _fault_of(ctx: Context, suite: SuiteManifest) -> str:
     """What is wrong with the suite's stored samples now, long after they were evaluated; empty where nothing is."""
-    for cell in suite.cells:
+    for what, digest in suite.objects():
         try:
-            for digest in cell.objects:
-                ctx.store.local(digest)
+            ctx.store.local(digest)
         except StoreError as error:
-            return f"{cell.corruption} at severity {cell.severity}: {error.faults[0].found}."
+            return f"{what}: {error.faults[0].found}."
     return ""
 
 

@@ -186,7 +186,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
     known = ctx.ledger.entries_under(key)
     if known and ctx.store.has(known[0].subjects["manifest"]):
         frozen = from_json(SuiteManifest, ctx.store.get(known[0].subjects["manifest"]))
-        if all(ctx.store.has(digest) for cell in frozen.cells for digest in cell.objects):
+        if all(ctx.store.has(digest) for _, digest in frozen.objects()):
             return frozen  # else what is gone is made again, to the byte
     held_out = ctx.snapshot.split(spec.split)
     manifest = freeze(
@@ -199,6 +199,7 @@ def frozen_suite(ctx: Context) -> SuiteManifest:
         classes=snapshot.classes,
         of=snapshot.modality,
         schema=snapshot.schema,
+        outside=ctx.snapshot.out_of_scope() if spec.out_of_scope else None,
         frequency=[snapshot.counts["train"].get(name, 0) for name in snapshot.classes],
         workers=usable_cores(),
     )

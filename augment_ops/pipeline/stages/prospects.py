@@ -18,14 +18,15 @@ from augment_ops.gate.phrasing import counted, listed
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.rules import load as load_gate
 from augment_ops.lifecycle.waivers import in_force
+from augment_ops.modalities.source import OUT_OF_SCOPE
 from augment_ops.pipeline.cause import people_behind
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.run import record_of
 from augment_ops.pipeline.stages.policy import check_shape as check_policy
+from augment_ops.stress.chosen import chosen_rows
 from augment_ops.stress.definition import SuiteSpec
 from augment_ops.stress.suite import check_shape as check_suite
-from augment_ops.stress.suite import chosen_rows
 from augment_ops.stress.suite import load as load_suite
 from augment_ops.workspace import Workspace
 
@@ -89,11 +90,14 @@ def shortages(workspace: Workspace, params: RunParams, snapshot: Snapshot, behin
     gate = policies / "gates" / f"{params.gate}.yaml"
     rules, suite = load_gate(gate), load_suite(policies / "stress" / f"{params.suite}.yaml")
     counts, held_out = _counts(suite, snapshot)
-    needs = unmet(rules, counts)
+    outside = 0
+    if rules.out_of_scope is not None and suite.out_of_scope:
+        outside = min(suite.out_of_scope, len(snapshot.out_of_scope()[0]))
+    needs = unmet(rules, counts, outside=outside)
     if needs:
         started_by = (workspace.actor, *behind)
         waived = in_force(workspace, snapshot.manifest.dataset, gate, params.environment, started_by)
-        needs = unmet(rules, counts, {one.class_name for one in waived})
+        needs = unmet(rules, counts, {one.class_name for one in waived}, outside=outside)
     found = [_shortage(rules, suite, need, snapshot, held_out) for need in needs]
     taken = f"; or take more than {params.max_samples} of the data set (max_samples)" if params.max_samples else ""
     return [replace(fault, fix=fault.fix + taken) for fault in found]
@@ -114,6 +118,14 @@ def _counts(suite: SuiteSpec, snapshot: Snapshot) -> tuple[dict[str, int], int]:
 def _shortage(rules: GateRules, suite: SuiteSpec, need: Need, snapshot: Snapshot, held_out: int) -> Fault:
     where = f"gate {rules.name}: {need.rule}.min_n"
     missing = {name: need.least - n for name, n in need.has.items()}
+    if need.rule == "out_of_scope":
+        return Fault(
+            where,
+            f"{need.has['']} samples of no class in the suite",
+            f"{need.least}, or nothing can be said of what the models do with such samples",
+            f"let the data set's column of splits say {OUT_OF_SCOPE} of {missing['']} more, and the suite {suite.name} "
+            f"take as many (out_of_scope: {suite.out_of_scope}); or take the section out of the gate",
+        )
     if "" in need.has:
         return Fault(
             where,

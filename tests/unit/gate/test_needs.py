@@ -42,6 +42,13 @@ def test_a_waiver_is_for_a_class_with_samples_where_another_is_judged(rules: Gat
     assert [need.has for need in unmet(rules, {"a": 19, "b": 18}, "ab")][1] == {"a": 19}
 
 
+def test_a_rule_about_samples_of_no_class_needs_some(rules: GateRules) -> None:
+    asked = {"out_of_scope": {"max_accepted": 0.5, "margin": 0.02, "min_n": 30}}
+    judged = GateRules.model_validate(rules.model_dump() | asked)
+    assert unmet(judged, ENOUGH, outside=30) == []
+    assert unmet(judged, ENOUGH) == [Need(rule="out_of_scope", has={"": 0}, least=30, of=10)]
+
+
 def test_with_alerts_only_the_class_that_is_looked_for_counts() -> None:
     rules = load(POLICIES / "gates" / "transactions.yaml")
     assert unmet(rules, {"0": 3, "1": 300}) == []

@@ -86,6 +86,19 @@ def test_what_to_do_is_told_by_how_the_samples_were_chosen(settings: Settings, f
         suite.write_text(text)
 
 
+def test_a_gate_about_samples_of_no_class_needs_some_of_the_data_set(settings: Settings) -> None:
+    workspace, store = Workspace(settings, "ann"), open_store(settings)
+    gate = settings.policies / "gates" / "default.yaml"
+    text = gate.read_text()
+    try:
+        gate.write_text(f"{text}\nout_of_scope: {{max_accepted: 0.5, margin: 0.02, min_n: 30}}\n")
+        (fault,) = shortages(workspace, RunParams(), Snapshot(store, ingest("digits", store)))
+    finally:
+        gate.write_text(text)
+    assert fault.where == "gate default: out_of_scope.min_n" and fault.found == "0 samples of no class in the suite"
+    assert "say out-of-scope of 30 more" in fault.fix
+
+
 @pytest.mark.parametrize(
     ("gate", "has", "offered"),
     [("default", {"3": 3, "8": 4}, True), ("default", {"8": 4}, False), ("transactions", {"1": 4}, False)],

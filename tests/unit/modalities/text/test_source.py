@@ -16,6 +16,9 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.source import Defect
 from augment_ops.modalities.text.drift_features import PROPERTIES
 from augment_ops.modalities.text.texts import read
+from augment_ops.quality.data_checks import check_snapshot
+from augment_ops.quality.rules import QualityRules
+from support.places import POLICIES
 from support.questions import INTENTS, questions
 
 CODEC = modality("text").codec
@@ -149,6 +152,32 @@ def test_a_line_of_json_that_is_no_row(tmp_path, line):
 def test_a_text_that_cannot_be_kept_is_a_defect_and_never_cut(text):
     found = CODEC.decoder({"text_bytes": 128}).decode(text)
     assert isinstance(found, Defect) and found.text.startswith("unreadable: ")
+
+
+def test_texts_of_no_class_are_in_no_split_and_what_they_are_called_is_no_class(tmp_path, store: Store):
+    strange = pd.DataFrame(
+        {
+            "question": ["Who won the quidditch match?", "And who lost it?"],
+            "intent": ["sports", None],
+            "part": "Out-of-Scope",
+        }
+    )
+    plain = ingest(written(tmp_path, TABLE, "plain.csv"), store, modality="text", text_columns=ROLES, text_bytes=96)
+    uri = written(tmp_path, pd.concat([TABLE, strange]), "questions.csv")
+    manifest = ingest(uri, store, modality="text", text_columns=f"{ROLES},split=part", text_bytes=96)
+    assert (manifest.classes, manifest.defective, manifest.counts) == (plain.classes, 0, plain.counts)
+    assert "quidditch" not in manifest.schema["words"] and manifest.digest != plain.digest
+    assert manifest.split_rule == f"{plain.split_rule}; 2 samples out of scope, as the source says"
+    snapshot = Snapshot.open(store, manifest.digest)
+    ids, texts = snapshot.out_of_scope()
+    assert len(ids) == 2 and sorted(read(texts.take(np.arange(2)))) == sorted(strange["question"])
+    own = snapshot.index.set_index("sample_id").loc[list(ids)]
+    assert own["class_name"].isna().all() and (own["label"] == -1).all() and own["defect"].isna().all()
+    assert not set(ids) & {one for name in ("train", "validation", "test") for one in snapshot.split(name).ids}
+    assert Snapshot.open(store, plain.digest).out_of_scope()[0] == ()
+    rules = QualityRules.load(POLICIES / "quality" / "intents.yaml")
+    found = {check.name: check for check in check_snapshot(snapshot, rules, manifest.reading).checks}
+    assert found["label-range"].measured == 0
 
 
 def test_a_snapshot_holds_texts_words_and_their_labels(tmp_path, store: Store):
