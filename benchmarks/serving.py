@@ -32,10 +32,11 @@ import httpx
 import numpy as np
 
 from augment_ops.content import canonical_json, from_json, sha256_hex
+from augment_ops.serving.listening import Offer
 from augment_ops.serving.protocol import HEADER_LENGTH
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served, probe_bytes
-from augment_ops.serving.supervisor import Offer, Supervisor
+from augment_ops.serving.supervisor import Supervisor
 from augment_ops.settings import Settings
 
 HERE = Path(__file__).parent

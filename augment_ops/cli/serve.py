@@ -56,8 +56,9 @@ def serve(
     from augment_ops.serving.admitted import AdmittedPolicies
     from augment_ops.serving.follow import FollowedChampion
     from augment_ops.serving.follow_rollout import FollowedRollout
+    from augment_ops.serving.listening import Offer
     from augment_ops.serving.rules import ServingRules
-    from augment_ops.serving.supervisor import Offer, Supervisor
+    from augment_ops.serving.supervisor import Supervisor
     from augment_ops.workspace import Workspace
 
     check_dataset("data set", dataset)

@@ -8,27 +8,26 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from types import FrameType
-from typing import Protocol
 
-from augment_ops.errors import InputError, ServiceError
+from augment_ops.errors import ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.augmentation import Augmentation, BreakerChanged
 from augment_ops.serving.exposition import FOLDER
 from augment_ops.serving.exposure import Exposure
+from augment_ops.serving.followed import Admitted, Followed, Rolling
 from augment_ops.serving.kept_alive import KeptAlive
-from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Tls, Told
+from augment_ops.serving.listening import Offer, listening_socket, open_hosts
+from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Told
 from augment_ops.serving.refusals import Refusals
 from augment_ops.serving.retention import forget
-from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
 from augment_ops.serving.supervisor_meters import SupervisorMeters
 from augment_ops.settings import Settings
@@ -38,74 +37,6 @@ _READY_S = 180.0  # until the workers answer: libraries take seconds to import, 
 _WELL_S = 30.0  # a worker that lived so long did not end for what it was started with
 _LONGEST_S = 30.0  # between two starts of a worker that ends again and again
 _FORGET = timedelta(hours=1)  # between two looks for what is too old
-_BACKLOG = 2048  # connections that wait; what the kernel allows may be less
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
-
-
-class Followed(Protocol):
-    """Which version is to answer."""
-
-    @property
-    def served(self) -> Served:
-        """The one of now."""
-        ...
-
-    def changed(self) -> Served | None:
-        """The one of now, where it is another than at the last call; it never raises."""
-        ...
-
-    def again(self) -> Served | None:
-        """The one of now, laid out anew after a worker refused it; None where it cannot be had. It never raises."""
-        ...
-
-
-class Rolling(Protocol):
-    """How far the rollout has come that runs."""
-
-    def now(self) -> Exposure | None:
-        """The challenger and how far it has come; None where no rollout runs. It never raises."""
-        ...
-
-    def fails(self, exposure: Exposure, why: str) -> None:
-        """A worker does not ask the challenger any more: end the rollout. It never raises."""
-        ...
-
-    def has_won(self, exposure: Exposure) -> bool:
-        """Whether this rollout is over, and its challenger champion; it never raises."""
-        ...
-
-    @property
-    def driver(self) -> Sequence[str] | None:
-        """The command that judges the rollout that runs; None where none does."""
-        ...
-
-
-class Admitted(Protocol):
-    """What workers may augment with."""
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """As of now."""
-        ...
-
-    def changed(self) -> Augmentation | None:
-        """As of now, where it is another than at the last call; it never raises."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """What somebody wants served.
-
-    Attributes:
-        host, port: to listen on; port 0 takes a free one.
-    """
-
-    dataset: str
-    rules: ServingRules
-    host: str
-    port: int
-    tls: Tls | None = None
 
 
 @dataclass(eq=False)
@@ -142,9 +73,9 @@ class Supervisor:
         self._admitted = admitted
         self._rolling, self._driver = rolling, KeptAlive(say)
         self._exposure: Exposure | None = None  # the last that the workers were told
-        self._open_hosts = _open_hosts(asked, Tokens(tokens_path(settings.home)))
+        self._open_hosts = open_hosts(asked, Tokens(tokens_path(settings.home)))
         self._served = followed.served  # what a worker that is started again begins with
-        self._accepting = _listening(asked)
+        self._accepting = listening_socket(asked)
         self._metrics = meters.folder_of(settings.home, asked.dataset)
         self._workers: list[_Started | None] = [None] * asked.rules.processes
         self._again = [0.0] * asked.rules.processes  # not started again before
@@ -388,38 +319,3 @@ class Supervisor:
                     os.killpg(worker.process.pid, signal.SIGKILL)
                 worker.process.wait()
         shutil.rmtree(self._metrics, ignore_errors=True)
-
-
-def _open_hosts(asked: Offer, tokens: Tokens) -> tuple[str, ...]:
-    """Names under which everybody on this machine may ask while no token was given out."""
-    loopback = asked.host == "localhost" or _is_loopback(asked.host)
-    if loopback and not tokens.in_force:
-        return _LOOPBACK
-    if not loopback and not len(tokens):
-        found = f"{asked.host}, which others reach, and no token"
-        fix = "give one out: augment-ops token create NAME --scope predict; or listen on 127.0.0.1"
-        raise InputError("--host", found, "a token for who may ask", fix)
-    return ()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _listening(asked: Offer) -> socket.socket:
-    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
-    found = socket.socket(family)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((asked.host, asked.port))
-        found.listen(_BACKLOG)
-    except OSError as error:
-        found.close()
-        where = f"{asked.host}:{asked.port}"
-        raise InputError(
-            "--host, --port", f"{where}: {error.strerror}", "a free address", "--port 0 takes any"
-        ) from error
-    return found

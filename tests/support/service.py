@@ -25,11 +25,12 @@ from augment_ops.files import replace_file
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.admitted import AdmittedPolicies
 from augment_ops.serving.exposure import Exposure
+from augment_ops.serving.listening import Offer
 from augment_ops.serving.messages import Tls
 from augment_ops.serving.protocol import HEADER_LENGTH
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served, probe_bytes
-from augment_ops.serving.supervisor import Offer, Supervisor
+from augment_ops.serving.supervisor import Supervisor
 from augment_ops.settings import Settings
 from augment_ops.statistics import softmax
 from augment_ops.workspace import Workspace

@@ -11,7 +11,8 @@ import pytest
 
 from augment_ops.errors import InputError
 from augment_ops.serving.access import Tokens, tokens_path
-from augment_ops.serving.supervisor import Offer, Supervisor
+from augment_ops.serving.listening import Offer
+from augment_ops.serving.supervisor import Supervisor
 from augment_ops.settings import Settings
 from support.service import rules
 from support.still import STILL
