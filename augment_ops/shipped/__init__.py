@@ -15,7 +15,7 @@ _CHECKOUT = _PACKAGE.parents[1]
 
 
 def policies() -> Path:
-    """The folder of the shipped policies, their limits and published versions, and all rules: gates, suites, drift, …"""
+    """The folder of the shipped policies, their limits and published versions, and of all kinds of rules."""
     return _place("policies")
 
 
