@@ -101,3 +101,9 @@ def test_looks_are_at_a_moment_and_so_an_hour_that_differs_is_no_difference() ->
     times = START + (hours * 1e9).astype("timedelta64[us]")
     arms = [Inputs(times=times[one], features={"amount": values[one]}) for one in (~of_challenger, of_challenger)]
     assert states(*arms) == [("amount", "open")]
+
+
+def test_a_look_waits_for_the_arm_that_is_asked_later() -> None:
+    champion, later = arm(np.zeros(5000)), arm(np.ones(200))
+    challenger = Inputs(times=later.times + np.timedelta64(2, "h"), features=later.features)
+    assert states(champion, challenger) == [("amount", "broken")]

@@ -160,8 +160,17 @@ def test_alpha_is_divided_as_it_is_said() -> None:
     pairs = np.sum(list(everything.right_pairs.values()), axis=0)
     in_pairs = mean_interval([-1, 0, 1], [pairs[1], pairs[0] + pairs[3], pairs[2]], alpha / 2)
     assert ends(of(found, "accuracy")) == [float(end) for end in in_pairs]
-    times = [quantile_interval(EDGES, side, 0.95, alpha / 4 / 2) for side in everything.latency[2]]
-    assert ends(of(found, "latency", step=2)) == [times[1][0] / times[0][1], times[1][1] / times[0][0]]
+
+
+def test_alpha_of_a_latency_is_divided_among_steps_and_arms() -> None:
+    everything = Tally.nothing(4)
+    everything.latency[2] = 1  # so many edges that no end is the same at twice of alpha
+    bare = rules(lambda content: content["conditions"]["latency"].update(floor_ms=0))
+    found = of(measure(bare, everything, 2), "latency", step=2)
+    low, high = quantile_interval(EDGES, everything.latency[2, 0], 0.95, alpha_of(DEFAULT) / 4 / 2)
+    assert (found.low, found.high) == (low / high, high / low)
+    twice = quantile_interval(EDGES, everything.latency[2, 0], 0.95, alpha_of(DEFAULT) / 4)
+    assert low != twice[0] and high != twice[1]
 
 
 def test_a_latency_below_the_floor_is_nobodys_ratio() -> None:
