@@ -100,6 +100,7 @@ def compare(
     failed: float = 0.0,
     arm: str = "shadow",
     first: int = 0,
+    dataset: str = "digits",
 ) -> None:
     """Write a file of n requests with one sample each: `<step>-<arm>-<number>`.
 
@@ -127,13 +128,15 @@ def compare(
                 challenger=challenger if arm != "champion" else None,
             )
         )
-    ComparisonLog(log_uri(workspace.settings), "digits", rollout).write(found)
+    ComparisonLog(log_uri(workspace.settings), dataset, rollout).write(found)
 
 
-def halves(workspace: Workspace, rollout: str, step: int = 1, n: int = 400, *, failed: float = 0.0) -> None:
+def halves(
+    workspace: Workspace, rollout: str, step: int = 1, n: int = 400, *, failed: float = 0.0, dataset: str = "digits"
+) -> None:
     """Write what a canary of half of the requests makes."""
-    compare(workspace, rollout, step, n, arm="champion")
-    compare(workspace, rollout, step, n, arm="challenger", failed=failed)
+    compare(workspace, rollout, step, n, arm="champion", dataset=dataset)
+    compare(workspace, rollout, step, n, arm="challenger", failed=failed, dataset=dataset)
 
 
 def last(workspace: Workspace) -> Rollout:
