@@ -38,7 +38,8 @@ _LOGITS = np.arange(4.0, -20.5, -0.5)
 STAKES: Floats = 1 / (1 + np.exp(-_LOGITS))
 WEIGHTS: Floats = 1 / (1 + np.maximum(0, -_LOGITS)) / np.sum(1 / (1 + np.maximum(0, -_LOGITS)))
 _EXACT = 2.0**-8  # of the distance from a mean to its bound: a bound is at most so much further away than it might be
-_MOST_HALVINGS = 64  # where even that is not reached, as of one in 10⁹, the bound is the least that can occur
+_MOST_TURNS = 200  # where even that is not reached, as of one in 10⁹, the bound is the least that can occur
+_COST = 2.0  # of the grid, as a logarithm, about: it only says where a bound is looked for first
 
 
 def log_capital(
@@ -47,14 +48,15 @@ def log_capital(
     """Logarithm of the capital of a bet that means lie above `mean`.
 
     Args:
-        values: (V,), sorted; the first is the least that can occur, whether it did or not.
+        values: (..., V), sorted; the first is the least that can occur, whether it did or not.
         counts: (..., V), how often each occurred.
         mean: (...), above the least value.
 
     Returns:
         (...); it falls as `mean` rises.
     """
-    stake = (values - values[0]) / (np.asarray(mean, np.float64)[..., None] - values[0]) - 1  # (v − m)/(m − a)
+    least = values[..., :1]
+    stake = (values - least) / (np.asarray(mean, np.float64)[..., None] - least) - 1  # (v − m)/(m − a)
     # (..., stakes, V). What 1 + x is rounded by comes to 10⁻⁷ over 10⁹ values, and `log` takes half as long as `log1p`.
     growth = np.log(1 + stakes[:, None] * stake[..., None, :])
     grown = (growth @ counts.astype(np.float64)[..., None])[..., 0]
@@ -76,12 +78,14 @@ def mean_interval(values: Any, counts: Any, alpha: float) -> tuple[Floats, Float
 
     >>> low, high = mean_interval([0, 1], [900, 100], alpha=0.05)
     >>> round(float(low), 3), round(float(high), 3)
-    (0.067, 0.138)
+    (0.068, 0.138)
     """
     known, found = np.asarray(values, np.float64), np.asarray(counts, np.int64)
-    low = _lower(known, found, alpha / 2)
-    high = -_lower(-known[::-1], found[..., ::-1], alpha / 2)
-    return low, high
+    reach = np.stack([known - known[0], known[-1] - known[::-1]])  # from the least up, from the most down
+    both = np.stack([found, found[..., ::-1]], axis=-2)
+    shown = _shown(np.broadcast_to(reach, both.shape).reshape(-1, len(known)), both.reshape(-1, len(known)), alpha / 2)
+    ends = shown.reshape(both.shape[:-1])
+    return known[0] + ends[..., 0], known[-1] - ends[..., 1]
 
 
 def difference_interval(values: Any, counts: Any, other: Any, alpha: float) -> tuple[Floats, Floats]:
@@ -93,9 +97,8 @@ def difference_interval(values: Any, counts: Any, other: Any, alpha: float) -> t
         values: (V,), all that can occur, sorted; counts, other: (..., V).
         alpha: of both ends together.
     """
-    low, high = mean_interval(values, counts, alpha / 2)
-    other_low, other_high = mean_interval(values, other, alpha / 2)
-    return low - other_high, high - other_low
+    low, high = mean_interval(values, np.stack([counts, other]), alpha / 2)
+    return low[0] - high[1], high[0] - low[1]
 
 
 def quantile_interval(edges: Floats, counts: Counts, quantile: float, alpha: float) -> tuple[float, float]:
@@ -116,29 +119,43 @@ def quantile_interval(edges: Floats, counts: Counts, quantile: float, alpha: flo
     total = int(counts.sum())
     at_most = np.stack([total - below, below], axis=-1)  # of 0 and 1: is it at most the edge?
     two, least = np.array([0.0, 1.0]), math.log(2 / alpha)
-    above = np.flatnonzero(log_capital(two, at_most[:, ::-1], np.full(len(edges), 1 - quantile)) >= least)
-    under = np.flatnonzero(log_capital(two, at_most, np.full(len(edges), quantile)) >= least)
+    above = np.flatnonzero(log_capital(two, at_most[:, ::-1], 1 - quantile) >= least)
+    under = np.flatnonzero(log_capital(two, at_most, quantile) >= least)
     low = float(edges[above[-1]]) if len(above) else -math.inf
     high = float(edges[under[0]]) if len(under) else math.inf
     return low, high
 
 
-def _lower(values: Floats, counts: Counts, alpha: float) -> Floats:
-    """The largest m of which it is shown that the means lie above it, by halving: the capital falls as m rises."""
-    least = np.arange(len(values)) == 0  # is always part of it, whether it occurred or not
-    seen = least | counts.reshape(-1, len(values)).any(axis=0)
-    above, counts = (values - values[0])[seen], counts[..., seen]  # from the least on: near it lie the rare ones
-    means = (counts * above).sum(axis=-1) / np.maximum(counts.sum(axis=-1), 1)
-    low, high = np.zeros(means.shape), means  # at the sample's own mean no stake has gained
-    for _ in range(_MOST_HALVINGS):
-        wide = high - low > _EXACT * (means - low)  # the others are left alone: each is what it would be by itself
-        if not wide.any():
+def _shown(reach: Floats, counts: Counts, alpha: float) -> Floats:
+    """How far above the least that can occur each of M means is shown to lie: the capital falls as a mean rises.
+
+    Near a sample's own mean the capital's logarithm, with what the grid of stakes has cost, is a parabola. That says
+    where to look next; where it does not hold, every third step halves what is left.
+
+    Args:
+        reach: (M, V), how far above the least each value lies; the first is 0.
+        counts: (M, V).
+    """
+    seen = counts.any(axis=0) | (np.arange(counts.shape[1]) == 0)
+    reach, counts = reach[:, seen], counts[:, seen]
+    n, goal = np.maximum(counts.sum(axis=1), 1), -math.log(alpha)
+    means = (counts * reach).sum(axis=1) / n
+    spread = np.maximum((counts * reach**2).sum(axis=1) / n - means**2, 0)
+    low, high = np.zeros(len(means)), means.copy()  # at the sample's own mean no stake has gained
+    guess = means - np.sqrt(2 * spread * (goal + _COST) / n)
+    for turn in range(_MOST_TURNS):
+        wide = np.flatnonzero(high - low > _EXACT * (means - low))
+        if not len(wide):
             break
-        middle = (low + high) / 2
-        inside = np.where(means > 0, middle, 1.0)  # where all are the least, there is nothing between
-        shown = log_capital(above, counts, inside) >= -math.log(alpha)
-        low, high = np.where(wide & shown, middle, low), np.where(wide & ~shown, middle, high)
-    return np.asarray(values[0] + low)
+        known, unknown, next_ = low[wide], high[wide], guess[wide]
+        useful = (next_ > known) & (next_ < unknown) & (turn % 3 < 2)
+        at = np.where(useful, next_, (known + unknown) / 2)
+        capital = log_capital(reach[wide], counts[wide], at)
+        shown = capital >= goal
+        low[wide], high[wide] = np.where(shown, at, known), np.where(shown, unknown, at)
+        distance = (means[wide] - at) * np.sqrt((goal + _COST) / np.maximum(capital + _COST, _COST / 4))
+        guess[wide] = means[wide] - distance * np.where(shown, 1 - _EXACT / 4, 1 + _EXACT / 4)  # from the other side
+    return low
 
 
 def of_many(number: int) -> float:

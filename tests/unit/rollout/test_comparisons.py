@@ -58,10 +58,12 @@ def test_what_is_written_is_read(log: ComparisonLog, tmp_path: Path) -> None:
 
 
 def test_files_of_another_rollout_are_not_its_own(log: ComparisonLog, tmp_path: Path) -> None:
-    ComparisonLog(str(tmp_path), "digits", "421").write([SHADOW])
+    other = ComparisonLog(str(tmp_path), "digits", "421")
+    other.write([SHADOW])
     assert log.files() == []
+    log.write([SHADOW])
     with pytest.raises(DataError, match="nothing of that name"):
-        log.read("../421/" + ComparisonLog(str(tmp_path), "digits", "421").files()[0])
+        log.read(f"../421/{other.files()[0]}")
 
 
 def test_files_are_listed_in_the_order_in_which_they_were_written(log: ComparisonLog) -> None:
@@ -122,6 +124,10 @@ def put(column: str, value: object, kind: pa.DataType | None = None) -> Callable
         (put("challenger_seconds", float("inf")), "challenger_seconds has values"),
         (put("challenger_seconds", None), "shadow answered, and challenger_seconds has no value"),
         (put("challenger_prediction", None), "predictions without confidences"),
+        (
+            lambda table: put("arm", "champion")(put("challenger_seconds", None)(table)),
+            "challenger has predictions and no seconds",
+        ),
         (lambda table: table.drop_columns(["subject"]), "0 columns called subject"),
         (lambda table: table.append_column("arm", table["arm"]), "2 columns called arm"),
         (lambda table: table.replace_schema_metadata({"format": "2"}), "format '2'"),

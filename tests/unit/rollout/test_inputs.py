@@ -9,7 +9,7 @@ import pytest
 
 from augment_ops.rollout.inputs import FIRST_LOOK, Inputs, measure_inputs
 from augment_ops.rollout.rules import RolloutRules
-from support.rollouts import DEFAULT
+from support.simulated_rollouts import DEFAULT
 
 START = np.datetime64("2026-11-29T00:00:00", "us")
 
@@ -66,6 +66,16 @@ def test_a_difference_that_is_large_and_not_shown_ends_nothing() -> None:
     assert found.estimate > DEFAULT.conditions.inputs.psi_at_most
 
 
+@pytest.mark.parametrize(("far", "others", "state"), [(42, 0, "broken"), (42, 40, "open"), (36, 0, "open")])
+def test_alpha_is_divided_among_inputs_and_canaries(far: int, others: int, state: str) -> None:
+    """42 of 200 far away have a p of 0.0003, and 36 one of 0.003; one input of one canary of three has 0.0014."""
+    here = np.linspace(0, 1, 200)
+    champion, challenger = arm(here), arm(np.sort(np.concatenate([here[: 200 - far], np.full(far, 9.0)])))
+    for one in (champion, challenger):
+        one.features.update({f"same-{number}": here for number in range(others)})
+    assert states(champion, challenger) == [("amount", state)]
+
+
 def test_what_was_shown_once_stays_so_and_every_input_at_fault_is_named() -> None:
     rng = np.random.default_rng(4)
     times = arm(np.zeros(3200)).times
@@ -91,3 +101,9 @@ def test_looks_are_at_a_moment_and_so_an_hour_that_differs_is_no_difference() ->
     times = START + (hours * 1e9).astype("timedelta64[us]")
     arms = [Inputs(times=times[one], features={"amount": values[one]}) for one in (~of_challenger, of_challenger)]
     assert states(*arms) == [("amount", "open")]
+
+
+def test_a_look_waits_for_the_arm_that_is_asked_later() -> None:
+    champion, later = arm(np.zeros(5000)), arm(np.ones(200))
+    challenger = Inputs(times=later.times + np.timedelta64(2, "h"), features=later.features)
+    assert states(champion, challenger) == [("amount", "broken")]

@@ -9,7 +9,7 @@ import pytest
 
 from augment_ops.rollout.judge import Measured, judge
 from augment_ops.rollout.rules import RolloutRules
-from support.rollouts import DEFAULT
+from support.simulated_rollouts import DEFAULT
 
 ACCURACY = Measured(
     condition="accuracy", about="", step=None, estimate=0.031, low=0.012, high=0.05, limit=0.01, n=3412, state="broken"

@@ -13,9 +13,9 @@ from augment_ops.rollout.counting import tally, tally_labels
 from augment_ops.rollout.judge import Measured
 from augment_ops.rollout.measures import MOST_CLASSES, alpha_of, measure
 from augment_ops.rollout.rules import RolloutRules
-from augment_ops.rollout.sequential import difference_interval, mean_interval, of_many
-from augment_ops.rollout.tally import Tally, added
-from support.rollouts import CLASSES, DEFAULT, Model, answers
+from augment_ops.rollout.sequential import difference_interval, mean_interval, of_many, quantile_interval
+from augment_ops.rollout.tally import EDGES, Tally, added
+from support.simulated_rollouts import CLASSES, DEFAULT, Model, answers
 
 
 def rules(change: Callable[[dict[str, Any]], None]) -> RolloutRules:
@@ -113,6 +113,19 @@ def test_labels_below_what_the_rules_ask_for_say_nothing() -> None:
     assert not any(one.condition == "recall" for one in measure(DEFAULT, seen(Model(), Model(lost=3), {0: 100}), 0))
 
 
+def test_labels_of_one_arm_alone_say_nothing() -> None:
+    canary = seen(Model(), Model(accuracy=0.05), {1: 4000})
+    accuracy = of(measure(DEFAULT, canary, 1), "accuracy", step=1)
+    assert accuracy.n < 200
+    assert (accuracy.state, accuracy.low is not None and accuracy.low > accuracy.limit) == ("open", True)
+
+
+def test_a_champion_that_fails_more_is_no_fault_of_the_challenger() -> None:
+    found = measure(DEFAULT, seen(Model(fails=0.1), Model(fails=0.02), {0: 2000, 3: 2000}), 3)
+    assert [one.estimate for one in found if one.condition == "errors"] == pytest.approx([-0.08, -0.08], abs=0.02)
+    assert {one.state for one in found if one.condition == "errors"} == {"holds"}
+
+
 def test_without_labels_there_is_no_accuracy_and_a_lost_class_is_shown_all_the_same() -> None:
     found = measure(DEFAULT, seen(Model(), Model(lost=3), {0: 400}, labelled=False), 0)
     assert not any(one.condition in ("accuracy", "recall") for one in found)
@@ -144,6 +157,20 @@ def test_alpha_is_divided_as_it_is_said() -> None:
     right = np.sum([counts[2] for counts in everything.right_sides.values()], axis=0)
     lost = difference_interval([0, 1], right[0], right[1], alpha / 2 / 3)
     assert ends(of(found, "accuracy", step=2)) == [float(end) for end in lost]
+    pairs = np.sum(list(everything.right_pairs.values()), axis=0)
+    in_pairs = mean_interval([-1, 0, 1], [pairs[1], pairs[0] + pairs[3], pairs[2]], alpha / 2)
+    assert ends(of(found, "accuracy")) == [float(end) for end in in_pairs]
+
+
+def test_alpha_of_a_latency_is_divided_among_steps_and_arms() -> None:
+    everything = Tally.nothing(4)
+    everything.latency[2] = 1  # so many edges that no end is the same at twice of alpha
+    bare = rules(lambda content: content["conditions"]["latency"].update(floor_ms=0))
+    found = of(measure(bare, everything, 2), "latency", step=2)
+    low, high = quantile_interval(EDGES, everything.latency[2, 0], 0.95, alpha_of(DEFAULT) / 4 / 2)
+    assert (found.low, found.high) == (low / high, high / low)
+    twice = quantile_interval(EDGES, everything.latency[2, 0], 0.95, alpha_of(DEFAULT) / 4)
+    assert low != twice[0] and high != twice[1]
 
 
 def test_a_latency_below_the_floor_is_nobodys_ratio() -> None:

@@ -168,7 +168,8 @@ def test_many_at_once_are_as_each_alone() -> None:
     low, high = mean_interval(PAIRED, counts, 0.02)
     assert low.shape == (4, 5)
     for at in np.ndindex(4, 5):
-        assert (float(low[at]), float(high[at])) == tuple(float(end) for end in mean_interval(PAIRED, counts[at], 0.02))
+        alone = [float(end) for end in mean_interval(PAIRED, counts[at], 0.02)]
+        assert alone == pytest.approx([float(low[at]), float(high[at])], abs=1e-12)
 
 
 def test_a_difference_of_two_samples_is_shown_when_it_is_there() -> None:
@@ -176,6 +177,12 @@ def test_a_difference_of_two_samples_is_shown_when_it_is_there() -> None:
     assert 0 < low < 0.08 < high
     same = difference_interval(BINARY, [900, 100], [9000, 1000], 0.05)
     assert same[0] < 0 < same[1]
+
+
+def test_a_difference_has_the_ends_of_two_intervals_of_half_of_alpha() -> None:
+    one, other = (mean_interval(PAIRED, counts, 0.02) for counts in ([3, 80, 20], [9, 300, 4]))
+    low, high = difference_interval(PAIRED, [3, 80, 20], [9, 300, 4], 0.04)
+    assert (float(low), float(high)) == pytest.approx((float(one[0] - other[1]), float(one[1] - other[0])), abs=1e-12)
 
 
 def test_a_quantile_lies_within_its_interval_however_often_one_looks() -> None:
@@ -191,6 +198,16 @@ def test_a_quantile_lies_within_its_interval_however_often_one_looks() -> None:
     assert wrong / number <= alpha
     assert ends[-1][0] < truth < ends[-1][1]
     assert ends[-1][1] / ends[-1][0] < 1.5
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.02])
+def test_a_quantile_ends_at_edges_whose_share_below_is_shown(alpha: float) -> None:
+    counts = np.bincount(np.random.default_rng(5).integers(0, 60, 400), minlength=61)
+    below = np.cumsum(counts[:-1])
+    share_low, share_high = mean_interval(BINARY, np.stack([400 - below, below], axis=1), alpha)
+    edges = np.arange(1.0, 61.0)
+    expected = edges[share_high < 0.8].max(), edges[share_low > 0.8].min()
+    assert quantile_interval(edges, counts, 0.8, alpha) == expected
 
 
 def test_a_quantile_beyond_the_edges_has_no_end_there() -> None:

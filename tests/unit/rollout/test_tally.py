@@ -16,7 +16,7 @@ from augment_ops.errors import InputError
 from augment_ops.rollout.comparisons import Arm, Comparison, ComparisonLog
 from augment_ops.rollout.counting import tally, tally_labels
 from augment_ops.rollout.tally import DIFFERENCES, EDGES, PROBABILITIES, Tally, added
-from support.rollouts import DEFAULT, Model, answers
+from support.simulated_rollouts import DEFAULT, Model, answers
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 FAILED = Arm(predictions=None, confidences=None, seconds=0.5)
