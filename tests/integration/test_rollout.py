@@ -117,7 +117,8 @@ def test_the_first_is_champion_at_once_and_the_next_waits_for_its_rollout(
     (admission,) = admissions(entries_of(book_of(workspace), DATASET), DATASET, "dev")
     assert (admission.version, admission.previous) == (second["model_version"], first["model_version"])
     client = MlflowClient(workspace.tracker.uri)
-    assert client.get_model_version_by_alias(f"{DATASET}-classifier", "challenger").version == second["model_version"]
+    challenger = client.get_model_version_by_alias(f"{DATASET}-classifier", "challenger")
+    assert str(challenger.version) == second["model_version"]
     (run,) = client.search_runs(
         [client.get_experiment_by_name(f"augment-ops/{DATASET}").experiment_id],
         "tags.`augment_ops.pipeline_run` = 'second' and tags.`augment_ops.role` = 'pipeline'",
