@@ -105,6 +105,6 @@ def _standing(rules: RolloutRules, measured: Sequence[Measured]) -> Iterator[str
         yield from (sentence(rules, one) for one in found if one not in of_classes)
         if of_classes:
             holds = sum(one.state == "holds" for one in of_classes)
-            yield f"{name}: none of {len(of_classes)} classes is shown to be broken, {holds} are shown to hold."
+            yield f"{name}: none of {len(of_classes)} classes is shown to be broken, {holds} shown to hold."
         if not found:
-            yield f"{name} is not judged: {nothing_of(rules, name)}"
+            yield f"{name}: not judged, {nothing_of(rules, name)}"

@@ -39,10 +39,10 @@ def amount(number: int) -> str:
 
 
 def hours_of(hours: float) -> str:
-    """0.25 → 15 minutes; 1.5 → 1.5 hours."""
-    if hours < 1:
-        return f"{60 * hours:.1f} minutes".replace(".0 ", " ")
-    return f"{hours:,.1f} hours".replace(".0 ", " ")
+    """0.25 → 15 minutes; 1 → 1 hour; 1.5 → 1.5 hours."""
+    number, unit = (60 * hours, "minute") if hours < 1 else (hours, "hour")
+    told = f"{number:,.1f}".removesuffix(".0")
+    return f"{told} {unit}{'' if told == '1' else 's'}"
 
 
 def _numbers(rules: RolloutRules, one: Measured) -> tuple[str, str, str]:

@@ -242,5 +242,16 @@ def _faults_of_conditions(rules: RolloutRules) -> Iterator[str]:
         yield "conditions.inputs compares the inputs of two arms, and no step is a canary below a share of 1"
     if not (rules.shadows or rules.canaries):
         yield "steps: at a share of 1 there is no champion to compare with, and no step is another"
+    yield from _never_shown(rules)
     if rules.ends == "compare" and rules.steps[-1].share == 1 and not rules.steps[-1].shadow:
         yield f"step {rules.steps[-1].name}: a comparison ends with two arms, and at a share of 1 there is one"
+
+
+def _never_shown(rules: RolloutRules) -> Iterator[str]:
+    """Conditions that no answers could ever show where a step has no champion: it would wait for nothing."""
+    alone = [step.name for step in rules.steps if step.share == 1 and not step.shadow]
+    for name in rules.conditions.named if alone else ():
+        condition = getattr(rules.conditions, name)
+        in_each = name in ("errors", "latency") or not rules.shadows
+        if isinstance(condition, Condition) and condition.shown and in_each:
+            yield f"conditions.{name}.shown: in step {alone[0]} there is no champion to show it beside"

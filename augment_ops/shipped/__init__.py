@@ -15,7 +15,7 @@ _CHECKOUT = _PACKAGE.parents[1]
 
 
 def policies() -> Path:
-    """The folder of the shipped policies, limits, gates, suites, drift and quality rules, and published versions."""
+    """The folder of the shipped policies, their limits and published versions, and of all kinds of rules."""
     return _place("policies")
 
 

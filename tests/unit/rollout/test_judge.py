@@ -44,7 +44,7 @@ def test_a_step_needs_its_answers_and_its_hours() -> None:
     early = judge(DEFAULT, 0, [], answers=10_000, hours=0.5)
     assert (few.action, early.action) == ("go on", "go on")
     assert few.reasons[0] == "shadow has 9,999 of 10,000 answers."
-    assert early.reasons[0] == "shadow has lasted 30 minutes of 1 hours."
+    assert early.reasons[0] == "shadow has lasted 30 minutes of 1 hour."
 
 
 def test_a_step_that_takes_too_long_ends_as_the_rules_say() -> None:
@@ -92,16 +92,16 @@ def test_an_advance_says_what_is_known_and_what_is_not() -> None:
     said = judge(DEFAULT, 1, [LATENCY, few, RECALL, replace(RECALL, about="8", state="open")], **ENOUGH)
     assert said.action == "advance"
     assert said.reasons == (
-        "canary-1: 10,000 answers in 1 hours, and nothing is shown to be broken.",
-        "agreement is not judged: no answers have come that it could be measured by.",
-        "errors is not judged: no answers have come that it could be measured by.",
+        "canary-1: 10,000 answers in 1 hour, and nothing is shown to be broken.",
+        "agreement: not judged, no answers have come that it could be measured by.",
+        "errors: not judged, no answers have come that it could be measured by.",
         "The p95 of latency in canary-1 is 1.10 times the champion's (0.40 or more), n = 212; 1.5 times at most is "
         "accepted: latency is neither shown to hold nor broken.",
-        "confidence is not judged: no answers have come that it could be measured by.",
-        "inputs is not judged: no answers have come that it could be measured by.",
+        "confidence: not judged, no answers have come that it could be measured by.",
+        "inputs: not judged, no answers have come that it could be measured by.",
         "Accuracy in the shadows falls by 0.0 points (-2.0 to 5.0), n = 12; 1.0 points at most is accepted, and 200 "
         "labels are needed to judge it.",
-        "recall: none of 2 classes is shown to be broken, 1 are shown to hold.",
+        "recall: none of 2 classes is shown to be broken, 1 shown to hold.",
     )
 
 

@@ -73,3 +73,23 @@ def test_a_share_of_one_has_nobody_to_compare_with(tmp_path: Path) -> None:
         RolloutRules.load(path)
     for fault in ("inputs of two arms", "no champion to compare with", "with two arms, and at a share of 1"):
         assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "shadow", "refused"),
+    [("latency", True, True), ("errors", True, True), ("accuracy", True, False), ("accuracy", False, True)],
+)
+def test_what_a_step_without_a_champion_could_never_show_is_not_asked_of_it(
+    condition: str, shadow: bool, refused: bool
+) -> None:
+    content = yaml.safe_load((SHIPPED / "default.yaml").read_text())
+    content["steps"][3]["share"] = 1.0
+    content["conditions"][condition]["shown"] = True
+    if not shadow:
+        content["steps"].pop(0)
+        content["conditions"].pop("agreement")
+    if not refused:
+        assert RolloutRules.model_validate(content).conditions.accuracy.shown
+        return
+    with pytest.raises(ValueError, match=f"{condition}.shown: in step canary-50 there is no champion"):
+        RolloutRules.model_validate(content)
