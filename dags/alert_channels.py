@@ -76,6 +76,27 @@ def _webhook(message: Message) -> None:
 _CHANNELS: dict[str, Callable[[Any], None]] = {"log": _log, "email": _email, "slack": _slack, "webhook": _webhook}
 
 
+class RolloutFailed(BaseNotifier):
+    """Tells that a task of the DAG `rollout` has failed for good: above all that a challenger was rolled back."""
+
+    def notify(self, context: Context) -> None:
+        """Send the message, through the channels of the data set's drift rules."""
+        from augment_ops.errors import AugmentOpsError
+        from augment_ops.monitoring.drift.rules import DriftRules
+        from augment_ops.monitoring.telemetry.alerts import message_of
+        from augment_ops.settings import Settings
+
+        dataset, folder = context["params"]["dataset"], Settings.from_environment().policies / "drift"
+        own = folder / f"{dataset}.yaml"
+        try:
+            channels: Sequence[str] = DriftRules.load(own if own.is_file() else folder / "default.yaml").notify
+        except AugmentOpsError:
+            channels = ("log",)
+        ti = context["ti"]
+        found = f"Task {ti.task_id} of run {context['run_id']}: {context.get('exception') or 'no reason given'}"
+        tell(message_of("rollout", dataset, found, ti.log_url, os.environ.get("AUGMENT_OPS_DOCS", "")), channels)
+
+
 class RunFailed(BaseNotifier):
     """Tells that a task has failed for good, through the channels of the run's drift rules."""
 

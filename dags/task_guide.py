@@ -85,6 +85,24 @@ started stands in the ledger: a run of such an id that no alert stands behind is
 """,
         ("drift.md", "operations.md"),
     ),
+    "rollout": Guide(
+        """
+**A version beside the champion, step by step.** What passed the gate in an environment that names rules of a rollout
+gets some of the requests: first beside the champion's answers, then in their place, more at each step. What is shown
+to be worse goes back by itself.
+
+1. Press *Trigger*, and choose data set and environment; version and rules may stay empty.
+2. Each step is a task of its own under `step`. It waits until the step has passed, and is red with the reason where
+   the version was rolled back.
+3. Where the environment asks for a person, the question comes in *Required Actions* before the version answers
+   everything. Nobody answers it who began the rollout or touched the run.
+4. `end` is green where the version is champion now.
+
+A service drives its rollout itself. Where none answers, the tasks do, once a minute. `augment-ops rollout status` has
+the same, with the intervals; `pause`, `resume` and `abort` are commands.
+""",
+        ("rollout.md",),
+    ),
 }
 
 TASKS = {
@@ -183,6 +201,35 @@ TASKS = {
             "**Enters the answer** in the ledger, signed: approved for so many days, or rejected.", ("governance.md",)
         ),
     },
+    "rollout": {
+        "start": Guide(
+            "**Begins the rollout** in the name of who triggered the run. Refused where no run let the version in "
+            "beside the present champion, where another rollout runs there, or where its model is in quarantine.",
+            ("rollout.md",),
+        ),
+        "step": Guide(
+            "**Waits until the step has passed.** Red, with the reason, where the version was rolled back in it; "
+            "skipped where the rollout ended before it.",
+            ("rollout.md",),
+        ),
+        "until_asked": Guide(
+            "**Waits until the rollout asks for a person**; skipped where the environment asks for none.",
+            ("rollout.md", "governance.md"),
+        ),
+        "ask": Guide(
+            "**Waits for a person** who may approve models there and neither began the rollout nor touched the run. "
+            "The question, with what is known of each condition, is in *Required Actions*; an answer needs a reason.",
+            ("rollout.md", "governance.md"),
+        ),
+        "record": Guide(
+            "**Enters the answer** in the ledger, signed: the rollout goes on, or ends and the champion stays.",
+            ("rollout.md",),
+        ),
+        "end": Guide(
+            "**Waits until the rollout has ended.** Green where the version is champion, or was only to be compared.",
+            ("rollout.md",),
+        ),
+    },
     "drift_monitor": {
         "watch": Guide(
             "**Judges every window that is due** and alerts. *Drift report* opens the page of the worst one. A data "
@@ -205,5 +252,7 @@ def document(dag: DAG) -> None:
     """Give a DAG and its tasks their pages; a task that has none says whose it is."""
     dag.doc_md = DAGS[dag.dag_id].markdown
     for task in dag.tasks:
+        if task.doc_md:  # of a mapped task it is given where that is made
+            continue
         guide = TASKS[dag.dag_id].get(task.task_id)
         task.doc_md = guide.markdown if guide else f"A stage of `{dag.dag_id}`.\n"

@@ -50,9 +50,19 @@ class Driver:
 
     Args:
         say: gets a line for people.
+        whole: read all that there is before it judges; else what a second takes it to, and more the next time.
     """
 
-    def __init__(self, workspace: Workspace, dataset: str, environment: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        dataset: str,
+        environment: str,
+        say: Callable[[str], None],
+        *,
+        whole: bool = False,
+    ) -> None:
+        self._whole = whole
         self._workspace, self._dataset, self._environment, self._say = workspace, dataset, environment, say
         self._book = book_of(workspace)
         self._watch: Watch | None = None
@@ -90,7 +100,7 @@ class Driver:
         if rollout.step >= len(self._watch.rules.steps):
             reason = f"entry of step {rollout.step}, which its rules do not have"
             return end(self._book, rollout, ABORTED, actor=ROLLOUT, reason=reason)
-        looked = self._watch.look(rollout)
+        looked = self._watch.look(rollout, whole=self._whole)
         self._show(looked)
         return self._followed(looked)
 

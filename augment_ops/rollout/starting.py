@@ -29,7 +29,14 @@ _INTERFACE = {"modality": "modality", "sample_shape": "shape", "schema": "column
 
 
 def start(
-    workspace: Workspace, dataset: str, *, reason: str, environment: str = "", version: str = "", rules: str = ""
+    workspace: Workspace,
+    dataset: str,
+    *,
+    reason: str,
+    environment: str = "",
+    version: str = "",
+    rules: str = "",
+    origin: str = "",
 ) -> Rollout:
     """Begin to give a version requests beside the champion, step by step.
 
@@ -37,6 +44,7 @@ def start(
         environment: by default the best protected one that has a champion.
         version: number of one that a run let in; by default the last of them.
         rules: name of policies/rollout/; by default the environment's, else `default`.
+        origin: the run of the driver that begins it, where there is one.
 
     Raises:
         InputError: there is no champion yet, no such environment or version, or no reason. PolicyError: no such rules,
@@ -78,6 +86,7 @@ def start(
         "champion_seq": str(reign.seq),
         "rules": workspace.store.put(canonical_json(loaded.model_dump(mode="json"))),
         "rules_name": loaded.name,
+        **({"origin": origin} if origin else {}),
     }
     key = f"{prefix}{len(workspace.ledger.entries_under(prefix))}"
     entry = book.append(START, workspace.actor, subjects, reason, key)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift.log_labels import LoggedLabels
 from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
+from augment_ops.rollout.arm_inputs import ArmInputs
 from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.counted import Counted
 from augment_ops.rollout.evidence import Looked, Point, grown, progress, rules_of
@@ -28,7 +29,9 @@ class Watch:
         self.id = rollout.id
         self.rules = rules_of(workspace.store, rollout)
         uri, began = log_uri(workspace.settings), datetime.fromisoformat(rollout.began)
-        labels = LoggedLabels(PredictionLog(uri, rollout.dataset), (began - CLOCK_AHEAD).date())
+        log = PredictionLog(uri, rollout.dataset, workspace.store)
+        labels = LoggedLabels(log, (began - CLOCK_AHEAD).date())
+        self._inputs = ArmInputs(self.rules, log)
         self._counted = Counted(self.rules, ComparisonLog(uri, rollout.dataset, rollout.id), labels)
         self._series = _series_so_far(workspace, rollout)
 
@@ -45,7 +48,8 @@ class Watch:
         tally, now, step = self._counted.tally(whole=whole), datetime.now(UTC), rollout.step
         # Clocks differ: one that is behind the ledger's has not gone back in time.
         hours = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds() / 3600)
-        answers, measured = int(tally.asked[step]), measure(self.rules, tally, step)
+        answers = int(tally.asked[step])
+        measured = (*measure(self.rules, tally, step), *self._inputs.measured(rollout, tally, now))
         looked = Looked(
             rollout=rollout,
             rules=self.rules,

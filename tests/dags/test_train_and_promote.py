@@ -159,7 +159,7 @@ def run_airflow(code: str, environment: dict[str, str]) -> Any:
 
 def test_every_file_of_dags_parses(parsed: dict) -> None:
     assert parsed["errors"] == {}
-    assert parsed["dags"] == ["approve_policy", "drift_monitor", "train_and_promote"]
+    assert parsed["dags"] == ["approve_policy", "drift_monitor", "rollout", "train_and_promote"]
 
 
 def test_parsing_imports_neither_the_project_nor_anything_heavy(parsed: dict) -> None:
@@ -199,7 +199,7 @@ def test_what_sets_a_task_apart(parsed: dict) -> None:
     skipped = "none_failed"  # before it is no failure
     assert parsed["rules"] == {"approve": skipped, "promote": skipped, "report": skipped}
     others = {name: step for name, step in parsed["steps"].items() if step != [None, None]}
-    assert others == {"approve": ["ask_approval", "approved"], "promote": [None, "promoted"]}
+    assert others == {"approve": ["ask_approval", "approved"], "promote": [None, "passed"]}
     plain = {name: ["StageOperator", 3] for name in parsed["steps"]}
     asking = {"ask_approval": ["AskForApproval", 0], "report": ["ReportOperator", 3]}
     assert parsed["operators"] == plain | asking

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.content import from_json
@@ -25,7 +24,7 @@ from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.training.result import TrainingResult
 from support.places import POLICIES
-from support.tables import transactions
+from support.tables import rules_of_few_frauds, transactions
 
 RULES = dict.fromkeys(("gate", "suite", "quality", "drift"), "transactions")
 COLUMNS = "label=fraud,subject=customer,time=moment,id=transaction"
@@ -39,25 +38,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     rules = home / "policies/drift/transactions.yaml"
     rules.write_text(rules.read_text().replace("evidently: not-ok", "evidently: never"))
     for folder in ("stress", "gates"):
-        _of_few_frauds(home / f"policies/{folder}/transactions.yaml")
+        rules_of_few_frauds(home / f"policies/{folder}/transactions.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUGMENT_OPS_HOME", str(home))
         patch.setenv("AUGMENT_OPS_POLICIES", str(home / "policies"))
         for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
             patch.delenv(name, raising=False)
         yield Settings.from_environment()
-
-
-def _of_few_frauds(path: Path) -> None:
-    """The shipped rules for this table: one payment in eight is a fraud, and what so few can show is required."""
-    rules = yaml.safe_load(path.read_text())
-    rules["alerts"] = {"class": "fraud", "rate": 0.15}
-    if path.parent.name == "gates":
-        rules["invariance"] |= {"block_gap": 0.5, "min_n": 100}
-        rules["control"] |= {"clean_margin": 0.2, "class_margin": 0.2, "min_gain": -0.2}
-        rules["average_precision"] |= {"min_gain": -0.2, "min_n": 100}
-        rules["unseen"]["min_gain"] = -0.2
-    path.write_text(yaml.safe_dump(rules))
 
 
 @pytest.fixture(scope="module")

@@ -71,14 +71,18 @@ def crown(workspace: Workspace, version: str, previous: str, environment: str = 
     return workspace.ledger.append("promote", "lead", subjects, "for a test", f"{environment}:{version}:promote")
 
 
-def begin(workspace: Workspace, rules: str = RULES, environment: str = "dev", version: str = "2") -> str:
-    """Begin to roll a version out beside the first; the id."""
+def begin(workspace: Workspace, rules: str = RULES, environment: str = "dev", origin: str = "") -> str:
+    """Begin to roll version 2 out beside the first; the id.
+
+    Args:
+        origin: the run of a driver that begins it.
+    """
     reign = crown(workspace, "1", "none", environment)
     path = workspace.settings.policies / "rollout" / "begun.yaml"
     path.write_text(rules)
     subjects = {
-        "version": f"digits/{version}",
-        "model": MODELS[version],
+        "version": "digits/2",
+        "model": MODELS["2"],
         "artifact": "f" * 64,
         "registered": "d" * 64,
         "environment": environment,
@@ -86,6 +90,7 @@ def begin(workspace: Workspace, rules: str = RULES, environment: str = "dev", ve
         "champion_seq": str(reign.seq),
         "rules": workspace.store.put(canonical_json(RolloutRules.load(path).model_dump(mode="json"))),
         "rules_name": "quick",
+        **({"origin": origin} if origin else {}),
     }
     return str(workspace.ledger.append("rollout-start", "carl", subjects, "as agreed", "rollout:begun").seq)
 
@@ -100,6 +105,7 @@ def compare(
     failed: float = 0.0,
     arm: str = "shadow",
     first: int = 0,
+    dataset: str = "digits",
 ) -> None:
     """Write a file of n requests with one sample each: `<step>-<arm>-<number>`.
 
@@ -127,13 +133,15 @@ def compare(
                 challenger=challenger if arm != "champion" else None,
             )
         )
-    ComparisonLog(log_uri(workspace.settings), "digits", rollout).write(found)
+    ComparisonLog(log_uri(workspace.settings), dataset, rollout).write(found)
 
 
-def halves(workspace: Workspace, rollout: str, step: int = 1, n: int = 400, *, failed: float = 0.0) -> None:
+def halves(
+    workspace: Workspace, rollout: str, step: int = 1, n: int = 400, *, failed: float = 0.0, dataset: str = "digits"
+) -> None:
     """Write what a canary of half of the requests makes."""
-    compare(workspace, rollout, step, n, arm="champion")
-    compare(workspace, rollout, step, n, arm="challenger", failed=failed)
+    compare(workspace, rollout, step, n, arm="champion", dataset=dataset)
+    compare(workspace, rollout, step, n, arm="challenger", failed=failed, dataset=dataset)
 
 
 def last(workspace: Workspace) -> Rollout:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import yaml
 
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
@@ -52,3 +55,15 @@ def transactions(n: int = 1200, seed: int = 0, days: int = 30) -> pd.DataFrame:
             "fraud": np.where(fraud, "fraud", "genuine"),
         }
     )
+
+
+def rules_of_few_frauds(path: Path) -> None:
+    """The shipped rules for this table: one payment in eight is a fraud, and what so few can show is required."""
+    rules = yaml.safe_load(path.read_text())
+    rules["alerts"] = {"class": "fraud", "rate": 0.15}
+    if path.parent.name == "gates":
+        rules["invariance"] |= {"block_gap": 0.5, "min_n": 100}
+        rules["control"] |= {"clean_margin": 0.2, "class_margin": 0.2, "min_gain": -0.2}
+        rules["average_precision"] |= {"min_gain": -0.2, "min_n": 100}
+        rules["unseen"]["min_gain"] = -0.2
+    path.write_text(yaml.safe_dump(rules))

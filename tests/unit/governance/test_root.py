@@ -136,7 +136,7 @@ def test_every_rule_that_decides_is_pinned_and_line_ends_are_not(workspace: Any,
     folder = shutil.copytree(POLICIES, tmp_path / "policies")
     before = pinned(folder)
     kinds = {name.partition("/")[0] for name in before}
-    assert kinds == {"approvers.yaml", "environments.yaml", "drift", "gates", "limits", "quality", "stress"}
+    assert kinds == {"approvers.yaml", "environments.yaml", "drift", "gates", "limits", "quality", "rollout", "stress"}
     gate = folder / "gates" / "default.yaml"
     gate.write_bytes(gate.read_bytes().replace(b"\n", b"\r\n"))
     assert pinned(folder) == before

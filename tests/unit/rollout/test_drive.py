@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from augment_ops.errors import ActRefused, GovernanceError, InputError, TrackingError
@@ -203,6 +205,25 @@ def test_labels_that_come_later_are_held_against_it(workspace: Workspace) -> Non
     assert told.tick() is None
     assert last(workspace).outcome == "rolled_back"
     assert "Accuracy" in last(workspace).why
+
+
+@pytest.mark.parametrize(("shift", "outcome"), [(0.0, ""), (3.0, "rolled_back")])
+def test_arms_that_are_asked_different_things_end_it(workspace: Workspace, shift: float, outcome: str) -> None:
+    rules = RULES.replace("agreement: {at_least: 0.8}", "inputs: {psi_at_most: 0.25}")
+    rollout = begin(workspace, rules.replace("share: 0.5, answers: 200", "share: 0.5, answers: 900"))
+    compare(workspace, rollout, 0)
+    told = Told(workspace)
+    told.tick()
+    assert last(workspace).step == 1
+    log, draw = PredictionLog(log_uri(workspace.settings), "digits", modality="tabular"), np.random.default_rng(7)
+    for version, moved in (("1", 0.0), ("2", shift)):
+        ids, times = [f"{version}-{n}" for n in range(400)], [datetime.now(UTC)] * 400
+        log.write(ids, times, model_version=version, features={"amount": draw.normal(moved, 1, 400)})
+    halves(workspace, rollout)
+    told.tick()
+    found = last(workspace)
+    assert found.outcome == outcome
+    assert "The input amount" in found.why or not outcome
 
 
 def test_a_file_that_cannot_be_read_is_counted_and_passed_over(workspace: Workspace) -> None:

@@ -1,0 +1,77 @@
+"""What the two arms of a canary were asked, read from the prediction log at each look of the condition `inputs`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.errors import AugmentOpsError
+from augment_ops.governance.rollouts import STEP
+from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.rollout.inputs import FIRST_LOOK, Inputs, measure_inputs
+from augment_ops.rollout.judge import Measured
+from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.state import Rollout
+from augment_ops.rollout.tally import Tally
+
+# Samples of the smaller arm. By then a shift beyond the limit of PSI has been shown at six looks or at none, and a
+# reading takes seconds, for which a rollback would wait.
+_LAST_LOOK = FIRST_LOOK * 2**6
+
+
+class ArmInputs:
+    """The condition `inputs` of one rollout, measured when there is twice as much as at the last look.
+
+    Args:
+        log: of predictions, with its store where samples are kept beside it.
+    """
+
+    def __init__(self, rules: RolloutRules, log: PredictionLog) -> None:
+        self._rules, self._log = rules, log
+        self._looked: dict[int, int] = {}  # step → samples of the smaller arm at its last look
+        self._found: dict[int, tuple[Measured, ...]] = {}
+
+    def measured(self, rollout: Rollout, tally: Tally, now: datetime) -> tuple[Measured, ...]:
+        """What is known of the canaries that have begun; nothing of one whose predictions cannot be read.
+
+        Args:
+            now: until when the step that runs is read, with a zone.
+        """
+        canaries = self._rules.canaries if self._rules.conditions.inputs is not None else ()
+        for step in canaries:
+            if step <= rollout.step and self._is_time(step, int(tally.failed_sides[step].sum(axis=1).min())):
+                self._found[step] = self._look(rollout, step, now)
+        return tuple(one for found in self._found.values() for one in found)
+
+    def _is_time(self, step: int, n: int) -> bool:
+        """Whether the smaller arm has come to its next look."""
+        least = max(FIRST_LOOK, 2 * self._looked.get(step, 0))
+        if not least <= n or self._looked.get(step, 0) >= _LAST_LOOK:
+            return False
+        self._looked[step] = n
+        return True
+
+    def _look(self, rollout: Rollout, step: int, now: datetime) -> tuple[Measured, ...]:
+        began = [rollout.began, *(one.at for one in rollout.acts if one.act == STEP)]
+        moments = [*map(datetime.fromisoformat, began), now]
+        try:
+            window = read_window(self._log, moments[step], moments[step + 1])
+            arms = [_arm(window, version) for version in (rollout.champion, rollout.challenger)]
+        except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
+            return ()
+        return measure_inputs(self._rules, step, *arms)
+
+
+def _arm(window: LogWindow, version: str) -> Inputs:
+    """What one version answered in a window."""
+    kept = np.arange(len(window.rows)) if window.sample.columns else window.payload_rows
+    rows = window.rows.iloc[kept]
+    times = rows["time"].to_numpy(dtype="datetime64[us]")
+    own = np.flatnonzero(rows["model_version"].to_numpy() == version)
+    order = own[np.argsort(times[own], kind="stable")]
+    features: dict[str, NDArray[Any]] = {name: values[order] for name, values in window.sample.table.items()}
+    return Inputs(times=times[order], features=features)

@@ -1,0 +1,281 @@
+"""A run that ends in an admission, and its rollout to the end: real gate, ledger, store, log and MLflow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from augment_ops.cli.runs import run_pipeline
+from augment_ops.errors import ActRefused, GovernanceError, InputError, TrackingError
+from augment_ops.governance.audit import champions
+from augment_ops.lifecycle.book import book_of
+from augment_ops.lifecycle.champion import acts_of, champion, quarantine
+from augment_ops.rollout import starting
+from augment_ops.rollout.acts import abort, pause_rollout, resume
+from augment_ops.rollout.drive import Driver, promote, show_last_quarantine
+from augment_ops.rollout.evidence import rules_of
+from augment_ops.rollout.starting import start
+from augment_ops.rollout.state import Rollout, admissions, entries_of, rollouts
+from augment_ops.settings import Settings
+from augment_ops.workspace import Workspace
+from support import rollouts as written
+from support.places import POLICIES
+from support.tables import rules_of_few_frauds, transactions
+
+pytestmark = pytest.mark.slow  # two whole runs, of trees on few rows
+RULES = dict.fromkeys(("gate", "suite", "quality", "drift"), "transactions")
+DATASET, REASON = "payments", "as agreed"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(POLICIES, home / "policies")
+    rules = home / "policies/drift/transactions.yaml"
+    rules.write_text(rules.read_text().replace("evidently: not-ok", "evidently: never"))
+    for folder in ("stress", "gates"):
+        rules_of_few_frauds(home / f"policies/{folder}/transactions.yaml")
+    _of_equals(home / "policies" / "gates" / "transactions.yaml")
+    (home / "policies" / "rollout" / "quick.yaml").write_text(written.RULES)
+    environments = home / "policies" / "environments.yaml"
+    dev = "policy: {state: draft, discovery: warn}"
+    environments.write_text(environments.read_text().replace(dev, f"{dev}\n    rollout: quick", 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUGMENT_OPS_HOME", str(home))
+        patch.setenv("AUGMENT_OPS_POLICIES", str(home / "policies"))
+        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        yield Settings.from_environment()
+
+
+def _of_equals(path: Path) -> None:
+    """So few frauds cannot show that two models are as good as each other: nothing closer than 20 points is asked."""
+    rules = yaml.safe_load(path.read_text())
+    rules["champion"] |= dict.fromkeys(("clean_margin", "stressed_margin", "class_margin"), 0.2)
+    rules["average_precision"]["champion_margin"] = 0.2
+    path.write_text(yaml.safe_dump(rules))
+
+
+@pytest.fixture(scope="module")
+def runs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The first run of a data set, and one with another seed."""
+    folder = tmp_path_factory.mktemp("data")
+    transactions(4_800).to_csv(folder / "payments.csv", index=False)
+    asked = {
+        "dataset": str(folder / "payments.csv"),
+        "modality": "tabular",
+        "columns": "label=fraud,subject=customer,time=moment,id=transaction",
+        "policy": "transactions-robust",
+        "epochs": 1,
+        **RULES,
+    }
+    first = run_pipeline(asked, "first", quiet=True)
+    return [first, run_pipeline({**asked, "seed": 5}, "second", quiet=True)]
+
+
+@pytest.fixture
+def workspace(settings: Settings, runs: list[dict[str, Any]], tmp_path: Path) -> Workspace:
+    """As it is after both runs, for a test to change; the artifacts in MLflow stay where they are."""
+    assert len(runs) == 2
+    shutil.copytree(settings.home, tmp_path / "home", ignore=shutil.ignore_patterns("artifacts", "cache"))
+    home = tmp_path / "home"
+    environment = {"AUGMENT_OPS_HOME": str(home), "AUGMENT_OPS_POLICIES": str(home / "policies")}
+    return Workspace(Settings.from_environment(environment), "ada")
+
+
+def _champion(workspace: Workspace) -> str:
+    found = champion(book_of(workspace), workspace.tracker, DATASET, "dev")
+    assert found is not None
+    return found.version
+
+
+def _last(workspace: Workspace) -> Rollout:
+    return rollouts(entries_of(book_of(workspace), DATASET), DATASET)[-1]
+
+
+def _drive(workspace: Workspace, ticks: int = 1) -> Rollout | None:
+    driver = Driver(workspace, DATASET, "dev", print)
+    return [driver.tick() for _ in range(ticks)][-1]
+
+
+def test_the_first_is_champion_at_once_and_the_next_waits_for_its_rollout(
+    runs: list[dict[str, Any]], settings: Settings
+) -> None:
+    first, second = runs
+    assert (first["verdict"], first["promoted"], first["rollout"]) == ("PASS", True, ""), first["reasons"]
+    assert (second["verdict"], second["promoted"], second["rollout"]) == ("PASS", False, "quick"), second["reasons"]
+    assert "waits for its rollout: augment-ops rollout start payments --environment dev" in second["promotion"]
+    workspace = Workspace(settings, "ada")
+    assert _champion(workspace) == first["model_version"]
+    (admission,) = admissions(entries_of(book_of(workspace), DATASET), DATASET, "dev")
+    assert (admission.version, admission.previous) == (second["model_version"], first["model_version"])
+    client = MlflowClient(workspace.tracker.uri)
+    challenger = client.get_model_version_by_alias(f"{DATASET}-classifier", "challenger")
+    assert str(challenger.version) == second["model_version"]
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name(f"augment-ops/{DATASET}").experiment_id],
+        "tags.`augment_ops.pipeline_run` = 'second' and tags.`augment_ops.role` = 'pipeline'",
+    )
+    assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "waits for its rollout")
+    page = (settings.home / "reports" / "second" / "report.html").read_text()
+    assert "waits for its rollout" in page
+    assert "Champion version 1 stays." in page
+
+
+def test_what_passes_every_step_is_champion(workspace: Workspace) -> None:
+    rollout = start(workspace, DATASET, reason=REASON)
+    assert (rollout.challenger, rollout.champion, rollout.environment, rollout.by) == ("2", "1", "dev", "ada")
+    assert rules_of(workspace.store, rollout).name == "quick"
+    written.compare(workspace, rollout.id, 0, dataset=DATASET)
+    driver = Driver(workspace, DATASET, "dev", print)
+    driver.tick()
+    assert _last(workspace).step == 1
+    written.halves(workspace, rollout.id, dataset=DATASET)
+    assert driver.tick() is None
+    found = _last(workspace)
+    assert (found.outcome, found.closed) == ("promoted", True)
+    assert _champion(workspace) == "2"
+    reign = champions(acts_of(book_of(workspace), DATASET), DATASET, "dev")[-1]
+    assert (reign.version, reign.by, reign.succeeded) == ("2", "ada", "1")
+    with pytest.raises(ActRefused, match="beside champion version 2: there is none"):
+        start(workspace, DATASET, reason=REASON)
+
+
+def test_a_promotion_that_was_cut_off_is_completed_by_the_next(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = start(workspace, DATASET, reason=REASON)
+    written.compare(workspace, rollout.id, 0, dataset=DATASET)
+    written.halves(workspace, rollout.id, dataset=DATASET)
+    with monkeypatch.context() as patch:
+        patch.setattr("augment_ops.rollout.drive.complete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            _drive(workspace, 2)
+    assert _last(workspace).state == "promoting"
+    assert _champion(workspace) == "1"
+    assert _drive(workspace) is None
+    assert (_last(workspace).outcome, _champion(workspace)) == ("promoted", "2")
+
+
+def test_a_rollback_needs_no_mlflow_and_is_shown_there_later(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = start(workspace, DATASET, reason=REASON)
+    written.compare(workspace, rollout.id, 0, same=0.1, dataset=DATASET)
+    away = Workspace(replace(workspace.settings, mlflow_uri="http://127.0.0.1:1"), "ada")
+    monkeypatch.setattr("augment_ops.workspace._witnesses", lambda _: [])  # they would wait two seconds for it
+    assert _drive(away) is None
+    assert _last(workspace).outcome == "rolled_back"
+    with pytest.raises(TrackingError):
+        show_last_quarantine(away, DATASET, "dev")
+    assert workspace.tracker.in_quarantine(DATASET) == []
+    show_last_quarantine(workspace, DATASET, "dev")
+    assert [one.version for one in workspace.tracker.in_quarantine(DATASET)] == ["2"]
+    assert _champion(workspace) == "1"
+    with pytest.raises(ActRefused, match="in quarantine since version 2"):
+        start(workspace, DATASET, reason=REASON)
+
+
+def test_a_promotion_waits_for_mlflow(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    rollout = start(workspace, DATASET, reason=REASON)
+    written.compare(workspace, rollout.id, 0, dataset=DATASET)
+    _drive(workspace)
+    written.halves(workspace, rollout.id, dataset=DATASET)
+    away = Workspace(replace(workspace.settings, mlflow_uri="http://127.0.0.1:1"), "ada")
+    monkeypatch.setattr("augment_ops.workspace._witnesses", lambda _: [])
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    driver = Driver(away, DATASET, "dev", print)
+    with pytest.raises(TrackingError):
+        driver.tick()
+    left = driver.tick()  # and does not ask again at once
+    assert left is not None
+    assert left.state == "running"
+    assert _drive(workspace) is None
+    assert _last(workspace).outcome == "promoted"
+
+
+def test_a_person_promotes_early_where_nothing_is_broken(workspace: Workspace) -> None:
+    rollout = start(workspace, DATASET, reason=REASON)
+    lead = Workspace(workspace.settings, "ml-lead")
+    written.compare(workspace, rollout.id, 0, 100, dataset=DATASET)
+    with pytest.raises(ActRefused, match="expected one of"):
+        promote(workspace, DATASET, reason="hurry")
+    pause_rollout(workspace, DATASET, reason="wait")
+    with pytest.raises(ActRefused, match="paused: wait"):
+        promote(lead, DATASET, reason="hurry")
+    resume(workspace, DATASET, reason="go on")
+    done = promote(lead, DATASET, reason="the old one is wrong on new forms")
+    assert (done.outcome, done.step, _champion(workspace)) == ("promoted", 0, "2")
+    assert champions(acts_of(book_of(workspace), DATASET), DATASET, "dev")[-1].by == "ml-lead"
+
+
+def test_what_may_not_be_champion_any_more_waits_for_a_person(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise ActRefused("policy transactions-robust", "revoked by bob", "one that is admitted", "train anew")
+
+    rollout = start(workspace, DATASET, reason=REASON)
+    written.compare(workspace, rollout.id, 0, dataset=DATASET)
+    written.halves(workspace, rollout.id, dataset=DATASET)
+    monkeypatch.setattr(starting, "check_still_admitted", refuse)
+    _drive(workspace, 2)
+    found = _last(workspace)
+    assert (found.state, "revoked by bob" in found.paused) == ("paused", True)
+    assert _champion(workspace) == "1"
+
+
+def test_one_rollout_at_a_time_and_again_after_an_end(workspace: Workspace) -> None:
+    first = start(workspace, DATASET, reason=REASON)
+    with pytest.raises(ActRefused, match=f"rollout {first.id} of version 2"):
+        start(workspace, DATASET, reason=REASON)
+    abort(workspace, DATASET, reason="not today")
+    second = start(workspace, DATASET, reason=REASON)
+    assert (second.id != first.id, second.state) == (True, "running")
+    refused = list(workspace.ledger.read(("refuse",)))
+    assert len(refused) == 1
+
+
+def test_what_cannot_begin_begins_nothing(workspace: Workspace) -> None:
+    size = len(list(workspace.ledger.read(("rollout-start",))))
+    with pytest.raises(ActRefused, match="found default; expected quick, which environments"):
+        start(workspace, DATASET, reason=REASON, rules="default")
+    with pytest.raises(ActRefused, match="expected one that a run let in beside champion version 1: 2"):
+        start(workspace, DATASET, reason=REASON, version="7")
+    with pytest.raises(InputError, match="no reason"):
+        start(workspace, DATASET, reason="")
+    with pytest.raises(InputError, match="no champion"):
+        start(workspace, DATASET, reason=REASON, environment="staging")
+    with pytest.raises(InputError, match="Did you mean staging"):
+        start(workspace, DATASET, reason=REASON, environment="stagin")
+    book, tracker = book_of(workspace), workspace.tracker
+    MlflowClient(tracker.uri).set_model_version_tag(f"{DATASET}-classifier", "2", "augment_ops.policy", "another")
+    with pytest.raises(GovernanceError, match="not what was judged"):
+        start(workspace, DATASET, reason=REASON)
+    quarantine(book, tracker, DATASET, "2", tracker.version(DATASET, "2").model_digest, "bob", "wrong on refunds")
+    with pytest.raises(ActRefused, match="wrong on refunds"):
+        start(workspace, DATASET, reason=REASON)
+    MlflowClient(tracker.uri).set_registered_model_alias(f"{DATASET}-classifier", "champion-dev", "2")
+    with pytest.raises(GovernanceError, match="MLflow against the ledger"):
+        start(workspace, DATASET, reason=REASON)
+    assert len(list(workspace.ledger.read(("rollout-start",)))) == size
+
+
+def test_a_challenger_that_takes_something_else_is_refused(workspace: Workspace) -> None:
+    from augment_ops.data.snapshot import Snapshot
+
+    version = workspace.tracker.version(DATASET, "2")
+    opened = Snapshot.open(workspace.store, version.tags["augment_ops.snapshot_digest"])
+    other = replace(opened.manifest, classes=("fraud", "refund", "valid"))
+    with pytest.MonkeyPatch.context() as patch:
+        manifests = iter([opened.manifest, other])
+        patch.setattr(starting.Snapshot, "open", lambda *_: Snapshot(workspace.store, next(manifests)))
+        with pytest.raises(ActRefused, match="other classes than champion version 1"):
+            start(workspace, DATASET, reason=REASON)
