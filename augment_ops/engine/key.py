@@ -90,6 +90,10 @@ class SampleIds:
             )
         return SampleIds(self.names[rows], self.words.take(rows, axis=0))
 
+    def repeated(self, times: int) -> SampleIds:
+        """All of them, so many times one after the other: for as many epochs in one batch."""
+        return SampleIds(np.tile(self.names, times), np.tile(self.words, (times, 1)))
+
     def _distinct(self) -> SampleIds:
         if len(set(self.words[:, 0].tolist())) != len(self.words):  # 64 bits differ where ids do, but for 1 in 10^10
             repeated, times = Counter(self.names.tolist()).most_common(1)[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from augment_ops.engine.key import Ids, SampleIds
+from augment_ops.engine.keys import Epoch
 from augment_ops.errors import Fault
 from augment_ops.modalities.source import Samples
 from augment_ops.statistics import total
@@ -186,13 +187,13 @@ class BatchAugmenter(Protocol):
         """Whether threads would wait for each other, so that several augment faster as processes."""
         ...
 
-    def __call__(self, samples: Samples, /, ids: Ids | SampleIds, epoch: int = 0) -> Samples:
+    def __call__(self, samples: Samples, /, ids: Ids | SampleIds, epoch: Epoch = 0) -> Samples:
         """Augment a batch.
 
         Args:
             samples: (N, *shape); not modified.
             ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
-            epoch: number of the epoch, or of the copy.
+            epoch: number of the epoch, or of the copy; or int64 (N,), that of each sample.
 
         Returns:
             (N, *output_shape(shape)), a new array of the same dtype unless the policy rescales.

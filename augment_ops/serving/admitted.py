@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
-from augment_ops.errors import AugmentOpsError, Fault, PolicyError
+from augment_ops.errors import ActRefused, AugmentOpsError, Fault, PolicyError
 from augment_ops.lifecycle.admission import admit_policy, check_standing
 from augment_ops.modalities import modality
 from augment_ops.policy.library import admit_to_serve
@@ -36,9 +36,10 @@ class AdmittedPolicies:
     def __init__(self, workspace: Workspace, served: Served, rules: ServingRules, say: Callable[[str], None]) -> None:
         self._workspace, self._environment, self._say = workspace, served.environment, say
         self._policies = {name: _policy(workspace, name, served) for name in _named(rules)}
+        # What is entered while they are judged is looked at again.
+        self._head, self._judged_at = workspace.ledger.head() if self._policies else "", monotonic()
         for policy in self._policies.values():
             admit_policy(workspace, policy, self._environment)
-        self._head, self._judged_at = workspace.ledger.head() if self._policies else "", monotonic()
         self.augmentation = self._laid_out({})
 
     def changed(self) -> Augmentation | None:
@@ -56,7 +57,7 @@ class AdmittedPolicies:
             refused, self._head = self._refused(), head
         except (AugmentOpsError, OSError) as error:
             refused = dict.fromkeys(self._policies, _in_a_line(error))
-            self._head = ""
+            self._head = ""  # asked again at the next call
         self._judged_at = monotonic()
         self.augmentation = self._laid_out(refused)
         if self.augmentation.policies == before.policies:
@@ -67,13 +68,17 @@ class AdmittedPolicies:
         return self.augmentation
 
     def _refused(self) -> dict[str, str]:
-        """Why policies are not admitted as things stand now, by name."""
+        """Why policies are not admitted as things stand now, by name.
+
+        Raises:
+            AugmentOpsError, OSError: nobody can tell.
+        """
         now = replace(self._workspace)  # reads approvers and environments again
         found = {}
         for name, policy in self._policies.items():
             try:
                 check_standing(now, policy, self._environment)
-            except (AugmentOpsError, OSError) as error:
+            except ActRefused as error:
                 found[name] = _in_a_line(error)
         return found
 

@@ -44,10 +44,10 @@ def views_of(augmenter: BatchAugmenter, rules: ViewRules, samples: Samples, ids:
 
     View v has the epoch v in its key, and view 0 is the sample itself where the rules say so.
     """
-    hashed = SampleIds.of(ids)
-    first = [samples] if rules.itself else []
-    made = [augmenter(samples, hashed, epoch) for epoch in range(len(first), rules.views)]
-    return np.concatenate([*first, *made])
+    epochs = range(rules.itself, rules.views)
+    hashed = SampleIds.of(ids).repeated(len(epochs))
+    made = augmenter(np.concatenate([samples] * len(epochs)), hashed, np.repeat(epochs, len(samples)))
+    return np.concatenate([samples, made]) if rules.itself else made
 
 
 def mean_of(scores: NDArray[np.float64], views: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from augment_ops.engine import philox
 from augment_ops.engine.key import KeyedStream
 from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
+from support.epochs import check_epochs_of_each
 from support.policies import HEAD
 
 # Between them: NumPy and `random` draws, OpenCV's generator, cached Gaussians, containers, a varying number of draws.
@@ -123,3 +124,8 @@ def test_epochs_never_repeat_a_sample():
     augment = Augmenter(noise, 7)
     seen = {augment(image, [i], epoch).tobytes() for i in range(40) for epoch in range(25)}
     assert len(seen) == 40 * 25
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_epochs_of_each_sample_in_one_batch_are_those_of_batches_of_their_own(name):
+    check_epochs_of_each(Augmenter(policy(name), 7), IMAGES, IDS)

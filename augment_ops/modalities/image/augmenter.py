@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine import philox
-from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.engine.key import Ids, SampleIds
+from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
 from augment_ops.extras import require
 from augment_ops.modalities.image.plan import Plan, compile_policy
@@ -102,14 +102,14 @@ class Augmenter:
         """The plan for people: a line a pass, and the reason where one ends."""
         return self.plan.describe()
 
-    def __call__(self, images: NDArray[P], ids: Ids | SampleIds, epoch: int = 0) -> NDArray[P]:
+    def __call__(self, images: NDArray[P], ids: Ids | SampleIds, epoch: Epoch = 0) -> NDArray[P]:
         """Augment a batch.
 
         Args:
             images: uint8 (N, H, W, C), or float32 from 0 to 1; not modified. Levels that the policy names count in
                 255ths either way. uint8 goes through compiled loops, float32 through torch, several times as slow.
             ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
-            epoch: number of the epoch, or of the copy.
+            epoch: number of the epoch, or of the copy; or int64 (N,), that of each sample.
 
         Returns:
             (N, H', W', C), a new array of the same type; of another size where the policy crops, pads or resizes, and
@@ -120,8 +120,8 @@ class Augmenter:
                 refuses.
             TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
         """
-        epoch = index(epoch)
         ids = _checked(images, ids)
+        epoch = checked_epoch(epoch, len(ids))
         if self.policy.is_identity:
             return images.copy()
         if images.dtype == np.float32:
@@ -160,12 +160,12 @@ class Augmenter:
             return images.clone()
         return self._tensors(images, ids, epoch, form)
 
-    def _tensors(self, images: Tensor, ids: SampleIds, epoch: int, form: Form | None = None) -> Tensor:
+    def _tensors(self, images: Tensor, ids: SampleIds, epoch: Epoch, form: Form | None = None) -> Tensor:
         with _of(ids):
             return self._programs().there(images)(images, self._keys(ids, epoch), ids.names, form)
 
-    def _keys(self, ids: SampleIds, epoch: int) -> NDArray[np.uint64]:
-        return philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+    def _keys(self, ids: SampleIds, epoch: Epoch) -> NDArray[np.uint64]:
+        return keys_of(self.policy.digest, self.seed, epoch, ids)
 
     def ragged(self, images: Sequence[NDArray[P]], ids: Ids | SampleIds, epoch: int = 0) -> list[NDArray[P]]:
         """Augment images of different sizes, those of one size together; the bytes are those of each image alone.

@@ -11,7 +11,8 @@ import numpy as np
 
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
-from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.engine.key import Ids, SampleIds
+from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
 from augment_ops.modalities.base import Population
 from augment_ops.modalities.interactions.catalogue import CATALOGUE, changed, looks_at_others
@@ -80,13 +81,13 @@ class HistoryAugmenter:
         """NumPy lets others run while it computes."""
         return False
 
-    def __call__(self, histories: Histories, ids: Ids | SampleIds, epoch: int = 0) -> Histories:
+    def __call__(self, histories: Histories, ids: Ids | SampleIds, epoch: Epoch = 0) -> Histories:
         """Augment a batch.
 
         Args:
             histories: int32 (N, H, 2); not modified.
             ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
-            epoch: number of the epoch, or of the copy.
+            epoch: number of the epoch, or of the copy; or int64 (N,), that of each sample.
 
         Returns:
             int32 (N, H, 2), a new array. A history without items stays as it is.
@@ -95,7 +96,6 @@ class HistoryAugmenter:
             TransformError: another shape or dtype, ids that do not match or repeat.
             TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
         """
-        epoch = index(epoch)
         if not is_histories(histories):
             found = (
                 f"{histories.dtype} {histories.shape}" if isinstance(histories, np.ndarray) else str(type(histories))
@@ -105,11 +105,12 @@ class HistoryAugmenter:
             found = f"{len(ids)} ids for {len(histories)} histories"
             raise TransformError("ids", found, "one id a history", "match them")
         ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+        epoch = checked_epoch(epoch, len(ids))
         out = histories.copy()
         if self.policy.is_identity or not len(out):
             return out
         known = self.training or of_batch(histories, ids)
-        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+        keys = keys_of(self.policy.digest, self.seed, epoch, ids)
         nexts, masks = known.next_of(ids), decide(self._steps, keys)
         for leaf in self._leaves:
             rows = np.flatnonzero(masks[leaf.index])

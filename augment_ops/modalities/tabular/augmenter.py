@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
-from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.engine.key import Ids, SampleIds
+from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
 from augment_ops.modalities.base import Population
 from augment_ops.modalities.tabular.catalogue import CATALOGUE, TRANSFORMS
@@ -84,13 +84,13 @@ class TableAugmenter:
         """NumPy lets others run while it computes."""
         return False
 
-    def __call__(self, rows: Rows, ids: Ids | SampleIds, epoch: int = 0) -> Rows:
+    def __call__(self, rows: Rows, ids: Ids | SampleIds, epoch: Epoch = 0) -> Rows:
         """Augment a batch.
 
         Args:
             rows: float64 (N, F), NaN for what is missing; not modified.
             ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
-            epoch: number of the epoch, or of the copy.
+            epoch: number of the epoch, or of the copy; or int64 (N,), that of each sample.
 
         Returns:
             float64 (N, F), a new array.
@@ -99,13 +99,13 @@ class TableAugmenter:
             TransformError: another shape or dtype, ids that do not match or repeat, infinite numbers.
             TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
         """
-        epoch = index(epoch)
         ids = self._checked(rows, ids)
+        epoch = checked_epoch(epoch, len(ids))
         out = rows.copy()
         if self.policy.is_identity:
             return out
         table = self.training or _whole(rows, ids)
-        keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+        keys = keys_of(self.policy.digest, self.seed, epoch, ids)
         masks = decide(self._steps, keys)
         places = table.places(ids)
         for leaf in self._leaves:

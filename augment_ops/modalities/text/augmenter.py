@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
-from augment_ops.engine.key import Ids, SampleIds, sample_key
+from augment_ops.engine.key import Ids, SampleIds
+from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
 from augment_ops.modalities.text.catalogue import CATALOGUE, change_of
 from augment_ops.modalities.text.texts import Texts, read, written
@@ -67,13 +67,13 @@ class TextAugmenter:
         """Python does all of it: several threads would wait for each other."""
         return True
 
-    def __call__(self, texts: Texts, ids: Ids | SampleIds, epoch: int = 0) -> Texts:
+    def __call__(self, texts: Texts, ids: Ids | SampleIds, epoch: Epoch = 0) -> Texts:
         """Augment a batch.
 
         Args:
             texts: uint8 (N, L), UTF-8, zeros after the end; not modified.
             ids: N sample ids, integers or strings, distinct; 7 and "7" are the same id. `SampleIds` are hashed already.
-            epoch: number of the epoch, or of the copy.
+            epoch: number of the epoch, or of the copy; or int64 (N,), that of each sample.
 
         Returns:
             uint8 (N, L), a new array. A text that would become longer than L bytes stays as it was.
@@ -82,16 +82,16 @@ class TextAugmenter:
             TransformError: another shape or dtype, ids that do not match or repeat.
             TypeError: an epoch that is not an integer: 3.0 would be another key than 3.
         """
-        epoch = index(epoch)
         if not (isinstance(texts, np.ndarray) and texts.dtype == np.uint8 and texts.ndim == 2):
             found = f"{texts.dtype} {texts.shape}" if isinstance(texts, np.ndarray) else type(texts).__name__
             raise TransformError("texts", found, "a uint8 array (N, L) of UTF-8", "pass texts of a snapshot")
         if len(ids) != len(texts):
             raise TransformError("ids", f"{len(ids)} ids for {len(texts)} texts", "one id a text", "match them")
         ids = ids if isinstance(ids, SampleIds) else SampleIds.of(ids)
+        epoch = checked_epoch(epoch, len(ids))
         out = texts.copy()
         if not self.policy.is_identity:
-            keys = philox.derive(sample_key(self.policy.digest, self.seed, epoch), ids.words)
+            keys = keys_of(self.policy.digest, self.seed, epoch, ids)
             for start in range(0, len(texts), _AT_ONCE):
                 self._augment(out[start : start + _AT_ONCE], keys[start : start + _AT_ONCE])
         return out

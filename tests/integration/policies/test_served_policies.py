@@ -67,6 +67,19 @@ def test_where_nobody_can_tell_nothing_is_augmented(desk: Any) -> None:
     assert len(says) == 2
 
 
+def test_who_could_not_tell_is_asked_again_at_the_next_look(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.approve()
+    found = of(desk, [])
+    approvers = desk.settings.policies / "approvers.yaml"
+    kept = approvers.read_bytes()
+    approvers.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(admitted, "_AGAIN_S", 0.0)
+        assert found.changed().policies == ()
+    approvers.write_bytes(kept)
+    assert [one.name for one in found.changed().policies] == [NAMED]
+
+
 @pytest.mark.parametrize(
     ("named", "served", "said"),
     [

@@ -36,9 +36,9 @@ BREAKER = BreakerRules(
 SAMPLES = np.array([[10.0], [20.0]])
 
 
-def shifted(samples: np.ndarray, ids: SampleIds, epoch: int = 0) -> np.ndarray:
+def shifted(samples: np.ndarray, ids: SampleIds, epoch: np.ndarray) -> np.ndarray:
     """A view that tells of whom it is, and which: by the number in the id and the epoch."""
-    return samples + np.array([[float(name)] for name in ids.names]) + 100 * epoch
+    return samples + np.array([[float(name)] for name in ids.names]) + 100 * epoch[:, None]
 
 
 @dataclass
@@ -84,11 +84,11 @@ def test_the_number_of_the_view_is_the_epoch_also_where_the_sample_is_none_of_th
     assert made.ravel().tolist() == [11, 22, 111, 122, 211, 222]
 
 
-def failing(samples: np.ndarray, ids: SampleIds, epoch: int = 0) -> np.ndarray:
+def failing(samples: np.ndarray, ids: SampleIds, epoch: np.ndarray) -> np.ndarray:
     raise TransformError("sample", "one", "another", "leave it")
 
 
-def narrower(samples: np.ndarray, ids: SampleIds, epoch: int = 0) -> np.ndarray:
+def narrower(samples: np.ndarray, ids: SampleIds, epoch: np.ndarray) -> np.ndarray:
     return samples[:, :0]
 
 

@@ -14,6 +14,7 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.interactions.cooccurrence import cooccurrence
 from augment_ops.modalities.interactions.histories import AGE, ITEM, in_order, lengths
 from augment_ops.policy.spec import Policy
+from support.epochs import check_epochs_of_each
 from support.interactions import Training
 
 KIND = modality("interactions")
@@ -156,3 +157,7 @@ def test_a_population_of_fewer_items_than_classes_is_refused():
 def test_a_batch_is_taken_for_the_whole_where_nothing_else_is_known():
     invented = KIND.invented(200, (ROOM, 2), sample_key("tests"))
     assert in_order(invented).all() and in_order(KIND.augmenter(policy(), 7)(invented, range(200))).all()
+
+
+def test_epochs_of_each_sample_in_one_batch_are_those_of_batches_of_their_own():
+    check_epochs_of_each(AUGMENT, SAMPLES[:50], IDS[:50])

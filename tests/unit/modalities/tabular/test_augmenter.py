@@ -13,6 +13,7 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.tabular.augmenter import TableAugmenter
 from augment_ops.modalities.tabular.training_table import training_table
 from augment_ops.policy.spec import Policy
+from support.epochs import check_epochs_of_each
 from support.tables import SCHEMA, rows_of, training
 
 HEAD = """
@@ -198,3 +199,7 @@ def test_a_class_of_one_sample_has_no_other_to_draw_on(step):
     assert same(out[9], table.rows[9])
     between = np.sort(table.rows[:2, 0])
     assert ((out[:2, 0] >= between[0]) & (out[:2, 0] <= between[1])).all()
+
+
+def test_epochs_of_each_sample_in_one_batch_are_those_of_batches_of_their_own():
+    check_epochs_of_each(augmenter(), TABLE.rows[:50], TABLE.ids[:50])

@@ -15,6 +15,7 @@ from augment_ops.modalities.text.augmenter import TextAugmenter
 from augment_ops.modalities.text.texts import read, written
 from augment_ops.modalities.text.words import sentence
 from augment_ops.policy.spec import Policy
+from support.epochs import check_epochs_of_each
 from support.questions import questions
 
 ROOM = 160
@@ -116,3 +117,8 @@ def test_a_policy_can_be_timed_on_invented_texts() -> None:
     assert out.shape == texts.shape and (out != texts).any(axis=1).mean() > 0.9
     assert augment.output_shape((ROOM,)) == (ROOM,) and augment.describe()[0].startswith("texts: KeyboardAug")
     assert kind.invented(2, (3,), (1, 2)).shape == (2, 3)
+
+
+def test_epochs_of_each_sample_in_one_batch_are_those_of_batches_of_their_own():
+    texts = written(TEXTS[:40], ROOM)
+    check_epochs_of_each(TextAugmenter(policy(), 7), texts, [str(row) for row in range(40)])
