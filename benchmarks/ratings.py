@@ -5,6 +5,7 @@
 RATINGS is ratings.csv of MovieLens (Harper & Konstan 2015, doi 10.1145/2827872): userId,movieId,rating,timestamp. It
 trains a model without augmentation and one with each policy (by default the one that ships), with each seed as a run
 does, and measures them on 4,000 interactions after the moment up to which they learn, into benchmarks/ratings.json.
+What is measured there already is not trained again.
 """
 
 from __future__ import annotations
@@ -55,16 +56,20 @@ def main(path: str, seeds: int, policies: list[str]) -> None:
         snapshot = Snapshot.open(store, ingest(path, store, modality="interactions", name="ratings", **asked).digest)
         machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
         head = {"machine": machine, "epochs": EPOCHS, "batch": BATCH, "tested": TESTED}
-        found: dict[str, Any] = {**head, "baselines": baselines(snapshot), "models": {}}
+        kept = HERE / "ratings.json"
+        found: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {"models": {}}
+        found |= {**head, "baselines": baselines(snapshot)}
         print(json.dumps(found["baselines"], indent=1), flush=True)
-        for seed in range(7, 7 + seeds):
+        for number in range(seeds):
             for name, policy in {"control": None, **chosen}.items():
-                told = trained(snapshot, seed, policy)
-                print(seed, name, told, flush=True)
+                measures = found["models"].setdefault(name, {})
+                if any(len(values) > number for values in measures.values()):
+                    continue
+                told = trained(snapshot, 7 + number, policy)
+                print(7 + number, name, told, flush=True)
                 for measure, value in told.items():
-                    found["models"].setdefault(name, {}).setdefault(measure, []).append(value)
-            # After each seed: of a measurement that is ended, what is there counts.
-            (HERE / "ratings.json").write_text(json.dumps(found, indent=1) + "\n")
+                    measures.setdefault(measure, []).append(value)
+                kept.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def frequency(snapshot: Snapshot) -> NDArray[np.int64]:

@@ -263,9 +263,10 @@ def _at_thresholds(report: StressReport) -> Iterator[tuple[str, float, int]]:
 
 def _out_of_scope(report: StressReport) -> Iterator[tuple[str, float, int]]:
     """How far each model is less sure of samples of no class."""
-    for one in (one for one in report.separations if one.accepted is not None):
-        yield f"out_of_scope.{one.role}.area", one.area, 0
-        yield f"out_of_scope.{one.role}.accepted", one.accepted.value if one.accepted else 0.0, 0
+    for one in report.separations:
+        if one.accepted is not None:
+            yield f"out_of_scope.{one.role}.area", one.area, 0
+            yield f"out_of_scope.{one.role}.accepted", one.accepted.value, 0
 
 
 def _drift(ctx: Context, report: DriftReport) -> None:
