@@ -21,6 +21,8 @@ _HERE = Path(__file__).parent / "templates"
 # One word of style for each state of a run and of a policy, beside those that the report knows.
 _TONES = {
     "PASS": "good", "FAIL": "bad", "ERROR": "bad", "INVESTIGATE": "unsure", "refused": "bad", "unreadable": "bad",
+    "holds": "good", "passed": "good", "promoted": "good", "open": "quiet", "broken": "bad", "rolled": "bad",
+    "running": "warn", "runs": "warn", "promoting": "warn", "paused": "unsure",
     "approved": "good", "proposed": "warn", "draft": "quiet", "deprecated": "warn", "revoked": "bad",
 }  # fmt: skip
 

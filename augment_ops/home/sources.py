@@ -14,8 +14,8 @@ from augment_ops.governance.approvals import Approvals
 from augment_ops.governance.audit import MOVES, Reign, champions, ruling
 from augment_ops.governance.chain import GENESIS, Entry
 from augment_ops.governance.lifecycle import DEPRECATE, PROPOSE, PUBLISH, REVOKE
-from augment_ops.governance.rollouts import ADMIT
-from augment_ops.lifecycle.book import ROLLBACK
+from augment_ops.governance.rollouts import ADMIT, ROLLOUT_ACTS
+from augment_ops.lifecycle.book import COUNTED
 from augment_ops.pipeline.cause import ALERT, RETRAIN
 from augment_ops.pipeline.known_runs import KnownRuns, RunLine
 from augment_ops.pipeline.refused import page_of
@@ -24,7 +24,20 @@ from augment_ops.settings import Settings
 from augment_ops.shown import own_addresses
 from augment_ops.workspace import Workspace, has_ledger
 
-_SHOWN = (*MOVES, ADMIT, "approve", "reject", PUBLISH, PROPOSE, DEPRECATE, REVOKE, ALERT, RETRAIN, ROOT)
+_SHOWN = (
+    *MOVES,
+    "quarantine",
+    *ROLLOUT_ACTS,
+    "approve",
+    "reject",
+    PUBLISH,
+    PROPOSE,
+    DEPRECATE,
+    REVOKE,
+    ALERT,
+    RETRAIN,
+    ROOT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +103,10 @@ class Sources:
                 self._reigns = key, tuple(_present(acts, Approvals.load(self.settings.policies)))
             return self._reigns[1]
 
+    def counted(self) -> list[Entry]:
+        """The acts on champions and rollouts that count today, oldest first."""
+        return list(counted(self.acts(), self.workspace.approvals, COUNTED))
+
     def alerts(self) -> list[Entry]:
         """The alerts, newest first."""
         return _newest_first(entry for entry in self.acts() if entry.act == ALERT)
@@ -122,7 +139,7 @@ class Sources:
 def _present(acts: Iterable[Entry], approvals: Approvals) -> Iterator[ReignOf]:
     """A rollback counts as `Book` says."""
     acts = list(acts)
-    moves = [entry for entry in counted(acts, approvals, (ROLLBACK,)) if entry.act in MOVES]
+    moves = [entry for entry in counted(acts, approvals, COUNTED) if entry.act in MOVES]
     let = [entry for entry in acts if entry.act in ("promote", ADMIT)]
     for dataset in sorted({entry.subjects.get("version", "").rpartition("/")[0] for entry in moves}):
         for environment, reign in sorted(ruling(moves, dataset).items()):

@@ -22,6 +22,7 @@ from augment_ops.home.comparison import compare_policies, compare_runs
 from augment_ops.home.costs import costs
 from augment_ops.home.drift import alarms, windows
 from augment_ops.home.listing import FILTERS, run_list
+from augment_ops.home.rollouts import shown_rollouts
 from augment_ops.home.sources import Sources
 from augment_ops.pipeline.run import Run
 from augment_ops.settings import Settings
@@ -97,6 +98,7 @@ class _Home:
             "/run/pictures.png": self.pictures,
             "/questions": self.questions,
             "/policies": self.policies,
+            "/rollouts": self.rollouts,
             "/drift": self.drift,
             "/costs": self.costs,
             "/compare": self.compare,
@@ -166,6 +168,10 @@ class _Home:
     def policies(self, request: Request) -> Response:
         """The policies of the library."""
         return self._page(request, "policies", policies=policies.policy_lines(self.sources))
+
+    def rollouts(self, request: Request) -> Response:
+        """The newest rollouts."""
+        return self._page(request, "rollouts", rollouts=shown_rollouts(self.sources))
 
     def drift(self, request: Request) -> Response:
         """Windows and alerts."""

@@ -17,7 +17,7 @@ from augment_ops.workspace import Workspace
 
 ROLLBACK, QUARANTINE = "rollback", "quarantine"  # what people do to champions
 _SIGNED = (ROLLBACK, QUARANTINE, *EXPOSING, PAUSE, END)  # by a person; a program enters some of them too
-_COUNTED = (ROLLBACK, *EXPOSING)  # with a signature that holds
+COUNTED = (ROLLBACK, *EXPOSING)  # with a signature that holds
 
 
 class Book(Protocol):
@@ -76,5 +76,5 @@ class Signing:
 
 def _counted(ledger: Ledger, approvals: Approvals, acts: Collection[str]) -> Iterator[Entry]:
     """From the entry `root` on signatures are asked for, so that it is read with whatever is asked for."""
-    entries = counted(ledger.read((*acts, ROOT) if acts else ()), approvals, _COUNTED)
+    entries = counted(ledger.read((*acts, ROOT) if acts else ()), approvals, COUNTED)
     return (entry for entry in entries if not acts or entry.act in acts)

@@ -263,6 +263,8 @@ def drive(
                 say(f"rollout of {dataset} in {environment}: {error}")
             told = str(error)
         stop.wait(interval_s)
+    else:
+        return  # whoever stopped it does not wait for MLflow
     try:
         show_last_quarantine(workspace, dataset, environment)
     except AugmentOpsError as error:

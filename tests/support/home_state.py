@@ -26,7 +26,9 @@ from augment_ops.gate.decision import Decision, Reason
 from augment_ops.gate.explanation import Explanation
 from augment_ops.gate.rules import load as load_rules
 from augment_ops.governance.approvals import Approvals
+from augment_ops.governance.audit import ruling
 from augment_ops.governance.statements import PolicyApproval, SignedApproval, evidence_subjects
+from augment_ops.lifecycle.book import book_of
 from augment_ops.pipeline.cause import start_key
 from augment_ops.pipeline.outputs import (
     AugmentedCheck,
@@ -44,9 +46,12 @@ from augment_ops.production.alerts import Alert, enter, run_id_of
 from augment_ops.production.timeline import JudgedWindow
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
+from augment_ops.rollout.drive import Driver
+from augment_ops.rollout.state import entries_of
 from augment_ops.settings import Settings
 from augment_ops.stress.suite import SuiteManifest
-from augment_ops.workspace import open_ledger, open_store
+from augment_ops.workspace import Workspace, open_ledger, open_store
+from support import rollouts
 from support.people import keys_of, write_approvers, write_environments
 from support.places import POLICIES
 from support.report_page import stress
@@ -97,6 +102,7 @@ def make(home: Path) -> Settings:
     made.begun(LOST, Words(), hours=7)
     keep_record(made.store, LOST, StageRecord("decide", "k" * 64, "0" * 64, 1.0, NOON.isoformat()))
     acts(settings)
+    rollout(settings)
     for number, status in enumerate(("ok", "insufficient", "warn", "drift", "ok")):
         window(settings, "digits", number, status, "Brightness rose by 12%.")
     window(settings, HARM, 0, "drift", HARM)
@@ -217,6 +223,16 @@ def acts(settings: Settings) -> None:
     entered, _ = enter(ledger, alert, "schedule")
     ledger.append("retrain", "schedule", {"dataset": "digits", "alert": entered.hash}, "", start_key(STARTED))
     enter(ledger, replace(alert, kind="blind", key="blind:1", message="No record came."), "schedule")
+
+
+def rollout(settings: Settings) -> None:
+    """Version 4 of the digits beside the champion of dev, in its second step."""
+    workspace = Workspace(settings, "ada")
+    reign = ruling(entries_of(book_of(workspace), "digits"), "digits")["dev"]
+    begun = rollouts.start(workspace, reign.seq, reign.version, "4", reason=HARM)
+    for first in (0, 100, 200):
+        rollouts.compare(workspace, begun, 0, 100, same=0.95, first=first)
+        Driver(workspace, "digits", "dev", print).tick()
 
 
 def window(settings: Settings, dataset: str, number: int, status: str, said: str) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from augment_ops.content import canonical_json
 from augment_ops.governance.chain import Entry
@@ -77,22 +78,39 @@ def begin(workspace: Workspace, rules: str = RULES, environment: str = "dev", or
     Args:
         origin: the run of a driver that begins it.
     """
-    reign = crown(workspace, "1", "none", environment)
-    path = workspace.settings.policies / "rollout" / "begun.yaml"
-    path.write_text(rules)
+    return start(workspace, crown(workspace, "1", "none", environment).seq, "1", "2", rules, environment, origin=origin)
+
+
+def start(
+    workspace: Workspace,
+    champion_seq: int,
+    champion: str,
+    challenger: str,
+    rules: str = RULES,
+    environment: str = "dev",
+    *,
+    reason: str = "as agreed",
+    origin: str = "",
+) -> str:
+    """Enter the beginning of a rollout, past all checks; the id."""
     subjects = {
-        "version": "digits/2",
+        "version": f"digits/{challenger}",
         "model": MODELS["2"],
         "artifact": "f" * 64,
         "registered": "d" * 64,
         "environment": environment,
-        "previous": "1",
-        "champion_seq": str(reign.seq),
-        "rules": workspace.store.put(canonical_json(RolloutRules.load(path).model_dump(mode="json"))),
+        "previous": champion,
+        "champion_seq": str(champion_seq),
+        "rules": workspace.store.put(canonical_json(rules_of(rules).model_dump(mode="json"))),
         "rules_name": "quick",
         **({"origin": origin} if origin else {}),
     }
-    return str(workspace.ledger.append("rollout-start", "carl", subjects, "as agreed", "rollout:begun").seq)
+    return str(workspace.ledger.append("rollout-start", "carl", subjects, reason, "rollout:begun").seq)
+
+
+def rules_of(text: str) -> RolloutRules:
+    """The rules of a text."""
+    return RolloutRules.model_validate(yaml.safe_load(text))
 
 
 def compare(

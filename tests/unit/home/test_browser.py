@@ -18,8 +18,8 @@ from augment_ops.settings import Settings
 from support.home_state import AIRFLOW, EVIL, FIRST, MLFLOW, SECOND, WAITING
 
 PAGES = (
-    "", "runs", f"run?id={FIRST}", f"run?id={EVIL}", f"run?id={quote(WAITING)}", "questions", "policies", "drift",
-    "costs", "compare", f"compare?before={FIRST}&after={SECOND}", "compare/policies",
+    "", "runs", f"run?id={FIRST}", f"run?id={EVIL}", f"run?id={quote(WAITING)}", "questions", "policies",
+    "rollouts", "drift", "costs", "compare", f"compare?before={FIRST}&after={SECOND}", "compare/policies",
     "compare/policies?before=digits-none&after=digits-robust", "nowhere",
 )  # fmt: skip
 WIDTHS = (320, 390, 1440, 3840)

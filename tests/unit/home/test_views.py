@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from support.home_state import (
     AIRFLOW,
     EVIL,
     FIRST,
+    HARM,
     LOST,
     MLFLOW,
     PAGE,
@@ -236,3 +238,17 @@ def test_what_comes_later_is_seen_without_a_restart(settings: Settings, tmp_path
     page = shown(app, "/")
     assert page.row_with("digits version 4")[0] == "digits version 4 dev"
     assert next(row for row in page.rows if row[0] == "new")[2] == "–at ingest"
+
+
+def test_a_rollout_shows_its_steps_and_how_its_intervals_have_narrowed(app: Any) -> None:
+    page = shown(app, "/rollouts")
+    assert page.row_with("shadow")[:3] == ["shadow", "shadow of 100%", "200"]
+    assert [page.row_with(name)[4] for name in ("shadow", "half")] == ["✓passed", "!runs"]
+    text = ask(app, "/rollouts").text
+    assert "version 4 beside champion version 3" in text
+    assert HARM not in text
+    assert text.count("<polygon") == 2  # agreement and errors; no label has come
+    assert "Agreement in the shadows is" in text
+    (agreement, _) = re.findall(r'<polyline class="estimate" points="([^"]+)"', text)
+    assert len(agreement.split(" ")) == 3  # at 100 and 200 answers, and as the next step began
+    assert "rollout began step 1" in text
