@@ -35,7 +35,7 @@ _SHOWN = 80  # characters of what somebody sent
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Asked:
+class AugmentRequest:
     """What somebody wants augmented.
 
     Attributes:
@@ -53,7 +53,7 @@ class Asked:
 
 async def read_asked(
     body: bytes, header_length: str | None, model: ServedModel, limits: RequestLimits, interface: Interface
-) -> Asked:
+) -> AugmentRequest:
     """What a request asks for.
 
     Args:
@@ -72,7 +72,7 @@ async def read_asked(
     if not isinstance(ids, list) or len(ids) != len(samples):
         count = f"{len(ids)} ids" if isinstance(ids, list) else "no list of ids"
         raise _no("ids", f"{count} for {len(samples)} samples", "an id a sample", "send them: an id is part of the key")
-    return Asked(
+    return AugmentRequest(
         policy=f"{_text(document, 'policy')}@{_text(document, 'version')}",
         seed=_number(document, "seed"),
         epoch=_number(document, "epoch"),
@@ -105,7 +105,7 @@ class AugmentService:
         self.policies: Mapping[str, Policy] = {}  # those that are admitted now
         self._augmenters: OrderedDict[tuple[str, int], BatchAugmenter] = OrderedDict()
 
-    async def __call__(self, asked: Asked, token: str, model: ServedModel, interface: Interface) -> Response:
+    async def __call__(self, asked: AugmentRequest, token: str, model: ServedModel, interface: Interface) -> Response:
         """Samples augmented as asked.
 
         Raises:
@@ -141,7 +141,7 @@ class AugmentService:
         return policy
 
     async def _counted(
-        self, asked: Asked, policy: Policy, token: str, model: ServedModel, interface: Interface
+        self, asked: AugmentRequest, policy: Policy, token: str, model: ServedModel, interface: Interface
     ) -> Response:
         """The answer, where the token may still have so many samples today; what came to nothing is given back."""
         count = len(asked.samples)
@@ -160,7 +160,9 @@ class AugmentService:
             return Response(content, media_type="application/json")
         return Response(content, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
 
-    def _made(self, asked: Asked, policy: Policy, model: ServedModel, interface: Interface) -> tuple[bytes, int | None]:
+    def _made(
+        self, asked: AugmentRequest, policy: Policy, model: ServedModel, interface: Interface
+    ) -> tuple[bytes, int | None]:
         """The body of the answer, and the length of its JSON where bytes follow."""
         augment = self._augmenter(policy, asked.seed)
         samples = augment(asked.samples, asked.ids, asked.epoch)

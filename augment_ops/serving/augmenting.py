@@ -14,7 +14,7 @@ from augment_ops.serving.augment_service import AugmentService
 from augment_ops.serving.augmentation import Augmentation, BreakerChanged
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_thread import AugmentingThread
-from augment_ops.serving.breaker import Breaker, Change, Latency
+from augment_ops.serving.breaker import Breaker, BreakerChange, Latency
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.quotas import Quotas
 from augment_ops.serving.rules import ServingRules
@@ -98,7 +98,7 @@ class Augmenting:
         assert self._rules.breaker is not None  # the rules see to it
         self._meters.begins(name)
 
-        def told(change: Change) -> None:
+        def told(change: BreakerChange) -> None:
             self._meters.changed(name, change.to)
             self._said(BreakerChanged(name, change.to, change.why))
 

@@ -24,7 +24,7 @@ _SLOTS = 10  # of a window, which so ends up to a tenth early, and takes the sam
 
 
 @dataclass(frozen=True)
-class Change:
+class BreakerChange:
     """The breaker is in another state; why, for a person."""
 
     to: State
@@ -83,7 +83,7 @@ class Breaker:
     """
 
     def __init__(
-        self, rules: BreakerRules, told: Callable[[Change], None], clock: Callable[[], float] = monotonic
+        self, rules: BreakerRules, told: Callable[[BreakerChange], None], clock: Callable[[], float] = monotonic
     ) -> None:
         self._rules, self._told, self._clock = rules, told, clock
         self.state: State = "closed"
@@ -160,7 +160,7 @@ class Breaker:
         self.state, self.why = to, why
         self._era += 1
         try:
-            self._told(Change(to, why))
+            self._told(BreakerChange(to, why))
         except Exception:  # whoever is told must not make a request fail
             traceback.print_exc()
 

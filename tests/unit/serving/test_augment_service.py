@@ -16,7 +16,7 @@ from augment_ops import Augmenter
 from augment_ops.errors import TransformError
 from augment_ops.modalities import modality
 from augment_ops.serving import augment_service
-from augment_ops.serving.augment_service import Asked, AugmentService
+from augment_ops.serving.augment_service import AugmentRequest, AugmentService
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_rules import BreakerRules
 from augment_ops.serving.augmenting_thread import AugmentingThread
@@ -53,7 +53,7 @@ class Service:
         of = {"policy": NAME, "seed": 3, "epoch": 5, "ids": list(range(n)), "samples": images(n), "in_bytes": False}
         model = cast("ServedModel", SimpleNamespace(requests=ASKED, batcher=SimpleNamespace(waiting=0)))
         interface = Interface(shape=SHAPE, dtype=np.dtype(np.uint8), limit=64)
-        return asyncio.run(self.service(Asked(**{**of, **changed}), "team", model, interface))
+        return asyncio.run(self.service(AugmentRequest(**{**of, **changed}), "team", model, interface))
 
     def refused(self, **asked: Any) -> Problem:
         with pytest.raises(Problem) as found:

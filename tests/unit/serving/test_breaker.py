@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from augment_ops.serving.augmenting_rules import BreakerRules
-from augment_ops.serving.breaker import Breaker, Change, Latency, Pass
+from augment_ops.serving.breaker import Breaker, BreakerChange, Latency, Pass
 
 RULES = {
     "window_s": 10.0,
@@ -32,7 +32,7 @@ class Watched:
     """A breaker with a clock that stands until it is moved, and what it told."""
 
     def __init__(self, **changed: Any) -> None:
-        self.now, self.changes = 100.0, list[Change]()
+        self.now, self.changes = 100.0, list[BreakerChange]()
         self.rules = BreakerRules(**{**RULES, **changed})
         self.breaker = Breaker(self.rules, self.changes.append, lambda: self.now)
 
@@ -64,7 +64,7 @@ def test_it_opens_where_a_rule_is_broken_and_says_which(asked: dict[str, Any], w
         assert watched.ask(**asked)
     assert watched.breaker.state == "closed"  # three requests say nothing
     watched.ask(**asked)
-    assert watched.changes == [Change("open", why)]
+    assert watched.changes == [BreakerChange("open", why)]
     assert not watched.ask()
 
 
@@ -175,7 +175,7 @@ def test_whom_it_protects_opens_it_by_waiting_for_what_goes_through_it() -> None
 
 
 def test_who_is_told_makes_no_request_fail(capsys: pytest.CaptureFixture[str]) -> None:
-    def told(change: Change) -> None:
+    def told(change: BreakerChange) -> None:
         raise RuntimeError(change.to)
 
     breaker = Breaker(BreakerRules(**RULES), told)
