@@ -1,6 +1,6 @@
 """Rollouts of made-up models under the default rules: how often an equal one goes back, and when a worse one does.
 
-    python benchmarks/rollout.py [CASE ROLLOUTS ...]
+    python benchmarks/rollout.py [power | CASE ROLLOUTS ...]
 
 Each rollout is judged after every 100 answers of the challenger (500 where nothing should end it), from shadow to
 promotion, by the same functions as in production, on tables as the log of comparisons gives them. Only time is left
@@ -22,6 +22,9 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+from augment_ops.files import replace_file  # noqa: E402
+from augment_ops.rollout.measures import alpha_of  # noqa: E402
+from augment_ops.rollout.sequential import mean_interval  # noqa: E402
 from support.simulated_rollouts import DEFAULT, Model, rolled_out  # noqa: E402
 
 EVERY, SELDOM = 100, 500
@@ -50,6 +53,21 @@ CASES: dict[str, tuple[Model, Model, float, int, int]] = {
 }
 
 
+def power() -> dict[str, dict[str, float]]:
+    """Share of 600 streams of labelled pairs in which 3 points are shown to be more than 1, by how many pairs."""
+    accuracy = DEFAULT.conditions.accuracy
+    assert accuracy is not None
+    of_pairs = alpha_of(DEFAULT) / 2  # the other half is for the canaries: see measures
+    looks, found = np.arange(500, 20_001, 500), {}
+    for differ in (0.07, 0.10, 0.15):
+        shares, rng = [differ / 2 - 0.015, 1 - differ, differ / 2 + 0.015], np.random.default_rng(3)
+        counts = rng.multinomial(500, shares, size=(600, len(looks))).cumsum(axis=1)
+        low, _ = mean_interval([-1, 0, 1], counts, of_pairs)
+        shown = (low > accuracy.loss_at_most).cumsum(axis=1) > 0
+        found[f"{differ:.0%} differ"] = {str(n): round(float(shown[:, looks == n].mean()), 3) for n in looks[3::4]}
+    return found
+
+
 def one(name: str, number: int) -> str:
     """How a rollout of a case ends: in which step, after how many answers, by what."""
     champion, challenger, labelled, _, every = CASES[name]
@@ -75,19 +93,22 @@ def told(name: str, each: list[str]) -> dict[str, Any]:
         "rolled back in": dict(Counter(line[1] for line in back)),
         "by": dict(Counter(condition for line in back for condition in line[3:])),
         "reached canary-50": sum(line[1] in ("canary-50", "promoted") for line in found),
-        "answers until rolled back, median and 95%": [float(np.quantile(until, q)) for q in (0.5, 0.95)]
-        if back
-        else [],
+        "answers until rolled back, median and 95%": np.quantile(until, [0.5, 0.95]).tolist() if back else [],
         "each": each,
     }
 
 
 def main(arguments: list[str]) -> None:
     """Run the cases that are named until there are as many rollouts of each as is said; those that are kept count."""
+    path = HERE / "rollout.json"
+    if arguments == ["power"]:
+        shown = power()
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        replace_file(path, json.dumps({"rules": DEFAULT.digest, **kept, "power": shown}, indent=1) + "\n")
+        return
     asked = dict(zip(arguments[::2], map(int, arguments[1::2]), strict=True)) or {
         name: case[3] for name, case in CASES.items()
     }
-    path = HERE / "rollout.json"
     for name, rollouts in asked.items():
         for _ in range(rollouts):
             kept = json.loads(path.read_text()) if path.exists() else {}
@@ -97,7 +118,7 @@ def main(arguments: list[str]) -> None:
             if len(each) >= rollouts:
                 break
             kept[name] = told(name, [*each, one(name, len(each))])
-            path.write_text(json.dumps(kept, indent=1) + "\n")
+            replace_file(path, json.dumps(kept, indent=1) + "\n")
         print(name, {key: value for key, value in kept[name].items() if key != "each"}, flush=True)
 
 
