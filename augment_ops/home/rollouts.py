@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from augment_ops.home.sources import Sources
-from augment_ops.rollout.evidence import Point
+from augment_ops.rollout.evidence import SeriesPoint
 from augment_ops.rollout.judge import Measured
 from augment_ops.rollout.phrases import sentence
 from augment_ops.rollout.state import rollouts
@@ -19,7 +19,7 @@ _ROOM = 0.08  # of the height, above and below
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chart:
+class IntervalChart:
     """How the interval of one condition has narrowed.
 
     Attributes:
@@ -58,7 +58,7 @@ class ShownRollout:
     story: Story
     state: str
     steps: tuple[ShownStep, ...]
-    charts: tuple[Chart, ...]
+    charts: tuple[IntervalChart, ...]
     known: tuple[tuple[str, str], ...]  # state and sentence of each class or input that a condition is about
 
 
@@ -88,7 +88,7 @@ def _shown(told: Story) -> ShownRollout:
     )
 
 
-def _charts(told: Story) -> Iterator[Chart]:
+def _charts(told: Story) -> Iterator[IntervalChart]:
     if told.seen is None or told.rules is None:
         return
     for name in told.rules.conditions.named:
@@ -109,7 +109,7 @@ def _of_classes(told: Story) -> Iterator[tuple[str, str]]:
             yield one.state, sentence(told.rules, one)
 
 
-def _chart(name: str, points: Sequence[tuple[Point, Measured]], text: str) -> Chart:
+def _chart(name: str, points: Sequence[tuple[SeriesPoint, Measured]], text: str) -> IntervalChart:
     ends = [(one.estimate if end is None else end) for _, one in points for end in (one.low, one.high)]
     values = [*ends, *(one.limit for _, one in points), *(one.estimate for _, one in points)]
     low, high = min(values), max(values)
@@ -125,7 +125,7 @@ def _chart(name: str, points: Sequence[tuple[Point, Measured]], text: str) -> Ch
     lower = [
         place(n, one.estimate if one.low is None else one.low) for n, (_, one) in zip(answers, points, strict=True)
     ]
-    return Chart(
+    return IntervalChart(
         name=name,
         text=text,
         state=points[-1][1].state,

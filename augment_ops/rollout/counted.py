@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FOLD_S = 1.0
 
 
-class Counted:
+class CountedComparisons:
     """What is known of a rollout by its log.
 
     Args:

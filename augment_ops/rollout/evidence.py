@@ -21,7 +21,7 @@ _GROWTH = 1.25  # of the answers from one point of a series to the next: some 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class SeriesPoint:
     """What was known at one moment.
 
     Attributes:
@@ -36,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class RolloutEvidence:
     """A judgement with all that it rests on.
 
     Attributes:
@@ -61,7 +61,7 @@ class Evidence:
     tally: dict[str, Any]
     measured: tuple[Measured, ...]
     judgement: Judgement
-    series: tuple[Point, ...] = field(default=(), metadata=LATER)
+    series: tuple[SeriesPoint, ...] = field(default=(), metadata=LATER)
 
     def kept(self, store: Store) -> str:
         """Put it into the store; its digest."""
@@ -85,13 +85,13 @@ class Looked:
     tally: Tally
     measured: tuple[Measured, ...]
     judgement: Judgement
-    series: tuple[Point, ...] = ()
+    series: tuple[SeriesPoint, ...] = ()
 
     @property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> RolloutEvidence:
         """As the store keeps it."""
         one = self.rollout
-        return Evidence(
+        return RolloutEvidence(
             format=FORMAT,
             rollout=one.id,
             dataset=one.dataset,
@@ -110,13 +110,13 @@ class Looked:
         )
 
 
-def grown(series: Sequence[Point], looked: Looked) -> tuple[Point, ...]:
+def grown(series: Sequence[SeriesPoint], looked: Looked) -> tuple[SeriesPoint, ...]:
     """A series with the present moment, where enough answers have come since the last one, or a step has begun."""
     answers = int(looked.tally.asked.sum())
     last = series[-1] if series else None
     if answers == 0 or (last and last.step == looked.rollout.step and answers < _GROWTH * last.answers):
         return tuple(series)
-    point = Point(at=looked.at.isoformat(), step=looked.rollout.step, answers=answers, measured=looked.measured)
+    point = SeriesPoint(at=looked.at.isoformat(), step=looked.rollout.step, answers=answers, measured=looked.measured)
     return (*series, point)
 
 
@@ -134,7 +134,7 @@ def rules_of(store: Store, rollout: Rollout) -> RolloutRules:
         raise StoreError(where, "no rules that this version reads", "rules of a rollout", fix) from error
 
 
-def evidence_in(store: Store, digest: str) -> Evidence:
+def evidence_in(store: Store, digest: str) -> RolloutEvidence:
     """The document of that digest.
 
     Raises:
@@ -148,7 +148,7 @@ def keep_progress(store: Store, looked: Looked) -> None:
     store.put_document(_progress(looked.rollout), canonical_json(looked.evidence))
 
 
-def progress(store: Store, rollout: Rollout) -> Evidence | None:
+def progress(store: Store, rollout: Rollout) -> RolloutEvidence | None:
     """What a driver knew last; None where none has looked yet.
 
     Raises:
@@ -158,8 +158,8 @@ def progress(store: Store, rollout: Rollout) -> Evidence | None:
     return None if document is None else _read(document, f"progress of rollout {rollout.id}")
 
 
-def _read(document: bytes, where: str) -> Evidence:
-    found = from_json(Evidence, document)
+def _read(document: bytes, where: str) -> RolloutEvidence:
+    found = from_json(RolloutEvidence, document)
     if found.format != FORMAT:
         raise StoreError(where, f"format {found.format}", f"format {FORMAT}", "read it with the version that wrote it")
     return found

@@ -9,7 +9,7 @@ from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.rollouts import APPROVE, END, PAUSE, RESUME, START, STEP, WAIT
-from augment_ops.rollout.evidence import Evidence, evidence_in, progress, rules_of
+from augment_ops.rollout.evidence import RolloutEvidence, evidence_in, progress, rules_of
 from augment_ops.rollout.rules import RolloutRules, Step
 from augment_ops.rollout.state import EARLY, Rollout
 
@@ -52,7 +52,7 @@ class Story:
     rollout: Rollout
     rules: RolloutRules | None
     steps: tuple[ToldStep, ...]
-    seen: Evidence | None
+    seen: RolloutEvidence | None
     told: tuple[Told, ...]
 
 
@@ -89,7 +89,7 @@ def _steps(rules: RolloutRules, rollout: Rollout) -> tuple[ToldStep, ...]:
     )
 
 
-def _seen(store: Store, rollout: Rollout) -> Evidence | None:
+def _seen(store: Store, rollout: Rollout) -> RolloutEvidence | None:
     """The evidence of its end where that names any; else what a driver kept for people."""
     digest = next((one.subjects.get("evidence", "") for one in rollout.acts if one.act == END), "")
     try:

@@ -10,8 +10,8 @@ from augment_ops.monitoring.drift.log_labels import LoggedLabels
 from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
 from augment_ops.rollout.arm_inputs import ArmInputs
 from augment_ops.rollout.comparisons import ComparisonLog
-from augment_ops.rollout.counted import Counted
-from augment_ops.rollout.evidence import Looked, Point, grown, progress, rules_of
+from augment_ops.rollout.counted import CountedComparisons
+from augment_ops.rollout.evidence import Looked, SeriesPoint, grown, progress, rules_of
 from augment_ops.rollout.judge import judge
 from augment_ops.rollout.measures import measure
 from augment_ops.rollout.state import Rollout
@@ -32,7 +32,7 @@ class Watch:
         log = PredictionLog(uri, rollout.dataset, workspace.store)
         labels = LoggedLabels(log, (began - CLOCK_AHEAD).date())
         self._inputs = ArmInputs(self.rules, log)
-        self._counted = Counted(self.rules, ComparisonLog(uri, rollout.dataset, rollout.id), labels)
+        self._counted = CountedComparisons(self.rules, ComparisonLog(uri, rollout.dataset, rollout.id), labels)
         self._series = _series_so_far(workspace, rollout)
 
     def look(self, rollout: Rollout, *, whole: bool = False) -> Looked:
@@ -64,7 +64,7 @@ class Watch:
         return replace(looked, series=self._series)
 
 
-def _series_so_far(workspace: Workspace, rollout: Rollout) -> tuple[Point, ...]:
+def _series_so_far(workspace: Workspace, rollout: Rollout) -> tuple[SeriesPoint, ...]:
     try:
         kept = progress(workspace.store, rollout)
     except StoreError:

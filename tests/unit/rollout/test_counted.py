@@ -10,7 +10,7 @@ from augment_ops.monitoring.drift.log_labels import LoggedLabels
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.rollout import counted
 from augment_ops.rollout.comparisons import ComparisonLog
-from augment_ops.rollout.counted import Counted
+from augment_ops.rollout.counted import CountedComparisons
 from augment_ops.workspace import Workspace, log_uri
 from support.rollouts import RULES, compare, rules_of, workspace_of
 
@@ -26,12 +26,14 @@ def log(workspace: Workspace) -> PredictionLog:
 
 
 @pytest.fixture
-def counts(workspace: Workspace, log: PredictionLog) -> Counted:
-    return Counted(rules_of(RULES), ComparisonLog(log_uri(workspace.settings), "digits", "1"), LoggedLabels(log))
+def counts(workspace: Workspace, log: PredictionLog) -> CountedComparisons:
+    return CountedComparisons(
+        rules_of(RULES), ComparisonLog(log_uri(workspace.settings), "digits", "1"), LoggedLabels(log)
+    )
 
 
 def test_a_label_that_is_replaced_counts_as_the_last_one(
-    workspace: Workspace, log: PredictionLog, counts: Counted
+    workspace: Workspace, log: PredictionLog, counts: CountedComparisons
 ) -> None:
     compare(workspace, "1", 0, 10)
     log.label({f"0-shadow-{number}": "7" for number in range(4)})
@@ -47,7 +49,7 @@ def test_a_label_that_is_replaced_counts_as_the_last_one(
 
 
 def test_what_takes_longer_than_a_look_is_read_at_the_next(
-    workspace: Workspace, counts: Counted, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, counts: CountedComparisons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counted, "_FOLD_S", 0.0)
     for number in range(3):

@@ -5,6 +5,9 @@ What needs a registered model, a promotion, tests/integration/test_rollout.py ha
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -346,6 +349,23 @@ def test_the_loop_ends_when_it_is_stopped(workspace: Workspace) -> None:
     stop.set()
     thread.join(30)
     assert not thread.is_alive()
+    assert last(workspace).state == "running"
+
+
+def test_a_driver_of_a_service_ends_with_it(workspace: Workspace) -> None:
+    begin(workspace)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUGMENT_OPS", "MLFLOW"))}
+    homes = {
+        "AUGMENT_OPS_HOME": str(workspace.settings.home),
+        "AUGMENT_OPS_POLICIES": str(workspace.settings.policies),
+    }
+    command = [sys.executable, "-P", "-m", "augment_ops.rollout.drive", "digits", "dev"]
+    with subprocess.Popen(command, env={**kept, **homes}, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        assert process.communicate(timeout=120) == (None, b"")
+    assert process.returncode == 0
     assert last(workspace).state == "running"
 
 
