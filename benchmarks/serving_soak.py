@@ -4,8 +4,8 @@
 
 The default network, untrained, on images of 28×28, two workers, the rules that are shipped: everything is logged, with
 its samples. 50 requests a second are a fraction of what two cores answer, so that a busy machine does not change the
-load. Ends with 1 where memory grew by more than its noise and 0.3%, descriptors by more than two, or an answer is not in
-the log.
+load. Ends with 1 where memory grew by more than its noise and 0.3%, descriptors by more than two, or an answer is not
+in the log.
 """
 
 from __future__ import annotations
