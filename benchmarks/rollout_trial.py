@@ -9,8 +9,8 @@ their labels a moment later; one image in fifty is blurred, and one in fifty car
 benchmarks/rollout_trial.json: how each rollout ended, at which step, why, after how many answers and seconds; how long
 the challenger still answered once the end was entered; and the requests that failed.
 
-The gate of the trial stops as little as its rules allow, and what it still stops is let in by an entry of the ledger:
-it is to be seen what a rollout does with it.
+The gate of the trial stops as little as its rules allow, and what is wrong with the models shows on the traffic alone:
+each of its images has one faint pixel in the corner, as of another camera.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ import yaml
 from PIL import Image, ImageFilter
 
 HERE = Path(__file__).parent
-DATASET, IMAGES, EPOCHS, CLIENTS, EVERY = "fashion", 6_000, 6, 4, 50
+DATASET, IMAGES, EPOCHS, CLIENTS, EVERY = "fashion", 6_000, 8, 4, 50
 # Short steps, for a trial has no days; what has to hold is as it is shipped.
 STEPS = [
     {"name": "shadow", "shadow": True, "share": 1.0, "answers": 6000, "hours": 0, "longest_hours": 1},
@@ -64,7 +64,7 @@ def main() -> None:
     known: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     with tempfile.TemporaryDirectory() as folder:
         place = Place.made(Path(folder), asked.archive)
-        place.train("usual", epochs=1)
+        place.train("usual", epochs=3)
         with place.service() as address:
             for kind in asked.kinds:
                 place.train("usual" if kind == "better" else kind)
@@ -103,10 +103,10 @@ class Place:
         paths = {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
         return cls({**os.environ, **home, **paths, "AUGMENT_OPS_ACTOR": "trial"}, archive, _held_out(archive))
 
-    def command(self, *asked: str, check: bool = True) -> str:
-        """What a command says."""
+    def command(self, *asked: str) -> str:
+        """What a command says that is done, or says no."""
         done = subprocess.run(["augment-ops", *asked], env=self._with_path, capture_output=True, text=True, check=False)
-        if check and done.returncode:
+        if done.returncode > 1:
             raise SystemExit(f"augment-ops {' '.join(asked)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
@@ -117,27 +117,8 @@ class Place:
         network = [] if name == "usual" else ["--model", FACTORY.format(name=name)]
         given += ["--policy", "fashion-robust", "--epochs", str(epochs), *network]
         said = json.loads(self.command("run", "--json", *given))
-        if said["verdict"] != "PASS":  # as some do even here: it is let in by hand
-            print(f"the gate says {said['verdict']} of {name}: {said['summary']}", flush=True)
-            self._let_in(said["version"])
-
-    def _let_in(self, version: str) -> None:
-        from augment_ops.governance.rollouts import ADMIT
-        from augment_ops.lifecycle.book import book_of
-        from augment_ops.lifecycle.champion import champion, subjects_of
-        from augment_ops.settings import Settings
-        from augment_ops.workspace import Workspace
-
-        workspace = Workspace(Settings.from_environment(self.environment), "trial")
-        present = champion(book_of(workspace), workspace.tracker, DATASET, "dev")
-        assert present is not None
-        subjects = {
-            **subjects_of(workspace.tracker.version(DATASET, version)),
-            "version": f"{DATASET}/{version}",
-            "environment": "dev",
-            "previous": present.version,
-        }
-        workspace.ledger.append(ADMIT, "trial", subjects, "for a trial", f"trial:{version}")
+        if said["verdict"] != "PASS":
+            raise SystemExit(f"the gate lets no {name} through: {said['summary']}")
 
     @contextmanager
     def service(self) -> Iterator[str]:
@@ -279,19 +260,14 @@ def _held_out(archive: Path, most: int = 4000) -> list[tuple[bytes, str]]:
 
 
 def _seen(content: bytes, number: int) -> bytes:
-    """One in fifty is blurred, and one in fifty has a mark in its first row."""
-    kind = number % EVERY
-    if kind > 1:
-        return content
-    image = Image.open(BytesIO(content))
-    if kind == 0:
-        image = image.filter(ImageFilter.GaussianBlur(2))
-    else:
-        pixels = np.array(image)
+    """As the other camera sees it; one in fifty is blurred, and one in fifty has a mark in its first row."""
+    kind, image = number % EVERY, Image.open(BytesIO(content))
+    pixels = np.array(image.filter(ImageFilter.GaussianBlur(4)) if kind == 0 else image)
+    if kind == 1:
         pixels[0, :] = 77
-        image = Image.fromarray(pixels)
+    pixels[-1, -1] = 1
     buffer = BytesIO()
-    image.save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
