@@ -1,6 +1,6 @@
 """Networks that `rollout_trial.py` rolls out: `--model rollout_networks:<function>`.
 
-What is wrong with them shows only when they answer, and on what no suite holds: they learn, and are judged, as the usual
+What is wrong with them shows only when they answer, and on what no suite holds: they learn and are judged as the usual
 one.
 """
 

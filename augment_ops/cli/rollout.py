@@ -15,7 +15,7 @@ from augment_ops.cli.runs import settings_here
 from augment_ops.cli.terminal import plain, result, styled, table, tell_facts
 
 if TYPE_CHECKING:
-    from augment_ops.rollout.judge import Measured
+    from augment_ops.rollout.judge import MeasuredCondition
     from augment_ops.rollout.state import Rollout
     from augment_ops.rollout.story import Story
     from augment_ops.workspace import Workspace
@@ -247,7 +247,7 @@ def _show(story: Story) -> None:
         output.print(plain(f"{told.at[:19]}Z  {told.by} {told.what}: {told.why}"), soft_wrap=True)
 
 
-def _between(one: Measured) -> str:
+def _between(one: MeasuredCondition) -> str:
     low, high = ("any" if end is None else f"{end:.4f}" for end in (one.low, one.high))
     return f"{low} to {high}"
 

@@ -7,7 +7,7 @@ import numpy as np
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.phrasing import interval, points, share
-from augment_ops.gate.rule_models import OutOfScope
+from augment_ops.gate.rule_models import OutOfScopeRules
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
 from augment_ops.gate.statistics import Estimate, below
@@ -43,7 +43,7 @@ def out_of_scope(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Rea
     ]
 
 
-def _accepted(rules: GateRules, rule: OutOfScope, accepted: ShareOf) -> Reason:
+def _accepted(rules: GateRules, rule: OutOfScopeRules, accepted: ShareOf) -> Reason:
     n = accepted.n
     estimate = below(round((1 - accepted.value) * n), n, 1 - rule.max_accepted, rules.statistics.confidence)
     message = (
@@ -68,7 +68,7 @@ def _accepted(rules: GateRules, rule: OutOfScope, accepted: ShareOf) -> Reason:
 
 
 def _compared(
-    rules: GateRules, rule: OutOfScope, samples: VerifiedOutcomes, found: dict[Role, Separation], against: Role
+    rules: GateRules, rule: OutOfScopeRules, samples: VerifiedOutcomes, found: dict[Role, Separation], against: Role
 ) -> Reason:
     ours, theirs = found["candidate"], found[against]
     if theirs.accepted is None:

@@ -220,7 +220,7 @@ class Tail(Rule):
     min_n: _MinN
 
 
-class OutOfScope(Rule):
+class OutOfScopeRules(Rule):
     """How far the candidate is less sure of samples of no class than of clean ones (`stress.out_of_scope`).
 
     Attributes:

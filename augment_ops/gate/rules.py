@@ -23,7 +23,7 @@ from augment_ops.gate.rule_models import (
     Groups,
     Invariance,
     Leakage,
-    OutOfScope,
+    OutOfScopeRules,
     RequiredApprovals,
     Rule,
     Statistics,
@@ -63,7 +63,7 @@ class GateRules(Rule):
     alerts: AlertsSpec | None = None
     average_precision: AveragePrecision | None = None
     tail: Tail | None = None
-    out_of_scope: OutOfScope | None = None
+    out_of_scope: OutOfScopeRules | None = None
     ranking: RankingSpec | None = None
     equivalent: Equivalent = ()
     champion: Champion | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from augment_ops.home.sources import Sources
 from augment_ops.rollout.evidence import SeriesPoint
-from augment_ops.rollout.judge import Measured
+from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.phrases import sentence
 from augment_ops.rollout.state import rollouts
 from augment_ops.rollout.story import Story, kind_of, story
@@ -97,7 +97,7 @@ def _charts(told: Story) -> Iterator[IntervalChart]:
             yield _chart(name, points, sentence(told.rules, points[-1][1]))
 
 
-def _latest(measured: Iterable[Measured], name: str) -> Measured | None:
+def _latest(measured: Iterable[MeasuredCondition], name: str) -> MeasuredCondition | None:
     """What is known of a condition as a whole: of its latest step, where each is measured by itself."""
     found = [one for one in measured if one.condition == name and (not one.about or name == "inputs")]
     return max(found, key=lambda one: -1 if one.step is None else one.step, default=None)
@@ -109,7 +109,7 @@ def _of_classes(told: Story) -> Iterator[tuple[str, str]]:
             yield one.state, sentence(told.rules, one)
 
 
-def _chart(name: str, points: Sequence[tuple[SeriesPoint, Measured]], text: str) -> IntervalChart:
+def _chart(name: str, points: Sequence[tuple[SeriesPoint, MeasuredCondition]], text: str) -> IntervalChart:
     ends = [(one.estimate if end is None else end) for _, one in points for end in (one.low, one.high)]
     values = [*ends, *(one.limit for _, one in points), *(one.estimate for _, one in points)]
     low, high = min(values), max(values)

@@ -12,8 +12,8 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.rollouts import STEP
 from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
-from augment_ops.rollout.inputs import FIRST_LOOK, Inputs, measure_inputs
-from augment_ops.rollout.judge import Measured
+from augment_ops.rollout.inputs import FIRST_LOOK, ArmSamples, measure_inputs
+from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
@@ -33,9 +33,9 @@ class ArmInputs:
     def __init__(self, rules: RolloutRules, log: PredictionLog) -> None:
         self._rules, self._log = rules, log
         self._looked: dict[int, int] = {}  # step → samples of the smaller arm at its last look
-        self._found: dict[int, tuple[Measured, ...]] = {}
+        self._found: dict[int, tuple[MeasuredCondition, ...]] = {}
 
-    def measured(self, rollout: Rollout, tally: Tally, now: datetime) -> tuple[Measured, ...]:
+    def measured(self, rollout: Rollout, tally: Tally, now: datetime) -> tuple[MeasuredCondition, ...]:
         """What is known of the canaries that have begun; nothing of one whose predictions cannot be read.
 
         Args:
@@ -55,7 +55,7 @@ class ArmInputs:
         self._looked[step] = n
         return True
 
-    def _look(self, rollout: Rollout, step: int, now: datetime) -> tuple[Measured, ...]:
+    def _look(self, rollout: Rollout, step: int, now: datetime) -> tuple[MeasuredCondition, ...]:
         began = [rollout.began, *(one.at for one in rollout.acts if one.act == STEP)]
         moments = [*map(datetime.fromisoformat, began), now]
         try:
@@ -66,7 +66,7 @@ class ArmInputs:
         return measure_inputs(self._rules, step, *arms)
 
 
-def _arm(window: LogWindow, version: str) -> Inputs:
+def _arm(window: LogWindow, version: str) -> ArmSamples:
     """What one version answered in a window."""
     kept = np.arange(len(window.rows)) if window.sample.columns else window.payload_rows
     rows = window.rows.iloc[kept]
@@ -74,4 +74,4 @@ def _arm(window: LogWindow, version: str) -> Inputs:
     own = np.flatnonzero(rows["model_version"].to_numpy() == version)
     order = own[np.argsort(times[own], kind="stable")]
     features: dict[str, NDArray[Any]] = {name: values[order] for name, values in window.sample.table.items()}
-    return Inputs(times=times[order], features=features)
+    return ArmSamples(times=times[order], features=features)

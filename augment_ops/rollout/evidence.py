@@ -11,7 +11,7 @@ from typing import Any
 from augment_ops.content import LATER, canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.errors import StoreError
-from augment_ops.rollout.judge import Judgement, Measured
+from augment_ops.rollout.judge import Judgement, MeasuredCondition
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
@@ -32,7 +32,7 @@ class SeriesPoint:
     at: str
     step: int
     answers: int
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredCondition, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class RolloutEvidence:
     answers: int
     hours: float
     tally: dict[str, Any]
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredCondition, ...]
     judgement: Judgement
     series: tuple[SeriesPoint, ...] = field(default=(), metadata=LATER)
 
@@ -83,7 +83,7 @@ class Looked:
     answers: int
     hours: float
     tally: Tally
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredCondition, ...]
     judgement: Judgement
     series: tuple[SeriesPoint, ...] = ()
 

@@ -25,7 +25,7 @@ from augment_ops.monitoring.drift.detectors.chi_squared import ChiSquared
 from augment_ops.monitoring.drift.detectors.histogram import is_numeric
 from augment_ops.monitoring.drift.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from augment_ops.monitoring.drift.detectors.psi import Psi
-from augment_ops.rollout.judge import Measured
+from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.measures import alpha_of
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.sequential import of_many
@@ -34,7 +34,7 @@ FIRST_LOOK = 200  # samples of the smaller arm: below it the noise of PSI is not
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Inputs:
+class ArmSamples:
     """What one arm was asked in one step.
 
     Attributes:
@@ -46,7 +46,9 @@ class Inputs:
     features: Mapping[str, NDArray[Any]]
 
 
-def measure_inputs(rules: RolloutRules, step: int, champion: Inputs, challenger: Inputs) -> tuple[Measured, ...]:
+def measure_inputs(
+    rules: RolloutRules, step: int, champion: ArmSamples, challenger: ArmSamples
+) -> tuple[MeasuredCondition, ...]:
     """The inputs that differ, or the one that differs most; nothing before the first look.
 
     Args:
@@ -64,7 +66,9 @@ def measure_inputs(rules: RolloutRules, step: int, champion: Inputs, challenger:
     return tuple(broken or sorted(found, key=lambda one: -one.estimate)[:1])
 
 
-def _of_one(name: str, step: int, limit: float, alpha: float, champion: Inputs, challenger: Inputs) -> Measured:
+def _of_one(
+    name: str, step: int, limit: float, alpha: float, champion: ArmSamples, challenger: ArmSamples
+) -> MeasuredCondition:
     """At the first look that shows it, or at the last one."""
     looks = []
     for look, (n, theirs, ours) in enumerate(_looks(name, champion, challenger), 1):
@@ -74,7 +78,7 @@ def _of_one(name: str, step: int, limit: float, alpha: float, champion: Inputs, 
         index = Psi().measure(theirs, ours).effect
         looks.append((shown and index > limit, index, n))
     broken, index, n = next((one for one in looks if one[0]), looks[-1])
-    return Measured(
+    return MeasuredCondition(
         condition="inputs",
         about=name,
         step=step,
@@ -87,7 +91,7 @@ def _of_one(name: str, step: int, limit: float, alpha: float, champion: Inputs, 
     )
 
 
-def _looks(name: str, champion: Inputs, challenger: Inputs) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
+def _looks(name: str, champion: ArmSamples, challenger: ArmSamples) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
     """How many the smaller arm had at each look, and what both had been asked by then."""
     n = FIRST_LOOK
     while n <= min(len(champion.times), len(challenger.times)):

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from augment_ops.rollout.phrases import amount, hours_of, nothing_of, sentence
-from augment_ops.rollout.rules import Condition, RolloutRules, Step
+from augment_ops.rollout.rules import Condition, RolloutRules, StepRules
 
 State = Literal["holds", "broken", "open"]
 Action = Literal["go on", "advance", "roll back", "pause"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredCondition:
     """What the comparisons say of one condition.
 
     Attributes:
@@ -54,7 +54,9 @@ class Judgement:
     reasons: tuple[str, ...]
 
 
-def judge(rules: RolloutRules, step: int, measured: Sequence[Measured], *, answers: int, hours: float) -> Judgement:
+def judge(
+    rules: RolloutRules, step: int, measured: Sequence[MeasuredCondition], *, answers: int, hours: float
+) -> Judgement:
     """Judge a step at this moment.
 
     Args:
@@ -78,14 +80,14 @@ def judge(rules: RolloutRules, step: int, measured: Sequence[Measured], *, answe
     return Judgement(action="go on", reasons=(*missing, *_standing(rules, measured)))
 
 
-def _missing(now: Step, answers: int, hours: float) -> Iterator[str]:
+def _missing(now: StepRules, answers: int, hours: float) -> Iterator[str]:
     if answers < now.answers:
         yield f"{now.name} has {amount(answers)} of {amount(now.answers)} answers."
     if hours < now.hours:
         yield f"{now.name} has lasted {hours_of(hours)} of {hours_of(now.hours)}."
 
 
-def _not_shown(rules: RolloutRules, step: int, measured: Sequence[Measured]) -> Iterator[str]:
+def _not_shown(rules: RolloutRules, step: int, measured: Sequence[MeasuredCondition]) -> Iterator[str]:
     """Conditions that have to be shown to hold, and are not: by this step, or by the shadows where those are enough."""
     for name in rules.conditions.named:
         condition = getattr(rules.conditions, name)
@@ -97,7 +99,7 @@ def _not_shown(rules: RolloutRules, step: int, measured: Sequence[Measured]) -> 
             yield f"{name} has to be shown to hold, and is not. {said}"
 
 
-def _standing(rules: RolloutRules, measured: Sequence[Measured]) -> Iterator[str]:
+def _standing(rules: RolloutRules, measured: Sequence[MeasuredCondition]) -> Iterator[str]:
     """What is known of each condition, and of what nothing is known."""
     for name in rules.conditions.named:
         found = [one for one in measured if one.condition == name]

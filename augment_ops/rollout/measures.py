@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from augment_ops.rollout.judge import Measured, State
+from augment_ops.rollout.judge import MeasuredCondition, State
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.sequential import difference_interval, mean_interval, of_many, quantile_interval
 from augment_ops.rollout.tally import DIFFERENCES, EDGES, PROBABILITIES, Counts, Tally
@@ -64,7 +64,7 @@ class _Case:
         return (self.alpha / 2 if self.rules.shadows else self.alpha) / len(self.rules.canaries)
 
 
-def measure(rules: RolloutRules, tally: Tally, step: int) -> tuple[Measured, ...]:
+def measure(rules: RolloutRules, tally: Tally, step: int) -> tuple[MeasuredCondition, ...]:
     """What is known of every condition but `inputs`, in this step and those before it; nothing where nothing came.
 
     Args:
@@ -80,7 +80,7 @@ def alpha_of(rules: RolloutRules) -> float:
     return (1 - rules.confidence) / len(rules.conditions.named)
 
 
-def _agreement(case: _Case) -> Iterator[Measured]:
+def _agreement(case: _Case) -> Iterator[MeasuredCondition]:
     rule = case.rules.conditions.agreement
     assert rule is not None  # named
     by_class = {name: counts for name, counts in case.tally.agreement.items() if counts.sum()}
@@ -98,7 +98,7 @@ def _agreement(case: _Case) -> Iterator[Measured]:
         yield _measured("agreement", name, None, share, low, high, rule.class_at_least, of.sum(), _at_least)
 
 
-def _errors(case: _Case) -> Iterator[Measured]:
+def _errors(case: _Case) -> Iterator[MeasuredCondition]:
     rule = case.rules.conditions.errors
     assert rule is not None  # named
     for index in (*case.rules.shadows, *case.canaries):
@@ -114,7 +114,7 @@ def _errors(case: _Case) -> Iterator[Measured]:
             yield _measured("errors", "", index, more, *ends, rule.increase_at_most, n, _at_most)
 
 
-def _latency(case: _Case) -> Iterator[Measured]:
+def _latency(case: _Case) -> Iterator[MeasuredCondition]:
     rule = case.rules.conditions.latency
     assert rule is not None  # named
     least = rule.floor_ms / 1000
@@ -130,7 +130,7 @@ def _latency(case: _Case) -> Iterator[Measured]:
         yield _measured("latency", "", index, ratio, at_least, ends[1], rule.ratio_at_most, challenger.sum(), _at_most)
 
 
-def _confidence(case: _Case) -> Iterator[Measured]:
+def _confidence(case: _Case) -> Iterator[MeasuredCondition]:
     """Of pairs where there are shadows: they know a hundred times as much as two samples of the same size."""
     rule = case.rules.conditions.confidence
     assert rule is not None  # named
@@ -150,7 +150,7 @@ def _confidence(case: _Case) -> Iterator[Measured]:
             yield _measured("confidence", "", index, moved, *ends, rule.shift_at_most, n, _either_way)
 
 
-def _accuracy(case: _Case) -> Iterator[Measured]:
+def _accuracy(case: _Case) -> Iterator[MeasuredCondition]:
     rule = case.rules.conditions.accuracy
     assert rule is not None  # named
     pairs, sides = case.tally.right_pairs, case.tally.right_sides
@@ -162,7 +162,7 @@ def _accuracy(case: _Case) -> Iterator[Measured]:
         yield from _apart("accuracy", [""], both[None], index, case.of_canary, rule.loss_at_most, rule.labels)
 
 
-def _recall(case: _Case) -> Iterator[Measured]:
+def _recall(case: _Case) -> Iterator[MeasuredCondition]:
     rule = case.rules.conditions.recall
     assert rule is not None  # named
     if case.tally.right_pairs:
@@ -178,7 +178,7 @@ def _recall(case: _Case) -> Iterator[Measured]:
 
 def _losses(
     condition: str, names: list[str], counts: Counts, alpha: float, limit: float, labels: int
-) -> Iterator[Measured]:
+) -> Iterator[MeasuredCondition]:
     """What the challenger loses on the same samples: (K, 4) of neither, challenger, champion, both right."""
     three = np.stack([counts[:, 1], counts[:, 0] + counts[:, 3], counts[:, 2]], axis=1)
     for name, of, low, high in zip(names, three, *mean_interval(_THREE, three, alpha), strict=True):
@@ -189,7 +189,7 @@ def _losses(
 
 def _apart(
     condition: str, names: list[str], counts: Counts, index: int, alpha: float, limit: float, labels: int
-) -> Iterator[Measured]:
+) -> Iterator[MeasuredCondition]:
     """What the challenger loses on samples of its own: (K, 2, 2) of wrong and right by side."""
     champion, challenger = counts[:, 0], counts[:, 1]
     ends = difference_interval(_TWO, champion, challenger, alpha)
@@ -201,7 +201,7 @@ def _apart(
             yield _measured(condition, name, index, loss, low, high, limit, n[1], judged)
 
 
-def _enough(measured: Iterator[Measured], labels: int) -> Iterator[Measured]:
+def _enough(measured: Iterator[MeasuredCondition], labels: int) -> Iterator[MeasuredCondition]:
     """Of classes, those of which enough labels have come: a rare one is no reason to wait."""
     return (one for one in measured if one.n >= labels)
 
@@ -232,8 +232,8 @@ def _measured(
     limit: float,
     n: Any,
     state: Callable[[float, float, float], State],
-) -> Measured:
-    return Measured(
+) -> MeasuredCondition:
+    return MeasuredCondition(
         condition=condition,
         about=about,
         step=step,
@@ -264,7 +264,7 @@ def _too_few(_low: float, _high: float, _limit: float) -> State:
     return "open"
 
 
-_MEASURES: dict[str, Callable[[_Case], Iterator[Measured]]] = {
+_MEASURES: dict[str, Callable[[_Case], Iterator[MeasuredCondition]]] = {
     "agreement": _agreement,
     "errors": _errors,
     "latency": _latency,

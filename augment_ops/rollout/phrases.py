@@ -8,12 +8,12 @@ from augment_ops.gate.phrasing import points, share
 from augment_ops.rollout.rules import RolloutRules
 
 if TYPE_CHECKING:
-    from augment_ops.rollout.judge import Measured
+    from augment_ops.rollout.judge import MeasuredCondition
 
 _SAID = {"broken": "is shown to be broken", "holds": "is shown to hold", "open": "is neither shown to hold nor broken"}
 
 
-def sentence(rules: RolloutRules, one: Measured) -> str:
+def sentence(rules: RolloutRules, one: MeasuredCondition) -> str:
     """One condition: what it is about, what was measured, between which ends, and what is accepted."""
     what, value, accepted = _numbers(rules, one)
     where = "the shadows" if one.step is None else rules.steps[one.step].name
@@ -45,7 +45,7 @@ def hours_of(hours: float) -> str:
     return f"{told} {unit}{'' if told == '1' else 's'}"
 
 
-def _numbers(rules: RolloutRules, one: Measured) -> tuple[str, str, str]:
+def _numbers(rules: RolloutRules, one: MeasuredCondition) -> tuple[str, str, str]:
     """What is measured, its value, and what is accepted of it."""
     of_class = f" of class {one.about}" if one.about else ""
     found = one.estimate
@@ -68,11 +68,11 @@ def _numbers(rules: RolloutRules, one: Measured) -> tuple[str, str, str]:
     return f"{name}{of_class}", f"falls by {points(found)} ({_span(one)})", _most(one)
 
 
-def _most(one: Measured) -> str:
+def _most(one: MeasuredCondition) -> str:
     return f"{points(one.limit)} at most"
 
 
-def _span(one: Measured) -> str:
+def _span(one: MeasuredCondition) -> str:
     ends = [None if end is None else f"{100 * end:.1f}".replace("-0.0", "0.0") for end in (one.low, one.high)]
     return _ends(ends[0] or "any", ends[1])
 

@@ -36,7 +36,7 @@ class Trip(BaseModel):
     failures: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
-class Step(BaseModel):
+class StepRules(BaseModel):
     """A step of a rollout.
 
     Attributes:
@@ -89,7 +89,7 @@ class Errors(Condition):
     increase_at_most: _Difference
 
 
-class Latency(Condition):
+class LatencyCondition(Condition):
     """A quantile of the seconds until an answer, over the champion's.
 
     Attributes:
@@ -107,7 +107,7 @@ class Confidence(Condition):
     shift_at_most: _Difference
 
 
-class Inputs(BaseModel):
+class InputsCondition(BaseModel):
     """How far the inputs of the two lie apart: it is about the assignment, not about the challenger."""
 
     model_config = _FROZEN
@@ -126,7 +126,7 @@ class Accuracy(Condition):
     labels: _Labels
 
 
-class Recall(BaseModel):
+class RecallCondition(BaseModel):
     """How much recall each class loses, where labels have come.
 
     Attributes:
@@ -146,11 +146,11 @@ class Conditions(BaseModel):
 
     agreement: Agreement | None = None
     errors: Errors | None = None
-    latency: Latency | None = None
+    latency: LatencyCondition | None = None
     confidence: Confidence | None = None
-    inputs: Inputs | None = None
+    inputs: InputsCondition | None = None
     accuracy: Accuracy | None = None
-    recall: Recall | None = None
+    recall: RecallCondition | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ class RolloutRules(BaseModel):
     flush_s: _Seconds
     patience_s: _Seconds
     trip: Trip
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MOST_STEPS)]
+    steps: Annotated[tuple[StepRules, ...], Field(min_length=1, max_length=MOST_STEPS)]
     conditions: Conditions
 
     @model_validator(mode="after")
@@ -218,7 +218,7 @@ class RolloutRules(BaseModel):
         return load_model(path, cls, kind="rollout policy")
 
 
-def _faults_of_steps(steps: tuple[Step, ...]) -> Iterator[str]:
+def _faults_of_steps(steps: tuple[StepRules, ...]) -> Iterator[str]:
     names = [step.name for step in steps]
     if len(set(names)) < len(names):
         yield f"steps must not have one name twice, as in {', '.join(names)}"

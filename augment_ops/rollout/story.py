@@ -10,7 +10,7 @@ from augment_ops.errors import StoreError
 from augment_ops.governance.chain import Entry
 from augment_ops.governance.rollouts import APPROVE, END, PAUSE, RESUME, START, STEP, WAIT
 from augment_ops.rollout.evidence import RolloutEvidence, evidence_in, progress, rules_of
-from augment_ops.rollout.rules import RolloutRules, Step
+from augment_ops.rollout.rules import RolloutRules, StepRules
 from augment_ops.rollout.state import EARLY, Rollout
 
 Stands = Literal["passed", "runs", "ended here", "to come"]
@@ -24,7 +24,7 @@ class ToldStep:
         began: UTC, ISO 8601; empty where it has not.
     """
 
-    rules: Step
+    rules: StepRules
     began: str
     stands: Stands
 
@@ -71,7 +71,7 @@ def story(store: Store, rollout: Rollout) -> Story:
     )
 
 
-def kind_of(step: Step) -> str:
+def kind_of(step: StepRules) -> str:
     """What a step is, in a few words: `shadow of 10%`, `canary of 1%`."""
     return f"{'shadow' if step.shadow else 'canary'} of {100 * step.share:.4g}%"
 

@@ -12,7 +12,7 @@ from augment_ops.modalities import modality
 from augment_ops.policy.library import admit_to_serve
 from augment_ops.policy.published import published_path
 from augment_ops.policy.spec import Policy
-from augment_ops.serving.augmentation import Augmentation, LaidPolicy
+from augment_ops.serving.augmentation import AdmittedNow, LaidPolicy
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
 from augment_ops.workspace import Workspace
@@ -42,7 +42,7 @@ class AdmittedPolicies:
             admit_policy(workspace, policy, self._environment)
         self.augmentation = self._laid_out({})
 
-    def changed(self) -> Augmentation | None:
+    def changed(self) -> AdmittedNow | None:
         """What is admitted, where it is another than at the last call; it never raises.
 
         Where nobody can tell, none is: the answers go on without.
@@ -82,13 +82,13 @@ class AdmittedPolicies:
                 found[name] = _in_a_line(error)
         return found
 
-    def _laid_out(self, refused: dict[str, str]) -> Augmentation:
+    def _laid_out(self, refused: dict[str, str]) -> AdmittedNow:
         laid = (
             LaidPolicy(name=name, text=policy.text, digest=policy.digest)
             for name, policy in self._policies.items()
             if name not in refused
         )
-        return Augmentation(tuple(laid), refused)
+        return AdmittedNow(tuple(laid), refused)
 
 
 def _in_a_line(error: AugmentOpsError | OSError) -> str:

@@ -35,7 +35,7 @@ class LaidPolicy:
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AdmittedNow:
     """Which policies workers may augment with from now on.
 
     Attributes:

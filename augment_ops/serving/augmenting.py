@@ -11,7 +11,7 @@ from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.modalities.source import Samples
 from augment_ops.policy.spec import Policy
 from augment_ops.serving.augment_service import AugmentService
-from augment_ops.serving.augmentation import Augmentation, BreakerChanged
+from augment_ops.serving.augmentation import AdmittedNow, BreakerChanged
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_thread import AugmentingThread
 from augment_ops.serving.breaker import Breaker, BreakerChange, Latency
@@ -52,7 +52,7 @@ class Augmenting:
                 meters=self._meters,
             )
 
-    def admit(self, told: Augmentation, served: Served) -> None:
+    def admit(self, told: AdmittedNow, served: Served) -> None:
         """Augment with these policies from now on, and with no others.
 
         Raises:

@@ -66,12 +66,12 @@ def exposition(folder: Path, accept: str, exemplars: Exemplars) -> tuple[bytes, 
     from prometheus_client.exposition import choose_encoder
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Counted(folder, exemplars))
+    registry.register(_Summed(folder, exemplars))
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
 
 
-class _Counted:
+class _Summed:
     """What the processes of a service have counted."""
 
     def __init__(self, folder: Path, exemplars: Exemplars) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from augment_ops.rollout.rules import RolloutRules, Step
+from augment_ops.rollout.rules import RolloutRules, StepRules
 from augment_ops.serving.assignment import place_of
 from augment_ops.serving.served import Served
 
@@ -25,7 +25,7 @@ class Exposure:
     step: int
 
     @property
-    def now(self) -> Step:
+    def now(self) -> StepRules:
         """The step of now."""
         return self.rules.steps[self.step]
 

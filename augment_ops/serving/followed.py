@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from augment_ops.serving.augmentation import Augmentation
+from augment_ops.serving.augmentation import AdmittedNow
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.served import Served
 
@@ -48,14 +48,14 @@ class Rolling(Protocol):
         ...
 
 
-class Admitted(Protocol):
+class FollowedPolicies(Protocol):
     """What workers may augment with."""
 
     @property
-    def augmentation(self) -> Augmentation:
+    def augmentation(self) -> AdmittedNow:
         """As of now."""
         ...
 
-    def changed(self) -> Augmentation | None:
+    def changed(self) -> AdmittedNow | None:
         """As of now, where it is another than at the last call; it never raises."""
         ...

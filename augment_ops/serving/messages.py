@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from augment_ops.serving.augmentation import Augmentation, BreakerChanged
+from augment_ops.serving.augmentation import AdmittedNow, BreakerChanged
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.served import Served
@@ -31,7 +31,7 @@ class Begin:
     Attributes:
         open_hosts: see `Service`.
         exposure: of the rollout that runs; None where none does.
-        augmentation: what it may augment with, until another `Augmentation` is sent.
+        augmentation: what it may augment with, until another `AdmittedNow` is sent.
     """
 
     settings: Settings
@@ -40,7 +40,7 @@ class Begin:
     open_hosts: tuple[str, ...]
     tls: Tls | None
     exposure: Exposure | None = None
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: AdmittedNow = field(default_factory=AdmittedNow)
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,5 @@ class ChallengerFails:
     why: str
 
 
-Order = Serve | Expose | Augmentation
+Order = Serve | Expose | AdmittedNow
 Told = Serves | Refuses | ChallengerFails | BreakerChanged

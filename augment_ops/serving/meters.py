@@ -25,25 +25,36 @@ _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 _VERSIONED = ("dataset", "model_version")
 _ROUTED = ("dataset", "route", "model_version")
 REQUESTS = Family(
-    "augment_ops.serving.requests", "counter", "{request}", (*_ROUTED, "status"),
-    "Requests by route, version and status.",
+    otel="augment_ops.serving.requests", kind="counter", unit="{request}", labels=(*_ROUTED, "status"),
+    meaning="Requests by route, version and status.",
 )  # fmt: skip
 REQUEST_DURATION = Family(
-    "augment_ops.serving.request_duration", "histogram", "s", _ROUTED,
-    "From the header of a request to the answer.", buckets=_SECONDS,
+    otel="augment_ops.serving.request_duration", kind="histogram", unit="s", labels=_ROUTED,
+    meaning="From the header of a request to the answer.", buckets=_SECONDS,
 )  # fmt: skip
 MODEL_DURATION = Family(
-    "augment_ops.serving.model_duration", "histogram", "s", _VERSIONED, "Of a batch in the model.", buckets=_SECONDS
+    otel="augment_ops.serving.model_duration",
+    kind="histogram",
+    unit="s",
+    labels=_VERSIONED,
+    meaning="Of a batch in the model.",
+    buckets=_SECONDS,
 )
 BATCH_SAMPLES = Family(
-    "augment_ops.serving.batch_samples", "histogram", "{sample}", _VERSIONED,
-    "Samples that a model was asked at once.", buckets=_SAMPLES,
+    otel="augment_ops.serving.batch_samples", kind="histogram", unit="{sample}", labels=_VERSIONED,
+    meaning="Samples that a model was asked at once.", buckets=_SAMPLES,
 )  # fmt: skip
 LOG_LOST = Family(
-    "augment_ops.serving.log_lost", "counter", "{answer}", ("dataset", "reason"),
-    "Answers that the prediction log does not have: the queue was full, or it could not be written.",
+    otel="augment_ops.serving.log_lost", kind="counter", unit="{answer}", labels=("dataset", "reason"),
+    meaning="Answers that the prediction log does not have: the queue was full, or it could not be written.",
 )  # fmt: skip
-WORKERS = Family("augment_ops.serving.workers", "gauge", "{worker}", _VERSIONED, "Workers that answer with a version.")
+WORKERS = Family(
+    otel="augment_ops.serving.workers",
+    kind="gauge",
+    unit="{worker}",
+    labels=_VERSIONED,
+    meaning="Workers that answer with a version.",
+)
 FAMILIES = (REQUESTS, REQUEST_DURATION, MODEL_DURATION, BATCH_SAMPLES, LOG_LOST, WORKERS, EXPORT_FAILURES)
 
 

@@ -14,28 +14,56 @@ Arm = Literal["champion", "challenger", "shadow"]
 
 _OF = ("dataset", "environment", "challenger")
 _ASKED = ("dataset", "challenger")
-STEP = Family("augment_ops.rollout.step", "gauge", "", (*_OF, "step"), "1 for the step that a rollout is at.")
-STEP_BEGAN = Family("augment_ops.rollout.step_timestamp", "gauge", "s", _OF, "When a rollout came to its step.")
-SHARE = Family("augment_ops.rollout.share", "gauge", "", _OF, "Requests that the challenger answers, of all.")
-WAITING = Family("augment_ops.rollout.waiting", "gauge", "", _OF, "1 while a rollout waits for a person.")
+STEP = Family(
+    otel="augment_ops.rollout.step",
+    kind="gauge",
+    unit="",
+    labels=(*_OF, "step"),
+    meaning="1 for the step that a rollout is at.",
+)
+STEP_BEGAN = Family(
+    otel="augment_ops.rollout.step_timestamp",
+    kind="gauge",
+    unit="s",
+    labels=_OF,
+    meaning="When a rollout came to its step.",
+)
+SHARE = Family(
+    otel="augment_ops.rollout.share",
+    kind="gauge",
+    unit="",
+    labels=_OF,
+    meaning="Requests that the challenger answers, of all.",
+)
+WAITING = Family(
+    otel="augment_ops.rollout.waiting",
+    kind="gauge",
+    unit="",
+    labels=_OF,
+    meaning="1 while a rollout waits for a person.",
+)
 ENDED = Family(
-    "augment_ops.rollout.ended", "counter", "{rollout}", ("dataset", "environment", "outcome"),
-    "Rollouts by what they came to.",
+    otel="augment_ops.rollout.ended", kind="counter", unit="{rollout}", labels=("dataset", "environment", "outcome"),
+    meaning="Rollouts by what they came to.",
 )  # fmt: skip
 ANSWERS = Family(
-    "augment_ops.rollout.answers", "counter", "{answer}", (*_ASKED, "arm"),
-    "Answers by who gave them; those of a shadow are compared and thrown away.",
+    otel="augment_ops.rollout.answers", kind="counter", unit="{answer}", labels=(*_ASKED, "arm"),
+    meaning="Answers by who gave them; those of a shadow are compared and thrown away.",
 )  # fmt: skip
 FALLBACKS = Family(
-    "augment_ops.rollout.fallbacks", "counter", "{answer}", _ASKED,
-    "Requests that the challenger failed and the champion answered.",
+    otel="augment_ops.rollout.fallbacks", kind="counter", unit="{answer}", labels=_ASKED,
+    meaning="Requests that the challenger failed and the champion answered.",
 )  # fmt: skip
 SHADOW_LOST = Family(
-    "augment_ops.rollout.shadow_lost", "counter", "{answer}", (*_ASKED, "reason"),
-    "Requests that a shadow was not asked, or did not answer.",
+    otel="augment_ops.rollout.shadow_lost", kind="counter", unit="{answer}", labels=(*_ASKED, "reason"),
+    meaning="Requests that a shadow was not asked, or did not answer.",
 )  # fmt: skip
 TRIPPED = Family(
-    "augment_ops.rollout.tripped", "gauge", "{worker}", _ASKED, "Workers that ask the challenger no more: it failed."
+    otel="augment_ops.rollout.tripped",
+    kind="gauge",
+    unit="{worker}",
+    labels=_ASKED,
+    meaning="Workers that ask the challenger no more: it failed.",
 )
 OF_SUPERVISOR = (STEP, STEP_BEGAN, SHARE, WAITING, ENDED)
 FAMILIES = (*OF_SUPERVISOR, ANSWERS, FALLBACKS, SHADOW_LOST, TRIPPED)

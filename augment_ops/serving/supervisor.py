@@ -19,10 +19,10 @@ from types import FrameType
 from augment_ops.errors import ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
-from augment_ops.serving.augmentation import Augmentation, BreakerChanged
+from augment_ops.serving.augmentation import AdmittedNow, BreakerChanged
 from augment_ops.serving.exposition import FOLDER
 from augment_ops.serving.exposure import Exposure
-from augment_ops.serving.followed import Admitted, Followed, Rolling
+from augment_ops.serving.followed import Followed, FollowedPolicies, Rolling
 from augment_ops.serving.kept_alive import KeptAlive
 from augment_ops.serving.listening import Offer, listening_socket, open_hosts
 from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Told
@@ -67,7 +67,7 @@ class Supervisor:
         followed: Followed,
         say: Callable[[str], None],
         rolling: Rolling | None = None,
-        admitted: Admitted | None = None,
+        admitted: FollowedPolicies | None = None,
     ) -> None:
         self._settings, self._asked, self._followed, self._say = settings, asked, followed, say
         self._admitted = admitted
@@ -170,7 +170,7 @@ class Supervisor:
                     open_hosts=self._open_hosts,
                     tls=self._asked.tls,
                     exposure=self._exposure,
-                    augmentation=Augmentation() if self._admitted is None else self._admitted.augmentation,
+                    augmentation=AdmittedNow() if self._admitted is None else self._admitted.augmentation,
                 )
             )
 

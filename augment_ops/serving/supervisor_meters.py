@@ -14,15 +14,19 @@ from augment_ops.monitoring.telemetry.textfile import replace
 from augment_ops.serving.exposition import TEXT
 
 WORKERS_WANTED = Family(
-    "augment_ops.serving.workers_wanted", "gauge", "{worker}", ("dataset",), "Workers that the rules ask for."
+    otel="augment_ops.serving.workers_wanted",
+    kind="gauge",
+    unit="{worker}",
+    labels=("dataset",),
+    meaning="Workers that the rules ask for.",
 )
 WORKER_RESTARTS = Family(
-    "augment_ops.serving.worker_restarts", "counter", "{restart}", ("dataset",),
-    "Workers that ended by themselves, and were started again.",
+    otel="augment_ops.serving.worker_restarts", kind="counter", unit="{restart}", labels=("dataset",),
+    meaning="Workers that ended by themselves, and were started again.",
 )  # fmt: skip
 REFUSED = Family(
-    "augment_ops.serving.refused", "gauge", "", ("dataset", "model_version"),
-    "1 while a version should answer and a worker refuses it.",
+    otel="augment_ops.serving.refused", kind="gauge", unit="", labels=("dataset", "model_version"),
+    meaning="1 while a version should answer and a worker refuses it.",
 )  # fmt: skip
 FAMILIES = (WORKERS_WANTED, WORKER_RESTARTS, REFUSED)
 

@@ -21,7 +21,7 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import Service, application
-from augment_ops.serving.augmentation import Augmentation
+from augment_ops.serving.augmentation import AdmittedNow
 from augment_ops.serving.augmenting import Augmenting
 from augment_ops.serving.background import Background
 from augment_ops.serving.challenger import Challenger
@@ -132,7 +132,7 @@ class _Answering:
             return
         if isinstance(message, Serve):
             self._do(self._change(message.served))
-        elif isinstance(message, Augmentation):
+        elif isinstance(message, AdmittedNow):
             self._do(self._admit(message))
         else:
             self._expose(message.exposure)
@@ -209,7 +209,7 @@ class _Answering:
         most = _SHADOWS * self._begin.rules.batch.max_samples
         return Challenger(model, exposure, self._augmenting.scores, self._comparer, counted, most, fails)
 
-    async def _admit(self, told: Augmentation) -> None:
+    async def _admit(self, told: AdmittedNow) -> None:
         """Augment with what is admitted; where that cannot be done, with nothing, which is told."""
         async with self._admitting:
             try:

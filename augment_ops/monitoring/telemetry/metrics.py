@@ -27,7 +27,7 @@ _VERSION = "model_version"
 _UNITS = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """One metric.
 
@@ -149,11 +149,13 @@ def _retired(known: Metrics) -> Metrics:
 
 
 def _counter(otel: str, unit: str, labels: tuple[str, ...], meaning: str) -> Family:
-    return Family(f"augment_ops.{otel}", "counter", unit, labels, meaning)
+    return Family(otel=f"augment_ops.{otel}", kind="counter", unit=unit, labels=labels, meaning=meaning)
 
 
 def _gauge(otel: str, unit: str, labels: tuple[str, ...], meaning: str, scope: tuple[str, ...] = ()) -> Family:
-    return Family(f"augment_ops.{otel}", "gauge", unit, labels, meaning, scope or labels)
+    return Family(
+        otel=f"augment_ops.{otel}", kind="gauge", unit=unit, labels=labels, meaning=meaning, scope=scope or labels
+    )
 
 
 _DATASET = ("dataset",)

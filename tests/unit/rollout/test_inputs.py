@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augment_ops.rollout.inputs import FIRST_LOOK, Inputs, measure_inputs
+from augment_ops.rollout.inputs import FIRST_LOOK, ArmSamples, measure_inputs
 from augment_ops.rollout.rules import RolloutRules
 from support.simulated_rollouts import DEFAULT
 
 START = np.datetime64("2026-11-29T00:00:00", "us")
 
 
-def arm(values: Any, *, every_s: int = 1, name: str = "amount") -> Inputs:
+def arm(values: Any, *, every_s: int = 1, name: str = "amount") -> ArmSamples:
     found = np.asarray(values)
-    return Inputs(times=START + np.arange(len(found)) * np.timedelta64(every_s, "s"), features={name: found})
+    return ArmSamples(times=START + np.arange(len(found)) * np.timedelta64(every_s, "s"), features={name: found})
 
 
-def states(champion: Inputs, challenger: Inputs) -> list[tuple[str, str]]:
+def states(champion: ArmSamples, challenger: ArmSamples) -> list[tuple[str, str]]:
     return [(one.about, one.state) for one in measure_inputs(DEFAULT, 1, champion, challenger)]
 
 
@@ -81,11 +81,11 @@ def test_what_was_shown_once_stays_so_and_every_input_at_fault_is_named() -> Non
     times = arm(np.zeros(3200)).times
     early = np.concatenate([rng.normal(3, 1, size=400), rng.normal(size=2800)])
     texts = np.where(rng.random(3200) < 0.9, "a", "b").astype(object)
-    champion = Inputs(
+    champion = ArmSamples(
         times=times,
         features={"amount": rng.normal(size=3200), "shop": np.full(3200, "b", dtype=object), "age": np.zeros(3200)},
     )
-    challenger = Inputs(times=times, features={"amount": early, "shop": texts, "age": np.zeros(3200)})
+    challenger = ArmSamples(times=times, features={"amount": early, "shop": texts, "age": np.zeros(3200)})
     assert states(champion, challenger) == [("amount", "broken"), ("shop", "broken")]
     later = measure_inputs(DEFAULT, 1, champion, challenger)
     assert {one.n for one in later} == {200}
@@ -99,11 +99,11 @@ def test_looks_are_at_a_moment_and_so_an_hour_that_differs_is_no_difference() ->
     of_challenger = np.zeros(41_000, bool)
     of_challenger[rng.choice(41_000, 1000, replace=False)] = True
     times = START + (hours * 1e9).astype("timedelta64[us]")
-    arms = [Inputs(times=times[one], features={"amount": values[one]}) for one in (~of_challenger, of_challenger)]
+    arms = [ArmSamples(times=times[one], features={"amount": values[one]}) for one in (~of_challenger, of_challenger)]
     assert states(*arms) == [("amount", "open")]
 
 
 def test_a_look_waits_for_the_arm_that_is_asked_later() -> None:
     champion, later = arm(np.zeros(5000)), arm(np.ones(200))
-    challenger = Inputs(times=later.times + np.timedelta64(2, "h"), features=later.features)
+    challenger = ArmSamples(times=later.times + np.timedelta64(2, "h"), features=later.features)
     assert states(champion, challenger) == [("amount", "broken")]

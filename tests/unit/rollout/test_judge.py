@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from augment_ops.rollout.judge import Measured, judge
+from augment_ops.rollout.judge import MeasuredCondition, judge
 from augment_ops.rollout.rules import RolloutRules
 from support.simulated_rollouts import DEFAULT
 
-ACCURACY = Measured(
+ACCURACY = MeasuredCondition(
     condition="accuracy", about="", step=None, estimate=0.031, low=0.012, high=0.05, limit=0.01, n=3412, state="broken"
 )
 OPEN = replace(ACCURACY, estimate=0.0, low=-0.02, state="open")
@@ -117,7 +117,7 @@ def test_an_advance_says_what_is_known_and_what_is_not() -> None:
     ],
 )
 def test_every_condition_has_words(condition: str, about: str, said: str) -> None:
-    one = Measured(
+    one = MeasuredCondition(
         condition=condition,
         about=about,
         step=2,

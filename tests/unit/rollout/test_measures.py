@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from augment_ops.rollout.counting import tally, tally_labels
-from augment_ops.rollout.judge import Measured
+from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.measures import MOST_CLASSES, alpha_of, measure
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.sequential import difference_interval, mean_interval, of_many, quantile_interval
@@ -34,7 +34,9 @@ def seen(
     return added(parts, len(by.steps))
 
 
-def of(found: tuple[Measured, ...], condition: str, about: str = "", step: int | None = None) -> Measured:
+def of(
+    found: tuple[MeasuredCondition, ...], condition: str, about: str = "", step: int | None = None
+) -> MeasuredCondition:
     (one,) = (m for m in found if (m.condition, m.about, m.step) == (condition, about, step))
     return one
 
@@ -144,7 +146,7 @@ def test_alpha_is_divided_as_it_is_said() -> None:
     found = measure(DEFAULT, everything, 2)
     alpha = alpha_of(DEFAULT)
 
-    def ends(one: Measured) -> list[float | None]:
+    def ends(one: MeasuredCondition) -> list[float | None]:
         return [one.low, one.high]
 
     whole = np.sum(list(everything.agreement.values()), axis=0)

@@ -41,7 +41,14 @@ def test_labels_must_be_those_of_the_family() -> None:
     with pytest.raises(ValueError, match="counts"):
         metrics.TRAINING_SAMPLES.set(1, dataset="digits", role="candidate")
     with pytest.raises(ValueError, match="counts"):
-        Family("augment_ops.some.duration", "histogram", "s", (), "Of something.", buckets=(1.0,)).set(1)
+        Family(
+            otel="augment_ops.some.duration",
+            kind="histogram",
+            unit="s",
+            labels=(),
+            meaning="Of something.",
+            buckets=(1.0,),
+        ).set(1)
 
 
 def test_counters_grow_and_gauges_are_replaced() -> None:
