@@ -42,7 +42,7 @@ import yaml
 from PIL import Image, ImageFilter
 
 HERE = Path(__file__).parent
-DATASET, IMAGES, EPOCHS, CLIENTS, EVERY = "fashion", 6_000, 8, 4, 50
+DATASET, IMAGES, EPOCHS, CLIENTS, EVERY = "fashion", 6_000, 20, 4, 50
 # Short steps, for a trial has no days; what has to hold is as it is shipped.
 STEPS = [
     {"name": "shadow", "shadow": True, "share": 1.0, "answers": 6000, "hours": 0, "longest_hours": 1},
@@ -64,7 +64,7 @@ def main() -> None:
     known: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     with tempfile.TemporaryDirectory() as folder:
         place = Place.made(Path(folder), asked.archive)
-        place.train("usual", epochs=3)
+        place.train("usual", epochs=EPOCHS // 2)
         with place.service() as address:
             for kind in asked.kinds:
                 place.train("usual" if kind == "better" else kind)
