@@ -53,7 +53,7 @@ class FollowedChampion:
             if not settled(entries, reign) and not self._waited():
                 return None
             found = self._laid_out()
-        except AugmentOpsError as error:
+        except (AugmentOpsError, OSError) as error:  # a full disk ends no service
             self._not_before = monotonic() + _AGAIN_S
             self._say(f"version {self.served.version} goes on answering: {error}")
             return None
@@ -70,7 +70,7 @@ class FollowedChampion:
             if reign is None or not self._is_served(reign):
                 return None  # `changed` sees to that
             self.served = self._laid_out()
-        except AugmentOpsError as error:
+        except (AugmentOpsError, OSError) as error:
             self._say(f"version {self.served.version} cannot be tried again: {error}")
             return None
         return self.served

@@ -153,6 +153,12 @@ def test_what_a_worker_refused_is_laid_out_anew_unless_another_is_champion_by_no
     Path(served.file).write_bytes(b"damaged")
     assert followed.champion.again() == served
     assert sha256_hex(Path(served.file).read_bytes()) == served.artifact
+    folder = Path(served.file).parent
+    folder.rename(folder.with_name("elsewhere"))
+    folder.write_text("in the way")  # as a disk that takes nothing
+    assert followed.champion.again() is None
+    assert "cannot be tried again" in followed.says[-1]
+    folder.unlink()
     number = promote_again(workspace, served)
     assert followed.champion.again() is None
     found = followed.champion.changed()
