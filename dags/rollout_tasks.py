@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from augment_ops.workspace import Workspace
 
 LOOKED_S = 60.0  # between two looks of a task
-_LATER = timedelta(minutes=5)  # until a step is looked at that has not begun
+_LATER = timedelta(minutes=5)  # until a step is looked at that is not the next one
 _FRESH = timedelta(seconds=20)  # a driver that has looked since then goes on
 
 
@@ -77,7 +77,7 @@ class RolloutStep(BaseSensorOperator):
         rollout = _rollout(context, workspace)
         if index == rollout.step:
             rollout = _driven(workspace, rollout, self.log.info)
-        if not rollout.outcome and index > rollout.step:
+        if not rollout.outcome and index > rollout.step + 1:
             raise AirflowRescheduleException(datetime.now(UTC) + _LATER)
         return _has_passed(rollout, index)
 

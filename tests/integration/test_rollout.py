@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from mlflow import MlflowClient
 
 from augment_ops.cli.runs import run_pipeline
@@ -27,7 +26,7 @@ from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace
 from support import rollouts as written
 from support.places import POLICIES
-from support.tables import rules_of_few_frauds, transactions
+from support.tables import gate_of_equals, rules_of_few_frauds, transactions
 
 pytestmark = pytest.mark.slow  # two whole runs, of trees on few rows
 RULES = dict.fromkeys(("gate", "suite", "quality", "drift"), "transactions")
@@ -42,7 +41,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     rules.write_text(rules.read_text().replace("evidently: not-ok", "evidently: never"))
     for folder in ("stress", "gates"):
         rules_of_few_frauds(home / f"policies/{folder}/transactions.yaml")
-    _of_equals(home / "policies" / "gates" / "transactions.yaml")
+    gate_of_equals(home / "policies" / "gates" / "transactions.yaml")
     (home / "policies" / "rollout" / "quick.yaml").write_text(written.RULES)
     environments = home / "policies" / "environments.yaml"
     dev = "policy: {state: draft, discovery: warn}"
@@ -53,14 +52,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
             patch.delenv(name, raising=False)
         yield Settings.from_environment()
-
-
-def _of_equals(path: Path) -> None:
-    """So few frauds cannot show that two models are as good as each other: nothing closer than 20 points is asked."""
-    rules = yaml.safe_load(path.read_text())
-    rules["champion"] |= dict.fromkeys(("clean_margin", "stressed_margin", "class_margin"), 0.2)
-    rules["average_precision"]["champion_margin"] = 0.2
-    path.write_text(yaml.safe_dump(rules))
 
 
 @pytest.fixture(scope="module")
