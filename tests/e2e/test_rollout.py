@@ -84,7 +84,7 @@ def test_a_version_passes_its_steps_and_a_lead_lets_it_answer_everything(rolling
     begun = rolling.eventually(lambda: _begun(rolling), "the rollout", RUN_S, 0.1)
     assert begun.by == "admin"
     written.compare(workspace, begun.id, 0, dataset=DATASET)
-    rolling.eventually(lambda: (now := _begun(rolling)) is not None and now.step == 1 or None, "its canary", RUN_S)
+    rolling.eventually(lambda: ((now := _begun(rolling)) is not None and now.step == 1) or None, "its canary", RUN_S)
     written.halves(workspace, begun.id, dataset=DATASET)
     rolling.wait_for_question(run, "ask", RUN_S)
     (question,) = rolling.admin.questions(DAG, run)
