@@ -22,6 +22,9 @@ from augment_ops.rollout.drive import Driver, promote, show_last_quarantine
 from augment_ops.rollout.evidence import rules_of
 from augment_ops.rollout.starting import start
 from augment_ops.rollout.state import Rollout, admissions, entries_of, rollouts
+from augment_ops.serving import follow_rollout
+from augment_ops.serving.follow_rollout import FollowedRollout
+from augment_ops.serving.meters import folder_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace
 from support import rollouts as written
@@ -270,3 +273,90 @@ def test_a_challenger_that_takes_something_else_is_refused(workspace: Workspace)
         patch.setattr(starting.Snapshot, "open", lambda *_: Snapshot(workspace.store, next(manifests)))
         with pytest.raises(ActRefused, match="other classes than champion version 1"):
             start(workspace, DATASET, reason=REASON)
+
+
+class Following:
+    """A service that follows the rollouts, with what it says."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.says: list[str] = []
+        folder_of(workspace.settings.home, DATASET).mkdir(parents=True)
+        self.rollout = FollowedRollout(workspace, DATASET, "dev", self.says.append)
+
+    def step(self) -> int | None:
+        found = self.rollout.now()
+        return None if found is None else found.step
+
+
+def test_a_service_exposes_as_far_as_the_ledger_says(workspace: Workspace) -> None:
+    of = Following(workspace)
+    assert (of.step(), of.rollout.driver) == (None, None)
+    rollout = start(workspace, DATASET, reason=REASON)
+    exposure = of.rollout.now()
+    assert exposure is not None
+    assert (exposure.rollout, exposure.challenger.version, exposure.step) == (rollout.id, "2", 0)
+    assert exposure.challenger.artifact == workspace.tracker.version(DATASET, "2").artifact
+    assert of.rollout.driver is not None
+    pause_rollout(workspace, DATASET, reason="wait")
+    assert of.step() is None
+    assert of.rollout.driver is not None  # for what follows when somebody resumes
+    resume(workspace, DATASET, reason="go on")
+    written.compare(workspace, rollout.id, 0, dataset=DATASET)
+    _drive(workspace)
+    assert of.step() == 1
+    written.halves(workspace, rollout.id, dataset=DATASET)
+    _drive(workspace)
+    assert of.step() is None
+    assert (of.rollout.has_won(exposure), of.rollout.driver) == (True, None)
+    assert of.says == []
+
+
+def test_a_worker_that_gives_up_ends_the_rollout_for_all_services(workspace: Workspace) -> None:
+    start(workspace, DATASET, reason=REASON)
+    of, other = Following(workspace), FollowedRollout(workspace, DATASET, "dev", print)
+    exposure = of.rollout.now()
+    assert exposure is not None
+    assert other.now() is not None
+    of.rollout.fails(exposure, "5 answers in a row failed")
+    assert of.step() is None
+    assert other.now() is None
+    found = _last(workspace)
+    assert (found.outcome, found.why, found.closed) == ("rolled_back", "5 answers in a row failed", True)
+    assert not of.rollout.has_won(exposure)
+    with pytest.raises(ActRefused, match="in quarantine"):
+        start(workspace, DATASET, reason=REASON)
+
+
+def test_without_a_ledger_nobody_is_exposed_for_long_and_a_failure_is_entered_later(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise GovernanceError("ledger", "away", "a ledger", "wait")
+
+    start(workspace, DATASET, reason=REASON)
+    of = Following(workspace)
+    exposure = of.rollout.now()
+    assert exposure is not None
+    now = [follow_rollout.monotonic()]
+    monkeypatch.setattr(follow_rollout, "monotonic", lambda: now[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(follow_rollout, "entries_of", away)
+        assert of.step() == 0  # a moment is nothing
+        now[0] += 2.5
+        assert of.step() is None
+        assert "without a ledger" in of.says[0]
+        patch.setattr(follow_rollout, "end", away)
+        of.rollout.fails(exposure, "it hangs")
+    assert _last(workspace).state == "running"
+    assert of.step() is None
+    assert (_last(workspace).outcome, _last(workspace).why) == ("rolled_back", "it hangs")
+
+
+def test_a_challenger_that_cannot_be_had_is_said_once_and_nobody_is_exposed(workspace: Workspace) -> None:
+    start(workspace, DATASET, reason=REASON)
+    client = MlflowClient(workspace.tracker.uri)
+    client.set_model_version_tag(f"{DATASET}-classifier", "2", "augment_ops.policy", "another")
+    of = Following(workspace)
+    assert [of.step(), of.step()] == [None, None]
+    assert len(of.says) == 1
+    assert "is not asked yet" in of.says[0]
