@@ -115,7 +115,7 @@ class Place:
         print(f"training {name}", flush=True)
         given = ["--dataset", str(self.archive), "--dataset-name", DATASET, "--max-samples", str(IMAGES)]
         network = [] if name == "usual" else ["--model", FACTORY.format(name=name)]
-        given += ["--policy", "fashion-robust", "--epochs", str(epochs), *network]
+        given += ["--policy", "digits-none", "--epochs", str(epochs), *network]
         said = json.loads(self.command("run", "--json", *given))
         if said["verdict"] != "PASS":
             raise SystemExit(f"the gate lets no {name} through: {said['summary']}")
