@@ -29,7 +29,7 @@ from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
 from augment_ops.serving.augment_service import read_asked
 from augment_ops.serving.augmenting import Augmenting
-from augment_ops.serving.batching import Overloaded
+from augment_ops.serving.batching import Computed, Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
 from augment_ops.serving.challenger import Challenger, Posed, ServedAnswer
 from augment_ops.serving.headers import (
@@ -47,7 +47,6 @@ from augment_ops.serving.problems import Problem
 from augment_ops.serving.recording import Answered, Recorder
 from augment_ops.serving.rules import ServingRules
 from augment_ops.serving.traces import Handler, Traces
-from augment_ops.serving.views import Scored
 from augment_ops.tracking.values import classifier_name
 
 _ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a log file, a header and a metric take as they are
@@ -256,7 +255,7 @@ class _Handlers:
             scores=answer.scored.scores,
         )
         self._service.recorder.offer(answered)
-        request.state.scored = answer.scored
+        request.state.computed = answer.scored.computed
         return answer
 
     def _named(self, request: Request) -> ServedModel:
@@ -305,9 +304,9 @@ class _Handlers:
             version = response.headers.get(VERSION_HEADER, "")
             took = monotonic() - began
             meters.request(route, version, response.status_code, took)
-            scored: Scored | None = getattr(request.state, "scored", None)
-            if scored is not None:
-                in_model = f"model;dur={scored.computed.seconds * 1e3:.3f}"
+            computed: Computed | None = getattr(request.state, "computed", None)
+            if computed is not None:
+                in_model = f"model;dur={computed.seconds * 1e3:.3f}"
                 response.headers["Server-Timing"] = f"total;dur={took * 1e3:.3f}, {in_model}"
             return response
 

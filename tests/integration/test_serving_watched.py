@@ -82,7 +82,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, web_servers: Any) -> Itera
             "OTEL_BSP_SCHEDULE_DELAY": "3600000",
         }
         tls = Tls(certificate=server.certificate, key=server.key, clients=str(authority.file))
-        with running(home, made(home / "version", "1", 7), rules(workers=1), tls, **variables) as found:
+        with running(home, made(home / "version", "1", 7), rules(workers=1), tls=tls, **variables) as found:
             yield Watched(found, home, authority, client, secrets, collector)
 
 
