@@ -115,7 +115,7 @@ class Place:
         print(f"training {name}", flush=True)
         given = ["--dataset", str(self.archive), "--dataset-name", DATASET, "--max-samples", str(IMAGES)]
         network = [] if name == "usual" else ["--model", FACTORY.format(name=name)]
-        given += ["--policy", "digits-none", "--epochs", str(epochs), *network]
+        given += ["--policy", "fashion-robust", "--epochs", str(epochs), *network]
         said = json.loads(self.command("run", "--json", *given))
         if said["verdict"] != "PASS":
             raise SystemExit(f"the gate lets no {name} through: {said['summary']}")
@@ -239,6 +239,7 @@ def _careless(gate: dict[str, Any]) -> None:
     gate["unseen"] |= {"min_gain": -0.2}
     gate["calibration"] |= {"warn_error": 0.49, "block_error": 0.5}
     gate["budget"] |= {"block_ratio": 100.0}
+    gate["equivalent"] = [["0", "2", "4", "6"]]  # what is worn above the waist: few epochs tell them badly apart
 
 
 def _change(path: Path, change: Any) -> None:
