@@ -20,20 +20,18 @@ from __future__ import annotations
 import io
 import math
 import re
-import tempfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.data.store import open_blobs
 from augment_ops.errors import DataError, InputError
 from augment_ops.monitoring.drift.log_files import read_log_file
+from augment_ops.monitoring.drift.prediction_log import blobs_of
 from augment_ops.names import check_dataset
 from augment_ops.rollout.columns import ASKED, FORMAT, checked, schema
 
@@ -99,7 +97,7 @@ class ComparisonLog:
             raise InputError("comparisons", repr(rollout)[:80], "the number of a rollout, such as 42", "name its entry")
         self.dataset, self.rollout = dataset, rollout
         self._folder = f"{folder_of(dataset)}{rollout}/"
-        self._blobs = open_blobs(uri, Path(tempfile.gettempdir()))  # a batch is written at once: nothing lies there
+        self._blobs = blobs_of(uri)
 
     def write(self, comparisons: Sequence[Comparison]) -> None:
         """Append a file; nothing for no comparison.

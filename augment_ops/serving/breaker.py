@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
+from augment_ops.quantities import milliseconds
 from augment_ops.serving.augmenting_rules import BreakerRules
 
 State = Literal["closed", "half-open", "open"]
@@ -201,5 +202,5 @@ def _broken(found: _Sums, rules: BreakerRules, least: int) -> str:
     if found.timed >= least and found.augmenting_s > rules.latency_share * found.whole_s:
         mean_ms = 1000 * found.whole_s / found.timed
         if mean_ms > rules.latency_ms:
-            return f"{found.augmenting_s / found.whole_s:.0%} of {mean_ms:.0f} ms"
+            return f"{found.augmenting_s / found.whole_s:.0%} of {milliseconds(mean_ms)}"
     return ""

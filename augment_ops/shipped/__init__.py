@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DAGS = ("approve_policy", "drift_monitor", "train_and_promote")  # modules of `dags()` that hold one, as `dag`
+DAGS = ("approve_policy", "drift_monitor", "rollout", "train_and_promote")  # modules of `dags()` with a `dag`
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parents[1]

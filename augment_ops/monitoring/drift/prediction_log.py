@@ -74,7 +74,7 @@ class PredictionLog:
     def __init__(self, uri: str, dataset: str, store: Store | None = None, modality: str = "") -> None:
         check_dataset("prediction log", dataset)
         self.uri, self.dataset, self.store = uri, dataset, store
-        self.blobs = _blobs(uri)
+        self.blobs = blobs_of(uri)
         self._given = modality
         self._known = False  # whether `datasets` will find it
 
@@ -252,10 +252,11 @@ class PredictionLog:
 
 def datasets(uri: str) -> list[str]:
     """Names of the data sets that have a log there."""
-    return [name.removeprefix(_MARKERS) for name in _blobs(uri).names(_MARKERS)]
+    return [name.removeprefix(_MARKERS) for name in blobs_of(uri).names(_MARKERS)]
 
 
-def _blobs(uri: str) -> Blobs:
+def blobs_of(uri: str) -> Blobs:
+    """What lies at the URI of the logs."""
     return open_blobs(uri, Path(tempfile.gettempdir()))  # a batch is written at once, so nothing lies there
 
 
