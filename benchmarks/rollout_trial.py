@@ -215,6 +215,7 @@ def trial(place: Place, address: str) -> dict[str, Any]:
     entered = datetime.fromisoformat(newest["ended"]).astimezone(UTC).timestamp() if newest["ended"] else ended
     challenger = newest["challenger"]
     failed = {f"{version} {status}": n for (version, status), n in traffic.answers.items() if status != 200}
+    after = round(max(0.0, traffic.last.get(challenger, 0.0) - entered), 2)
     return {
         "outcome": newest["outcome"] or newest["state"],
         "step": STEPS[newest["step"]]["name"],
@@ -222,7 +223,7 @@ def trial(place: Place, address: str) -> dict[str, Any]:
         "seconds": round(entered - began, 1),
         "answers": sum(traffic.answers.values()),
         "of_the_challenger": sum(n for (version, _), n in traffic.answers.items() if version == challenger),
-        "challenger_answered_after_the_end_s": round(max(0.0, traffic.last.get(challenger, 0.0) - entered), 2),
+        "challenger_answered_after_the_end_s": None if newest["outcome"] == "promoted" else after,
         "failed": failed,
         "p50_ms": round(float(np.percentile(traffic.milliseconds, 50)), 1),
         "p99_ms": round(float(np.percentile(traffic.milliseconds, 99)), 1),
