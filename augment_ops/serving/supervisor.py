@@ -107,7 +107,8 @@ class Supervisor:
             self._begin(ready)
             looked, forgotten = monotonic(), datetime.min.replace(tzinfo=UTC)
             while not self._stopping:
-                self._hear(self._asked.rules.follow_s)
+                for refusal in self._hear(self._asked.rules.follow_s):
+                    self._say(refusal.why)
                 self._restart()
                 if monotonic() - looked >= self._asked.rules.follow_s:
                     looked = monotonic()
