@@ -38,7 +38,8 @@ poke(step(0))                       # this run began none
 id = begin(workspace, RULES, origin="rollout/r1")
 named = tasks.StartRollout(task_id="start").execute(context)  # which finds it again
 poke(tasks.UntilAsked(task_id="until_asked"))
-poke(step(1))                       # has not begun
+poke(step(2))                       # is far away
+poke(step(1))                       # is the next one
 poke(step(0))                       # no answers
 compare(workspace, id, 0)
 poke(step(0))                       # a driver has looked a moment ago, and goes on
@@ -56,11 +57,11 @@ def test_each_step_waits_and_the_one_that_a_challenger_is_rolled_back_in_fails(t
     environment = airflow_environment(tmp_path / "airflow")
     arguments = (str(ROOT / "dags"), str(ROOT / "tests"), str(tmp_path / "state"))
     found, _ = run_apart(_RUN, environment, ROOT / "dags", *arguments)
-    none, auto, later, waits, fresh, passed, failed, before, end = found["seen"]
+    none, auto, later, following, waits, fresh, passed, failed, before, end = found["seen"]
     assert none == ["AirflowFailException", "the ledger has no rollout that this run began: clear the task `start`"]
     assert auto == ["AirflowSkipException", "dev asks for nobody"]
     assert later == ["AirflowRescheduleException", ""]
-    assert (waits, fresh, passed) == (False, False, True)
+    assert (following, waits, fresh, passed) == (False, False, False, True)
     assert failed[0] == end[0] == "AirflowFailException"
     assert "The share of requests that fail" in failed[1]
     assert before is True
