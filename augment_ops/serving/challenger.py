@@ -137,9 +137,8 @@ class Challenger:
                 scored = await self._in_time(exposure, posed)
         except Exception as error:  # whatever it is, somebody waits for an answer
             failed = _failed(began)
-            given = await self._ask(
-                champion, posed.samples, posed.ids
-            )  # where it fails as well, it is the request's fault
+            # Where the champion fails as well, it is the request's fault.
+            given = await self._ask(champion, posed.samples, posed.ids)
             self._keep(exposure, posed, "challenger", challenger=failed)
             self._meters.fell_back()
             self._has_failed(exposure, error)
@@ -206,7 +205,7 @@ class Challenger:
         comparison = Comparison(
             step=exposure.step,
             request=posed.request,
-            subject=posed.subject,
+            subject=posed.subject if exposure.rules.by == "subject" else "",  # of nobody who need not be known
             ids=tuple(posed.ids),
             at=datetime.now(UTC),
             arm=arm,

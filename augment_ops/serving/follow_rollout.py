@@ -12,6 +12,7 @@ from augment_ops.identity import ROLLOUT
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import check_version
 from augment_ops.rollout.ending import complete, end, move_of
+from augment_ops.rollout.evidence import rules_of
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import PROMOTED, ROLLED_BACK, Rollout, entries_of, rollouts, unfinished
 from augment_ops.serving.exposure import Exposure
@@ -118,12 +119,12 @@ class FollowedRollout:
         if monotonic() < self._not_before:
             return None
         try:
-            tracker, store = self._workspace.tracker, self._workspace.store
+            tracker = self._workspace.tracker
             check_version(tracker, move_of(rollout))
             version = tracker.version(self._dataset, rollout.challenger)
             served = laid_out(self._workspace, version, self._dataset, self._environment)
-            return rollout.id, served, RolloutRules.model_validate_json(store.get(rollout.rules))
-        except AugmentOpsError as error:
+            return rollout.id, served, rules_of(self._workspace.store, rollout)
+        except (AugmentOpsError, OSError) as error:  # a full disk, too, ends no service
             self._not_before = monotonic() + _AGAIN_S
             self._say(f"rollout {rollout.id}: version {rollout.challenger} is not asked yet: {error}")
             return None

@@ -107,7 +107,7 @@ async def ask(model: Any, samples: np.ndarray, ids: Sequence[str]) -> Scored:
 
 
 def posed(name: str, n: int = 1) -> Posed:
-    return Posed(request=name, subject="", ids=[f"{name}/{row}" for row in range(n)], samples=images(n))
+    return Posed(request=name, subject="anna", ids=[f"{name}/{row}" for row in range(n)], samples=images(n))
 
 
 @pytest.fixture
@@ -204,6 +204,15 @@ def test_a_share_of_comparisons_is_kept_by_the_request(trial: Callable[..., Tria
         found.ask(name=f"r{n}")
     assert 60 < len(found.kept) < 140  # 100 ± 4.6 standard deviations of 8.7
     assert found.counts["challenger"] == 400
+
+
+@pytest.mark.parametrize(("by", "kept"), [("request", ""), ("subject", "anna")])
+def test_whom_a_request_is_about_is_kept_where_it_is_assigned_by_that_alone(
+    trial: Callable[..., Trial], by: str, kept: str
+) -> None:
+    found = trial(exposure(SHADOW, by=by))
+    found.ask()
+    assert [one.comparison.subject for one in found.kept] == [kept]
 
 
 def test_closing_waits_for_what_is_on_its_way(trial: Callable[..., Trial]) -> None:
