@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from augment_ops.cli.runs import run_pipeline
-from augment_ops.errors import ActRefused, GovernanceError, InputError, TrackingError
+from augment_ops.errors import ActRefused, GovernanceError, InputError, StoreError, TrackingError
 from augment_ops.governance.audit import champions
 from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, champion, quarantine
@@ -359,4 +359,21 @@ def test_a_challenger_that_cannot_be_had_is_said_once_and_nobody_is_exposed(work
     of = Following(workspace)
     assert [of.step(), of.step()] == [None, None]
     assert len(of.says) == 1
+    assert "is not asked yet" in of.says[0]
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [("laid_out", OSError(28, "No space left on device")), ("rules_of", StoreError("rules", "none", "rules", "abort"))],
+)
+def test_neither_a_full_disk_nor_rules_that_are_none_end_a_service(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, what: str, error: Exception
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    start(workspace, DATASET, reason=REASON)
+    of = Following(workspace)
+    monkeypatch.setattr(follow_rollout, what, fails)
+    assert of.step() is None
     assert "is not asked yet" in of.says[0]
