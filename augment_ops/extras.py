@@ -24,9 +24,9 @@ _EXTRA: Mapping[str, str] = {
     "triton": "gpu",
     **dict.fromkeys(
         (
-            "cryptography", "fairlearn", "fastapi", "fsspec", "httpx", "jinja2", "markupsafe", "matplotlib", "mlflow",
-            "pandas", "pandera", "prometheus_client", "pyarrow", "skops", "sklearn", "sqlalchemy", "starlette",
-            "uvicorn",
+            "cryptography", "fairlearn", "fastapi", "fsspec", "httptools", "httpx", "jinja2", "markupsafe",
+            "matplotlib", "mlflow", "pandas", "pandera", "prometheus_client", "pyarrow", "skops", "sklearn",
+            "sqlalchemy", "starlette", "uvicorn", "uvloop",
         ),
         "pipeline",
     ),

@@ -31,6 +31,14 @@ class Model(Protocol):
         """
         ...
 
+    async def predict_async(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """The same as calling it, for an event loop: nothing of it waits in a thread.
+
+        Raises:
+            StoreError: the model does not answer for these samples.
+        """
+        ...
+
     def observe(self, samples: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The same, with embeddings float32 (N, D); the scores stand for those of a model that has none.
 

@@ -7,6 +7,7 @@ through a socket, and are believed to be nothing but numbers.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +43,9 @@ _TUNED = {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLO
 _TIMEOUT_S = 300  # importing libraries takes seconds, a minute on a machine that swaps; a batch takes milliseconds
 _MOST_BYTES = 1 << 30  # of scores and embeddings of a batch: what a process says of their size is not believed beyond
 _BATCH_BYTES = 4 << 20  # of samples: activations are many times the input
+
+# Yields how many bytes are wanted, is sent them; returns scores and embeddings, or why there are none.
+_Exchange = Generator[int, bytearray, list[NDArray[np.float32]] | str]
 
 
 class IsolatedModel:
@@ -76,6 +80,15 @@ class IsolatedModel:
         """See `Model`."""
         return self._ask(samples, embedded=False)[0]
 
+    async def predict_async(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Model`."""
+        process = self._idle_process()
+        if process is None:
+            process = await asyncio.to_thread(self._process)
+        with self._lent(process):
+            found = await process.ask_async(samples)
+        return self._understood(found)[0]
+
     def observe(self, samples: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `Model`."""
         scores, embeddings = self._ask(samples, embedded=True)
@@ -100,12 +113,21 @@ class IsolatedModel:
         return _Process(self._format, self._content, self._source)
 
     def _ask(self, samples: NDArray[Any], *, embedded: bool) -> list[NDArray[np.float32]]:
-        with self._lock:
-            process = self._idle.pop() if self._idle else None
-        process = process or self._process()
-        try:
+        process = self._idle_process() or self._process()
+        with self._lent(process):
             found = process.ask(samples, embedded)
-        except _Silent as error:  # ended, or talks nonsense: not asked again
+        return self._understood(found)
+
+    def _idle_process(self) -> _Process | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    @contextlib.contextmanager
+    def _lent(self, process: _Process) -> Iterator[None]:
+        """While it holds, the process is asked; it is asked again only where it has said all that it was asked for."""
+        try:
+            yield
+        except _Silent as error:  # ended, or talks nonsense
             process.close()
             raise _no_answer(self._source, str(error)) from error
         except BaseException:
@@ -113,6 +135,8 @@ class IsolatedModel:
             raise
         with self._lock:
             self._idle.append(process)
+
+    def _understood(self, found: list[NDArray[np.float32]] | str) -> list[NDArray[np.float32]]:
         if isinstance(found, str):
             raise _no_answer(self._source, found)
         return found
@@ -160,23 +184,53 @@ class _Process:
 
     def ask(self, samples: NDArray[Any], embedded: bool) -> list[NDArray[np.float32]] | str:
         """Scores, and embeddings where they are asked for; or why there are none."""
+        self._channel.settimeout(_TIMEOUT_S)
+        exchange = self._exchange(samples, embedded)
+        try:
+            wanted = next(exchange)
+            while True:
+                wanted = exchange.send(self._receive(wanted))
+        except StopIteration as said:
+            found: list[NDArray[np.float32]] | str = said.value
+            return found
+        except OSError as error:
+            raise _Silent(str(error)) from error
+
+    async def ask_async(self, samples: NDArray[Any]) -> list[NDArray[np.float32]] | str:
+        """The same without embeddings, and without holding up the event loop, whatever the process does."""
+        self._channel.settimeout(0)
+        exchange = self._exchange(samples, embedded=False)
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                wanted = next(exchange)
+                while True:
+                    wanted = exchange.send(await self._receive_async(wanted))
+        except StopIteration as said:
+            found: list[NDArray[np.float32]] | str = said.value
+            return found
+        except OSError as error:
+            raise _Silent(str(error)) from error
+
+    def _exchange(self, samples: NDArray[Any], embedded: bool) -> _Exchange:
+        """What is said to the process, and made of what it says: yields how many bytes it wants to be sent next."""
         samples = np.ascontiguousarray(samples)
         if not 2 <= samples.ndim <= _AXES or samples.dtype.kind not in "biuf":
             return f"samples of {samples.dtype} {samples.shape}"
         samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
         shape = (*samples.shape, *(0 for _ in range(_AXES - samples.ndim)))
-        try:
-            self._hand_over(samples)
-            with contextlib.suppress(ConnectionError):  # reading tells that it ended
-                self._channel.sendall(_QUESTION.pack(embedded, samples.dtype.str[1:].encode(), samples.ndim, *shape))
-            well, rows, *widths = _RESULT.unpack(self._receive(_RESULT.size))
-            if not well:
-                return bytes(self._receive(min(max(rows, 0), 4000))).decode(errors="replace")
-            if rows != len(samples) or min(widths) < 0 or rows * sum(widths) * 4 > _MOST_BYTES:
-                raise _Silent(f"{rows} rows of {widths} numbers")
-            return [self._array(rows, width) for width in widths[: 1 + embedded]]
-        except OSError as error:
-            raise _Silent(str(error)) from error
+        self._hand_over(samples)
+        with contextlib.suppress(ConnectionError):  # reading tells that it ended
+            # It waits for a question and for nothing else, so that there is room for one.
+            self._channel.sendall(_QUESTION.pack(embedded, samples.dtype.str[1:].encode(), samples.ndim, *shape))
+        well, rows, *widths = _RESULT.unpack((yield _RESULT.size))
+        if not well:
+            return bytes((yield min(max(rows, 0), 4000))).decode(errors="replace")
+        if rows != len(samples) or min(widths) < 0 or rows * sum(widths) * 4 > _MOST_BYTES:
+            raise _Silent(f"{rows} rows of {widths} numbers")
+        found = []
+        for width in widths[: 1 + embedded]:
+            found.append(np.frombuffer((yield rows * width * 4), np.float32).reshape(rows, width))
+        return found
 
     def close(self) -> None:
         """Let the process end: it does when its channel closes."""
@@ -189,10 +243,6 @@ class _Process:
             self._mapped = mmap.mmap(self._samples, size)
         self._mapped[: samples.nbytes] = samples.reshape(-1).view(np.uint8).data
 
-    def _array(self, rows: int, width: int) -> NDArray[np.float32]:
-        found = np.frombuffer(self._receive(rows * width * 4), np.float32)
-        return found.reshape(rows, width)
-
     def _receive(self, size: int) -> bytearray:
         data = bytearray(size)
         rest = memoryview(data)
@@ -201,10 +251,25 @@ class _Process:
                 count = self._channel.recv_into(rest)
             except ConnectionError:
                 count = 0
-            if count == 0:
-                raise _Silent("the process ended: the model asked for what it may not have, or for too much memory")
-            rest = rest[count:]
+            rest = rest[_received(count) :]
         return data
+
+    async def _receive_async(self, size: int) -> bytearray:
+        data, loop = bytearray(size), asyncio.get_running_loop()
+        rest = memoryview(data)
+        while rest:
+            try:
+                count = await loop.sock_recv_into(self._channel, rest)
+            except ConnectionError:
+                count = 0
+            rest = rest[_received(count) :]
+        return data
+
+
+def _received(count: int) -> int:
+    if count == 0:
+        raise _Silent("the process ended: the model asked for what it may not have, or for too much memory")
+    return count
 
 
 class _Interpreter:

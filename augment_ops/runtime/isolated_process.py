@@ -76,9 +76,9 @@ def _answer(
             _send(channel, False, f"{type(error).__name__}: {error}".encode()[:2000])
             continue
         widths = [array.shape[1] for array in results] + [0]
-        _write(channel, RESULT.pack(True, len(batch), widths[0], widths[1]))
-        for array in results:
-            _write(channel, array.tobytes())
+        told = RESULT.pack(True, len(batch), widths[0], widths[1])
+        # At once, so that who waits is woken once.
+        _write(channel, b"".join([told, *(array.tobytes() for array in results)]))
     os._exit(0)
 
 

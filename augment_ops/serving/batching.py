@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic, time_ns
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from augment_ops.modalities.source import Samples
 
-Ask = Callable[[Samples], NDArray[np.float32]]
+Ask = Callable[[Samples], Awaitable[NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ class Batcher:
     """Answers of one model, in one event loop.
 
     Args:
-        ask: scores float32 (n, K) of samples (n, *shape); blocks, and is called from one thread of its own.
+        ask: scores float32 (n, K) of samples (n, *shape); not asked again before it has answered.
         max_samples: of a call; a request with more is asked in parts of its own.
         max_delay_s: see the module.
         max_waiting: samples that may wait.
@@ -76,7 +75,6 @@ class Batcher:
         self._together = 1  # requests of the batch before
         self._came = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "model")
 
     @property
     def waiting(self) -> int:
@@ -104,7 +102,6 @@ class Batcher:
         """Wait for what is on its way."""
         while self._running is not None:
             await self._running
-        self._thread.shutdown()
 
     async def _run(self) -> None:
         try:
@@ -154,10 +151,10 @@ class Batcher:
             start += len(one.samples)
 
     async def _asked(self, samples: Samples) -> Scored:
-        loop, found, took, began_ns = asyncio.get_running_loop(), [], 0.0, time_ns()
+        found, took, began_ns = [], 0.0, time_ns()
         for start in range(0, len(samples), self._max_samples):
             part, began = samples[start : start + self._max_samples], monotonic()
-            found.append(await loop.run_in_executor(self._thread, self._ask, part))
+            found.append(await self._ask(part))
             seconds = monotonic() - began
             self._told(len(part), seconds)
             took += seconds

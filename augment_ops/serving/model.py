@@ -49,7 +49,7 @@ class ServedModel:
             self._model.close()
             raise
         self.batcher = Batcher(
-            self._model,
+            self._model.predict_async,
             max_samples=batch.max_samples,
             max_delay_s=batch.max_delay_ms / 1000,
             max_waiting=limits.waiting,

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops import scratch
+from augment_ops.data.store import Store
 from augment_ops.modalities.source import Samples
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.production.answers_log import log_answers
 from augment_ops.serving.assignment import place_of
 from augment_ops.serving.background import Background
 from augment_ops.serving.rules import LogRules
-from augment_ops.serving.served import Served
+from augment_ops.serving.served import Served, read_probe
+from augment_ops.statistics import softmax
 
 _DRAWN_BY = "serving-log"  # in place of a policy's digest in the key
 
@@ -79,19 +82,47 @@ class Recorder:
         self.background.close()
 
     def _write_version(self, answers: list[Answered]) -> None:
-        served = answers[0].served
-        log_answers(
-            self._log,
-            [name for one in answers for name in one.ids],
-            [one.at for one in answers for _ in one.ids],
-            version=served.version,
-            scores=np.concatenate([one.scores for one in answers]),
-            samples=np.concatenate([one.samples for one in answers]),
-            classes=served.classes,
-            schema=served.schema,
-            keep_samples=self._rules.samples,
-            logged_at=datetime.now(UTC),
-        )
+        _write(self._log, answers, keep_samples=self._rules.samples)
+
+
+def rehearse(served: Served, rules: LogRules) -> None:
+    """Write one answer to a log that is thrown away, before anybody asks.
+
+    What writing imports comes with the first file. pandas alone takes a second, in which the thread that writes leaves
+    the one that answers little of the interpreter.
+
+    Raises:
+        DataError, StoreError, OSError: it cannot be written.
+    """
+    samples, expected = read_probe(served)
+    answered = Answered(
+        served=served,
+        request="rehearsal",
+        ids=["rehearsal"],
+        at=datetime.now(UTC),
+        samples=samples[:1],
+        scores=softmax(expected.logits[0][:1]),
+    )
+    with scratch.folder("rehearsal") as folder:
+        log = PredictionLog(str(folder / "log"), served.dataset, Store(str(folder / "store")), served.modality)
+        _write(log, [answered], keep_samples=rules.samples)
+
+
+def _write(log: PredictionLog, answers: list[Answered], *, keep_samples: bool) -> None:
+    """Answers of one version."""
+    served = answers[0].served
+    log_answers(
+        log,
+        [name for one in answers for name in one.ids],
+        [one.at for one in answers for _ in one.ids],
+        version=served.version,
+        scores=np.concatenate([one.scores for one in answers]),
+        samples=np.concatenate([one.samples for one in answers]),
+        classes=served.classes,
+        schema=served.schema,
+        keep_samples=keep_samples,
+        logged_at=datetime.now(UTC),
+    )
 
 
 def is_drawn(request_id: str, share: float) -> bool:

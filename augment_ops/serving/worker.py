@@ -10,12 +10,14 @@ import asyncio
 import socket
 import ssl
 import sys
+import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from augment_ops.errors import AugmentOpsError
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
@@ -31,13 +33,16 @@ from augment_ops.serving.labels import AnswerLabels
 from augment_ops.serving.messages import Begin, ChallengerFails, Order, Refuses, Serve, Serves, Tls, Told
 from augment_ops.serving.meters import ServingMeters
 from augment_ops.serving.model import ServedModel
-from augment_ops.serving.recording import Recorder
+from augment_ops.serving.recording import Recorder, rehearse
 from augment_ops.serving.rollout_meters import ChallengerMeters
 from augment_ops.serving.served import Served
 from augment_ops.serving.traces import traces_of
 from augment_ops.workspace import log_uri, open_store
 
 _KEEP_ALIVE_S = 75  # as long as the usual proxies keep a connection that nothing comes over
+
+# What the thread that answers waits at most for one that writes or decodes, which else may go on for 5 ms each time.
+_SWITCH_S = 0.0005
 
 _SHADOWS = 4  # batches that may wait for a challenger in the shadow
 
@@ -46,7 +51,9 @@ def main(listening: int, control: int) -> None:
     """Answer until the supervisor lets go."""
     with Connection(control) as connection, socket.socket(fileno=listening) as accepting:
         begin: Begin = connection.recv()
-        asyncio.run(_Answering(connection, begin).run(accepting))
+        sys.setswitchinterval(_SWITCH_S)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Answering(connection, begin).run(accepting))
 
 
 class _Answering:
@@ -68,6 +75,7 @@ class _Answering:
         except (AugmentOpsError, OSError) as error:
             self._say(Refuses(self._begin.served.version, str(error)))
             return
+        await asyncio.to_thread(self._rehearse)
         self._augmenting = Augmenting(self._begin.rules, self._begin.served, self._begin.settings.home, self._say)
         await self._admit(self._begin.augmentation)
         self._service = service = self._service_of(model)
@@ -85,6 +93,12 @@ class _Answering:
             await asyncio.to_thread(service.traces.close)
         if self._comparer is not None:
             await asyncio.to_thread(self._comparer.close)
+
+    def _rehearse(self) -> None:
+        try:
+            rehearse(self._begin.served, self._begin.rules.log)
+        except Exception:  # answers do not depend on the log
+            traceback.print_exc()
 
     def _service_of(self, model: ServedModel) -> Service:
         begin, dataset = self._begin, model.served.dataset
@@ -104,6 +118,7 @@ class _Answering:
     def _config(self, service: Service) -> uvicorn.Config:
         return uvicorn.Config(
             application(service),
+            http="httptools",
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import hashlib
@@ -50,6 +51,11 @@ def model(artifact: Artifact) -> Iterator[IsolatedModel]:
     with load(artifact) as opened:
         assert isinstance(opened, IsolatedModel)
         yield opened
+
+
+def children() -> set[psutil.Process]:
+    """Processes that hold programs."""
+    return set(psutil.Process(isolated._waiting["pt2"].process.pid).children())
 
 
 def test_its_predictions_are_those_of_torch_in_this_process(model: IsolatedModel, path: Path) -> None:
@@ -125,6 +131,58 @@ def test_a_process_that_ends_is_an_error_and_the_next_takes_its_place(artifact: 
         waiting.wait()
     with load(artifact) as model:  # by an interpreter of its own again
         np.testing.assert_array_equal(model(IMAGES), expected)
+
+
+def test_an_event_loop_is_told_the_same_and_by_the_next_process_where_one_ends(artifact: Artifact) -> None:
+    async def ask(model: IsolatedModel) -> None:
+        expected = model(IMAGES)
+        np.testing.assert_array_equal(await model.predict_async(IMAGES), expected)
+        with pytest.raises(StoreError, match="library of its format alone can load and ask"):
+            await model.predict_async(IMAGES[:, :4])
+        both = await asyncio.gather(*(model.predict_async(part) for part in (IMAGES[:7], IMAGES[7:])))
+        np.testing.assert_allclose(np.concatenate(both), expected, rtol=1e-5, atol=1e-5)
+        for child in children() - others:
+            child.kill()
+        for _ in both:  # as many processes as were asked at once
+            with pytest.raises(StoreError, match="the process ended"):
+                await model.predict_async(IMAGES)
+        np.testing.assert_array_equal(await model.predict_async(IMAGES), expected)
+
+    with load(artifact):
+        others = children()
+        with load(artifact) as model:
+            assert isinstance(model, IsolatedModel)
+            asyncio.run(ask(model))
+
+
+def test_a_process_that_says_nothing_holds_no_event_loop_up_and_is_asked_no_more(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(model: IsolatedModel) -> None:
+        expected = model(IMAGES)
+        for process in children() - others:
+            process.suspend()  # as one that computes for ever
+        gone = asyncio.create_task(model.predict_async(IMAGES))
+        await asyncio.wait_for(asyncio.sleep(0), 30)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        for process in children() - others:
+            process.resume()  # what it still says is no answer to the next question
+        np.testing.assert_array_equal(await model.predict_async(IMAGES[::-1]), expected[::-1])
+        for process in children() - others:
+            process.suspend()
+        monkeypatch.setattr(isolated, "_TIMEOUT_S", 0.05)
+        with pytest.raises(StoreError):
+            await model.predict_async(IMAGES)
+        for process in children() - others:
+            process.kill()
+
+    with load(artifact):  # the interpreter that they are split off from
+        others = children()
+        with load(artifact) as model:
+            assert isinstance(model, IsolatedModel)
+            asyncio.run(ask(model))
 
 
 def test_closing_ends_its_processes_and_leaves_no_descriptor(artifact: Artifact) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from augment_ops.errors import StoreError
-from augment_ops.serving.batching import Batcher, Overloaded
+from augment_ops.serving.batching import Ask, Batcher, Overloaded
 
 
 class Model:
@@ -18,18 +16,18 @@ class Model:
 
     def __init__(self) -> None:
         self.asked: list[int] = []
-        self.free = threading.Event()
+        self.free = asyncio.Event()
         self.free.set()
 
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
+    async def __call__(self, samples: np.ndarray) -> np.ndarray:
         self.asked.append(len(samples))
-        assert self.free.wait(30)
+        await asyncio.wait_for(self.free.wait(), 30)
         if (samples == 13).any():
             raise StoreError("model", "thirteen", "another number", "ask for another")
         return np.asarray(samples * 2, np.float32)
 
 
-def batcher(model: Callable, **more) -> Batcher:
+def batcher(model: Ask, **more) -> Batcher:
     asked = {"max_samples": 8, "max_delay_s": 0.0, "max_waiting": 100, "told": lambda n, s: None} | more
     return Batcher(model, **asked)
 
@@ -78,7 +76,7 @@ def test_what_the_model_does_not_answer_for_takes_no_other_request_with_it() -> 
 
 
 def test_a_fault_of_any_kind_is_an_answer_and_the_next_request_is_answered() -> None:
-    def broken(samples: np.ndarray) -> np.ndarray:
+    async def broken(samples: np.ndarray) -> np.ndarray:
         if samples[0, 0] == 0:
             raise ZeroDivisionError
         return np.asarray(samples, np.float32)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data.store import Store
 from augment_ops.monitoring.drift.log_reader import read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.serving.recording import Answered, Recorder, is_drawn
 from augment_ops.serving.retention import forget
+from augment_ops.serving.served import probe_bytes
 from support.service import CLASSES, images, rules
 from support.still import STILL
 
@@ -26,6 +33,33 @@ def answered(request: str, n: int = 1) -> Answered:
 
 def log_at(folder: Path) -> PredictionLog:
     return PredictionLog(str(folder / "log"), "letters", Store(str(folder / "store")), "image")
+
+
+WORKER = """
+import json, sys
+from datetime import UTC, datetime
+from pathlib import Path
+import numpy as np
+from augment_ops.content import from_json
+from augment_ops.data.store import Store
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.serving.recording import Answered, Recorder, rehearse
+from augment_ops.serving.rules import ServingRules
+from augment_ops.serving.served import Served
+
+folder = Path(sys.argv[1])
+served = from_json(Served, (folder / "served.json").read_bytes())
+rules = ServingRules.load(Path("policies/serving/default.yaml")).log
+before = "pandas" in sys.modules
+rehearse(served, rules)
+after, known = "pandas" in sys.modules, set(sys.modules)
+log = PredictionLog(str(folder / "log"), "letters", Store(str(folder / "store")), "tabular")
+recorder = Recorder(log, rules, print)
+even = np.full((1, 2), 0.5)
+recorder.offer(Answered(served=served, request="a", ids=["a"], at=datetime.now(UTC), samples=even, scores=even))
+recorder.close()
+print(json.dumps({"before": before, "after": after, "later": sorted(set(sys.modules) - known)}))
+"""
 
 
 class Lost(Counter[str]):
@@ -104,6 +138,30 @@ def test_samples_that_may_not_be_kept_are_not(tmp_path: Path) -> None:
     recorder.close()
     assert logged(tmp_path) == {"a"}
     assert not list((tmp_path / "store").rglob("*")) or not any(p.is_file() for p in (tmp_path / "store").rglob("*"))
+
+
+def test_a_rehearsal_leaves_nothing_and_what_is_written_then_imports_nothing_that_it_did_not(tmp_path: Path) -> None:
+    """In an interpreter of its own, as a worker's: here all is imported already."""
+    rows = np.array([[1.5, 2.0], [3.0, np.nan]])
+    probe = probe_bytes(rows, np.zeros((2, 2), np.float32))
+    (tmp_path / "probe.npz").write_bytes(probe)
+    served = replace(
+        STILL,
+        modality="tabular",
+        classes=("no", "yes"),
+        shape=(2,),
+        probe=sha256_hex(probe),
+        probe_file=str(tmp_path / "probe.npz"),
+    )
+    (tmp_path / "served.json").write_bytes(canonical_json(served))
+    (tmp_path / "scratch").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    command = [sys.executable, "-c", WORKER, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == {"before": False, "after": True, "later": []}
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
 
 
 def test_days_that_are_too_old_are_deleted_with_their_labels_and_no_others(tmp_path: Path) -> None:
