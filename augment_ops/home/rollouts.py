@@ -10,6 +10,7 @@ from augment_ops.home.sources import Sources
 from augment_ops.rollout.evidence import SeriesPoint
 from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.phrases import sentence
+from augment_ops.rollout.rules import ABOUT_INPUTS
 from augment_ops.rollout.state import rollouts
 from augment_ops.rollout.story import Story, kind_of, story
 
@@ -99,13 +100,13 @@ def _charts(told: Story) -> Iterator[IntervalChart]:
 
 def _latest(measured: Iterable[MeasuredCondition], name: str) -> MeasuredCondition | None:
     """What is known of a condition as a whole: of its latest step, where each is measured by itself."""
-    found = [one for one in measured if one.condition == name and (not one.about or name == "inputs")]
+    found = [one for one in measured if one.condition == name and (not one.about or name in ABOUT_INPUTS)]
     return max(found, key=lambda one: -1 if one.step is None else one.step, default=None)
 
 
 def _of_classes(told: Story) -> Iterator[tuple[str, str]]:
     for one in told.seen.measured if told.seen is not None and told.rules is not None else ():
-        if one.about and one.condition != "inputs" and told.rules is not None:
+        if one.about and one.condition not in ABOUT_INPUTS and told.rules is not None:
             yield one.state, sentence(told.rules, one)
 
 

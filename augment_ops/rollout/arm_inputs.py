@@ -13,14 +13,13 @@ from augment_ops.governance.rollouts import STEP
 from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.rollout.inputs import FIRST_LOOK, ArmSamples, measure_inputs
-from augment_ops.rollout.judge import MeasuredCondition
+from augment_ops.rollout.look import Look, Measured, inputs_of
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
 
-# Samples of the smaller arm. By then a shift beyond the limit of PSI has been shown at six looks or at none, and a
-# reading takes seconds, for which a rollback would wait.
-_LAST_LOOK = FIRST_LOOK * 2**6
+# Samples of the smaller arm. By then a shift beyond the limit of PSI has been shown at six looks or at none.
+LAST_LOOK = FIRST_LOOK * 2**6
 
 
 class ArmInputs:
@@ -33,29 +32,32 @@ class ArmInputs:
     def __init__(self, rules: RolloutRules, log: PredictionLog) -> None:
         self._rules, self._log = rules, log
         self._looked: dict[int, int] = {}  # step → samples of the smaller arm at its last look
-        self._found: dict[int, tuple[MeasuredCondition, ...]] = {}
+        self._looks: dict[int, Look] = {}
 
-    def measured(self, rollout: Rollout, tally: Tally, now: datetime) -> tuple[MeasuredCondition, ...]:
+    def measured(self, rollout: Rollout, tally: Tally, now: datetime, *, wait: bool = False) -> Measured:
         """What is known of the canaries that have begun; nothing of one whose predictions cannot be read.
 
         Args:
             now: until when the step that runs is read, with a zone.
+            wait: for what is being read.
         """
         canaries = self._rules.canaries if self._rules.conditions.inputs is not None else ()
         for step in canaries:
             if step <= rollout.step and self._is_time(step, int(tally.failed_sides[step].sum(axis=1).min())):
-                self._found[step] = self._look(rollout, step, now)
-        return tuple(one for found in self._found.values() for one in found)
+                self._looks.setdefault(step, Look()).begin(lambda step=step: self._look(rollout, step, now))  # type: ignore[misc]
+        return tuple(one for look in self._looks.values() for one in look.found(wait=wait))
 
     def _is_time(self, step: int, n: int) -> bool:
-        """Whether the smaller arm has come to its next look."""
+        """Whether the smaller arm has come to its next look, and the last one is over."""
         least = max(FIRST_LOOK, 2 * self._looked.get(step, 0))
-        if not least <= n or self._looked.get(step, 0) >= _LAST_LOOK:
+        if not least <= n or self._looked.get(step, 0) >= LAST_LOOK:
+            return False
+        if step in self._looks and self._looks[step].is_running:
             return False
         self._looked[step] = n
         return True
 
-    def _look(self, rollout: Rollout, step: int, now: datetime) -> tuple[MeasuredCondition, ...]:
+    def _look(self, rollout: Rollout, step: int, now: datetime) -> Measured:
         began = [rollout.began, *(one.at for one in rollout.acts if one.act == STEP)]
         moments = [*map(datetime.fromisoformat, began), now]
         try:
@@ -68,10 +70,9 @@ class ArmInputs:
 
 def _arm(window: LogWindow, version: str) -> ArmSamples:
     """What one version answered in a window."""
-    kept = np.arange(len(window.rows)) if window.sample.columns else window.payload_rows
-    rows = window.rows.iloc[kept]
+    rows, inputs = inputs_of(window)
     times = rows["time"].to_numpy(dtype="datetime64[us]")
     own = np.flatnonzero(rows["model_version"].to_numpy() == version)
     order = own[np.argsort(times[own], kind="stable")]
-    features: dict[str, NDArray[Any]] = {name: values[order] for name, values in window.sample.table.items()}
+    features: dict[str, NDArray[Any]] = {name: values[order] for name, values in inputs.items()}
     return ArmSamples(times=times[order], features=features)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from augment_ops.rollout.phrases import amount, hours_of, nothing_of, sentence
-from augment_ops.rollout.rules import Condition, RolloutRules, StepRules
+from augment_ops.rollout.rules import ABOUT_INPUTS, Condition, RolloutRules, StepRules
 
 State = Literal["holds", "broken", "open"]
 Action = Literal["go on", "advance", "roll back", "pause"]
@@ -22,7 +22,7 @@ class MeasuredCondition:
     """What the comparisons say of one condition.
 
     Attributes:
-        about: the class or the input that it is about; empty for all.
+        about: the class, the input or the slice of inputs that it is about; empty for all.
         step: index of the step that it is from; None for all shadows together.
         estimate: what was measured.
         low, high: between which it lies, at every moment of the whole rollout; None where there is no such end.
@@ -103,7 +103,7 @@ def _standing(rules: RolloutRules, measured: Sequence[MeasuredCondition]) -> Ite
     """What is known of each condition, and of what nothing is known."""
     for name in rules.conditions.named:
         found = [one for one in measured if one.condition == name]
-        of_classes = [one for one in found if one.about and name != "inputs"]
+        of_classes = [one for one in found if one.about and name not in ABOUT_INPUTS]
         yield from (sentence(rules, one) for one in found if one not in of_classes)
         if of_classes:
             holds = sum(one.state == "holds" for one in of_classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from augment_ops.gate.phrasing import points, share
-from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.rules import SLICES, RolloutRules
 
 if TYPE_CHECKING:
     from augment_ops.rollout.judge import MeasuredCondition
@@ -21,13 +21,17 @@ def sentence(rules: RolloutRules, one: MeasuredCondition) -> str:
     accuracy = rules.conditions.accuracy
     if one.condition == "accuracy" and accuracy is not None and one.n < accuracy.labels:
         return f"{told}, and {amount(accuracy.labels)} labels are needed to judge it."
-    return f"{told}: {one.condition} {_SAID[one.state]}."
+    return f"{told}: {one.condition.replace('_', ' ')} {_SAID[one.state]}."
 
 
 def nothing_of(rules: RolloutRules, condition: str) -> str:
     """Why a condition has not been measured."""
     if condition == "accuracy":
         return "no label has come."
+    if condition == "slice_accuracy" and rules.conditions.slice_accuracy is not None:
+        return f"no slice of the inputs has {amount(rules.conditions.slice_accuracy.labels)} labels."
+    if condition == "slice_agreement":
+        return "too few answers have come, or the log keeps nothing of what was asked."
     if condition == "recall" and rules.conditions.recall is not None:
         return f"no class has {amount(rules.conditions.recall.labels)} labels."
     return "no answers have come that it could be measured by."
@@ -47,10 +51,11 @@ def hours_of(hours: float) -> str:
 
 def _numbers(rules: RolloutRules, one: MeasuredCondition) -> tuple[str, str, str]:
     """What is measured, its value, and what is accepted of it."""
-    of_class = f" of class {one.about}" if one.about else ""
     found = one.estimate
-    if one.condition == "agreement":
-        named = f"Agreement with the champion on what it calls {one.about}" if one.about else "Agreement"
+    of_slice = one.condition in SLICES
+    if one.condition in ("agreement", "slice_agreement"):
+        among = "where" if of_slice else "on what it calls"
+        named = f"Agreement with the champion {among} {one.about}" if one.about else "Agreement"
         return named, f"is {share(found)} ({_span(one)})", f"{share(one.limit)} at least"
     if one.condition == "errors":
         return "The share of requests that fail", f"rises by {points(found)} ({_span(one)})", _most(one)
@@ -65,7 +70,8 @@ def _numbers(rules: RolloutRules, one: MeasuredCondition) -> tuple[str, str, str
     if one.condition == "inputs":
         return f"The input {one.about}", f"differs between the two by a PSI of {found:.2f}", f"{one.limit:g} at most"
     name = "Recall" if one.condition == "recall" else "Accuracy"
-    return f"{name}{of_class}", f"falls by {points(found)} ({_span(one)})", _most(one)
+    about = f" {'where' if of_slice else 'of class'} {one.about}" if one.about else ""
+    return f"{name}{about}", f"falls by {points(found)} ({_span(one)})", _most(one)
 
 
 def _most(one: MeasuredCondition) -> str:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from augment_ops.content import digest_of
 from augment_ops.policy.yaml_file import load_model
 
+SLICES = ("slice_agreement", "slice_accuracy")
+ABOUT_INPUTS = ("inputs", *SLICES)  # conditions whose `about` is an input, not a class
 MOST_STEPS = 50  # a rollout of more has less of the chance of error for each than can show anything
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
@@ -139,6 +141,27 @@ class RecallCondition(BaseModel):
     labels: _Labels
 
 
+class SliceAgreement(BaseModel):
+    """How often the two say the same of samples whose inputs are of one kind: the lowest, the highest, one text."""
+
+    model_config = _FROZEN
+
+    at_least: _Share
+
+
+class SliceAccuracy(BaseModel):
+    """How much accuracy is lost on samples whose inputs are of one kind, where labels have come.
+
+    Attributes:
+        labels: of a slice; fewer say nothing of it.
+    """
+
+    model_config = _FROZEN
+
+    loss_at_most: _Difference
+    labels: _Labels
+
+
 class Conditions(BaseModel):
     """Every one that is not None is looked at, at any time; one that is shown to be broken ends the rollout."""
 
@@ -151,6 +174,8 @@ class Conditions(BaseModel):
     inputs: InputsCondition | None = None
     accuracy: Accuracy | None = None
     recall: RecallCondition | None = None
+    slice_agreement: SliceAgreement | None = None
+    slice_accuracy: SliceAccuracy | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -236,8 +261,9 @@ def _faults_of_conditions(rules: RolloutRules) -> Iterator[str]:
     conditions = rules.conditions
     if not conditions.named:
         yield "conditions must name one at least: nothing would ever be rolled back"
-    if conditions.agreement is not None and not rules.shadows:
-        yield "conditions.agreement compares answers to the same sample, and no step is a shadow"
+    for name in ("agreement", *SLICES):
+        if getattr(conditions, name) is not None and not rules.shadows:
+            yield f"conditions.{name} compares answers to the same sample, and no step is a shadow"
     if conditions.inputs is not None and not rules.canaries:
         yield "conditions.inputs compares the inputs of two arms, and no step is a canary below a share of 1"
     if not (rules.shadows or rules.canaries):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift.log_labels import LoggedLabels
@@ -14,6 +15,7 @@ from augment_ops.rollout.counted import CountedComparisons
 from augment_ops.rollout.evidence import Looked, SeriesPoint, grown, progress, rules_of
 from augment_ops.rollout.judge import judge
 from augment_ops.rollout.measures import measure
+from augment_ops.rollout.paired_inputs import PairedShadows
 from augment_ops.rollout.state import Rollout
 from augment_ops.workspace import Workspace, log_uri
 
@@ -32,7 +34,9 @@ class Watch:
         log = PredictionLog(uri, rollout.dataset, workspace.store)
         labels = LoggedLabels(log, (began - CLOCK_AHEAD).date())
         self._inputs = ArmInputs(self.rules, log)
-        self._counted = CountedComparisons(self.rules, ComparisonLog(uri, rollout.dataset, rollout.id), labels)
+        comparisons = ComparisonLog(uri, rollout.dataset, rollout.id)
+        self._pairs = PairedShadows(self.rules, log, comparisons)
+        self._counted = CountedComparisons(self.rules, comparisons, labels)
         self._series = _series_so_far(workspace, rollout)
 
     def look(self, rollout: Rollout, *, whole: bool = False) -> Looked:
@@ -49,7 +53,8 @@ class Watch:
         # Clocks differ: one that is behind the ledger's has not gone back in time.
         hours = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds() / 3600)
         answers = int(tally.asked[step])
-        measured = (*measure(self.rules, tally, step), *self._inputs.measured(rollout, tally, now))
+        looks = [one.measured(rollout, tally, now, wait=whole) for one in (self._inputs, self._pairs)]
+        measured = (*measure(self.rules, tally, step), *chain.from_iterable(looks))
         looked = Looked(
             rollout=rollout,
             rules=self.rules,

@@ -42,9 +42,9 @@ def workspace(tmp_path: Path) -> Workspace:
 class Told:
     """A driver, with what it said."""
 
-    def __init__(self, workspace: Workspace, environment: str = "dev") -> None:
+    def __init__(self, workspace: Workspace, environment: str = "dev", *, whole: bool = False) -> None:
         self.says: list[str] = []
-        self._driver = Driver(workspace, "digits", environment, self.says.append)
+        self._driver = Driver(workspace, "digits", environment, self.says.append, whole=whole)
 
     def tick(self) -> Rollout | None:
         return self._driver.tick()
@@ -215,7 +215,7 @@ def test_arms_that_are_asked_different_things_end_it(workspace: Workspace, shift
     rules = RULES.replace("agreement: {at_least: 0.8}", "inputs: {psi_at_most: 0.25}")
     rollout = begin(workspace, rules.replace("share: 0.5, answers: 200", "share: 0.5, answers: 900"))
     compare(workspace, rollout, 0)
-    told = Told(workspace)
+    told = Told(workspace, whole=True)
     told.tick()
     assert last(workspace).step == 1
     log, draw = PredictionLog(log_uri(workspace.settings), "digits", modality="tabular"), np.random.default_rng(7)
@@ -227,6 +227,44 @@ def test_arms_that_are_asked_different_things_end_it(workspace: Workspace, shift
     found = last(workspace)
     assert found.outcome == outcome
     assert "The input amount" in found.why or not outcome
+
+
+@pytest.mark.parametrize(("wrong", "outcome"), [(False, ""), (True, "rolled_back")])
+def test_samples_of_one_kind_that_go_wrong_end_it(workspace: Workspace, wrong: bool, outcome: str) -> None:
+    """Four images in a hundred are dark, and all of them are answered otherwise."""
+    rules = RULES.replace("agreement: {at_least: 0.8}", "slice_agreement: {at_least: 0.5}")
+    rollout = begin(workspace, rules.replace("answers: 200, hours: 0", "answers: 2000, hours: 0"))
+    log = PredictionLog(log_uri(workspace.settings), "digits", workspace.store, modality="image")
+    images = np.random.default_rng(7).integers(100, 256, (1700, 4, 4, 1), dtype=np.uint8)
+    images[np.arange(1700) % 100 >= 96] //= 20
+    ids, times = [f"0-shadow-{number}" for number in range(1700)], [datetime.now(UTC)] * 1700
+    log.write(ids, times, model_version="1", samples=images)
+    compare(workspace, rollout, 0, 1700, same=0.96 if wrong else 1.0)
+    Told(workspace, whole=True).tick()
+    found = last(workspace)
+    assert found.outcome == outcome
+    assert not outcome or "Agreement with the champion where mean is" in found.why
+
+
+def test_a_reading_keeps_no_rollback_waiting(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = RULES.replace("agreement: {at_least: 0.8}", "slice_agreement: {at_least: 0.5}")
+    rollout = begin(workspace, rules)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def held(*args: object, **more: object) -> None:
+        reading.set()
+        go_on.wait(60)
+        raise ValueError
+
+    monkeypatch.setattr("augment_ops.rollout.paired_inputs.read_window", held)
+    compare(workspace, rollout, 0, 300, failed=0.6)
+    compare(workspace, rollout, 0, 300, first=300)
+    try:
+        assert Told(workspace).tick() is None
+        assert reading.wait(30)
+        assert last(workspace).outcome == "rolled_back"
+    finally:
+        go_on.set()
 
 
 def test_a_file_that_cannot_be_read_is_counted_and_passed_over(workspace: Workspace) -> None:

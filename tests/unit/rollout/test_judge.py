@@ -102,6 +102,8 @@ def test_an_advance_says_what_is_known_and_what_is_not() -> None:
         "Accuracy in the shadows falls by 0.0 points (-2.0 to 5.0), n = 12; 1.0 points at most is accepted, and 200 "
         "labels are needed to judge it.",
         "recall: none of 2 classes is shown to be broken, 1 shown to hold.",
+        "slice_agreement: not judged, too few answers have come, or the log keeps nothing of what was asked.",
+        "slice_accuracy: not judged, no slice of the inputs has 30 labels.",
     )
 
 
@@ -114,6 +116,12 @@ def test_an_advance_says_what_is_known_and_what_is_not() -> None:
         ("confidence", "", "The mean confidence in canary-10 moves by +4.0 points (-1.0 to 20.0)"),
         ("inputs", "amount", "The input amount in canary-10 differs between the two by a PSI of 0.04"),
         ("recall", "3", "Recall of class 3 in canary-10 falls by 4.0 points (-1.0 to 20.0)"),
+        (
+            "slice_agreement",
+            "mean is 3 at most",
+            "Agreement with the champion where mean is 3 at most in canary-10 is 4.0%",
+        ),
+        ("slice_accuracy", "shop is 'b'", "Accuracy where shop is 'b' in canary-10 falls by 4.0 points (-1.0 to 20.0)"),
     ],
 )
 def test_every_condition_has_words(condition: str, about: str, said: str) -> None:
@@ -130,4 +138,4 @@ def test_every_condition_has_words(condition: str, about: str, said: str) -> Non
     )
     (reason,) = judge(DEFAULT, 2, [one], answers=1, hours=0.0).reasons
     assert reason.startswith(said)
-    assert reason.endswith(f"{condition} is shown to be broken.")
+    assert reason.endswith(f"{condition.replace('_', ' ')} is shown to be broken.")

@@ -12,7 +12,7 @@ import pytest
 from augment_ops.rollout.counting import tally, tally_labels
 from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.measures import MOST_CLASSES, alpha_of, measure
-from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.rules import ABOUT_INPUTS, SLICES, RolloutRules
 from augment_ops.rollout.sequential import difference_interval, mean_interval, of_many, quantile_interval
 from augment_ops.rollout.tally import EDGES, Tally, added
 from support.simulated_rollouts import CLASSES, DEFAULT, Model, answers
@@ -48,7 +48,7 @@ def test_where_nothing_came_nothing_is_measured() -> None:
 def test_an_equal_challenger_breaks_nothing_and_is_shown_to_hold_what_shadows_show() -> None:
     found = measure(DEFAULT, seen(Model(), Model(own=0.2), {0: 6000, 3: 8000}), 3)
     assert {one.state for one in found} == {"holds", "open"}
-    assert {one.condition for one in found} == {*DEFAULT.conditions.named} - {"inputs"}
+    assert {one.condition for one in found} == {*DEFAULT.conditions.named} - {*ABOUT_INPUTS}
     assert of(found, "agreement").state == "holds"
     assert of(found, "latency", step=0).state == of(found, "latency", step=3).state == "holds"
     assert of(found, "confidence").state == "holds"
@@ -99,7 +99,8 @@ def test_a_step_that_has_not_begun_is_not_looked_at() -> None:
 
 
 def test_confidence_of_two_arms_stands_in_for_pairs_where_nothing_shadows() -> None:
-    alone = rules(lambda content: (content["steps"].pop(0), content["conditions"].update(agreement=None)))
+    of_pairs = dict.fromkeys(("agreement", *SLICES))
+    alone = rules(lambda content: (content["steps"].pop(0), content["conditions"].update(of_pairs)))
     found = measure(alone, seen(Model(), Model(confidence=0.6), {1: 4000}, by=alone), 1)
     assert of(found, "confidence", step=1).state == "broken"
     assert of(found, "confidence", step=1).estimate == pytest.approx(-0.25, abs=0.02)
@@ -141,7 +142,7 @@ def test_the_champion_that_answers_for_a_failed_challenger_is_no_evidence_about_
 
 
 def test_alpha_is_divided_as_it_is_said() -> None:
-    assert alpha_of(DEFAULT) == pytest.approx(0.05 / 7)
+    assert alpha_of(DEFAULT) == pytest.approx(0.05 / 9)
     everything = seen(Model(), Model(own=0.2), {0: 3000, 2: 4000})
     found = measure(DEFAULT, everything, 2)
     alpha = alpha_of(DEFAULT)
@@ -166,7 +167,7 @@ def test_alpha_is_divided_as_it_is_said() -> None:
 
 def test_alpha_of_a_latency_is_divided_among_steps_and_arms() -> None:
     everything = Tally.nothing(4)
-    everything.latency[2] = 1  # so many edges that no end is the same at twice of alpha
+    everything.latency[2] = 14  # so many edges that no end is the same at twice of alpha
     bare = rules(lambda content: content["conditions"]["latency"].update(floor_ms=0))
     found = of(measure(bare, everything, 2), "latency", step=2)
     low, high = quantile_interval(EDGES, everything.latency[2, 0], 0.95, alpha_of(DEFAULT) / 4 / 2)

@@ -1,0 +1,157 @@
+"""Whether a challenger fails on inputs of one kind: looked at each time there are twice as many pairs.
+
+What goes wrong on one sample in fifty is not seen in any mean. So answers to the same samples, of the shadows, are also
+compared slice by slice: where a number lies among the lowest or the highest of the traffic or is missing, where a text
+has one value. How often the two say the same there is the condition `slice_agreement`; how much accuracy is lost there,
+`slice_accuracy`.
+
+Which slices there are depends on the inputs of all pairs so far and on no answer, so they are formed anew at each look.
+The k-th look is at 200 · 2^k pairs and has the part of α that `of_many` gives it, divided among its slices: whoever
+looks later makes all earlier looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment_ops.monitoring.drift.detectors.histogram import is_numeric
+from augment_ops.rollout.inputs import FIRST_LOOK
+from augment_ops.rollout.judge import MeasuredCondition, State
+from augment_ops.rollout.measures import alpha_of
+from augment_ops.rollout.rules import SLICES, RolloutRules
+from augment_ops.rollout.sequential import mean_interval, of_many
+
+# Shares of the pairs that the lowest and the highest are: below the least of them there are too few to show anything of
+# in a shadow of ten thousand answers; beyond the largest a class of ten shows it as well.
+TAILS = (0.005, 0.02, 0.1)
+_MOST_TEXTS = 50  # values of a text, the most frequent of them: a part of α for each is a larger effect for all
+_TWO, _THREE = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairedInputs:
+    """N samples that both models answered, in the order in which they came.
+
+    Attributes:
+        features: N numbers or texts by name.
+        same: whether the two named one class.
+        lost: int64 (N,): 1 where the champion alone had it right, −1 where the challenger alone, 0 where both or
+            neither; labelled: whether that is known.
+    """
+
+    features: Mapping[str, NDArray[Any]]
+    same: Flags
+    lost: NDArray[np.int64]
+    labelled: Flags
+
+    def first(self, n: int) -> PairedInputs:
+        """The first n of them."""
+        features = {name: values[:n] for name, values in self.features.items()}
+        return PairedInputs(features=features, same=self.same[:n], lost=self.lost[:n], labelled=self.labelled[:n])
+
+
+def measure_slices(rules: RolloutRules, pairs: PairedInputs) -> tuple[MeasuredCondition, ...]:
+    """Of each of the two conditions the slices that are broken, or the one that stands worst; nothing before the first
+    look.
+    """
+    found: list[MeasuredCondition] = []
+    for condition in SLICES:
+        if getattr(rules.conditions, condition) is not None:
+            found += _at_looks(rules, condition, pairs)
+    return tuple(found)
+
+
+def _at_looks(rules: RolloutRules, condition: str, pairs: PairedInputs) -> list[MeasuredCondition]:
+    """At the first look that shows some to be broken, or at the last one."""
+    measured: list[MeasuredCondition] = []
+    n, look = FIRST_LOOK, 1
+    while n <= len(pairs.same):
+        measured = _measured(rules, condition, pairs.first(n), alpha_of(rules) * of_many(look))
+        if broken := [one for one in measured if one.state == "broken"]:
+            return broken
+        n, look = 2 * n, look + 1
+    worst = max(measured, key=lambda one: abs(one.estimate - _best(condition)), default=None)
+    return [] if worst is None else [worst]
+
+
+def _best(condition: str) -> float:
+    return 1.0 if condition == "slice_agreement" else -1.0
+
+
+def _measured(rules: RolloutRules, condition: str, pairs: PairedInputs, alpha: float) -> list[MeasuredCondition]:
+    slices = list(_slices(pairs.features))
+    rows = np.stack([where for _, where in slices]) if slices else np.zeros((0, len(pairs.same)), bool)
+    if condition == "slice_agreement":
+        rule = rules.conditions.slice_agreement
+        assert rule is not None  # asked for
+        counts = np.stack([(rows & ~pairs.same).sum(axis=1), (rows & pairs.same).sum(axis=1)], axis=1)
+        values, limit, least = _TWO, rule.at_least, 1
+    else:
+        rule_of_labels = rules.conditions.slice_accuracy
+        assert rule_of_labels is not None  # asked for
+        known = rows & pairs.labelled
+        counts = np.stack([(known & (pairs.lost == lost)).sum(axis=1) for lost in (-1, 0, 1)], axis=1)
+        values, limit, least = _THREE, rule_of_labels.loss_at_most, rule_of_labels.labels
+    low, high = mean_interval(values, counts, alpha / max(len(slices), 1))
+    return [
+        MeasuredCondition(
+            condition=condition,
+            about=slices[place][0],
+            step=None,
+            estimate=float(counts[place] @ values / counts[place].sum()),
+            low=float(low[place]),
+            high=float(high[place]),
+            limit=limit,
+            n=int(counts[place].sum()),
+            state=_state(condition, float(low[place]), float(high[place]), limit),
+        )
+        for place in np.flatnonzero(counts.sum(axis=1) >= least)
+    ]
+
+
+def _state(condition: str, low: float, high: float, limit: float) -> State:
+    if condition == "slice_agreement":
+        return "broken" if high < limit else "holds" if low >= limit else "open"
+    return "broken" if low > limit else "holds" if high <= limit else "open"
+
+
+def _slices(features: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Flags]]:
+    """What each is called, and which of the N samples are in it: some and not all."""
+    for name, values in sorted(features.items()):
+        found = _of_number(name, values) if is_numeric(values) else _of_text(name, values)
+        yield from ((about, where) for about, where in found if 0 < where.sum() < len(where))
+
+
+def _of_number(name: str, values: NDArray[Any]) -> Iterator[tuple[str, Flags]]:
+    number = values.astype(np.float64)
+    known = np.sort(number[~np.isnan(number)])
+    yield f"{name} is missing", np.isnan(number)
+    seen: set[int] = set()
+    for tail in TAILS:
+        size = int(tail * len(known))
+        if size == 0:
+            continue
+        for words, end, where in (
+            ("at most", known[size - 1], number <= known[size - 1]),
+            ("at least", known[-size], number >= known[-size]),
+        ):
+            # Of a number that many have in common, such as 0, so many are no tail; and one slice needs no second name.
+            told = hash(where.tobytes())
+            if where.sum() <= 2 * size and told not in seen:
+                seen.add(told)
+                yield f"{name} is {end:.4g} {words}", where
+
+
+def _of_text(name: str, values: NDArray[Any]) -> Iterator[tuple[str, Flags]]:
+    missing = np.array([value is None for value in values])
+    yield f"{name} is missing", missing
+    texts, counts = np.unique(values[~missing].astype(str), return_counts=True)
+    for text in texts[np.argsort(-counts, kind="stable")][:_MOST_TEXTS]:
+        yield f"{name} is {text[:80]!r}", ~missing & (values == text)
