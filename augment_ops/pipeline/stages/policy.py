@@ -154,14 +154,14 @@ def check_shape(policy: Policy, shape: tuple[int, ...]) -> None:
 
 
 def check_augmented(inputs: Inputs) -> AugmentedCheck:
-    """Compare augmented samples with their originals and with the held-out split."""
+    """Compare augmented samples with their originals and with what models are measured on."""
     from augment_ops.quality.augmented_checks import check_augmented as compare
     from augment_ops.quality.rules import QualityRules
     from augment_ops.report.plots import Pen, contact_sheet
 
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
-    train, test = inputs.snapshot.split("train"), inputs.snapshot.split("test")
+    train = inputs.snapshot.split("train")
     order = compared_samples(train, params.seed, modality(rules.modality).checks)
     originals = train.take(order)
     ids = [train.ids[row] for row in order]
@@ -174,7 +174,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         augmented,
         ids,
         labels,
-        test.payload,
+        inputs.snapshot.measured_on(),
         rules,
         plan.digest,
         identity=not resolved.policy().transforms,
