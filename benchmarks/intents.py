@@ -5,10 +5,11 @@
     python benchmarks/intents.py out_of_scope FOLDER [number of seeds]
 
 FOLDER is banking77's: train.csv and test.csv of `text,category` (Casanueva et al. 2020, arXiv:2003.04807, CC BY 4.0).
-All write into benchmarks/intents.json. `speed` augments 100,000 questions in one thread. `effect` trains candidate and
-control with each seed as a run does, and measures both on every cell of the suite `intents`. `out_of_scope` trains both
-without every seventh intent in the order of their names, and asks how sure they are of its questions: they are of the
-same bank, and so as hard to tell as such questions come.
+All write into benchmarks/intents.json, and what is measured there already is not trained again. `speed` augments
+100,000 questions in one thread. `effect` trains candidate and control with each seed as a run does, and measures both
+on every cell of the suite `intents`. `out_of_scope` trains both without every seventh intent in the order of their
+names, and asks how sure they are of its questions: they are of the same bank, and so as hard to tell as such questions
+come.
 """
 
 from __future__ import annotations
@@ -49,14 +50,14 @@ QUESTIONS, EPOCHS, BATCH = 100_000, 8, 64
 
 
 def main(what: str, folder: str, seeds: int) -> None:
+    path = HERE / "intents.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
     with tempfile.TemporaryDirectory() as home:
         store, columns = Store(home), "label=category"
         if what == "out_of_scope":
             folder, columns = apart(Path(folder), Path(home)), "label=category,split=part"
         snapshot = Snapshot.open(store, ingest(folder, store, modality="text", text_columns=columns).digest)
-        found = {"speed": lambda: speed(snapshot)}.get(what, lambda: effect(snapshot, seeds, what))()
-    path = HERE / "intents.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
+        found = speed(snapshot) if what == "speed" else effect(snapshot, seeds, what, kept.get(what, {}))
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     path.write_text(json.dumps({**kept, what: {"machine": machine, **found}}, indent=1) + "\n")
     print(json.dumps(found, indent=1))
@@ -93,14 +94,17 @@ def apart(folder: Path, home: Path) -> str:
     return str(home / "banking.csv")
 
 
-def effect(snapshot: Snapshot, seeds: int, what: str) -> dict[str, Any]:
-    found: dict[str, dict[str, list[float]]] = {"candidate": {}, "control": {}}
+def effect(snapshot: Snapshot, seeds: int, what: str, kept: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, dict[str, list[float]]] = {role: kept.get(role, {}) for role in ("candidate", "control")}
     measure = measured if what == "effect" else separated
-    for seed in range(7, 7 + seeds):
+    for number in range(seeds):
         for role, measures in found.items():
-            for name, value in measure(snapshot, trained(snapshot, seed, augmented=role == "candidate")).items():
+            if any(len(values) > number for values in measures.values()):
+                continue
+            artifact = trained(snapshot, 7 + number, augmented=role == "candidate")
+            for name, value in measure(snapshot, artifact).items():
                 measures.setdefault(name, []).append(round(float(value), 4))
-            print(seed, role, {name: values[-1] for name, values in measures.items()}, flush=True)
+            print(7 + number, role, {name: values[-1] for name, values in measures.items()}, flush=True)
     levels_of = {"severities": list(SEVERITIES[:3])} if what == "effect" else {}
     return {"epochs": EPOCHS, **levels_of, "seeds": seeds, **found}
 

@@ -208,6 +208,12 @@ class Snapshot:
         here = index[(index["split"] == OUT_OF_SCOPE) & (index["row"] >= 0)]
         return tuple(here["sample_id"]), Part(self.payload, here["row"].to_numpy(np.int64))
 
+    def measured_on(self) -> Payload:
+        """What no model may have learnt before it is judged: test and what is out of scope, in the order of the ids."""
+        index = self.read_index(["split", "label", "row"])
+        asked = ((index["split"] == "test") & (index["label"] >= 0)) | (index["split"] == OUT_OF_SCOPE)
+        return Part(self.payload, index.loc[asked & (index["row"] >= 0), "row"].to_numpy(np.int64))
+
     @cached_property
     def _usable(self) -> _Usable:
         """Of the samples that splits are made of, what a split has; some 100 bytes each, a sixth of the whole index."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
-from augment_ops.gate.phrasing import interval, points, share
+from augment_ops.gate.gains import gain, gain_interval
+from augment_ops.gate.phrasing import points, share
 from augment_ops.gate.ranked import RankedSamples
 from augment_ops.gate.rule_models import AveragePrecision
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate
 from augment_ops.stress.definition import AlertsSpec
 from augment_ops.stress.operating import operating_points
-from augment_ops.stress.report import CLEAN, OperatingPoint, Role, ShareOf
+from augment_ops.stress.report import OperatingPoint, Role, ShareOf
 
 
 def average_precision(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
@@ -89,23 +90,10 @@ def _compared(rules: GateRules, rule: AveragePrecision, ranked: RankedSamples, a
     message = (
         f"On clean samples the {name} is {share(ranked.value('candidate'))}, {points(-loss.value, sign=True)} against "
         f"the {against}'s {share(ranked.value(against))} "
-        f"({interval(-loss.high, -loss.low, rules.statistics.confidence)}); at least "
+        f"({gain_interval(rules, loss)}); at least "
         f"{points(-accepted, sign=True)} must be shown."
     )
-    return Reason(
-        rule="average_precision",
-        outcome=_outcome(rules, rule, loss, against),
-        message=message,
-        corruption=CLEAN,
-        severity=0,
-        measured=-loss.value,
-        threshold=-loss.limit,
-        n=loss.n,
-        low=-loss.high,
-        high=-loss.low,
-        p=loss.p_safe,
-        against=against,
-    )
+    return gain("average_precision", _outcome(rules, rule, loss, against), message, loss, against)
 
 
 def _outcome(rules: GateRules, rule: AveragePrecision, loss: Estimate, against: Role) -> Outcome:

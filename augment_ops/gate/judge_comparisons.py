@@ -11,7 +11,8 @@ import numpy as np
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
-from augment_ops.gate.phrasing import interval, of, points, share
+from augment_ops.gate.gains import gain, gain_interval, shown
+from augment_ops.gate.phrasing import of, points, share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.statistics import mean
@@ -86,18 +87,13 @@ def unseen(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
     if not (cells.complete("candidate") and cells.complete("control")):
         return []
     loss = cells.samples.loss("control", cells.unseen, -rule.min_gain)
-    outcome: Outcome = "investigate"
-    if loss.p_safe <= rules.statistics.alpha:
-        outcome = "pass"
-    elif loss.p_harm <= rules.statistics.alpha:
-        outcome = "fail"
     names = ", ".join(cells.unseen)
     message = (
         f"On what the policy does not train on ({names}) it changes mean {rules.measure} by "
         f"{points(-loss.value, sign=True)} over the control "
-        f"({_gain_interval(loss, rules)}); at least {points(rule.min_gain, sign=True)} must be shown."
+        f"({gain_interval(rules, loss)}); at least {points(rule.min_gain, sign=True)} must be shown."
     )
-    return [_gain("unseen", outcome, message, loss)]
+    return [gain("unseen", shown(rules, loss), message, loss, "control", clean=False)]
 
 
 def _effect(rules: GateRules, cells: Cells) -> Reason:
@@ -112,44 +108,23 @@ def _effect(rules: GateRules, cells: Cells) -> Reason:
     )
     found = (
         f"Augmentation changes mean stressed {rules.measure} by {points(-loss.value, sign=True)} over the "
-        f"control{same}, {share(theirs)} to {share(ours)} ({_gain_interval(loss, rules)})"
+        f"control{same}, {share(theirs)} to {share(ours)} ({gain_interval(rules, loss)})"
     )
+    outcome: Outcome
     if loss.p_safe <= rules.statistics.alpha:
-        return _gain("control", "pass", f"{found}; at least {points(rule.min_gain, sign=True)} is shown.", loss)
-    if loss.low > max(rule.min_gain, 0.0) + TOLERANCE:
-        return _gain("control", "fail", f"{found}: the policy does harm.", loss)
-    message = f"{found}: no effect of {points(rule.min_gain, sign=True)} is shown."
-    return _gain("control", rule.no_effect, message, loss)
-
-
-def _gain(rule: str, outcome: Outcome, message: str, loss: Estimate) -> Reason:
-    return Reason(
-        rule=rule,
-        outcome=outcome,
-        message=message,
-        measured=-loss.value,
-        threshold=-loss.limit,
-        n=loss.n,
-        low=-loss.high,
-        high=-loss.low,
-        p=loss.p_safe,
-        against="control",
-    )
-
-
-def _gain_interval(loss: Estimate, rules: GateRules) -> str:
-    return interval(-loss.high, -loss.low, rules.statistics.confidence)
+        outcome, message = "pass", f"{found}; at least {points(rule.min_gain, sign=True)} is shown."
+    elif loss.low > max(rule.min_gain, 0.0) + TOLERANCE:
+        outcome, message = "fail", f"{found}: the policy does harm."
+    else:
+        outcome, message = rule.no_effect, f"{found}: no effect of {points(rule.min_gain, sign=True)} is shown."
+    return gain("control", outcome, message, loss, "control", clean=False)
 
 
 def _not_worse(
     rules: GateRules, cells: Cells, against: Role, what: str, loss: Estimate, corruption: str | None = None
 ) -> Reason:
     """Pass where the loss is shown to be within the margin, fail where it is shown to be beyond."""
-    outcome: Outcome = "investigate"
-    if loss.p_safe <= rules.statistics.alpha:
-        outcome = "pass"
-    elif loss.p_harm <= rules.statistics.alpha:
-        outcome = "fail"
+    outcome = shown(rules, loss)
     ours, theirs = (_accuracy(cells, role, corruption) for role in ("candidate", against))
     relation = (
         f"{points(loss.value)} below"

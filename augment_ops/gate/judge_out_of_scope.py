@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from augment_ops.gate.decision import Evidence, Outcome, Reason
+from augment_ops.gate.decision import Evidence, Reason
 from augment_ops.gate.evidence import Cells
+from augment_ops.gate.gains import gain, gain_interval, shown
 from augment_ops.gate.phrasing import interval, points, share
 from augment_ops.gate.rule_models import OutOfScopeRules
 from augment_ops.gate.rules import GateRules
@@ -54,7 +55,7 @@ def _accepted(rules: GateRules, rule: OutOfScopeRules, accepted: ShareOf) -> Rea
     )
     return Reason(
         rule="out_of_scope",
-        outcome=_outcome(rules, estimate),
+        outcome=shown(rules, estimate),
         message=message,
         corruption=CLEAN,
         severity=0,
@@ -77,30 +78,10 @@ def _compared(
     message = (
         f"The area under the curve by which the candidate tells samples of no class from others is {ours.area:.3f}, "
         f"{points(-loss.value, sign=True)} against the {against}'s {theirs.area:.3f} "
-        f"({interval(-loss.high, -loss.low, rules.statistics.confidence)}); at most {points(rule.margin)} less must be "
+        f"({gain_interval(rules, loss)}); at most {points(rule.margin)} less must be "
         "shown."
     )
-    return Reason(
-        rule="out_of_scope",
-        outcome=_outcome(rules, loss),
-        message=message,
-        corruption=CLEAN,
-        severity=0,
-        measured=-loss.value,
-        threshold=-loss.limit,
-        n=loss.n,
-        low=-loss.high,
-        high=-loss.low,
-        p=loss.p_safe,
-        against=against,
-    )
-
-
-def _outcome(rules: GateRules, estimate: Estimate) -> Outcome:
-    """Pass where it is shown, fail where the opposite is."""
-    if estimate.p_safe <= rules.statistics.alpha:
-        return "pass"
-    return "fail" if estimate.p_harm <= rules.statistics.alpha else "investigate"
+    return gain("out_of_scope", shown(rules, loss), message, loss, against)
 
 
 def _not_finite(role: Role) -> Reason:

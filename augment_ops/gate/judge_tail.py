@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.gate.decision import Evidence, Outcome, Reason
+from augment_ops.gate.decision import Evidence, Reason
 from augment_ops.gate.evidence import Cells
-from augment_ops.gate.phrasing import interval, listed, points, share
+from augment_ops.gate.gains import gain, gain_interval, shown
+from augment_ops.gate.phrasing import listed, points, share
 from augment_ops.gate.rule_models import Tail
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate
-from augment_ops.stress.report import CLEAN, Role
+from augment_ops.stress.report import Role
 
 
 def tail(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
@@ -40,32 +41,14 @@ def _compared(rules: GateRules, rule: Tail, cells: Cells, against: Role) -> Reas
         )
     loss = _loss(rule, cells, against, worst)
     ours, theirs = (_mean_recall(cells, role, worst) for role in ("candidate", against))
-    outcome: Outcome = "investigate"
-    if loss.p_safe <= rules.statistics.alpha:
-        outcome = "pass"
-    elif loss.p_harm <= rules.statistics.alpha:
-        outcome = "fail"
     names = listed(tuple(cells.classes[label] for label in worst.tolist()))
     message = (
         f"Of the classes found worst ({names}) the candidate finds {share(ours)}, "
         f"{points(-loss.value, sign=True)} against the {against}'s {share(theirs)} "
-        f"({interval(-loss.high, -loss.low, rules.statistics.confidence)}); "
+        f"({gain_interval(rules, loss)}); "
         f"at most {points(rule.margin)} less must be shown."
     )
-    return Reason(
-        rule="tail",
-        outcome=outcome,
-        message=message,
-        corruption=CLEAN,
-        severity=0,
-        measured=-loss.value,
-        threshold=-loss.limit,
-        n=n,
-        low=-loss.high,
-        high=-loss.low,
-        p=loss.p_safe,
-        against=against,
-    )
+    return gain("tail", shown(rules, loss), message, loss, against)
 
 
 def _worst(rule: Tail, cells: Cells, against: Role) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import Ceiling, judged
 from augment_ops.quality.samples import CONTENT, SEEN_BEFORE, CheckedSamples, ids, listed, share
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _REMEDY = "take them out of the earlier split: what is measured on them has been seen before"
 
@@ -61,6 +65,39 @@ def repeats(samples: CheckedSamples, held_out: str) -> npt.NDArray[np.bool_]:
     split, content = samples.usable["split"], samples.usable[CONTENT]
     seen = content[split.isin(SEEN_BEFORE[held_out])]
     return np.asarray((split == held_out) & content.isin(seen), np.bool_)
+
+
+def out_of_scope(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of the samples out of scope that equal a sample of a class."""
+    labels = labels_of(samples, samples.of_no_class[CONTENT], samples.usable[CONTENT])
+    return of_a_class(samples, rule, labels, f"have the {samples.modality.checks.contents} of a sample of a class")
+
+
+def labels_of(samples: CheckedSamples, asked: pd.Series[Any], classed: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    """The label of a sample of a class that each sample out of scope is the same as: float64 (n,), NaN for none.
+
+    Args:
+        asked, classed: equal where samples are the same, of `samples.of_no_class` and of `samples.usable` row by row.
+    """
+    alike = classed.isin(asked)
+    labels = dict(zip(classed[alike], samples.usable.loc[alike, "label"], strict=True))
+    found: npt.NDArray[np.float64] = asked.map(labels).to_numpy(np.float64)
+    return found
+
+
+def of_a_class(samples: CheckedSamples, rule: Ceiling, labels: npt.NDArray[np.float64], how: str) -> CheckResult:
+    """The share of the samples out of scope that are of a class after all: a model that is sure of them is right.
+
+    Args:
+        labels: float64 (n,), of the class that each of `samples.of_no_class` is of; NaN for none.
+        how: what they are to a sample of a class, in words.
+    """
+    asked, known = samples.of_no_class, ~np.isnan(labels)
+    names = [samples.classes[int(label)] for label in dict.fromkeys(labels[known])]
+    found = f"{known.sum()} of {len(asked)} samples out of scope {how}{': ' if names else ''}{listed(names)}"
+    measured = float(known.sum()) / max(len(asked), 1)  # without any, none of them is of a class
+    remedy = "decide whether they belong to it, and take the other copies out"
+    return judged("out-of-scope-conflict", rule, measured, "share", found, remedy, ids(asked[known]))
 
 
 def leakage(

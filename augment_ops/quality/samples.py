@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from augment_ops.modalities.base import Modality, Payload
 from augment_ops.modalities.codec import Reading
-from augment_ops.modalities.source import Schema
+from augment_ops.modalities.source import OUT_OF_SCOPE, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,10 +57,21 @@ class CheckedSamples:
         return (label >= 0) & (label < len(self.classes))
 
     @cached_property
+    def of_a_split(self) -> pd.Series[Any]:
+        """Whether a row has content and a label, and is of a split."""
+        used = self.index["split"].isin(SPLITS)  # what the source says is unused is compared with nothing
+        return (self.index["row"] >= 0) & self.labelled & used
+
+    @cached_property
     def usable(self) -> pd.DataFrame:
         """Rows with content and a label, of a split, numbered from 0 in the order of the index."""
-        used = self.index["split"].isin(SPLITS)  # what the source says is unused is compared with nothing
-        return self.index[(self.index["row"] >= 0) & self.labelled & used].reset_index(drop=True)
+        return self.index[self.of_a_split].reset_index(drop=True)
+
+    @cached_property
+    def of_no_class(self) -> pd.DataFrame:
+        """Rows with content that the source says are out of scope, numbered from 0 in the order of the index."""
+        apart = self.index["split"] == OUT_OF_SCOPE
+        return self.index[(self.index["row"] >= 0) & apart].reset_index(drop=True)
 
     @cached_property
     def readable(self) -> pd.DataFrame:

@@ -63,6 +63,8 @@ class ImageDataRules(Rules):
     exact_duplicates_within_split: Ceiling
     exact_duplicates_between_splits: Ceiling
     near_duplicates_between_splits: NearCopy
+    # It came later as well.
+    out_of_scope_conflict: NearCopy = NearCopy(warn_above=0, fail_above=0.01, max_rms=6.0, max_contrast_share=0.10)
     subject_leakage: Ceiling
     missing_class: Ceiling
     class_balance: Ceiling

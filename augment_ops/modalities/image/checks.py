@@ -14,6 +14,7 @@ from augment_ops.modalities.image.check_rules import (
 )
 from augment_ops.modalities.image.near import Gallery, near_copies
 from augment_ops.modalities.image.pixels import Rows, best_correlation, clipped_share, contrast, features
+from augment_ops.modalities.source import OUT_OF_SCOPE
 from augment_ops.quality import duplicates, neutral
 from augment_ops.quality.checks import Checks
 from augment_ops.quality.composition import class_share, group_share
@@ -75,7 +76,7 @@ def near_duplicates(samples: CheckedSamples, rule: NearCopy) -> CheckResult:
     Exact copies are not counted again. Samples are shown closest pair first.
     """
     split = samples.usable["split"].to_numpy()
-    gallery = samples.once(_gallery).members(np.flatnonzero(samples.labelled[samples.readable.index]))
+    gallery = samples.once(_of_splits)
     leaked: dict[str, Rows] = {}
     capped = 0
     for held_out, seen in SEEN_BEFORE.items():
@@ -92,9 +93,23 @@ def near_duplicates(samples: CheckedSamples, rule: NearCopy) -> CheckResult:
     return duplicates.leakage(samples, "near-duplicates-between-splits", rule, leaked, "nearly repeat", note)
 
 
+def out_of_scope_conflict(samples: CheckedSamples, rule: NearCopy) -> CheckResult:
+    """Share of the images out of scope that repeat or nearly repeat one of a class."""
+    apart = samples.once(_gallery).members(np.flatnonzero(samples.readable["split"] == OUT_OF_SCOPE))
+    copies = near_copies(apart, samples.once(_of_splits), rule.max_rms, rule.max_contrast_share)
+    labels = np.full(len(apart), np.nan)
+    labels[copies.queries] = samples.usable["label"].to_numpy()[copies.references]
+    return duplicates.of_a_class(samples, rule, labels, "repeat or nearly repeat one of a class")
+
+
 def _gallery(samples: CheckedSamples) -> Gallery:
     """The pictures, looked at once for every check that needs to."""
     return Gallery.of(samples.payload, samples.readable["row"].to_numpy(np.int64))
+
+
+def _of_splits(samples: CheckedSamples) -> Gallery:
+    """The pictures of `usable`, in its order."""
+    return samples.once(_gallery).members(np.flatnonzero(samples.of_a_split[samples.readable.index]))
 
 
 def feature_skew(pairs: Pairs, rule: Ceiling) -> CheckResult:
@@ -182,6 +197,7 @@ CHECKS = Checks(
         "exact_duplicates_within_split": duplicates.exact_within,
         "exact_duplicates_between_splits": duplicates.exact_between,
         "near_duplicates_between_splits": near_duplicates,
+        "out_of_scope_conflict": out_of_scope_conflict,
         "subject_leakage": neutral.subjects,
         "missing_class": neutral.missing_class,
         "class_balance": neutral.balance,

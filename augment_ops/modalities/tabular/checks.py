@@ -146,6 +146,7 @@ CHECKS = Checks(
         "out_of_training_range": out_of_training_range,
         "exact_duplicates_within_split": duplicates.exact_within,
         "exact_duplicates_between_splits": duplicates.exact_between,
+        "out_of_scope_conflict": duplicates.out_of_scope,
         "time_order": time_order,
         "subjects_seen_before": subjects_seen_before,
         "missing_class": neutral.missing_class,

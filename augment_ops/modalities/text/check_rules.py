@@ -15,6 +15,8 @@ class TextDataRules(Rules):
     exact_duplicates_within_split: Ceiling
     exact_duplicates_between_splits: Ceiling
     near_duplicates_between_splits: Ceiling
+    # It came later: a file without it has what `intents` says.
+    out_of_scope_conflict: Ceiling = Ceiling(warn_above=0, fail_above=0.01)
     subject_leakage: Ceiling
     vocabulary_shift: Ceiling
     length_shift: Ceiling

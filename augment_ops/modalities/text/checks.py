@@ -49,6 +49,12 @@ def near_duplicates_between_splits(samples: CheckedSamples, rule: Ceiling) -> Ch
     return duplicates.leakage(samples, "near-duplicates-between-splits", rule, leaked, "say what is said in")
 
 
+def out_of_scope_conflict(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
+    """Share of the texts out of scope that say what a text of a class says, case and punctuation aside."""
+    labels = duplicates.labels_of(samples, _what(samples, samples.of_no_class), samples.once(_said))
+    return duplicates.of_a_class(samples, rule, labels, "say what is said in a class")
+
+
 def vocabulary_shift(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
     """Share of the words of test that no text of train has."""
     known = {word for text in _texts(samples, "train") for word in Vocabulary.words_of(text)}
@@ -74,10 +80,15 @@ def length_shift(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
 
 def _said(samples: CheckedSamples) -> pd.Series[Any]:
     """What each usable text says, by the index of `usable`."""
+    return _what(samples, samples.usable)
+
+
+def _what(samples: CheckedSamples, some: pd.DataFrame) -> pd.Series[Any]:
+    """What each of some texts says, by their index."""
     import pandas as pd
 
-    rows = samples.usable["row"]
-    return pd.Series([said(text) for text in _read(samples, rows.to_numpy(np.int64))], index=rows.index, dtype=object)
+    says = [said(text) for text in _read(samples, some["row"].to_numpy(np.int64))]
+    return pd.Series(says, index=some.index, dtype=object)
 
 
 def _texts(samples: CheckedSamples, split: str) -> Iterator[str]:
@@ -100,6 +111,7 @@ CHECKS = Checks(
         "exact_duplicates_within_split": duplicates.exact_within,
         "exact_duplicates_between_splits": duplicates.exact_between,
         "near_duplicates_between_splits": near_duplicates_between_splits,
+        "out_of_scope_conflict": out_of_scope_conflict,
         "subject_leakage": neutral.subjects,
         "vocabulary_shift": vocabulary_shift,
         "length_shift": length_shift,

@@ -29,7 +29,7 @@ class _Texts:
 
     Attributes:
         labels: text without blanks around it → class, of train; one that has two classes is none of both.
-        held_out: of validation and test.
+        held_out: of validation and test, of no class, or unused.
     """
 
     labels: dict[str, str] = field(default_factory=dict)
@@ -74,12 +74,12 @@ def _texts(request: ParaphraseRequest) -> _Texts:
     source, decoder = CODEC.open(request.input, request.asked), CODEC.decoder(request.asked)
     found, torn = _Texts(), set[str]()
     for raw in source.samples():
-        if isinstance(raw.data, Defect) or isinstance(decoder.decode(raw.data), Defect) or raw.label is None:
-            continue  # `augment` and `check_data` tell of them
+        if isinstance(raw.data, Defect) or isinstance(decoder.decode(raw.data), Defect):
+            continue  # `augment` and `check_data` tell of them, as of those without a label
         text = raw.data.strip()
         if raw.split not in (None, "train"):
-            found.held_out.append(text)
-        elif found.labels.setdefault(text, raw.label) != raw.label:
+            found.held_out.append(text)  # also what is of no class, and has no label
+        elif raw.label is not None and found.labels.setdefault(text, raw.label) != raw.label:
             torn.add(text)
     for text in torn:
         del found.labels[text]

@@ -80,6 +80,7 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
     stress = ctx.output("stress_test", StressTest)
     suite = frozen_suite(ctx)  # as it stands in the store, not as the report's document says
     quality = (ctx.output("check_data", QualityReport), ctx.output("check_augmented", AugmentedCheck).report)
+    findings = {rule: findings_of(report) for rule, report in zip(_QUALITY, quality, strict=True)}
     return Evidence(
         snapshot_digest=ctx.snapshot.manifest.digest,
         policy_digest=policy.digest,
@@ -107,7 +108,7 @@ def _evidence(ctx: Context, champion_version: str | None) -> Evidence:
         plural=modality(ctx.snapshot.manifest.modality).plural,
         format=Evidence.NEWEST_FORMAT,
         waivers=waivers_of(ctx),
-        findings={rule: found for rule, report in zip(_QUALITY, quality, strict=True) if (found := _findings(report))},
+        findings={rule: found for rule, found in findings.items() if found},
     )
 
 
@@ -129,7 +130,8 @@ def decided_by(ctx: Context) -> object:
     return [version, found] if found else version
 
 
-def _findings(report: QualityReport) -> tuple[QualityFinding, ...]:
+def findings_of(report: QualityReport) -> tuple[QualityFinding, ...]:
+    """What a quality report found amiss, as the gate is told of it."""
     return tuple(
         QualityFinding(
             name=check.name,

@@ -154,14 +154,15 @@ def check_shape(policy: Policy, shape: tuple[int, ...]) -> None:
 
 
 def check_augmented(inputs: Inputs) -> AugmentedCheck:
-    """Compare augmented samples with their originals and with the held-out split."""
+    """Compare augmented samples with their originals and with what models are measured on."""
     from augment_ops.quality.augmented_checks import check_augmented as compare
     from augment_ops.quality.rules import QualityRules
+    from augment_ops.report.in_turn import in_turn
     from augment_ops.report.plots import Pen, contact_sheet
 
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
     rules = QualityRules.load(inputs.file("quality/{quality}.yaml"))
-    train, test = inputs.snapshot.split("train"), inputs.snapshot.split("test")
+    train = inputs.snapshot.split("train")
     order = compared_samples(train, params.seed, modality(rules.modality).checks)
     originals = train.take(order)
     ids = [train.ids[row] for row in order]
@@ -174,7 +175,7 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         augmented,
         ids,
         labels,
-        test.payload,
+        inputs.snapshot.measured_on(),
         rules,
         plan.digest,
         identity=not resolved.policy().transforms,
@@ -183,9 +184,9 @@ def check_augmented(inputs: Inputs) -> AugmentedCheck:
         train=training_samples(inputs.snapshot, train, order),
         copies=plan.epochs,
     )
-    shown = slice(0, _SHEET_SAMPLES)
-    names = [classes[label] for label in labels[shown]]
-    copies = np.stack([augmenter(originals[shown], ids[shown], epoch) for epoch in range(_SHEET_COPIES)], axis=1)
+    shown = in_turn(labels)[:_SHEET_SAMPLES]
+    names, named = [classes[label] for label in labels[shown]], [ids[row] for row in shown]
+    copies = np.stack([augmenter(originals[shown], named, epoch) for epoch in range(_SHEET_COPIES)], axis=1)
     sheet = contact_sheet(Pen(modality(resolved.policy().modality), train.schema), originals[shown], copies, names)
     return AugmentedCheck(report, inputs.store.put(sheet))
 

@@ -42,6 +42,7 @@ from augment_ops.pipeline.stages.answers import why_nobody
 from augment_ops.pipeline.stages.brief import brief_of
 from augment_ops.quality.report import QualityReport
 from augment_ops.report.brief import Brief
+from augment_ops.report.in_turn import in_turn
 from augment_ops.report.inputs import (
     Augmented,
     CorruptedLevel,
@@ -262,7 +263,8 @@ def _reused(ctx: Context, stress: StressTest) -> dict[str, str]:
 
 def _augmented(snapshot: Snapshot, resolved: ResolvedPolicy, seed: int) -> Augmented:
     train, policy = snapshot.split("train"), resolved.policy()
-    rows = generator(sample_key("report samples", seed)).permutation(len(train.labels))[:_SHOWN_ORIGINALS]
+    order = generator(sample_key("report samples", seed)).permutation(len(train.labels))
+    rows = order[in_turn(train.labels[order])[:_SHOWN_ORIGINALS]]
     originals, ids = train.take(rows), [train.ids[row] for row in rows]
     augmenter = modality(policy.modality).augmenter(policy, seed, train)
     copies = np.stack([augmenter(originals, ids, epoch) for epoch in range(_SHOWN_COPIES)], axis=1)

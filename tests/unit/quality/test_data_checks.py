@@ -162,3 +162,37 @@ def test_a_copy_without_a_label_is_in_no_split_and_leaks_nothing(planting: Plant
     planting.images[test] = planting.images[planting.of("train")[0]]
     planting.rows[test]["label"] = -1
     assert {c.name for c in planting.check(rules).values() if c.status != "ok"} == {"label-range"}
+
+
+def _set_apart(p: Planting, split: str, label: int) -> list[int]:
+    """Every third training image is of another split."""
+    apart = p.of("train")[::3]
+    for i in apart:
+        p.rows[i] |= {"split": split, "label": label}
+    return apart
+
+
+def test_what_is_of_no_class_and_repeats_or_nearly_repeats_a_class_is_found(
+    planting: Planting, rules: QualityRules
+) -> None:
+    apart = _set_apart(planting, "out-of-scope", -1)
+    assert planting.check(rules)["out-of-scope-conflict"].measured == 0
+    learnt, tested = planting.of("train", 1)[5], planting.of("test", 2)[5]
+    planting.images[apart[4]] = planting.images[learnt]
+    planting.images[apart[7]] = planting.images[tested] ^ 1  # a level up or down
+    results = planting.check(rules)
+    check = results["out-of-scope-conflict"]
+    assert (check.status, check.measured) == ("fail", pytest.approx(2 / len(apart)))
+    assert set(check.samples) == {planting.rows[i]["sample_id"] for i in (apart[4], apart[7])}
+    assert "repeat or nearly repeat one of a class: bee, cow; decide" in check.message
+    assert {c.name for c in results.values() if c.status == "fail"} == {"out-of-scope-conflict"}
+
+
+def test_near_copies_are_named_by_what_they_are_where_some_images_are_unused(
+    planting: Planting, rules: QualityRules
+) -> None:
+    _set_apart(planting, "unused", 0)
+    copied, test = planting.of("train")[0], planting.of("test")[0]
+    planting.images[test] = planting.images[copied] ^ 1
+    check = planting.check(rules)["near-duplicates-between-splits"]
+    assert check.status == "fail" and check.samples == (planting.rows[test]["sample_id"],)

@@ -93,6 +93,18 @@ def test_columns_that_tell_the_class_by_themselves_are_named():
     assert np.isnan(leaking(rows, label=0)[0]) and leaking(rows, label=0)[1] == "fail"
 
 
+def test_rows_of_no_class_that_equal_a_row_of_one_are_caught():
+    index = index_of()
+    index.loc[::3, ["split", "label"]] = "out-of-scope", -1
+    content = index[CONTENT].copy()
+    content[3 * np.arange(20)] = content[3 * np.arange(20) + 1].to_numpy()
+    same = dict(index[["split", "label"]])
+    assert measured(**same)["out-of-scope-conflict"].measured == 0
+    check = measured(**same, **{CONTENT: content})["out-of-scope-conflict"]
+    assert check.status == "fail" and check.measured == pytest.approx(20 / 300)
+    assert "20 of 300 samples out of scope have the values of a sample of a class" in check.message
+
+
 def test_missing_values_are_measured_in_the_worst_column_of_train():
     rows = ROWS.copy()
     rows[:597, HOUR] = np.nan

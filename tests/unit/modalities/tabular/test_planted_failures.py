@@ -13,92 +13,41 @@ import numpy as np
 import pytest
 
 from augment_ops.data.payload import ArrayPayload
-from augment_ops.modalities.tabular.augmenter import TableAugmenter
 from augment_ops.modalities.tabular.checks import CHECKS
 from augment_ops.modalities.tabular.crowd import Crowd, Space
 from augment_ops.modalities.tabular.detectability import sides, standard_error
-from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
-from augment_ops.modalities.tabular.training_table import training_table
-from augment_ops.policy.spec import Policy
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.report import CheckResult
-from augment_ops.quality.rules import QualityRules
 from augment_ops.quality.training_samples import TrainingSamples, names_of
-from support.places import POLICIES
-
-SCHEMA = TableSchema(
-    (
-        TableColumn(name="amount", kind="number", decimals=2),
-        TableColumn(name="average", kind="number"),
-        TableColumn(name="hour", kind="number", whole=True),
-        TableColumn(name="past_week", kind="number", whole=True),
-        TableColumn(name="kind", kind="category", categories=("card", "cash", "transfer")),
-    )
+from support.planted_rows import (
+    AMOUNT,
+    AUGMENTED,
+    AVERAGE,
+    FRAUDS,
+    GENUINE,
+    HOUR,
+    IDS,
+    JUNE,
+    KIND,
+    LABELS,
+    ROWS,
+    SCHEMA,
+    N,
+    asking,
+    bias,
+    bias_by_mixing,
+    cents_lost,
+    checked,
+    hours_lost,
+    label_noise,
+    leaked_month,
+    near_others_rows,
+    nearly_leaked_month,
+    others_rows,
+    pressed_together,
+    torn_apart,
+    washed_out,
 )
-AMOUNT, AVERAGE, HOUR, PAST_WEEK, KIND = range(5)
-N = 1_500
-CLASSES = ("genuine", "fraud")
-RULES = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
-POLICY = Policy.load(POLICIES / "augment" / "transactions-robust.yaml")
-
-
-def payments(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and labels: a fraud is large, at night, mostly a transfer; one payment in ten is one."""
-    draw = np.random.default_rng(seed)
-    fraud = draw.random(n) < 0.1
-    average = draw.lognormal(3.2, 0.6, n)
-    amount = np.round(average * np.where(fraud, draw.lognormal(2, 0.3, n), draw.lognormal(0, 0.4, n)), 2)
-    hour = np.where(fraud, draw.integers(0, 5, n), draw.integers(0, 24, n))
-    kind = np.where(fraud & (draw.random(n) < 0.7), 2, draw.integers(0, 3, n))
-    return np.stack([amount, average, hour, draw.poisson(6, n), kind], axis=1).astype(float), fraud.astype(np.int64)
-
-
-ROWS, LABELS = payments(N, 0)
-JUNE = payments(800, 1)[0]
-IDS = [f"p{i}" for i in range(N)]
-FRAUDS, GENUINE = np.flatnonzero(LABELS == 1), np.flatnonzero(LABELS == 0)
-AGE = np.where(ROWS[:, AVERAGE] < np.quantile(ROWS[:, AVERAGE], 0.3), "under 25", "25 and over")  # they pay little
-A_CENT = np.array([0.01, 0, 0, 0, 0])
-CUSTOMERS = [f"c{i % 300}" for i in range(N)]
-
-
-def shipped() -> np.ndarray:
-    return TableAugmenter(POLICY, 7, training_table(SCHEMA, ROWS, LABELS, IDS))(ROWS, IDS)
-
-
-AUGMENTED = shipped()
-
-
-def asking(*only: str) -> QualityRules:
-    """The shipped rules with some of their checks, or all."""
-    asked = RULES.check_augmented.asked
-    left_out = {field: None for field in asked if only and field.replace("_", "-") not in only}
-    return RULES.model_copy(update={"check_augmented": RULES.check_augmented.model_copy(update=left_out)})
-
-
-def checked(augmented: np.ndarray, *only: str, copies: int = 2) -> dict[str, CheckResult]:
-    """What the checks say, all or some of them."""
-    train = TrainingSamples(
-        payload=ArrayPayload(ROWS),
-        labels=LABELS,
-        places=np.arange(N),
-        subjects=names_of(CUSTOMERS),
-        groups={"age": names_of(AGE.tolist())},
-    )
-    report = check_augmented(
-        ROWS,
-        augmented,
-        IDS,
-        LABELS,
-        JUNE,
-        asking(*only),
-        "plan",
-        classes=CLASSES,
-        schema=SCHEMA.content(),
-        train=train,
-        copies=copies,
-    )
-    return {check.name: check for check in report.checks}
 
 
 @pytest.fixture(scope="module")
@@ -109,69 +58,6 @@ def clean() -> dict[str, CheckResult]:
 def test_what_the_shipped_policy_makes_of_payments_passes_every_check(clean: dict[str, CheckResult]) -> None:
     assert list(clean) == [n.replace("_", "-") for n in CHECKS.augmented if n != "constraint_violations"]
     assert {name: check.message for name, check in clean.items() if check.status != "ok"} == {}
-
-
-def label_noise(rows: np.ndarray) -> None:
-    """A third of the frauds become what a genuine payment is."""
-    rows[FRAUDS[::3]] = ROWS[GENUINE[: len(FRAUDS[::3])]] * [1.001, 1.001, 1, 1, 1]
-
-
-def leaked_month(rows: np.ndarray) -> None:
-    """One row in ten is a payment of June."""
-    rows[::10] = JUNE[: len(rows[::10])]
-
-
-def nearly_leaked_month(rows: np.ndarray) -> None:
-    """One row in ten is a payment of June with a cent more."""
-    rows[::10] = JUNE[: len(rows[::10])] + A_CENT
-
-
-def washed_out(rows: np.ndarray) -> None:
-    """All frauds are made of the same few."""
-    rows[FRAUDS] = rows[np.resize(FRAUDS[:20], len(FRAUDS))]
-
-
-def bias(rows: np.ndarray) -> None:
-    """Frauds against the young are made of two of them; the others stay as many as they were."""
-    young = FRAUDS[AGE[FRAUDS] == "under 25"]
-    rows[young] = rows[np.resize(young[:2], len(young))]
-
-
-def bias_by_mixing(rows: np.ndarray) -> None:
-    """Genuine payments of the young become what others pay."""
-    few = GENUINE[AGE[GENUINE] == "under 25"]
-    many = GENUINE[AGE[GENUINE] != "under 25"]
-    rows[few] = ROWS[many[: len(few)]] * [1.001, 1.001, 1, 1, 1]
-
-
-def cents_lost(rows: np.ndarray) -> None:
-    """Noise on money that is not rounded to cents: nothing else is other than it should be."""
-    rows[:, AMOUNT] = ROWS[:, AMOUNT] * np.exp(np.random.default_rng(3).normal(0, 0.02, N))
-
-
-def hours_lost(rows: np.ndarray) -> None:
-    """Noise on hours, which are whole."""
-    rows[:, HOUR] = ROWS[:, HOUR] + np.random.default_rng(3).uniform(-0.2, 0.2, N)
-
-
-def pressed_together(rows: np.ndarray) -> None:
-    """Amounts lose their spread and keep their average."""
-    rows[:, AMOUNT] = np.round(ROWS[:, AMOUNT].mean() + (ROWS[:, AMOUNT] - ROWS[:, AMOUNT].mean()) * 0.3, 2)
-
-
-def torn_apart(rows: np.ndarray) -> None:
-    """Each amount is right, and belongs to another row."""
-    rows[:, AMOUNT] = np.random.default_rng(3).permutation(ROWS[:, AMOUNT])
-
-
-def others_rows(rows: np.ndarray) -> None:
-    """One row in twenty is somebody else's."""
-    rows[::20] = ROWS[1::20]
-
-
-def near_others_rows(rows: np.ndarray) -> None:
-    """Every fourth row is somebody else's with a cent more."""
-    rows[::4] = ROWS[1::4] + A_CENT
 
 
 @pytest.mark.parametrize(

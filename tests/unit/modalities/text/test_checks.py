@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from augment_ops.data.payload import ArrayPayload
 from augment_ops.modalities.text.augmenter import TextAugmenter
+from augment_ops.modalities.text.check_rules import TextDataRules
 from augment_ops.modalities.text.checks import CHECKS
 from augment_ops.modalities.text.texts import read, written
 from augment_ops.policy.spec import Policy
@@ -70,6 +72,29 @@ def test_texts_that_say_the_same_under_two_labels():
     check = found["near-label-conflict"]
     assert check.measured == pytest.approx(2 * bad / N) and check.status == "fail" and "another label" in check.message
     assert found["label-conflict"].measured == 0
+
+
+def test_what_is_said_to_be_of_no_intent_and_an_intent_has_is_caught_whatever_its_letters():
+    apart = np.arange(N) % 3 == 2
+    changes = {"split": np.where(apart, "out-of-scope", PARTS), "labels": np.where(apart, -1, LABELS)}
+    told = measured(**changes)["out-of-scope-conflict"]
+    assert (told.status, told.measured) == ("ok", 0) and "0 of 200 samples out of scope" in told.message
+    learnt, tested = {2: f"  {TEXTS[0].upper()} ", 5: f"{TEXTS[1]} …"}, {8: TEXTS[510], 11: TEXTS[510]}
+    found = measured(replaced(learnt | tested), **changes)
+    check = found["out-of-scope-conflict"]
+    assert check.status == "fail" and check.measured == pytest.approx(4 / 200)
+    assert check.samples == ("q2", "q5", "q8", "q11")
+    named = ", ".join(dict.fromkeys(INTENTS[LABELS[place]] for place in (0, 1, 510)))
+    assert f"4 of 200 samples out of scope say what is said in a class: {named}; decide whether" in check.message
+    # Of the splits nothing is said twice.
+    assert {name for name, one in found.items() if one.status == "fail"} == {"out-of-scope-conflict"}
+
+
+def test_without_texts_of_no_intent_there_is_no_conflict_and_a_file_from_before_the_check_asks_for_it():
+    assert measured()["out-of-scope-conflict"].status == "ok"
+    written_before = yaml.safe_load((POLICIES / "quality" / "intents.yaml").read_text())["check_data"]
+    asked = written_before.pop("out-of-scope-conflict")
+    assert TextDataRules.model_validate(written_before).out_of_scope_conflict.model_dump() == asked
 
 
 def test_a_test_part_of_another_language_and_length():

@@ -323,6 +323,18 @@ def test_a_text_is_translated_there_and_back(tmp_path: Path, policies: Path) -> 
     assert json.loads(target.read_text().splitlines()[0])["about"]["via"] == "German"
 
 
+def test_a_paraphrase_that_says_what_is_of_no_intent_is_dropped(tmp_path: Path, policies: Path) -> None:
+    def always(system: str, text: str) -> tuple[int, str]:
+        return 200, f"Is that right?\nWell, {text}"
+
+    with service(always) as server:
+        request = asked(server, tmp_path)
+        with (tmp_path / "in.csv").open("a") as file:
+            file.write("is that RIGHT,,,out-of-scope\n")  # without a label, as such texts have none
+        made = text_lexicons().paraphrases(request, text_lexicons().path(policies, "said"), unheard)
+    assert made.dropped == {"a held-out text": 40}
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [

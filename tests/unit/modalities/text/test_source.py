@@ -171,6 +171,9 @@ def test_texts_of_no_class_are_in_no_split_and_what_they_are_called_is_no_class(
     snapshot = Snapshot.open(store, manifest.digest)
     ids, texts = snapshot.out_of_scope()
     assert len(ids) == 2 and sorted(read(texts.take(np.arange(2)))) == sorted(strange["question"])
+    asked, test = snapshot.measured_on(), snapshot.split("test").payload
+    both = read(test.take(np.arange(len(test)))) + strange["question"].tolist()
+    assert sorted(read(asked.take(np.arange(len(asked))))) == sorted(both)
     own = snapshot.index.set_index("sample_id").loc[list(ids)]
     assert own["class_name"].isna().all() and (own["label"] == -1).all() and own["defect"].isna().all()
     assert not set(ids) & {one for name in ("train", "validation", "test") for one in snapshot.split(name).ids}
