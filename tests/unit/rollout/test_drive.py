@@ -336,7 +336,7 @@ def test_the_loop_says_what_fails_once_and_ends_with_the_rollout(
         return really(driver)
 
     monkeypatch.setattr(Driver, "tick", tick)
-    monkeypatch.setattr(driving, "show_last_quarantine", lambda *_: None)
+    monkeypatch.setattr(driving, "show_until_shown", lambda *_, **__: None)
     drive(workspace, "digits", "dev", say=says.append, stop=threading.Event(), interval_s=0.001)
     assert [("no answer" in line, "rolled back" in line) for line in says] == [(True, False), (False, True)]
 
