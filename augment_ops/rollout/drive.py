@@ -21,7 +21,7 @@ from augment_ops.monitoring.telemetry.publish import publish
 from augment_ops.pipeline.recorders.telemetry import champion_moved
 from augment_ops.rollout.acts import Approvers, approve_early, counts, present_rollout, refusals_of
 from augment_ops.rollout.ending import about, again, ask, complete, end, pause, tell
-from augment_ops.rollout.evidence import Looked, keep_progress
+from augment_ops.rollout.evidence import Looked
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.showing import show_until_shown
 from augment_ops.rollout.starting import check_may_go_on
@@ -101,13 +101,13 @@ class Driver:
             reason = f"entry of step {rollout.step}, which its rules do not have"
             return end(self._book, rollout, ABORTED, actor=ROLLOUT, reason=reason)
         looked = self._watch.look(rollout, whole=self._whole)
-        self._show(looked)
+        self._show(self._watch, looked)
         return self._followed(looked)
 
-    def _show(self, looked: Looked) -> None:
+    def _show(self, watch: Watch, looked: Looked) -> None:
         if monotonic() - self._shown >= _SHOWN_S:
             self._shown = monotonic()
-            keep_progress(self._workspace.store, looked)
+            watch.keep(looked)
 
     def _followed(self, looked: Looked) -> Rollout:
         """What follows from a judgement."""
