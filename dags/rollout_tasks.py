@@ -149,10 +149,21 @@ class RolloutEnd(BaseSensorOperator):
             return False
         self.log.info("%s: %s", rollout.outcome, rollout.why)
         if rollout.outcome == "rolled_back":
+            self._show(workspace, rollout)
             raise AirflowFailException(rollout.why)
         if rollout.outcome not in ("promoted", "compared"):
             raise AirflowSkipException(f"{rollout.outcome}: {rollout.why}")
         return True
+
+    def _show(self, workspace: Workspace, rollout: Rollout) -> None:
+        """Show in MLflow what the ledger says; where no service does and MLflow is away, it stays in the ledger."""
+        from augment_ops.errors import AugmentOpsError
+        from augment_ops.rollout.ending import show_quarantine
+
+        try:
+            show_quarantine(workspace, rollout)
+        except AugmentOpsError as error:
+            self.log.warning("MLflow does not show the quarantine: %s", error)
 
 
 def _has_passed(rollout: Rollout, index: int) -> bool:
@@ -177,7 +188,8 @@ def _driven(workspace: Workspace, rollout: Rollout, say: Callable[[str], None]) 
         seen = progress(workspace.store, rollout)
     except StoreError:
         seen = None
-    if seen is not None and datetime.now(UTC) - datetime.fromisoformat(seen.at) < _FRESH and not rollout.outcome:
+    # By whichever clock: one that is ahead would keep its driver alive here for as long.
+    if seen is not None and abs(datetime.now(UTC) - datetime.fromisoformat(seen.at)) < _FRESH and not rollout.outcome:
         return rollout
     Driver(workspace, rollout.dataset, rollout.environment, say, whole=True).tick()
     return again(_book(workspace), rollout)

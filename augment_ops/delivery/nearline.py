@@ -59,19 +59,33 @@ class ShardCache:
         """Remove the shards used longest ago until `size` bytes fit; False where they never will."""
         if size > self._limit:
             return False
-        entries = []
-        for name in self._store.documents(f"{CACHE_ENTRIES}/"):
-            document = self._store.get_document(name)
-            if document is not None:  # another process may have removed it meanwhile
-                entries.append((from_json(_Entry, document), name.rpartition("/")[2].removesuffix(".json")))
+        entries = self._entries()
         total = sum(entry.size for entry, _ in entries)
         for entry, shard in sorted(entries, key=lambda pair: pair[0].used_at):
             if total + size <= self._limit:
                 break
-            self._store.remove(shard)
-            self._store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")
+            self._remove(shard)
             total -= entry.size
         return True
+
+    def forget(self, before: float) -> int:
+        """Remove the shards that nobody has used since a moment, in seconds since 1970; how many."""
+        old = [shard for entry, shard in self._entries() if entry.used_at < before]
+        for shard in old:
+            self._remove(shard)
+        return len(old)
+
+    def _entries(self) -> list[tuple[_Entry, str]]:
+        found = []
+        for name in self._store.documents(f"{CACHE_ENTRIES}/"):
+            document = self._store.get_document(name)
+            if document is not None:  # another process may have removed it meanwhile
+                found.append((from_json(_Entry, document), name.rpartition("/")[2].removesuffix(".json")))
+        return found
+
+    def _remove(self, shard: str) -> None:
+        self._store.remove(shard)
+        self._store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")
 
 
 class NearlineBatches:

@@ -27,6 +27,7 @@ from augment_ops.engine.key import SampleIds
 from augment_ops.errors import InputError, StoreError
 from augment_ops.modalities.base import Payload
 from augment_ops.modalities.catalogue import BatchAugmenter
+from augment_ops.modalities.source import Samples
 
 CACHE_ENTRIES = "cache/shards"  # documents by which nearline delivery knows the shards that it may remove
 _FIRST_DTYPE = "uint8"  # of all shards whose manifest does not say
@@ -86,8 +87,8 @@ def materialise(
     for epoch in range(epochs):
         shard, elapsed = known_shard(store, identity, epoch), 0.0
         if not shard:
-            shard, elapsed = _write_shard(store, identity, payload, hashed, augmenter, epoch)
-            store.put_document(shard_pointer(identity, epoch), canonical_json(shard))
+            after = augmenter.output_shape(payload.shape)
+            shard, elapsed = make_shard(store, identity, payload, hashed, augmenter, after, epoch)
         store.remove_document(f"{CACHE_ENTRIES}/{shard}.json")  # a manifest counts on it: no cache may remove it now
         shards.append(shard)
         times.append(elapsed)
@@ -139,11 +140,27 @@ def known_shard(store: Store, identity: str, epoch: int) -> str:
     return shard if shard and store.has(shard) else ""
 
 
-def _write_shard(
-    store: Store, identity: str, samples: Payload, ids: SampleIds, augmenter: BatchAugmenter, epoch: int
+def make_shard(
+    store: Store,
+    identity: str,
+    samples: Payload,
+    ids: SampleIds,
+    augment: Callable[[Samples, SampleIds, int], Samples],
+    shape: tuple[int, ...],
+    epoch: int,
 ) -> tuple[str, float]:
+    """Write the shard of an epoch, under its name; its object digest, and the seconds that augmenting took.
+
+    Args:
+        identity: as `shard_identity` gives it.
+        samples: N of them, the split; ids: theirs.
+        augment: gives samples of an epoch, augmented; shape: of one of them.
+
+    Raises:
+        StoreError: the store is full; nothing half-written stays.
+    """
     value = samples.dtype.itemsize
-    size = int(np.prod(augmenter.output_shape(samples.shape))) * value  # bytes of a sample
+    size = int(np.prod(shape)) * value  # bytes of a sample
     block = max(1, _BLOCK_BYTES // max(1, size, int(np.prod(samples.shape)) * value))
     augment_s = 0.0
 
@@ -153,12 +170,14 @@ def _write_shard(
             rows = np.arange(start, min(start + block, len(samples)))
             part = samples.take(rows)
             started = time.perf_counter()
-            augmented = augmenter(part, ids[rows], epoch)
+            augmented = augment(part, ids[rows], epoch)
             augment_s += time.perf_counter() - started
             yield augmented.tobytes()
 
     key = digest_of([identity, epoch, block])
-    return store.put_resumable(key, blocks, chunk_bytes=block * size, size=len(samples) * size), augment_s
+    shard = store.put_resumable(key, blocks, chunk_bytes=block * size, size=len(samples) * size)
+    store.put_document(shard_pointer(identity, epoch), canonical_json(shard))
+    return shard, augment_s
 
 
 class ShardBatches:

@@ -20,9 +20,10 @@ from augment_ops.lifecycle.book import book_of
 from augment_ops.monitoring.telemetry.publish import publish
 from augment_ops.pipeline.recorders.telemetry import champion_moved
 from augment_ops.rollout.acts import Approvers, approve_early, counts, present_rollout, refusals_of
-from augment_ops.rollout.ending import about, again, ask, complete, end, pause, show_quarantine, tell
-from augment_ops.rollout.evidence import Looked, keep_progress
+from augment_ops.rollout.ending import about, again, ask, complete, end, pause, tell
+from augment_ops.rollout.evidence import Looked
 from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.showing import show_until_shown
 from augment_ops.rollout.starting import check_may_go_on
 from augment_ops.rollout.state import (
     ABORTED,
@@ -32,7 +33,6 @@ from augment_ops.rollout.state import (
     ROLLED_BACK,
     Rollout,
     entries_of,
-    rollouts,
     unfinished,
 )
 from augment_ops.rollout.watch import Watch
@@ -101,13 +101,13 @@ class Driver:
             reason = f"entry of step {rollout.step}, which its rules do not have"
             return end(self._book, rollout, ABORTED, actor=ROLLOUT, reason=reason)
         looked = self._watch.look(rollout, whole=self._whole)
-        self._show(looked)
+        self._show(self._watch, looked)
         return self._followed(looked)
 
-    def _show(self, looked: Looked) -> None:
+    def _show(self, watch: Watch, looked: Looked) -> None:
         if monotonic() - self._shown >= _SHOWN_S:
             self._shown = monotonic()
-            keep_progress(self._workspace.store, looked)
+            watch.keep(looked)
 
     def _followed(self, looked: Looked) -> Rollout:
         """What follows from a judgement."""
@@ -227,18 +227,6 @@ def promote(workspace: Workspace, dataset: str, *, reason: str, environment: str
     return again(book_of(workspace), rollout)
 
 
-def show_last_quarantine(workspace: Workspace, dataset: str, environment: str) -> None:
-    """Show in MLflow that the challenger of the last rollout is in quarantine, where it was rolled back.
-
-    Raises:
-        TrackingError: MLflow does not answer.
-    """
-    entries = entries_of(book_of(workspace), dataset)
-    found = [one for one in rollouts(entries, dataset) if one.environment == environment]
-    if found and found[-1].outcome == ROLLED_BACK:
-        show_quarantine(workspace, found[-1])
-
-
 def drive(
     workspace: Workspace,
     dataset: str,
@@ -248,7 +236,7 @@ def drive(
     stop: threading.Event,
     interval_s: float = INTERVAL_S,
 ) -> None:
-    """Take the rollout of an environment on until it has ended, or until `stop` is set.
+    """Take the rollout of an environment on until it has ended, and MLflow shows it, or until `stop` is set.
 
     What fails is said once, and tried again.
     """
@@ -265,10 +253,7 @@ def drive(
         stop.wait(interval_s)
     else:
         return  # whoever stopped it does not wait for MLflow
-    try:
-        show_last_quarantine(workspace, dataset, environment)
-    except AugmentOpsError as error:
-        say(f"the ledger keeps the challenger from being champion; MLflow does not show it yet: {error}")
+    show_until_shown(workspace, dataset, environment, say=say, stop=stop)
 
 
 def main(arguments: list[str]) -> None:

@@ -8,15 +8,16 @@ from itertools import chain
 
 from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift.log_labels import LoggedLabels
-from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
+from augment_ops.monitoring.drift.prediction_log import CLOCKS_APART, PredictionLog
 from augment_ops.rollout.arm_inputs import ArmInputs
 from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.counted import CountedComparisons
-from augment_ops.rollout.evidence import Looked, SeriesPoint, grown, progress, rules_of
+from augment_ops.rollout.evidence import Looked, SeriesPoint, grown, keep_progress, progress, rules_of
 from augment_ops.rollout.judge import judge
 from augment_ops.rollout.measures import measure
 from augment_ops.rollout.paired_inputs import PairedShadows
 from augment_ops.rollout.state import Rollout
+from augment_ops.rollout.step_clock import StepClock
 from augment_ops.workspace import Workspace, log_uri
 
 
@@ -28,16 +29,17 @@ class Watch:
     """
 
     def __init__(self, workspace: Workspace, rollout: Rollout) -> None:
-        self.id = rollout.id
+        self.id, self._store = rollout.id, workspace.store
         self.rules = rules_of(workspace.store, rollout)
         uri, began = log_uri(workspace.settings), datetime.fromisoformat(rollout.began)
         log = PredictionLog(uri, rollout.dataset, workspace.store)
-        labels = LoggedLabels(log, (began - CLOCK_AHEAD).date())
+        labels = LoggedLabels(log, (began - CLOCKS_APART).date())
         self._inputs = ArmInputs(self.rules, log)
         comparisons = ComparisonLog(uri, rollout.dataset, rollout.id)
         self._pairs = PairedShadows(self.rules, log, comparisons)
         self._counted = CountedComparisons(self.rules, comparisons, labels)
         self._series = _series_so_far(workspace, rollout)
+        self._clock = StepClock(workspace.store)
 
     def look(self, rollout: Rollout, *, whole: bool = False) -> Looked:
         """Read what has come, and judge.
@@ -50,8 +52,7 @@ class Watch:
             StoreError: the log cannot be read.
         """
         tally, now, step = self._counted.tally(whole=whole), datetime.now(UTC), rollout.step
-        # Clocks differ: one that is behind the ledger's has not gone back in time.
-        hours = max(0.0, (now - datetime.fromisoformat(rollout.since)).total_seconds() / 3600)
+        hours = self._clock.hours(rollout)
         answers = int(tally.asked[step])
         looks = [one.measured(rollout, tally, now, wait=whole) for one in (self._inputs, self._pairs)]
         measured = (*measure(self.rules, tally, step), *chain.from_iterable(looks))
@@ -67,6 +68,15 @@ class Watch:
         )
         self._series = grown(self._series, looked)
         return replace(looked, series=self._series)
+
+    def keep(self, looked: Looked) -> None:
+        """Keep what is known for people who look, and how long the step has lasted for the next driver.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+        keep_progress(self._store, looked)
+        self._clock.keep(looked.rollout)
 
 
 def _series_so_far(workspace: Workspace, rollout: Rollout) -> tuple[SeriesPoint, ...]:

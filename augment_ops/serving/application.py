@@ -27,7 +27,7 @@ from augment_ops.errors import AugmentOpsError, Fault, InputError
 from augment_ops.modalities.source import Samples
 from augment_ops.serving import openapi, protocol
 from augment_ops.serving.access import Rates, Scope, Tokens
-from augment_ops.serving.augment_service import read_asked
+from augment_ops.serving.augment_request import read_asked
 from augment_ops.serving.augmenting import Augmenting
 from augment_ops.serving.batching import Computed, Overloaded
 from augment_ops.serving.bodies import read_body, samples_of
@@ -165,7 +165,7 @@ class _Handlers:
         body, length = await read_body(request, limits), request.headers.get(protocol.HEADER_LENGTH)
         with self._service.model.in_use() as model:
             interface = self._interface(model)
-            asked = await read_asked(body, length, model, limits, interface)
+            asked = await read_asked(body, length, model, limits, interface, service.splits)
             response = await service(asked, request.state.token, model, interface)
         response.headers.update(_SAFE)
         return response

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from time import thread_time
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from starlette.responses import Response
 
 from augment_ops.errors import Fault, TransformError
@@ -18,68 +22,45 @@ from augment_ops.modalities import augmenter
 from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.modalities.source import Samples
 from augment_ops.policy.spec import Policy
+from augment_ops.serving.augment_request import SHOWN, AugmentRequest, OfDataSet
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_thread import AugmentingThread
 from augment_ops.serving.batching import Overloaded
-from augment_ops.serving.bodies import elsewhere, samples_in, stacked
 from augment_ops.serving.breaker import Breaker
+from augment_ops.serving.epoch_maker import EpochMaker, Wanted
+from augment_ops.serving.epochs import EpochOf, KeptEpochs
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.problems import Problem
-from augment_ops.serving.protocol import HEADER_LENGTH, Interface, parts, read_tensor, written_tensor
+from augment_ops.serving.protocol import HEADER_LENGTH, Interface, written_tensor
 from augment_ops.serving.quotas import Quotas
-from augment_ops.serving.rules import RequestLimits
 
 _REMEMBERED = 32  # augmenters, by policy and seed: each holds a compiled plan of some kB
-_WORDS = range(-(1 << 63), 1 << 63)  # numbers that other programs can hold as well
-_SHOWN = 80  # characters of what somebody sent
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AugmentRequest:
-    """What somebody wants augmented.
+@dataclass(frozen=True)
+class Nearline:
+    """Epochs that are kept, and what makes them."""
 
-    Attributes:
-        policy: `name@version`.
-        ids: of the samples (n, *shape); in_bytes: whether these came as bytes, and go as such.
-    """
-
-    policy: str
-    seed: int
-    epoch: int
-    ids: list[Any]
-    samples: Samples
-    in_bytes: bool
+    epochs: KeptEpochs
+    maker: EpochMaker
 
 
-async def read_asked(
-    body: bytes, header_length: str | None, model: ServedModel, limits: RequestLimits, interface: Interface
-) -> AugmentRequest:
-    """What a request asks for.
+@dataclass(frozen=True)
+class _Shown:
+    """By what samples are shown."""
 
-    Args:
-        header_length: the header of that name; None where the body is JSON alone.
+    model: ServedModel
+    interface: Interface
 
-    Raises:
-        InputError, Problem: nothing that can be augmented.
-    """
-    document, tensors = await elsewhere(len(body), lambda: parts(body, header_length))
-    if header_length is not None:
-        samples = read_tensor(document, tensors, interface)
-    else:
-        found = await elsewhere(len(body), lambda: samples_in(document, model.requests, limits))
-        samples = stacked(found, model.requests)
-    ids = document.get("ids")
-    if not isinstance(ids, list) or len(ids) != len(samples):
-        count = f"{len(ids)} ids" if isinstance(ids, list) else "no list of ids"
-        raise _no("ids", f"{count} for {len(samples)} samples", "an id a sample", "send them: an id is part of the key")
-    return AugmentRequest(
-        policy=f"{_text(document, 'policy')}@{_text(document, 'version')}",
-        seed=_number(document, "seed"),
-        epoch=_number(document, "epoch"),
-        ids=ids,
-        samples=samples,
-        in_bytes=header_length is not None,
-    )
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a request by ids is about, the answer where its epoch is kept, and the processor that took."""
+
+    epoch: EpochOf
+    rows: NDArray[np.int64]
+    body: tuple[bytes, int | None] | None
+    cpu_s: float
 
 
 class AugmentService:
@@ -88,6 +69,7 @@ class AugmentService:
     Args:
         offered: policies of the rules, as `name@version`.
         environment: where they have to be admitted, for people.
+        nearline: epochs that are kept; None where nobody offers any.
     """
 
     def __init__(
@@ -99,26 +81,79 @@ class AugmentService:
         thread: AugmentingThread,
         quotas: Quotas,
         meters: AugmentingMeters,
+        nearline: Nearline | None = None,
     ) -> None:
         self.offered, self._environment = offered, environment
         self._breaker, self._thread, self._quotas, self._meters = breaker, thread, quotas, meters
         self.policies: Mapping[str, Policy] = {}  # those that are admitted now
+        self._nearline = nearline
         self._augmenters: OrderedDict[tuple[str, int], BatchAugmenter] = OrderedDict()
+        self._lock = threading.Lock()  # of the augmenters
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Of the data set, whose samples may be asked for by their ids."""
+        return () if self._nearline is None else self._nearline.epochs.rules.splits
 
     async def __call__(self, asked: AugmentRequest, token: str, model: ServedModel, interface: Interface) -> Response:
         """Samples augmented as asked.
 
         Raises:
-            Problem: the policy is not offered or not admitted, the breaker is open, or the token has had its samples.
+            Problem: the policy is not offered or not admitted, the data set has no such samples, the breaker is open,
+                or the token has had its samples.
             TransformError: ids or samples that cannot be used.
-            StoreError: the samples of the token cannot be counted.
+            StoreError: the samples of the token cannot be counted, or those of the data set not be read.
         """
         policy = self._admitted(asked.policy)
-        passed = self._breaker.enter(model.batcher.waiting + self._thread.waiting)
+        if isinstance(asked.samples, OfDataSet):
+            return await self._near(asked, asked.samples, policy, token, _Shown(model, interface))
+        return await self._online(asked, asked.samples, policy, token, _Shown(model, interface))
+
+    async def _near(self, asked: AugmentRequest, of: OfDataSet, policy: Policy, token: str, shown: _Shown) -> Response:
+        """Samples of an epoch that is kept, which costs next to nothing; else made now, and the epoch after that."""
+        near = self._nearline
+        assert near is not None  # of what read the request
+
+        def found() -> _Found:
+            began = thread_time()
+            split = near.epochs.split(shown.model.served.snapshot, of)
+            epoch = EpochOf(of=split, augment=self._augmenter(policy, asked.seed), epoch=asked.epoch)
+            rows = split.rows(asked.ids)
+            kept = near.epochs.read(epoch, rows)
+            body = None if kept is None else self._body(asked, policy, shown, kept, epoch)
+            return _Found(epoch, rows, body, thread_time() - began)
+
+        named, kept = f"{policy.name}/{policy.version}", await asyncio.to_thread(found)
+        wanted = Wanted(epoch=kept.epoch, token=token, policy=named)
+        if kept.body is not None:
+            self._meters.stored(token, named, len(kept.rows), kept.cpu_s)
+            near.maker.want(wanted, missed=False)
+            return _response(*kept.body)
+        samples = await asyncio.to_thread(kept.epoch.of.split.take, kept.rows)
+        response = await self._online(asked, samples, policy, token, shown, kept.epoch)
+        near.maker.want(wanted, missed=True)
+        return response
+
+    async def _online(
+        self,
+        asked: AugmentRequest,
+        samples: Samples,
+        policy: Policy,
+        token: str,
+        shown: _Shown,
+        epoch: EpochOf | None = None,
+    ) -> Response:
+        """Samples (n, *shape) augmented now, where the breaker lets them through."""
+        passed = self._breaker.enter(shown.model.batcher.waiting + self._thread.waiting)
         if passed is None:
             raise self._later(f"augmentation is off ({self._breaker.state}: {self._breaker.why})")
+
+        def made() -> tuple[bytes, int | None]:
+            augmented = self._augmenter(policy, asked.seed)(samples, asked.ids, asked.epoch)
+            return self._body(asked, policy, shown, augmented, epoch)
+
         try:
-            response = await self._counted(asked, policy, token, model, interface)
+            body = await self._counted(made, len(samples), token, f"{policy.name}/{policy.version}")
         except Overloaded:
             self._breaker.left(passed, failed=True)
             raise self._later("too many samples wait to be augmented") from None
@@ -129,11 +164,11 @@ class AugmentService:
             self._breaker.left(passed, failed=True)
             raise
         self._breaker.left(passed, failed=False)
-        return response
+        return _response(*body)
 
     def _admitted(self, name: str) -> Policy:
         if name not in self.offered:
-            fault = Fault("policy, version", name[:_SHOWN], f"one of {', '.join(self.offered)}", "name one of them")
+            fault = Fault("policy, version", name[:SHOWN], f"one of {', '.join(self.offered)}", "name one of them")
             raise Problem(HTTPStatus.NOT_FOUND, faults=[fault])
         policy = self.policies.get(name)
         if policy is None:
@@ -141,53 +176,48 @@ class AugmentService:
         return policy
 
     async def _counted(
-        self, asked: AugmentRequest, policy: Policy, token: str, model: ServedModel, interface: Interface
-    ) -> Response:
-        """The answer, where the token may still have so many samples today; what came to nothing is given back."""
-        count = len(asked.samples)
+        self, made: Callable[[], tuple[bytes, int | None]], count: int, token: str, named: str
+    ) -> tuple[bytes, int | None]:
+        """What is made, where the token may still have so many samples today; what came to nothing is given back."""
         wait_s = await asyncio.to_thread(self._quotas.take, token, count)
         if wait_s:
             again = {"Retry-After": str(math.ceil(wait_s))}
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "more samples than this token may have a day", headers=again)
         try:
-            made, cpu_s = await self._thread(count, lambda: self._made(asked, policy, model, interface))
+            body, cpu_s = await self._thread(count, made)
         except BaseException:
             await asyncio.to_thread(self._quotas.give_back, token, count)
             raise
-        self._meters.augmented(token, f"{policy.name}/{policy.version}", count, cpu_s)
-        content, length = made
-        if length is None:
-            return Response(content, media_type="application/json")
-        return Response(content, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
+        self._meters.augmented(token, named, count, cpu_s)
+        return body
 
-    def _made(
-        self, asked: AugmentRequest, policy: Policy, model: ServedModel, interface: Interface
+    def _body(
+        self, asked: AugmentRequest, policy: Policy, shown: _Shown, samples: Samples, epoch: EpochOf | None
     ) -> tuple[bytes, int | None]:
         """The body of the answer, and the length of its JSON where bytes follow."""
-        augment = self._augmenter(policy, asked.seed)
-        samples = augment(asked.samples, asked.ids, asked.epoch)
         told = {
             "policy": policy.name,
             "version": policy.version,
             "digest": policy.digest,
-            "engine": augment.engine,
+            "engine": self._augmenter(policy, asked.seed).engine,
             "seed": asked.seed,
             "epoch": asked.epoch,
             "ids": asked.ids,
+            **({} if epoch is None else {"snapshot": epoch.of.snapshot, "split": epoch.of.split.name}),
         }
         if not asked.in_bytes:
-            return _json({**told, "samples": [model.requests.in_json(one) for one in samples]}), None
-        tensor, content = written_tensor(samples, interface)
+            return _json({**told, "samples": [shown.model.requests.in_json(one) for one in samples]}), None
+        tensor, content = written_tensor(samples, shown.interface)
         header = _json({**told, "outputs": [tensor]})
         return header + content, len(header)
 
     def _augmenter(self, policy: Policy, seed: int) -> BatchAugmenter:
-        """In the thread that augments, and nowhere else."""
         key = (policy.digest, seed)
-        found = self._augmenters.pop(key, None) or augmenter(policy, seed)
-        self._augmenters[key] = found
-        if len(self._augmenters) > _REMEMBERED:
-            self._augmenters.popitem(last=False)
+        with self._lock:
+            found = self._augmenters.pop(key, None) or augmenter(policy, seed)
+            self._augmenters[key] = found
+            if len(self._augmenters) > _REMEMBERED:
+                self._augmenters.popitem(last=False)
         return found
 
     def _later(self, why: str) -> Problem:
@@ -195,23 +225,11 @@ class AugmentService:
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, why, headers=again)
 
 
+def _response(content: bytes, length: int | None) -> Response:
+    if length is None:
+        return Response(content, media_type="application/json")
+    return Response(content, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
+
+
 def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _text(document: Mapping[str, Any], name: str) -> str:
-    given = document.get(name)
-    if not isinstance(given, str):
-        raise _no(name, repr(given)[:_SHOWN], "a text", "name the policy and its version")
-    return given
-
-
-def _number(document: Mapping[str, Any], name: str) -> int:
-    given = document.get(name, 0)
-    if type(given) is not int or given not in _WORDS:
-        raise _no(name, repr(given)[:_SHOWN], "a whole number of at most 63 bits", "send one, or none for 0")
-    return given
-
-
-def _no(where: str, found: str, expected: str, fix: str) -> Problem:
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults=[Fault(where, found, expected, fix)])

@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 
+from augment_ops.data.store import Store
 from augment_ops.modalities import augmenter
 from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.modalities.source import Samples
 from augment_ops.policy.spec import Policy
-from augment_ops.serving.augment_service import AugmentService
+from augment_ops.serving.augment_service import AugmentService, Nearline
 from augment_ops.serving.augmentation import AdmittedNow, BreakerChanged
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_thread import AugmentingThread
 from augment_ops.serving.breaker import Breaker, BreakerChange, Latency
+from augment_ops.serving.epoch_maker import EpochMaker
+from augment_ops.serving.epochs import KeptEpochs
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.quotas import Quotas
 from augment_ops.serving.rules import ServingRules
@@ -29,27 +32,44 @@ class Augmenting:
 
     Args:
         home: root of the local state, where quotas are counted.
+        store: where the data set lies, and epochs of it are kept.
         said: called after each change of a breaker.
     """
 
-    def __init__(self, rules: ServingRules, served: Served, home: Path, said: Callable[[BreakerChanged], None]) -> None:
+    def __init__(
+        self, rules: ServingRules, served: Served, home: Path, store: Store, said: Callable[[BreakerChanged], None]
+    ) -> None:
         self._rules, self._said = rules, said
         self._meters = AugmentingMeters(served.dataset)
         self._threads = [AugmentingThread(rules.limits.waiting) for _ in range(2)]
         of_views, self._of_service = self._threads
         self.views: Views | None = None
         self.service: AugmentService | None = None
+        self._maker: EpochMaker | None = None
         if rules.test_time is not None:
             self.views = Views(rules.test_time, self._breaker("test-time"), of_views)
         if rules.augment is not None:
             self._protecting = self._breaker("augment")
+            quotas = Quotas(quotas_path(home, served.dataset), rules.augment.samples_per_day)
+            near = None if rules.augment.nearline is None else KeptEpochs(store, rules.augment.nearline)
+            if near is not None:
+                self._maker = EpochMaker(
+                    near,
+                    breaker=self._protecting,
+                    thread=self._of_service,
+                    quotas=quotas,
+                    meters=self._meters,
+                    piece=rules.limits.samples,
+                    lock=quotas_path(home, served.dataset).with_name("epochs.lock"),
+                )
             self.service = AugmentService(
                 rules.augment.policies,
                 served.environment,
                 breaker=self._protecting,
                 thread=self._of_service,
-                quotas=Quotas(quotas_path(home, served.dataset), rules.augment.samples_per_day),
+                quotas=quotas,
                 meters=self._meters,
+                nearline=None if near is None or self._maker is None else Nearline(near, self._maker),
             )
 
     def admit(self, told: AdmittedNow, served: Served) -> None:
@@ -90,7 +110,9 @@ class Augmenting:
         return found
 
     def close(self) -> None:
-        """Let what is on its way be done."""
+        """Let what is on its way be done; not in the event loop, in which that goes on."""
+        if self._maker is not None:
+            self._maker.close()
         for thread in self._threads:
             thread.close()
 

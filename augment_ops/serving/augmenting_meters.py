@@ -28,8 +28,16 @@ class AugmentingMeters:
             ["dataset", "breaker", "to"], registry=alone,
         )  # fmt: skip
         self._samples = Counter(
-            "augment_ops_serving_augmented_samples", "Samples that POST /augment gave, by who asked.",
+            "augment_ops_serving_augmented_samples", "Samples that POST /augment made, by who asked.",
             ["dataset", "token", "policy"], registry=alone,
+        )  # fmt: skip
+        self._stored = Counter(
+            "augment_ops_serving_stored_samples", "Samples of epochs that were kept, which nobody augmented again.",
+            ["dataset", "token", "policy"], registry=alone,
+        )  # fmt: skip
+        self._epochs = Counter(
+            "augment_ops_serving_epochs", "Epochs that were asked for and not there, by what came of them.",
+            ["dataset", "outcome"], registry=alone,
         )  # fmt: skip
         self._seconds = Counter(
             "augment_ops_serving_augmenting_cpu_seconds", "Of a processor, for what POST /augment was asked.",
@@ -55,3 +63,12 @@ class AugmentingMeters:
         """
         self._samples.labels(self._dataset, token, policy).inc(samples)
         self._seconds.labels(self._dataset, token, policy).inc(seconds)
+
+    def stored(self, token: str, policy: str, samples: int, seconds: float) -> None:
+        """Somebody was given samples of an epoch that was kept; seconds as above."""
+        self._stored.labels(self._dataset, token, policy).inc(samples)
+        self._seconds.labels(self._dataset, token, policy).inc(seconds)
+
+    def epoch(self, outcome: str) -> None:
+        """What came of an epoch that was asked for and not there; see `EpochMaker`."""
+        self._epochs.labels(self._dataset, outcome).inc()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -68,12 +68,36 @@ class ViewRules(BaseModel):
         return f"{self.policy}@{self.version}"
 
 
+class NearlineRules(BaseModel):
+    """Epochs of the data set that are augmented once, and given to whoever asks for their samples by id.
+
+    Attributes:
+        splits: of the snapshot that the champion learnt from. Whoever may have samples augmented sees those of them.
+        space_mib: of the store, for all epochs that may be removed again; those used longest ago go first.
+        retention_days: after which an epoch goes that nobody asked for; None for never.
+        ahead: epochs after the one that was asked for, which are made as well.
+    """
+
+    model_config = _FROZEN
+
+    splits: Annotated[tuple[Literal["train", "validation", "test"], ...], Field(min_length=1)]
+    space_mib: Annotated[float, Field(gt=0)]
+    retention_days: Annotated[float, Field(gt=0)] | None
+    ahead: Annotated[int, Field(ge=0, le=100)]
+
+    @property
+    def space_bytes(self) -> int:
+        """Of the store, for all epochs."""
+        return int(self.space_mib * (1 << 20))
+
+
 class AugmentRules(BaseModel):
     """Augmentation as a service.
 
     Attributes:
         policies: that may be asked for, as `name@version`.
-        samples_per_day: of one token, by UTC; None for any number.
+        samples_per_day: that are augmented for one token, by UTC; None for any number.
+        nearline: epochs that are kept; None where samples come with each request.
     """
 
     model_config = _FROZEN
@@ -82,6 +106,7 @@ class AugmentRules(BaseModel):
         tuple[Annotated[str, Field(pattern=f"^{_NAME}@{_VERSION}$")], ...], Field(min_length=1, max_length=64)
     ]
     samples_per_day: Annotated[int, Field(ge=1)] | None
+    nearline: NearlineRules | None = None
 
     @model_validator(mode="after")
     def _once(self) -> AugmentRules:

@@ -14,6 +14,7 @@ from augment_ops.lifecycle.champion import check_version
 from augment_ops.rollout.ending import complete, end, move_of
 from augment_ops.rollout.evidence import rules_of
 from augment_ops.rollout.rules import RolloutRules
+from augment_ops.rollout.showing import show_in_background
 from augment_ops.rollout.state import PROMOTED, ROLLED_BACK, Rollout, entries_of, rollouts, unfinished
 from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.laying_out import laid_out
@@ -40,6 +41,7 @@ class FollowedRollout:
         self._found: Rollout | None = None
         self._of: tuple[str, Served, RolloutRules] | None = None  # what was laid out, by the rollout's id
         self._exposure: Exposure | None = None
+        self._shown = ""  # the rollout whose rollback is shown in MLflow, or is to be when that answers
         self._failed: dict[str, str] = {}  # rollout → why a worker does not ask its challenger; entered, or to be
         self._has_work = False  # for a driver
         self._seen = monotonic()
@@ -66,6 +68,7 @@ class FollowedRollout:
             self._told = ""
         if self._found is not None:
             self._count(self._found)
+            self._show(self._found)
         return self._exposure
 
     def fails(self, exposure: Exposure, why: str) -> None:
@@ -113,6 +116,12 @@ class FollowedRollout:
             since = datetime.fromisoformat(rollout.step_began).timestamp()
             share, waits = 0.0 if now.shadow else now.share, rollout.state == "waits"
             self._meters.at(rollout.challenger, now.name, share, since=since, waiting=waits)
+
+    def _show(self, rollout: Rollout) -> None:
+        """Have MLflow show a rollback, which waits for no MLflow; nor does this."""
+        if rollout.outcome == ROLLED_BACK and self._shown != rollout.id:
+            self._shown = rollout.id
+            show_in_background(self._workspace, self._dataset, self._environment, self._say)
 
     def _had(self, rollout: Rollout) -> tuple[str, Served, RolloutRules] | None:
         """The challenger, laid out, and the rules; None where they cannot be had now."""

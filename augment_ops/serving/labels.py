@@ -59,8 +59,13 @@ class AnswerLabels:
             raise LabelledError("labels", found, "one label an answer", "send replace: true where the first was wrong")
         new = {one: label for one, label in labels.items() if known.get(one) != label}
         if new:
-            self._log.label(new)
+            self._log.label(new, logged_at=self._after(new))
         return len(new)
+
+    def _after(self, ids: Iterable[str]) -> datetime:
+        """Now, or just after what the samples were called before: another replica's clock may be ahead."""
+        now, last = datetime.now(UTC), self._labels.last(ids)
+        return now if last is None or last < now else last + timedelta(microseconds=1)
 
     def _unknown(self, wanted: Iterable[str]) -> list[str]:
         left, since = set(wanted), (datetime.now(UTC) - timedelta(days=_DAYS)).date()

@@ -71,6 +71,7 @@ def laid_out(workspace: Workspace, champion: RegisteredVersion, dataset: str, en
         shape=manifest.sample_shape,
         schema=manifest.schema,
         asked=run.typed.asked(storage=False),
+        snapshot=manifest.digest,
     )
 
 

@@ -133,7 +133,7 @@ def _post(summary: str, content: dict[str, Any], scope: str) -> dict[str, Any]:
 
 def _augment(rules: AugmentRules, samples: dict[str, Any]) -> dict[str, Any]:
     named = [dict(zip(("policy", "version"), one.split("@"), strict=True)) for one in rules.policies]
-    body = {
+    body: dict[str, Any] = {
         "type": "object",
         "required": ["policy", "version", "ids", "samples"],
         "properties": {
@@ -146,6 +146,12 @@ def _augment(rules: AugmentRules, samples: dict[str, Any]) -> dict[str, Any]:
         },
         "anyOf": [{"properties": {name: {"const": value} for name, value in one.items()}} for one in named],
     }
+    if rules.nearline is not None:
+        body["required"].remove("samples")
+        body["properties"] |= {
+            "split": {"enum": list(rules.nearline.splits), "default": rules.nearline.splits[0]},
+            "snapshot": {"type": "string", "description": "without samples: of which data set the ids are"},
+        }
     content = {"application/json": {"schema": body}, "application/octet-stream": {}}
     return _post(f"Have samples augmented by {', '.join(rules.policies)}", content, "augment")
 

@@ -129,6 +129,8 @@ class ServingRules(BaseModel):
         for name in ("test_time", "augment", "breaker"):  # files from before there were such sections keep their digest
             if content[name] is None:
                 del content[name]
+        if self.augment is not None and self.augment.nearline is None:
+            del content["augment"]["nearline"]
         return digest_of(content)
 
     @property

@@ -28,6 +28,7 @@ class Served:
         probe: sha256 of what lies at `probe_file`.
         classes: in the order of the scores; shape: of a sample; schema: of the data set, where its modality has one.
         asked: the modality's own parameters by which the data set was read.
+        snapshot: digest of the data set that it learnt from; empty where nobody said.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class Served:
     shape: tuple[int, ...]
     schema: dict[str, Any] | None = field(default=None, metadata=LATER)
     asked: dict[str, Any] = field(default_factory=dict, metadata=LATER)
+    snapshot: str = field(default="", metadata=LATER)
 
 
 def probe_bytes(samples: Samples, logits: NDArray[np.float32]) -> bytes:

@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection, wait
-from time import monotonic
+from time import monotonic, time
 from types import FrameType
 
+from augment_ops.delivery.nearline import ShardCache
 from augment_ops.errors import ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
@@ -31,11 +32,12 @@ from augment_ops.serving.retention import forget
 from augment_ops.serving.served import Served
 from augment_ops.serving.supervisor_meters import SupervisorMeters
 from augment_ops.settings import Settings
-from augment_ops.workspace import log_uri
+from augment_ops.workspace import log_uri, open_store
 
 _READY_S = 180.0  # until the workers answer: libraries take seconds to import, a minute on a machine that swaps
 _WELL_S = 30.0  # a worker that lived so long did not end for what it was started with
 _LONGEST_S = 30.0  # between two starts of a worker that ends again and again
+_DAY_S = 86_400.0
 _FORGET = timedelta(hours=1)  # between two looks for what is too old
 
 
@@ -303,6 +305,13 @@ class Supervisor:
             gone = forget(log_uri(self._settings), self._asked.dataset, datetime.now(UTC) - timedelta(days=days))
             if gone:
                 self._say(f"{gone} files of the prediction log are older than {days:g} days, and were deleted")
+        augment = self._asked.rules.augment
+        near = None if augment is None else augment.nearline
+        if near is not None and near.retention_days is not None:
+            cache = ShardCache(open_store(self._settings), near.space_bytes)
+            gone = cache.forget(time() - near.retention_days * _DAY_S)
+            if gone:
+                self._say(f"{gone} epochs were not asked for in {near.retention_days:g} days, and were deleted")
 
     def _end(self) -> None:
         """Let the workers answer what is on its way; end those that do not end."""

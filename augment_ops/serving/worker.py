@@ -76,7 +76,9 @@ class _Answering:
             self._say(Refuses(self._begin.served.version, str(error)))
             return
         await asyncio.to_thread(self._rehearse)
-        self._augmenting = Augmenting(self._begin.rules, self._begin.served, self._begin.settings.home, self._say)
+        begin = self._begin
+        store = open_store(begin.settings)
+        self._augmenting = Augmenting(begin.rules, begin.served, begin.settings.home, store, self._say)
         await self._admit(self._begin.augmentation)
         self._service = service = self._service_of(model)
         self._server = uvicorn.Server(self._config(service))

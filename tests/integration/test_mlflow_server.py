@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,19 +19,13 @@ from augment_ops.governance.keys import ensure
 from augment_ops.governance.ledger import Ledger
 from augment_ops.governance.witness import Head
 from augment_ops.report.page import render
-from augment_ops.services import processes
-from augment_ops.services.components import MLFLOW, components
-from augment_ops.services.layout import layout_of
-from augment_ops.services.mlflow_login import server_environment, write_readers
-from augment_ops.services.people import people
-from augment_ops.services.processes import ServiceCommand
-from augment_ops.services.stack import wait_until_healthy
 from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.tracking.connection import SERVICE_ACCOUNT, login_file
 from augment_ops.tracking.heads import MlflowWitness, mlflow_witness
 from augment_ops.tracking.server import set_logins
 from augment_ops.workspace import open_ledger
+from support.mlflow_server import mlflow_server
 from support.networks import untrained, write_program
 from support.ports import free_port
 from support.report_page import inputs
@@ -45,7 +37,6 @@ pytestmark = [pytest.mark.filterwarnings("ignore:::mlflow"), pytest.mark.timeout
 SHAPE, CLASSES, MODEL = (8, 8, 1), ("left", "right"), "digits-classifier"
 NOBODY = ("", "")
 SHOWN_MS = 30_000
-UP_S = 240
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +53,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             patch.delenv(name)
         settings = Settings.from_environment()
         register(settings, 1)
-        layout, everybody = layout_of(settings), people(settings.policies)
-        write_readers(layout, {person.id: f"password of {person.id}" for person in everybody}, everybody)
-        component = next(c for c in components(settings) if c.name == MLFLOW)
-        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        environment = {**os.environ, **quiet, **component.environment, **server_environment(layout)}
-        layout.services.mkdir()
-        processes.start(ServiceCommand(MLFLOW, component.command, home, environment, port), layout)
-        try:
-            wait_until_healthy(settings, only=[MLFLOW], timeout_s=UP_S)
-            yield replace(settings, mlflow_uri=f"http://127.0.0.1:{port}")
-        finally:
-            processes.end(layout)
+        with mlflow_server(settings) as server:
+            yield server.settings
 
 
 def register(settings: Settings, number: int) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mlflow import MlflowClient
 
@@ -18,17 +25,22 @@ from augment_ops.lifecycle.book import book_of
 from augment_ops.lifecycle.champion import acts_of, champion, quarantine
 from augment_ops.rollout import starting
 from augment_ops.rollout.acts import abort, pause_rollout, resume
-from augment_ops.rollout.drive import Driver, promote, show_last_quarantine
+from augment_ops.rollout.drive import Driver, promote
 from augment_ops.rollout.evidence import rules_of
+from augment_ops.rollout.showing import show_last_quarantine
 from augment_ops.rollout.starting import start
 from augment_ops.rollout.state import Rollout, admissions, entries_of, rollouts
 from augment_ops.serving import follow_rollout
 from augment_ops.serving.follow_rollout import FollowedRollout
+from augment_ops.serving.headers import ROLLOUT_HEADER, VERSION_HEADER
 from augment_ops.serving.meters import folder_of
 from augment_ops.settings import Settings
 from augment_ops.workspace import Workspace
 from support import rollouts as written
+from support.mlflow_server import MlflowServer, mlflow_server
 from support.places import POLICIES
+from support.ports import free_port
+from support.service import until
 from support.tables import gate_of_equals, rules_of_few_frauds, transactions
 
 pytestmark = pytest.mark.slow  # two whole runs, of trees on few rows
@@ -323,6 +335,7 @@ def test_a_worker_that_gives_up_ends_the_rollout_for_all_services(workspace: Wor
     found = _last(workspace)
     assert (found.outcome, found.why, found.closed) == ("rolled_back", "5 answers in a row failed", True)
     assert not of.rollout.has_won(exposure)
+    until(lambda: [one.version for one in workspace.tracker.in_quarantine(DATASET)] == ["2"])
     with pytest.raises(ActRefused, match="in quarantine"):
         start(workspace, DATASET, reason=REASON)
 
@@ -377,3 +390,95 @@ def test_neither_a_full_disk_nor_rules_that_are_none_end_a_service(
     monkeypatch.setattr(follow_rollout, what, fails)
     assert of.step() is None
     assert "is not asked yet" in of.says[0]
+
+
+@pytest.fixture
+def server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowServer]:
+    """MLflow as `augment-ops up` serves it, of the workspace's home."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):  # connect() sets them; they go again
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    with mlflow_server(replace(workspace.settings, mlflow_port=free_port())) as found:
+        yield found
+
+
+@dataclass
+class Served:
+    """`augment-ops serve`, asked again and again."""
+
+    client: httpx.Client
+    errors: Path
+    versions: set[str]
+
+    @property
+    def said(self) -> str:
+        return self.errors.read_text()
+
+    def ask(self) -> httpx.Response:
+        found = self.client.post("/predict", json={"samples": [PAYMENT]})
+        assert found.status_code == 200, found.text
+        self.versions.add(found.headers[VERSION_HEADER])
+        return found
+
+
+PAYMENT = {"amount": 21.5, "hour": 3, "past_week": 6, "kind": "card"}
+
+
+@contextmanager
+def _served(workspace: Workspace, mlflow_uri: str) -> Iterator[Served]:
+    settings, errors = workspace.settings, workspace.settings.home / "service.txt"
+    rules = settings.policies / "serving" / "default.yaml"
+    rules.write_text(rules.read_text().replace("workers: 0 ", "workers: 1 "))
+    variables = {
+        "AUGMENT_OPS_HOME": str(settings.home),
+        "AUGMENT_OPS_POLICIES": str(settings.policies),
+        "MLFLOW_TRACKING_URI": mlflow_uri,
+    }
+    command = [sys.executable, "-c", "from augment_ops.cli import main; main()", "serve", DATASET, "--port", "0"]
+    with errors.open("w") as complaints:
+        process = subprocess.Popen(
+            [*command, "--json"],
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    try:
+        address = json.loads(process.stdout.readline() or "{}").get("address")
+        assert address, errors.read_text()
+        with httpx.Client(base_url=address, timeout=60) as client:
+            yield Served(client, errors, set())
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+
+
+@pytest.mark.timeout(600)
+def test_mlflow_killed_in_a_step_keeps_neither_answers_nor_steps_nor_a_rollback(
+    workspace: Workspace, server: MlflowServer
+) -> None:
+    """Only a promotion waits for it; what became of the challenger is shown there when it is back."""
+    with _served(workspace, server.settings.mlflow_uri) as service:
+        rollout = start(Workspace(server.settings, "ada"), DATASET, reason=REASON)
+        until(lambda: ROLLOUT_HEADER in service.ask().headers)
+        server.kill()
+        until(lambda: service.ask() and _last(workspace).step == 1)
+        written.halves(workspace, rollout.id, dataset=DATASET)
+        until(lambda: service.ask() and "MLflow" in service.said.partition(f"rollout of {DATASET} in dev: ")[2])
+        assert (_last(workspace).state, _last(workspace).step) == ("running", 1)
+        assert service.versions == {"1", "2"}
+        written.compare(workspace, rollout.id, 1, 800, arm="challenger", failed=1.0, first=1000, dataset=DATASET)
+        until(lambda: service.ask() and _last(workspace).closed)
+        assert _last(workspace).outcome == "rolled_back"
+        until(lambda: ROLLOUT_HEADER not in service.ask().headers)
+        assert {service.ask().headers[VERSION_HEADER] for _ in range(8)} == {"1"}
+        assert workspace.tracker.in_quarantine(DATASET) == []
+        server.start()
+        until(lambda: [one.version for one in workspace.tracker.in_quarantine(DATASET)] == ["2"])
+    assert _champion(workspace) == "1"

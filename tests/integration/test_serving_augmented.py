@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from augment_ops import Augmenter
+from augment_ops.data.ingest import ingest
+from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.store import Store
+from augment_ops.delivery.offline import materialise
 from augment_ops.errors import ActRefused
 from augment_ops.monitoring.drift.log_reader import read_window
 from augment_ops.policy.library import load
@@ -45,6 +50,7 @@ from support.service import (
 
 POLICY, SEED, VIEWS, QUOTA = "digits-robust@1.0.0", 7, 4, 100
 NAMED = POLICY.replace("@", "/")
+NEARLINE = {"splits": ["train"], "space_mib": 64, "retention_days": 30, "ahead": 0}
 PATIENT = {**BREAKER, "min_requests": 50, "latency_ms": 10_000, "error_rate": 0.5, "waiting": 4000}
 
 
@@ -55,7 +61,7 @@ def augmented(views: int, breaker: dict[str, Any], quota: int | None = QUOTA, **
         workers=1,
         log__flush_s=0.1,
         test_time={"policy": name, "version": version, "views": views, "itself": True, "seed": SEED},
-        augment={"policies": [POLICY], "samples_per_day": quota},
+        augment={"policies": [POLICY], "samples_per_day": quota, "nearline": NEARLINE},
         breaker=breaker,
         **changed,
     )
@@ -72,8 +78,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(home: Path, served: Served) -> Iterator[Running]:
-    with running(home, served, augmented(VIEWS, PATIENT)) as found:
+def snapshot(home: Path) -> Snapshot:
+    store = Store(str(home / "var/store"))
+    return Snapshot.open(store, ingest("digits", store).digest)
+
+
+@pytest.fixture(scope="module")
+def service(home: Path, served: Served, snapshot: Snapshot) -> Iterator[Running]:
+    with running(home, replace(served, snapshot=snapshot.manifest.digest), augmented(VIEWS, PATIENT)) as found:
         yield found
 
 
@@ -177,6 +189,34 @@ def test_what_is_augmented_is_what_the_library_gives_byte_for_byte(client: httpx
     length = int(answer.headers[HEADER_LENGTH])
     assert answer.content[length:] == wanted.tobytes()
     assert json.loads(answer.content[:length])["outputs"][0]["shape"] == list(wanted.shape)
+
+
+def test_an_epoch_that_a_training_has_made_is_given_by_ids_and_costs_no_quota(
+    client: httpx.Client, snapshot: Snapshot, policy: Policy, home: Path
+) -> None:
+    split, augment = snapshot.split("train"), Augmenter(policy, 3)
+    materialise(
+        Store(str(home / "var/store")),
+        split.payload,
+        split.ids,
+        augment,
+        snapshot_digest=snapshot.manifest.digest,
+        split="train",
+        epochs=1,
+    )
+    ids = list(split.ids[QUOTA : 3 * QUOTA])
+    wanted = augment(split.take(range(QUOTA, 3 * QUOTA)), ids, 0)
+    document = asked(images(1), epoch=0, ids=ids)
+    del document["samples"]
+    found = client.post("/augment", json=document).raise_for_status().json()
+    assert np.array(found["samples"], np.uint8).tobytes() == wanted.tobytes()
+    assert (found["snapshot"], found["split"]) == (snapshot.manifest.digest, "train")
+    body = json.dumps(document).encode()
+    answer = client.post("/augment", content=body, headers={HEADER_LENGTH: str(len(body))}).raise_for_status()
+    assert answer.content[int(answer.headers[HEADER_LENGTH]) :] == wanted.tobytes()
+    stored = counted(client, "augment_ops_serving_stored_samples_total", token="anybody", policy=NAMED)
+    assert stored == 4 * QUOTA
+    assert client.post("/augment", json={**document, "epoch": 1}).status_code == 429  # nobody has made that one
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from augment_ops.serving.exposure import Exposure
 from augment_ops.serving.headers import ROLLOUT_HEADER, SUBJECT_HEADER, VERSION_HEADER
 from augment_ops.serving.served import Served
 from support.bad_networks import BRIGHT, Failing
-from support.service import ROOT, Running, images, made, rules, running
+from support.service import ROOT, Running, images, made, rules, running, until
 
 FLUSH_S = 0.1
 DRIVER = (sys.executable, "-c", "import sys; sys.stdin.read()", "driver of letters")
@@ -62,13 +62,6 @@ def alone(service: Running, client: httpx.Client) -> Iterator[None]:
     service.expose(None)
     until(lambda: ROLLOUT_HEADER not in ask(client, "after").headers)
     service.told.with_name("failed").unlink(missing_ok=True)
-
-
-def until(what: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def rolled(**changed: Any) -> RolloutRules:

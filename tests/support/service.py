@@ -131,7 +131,7 @@ def log_of(home: Path) -> PredictionLog:
     return PredictionLog(str(home / "var/store/predictions"), "letters", Store(str(home / "var/store")))
 
 
-def until(what: object, seconds: float = 60) -> None:
+def until(what: Callable[[], object], seconds: float = 60) -> None:
     """Wait for what comes by itself."""
     end = time.monotonic() + seconds
     while not what():

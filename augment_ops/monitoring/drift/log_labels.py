@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from augment_ops.errors import DataError
@@ -26,6 +27,10 @@ class LoggedLabels:
         self._read: set[str] = set()
         self.labels: dict[str, str] = {}
         self._at: dict[str, datetime] = {}
+
+    def last(self, ids: Iterable[str]) -> datetime | None:
+        """When the last label of any of these was logged, of what was read; None where none was."""
+        return max((self._at[one] for one in ids if one in self._at), default=None)
 
     def refresh(self) -> dict[str, str]:
         """Read what was written since the last time: sample id → label, of those whose label is new or another.

@@ -15,7 +15,7 @@ from augment_ops.modalities import modality
 from augment_ops.monitoring.drift.log_hours import HOUR, days_of, hour_of, names_of
 from augment_ops.monitoring.drift.log_records import SHOWN, joined, late_labels, notes, read_parts, records_of, why_odd
 from augment_ops.monitoring.drift.logged_samples import load_samples
-from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, FEATURE, PredictionLog
+from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, CLOCKS_APART, FEATURE, PredictionLog
 from augment_ops.monitoring.drift.records import is_missing, number_text
 from augment_ops.monitoring.drift.sample import Sample
 
@@ -225,8 +225,8 @@ def _with_labels(frame: pd.DataFrame, log: PredictionLog, start: datetime, corru
 
     wanted = set(frame["sample_id"])
     found: dict[str, tuple[datetime, str]] = {}
-    # Labels of a moment are not logged before it, by more than a clock may be ahead.
-    since = f"date={start - CLOCK_AHEAD:%Y-%m-%d}"
+    # Labels of a moment are not logged before it, but for clocks.
+    since = f"date={start - CLOCKS_APART:%Y-%m-%d}"
     everything = log.blobs.names(f"{log.dataset}/labels/")
     names = (name for name in everything if name.split("/")[2] >= since or not name.split("/")[2].startswith("date="))
     for labels in read_parts(log, names if wanted else (), late_labels, corrupt):

@@ -56,6 +56,9 @@ _FORMAT = 1  # of these objects
 # A service's clock may be ahead of the log's by so much; a time further in the future is not believed, and the record
 # belongs to the moment it was logged. Larger than what NTP lets a clock drift, smaller than any window.
 CLOCK_AHEAD = timedelta(minutes=5)
+# By which those of two machines that write to one log may differ where files are left out by their days: reading a day
+# more costs little, and a label that is left out is lost.
+CLOCKS_APART = timedelta(days=1)
 
 
 class PredictionLog:

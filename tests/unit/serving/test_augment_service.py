@@ -16,7 +16,8 @@ from augment_ops import Augmenter
 from augment_ops.errors import TransformError
 from augment_ops.modalities import modality
 from augment_ops.serving import augment_service
-from augment_ops.serving.augment_service import AugmentRequest, AugmentService
+from augment_ops.serving.augment_request import AugmentRequest
+from augment_ops.serving.augment_service import AugmentService
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_rules import BreakerRules
 from augment_ops.serving.augmenting_thread import AugmentingThread
