@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from augment_ops.cli.run_options import with_options, written
-from augment_ops.cli.stage_progress import expected_s, stages_shown
+from augment_ops.cli.stage_progress import StagesShown, expected_s, stages_shown
 from augment_ops.cli.terminal import clickable, progress, quiet, result, say, warn
 from augment_ops.errors import EXIT_CHECK_SAID_NO, InputError
+from augment_ops.pipeline.graph import STAGES, Stage, steps
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from augment_ops.pipeline.execute import Ahead, StageRef
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +34,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would stop the run; nothing is kept, entered or trained.")
     ] = False,
+    one_by_one: Annotated[
+        bool,
+        typer.Option("--one-by-one", help="Train candidate and control one after the other, also where there is room."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the decision as one JSON object.")] = False,
 ) -> None:
     """Take a data set through the whole pipeline, to a promoted or refused model.
@@ -43,7 +51,8 @@ def run(
     if dry_run:
         _try(written(context), run_id, as_json=as_json)
         return
-    outcome = run_pipeline(written(context), run_id or f"cli-{uuid.uuid4().hex[:12]}", quiet=as_json or quiet())
+    run_id = run_id or f"cli-{uuid.uuid4().hex[:12]}"
+    outcome = run_pipeline(written(context), run_id, quiet=as_json or quiet(), at_once=not one_by_one)
     if as_json:
         print(json.dumps(outcome))
     else:
@@ -75,15 +84,14 @@ def _try(values: dict[str, Any], run_id: str, *, as_json: bool) -> None:
         raise SystemExit(EXIT_CHECK_SAID_NO)
 
 
-def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[str, Any]:
+def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool, at_once: bool = False) -> dict[str, Any]:
     """Run every stage in order; the decision as one object. Progress goes to stderr.
 
     Args:
         values: parameters of the run; those left out are the earlier run's where `run_id` names one, else the defaults.
+        at_once: take processes for the two trainings, where there is room for both.
     """
     from augment_ops.pipeline.begin import begin_run
-    from augment_ops.pipeline.execute import execute
-    from augment_ops.pipeline.graph import STAGES
     from augment_ops.pipeline.outputs import Decided, Promotion, Report
     from augment_ops.workspace import open_store
 
@@ -94,15 +102,48 @@ def run_pipeline(values: dict[str, Any], run_id: str, *, quiet: bool) -> dict[st
         say(f"run {run_id}: `augment-ops run --run-id {run_id}` goes on with it")
     outputs: dict[str, str] = {}
     with stages_shown({} if quiet else expected_s(store, begun), quiet=quiet) as shown:
-        for position, stage in enumerate(STAGES, 1):
-            told = partial(shown.tell, f"[{position:>2}/{len(STAGES)}] {stage.name}")
-            shown.begin(stage.name)
-            told("…")
-            ref = execute(settings, run_id, stage.name, say=told)
-            outputs[stage.name] = ref.output
-            left = shown.done(stage.name)
-            told(f"{ref.said} in {ref.wall_s:.1f} s{f'; {left}' if left else ''}")
+        for step in steps():
+            outputs |= _run_step(settings, run_id, step, shown, at_once=at_once)
     return _outcome(store, run_id, outputs, Decided, Promotion, Report)
+
+
+def _run_step(
+    settings: Settings, run_id: str, step: Sequence[Stage], shown: StagesShown, *, at_once: bool
+) -> dict[str, str]:
+    """Stage → digest of its output, of stages that could run at once."""
+    from augment_ops.pipeline.at_once import computed_at_once, have_room
+
+    if not (at_once and len(step) > 1 and have_room(settings, run_id, step)):
+        return {stage.name: _execute(settings, run_id, _Teller(stage, shown)) for stage in step}
+    tellers = {stage.name: _Teller(stage, shown) for stage in step}
+    with computed_at_once(settings, run_id, step, lambda name, line: tellers[name].say(line)) as done:
+        return {name: _execute(settings, run_id, tellers[name], ahead) for name, ahead in done}
+
+
+class _Teller:
+    """Tells of one stage, from now on."""
+
+    def __init__(self, stage: Stage, shown: StagesShown) -> None:
+        self.stage, self._shown = stage.name, shown
+        self._head = f"[{STAGES.index(stage) + 1:>2}/{len(STAGES)}] {stage.name}"
+        shown.begin(stage.name)
+        self.say("…")
+
+    def say(self, line: str) -> None:
+        self._shown.tell(self._head, line)
+
+    def done(self, ref: StageRef) -> None:
+        left = self._shown.done(self.stage)
+        self.say(f"{ref.said} in {ref.wall_s:.1f} s{f'; {left}' if left else ''}")
+
+
+def _execute(settings: Settings, run_id: str, teller: _Teller, ahead: Ahead | None = None) -> str:
+    """The digest of the stage's output."""
+    from augment_ops.pipeline.execute import execute
+
+    ref = execute(settings, run_id, teller.stage, say=teller.say, ahead=ahead)
+    teller.done(ref)
+    return ref.output
 
 
 def _asks_nobody(params: RunParams) -> None:

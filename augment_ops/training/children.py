@@ -1,14 +1,123 @@
-"""Processes that a trainer starts: what they said last, and their end, with all that they started."""
+"""Processes that a computation starts: what they say, how they ended, and their end, with all that they started.
+
+Each is a command of its own, so that no program is imported a second time, and leads a session, so that loader workers
+end with it. It is talked to through a pair of sockets that no one else has, and ends itself when its starter is gone.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from contextlib import suppress
-from typing import IO
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any, Protocol, TypeVar
 
 _TAIL = 600  # characters of what it said last, in an error
+_LOOK_S = 0.5  # for a process that ended and has left its connection to a worker of its own
+_ORPHANED_S = 1.0  # between two looks for the process that started this one
+_END_S = 5.0  # its connection closes a moment before it has ended
+
+
+class Child(Protocol):
+    """A process that was started."""
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """It leads a session of its own."""
+
+    @property
+    def connection(self) -> Connection:
+        """To it."""
+
+
+C = TypeVar("C", bound=Child)
+
+
+class Ended:
+    """Comes in place of a message: the process ended without its last word."""
+
+
+def start(
+    module: str,
+    ended: ExitStack,
+    *arguments: str,
+    said: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start `python -m module CONNECTION …`, which begins with `meet`; it is ended when the stack is left.
+
+    Args:
+        said: takes what it prints; by default that goes where this process prints.
+        environment: of it, beside that of this process.
+    """
+    ours, theirs = Pipe()
+    ended.enter_context(ours)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(theirs.fileno()), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=None if said is None else subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+    ended.callback(end, process)
+    return process, ours
+
+
+def hand_over(connection: Connection, work: bytes) -> None:
+    """Give a process that was started its work, as a pickle, and where its modules are found; see `meet`."""
+    with suppress(OSError):  # it has ended already, which will be heard
+        connection.send((os.getpid(), sys.path))
+        connection.send_bytes(work)
+
+
+def meet(connection: Connection) -> bytes:
+    """What this process is given to do, by the one that started it; from now on it ends when that one does.
+
+    It is a pickle, to be read after this, with the modules of the other at hand.
+    """
+    parent, sys.path[:] = connection.recv()
+    work = connection.recv_bytes()
+    threading.Thread(target=_end_with, args=(connection, parent), daemon=True).start()
+    return work
+
+
+def _end_with(connection: Connection, parent: int) -> None:
+    """Wait for the end of the process that started this one; nothing more comes from it but that."""
+    while os.getppid() == parent and not connection.poll(_ORPHANED_S):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def messages(children: Sequence[C]) -> Iterator[tuple[C, Any]]:
+    """What came until one look later, a message of each at most; of one that ended without a word, `Ended`."""
+    ready = wait([child.connection for child in children], _LOOK_S)
+    for child in children:
+        ended = child.process.poll() is not None  # before its connection is read: its last word is in there then
+        try:
+            if child.connection in ready or child.connection.poll():
+                yield child, child.connection.recv()
+            elif ended:
+                yield child, Ended()
+        except (EOFError, OSError):
+            yield child, Ended()
+
+
+def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    """In words, for an error."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+    code = process.poll()
+    if code is not None and code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with {code}"
 
 
 def tail(said: IO[bytes]) -> str:

@@ -1,24 +1,19 @@
 """Several processes of this machine train one network: started, listened to, and ended together.
 
-Each is a command of its own, so that no program is imported a second time, and leads a session, so that its loader
-workers end with it. torchrun's launcher does neither end them with this process nor give its signals back (ADR 33).
+torchrun's launcher does neither end them with this process nor give its signals back (ADR 33).
 """
 
 from __future__ import annotations
 
 import io
-import os
 import pickle
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -26,14 +21,13 @@ from augment_ops import scratch
 from augment_ops.delivery.batches import BatchSource
 from augment_ops.errors import AugmentOpsError, TrainingError
 from augment_ops.training.base import Budget, Meters, Progress, Task
-from augment_ops.training.children import end, tail
+from augment_ops.training.children import Ended, hand_over, how_it_ended, messages, start, tail
 from augment_ops.training.messages import Failed, Learnt, RankWork, untold
 from augment_ops.training.result import EpochMetrics
 
 if TYPE_CHECKING:
     from torch import nn
 
-_LOOK_S = 0.5  # for a process that ended and has left its connection to a worker of its own
 _OTHERS_S = 5.0  # what the others are given to say how they ended, once one has: its end may be for want of them
 _EXPECTED = "a training that comes to its end"
 _AGAIN = "run it again: it goes on from the last epoch that was kept"
@@ -93,27 +87,15 @@ def _started(work: bytes, size: int, folder: Path) -> Iterator[list[_Rank]]:
     with ExitStack() as ended:
         ranks = [_start(number, size, folder, ended) for number in range(size)]
         for rank in ranks:
-            with suppress(OSError):  # it has ended already, which will be heard
-                rank.connection.send((os.getpid(), sys.path))
-                rank.connection.send_bytes(work)
+            hand_over(rank.connection, work)
         yield ranks
 
 
 def _start(number: int, size: int, folder: Path, ended: ExitStack) -> _Rank:
     said = ended.enter_context((folder / f"said-{number}").open("w+b"))
-    ours, theirs = Pipe()
-    ended.enter_context(ours)
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "augment_ops.training.rank_process", str(theirs.fileno()), str(number)],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **_within_this_machine()},
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        )
-    ended.callback(end, process)
+    process, ours = start(
+        "augment_ops.training.rank_process", ended, str(number), said=said, environment=_within_this_machine()
+    )
     return _Rank(number, size, process, ours, said)
 
 
@@ -138,26 +120,13 @@ def _heard(ranks: Sequence[_Rank], progress: Progress) -> Learnt:
 
 
 def _messages(ranks: Sequence[_Rank]) -> Iterator[tuple[_Rank, EpochMetrics | Learnt | Failed]]:
-    """What came until one look later, a message of each at most; of one that ended without a word, that."""
-    ready = wait([rank.connection for rank in ranks], _LOOK_S)
-    for rank in ranks:
-        ended = rank.process.poll() is not None  # before its connection is read: its last word is in there then
-        try:
-            if rank.connection in ready or rank.connection.poll():
-                yield rank, rank.connection.recv()
-            elif ended:
-                yield rank, _without_a_word(rank)
-        except (EOFError, OSError):
-            yield rank, _without_a_word(rank)
+    """See `messages`; of one that ended without a word, how it ended."""
+    for rank, message in messages(ranks):
+        yield rank, _without_a_word(rank) if isinstance(message, Ended) else message
 
 
 def _without_a_word(rank: _Rank) -> Failed:
-    with suppress(subprocess.TimeoutExpired):
-        rank.process.wait(_OTHERS_S)  # its connection closes a moment before
-    code = rank.process.poll()
-    if code is not None and code < 0:
-        return Failed(text=f"it was ended by {signal.Signals(-code).name}; {tail(rank.said)}")
-    return Failed(text=f"it ended with {code}; {tail(rank.said)}")
+    return Failed(text=f"{how_it_ended(rank.process)}; {tail(rank.said)}")
 
 
 def _cause(ranks: Sequence[_Rank], rank: _Rank, failed: Failed) -> tuple[_Rank, Failed]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,18 +16,16 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 
 from augment_ops.errors import AugmentOpsError
+from augment_ops.training.children import meet
 from augment_ops.training.messages import Failed, Learnt, Message, RankWork, untold
 from augment_ops.training.ranks import PeerLost, Ranks
 
-_LOOK_S = 1.0  # for the process that started this one
 _PATIENCE = timedelta(minutes=30)  # with the others: one may be reading samples from far away, or keeping a checkpoint
 
 
 def main(connection: Connection, rank: int) -> None:
     """Train, tell how it went, and end."""
-    parent, sys.path[:] = connection.recv()
-    content = connection.recv_bytes()
-    threading.Thread(target=_end_with, args=(connection, parent), daemon=True).start()
+    content = meet(connection)
     try:
         learnt = _learnt(pickle.loads(content), rank, connection.send)
     except PeerLost as error:
@@ -44,13 +40,6 @@ def main(connection: Connection, rank: int) -> None:
     connection.send(message)
     # At once: what is left of a group that one process has left may wait for that one.
     os._exit(isinstance(message, Failed))
-
-
-def _end_with(connection: Connection, parent: int) -> None:
-    """Wait for the end of the process that started this one; nothing more comes from it but that."""
-    while os.getppid() == parent and not connection.poll(_LOOK_S):
-        pass
-    os.killpg(0, signal.SIGKILL)
 
 
 def _learnt(work: RankWork, rank: int, tell: Callable[[Message], None]) -> Learnt:

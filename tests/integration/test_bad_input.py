@@ -247,7 +247,9 @@ def test_a_loss_that_is_not_a_number(
     assert "augment-ops run --run-id nan" in error  # said before it failed, so that one can go on
     assert not (home / "store" / "documents" / "runs" / "nan" / "train_candidate.json").exists()
     assert in_mlflow(home, "nan")[0] == "FAILED"
-    again, error = run("run", "--run-id", "nan")  # goes on with the network that the run was started with
+    again, error = run(
+        "run", "--run-id", "nan", "--one-by-one"
+    )  # goes on with the network that the run was started with
     assert (again, "loss of nan" in error) == (3, True)
     other, error = run("run", "--run-id", "nan", "--epochs", "2")
     assert (other, "other parameters than it was started with (epochs)" in error) == (2, True)

@@ -31,6 +31,8 @@ from augment_ops.gate.rules import load
 from augment_ops.governance.audit import ACTS, Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.pipeline.at_once import computed_at_once, have_room
+from augment_ops.pipeline.computing import compute_ahead
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import BY_NAME, STAGES
@@ -242,7 +244,7 @@ def test_an_undeclared_read_fails_and_records_nothing(
     execute(settings, run, "ingest")
     before = Ledger(settings.ledger).entries()
     # Without the first run's output under the same key, which would be found.
-    monkeypatch.setattr("augment_ops.pipeline.execute.computed_with", lambda: ("another program",))
+    monkeypatch.setattr("augment_ops.pipeline.computing.computed_with", lambda: ("another program",))
     monkeypatch.setitem(WORK, "check_data", replace(WORK["check_data"], compute=compute))
     with pytest.raises(InputError, match=r"stage check_data: found a read of the .*, which it does not declare"):
         execute(settings, run, "check_data")
@@ -420,6 +422,37 @@ def test_every_delivery_trains_the_same_model(
     # Killed between the entry and the record: what was measured is found again, and not measured to another result.
     store.remove_document("runs/cli-auto/augment.json")
     assert execute(settings, "cli-auto", "augment").output == chosen
+
+
+def test_trainings_at_once_come_to_the_weights_of_one_after_the_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, run, trainings = Store(settings.store), "cli-at-once", [BY_NAME["train_candidate"], BY_NAME["train_control"]]
+    enter_run(settings, run, parse_params({"dataset": "digits", "epochs": 2, "seed": 3}), "ann")
+    for stage in takewhile(lambda one: one not in trainings, STAGES):
+        execute(settings, run, stage.name)
+    for cores, gib, room in ((2, 8, True), (1, 8, False), (2, 7, False)):
+        monkeypatch.setattr("augment_ops.pipeline.at_once.usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("augment_ops.pipeline.at_once.free_memory", lambda gib=gib: gib << 30)
+        assert have_room(settings, run, trainings) is room
+
+    def models(outputs: dict[str, str]) -> dict[str, str]:
+        found = {name: from_json(TrainingResult, store.get(output)) for name, output in outputs.items()}
+        return {name: result.model_digest for name, result in found.items()}
+
+    alone = {one.name: compute_ahead(settings, run, one.name, lambda line: None).output for one in trainings}
+    lines: list[tuple[str, str]] = []
+    with computed_at_once(settings, run, trainings, lambda *line: lines.append(line)) as done:
+        together = {name: execute(settings, run, name, ahead=ahead) for name, ahead in done}
+    assert models({name: ref.output for name, ref in together.items()}) == models(alone)
+    for role in ("candidate", "control"):
+        assert [line.split(":")[0] for name, line in lines if name == f"train_{role}"] == [
+            f"{role} epoch 1/2",
+            f"{role} epoch 2/2",
+        ]
+        assert together[f"train_{role}"].said == "done"
+        assert together[f"train_{role}"].wall_s > 1  # of the process, which imports torch; this one only enters it
+    assert not have_room(settings, run, trainings)  # there is nothing left to do
 
 
 def test_a_darkened_production_window_is_drift(

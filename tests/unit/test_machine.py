@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from augment_ops import machine
-from augment_ops.machine import _quota, usable_cores
+from augment_ops.machine import _left_by_groups, _quota, free_memory, usable_cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no sets of processors here")
@@ -41,3 +41,23 @@ def test_the_smaller_of_both_counts_and_one_at_least(monkeypatch: pytest.MonkeyP
     for quota, found in ((0, 1), (1, 1), (65536, there)):
         monkeypatch.setattr(machine, "_quota", lambda quota=quota: quota)
         assert usable_cores() == found
+
+
+def test_a_container_s_share_of_the_memory_counts_without_files_that_nobody_has_open(tmp_path: Path) -> None:
+    groups, own = tmp_path / "cgroup", tmp_path / "self"
+    (groups / "a" / "b").mkdir(parents=True)
+    own.write_text("0::/a/b\n")
+    for name, most in (("a", "1000"), ("a/b", "max")):
+        (groups / name / "memory.max").write_text(f"{most}\n")
+        (groups / name / "memory.current").write_text("700\n")
+        (groups / name / "memory.stat").write_text("anon 400\ninactive_file 200\nactive_file 100\n")
+    assert _left_by_groups(groups, own) == 500
+    (groups / "a" / "b" / "memory.max").write_text("800\n")
+    assert _left_by_groups(groups, own) == 300
+    assert _left_by_groups(groups, tmp_path / "none") > 1 << 50
+
+
+def test_the_smaller_of_machine_and_container_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for left, least, most in ((-5, 0, 0), (7, 7, 7), (1 << 60, 1 << 20, 1 << 50)):
+        monkeypatch.setattr(machine, "_left_by_groups", lambda left=left: left)
+        assert least <= free_memory() <= most

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from augment_ops.content import digest_of
 
@@ -101,6 +101,11 @@ class Trace:
                     attributes=attributes,
                 )
             )
+
+    def adopt(self, spans: Sequence[Span]) -> None:
+        """Keep what another process has traced of this work, below the span that is open."""
+        own = {span.id for span in spans}
+        self.spans += [span if span.parent in own else replace(span, parent=self._parent()) for span in spans]
 
     def close(self, name: str, start_ns: int, attributes: Attributes) -> None:
         """Keep the root: the run as a whole, which ends now."""

@@ -11,7 +11,7 @@ import pytest
 
 from augment_ops.errors import InputError
 from augment_ops.modalities import NAMES, run_parameters
-from augment_ops.pipeline.graph import BY_NAME, GROUPS, STAGES, Stage, edges
+from augment_ops.pipeline.graph import BY_NAME, GROUPS, STAGES, Stage, edges, steps
 from augment_ops.pipeline.inputs import declared
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.params import named
@@ -50,6 +50,15 @@ def test_an_edge_that_others_imply_is_left_out() -> None:
     assert edges([a, b, c, d]) == (("a", "b"), ("b", "c"), ("c", "d"))
     side = Stage(name="side", inputs=("a",))
     assert edges([a, b, side, Stage(name="end", inputs=("a", "side", "b"))])[2:] == (("side", "end"), ("b", "end"))
+
+
+def test_only_stages_worth_a_process_that_need_nothing_of_each_other_run_at_once() -> None:
+    """Both trainings do; the drift check, which would be free to, takes no time."""
+    assert [len(step) for step in steps()] == [1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert tuple(stage for step in steps() for stage in step) == STAGES
+    first = Stage(name="first", apart=True)
+    chain = (first, Stage(name="second", inputs=("first",), apart=True), Stage(name="third", apart=True))
+    assert [[one.name for one in step] for step in steps(chain)] == [["first"], ["second", "third"]]
 
 
 _IMPORTED = """

@@ -104,6 +104,17 @@ def test_stages_of_one_run_join_one_trace_whatever_process_they_ran_in(collector
     assert mine["epoch"].end_time_unix_nano <= mine["train"].end_time_unix_nano
 
 
+def test_what_another_process_traced_lies_below_the_span_that_waited_for_it() -> None:
+    there, here = Trace("run", on=True), Trace("run", on=True)
+    with there.span("training", {}):
+        there.add("epoch", 0, {})
+    with here.span("train_control", {}):
+        here.adopt(there.spans)
+    found = {span.name: span for span in here.spans}
+    assert found["training"].parent == found["train_control"].id
+    assert found["epoch"].parent == found["training"].id
+
+
 def test_a_collector_that_refuses_stops_nobody_and_is_counted(collector: Any, tmp_path: Path) -> None:
     collector.answer = 400
     trace = Trace("run", on=True)

@@ -1,0 +1,116 @@
+"""Stages that need nothing of each other are computed at once, each in a process, where the machine has room.
+
+A process computes and puts its output into the store; this one enters, records and tells it, as of any other stage. So
+whatever becomes of a process, the run is as if the stage had not been tried, but for what it keeps to go on from.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Never
+
+from augment_ops.errors import AugmentOpsError, TrainingError
+from augment_ops.machine import free_memory, usable_cores
+from augment_ops.pipeline.computing import Computed, Raised, StageWork, is_to_compute
+from augment_ops.pipeline.context import Context
+from augment_ops.pipeline.execute import Ahead
+from augment_ops.pipeline.graph import Stage
+from augment_ops.pipeline.preflight import recipe_section
+from augment_ops.settings import Settings
+from augment_ops.training.children import Ended, hand_over, how_it_ended, messages, start
+from augment_ops.training.recipe import processes_of
+from augment_ops.training.threads import threads_of
+
+_GIB = 1 << 30
+
+Told = Callable[[str, str], None]  # gets a stage and a line of it
+
+
+def have_room(settings: Settings, run_id: str, stages: Sequence[Stage]) -> bool:
+    """Whether these trainings are still to be done, and this machine can do them at once.
+
+    It has a core for each thread that they train with, as the run has chosen and recorded it, and the memory that they
+    are said to take. A GPU takes one after the other: they would share its memory and its time. So does a trainer that
+    does not say how many threads it takes.
+    """
+    with suppress(AugmentOpsError):  # which the stage itself meets, and tells
+        ctx = Context.of(settings, run_id)
+        trainer, section = recipe_section(settings.policies, ctx.params)
+        threads = threads_of(section, ctx.params.threads) * processes_of(section) * len(stages)
+        memory = sum(stage.memory_gib for stage in stages) * _GIB
+        return (
+            0 < threads <= usable_cores()
+            and memory <= free_memory()
+            and all(is_to_compute(ctx, stage) for stage in stages)
+            and trainer.device(ctx.params.device) == "cpu"
+        )
+    return False
+
+
+@dataclass(frozen=True, eq=False)
+class _Started:
+    """A process that computes a stage."""
+
+    stage: str
+    process: subprocess.Popen[bytes]
+    connection: Connection
+
+
+@contextmanager
+def computed_at_once(
+    settings: Settings, run_id: str, stages: Sequence[Stage], told: Told
+) -> Iterator[Iterator[tuple[str, Ahead]]]:
+    """Compute stages at once; they come in the order in which they are done, each with what its execution takes.
+
+    What has failed comes as well, and raises there. When the block is left, all that is still computed is ended.
+    """
+    with ExitStack() as ended:
+        started = [_start(stage.name, settings, run_id, ended) for stage in stages]
+        yield _heard(started, told)
+
+
+def _start(name: str, settings: Settings, run_id: str, ended: ExitStack) -> _Started:
+    process, connection = start("augment_ops.pipeline.stage_process", ended)
+    hand_over(connection, pickle.dumps(StageWork(settings, run_id, name)))
+    return _Started(name, process, connection)
+
+
+def _heard(started: Sequence[_Started], told: Told) -> Iterator[tuple[str, Ahead]]:
+    going = list(started)
+    try:
+        while going:
+            for one, message in messages(going):
+                if isinstance(message, str):
+                    told(one.stage, message)
+                    continue
+                going = [other for other in going if other is not one]
+                if not isinstance(message, Computed):
+                    for other in going:
+                        told(other.stage, f"is ended, because {one.stage} has failed")
+                yield one.stage, partial(_came_to, one, message)
+    except KeyboardInterrupt as stop:  # it stops the execution of a stage, as where that computes by itself
+        yield going[0].stage, partial(_raise, stop)
+
+
+def _came_to(one: _Started, message: Computed | Raised | Ended) -> Computed:
+    if isinstance(message, Computed):
+        return message
+    if isinstance(message, Raised):
+        raise message.error from RuntimeError(message.traceback)
+    raise TrainingError(
+        f"stage {one.stage}",
+        how_it_ended(one.process),
+        "a training that comes to its end",
+        "see what ended it (the kernel's log has a want of memory); then go on with the run, which does so from the "
+        "last epoch that was kept, with --one-by-one where memory was wanting",
+    )
+
+
+def _raise(error: BaseException) -> Never:
+    raise error

@@ -1,0 +1,43 @@
+"""Computes one stage of a run for another process: `python -m augment_ops.pipeline.stage_process CONNECTION`.
+
+`at_once.py` starts it. It ends when that process does, however that ends, with all that it has started itself.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from multiprocessing.connection import Connection
+
+from augment_ops.pipeline.computing import Raised, StageWork, compute_ahead
+from augment_ops.private import umask
+from augment_ops.training.children import meet
+
+
+def main(connection: Connection) -> None:
+    """Compute, tell how it goes and what it comes to, and end."""
+    work = meet(connection)
+    os.umask(umask())
+    try:
+        asked: StageWork = pickle.loads(work)
+        message: object = compute_ahead(asked.settings, asked.run, asked.stage, connection.send)
+    except BaseException as error:
+        message = Raised(_picklable(error), traceback.format_exc())
+    connection.send(message)
+    sys.stdout.flush()
+    os._exit(0)  # at once: threads of a library may wait for what nobody sends
+
+
+def _picklable(error: BaseException) -> BaseException:
+    """The error; where it cannot be pickled and read again, one with what it says."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+if __name__ == "__main__":
+    main(Connection(int(sys.argv[1])))

@@ -1,0 +1,104 @@
+"""Stages in processes of their own: what these say, in which order they come, and how they end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from multiprocessing import Pipe
+from pathlib import Path
+
+import psutil
+import pytest
+
+from augment_ops.errors import InputError, TrainingError
+from augment_ops.pipeline.at_once import _heard, _Started, computed_at_once
+from augment_ops.pipeline.computing import Computed, Raised
+from augment_ops.pipeline.graph import BY_NAME
+from augment_ops.pipeline.stage_process import _picklable
+from augment_ops.settings import Settings
+from augment_ops.training.children import end
+
+DONE = Computed(key="a", output="b", wall_s=1.0, spans=())
+Lines = list[tuple[str, str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[str, str, object], _Started]]:
+    """Starts a command that stands for the process of a stage, with what it sends before it ends."""
+    with ExitStack() as ended:
+
+        def started(stage: str, command: str, *sent: object) -> _Started:
+            ours, theirs = Pipe()
+            ended.enter_context(ours)
+            process = subprocess.Popen(["sh", "-c", command], start_new_session=True)
+            ended.callback(end, process)
+            with theirs:
+                for message in sent:
+                    theirs.send(message)
+            return _Started(stage, process, ours)
+
+        yield started
+
+
+def test_each_comes_when_it_is_done_and_its_lines_are_its_own(start) -> None:
+    lines: Lines = []
+    one = start("candidate", "sleep 60", "epoch 1", DONE)
+    other = start("control", "sleep 60", DONE)
+    came = [(stage, ahead()) for stage, ahead in _heard([one, other], lambda *line: lines.append(line))]
+    assert came == [("control", DONE), ("candidate", DONE)]
+    assert lines == [("candidate", "epoch 1")]
+
+
+def test_what_has_failed_comes_first_and_raises_its_own_error(start) -> None:
+    lines: Lines = []
+    one = start("candidate", "sleep 60", "epoch 1", "epoch 2")
+    other = start("control", "sleep 60", Raised(InputError("here", "this", "that", "mend it"), "where it was"))
+    stage, ahead = next(_heard([one, other], lambda *line: lines.append(line)))
+    assert stage == "control"
+    with pytest.raises(InputError, match="here: found this") as caught:
+        ahead()
+    assert str(caught.value.__cause__) == "where it was"
+    assert ("candidate", "is ended, because control has failed") in lines
+
+
+def test_whoever_is_killed_is_named(start) -> None:
+    stage, ahead = next(_heard([start("control", "kill -9 $$")], lambda *line: None))
+    assert stage == "control"
+    with pytest.raises(TrainingError, match="stage control: found it was ended by SIGKILL"):
+        ahead()
+
+
+def test_ctrl_c_stops_the_execution_of_a_stage(start) -> None:
+    heard = _heard([start("candidate", "sleep 60", "epoch 1")], lambda *line: signal.raise_signal(signal.SIGINT))
+    stage, ahead = next(heard)
+    assert stage == "candidate"
+    with pytest.raises(KeyboardInterrupt):
+        ahead()
+
+
+def test_a_process_says_why_it_could_not_and_the_others_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For real: there is no such run."""
+    monkeypatch.setenv("AUGMENT_OPS_HOME", str(tmp_path))
+    stages = [BY_NAME["train_candidate"], BY_NAME["train_control"]]
+    with computed_at_once(Settings.from_environment(), "nowhere", stages, lambda *line: None) as done:
+        _, ahead = next(done)
+        with pytest.raises(InputError, match="run nowhere: found no record of it") as caught:
+            ahead()
+        assert "compute_ahead" in str(caught.value.__cause__)
+    assert [one for one in psutil.Process().children() if "stage_process" in " ".join(one.cmdline())] == []
+
+
+class _OfNoOther(Exception):  # noqa: N818 - what a library may raise: it takes more than it keeps
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(what)
+
+
+def test_an_error_that_cannot_travel_says_what_it_was() -> None:
+    assert repr(_picklable(_OfNoOther("a", "b"))) == "RuntimeError('_OfNoOther: a')"
+    gone = OSError(28, "No space left on device", "/here")
+    found = _picklable(gone)
+    assert isinstance(found, OSError) and found.filename == "/here"  # which the command line tells in its own words
