@@ -7,7 +7,8 @@
 Needs wrk (Debian: `apt-get install wrk`). Models: the default network, untrained, on images of 28×28×1 and 224×224×3,
 and gradient-boosted trees on rows of 15 numbers. Each server is asked for one sample a request, by 1 and by 32
 connections, for some seconds, in turns; figures are of the better of two turns each. MLflow is asked in JSON, which is
-all that it takes for tensors; ours in JSON as well, and in bytes (Open Inference Protocol).
+all that it takes for tensors; ours in JSON as well, and in bytes (Open Inference Protocol). An application that reads
+the body and does nothing, on the same server, says how many requests there could be at best.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,10 @@ def beside(folder: Path, name: str) -> dict[str, Any]:
     served, mlflow_uri = model(folder, name)
     sample = np.zeros((1, *served.shape), np.uint8 if name != "table" else np.float64)
     result: dict[str, Any] = {}
-    with ours(folder, served) as address, theirs(folder, mlflow_uri) as other:
+    with ours(folder, served) as address, theirs(folder, mlflow_uri) as other, empty() as nothing:
         loads = {
             "ours_bytes": in_bytes(address, served, sample),
+            "empty": replace(in_bytes(address, served, sample), url=nothing),
             "ours_json": in_json(address, served, sample),
             "mlflow": Load(
                 f"{other}invocations",
@@ -116,6 +118,7 @@ def beside(folder: Path, name: str) -> dict[str, Any]:
             turns = [{of: measured(load, connections, folder) for of, load in loads.items()} for _ in range(TURNS)]
             best: dict[str, Any] = {of: max((turn[of] for turn in turns), key=lambda one: one["per_s"]) for of in loads}
             best["bytes_over_mlflow"] = round(best["ours_bytes"]["per_s"] / best["mlflow"]["per_s"], 2)
+            best["empty_over_mlflow"] = round(best["empty"]["per_s"] / best["mlflow"]["per_s"], 2)
             best["json_over_mlflow"] = round(best["ours_json"]["per_s"] / best["mlflow"]["per_s"], 2)
             best["p99_of_mlflows"] = round(best["ours_bytes"]["p99_ms"] / best["mlflow"]["p99_ms"], 3)
             result[f"{connections} connections"] = best
@@ -300,6 +303,40 @@ def serve(told: Path) -> None:
     offer = Offer(dataset=Fixed.served.dataset, rules=rules, host="127.0.0.1", port=0)
     supervisor = Supervisor(Settings.from_environment(), offer, Fixed(), lambda line: print(line, file=sys.stderr))
     supervisor.run(lambda address, _: print(address, flush=True))
+
+
+async def nothing(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers with as many bytes as a small model's answer has."""
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"300")]})
+    await send({"type": "http.response.body", "body": b" " * 300})
+
+
+@contextmanager
+def empty() -> Iterator[str]:
+    """`nothing` on the server that a service has, with as many workers."""
+    port = 19_000 + os.getpid() % 1000
+    command = [sys.executable, "-m", "uvicorn", "serving:nothing", "--app-dir", str(HERE), "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--log-level", "critical", "--lifespan", "off",
+         "--loop", "uvloop", "--http", "httptools"],
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                httpx.post(f"http://127.0.0.1:{port}/").raise_for_status()
+                break
+            except httpx.HTTPError:
+                if process.poll() is not None or time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ has one value. How often the two say the same there is the condition `slice_agre
 
 Which slices there are depends on the inputs of all pairs so far and on no answer, so they are formed anew at each look.
 The k-th look is at 200 · 2^k pairs and has the part of α that `of_many` gives it, divided among its slices: whoever
-looks later makes all earlier looks again.
+looks later makes all earlier looks again. A look is at one moment, so that a share needs no interval for all of them:
+it has the exact one (Clopper & Pearson 1934, Biometrika 26(4)), which shows as much from half as many.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from augment_ops.monitoring.drift.detectors.histogram import is_numeric
 from augment_ops.rollout.inputs import FIRST_LOOK
@@ -87,19 +89,22 @@ def _best(condition: str) -> float:
 
 def _measured(rules: RolloutRules, condition: str, pairs: PairedInputs, alpha: float) -> list[MeasuredCondition]:
     slices = list(_slices(pairs.features))
-    rows = np.stack([where for _, where in slices]) if slices else np.zeros((0, len(pairs.same)), bool)
+    if not slices:
+        return []
+    rows, each = np.stack([where for _, where in slices]), alpha / len(slices)
     if condition == "slice_agreement":
         rule = rules.conditions.slice_agreement
         assert rule is not None  # asked for
-        counts = np.stack([(rows & ~pairs.same).sum(axis=1), (rows & pairs.same).sum(axis=1)], axis=1)
         values, limit, least = _TWO, rule.at_least, 1
+        counts = np.stack([(rows & ~pairs.same).sum(axis=1), (rows & pairs.same).sum(axis=1)], axis=1)
+        low, high = _share_interval(counts, each)
     else:
         rule_of_labels = rules.conditions.slice_accuracy
         assert rule_of_labels is not None  # asked for
+        values, limit, least = _THREE, rule_of_labels.loss_at_most, rule_of_labels.labels
         known = rows & pairs.labelled
         counts = np.stack([(known & (pairs.lost == lost)).sum(axis=1) for lost in (-1, 0, 1)], axis=1)
-        values, limit, least = _THREE, rule_of_labels.loss_at_most, rule_of_labels.labels
-    low, high = mean_interval(values, counts, alpha / max(len(slices), 1))
+        low, high = mean_interval(values, counts, each)
     return [
         MeasuredCondition(
             condition=condition,
@@ -114,6 +119,14 @@ def _measured(rules: RolloutRules, condition: str, pairs: PairedInputs, alpha: f
         )
         for place in np.flatnonzero(counts.sum(axis=1) >= least)
     ]
+
+
+def _share_interval(counts: NDArray[np.int64], alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends of the shares of the second of two counts, (S, 2), each (S,)."""
+    others, hits = counts[:, 0], counts[:, 1]
+    low = np.where(hits == 0, 0.0, betaincinv(np.maximum(hits, 1), others + 1, alpha / 2))
+    high = np.where(others == 0, 1.0, betaincinv(hits + 1, np.maximum(others, 1), 1 - alpha / 2))
+    return low, high
 
 
 def _state(condition: str, low: float, high: float, limit: float) -> State:
