@@ -26,7 +26,6 @@ from augment_ops.serving.rollout_meters import ChallengerMeters
 from augment_ops.serving.views import Scored
 
 Answerer = Literal["champion", "challenger", "shadow"]
-_SHADOWS = 4  # batches that may wait in the shadow: it is to see what is posed, not to be kept up with
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
