@@ -128,6 +128,7 @@ def test_a_window_in_capitals_with_other_words_has_drifted(outcome: dict[str, An
 def test_the_report_shows_texts_before_and_after_and_no_pictures(outcome: dict[str, Any], settings: Settings) -> None:
     page = (settings.home / "reports" / "texts" / "report.html").read_text()
     assert '<th scope="row">before</th><td dir="auto">' in page and "<mark>" in page and "<img" not in page
+    assert "Groups by country" in page  # what is beside the texts: whose words they are, say
 
 
 @pytest.mark.parametrize(

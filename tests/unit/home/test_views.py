@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
+from augment_ops.home.champions import present_champions
+from augment_ops.home.pages import environment
+from augment_ops.home.sources import Sources
 from augment_ops.home.web import application
 from augment_ops.settings import Settings
 from augment_ops.workspace import open_ledger
@@ -58,6 +61,22 @@ def test_champions_come_with_their_numbers_and_who_made_them(app: Any) -> None:
     assert staging[5].startswith("pat: ")
     assert FIRST in dev[6]
     assert FIRST in staging[6]  # the run that trained it, whoever promoted it elsewhere
+
+
+def test_what_the_numbers_are_is_said_of_each_data_set_where_they_differ(settings: Settings) -> None:
+    digits = present_champions(Sources(settings))
+    around = {"base": "", "own": str, "kept": lambda line: False}
+    page = environment().get_template("parts.html.j2").make_module(around).champions_table  # type: ignore[attr-defined]
+    said = "with 95% intervals: clean is accuracy, clean, stressed is accuracy, stressed."
+    assert f"As they were judged, {said}" in page(digits)
+    champion = digits[0]
+    assert champion.run is not None and champion.run.brief is not None and champion.run.brief.compared is not None
+    compared = champion.run.brief.compared
+    recall = tuple(replace(one, name=f"recall of frauds, {number}") for number, one in enumerate(compared.measured))
+    brief = replace(champion.run.brief, compared=replace(compared, measured=recall))
+    both = page([*digits, replace(champion, dataset="payments", run=replace(champion.run, brief=brief))])
+    assert f"Of digits, as judged, {said}" in both
+    assert "Of payments, as judged, with 95% intervals: clean is recall of frauds, 0, stressed is recall" in both
 
 
 def test_the_best_protected_environment_is_first(app: Any) -> None:
