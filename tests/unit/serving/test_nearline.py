@@ -210,24 +210,22 @@ def test_epochs_that_come_next_are_made_ahead_on_a_hit_as_well(made: Made) -> No
     assert not of.shard(EPOCH + 4)
 
 
-def test_an_epoch_beyond_the_quota_or_the_room_is_not_made_and_answers_go_on(made: Made) -> None:
-    poor, small = made(quota=100), made(space_mib=0.01, quota=None)
+@pytest.mark.parametrize(
+    ("changed", "outcome"), [({"quota": 100}, "no quota"), ({"space_mib": 0.01, "quota": 100_000}, "no room")]
+)
+def test_an_epoch_beyond_the_quota_or_the_room_is_not_made_and_answers_go_on(
+    made: Made, changed: dict[str, Any], outcome: str
+) -> None:
+    of = made(**changed)
 
     async def scenario() -> None:
-        for _ in range(3):
-            assert samples(await poor.ask()) == poor.online()
-            assert samples(await small.ask()) == small.online()
-            await poor.settled(1)
-            await small.settled(1)
+        for number in range(3):
+            assert samples(await of.ask()) == of.online()
+            await of.settled(number + 1)
 
-    async def both() -> None:
-        await scenario()
-        await asyncio.to_thread(small.maker.close)
-
-    poor.run(both)
-    assert set(poor.outcomes) == {"no quota"}
-    assert set(small.outcomes) == {"no room"}
-    assert poor.quotas.take("team", 100 - 12) == 0  # nothing but what was answered is counted
+    of.run(scenario)
+    assert of.outcomes == [outcome] * 3
+    assert of.quotas.take("team", changed["quota"] - 3 * 4) == 0  # nothing but what was answered is counted
 
 
 def test_what_was_used_longest_ago_goes_first_and_what_a_manifest_counts_on_stays(made: Made) -> None:
