@@ -169,11 +169,11 @@ class _Answering:
                     self._say(Refuses(served.version, str(error)))
                     return
             if told is self._wanted:
-                before, self._service.model = self._service.model, model
-                self._tell(model, before=before.served.version)
+                leaves, self._service.model = self._service.model, model
+                self._tell(model, before=leaves.served.version)
             else:
-                before = model
-        await before.close()
+                leaves = model
+        await leaves.close()
 
     def _expose(self, exposure: Exposure | None) -> None:
         """Ask a challenger as far as its rollout has come; from this moment on nobody else's."""
