@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -53,6 +54,7 @@ class Augmenting:
             quotas = Quotas(quotas_path(home, served.dataset), rules.augment.samples_per_day)
             near = None if rules.augment.nearline is None else KeptEpochs(store, rules.augment.nearline)
             if near is not None:
+                self._meters.keeps_epochs()
                 self._maker = EpochMaker(
                     near,
                     breaker=self._protecting,
@@ -124,7 +126,7 @@ class Augmenting:
             self._meters.changed(name, change.to)
             self._said(BreakerChanged(name, change.to, change.why))
 
-        return Breaker(self._rules.breaker, told)
+        return Breaker(self._rules.breaker, told, timed=partial(self._meters.timed, name))
 
 
 def quotas_path(home: Path, dataset: str) -> Path:

@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
-from augment_ops.serving.breaker import State
+from typing import TYPE_CHECKING
+
+from augment_ops.monitoring.telemetry.metrics import Family
+from augment_ops.serving.breaker import Latency, State
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
 
 _STATES: tuple[State, ...] = ("closed", "half-open", "open")  # as numbers 0, 1, 2
+_OUTCOMES = ("made", "there", "no room", "no quota", "failed", "elsewhere")  # of epochs; see `EpochMaker`
+
+_OF_BREAKER = ("dataset", "breaker")
+_OF_TOKEN = ("dataset", "token", "policy")
+STATE = Family(
+    otel="augment_ops.serving.breaker_state", kind="gauge", unit="", labels=_OF_BREAKER,
+    meaning="Of the worker that is worst off: 0 closed, 1 half-open, 2 open.",
+)  # fmt: skip
+CHANGES = Family(
+    otel="augment_ops.serving.breaker_changes", kind="counter", unit="{change}", labels=(*_OF_BREAKER, "to"),
+    meaning="Changes of the breakers of all workers.",
+)  # fmt: skip
+LATENCY = Family(
+    otel="augment_ops.serving.breaker_latency", kind="counter", unit="s", labels=_OF_BREAKER,
+    meaning="How long those waited whom a breaker looks at.",
+)  # fmt: skip
+AUGMENTING = Family(
+    otel="augment_ops.serving.breaker_augmenting", kind="counter", unit="s", labels=_OF_BREAKER,
+    meaning="How much of that was augmentation.",
+)  # fmt: skip
+SAMPLES = Family(
+    otel="augment_ops.serving.augmented_samples", kind="counter", unit="{sample}", labels=_OF_TOKEN,
+    meaning="Samples that POST /augment made, by who asked.",
+)  # fmt: skip
+STORED = Family(
+    otel="augment_ops.serving.stored_samples", kind="counter", unit="{sample}", labels=_OF_TOKEN,
+    meaning="Samples of epochs that were kept, which nobody augmented again.",
+)  # fmt: skip
+CPU = Family(
+    otel="augment_ops.serving.augmenting_cpu", kind="counter", unit="s", labels=_OF_TOKEN,
+    meaning="Of a processor, for what POST /augment was asked.",
+)  # fmt: skip
+EPOCHS = Family(
+    otel="augment_ops.serving.epochs", kind="counter", unit="{epoch}", labels=("dataset", "outcome"),
+    meaning="Epochs that were asked for and not there, by what came of them.",
+)  # fmt: skip
+FAMILIES = (STATE, CHANGES, LATENCY, AUGMENTING, SAMPLES, STORED, CPU, EPOCHS)
 
 
 class AugmentingMeters:
@@ -17,38 +60,34 @@ class AugmentingMeters:
     def __init__(self, dataset: str) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge
 
-        alone = CollectorRegistry()
+        alone = CollectorRegistry()  # as in `meters.py`
+
+        def counter(of: Family) -> Counter:
+            return Counter(of.name, of.meaning, of.labels, registry=alone)
+
         self._dataset = dataset
-        self._state = Gauge(
-            "augment_ops_serving_breaker_state", "Of the worker that is worst off: 0 closed, 1 half-open, 2 open.",
-            ["dataset", "breaker"], registry=alone, multiprocess_mode="livemax",
-        )  # fmt: skip
-        self._changes = Counter(
-            "augment_ops_serving_breaker_changes", "Changes of the breakers of all workers.",
-            ["dataset", "breaker", "to"], registry=alone,
-        )  # fmt: skip
-        self._samples = Counter(
-            "augment_ops_serving_augmented_samples", "Samples that POST /augment made, by who asked.",
-            ["dataset", "token", "policy"], registry=alone,
-        )  # fmt: skip
-        self._stored = Counter(
-            "augment_ops_serving_stored_samples", "Samples of epochs that were kept, which nobody augmented again.",
-            ["dataset", "token", "policy"], registry=alone,
-        )  # fmt: skip
-        self._epochs = Counter(
-            "augment_ops_serving_epochs", "Epochs that were asked for and not there, by what came of them.",
-            ["dataset", "outcome"], registry=alone,
-        )  # fmt: skip
-        self._seconds = Counter(
-            "augment_ops_serving_augmenting_cpu_seconds", "Of a processor, for what POST /augment was asked.",
-            ["dataset", "token", "policy"], registry=alone,
-        )  # fmt: skip
+        self._state = Gauge(STATE.name, STATE.meaning, STATE.labels, registry=alone, multiprocess_mode="livemax")
+        self._changes, self._latency, self._augmenting = counter(CHANGES), counter(LATENCY), counter(AUGMENTING)
+        self._samples, self._stored, self._seconds = counter(SAMPLES), counter(STORED), counter(CPU)
+        self._epochs = counter(EPOCHS)
 
     def begins(self, breaker: str) -> None:
         """There is a breaker, and it is closed."""
         self._state.labels(self._dataset, breaker).set(0)
         for state in _STATES:  # a rate needs to have seen nothing
             self._changes.labels(self._dataset, breaker, state)
+        for seconds in (self._latency, self._augmenting):
+            seconds.labels(self._dataset, breaker)
+
+    def keeps_epochs(self) -> None:
+        """There are epochs that are kept, and nobody has asked for any."""
+        for outcome in _OUTCOMES:
+            self._epochs.labels(self._dataset, outcome)
+
+    def timed(self, breaker: str, latency: Latency) -> None:
+        """Somebody waited whom a breaker looks at."""
+        self._latency.labels(self._dataset, breaker).inc(latency.whole)
+        self._augmenting.labels(self._dataset, breaker).inc(latency.augmenting)
 
     def changed(self, breaker: str, to: State) -> None:
         """A breaker has changed."""

@@ -81,12 +81,17 @@ class Breaker:
     Args:
         told: called after each change; what it raises is printed.
         clock: seconds that never go back.
+        timed: called with each latency that it is told.
     """
 
     def __init__(
-        self, rules: BreakerRules, told: Callable[[BreakerChange], None], clock: Callable[[], float] = monotonic
+        self,
+        rules: BreakerRules,
+        told: Callable[[BreakerChange], None],
+        clock: Callable[[], float] = monotonic,
+        timed: Callable[[Latency], None] = lambda latency: None,
     ) -> None:
-        self._rules, self._told, self._clock = rules, told, clock
+        self._rules, self._told, self._clock, self._timed = rules, told, clock, timed
         self.state: State = "closed"
         self.why = ""  # it is not closed
         self._era = 0
@@ -121,6 +126,8 @@ class Breaker:
         Args:
             latency: of whoever waited for it; None where nobody's is to be judged.
         """
+        if latency is not None:
+            self._timed(latency)
         if passed.era != self._era:
             return
         sums = self._trials if self.state == "half-open" else self._slot()
@@ -136,6 +143,7 @@ class Breaker:
 
     def beside(self, latency: Latency) -> None:
         """Tell how long somebody waited whom the breaker protects, and how much of that time others augmented."""
+        self._timed(latency)
         (self._trials if self.state == "half-open" else self._slot()).time(latency)
         if self.state == "closed":
             self._judge()

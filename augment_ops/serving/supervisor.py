@@ -84,6 +84,7 @@ class Supervisor:
         self._pause_s = [0.0] * asked.rules.processes
         self._meters = SupervisorMeters(self._metrics, asked.dataset, say)
         self._refusals = Refusals(asked.rules.follow_s, self._meters.refused)
+        self._looked = monotonic()  # for what is to be followed
         self._stopping = False
 
     @property
@@ -107,15 +108,14 @@ class Supervisor:
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._begin(ready)
-            looked, forgotten = monotonic(), datetime.min.replace(tzinfo=UTC)
+            self._looked, forgotten = monotonic(), datetime.min.replace(tzinfo=UTC)
             while not self._stopping:
                 for refusal in self._hear(self._asked.rules.follow_s):
                     self._say(refusal.why)
                 self._restart()
-                if monotonic() - looked >= self._asked.rules.follow_s:
-                    looked = monotonic()
+                if self._is_time():
                     self._follow()
-                    self._follow_policies()
+                    self._follow_champion()
                 if datetime.now(UTC) - forgotten >= _FORGET:
                     forgotten = datetime.now(UTC)
                     self._forget()
@@ -215,14 +215,21 @@ class Supervisor:
             if self._workers[place] is None and now >= self._again[place]:
                 self._start(place)
 
+    def _is_time(self) -> bool:
+        """Whether to look again for what is to be followed."""
+        if monotonic() - self._looked < self._asked.rules.follow_s:
+            return False
+        self._looked = monotonic()
+        return True
+
     def _follow(self) -> None:
-        """Have the workers do what the ledger says: first what a rollout says, for that is a moment's work."""
+        """Have the workers do what the ledger says of rollouts and policies: each is a moment's work for them."""
         exposure = None if self._rolling is None else self._rolling.now()
         if exposure is not None or not self._has_won():
             self._expose(exposure)
-        self._follow_champion()
-        if self._has_won() and self._exposure is not None and self._served == self._exposure.challenger:
-            self._expose(None)
+        found = None if self._admitted is None else self._admitted.changed()
+        if found is not None:
+            self._order(found)
         self._driver.keep(None if self._rolling is None else self._rolling.driver)
 
     def _has_won(self) -> bool:
@@ -232,19 +239,26 @@ class Supervisor:
     def _follow_champion(self) -> None:
         """Have the workers answer with another champion; where one of them does not, all go on with the one before."""
         found = self._followed.changed() or self._refused_one()
-        if found is None:
-            return
-        before, self._served = self._served, found
-        refused = self._tell(found)
-        if refused:
-            self._served = before
-            self._tell(before)
-            pause_s = self._refusals.note(found.version)
-            again = f"version {found.version} is tried again in {pause_s:.0f} s"
-            self._say(f"version {before.version} goes on answering: {refused[0].why}; {again}")
-        else:
-            self._refusals.forget()
-            self._say(f"version {found.version} answers, in place of {before.version}")
+        if found is not None:
+            before = self._served
+            refused = self._tell(found)
+            self._say(self._refused(before, refused[0]) if refused else self._changed(before))
+        if self._has_won() and self._exposure is not None and self._served == self._exposure.challenger:
+            self._expose(None)
+
+    def _refused(self, before: Served, refusal: Refuses) -> str:
+        """Go on with the version before; a line for people."""
+        version, pause_s = self._served.version, self._refusals.note(self._served.version)
+        self._tell(before)
+        again = f"version {version} is tried again in {pause_s:.0f} s"
+        return f"version {before.version} goes on answering: {refusal.why}; {again}"
+
+    def _changed(self, before: Served) -> str:
+        """Another version answers; a line for people."""
+        self._refusals.forget()
+        if self._served.version == before.version:
+            return f"version {before.version} goes on answering: it is champion again"
+        return f"version {self._served.version} answers, in place of {before.version}"
 
     def _expose(self, exposure: Exposure | None) -> None:
         """Have the workers ask a challenger as far as its rollout has come; they do at once, or when it is loaded."""
@@ -281,22 +295,27 @@ class Supervisor:
         self._refusals.postpone()
         return self._followed.again()
 
-    def _follow_policies(self) -> None:
-        """Have the workers augment with what is admitted now."""
-        found = None if self._admitted is None else self._admitted.changed()
-        if found is not None:
-            self._order(found)
-
     def _tell(self, served: Served) -> list[Refuses]:
-        """Have all workers answer with a version, and wait until they do; the refusals."""
-        asked = self._order(Serve(served))
+        """Have all workers answer with a version, and wait until they do; the refusals.
+
+        What may not wait is followed meanwhile. Where another version is champion by then, that one is told.
+        """
+        self._served, asked = served, self._order(Serve(served))
+        self._say(f"workers are asked to answer with version {served.version}")
         until = monotonic() + _READY_S
         refused: list[Refuses] = []
         while monotonic() < until and not self._stopping:
-            waiting = [one for one in asked if one.process.poll() is None and one.version != served.version]
+            version = self._served.version
+            waiting = [one for one in asked if one.process.poll() is None and one.version != version]
             if not waiting or refused:
                 break
-            refused += [one for one in self._hear(0.2) if one.version == served.version]
+            refused += [one for one in self._hear(0.2) if one.version == version]
+            if self._is_time():
+                self._follow()
+                newer = None if refused else self._followed.changed()
+                if newer is not None:
+                    self._served, asked = newer, self._order(Serve(newer))
+                    until = monotonic() + _READY_S
         return refused
 
     def _forget(self) -> None:

@@ -64,6 +64,7 @@ class _Answering:
         self._connection, self._begin = connection, begin
         self._meters = ServingMeters(begin.served.dataset)
         self._changing = asyncio.Lock()
+        self._wanted: Serve | None = None  # the last that was told; it may still be loading
         self._exposure: Exposure | None = None  # the last that was told; the challenger may still be loading
         self._comparer: Background[Compared] | None = None  # from the first rollout on
         self._admitting = asyncio.Lock()
@@ -153,7 +154,8 @@ class _Answering:
             self._server.should_exit = True
             return
         if isinstance(message, Serve):
-            self._do(self._change(message.served))
+            self._wanted = message
+            self._do(self._change(message))
         elif isinstance(message, AdmittedNow):
             self._do(self._admit(message))
         else:
@@ -165,10 +167,19 @@ class _Answering:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _change(self, served: Served) -> None:
-        """Put another version in the place of the present one, which ends when nobody waits for it any more."""
+    async def _change(self, told: Serve) -> None:
+        """Put another version in the place of the present one, which ends when nobody waits for it any more.
+
+        Where another was told meanwhile, this one never answers.
+        """
+        served = told.served
         async with self._changing:
+            if told is not self._wanted:
+                return
             challenger = self._service.challenger
+            if served == self._service.model.served:  # it was told another meanwhile, and goes on
+                self._say(Serves(served.version))
+                return
             if challenger is not None and challenger.model.served == served:  # it has won
                 self._service.challenger, model = None, challenger.model
             else:
@@ -177,9 +188,12 @@ class _Answering:
                 except (AugmentOpsError, OSError) as error:
                     self._say(Refuses(served.version, str(error)))
                     return
-            before, self._service.model = self._service.model, model
-            self._tell(model, before=before.served.version)
-        await before.close()
+            if told is self._wanted:
+                leaves, self._service.model = self._service.model, model
+                self._tell(model, before=leaves.served.version)
+            else:
+                leaves = model
+        await leaves.close()
 
     def _expose(self, exposure: Exposure | None) -> None:
         """Ask a challenger as far as its rollout has come; from this moment on nobody else's."""

@@ -34,7 +34,7 @@ DRIVER = (sys.executable, "-c", "import sys; sys.stdin.read()", "driver of lette
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Served]:
     folder = tmp_path_factory.mktemp("versions")
-    found = {version: made(folder / version, version, seed) for version, seed in (("1", 7), ("2", 8))}
+    found = {version: made(folder / version, version, seed) for version, seed in (("1", 7), ("2", 8), ("4", 9))}
     return {**found, "failing": made(folder / "3", "3", 7, Failing)}
 
 
@@ -261,3 +261,37 @@ def test_a_challenger_that_wins_goes_on_answering_as_champion_and_no_request_fai
         won.unlink()
         service.answer_with(versions["1"])
         until(lambda: all(ask(client, f"t{n}").headers[VERSION_HEADER] == "1" for n in range(16)))
+
+
+def test_a_rollback_waits_for_no_champion_that_loads_and_a_champion_that_goes_back_meanwhile_never_answers(
+    service: Running, client: httpx.Client, versions: dict[str, Served]
+) -> None:
+    service.expose(exposure(versions["2"], "109", "canary-50"))
+    both_ask(client, "109")
+    makers = [one for worker in _workers(service) for one in worker.children()]  # of the models' isolated processes
+    for one in makers:
+        one.suspend()
+    try:
+        service.answer_with(versions["4"])
+        until(lambda: any("asked to answer with version 4" in one for one in service.says))
+        service.expose(None)
+        until(lambda: all(ROLLOUT_HEADER not in ask(client, f"c{n}").headers for n in range(16)))
+        service.answer_with(versions["1"])
+        until(lambda: any("version 1 goes on answering: it is champion again" in one for one in service.says))
+    finally:
+        for one in makers:
+            one.resume()
+    service.answer_with(versions["2"])
+    seen = set[str]()
+
+    def both_answer() -> bool:
+        found = {ask(client, f"c{n}").headers[VERSION_HEADER] for n in range(16)}
+        seen.update(found)
+        return found == {"2"}
+
+    try:
+        until(both_answer)
+        assert seen <= {"1", "2"}
+    finally:
+        service.answer_with(versions["1"])
+        until(lambda: all(ask(client, f"c{n}").headers[VERSION_HEADER] == "1" for n in range(16)))

@@ -24,11 +24,18 @@ from augment_ops.serving.rollout_meters import RolloutMeters
 from support.certificates import OF_CLIENT, OF_SERVER, Authority, Pair
 from support.ports import free_port
 from support.prometheus import Api, at, eventually, prometheus, queries
-from support.service import ROOT, Running, images, made, rules, running
+from support.service import BREAKER, ROOT, Running, images, made, rules, running
 from support.spans import attributes_of, spans_of
 
 TRACE_ID, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLES = {"samples": images(2).tolist()}
+POLICY = {"policy": "digits-robust", "version": "1.0.0"}
+VIEWS = {**POLICY, "views": 2, "itself": True, "seed": 7}
+AUGMENT = {
+    "policies": ["digits-robust@1.0.0"],
+    "samples_per_day": None,
+    "nearline": {"splits": ["train"], "space_mib": 1, "retention_days": 1, "ahead": 0},
+}
 _CHALLENGER = """
 from augment_ops.serving.rollout_meters import ChallengerMeters
 rollout = ChallengerMeters("letters", "2")
@@ -74,7 +81,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, web_servers: Any) -> Itera
     authority = Authority(home / "authority")
     server, client = authority.signs("server", OF_SERVER), authority.signs("client", OF_CLIENT)
     tokens = Tokens(tokens_path(home / "var"))
-    secrets = {scope: tokens.create(scope, [scope]) for scope in ("predict", "admin")}
+    secrets = {scope: tokens.create(scope, [scope]) for scope in ("predict", "augment", "admin")}
     with web_servers() as collector:
         variables = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
@@ -82,7 +89,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory, web_servers: Any) -> Itera
             "OTEL_BSP_SCHEDULE_DELAY": "3600000",
         }
         tls = Tls(certificate=server.certificate, key=server.key, clients=str(authority.file))
-        with running(home, made(home / "version", "1", 7), rules(workers=1), tls=tls, **variables) as found:
+        asked = rules(workers=1, test_time=VIEWS, augment=AUGMENT, breaker=BREAKER)
+        with running(home, made(home / "version", "1", 7), asked, tls=tls, **variables) as found:
             yield Watched(found, home, authority, client, secrets, collector)
 
 
@@ -141,10 +149,12 @@ class Traffic(threading.Thread):
 
     def run(self) -> None:
         traced = {"traceparent": f"00-{TRACE_ID}-{PARENT}-01"}
+        augments = {"Authorization": f"Bearer {self._watched.tokens['augment']}"}
         with self._watched.asking(self._watched.client) as client:
             while not self._ended.wait(0.05):
                 client.post("/predict", json=SAMPLES, headers=traced)
                 client.post("/predict", json={})
+                client.post("/augment", json={**POLICY, **SAMPLES, "ids": [0, 1]}, headers=augments)
                 self._worker.stdin.write("\n")
                 self._worker.stdout.readline()
 
@@ -188,7 +198,9 @@ def scraped(watched: Watched, program: Callable[[str], str]) -> Iterator[Api]:
 
 
 @pytest.mark.parametrize(
-    ("dashboard", "panel", "expression"), queries("serving", "rollout"), ids=lambda text: text[:40]
+    ("dashboard", "panel", "expression"),
+    queries("serving", "serving-augmentation", "rollout"),
+    ids=lambda text: text[:40],
 )
 def test_no_panel_of_a_service_is_empty(scraped: Api, dashboard: str, panel: str, expression: str) -> None:
     found = scraped.query(expression)
@@ -217,7 +229,7 @@ def test_spans_that_were_not_sent_yet_are_sent_at_the_end(watched: Watched) -> N
     (mine,) = [span for span in spans if attributes_of(span).get("augment_ops.request_id") == "mine"]
     (below,) = [span for span in spans if span.parent_span_id == mine.span_id]
     assert attributes_of(mine).items() >= {"http.route": "/predict", "augment_ops.model_version": "1"}.items()
-    assert (below.name, attributes_of(below)) == ("model", {"augment_ops.batch.samples": 2})
+    assert (below.name, attributes_of(below)) == ("model", {"augment_ops.batch.samples": 4})  # of two views
     assert mine.start_time_unix_nano <= below.start_time_unix_nano < below.end_time_unix_nano
     assert below.end_time_unix_nano <= mine.end_time_unix_nano
     assert 422 in {attributes_of(span).get("http.response.status_code") for span in spans}

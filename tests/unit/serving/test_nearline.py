@@ -14,11 +14,13 @@ import pytest
 from starlette.responses import Response
 
 from augment_ops import Augmenter
+from augment_ops.content import sha256_hex
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import ShardCache
 from augment_ops.delivery.offline import known_shard, materialise, shard_identity
+from augment_ops.locks import held
 from augment_ops.modalities import modality
 from augment_ops.serving.augment_request import AugmentRequest, OfDataSet
 from augment_ops.serving.augment_service import AugmentService, Nearline
@@ -135,7 +137,7 @@ Made = Callable[..., Service]
 
 @pytest.fixture
 def made(store: Store, snapshot: Snapshot, tmp_path: Path, request: pytest.FixtureRequest) -> Made:
-    seed = int.from_bytes(request.node.name.encode()[-6:])
+    seed = int(sha256_hex(request.node.name.encode())[:8], 16)
     return lambda **changed: Service(store, snapshot, tmp_path, seed, **changed)
 
 
@@ -210,24 +212,22 @@ def test_epochs_that_come_next_are_made_ahead_on_a_hit_as_well(made: Made) -> No
     assert not of.shard(EPOCH + 4)
 
 
-def test_an_epoch_beyond_the_quota_or_the_room_is_not_made_and_answers_go_on(made: Made) -> None:
-    poor, small = made(quota=100), made(space_mib=0.01, quota=None)
+@pytest.mark.parametrize(
+    ("changed", "outcome"), [({"quota": 100}, "no quota"), ({"space_mib": 0.01, "quota": 100_000}, "no room")]
+)
+def test_an_epoch_beyond_the_quota_or_the_room_is_not_made_and_answers_go_on(
+    made: Made, changed: dict[str, Any], outcome: str
+) -> None:
+    of = made(**changed)
 
     async def scenario() -> None:
-        for _ in range(3):
-            assert samples(await poor.ask()) == poor.online()
-            assert samples(await small.ask()) == small.online()
-            await poor.settled(1)
-            await small.settled(1)
+        for number in range(3):
+            assert samples(await of.ask()) == of.online()
+            await of.settled(number + 1)
 
-    async def both() -> None:
-        await scenario()
-        await asyncio.to_thread(small.maker.close)
-
-    poor.run(both)
-    assert set(poor.outcomes) == {"no quota"}
-    assert set(small.outcomes) == {"no room"}
-    assert poor.quotas.take("team", 100 - 12) == 0  # nothing but what was answered is counted
+    of.run(scenario)
+    assert of.outcomes == [outcome] * 3
+    assert of.quotas.take("team", changed["quota"] - 3 * 4) == 0  # nothing but what was answered is counted
 
 
 def test_what_was_used_longest_ago_goes_first_and_what_a_manifest_counts_on_stays(made: Made) -> None:
@@ -253,6 +253,22 @@ def test_what_was_used_longest_ago_goes_first_and_what_a_manifest_counts_on_stay
     assert of.shard(0) == offline.shards[0]
     assert ShardCache(of.store, 0).forget(2e9) >= 2
     assert [bool(of.shard(epoch)) for epoch in (0, 2, 3)] == [True, False, False]
+
+
+def test_an_epoch_is_left_to_the_worker_that_is_at_one_and_made_when_it_is_missed_again(
+    made: Made, tmp_path: Path
+) -> None:
+    of = made(quota=None)
+
+    async def scenario() -> None:
+        with held(tmp_path / "epochs.lock", "make another one", 5):
+            assert samples(await of.ask()) == of.online()
+            await of.settled()
+        assert samples(await of.ask()) == of.online()
+        await of.settled(2)
+
+    of.run(scenario)
+    assert of.outcomes == ["elsewhere", "made"]
 
 
 def test_an_epoch_that_was_damaged_is_made_again(made: Made) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,8 @@ from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.listening import Offer
 from augment_ops.serving.supervisor import Supervisor
 from augment_ops.settings import Settings
-from support.service import rules
+from augment_ops.workspace import open_store
+from support.service import BREAKER, rules
 from support.still import STILL
 
 
@@ -30,11 +34,12 @@ class Still:
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Callable[[str, int], Supervisor]:
+def at(tmp_path: Path) -> Callable[..., Supervisor]:
     settings = Settings.from_environment({"AUGMENT_OPS_HOME": str(tmp_path), "AUGMENT_OPS_ACTOR": "tester"})
 
-    def made(host: str, port: int) -> Supervisor:
-        return Supervisor(settings, Offer(dataset="letters", rules=rules(), host=host, port=port), Still(), print)
+    def made(host: str, port: int, **changed: Any) -> Supervisor:
+        offer = Offer(dataset="letters", rules=rules(**changed), host=host, port=port)
+        return Supervisor(settings, offer, Still(), print)
 
     return made
 
@@ -56,3 +61,16 @@ def test_this_machine_alone_needs_none(at: Callable[[str, int], Supervisor], hos
 def test_a_port_that_is_taken_is_refused_with_what_to_do(at: Callable[[str, int], Supervisor]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="--port 0 takes any"):
         at("127.0.0.1", taken.getsockname()[1])
+
+
+def test_epochs_that_nobody_asked_for_go_after_their_days(at: Callable[..., Supervisor], tmp_path: Path) -> None:
+    nearline = {"splits": ["train"], "space_mib": 1, "retention_days": 2, "ahead": 0}
+    augment = {"policies": ["digits-robust@1.0.0"], "samples_per_day": None, "nearline": nearline}
+    with closing(at("127.0.0.1", 0, augment=augment, breaker=BREAKER)) as made:
+        store = open_store(made._settings)
+        kept = [store.put(name) for name in (b"old", b"new")]
+        for shard, days in zip(kept, (2.1, 1.9), strict=True):
+            used = {"size": 3, "used_at": time.time() - 86_400 * days}
+            store.put_document(f"cache/shards/{shard}.json", json.dumps(used).encode())
+        made._forget()
+        assert [store.has(shard) for shard in kept] == [False, True]

@@ -12,7 +12,7 @@ import yaml
 
 from augment_ops.monitoring.telemetry.endpoint import READABLE
 from augment_ops.monitoring.telemetry.metrics import BY_NAME, FAMILIES
-from augment_ops.serving import meters, rollout_meters, supervisor_meters
+from augment_ops.serving import augmenting_meters, meters, rollout_meters, supervisor_meters
 from support.prometheus import queries
 
 ROOT = Path(__file__).parents[4]
@@ -23,6 +23,7 @@ ASKED_FOR = {
     "AugmentOpsDataWait", "AugmentOpsModelTooOld", "AugmentOpsGateRefusing", "AugmentOpsLedgerAltered",
     "AugmentOpsMonitoringBlind", "AugmentOpsRegistryAltered", "AugmentOpsServingErrors", "AugmentOpsServingSlow",
     "AugmentOpsServingLogLost", "AugmentOpsServingDown", "AugmentOpsServingBehind", "AugmentOpsRolledBack",
+    "AugmentOpsServingBreakerOpen",
     "AugmentOpsRolloutFailing", "AugmentOpsRolloutStuck",
 }  # fmt: skip
 
@@ -75,7 +76,9 @@ def test_alerts_ask_for_metrics_and_labels_that_exist(rule: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dashboard", "panel", "expression"), queries("serving", "rollout"), ids=lambda text: text[:40]
+    ("dashboard", "panel", "expression"),
+    queries("serving", "serving-augmentation", "rollout"),
+    ids=lambda text: text[:40],
 )
 def test_panels_of_a_service_ask_for_metrics_and_labels_that_exist(dashboard: str, panel: str, expression: str) -> None:
     """Those of runs are asked of a real Prometheus with real runs (tests/integration/test_monitoring.py)."""
@@ -86,7 +89,8 @@ def test_panels_of_a_service_ask_for_metrics_and_labels_that_exist(dashboard: st
 def faults_of(expression: str) -> list[str]:
     """Metrics that there are not, and labels that they do not have: in selectors, and in what is grouped by."""
     named: dict[str, tuple[str, ...]] = {READABLE: ()}
-    for family in (*FAMILIES, *meters.FAMILIES, *supervisor_meters.FAMILIES, *rollout_meters.FAMILIES):
+    served = (meters, augmenting_meters, supervisor_meters, rollout_meters)
+    for family in (*FAMILIES, *(one for module in served for one in module.FAMILIES)):
         parts = ("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",)
         named |= {family.name + part: (*family.labels, *(["le"] if part == "_bucket" else [])) for part in parts}
     faults, labels = [], set[str]()
