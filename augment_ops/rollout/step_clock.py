@@ -22,7 +22,7 @@ _HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kept:
+class _KeptHours:
     """What a driver has counted.
 
     Attributes:
@@ -63,14 +63,14 @@ class StepClock:
         Raises:
             StoreError: it cannot be kept.
         """
-        kept = _Kept(
+        kept = _KeptHours(
             step=rollout.step, since=rollout.since, hours=self.hours(rollout), boot=self._boot, ticks=monotonic()
         )
         self._store.put_document(_document(rollout), canonical_json(kept))
 
     def _handed_on(self, rollout: Rollout) -> float:
         document = self._store.get_document(_document(rollout))
-        kept = None if document is None else from_json(_Kept, document)
+        kept = None if document is None else from_json(_KeptHours, document)
         if kept is None or (kept.step, kept.since) != (rollout.step, rollout.since):
             return 0.0
         between = monotonic() - kept.ticks if self._boot and kept.boot == self._boot else 0.0

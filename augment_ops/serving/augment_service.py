@@ -27,7 +27,7 @@ from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_thread import AugmentingThread
 from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.breaker import Breaker
-from augment_ops.serving.epoch_maker import EpochMaker, Wanted
+from augment_ops.serving.epoch_maker import EpochMaker, WantedEpoch
 from augment_ops.serving.epochs import EpochOf, KeptEpochs
 from augment_ops.serving.model import ServedModel
 from augment_ops.serving.problems import Problem
@@ -124,7 +124,7 @@ class AugmentService:
             return _Found(epoch, rows, body, thread_time() - began)
 
         named, kept = f"{policy.name}/{policy.version}", await asyncio.to_thread(found)
-        wanted = Wanted(epoch=kept.epoch, token=token, policy=named)
+        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named)
         if kept.body is not None:
             self._meters.stored(token, named, len(kept.rows), kept.cpu_s)
             near.maker.want(wanted, missed=False)

@@ -39,7 +39,7 @@ _PAUSE_S = 0.25  # while the breaker is open, or too much waits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Wanted:
+class WantedEpoch:
     """An epoch that somebody asked for.
 
     Attributes:
@@ -81,7 +81,7 @@ class EpochMaker:
     ) -> None:
         self._epochs, self._breaker, self._augmenting = epochs, breaker, thread
         self._quotas, self._meters, self._piece, self._lock = quotas, meters, piece, lock
-        self._wanted: deque[Wanted] = deque()
+        self._wanted: deque[WantedEpoch] = deque()
         self._making: tuple[str, int] | None = None
         self._settled: dict[tuple[str, int], None] = {}  # what is not to be made again until it is missed
         self._not_before = 0.0
@@ -90,7 +90,7 @@ class EpochMaker:
         self._ending = False
         self._thread: threading.Thread | None = None
 
-    def want(self, wanted: Wanted, *, missed: bool) -> None:
+    def want(self, wanted: WantedEpoch, *, missed: bool) -> None:
         """Have the epochs made that come after one; returns at once. In the event loop of the worker.
 
         Args:
@@ -133,13 +133,13 @@ class EpochMaker:
             if outcome != "elsewhere":
                 self._settle(wanted)
 
-    def _settle(self, wanted: Wanted) -> None:
+    def _settle(self, wanted: WantedEpoch) -> None:
         with self._changed:
             self._settled[wanted.key] = None
             if len(self._settled) > _SETTLED:
                 del self._settled[next(iter(self._settled))]
 
-    def _next(self) -> Wanted | None:
+    def _next(self) -> WantedEpoch | None:
         with self._changed:
             self._making = None
             self._changed.wait_for(lambda: self._ending or self._wanted)
@@ -149,7 +149,7 @@ class EpochMaker:
             self._making = wanted.key
             return wanted
 
-    def _made(self, wanted: Wanted) -> str:
+    def _made(self, wanted: WantedEpoch) -> str:
         """What came of it: `made`, `there`, `no room`, `no quota`, or `elsewhere`, which another worker is at."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -159,7 +159,7 @@ class EpochMaker:
                 return "elsewhere"
             return "there" if self._epochs.known(wanted.epoch) else self._charged(wanted)
 
-    def _charged(self, wanted: Wanted) -> str:
+    def _charged(self, wanted: WantedEpoch) -> str:
         count = len(wanted.epoch.of.split)
         if self._quotas.take(wanted.token, count):
             return "no quota"
@@ -171,12 +171,12 @@ class EpochMaker:
                 self._quotas.give_back(wanted.token, count)
         return "made" if made else "no room"
 
-    def _augmented(self, wanted: Wanted, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
+    def _augmented(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
         """Samples of an epoch, between the requests that come meanwhile."""
         pieces = np.array_split(np.arange(len(samples)), -(-len(samples) // self._piece))
         return np.concatenate([self._here(self._one(wanted, samples[rows], ids[rows], epoch)) for rows in pieces])
 
-    async def _one(self, wanted: Wanted, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
+    async def _one(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
         while not self._ending:
             passed = self._breaker.enter(self._augmenting.waiting)
             if passed is not None:
