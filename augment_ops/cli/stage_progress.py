@@ -37,6 +37,7 @@ class StagesShown:
     ) -> None:
         self._expected, self._bar, self._say, self._clock = expected, bar, tell, clock
         self._began, self._done, self._task = clock(), dict[str, None](), None
+        self._at_work: list[str] = []
         if bar is not None:
             total = sum(expected.values()) or len(STAGES)
             self._task = bar.add_task("", total=total, left="")
@@ -49,18 +50,24 @@ class StagesShown:
             self._bar.console.print(f"{head}: {line}", soft_wrap=True, markup=False, highlight=False)
 
     def begin(self, stage: str) -> None:
-        """A stage is at work."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=stage)
+        """A stage is at work, maybe beside another."""
+        self._at_work.append(stage)
+        self._describe()
 
     def done(self, stage: str) -> str:
         """A stage is done; what is left, for people, where there is an earlier run to go by."""
         self._done[stage] = None
+        self._at_work = [one for one in self._at_work if one != stage]
         left = self._left()
+        self._describe()
         if self._bar is not None and self._task is not None:
             worth = self._expected.get(stage, 0.0) if self._expected else 1.0
             self._bar.update(self._task, advance=worth, left=left)
         return left
+
+    def _describe(self) -> None:
+        if self._bar is not None and self._task is not None and self._at_work:
+            self._bar.update(self._task, description=" and ".join(self._at_work))
 
     def _left(self) -> str:
         """By the times of the earlier run, and by how much slower or faster this one has been so far."""

@@ -6,6 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from augment_ops.cli import drift, terminal
 from augment_ops.cli.decision import show_decision
@@ -154,3 +155,13 @@ def test_drift_says_each_thing_once(capsys: pytest.CaptureFixture[str], monkeypa
     assert "ALERT drift: the window of 2026-03-04T00:00" in text
     assert "ALERT age: The champion is 100 days old." in text
     assert "retrain__1. Ledger entry 7. With 250 labelled production samples." in text
+
+
+def test_the_bar_names_what_is_at_work_also_two_at_once() -> None:
+    with Progress(disable=True) as bar:
+        shown = StagesShown({}, bar)
+        for stage in ("candidate", "control"):
+            shown.begin(stage)
+        assert bar.tasks[0].description == "candidate and control"
+        shown.done("candidate")
+        assert bar.tasks[0].description == "control"

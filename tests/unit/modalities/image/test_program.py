@@ -49,6 +49,29 @@ def test_the_composition_of_batches_does_not_matter(monkeypatch):
     assert (augmenter(*EVERYTHING)(images, ids, 2) == whole).all()
 
 
+@pytest.mark.parametrize("chunk", [N, 3], ids=["one chunk", "several"])
+def test_what_was_given_out_stays_as_it_is(monkeypatch, chunk: int):
+    """Memory between passes is used again, by the next pass, chunk and batch."""
+    images, ids = pictures(), [f"s{i}" for i in range(N)]
+    monkeypatch.setattr(program, "_IN_CACHE", chunk * images[0].nbytes)
+    augment = augmenter(*EVERYTHING)
+    given = [augment(images, ids, epoch) for epoch in range(2)]
+    for epoch, out in enumerate(given):
+        assert (augmenter(*EVERYTHING)(images, ids, epoch) == out).all()
+
+
+def test_memory_is_kept_for_one_chunk_and_taken_by_one():
+    spares = program._Spares()
+    one, other, third = (np.empty((2, 4, 4, 1), np.uint8) for _ in range(3))
+    for images in (one, other, third, np.empty((2, 4, 4, 1), np.float32)):
+        spares.give(images)
+    assert spares.take((1, 4, 4, 1)).shape == (1, 4, 4, 1)
+    assert {id(spares.take(one.shape)), id(spares.take(one.shape))} == {id(other), id(third)}
+    assert id(spares.take(one.shape)) not in map(id, (one, other, third))
+    spares.give(np.empty(program._IN_CACHE + 1, np.uint8))
+    assert spares._kept == []
+
+
 def test_the_layout_of_the_memory_does_not_matter():
     images, ids = pictures(), list(range(N))
     whole = augmenter(*EVERYTHING)(images, ids)
