@@ -17,7 +17,7 @@ from typing import Never
 
 from augment_ops.errors import AugmentOpsError, TrainingError
 from augment_ops.machine import free_memory, usable_cores
-from augment_ops.pipeline.computing import Computed, Raised, StageWork, is_to_compute
+from augment_ops.pipeline.computing import ComputedStage, Raised, StageWork, is_to_compute
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import Ahead
 from augment_ops.pipeline.graph import Stage
@@ -54,7 +54,7 @@ def have_room(settings: Settings, run_id: str, stages: Sequence[Stage]) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Started:
+class _StageProcess:
     """A process that computes a stage."""
 
     stage: str
@@ -75,13 +75,13 @@ def computed_at_once(
         yield _heard(started, told)
 
 
-def _start(name: str, settings: Settings, run_id: str, ended: ExitStack) -> _Started:
+def _start(name: str, settings: Settings, run_id: str, ended: ExitStack) -> _StageProcess:
     process, connection = start("augment_ops.pipeline.stage_process", ended)
     hand_over(connection, pickle.dumps(StageWork(settings, run_id, name)))
-    return _Started(name, process, connection)
+    return _StageProcess(name, process, connection)
 
 
-def _heard(started: Sequence[_Started], told: Told) -> Iterator[tuple[str, Ahead]]:
+def _heard(started: Sequence[_StageProcess], told: Told) -> Iterator[tuple[str, Ahead]]:
     going = list(started)
     try:
         while going:
@@ -90,7 +90,7 @@ def _heard(started: Sequence[_Started], told: Told) -> Iterator[tuple[str, Ahead
                     told(one.stage, message)
                     continue
                 going = [other for other in going if other is not one]
-                if not isinstance(message, Computed):
+                if not isinstance(message, ComputedStage):
                     for other in going:
                         told(other.stage, f"is ended, because {one.stage} has failed")
                 yield one.stage, partial(_came_to, one, message)
@@ -98,8 +98,8 @@ def _heard(started: Sequence[_Started], told: Told) -> Iterator[tuple[str, Ahead
         yield going[0].stage, partial(_raise, stop)
 
 
-def _came_to(one: _Started, message: Computed | Raised | Ended) -> Computed:
-    if isinstance(message, Computed):
+def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended) -> ComputedStage:
+    if isinstance(message, ComputedStage):
         return message
     if isinstance(message, Raised):
         raise message.error from RuntimeError(message.traceback)

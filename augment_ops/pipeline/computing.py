@@ -28,7 +28,7 @@ from augment_ops.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class KeyedStage:
     """A stage of a run with all that decides its output.
 
     Attributes:
@@ -45,7 +45,7 @@ class Asked:
     place: Path
 
     @classmethod
-    def of(cls, ctx: Context, stage: Stage) -> Asked:
+    def of(cls, ctx: Context, stage: Stage) -> KeyedStage:
         """As the run has it now."""
         work = WORK[stage.name]
         inputs = _inputs(ctx, stage, work.state(ctx))
@@ -104,7 +104,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Computed:
+class ComputedStage:
     """What a computation came to that was made ahead of the stage's execution, elsewhere.
 
     Attributes:
@@ -135,7 +135,7 @@ class Raised:
     traceback: str
 
 
-def compute_ahead(settings: Settings, run_id: str, stage_name: str, say: Callable[[str], None]) -> Computed:
+def compute_ahead(settings: Settings, run_id: str, stage_name: str, say: Callable[[str], None]) -> ComputedStage:
     """Compute a stage's output and put it into the store. Nothing is entered or told: its execution does that.
 
     Raises:
@@ -145,15 +145,15 @@ def compute_ahead(settings: Settings, run_id: str, stage_name: str, say: Callabl
     ctx = replace(Context.of(settings, run_id), say=say, trace=Trace(run_id, on=wanted("traces")))
     believe(ctx, stage)
     with rules_as_begun(ctx):
-        asked = Asked.of(ctx, stage)
+        asked = KeyedStage.of(ctx, stage)
         output = ctx.store.put(canonical_json(asked.made(ctx)))
     wall_s = time.perf_counter() - started
-    return Computed(key=asked.key, output=output, wall_s=wall_s, spans=tuple(ctx.trace.spans))
+    return ComputedStage(key=asked.key, output=output, wall_s=wall_s, spans=tuple(ctx.trace.spans))
 
 
 def is_to_compute(ctx: Context, stage: Stage) -> bool:
     """Whether the stage's output is in no run yet, and is computed."""
-    asked = Asked.of(replace(ctx, say=lambda line: None), stage)
+    asked = KeyedStage.of(replace(ctx, say=lambda line: None), stage)
     return asked.work.compute is not None and asked.kept(ctx) is None and asked.found(ctx) is None
 
 

@@ -11,7 +11,7 @@ from augment_ops.content import canonical_json
 from augment_ops.errors import InputError, nearest
 from augment_ops.monitoring.telemetry.otlp import wanted
 from augment_ops.monitoring.telemetry.tracing import Trace
-from augment_ops.pipeline.computing import Asked, Computed, believe, rules_as_begun
+from augment_ops.pipeline.computing import KeyedStage, ComputedStage, believe, rules_as_begun
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
 from augment_ops.pipeline.recorders.telemetry import observed
@@ -23,7 +23,7 @@ from augment_ops.pipeline.stages.catalogue import WORK
 from augment_ops.pipeline.unfinished import forget
 from augment_ops.settings import Settings
 
-Ahead = Callable[[], Computed]  # what a computation came to that was made before; raises what stopped it
+Ahead = Callable[[], ComputedStage]  # what a computation came to that was made before; raises what stopped it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ def _made_or_found(ctx: Context, stage: Stage, ahead: Ahead | None) -> tuple[Sta
     The order is what makes a kill harmless: the output, then its entry in the ledger, then all that is told of it, and
     the record last. Without a record a retry finds the output by its entry, and tells it again.
     """
-    started, asked = time.perf_counter(), Asked.of(ctx, stage)
+    started, asked = time.perf_counter(), KeyedStage.of(ctx, stage)
     kept = asked.kept(ctx)
     if kept is not None:
         record, value = kept
@@ -129,7 +129,7 @@ def _made_or_found(ctx: Context, stage: Stage, ahead: Ahead | None) -> tuple[Sta
     return record, False, found.value
 
 
-def _made_ahead(ctx: Context, asked: Asked, computed: Computed) -> tuple[Found | None, float]:
+def _made_ahead(ctx: Context, asked: KeyedStage, computed: ComputedStage) -> tuple[Found | None, float]:
     """What was computed elsewhere, and the seconds of it; None where that was for other inputs than those of now."""
     if computed.key != asked.key:
         return None, 0.0

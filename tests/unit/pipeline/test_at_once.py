@@ -13,23 +13,23 @@ import psutil
 import pytest
 
 from augment_ops.errors import InputError, TrainingError
-from augment_ops.pipeline.at_once import _heard, _Started, computed_at_once
-from augment_ops.pipeline.computing import Computed, Raised
+from augment_ops.pipeline.at_once import _heard, _StageProcess, computed_at_once
+from augment_ops.pipeline.computing import ComputedStage, Raised
 from augment_ops.pipeline.graph import BY_NAME
 from augment_ops.pipeline.stage_process import _picklable
 from augment_ops.settings import Settings
 from augment_ops.training.children import end
 
-DONE = Computed(key="a", output="b", wall_s=1.0, spans=())
+DONE = ComputedStage(key="a", output="b", wall_s=1.0, spans=())
 Lines = list[tuple[str, str]]
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[str, str, object], _Started]]:
+def start() -> Iterator[Callable[[str, str, object], _StageProcess]]:
     """Starts a command that stands for the process of a stage, with what it sends before it ends."""
     with ExitStack() as ended:
 
-        def started(stage: str, command: str, *sent: object) -> _Started:
+        def started(stage: str, command: str, *sent: object) -> _StageProcess:
             ours, theirs = Pipe()
             ended.enter_context(ours)
             process = subprocess.Popen(["sh", "-c", command], start_new_session=True)
@@ -37,7 +37,7 @@ def start() -> Iterator[Callable[[str, str, object], _Started]]:
             with theirs:
                 for message in sent:
                     theirs.send(message)
-            return _Started(stage, process, ours)
+            return _StageProcess(stage, process, ours)
 
         yield started
 
