@@ -11,7 +11,7 @@ from augment_ops.content import canonical_json
 from augment_ops.errors import InputError, nearest
 from augment_ops.monitoring.telemetry.otlp import wanted
 from augment_ops.monitoring.telemetry.tracing import Trace
-from augment_ops.pipeline.computing import KeyedStage, ComputedStage, believe, rules_as_begun
+from augment_ops.pipeline.computing import ComputedStage, KeyedStage, believe, rules_as_begun
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, STAGES, Stage
 from augment_ops.pipeline.recorders.telemetry import observed
