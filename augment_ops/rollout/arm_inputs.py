@@ -12,14 +12,11 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.rollouts import STEP
 from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
-from augment_ops.rollout.inputs import FIRST_LOOK, ArmSamples, measure_inputs
+from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK, ArmSamples, measure_inputs
 from augment_ops.rollout.look import Look, Measured, inputs_of
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
-
-# Samples of the smaller arm. By then a shift beyond the limit of PSI has been shown at six looks or at none.
-LAST_LOOK = FIRST_LOOK * 2**6
 
 
 class ArmInputs:
@@ -70,9 +67,9 @@ class ArmInputs:
 
 def _arm(window: LogWindow, version: str) -> ArmSamples:
     """What one version answered in a window."""
-    rows, inputs = inputs_of(window)
-    times = rows["time"].to_numpy(dtype="datetime64[us]")
-    own = np.flatnonzero(rows["model_version"].to_numpy() == version)
-    order = own[np.argsort(times[own], kind="stable")]
-    features: dict[str, NDArray[Any]] = {name: values[order] for name, values in inputs.items()}
+    own = np.flatnonzero(window.rows["model_version"].to_numpy() == version)
+    inputs = inputs_of(window, own)
+    times = window.rows["time"].to_numpy(dtype="datetime64[us]")[inputs.rows]
+    order = np.argsort(times, kind="stable")
+    features: dict[str, NDArray[Any]] = {name: values[order] for name, values in inputs.features.items()}
     return ArmSamples(times=times[order], features=features)

@@ -30,6 +30,8 @@ from augment_ops.rollout.measures import alpha_of
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.sequential import of_many
 
+# The last look, in samples of the smaller arm: by then a shift beyond the limit has been shown at six looks or at none.
+LAST_LOOK = 200 * 2**6
 FIRST_LOOK = 200  # samples of the smaller arm: below it the noise of PSI is not well below its limit (policies/drift)
 
 

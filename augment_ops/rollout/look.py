@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.monitoring.drift.log_reader import LogWindow
 from augment_ops.rollout.judge import MeasuredCondition
 
-if TYPE_CHECKING:
-    import pandas as pd
+_AT_ONCE = 1024  # samples that are in memory at a time
 
 Measured = tuple[MeasuredCondition, ...]
 
@@ -34,6 +35,7 @@ class Look:
 
     def begin(self, read: Callable[[], Measured]) -> None:
         """Look again."""
+        self.found(wait=True)
         thread = ThreadPoolExecutor(1, "look")
         self._running = thread.submit(read)
         thread.shutdown(wait=False)
@@ -44,17 +46,45 @@ class Look:
         Args:
             wait: for one that is on its way.
         """
-        if self._running is not None and (wait or self._running.done()):
-            self._found, self._running = self._running.result(), None
+        running = self._running
+        if running is not None and (wait or running.done()):
+            self._running = None  # first: what one look meets is not met again at each tick
+            self._found = running.result()
         return self._found
 
 
-def inputs_of(window: LogWindow) -> tuple[pd.DataFrame, Mapping[str, NDArray[Any]]]:
-    """Records of a window whose inputs are known, and the inputs, in the same order.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WindowInputs:
+    """What some records of a window were asked with.
+
+    Attributes:
+        rows: int64 (M,), which records they are, of `window.rows`.
+        features: M numbers or texts by name.
+    """
+
+    rows: NDArray[np.int64]
+    features: Mapping[str, NDArray[Any]]
+
+
+def inputs_of(window: LogWindow, wanted: NDArray[np.int64]) -> WindowInputs:
+    """The inputs of those records of a window whose inputs are known.
 
     They are the columns that a service logged; where it logged none, what the modality makes of the samples that the
     log keeps.
+
+    Args:
+        wanted: int64 (N,), rows of the window.
     """
-    if window.sample.columns:
-        return window.rows, window.sample.columns
-    return window.rows.iloc[window.payload_rows], window.sample.features
+    sample = window.sample
+    if sample.columns:
+        return WindowInputs(rows=wanted, features={name: values[wanted] for name, values in sample.columns.items()})
+    if sample.payload is None:
+        return WindowInputs(rows=wanted[:0], features={})
+    kept = np.flatnonzero(np.isin(window.payload_rows, wanted))
+    payload, kind = sample.payload, sample.kind
+    parts = [
+        kind.features(payload.take(kept[start : start + _AT_ONCE]), sample.schema)
+        for start in range(0, len(kept), _AT_ONCE)
+    ]
+    features = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    return WindowInputs(rows=window.payload_rows[kept], features=features)

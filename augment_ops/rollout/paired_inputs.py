@@ -1,28 +1,53 @@
-"""What both models made of the inputs of a rollout's shadows, read at each look of the conditions about slices."""
+"""What both models made of the inputs of a rollout's shadows: read for each look of the conditions about slices."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from augment_ops.errors import AugmentOpsError, DataError
-from augment_ops.governance.rollouts import STEP
 from augment_ops.monitoring.drift.log_reader import read_window
-from augment_ops.monitoring.drift.prediction_log import PredictionLog
-from augment_ops.rollout.arm_inputs import LAST_LOOK
+from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
 from augment_ops.rollout.comparisons import ComparisonLog
-from augment_ops.rollout.inputs import FIRST_LOOK
+from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK
 from augment_ops.rollout.look import Look, Measured, inputs_of
 from augment_ops.rollout.rules import SLICES, RolloutRules
 from augment_ops.rollout.slices import PairedInputs, measure_slices
-from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
 
-_NAMED = ["champion_prediction", "challenger_prediction"]
-_LATER = 1.1  # times as many pairs, at least, before it is read again: the prediction log may keep few of them
+_NAMED = ("champion_prediction", "challenger_prediction")
+# Younger pairs wait: their files may be written in any order, and the first n pairs are to be the same at each look.
+_SETTLED = timedelta(seconds=10)
+_BESIDE = timedelta(minutes=1)  # between a pair's time in one log and in the other
+_MORE = 1.1  # times as many pairs, at least and at most twice, before they are read again
+_AGAIN_S = 10.0  # after a log that could not be read
+_LABELS = 1.1  # times as many labels before they are held against slices again
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pairs:
+    """What was read: N samples with their ids and what the two models called them, and the inputs."""
+
+    ids: list[str]
+    champion: NDArray[np.object_]
+    challenger: NDArray[np.object_]
+    features: Mapping[str, NDArray[np.generic]]
+
+    def with_labels(self, labels: Mapping[str, str]) -> PairedInputs:
+        label = np.array([*(labels.get(one) for one in self.ids), None], object)[:-1]
+        return PairedInputs(
+            features=self.features,
+            same=np.asarray(self.champion == self.challenger, bool),
+            lost=(self.champion == label).astype(np.int64) - (self.challenger == label),
+            labelled=np.array([one is not None for one in label], bool),
+        )
 
 
 class PairedShadows:
@@ -30,67 +55,100 @@ class PairedShadows:
 
     Args:
         log: of predictions, with its store where samples are kept beside it.
+        labels: sample id → class, which grows as labels come.
     """
 
-    def __init__(self, rules: RolloutRules, log: PredictionLog, comparisons: ComparisonLog) -> None:
-        self._rules, self._log, self._comparisons = rules, log, comparisons
+    def __init__(
+        self, rules: RolloutRules, log: PredictionLog, comparisons: ComparisonLog, labels: Mapping[str, str]
+    ) -> None:
+        self._rules, self._log, self._comparisons, self._labels = rules, log, comparisons, labels
         self._wanted = any(getattr(rules.conditions, name) is not None for name in SLICES)
         self._look = Look()
-        self._due = float(FIRST_LOOK)  # pairs of the next look
+        self._pairs: _Pairs | None = None
+        self._due = float(FIRST_LOOK)  # pairs at which they are read the next time
+        self._not_before = 0.0
+        self._labelled = 0
 
-    def measured(self, rollout: Rollout, tally: Tally, now: datetime, *, wait: bool = False) -> Measured:
+    def measured(self, tally: Tally, now: datetime, *, wait: bool = False) -> Measured:
         """What is known of them; nothing where the logs cannot be read.
 
         Args:
-            now: until when a shadow that runs is read, with a zone.
+            now: pairs that are younger than some seconds are left for later.
             wait: for what is being read.
         """
-        pairs = int(sum(int(counts.sum()) for counts in tally.agreement.values()))
-        if self._wanted and pairs >= self._due and not self._look.is_running:
-            self._due = float("inf")  # until this look says when
-            self._look.begin(lambda: self._read(rollout, pairs, now))
+        if self._wanted and not self._look.is_running:
+            pairs = sum(int(counts.sum()) for counts in tally.agreement.values())
+            reads = pairs >= self._due and monotonic() >= self._not_before
+            if reads or self._has_more_labels:
+                labels = dict(self._labels)
+                self._labelled = len(labels)
+                self._look.begin(lambda: self._made(pairs if reads else 0, labels, now))
         return self._look.found(wait=wait)
 
-    def _read(self, rollout: Rollout, pairs: int, now: datetime) -> Measured:
-        try:
-            found = self._pairs(rollout, now)
-        except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
-            self._due = 2.0 * pairs
-            return ()
-        known = len(found.same)
+    @property
+    def _has_more_labels(self) -> bool:
+        return self._pairs is not None and len(self._labels) > self._labelled * _LABELS
+
+    def _made(self, pairs: int, labels: Mapping[str, str], now: datetime) -> Measured:
+        """One look; of no pairs, at the labels alone."""
+        if pairs:
+            try:
+                self._pairs = self._read(now)
+            except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
+                self._not_before = monotonic() + _AGAIN_S
+            else:
+                self._due = self._next(pairs, len(self._pairs.ids))
+        return () if self._pairs is None else measure_slices(self._rules, self._pairs.with_labels(labels))
+
+    def _next(self, pairs: int, known: int) -> float:
+        """How many pairs it takes to the next look; the prediction log may keep a share of them."""
+        self._not_before = monotonic() + _SETTLED.total_seconds()
         look = FIRST_LOOK
         while look <= known:
             look *= 2
-        # Of the pairs that are compared the prediction log may have a share, and not yet the last ones.
-        self._due = max(_LATER * pairs, look * pairs / max(known, 1)) if look <= LAST_LOOK else float("inf")
-        return measure_slices(self._rules, found)
+        if look > LAST_LOOK:
+            return float("inf")
+        if known == 0:  # too young, as the first ones of a burst are
+            return float(pairs)
+        return min(max(_MORE * pairs, look * pairs / known), 2.0 * pairs)
 
-    def _pairs(self, rollout: Rollout, now: datetime) -> PairedInputs:
-        steps = [datetime.fromisoformat(one.at) for one in rollout.acts if one.act == STEP]
-        shadows = len(self._rules.shadows)
-        end = steps[shadows - 1] if len(steps) >= shadows else now
-        window = read_window(self._log, datetime.fromisoformat(rollout.began), end)
-        rows, inputs = inputs_of(window)
-        named = self._named()
-        place = pc.index_in(pa.array(rows["sample_id"].astype(str)), named.column("sample_id")).to_numpy(
-            zero_copy_only=False
-        )
-        both = np.flatnonzero(~np.isnan(place.astype(np.float64)))
-        both = both[np.argsort(rows["time"].to_numpy(dtype="datetime64[us]")[both], kind="stable")]
-        at = place[both].astype(np.int64)
-        champion, challenger = (named.column(one).to_numpy()[at] for one in _NAMED)
-        label = rows["label"].to_numpy(dtype=object)[both]
-        return PairedInputs(
-            features={name: values[both] for name, values in inputs.items()},
-            same=champion == challenger,
-            lost=(champion == label).astype(np.int64) - (challenger == label),
-            labelled=np.array([one is not None and one == one for one in label], bool),  # noqa: PLR0124 - NaN is no label
+    def _read(self, now: datetime) -> _Pairs:
+        named = self._named(now)
+        if not len(named):
+            return _Pairs(ids=[], champion=np.array([], object), challenger=np.array([], object), features={})
+        first, last = (named.column("time")[place].as_py() for place in (0, -1))
+        window = read_window(self._log, first - _BESIDE, last + _BESIDE)
+        at = pc.index_in(named.column("sample_id"), pa.array(window.rows["sample_id"].astype(str), pa.string()))
+        place = at.to_numpy().astype(np.float64)  # NaN where the prediction log does not have it
+        inputs = inputs_of(window, place[~np.isnan(place)].astype(np.int64))
+        order = {int(row): position for position, row in enumerate(inputs.rows)}
+        both = [number for number, row in enumerate(place) if row == row and int(row) in order][:LAST_LOOK]  # noqa: PLR0124
+        positions = np.array([order[int(place[number])] for number in both], np.int64)
+        kept = named.take(pa.array(both, pa.int64()))
+        champion, challenger = (kept.column(one).to_numpy().astype(object) for one in _NAMED)
+        return _Pairs(
+            ids=kept.column("sample_id").to_pylist(),
+            champion=champion,
+            challenger=challenger,
+            features={name: values[positions] for name, values in inputs.features.items()},
         )
 
-    def _named(self) -> pa.Table:
-        """What both said of the same samples; the first answer to one that was asked about twice."""
+    def _named(self, now: datetime) -> pa.Table:
+        """What both said of the same samples, oldest first; the first answer to one that was asked about twice."""
         tables = [table for name in self._comparisons.files() if (table := self._table(name)) is not None]
-        return pa.concat_tables(tables) if tables else pa.table({name: [] for name in ("sample_id", *_NAMED)})
+        if not tables:
+            return pa.table({})
+        table = pa.concat_tables(tables)
+        time, kind = table.column("time"), table.schema.field("time").type
+        settled = pc.less_equal(time, pa.scalar(now - _SETTLED, kind))
+        ahead = pc.greater(
+            time, pa.scalar(now + CLOCK_AHEAD, kind)
+        )  # by a clock that is off: as old as any
+        table = table.filter(pc.or_(settled, ahead))
+        table = table.sort_by([("time", "ascending"), ("sample_id", "ascending")])
+        ids = table.column("sample_id").to_pylist()
+        first = {one: number for number, one in reversed(list(enumerate(ids)))}
+        return table.take(pa.array(sorted(first.values()), pa.int64())).slice(0, 2 * LAST_LOOK)
 
     def _table(self, name: str) -> pa.Table | None:
         try:
@@ -100,4 +158,4 @@ class PairedShadows:
         kept = pc.equal(table.column("arm"), "shadow")
         for one in _NAMED:
             kept = pc.and_(kept, pc.is_valid(table.column(one)))
-        return table.filter(kept).select(["sample_id", *_NAMED])
+        return table.filter(kept).select(["sample_id", "time", *_NAMED])

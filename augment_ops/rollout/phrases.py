@@ -29,7 +29,8 @@ def nothing_of(rules: RolloutRules, condition: str) -> str:
     if condition == "accuracy":
         return "no label has come."
     if condition == "slice_accuracy" and rules.conditions.slice_accuracy is not None:
-        return f"no slice of the inputs has {amount(rules.conditions.slice_accuracy.labels)} labels."
+        labels = amount(rules.conditions.slice_accuracy.labels)
+        return f"no slice of the inputs has {labels} labels, or the log keeps nothing of what was asked."
     if condition == "slice_agreement":
         return "too few answers have come, or the log keeps nothing of what was asked."
     if condition == "recall" and rules.conditions.recall is not None:

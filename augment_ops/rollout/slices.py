@@ -7,8 +7,9 @@ has one value. How often the two say the same there is the condition `slice_agre
 
 Which slices there are depends on the inputs of all pairs so far and on no answer, so they are formed anew at each look.
 The k-th look is at 200 · 2^k pairs and has the part of α that `of_many` gives it, divided among its slices: whoever
-looks later makes all earlier looks again. A look is at one moment, so that a share needs no interval for all of them:
-it has the exact one (Clopper & Pearson 1934, Biometrika 26(4)), which shows as much from half as many.
+looks later makes all earlier looks again. What the two said is known at the look, so that a share of agreement needs no
+interval for all moments: it has the exact one (Clopper & Pearson 1934, Biometrika 26(4)), which shows as much from half
+as many. Labels come later, and a loss of accuracy has an interval that holds however many of them have come.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from augment_ops.monitoring.drift.detectors.histogram import is_numeric
-from augment_ops.rollout.inputs import FIRST_LOOK
+from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK
 from augment_ops.rollout.judge import MeasuredCondition, State
 from augment_ops.rollout.measures import alpha_of
 from augment_ops.rollout.rules import SLICES, RolloutRules
@@ -31,6 +32,8 @@ from augment_ops.rollout.sequential import mean_interval, of_many
 # Shares of the pairs that the lowest and the highest are: below the least of them there are too few to show anything of
 # in a shadow of ten thousand answers; beyond the largest a class of ten shows it as well.
 TAILS = (0.005, 0.02, 0.1)
+# Of fewer nothing can be shown at a part of α, and a slice that nothing can be shown of takes its part from the others.
+_LEAST = 20
 _MOST_TEXTS = 50  # values of a text, the most frequent of them: a part of α for each is a larger effect for all
 _TWO, _THREE = np.array([0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
 
@@ -74,17 +77,19 @@ def _at_looks(rules: RolloutRules, condition: str, pairs: PairedInputs) -> list[
     """At the first look that shows some to be broken, or at the last one."""
     measured: list[MeasuredCondition] = []
     n, look = FIRST_LOOK, 1
-    while n <= len(pairs.same):
+    while n <= min(len(pairs.same), LAST_LOOK):
         measured = _measured(rules, condition, pairs.first(n), alpha_of(rules) * of_many(look))
         if broken := [one for one in measured if one.state == "broken"]:
             return broken
         n, look = 2 * n, look + 1
-    worst = max(measured, key=lambda one: abs(one.estimate - _best(condition)), default=None)
+    worst = min(measured, key=_room, default=None)
     return [] if worst is None else [worst]
 
 
-def _best(condition: str) -> float:
-    return 1.0 if condition == "slice_agreement" else -1.0
+def _room(one: MeasuredCondition) -> float:
+    """How far its interval is from being broken, in the direction of that."""
+    assert one.low is not None and one.high is not None  # of both conditions
+    return one.high if one.condition == "slice_agreement" else -one.low
 
 
 def _measured(rules: RolloutRules, condition: str, pairs: PairedInputs, alpha: float) -> list[MeasuredCondition]:
@@ -136,10 +141,10 @@ def _state(condition: str, low: float, high: float, limit: float) -> State:
 
 
 def _slices(features: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Flags]]:
-    """What each is called, and which of the N samples are in it: some and not all."""
+    """What each is called, and which of the N samples are in it: enough, and not all."""
     for name, values in sorted(features.items()):
         found = _of_number(name, values) if is_numeric(values) else _of_text(name, values)
-        yield from ((about, where) for about, where in found if 0 < where.sum() < len(where))
+        yield from ((about, where) for about, where in found if _LEAST <= where.sum() < len(where))
 
 
 def _of_number(name: str, values: NDArray[Any]) -> Iterator[tuple[str, Flags]]:

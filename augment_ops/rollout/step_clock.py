@@ -2,23 +2,25 @@
 
 Drivers of one rollout may be on several machines, whose clocks may differ by hours, and the entry that begins a step
 has the time of whichever wrote it: the distance between two such clocks would end a step early. So its time is counted
-from when a driver first sees it, and handed on from driver to driver. What lies between two drivers counts where both
-are of one machine that was not started anew, so a step may last longer than its rules say, and never less.
+from when a driver first sees it, and handed on from driver to driver. What lies between two drivers of one machine that
+was not started anew is known; between others at most a minute of it counts, which is how often the tasks of a DAG look.
+So a step may last longer than its rules say, and hardly less.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
-from augment_ops.content import canonical_json, from_json
+from augment_ops.content import LATER, canonical_json, from_json
 from augment_ops.data.store import Store
 from augment_ops.rollout.state import Rollout
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux: another at each start of a machine
 _HOUR_S = 3600.0
+_BETWEEN_S = 60.0  # that is believed of two machines' clocks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class _KeptHours:
 
     Attributes:
         step, since: of the rollout, as its entries have them.
-        boot: of the machine; ticks: of its clock then, in seconds since that.
+        boot: of the machine; ticks: of its clock then, in seconds since that; at: Unix time by its other clock.
     """
 
     step: int
@@ -35,6 +37,7 @@ class _KeptHours:
     hours: float
     boot: str
     ticks: float
+    at: float = field(default=0.0, metadata=LATER)
 
 
 class StepClock:
@@ -64,7 +67,12 @@ class StepClock:
             StoreError: it cannot be kept.
         """
         kept = _KeptHours(
-            step=rollout.step, since=rollout.since, hours=self.hours(rollout), boot=self._boot, ticks=monotonic()
+            step=rollout.step,
+            since=rollout.since,
+            hours=self.hours(rollout),
+            boot=self._boot,
+            ticks=monotonic(),
+            at=time(),
         )
         self._store.put_document(_document(rollout), canonical_json(kept))
 
@@ -73,7 +81,8 @@ class StepClock:
         kept = None if document is None else from_json(_KeptHours, document)
         if kept is None or (kept.step, kept.since) != (rollout.step, rollout.since):
             return 0.0
-        between = monotonic() - kept.ticks if self._boot and kept.boot == self._boot else 0.0
+        same = bool(self._boot) and kept.boot == self._boot
+        between = monotonic() - kept.ticks if same else min(time() - kept.at, _BETWEEN_S if kept.at else 0.0)
         return kept.hours + max(0.0, between) / _HOUR_S
 
 

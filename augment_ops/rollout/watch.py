@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import chain
 
 from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift.log_labels import LoggedLabels
@@ -36,7 +35,7 @@ class Watch:
         labels = LoggedLabels(log, (began - CLOCKS_APART).date())
         self._inputs = ArmInputs(self.rules, log)
         comparisons = ComparisonLog(uri, rollout.dataset, rollout.id)
-        self._pairs = PairedShadows(self.rules, log, comparisons)
+        self._pairs = PairedShadows(self.rules, log, comparisons, labels.labels)
         self._counted = CountedComparisons(self.rules, comparisons, labels)
         self._series = _series_so_far(workspace, rollout)
         self._clock = StepClock(workspace.store)
@@ -54,8 +53,11 @@ class Watch:
         tally, now, step = self._counted.tally(whole=whole), datetime.now(UTC), rollout.step
         hours = self._clock.hours(rollout)
         answers = int(tally.asked[step])
-        looks = [one.measured(rollout, tally, now, wait=whole) for one in (self._inputs, self._pairs)]
-        measured = (*measure(self.rules, tally, step), *chain.from_iterable(looks))
+        measured = (
+            *measure(self.rules, tally, step),
+            *self._inputs.measured(rollout, tally, now, wait=whole),
+            *self._pairs.measured(tally, now, wait=whole),
+        )
         looked = Looked(
             rollout=rollout,
             rules=self.rules,

@@ -32,7 +32,7 @@ class Model(Protocol):
         ...
 
     async def predict_async(self, samples: NDArray[Any]) -> NDArray[np.float32]:
-        """The same as calling it, for an event loop: nothing of it waits in a thread.
+        """The same as calling it, for an event loop, which goes on meanwhile.
 
         Raises:
             StoreError: the model does not answer for these samples.

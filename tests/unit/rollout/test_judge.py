@@ -103,7 +103,7 @@ def test_an_advance_says_what_is_known_and_what_is_not() -> None:
         "labels are needed to judge it.",
         "recall: none of 2 classes is shown to be broken, 1 shown to hold.",
         "slice_agreement: not judged, too few answers have come, or the log keeps nothing of what was asked.",
-        "slice_accuracy: not judged, no slice of the inputs has 30 labels.",
+        "slice_accuracy: not judged, no slice of the inputs has 30 labels, or the log keeps nothing of what was asked.",
     )
 
 
