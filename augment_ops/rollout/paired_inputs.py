@@ -67,15 +67,20 @@ class PairedShadows:
         self._pairs: _Pairs | None = None
         self._due = float(FIRST_LOOK)  # pairs at which they are read the next time
         self._not_before = 0.0
+        self._over = False
         self._labelled = 0
 
-    def measured(self, tally: Tally, now: datetime, *, wait: bool = False) -> Measured:
+    def measured(self, tally: Tally, now: datetime, *, over: bool, wait: bool = False) -> Measured:
         """What is known of them; nothing where the logs cannot be read.
 
         Args:
             now: pairs that are younger than some seconds are left for later.
+            over: whether there will be no more pairs.
             wait: for what is being read.
         """
+        if over and not self._over:  # once more, when the last ones are old enough
+            self._over, self._due = True, min(self._due, 1.0)
+            self._not_before = monotonic() + _SETTLED.total_seconds() if self._pairs is not None else 0.0
         if self._wanted and not self._look.is_running:
             pairs = sum(int(counts.sum()) for counts in tally.agreement.values())
             reads = pairs >= self._due and monotonic() >= self._not_before
@@ -106,7 +111,7 @@ class PairedShadows:
         look = FIRST_LOOK
         while look <= known:
             look *= 2
-        if look > LAST_LOOK:
+        if look > LAST_LOOK or self._over:
             return float("inf")
         if known == 0:  # too young, as the first ones of a burst are
             return float(pairs)
@@ -141,9 +146,7 @@ class PairedShadows:
         table = pa.concat_tables(tables)
         time, kind = table.column("time"), table.schema.field("time").type
         settled = pc.less_equal(time, pa.scalar(now - _SETTLED, kind))
-        ahead = pc.greater(
-            time, pa.scalar(now + CLOCK_AHEAD, kind)
-        )  # by a clock that is off: as old as any
+        ahead = pc.greater(time, pa.scalar(now + CLOCK_AHEAD, kind))  # by a clock that is off: as old as any
         table = table.filter(pc.or_(settled, ahead))
         table = table.sort_by([("time", "ascending"), ("sample_id", "ascending")])
         ids = table.column("sample_id").to_pylist()

@@ -56,7 +56,7 @@ class Watch:
         measured = (
             *measure(self.rules, tally, step),
             *self._inputs.measured(rollout, tally, now, wait=whole),
-            *self._pairs.measured(tally, now, wait=whole),
+            *self._pairs.measured(tally, now, over=step not in self.rules.shadows, wait=whole),
         )
         looked = Looked(
             rollout=rollout,

@@ -55,10 +55,10 @@ class Shadow:
         ids = [f"0-shadow-{number}" for number in numbers]
         self.log.write(ids, [datetime.now(UTC)] * len(ids), model_version="1", features={"shop": shops})
 
-    def look(self) -> dict[str, tuple[str, str]]:
+    def look(self, *, over: bool = False) -> dict[str, tuple[str, str]]:
         """Condition → slice and state."""
         tally = self._counted.tally(whole=True)
-        found = self.pairs.measured(tally, datetime.now(UTC) + timedelta(seconds=1), wait=True)
+        found = self.pairs.measured(tally, datetime.now(UTC) + timedelta(seconds=1), over=over, wait=True)
         return {one.condition: (one.about, one.state) for one in found}
 
 
@@ -98,6 +98,16 @@ def test_pairs_whose_predictions_are_not_logged_yet_are_looked_for_again(shadow:
     assert shadow.look() == {}
     shadow.logs(range(1600))
     assert shadow.look()["slice_agreement"] == ("shop is 'b'", "broken")
+
+
+def test_when_the_shadow_is_over_it_is_read_once_more(shadow: Shadow) -> None:
+    """At its last reading the prediction log had a part of the pairs, and no more pairs will say when to read again."""
+    shadow.grows(800, logged=False)
+    shadow.logs(range(400))
+    assert shadow.look()["slice_agreement"][1] == "holds"
+    shadow.logs(range(400, 800))
+    assert shadow.look()["slice_agreement"][1] == "holds"
+    assert shadow.look(over=True)["slice_agreement"] == ("shop is 'b'", "broken")
 
 
 def test_young_pairs_wait_and_those_of_a_clock_that_is_hours_ahead_do_not(
