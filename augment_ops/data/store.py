@@ -22,7 +22,7 @@ from augment_ops.data.blobs import (
     unfinished_file,
     write_whole,
 )
-from augment_ops.errors import StoreError
+from augment_ops.errors import AlteredError, StoreError
 from augment_ops.files import write_durably
 from augment_ops.project import home_of
 
@@ -137,7 +137,8 @@ class Store:
         """The object's bytes, with the sha256 verified.
 
         Raises:
-            StoreError: not there, or altered since it was put.
+            AlteredError: it was altered since it was put.
+            StoreError: not there.
         """
         data = self._blobs.read(_object(digest))
         if data is None:
@@ -158,7 +159,8 @@ class Store:
         """A file on this machine that holds the object, verified now: the object itself, or a cached download.
 
         Raises:
-            StoreError: not there, or altered since it was put.
+            AlteredError: it was altered since it was put.
+            StoreError: not there, or it cannot be had now.
         """
         path = self._blobs.local_path(_object(digest))
         if path is not None:
@@ -179,7 +181,7 @@ class Store:
         owner of the machine's clock can alter a file and keep them.
 
         Raises:
-            StoreError: not there, or altered since it was put.
+            AlteredError, StoreError: as `local`.
         """
         path = self._blobs.local_path(_object(digest)) or self._cache / _object(digest)
         before = _stamp(path)
@@ -244,8 +246,8 @@ class Store:
             "run the stage that makes it again, or check AUGMENT_OPS_STORE",
         )
 
-    def _altered(self, digest: str) -> StoreError:
-        return StoreError(
+    def _altered(self, digest: str) -> AlteredError:
+        return AlteredError(
             f"{self.uri}/{_object(digest)}",
             "content whose sha256 is not its name: the object was altered or damaged",
             f"sha256 {digest}",

@@ -20,6 +20,7 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import ShardCache
 from augment_ops.delivery.offline import known_shard, materialise, shard_identity
+from augment_ops.errors import StoreError
 from augment_ops.locks import held
 from augment_ops.modalities import modality
 from augment_ops.serving.augment_request import AugmentRequest, OfDataSet
@@ -286,6 +287,24 @@ def test_an_epoch_that_was_damaged_is_made_again(made: Made) -> None:
 
     of.run(scenario)
     assert of.outcomes == ["made", "made"]
+
+
+def test_an_epoch_that_cannot_be_read_now_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = made(quota=None)
+
+    def full(shard: str) -> Path:
+        raise StoreError("the cache", "no space left", "some", "free some")
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+        with monkeypatch.context() as away:
+            away.setattr(of.store, "verified", full)
+            assert samples(await of.ask()) == of.online()
+        await of.settled(2)
+
+    of.run(scenario)
+    assert of.outcomes == ["made", "there"]
 
 
 def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(made: Made) -> None:
