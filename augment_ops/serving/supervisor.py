@@ -17,7 +17,7 @@ from time import monotonic, time
 from types import FrameType
 
 from augment_ops.delivery.nearline import ShardCache
-from augment_ops.errors import ServiceError
+from augment_ops.errors import AugmentOpsError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.augmentation import AdmittedNow, BreakerChanged
@@ -319,11 +319,21 @@ class Supervisor:
         return refused
 
     def _forget(self) -> None:
+        """Delete what is too old; a store or a log that is away is no reason to end what answers."""
+        for look in (self._forget_answers, self._forget_epochs):
+            try:
+                look()
+            except (AugmentOpsError, OSError) as error:
+                self._say(f"what is too old could not be deleted, and is looked for again in an hour: {error}")
+
+    def _forget_answers(self) -> None:
         days = self._asked.rules.log.retention_days
         if days is not None:
             gone = forget(log_uri(self._settings), self._asked.dataset, datetime.now(UTC) - timedelta(days=days))
             if gone:
                 self._say(f"{gone} files of the prediction log are older than {days:g} days, and were deleted")
+
+    def _forget_epochs(self) -> None:
         augment = self._asked.rules.augment
         near = None if augment is None else augment.nearline
         if near is not None and near.retention_days is not None:

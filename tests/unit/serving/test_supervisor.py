@@ -63,7 +63,9 @@ def test_a_port_that_is_taken_is_refused_with_what_to_do(at: Callable[[str, int]
         at("127.0.0.1", taken.getsockname()[1])
 
 
-def test_epochs_that_nobody_asked_for_go_after_their_days(at: Callable[..., Supervisor], tmp_path: Path) -> None:
+def test_epochs_that_nobody_asked_for_go_after_their_days_and_what_cannot_be_read_ends_nothing(
+    at: Callable[..., Supervisor], capsys: pytest.CaptureFixture[str]
+) -> None:
     nearline = {"splits": ["train"], "space_mib": 1, "retention_days": 2, "ahead": 0}
     augment = {"policies": ["digits-robust@1.0.0"], "samples_per_day": None, "nearline": nearline}
     with closing(at("127.0.0.1", 0, augment=augment, breaker=BREAKER)) as made:
@@ -74,3 +76,6 @@ def test_epochs_that_nobody_asked_for_go_after_their_days(at: Callable[..., Supe
             store.put_document(f"cache/shards/{shard}.json", json.dumps(used).encode())
         made._forget()
         assert [store.has(shard) for shard in kept] == [False, True]
+        store.put_document(f"cache/shards/{kept[1]}.json", b"{")
+        made._forget()
+        assert "looked for again in an hour: document _Entry" in capsys.readouterr().out
