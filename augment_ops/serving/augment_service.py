@@ -124,7 +124,12 @@ class AugmentService:
             return _Found(epoch, rows, body, thread_time() - began)
 
         named, kept = f"{policy.name}/{policy.version}", await asyncio.to_thread(found)
-        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named)
+
+        def is_admitted() -> bool:
+            now = self.policies.get(asked.policy)
+            return now is not None and now.digest == policy.digest
+
+        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named, is_admitted=is_admitted)
         if kept.body is not None:
             self._meters.stored(token, named, len(kept.rows), kept.cpu_s)
             near.maker.want(wanted, missed=False)

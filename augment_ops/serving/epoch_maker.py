@@ -10,7 +10,7 @@ import asyncio
 import threading
 import traceback
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,11 +44,13 @@ class WantedEpoch:
 
     Attributes:
         token: whose quota and cost it is; policy: `name/version`, for people.
+        is_admitted: whether that is admitted still; asked in any thread.
     """
 
     epoch: EpochOf
     token: str
     policy: str
+    is_admitted: Callable[[], bool]
 
     @property
     def key(self) -> tuple[str, int]:
@@ -58,6 +60,10 @@ class WantedEpoch:
 
 class _EndedError(Exception):
     """The worker ends."""
+
+
+class _RevokedError(Exception):
+    """The policy is not admitted any more."""
 
 
 class EpochMaker:
@@ -125,6 +131,8 @@ class EpochMaker:
                 outcome = self._made(wanted)
             except _EndedError:
                 return
+            except _RevokedError:
+                outcome = "not admitted"
             except Exception as error:  # a full disk, a store that is away: whoever asks is answered without
                 if not isinstance(error, AugmentOpsError):
                     traceback.print_exc()
@@ -150,7 +158,13 @@ class EpochMaker:
             return wanted
 
     def _made(self, wanted: WantedEpoch) -> str:
-        """What came of it: `made`, `there`, `no room`, `no quota`, or `elsewhere`, which another worker is at."""
+        """What came of it: `made`, `there`, `no room`, `no quota`, or `elsewhere`, which another worker is at.
+
+        Raises:
+            _RevokedError: its policy is not admitted any more; nothing of it is kept or charged.
+        """
+        if not wanted.is_admitted():
+            raise _RevokedError
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
@@ -178,6 +192,8 @@ class EpochMaker:
 
     async def _one(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
         while not self._ending:
+            if not wanted.is_admitted():
+                raise _RevokedError
             passed = self._breaker.enter(self._augmenting.waiting)
             if passed is not None:
                 try:

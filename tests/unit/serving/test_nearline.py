@@ -330,6 +330,28 @@ def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(m
     assert of.quotas.take("team", 10**6 - 4) == 0  # what came to nothing is given back
 
 
+def test_what_a_revoked_policy_was_making_is_left_away_and_counts_for_nobody(made: Made) -> None:
+    of = made(quota=10**6, ahead=1)
+    really, room = of.maker._one, []
+
+    async def one(*given: Any) -> Any:
+        of.service.policies = {}
+        return await really(*given)
+
+    of.maker._one = one  # type: ignore[method-assign]
+    of.epochs._cache.make_room = lambda size: not room.append(size)  # type: ignore[method-assign, func-returns-value]
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled(2)
+
+    of.run(scenario)
+    assert of.outcomes == ["not admitted"] * 2
+    assert len(room) == 1  # of others, for the one that was begun
+    assert not of.shard()
+    assert of.quotas.take("team", 10**6 - 4) == 0
+
+
 @pytest.mark.parametrize(
     ("changed", "status", "said"),
     [
