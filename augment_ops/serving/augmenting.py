@@ -61,7 +61,6 @@ class Augmenting:
                     thread=self._of_service,
                     quotas=quotas,
                     meters=self._meters,
-                    piece=rules.limits.samples,
                     lock=quotas_path(home, served.dataset).with_name("epochs.lock"),
                 )
             self.service = AugmentService(

@@ -41,6 +41,7 @@ from support.service import BREAKER, SHAPE
 NAME, POLICY = "tested@1.0.0", policy_of("HorizontalFlip: {p: 0.5}")
 ASKED = modality("image").codec.requests({"image_size": "", "channels": "auto"}, SHAPE, None)
 SPLIT, EPOCH = "train", 5
+MAY_WAIT = 200  # samples of requests; a piece of an epoch takes nothing of it
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ class Service:
         rules = {"splits": [SPLIT], "space_mib": 64, "retention_days": None, "ahead": 0}
         self.outcomes: list[str] = []
         self.breaker = Breaker(BreakerRules(**BREAKER), lambda change: None)
-        self.quotas, self._thread = Quotas(folder / "quotas.sqlite", quota), AugmentingThread(4096)
+        self.quotas, self._thread = Quotas(folder / "quotas.sqlite", quota), AugmentingThread(MAY_WAIT)
         meters = AugmentingMeters("digits")
         meters.epoch = self.outcomes.append  # type: ignore[method-assign]
         self.epochs = KeptEpochs(store, NearlineRules.model_validate({**rules, **changed}))
@@ -74,7 +75,6 @@ class Service:
             thread=self._thread,
             quotas=self.quotas,
             meters=meters,
-            piece=256,
             lock=folder / "epochs.lock",
         )
         self.service = AugmentService(
@@ -328,6 +328,29 @@ def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(m
     assert not of.shard()
     assert not list(of.store.scratch.glob("*.part"))
     assert of.quotas.take("team", 10**6 - 4) == 0  # what came to nothing is given back
+
+
+def test_a_piece_of_an_epoch_is_small_takes_nothing_of_what_may_wait_and_hides_no_request_that_fails(
+    made: Made,
+) -> None:
+    of = made(quota=None)
+    really, seen = of.maker._one, []
+
+    async def one(wanted: Any, piece: Any, *given: Any) -> Any:
+        found = await asyncio.gather(really(wanted, piece, *given), of._thread(MAY_WAIT, lambda: None))
+        seen.append((len(piece), of.breaker._total().requests))
+        return found[0]
+
+    of.maker._one = one  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+
+    of.run(scenario)
+    assert of.outcomes == ["made"]
+    assert max(size for size, _ in seen) <= 64
+    assert {requests for _, requests in seen} == {1}  # what was asked for
 
 
 def test_what_a_revoked_policy_was_making_is_left_away_and_counts_for_nobody(made: Made) -> None:
