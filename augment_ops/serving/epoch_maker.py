@@ -136,6 +136,8 @@ class EpochMaker:
                 if not isinstance(error, AugmentOpsError):
                     traceback.print_exc()
                 outcome, self._not_before = "failed", monotonic() + _AGAIN_S
+                with self._changed:  # they would be augmented for nothing as well, and are asked for again
+                    self._wanted.clear()
             self._meters.epoch(outcome)
             if outcome != "elsewhere":
                 self._settle(wanted)

@@ -330,6 +330,25 @@ def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(m
     assert of.quotas.take("team", 10**6 - 4) == 0  # what came to nothing is given back
 
 
+def test_where_one_epoch_fails_those_that_wait_are_not_tried(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = made(quota=10**6, ahead=3)
+
+    def full(*given: Any, **named: Any) -> str:
+        raise StoreError("the store", "no space left", "some", "free some")
+
+    monkeypatch.setattr(of.store, "put_resumable", full)
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+        assert samples(await of.ask()) == of.online()
+
+    of.run(scenario)
+    assert of.outcomes == ["failed"]
+    assert not of.maker._wanted
+    assert of.quotas.take("team", 10**6 - 8) == 0
+
+
 def test_a_piece_of_an_epoch_is_small_takes_nothing_of_what_may_wait_and_hides_no_request_that_fails(
     made: Made,
 ) -> None:
