@@ -240,16 +240,26 @@ class Supervisor:
         """Have the workers answer with another champion; where one of them does not, all go on with the one before."""
         found = self._followed.changed() or self._refused_one()
         if found is not None:
-            before = self._served
-            refused = self._tell(found)
-            self._say(self._refused(before, refused[0]) if refused else self._changed(before))
+            self._change(self._served, found)
         if self._has_won() and self._exposure is not None and self._served == self._exposure.challenger:
             self._expose(None)
 
+    def _change(self, before: Served, found: Served) -> None:
+        refused = self._tell(found)
+        if not refused:
+            self._say(self._changed(before))
+            return
+        while refused and self._served.version != before.version:  # a newer one may come and be refused meanwhile
+            self._say(self._refused(before, refused[0]))
+            refused = self._tell(before)
+        for refusal in refused:
+            self._say(refusal.why)
+        if self._served.version != before.version:
+            self._say(self._changed(before))
+
     def _refused(self, before: Served, refusal: Refuses) -> str:
-        """Go on with the version before; a line for people."""
+        """The version that was told last is tried again later; a line for people."""
         version, pause_s = self._served.version, self._refusals.note(self._served.version)
-        self._tell(before)
         again = f"version {version} is tried again in {pause_s:.0f} s"
         return f"version {before.version} goes on answering: {refusal.why}; {again}"
 
@@ -309,7 +319,11 @@ class Supervisor:
             waiting = [one for one in asked if one.process.poll() is None and one.version != version]
             if not waiting or refused:
                 break
-            refused += [one for one in self._hear(0.2) if one.version == version]
+            for refusal in self._hear(0.2):
+                if refusal.version == version:
+                    refused.append(refusal)
+                else:  # of policies, or of a version that is not asked for any more
+                    self._say(refusal.why)
             if self._is_time():
                 self._follow()
                 newer = None if refused else self._followed.changed()
