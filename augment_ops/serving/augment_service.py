@@ -184,14 +184,14 @@ class AugmentService:
         self, made: Callable[[], tuple[bytes, int | None]], count: int, token: str, named: str
     ) -> tuple[bytes, int | None]:
         """What is made, where the token may still have so many samples today; what came to nothing is given back."""
-        wait_s = await asyncio.to_thread(self._quotas.take, token, count)
-        if wait_s:
-            again = {"Retry-After": str(math.ceil(wait_s))}
+        taken = await asyncio.to_thread(self._quotas.take, token, count)
+        if taken.wait_s:
+            again = {"Retry-After": str(math.ceil(taken.wait_s))}
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "more samples than this token may have a day", headers=again)
         try:
             body, cpu_s = await self._thread(count, made)
         except BaseException:
-            await asyncio.to_thread(self._quotas.give_back, token, count)
+            await asyncio.to_thread(self._quotas.give_back, token, count, taken.day)
             raise
         self._meters.augmented(token, named, count, cpu_s)
         return body

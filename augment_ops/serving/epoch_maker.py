@@ -176,14 +176,15 @@ class EpochMaker:
 
     def _charged(self, wanted: WantedEpoch) -> str:
         count = len(wanted.epoch.of.split)
-        if self._quotas.take(wanted.token, count):
+        taken = self._quotas.take(wanted.token, count)
+        if taken.wait_s:
             return "no quota"
         made = False
         try:
             made = self._epochs.make(wanted.epoch, partial(self._augmented, wanted))
         finally:
             if not made:
-                self._quotas.give_back(wanted.token, count)
+                self._quotas.give_back(wanted.token, count, taken.day)
         return "made" if made else "no room"
 
     def _augmented(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
