@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from time import thread_time
 from typing import Any
 
 import numpy as np
@@ -39,10 +38,11 @@ _REMEMBERED = 32  # augmenters, by policy and seed: each holds a compiled plan o
 
 @dataclass(frozen=True)
 class Nearline:
-    """Epochs that are kept, and what makes them."""
+    """Epochs that are kept, what makes them, and the thread in which they are read and written out."""
 
     epochs: KeptEpochs
     maker: EpochMaker
+    reading: AugmentingThread
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,11 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a request by ids is about, the answer where its epoch is kept, and the processor that took."""
+    """What a request by ids is about, and the answer where its epoch is kept."""
 
     epoch: EpochOf
     rows: NDArray[np.int64]
     body: tuple[bytes, int | None] | None
-    cpu_s: float
 
 
 class AugmentService:
@@ -115,15 +114,18 @@ class AugmentService:
         assert near is not None  # of what read the request
 
         def found() -> _Found:
-            began = thread_time()
             split = near.epochs.split(shown.model.served.snapshot, of)
             epoch = EpochOf(of=split, augment=self._augmenter(policy, asked.seed), epoch=asked.epoch)
             rows = split.rows(asked.ids)
             kept = near.epochs.read(epoch, rows)
             body = None if kept is None else self._body(asked, policy, shown, kept, epoch)
-            return _Found(epoch, rows, body, thread_time() - began)
+            return _Found(epoch, rows, body)
 
-        named, kept = f"{policy.name}/{policy.version}", await asyncio.to_thread(found)
+        try:
+            kept, cpu_s = await near.reading(len(asked.ids), found)
+        except Overloaded:
+            raise self._later("too many samples of kept epochs wait to be read") from None
+        named = f"{policy.name}/{policy.version}"
 
         def is_admitted() -> bool:
             now = self.policies.get(asked.policy)
@@ -131,7 +133,7 @@ class AugmentService:
 
         wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named, is_admitted=is_admitted)
         if kept.body is not None:
-            self._meters.stored(token, named, len(kept.rows), kept.cpu_s)
+            self._meters.stored(token, named, len(kept.rows), cpu_s)
             near.maker.want(wanted, missed=False)
             return _response(*kept.body)
         samples = await asyncio.to_thread(kept.epoch.of.split.take, kept.rows)

@@ -66,6 +66,7 @@ class Service:
         self.outcomes: list[str] = []
         self.breaker = Breaker(BreakerRules(**BREAKER), lambda change: None)
         self.quotas, self._thread = Quotas(folder / "quotas.sqlite", quota), AugmentingThread(MAY_WAIT)
+        self.reading = AugmentingThread(MAY_WAIT)
         meters = AugmentingMeters("digits")
         meters.epoch = self.outcomes.append  # type: ignore[method-assign]
         self.epochs = KeptEpochs(store, NearlineRules.model_validate({**rules, **changed}))
@@ -84,7 +85,7 @@ class Service:
             thread=self._thread,
             quotas=self.quotas,
             meters=meters,
-            nearline=Nearline(self.epochs, self.maker),
+            nearline=Nearline(self.epochs, self.maker, self.reading),
         )
         self.service.policies = {NAME: POLICY}
 
@@ -193,6 +194,20 @@ def test_what_is_kept_is_given_while_the_breaker_is_open(made: Made) -> None:
         with pytest.raises(Problem) as refused:
             await of.ask(epoch=EPOCH + 1)
         assert refused.value.status == 503
+
+    of.run(scenario)
+
+
+def test_no_more_is_read_at_once_than_may_wait(made: Made) -> None:
+    of = made(quota=None)
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+        many = [of.ask(list(of.split.ids[:100])) for _ in range(4)]
+        found = await asyncio.gather(*many, return_exceptions=True)
+        assert [one.status for one in found if isinstance(one, Problem)] == [503, 503]
+        assert [len(samples(one)) for one in found if isinstance(one, Response)] == [100, 100]
 
     of.run(scenario)
 
