@@ -150,6 +150,20 @@ class Store:
     def remove(self, digest: str) -> None:
         """Remove an object that only its caller counts on; nothing where it is gone already."""
         self._blobs.delete(_object(digest))
+        self._forget_copy(digest)
+
+    def forget_copies(self) -> int:
+        """Remove this machine's copies of objects that a remote store does not hold any more; how many.
+
+        Others that use the store may have removed them.
+
+        Raises:
+            StoreError: the store cannot be asked.
+        """
+        gone = [] if self._blobs.local_path("") else [one for one in self._copies() if not self.has(one)]
+        for digest in gone:
+            self._forget_copy(digest)
+        return len(gone)
 
     def has(self, digest: str) -> bool:
         """Whether there is an object of that name; its content is verified only when it is read."""
@@ -237,6 +251,15 @@ class Store:
                 cached.parent.mkdir(parents=True, exist_ok=True)
                 temporary.replace(cached)
         return cached
+
+    def _copies(self) -> Iterator[str]:
+        return (path.name for path in (self._cache / "objects").glob("*/*") if _DIGEST.fullmatch(path.name))
+
+    def _forget_copy(self, digest: str) -> None:
+        if self._blobs.local_path(_object(digest)) is None:
+            cached = self._cache / _object(digest)
+            with _as_store_error(cached):
+                cached.unlink(missing_ok=True)
 
     def _missing(self, digest: str) -> StoreError:
         return StoreError(

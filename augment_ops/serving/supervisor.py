@@ -350,11 +350,15 @@ class Supervisor:
     def _forget_epochs(self) -> None:
         augment = self._asked.rules.augment
         near = None if augment is None else augment.nearline
-        if near is not None and near.retention_days is not None:
-            cache = ShardCache(open_store(self._settings), near.space_bytes)
+        if near is None:
+            return
+        store = open_store(self._settings)
+        if near.retention_days is not None:
+            cache = ShardCache(store, near.space_bytes)
             gone = cache.forget(time() - near.retention_days * _DAY_S)
             if gone:
                 self._say(f"{gone} epochs were not asked for in {near.retention_days:g} days, and were deleted")
+        store.forget_copies()
 
     def _end(self) -> None:
         """Let the workers answer what is on its way; end those that do not end."""
