@@ -102,6 +102,10 @@ class StoreError(AugmentOpsError):
     """The store could not write, or what it holds is not what was put there."""
 
 
+class AlteredError(StoreError):
+    """An object was read whole, and its content is not what was put there."""
+
+
 class TrackingError(AugmentOpsError):
     """The MLflow server does not answer, or refuses."""
 

@@ -22,7 +22,7 @@ from augment_ops.data.blobs import (
     unfinished_file,
     write_whole,
 )
-from augment_ops.errors import StoreError
+from augment_ops.errors import AlteredError, StoreError
 from augment_ops.files import write_durably
 from augment_ops.project import home_of
 
@@ -137,7 +137,8 @@ class Store:
         """The object's bytes, with the sha256 verified.
 
         Raises:
-            StoreError: not there, or altered since it was put.
+            AlteredError: it was altered since it was put.
+            StoreError: not there.
         """
         data = self._blobs.read(_object(digest))
         if data is None:
@@ -149,6 +150,20 @@ class Store:
     def remove(self, digest: str) -> None:
         """Remove an object that only its caller counts on; nothing where it is gone already."""
         self._blobs.delete(_object(digest))
+        self._forget_copy(digest)
+
+    def forget_copies(self) -> int:
+        """Remove this machine's copies of objects that a remote store does not hold any more; how many.
+
+        Others that use the store may have removed them.
+
+        Raises:
+            StoreError: the store cannot be asked.
+        """
+        gone = [] if self._blobs.local_path("") else [one for one in self._copies() if not self.has(one)]
+        for digest in gone:
+            self._forget_copy(digest)
+        return len(gone)
 
     def has(self, digest: str) -> bool:
         """Whether there is an object of that name; its content is verified only when it is read."""
@@ -158,7 +173,8 @@ class Store:
         """A file on this machine that holds the object, verified now: the object itself, or a cached download.
 
         Raises:
-            StoreError: not there, or altered since it was put.
+            AlteredError: it was altered since it was put.
+            StoreError: not there, or it cannot be had now.
         """
         path = self._blobs.local_path(_object(digest))
         if path is not None:
@@ -179,7 +195,7 @@ class Store:
         owner of the machine's clock can alter a file and keep them.
 
         Raises:
-            StoreError: not there, or altered since it was put.
+            AlteredError, StoreError: as `local`.
         """
         path = self._blobs.local_path(_object(digest)) or self._cache / _object(digest)
         before = _stamp(path)
@@ -236,6 +252,15 @@ class Store:
                 temporary.replace(cached)
         return cached
 
+    def _copies(self) -> Iterator[str]:
+        return (path.name for path in (self._cache / "objects").glob("*/*") if _DIGEST.fullmatch(path.name))
+
+    def _forget_copy(self, digest: str) -> None:
+        if self._blobs.local_path(_object(digest)) is None:
+            cached = self._cache / _object(digest)
+            with _as_store_error(cached):
+                cached.unlink(missing_ok=True)
+
     def _missing(self, digest: str) -> StoreError:
         return StoreError(
             f"{self.uri}/{_object(digest)}",
@@ -244,8 +269,8 @@ class Store:
             "run the stage that makes it again, or check AUGMENT_OPS_STORE",
         )
 
-    def _altered(self, digest: str) -> StoreError:
-        return StoreError(
+    def _altered(self, digest: str) -> AlteredError:
+        return AlteredError(
             f"{self.uri}/{_object(digest)}",
             "content whose sha256 is not its name: the object was altered or damaged",
             f"sha256 {digest}",

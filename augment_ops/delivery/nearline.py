@@ -26,7 +26,7 @@ from augment_ops.delivery.mixing import Mixer
 from augment_ops.delivery.offline import CACHE_ENTRIES, known_shard, read_batch, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.order import Order
-from augment_ops.errors import InputError, StoreError
+from augment_ops.errors import AlteredError, InputError, StoreError
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,21 @@ class ShardCache:
     def owns(self, shard: str) -> bool:
         """Whether a shard may be removed."""
         return self._store.get_document(f"{CACHE_ENTRIES}/{shard}.json") is not None
+
+    def opened(self, shard: str, of: Callable[[str], Path]) -> Path | None:
+        """The file that `of` gives of a shard; None where it cannot be had now.
+
+        One whose content was altered is removed, if it may be: it is made again, in its place. A disk that is full or
+        a store that is away says nothing of the shard.
+        """
+        try:
+            return of(shard)
+        except AlteredError:
+            if self.owns(shard):
+                self._remove(shard)
+        except (StoreError, OSError):
+            pass
+        return None
 
     def make_room(self, size: int) -> bool:
         """Remove the shards used longest ago until `size` bytes fit; False where they never will."""
@@ -148,8 +163,9 @@ class NearlineBatches:
         self._reading = path is not None
         if path is not None:
             return self._read(path, epoch, start, step, share)
-        # What leaves samples out would be a shard with holes.
-        if self._order.complete and (start, step, share) == (0, 1, WHOLE):
+        # What leaves samples out would be a shard with holes; one that is there and cannot be read is not this cache's.
+        whole = self._order.complete and (start, step, share) == (0, 1, WHOLE)
+        if whole and not known_shard(self._store, self._identity, epoch):
             return self._recorded(epoch)
         return self._online.epoch(epoch, start, step, share)
 
@@ -166,16 +182,12 @@ class NearlineBatches:
         self._online.close()
 
     def _cached(self, epoch: int) -> Path | None:
-        """The file of an epoch's shard, verified now; None where it has to be made."""
+        """The file of an epoch's shard, verified now; None where it has to be made, or cannot be read."""
         shard = known_shard(self._store, self._identity, epoch)
         if not shard:
             return None
-        try:
-            path = self._store.local(shard)
-        except StoreError:  # altered or damaged: made again, in its place
-            self._store.remove(shard)
-            return None
-        if self._cache.owns(shard):
+        path = self._cache.opened(shard, self._store.local)
+        if path is not None and self._cache.owns(shard):
             self._cache.use(shard, self._size)
         return path
 

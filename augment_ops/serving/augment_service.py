@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from time import thread_time
 from typing import Any
 
 import numpy as np
@@ -39,10 +38,11 @@ _REMEMBERED = 32  # augmenters, by policy and seed: each holds a compiled plan o
 
 @dataclass(frozen=True)
 class Nearline:
-    """Epochs that are kept, and what makes them."""
+    """Epochs that are kept, what makes them, and the thread in which they are read and written out."""
 
     epochs: KeptEpochs
     maker: EpochMaker
+    reading: AugmentingThread
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,11 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What a request by ids is about, the answer where its epoch is kept, and the processor that took."""
+    """What a request by ids is about, and the answer where its epoch is kept."""
 
     epoch: EpochOf
     rows: NDArray[np.int64]
     body: tuple[bytes, int | None] | None
-    cpu_s: float
 
 
 class AugmentService:
@@ -115,18 +114,26 @@ class AugmentService:
         assert near is not None  # of what read the request
 
         def found() -> _Found:
-            began = thread_time()
             split = near.epochs.split(shown.model.served.snapshot, of)
             epoch = EpochOf(of=split, augment=self._augmenter(policy, asked.seed), epoch=asked.epoch)
             rows = split.rows(asked.ids)
             kept = near.epochs.read(epoch, rows)
             body = None if kept is None else self._body(asked, policy, shown, kept, epoch)
-            return _Found(epoch, rows, body, thread_time() - began)
+            return _Found(epoch, rows, body)
 
-        named, kept = f"{policy.name}/{policy.version}", await asyncio.to_thread(found)
-        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named)
+        try:
+            kept, cpu_s = await near.reading(len(asked.ids), found)
+        except Overloaded:
+            raise self._later("too many samples of kept epochs wait to be read") from None
+        named = f"{policy.name}/{policy.version}"
+
+        def is_admitted() -> bool:
+            now = self.policies.get(asked.policy)
+            return now is not None and now.digest == policy.digest
+
+        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named, is_admitted=is_admitted)
         if kept.body is not None:
-            self._meters.stored(token, named, len(kept.rows), kept.cpu_s)
+            self._meters.stored(token, named, len(kept.rows), cpu_s)
             near.maker.want(wanted, missed=False)
             return _response(*kept.body)
         samples = await asyncio.to_thread(kept.epoch.of.split.take, kept.rows)
@@ -179,14 +186,14 @@ class AugmentService:
         self, made: Callable[[], tuple[bytes, int | None]], count: int, token: str, named: str
     ) -> tuple[bytes, int | None]:
         """What is made, where the token may still have so many samples today; what came to nothing is given back."""
-        wait_s = await asyncio.to_thread(self._quotas.take, token, count)
-        if wait_s:
-            again = {"Retry-After": str(math.ceil(wait_s))}
+        taken = await asyncio.to_thread(self._quotas.take, token, count)
+        if taken.wait_s:
+            again = {"Retry-After": str(math.ceil(taken.wait_s))}
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "more samples than this token may have a day", headers=again)
         try:
             body, cpu_s = await self._thread(count, made)
         except BaseException:
-            await asyncio.to_thread(self._quotas.give_back, token, count)
+            await asyncio.to_thread(self._quotas.give_back, token, count, taken.day)
             raise
         self._meters.augmented(token, named, count, cpu_s)
         return body

@@ -42,8 +42,8 @@ class Augmenting:
     ) -> None:
         self._rules, self._said = rules, said
         self._meters = AugmentingMeters(served.dataset)
-        self._threads = [AugmentingThread(rules.limits.waiting) for _ in range(2)]
-        of_views, self._of_service = self._threads
+        self._threads = [AugmentingThread(rules.limits.waiting) for _ in range(3)]
+        of_views, self._of_service, reading = self._threads
         self.views: Views | None = None
         self.service: AugmentService | None = None
         self._maker: EpochMaker | None = None
@@ -61,7 +61,6 @@ class Augmenting:
                     thread=self._of_service,
                     quotas=quotas,
                     meters=self._meters,
-                    piece=rules.limits.samples,
                     lock=quotas_path(home, served.dataset).with_name("epochs.lock"),
                 )
             self.service = AugmentService(
@@ -71,7 +70,7 @@ class Augmenting:
                 thread=self._of_service,
                 quotas=quotas,
                 meters=self._meters,
-                nearline=None if near is None or self._maker is None else Nearline(near, self._maker),
+                nearline=None if near is None or self._maker is None else Nearline(near, self._maker, reading),
             )
 
     def admit(self, told: AdmittedNow, served: Served) -> None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
 _STATES: tuple[State, ...] = ("closed", "half-open", "open")  # as numbers 0, 1, 2
-_OUTCOMES = ("made", "there", "no room", "no quota", "failed", "elsewhere")  # of epochs; see `EpochMaker`
+# Of epochs; see `EpochMaker`.
+_OUTCOMES = ("made", "there", "no room", "no quota", "not admitted", "failed", "elsewhere")
 
 _OF_BREAKER = ("dataset", "breaker")
 _OF_TOKEN = ("dataset", "token", "policy")

@@ -36,7 +36,7 @@ class AugmentingThread:
         """What `work` gives, and the seconds of a processor that it took.
 
         Args:
-            samples: that it makes.
+            samples: that it makes, of those that may wait; 0 for what never waits in numbers.
 
         Raises:
             Overloaded: too many wait already.

@@ -1,7 +1,8 @@
 """Makes epochs that somebody asked for, and the next ones, while requests are answered.
 
-One thread of a worker, and one worker of a state folder at a time. What it augments goes in pieces through the thread
-that augments for requests, between them, and counts for the breaker as they do: while that is open, it waits.
+One thread of a worker, and one worker of a state folder at a time. What it augments goes in small pieces through the
+thread that augments for requests, between them. A piece takes nothing of what may wait there; one that fails counts for
+the breaker, and while that is open, the next waits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import threading
 import traceback
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,6 @@ from augment_ops.locks import held
 from augment_ops.modalities.source import Samples
 from augment_ops.serving.augmenting_meters import AugmentingMeters
 from augment_ops.serving.augmenting_thread import AugmentingThread
-from augment_ops.serving.batching import Overloaded
 from augment_ops.serving.breaker import Breaker
 from augment_ops.serving.epochs import EpochOf, KeptEpochs
 from augment_ops.serving.quotas import Quotas
@@ -35,7 +35,8 @@ T = TypeVar("T")
 _WAITING = 16  # epochs that may wait; of one that is not taken, the next batch that is asked for asks again
 _SETTLED = 1024  # of which a worker remembers that they came to something
 _AGAIN_S = 60.0  # after a failure: a full disk stays full for a while, and each try augments an epoch
-_PAUSE_S = 0.25  # while the breaker is open, or too much waits
+_PAUSE_S = 0.25  # while the breaker is open
+_PIECE = 64  # samples that are augmented at a time: a request waits for one piece at most
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,11 +45,13 @@ class WantedEpoch:
 
     Attributes:
         token: whose quota and cost it is; policy: `name/version`, for people.
+        is_admitted: whether that is admitted still; asked in any thread.
     """
 
     epoch: EpochOf
     token: str
     policy: str
+    is_admitted: Callable[[], bool]
 
     @property
     def key(self) -> tuple[str, int]:
@@ -60,11 +63,14 @@ class _EndedError(Exception):
     """The worker ends."""
 
 
+class _RevokedError(Exception):
+    """The policy is not admitted any more."""
+
+
 class EpochMaker:
     """See the module.
 
     Args:
-        piece: samples that are augmented at a time.
         lock: file of a state folder; whoever holds it makes an epoch.
     """
 
@@ -76,11 +82,10 @@ class EpochMaker:
         thread: AugmentingThread,
         quotas: Quotas,
         meters: AugmentingMeters,
-        piece: int,
         lock: Path,
     ) -> None:
         self._epochs, self._breaker, self._augmenting = epochs, breaker, thread
-        self._quotas, self._meters, self._piece, self._lock = quotas, meters, piece, lock
+        self._quotas, self._meters, self._lock = quotas, meters, lock
         self._wanted: deque[WantedEpoch] = deque()
         self._making: tuple[str, int] | None = None
         self._settled: dict[tuple[str, int], None] = {}  # what is not to be made again until it is missed
@@ -125,10 +130,14 @@ class EpochMaker:
                 outcome = self._made(wanted)
             except _EndedError:
                 return
+            except _RevokedError:
+                outcome = "not admitted"
             except Exception as error:  # a full disk, a store that is away: whoever asks is answered without
                 if not isinstance(error, AugmentOpsError):
                     traceback.print_exc()
                 outcome, self._not_before = "failed", monotonic() + _AGAIN_S
+                with self._changed:  # they would be augmented for nothing as well, and are asked for again
+                    self._wanted.clear()
             self._meters.epoch(outcome)
             if outcome != "elsewhere":
                 self._settle(wanted)
@@ -150,7 +159,13 @@ class EpochMaker:
             return wanted
 
     def _made(self, wanted: WantedEpoch) -> str:
-        """What came of it: `made`, `there`, `no room`, `no quota`, or `elsewhere`, which another worker is at."""
+        """What came of it: `made`, `there`, `no room`, `no quota`, or `elsewhere`, which another worker is at.
+
+        Raises:
+            _RevokedError: its policy is not admitted any more; nothing of it is kept or charged.
+        """
+        if not wanted.is_admitted():
+            raise _RevokedError
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
@@ -161,38 +176,39 @@ class EpochMaker:
 
     def _charged(self, wanted: WantedEpoch) -> str:
         count = len(wanted.epoch.of.split)
-        if self._quotas.take(wanted.token, count):
+        taken = self._quotas.take(wanted.token, count)
+        if taken.wait_s:
             return "no quota"
         made = False
         try:
             made = self._epochs.make(wanted.epoch, partial(self._augmented, wanted))
         finally:
             if not made:
-                self._quotas.give_back(wanted.token, count)
+                self._quotas.give_back(wanted.token, count, taken.day)
         return "made" if made else "no room"
 
     def _augmented(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
         """Samples of an epoch, between the requests that come meanwhile."""
-        pieces = np.array_split(np.arange(len(samples)), -(-len(samples) // self._piece))
+        pieces = np.array_split(np.arange(len(samples)), -(-len(samples) // _PIECE))
         return np.concatenate([self._here(self._one(wanted, samples[rows], ids[rows], epoch)) for rows in pieces])
 
     async def _one(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
         while not self._ending:
+            if not wanted.is_admitted():
+                raise _RevokedError
             passed = self._breaker.enter(self._augmenting.waiting)
             if passed is not None:
                 try:
-                    made, cpu_s = await self._augmenting(
-                        len(samples), lambda: wanted.epoch.augment(samples, ids, epoch)
-                    )
-                except Overloaded:
-                    self._breaker.dropped(passed)
+                    made, cpu_s = await self._augmenting(0, lambda: wanted.epoch.augment(samples, ids, epoch))
                 except BaseException:
                     self._breaker.left(passed, failed=True)
                     raise
-                else:
+                if self._breaker.state == "half-open":
                     self._breaker.left(passed, failed=False)
-                    self._meters.augmented(wanted.token, wanted.policy, 0, cpu_s)
-                    return made
+                else:  # so many pieces that go well would hide requests that fail
+                    self._breaker.dropped(passed)
+                self._meters.augmented(wanted.token, wanted.policy, 0, cpu_s)
+                return made
             await asyncio.sleep(_PAUSE_S)
         raise _EndedError
 

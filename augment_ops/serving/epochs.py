@@ -23,7 +23,6 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import ShardCache
 from augment_ops.delivery.offline import known_shard, make_shard, shard_identity
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import StoreError
 from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.modalities.source import Samples
 from augment_ops.serving.augment_request import OfDataSet, no
@@ -134,16 +133,15 @@ class KeptEpochs:
         return bool(known_shard(self._store, one.identity, one.epoch))
 
     def read(self, one: EpochOf, rows: NDArray[np.int64]) -> Samples | None:
-        """Samples of an epoch; None where it has to be made."""
+        """Samples of an epoch; None where it has to be made, or cannot be read now."""
         shard = known_shard(self._store, one.identity, one.epoch)
         if not shard:
             return None
-        try:
-            path = self._store.verified(shard)
-            kept = FilePayload(path, len(one.of.split), one.shape, one.of.split.payload.dtype).take(rows)
-        except StoreError:  # altered or damaged: made again, in its place
-            self._store.remove(shard)
+        path = self._cache.opened(shard, self._store.verified)
+        if path is None:
             return None
+        try:
+            kept = FilePayload(path, len(one.of.split), one.shape, one.of.split.payload.dtype).take(rows)
         except OSError:  # another process has made room meanwhile
             return None
         self._note(shard, one)

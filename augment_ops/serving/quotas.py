@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,19 @@ _TAKE = (
     "WHERE samples + excluded.samples <= ?"
 )
 _GIVE_BACK = "UPDATE taken SET samples = max(0, samples - ?) WHERE day = ? AND token = ?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What came of asking for samples.
+
+    Attributes:
+        wait_s: 0 where they are counted, else the seconds until the next day.
+        day: as which they are counted.
+    """
+
+    wait_s: float
+    day: str
 
 
 class Quotas:
@@ -34,31 +48,31 @@ class Quotas:
     ) -> None:
         self._path, self._limit, self._now = path, samples_per_day, now
 
-    def take(self, token: str, samples: int) -> float:
-        """Count samples that are to be augmented; 0 where they may be, else the seconds until the next day.
+    def take(self, token: str, samples: int) -> Taken:
+        """Count samples that are to be augmented, where the token may still have so many.
 
         Raises:
             StoreError: they cannot be counted.
         """
-        if self._limit is None:
-            return 0.0
         now = self._now()
         day = now.date().isoformat()
+        if self._limit is None:
+            return Taken(wait_s=0.0, day=day)
         with self._counting() as counts:
             counts.execute("DELETE FROM taken WHERE day < ?", (day,))
             fits = samples <= self._limit
             taken = fits and counts.execute(_TAKE, (day, token, samples, self._limit)).rowcount > 0
-        return 0.0 if taken else _seconds_to_midnight(now)
+        return Taken(wait_s=0.0 if taken else _seconds_to_midnight(now), day=day)
 
-    def give_back(self, token: str, samples: int) -> None:
-        """What was counted came to nothing.
+    def give_back(self, token: str, samples: int, day: str) -> None:
+        """What was counted on a day came to nothing; where another has begun since, it is no more of use.
 
         Raises:
             StoreError: it cannot be counted.
         """
         if self._limit is not None:
             with self._counting() as counts:
-                counts.execute(_GIVE_BACK, (samples, self._now().date().isoformat(), token))
+                counts.execute(_GIVE_BACK, (samples, day, token))
 
     @contextmanager
     def _counting(self) -> Iterator[sqlite3.Connection]:

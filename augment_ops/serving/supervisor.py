@@ -17,7 +17,7 @@ from time import monotonic, time
 from types import FrameType
 
 from augment_ops.delivery.nearline import ShardCache
-from augment_ops.errors import ServiceError
+from augment_ops.errors import AugmentOpsError, ServiceError
 from augment_ops.serving import meters
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.augmentation import AdmittedNow, BreakerChanged
@@ -240,16 +240,26 @@ class Supervisor:
         """Have the workers answer with another champion; where one of them does not, all go on with the one before."""
         found = self._followed.changed() or self._refused_one()
         if found is not None:
-            before = self._served
-            refused = self._tell(found)
-            self._say(self._refused(before, refused[0]) if refused else self._changed(before))
+            self._change(self._served, found)
         if self._has_won() and self._exposure is not None and self._served == self._exposure.challenger:
             self._expose(None)
 
+    def _change(self, before: Served, found: Served) -> None:
+        refused = self._tell(found)
+        if not refused:
+            self._say(self._changed(before))
+            return
+        while refused and self._served.version != before.version:  # a newer one may come and be refused meanwhile
+            self._say(self._refused(before, refused[0]))
+            refused = self._tell(before)
+        for refusal in refused:
+            self._say(refusal.why)
+        if self._served.version != before.version:
+            self._say(self._changed(before))
+
     def _refused(self, before: Served, refusal: Refuses) -> str:
-        """Go on with the version before; a line for people."""
+        """The version that was told last is tried again later; a line for people."""
         version, pause_s = self._served.version, self._refusals.note(self._served.version)
-        self._tell(before)
         again = f"version {version} is tried again in {pause_s:.0f} s"
         return f"version {before.version} goes on answering: {refusal.why}; {again}"
 
@@ -309,7 +319,11 @@ class Supervisor:
             waiting = [one for one in asked if one.process.poll() is None and one.version != version]
             if not waiting or refused:
                 break
-            refused += [one for one in self._hear(0.2) if one.version == version]
+            for refusal in self._hear(0.2):
+                if refusal.version == version:
+                    refused.append(refusal)
+                else:  # of policies, or of a version that is not asked for any more
+                    self._say(refusal.why)
             if self._is_time():
                 self._follow()
                 newer = None if refused else self._followed.changed()
@@ -319,18 +333,32 @@ class Supervisor:
         return refused
 
     def _forget(self) -> None:
+        """Delete what is too old; a store or a log that is away is no reason to end what answers."""
+        for look in (self._forget_answers, self._forget_epochs):
+            try:
+                look()
+            except (AugmentOpsError, OSError) as error:
+                self._say(f"what is too old could not be deleted, and is looked for again in an hour: {error}")
+
+    def _forget_answers(self) -> None:
         days = self._asked.rules.log.retention_days
         if days is not None:
             gone = forget(log_uri(self._settings), self._asked.dataset, datetime.now(UTC) - timedelta(days=days))
             if gone:
                 self._say(f"{gone} files of the prediction log are older than {days:g} days, and were deleted")
+
+    def _forget_epochs(self) -> None:
         augment = self._asked.rules.augment
         near = None if augment is None else augment.nearline
-        if near is not None and near.retention_days is not None:
-            cache = ShardCache(open_store(self._settings), near.space_bytes)
+        if near is None:
+            return
+        store = open_store(self._settings)
+        if near.retention_days is not None:
+            cache = ShardCache(store, near.space_bytes)
             gone = cache.forget(time() - near.retention_days * _DAY_S)
             if gone:
                 self._say(f"{gone} epochs were not asked for in {near.retention_days:g} days, and were deleted")
+        store.forget_copies()
 
     def _end(self) -> None:
         """Let the workers answer what is on its way; end those that do not end."""

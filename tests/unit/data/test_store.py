@@ -106,6 +106,17 @@ def test_a_damaged_download_is_fetched_again(tmp_path: Path) -> None:
     assert store.local(sha256_hex(b"remote")).read_bytes() == b"remote"
 
 
+def test_copies_of_what_was_removed_here_or_elsewhere_go_and_others_stay(tmp_path: Path) -> None:
+    uri = f"memory://store-{uuid.uuid4().hex}"
+    here, elsewhere = (Store(uri, cache=tmp_path / name) for name in ("here", "elsewhere"))
+    kept, gone = here.put(b"kept"), here.put(b"gone")
+    copies = [store.local(digest) for store in (here, elsewhere) for digest in (kept, gone)]
+    here.remove(gone)
+    assert [path.is_file() for path in copies] == [True, False, True, True]
+    assert (here.forget_copies(), elsewhere.forget_copies()) == (0, 1)
+    assert [path.is_file() for path in copies] == [True, False, True, False]
+
+
 def test_a_full_disk_leaves_nothing_and_says_what_is_needed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put_document("state.json", b"before")
 

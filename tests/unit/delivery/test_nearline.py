@@ -9,7 +9,7 @@ from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import NearlineBatches, ShardCache
 from augment_ops.delivery.offline import ShardBatches, materialise, shard_identity, shard_pointer
 from augment_ops.delivery.online import OnlineBatches
-from augment_ops.errors import InputError
+from augment_ops.errors import InputError, StoreError
 from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.policy.spec import Policy
 
@@ -169,6 +169,30 @@ def test_a_shard_that_is_gone_or_altered_is_made_again(near, store, augmenter):
     path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
     assert [b.samples.tobytes() for b in source.epoch(0)] == expected
     assert store.local(shard) == path
+
+
+def test_a_shard_that_cannot_be_read_now_stays_and_the_epoch_comes_online(near, store, augmenter, monkeypatch):
+    source = near()
+    expected = [b.samples.tobytes() for b in source.epoch(0)]
+    shard = _shard(store, shard_identity(SNAPSHOT, "train", augmenter, np.dtype(np.uint8)), 0)
+    before = store.local(shard).stat().st_mtime_ns
+    with monkeypatch.context() as away:
+        away.setattr(store, "local", full)
+        assert [b.samples.tobytes() for b in source.epoch(0)] == expected
+    assert store.local(shard).stat().st_mtime_ns == before
+
+
+def full(shard):
+    raise StoreError("the cache", "no space left", "some", "free some")
+
+
+def test_a_manifests_shard_that_was_altered_is_left_to_who_made_it(near, store, images, ids, augmenter):
+    manifest = materialise(store, images, ids, augmenter, snapshot_digest=SNAPSHOT, split="train", epochs=1)
+    path = store.local(manifest.shards[0])
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    assert sum(len(b.rows) for b in near().epoch(0)) == len(images)
+    assert path.is_file()
+    assert not ShardCache(store, 0).owns(manifest.shards[0])
 
 
 def test_the_cache_forgets_what_others_removed(store):

@@ -20,6 +20,7 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.delivery.nearline import ShardCache
 from augment_ops.delivery.offline import known_shard, materialise, shard_identity
+from augment_ops.errors import StoreError
 from augment_ops.locks import held
 from augment_ops.modalities import modality
 from augment_ops.serving.augment_request import AugmentRequest, OfDataSet
@@ -40,6 +41,7 @@ from support.service import BREAKER, SHAPE
 NAME, POLICY = "tested@1.0.0", policy_of("HorizontalFlip: {p: 0.5}")
 ASKED = modality("image").codec.requests({"image_size": "", "channels": "auto"}, SHAPE, None)
 SPLIT, EPOCH = "train", 5
+MAY_WAIT = 200  # samples of requests; a piece of an epoch takes nothing of it
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,8 @@ class Service:
         rules = {"splits": [SPLIT], "space_mib": 64, "retention_days": None, "ahead": 0}
         self.outcomes: list[str] = []
         self.breaker = Breaker(BreakerRules(**BREAKER), lambda change: None)
-        self.quotas, self._thread = Quotas(folder / "quotas.sqlite", quota), AugmentingThread(4096)
+        self.quotas, self._thread = Quotas(folder / "quotas.sqlite", quota), AugmentingThread(MAY_WAIT)
+        self.reading = AugmentingThread(MAY_WAIT)
         meters = AugmentingMeters("digits")
         meters.epoch = self.outcomes.append  # type: ignore[method-assign]
         self.epochs = KeptEpochs(store, NearlineRules.model_validate({**rules, **changed}))
@@ -73,7 +76,6 @@ class Service:
             thread=self._thread,
             quotas=self.quotas,
             meters=meters,
-            piece=256,
             lock=folder / "epochs.lock",
         )
         self.service = AugmentService(
@@ -83,7 +85,7 @@ class Service:
             thread=self._thread,
             quotas=self.quotas,
             meters=meters,
-            nearline=Nearline(self.epochs, self.maker),
+            nearline=Nearline(self.epochs, self.maker, self.reading),
         )
         self.service.policies = {NAME: POLICY}
 
@@ -176,9 +178,9 @@ def test_who_asks_first_pays_for_the_epoch_and_what_is_kept_is_free(made: Made) 
             await of.ask(list(of.split.ids[:100]), token="another")
 
     of.run(scenario)
-    assert of.quotas.take("team", left + 1) > 0
-    assert of.quotas.take("team", left) == 0
-    assert of.quotas.take("another", len(of.split) + 100) == 0
+    assert of.quotas.take("team", left + 1).wait_s > 0
+    assert of.quotas.take("team", left).wait_s == 0
+    assert of.quotas.take("another", len(of.split) + 100).wait_s == 0
 
 
 def test_what_is_kept_is_given_while_the_breaker_is_open(made: Made) -> None:
@@ -192,6 +194,20 @@ def test_what_is_kept_is_given_while_the_breaker_is_open(made: Made) -> None:
         with pytest.raises(Problem) as refused:
             await of.ask(epoch=EPOCH + 1)
         assert refused.value.status == 503
+
+    of.run(scenario)
+
+
+def test_no_more_is_read_at_once_than_may_wait(made: Made) -> None:
+    of = made(quota=None)
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+        many = [of.ask(list(of.split.ids[:100])) for _ in range(4)]
+        found = await asyncio.gather(*many, return_exceptions=True)
+        assert [one.status for one in found if isinstance(one, Problem)] == [503, 503]
+        assert [len(samples(one)) for one in found if isinstance(one, Response)] == [100, 100]
 
     of.run(scenario)
 
@@ -227,7 +243,7 @@ def test_an_epoch_beyond_the_quota_or_the_room_is_not_made_and_answers_go_on(
 
     of.run(scenario)
     assert of.outcomes == [outcome] * 3
-    assert of.quotas.take("team", changed["quota"] - 3 * 4) == 0  # nothing but what was answered is counted
+    assert of.quotas.take("team", changed["quota"] - 3 * 4).wait_s == 0  # nothing but what was answered is counted
 
 
 def test_what_was_used_longest_ago_goes_first_and_what_a_manifest_counts_on_stays(made: Made) -> None:
@@ -288,6 +304,24 @@ def test_an_epoch_that_was_damaged_is_made_again(made: Made) -> None:
     assert of.outcomes == ["made", "made"]
 
 
+def test_an_epoch_that_cannot_be_read_now_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = made(quota=None)
+
+    def full(shard: str) -> Path:
+        raise StoreError("the cache", "no space left", "some", "free some")
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+        with monkeypatch.context() as away:
+            away.setattr(of.store, "verified", full)
+            assert samples(await of.ask()) == of.online()
+        await of.settled(2)
+
+    of.run(scenario)
+    assert of.outcomes == ["made", "there"]
+
+
 def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(made: Made) -> None:
     of = made(quota=10**6)
     really, pieces = of.maker._one, []
@@ -308,7 +342,71 @@ def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(m
     of.run(scenario)
     assert not of.shard()
     assert not list(of.store.scratch.glob("*.part"))
-    assert of.quotas.take("team", 10**6 - 4) == 0  # what came to nothing is given back
+    assert of.quotas.take("team", 10**6 - 4).wait_s == 0  # what came to nothing is given back
+
+
+def test_where_one_epoch_fails_those_that_wait_are_not_tried(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = made(quota=10**6, ahead=3)
+
+    def full(*given: Any, **named: Any) -> str:
+        raise StoreError("the store", "no space left", "some", "free some")
+
+    monkeypatch.setattr(of.store, "put_resumable", full)
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+        assert samples(await of.ask()) == of.online()
+
+    of.run(scenario)
+    assert of.outcomes == ["failed"]
+    assert not of.maker._wanted
+    assert of.quotas.take("team", 10**6 - 8).wait_s == 0
+
+
+def test_a_piece_of_an_epoch_is_small_takes_nothing_of_what_may_wait_and_hides_no_request_that_fails(
+    made: Made,
+) -> None:
+    of = made(quota=None)
+    really, seen = of.maker._one, []
+
+    async def one(wanted: Any, piece: Any, *given: Any) -> Any:
+        found = await asyncio.gather(really(wanted, piece, *given), of._thread(MAY_WAIT, lambda: None))
+        seen.append((len(piece), of.breaker._total().requests))
+        return found[0]
+
+    of.maker._one = one  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled()
+
+    of.run(scenario)
+    assert of.outcomes == ["made"]
+    assert max(size for size, _ in seen) <= 64
+    assert {requests for _, requests in seen} == {1}  # what was asked for
+
+
+def test_what_a_revoked_policy_was_making_is_left_away_and_counts_for_nobody(made: Made) -> None:
+    of = made(quota=10**6, ahead=1)
+    really, room = of.maker._one, []
+
+    async def one(*given: Any) -> Any:
+        of.service.policies = {}
+        return await really(*given)
+
+    of.maker._one = one  # type: ignore[method-assign]
+    of.epochs._cache.make_room = lambda size: not room.append(size)  # type: ignore[method-assign, func-returns-value]
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled(2)
+
+    of.run(scenario)
+    assert of.outcomes == ["not admitted"] * 2
+    assert len(room) == 1  # of others, for the one that was begun
+    assert not of.shard()
+    assert of.quotas.take("team", 10**6 - 4).wait_s == 0
 
 
 @pytest.mark.parametrize(

@@ -17,42 +17,42 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def test_so_many_a_day_of_each_token_and_none_of_what_is_refused(tmp_path: Path) -> None:
     now = [NOON]
     quotas = Quotas(tmp_path / "serving" / "quotas.sqlite", 10, lambda: now[0])
-    assert quotas.take("team", 11) == 12 * 3600
-    assert quotas.take("team", 7) == 0
-    assert quotas.take("team", 4) == 12 * 3600
-    assert quotas.take("team", 3) == 0
-    assert quotas.take("other", 10) == 0
-    quotas.give_back("team", 2)
-    assert quotas.take("team", 3) > 0
-    assert quotas.take("team", 2) == 0
+    assert quotas.take("team", 11).wait_s == 12 * 3600
+    assert quotas.take("team", 7).wait_s == 0
+    assert quotas.take("team", 4).wait_s == 12 * 3600
+    assert quotas.take("team", 3).wait_s == 0
+    assert quotas.take("other", 10).wait_s == 0
+    quotas.give_back("team", 2, NOON.date().isoformat())
+    assert quotas.take("team", 3).wait_s > 0
+    assert quotas.take("team", 2).wait_s == 0
     now[0] += timedelta(hours=12)
-    assert quotas.take("team", 10) == 0
-    assert quotas.take("team", 1) == 24 * 3600
+    assert quotas.take("team", 10).wait_s == 0
+    assert quotas.take("team", 1).wait_s == 24 * 3600
 
 
 def test_what_was_taken_yesterday_is_not_given_back_today(tmp_path: Path) -> None:
     now = [NOON]
     quotas = Quotas(tmp_path / "quotas.sqlite", 10, lambda: now[0])
-    quotas.take("team", 10)
+    yesterday = quotas.take("team", 10)
     now[0] += timedelta(days=1)
     quotas.take("team", 4)
-    quotas.give_back("team", 10)
-    assert quotas.take("team", 11) > 0
-    assert quotas.take("team", 10) == 0
+    quotas.give_back("team", 10, yesterday.day)
+    assert quotas.take("team", 7).wait_s > 0
+    assert quotas.take("team", 6).wait_s == 0
 
 
 def test_all_who_count_count_together(tmp_path: Path) -> None:
     """As several workers do: each with a file handle of its own."""
     path = tmp_path / "quotas.sqlite"
     with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(lambda _: Quotas(path, 50, lambda: NOON).take("team", 1) == 0, range(80)))
+        taken = list(threads.map(lambda _: Quotas(path, 50, lambda: NOON).take("team", 1).wait_s == 0, range(80)))
     assert sum(taken) == 50
 
 
 def test_no_quota_counts_nothing(tmp_path: Path) -> None:
     quotas = Quotas(tmp_path / "quotas.sqlite", None)
-    assert quotas.take("team", 1 << 40) == 0
-    quotas.give_back("team", 1)
+    assert quotas.take("team", 1 << 40).wait_s == 0
+    quotas.give_back("team", 1, quotas.take("team", 1).day)
     assert list(tmp_path.iterdir()) == []
 
 
