@@ -5,11 +5,11 @@
     python benchmarks/intents.py out_of_scope FOLDER [number of seeds]
 
 FOLDER is banking77's: train.csv and test.csv of `text,category` (Casanueva et al. 2020, arXiv:2003.04807, CC BY 4.0).
-All write into benchmarks/intents.json, and what is measured there already is not trained again. `speed` augments
-100,000 questions in one thread. `effect` trains candidate and control with each seed as a run does, and measures both
-on every cell of the suite `intents`. `out_of_scope` trains both without every seventh intent in the order of their
-names, and asks how sure they are of its questions: they are of the same bank, and so as hard to tell as such questions
-come.
+All write into benchmarks/intents.json, after each seed, and what such a machine measured there already, with as many
+epochs, is not trained again. `speed` augments 100,000 questions in one thread. `effect` trains candidate and control
+with each seed as a run does, and measures both on every cell of the suite `intents`. `out_of_scope` trains both without
+every seventh intent in the order of their names, and asks how sure they are of its questions: they are of the same
+bank, and so as hard to tell as such questions come.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.engine.key import SampleIds
+from augment_ops.files import replace_file
 from augment_ops.modalities import modality
 from augment_ops.modalities.corruptions import SEVERITIES
 from augment_ops.policy.spec import Policy
@@ -44,23 +46,28 @@ from augment_ops.training.base import Budget, Labelled, Task
 from augment_ops.training.declared import fitted
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "intents.json"
+MACHINE = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 POLICY = Policy.load(HERE.parent / "policies" / "augment" / "intents-robust.yaml")
 TEXT = modality("text")
 QUESTIONS, EPOCHS, BATCH = 100_000, 8, 64
 
 
 def main(what: str, folder: str, seeds: int) -> None:
-    path = HERE / "intents.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
     with tempfile.TemporaryDirectory() as home:
         store, columns = Store(home), "label=category"
         if what == "out_of_scope":
             folder, columns = apart(Path(folder), Path(home)), "label=category,split=part"
         snapshot = Snapshot.open(store, ingest(folder, store, modality="text", text_columns=columns).digest)
-        found = speed(snapshot) if what == "speed" else effect(snapshot, seeds, what, kept.get(what, {}))
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    path.write_text(json.dumps({**kept, what: {"machine": machine, **found}}, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
+        for found in [speed(snapshot)] if what == "speed" else effect(snapshot, seeds, what):
+            kept = {**results(), what: {"machine": MACHINE, **found}}
+            replace_file(RESULTS, json.dumps(kept, indent=1) + "\n")
+    print(json.dumps(results()[what], indent=1))
+
+
+def results() -> dict[str, Any]:
+    """What was measured so far."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def part(snapshot: Snapshot, split: str) -> tuple[Labelled, tuple[str, ...]]:
@@ -94,9 +101,14 @@ def apart(folder: Path, home: Path) -> str:
     return str(home / "banking.csv")
 
 
-def effect(snapshot: Snapshot, seeds: int, what: str, kept: dict[str, Any]) -> dict[str, Any]:
+def effect(snapshot: Snapshot, seeds: int, what: str) -> Iterator[dict[str, Any]]:
+    """What was found so far, after each seed."""
+    kept = results().get(what, {})
+    if (kept.get("epochs"), kept.get("machine")) != (EPOCHS, MACHINE):
+        kept = {}  # the seeds of one measurement are of one kind
     found: dict[str, dict[str, list[float]]] = {role: kept.get(role, {}) for role in ("candidate", "control")}
     measure = measured if what == "effect" else separated
+    levels_of = {"severities": list(SEVERITIES[:3])} if what == "effect" else {}
     for number in range(seeds):
         for role, measures in found.items():
             if any(len(values) > number for values in measures.values()):
@@ -105,8 +117,8 @@ def effect(snapshot: Snapshot, seeds: int, what: str, kept: dict[str, Any]) -> d
             for name, value in measure(snapshot, artifact).items():
                 measures.setdefault(name, []).append(round(float(value), 4))
             print(7 + number, role, {name: values[-1] for name, values in measures.items()}, flush=True)
-    levels_of = {"severities": list(SEVERITIES[:3])} if what == "effect" else {}
-    return {"epochs": EPOCHS, **levels_of, "seeds": seeds, **found}
+        done = min(len(values) for measures in found.values() for values in measures.values())
+        yield {"epochs": EPOCHS, **levels_of, "seeds": done, **found}
 
 
 def trained(snapshot: Snapshot, seed: int, *, augmented: bool) -> Artifact:

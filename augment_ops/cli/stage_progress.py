@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from augment_ops.cli.terminal import remarks, say
-from augment_ops.pipeline.graph import STAGES
+from augment_ops.pipeline.graph import STAGES, Stage, steps
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -38,9 +38,9 @@ class StagesShown:
         self._expected, self._bar, self._say, self._clock = expected, bar, tell, clock
         self._began, self._done, self._task = clock(), dict[str, None](), None
         self._at_work: list[str] = []
+        self._in_turn: set[tuple[Stage, ...]] = set()  # of steps with several stages, those that go one after the other
         if bar is not None:
-            total = sum(expected.values()) or len(STAGES)
-            self._task = bar.add_task("", total=total, left="")
+            self._task = bar.add_task("", total=self._seconds()[1] or len(STAGES), left="")
 
     def tell(self, head: str, line: str) -> None:
         """A line about a stage."""
@@ -58,24 +58,43 @@ class StagesShown:
         """A stage is done; what is left, for people, where there is an earlier run to go by."""
         self._done[stage] = None
         self._at_work = [one for one in self._at_work if one != stage]
-        left = self._left()
+        self._see_turns(stage)
+        past, total = self._seconds()
+        left = self._left(past, total)
         self._describe()
         if self._bar is not None and self._task is not None:
-            worth = self._expected.get(stage, 0.0) if self._expected else 1.0
-            self._bar.update(self._task, advance=worth, left=left)
+            if total:
+                self._bar.update(self._task, completed=past, total=total, left=left)
+            else:
+                self._bar.advance(self._task)
         return left
 
     def _describe(self) -> None:
         if self._bar is not None and self._task is not None and self._at_work:
             self._bar.update(self._task, description=" and ".join(self._at_work))
 
-    def _left(self) -> str:
+    def _see_turns(self, done: str) -> None:
+        """What could run at once does not, where one of it is done before another begins."""
+        for step in steps():
+            names = {stage.name for stage in step}
+            if done in names and names - {*self._done, *self._at_work}:
+                self._in_turn.add(step)
+
+    def _seconds(self) -> tuple[float, float]:
+        """How long the stages that are done took in the earlier run, and how long all: at once, the longest counts."""
+        past = total = 0.0
+        for step in steps():
+            together = sum if step in self._in_turn else max
+            took = {stage.name: self._expected.get(stage.name, 0.0) for stage in step}
+            past += together([0.0, *(seconds for name, seconds in took.items() if name in self._done)])
+            total += together(took.values())
+        return past, total
+
+    def _left(self, past: float, total: float) -> str:
         """By the times of the earlier run, and by how much slower or faster this one has been so far."""
-        past = sum(self._expected.get(name, 0.0) for name in self._done)
-        ahead = sum(seconds for name, seconds in self._expected.items() if name not in self._done)
-        if past <= 0 or ahead <= 0:
+        if past <= 0 or total <= past:
             return ""
-        return f"about {ahead * (self._clock() - self._began) / past:.0f} s left"
+        return f"about {(total - past) * (self._clock() - self._began) / past:.0f} s left"
 
 
 @contextmanager

@@ -129,6 +129,7 @@ def tail(said: IO[bytes]) -> str:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """End the process, which leads a session of its own, and everything in that, and wait for it."""
-    with suppress(ProcessLookupError):
+    # macOS refuses a signal to a group of nothing but a process that has ended and that nobody has waited for (EPERM).
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

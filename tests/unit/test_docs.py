@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import re
 import shlex
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import typer
@@ -17,6 +19,7 @@ import typer
 from augment_ops import project
 from augment_ops.cli import add_commands
 from augment_ops.modalities.image.plan import compile_policy
+from augment_ops.modalities.text.lexicon_file import lexicon_path, written
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
 
@@ -165,6 +168,27 @@ def test_the_python_of_the_drift_page_runs(monkeypatch: pytest.MonkeyPatch, tmp_
     exec(code, names)
     assert len(list(tmp_path.glob("var/store/predictions/digits/predictions/*/*/*.parquet"))) == 1
     assert len(list(tmp_path.glob("var/store/predictions/digits/labels/*/*.parquet"))) == 1
+
+
+def test_the_paraphrases_of_the_stress_page_are_rows_of_what_they_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also of a question that stands twice in test, or with blanks around it: lexicons have neither."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "stress.md").read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if "paraphrases" in block]
+    monkeypatch.chdir(tmp_path)
+    lexicon = lexicon_path(Path("policies"), "test-paraphrases")
+    lexicon.parent.mkdir(parents=True)
+    said = {"where is it?": ["where has it got to?"], "send it back": ["return it", "I return it"]}
+    lexicon.write_bytes(written("paraphrases", said, {}))
+    rows = [("where is it?", "find", "test"), ("where is it?", "find", "test"), (" send it back ", "return", "test")]
+    table = pd.DataFrame([*rows, ("find it", "find", "train")], columns=["question", "intent", "part"])
+    exec(code, {"json": json, "Path": Path, "pd": pd, "table": table})
+    found = pd.read_csv("questions.csv")
+    assert found[found["words"] == "of a customer"]["question"].tolist() == table["question"].tolist()
+    assert found[found["words"] == "of a model"].drop(columns="words").to_numpy().tolist() == [
+        ["return it", "return", "test"], ["I return it", "return", "test"], ["where has it got to?", "find", "test"],
+    ]  # fmt: skip
 
 
 def test_every_word_of_the_glossary_lives_where_it_says() -> None:

@@ -88,8 +88,7 @@ def near_duplicates(samples: CheckedSamples, rule: NearCopy) -> CheckResult:
         leaked[held_out] = queries[copies.queries[np.argsort(copies.rms, kind="stable")]]
         capped += copies.capped
     note = f" (RMS within {rule.max_rms:g} grey levels and {rule.max_contrast_share:.0%} of the contrast)"
-    if capped:
-        note += f" ({capped} samples had so many look-alikes that only the closest were compared)"
+    note += _only_the_closest(capped)
     return duplicates.leakage(samples, "near-duplicates-between-splits", rule, leaked, "nearly repeat", note)
 
 
@@ -99,7 +98,13 @@ def out_of_scope_conflict(samples: CheckedSamples, rule: NearCopy) -> CheckResul
     copies = near_copies(apart, samples.once(_of_splits), rule.max_rms, rule.max_contrast_share)
     labels = np.full(len(apart), np.nan)
     labels[copies.queries] = samples.usable["label"].to_numpy()[copies.references]
-    return duplicates.of_a_class(samples, rule, labels, "repeat or nearly repeat one of a class")
+    how = f"repeat or nearly repeat one of a class{_only_the_closest(copies.capped)}"
+    return duplicates.of_a_class(samples, rule, labels, how)
+
+
+def _only_the_closest(capped: int) -> str:
+    """A note to what was found, where there may be more; `capped` as in `Copies`."""
+    return f" ({capped} samples had so many look-alikes that only the closest were compared)" if capped else ""
 
 
 def _gallery(samples: CheckedSamples) -> Gallery:
@@ -178,7 +183,8 @@ def held_out_leakage(pairs: Pairs, rule: NearCopy) -> CheckResult:
         "held-out-leakage",
         rule,
         bad,
-        f"are within {rule.max_rms:g} grey levels RMS of a held-out image ({int((copies.rms == 0).sum())} equal one)",
+        f"are within {rule.max_rms:g} grey levels RMS of a held-out image ({int((copies.rms == 0).sum())} equal one)"
+        f"{_only_the_closest(copies.capped)}",
         "find out how held-out images got into training before anything is measured on them",
     )
 

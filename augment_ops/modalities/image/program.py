@@ -36,6 +36,12 @@ Inside = tuple[NDArray[np.bool_], ...] | None
 # drawing the parameters of RandAugment's fourteen operations, a millisecond or two, would count.
 _IN_CACHE = 1 << 23
 
+# A chunk is rounded up to whole images, and so exceeds `_IN_CACHE` by less than one of them: memory is kept for chunks
+# of images that would fit it. Two arrays for a chunk, of which a pass reads one and writes the other, and two for the
+# last chunk of a batch, which is smaller.
+_LARGEST_SPARE = 2 * _IN_CACHE  # bytes
+_SPARES = 4
+
 
 class _Spares:
     """Memory between two passes, which the next chunk takes again: to have it anew from the system costs as much as an
@@ -53,9 +59,9 @@ class _Spares:
         return np.empty(shape, np.uint8)
 
     def give(self, images: Images) -> None:
-        """Keep an array that nobody else has; two at most, for a pass reads one and writes another."""
-        if images.dtype == np.uint8 and images.nbytes <= _IN_CACHE:
-            self._kept = [*self._kept[-1:], images]
+        """Keep an array that nobody else has, in place of the oldest; none that is large."""
+        if images.dtype == np.uint8 and images.nbytes <= _LARGEST_SPARE:
+            self._kept = [*self._kept[1 - _SPARES :], images]
 
 
 class Program:

@@ -86,15 +86,35 @@ def test_quiet_is_silent_about_progress_and_not_about_results(capsys: pytest.Cap
 
 def test_the_time_that_a_run_has_left_is_that_of_an_earlier_one_at_its_own_pace() -> None:
     clock, said = Clock(), list[str]()
-    shown = StagesShown({"ingest": 10.0, "train": 60.0, "report": 20.0}, tell=said.append, clock=clock)
+    shown = StagesShown({"ingest": 10.0, "stress_test": 60.0, "report": 20.0}, tell=said.append, clock=clock)
     clock.now += 20.0  # twice as slow
     assert shown.done("ingest") == "about 160 s left"
     clock.now += 50.0
-    assert shown.done("train") == "about 20 s left"
+    assert shown.done("stress_test") == "about 20 s left"
     assert shown.done("report") == ""
     assert StagesShown({}, clock=clock).done("ingest") == ""
     shown.tell("[1/3] ingest", "done")
     assert said == ["[1/3] ingest: done"]
+
+
+def test_of_what_runs_at_once_the_longest_counts_and_of_what_goes_in_turn_the_sum() -> None:
+    clock, took = Clock(), {"ingest": 1.0, "train_candidate": 100.0, "train_control": 80.0, "stress_test": 10.0}
+    with Progress(disable=True) as bar:
+        at_once, in_turn = StagesShown(took, bar, clock=clock), StagesShown(took, clock=clock)
+        clock.now += 1.0
+        assert at_once.done("ingest") == in_turn.done("ingest") == "about 110 s left"
+        for stage in ("train_candidate", "train_control"):
+            at_once.begin(stage)
+        in_turn.begin("train_candidate")
+        clock.now += 80.0
+        assert at_once.done("train_control") == "about 30 s left"
+        clock.now += 20.0
+        assert at_once.done("train_candidate") == "about 10 s left"
+        assert (bar.tasks[0].completed, bar.tasks[0].total) == (101, 111)
+        assert in_turn.done("train_candidate") == "about 90 s left"
+        clock.now += 80.0
+        in_turn.begin("train_control")
+        assert in_turn.done("train_control") == "about 10 s left"
 
 
 @pytest.mark.parametrize(

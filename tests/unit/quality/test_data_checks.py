@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from augment_ops.modalities.image import near
 from augment_ops.quality.report import CheckResult
 from augment_ops.quality.rules import QualityRules
 from support.places import POLICIES
@@ -186,6 +187,17 @@ def test_what_is_of_no_class_and_repeats_or_nearly_repeats_a_class_is_found(
     assert set(check.samples) == {planting.rows[i]["sample_id"] for i in (apart[4], apart[7])}
     assert "repeat or nearly repeat one of a class: bee, cow; decide" in check.message
     assert {c.name for c in results.values() if c.status == "fail"} == {"out-of-scope-conflict"}
+
+
+def test_of_what_is_of_no_class_it_is_said_where_only_the_closest_were_compared(
+    planting: Planting, rules: QualityRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "_MAX_CANDIDATES", 1)
+    apart, learnt = _set_apart(planting, "out-of-scope", -1)[4], planting.of("train", 1)
+    for i, other in ((learnt[4], 1), (learnt[5], 2)):
+        planting.images[i] = planting.images[apart] ^ other
+    message = planting.check(rules)["out-of-scope-conflict"].message
+    assert "(1 samples had so many look-alikes that only the closest were compared): bee" in message
 
 
 def test_near_copies_are_named_by_what_they_are_where_some_images_are_unused(

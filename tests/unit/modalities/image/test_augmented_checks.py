@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment_ops.modalities.image import near
 from augment_ops.modalities.image.check_rules import AugmentedImageRules
 from augment_ops.quality.augmented_checks import check_augmented
 from augment_ops.quality.report import CheckResult, QualityReport
@@ -153,6 +155,16 @@ def test_copied_held_out_images_fail(real: Real, rules: QualityRules) -> None:
     assert (result.status, result.measured) == ("fail", pytest.approx(len(taken) / len(augmented)))
     assert result.samples == tuple(f"s{i}" for i in taken[:10])
     assert f"{len(taken) // 2} equal one" in result.message
+
+
+def test_where_held_out_images_look_alike_it_is_said_that_only_the_closest_were_compared(
+    digits: Real, rules: QualityRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "_MAX_CANDIDATES", 1)
+    augmented, held_out = _moderate(digits.originals), digits.held_out.copy()
+    held_out[:2] = augmented[0] ^ 1, augmented[0] ^ 2
+    message = _named(_report(replace(digits, held_out=held_out), augmented, rules))["held-out-leakage"].message
+    assert re.search(r"equal one\) \(\d+ samples had so many look-alikes", message)
 
 
 def test_shift_of_every_image_is_skew(digits: Real, rules: QualityRules) -> None:

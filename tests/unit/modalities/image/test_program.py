@@ -60,16 +60,28 @@ def test_what_was_given_out_stays_as_it_is(monkeypatch, chunk: int):
         assert (augmenter(*EVERYTHING)(images, ids, epoch) == out).all()
 
 
-def test_memory_is_kept_for_one_chunk_and_taken_by_one():
+def test_little_memory_is_kept_and_taken_for_what_has_its_shape():
     spares = program._Spares()
-    one, other, third = (np.empty((2, 4, 4, 1), np.uint8) for _ in range(3))
-    for images in (one, other, third, np.empty((2, 4, 4, 1), np.float32)):
+    first, *others = (np.empty((2, 4, 4, 1), np.uint8) for _ in range(program._SPARES + 1))
+    for images in (first, *others, np.empty((2, 4, 4, 1), np.float32)):
         spares.give(images)
     assert spares.take((1, 4, 4, 1)).shape == (1, 4, 4, 1)
-    assert {id(spares.take(one.shape)), id(spares.take(one.shape))} == {id(other), id(third)}
-    assert id(spares.take(one.shape)) not in map(id, (one, other, third))
-    spares.give(np.empty(program._IN_CACHE + 1, np.uint8))
+    assert {id(spares.take(first.shape)) for _ in others} == set(map(id, others))
+    assert id(spares.take(first.shape)) not in map(id, (first, *others))
+    spares.give(np.empty(program._LARGEST_SPARE + 1, np.uint8))
     assert spares._kept == []
+
+
+def test_a_batch_takes_the_memory_of_the_one_before_though_no_chunk_fits_the_cache_exactly(monkeypatch):
+    """Eleven pictures are more than 8 MiB, and ten less: chunks of 11, 11 and 10."""
+    images, taken, take = np.zeros((32, 512, 512, 3), np.uint8), list[np.ndarray](), program._Spares.take
+    monkeypatch.setattr(program._Spares, "take", lambda *asked: taken.append(take(*asked)) or taken[-1])
+    augment = augmenter("HorizontalFlip: {p: 1}", "GaussianBlur: {p: 0}", "VerticalFlip: {p: 1}")
+    augment(images, list(range(32)))
+    before, taken[:] = taken[:], []
+    augment(images, list(range(32)))
+    assert [len(one) for one in taken] == [11, 11, 11, 11, 10, 10]
+    assert {id(one) for one in taken} <= {id(one) for one in before}
 
 
 def test_the_layout_of_the_memory_does_not_matter():
