@@ -95,7 +95,9 @@ def _heard(started: Sequence[_StageProcess], told: Told) -> Iterator[tuple[str, 
                         told(other.stage, f"is ended, because {one.stage} has failed")
                 yield one.stage, partial(_came_to, one, message)
     except KeyboardInterrupt as stop:  # it stops the execution of a stage, as where that computes by itself
-        yield going[0].stage, partial(_raise, stop)
+        if going:
+            yield going[0].stage, partial(_raise, stop)
+        raise  # also where that execution needed nothing computed, and went on
 
 
 def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended) -> ComputedStage:

@@ -76,6 +76,15 @@ def test_ctrl_c_stops_the_execution_of_a_stage(start) -> None:
     assert stage == "candidate"
     with pytest.raises(KeyboardInterrupt):
         ahead()
+    with pytest.raises(KeyboardInterrupt):  # and whoever goes on, since the stage was kept
+        next(heard)
+
+
+def test_ctrl_c_after_the_last_has_come_stops_its_reader(start) -> None:
+    heard = _heard([start("candidate", "sleep 60", DONE)], lambda *line: None)
+    assert next(heard)[0] == "candidate"
+    with pytest.raises(KeyboardInterrupt):
+        heard.throw(KeyboardInterrupt())
 
 
 def test_a_process_says_why_it_could_not_and_the_others_are_ended(
