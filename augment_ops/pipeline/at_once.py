@@ -29,6 +29,12 @@ from augment_ops.training.threads import threads_of
 
 _GIB = 1 << 30
 
+_GO_ON = (
+    "see what ended it (the kernel's log has a want of memory); then go on with the run, which does so from the last "
+    "epoch that was kept, with --one-by-one where memory was wanting"
+)
+_MEND = "go on with the run with --one-by-one: what is wrong is said in full there; then correct it"
+
 Told = Callable[[str, str], None]  # gets a stage and a line of it
 
 
@@ -107,10 +113,9 @@ def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended) -> Com
         raise message.error from RuntimeError(message.traceback)
     raise TrainingError(
         f"stage {one.stage}",
-        how_it_ended(one.process),
+        how_it_ended(one.process, message),
         "a training that comes to its end",
-        "see what ended it (the kernel's log has a want of memory); then go on with the run, which does so from the "
-        "last epoch that was kept, with --one-by-one where memory was wanting",
+        _MEND if message.unreadable else _GO_ON,
     )
 
 

@@ -15,6 +15,8 @@ from augment_ops.pipeline.computing import Raised, StageWork, compute_ahead
 from augment_ops.private import umask
 from augment_ops.training.children import meet
 
+_KNOWN = ("augment_ops", "builtins")  # where classes of errors are that any process of this program can read
+
 
 def main(connection: Connection) -> None:
     """Compute, tell how it goes and what it comes to, and end."""
@@ -31,12 +33,16 @@ def main(connection: Connection) -> None:
 
 
 def _picklable(error: BaseException) -> BaseException:
-    """The error; where it cannot be pickled and read again, one with what it says."""
+    """The error; where the other process may not be able to read it, one with what it says.
+
+    That imports no library for it, nor a module that lies beside a trainer of the user's own.
+    """
     try:
         pickle.loads(pickle.dumps(error))
+        known = type(error).__module__.split(".")[0] in _KNOWN
     except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        known = False
+    return error if known else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing import Pipe
@@ -101,6 +102,19 @@ def test_a_process_says_why_it_could_not_and_the_others_are_ended(
     assert [one for one in psutil.Process().children() if "stage_process" in " ".join(one.cmdline())] == []
 
 
+def test_a_last_word_that_cannot_be_read_is_said(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = start("control", "sleep 60", Raised(_OfALibrary("a"), "where it was"))
+    monkeypatch.delattr(sys.modules[__name__], "_OfALibrary")
+    stage, ahead = next(_heard([one], lambda *line: None))
+    assert stage == "control"
+    with pytest.raises(TrainingError, match=r"cannot be read here .AttributeError: "):
+        ahead()
+
+
+class _OfALibrary(Exception):  # noqa: N818 - of a module that the command itself never imports
+    """What a library may raise."""
+
+
 class _OfNoOther(Exception):  # noqa: N818 - what a library may raise: it takes more than it keeps
     def __init__(self, what: str, why: str) -> None:
         super().__init__(what)
@@ -108,6 +122,9 @@ class _OfNoOther(Exception):  # noqa: N818 - what a library may raise: it takes 
 
 def test_an_error_that_cannot_travel_says_what_it_was() -> None:
     assert repr(_picklable(_OfNoOther("a", "b"))) == "RuntimeError('_OfNoOther: a')"
+    assert repr(_picklable(_OfALibrary("a"))) == "RuntimeError('_OfALibrary: a')"
+    refused = InputError("here", "this", "that", "mend it")
+    assert _picklable(refused) is refused
     gone = OSError(28, "No space left on device", "/here")
     found = _picklable(gone)
     assert isinstance(found, OSError) and found.filename == "/here"  # which the command line tells in its own words
