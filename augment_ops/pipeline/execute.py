@@ -132,6 +132,7 @@ def _made_or_found(ctx: Context, stage: Stage, ahead: Ahead | None) -> tuple[Sta
 def _made_ahead(ctx: Context, asked: KeyedStage, computed: ComputedStage) -> tuple[Found | None, float]:
     """What was computed elsewhere, and the seconds of it; None where that was for other inputs than those of now."""
     if computed.key != asked.key:
+        ctx.say("what its process computed is not used: its inputs are others now")
         return None, 0.0
     ctx.trace.adopt(computed.spans)
     return Found(computed.output, asked.lookup.read(computed.output), ""), computed.wall_s
