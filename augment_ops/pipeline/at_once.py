@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Never
 
 from augment_ops.errors import AugmentOpsError, TrainingError
 from augment_ops.machine import free_memory, usable_cores
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.computing import ComputedStage, Raised, StageWork, is_to_compute
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import Ahead
@@ -61,9 +63,10 @@ def have_room(settings: Settings, run_id: str, stages: Sequence[Stage]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _StageProcess:
-    """A process that computes a stage."""
+    """A process that computes a stage, which it began at `start_ns` (Unix time)."""
 
     stage: str
+    start_ns: int
     process: subprocess.Popen[bytes]
     connection: Connection
 
@@ -82,9 +85,10 @@ def computed_at_once(
 
 
 def _start(name: str, settings: Settings, run_id: str, ended: ExitStack) -> _StageProcess:
+    began = time.time_ns()
     process, connection = start("augment_ops.pipeline.stage_process", ended)
     hand_over(connection, pickle.dumps(StageWork(settings, run_id, name)))
-    return _StageProcess(name, process, connection)
+    return _StageProcess(name, began, process, connection)
 
 
 def _heard(started: Sequence[_StageProcess], told: Told) -> Iterator[tuple[str, Ahead]]:
@@ -106,7 +110,8 @@ def _heard(started: Sequence[_StageProcess], told: Told) -> Iterator[tuple[str, 
         raise  # also where that execution needed nothing computed, and went on
 
 
-def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended) -> ComputedStage:
+def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended, trace: Trace) -> ComputedStage:
+    trace.adopt(() if isinstance(message, Ended) else message.spans, one.start_ns)
     if isinstance(message, ComputedStage):
         return message
     if isinstance(message, Raised):
@@ -119,5 +124,5 @@ def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended) -> Com
     )
 
 
-def _raise(error: BaseException) -> Never:
+def _raise(error: BaseException, trace: Trace) -> Never:
     raise error

@@ -11,6 +11,8 @@ import sys
 import traceback
 from multiprocessing.connection import Connection
 
+from augment_ops.monitoring.telemetry.otlp import wanted
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.computing import Raised, StageWork, compute_ahead
 from augment_ops.private import umask
 from augment_ops.training.children import meet
@@ -20,13 +22,14 @@ _KNOWN = ("augment_ops", "builtins")  # where classes of errors are that any pro
 
 def main(connection: Connection) -> None:
     """Compute, tell how it goes and what it comes to, and end."""
-    work = meet(connection)
+    work, trace = meet(connection), Trace("")
     os.umask(umask())
     try:
         asked: StageWork = pickle.loads(work)
-        message: object = compute_ahead(asked.settings, asked.run, asked.stage, connection.send)
+        trace = Trace(asked.run, on=wanted("traces"))
+        message: object = compute_ahead(asked, connection.send, trace)
     except BaseException as error:
-        message = Raised(_picklable(error), traceback.format_exc())
+        message = Raised(_picklable(error), traceback.format_exc(), tuple(trace.spans))
     connection.send(message)
     sys.stdout.flush()
     os._exit(0)  # at once: threads of a library may wait for what nobody sends

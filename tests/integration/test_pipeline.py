@@ -32,8 +32,9 @@ from augment_ops.gate.rules import load
 from augment_ops.governance.audit import ACTS, Wanted, choose
 from augment_ops.governance.ledger import Ledger
 from augment_ops.monitoring.drift.check import DriftReport
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.at_once import computed_at_once, have_room
-from augment_ops.pipeline.computing import compute_ahead
+from augment_ops.pipeline.computing import StageWork, compute_ahead
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import execute
 from augment_ops.pipeline.graph import BY_NAME, STAGES
@@ -441,7 +442,8 @@ def test_trainings_at_once_come_to_the_weights_of_one_after_the_other(
         found = {name: from_json(TrainingResult, store.get(output)) for name, output in outputs.items()}
         return {name: result.model_digest for name, result in found.items()}
 
-    alone = {one.name: compute_ahead(settings, run, one.name, lambda line: None).output for one in trainings}
+    works = [StageWork(settings, run, one.name) for one in trainings]
+    alone = {work.stage: compute_ahead(work, lambda line: None, Trace(run)).output for work in works}
     shutil.rmtree(settings.home / "unfinished")  # they would go on where these have come to
     lines: list[tuple[str, str]] = []
     with computed_at_once(settings, run, trainings, lambda *line: lines.append(line)) as done:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from augment_ops.errors import InputError, TrainingError
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.at_once import _heard, _StageProcess, computed_at_once
 from augment_ops.pipeline.computing import ComputedStage, Raised
 from augment_ops.pipeline.graph import BY_NAME
@@ -21,6 +23,7 @@ from augment_ops.pipeline.stage_process import _picklable
 from augment_ops.settings import Settings
 from augment_ops.training.children import end
 
+BEGAN_NS = 1
 DONE = ComputedStage(key="a", output="b", wall_s=1.0, spans=())
 Lines = list[tuple[str, str]]
 
@@ -38,7 +41,7 @@ def start() -> Iterator[Callable[[str, str, object], _StageProcess]]:
             with theirs:
                 for message in sent:
                     theirs.send(message)
-            return _StageProcess(stage, process, ours)
+            return _StageProcess(stage, BEGAN_NS, process, ours)
 
         yield started
 
@@ -47,7 +50,7 @@ def test_each_comes_when_it_is_done_and_its_lines_are_its_own(start) -> None:
     lines: Lines = []
     one = start("candidate", "sleep 60", "epoch 1", DONE)
     other = start("control", "sleep 60", DONE)
-    came = [(stage, ahead()) for stage, ahead in _heard([one, other], lambda *line: lines.append(line))]
+    came = [(stage, ahead(Trace(""))) for stage, ahead in _heard([one, other], lambda *line: lines.append(line))]
     assert came == [("control", DONE), ("candidate", DONE)]
     assert lines == [("candidate", "epoch 1")]
 
@@ -55,20 +58,34 @@ def test_each_comes_when_it_is_done_and_its_lines_are_its_own(start) -> None:
 def test_what_has_failed_comes_first_and_raises_its_own_error(start) -> None:
     lines: Lines = []
     one = start("candidate", "sleep 60", "epoch 1", "epoch 2")
-    other = start("control", "sleep 60", Raised(InputError("here", "this", "that", "mend it"), "where it was"))
+    other = start("control", "sleep 60", Raised(InputError("here", "this", "that", "mend it"), "where it was", ()))
     stage, ahead = next(_heard([one, other], lambda *line: lines.append(line)))
     assert stage == "control"
     with pytest.raises(InputError, match="here: found this") as caught:
-        ahead()
+        ahead(Trace(""))
     assert str(caught.value.__cause__) == "where it was"
     assert ("candidate", "is ended, because control has failed") in lines
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["failed", "done"])
+def test_a_stage_begins_with_its_process_and_has_what_that_traced(start, stopped: bool) -> None:
+    there, here = Trace("run", on=True), Trace("run", on=True)
+    there.add("epoch 0", start_ns=2, attributes={})
+    spans = tuple(there.spans)
+    one = start("control", "sleep 60", Raised(ValueError("no"), "", spans) if stopped else replace(DONE, spans=spans))
+    _, ahead = next(_heard([one], lambda *line: None))
+    with suppress(ValueError), here.span("control", {}):
+        ahead(here)
+    epoch, stage = here.spans
+    assert (epoch.name, stage.name, epoch.parent, stage.parent) == ("epoch 0", "control", stage.id, here.root)
+    assert stage.start_ns == BEGAN_NS < epoch.start_ns
 
 
 def test_whoever_is_killed_is_named(start) -> None:
     stage, ahead = next(_heard([start("control", "kill -9 $$")], lambda *line: None))
     assert stage == "control"
     with pytest.raises(TrainingError, match="stage control: found it was ended by SIGKILL"):
-        ahead()
+        ahead(Trace(""))
 
 
 def test_ctrl_c_stops_the_execution_of_a_stage(start) -> None:
@@ -76,7 +93,7 @@ def test_ctrl_c_stops_the_execution_of_a_stage(start) -> None:
     stage, ahead = next(heard)
     assert stage == "candidate"
     with pytest.raises(KeyboardInterrupt):
-        ahead()
+        ahead(Trace(""))
     with pytest.raises(KeyboardInterrupt):  # and whoever goes on, since the stage was kept
         next(heard)
 
@@ -97,18 +114,18 @@ def test_a_process_says_why_it_could_not_and_the_others_are_ended(
     with computed_at_once(Settings.from_environment(), "nowhere", stages, lambda *line: None) as done:
         _, ahead = next(done)
         with pytest.raises(InputError, match="run nowhere: found no record of it") as caught:
-            ahead()
+            ahead(Trace(""))
         assert "compute_ahead" in str(caught.value.__cause__)
     assert [one for one in psutil.Process().children() if "stage_process" in " ".join(one.cmdline())] == []
 
 
 def test_a_last_word_that_cannot_be_read_is_said(start, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = start("control", "sleep 60", Raised(_OfALibrary("a"), "where it was"))
+    one = start("control", "sleep 60", Raised(_OfALibrary("a"), "where it was", ()))
     monkeypatch.delattr(sys.modules[__name__], "_OfALibrary")
     stage, ahead = next(_heard([one], lambda *line: None))
     assert stage == "control"
     with pytest.raises(TrainingError, match=r"cannot be read here .AttributeError: "):
-        ahead()
+        ahead(Trace(""))
 
 
 class _OfALibrary(Exception):  # noqa: N818 - of a module that the command itself never imports
