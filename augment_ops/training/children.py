@@ -23,6 +23,8 @@ _LOOK_S = 0.5  # for a process that ended and has left its connection to a worke
 _ORPHANED_S = 1.0  # between two looks for the process that started this one
 _END_S = 5.0  # its connection closes a moment before it has ended
 
+_met: list[int] = []  # the process that started this one, once that is known
+
 
 class Child(Protocol):
     """A process that was started."""
@@ -92,9 +94,15 @@ def meet(connection: Connection) -> bytes:
     It is a pickle, to be read after this, with the modules of the other at hand.
     """
     parent, sys.path[:] = connection.recv()
+    _met.append(parent)
     work = connection.recv_bytes()
     threading.Thread(target=_end_with, args=(connection, parent), daemon=True).start()
     return work
+
+
+def head() -> int:
+    """The process whose children work for one purpose, this one among them: that which started it, or itself."""
+    return _met[-1] if _met else os.getpid()
 
 
 def _end_with(connection: Connection, parent: int) -> None:

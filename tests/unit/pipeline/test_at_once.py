@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from augment_ops.pipeline.computing import ComputedStage, Raised
 from augment_ops.pipeline.graph import BY_NAME
 from augment_ops.pipeline.stage_process import _picklable
 from augment_ops.settings import Settings
-from augment_ops.training.children import end
+from augment_ops.training.children import end, hand_over, head
 
 BEGAN_NS = 1
 DONE = ComputedStage(key="a", output="b", wall_s=1.0, spans=())
@@ -130,6 +131,23 @@ def test_a_last_word_that_cannot_be_read_is_said(start, monkeypatch: pytest.Monk
 
 class _OfALibrary(Exception):  # noqa: N818 - of a module that the command itself never imports
     """What a library may raise."""
+
+
+def test_what_a_run_started_counts_as_one_family() -> None:
+    """The other training is none of those that a training is told to look for a quieter machine for."""
+    asks = (
+        "from multiprocessing.connection import Connection; import sys; from augment_ops.training import children as c;"
+        "one = Connection(int(sys.argv[1])); c.meet(one); one.send(c.head())"
+    )
+    ours, theirs = Pipe()
+    handed = theirs.fileno()
+    with ExitStack() as ended:
+        process = subprocess.Popen([sys.executable, "-c", asks, str(handed)], pass_fds=[handed], start_new_session=True)
+        ended.callback(end, process)
+        ended.enter_context(ours)
+        theirs.close()
+        hand_over(ours, b"")
+        assert ours.recv() == head() == os.getpid()
 
 
 class _OfNoOther(Exception):  # noqa: N818 - what a library may raise: it takes more than it keeps
