@@ -16,6 +16,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Never
 
+from augment_ops.content import from_json
 from augment_ops.errors import AugmentOpsError, TrainingError
 from augment_ops.machine import free_memory, usable_cores
 from augment_ops.monitoring.telemetry.tracing import Trace
@@ -23,13 +24,20 @@ from augment_ops.pipeline.computing import ComputedStage, Raised, StageWork, is_
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.execute import Ahead
 from augment_ops.pipeline.graph import Stage
+from augment_ops.pipeline.outputs import Augmentation
+from augment_ops.pipeline.overview import runs
 from augment_ops.pipeline.preflight import recipe_section
+from augment_ops.pipeline.run import record_of
 from augment_ops.settings import Settings
 from augment_ops.training.children import Ended, hand_over, how_it_ended, messages, start
 from augment_ops.training.recipe import processes_of
+from augment_ops.training.result import TrainingResult
 from augment_ops.training.threads import threads_of
 
 _GIB = 1 << 30
+_WORTH_S = 10.0  # of each training: twice what a process takes before it trains (docs/training.md)
+_LOOKED_AT = 20  # earlier runs: one of the same trainings is near, or there is none to go by
+_ALIKE = ("dataset", "max_samples", "trainer", "model", "recipe", "batch_size", "epochs")  # decide time and memory
 
 _GO_ON = (
     "see what ended it (the kernel's log has a want of memory); then go on with the run, which does so from the last "
@@ -41,24 +49,54 @@ Told = Callable[[str, str], None]  # gets a stage and a line of it
 
 
 def have_room(settings: Settings, run_id: str, stages: Sequence[Stage]) -> bool:
-    """Whether these trainings are still to be done, and this machine can do them at once.
+    """Whether these trainings are still to be done, and this machine can do them at once, and is done sooner so.
 
-    It has a core for each thread that they train with, as the run has chosen and recorded it, and the memory that they
-    are said to take. A GPU takes one after the other: they would share its memory and its time. So does a trainer that
-    does not say how many threads it takes.
+    It has a core for each thread that they train with and for most of their workers, as the run has chosen and recorded
+    them, and the memory that they are said to take, or took in an earlier run of the same. A GPU takes one after the
+    other: they would share its memory and its time. So does a trainer that does not say how many threads it takes.
     """
     with suppress(AugmentOpsError):  # which the stage itself meets, and tells
         ctx = Context.of(settings, run_id)
         trainer, section = recipe_section(settings.policies, ctx.params)
         threads = threads_of(section, ctx.params.threads) * processes_of(section) * len(stages)
-        memory = sum(stage.memory_gib for stage in stages) * _GIB
+        earlier = _earlier(ctx, stages)
         return (
-            0 < threads <= usable_cores()
-            and memory <= free_memory()
+            threads > 0
+            and threads + _workers(ctx, usable_cores()) <= usable_cores()
+            and _memory(stages, earlier) <= free_memory()
+            and all(result.wall_s >= _WORTH_S for result in earlier)
             and all(is_to_compute(ctx, stage) for stage in stages)
             and trainer.device(ctx.params.device) == "cpu"
         )
     return False
+
+
+def _workers(ctx: Context, cores: int) -> int:
+    """Workers of candidate and control that need a core of their own.
+
+    One of each training does not: the trainer waits for it, or it for the trainer.
+    """
+    plan, decodes = ctx.output("augment", Augmentation), ctx.snapshot.manifest.decoding is not None
+    candidate = plan.workers(ctx.params) if plan.shards is None and (decodes or plan.mode != "device") else 0
+    control = cores if decodes else 0
+    return max(0, candidate - 1) + max(0, control - 1)
+
+
+def _memory(stages: Sequence[Stage], earlier: Sequence[TrainingResult]) -> float:
+    """Bytes that trainings may take together."""
+    said = [stage.memory_gib * _GIB for stage in stages]
+    took = [result.peak_rss_mb * (1 << 20) for result in earlier] or said
+    return sum(map(max, said, took))
+
+
+def _earlier(ctx: Context, stages: Sequence[Stage]) -> list[TrainingResult]:
+    """What the stages came to in the newest other run that asked for the same trainings; empty where there is none."""
+    for run in runs(ctx.store)[:_LOOKED_AT]:
+        records = [record for stage in stages if (record := record_of(ctx.store, run.id, stage.name))]
+        alike = all(run.params.get(name) == ctx.run.params.get(name) for name in _ALIKE)
+        if run.id != ctx.run.id and alike and len(records) == len(stages):
+            return [from_json(TrainingResult, ctx.store.get(record.output)) for record in records]
+    return []
 
 
 @dataclass(frozen=True, eq=False)
