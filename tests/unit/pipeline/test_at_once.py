@@ -117,7 +117,15 @@ def test_a_process_says_why_it_could_not_and_the_others_are_ended(
         with pytest.raises(InputError, match="run nowhere: found no record of it") as caught:
             ahead(Trace(""))
         assert "compute_ahead" in str(caught.value.__cause__)
-    assert [one for one in psutil.Process().children() if "stage_process" in " ".join(one.cmdline())] == []
+    assert [one for one in psutil.Process().children() if "stage_process" in _command(one)] == []
+
+
+def _command(process: psutil.Process) -> str:
+    """Empty of one that has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def test_a_last_word_that_cannot_be_read_is_said(start, monkeypatch: pytest.MonkeyPatch) -> None:
