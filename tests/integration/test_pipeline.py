@@ -36,7 +36,7 @@ from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.at_once import computed_at_once, have_room
 from augment_ops.pipeline.computing import StageWork, compute_ahead
 from augment_ops.pipeline.context import Context
-from augment_ops.pipeline.execute import execute
+from augment_ops.pipeline.execute import Ahead, StageRef, execute
 from augment_ops.pipeline.graph import BY_NAME, STAGES
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.outputs import Augmentation, Decided, StressTest
@@ -446,9 +446,11 @@ def test_trainings_at_once_come_to_the_weights_of_one_after_the_other(
     alone = {work.stage: compute_ahead(work, lambda line: None, Trace(run)).output for work in works}
     shutil.rmtree(settings.home / "unfinished")  # they would go on where these have come to
     lines: list[tuple[str, str]] = []
+    heard: dict[str, Ahead] = {}
+    together: dict[str, StageRef] = {}
     with computed_at_once(settings, run, trainings, lambda *line: lines.append(line)) as done:
-        heard = dict(done)
-        together = {name: execute(settings, run, name, ahead=ahead) for name, ahead in heard.items()}
+        for name, heard[name] in done:
+            together[name] = execute(settings, run, name, ahead=heard[name])
     assert models({name: ref.output for name, ref in together.items()}) == models(alone)
     for role in ("candidate", "control"):
         assert [line.split(":")[0] for name, line in lines if name == f"train_{role}"] == [
