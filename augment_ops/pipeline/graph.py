@@ -201,7 +201,7 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def steps(stages: Sequence[Stage] = STAGES) -> tuple[tuple[Stage, ...], ...]:
-    """The stages in their order, in one tuple those that could run at once: worth a process each, and none needs another.
+    """The stages in their order, in one tuple those that could run at once: worth a process each, none needs another.
 
     Args:
         stages: each after those that it comes after.
