@@ -1,7 +1,8 @@
 """Stages that need nothing of each other are computed at once, each in a process, where the machine has room.
 
 A process computes and puts its output into the store; this one enters, records and tells it, as of any other stage. So
-whatever becomes of a process, the run is as if the stage had not been tried, but for what it keeps to go on from.
+whatever becomes of a process, the run is as if the stage had not been tried, but for what it keeps to go on from, and
+for a refusal, which it enters where it meets it.
 """
 
 from __future__ import annotations
@@ -138,20 +139,25 @@ def _heard(started: Sequence[_StageProcess], told: Told) -> Iterator[tuple[str, 
                     told(one.stage, message)
                     continue
                 going = [other for other in going if other is not one]
-                if not isinstance(message, ComputedStage):
-                    for other in going:
-                        told(other.stage, f"is ended, because {one.stage} has failed")
-                yield one.stage, partial(_came_to, one, message)
+                yield one.stage, partial(_came_to, one, message, partial(_tell_ended, told, one, going))
     except KeyboardInterrupt as stop:  # it stops the execution of a stage, as where that computes by itself
         if going:
             yield going[0].stage, partial(_raise, stop)
         raise  # also where that execution needed nothing computed, and went on
 
 
-def _came_to(one: _StageProcess, message: ComputedStage | Raised | Ended, trace: Trace) -> ComputedStage:
+def _tell_ended(told: Told, failed: _StageProcess, others: Sequence[_StageProcess]) -> None:
+    for other in others:
+        told(other.stage, f"is ended, because {failed.stage} has failed")
+
+
+def _came_to(
+    one: _StageProcess, message: ComputedStage | Raised | Ended, failed: Callable[[], None], trace: Trace
+) -> ComputedStage:
     trace.adopt(() if isinstance(message, Ended) else message.spans, one.start_ns)
     if isinstance(message, ComputedStage):
         return message
+    failed()  # now that it is asked for: a stage that was done elsewhere meanwhile fails for nobody
     if isinstance(message, Raised):
         raise message.error from RuntimeError(message.traceback)
     raise TrainingError(

@@ -136,7 +136,9 @@ class Raised:
 
 
 def compute_ahead(asked: StageWork, say: Callable[[str], None], trace: Trace) -> ComputedStage:
-    """Compute a stage's output and put it into the store. Nothing is entered or told: its execution does that.
+    """Compute a stage's output and put it into the store. Its execution enters and tells what came of it.
+
+    A refusal is entered here: rules that were altered while it computed may be put back when its execution looks.
 
     Args:
         trace: takes the spans, also of what is stopped.

@@ -62,6 +62,7 @@ def test_what_has_failed_comes_first_and_raises_its_own_error(start) -> None:
     other = start("control", "sleep 60", Raised(InputError("here", "this", "that", "mend it"), "where it was", ()))
     stage, ahead = next(_heard([one, other], lambda *line: lines.append(line)))
     assert stage == "control"
+    assert not [line for _, line in lines if "is ended" in line]  # nobody has asked yet
     with pytest.raises(InputError, match="here: found this") as caught:
         ahead(Trace(""))
     assert str(caught.value.__cause__) == "where it was"
