@@ -79,26 +79,29 @@ class WaitMeter:
 
 
 class OtherWork:
-    """Measures, from its making on, how many cores of this machine other processes than this one's family keep busy."""
+    """Measures, from its making on, how many cores of this machine others than one family of processes keep busy.
 
-    def __init__(self) -> None:
-        self._started, self._others = time.perf_counter(), _seconds_of_others()
+    Args:
+        head: process that the family comes from, with all that it started.
+    """
+
+    def __init__(self, head: int) -> None:
+        self._head = psutil.Process(head)
+        self._started, self._others = time.perf_counter(), self._seconds()
 
     def cores(self) -> float:
         """Cores that they kept busy on average."""
-        return max(0.0, (_seconds_of_others() - self._others) / (time.perf_counter() - self._started))
+        return max(0.0, (self._seconds() - self._others) / (time.perf_counter() - self._started))
 
-
-def _seconds_of_others() -> float:
-    """Processor seconds since the machine started, but for this process and its children."""
-    whole, own = psutil.cpu_times(), psutil.Process().cpu_times()
-    total = whole.user + whole.system + getattr(whole, "nice", 0.0)
-    total -= own.user + own.system + own.children_user + own.children_system  # the latter of those that have ended
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it has just ended
-            times = child.cpu_times()
-            total -= times.user + times.system
-    return float(total)
+    def _seconds(self) -> float:
+        """Processor seconds of theirs since the machine started."""
+        whole = psutil.cpu_times()
+        total = whole.user + whole.system + getattr(whole, "nice", 0.0)
+        for one in (self._head, *self._head.children(recursive=True)):
+            with suppress(psutil.Error):  # it has just ended
+                times = one.cpu_times()
+                total -= times.user + times.system + times.children_user + times.children_system  # that have ended
+        return float(total)
 
 
 def advice(

@@ -13,7 +13,6 @@ from typing import Any
 from augment_ops.content import canonical_json, digest_of, sha256_hex
 from augment_ops.errors import InputError
 from augment_ops.lifecycle.rules import check_pinned, read_as_begun
-from augment_ops.monitoring.telemetry.otlp import wanted
 from augment_ops.monitoring.telemetry.tracing import Span, Trace
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.graph import BY_NAME, Stage
@@ -129,26 +128,32 @@ class StageWork:
 
 @dataclass(frozen=True)
 class Raised:
-    """What stopped such a process: the error as it is, and its traceback, which a pickle leaves out."""
+    """What stopped such a process: the error, its traceback, which a pickle leaves out, and what was traced before."""
 
     error: BaseException
     traceback: str
+    spans: tuple[Span, ...]
 
 
-def compute_ahead(settings: Settings, run_id: str, stage_name: str, say: Callable[[str], None]) -> ComputedStage:
-    """Compute a stage's output and put it into the store. Nothing is entered or told: its execution does that.
+def compute_ahead(asked: StageWork, say: Callable[[str], None], trace: Trace) -> ComputedStage:
+    """Compute a stage's output and put it into the store. Its execution enters and tells what came of it.
+
+    A refusal is entered here: rules that were altered while it computed may be put back when its execution looks.
+
+    Args:
+        trace: takes the spans, also of what is stopped.
 
     Raises:
         AugmentOpsError: as `augment_ops.pipeline.execute.execute`, of the computation.
     """
-    started, stage = time.perf_counter(), BY_NAME[stage_name]
-    ctx = replace(Context.of(settings, run_id), say=say, trace=Trace(run_id, on=wanted("traces")))
+    started, stage = time.perf_counter(), BY_NAME[asked.stage]
+    ctx = replace(Context.of(asked.settings, asked.run), say=say, trace=trace)
     believe(ctx, stage)
     with rules_as_begun(ctx):
-        asked = KeyedStage.of(ctx, stage)
-        output = ctx.store.put(canonical_json(asked.made(ctx)))
+        keyed = KeyedStage.of(ctx, stage)
+        output = ctx.store.put(canonical_json(keyed.made(ctx)))
     wall_s = time.perf_counter() - started
-    return ComputedStage(key=asked.key, output=output, wall_s=wall_s, spans=tuple(ctx.trace.spans))
+    return ComputedStage(key=keyed.key, output=output, wall_s=wall_s, spans=tuple(trace.spans))
 
 
 def is_to_compute(ctx: Context, stage: Stage) -> bool:

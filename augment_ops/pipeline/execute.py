@@ -23,7 +23,8 @@ from augment_ops.pipeline.stages.catalogue import WORK
 from augment_ops.pipeline.unfinished import forget
 from augment_ops.settings import Settings
 
-Ahead = Callable[[], ComputedStage]  # what a computation came to that was made before; raises what stopped it
+# What a computation came to that was made before; raises what stopped it. The trace takes over what was traced of it.
+Ahead = Callable[[Trace], ComputedStage]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ def _made_or_found(ctx: Context, stage: Stage, ahead: Ahead | None) -> tuple[Sta
         return record, True, value
     found, elsewhere_s = asked.found(ctx), 0.0
     if found is None and ahead is not None:
-        found, elsewhere_s = _made_ahead(ctx, asked, ahead())
+        found, elsewhere_s = _made_ahead(ctx, asked, ahead(ctx.trace))
     if found is None:
         value = asked.made(ctx)
         found = Found(ctx.store.put(canonical_json(value)), value, "")
@@ -132,8 +133,8 @@ def _made_or_found(ctx: Context, stage: Stage, ahead: Ahead | None) -> tuple[Sta
 def _made_ahead(ctx: Context, asked: KeyedStage, computed: ComputedStage) -> tuple[Found | None, float]:
     """What was computed elsewhere, and the seconds of it; None where that was for other inputs than those of now."""
     if computed.key != asked.key:
+        ctx.say("what its process computed is not used: its inputs are others now")
         return None, 0.0
-    ctx.trace.adopt(computed.spans)
     return Found(computed.output, asked.lookup.read(computed.output), ""), computed.wall_s
 
 

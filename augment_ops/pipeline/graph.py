@@ -30,7 +30,7 @@ class Stage:
         params: run parameters that it reads; part of its key.
         files: files below policies/ that it reads, with names of `params.named` in braces; part of its key.
         cpus, memory_gib: what a driver that places tasks asks for it; nothing of them is part of the key.
-        apart: whether it takes long enough to be worth a process of its own, beside another.
+        own_process: whether it takes long enough to be worth a process of its own, beside another.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Stage:
     files: tuple[str, ...] = ()
     cpus: int = 1
     memory_gib: int = 2  # twice the highest peak that was measured outside training (docs/pipeline.md)
-    apart: bool = False
+    own_process: bool = False
 
     def files_of(self, named: Mapping[str, object]) -> tuple[str, ...]:
         """The files that a run reads, below policies/; `named` is what `params.named` makes of its parameters."""
@@ -128,7 +128,7 @@ STAGES: tuple[Stage, ...] = (
         files=("recipes/{recipe}.yaml",),
         cpus=2,
         memory_gib=4,
-        apart=True,
+        own_process=True,
     ),
     Stage(
         # It reads nothing of the policy: every run on the same data with the same budget has the same control.
@@ -140,7 +140,7 @@ STAGES: tuple[Stage, ...] = (
         files=("recipes/{recipe}.yaml",),
         cpus=2,
         memory_gib=4,
-        apart=True,
+        own_process=True,
     ),
     Stage(
         name="stress_test",
@@ -201,7 +201,7 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def steps(stages: Sequence[Stage] = STAGES) -> tuple[tuple[Stage, ...], ...]:
-    """The stages in their order, in one tuple those that could run at once: they are `apart`, and none needs another.
+    """The stages in their order, in one tuple those that could run at once: worth a process each, none needs another.
 
     Args:
         stages: each after those that it comes after.
@@ -209,7 +209,7 @@ def steps(stages: Sequence[Stage] = STAGES) -> tuple[tuple[Stage, ...], ...]:
     found: list[tuple[Stage, ...]] = []
     for stage in stages:
         last = found[-1] if found else ()
-        if stage.apart and last and all(one.apart and one.name not in stage.comes_after for one in last):
+        if stage.own_process and last and all(one.own_process and one.name not in stage.comes_after for one in last):
             found[-1] = (*last, stage)
         else:
             found.append((stage,))

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any, Protocol, TypeVar
@@ -21,6 +22,8 @@ _TAIL = 600  # characters of what it said last, in an error
 _LOOK_S = 0.5  # for a process that ended and has left its connection to a worker of its own
 _ORPHANED_S = 1.0  # between two looks for the process that started this one
 _END_S = 5.0  # its connection closes a moment before it has ended
+
+_met: list[int] = []  # the process that started this one, once that is known
 
 
 class Child(Protocol):
@@ -38,8 +41,15 @@ class Child(Protocol):
 C = TypeVar("C", bound=Child)
 
 
+@dataclass(frozen=True)
 class Ended:
-    """Comes in place of a message: the process ended without its last word."""
+    """Comes in place of a message: the process ended without its last word, or with one that nobody can read.
+
+    Attributes:
+        unreadable: why not; empty where there was none.
+    """
+
+    unreadable: str = ""
 
 
 def start(
@@ -84,9 +94,15 @@ def meet(connection: Connection) -> bytes:
     It is a pickle, to be read after this, with the modules of the other at hand.
     """
     parent, sys.path[:] = connection.recv()
+    _met.append(parent)
     work = connection.recv_bytes()
     threading.Thread(target=_end_with, args=(connection, parent), daemon=True).start()
     return work
+
+
+def head() -> int:
+    """The process whose children work for one purpose, this one among them: that which started it, or itself."""
+    return _met[-1] if _met else os.getpid()
 
 
 def _end_with(connection: Connection, parent: int) -> None:
@@ -97,7 +113,7 @@ def _end_with(connection: Connection, parent: int) -> None:
 
 
 def messages(children: Sequence[C]) -> Iterator[tuple[C, Any]]:
-    """What came until one look later, a message of each at most; of one that ended without a word, `Ended`."""
+    """What came until one look later, a message of each at most; `Ended` where none comes, or none that can be read."""
     ready = wait([child.connection for child in children], _LOOK_S)
     for child in children:
         ended = child.process.poll() is not None  # before its connection is read: its last word is in there then
@@ -108,10 +124,14 @@ def messages(children: Sequence[C]) -> Iterator[tuple[C, Any]]:
                 yield child, Ended()
         except (EOFError, OSError):
             yield child, Ended()
+        except Exception as error:  # whatever a pickle comes to: of a class that this process has not, say
+            yield child, Ended(f"{type(error).__name__}: {error}")
 
 
-def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+def how_it_ended(process: subprocess.Popen[bytes], ended: Ended) -> str:
     """In words, for an error."""
+    if ended.unreadable:
+        return f"what it said last cannot be read here ({ended.unreadable})"
     with suppress(subprocess.TimeoutExpired):
         process.wait(_END_S)
     code = process.poll()

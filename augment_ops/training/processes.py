@@ -122,11 +122,11 @@ def _heard(ranks: Sequence[_Rank], progress: Progress) -> Learnt:
 def _messages(ranks: Sequence[_Rank]) -> Iterator[tuple[_Rank, EpochMetrics | Learnt | Failed]]:
     """See `messages`; of one that ended without a word, how it ended."""
     for rank, message in messages(ranks):
-        yield rank, _without_a_word(rank) if isinstance(message, Ended) else message
+        yield rank, _without_a_word(rank, message) if isinstance(message, Ended) else message
 
 
-def _without_a_word(rank: _Rank) -> Failed:
-    return Failed(text=f"{how_it_ended(rank.process)}; {tail(rank.said)}")
+def _without_a_word(rank: _Rank, ended: Ended) -> Failed:
+    return Failed(text=f"{how_it_ended(rank.process, ended)}; {tail(rank.said)}")
 
 
 def _cause(ranks: Sequence[_Rank], rank: _Rank, failed: Failed) -> tuple[_Rank, Failed]:

@@ -61,7 +61,7 @@ def test_a_whole_run_in_a_poor_environment(nest: Path) -> None:
         file = nest / "Ziffern, groß" / f"Ziffer {label}" / f"Bild {number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((image * 15.9).astype(np.uint8)).save(file)
-    done = call(nest, "run", "--dataset", "Ziffern, groß", "--epochs", "2", "--json")
+    done = call(nest, "run", "--dataset", "Ziffern, groß", "--epochs", "2", "--one-by-one", "--json")
     decision = json.loads(done.stdout)
     assert decision["verdict"] in ("PASS", "FAIL", "INVESTIGATE"), done.stderr
     verified = call(nest, "audit", "verify")

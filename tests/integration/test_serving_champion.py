@@ -41,7 +41,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [*COMMAND, "run", "--quiet", "--dataset", "digits"], env=made, capture_output=True, text=True, check=False
+        [*COMMAND, "run", "--quiet", "--dataset", "digits", "--one-by-one"],
+        env=made,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return made

@@ -130,7 +130,7 @@ def test_its_last_run_is_gone_on_with(state: State) -> None:
 
 
 def test_a_new_run_takes_its_snapshot(state: State) -> None:
-    done = json.loads(state.call(*RUN, "--seed", "9", "--epochs", "1", "--run-id", "run-9").stdout)
+    done = json.loads(state.call(*RUN, "--one-by-one", "--seed", "9", "--epochs", "1", "--run-id", "run-9").stdout)
     assert (done["verdict"], done["promoted"]) == ("FAIL", False)
     trained = [entry["subjects"]["snapshot"] for entry in state.log() if entry["act"] == "train"]
     assert (len(trained), len(set(trained))) == (6, 1)

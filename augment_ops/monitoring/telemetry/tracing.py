@@ -49,7 +49,7 @@ class Trace:
     run_id: str
     on: bool = False
     spans: list[Span] = field(default_factory=list)
-    _open: list[int] = field(default_factory=list)
+    _open: dict[int, int] = field(default_factory=dict)  # span → when it began, the innermost last
 
     @property
     def id(self) -> int:
@@ -67,15 +67,15 @@ class Trace:
         if not self.on:
             yield {}
             return
-        own, parent, start, error = _new_id(), self._parent(), time.time_ns(), ""
-        self._open.append(own)
+        own, parent, error = _new_id(), self._parent(), ""
+        self._open[own] = time.time_ns()
         try:
             yield attributes
         except Exception as caught:
             error = f"{type(caught).__name__}: {caught}"[:500]
             raise
         finally:
-            self._open.pop()
+            start = self._open.pop(own)
             self.spans.append(
                 Span(
                     name=name,
@@ -102,8 +102,13 @@ class Trace:
                 )
             )
 
-    def adopt(self, spans: Sequence[Span]) -> None:
-        """Keep what another process has traced of this work, below the span that is open."""
+    def adopt(self, spans: Sequence[Span], start_ns: int) -> None:
+        """Keep what another process has traced of this work, which it began at `start_ns`, below the span that is open.
+
+        That one began then as well: nothing lies outside what it is a part of.
+        """
+        for one, began in self._open.items():
+            self._open[one] = min(began, start_ns)
         own = {span.id for span in spans}
         self.spans += [span if span.parent in own else replace(span, parent=self._parent()) for span in spans]
 
@@ -115,7 +120,7 @@ class Trace:
             )
 
     def _parent(self) -> int:
-        return self._open[-1] if self._open else self.root
+        return next(reversed(self._open), self.root)
 
 
 def _new_id() -> int:

@@ -26,6 +26,7 @@ from augment_ops.pipeline.stages.traced_batches import TracedBatches
 from augment_ops.policy.spec import Policy
 from augment_ops.training import trainer
 from augment_ops.training.base import Budget, Labelled, Task, Trainer
+from augment_ops.training.children import head
 from augment_ops.training.declared import fitted
 from augment_ops.training.factory import library_version
 from augment_ops.training.own import source_of
@@ -114,7 +115,7 @@ def _train(inputs: Inputs, told: _Told, source: BatchSource, train: Split) -> Tr
     section = recipe.settings(chosen.name)
     threads = threads_of(section, params.threads)
     budget = Budget(told.epochs, params.batch_size, params.seed, section, threads)
-    others = OtherWork()
+    others = OtherWork(head())  # the other training of the run, where it goes on beside, is none of them
     try:
         trained = fitted(chosen, _task(inputs, told, train, chosen.entries(budget)), source, budget, device)
         taken = others.cores()  # while workers that are processes still live, and count as this one's

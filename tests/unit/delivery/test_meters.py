@@ -91,33 +91,38 @@ def test_advice(share, depth, workers, taken, says):
 
 
 def test_work_of_others(monkeypatch):
-    """In ten seconds the machine worked for 16: one for a child that has ended, three for this process, four for a
-    child that lives."""
-    machine, this, child, now = (
-        iter([100.0, 116.0]),
+    """In ten seconds the machine worked for 17: four for the process that began it all, of which one for a child that
+    has ended, and five for a child that lives, of which one for a child of its own that has ended."""
+    machine, head, child, now = (
+        iter([100.0, 117.0]),
         iter([(7.0, 0.0), (10.0, 1.0)]),
-        iter([1.0, 5.0]),
+        iter([(1.0, 2.0), (5.0, 3.0)]),
         iter([50.0, 60.0]),
     )
 
+    def times(own: float, ended: float) -> SimpleNamespace:
+        return SimpleNamespace(user=own, system=0.0, children_user=ended, children_system=0.0)
+
     class Child:
         def cpu_times(self):
-            return SimpleNamespace(user=next(child), system=0.0)
+            return times(*next(child))
 
     class Gone:
         def cpu_times(self):
             raise psutil.NoSuchProcess(1)
 
-    class This:
+    class Head:
+        def __init__(self, process):
+            assert process == 7
+
         def cpu_times(self):
-            own, ended = next(this)
-            return SimpleNamespace(user=own, system=0.0, children_user=ended, children_system=0.0)
+            return times(*next(head))
 
         def children(self, recursive):
             assert recursive
             return [Gone(), Child()]
 
     monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=next(machine), system=0.0))
-    monkeypatch.setattr(psutil, "Process", This)
+    monkeypatch.setattr(psutil, "Process", Head)
     monkeypatch.setattr("time.perf_counter", lambda: next(now))
-    assert OtherWork().cores() == pytest.approx(0.8)
+    assert OtherWork(7).cores() == pytest.approx(0.8)

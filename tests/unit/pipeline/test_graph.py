@@ -56,8 +56,8 @@ def test_only_stages_worth_a_process_that_need_nothing_of_each_other_run_at_once
     """Both trainings do; the drift check, which would be free to, takes no time."""
     assert [len(step) for step in steps()] == [1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1]
     assert tuple(stage for step in steps() for stage in step) == STAGES
-    first = Stage(name="first", apart=True)
-    chain = (first, Stage(name="second", inputs=("first",), apart=True), Stage(name="third", apart=True))
+    first = Stage(name="first", own_process=True)
+    chain = (first, Stage(name="second", inputs=("first",), own_process=True), Stage(name="third", own_process=True))
     assert [[one.name for one in step] for step in steps(chain)] == [["first"], ["second", "third"]]
 
 

@@ -109,7 +109,7 @@ def test_what_another_process_traced_lies_below_the_span_that_waited_for_it() ->
     with there.span("training", {}):
         there.add("epoch", 0, {})
     with here.span("train_control", {}):
-        here.adopt(there.spans)
+        here.adopt(there.spans, there.spans[0].start_ns)
     found = {span.name: span for span in here.spans}
     assert found["training"].parent == found["train_control"].id
     assert found["epoch"].parent == found["training"].id
