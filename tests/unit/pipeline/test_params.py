@@ -114,8 +114,8 @@ def test_every_parameter_is_an_option_of_the_command_line_with_the_same_default(
     app = typer.Typer()
     runs.register(app)
     options = {option.name: option.default for option in typer.main.get_command(app).commands["run"].params}
-    own = {name: options.pop(name) for name in ("run_id", "dry_run", "as_json")}
-    assert own == {"run_id": "", "dry_run": False, "as_json": False}
+    own = {name: options.pop(name) for name in ("run_id", "dry_run", "one_by_one", "as_json")}
+    assert own == {"run_id": "", "dry_run": False, "one_by_one": False, "as_json": False}
     assert options == asdict(RunParams())
 
 
