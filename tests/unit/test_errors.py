@@ -63,6 +63,7 @@ def test_exit_codes_are_those_of_the_command_line():
     codes = {cls.__name__: cls.exit_code for cls in CLASSES}
     assert codes == {
         "ActRefused": 1,
+        "AlteredError": 3,
         "AugmentOpsError": 3,
         "CheckRefused": 1,
         "DataError": 2,

@@ -435,14 +435,14 @@ def test_a_stage_refuses_rules_that_are_loosened_while_it_runs(desk: Any, monkey
     quiet = {"say": lambda _: None}
     enter_run(desk.settings, "r", parse_params({**PRODUCTION}), "pat")
     execute(desk.settings, "r", "ingest", **quiet)
-    genuine = execution._believe
+    genuine = execution.believe
 
     def believe_and_lose_time(*args: Any) -> None:
         genuine(*args)
         _edit(desk, "quality/default.yaml", "name: default", "name: default # ")
 
     with monkeypatch.context() as patch:
-        patch.setattr(execution, "_believe", believe_and_lose_time)
+        patch.setattr(execution, "believe", believe_and_lose_time)
         found = _refused(desk, lambda: execute(desk.settings, "r", "check_data", **quiet))
     assert "policies/quality/default.yaml" in found
     _edit(desk, "quality/default.yaml", "name: default # ", "name: default")
