@@ -153,12 +153,17 @@ def check_processes(running: Any) -> None:
 
     def only_families() -> bool:
         leaders = {record.pid for record in processes.records(layout).values()}
-        return all(
-            process.pid in leaders or leaders & {parent.pid for parent in process.parents()}
-            for process in processes.members(layout)
-        )
+        return all(process.pid in leaders or leaders & _ancestors(process) for process in processes.members(layout))
 
     running.eventually(only_families, "the end of every process without a component", 60)
+
+
+def _ancestors(process: psutil.Process) -> set[int]:
+    """Ids of the processes above it. One that ends while it is looked at has none, and is looked for once more."""
+    try:
+        return {parent.pid for parent in process.parents()}
+    except psutil.NoSuchProcess:
+        return set()
 
 
 @pytest.fixture(scope="module")
