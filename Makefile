@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help install kubeflow demo down test test-slow check lint types contracts policies docs bench clean
+.PHONY: help install kubeflow demo down test test-slow branches check lint types contracts policies docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -40,11 +40,14 @@ down: install ## end what `make demo` or `augment-ops up` left running
 # mypy beside the tests, which do not keep two cores busy all the time: before them, it left one idle for its minute.
 test: install lint contracts policies ## lint, types, import contracts and every fast test; those in a browser where Chromium is installed
 	mkdir -p build
-	$(BIN)/mypy >build/mypy.txt & types=$$!; $(PYTEST) -m "not slow" --branches; tests=$$?; \
+	$(BIN)/mypy >build/mypy.txt & types=$$!; $(PYTEST) -m "not slow"; tests=$$?; \
 	  wait $$types; types=$$?; cat build/mypy.txt; exit $$((types + tests))
 
 test-slow: install kubeflow ## kill -9 in the middle of runs, every delivery mode with every kind of worker, the ledger under load, Kubeflow
 	$(PYTEST) -m slow
+
+branches: install ## how many branches of each room the unit tests take; they take half as long again when they are followed
+	$(PYTEST) -m "not slow" --branches tests/unit
 
 check: lint types contracts policies ## without tests
 
