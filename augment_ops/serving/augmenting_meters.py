@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from augment_ops.monitoring.telemetry.metrics import Family
 from augment_ops.serving.breaker import Latency, State
-
-if TYPE_CHECKING:
-    from prometheus_client import Counter
+from augment_ops.serving.instruments import Instruments
 
 _STATES: tuple[State, ...] = ("closed", "half-open", "open")  # as numbers 0, 1, 2
 # Of epochs; see `EpochMaker`.
@@ -59,18 +55,13 @@ class AugmentingMeters:
     """
 
     def __init__(self, dataset: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge
-
-        alone = CollectorRegistry()  # as in `meters.py`
-
-        def counter(of: Family) -> Counter:
-            return Counter(of.name, of.meaning, of.labels, registry=alone)
-
+        made = Instruments()
         self._dataset = dataset
-        self._state = Gauge(STATE.name, STATE.meaning, STATE.labels, registry=alone, multiprocess_mode="livemax")
-        self._changes, self._latency, self._augmenting = counter(CHANGES), counter(LATENCY), counter(AUGMENTING)
-        self._samples, self._stored, self._seconds = counter(SAMPLES), counter(STORED), counter(CPU)
-        self._epochs = counter(EPOCHS)
+        self._state = made.gauge(STATE, "livemax")
+        self._changes, self._latency = made.counter(CHANGES), made.counter(LATENCY)
+        self._augmenting, self._seconds = made.counter(AUGMENTING), made.counter(CPU)
+        self._samples, self._stored = made.counter(SAMPLES), made.counter(STORED)
+        self._epochs = made.counter(EPOCHS)
 
     def begins(self, breaker: str) -> None:
         """There is a breaker, and it is closed."""

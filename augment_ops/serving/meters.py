@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from augment_ops.monitoring.telemetry.metrics import EXPORT_FAILURES, Family
 from augment_ops.serving.exposition import FOLDER, Exemplars, exposition
+from augment_ops.serving.instruments import Instruments
 from augment_ops.serving.traced import TRACE
 
 if TYPE_CHECKING:
@@ -66,23 +67,12 @@ class ServingMeters:
     """
 
     def __init__(self, dataset: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-        alone = CollectorRegistry()  # each worker writes to its file; what is shown is read from all of them
-
-        def counter(of: Family) -> Counter:
-            return Counter(of.name, of.meaning, of.labels, registry=alone)
-
-        def histogram(of: Family) -> Histogram:
-            return Histogram(of.name, of.meaning, of.labels, buckets=of.buckets, registry=alone)
-
+        made = Instruments()
         self._dataset = dataset
-        self._requests, self._seconds = counter(REQUESTS), histogram(REQUEST_DURATION)
-        self._model, self._batch = histogram(MODEL_DURATION), histogram(BATCH_SAMPLES)
-        self._lost, self._unsent = counter(LOG_LOST), counter(EXPORT_FAILURES)
-        self._version = Gauge(
-            WORKERS.name, WORKERS.meaning, WORKERS.labels, registry=alone, multiprocess_mode="livesum"
-        )
+        self._requests, self._seconds = made.counter(REQUESTS), made.histogram(REQUEST_DURATION)
+        self._model, self._batch = made.histogram(MODEL_DURATION), made.histogram(BATCH_SAMPLES)
+        self._lost, self._unsent = made.counter(LOG_LOST), made.counter(EXPORT_FAILURES)
+        self._version = made.gauge(WORKERS, "livesum")
         self._exemplars = Exemplars(REQUEST_DURATION)
         # The library looks a series up in 15 µs, and a request has four.
         self._of_request = lru_cache(_SERIES)(self._request_series)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from augment_ops.monitoring.telemetry.metrics import Family
+from augment_ops.serving.instruments import Instruments
 from augment_ops.serving.supervisor_meters import TextMeters
 
 Outcome = Literal["promoted", "rolled_back", "aborted", "compared", "overtaken", "invalid"]
@@ -131,18 +132,13 @@ class ChallengerMeters:
     """
 
     def __init__(self, dataset: str, challenger: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge
-
-        alone = CollectorRegistry()  # as in `meters.py`
-        of = (dataset, challenger)
-        answers = Counter(ANSWERS.name, ANSWERS.meaning, ANSWERS.labels, registry=alone)
+        made, of = Instruments(), (dataset, challenger)
+        answers = made.counter(ANSWERS)
         self._answers = {arm: answers.labels(*of, arm) for arm in get_args(Arm)}
-        self._fallbacks = Counter(FALLBACKS.name, FALLBACKS.meaning, FALLBACKS.labels, registry=alone).labels(*of)
-        self._lost = Counter(SHADOW_LOST.name, SHADOW_LOST.meaning, SHADOW_LOST.labels, registry=alone)
+        self._fallbacks = made.counter(FALLBACKS).labels(*of)
+        self._lost = made.counter(SHADOW_LOST)
         self._of = of
-        self._tripped = Gauge(
-            TRIPPED.name, TRIPPED.meaning, TRIPPED.labels, registry=alone, multiprocess_mode="livesum"
-        ).labels(*of)
+        self._tripped = made.gauge(TRIPPED, "livesum").labels(*of)
 
     def answered(self, arm: Arm) -> None:
         """One was answered by the champion, the challenger, or beside the answer by the shadow."""
