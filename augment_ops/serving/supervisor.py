@@ -310,9 +310,7 @@ class Supervisor:
 
         What may not wait is followed meanwhile. Where another version is champion by then, that one is told.
         """
-        self._served, asked = served, self._order(Serve(served))
-        self._say(f"workers are asked to answer with version {served.version}")
-        until = monotonic() + _READY_S
+        asked, until = self._ask(served), monotonic() + _READY_S
         refused: list[Refuses] = []
         while monotonic() < until and not self._stopping:
             version = self._served.version
@@ -328,9 +326,14 @@ class Supervisor:
                 self._follow()
                 newer = None if refused else self._followed.changed()
                 if newer is not None:
-                    self._served, asked = newer, self._order(Serve(newer))
-                    until = monotonic() + _READY_S
+                    asked, until = self._ask(newer), monotonic() + _READY_S
         return refused
+
+    def _ask(self, served: Served) -> list[_Started]:
+        """Tell all workers to answer with a version; those that were told."""
+        self._served = served
+        self._say(f"workers are asked to answer with version {served.version}")
+        return self._order(Serve(served))
 
     def _forget(self) -> None:
         """Delete what is too old; a store or a log that is away is no reason to end what answers."""
