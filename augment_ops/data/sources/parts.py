@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+TABLES = (".csv", ".parquet", ".jsonl")  # how the names of files end that hold one
 ROWS_AT_ONCE = 10_000  # 100 columns of text: some 60 MB
 _LINE_BYTES = 1 << 20  # of JSON: one row
 _SHOWN = 60  # characters of a cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from augment_ops.errors import DataError, nearest
 
@@ -39,3 +39,18 @@ def read_roles(
             raise DataError(f"columns: {role}", repr(names)[:120], expected, f"write {example}")
         given[role] = columns[0] if role in single else columns
     return given
+
+
+def one_role_each(columns: Iterable[str]) -> None:
+    """Refuse a column that has two roles.
+
+    Args:
+        columns: of all roles, those that have their column by default too.
+
+    Raises:
+        DataError: one of them stands there twice.
+    """
+    used = list(columns)
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice:
+        raise DataError("columns", f"{twice[0]!r} with two roles", "one role a column", "take one of them away")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from augment_ops.content import from_json
+from augment_ops.data.sources.parts import TABLES
 from augment_ops.delivery.batch_file.manifest import BatchFileManifest, manifest_path
 from augment_ops.errors import Fault, InputError, StoreError
 from augment_ops.policy.spec import Policy
 
-TABLES = (".csv", ".parquet", ".jsonl")
 ARCHIVES = (".tar.gz", ".tgz")
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from augment_ops.data.sources.locate import locate
 from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, SampleCells, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Requests, SampleCells, Shape
 from augment_ops.modalities.interactions.items import Items
 from augment_ops.modalities.interactions.requests import HistoryRequests
 from augment_ops.modalities.interactions.source import CONTENT, InteractionRoles, InteractionSource
+from augment_ops.modalities.raw_codec import RawCodec
 from augment_ops.modalities.source import Defect, Schema, Source
-
-_FORMS = "a table of interactions, .csv, .parquet or .jsonl"
-_ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -29,34 +25,19 @@ class HistoryDecoder(RawDecoder):
         return np.ascontiguousarray(data, np.int32)
 
 
-class _InteractionCodec:
+class _InteractionCodec(RawCodec):
     """See `augment_ops.modalities.codec.Codec`."""
 
+    forms = "a table of interactions, .csv, .parquet or .jsonl"
     dtype: np.dtype[Any] = np.dtype(np.int32)
     content = CONTENT
-    measures: tuple[str, ...] = ()
     how_labelled = "name the column of the items, such as --interaction-columns item=movieId"
-    reading_type = Reading
     time_decides = True
-
-    def reading(self, asked: Asked, read: Reading) -> Reading:
-        return read
-
-    def licence(self, uri: str) -> str:
-        """None comes with this program."""
-        return ""
-
-    def is_local(self, uri: str) -> bool:
-        return locate(uri, _FORMS).is_local
 
     def open(self, uri: str, asked: Asked, *, allow_outside: bool = False, schema: Schema | None = None) -> Source:
         """One table; nothing in it leads anywhere else."""
-        place = locate(uri, _FORMS, allow_outside=allow_outside)
-        if place.is_folder or not place.path.lower().endswith(_ENDINGS):
-            fix = "save it as one table: a pickle can run code, and is never read"
-            raise DataError(uri, "a folder" if place.is_folder else "a file of an unknown format", _FORMS, fix)
         return InteractionSource(
-            place,
+            self.place(uri, allow_outside=allow_outside),
             InteractionRoles.parse(asked["interaction_columns"]),
             room=asked["interaction_history"],
             last=asked["interaction_split"] == "last",
@@ -65,9 +46,6 @@ class _InteractionCodec:
 
     def decoder(self, asked: Asked) -> Decoder:
         return HistoryDecoder()
-
-    def stored_decoder(self, stored: Mapping[str, Any], shape: Shape) -> Decoder:
-        raise ValueError("histories are kept raw, and not as files")
 
     def like(self, shape: Shape) -> Asked:
         return {"interaction_history": shape[0]}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from augment_ops.data.sample_index import beside, index_columns
 from augment_ops.data.sources.locate import Place
 from augment_ops.data.sources.parts import parts, texts_of
-from augment_ops.data.sources.roles import read_roles
+from augment_ops.data.sources.roles import one_role_each, read_roles
 from augment_ops.data.sources.times import seconds_of
 from augment_ops.errors import DataError, nearest
 from augment_ops.modalities.interactions.histories import AGE, ITEM, OLDEST_S
@@ -57,10 +57,7 @@ class InteractionRoles:
         """
         given = read_roles(text, single=[one.name for one in fields(cls)], several=(), example=_EXAMPLE)
         roles = cls(**given)  # type: ignore[arg-type]
-        used = list(roles.columns.values())
-        twice = sorted({name for name in used if used.count(name) > 1})
-        if twice:
-            raise DataError("columns", f"{twice[0]!r} with two roles", "one role a column", "take one of them away")
+        one_role_each(roles.columns.values())
         return roles
 
     @property

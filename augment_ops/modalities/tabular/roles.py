@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from augment_ops.data.sources.roles import read_roles
+from augment_ops.data.sources.roles import one_role_each, read_roles
 from augment_ops.errors import DataError
 
 _EXAMPLE = "label=TX_FRAUD,subject=CUSTOMER_ID,time=TX_DATETIME,ignore=TERMINAL_ID;TX_FRAUD_SCENARIO"
@@ -55,10 +55,7 @@ class ColumnRoles:
         """
         given = read_roles(text, single=SINGLE, several=_SEVERAL, example=_EXAMPLE)
         roles = cls(**given)  # type: ignore[arg-type]
-        used = [*roles.single.values(), *roles.ignore]
-        twice = sorted({name for name in used if used.count(name) > 1} | set(roles.category).intersection(used))
-        if twice:
-            raise DataError("columns", f"{twice[0]!r} with two roles", "one role a column", "take one of them away")
+        one_role_each((*roles.single.values(), *roles.ignore, *set(roles.category)))
         if roles.apart and (roles.subject or roles.split or not roles.time):
             found = "apart without time" if not roles.time else f"apart and {'subject' if roles.subject else 'split'}"
             expected = "apart=… and time=…, which together decide the split, in place of subject and split"

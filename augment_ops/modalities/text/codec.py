@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from augment_ops.data.sources.locate import locate
-from augment_ops.errors import DataError
-from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Reading, Requests, SampleCells, Shape
+from augment_ops.modalities.codec import Asked, Codec, Decoder, One, RawDecoder, Requests, SampleCells, Shape
+from augment_ops.modalities.raw_codec import RawCodec
 from augment_ops.modalities.source import Defect, Schema, Source
-from augment_ops.modalities.text.source import CONTENT, ENDINGS, TextRoles, TextSource
+from augment_ops.modalities.text.source import CONTENT, TextRoles, TextSource
 from augment_ops.modalities.text.vocabulary import Vocabulary
-
-_FORMS = "a table of texts, .csv, .parquet or .jsonl, or a folder with train and test"
 
 
 @dataclass(frozen=True)
@@ -41,40 +37,24 @@ class TextDecoder(RawDecoder):
         return np.frombuffer(raw.ljust(self.room, b"\0"), np.uint8).copy()
 
 
-class _TextCodec:
+class _TextCodec(RawCodec):
     """See `augment_ops.modalities.codec.Codec`."""
 
+    forms = "a table of texts, .csv, .parquet or .jsonl, or a folder with train and test"
+    folders = True
     dtype: np.dtype[Any] = np.dtype(np.uint8)
     content = CONTENT
-    measures: tuple[str, ...] = ()
     how_labelled = "name the column of the classes, such as --text-columns label=intent"
-    reading_type = Reading
     time_decides = False
-
-    def reading(self, asked: Asked, read: Reading) -> Reading:
-        return read
-
-    def licence(self, uri: str) -> str:
-        """None comes with this program."""
-        return ""
-
-    def is_local(self, uri: str) -> bool:
-        return locate(uri, _FORMS).is_local
 
     def open(self, uri: str, asked: Asked, *, allow_outside: bool = False, schema: Schema | None = None) -> Source:
         """One table, or a folder of them; nothing in it leads anywhere else."""
-        place = locate(uri, _FORMS, allow_outside=allow_outside)
-        if not place.is_folder and not place.path.lower().endswith(ENDINGS):
-            fix = "save it as a table: a pickle can run code, and is never read"
-            raise DataError(uri, "a file of an unknown format", _FORMS, fix)
+        place = self.place(uri, allow_outside=allow_outside)
         vocabulary = None if schema is None else Vocabulary.read(schema)
         return TextSource(place, TextRoles.parse(asked["text_columns"]), vocabulary)
 
     def decoder(self, asked: Asked) -> Decoder:
         return TextDecoder(asked["text_bytes"])
-
-    def stored_decoder(self, stored: Mapping[str, Any], shape: Shape) -> Decoder:
-        raise ValueError("texts are kept raw, and not as files")
 
     def like(self, shape: Shape) -> Asked:
         return {"text_bytes": shape[0]}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from augment_ops.data.sample_index import beside, index_columns
 from augment_ops.data.sources.locate import Place
-from augment_ops.data.sources.parts import is_empty, parts, texts_of
-from augment_ops.data.sources.roles import read_roles
+from augment_ops.data.sources.parts import TABLES, is_empty, parts, texts_of
+from augment_ops.data.sources.roles import one_role_each, read_roles
 from augment_ops.errors import DataError, nearest
 from augment_ops.modalities.source import (
     COLUMN_SPLITS,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTENT = "text_sha256"  # the index's column of what equal texts have in common
-ENDINGS = (".csv", ".parquet", ".jsonl")
 _KEPT = frozenset(index_columns(CONTENT, ()))  # names that the snapshot's index has itself
 _ID_BYTES = 8  # of a hash of the row: of a million rows, one pair in 37 million is mistaken for a repetition
 _SHOWN = 40  # characters of a cell
@@ -65,10 +64,7 @@ class TextRoles:
         """
         given = read_roles(text, single=[one.name for one in fields(cls)], several=(), example=_EXAMPLE)
         roles = cls(**given)  # type: ignore[arg-type]
-        used = list(roles.columns.values())
-        twice = sorted({name for name in used if used.count(name) > 1})
-        if twice:
-            raise DataError("columns", f"{twice[0]!r} with two roles", "one role a column", "take one of them away")
+        one_role_each(roles.columns.values())
         return roles
 
     @property
@@ -145,7 +141,7 @@ class TextSource:
         for name in self._place.files():
             stem, ending = posixpath.splitext(name)
             split = SPLIT_NAMES.get(stem.lower())
-            if split is None or ending.lower() not in ENDINGS:
+            if split is None or ending.lower() not in TABLES:
                 self.leftovers.add(posixpath.basename(self._place.path), name, "no table called train or test")
                 continue
             found.append((posixpath.join(self._place.path, name), split))
