@@ -112,7 +112,7 @@ def _match(
         if any(found.trails[first : stop - 1]) or any(found.leads[first + 1 : stop]):
             continue
         instead = tuple(matched.expand(one) for one in frame.instead)
-        fixed = {words[place] for place in range(first, stop) if place not in free}
+        fixed = {found.cores[place] for place in range(first, stop) if place not in free}
         if all(fixed <= set(one.split()) for one in instead):
             return _Rewriting(first, stop, instead, is_frame)
     return None

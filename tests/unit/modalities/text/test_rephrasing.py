@@ -72,6 +72,11 @@ def other_words(text: str, *, polite: bool = False) -> set[str]:
         # A heading has no verb: nothing is reported.
         ("my exchange rate", {"my exchange rate"}),
         ("Hi, when someone paid because of it", {"Good day, when somebody paid because of it"}),
+        # In the middle of a sentence "I" is no capital that the words for it would need.
+        ("If so, I need to pay", {"If so, it is necessary for me to pay", "If so, I have to pay"}),
+        # A word in capitals may be a name, and a comma says that words do not belong together.
+        ("HOW CAN I PAY", {"HOW CAN I PAY"}),
+        ("Where is, my card", {"Where is, my card"}),
         ("Wann kommt meine Karte?", {"Wann kommt meine Karte?"}),
         ("أين بطاقتي 5 رجاء", {"أين بطاقتي 5 رجاء"}),
         ("💳", {"💳"}),
@@ -85,6 +90,7 @@ def test_a_greeting_and_thanks_stand_where_they_belong_and_not_twice() -> None:
     found = other_words("Can I pay?", polite=True)
     assert {"Hello, is it possible for me to pay? Thank you in advance.", "Is it possible for me to pay?"} <= found
     assert "good day, would i be able to pay, many thanks" in other_words("can i pay", polite=True)
+    assert other_words("Wann kommt meine Karte?", polite=True) == {"Wann kommt meine Karte?"}
     thanked = other_words("Hey, can I pay? Thanks", polite=True)
     assert thanked and all(one.startswith("Good day, ") and one.lower().count("thank") == 1 for one in thanked)
 
