@@ -75,7 +75,7 @@ FRAMES = (
     _frame("how old (do|does|must|should)", r"what age \1"),
     _frame(f"how come{_CLAUSE_NEXT}", "why is it that", "what is the reason that"),
     _frame("how (do|does|did|will|would|could|should|can|are|was|were)", r"in what way \1"),
-    _frame(r"how is(?= .*\b(?:\w+ed|set|made|done|chosen|found)\b)", "in what way is"),
+    _frame(r"how is(?! (?:it|this|that) still\b)(?= .*\b(?:\w+ed|set|made|done|chosen|found)\b)", "in what way is"),
     _frame(r"why do (i|you|we|they)(?! not\b)", r"for what reason do \1", r"could you explain why \1"),
     _frame(
         f"why ({_MOVABLE}|(?:do|does|did)n'?t) ({_PRONOUNS})",
@@ -98,7 +98,11 @@ FRAMES = (
     _frame(rf"(?:what is|what's|whats) (an?){_THING_NEXT}", r"what is meant by \1"),
     _frame(rf"(?:what is|what's|whats) this(?! (?:is|on|in|for|from|about)\b){_THING_NEXT}", "could you explain this"),
     _frame(r"what do (i|you|we|they)(?! not\b)", r"could you tell me what \1", r"i would like to know what \1"),
-    _frame(rf"what ({_MOVABLE}) ({_PRONOUNS})", r"could you tell me what \2 \1", r"i would like to know what \2 \1"),
+    _frame(
+        rf"what (?!are you (?!\w+ing\b))({_MOVABLE}) ({_PRONOUNS})",
+        r"could you tell me what \2 \1",
+        r"i would like to know what \2 \1",
+    ),
     _frame(
         rf"what(?= (?!(?:{_VERBS}|if|about|to|else|exactly|happen\w*|my|the|your|a|an|this|i|you)\b)\w+ "
         rf"(?:\w+ )?(?:{_VERBS})\b)",
@@ -153,7 +157,7 @@ FRAMES = (
     _frame("i(?: really)? need help", "i could use some help"),
     _frame("i need to know", "i have to find out", "it is necessary for me to know"),
     _frame(f"i need to{_VERB_NEXT}", "it is necessary for me to", "i have to"),
-    _frame(r"i need(?= (?:a|an|my|the|some|information)\b)", "i am in need of"),
+    _frame(r"i need(?= (?:a|an|my|the|some|information)\b)(?!.* (?:to|back|\w+ed)\b)", "i am in need of"),
     _frame(f"i (?:tried|attempted) to{_VERB_NEXT}", "i made an attempt to"),
     _frame(f"(?:i am|i'm) trying to{_VERB_NEXT}", "i am making an attempt to"),
     _frame(f"i (?:think|believe)(?: that)?{_CLAUSE_NEXT}", "it seems to me that", "my impression is that"),
@@ -171,7 +175,7 @@ OPENINGS = (
 # Function words and small phrases, wherever they stand.
 WORDS = (
     _frame(r"because(?! of\b)", "since"),
-    _frame("due to", "because of"),
+    _frame(r"due to(?= (?:the|my|your|this|that|some|an?)\b)", "because of"),
     _frame(r"but(?= (?:i|it|my|the|there)\b)", "yet"),
     _frame("until", "till"),
     _frame("maybe", "perhaps"),
@@ -186,7 +190,7 @@ WORDS = (
     _frame("although|even though", "though"),
     _frame("via", "by way of"),
     _frame("(information|questions?|ask) about", r"\1 regarding"),
-    _frame("several", "a number of"),
+    _frame(r"several(?= \w+s\b)", "a number of"),
     _frame("a lot of", "lots of"),
     _frame(r"(?:every|each) time(?= i\b)", "whenever"),
     _frame("instead of", "rather than"),
@@ -198,6 +202,6 @@ WORDS = (
     _frame(f"(i|we|you) need to{_VERB_NEXT}", r"\1 have to"),
     _frame(f"tried to{_VERB_NEXT}", "attempted to"),
     _frame(f"trying to{_VERB_NEXT}", "attempting to"),
-    _frame("hello|hi|hey", "good day"),
+    _frame("(?:hello|hi|hey)(?: there)?", "good day"),
     _frame("thanks", "thank you"),
 )

@@ -20,6 +20,7 @@ from augment_ops.stress.seen import seen_by
 from support.places import POLICIES
 from support.questions import questions
 
+CONTACTING = ("contacting you", "writing to you", "getting in touch")
 TEXTS = questions(300)["question"].tolist()
 
 
@@ -69,6 +70,9 @@ def other_words(text: str, *, polite: bool = False) -> set[str]:
                 "I am getting in touch because my card is blocked. Which steps do I take?",
             },
         ),
+        # What the card is due for is no cause, and a card that is to be sent is not what is needed.
+        ("If the card is due to expire", {"If the card is due to expire"}),
+        ("i need my card to work", {f"i am {how} because i need my card to work" for how in CONTACTING}),
         # A heading has no verb: nothing is reported.
         ("my exchange rate", {"my exchange rate"}),
         ("Hi, when someone paid because of it", {"Good day, when somebody paid because of it"}),
