@@ -87,7 +87,7 @@ def _assign(members: Sequence[Member], uri: str, time_decides: bool) -> tuple[li
         return [str(member.split) for member in members], "given by the source"
     if given <= {None, "train"}:
         parts, rule = _divide(members, SHARES, time_decides)
-        _refuse_empty(parts, members, _ALL, uri)
+        _refuse_empty(parts, members, _ALL, uri, time_decides)
         return [parts[member.id] for member in members], rule
     if "train" not in given:
         raise DataError(
@@ -102,7 +102,7 @@ def _assign(members: Sequence[Member], uri: str, time_decides: bool) -> tuple[li
 def _complete(members: Sequence[Member], missing: str, uri: str, time_decides: bool) -> tuple[list[str], str]:
     train = [member for member in members if member.split == "train"]
     parts, rule = _divide(train, {missing: SHARES[missing]}, time_decides)
-    _refuse_empty(parts, train, {"train", missing}, uri)
+    _refuse_empty(parts, train, {"train", missing}, uri, time_decides)
     return (
         [parts[member.id] if member.split == "train" else str(member.split) for member in members],
         f"given by the source; {missing} from train, {rule}",
@@ -111,7 +111,7 @@ def _complete(members: Sequence[Member], missing: str, uri: str, time_decides: b
 
 def _divide(members: Sequence[Member], shares: Mapping[str, float], time_decides: bool) -> tuple[dict[str, str], str]:
     """Sample id to split name: `shares` of the members, and `train` for the rest."""
-    if time_decides and any(member.time is not None for member in members):
+    if _by_time(members, time_decides):
         moments = sorted(_moments(members), key=_newest, reverse=True)
         return _spread(_cut(moments, shares)), "by time alone"
     groups = _groups(members)
@@ -128,6 +128,10 @@ def _divide(members: Sequence[Member], shares: Mapping[str, float], time_decides
     for group in groups:
         by_class[min(group, key=_key).label].append(group)
     return _spread(pair for part in by_class.values() for pair in _fill(part, shares)), "stratified hash"
+
+
+def _by_time(members: Sequence[Member], time_decides: bool) -> bool:
+    return time_decides and any(member.time is not None for member in members)
 
 
 def _fill(groups: list[list[Member]], shares: Mapping[str, float]) -> list[tuple[str, list[Member]]]:
@@ -280,15 +284,25 @@ def _spread(parts: Iterable[tuple[str, list[Member]]]) -> dict[str, str]:
     return {member.id: name for name, group in parts for member in group}
 
 
-def _refuse_empty(parts: Mapping[str, str], members: Sequence[Member], wanted: Set[str], uri: str) -> None:
+def _refuse_empty(
+    parts: Mapping[str, str], members: Sequence[Member], wanted: Set[str], uri: str, time_decides: bool
+) -> None:
     empty = sorted(wanted - set(parts.values()))
     if not empty:
         return
-    groups = _groups(members)
-    raise DataError(
-        uri,
-        f"nothing is left for {' and '.join(empty)}: {len(members)} samples form {len(groups)} independent groups "
-        f"(one subject, or identical content), the largest of {max(map(len, groups))}",
-        f"enough groups for {', '.join(sorted(wanted))}",
-        "give more subjects or samples, remove repeated ones, or give the splits yourself",
-    )
+    by_time = _by_time(members, time_decides)
+    groups = _moments(members) if by_time else _groups(members)
+    found = f"nothing is left for {' and '.join(empty)}: {len(members)} samples "
+    if by_time:
+        found += f"are of {len(groups)} moments, the largest of {max(map(len, groups))} samples"
+        fix = "take another column for the time, or give the splits yourself"
+        raise DataError(uri, found, f"enough moments for {', '.join(sorted(wanted))}", fix)
+    counts = Counter(label for group in groups for label in _labels(group))
+    alone = sum(count == 1 for count in counts.values())
+    found += f"form {len(groups)} independent groups (one subject, or identical content), the largest of "
+    found += f"{max(map(len, groups))}"
+    fix = "give more subjects or samples, remove repeated ones, or give the splits yourself"
+    if 2 * alone > len(counts):
+        found += f"; {alone} of {len(counts)} classes have one group, which is learnt from"
+        fix = f"take another column for the classes; {fix}"
+    raise DataError(uri, found, f"enough groups for {', '.join(sorted(wanted))}", fix)

@@ -97,7 +97,7 @@ def test_questions_go_through_and_the_net_is_a_program_of_bytes(outcome: dict[st
 def test_every_cell_of_the_suite_is_measured(outcome: dict[str, Any], settings: Settings) -> None:
     report = output(settings, "stress_test", StressTest).report
     cells = {(c.corruption, c.severity): c for c in report.cells if c.role == "candidate"}
-    assert len(cells) == 26 and report.seen["abbreviations"] == ()
+    assert len(cells) == 31 and report.seen["abbreviations"] == report.seen["rephrasing"] == ()
     assert report.seen["typos"] == ("KeyboardAug", "RandomCharAug")
     # Case is none of what the network reads.
     assert cells["casing", 5].accuracy == cells["clean", 0].accuracy >= cells["typos", 5].accuracy

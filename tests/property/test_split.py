@@ -165,6 +165,17 @@ def test_one_subject_cannot_be_split() -> None:
         assign(members, "test")
 
 
+def test_what_cannot_be_split_is_said_with_its_reason() -> None:
+    of_one = [Member(str(n), f"c{n}", None, None, None, str(n)) for n in range(50)]
+    with pytest.raises(DataError, match=r"(?s)50 of 50 classes have one group, .*another column for the class"):
+        assign(of_one, "test")
+    at_once = [Member(str(n), "a", None, f"s{n}", 5.0, str(n)) for n in range(50)]
+    with pytest.raises(
+        DataError, match="50 samples are of 1 moments, the largest of 50 samples; expected enough moments"
+    ):
+        assign(at_once, "test", time_decides=True)
+
+
 @st.composite
 def tracks(draw: st.DrawFn) -> list[Member]:
     """4 to 20 classes of at least 7 subjects each, of very different sizes; some sets with a test part of their own."""

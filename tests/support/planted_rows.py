@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from augment_ops.data.payload import ArrayPayload
 from augment_ops.modalities.tabular.augmenter import TableAugmenter
 from augment_ops.modalities.tabular.schema import TableColumn, TableSchema
 from augment_ops.modalities.tabular.training_table import training_table
 from augment_ops.policy.spec import Policy
-from augment_ops.quality.augmented_checks import check_augmented
-from augment_ops.quality.report import CheckResult, QualityReport
 from augment_ops.quality.rules import QualityRules
-from augment_ops.quality.training_samples import TrainingSamples, names_of
 from support.places import POLICIES
+from support.planted import Augmented
 
 SCHEMA = TableSchema(
     (
@@ -27,7 +24,6 @@ SCHEMA = TableSchema(
 AMOUNT, AVERAGE, HOUR, PAST_WEEK, KIND = range(5)
 N = 1_500
 CLASSES = ("genuine", "fraud")
-RULES = QualityRules.load(POLICIES / "quality" / "transactions.yaml")
 POLICY = Policy.load(POLICIES / "augment" / "transactions-robust.yaml")
 
 
@@ -56,42 +52,19 @@ def shipped() -> np.ndarray:
 
 
 AUGMENTED = shipped()
-
-
-def asking(*only: str) -> QualityRules:
-    """The shipped rules with some of their checks, or all."""
-    asked = RULES.check_augmented.asked
-    left_out = {field: None for field in asked if only and field.replace("_", "-") not in only}
-    return RULES.model_copy(update={"check_augmented": RULES.check_augmented.model_copy(update=left_out)})
-
-
-def report_of(augmented: np.ndarray, *only: str, copies: int = 2) -> QualityReport:
-    """What the checks say, all or some of them."""
-    train = TrainingSamples(
-        payload=ArrayPayload(ROWS),
-        labels=LABELS,
-        places=np.arange(N),
-        subjects=names_of(CUSTOMERS),
-        groups={"age": names_of(AGE.tolist())},
-    )
-    return check_augmented(
-        ROWS,
-        augmented,
-        IDS,
-        LABELS,
-        JUNE,
-        asking(*only),
-        "plan",
-        classes=CLASSES,
-        schema=SCHEMA.content(),
-        train=train,
-        copies=copies,
-    )
-
-
-def checked(augmented: np.ndarray, *only: str, copies: int = 2) -> dict[str, CheckResult]:
-    """The same by name."""
-    return {check.name: check for check in report_of(augmented, *only, copies=copies).checks}
+PAYMENTS = Augmented(
+    originals=ROWS,
+    augmented=AUGMENTED,
+    ids=IDS,
+    labels=LABELS,
+    held_out=JUNE,
+    classes=CLASSES,
+    rules=QualityRules.load(POLICIES / "quality" / "transactions.yaml"),
+    schema=SCHEMA.content(),
+    subjects=CUSTOMERS,
+    groups={"age": AGE.tolist()},
+)
+asking, checked = PAYMENTS.asking, PAYMENTS.checked
 
 
 def label_noise(rows: np.ndarray) -> None:

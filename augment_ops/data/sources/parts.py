@@ -10,7 +10,14 @@ import numpy as np
 
 from augment_ops.data.bounds import TABLE_BYTES, TABLE_ROWS
 from augment_ops.data.sources.locate import Place
-from augment_ops.data.sources.table import header_of_csv, refuse_large_table, refuse_repeated, table_faults
+from augment_ops.data.sources.table import (
+    header_of_csv,
+    refuse_large_table,
+    refuse_pickle,
+    refuse_repeated,
+    table_faults,
+    text_of_csv,
+)
 from augment_ops.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ def parts(place: Place, path: str | None = None, *, alone: bool = False) -> Iter
             found = f"{size:,} bytes; at most {TABLE_BYTES:,} are read"
             raise DataError(f"{place.uri}: table", found, "a smaller table", "split it into several data sets")
         try:
+            refuse_pickle(file)
             ending = name.lower().rpartition(".")[2]
             for part in {"parquet": _parquet, "jsonl": _json_lines}.get(ending, csv_parts)(file):
                 if part.shape[1] == 1 and not alone:
@@ -65,7 +73,7 @@ def csv_parts(file: IO[bytes]) -> Iterator[pd.DataFrame]:
 
     names = header_of_csv(file)
     read = pd.read_csv(
-        file,
+        text_of_csv(file),
         dtype=object,
         keep_default_na=False,
         na_values=[],

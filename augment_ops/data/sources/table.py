@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from augment_ops.data.bounds import MIB, TABLE_COLUMNS, TABLE_ROWS
 
@@ -33,6 +34,7 @@ def header_of_csv(file: IO[bytes]) -> list[str]:
     """
     import pandas as pd
 
+    refuse_pickle(file)
     header = file.readline(_HEADER_BYTES)
     columns = header.count(b",") + 1
     if columns > TABLE_COLUMNS or len(header) == _HEADER_BYTES:
@@ -41,9 +43,53 @@ def header_of_csv(file: IO[bytes]) -> list[str]:
     # The header as a row of its own: pandas would make `label.1` of a second `label`.
     first = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     names: list[str] = first.iloc[0].tolist()
+    _refuse_zero(header)
     refuse_repeated(names)
     file.seek(0)
     return names
+
+
+def text_of_csv(file: IO[bytes]) -> IO[bytes]:
+    """The same file, to be read once; pandas would end a cell at a zero byte and leave out what follows.
+
+    Raises:
+        ValueError: where a zero byte is read.
+    """
+    return cast("IO[bytes]", io.BufferedReader(_WithoutZeros(file)))
+
+
+def refuse_pickle(file: IO[bytes]) -> None:
+    """Refuse a pickle, whatever its name says; the file is then at its beginning.
+
+    Raises:
+        ValueError: it begins as one does.
+    """
+    begins = file.read(2)
+    file.seek(0)
+    if begins[:1] == b"\x80" and begins[1:] in (b"\2", b"\3", b"\4", b"\5"):  # the protocols that are binary
+        raise ValueError("a pickle, which can run code and is never read")
+
+
+class _WithoutZeros(io.RawIOBase):
+    """Bytes of another file, as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed: any Buffer
+        data = self._file.read(len(buffer))
+        _refuse_zero(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _refuse_zero(data: bytes) -> None:
+    if b"\0" in data:
+        raise ValueError("a zero byte, which no text holds: the file is damaged, binary or in UTF-16")
 
 
 def read_csv(file: IO[bytes]) -> pd.DataFrame:
@@ -56,7 +102,11 @@ def read_csv(file: IO[bytes]) -> pd.DataFrame:
 
     names = header_of_csv(file)
     table = pd.read_csv(
-        file, dtype=dict.fromkeys(_TEXT, "str"), keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+        text_of_csv(file),
+        dtype=dict.fromkeys(_TEXT, "str"),
+        keep_default_na=False,
+        na_values=[""],
+        encoding="utf-8-sig",
     )
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for names of the rows
         raise ValueError(f"rows with more cells than the {len(names)} names of the header, such as the first")
@@ -80,6 +130,7 @@ def read_parquet(file: IO[bytes]) -> pd.DataFrame:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    refuse_pickle(file)
     parquet = pq.ParquetFile(file)
     told = parquet.metadata
     size = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))

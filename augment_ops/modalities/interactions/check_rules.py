@@ -36,3 +36,8 @@ class AugmentedInteractionRules(Rules):
     popularity_shift: Ceiling
     identical: Ceiling
     held_out_leakage: Ceiling
+    # These came later: done where a file asks for them.
+    label_noise: Ceiling | None = None
+    class_share: Ceiling | None = None
+    group_share: Ceiling | None = None
+    over_augmentation: Ceiling | None = None

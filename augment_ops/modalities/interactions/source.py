@@ -124,7 +124,7 @@ class InteractionSource:
         table = self._read()
         rows = [row for row in range(len(table.users)) if not table.defect(row)]
         if not rows:
-            raise self._fault("table", "no row with a user, an item and a time", "one at least", "name the columns")
+            raise self._without_rows(table)
         self._items = self._given or Items.of(name for name in (table.items[row] for row in rows) if name)
         yield from self._defects(table)
         of_user: dict[str, list[int]] = {}
@@ -211,6 +211,18 @@ class InteractionSource:
                 data=_history(codes[:known], times[:known], times[place], self._room),
                 extra={**extra, KNOWN: next(name for least, name in _KNOWN if known >= least)},
             )
+
+    def _without_rows(self, table: _InteractionTable) -> DataError:
+        """Why no row is an interaction, and what to do about the reason that most have."""
+        reasons = Counter(table.defect(row).removeprefix("unreadable: ") for row in range(len(table.users)))
+        told = ", ".join(f"{reason} in {count:,}" for reason, count in reasons.most_common())
+        roles = ", ".join(f"{role}={column}" for role, column in self._roles.columns.items())
+        return self._fault(
+            "table",
+            f"no interaction in {len(table.users):,} rows" + (f": {told}" if told else ""),
+            "rows with a user, an item and a time, a number or a date in ISO 8601",
+            f"correct the table, or --interaction-columns ({roles})",
+        )
 
     def _fault(self, part: str, found: str, expected: str, fix: str) -> DataError:
         return DataError(f"{self._place.uri}: {part}", found, expected, fix)

@@ -133,6 +133,11 @@ _SCHEMAS: Mapping[str, type[TransformSchema]] = {
 }
 _LEXICONS: Mapping[str, Kind] = {"Paraphrase": "paraphrases", "SynonymAug": "synonyms"}
 _SLIPS = ("KeyboardAug", "RandomCharAug")
+_REWORDINGS = (
+    "Paraphrase",
+    "ReservedAug",
+    "SynonymAug",
+)  # other words of a file or policy, of which some may be a suite's
 _STYLES = {"lower": str.lower, "upper": str.upper, "title": str.capitalize}
 
 
@@ -166,9 +171,11 @@ class _TextCatalogue(SchemaCatalogue):
         return {}
 
     def teaches(self, name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-        strength = {"AEDA": "punc_ratio", **dict.fromkeys(_SLIPS, "aug_word_p")}.get(name, "aug_p")
+        strength = {"AEDA": "punc_ratio", "Paraphrase": "p", **dict.fromkeys(_SLIPS, "aug_word_p")}.get(name, "aug_p")
         if not values["p"] or not values.get(strength):
             return ()
+        if name in _REWORDINGS:
+            return ("rephrasing",)
         if name == "RandomWordAug":
             return ("dropped_words",) if values["action"] == "delete" else ()
         taught = {"AEDA": "stray_punctuation", "Casing": "casing", **dict.fromkeys(_SLIPS, "typos")}

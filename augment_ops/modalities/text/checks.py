@@ -63,6 +63,8 @@ def vocabulary_shift(samples: CheckedSamples, rule: Ceiling) -> CheckResult:
     shown = f": {listed(sorted(set(new)))}" if new else ""
     found = f"{len(new)} of {len(words)} words of test are in no text of train{shown}"
     remedy = "look whether test is of another time, language or product than train"
+    if not words:
+        found, remedy = "no text of test has a word: they are of symbols or numbers alone", "look what was ingested"
     return judged("vocabulary-shift", rule, share(len(new), len(words)), "share", found, remedy)
 
 

@@ -1,14 +1,17 @@
-"""The corruptions of texts: how people write who are in a hurry, on a small keyboard, or not in their own language.
+"""The corruptions of texts: how people write who are in a hurry, on a small keyboard, not in their own language, or in
+other words than those before them.
 
 - `typos`: words with a slip of the finger: a neighbouring key, two letters swapped, one left out or doubled, evenly.
 - `casing`: words in capitals.
 - `abbreviations`: words as text messages have them (`you` → `u`), of those in the lexicon.
 - `dropped_words`: words that are left out.
 - `stray_punctuation`: marks where none belong.
+- `rephrasing`: the same in other words: how a question, request or report begins, function words, a greeting, thanks
+  (`rephrasing.py`, with its sources). Of no transform: it is held out.
 
-They are the nuisances of TextFlint and nlpaug that need no model (Wang et al. 2021, arXiv:2103.11441). Protected words
-(`words.py`) stay: a corruption changes how a question is asked, not what is asked. Every draw comes from a stream keyed
-by (corruption, severity, sample id), so a text is corrupted alike whatever batch it stands in.
+The others are the nuisances of TextFlint and nlpaug that need no model (Wang et al. 2021, arXiv:2103.11441). Protected
+words (`words.py`) stay: a corruption changes how a question is asked, not what is asked. Every draw comes from a stream
+keyed by (corruption, severity, sample id), so a text is corrupted alike whatever batch it stands in.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from augment_ops.modalities.graded import GradedCorruption, GradedCorruptions, k
 from augment_ops.modalities.source import Samples, Schema
 from augment_ops.modalities.text import transforms
 from augment_ops.modalities.text.lexicon import ABBREVIATIONS
+from augment_ops.modalities.text.rephrasing import rephrased
 from augment_ops.modalities.text.texts import Texts, read, written
 from augment_ops.modalities.text.transforms import Draws, change_all, texts_of
 from augment_ops.modalities.text.words import Sentence, sentence
@@ -73,6 +77,10 @@ def _stray(found: Sentence, draws: Draws, ratio: float) -> None:
     transforms.marked(found, draws, ratio=ratio)
 
 
+def _rephrased(found: Sentence, draws: Draws, share: float) -> None:
+    rephrased(found, draws, share=share)
+
+
 def _of_words(corrupt: CorruptText, strengths: tuple[float, float, float, float, float], unit: str) -> TextCorruption:
     return TextCorruption(parameter="share", unit=unit, least=0.001, most=1, corrupt=corrupt, strengths=strengths)
 
@@ -86,6 +94,10 @@ CORRUPTIONS: Mapping[str, TextCorruption] = MappingProxyType(
         # EDA's authors see a loss from a tenth on, and do not go beyond one half.
         "dropped_words": _of_words(_dropped, (0.05, 0.10, 0.20, 0.30, 0.40), "share of the words"),
         "stray_punctuation": _of_words(_stray, (0.10, 0.20, 0.30, 0.40, 0.50), "marks at most, over the words"),
+        # How somebody else says it is no matter of degree: at the severities that gates judge, most of what there is.
+        "rephrasing": _of_words(
+            _rephrased, (0.25, 0.50, 0.75, 0.90, 1.00), "share of the rewritings that a text allows"
+        ),
     }
 )
 

@@ -21,6 +21,8 @@ from PIL import Image
 from augment_ops.data import bounds
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
+from augment_ops.data.sources.parts import csv_parts
+from augment_ops.data.sources.table import read_csv
 from augment_ops.data.sources.tar import DAMAGED, members
 from augment_ops.data.store import Store
 from augment_ops.errors import DataError
@@ -319,6 +321,14 @@ def test_tables_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         file.truncate(bounds.TABLE_BYTES + 1)
     with pytest.raises(DataError, match=r"268,435,457 bytes; at most 268,435,456 are read"):
         list(open_source(str(tmp_path / "long.csv")).samples())
+
+
+@pytest.mark.parametrize("read", [read_csv, lambda file: list(csv_parts(file))])
+def test_a_cell_is_not_cut_at_a_zero_byte(read: Callable) -> None:
+    rows = b"path,label\n" + b"a.png,cat\n" * 100_000
+    for place in (3, len(rows) - 3):
+        with pytest.raises(ValueError, match="a zero byte, which no text holds"):
+            read(io.BytesIO(rows[:place] + b"\0" + rows[place:]))
 
 
 def test_a_dictionary_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

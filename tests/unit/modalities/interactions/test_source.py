@@ -133,8 +133,9 @@ def test_columns_that_are_not_there_are_named(tmp_path, columns, told):
 
 
 def test_a_table_of_no_interaction_or_too_many_items_is_refused_and_so_is_a_pickle(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="no row with a user, an item and a time"):
-        list(opened(written(tmp_path, of([("a", None, 1)]))).samples())
+    of_none = [("a", None, 1), ("a", "x", "soon"), ("b", "y", "later")]
+    with pytest.raises(DataError, match=r"(?s)no interaction in 3 rows: no time in 2, no item in 1; .*time=time\)"):
+        list(opened(written(tmp_path, of(of_none))).samples())
     monkeypatch.setattr(items, "MOST_ITEMS", 5)
     with pytest.raises(DataError, match="36 different items; expected at most 5"):
         list(opened(written(tmp_path, TABLE)).samples())

@@ -103,6 +103,11 @@ def test_a_test_part_of_another_language_and_length():
     assert found["length-shift"].status == "fail"
 
 
+def test_a_test_part_without_words_is_said_to_have_none():
+    check = measured([text if i < 440 else f"💳 {i}?" for i, text in enumerate(TEXTS)])["vocabulary-shift"]
+    assert check.status == "fail" and check.message.startswith("no text of test has a word")
+
+
 def compared(augmented: list[str], held_out=("what nobody asked",), originals=TEXTS) -> dict:
     found = check_augmented(
         written(originals, 128),
