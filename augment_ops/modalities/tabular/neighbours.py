@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.machine import usable_cores
-from augment_ops.modalities.tabular.kernels.nearest import grow, lay_out, search
+from augment_ops.modalities.tabular.kernels.nearest import descend, grow, lay_out, search
 from augment_ops.modalities.tabular.schema import Rows
 
 _LEAF = 128  # rows that are compared at once
@@ -68,10 +68,12 @@ class NeighbourTree:
         squares, found = np.empty((len(rows), k)), np.empty((len(rows), k), np.int64)
         if not found.size:
             return squares, found
+        order = self._near_each_other(rows)
 
         def look(start: int) -> None:
-            part = slice(start, start + _AT_ONCE)
-            queries = np.ascontiguousarray(rows[part] / self.unit)
+            part = order[start : start + _AT_ONCE]
+            queries = rows[part] / self.unit
+            apart, places = np.empty((len(part), k)), np.empty((len(part), k), np.int64)
             search(
                 queries,
                 own[part],
@@ -85,9 +87,10 @@ class NeighbourTree:
                 is_number=self.is_number,
                 leaf=_LEAF,
                 most=self.waiting,
-                distances=squares[part],
-                found=found[part],
+                distances=apart,
+                found=places,
             )
+            squares[part], found[part] = apart, places
 
         starts = range(0, len(rows), _AT_ONCE)
         if len(starts) == 1:
@@ -96,6 +99,12 @@ class NeighbourTree:
             with ThreadPoolExecutor(min(usable_cores(), len(starts))) as pool:
                 list(pool.map(look, starts))
         return np.sqrt(squares), found
+
+    def _near_each_other(self, rows: Rows) -> NDArray[np.int64]:
+        """An order of queries by the leaf that they would be of: int64 (q,)."""
+        leaves = np.empty(len(rows), np.int64)
+        descend(rows / self.unit, self.lows, self.highs, self.children, self.is_number, leaves)
+        return np.argsort(self.spans[leaves, 0], kind="stable")
 
     def _telling_first(self, queries: Rows) -> NDArray[np.int64]:
         """Columns of each query, those first in which it is farthest from the middle of the rows, categories and gaps
