@@ -76,6 +76,7 @@ class Payments:
     labels: NDArray[np.int64]
     ids: tuple[str, ...]
     schema: Any
+    classes: tuple[str, ...] = ("genuine", "fraud")
 
 
 def payments(*, gaps: bool) -> Payments:

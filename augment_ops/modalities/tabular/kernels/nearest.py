@@ -173,7 +173,7 @@ def _count_near(sums: F64, enough: float) -> int:
 
 @entry
 def _any_near(query: F64, order: I64, leaf: F64, is_number: Flags, enough: float, sums: F64) -> bool:
-    """Whether any row of a leaf (F, n) may be as near as `enough`; of each, into sums (n,), what was measured till then.
+    """Whether any row of a leaf (F, n) may be as near as `enough`; into sums (n,), of each what was measured by then.
 
     A column at a time, of all rows, and columns in which the query stands out first: they put most leaves aside. Sums
     are in another order than distances: `_LOOSE` is for that too.
