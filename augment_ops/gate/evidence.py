@@ -26,7 +26,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROUNDING = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cells:
     """The cells that may be believed, and what the rules have to judge.
 
@@ -204,7 +204,15 @@ def _sound_cells(
     unseen = tuple(name for name in names if not report.seen.get(name))
     cells = None
     if samples is not None:
-        found = Cells(sound, report.classes, tuple(names), samples.judged, unseen, samples, evidence.share)
+        found = Cells(
+            by_address=sound,
+            classes=report.classes,
+            corruptions=tuple(names),
+            judged=samples.judged,
+            unseen=unseen,
+            samples=samples,
+            share=evidence.share,
+        )
         cells = _judged(rules, found)
     return cells, [_group(role, name, fault, at) for (role, name, fault), at in faults.items()]
 
