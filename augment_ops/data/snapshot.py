@@ -49,6 +49,7 @@ class Split:
         ids: N sample ids.
         labels: int64 (N,), indices into the manifest's classes.
         payload: the N samples, read when they are asked for.
+        classes: of the manifest.
         schema: of the data set, where its modality has one.
     """
 
@@ -56,6 +57,7 @@ class Split:
     ids: tuple[str, ...]
     labels: npt.NDArray[np.int64]
     payload: Payload
+    classes: tuple[str, ...]
     schema: Schema | None = None
 
     def __len__(self) -> int:
@@ -199,6 +201,7 @@ class Snapshot:
             ids=tuple(usable.ids[here]),
             labels=usable.labels[here],
             payload=Part(self.payload, usable.rows[here]),
+            classes=self.manifest.classes,
             schema=self.manifest.schema,
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from augment_ops.content import LATER
+from augment_ops.gate.phrasing import share
 from augment_ops.stress.report import Role, StressReport
 
 Verdict = Literal["PASS", "FAIL", "INVESTIGATE", "ERROR"]
@@ -77,12 +78,12 @@ class Evidence:
         plural: what samples are called in reasons.
         format: of 1, reasons and summary are worded as they were: such decisions are made again to the byte. Of 2, the
             summary takes reasons of one kind together, and causes are named. Of 3, groups in which no sample is of the
-            class that alerts are for are not judged, instead of having too few.
+            class that alerts are for are not judged, instead of having too few. Of 4, shares below 1% have two digits.
         findings: rule (`data_quality`, `augmented_quality`) → the checks of its report that are not in order.
         waivers: those in force when the run decided, one a class at most.
     """
 
-    NEWEST_FORMAT: ClassVar[int] = 3
+    NEWEST_FORMAT: ClassVar[int] = 4
 
     snapshot_digest: str
     policy_digest: str
@@ -111,6 +112,10 @@ class Evidence:
     format: int = field(default=1, metadata=LATER)
     findings: dict[str, tuple[QualityFinding, ...]] = field(default_factory=dict, metadata=LATER)
     waivers: tuple[Waiver, ...] = field(default=(), metadata=LATER)
+
+    def share(self, value: float | None) -> str:
+        """A share, as reasons of this format say it."""
+        return share(value, fine=self.format not in (1, 2, 3))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from augment_ops.gate.decision import Evidence, Reason, Waiver
@@ -26,7 +26,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROUNDING = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cells:
     """The cells that may be believed, and what the rules have to judge.
 
@@ -36,6 +36,7 @@ class Cells:
         judged: corruption → severities that are judged: those the rules ask for, where they are fit (`gate.unfit`).
         unseen: those of the corruptions that the policy does not train on.
         samples: what the cells follow from.
+        share: a share, as reasons say it (`Evidence.share`).
     """
 
     by_address: dict[Address, Cell]
@@ -44,6 +45,7 @@ class Cells:
     judged: Mapping[str, tuple[int, ...]]
     unseen: tuple[str, ...]
     samples: VerifiedOutcomes
+    share: Callable[[float | None], str]
 
     def clean(self, role: Role) -> Cell | None:
         """The cell of the untouched samples, or None."""
@@ -74,7 +76,7 @@ def examine(
         return [*reasons, _error("evidence", "The stress report is missing; run stress_test first.")], None
     reasons += _report_faults(rules, evidence, report)
     samples, altered, faults = recompute(rules, report, outcomes, key)
-    cells, cell_faults = _sound_cells(rules, report, samples, altered)
+    cells, cell_faults = _sound_cells(rules, evidence, report, samples, altered)
     return reasons + faults + cell_faults, cells
 
 
@@ -173,7 +175,11 @@ def _report_faults(rules: GateRules, evidence: Evidence, report: StressReport) -
 
 
 def _sound_cells(
-    rules: GateRules, report: StressReport, samples: VerifiedOutcomes | None, altered: dict[tuple[str, str, int], str]
+    rules: GateRules,
+    evidence: Evidence,
+    report: StressReport,
+    samples: VerifiedOutcomes | None,
+    altered: dict[tuple[str, str, int], str],
 ) -> tuple[Cells | None, list[Reason]]:
     """Cells without a fault; a reason for each group of faulty or missing ones."""
     times = Counter((c.role, c.corruption, c.severity) for c in report.cells)
@@ -198,7 +204,16 @@ def _sound_cells(
     unseen = tuple(name for name in names if not report.seen.get(name))
     cells = None
     if samples is not None:
-        cells = _judged(rules, Cells(sound, report.classes, tuple(names), samples.judged, unseen, samples))
+        found = Cells(
+            by_address=sound,
+            classes=report.classes,
+            corruptions=tuple(names),
+            judged=samples.judged,
+            unseen=unseen,
+            samples=samples,
+            share=evidence.share,
+        )
+        cells = _judged(rules, found)
     return cells, [_group(role, name, fault, at) for (role, name, fault), at in faults.items()]
 
 

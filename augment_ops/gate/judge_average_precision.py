@@ -5,7 +5,7 @@ from __future__ import annotations
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.gains import gain, gain_interval
-from augment_ops.gate.phrasing import points, share
+from augment_ops.gate.phrasing import points
 from augment_ops.gate.ranked import RankedSamples
 from augment_ops.gate.rule_models import AveragePrecision
 from augment_ops.gate.rules import GateRules
@@ -40,7 +40,9 @@ def average_precision(rules: GateRules, evidence: Evidence, cells: Cells) -> lis
         message = f"There is no control to measure the {name} against; train one."
         return [Reason(rule="average_precision", outcome="error", message=message)]
     others: tuple[Role, ...] = ("control",) if evidence.champion_version is None else ("control", "champion")
-    return [_compared(rules, rule, ranked, against, name) for against in others if cells.clean(against) is not None]
+    return [
+        _compared(rules, rule, cells, ranked, against, name) for against in others if cells.clean(against) is not None
+    ]
 
 
 def operating(rules: GateRules, cells: Cells) -> list[Reason]:
@@ -51,20 +53,21 @@ def operating(rules: GateRules, cells: Cells) -> list[Reason]:
     alerts = rules.alerts
     if alerts is None or alerts.threshold is None or cells.clean("candidate") is None:
         return []
-    return [_at_threshold(alerts, point) for point in operating_points(cells.samples.whole)]
+    return [_at_threshold(alerts, cells, point) for point in operating_points(cells.samples.whole)]
 
 
-def _at_threshold(alerts: AlertsSpec, point: OperatingPoint) -> Reason:
+def _at_threshold(alerts: AlertsSpec, cells: Cells, point: OperatingPoint) -> Reason:
+    share = cells.share
     by_rate = alerts.threshold == "rate"
     asked = f"a rate of {share(alerts.rate)}" if by_rate else f"a precision of {share(alerts.precision)}"
     against = None if point.role == "candidate" else point.role
     if point.threshold is None or point.alerts is None:
         message = f"No threshold was found for the {point.role} that gives {asked} on the validation split."
         return Reason(rule="operating", outcome="not-set", message=message, against=against)
-    recall, precision = (_said(found) for found in (point.recall, point.precision))
+    recall, precision = (_said(cells, found) for found in (point.recall, point.precision))
     message = (
         f"At the {point.role}'s threshold of {point.threshold:.4g}, chosen on the validation split for {asked}, "
-        f"{_said(point.alerts)} of the test samples have an alert; recall {recall}, precision {precision}."
+        f"{_said(cells, point.alerts)} of the test samples have an alert; recall {recall}, precision {precision}."
     )
     return Reason(
         rule="operating",
@@ -79,12 +82,16 @@ def _at_threshold(alerts: AlertsSpec, point: OperatingPoint) -> Reason:
     )
 
 
-def _said(found: ShareOf | None) -> str:
+def _said(cells: Cells, found: ShareOf | None) -> str:
     """A share with its interval."""
+    share = cells.share
     return "unknown" if found is None else f"{share(found.value)} ({share(found.low)} to {share(found.high)})"
 
 
-def _compared(rules: GateRules, rule: AveragePrecision, ranked: RankedSamples, against: Role, name: str) -> Reason:
+def _compared(
+    rules: GateRules, rule: AveragePrecision, cells: Cells, ranked: RankedSamples, against: Role, name: str
+) -> Reason:
+    share = cells.share
     accepted = -rule.min_gain if against == "control" else rule.champion_margin
     loss = ranked.loss(against, accepted)
     message = (

@@ -12,7 +12,7 @@ import numpy as np
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.gains import gain, gain_interval, shown
-from augment_ops.gate.phrasing import of, points, share
+from augment_ops.gate.phrasing import of, points
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
 from augment_ops.statistics import mean
@@ -97,6 +97,7 @@ def unseen(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
 
 
 def _effect(rules: GateRules, cells: Cells) -> Reason:
+    share = cells.share
     rule = rules.control
     assert rule is not None  # the caller has looked
     loss = cells.samples.loss("control", cells.corruptions, -rule.min_gain)
@@ -124,6 +125,7 @@ def _not_worse(
     rules: GateRules, cells: Cells, against: Role, what: str, loss: Estimate, corruption: str | None = None
 ) -> Reason:
     """Pass where the loss is shown to be within the margin, fail where it is shown to be beyond."""
+    share = cells.share
     outcome = shown(rules, loss)
     ours, theirs = (_accuracy(cells, role, corruption) for role in ("candidate", against))
     relation = (

@@ -11,7 +11,6 @@ import numpy as np
 
 from augment_ops.gate.decision import Outcome, Reason
 from augment_ops.gate.evidence import Cells
-from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
 from augment_ops.gate.unfit import Unfit, unfit
@@ -42,8 +41,8 @@ def _unfit(rules: GateRules, cells: Cells, fault: Unfit) -> Reason:
         instead = f"it is judged at severity {max(below)}"
     message = (
         f"{fault.corruption} at severity {fault.severity} leaves nothing of {fault.destroyed} of {fault.n} samples "
-        f"({share(fault.destroyed / fault.n)}: {_causes(cells.samples.outcomes, fault)}), {fault.why}: it is unfit for "
-        f"this data set, and {instead}."
+        f"({cells.share(fault.destroyed / fault.n)}: {_causes(cells.samples.outcomes, fault)}), {fault.why}: it is "
+        f"unfit for this data set, and {instead}."
     )
     limit = None if rules.fitness is None else rules.fitness.max_destroyed
     return Reason(
@@ -74,8 +73,8 @@ def _summary(rules: GateRules, cells: Cells, outcomes: Outcomes) -> Reason:
     if worst is not None and share_of[worst] > TOLERANCE:
         found = (
             f"In {sum(value > TOLERANCE for value in share_of.values())} of {len(share_of)} cells that are judged "
-            f"samples are destroyed, at most {share(share_of[worst])} ({worst[0]} at severity {worst[1]}); they are "
-            "left out"
+            f"samples are destroyed, at most {cells.share(share_of[worst])} ({worst[0]} at severity {worst[1]}); they "
+            "are left out"
         )
     if rules.fitness is None:
         message = f"No rule is set: a cell is judged on what is left, however little. {found}."

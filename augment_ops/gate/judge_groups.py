@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from augment_ops.gate.decision import Evidence, Outcome, Reason
 from augment_ops.gate.evidence import Cells
-from augment_ops.gate.phrasing import listed, of, points, share
+from augment_ops.gate.phrasing import listed, of, points
 from augment_ops.gate.rule_models import Groups
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate, corrected
@@ -180,6 +180,7 @@ def _reason(rules: GateRules, pair: _Pair, estimate: Estimate, found: str, *, ag
 
 def calibration(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
     """How far confidence is from accuracy on clean samples."""
+    share = cells.share
     rule, clean = rules.calibration, cells.clean("candidate")
     if rule is None:
         return [

@@ -7,7 +7,7 @@ import numpy as np
 from augment_ops.gate.decision import Evidence, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.gains import gain, gain_interval, shown
-from augment_ops.gate.phrasing import interval, points, share
+from augment_ops.gate.phrasing import interval, points
 from augment_ops.gate.rule_models import OutOfScopeRules
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.samples import VerifiedOutcomes
@@ -39,12 +39,13 @@ def out_of_scope(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Rea
         return [_not_finite("candidate")]
     others: tuple[Role, ...] = ("control",) if evidence.champion_version is None else ("control", "champion")
     return [
-        _accepted(rules, rule, found["candidate"].accepted),
+        _accepted(rules, rule, cells, found["candidate"].accepted),
         *(_compared(rules, rule, cells.samples, found, against) for against in others if cells.clean(against)),
     ]
 
 
-def _accepted(rules: GateRules, rule: OutOfScopeRules, accepted: ShareOf) -> Reason:
+def _accepted(rules: GateRules, rule: OutOfScopeRules, cells: Cells, accepted: ShareOf) -> Reason:
+    share = cells.share
     n = accepted.n
     estimate = below(round((1 - accepted.value) * n), n, 1 - rule.max_accepted, rules.statistics.confidence)
     message = (

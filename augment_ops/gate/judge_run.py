@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from augment_ops.gate.decision import Evidence, Outcome, QualityFinding, Reason
-from augment_ops.gate.phrasing import share
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE
 from augment_ops.quantities import milliseconds
@@ -28,10 +27,11 @@ def _causes(rule: str, subject: str, evidence: Evidence, status: str | None) -> 
     """What a report has failed by, or warns of: where it is judged at all, its causes stand beside it."""
     findings = evidence.findings if isinstance(evidence.findings, dict) else {}  # else the evidence was found faulty
     found = [one for one in findings.get(rule, ()) if one.status == status]
-    return [_cause(rule, subject, one) for one in found if one.status in ("warn", "fail")]
+    return [_cause(rule, subject, evidence, one) for one in found if one.status in ("warn", "fail")]
 
 
-def _cause(rule: str, subject: str, found: QualityFinding) -> Reason:
+def _cause(rule: str, subject: str, evidence: Evidence, found: QualityFinding) -> Reason:
+    share = evidence.share
     name, is_share = found.name.replace("-", " "), found.unit == "share" and math.isfinite(found.measured)
     unit = "times" if found.unit == "ratio" else found.unit
     measured = f"{share(found.measured)} {name}" if is_share else f"{name} {found.measured:.4g} {unit}"
@@ -84,14 +84,16 @@ def leakage(rules: GateRules, evidence: Evidence) -> list[Reason]:
         ]
     name, worst = max(found.items(), key=lambda item: item[1])
     outcome: Outcome = "fail" if worst > rule.max_measured + TOLERANCE else "pass"
-    told, most = (f"{one:.4g}" if evidence.format == 1 else _leaked(one) for one in (worst, rule.max_measured))
+    told, most = (
+        f"{one:.4g}" if evidence.format == 1 else _leaked(evidence, one) for one in (worst, rule.max_measured)
+    )
     message = f"Most leakage between splits is found by {name}: {told} (at most {most})."
     return [Reason(rule="leakage", outcome=outcome, message=message, measured=worst, threshold=rule.max_measured)]
 
 
-def _leaked(value: float) -> str:
+def _leaked(evidence: Evidence, value: float) -> str:
     """A share of the samples; a check that counts, of subjects, finds whole ones."""
-    return share(value) if value < 1 else f"{value:.4g}"
+    return evidence.share(value) if value < 1 else f"{value:.4g}"
 
 
 def approvals(rules: GateRules, evidence: Evidence) -> list[Reason]:
@@ -124,6 +126,7 @@ def approvals(rules: GateRules, evidence: Evidence) -> list[Reason]:
 
 def data_wait(rules: GateRules, evidence: Evidence) -> list[Reason]:
     """Share of the candidate's training spent waiting for batches."""
+    share = evidence.share
     rule, value = rules.data_wait, evidence.data_wait_share
     if rule is None:
         return [Reason(rule="data_wait", outcome="not-set", message="No rule is set: waiting for data is not judged.")]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from augment_ops.gate.decision import Outcome, Reason, Waiver
 from augment_ops.gate.evidence import Cells
-from augment_ops.gate.phrasing import of, points, share
+from augment_ops.gate.phrasing import of, points
 from augment_ops.gate.rule_models import ClassRecall
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate, below, corrected
@@ -35,6 +35,7 @@ def invariance(rules: GateRules, cells: Cells) -> list[Reason]:
 
 
 def _gap_reason(rules: GateRules, cells: Cells, clean: Cell, cell: Cell) -> Reason:
+    share = cells.share
     warn, block = rules.invariance.gaps(cell.corruption)
     before = cell.before(clean)
     gap = before - cell.accuracy
@@ -111,7 +112,7 @@ def class_recall(rules: GateRules, cells: Cells, waivers: Sequence[Waiver] = ())
     index, cell, estimate = max(judged, key=lambda item: item[2].value)
     where = "clean" if cell.corruption == CLEAN else f"{cell.corruption} at severity {cell.severity}"
     message = (
-        f"No class that can be judged is below its floor; the lowest recall is {share(1 - estimate.value)}, "
+        f"No class that can be judged is below its floor; the lowest recall is {cells.share(1 - estimate.value)}, "
         f"class {cells.classes[index]}, {where}."
     )
     return [*small, _reason(cells, "pass", message, index, cell, estimate, estimate.p_harm)]
@@ -176,6 +177,7 @@ def _nothing_judged(rule: ClassRecall, clean: Cell) -> Reason:
 
 
 def _low_class(rules: GateRules, cells: Cells, index: int, group: Iterable[tuple[Cell, Estimate, Outcome]]) -> Reason:
+    share = cells.share
     found = list(group)
     outcome: Outcome = "fail" if any(verdict == "fail" for *_, verdict in found) else "investigate"
     cell, estimate, _ = max((f for f in found if f[2] == outcome), key=lambda item: item[1].value)

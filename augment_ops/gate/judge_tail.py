@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from augment_ops.gate.decision import Evidence, Reason
 from augment_ops.gate.evidence import Cells
 from augment_ops.gate.gains import gain, gain_interval, shown
-from augment_ops.gate.phrasing import listed, points, share
+from augment_ops.gate.phrasing import listed, points
 from augment_ops.gate.rule_models import Tail
 from augment_ops.gate.rules import GateRules
 from augment_ops.gate.statistics import TOLERANCE, Estimate
@@ -32,6 +32,7 @@ def tail(rules: GateRules, evidence: Evidence, cells: Cells) -> list[Reason]:
 
 
 def _compared(rules: GateRules, rule: Tail, cells: Cells, against: Role) -> Reason:
+    share = cells.share
     worst = _worst(rule, cells, against)
     n = int(np.isin(cells.samples.outcomes.labels, worst).sum())
     if n < rule.min_n:

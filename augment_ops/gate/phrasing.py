@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 from augment_ops.gate.statistics import Estimate
 
+_FEW = 0.01  # below, a tenth of a percent is much of a share
 
-def share(value: float | None) -> str:
-    """0.8231 → 82.3%."""
-    return "no recall" if value is None else f"{100 * value:.1f}%"
+
+def share(value: float | None, *, fine: bool = False) -> str:
+    """0.8231 → 82.3%; 0.0004 → 0.04% where `fine`, and 0.0% where not."""
+    if value is None:
+        return "no recall"
+    return f"{100 * value:.2g}%" if fine and 0 < value < _FEW else f"{100 * value:.1f}%"
 
 
 def points(value: float, *, sign: bool = False) -> str:

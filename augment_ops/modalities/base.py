@@ -89,6 +89,11 @@ class Population(Protocol):
         """Of the data set, where its modality has one."""
         ...
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, which labels are places in."""
+        ...
+
 
 class Modality(Protocol):
     """All that knows what a sample looks like."""

@@ -21,6 +21,7 @@ class Training:
     labels: np.ndarray
     ids: tuple[str, ...]
     schema: dict[str, Any] | None
+    classes: tuple[str, ...] = ()
 
 
 def interactions(users: int = 60, each: int = 10, seed: int = 0) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from augment_ops.report.brief import Brief
 from augment_ops.report.inputs import Augmented, FlippedPair, ReportInputs
 from augment_ops.stress.report import CLEAN, Cell, Measures, Slice, StressReport
 from augment_ops.training.result import EpochMetrics, TrainingResult
+from support.trained import training_result
 
 HOSTILE = '<script>alert("x")</script>'
 CLASSES = ("0", HOSTILE, "a & b")
@@ -131,7 +132,7 @@ def training(role: str, wall_s: float) -> TrainingResult:
         )
         for e in range(1, 9)
     )
-    return TrainingResult(
+    return training_result(
         role=role,
         model_digest="c" * 64,
         artifact="f" * 64,
@@ -140,7 +141,6 @@ def training(role: str, wall_s: float) -> TrainingResult:
         snapshot_digest="1" * 64,
         policy_digest="2" * 64,
         augmented_with="plan:online",
-        seed=7,
         curve=curve,
         samples_per_s=9120.0,
         delivery=DeliveryMeters(0.231, 0.08, 0.1, 0.1623, 0.2, 0.4),

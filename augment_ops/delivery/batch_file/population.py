@@ -101,7 +101,8 @@ class ReadTable:
     Attributes:
         payload: all of them, on disk.
         ids: N.
-        labels: int64 (N,), places in the classes.
+        labels: int64 (N,), places in `classes`.
+        classes: their names.
         is_train: bool (N,), which may have copies: all of them where the table has no splits.
         schema: of the table, where the modality has one.
     """
@@ -109,6 +110,7 @@ class ReadTable:
     payload: Payload
     ids: SampleIds
     labels: NDArray[np.int64]
+    classes: tuple[str, ...]
     is_train: NDArray[np.bool_]
     schema: Schema | None
 
@@ -117,7 +119,7 @@ class ReadTable:
         """What transforms may look at."""
         rows = np.flatnonzero(self.is_train)
         names = tuple(self.ids.names[rows].tolist())
-        return TrainPart(Part(self.payload, rows), self.labels[rows], names, self.schema)
+        return TrainPart(Part(self.payload, rows), self.labels[rows], names, self.classes, self.schema)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class TrainPart:
     payload: Payload
     labels: NDArray[np.int64]
     ids: tuple[str, ...]
+    classes: tuple[str, ...]
     schema: Schema | None
 
 
@@ -158,6 +161,7 @@ def read_table(source: Source, account: Account, folder: Path, advance: Advance)
     return ReadTable(
         payload=FilePayload(path, len(ids), one.shape, one.dtype),
         ids=SampleIds.of(ids),
+        classes=tuple(number),
         labels=np.array([number[label] for label in labels], np.int64),
         is_train=np.array(copied, np.bool_),
         schema=source.schema,

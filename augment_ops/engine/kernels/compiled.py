@@ -1,7 +1,8 @@
 """How the loops are compiled.
 
 `entry` is for what Python calls: kept on disk, with all that it calls. `inner` is for what only other loops call, which
-need not be kept a second time: LLVM compiles it again into each of them. `apart` is for what is too large for that:
+need not be kept a second time: LLVM compiles it again into each of them, and where it then finds no way to vectorise
+it, an `entry` that loops call is optimised by itself first. `apart` is for what is too large for that:
 kept on disk, and called by its address. Division by zero gives what IEEE 754 says, as in NumPy.
 """
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from augment_ops.engine.decisions import decide
 from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
-from augment_ops.errors import TransformError
+from augment_ops.errors import Fault, TransformError
 from augment_ops.modalities.base import Population
 from augment_ops.modalities.tabular.catalogue import CATALOGUE, TRANSFORMS
 from augment_ops.modalities.tabular.declaration import Chosen
@@ -55,8 +55,9 @@ class TableAugmenter:
             to time a policy.
 
     Raises:
-        TransformError: the policy names columns that the table does not have, or that hold no numbers; or the training
-            split has one class alone, and a transform is for samples of a rarer one.
+        TransformError: the policy names columns that the table does not have, or that hold no numbers; the training
+            split has one class alone, and a transform is for samples of a rarer one; or a class that a transform is for
+            has fewer other rows than it draws on.
     """
 
     def __init__(self, policy: Policy, seed: int, training: TrainingTable | None = None) -> None:
@@ -69,6 +70,9 @@ class TableAugmenter:
             for leaf in self._leaves:
                 TRANSFORMS[leaf.name].check(leaf.values, training)
                 _check_classes(leaf, training)
+            faults = [fault for leaf in self._leaves for fault in _few(leaf, training)]
+            if faults:
+                raise TransformError.of(f"policy {policy.name}", faults)
 
     @property
     def engine(self) -> str:
@@ -176,7 +180,8 @@ def _steps(transforms: Sequence[Transform], count: list[int]) -> tuple[RowStep, 
 def table_of(population: Population) -> TrainingTable:
     """The samples that a policy augments, read whole."""
     rows = population.payload.take(np.arange(len(population.labels)))
-    return training_table(schema_of(population.schema, rows.shape[1]), rows, population.labels, population.ids)
+    schema = schema_of(population.schema, rows.shape[1])
+    return training_table(schema, rows, population.labels, population.ids, population.classes)
 
 
 def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
@@ -206,3 +211,21 @@ def _check_classes(leaf: RowStep, table: TrainingTable) -> None:
         found = f"{len(table.ids):,} rows of one class"
         fix = f"look whether --columns names the right label, or take {leaf.name} out of the policy"
         raise TransformError("training split", found, f"two classes: {leaf.name} is for the rarer ones", fix)
+
+
+def _few(leaf: RowStep, table: TrainingTable) -> list[Fault]:
+    """The classes that a transform is for and that have too few rows for it: it would do less than the policy says."""
+    declared, counts = TRANSFORMS[leaf.name], table.counts
+    needed, parameter = declared.others(leaf.values), declared.others_named
+    meant = (counts > 0) & (_of_all(leaf) | (counts < counts.max()))
+    faults = []
+    for label in np.flatnonzero(meant & (counts <= needed)).tolist():
+        others = int(counts[label]) - 1
+        found = f"{others + 1} row{'s' if others else ''} of class {table.called(label)} in the training part"
+        fix = "leave the class out of the training part, or bring more rows of it"
+        if parameter:
+            found = f"{needed}, and {found}"
+            fix = f"{parameter}: {others} or fewer, or {fix}" if others else fix
+        where = f"{leaf.name}.{parameter}" if parameter else leaf.name
+        faults.append(Fault(where, found, f"more than {needed} row{'s' if needed > 1 else ''} of each class", fix))
+    return faults

@@ -39,13 +39,19 @@ def _jittered(chosen: Chosen) -> Rows:
 
 TRANSFORMS: Mapping[str, RowTransform] = {
     "BorderlineSmote": RowTransform(
-        parameters=parameters.BorderlineSmote, apply=smote.moved_at_the_border, looks_at_others=True
+        parameters=parameters.BorderlineSmote,
+        apply=smote.moved_at_the_border,
+        looks_at_others=True,
+        check=smote.enough_rows,
+        others=lambda values: int(values["k_neighbors"]),
+        others_named="k_neighbors",
     ),
     "ConditionalBootstrap": RowTransform(
         parameters=parameters.ConditionalBootstrap,
         apply=exchange.resampled,
         looks_at_others=True,
         check=exchange.bootstrap_columns,
+        others=lambda values: 1,
         strengths={_RESAMPLED: ("columns", lambda values: float(len(values["columns"])))},
     ),
     "GaussianCopula": RowTransform(
@@ -66,9 +72,16 @@ TRANSFORMS: Mapping[str, RowTransform] = {
         apply=exchange.mixed,
         looks_at_others=True,
         check=exchange.mixed_columns,
+        others=lambda values: 1,
         strengths={_MIXED: ("share_range", lambda values: float(values["share_range"][1]))},
     ),
-    "Smote": RowTransform(parameters=parameters.Smote, apply=smote.moved, looks_at_others=True),
+    "Smote": RowTransform(
+        parameters=parameters.Smote,
+        apply=smote.moved,
+        looks_at_others=True,
+        others=lambda values: int(values["k_neighbors"]),
+        others_named="k_neighbors",
+    ),
 }
 
 

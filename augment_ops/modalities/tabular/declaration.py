@@ -61,6 +61,8 @@ class RowTransform:
         looks_at_others: whether it draws on other rows of the training split. Then samples outside that split stay as
             they are. Those of the largest class are changed by a transform whose `sampling_strategy` is `all`.
         check: refuses parameters that do not fit a table, with a `TransformError`.
+        others: parameters → how many other rows a class has to have, 0 where it can do without.
+        others_named: the parameter that says so; empty where none does.
         strengths: effect that a domain may bound → parameter, and what the parameters make of it.
         teaches: parameters → the corruptions that it trains on; only asked where it applies at all.
     """
@@ -69,6 +71,8 @@ class RowTransform:
     apply: Callable[[Chosen], Rows]
     looks_at_others: bool = False
     check: Callable[[Values, TrainingTable], object] = lambda values, table: None
+    others: Callable[[Values], int] = lambda values: 0
+    others_named: str = ""
     strengths: Mapping[str, tuple[str, Callable[[Values], float]]] = field(default_factory=dict)
     teaches: Callable[[Values], tuple[str, ...]] = lambda values: ()
 

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.machine import usable_cores
-from augment_ops.modalities.tabular.kernels.nearest import fill_boxes, grow, search
+from augment_ops.modalities.tabular.kernels.nearest import descend, grow, lay_out, search
 from augment_ops.modalities.tabular.schema import Rows
 
-_LEAF = 32  # rows that are compared one by one; 16 and 64 take a tenth longer on a million transactions
+_LEAF = 128  # rows that are compared at once
 _AT_ONCE = 256  # queries of a piece of work: milliseconds, so that threads end together
+_AVERAGED = 1000  # rows, about; what comes of it only decides in what order columns are measured
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,7 +33,8 @@ class NeighbourTree:
     Attributes:
         unit: float64 (F,), what a number is divided by.
         is_number: bool (F,).
-        rows: float64 (n, F), in these units, by leaf.
+        middle: float64 (F,), a mean of the rows, in these units.
+        columns: float64 (n * F,), the rows in these units, by leaf, and of each leaf column by column.
         places: int64 (n,), what each row is called.
         lows, highs: float64 (nodes, F), of what a node holds; infinite where a value is missing.
         spans: int64 (nodes, 2), the first row of a node and the one after its last.
@@ -42,7 +44,8 @@ class NeighbourTree:
 
     unit: NDArray[np.float64]
     is_number: NDArray[np.bool_]
-    rows: Rows
+    middle: NDArray[np.float64]
+    columns: NDArray[np.float64]
     places: NDArray[np.int64]
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
@@ -65,14 +68,17 @@ class NeighbourTree:
         squares, found = np.empty((len(rows), k)), np.empty((len(rows), k), np.int64)
         if not found.size:
             return squares, found
+        order = self._near_each_other(rows)
 
         def look(start: int) -> None:
-            part = slice(start, start + _AT_ONCE)
-            queries = np.ascontiguousarray(rows[part] / self.unit)
+            part = order[start : start + _AT_ONCE]
+            queries = rows[part] / self.unit
+            apart, places = np.empty((len(part), k)), np.empty((len(part), k), np.int64)
             search(
                 queries,
                 own[part],
-                rows=self.rows,
+                self._telling_first(queries),
+                columns=self.columns,
                 places=self.places,
                 lows=self.lows,
                 highs=self.highs,
@@ -81,9 +87,10 @@ class NeighbourTree:
                 is_number=self.is_number,
                 leaf=_LEAF,
                 most=self.waiting,
-                distances=squares[part],
-                found=found[part],
+                distances=apart,
+                found=places,
             )
+            squares[part], found[part] = apart, places
 
         starts = range(0, len(rows), _AT_ONCE)
         if len(starts) == 1:
@@ -92,6 +99,20 @@ class NeighbourTree:
             with ThreadPoolExecutor(min(usable_cores(), len(starts))) as pool:
                 list(pool.map(look, starts))
         return np.sqrt(squares), found
+
+    def _near_each_other(self, rows: Rows) -> NDArray[np.int64]:
+        """An order of queries by the leaf that they would be of: int64 (q,)."""
+        leaves = np.empty(len(rows), np.int64)
+        descend(rows / self.unit, self.lows, self.highs, self.children, self.is_number, leaves)
+        return np.argsort(self.spans[leaves, 0], kind="stable")
+
+    def _telling_first(self, queries: Rows) -> NDArray[np.int64]:
+        """Columns of each query, those first in which it is farthest from the middle of the rows, categories and gaps
+        last: int64 (q, F).
+        """
+        apart = np.abs(queries - self.middle)
+        apart[~self.is_number | np.isnan(queries)] = -1
+        return np.argsort(-apart, axis=1, kind="stable")
 
 
 def neighbour_tree(
@@ -109,13 +130,14 @@ def neighbour_tree(
     order = np.empty(len(rows), np.int64)
     spans, children = np.empty((2 * len(rows), 2), np.int64), np.empty((2 * len(rows), 2), np.int64)
     nodes, waiting = grow(scaled, is_number, _LEAF, order, spans, children)
-    scaled, spans, children = scaled[order], spans[:nodes].copy(), children[:nodes].copy()
-    lows, highs = np.empty((nodes, len(unit))), np.empty((nodes, len(unit)))
-    fill_boxes(scaled, spans, lows, highs)
+    spans, children = spans[:nodes].copy(), children[:nodes].copy()
+    columns, lows, highs = np.empty(scaled.size), np.empty((nodes, len(unit))), np.empty((nodes, len(unit)))
+    lay_out(scaled, order, spans, children, columns, lows, highs)
     return NeighbourTree(
         unit=unit,
         is_number=is_number,
-        rows=scaled,
+        middle=_middle(scaled),
+        columns=columns,
         places=places[order],
         lows=lows,
         highs=highs,
@@ -123,3 +145,11 @@ def neighbour_tree(
         children=children,
         waiting=waiting,
     )
+
+
+def _middle(rows: Rows) -> NDArray[np.float64]:
+    """About the mean of each column, as far as it is known: float64 (F,)."""
+    some = rows[:: 1 + len(rows) // _AVERAGED]
+    known = ~np.isnan(some)
+    found: NDArray[np.float64] = np.where(known, some, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return found

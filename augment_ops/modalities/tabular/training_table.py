@@ -32,12 +32,14 @@ class TrainingTable:
         rows: float64 (N, F).
         labels: int64 (N,), class numbers.
         ids: N sample ids.
+        classes: their names; empty where numbers are all that is known of them.
     """
 
     schema: TableSchema
     rows: Rows
     labels: NDArray[np.int64]
     ids: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -78,6 +80,10 @@ class TrainingTable:
         """Numbers of the classes that have fewer samples than the largest, and two at least."""
         return np.flatnonzero((self.counts < self.counts.max()) & (self.counts >= 2))
 
+    def called(self, label: int) -> str:
+        """A class, in a message."""
+        return repr(self.classes[label]) if self.classes else str(label)
+
     def members(self, label: int) -> NDArray[np.int64]:
         """The rows of a class, int64 (n,), ascending."""
         return self.once(("members", label), lambda: np.flatnonzero(self.labels == label))
@@ -109,7 +115,7 @@ class TrainingTable:
 
         Args:
             label: number of the class; the unit of a number is its standard deviation in it.
-            k: how many neighbours; fewer where the class has fewer others.
+            k: how many neighbours; fewer where the class has fewer others, as only a batch may that stands for a table.
 
         Returns:
             The class's rows, int64 (n,), and their neighbours, int64 (n, k') of rows of the table, the nearest first;
@@ -144,7 +150,9 @@ def spread(schema: TableSchema, rows: Rows) -> NDArray[np.float64]:
     return found
 
 
-def training_table(schema: TableSchema, rows: Rows, labels: NDArray[np.int64], ids: Sequence[str]) -> TrainingTable:
+def training_table(
+    schema: TableSchema, rows: Rows, labels: NDArray[np.int64], ids: Sequence[str], classes: Sequence[str] = ()
+) -> TrainingTable:
     """A table from its parts.
 
     Raises:
@@ -156,4 +164,4 @@ def training_table(schema: TableSchema, rows: Rows, labels: NDArray[np.int64], i
     if not len(rows) == len(labels) == len(ids):
         found = f"{len(rows)} rows, {len(labels)} labels, {len(ids)} ids"
         raise TransformError("training split", found, "a label and an id a row", "pass the arrays of one split")
-    return TrainingTable(schema, rows, np.asarray(labels, np.int64), tuple(map(str, ids)))
+    return TrainingTable(schema, rows, np.asarray(labels, np.int64), tuple(map(str, ids)), tuple(classes))

@@ -85,26 +85,27 @@ def resolve_policy(ctx: Context) -> ResolvedPolicy:
 def augment(inputs: Inputs) -> Augmentation:
     """Plan the augmentation, or write its shards."""
     params, resolved = inputs.params, inputs.output("resolve_policy", ResolvedPolicy)
-    train = inputs.snapshot.split("train")
+    policy, train = resolved.policy(), inputs.snapshot.split("train")
     epochs = params.epochs_for(len(train.labels))
-    check_shape(resolved.policy(), inputs.snapshot.manifest.image_shape)
-    choice = chosen(inputs, resolved.policy(), train, epochs) if params.delivery == "auto" else None
+    check_shape(policy, inputs.snapshot.manifest.image_shape)
+    augmenter = _augmenter(policy, params.seed, train)  # a policy that does not fit this split fails now as well
+    choice = chosen(inputs, policy, train, epochs) if params.delivery == "auto" else None
     delivery = params.delivery if choice is None else choice.mode
     snapshot = inputs.snapshot.manifest.digest
-    if delivery == "device" and not resolved.policy().is_identity:
-        on_device_of(inputs, resolved.policy(), train)  # now, rather than when models are trained
+    if delivery == "device" and not policy.is_identity:
+        on_device_of(inputs, policy, train)  # now, rather than when models are trained
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, "tensors", epochs])
         return Augmentation("device", plan, epochs, None)
-    if delivery != "offline" or not resolved.policy().transforms:
+    if delivery != "offline" or not policy.transforms:
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, epochs])
         # Nothing is there to be kept where nothing is applied.
-        mode = "nearline" if delivery == "nearline" and resolved.policy().transforms else "online"
+        mode = "nearline" if delivery == "nearline" and policy.transforms else "online"
         return Augmentation(mode, plan, epochs, None, choice)
     shards = materialise(
         inputs.store,
         train.payload,
         train.ids,
-        _augmenter(resolved.policy(), params.seed, train),
+        augmenter,
         snapshot_digest=snapshot,
         split="train",
         epochs=epochs,

@@ -324,6 +324,11 @@ BAD_ROWS: dict[str, tuple[pd.DataFrame, str, str]] = {
     "a time that is none": (FRAME.assign(moment="soon"), COLUMNS, "no time"),
     "two rows of one id": (FRAME.assign(transaction="tx"), COLUMNS, "more than once"),
     "a column of ours": (FRAME.assign(augment_ops_copy=0), COLUMNS, "a file that this command wrote"),
+    "a rare class of few": (
+        FRAME.assign(fraud=np.where(np.arange(60) < 3, "fraud", "genuine")),
+        COLUMNS,
+        "3, and 3 rows of class 'fraud' in the training part",
+    ),
     "no row of train": (FRAME.assign(part="test"), f"{COLUMNS},split=part", "no sample of train"),
 }
 

@@ -202,6 +202,22 @@ def test_sentences_of_earlier_evidence_stay_as_they_were(decide, rules, evidence
     assert leakage in told["leakage"]
 
 
+@pytest.mark.parametrize(
+    ("worded", "floor", "leakage"),
+    [(3, "at least 0.0%;", "0.0% (at most 0.5%)"), (4, "at least 0.05%;", "0.04% (at most 0.5%)")],
+)
+def test_small_shares_have_their_digits_and_in_sentences_of_earlier_evidence_what_they_had(
+    decide, rules, evidence, worded, floor, leakage
+):
+    few = with_rules(rules, "class_recall", clean_floor=0.0005, stressed_floor=0.0005)
+    found = evidence(lambda role, c, s: (0, 95, 95), format=worded, leakage={"near-duplicates-between-splits": 0.0004})
+    told = {
+        reason.rule: reason.message for reason in decide(few, found).reasons if reason.corruption in (None, "clean")
+    }
+    assert floor in told["class_recall"]
+    assert leakage in told["leakage"]
+
+
 def test_a_first_champion_is_allowed_or_looked_at_as_the_rules_say(decide, rules, evidence):
     first = evidence(champion=False)
     assert decide(rules, first).verdict == "PASS"

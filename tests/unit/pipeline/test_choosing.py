@@ -24,6 +24,7 @@ from augment_ops.pipeline.stages.policy import augment
 from augment_ops.policy.spec import Policy
 from augment_ops.training.base import Pace
 from support.policies import HEAD
+from support.tables import transactions
 
 BUSY, IDLE = 1e6, 1e-3  # microseconds a sample: no policy keeps the first waiting, and nothing the second from it
 EPOCHS = 2
@@ -74,16 +75,21 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     images = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8, 1)).astype(np.uint8)
     np.savez(tmp_path / "data.npz", images=images, labels=labels)
     store = Store(str(tmp_path / "store"))
-    snapshot = store.put(canonical_json(ingest(str(tmp_path / "data.npz"), store)))
+    images_ingested = canonical_json(ingest(str(tmp_path / "data.npz"), store))
     monkeypatch.setattr(choosing, "LIMIT_S", 0.01)
     monkeypatch.setattr(choosing, "usable_cores", lambda: 2)
     Paced.asked.clear()
 
     def ask(
-        steps: str = "- GaussNoise: {p: 1.0}", step_us: float = BUSY, folder: Path | None = None, **params: Any
+        steps: str = "- GaussNoise: {p: 1.0}",
+        step_us: float = BUSY,
+        folder: Path | None = None,
+        data: bytes = images_ingested,
+        head: str = HEAD,
+        **params: Any,
     ) -> tuple[Augmentation, list[str]]:
         monkeypatch.setattr(Paced, "step_us", step_us)
-        policy = Policy.from_text(f"{HEAD}  {steps}\n")
+        policy = Policy.from_text(f"{head}  {steps}\n")
         resolved = ResolvedPolicy(
             name=policy.name, version=policy.version, digest=policy.digest, domain=policy.domain, owner=policy.owner,
             description="", limitations=(), text=policy.text, engine="compiled-3", p50_ms=1.0, p95_ms=1.0,
@@ -97,7 +103,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
             store=store,
             state=None,
             policies=tmp_path,
-            digests={"ingest": snapshot, "resolve_policy": store.put(canonical_json(resolved))},
+            digests={"ingest": store.put(data), "resolve_policy": store.put(canonical_json(resolved))},
             files={"recipes/default.yaml": None},
             say=said.append,
             trace=Trace(""),
@@ -106,6 +112,25 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
         return augment(inputs), said
 
     return ask
+
+
+@pytest.mark.parametrize("delivery", ["online", "nearline", "offline", "auto"])
+def test_a_policy_that_does_not_fit_the_training_part_is_refused_while_nothing_is_written_or_trained(
+    asked: Asked, tmp_path: Path, delivery: str
+) -> None:
+    table = transactions(60).assign(part=["train"] * 50 + ["validation", "test"] * 5)
+    table["fraud"] = np.where(np.arange(60) % 15 == 0, "fraud", "genuine")
+    table.to_parquet(tmp_path / "payments.parquet", index=False)
+    columns, store = "label=fraud,id=transaction,split=part,ignore=moment;customer", tmp_path / "store"
+    payments = ingest(str(tmp_path / "payments.parquet"), Store(str(store)), modality="tabular", columns=columns)
+    Store(str(store)).put(canonical_json(payments))
+    before = {path for path in store.rglob("*") if path.is_file()}
+    head = HEAD.replace("image", "tabular").replace("general", "tabular").replace("8, 8, 1", "4")
+    with pytest.raises(InputError, match="5, and 4 rows of class 'fraud' in the training part"):
+        asked("- Smote: {}", data=canonical_json(payments), head=head, delivery=delivery)
+    written = {path for path in store.rglob("*") if path.is_file()} - before
+    assert len(written) == 1, "the policy, which the test itself keeps"
+    assert not Paced.asked
 
 
 def test_a_slow_trainer_is_kept_busy_online_by_the_plan_of_who_asks_for_that(asked: Asked) -> None:

@@ -17,7 +17,9 @@ from support.tables import transactions
 
 def split(labels: np.ndarray) -> Split:
     ids = tuple(f"s{i}" for i in range(len(labels)))
-    return Split(name="train", ids=ids, labels=labels, payload=ArrayPayload(np.zeros((len(labels), 1))))
+    return Split(
+        name="train", ids=ids, labels=labels, payload=ArrayPayload(np.zeros((len(labels), 1))), classes=("0", "1")
+    )
 
 
 def test_of_a_rare_class_more_are_compared_than_an_even_draw_has() -> None:

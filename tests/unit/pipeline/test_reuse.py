@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from augment_ops.content import canonical_json
-from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.pipeline.context import Context
 from augment_ops.pipeline.parameters import RunParams
 from augment_ops.pipeline.provenance import Provenance, enter_run, enter_stage
@@ -17,8 +16,8 @@ from augment_ops.pipeline.recorders.ledger import tell_ledger
 from augment_ops.pipeline.reuse import Lookup, computed_with
 from augment_ops.pipeline.run import Run, StageRecord, keep_record, record_of
 from augment_ops.settings import Settings
-from augment_ops.training.result import TrainingResult
 from augment_ops.workspace import Workspace
+from support.trained import training_result
 
 KEY = "a" * 64
 
@@ -186,27 +185,9 @@ def test_a_record_of_an_earlier_version_is_read_and_one_of_this_run_is_as_it_was
 def test_a_training_that_is_repeated_with_another_outcome_is_another_act(bench: Bench) -> None:
     """As when a run is gone on with by a program whose libraries calculate otherwise."""
     ctx = Context(bench.workspace, bench.second)
-    meters = DeliveryMeters(0.0, 0.0, 0.0, 0.0, 0.0, None)
-    result = TrainingResult(
-        role="control",
-        model_digest="1" * 64,
-        artifact="2" * 64,
-        factory="f",
-        parameters=1,
-        snapshot_digest="3" * 64,
-        policy_digest="4" * 64,
-        augmented_with="4" * 64,
-        seed=7,
-        curve=(),
-        samples_per_s=1.0,
-        delivery=meters,
-        advice="",
-        wall_s=1.0,
-        peak_rss_mb=1.0,
-    )
     for artifact in ("2" * 64, "2" * 64, "5" * 64, "5" * 64):
-        tell_ledger(ctx, "train_control", replace(result, artifact=artifact), "")
-    tell_ledger(ctx, "train_control", replace(result, artifact="6" * 64), "first")  # which is the first run's act
+        tell_ledger(ctx, "train_control", training_result(artifact=artifact), "")
+    tell_ledger(ctx, "train_control", training_result(artifact="6" * 64), "first")  # which is the first run's act
     trained = [entry for entry in bench.ledger.entries() if entry.act == "train"]
     assert [entry.subjects["artifact"] for entry in trained] == ["2" * 64, "5" * 64]
     assert trained[0].key == "second:train:control"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from augment_ops.content import canonical_json
-from augment_ops.delivery.meters import DeliveryMeters
 from augment_ops.pipeline import at_once
 from augment_ops.pipeline.at_once import _earlier, _memory, _workers, have_room
 from augment_ops.pipeline.context import Context
@@ -22,26 +21,11 @@ from augment_ops.pipeline.run import StageRecord, keep_record
 from augment_ops.settings import Settings
 from augment_ops.training.result import TrainingResult
 from support.places import POLICIES
+from support.trained import training_result
 
 STAGES = (BY_NAME["train_candidate"], BY_NAME["train_control"])
 GIB = 1 << 30
-RESULT = TrainingResult(
-    role="control",
-    model_digest="1" * 64,
-    artifact="2" * 64,
-    factory="f",
-    parameters=1,
-    snapshot_digest="3" * 64,
-    policy_digest="4" * 64,
-    augmented_with="4" * 64,
-    seed=7,
-    curve=(),
-    samples_per_s=1.0,
-    delivery=DeliveryMeters(0.0, 0.0, 0.0, 0.0, 0.0, None),
-    advice="",
-    wall_s=60.0,
-    peak_rss_mb=600.0,
-)
+RESULT = training_result()
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_the_policy_that_ships_passes_and_plants_nothing(data):
 
     class Population:
         payload, schema = ArrayPayload(histories[train]), SCHEMA
-        ids = tuple(index["sample_id"][train])
+        ids, classes = tuple(index["sample_id"][train]), tuple(SCHEMA["items"])
 
     Population.labels = labels[train]
     augment = KIND.augmenter(shipped, 7, Population())

@@ -8,7 +8,7 @@ import pytest
 
 from augment_ops.delivery.offline import shard_identity
 from augment_ops.engine.key import SampleIds
-from augment_ops.errors import TransformError
+from augment_ops.errors import Fault, TransformError
 from augment_ops.modalities import modality
 from augment_ops.modalities.tabular.augmenter import TableAugmenter
 from augment_ops.modalities.tabular.training_table import training_table
@@ -181,24 +181,90 @@ def test_classes_that_are_equally_large_have_none_that_is_rarer():
     assert same(augmenter("[Smote: {p: 1.0}, RowMix: {p: 1.0}]", table=table)(table.rows, table.ids), table.rows)
 
 
+def of_classes(*counts: int):
+    """400 rows: so many of the classes b, c, …, and the others of a."""
+    labels = np.repeat(np.arange(len(counts) + 1), [400 - sum(counts), *counts])
+    return training_table(SCHEMA, TABLE.rows, labels, TABLE.ids, tuple("abcd"[: len(counts) + 1]))
+
+
+FEW = "leave the class out of the training part, or bring more rows of it"
+
+
 @pytest.mark.parametrize(
-    "step",
+    ("step", "counts", "faults"),
     [
-        "Smote: {k_neighbors: 5, p: 1.0}",
-        "BorderlineSmote: {p: 1.0}",
-        "RowMix: {p: 1.0, sampling_strategy: all}",
-        "ConditionalBootstrap: {columns: [amount], given: hour, p: 1.0, sampling_strategy: all}",
-        "GaussianCopula: {min_rows: 2, p: 1.0}",
+        (
+            "Smote: {}",
+            (40, 5),
+            [
+                (
+                    "Smote.k_neighbors",
+                    "5, and 5 rows of class 'c'",
+                    "more than 5 rows",
+                    f"k_neighbors: 4 or fewer, or {FEW}",
+                )
+            ],
+        ),
+        (
+            "OneOf: {transforms: [Jitter: {}, BorderlineSmote: {k_neighbors: 3, m_neighbors: 4}]}",
+            (3, 1, 4),  # in a container, of three classes, of which one has enough
+            [
+                (
+                    "BorderlineSmote.k_neighbors",
+                    "3, and 3 rows of class 'b'",
+                    "more than 3 rows",
+                    f"k_neighbors: 2 or fewer, or {FEW}",
+                ),
+                ("BorderlineSmote.k_neighbors", "3, and 1 row of class 'c'", "more than 3 rows", FEW),
+            ],
+        ),
+        ("RowMix: {}", (1, 2), [("RowMix", "1 row of class 'b'", "more than 1 row", FEW)]),
+        (
+            "ConditionalBootstrap: {columns: [amount], given: hour, sampling_strategy: all}",
+            (1,),
+            [("ConditionalBootstrap", "1 row of class 'b'", "more than 1 row", FEW)],
+        ),
     ],
 )
-def test_a_class_of_one_sample_has_no_other_to_draw_on(step):
-    labels = np.where(np.arange(400) == 9, 2, 0)
-    labels[:2] = 1  # a class of two: fewer than neighbours are asked for
-    table = training_table(SCHEMA, TABLE.rows, labels, TABLE.ids)
+def test_a_class_of_fewer_rows_than_a_step_draws_on_is_refused(step, counts, faults):
+    with pytest.raises(TransformError) as caught:
+        augmenter(f"[{step}]", table=of_classes(*counts))
+    wanted = [
+        Fault(where, f"{found} in the training part", f"{wanted} of each class", fix)
+        for where, found, wanted, fix in faults
+    ]
+    assert list(caught.value.faults) == wanted
+    assert str(caught.value).startswith(f"policy rows: {len(faults)} fault")
+
+
+@pytest.mark.parametrize(
+    ("step", "counts"),
+    [
+        ("Smote: {k_neighbors: 5, p: 1.0}", (6, 150)),
+        ("BorderlineSmote: {k_neighbors: 2, p: 1.0}", (3,)),
+        ("RowMix: {p: 1.0}", (2,)),
+        ("ConditionalBootstrap: {columns: [amount], given: hour, bins: 1, p: 1.0}", (2,)),
+    ],
+)
+def test_one_row_more_than_a_step_draws_on_is_enough(step, counts):
+    table = of_classes(*counts)
     out = augmenter(f"[{step}]", table=table)(table.rows, table.ids)
-    assert same(out[9], table.rows[9])
-    between = np.sort(table.rows[:2, 0])
-    assert ((out[:2, 0] >= between[0]) & (out[:2, 0] <= between[1])).all()
+    few = table.labels == 1
+    held = table.rows[few, 0]
+    assert ((out[few, 0] >= np.nanmin(held)) & (out[few, 0] <= np.nanmax(held)) | np.isnan(held)).all()
+
+
+def test_a_split_of_fewer_rows_than_neighbours_at_the_border_is_refused():
+    table = training_table(SCHEMA, TABLE.rows[:9], np.arange(9) % 3 // 2, TABLE.ids[:9])
+    with pytest.raises(TransformError, match=r"(?s)m_neighbors: found 9, of 9 rows .* 8 or fewer"):
+        augmenter("[BorderlineSmote: {k_neighbors: 2, m_neighbors: 9}]", table=table)
+    augmenter("[BorderlineSmote: {k_neighbors: 2, m_neighbors: 8}]", table=table)(table.rows, table.ids)
+
+
+@pytest.mark.parametrize("step", ["GaussianCopula: {min_rows: 2, p: 1.0}", "Jitter: {sampling_strategy: not majority}"])
+def test_a_class_of_one_row_is_no_fault_of_a_step_that_says_what_becomes_of_it_or_looks_at_no_other(step):
+    table = of_classes(1, 150)
+    assert same(augmenter(f"[{step}]", table=table)(table.rows, table.ids)[249], table.rows[249])
 
 
 def test_epochs_of_each_sample_in_one_batch_are_those_of_batches_of_their_own():

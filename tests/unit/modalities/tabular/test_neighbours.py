@@ -35,7 +35,7 @@ def by_hand(rows: np.ndarray, unit: np.ndarray, is_number: np.ndarray, k: int) -
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(2, 300), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.7]), st.integers(1, 9))
+@given(st.integers(2, 700), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.7]), st.integers(1, 9))
 def test_neighbours_are_those_of_all_distances(n, seed, missing, k):
     draw = np.random.default_rng(seed)
     rows = np.stack(
@@ -60,6 +60,13 @@ def test_whatever_the_number_of_rows_a_search_looks_at_few_of_them():
     _, found = tree.nearest(rows, np.arange(90_000), 2)
     assert time.process_time() - started < 5
     assert found[:3].tolist() == [[1, 2], [0, 2], [0, 1]] and found[59_999].tolist() == [0, 1]
+
+
+def test_rows_are_told_apart_whose_squares_are_beyond_all_numbers():
+    rows = np.where(np.arange(300) % 2 == 1, 1e200, 0.0)[:, None]
+    tree = neighbour_tree(rows, np.arange(300), np.ones(1), np.ones(1, bool))
+    _, found = tree.nearest(rows, np.arange(300), 2)
+    assert found[:4].tolist() == [[2, 4], [3, 5], [0, 4], [1, 5]]
 
 
 def test_neighbours_are_the_nearest_of_the_class_and_never_the_sample_itself():

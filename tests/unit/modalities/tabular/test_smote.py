@@ -50,7 +50,7 @@ def test_only_samples_in_danger_move_and_towards_their_own_class():
 
 def test_where_nobody_is_in_danger_nobody_moves():
     table = line([0.0, 0.1, 0.2, 9.0, 9.1, 9.2, 9.3], [1] * 3 + [0] * 4)
-    assert (augmented("BorderlineSmote: {m_neighbors: 2, p: 1.0}", table)[0] == table.rows).all()
+    assert (augmented("BorderlineSmote: {k_neighbors: 2, m_neighbors: 2, p: 1.0}", table)[0] == table.rows).all()
 
 
 def clouds(n: int, rare: int) -> TrainingTable:
