@@ -70,7 +70,11 @@ begin(workspace, RULES, "production", origin="rollout/r1")
 book = book_of(workspace)
 ask(book, last(workspace), "passed", "e" * 64)
 nobody_answered()
-known, tasks._rollout = tasks._rollout, lambda *_: (_ for _ in ()).throw(GovernanceError("ledger", "away", "one", "wait"))
+
+def away(*_):
+    raise GovernanceError("ledger", "away", "a ledger", "wait")
+
+known, tasks._rollout = tasks._rollout, away
 nobody_answered()
 tasks._rollout = known
 end(book, last(workspace), "rolled_back", actor="carl", reason="fails on nines")
