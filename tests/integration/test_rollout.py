@@ -25,7 +25,7 @@ from augment_ops.rollout.acts import abort, pause_rollout, resume
 from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.drive import Driver, promote
 from augment_ops.rollout.evidence import rules_of
-from augment_ops.rollout.showing import show_last_quarantine
+from augment_ops.rollout.showing import show_quarantines
 from augment_ops.rollout.starting import start
 from augment_ops.rollout.state import Rollout, admissions, entries_of, rollouts
 from augment_ops.serving import follow_rollout
@@ -179,9 +179,9 @@ def test_a_rollback_needs_no_mlflow_and_is_shown_there_later(
     assert _drive(away) is None
     assert _last(workspace).outcome == "rolled_back"
     with pytest.raises(TrackingError):
-        show_last_quarantine(away, DATASET, "dev")
+        show_quarantines(away, DATASET, "dev")
     assert workspace.tracker.in_quarantine(DATASET) == []
-    show_last_quarantine(workspace, DATASET, "dev")
+    show_quarantines(workspace, DATASET, "dev")
     assert [one.version for one in workspace.tracker.in_quarantine(DATASET)] == ["2"]
     assert _champion(workspace) == "1"
     with pytest.raises(ActRefused, match="in quarantine since version 2"):
