@@ -74,11 +74,11 @@ def test_one_that_was_rolled_back_earlier_is_shown_as_well_and_what_is_shown_is_
         subjects = {**begun, "version": f"digits/{version}", "model": version * 64}
         workspace.ledger.append("rollout-start", "carl", subjects, "again", version)
         roll_back(workspace)
-    show_quarantines(workspace, "digits", "dev")
-    assert mlflow.shown == ["2", "3"]
-    show_quarantines(workspace, "digits", "dev")
     show_quarantines(workspace, "digits", "staging")
-    assert mlflow.shown == ["2", "3"]
+    assert mlflow.shown == []
+    for _ in range(2):
+        show_quarantines(workspace, "digits", "dev")
+        assert mlflow.shown == ["2", "3"]
 
 
 def test_who_is_stopped_tries_no_more(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

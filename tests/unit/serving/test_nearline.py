@@ -87,7 +87,7 @@ class Service:
             meters=meters,
             nearline=Nearline(self.epochs, self.maker, self.reading),
         )
-        self.service.policies = {NAME: POLICY}
+        self.service.policies, self.service.snapshot = {NAME: POLICY}, snapshot.manifest.digest
 
     async def ask(
         self, ids: list[Any] | None = None, token: str = "team", epoch: int = EPOCH, snapshot: str = ""
@@ -405,6 +405,27 @@ def test_what_a_revoked_policy_was_making_is_left_away_and_counts_for_nobody(mad
     of.run(scenario)
     assert of.outcomes == ["not admitted"] * 2
     assert len(room) == 1  # of others, for the one that was begun
+    assert not of.shard()
+    assert of.quotas.take("team", 10**6 - 4).wait_s == 0
+
+
+def test_what_was_being_made_of_the_snapshot_before_a_promotion_is_left_away_and_counts_for_nobody(made: Made) -> None:
+    """It could be given to nobody: whoever names that snapshot is refused from then on."""
+    of = made(quota=10**6, ahead=1)
+    really = of.maker._one
+
+    async def one(*given: Any) -> Any:
+        of.service.snapshot = "f" * 64
+        return await really(*given)
+
+    of.maker._one = one  # type: ignore[method-assign]
+
+    async def scenario() -> None:
+        await of.ask()
+        await of.settled(2)
+
+    of.run(scenario)
+    assert of.outcomes == ["superseded"] * 2
     assert not of.shard()
     assert of.quotas.take("team", 10**6 - 4).wait_s == 0
 
