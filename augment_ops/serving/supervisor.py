@@ -370,7 +370,8 @@ class Supervisor:
             try:
                 worker.process.wait(max(0.1, until - monotonic()))
             except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
+                # macOS refuses a signal to a group of nothing but a process that has ended (EPERM).
+                with suppress(ProcessLookupError, PermissionError):
                     os.killpg(worker.process.pid, signal.SIGKILL)
                 worker.process.wait()
         shutil.rmtree(self._metrics, ignore_errors=True)
