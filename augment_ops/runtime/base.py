@@ -92,7 +92,7 @@ class Runtime(Protocol):
         """
         ...
 
-    def load(self, artifact: Artifact, device: str, scores: int | None) -> Model:
+    def load(self, artifact: Artifact, device: str, scores: int | None = None) -> Model:
         """The model of an artifact.
 
         Args:
