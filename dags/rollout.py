@@ -74,12 +74,7 @@ with DAG(
         **_WAITS,
     ).expand(step=start.output)
     asked = UntilAsked(task_id="until_asked", **_WAITS)
-    ask = AskAboutRollout(
-        task_id="ask",
-        subject="Let this version answer everything?",
-        response_timeout=timedelta(seconds=LOOKED_S),
-        **ANSWERED,
-    )
+    ask = AskAboutRollout(task_id="ask", subject="Let this version answer everything?", **ANSWERED)
     record = RecordRolloutAnswer(task_id="record")
     end = RolloutEnd(task_id="end", trigger_rule=TriggerRule.NONE_FAILED, **_WAITS)
     start >> asked >> ask >> record >> end

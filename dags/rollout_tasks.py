@@ -10,12 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowRescheduleException,
-    AirflowSkipException,
-    TaskAwaitingInput,
-)
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 from retrain_tasks import ORIGIN
 from second_person import answer_to, touched_by
 from stage_tasks import APPROVE, QuestionOperator
@@ -106,35 +101,7 @@ class UntilAsked(BaseSensorOperator):
 
 
 class AskAboutRollout(QuestionOperator):
-    """Asks the people who may approve models in the environment, except who began the rollout or touched the run.
-
-    Whether there is something to answer still is looked at after each `response_timeout`.
-    """
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Hand on what was answered; where nothing was, wait on for as long as the rollout waits.
-
-        The question stays as it was asked: asked anew it would lose an answer that comes while this runs. As it is,
-        Airflow's server finds that answer when this waits again, and hands it on at once.
-        """
-        if event.get("error_type") != "timeout":
-            return super().execute_complete(context, event)
-        if why := self._over(context):
-            raise AirflowSkipException(why)
-        raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
-
-    def _over(self, context: Context) -> str:
-        """Why nobody need answer any more; empty where somebody has to, or the ledger cannot be read now."""
-        from augment_ops.errors import AugmentOpsError
-
-        try:
-            rollout = _rollout(context, _workspace(context))
-        except AugmentOpsError as error:
-            self.log.warning("the question stays: %s", error)
-            return ""
-        if rollout.outcome or rollout.decided:
-            return f"{rollout.outcome or rollout.state}: {rollout.why}"
-        return "" if rollout.asked else "somebody has let it go on already"
+    """Asks the people who may approve models in the environment, except who began the rollout or touched the run."""
 
     def prepare(self, context: Context) -> None:
         """Ask with what is known of its conditions."""

@@ -218,8 +218,7 @@ TASKS = {
         ),
         "ask": Guide(
             "**Waits for a person** who may approve models there and neither began the rollout nor touched the run. "
-            "The question, with what is known of each condition, is in *Required Actions*; an answer needs a reason. "
-            "Skipped, within a minute, where the rollout ends meanwhile.",
+            "The question, with what is known of each condition, is in *Required Actions*; an answer needs a reason.",
             ("rollout.md", "governance.md"),
         ),
         "record": Guide(
