@@ -19,7 +19,7 @@ from augment_ops.rollout.inputs import look_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Document:
+class _KeptPairs:
     NEWEST_FORMAT: ClassVar[int] = 1
 
     format: int = 1
@@ -43,7 +43,7 @@ class LookedPairs:
             StoreError: the record cannot be read.
         """
         document = self._store.get_document(self._name)
-        return () if document is None else from_json(_Document, document).ids
+        return () if document is None else from_json(_KeptPairs, document).ids
 
     def keep(self, ids: Sequence[str]) -> None:
         """Record what the next looks are made of: as many as the largest look takes.
@@ -63,4 +63,4 @@ class LookedPairs:
             fix = "read again; where a day of the log was deleted meanwhile, slices are judged by what was found before"
             raise StoreError(self._name, found, f"the {len(looked):,} that are recorded", fix)
         if size > len(looked):
-            self._store.put_document(self._name, canonical_json(_Document(ids=tuple(ids[:size]))))
+            self._store.put_document(self._name, canonical_json(_KeptPairs(ids=tuple(ids[:size]))))

@@ -49,17 +49,31 @@ def test_epochs_that_come_next_are_made_ahead_on_a_hit_as_well(made: Made) -> No
 def test_an_epoch_is_left_to_the_worker_that_is_at_one_and_made_when_it_is_missed_again(
     made: Made, tmp_path: Path
 ) -> None:
-    of = made(quota=None)
+    of = made(quota=None, ahead=1)
 
     async def scenario() -> None:
         with held(tmp_path / "epochs.lock", "make another one", 5):
             assert samples(await of.ask()) == of.online()
-            await of.settled()
+            await of.settled(2)
         assert samples(await of.ask()) == of.online()
-        await of.settled(2)
+        await of.settled(4)
 
     of.run(scenario)
-    assert of.outcomes == ["elsewhere", "made"]
+    assert of.outcomes == ["elsewhere"] * 2 + ["made"] * 2
+
+
+def test_what_waits_or_was_made_is_wanted_once(made: Made) -> None:
+    of = made(quota=None, ahead=1)
+
+    async def scenario() -> None:
+        await asyncio.gather(*(of.ask() for _ in range(3)))
+        await of.settled(2)
+        await of.ask()
+        await of.ask(epoch=EPOCH + 10)
+        await of.settled(4)
+
+    of.run(scenario)
+    assert of.outcomes == ["made"] * 4
 
 
 def test_an_end_while_an_epoch_is_made_leaves_nothing_and_does_not_wait_for_it(made: Made) -> None:
