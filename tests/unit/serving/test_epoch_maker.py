@@ -192,6 +192,7 @@ def test_no_more_epochs_wait_or_are_remembered_than_so_many(made: Made, monkeypa
     async def scenario() -> None:
         await of.ask()
         await of.settled(3)
+        assert not of.maker._wanted
 
     of.run(scenario)
     assert of.outcomes == ["made"] * 3
