@@ -158,10 +158,10 @@ class RolloutEnd(BaseSensorOperator):
     def _show(self, workspace: Workspace, rollout: Rollout) -> None:
         """Show in MLflow what the ledger says; where no service does and MLflow is away, it stays in the ledger."""
         from augment_ops.errors import AugmentOpsError
-        from augment_ops.rollout.ending import show_quarantine
+        from augment_ops.rollout.showing import show_quarantines
 
         try:
-            show_quarantine(workspace, rollout)
+            show_quarantines(workspace, rollout.dataset, rollout.environment)
         except AugmentOpsError as error:
             self.log.warning("MLflow does not show the quarantine: %s", error)
 

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from augment_ops.content import digest_of
 from augment_ops.monitoring.drift.log_reader import read_window
-from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
+from augment_ops.monitoring.drift.prediction_log import CLOCKS_APART, PredictionLog
 from augment_ops.monitoring.drift.rules import DriftRules
 from augment_ops.production.timeline import JudgedWindow, Period, Timeline
 
@@ -47,9 +47,12 @@ class LateLabels:
                 self._timeline.keep(replace(judged, looked=at.isoformat(), labels=labels))
 
     def files(self, span: Period, at: datetime) -> str:
-        """Digest of the names of the files that the labels of a window may be in, as they are now."""
-        last = min(at, span.end + self._rules.label_wait) + CLOCK_AHEAD
-        day, found = (span.start - CLOCK_AHEAD).astimezone(UTC).date(), []
+        """Digest of the names of the files that the labels of a window may be in, as they are now.
+
+        Files lie by the days of whoever wrote them, whose clocks may differ from those of the answers and of this one.
+        """
+        last = min(at, span.end + self._rules.label_wait) + CLOCKS_APART
+        day, found = (span.start - CLOCKS_APART).astimezone(UTC).date(), []
         while self._rules.label_wait and day <= last.astimezone(UTC).date():
             found += self._of(day)
             day += timedelta(days=1)

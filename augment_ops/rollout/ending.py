@@ -74,7 +74,7 @@ def ask(book: Book, rollout: Rollout, reason: str, evidence: str) -> Rollout:
 def complete(workspace: Workspace, book: Book, rollout: Rollout) -> Rollout:
     """Do what follows from how a rollout has ended, as far as it is not done; the rollout as it stands then.
 
-    A rollback needs the ledger alone. That its challenger is in quarantine is shown in MLflow by `show_quarantine`.
+    A rollback needs the ledger alone. That its challenger is in quarantine is shown in MLflow by `showing.py`.
 
     Raises:
         GovernanceError: the challenger may not be champion any more.
@@ -90,16 +90,6 @@ def complete(workspace: Workspace, book: Book, rollout: Rollout) -> Rollout:
         crown(book, workspace.tracker, move_of(rollout))
         rollout = again(book, rollout)
     return rollout
-
-
-def show_quarantine(workspace: Workspace, rollout: Rollout) -> None:
-    """Show in MLflow that a challenger that was rolled back may not be champion. May be repeated.
-
-    Raises:
-        TrackingError: MLflow does not answer.
-    """
-    if workspace.tracker.find_version(rollout.dataset, rollout.challenger) is not None:
-        workspace.tracker.quarantine(rollout.dataset, rollout.challenger, rollout.why)
 
 
 def move_of(rollout: Rollout) -> Move:

@@ -31,8 +31,14 @@ from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.sequential import of_many
 
 # The last look, in samples of the smaller arm: by then a shift beyond the limit has been shown at six looks or at none.
-LAST_LOOK = 200 * 2**6
+_LOOKS = 7
 FIRST_LOOK = 200  # samples of the smaller arm: below it the noise of PSI is not well below its limit (policies/drift)
+LAST_LOOK = FIRST_LOOK * 2 ** (_LOOKS - 1)
+
+
+def look_sizes(n: int) -> list[int]:
+    """At how many samples one looks, of n that there are."""
+    return [size for size in (FIRST_LOOK * 2**k for k in range(_LOOKS)) if size <= n]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,9 +101,7 @@ def _of_one(
 
 def _looks(name: str, champion: ArmSamples, challenger: ArmSamples) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
     """How many the smaller arm had at each look, and what both had been asked by then."""
-    n = FIRST_LOOK
-    while n <= min(len(champion.times), len(challenger.times)):
+    for n in look_sizes(min(len(champion.times), len(challenger.times))):
         until = max(champion.times[n - 1], challenger.times[n - 1])
         arms = [arm.features[name][: np.searchsorted(arm.times, until, side="right")] for arm in (champion, challenger)]
         yield n, arms[0], arms[1]
-        n *= 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 
 import numpy as np
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from augment_ops.errors import AugmentOpsError, DataError
 from augment_ops.monitoring.drift.log_reader import read_window
-from augment_ops.monitoring.drift.prediction_log import CLOCK_AHEAD, PredictionLog
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK
 from augment_ops.rollout.look import Look, Measured, inputs_of
+from augment_ops.rollout.looked_pairs import LookedPairs
 from augment_ops.rollout.rules import SLICES, RolloutRules
 from augment_ops.rollout.slices import PairedInputs, measure_slices
 from augment_ops.rollout.tally import Tally
 
 _NAMED = ("champion_prediction", "challenger_prediction")
-# Younger pairs wait: their files may be written in any order, and the first n pairs are to be the same at each look.
-_SETTLED = timedelta(seconds=10)
+_WRITTEN_S = 10.0  # after which the prediction log has what the comparisons have: both are written after seconds
 _BESIDE = timedelta(minutes=1)  # between a pair's time in one log and in the other
 _MORE = 1.1  # times as many pairs, at least and at most twice, before they are read again
 _AGAIN_S = 10.0  # after a log that could not be read
@@ -56,12 +56,19 @@ class PairedShadows:
     Args:
         log: of predictions, with its store where samples are kept beside it.
         labels: sample id → class, which grows as labels come.
+        looked: what earlier looks were made of.
     """
 
     def __init__(
-        self, rules: RolloutRules, log: PredictionLog, comparisons: ComparisonLog, labels: Mapping[str, str]
+        self,
+        rules: RolloutRules,
+        log: PredictionLog,
+        comparisons: ComparisonLog,
+        labels: Mapping[str, str],
+        looked: LookedPairs,
     ) -> None:
         self._rules, self._log, self._comparisons, self._labels = rules, log, comparisons, labels
+        self._looked = looked
         self._wanted = any(getattr(rules.conditions, name) is not None for name in SLICES)
         self._look = Look()
         self._pairs: _Pairs | None = None
@@ -70,35 +77,34 @@ class PairedShadows:
         self._over = False
         self._labelled = 0
 
-    def measured(self, tally: Tally, now: datetime, *, over: bool, wait: bool = False) -> Measured:
+    def measured(self, tally: Tally, *, over: bool, wait: bool = False) -> Measured:
         """What is known of them; nothing where the logs cannot be read.
 
         Args:
-            now: pairs that are younger than some seconds are left for later.
             over: whether there will be no more pairs.
             wait: for what is being read.
         """
-        if over and not self._over:  # once more, when the last ones are old enough
+        if over and not self._over:  # once more, when the last ones are written
             self._over, self._due = True, min(self._due, 1.0)
-            self._not_before = monotonic() + _SETTLED.total_seconds() if self._pairs is not None else 0.0
+            self._not_before = monotonic() + _WRITTEN_S if self._pairs is not None else 0.0
         if self._wanted and not self._look.is_running:
             pairs = sum(int(counts.sum()) for counts in tally.agreement.values())
             reads = pairs >= self._due and monotonic() >= self._not_before
             if reads or self._has_more_labels:
                 labels = dict(self._labels)
                 self._labelled = len(labels)
-                self._look.begin(lambda: self._made(pairs if reads else 0, labels, now))
+                self._look.begin(lambda: self._made(pairs if reads else 0, labels))
         return self._look.found(wait=wait)
 
     @property
     def _has_more_labels(self) -> bool:
         return self._pairs is not None and len(self._labels) > self._labelled * _LABELS
 
-    def _made(self, pairs: int, labels: Mapping[str, str], now: datetime) -> Measured:
+    def _made(self, pairs: int, labels: Mapping[str, str]) -> Measured:
         """One look; of no pairs, at the labels alone."""
         if pairs:
             try:
-                self._pairs = self._read(now)
+                self._pairs = self._read()
             except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
                 self._not_before = monotonic() + _AGAIN_S
             else:
@@ -107,23 +113,24 @@ class PairedShadows:
 
     def _next(self, pairs: int, known: int) -> float:
         """How many pairs it takes to the next look; the prediction log may keep a share of them."""
-        self._not_before = monotonic() + _SETTLED.total_seconds()
+        self._not_before = monotonic() + _WRITTEN_S
         look = FIRST_LOOK
         while look <= known:
             look *= 2
         if look > LAST_LOOK or self._over:
             return float("inf")
-        if known == 0:  # too young, as the first ones of a burst are
+        if known == 0:  # not written yet, as the first ones of a burst are
             return float(pairs)
         return min(max(_MORE * pairs, look * pairs / known), 2.0 * pairs)
 
-    def _read(self, now: datetime) -> _Pairs:
-        named = self._named(now)
+    def _read(self) -> _Pairs:
+        """The pairs that were looked at, in the order of that, and those that have come since; recorded."""
+        named = self._named(self._looked.ids())
         if not len(named):
             return _Pairs(ids=[], champion=np.array([], object), challenger=np.array([], object), features={})
-        first, last = (named.column("time")[place].as_py() for place in (0, -1))
-        window = read_window(self._log, first - _BESIDE, last + _BESIDE)
-        at = pc.index_in(named.column("sample_id"), pa.array(window.rows["sample_id"].astype(str), pa.string()))
+        times, ids = pc.min_max(named.column("time")).as_py(), named.column("sample_id")
+        window = read_window(self._log, times["min"] - _BESIDE, times["max"] + _BESIDE, ids=ids.to_pylist())
+        at = pc.index_in(ids, pa.array(window.rows["sample_id"].astype(str), pa.string()))
         place = at.to_numpy().astype(np.float64)  # NaN where the prediction log does not have it
         inputs = inputs_of(window, place[~np.isnan(place)].astype(np.int64))
         order = {int(row): position for position, row in enumerate(inputs.rows)}
@@ -131,27 +138,27 @@ class PairedShadows:
         positions = np.array([order[int(place[number])] for number in both], np.int64)
         kept = named.take(pa.array(both, pa.int64()))
         champion, challenger = (kept.column(one).to_numpy().astype(object) for one in _NAMED)
-        return _Pairs(
+        found = _Pairs(
             ids=kept.column("sample_id").to_pylist(),
             champion=champion,
             challenger=challenger,
             features={name: values[positions] for name, values in inputs.features.items()},
         )
+        self._looked.keep(found.ids)
+        return found
 
-    def _named(self, now: datetime) -> pa.Table:
-        """What both said of the same samples, oldest first; the first answer to one that was asked about twice."""
+    def _named(self, looked: Sequence[str]) -> pa.Table:
+        """What both said of the same samples: of those that were looked at, then of the others, oldest first.
+
+        The first answer to one that was asked about twice.
+        """
         tables = [table for name in self._comparisons.files() if (table := self._table(name)) is not None]
         if not tables:
             return pa.table({})
-        table = pa.concat_tables(tables)
-        time, kind = table.column("time"), table.schema.field("time").type
-        settled = pc.less_equal(time, pa.scalar(now - _SETTLED, kind))
-        ahead = pc.greater(time, pa.scalar(now + CLOCK_AHEAD, kind))  # by a clock that is off: as old as any
-        table = table.filter(pc.or_(settled, ahead))
-        table = table.sort_by([("time", "ascending"), ("sample_id", "ascending")])
-        ids = table.column("sample_id").to_pylist()
-        first = {one: number for number, one in reversed(list(enumerate(ids)))}
-        return table.take(pa.array(sorted(first.values()), pa.int64())).slice(0, 2 * LAST_LOOK)
+        table = pa.concat_tables(tables).sort_by([("time", "ascending"), ("sample_id", "ascending")])
+        first = {one: number for number, one in reversed([*enumerate(table.column("sample_id").to_pylist())])}
+        order = [first.pop(one) for one in looked if one in first] + sorted(first.values())
+        return table.take(pa.array(order[: 2 * LAST_LOOK], pa.int64()))
 
     def _table(self, name: str) -> pa.Table | None:
         try:

@@ -1,4 +1,4 @@
-"""What the ledger says of a challenger that was rolled back, shown in MLflow: as soon as that answers.
+"""What the ledger says of challengers that were rolled back, shown in MLflow: as soon as that answers.
 
 A rollback waits for no MLflow, so whoever has seen it shows it later: the service, or `augment-ops rollout drive`.
 """
@@ -11,23 +11,27 @@ from dataclasses import replace
 
 from augment_ops.errors import AugmentOpsError
 from augment_ops.lifecycle.book import book_of
-from augment_ops.rollout.ending import show_quarantine
 from augment_ops.rollout.state import ROLLED_BACK, entries_of, rollouts
 from augment_ops.workspace import Workspace
 
 AGAIN_S = 10.0  # after MLflow did not answer
 
 
-def show_last_quarantine(workspace: Workspace, dataset: str, environment: str) -> None:
-    """Show in MLflow that the challenger of the last rollout is in quarantine, where it was rolled back.
+def show_quarantines(workspace: Workspace, dataset: str, environment: str) -> None:
+    """Show in MLflow that challengers that were rolled back may not be champion, each that it does not show so yet.
 
     Raises:
         TrackingError: MLflow does not answer.
     """
-    entries = entries_of(book_of(workspace), dataset)
-    found = [one for one in rollouts(entries, dataset) if one.environment == environment]
-    if found and found[-1].outcome == ROLLED_BACK:
-        show_quarantine(workspace, found[-1])
+    found = rollouts(entries_of(book_of(workspace), dataset), dataset)
+    back = {one.challenger: one.why for one in found if (one.environment, one.outcome) == (environment, ROLLED_BACK)}
+    if not back:
+        return
+    tracker = workspace.tracker
+    shown = {one.version for one in tracker.in_quarantine(dataset)}
+    for version, why in back.items():
+        if version not in shown and tracker.find_version(dataset, version) is not None:
+            tracker.quarantine(dataset, version, why)
 
 
 def show_until_shown(
@@ -37,7 +41,7 @@ def show_until_shown(
     told = False
     while not stop.is_set():
         try:
-            show_last_quarantine(workspace, dataset, environment)
+            show_quarantines(workspace, dataset, environment)
             return
         except AugmentOpsError as error:
             if not told:

@@ -7,9 +7,10 @@ has one value. How often the two say the same there is the condition `slice_agre
 
 Which slices there are depends on the inputs of all pairs so far and on no answer, so they are formed anew at each look.
 The k-th look is at 200 · 2^k pairs and has the part of α that `of_many` gives it, divided among its slices: whoever
-looks later makes all earlier looks again. What the two said is known at the look, so that a share of agreement needs no
-interval for all moments: it has the exact one (Clopper & Pearson 1934, Biometrika 26(4)), which shows as much from half
-as many. Labels come later, and a loss of accuracy has an interval that holds however many of them have come.
+looks later makes all earlier looks again, of the same pairs (`looked_pairs.py`). What the two said is known at the
+look, so that a share of agreement needs no interval for all moments: it has the exact one (Clopper & Pearson 1934,
+Biometrika 26(4)), which shows as much from half as many. Labels come later, and a loss of accuracy has an interval that
+holds however many of them have come.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from augment_ops.monitoring.drift.detectors.histogram import is_numeric
-from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK
+from augment_ops.rollout.inputs import look_sizes
 from augment_ops.rollout.judge import MeasuredCondition, State
 from augment_ops.rollout.measures import alpha_of
 from augment_ops.rollout.rules import SLICES, RolloutRules
@@ -42,7 +43,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairedInputs:
-    """N samples that both models answered, in the order in which they came.
+    """N samples that both models answered, in the order in which they are looked at.
 
     Attributes:
         features: N numbers or texts by name.
@@ -76,12 +77,10 @@ def measure_slices(rules: RolloutRules, pairs: PairedInputs) -> tuple[MeasuredCo
 def _at_looks(rules: RolloutRules, condition: str, pairs: PairedInputs) -> list[MeasuredCondition]:
     """At the first look that shows some to be broken, or at the last one."""
     measured: list[MeasuredCondition] = []
-    n, look = FIRST_LOOK, 1
-    while n <= min(len(pairs.same), LAST_LOOK):
+    for look, n in enumerate(look_sizes(len(pairs.same)), 1):
         measured = _measured(rules, condition, pairs.first(n), alpha_of(rules) * of_many(look))
         if broken := [one for one in measured if one.state == "broken"]:
             return broken
-        n, look = 2 * n, look + 1
     worst = min(measured, key=_room, default=None)
     return [] if worst is None else [worst]
 

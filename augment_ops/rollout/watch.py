@@ -13,6 +13,7 @@ from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.counted import CountedComparisons
 from augment_ops.rollout.evidence import Looked, SeriesPoint, grown, keep_progress, progress, rules_of
 from augment_ops.rollout.judge import judge
+from augment_ops.rollout.looked_pairs import LookedPairs
 from augment_ops.rollout.measures import measure
 from augment_ops.rollout.paired_inputs import PairedShadows
 from augment_ops.rollout.state import Rollout
@@ -35,7 +36,8 @@ class Watch:
         labels = LoggedLabels(log, (began - CLOCKS_APART).date())
         self._inputs = ArmInputs(self.rules, log)
         comparisons = ComparisonLog(uri, rollout.dataset, rollout.id)
-        self._pairs = PairedShadows(self.rules, log, comparisons, labels.labels)
+        looked = LookedPairs(workspace.store, rollout.dataset, rollout.id)
+        self._pairs = PairedShadows(self.rules, log, comparisons, labels.labels, looked)
         self._counted = CountedComparisons(self.rules, comparisons, labels)
         self._series = _series_so_far(workspace, rollout)
         self._clock = StepClock(workspace.store)
@@ -56,7 +58,7 @@ class Watch:
         measured = (
             *measure(self.rules, tally, step),
             *self._inputs.measured(rollout, tally, now, wait=whole),
-            *self._pairs.measured(tally, now, over=step not in self.rules.shadows, wait=whole),
+            *self._pairs.measured(tally, over=step not in self.rules.shadows, wait=whole),
         )
         looked = Looked(
             rollout=rollout,

@@ -35,6 +35,6 @@ def runtime(name: str) -> Runtime:
     return found
 
 
-def load(artifact: Artifact, device: str = "cpu") -> Model:
+def load(artifact: Artifact, device: str = "cpu", scores: int | None = None) -> Model:
     """The model of an artifact, by its format: see `Runtime.load`."""
-    return runtime(artifact.format).load(artifact, device)
+    return runtime(artifact.format).load(artifact, device, scores)

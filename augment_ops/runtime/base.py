@@ -92,11 +92,12 @@ class Runtime(Protocol):
         """
         ...
 
-    def load(self, artifact: Artifact, device: str) -> Model:
+    def load(self, artifact: Artifact, device: str, scores: int | None = None) -> Model:
         """The model of an artifact.
 
         Args:
             device: `cpu`; an isolated process reaches no other.
+            scores: how many a sample has to get, where that is known: memory is taken for no others.
 
         Raises:
             InputError: another device.

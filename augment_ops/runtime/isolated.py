@@ -56,18 +56,19 @@ class IsolatedModel:
         source: where it came from, for messages.
         format: of the file.
         device: `cpu`.
+        scores: how many a sample has to get; None where nobody knows.
 
     Raises:
         InputError: another device.
         StoreError: the library of the format cannot load it.
     """
 
-    def __init__(self, content: bytes, source: str, format: str, device: str) -> None:
+    def __init__(self, content: bytes, source: str, format: str, device: str, scores: int | None = None) -> None:
         if device != "cpu":
             raise InputError(
                 "device", device, "cpu: an isolated process may open no other", "ask the model on the processor"
             )
-        self._source, self._format = source, format
+        self._source, self._format, self._scores = source, format, scores
         self._content = _memory(content)
         self._close_content = weakref.finalize(self, os.close, self._content)
         self._idle: list[_Process] = []
@@ -110,7 +111,7 @@ class IsolatedModel:
         self._close_content()
 
     def _process(self) -> _Process:
-        return _Process(self._format, self._content, self._source)
+        return _Process(self._format, self._content, self._source, self._scores)
 
     def _ask(self, samples: NDArray[Any], *, embedded: bool) -> list[NDArray[np.float32]]:
         process = self._idle_process() or self._process()
@@ -164,8 +165,8 @@ class _Silent(Exception):  # noqa: N818 - never leaves this module
 class _Process:
     """One process that holds the model, and memory for the samples that it is asked about."""
 
-    def __init__(self, format: str, content: int, source: str) -> None:
-        self._samples = _memory(b"")
+    def __init__(self, format: str, content: int, source: str, scores: int | None) -> None:
+        self._scores, self._samples = scores, _memory(b"")
         self._mapped: mmap.mmap | None = None
         self._channel, theirs = socket.socketpair()
         self._finalize = weakref.finalize(self, _let_go, self._channel, self._samples)
@@ -227,6 +228,8 @@ class _Process:
             return bytes((yield min(max(rows, 0), 4000))).decode(errors="replace")
         if rows != len(samples) or min(widths) < 0 or rows * sum(widths) * 4 > _MOST_BYTES:
             raise _Silent(f"{rows} rows of {widths} numbers")
+        if self._scores not in (None, widths[0]):
+            raise _Silent(f"{widths[0]} scores a sample, and not {self._scores}")
         found = []
         for width in widths[: 1 + embedded]:
             found.append(np.frombuffer((yield rows * width * 4), np.float32).reshape(rows, width))

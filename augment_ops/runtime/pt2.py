@@ -23,9 +23,9 @@ class _Pt2:
         """See `Runtime`."""
         return pt2_archive.scores(artifact)
 
-    def load(self, artifact: Artifact, device: str) -> Model:
+    def load(self, artifact: Artifact, device: str, scores: int | None = None) -> Model:
         """See `Runtime`."""
-        return IsolatedModel(self.checked(artifact), artifact.source, self.format, device)
+        return IsolatedModel(self.checked(artifact), artifact.source, self.format, device, scores)
 
 
 RUNTIME: Runtime = _Pt2()

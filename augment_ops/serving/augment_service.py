@@ -85,6 +85,7 @@ class AugmentService:
         self.offered, self._environment = offered, environment
         self._breaker, self._thread, self._quotas, self._meters = breaker, thread, quotas, meters
         self.policies: Mapping[str, Policy] = {}  # those that are admitted now
+        self.snapshot = ""  # that the champion of now learnt from
         self._nearline = nearline
         self._augmenters: OrderedDict[tuple[str, int], BatchAugmenter] = OrderedDict()
         self._lock = threading.Lock()  # of the augmenters
@@ -127,11 +128,13 @@ class AugmentService:
             raise self._later("too many samples of kept epochs wait to be read") from None
         named = f"{policy.name}/{policy.version}"
 
-        def is_admitted() -> bool:
+        def over() -> str:
             now = self.policies.get(asked.policy)
-            return now is not None and now.digest == policy.digest
+            if now is None or now.digest != policy.digest:
+                return "not admitted"
+            return "" if kept.epoch.of.snapshot == self.snapshot else "superseded"
 
-        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named, is_admitted=is_admitted)
+        wanted = WantedEpoch(epoch=kept.epoch, token=token, policy=named, over=over)
         if kept.body is not None:
             self._meters.stored(token, named, len(kept.rows), cpu_s)
             near.maker.want(wanted, missed=False)

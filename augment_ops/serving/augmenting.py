@@ -94,6 +94,11 @@ class Augmenting:
             if self.service is not None:
                 self.service.policies = policies
 
+    def serves(self, served: Served) -> None:
+        """Know which version answers from now on: epochs of another snapshot are made for nobody."""
+        if self.service is not None:
+            self.service.snapshot = served.snapshot
+
     async def scores(self, model: ServedModel, samples: Samples, ids: Sequence[str]) -> Scored:
         """The answer for samples (n, *shape) with these ids.
 

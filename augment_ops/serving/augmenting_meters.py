@@ -8,7 +8,7 @@ from augment_ops.serving.instruments import Instruments
 
 _STATES: tuple[State, ...] = ("closed", "half-open", "open")  # as numbers 0, 1, 2
 # Of epochs; see `EpochMaker`.
-_OUTCOMES = ("made", "there", "no room", "no quota", "not admitted", "failed", "elsewhere")
+_OUTCOMES = ("made", "there", "no room", "no quota", "not admitted", "superseded", "failed", "elsewhere")
 
 _OF_BREAKER = ("dataset", "breaker")
 _OF_TOKEN = ("dataset", "token", "policy")

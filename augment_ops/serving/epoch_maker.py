@@ -45,13 +45,14 @@ class WantedEpoch:
 
     Attributes:
         token: whose quota and cost it is; policy: `name/version`, for people.
-        is_admitted: whether that is admitted still; asked in any thread.
+        over: why nobody could be given it any more, `not admitted` or `superseded`; empty where somebody could. Asked
+            in any thread.
     """
 
     epoch: EpochOf
     token: str
     policy: str
-    is_admitted: Callable[[], bool]
+    over: Callable[[], str]
 
     @property
     def key(self) -> tuple[str, int]:
@@ -63,8 +64,8 @@ class _EndedError(Exception):
     """The worker ends."""
 
 
-class _RevokedError(Exception):
-    """The policy is not admitted any more."""
+class _OverError(Exception):
+    """Nobody could be given the epoch any more; the message is what came of it."""
 
 
 class EpochMaker:
@@ -130,8 +131,8 @@ class EpochMaker:
                 outcome = self._made(wanted)
             except _EndedError:
                 return
-            except _RevokedError:
-                outcome = "not admitted"
+            except _OverError as over:
+                outcome = str(over)
             except Exception as error:  # a full disk, a store that is away: whoever asks is answered without
                 if not isinstance(error, AugmentOpsError):
                     traceback.print_exc()
@@ -162,10 +163,10 @@ class EpochMaker:
         """What came of it: `made`, `there`, `no room`, `no quota`, or `elsewhere`, which another worker is at.
 
         Raises:
-            _RevokedError: its policy is not admitted any more; nothing of it is kept or charged.
+            _OverError: its policy is not admitted any more, or the champion learnt from another snapshot; nothing of it
+                is kept or charged.
         """
-        if not wanted.is_admitted():
-            raise _RevokedError
+        _refuse_over(wanted)
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
@@ -194,8 +195,7 @@ class EpochMaker:
 
     async def _one(self, wanted: WantedEpoch, samples: Samples, ids: SampleIds, epoch: int) -> Samples:
         while not self._ending:
-            if not wanted.is_admitted():
-                raise _RevokedError
+            _refuse_over(wanted)
             passed = self._breaker.enter(self._augmenting.waiting)
             if passed is not None:
                 try:
@@ -216,3 +216,8 @@ class EpochMaker:
         """What the event loop makes of it."""
         assert self._loop is not None  # of `want`
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _refuse_over(wanted: WantedEpoch) -> None:
+    if over := wanted.over():
+        raise _OverError(over)

@@ -42,7 +42,8 @@ class ServedModel:
         self._users, self._left = 0, asyncio.Event()
         self.kind = modality(served.modality)
         self.requests: Requests = self.kind.codec.requests(served.asked, served.shape, served.schema)
-        self._model = load(read_artifact(Path(served.file), served.artifact, served.model_format))
+        artifact = read_artifact(Path(served.file), served.artifact, served.model_format)
+        self._model = load(artifact, scores=len(served.classes))
         try:
             self._hold_against_probe()
         except BaseException:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from augment_ops.errors import StoreError
+from augment_ops.monitoring.drift.prediction_log import CLOCKS_APART
 
 _PATIENCE_S = 5.0  # with another worker that counts
 _TABLE = "CREATE TABLE IF NOT EXISTS taken (day TEXT, token TEXT, samples INTEGER, PRIMARY KEY (day, token))"
@@ -35,7 +36,7 @@ class Taken:
 
 
 class Quotas:
-    """Samples a day, by UTC. May be used by several threads and processes.
+    """Samples a day, by UTC. May be used by several threads and processes, whose clocks may differ.
 
     Args:
         path: of a SQLite file, made where it is absent.
@@ -59,7 +60,8 @@ class Quotas:
         if self._limit is None:
             return Taken(wait_s=0.0, day=day)
         with self._counting() as counts:
-            counts.execute("DELETE FROM taken WHERE day < ?", (day,))
+            over = (now - CLOCKS_APART).date().isoformat()  # for another replica yesterday may not have ended
+            counts.execute("DELETE FROM taken WHERE day < ?", (over,))
             fits = samples <= self._limit
             taken = fits and counts.execute(_TAKE, (day, token, samples, self._limit)).rowcount > 0
         return Taken(wait_s=0.0 if taken else _seconds_to_midnight(now), day=day)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from augment_ops.monitoring.drift.log_hours import days_of, names_of
-from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.monitoring.drift.prediction_log import CLOCKS_APART, PredictionLog
 from augment_ops.rollout.comparisons import folder_of, written_on
+
+
+def too_old(days: float) -> datetime:
+    """Before when everything is older than so many days, by the clock of whichever machine wrote it."""
+    return datetime.now(UTC) - timedelta(days=days) - CLOCKS_APART
 
 
 def forget(uri: str, dataset: str, before: datetime) -> int:

@@ -11,9 +11,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection, wait
-from time import monotonic, time
+from time import monotonic
 from types import FrameType
 
 from augment_ops.delivery.nearline import ShardCache
@@ -28,7 +27,7 @@ from augment_ops.serving.kept_alive import KeptAlive
 from augment_ops.serving.listening import Offer, listening_socket, open_hosts
 from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Told
 from augment_ops.serving.refusals import Refusals
-from augment_ops.serving.retention import forget
+from augment_ops.serving.retention import forget, too_old
 from augment_ops.serving.served import Served
 from augment_ops.serving.supervisor_meters import SupervisorMeters
 from augment_ops.settings import Settings
@@ -37,8 +36,7 @@ from augment_ops.workspace import log_uri, open_store
 _READY_S = 180.0  # until the workers answer: libraries take seconds to import, a minute on a machine that swaps
 _WELL_S = 30.0  # a worker that lived so long did not end for what it was started with
 _LONGEST_S = 30.0  # between two starts of a worker that ends again and again
-_DAY_S = 86_400.0
-_FORGET = timedelta(hours=1)  # between two looks for what is too old
+_FORGET_S = 3600.0  # between two looks for what is too old
 
 
 @dataclass(eq=False)
@@ -108,7 +106,7 @@ class Supervisor:
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._begin(ready)
-            self._looked, forgotten = monotonic(), datetime.min.replace(tzinfo=UTC)
+            self._looked, forgotten = monotonic(), -_FORGET_S
             while not self._stopping:
                 for refusal in self._hear(self._asked.rules.follow_s):
                     self._say(refusal.why)
@@ -116,8 +114,8 @@ class Supervisor:
                 if self._is_time():
                     self._follow()
                     self._follow_champion()
-                if datetime.now(UTC) - forgotten >= _FORGET:
-                    forgotten = datetime.now(UTC)
+                if monotonic() - forgotten >= _FORGET_S:
+                    forgotten = monotonic()
                     self._forget()
         finally:
             self._end()
@@ -346,7 +344,7 @@ class Supervisor:
     def _forget_answers(self) -> None:
         days = self._asked.rules.log.retention_days
         if days is not None:
-            gone = forget(log_uri(self._settings), self._asked.dataset, datetime.now(UTC) - timedelta(days=days))
+            gone = forget(log_uri(self._settings), self._asked.dataset, too_old(days))
             if gone:
                 self._say(f"{gone} files of the prediction log are older than {days:g} days, and were deleted")
 
@@ -358,7 +356,7 @@ class Supervisor:
         store = open_store(self._settings)
         if near.retention_days is not None:
             cache = ShardCache(store, near.space_bytes)
-            gone = cache.forget(time() - near.retention_days * _DAY_S)
+            gone = cache.forget(too_old(near.retention_days).timestamp())
             if gone:
                 self._say(f"{gone} epochs were not asked for in {near.retention_days:g} days, and were deleted")
         store.forget_copies()
@@ -375,7 +373,8 @@ class Supervisor:
             try:
                 worker.process.wait(max(0.1, until - monotonic()))
             except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
+                # macOS refuses a signal to a group of nothing but a process that has ended (EPERM).
+                with suppress(ProcessLookupError, PermissionError):
                     os.killpg(worker.process.pid, signal.SIGKILL)
                 worker.process.wait()
         shutil.rmtree(self._metrics, ignore_errors=True)

@@ -255,6 +255,7 @@ class _Answering:
 
     def _tell(self, model: ServedModel, *, before: str) -> None:
         self._meters.serves(model.served.version, before)
+        self._augmenting.serves(model.served)
         self._say(Serves(model.served.version))
 
     def _say(self, message: Told) -> None:

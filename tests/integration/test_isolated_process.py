@@ -155,6 +155,14 @@ def test_an_event_loop_is_told_the_same_and_by_the_next_process_where_one_ends(a
             asyncio.run(ask(model))
 
 
+def test_more_scores_than_a_sample_has_are_not_taken(artifact: Artifact) -> None:
+    """The process says how many come before they do; a hostile one may say a gigabyte of them."""
+    with load(artifact, scores=9) as model:
+        for ask in (model, lambda images: asyncio.run(model.predict_async(images))):
+            with pytest.raises(StoreError, match="10 scores a sample, and not 9"):
+                ask(IMAGES)
+
+
 def test_a_process_that_says_nothing_holds_no_event_loop_up_and_is_asked_no_more(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:

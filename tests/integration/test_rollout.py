@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mlflow import MlflowClient
 
 from augment_ops.cli.runs import run_pipeline
 from augment_ops.errors import ActRefused, GovernanceError, InputError, StoreError, TrackingError
 from augment_ops.governance.audit import champions
+from augment_ops.governance.rollouts import ADMIT
 from augment_ops.lifecycle.book import book_of
-from augment_ops.lifecycle.champion import acts_of, champion, quarantine
+from augment_ops.lifecycle.champion import acts_of, champion, quarantine, subjects_of
+from augment_ops.monitoring.drift.log_reader import read_window
+from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.rollout import starting
 from augment_ops.rollout.acts import abort, pause_rollout, resume
+from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.drive import Driver, promote
 from augment_ops.rollout.evidence import rules_of
-from augment_ops.rollout.showing import show_last_quarantine
+from augment_ops.rollout.showing import show_quarantines
 from augment_ops.rollout.starting import start
 from augment_ops.rollout.state import Rollout, admissions, entries_of, rollouts
 from augment_ops.serving import follow_rollout
@@ -35,11 +33,12 @@ from augment_ops.serving.follow_rollout import FollowedRollout
 from augment_ops.serving.headers import ROLLOUT_HEADER, VERSION_HEADER
 from augment_ops.serving.meters import folder_of
 from augment_ops.settings import Settings
-from augment_ops.workspace import Workspace
+from augment_ops.workspace import Workspace, log_uri
 from support import rollouts as written
 from support.mlflow_server import MlflowServer, mlflow_server
 from support.places import POLICIES
 from support.ports import free_port
+from support.replicas import Replica, replicas
 from support.service import until
 from support.tables import gate_of_equals, rules_of_few_frauds, transactions
 
@@ -180,9 +179,9 @@ def test_a_rollback_needs_no_mlflow_and_is_shown_there_later(
     assert _drive(away) is None
     assert _last(workspace).outcome == "rolled_back"
     with pytest.raises(TrackingError):
-        show_last_quarantine(away, DATASET, "dev")
+        show_quarantines(away, DATASET, "dev")
     assert workspace.tracker.in_quarantine(DATASET) == []
-    show_last_quarantine(workspace, DATASET, "dev")
+    show_quarantines(workspace, DATASET, "dev")
     assert [one.version for one in workspace.tracker.in_quarantine(DATASET)] == ["2"]
     assert _champion(workspace) == "1"
     with pytest.raises(ActRefused, match="in quarantine since version 2"):
@@ -402,69 +401,12 @@ def server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ml
         yield found
 
 
-@dataclass
-class Served:
-    """`augment-ops serve`, asked again and again."""
-
-    client: httpx.Client
-    errors: Path
-    versions: set[str]
-
-    @property
-    def said(self) -> str:
-        return self.errors.read_text()
-
-    def ask(self) -> httpx.Response:
-        found = self.client.post("/predict", json={"samples": [PAYMENT]})
-        assert found.status_code == 200, found.text
-        self.versions.add(found.headers[VERSION_HEADER])
-        return found
-
-
-PAYMENT = {"amount": 21.5, "hour": 3, "past_week": 6, "kind": "card"}
-
-
-@contextmanager
-def _served(workspace: Workspace, mlflow_uri: str) -> Iterator[Served]:
-    settings, errors = workspace.settings, workspace.settings.home / "service.txt"
-    rules = settings.policies / "serving" / "default.yaml"
-    rules.write_text(rules.read_text().replace("workers: 0 ", "workers: 1 "))
-    variables = {
-        "AUGMENT_OPS_HOME": str(settings.home),
-        "AUGMENT_OPS_POLICIES": str(settings.policies),
-        "MLFLOW_TRACKING_URI": mlflow_uri,
-    }
-    command = [sys.executable, "-c", "from augment_ops.cli import main; main()", "serve", DATASET, "--port", "0"]
-    with errors.open("w") as complaints:
-        process = subprocess.Popen(
-            [*command, "--json"],
-            env={**os.environ, **variables},
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    try:
-        address = json.loads(process.stdout.readline() or "{}").get("address")
-        assert address, errors.read_text()
-        with httpx.Client(base_url=address, timeout=60) as client:
-            yield Served(client, errors, set())
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.stdout.close()
-
-
 @pytest.mark.timeout(600)
 def test_mlflow_killed_in_a_step_keeps_neither_answers_nor_steps_nor_a_rollback(
     workspace: Workspace, server: MlflowServer
 ) -> None:
     """Only a promotion waits for it; what became of the challenger is shown there when it is back."""
-    with _served(workspace, server.settings.mlflow_uri) as service:
+    with replicas(workspace, DATASET, server.settings.mlflow_uri) as (service,):
         rollout = start(Workspace(server.settings, "ada"), DATASET, reason=REASON)
         until(lambda: ROLLOUT_HEADER in service.ask().headers)
         server.kill()
@@ -482,3 +424,63 @@ def test_mlflow_killed_in_a_step_keeps_neither_answers_nor_steps_nor_a_rollback(
         server.start()
         until(lambda: [one.version for one in workspace.tracker.in_quarantine(DATASET)] == ["2"])
     assert _champion(workspace) == "1"
+
+
+IDS = [f"r{number}" for number in range(12)]
+
+
+def _answered(replicas: list[Replica]) -> set[tuple[str, str]]:
+    """Versions and arms of some requests; nothing where one has another answer in another replica."""
+    seen = [[one.ask(name).headers for name in IDS] for one in replicas]
+    told = [[(one[VERSION_HEADER], one.get(ROLLOUT_HEADER, "")) for one in of] for of in seen]
+    return set(told[0]) if all(one == told[0] for one in told) else set()
+
+
+def _arms(rollout: Rollout) -> set[tuple[str, str]]:
+    own = {"champion": rollout.champion, "challenger": rollout.challenger}
+    return {(version, f"{rollout.id}; arm={arm}") for arm, version in own.items()}
+
+
+def _let_in_again(workspace: Workspace, version: str) -> None:
+    """As a run would let it in, beside the champion of now."""
+    subjects = {**subjects_of(workspace.tracker.version(DATASET, version)), "previous": _champion(workspace)}
+    about = {"version": f"{DATASET}/{version}", "environment": "dev", "decision": "d" * 64}
+    workspace.ledger.append(ADMIT, "ada", {**subjects, **about}, "for a test", "test:admit")
+
+
+def _log_has(workspace: Workspace, ids: set[str]) -> bool:
+    log, now, apart = PredictionLog(log_uri(workspace.settings), DATASET), datetime.now(UTC), timedelta(hours=6)
+    return ids <= set(read_window(log, now - apart, now + apart, samples=False).rows["sample_id"])
+
+
+def test_replicas_whose_clocks_are_hours_apart_answer_and_follow_as_one(workspace: Workspace) -> None:
+    """A challenger that becomes champion, then one that goes back, judged by drivers with those clocks as well."""
+    with replicas(workspace, DATASET, ahead_h=(-5, 5)) as both:
+        first = start(workspace, DATASET, reason=REASON)
+        until(lambda: _answered(both) == {("1", f"{first.id}; arm=champion")})
+        asked = [f"{place}-{number}" for place in range(2) for number in range(2)]
+        for name in asked:
+            both[int(name[0])].ask(name, 100)
+        until(lambda: _last(workspace).step == 1)
+        log = ComparisonLog(log_uri(workspace.settings), DATASET, first.id)
+        rows = [row for name in log.files() for row in log.read(name).to_pylist()]
+        samples = {f"{name}/{number}" for name in asked for number in range(100)}
+        assert {row["sample_id"] for row in rows} >= samples
+        until(lambda: _log_has(workspace, samples))
+        labels = {"0-0/0": "valid", "1-0/0": "valid"}  # of both, brought to each
+        assert [one.label(labels).status_code for one in both] == [200, 200]
+        assert [one.label(dict.fromkeys(labels, "fraud")).status_code for one in both] == [409, 409]
+        until(lambda: _answered(both) == _arms(first))
+        written.halves(workspace, first.id, dataset=DATASET)
+        until(lambda: _last(workspace).outcome == "promoted")
+        assert _champion(workspace) == "2"  # by MLflow as well
+        until(lambda: _answered(both) == {("2", "")}, 5.0)
+
+        _let_in_again(workspace, "1")
+        second = start(workspace, DATASET, reason=REASON)
+        written.compare(workspace, second.id, 0, dataset=DATASET)
+        until(lambda: _answered(both) == _arms(second))
+        written.compare(workspace, second.id, 1, 800, arm="challenger", failed=1.0, dataset=DATASET)
+        until(lambda: _last(workspace).outcome == "rolled_back")
+        until(lambda: _answered(both) == {("2", "")}, 2.0)
+    assert _champion(workspace) == "2"

@@ -22,6 +22,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift.log_reader import read_window
 from augment_ops.serving.access import Tokens, tokens_path
 from augment_ops.serving.application import DECISION_HEADER, REQUEST_HEADER, VERSION_HEADER
@@ -325,6 +326,12 @@ def test_tokens_decide_who_may_ask_for_what(service: Running, home: Path) -> Non
     assert ask("GET", "/v2/health/ready") == 200
     tokens.revoke("app")
     until(lambda: all(ask("POST", INFER, secrets["app"], content=content, headers=headers) == 401 for _ in range(30)))
+
+
+def test_a_model_of_another_number_of_classes_is_not_believed(versions: dict[str, Served]) -> None:
+    asked, other = rules(), replace(versions["1"], classes=versions["1"].classes[1:])
+    with pytest.raises(StoreError, match="10 scores a sample, and not 9"):
+        ServedModel(other, asked.batch, asked.limits, lambda n, s: None)
 
 
 def test_a_model_in_use_does_not_end(versions: dict[str, Served]) -> None:

@@ -124,12 +124,14 @@ def compare(
     arm: str = "shadow",
     first: int = 0,
     dataset: str = "digits",
+    at: datetime | None = None,
 ) -> None:
     """Write a file of n requests with one sample each: `<step>-<arm>-<number>`.
 
     Args:
         same: share of samples of which the challenger says what the champion says.
         failed: share of requests in which the challenger fails.
+        at: when they came; by default now.
     """
     found = []
     for number in range(first, first + n):
@@ -145,7 +147,7 @@ def compare(
                 request=one,
                 subject=one,
                 ids=(one,),
-                at=datetime.now(UTC),
+                at=at or datetime.now(UTC),
                 arm=arm,  # type: ignore[arg-type]
                 champion=champion if arm != "challenger" else None,
                 challenger=challenger if arm != "champion" else None,

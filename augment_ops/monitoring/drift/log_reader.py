@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -103,25 +103,35 @@ class LogWindow:
 
 
 def read_window(
-    log: PredictionLog, start: datetime, end: datetime, judged_at: datetime | None = None, *, samples: bool = True
+    log: PredictionLog,
+    start: datetime,
+    end: datetime,
+    judged_at: datetime | None = None,
+    *,
+    samples: bool = True,
+    ids: Collection[str] | None = None,
 ) -> LogWindow:
     """Read the records whose time lies in [start, end).
 
     Args:
         judged_at: what was logged later is counted as late; None counts nothing.
         samples: whether the samples themselves are found, and not their records alone.
+        ids: of the records that are wanted, all of which are read; by default all are, thinned where they are many.
     """
     name = log.modality
     corrupt: list[str] = []
     names = list(_prediction_files(log, start, end, corrupt))
     parts = read_parts(log, names, records_of, corrupt)
     frame = joined(parts)
+    if ids is not None:
+        frame = frame[frame["sample_id"].isin(ids)]
     inside = (frame["believed"] >= start) & (frame["believed"] < end)
     beside = _beside(log, start, end, names, frame[~inside])
     elsewhere = int(((beside["time"] >= start) & (beside["time"] < end) & (beside["believed"] < start)).sum())
     kept, repeated = _once(frame[inside], beside)
     total = len(kept)
-    if total > _MAX_ROWS:
+    thins = ids is None and total > _MAX_ROWS
+    if thins:
         order = np.argsort([hash_of(one) for one in kept["sample_id"]], kind="stable")[:_MAX_ROWS]
         kept = kept.iloc[np.sort(order)].reset_index(drop=True)
     kept = _with_labels(kept, log, start, corrupt)
@@ -145,7 +155,6 @@ def read_window(
     skewed = int((kept["time"] > kept["logged_at"] + CLOCK_AHEAD).sum())
     late = kept[kept["logged_at"] > judged_at] if judged_at is not None else kept[:0]
     rows = kept[["sample_id", "time", "logged_at", "model_version", "image", "prediction", "label"]]
-    thinned = total if total > _MAX_ROWS else 0
     return LogWindow(
         start=start,
         end=end,
@@ -159,7 +168,7 @@ def read_window(
         late_names=_late_names(late),
         elsewhere=elsewhere,
         lost_samples=lost,
-        thinned_from=thinned,
+        thinned_from=total if thins else 0,
         notes=notes(parts, kept),
     )
 

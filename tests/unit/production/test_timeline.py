@@ -268,6 +268,16 @@ def test_labels_are_waited_for_within_a_bound(labelled: World) -> None:
     assert grown(labelled, START + 31 * DAY + HOUR) == []  # that was the last look
 
 
+@pytest.mark.parametrize("off", [-5 * HOUR, 5 * HOUR], ids=["behind", "ahead"])
+def test_labels_of_a_clock_that_is_hours_off_are_noticed(labelled: World, off: timedelta) -> None:
+    """They lie under the day before the window, or under one that has not come yet."""
+    now = START + (4 if off < timedelta(0) else 20) * HOUR
+    span = Period(now - HOUR, now)
+    before = LateLabels(labelled.log, DAILY, labelled.timeline(DAILY)).files(span, now)
+    label(labelled, 10, 60, now + off)
+    assert LateLabels(labelled.log, DAILY, labelled.timeline(DAILY)).files(span, now) != before
+
+
 def test_an_old_window_is_looked_at_less_often(labelled: World) -> None:
     known = next(labelled.timeline(DAILY).kept(START))
     labelled.timeline(DAILY).keep(replace(known, looked=(START + 11 * DAY).isoformat()))

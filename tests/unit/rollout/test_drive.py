@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -236,7 +236,7 @@ def test_samples_of_one_kind_that_go_wrong_end_it(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, wrong: bool, outcome: str
 ) -> None:
     """Four images in a hundred are dark, and all of them are answered otherwise."""
-    monkeypatch.setattr("augment_ops.rollout.paired_inputs._SETTLED", timedelta(seconds=-60))
+    monkeypatch.setattr("augment_ops.rollout.paired_inputs._WRITTEN_S", 0.0)
     rules = RULES.replace("agreement: {at_least: 0.8}", "slice_agreement: {at_least: 0.5}")
     rollout = begin(workspace, rules.replace("answers: 200, hours: 0", "answers: 2000, hours: 0"))
     log = PredictionLog(log_uri(workspace.settings), "digits", workspace.store, modality="image")
@@ -262,7 +262,7 @@ def test_a_reading_keeps_no_rollback_waiting(workspace: Workspace, monkeypatch: 
         raise ValueError
 
     monkeypatch.setattr("augment_ops.rollout.paired_inputs.read_window", held)
-    monkeypatch.setattr("augment_ops.rollout.paired_inputs._SETTLED", timedelta(seconds=-60))
+    monkeypatch.setattr("augment_ops.rollout.paired_inputs._WRITTEN_S", 0.0)
     compare(workspace, rollout, 0, 300, failed=0.6)
     compare(workspace, rollout, 0, 300, first=300)
     try:

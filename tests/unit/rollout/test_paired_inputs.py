@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from augment_ops.errors import StoreError
+from augment_ops.monitoring.drift import log_reader
 from augment_ops.monitoring.drift.log_labels import LoggedLabels
 from augment_ops.monitoring.drift.log_reader import LogWindow
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
@@ -16,6 +17,7 @@ from augment_ops.rollout import paired_inputs
 from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.counted import CountedComparisons
 from augment_ops.rollout.look import Look, Measured
+from augment_ops.rollout.looked_pairs import LookedPairs
 from augment_ops.rollout.paired_inputs import PairedShadows
 from augment_ops.workspace import Workspace, log_uri
 from support.rollouts import RULES, compare, rules_of, workspace_of
@@ -40,31 +42,33 @@ class Shadow:
         self.log = PredictionLog(uri, "digits", modality="tabular")
         comparisons, self.labels = ComparisonLog(uri, "digits", "1"), LoggedLabels(self.log)
         self._counted = CountedComparisons(RULES_OF_SLICES, comparisons, self.labels)
-        self.pairs = PairedShadows(RULES_OF_SLICES, self.log, comparisons, self.labels.labels)
+        self.looked = LookedPairs(workspace.store, "digits", "1")
+        self.pairs = PairedShadows(RULES_OF_SLICES, self.log, comparisons, self.labels.labels, self.looked)
         self.known = 0
 
-    def grows(self, n: int, *, logged: bool = True) -> None:
+    def grows(self, n: int, *, logged: bool = True, at: datetime | None = None) -> None:
         numbers = range(self.known, self.known + n)
-        compare(self._workspace, "1", 0, n, same=0.96, first=self.known)
+        compare(self._workspace, "1", 0, n, same=0.96, first=self.known, at=at)
         if logged:
-            self.logs(numbers)
+            self.logs(numbers, at)
         self.known += n
 
-    def logs(self, numbers: range) -> None:
+    def logs(self, numbers: range, at: datetime | None = None) -> None:
         shops = np.array(["b" if number % 100 >= 96 else "a" for number in numbers], object)
         ids = [f"0-shadow-{number}" for number in numbers]
-        self.log.write(ids, [datetime.now(UTC)] * len(ids), model_version="1", features={"shop": shops})
+        at = at or datetime.now(UTC)
+        self.log.write(ids, [at] * len(ids), model_version="1", features={"shop": shops}, logged_at=at)
 
     def look(self, *, over: bool = False) -> dict[str, tuple[str, str]]:
         """Condition → slice and state."""
         tally = self._counted.tally(whole=True)
-        found = self.pairs.measured(tally, datetime.now(UTC) + timedelta(seconds=1), over=over, wait=True)
+        found = self.pairs.measured(tally, over=over, wait=True)
         return {one.condition: (one.about, one.state) for one in found}
 
 
 @pytest.fixture
 def shadow(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Shadow:
-    monkeypatch.setattr(paired_inputs, "_SETTLED", timedelta(0))
+    monkeypatch.setattr(paired_inputs, "_WRITTEN_S", 0.0)
     monkeypatch.setattr(paired_inputs, "_AGAIN_S", 0.0)
     return Shadow(workspace)
 
@@ -110,19 +114,40 @@ def test_when_the_shadow_is_over_it_is_read_once_more(shadow: Shadow) -> None:
     assert shadow.look(over=True)["slice_agreement"] == ("shop is 'b'", "broken")
 
 
-def test_young_pairs_wait_and_those_of_a_clock_that_is_hours_ahead_do_not(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_whatever_is_logged_later_an_earlier_look_is_of_the_same_pairs(
+    shadow: Shadow, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shadow = Shadow(workspace)
-    shadow.grows(1600)
-    assert shadow.look() == {}
+    """By a replica that is hours behind, and more of it than is read at once without ids."""
+    shadow.grows(500)
+    first = shadow.look()
+    assert len(shadow.looked.ids()) == 400
+    hours_ago = datetime.now(UTC) - timedelta(hours=5)
+    shadow.grows(1500, at=hours_ago)
+    monkeypatch.setattr(log_reader, "_MAX_ROWS", 300)
     later = Shadow(workspace)
-    monkeypatch.setattr(paired_inputs, "CLOCK_AHEAD", timedelta(seconds=-60))  # as of a clock that is that far off
-    assert later.look()["slice_agreement"] == ("shop is 'b'", "broken")
+    later.look()
+    looked = shadow.looked.ids()
+    assert len(looked) == 1600
+    assert looked[:400] == tuple(f"0-shadow-{number}" for number in range(400))
+    assert later.pairs._pairs is not None
+    assert later.pairs._pairs.ids[:1600] == list(looked)
+    assert first["slice_agreement"][1] == "holds"
+
+
+def test_pairs_that_the_log_has_no_more_are_replaced_by_no_others(shadow: Shadow, workspace: Workspace) -> None:
+    shadow.grows(400)
+    found = shadow.look()
+    for name in shadow.log.blobs.names("digits/predictions/"):
+        shadow.log.blobs.delete(name)
+    shadow.grows(1600)
+    assert shadow.look() == found
+    assert Shadow(workspace).look() == {}
+    with pytest.raises(StoreError, match="the 400 that are recorded"):
+        shadow.looked.keep([f"0-shadow-{number}" for number in range(400, 2000)])
 
 
 def test_without_comparisons_there_is_nothing_and_nobody_is_stopped(shadow: Shadow) -> None:
-    assert shadow.pairs._made(1, {}, datetime.now(UTC)) == ()
+    assert shadow.pairs._made(1, {}) == ()
 
 
 def test_a_look_that_failed_is_told_once_and_one_that_was_not_collected_is_not_lost() -> None:

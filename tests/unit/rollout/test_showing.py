@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +12,8 @@ from augment_ops.errors import TrackingError
 from augment_ops.lifecycle.book import book_of
 from augment_ops.rollout import showing
 from augment_ops.rollout.ending import complete, end
-from augment_ops.rollout.showing import show_until_shown
-from augment_ops.rollout.state import ROLLED_BACK, Rollout
+from augment_ops.rollout.showing import show_quarantines, show_until_shown
+from augment_ops.rollout.state import ROLLED_BACK
 from augment_ops.serving.follow_rollout import FollowedRollout
 from augment_ops.serving.meters import folder_of
 from augment_ops.workspace import Workspace
@@ -28,19 +29,25 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 class Mlflow:
-    """Away for a while."""
+    """Away for a while; has versions 2 and 3."""
 
     def __init__(self, patch: pytest.MonkeyPatch, away: int) -> None:
         self.shown: list[str] = []
         self._away = away
         patch.setattr(showing, "AGAIN_S", 0.001)
-        patch.setattr(showing, "show_quarantine", self._show)
+        patch.setattr(Workspace, "tracker", property(lambda _: self))
 
-    def _show(self, workspace: Workspace, rollout: Rollout) -> None:
+    def in_quarantine(self, dataset: str) -> list[SimpleNamespace]:
         self._away -= 1
         if self._away >= 0:
             raise TrackingError("MLflow", "no answer", "one", "start it")
-        self.shown.append(rollout.challenger)
+        return [SimpleNamespace(version=one) for one in self.shown]
+
+    def find_version(self, dataset: str, version: str) -> str | None:
+        return version if version in ("2", "3") else None
+
+    def quarantine(self, dataset: str, version: str, why: str) -> None:
+        self.shown.append(version)
 
 
 def roll_back(workspace: Workspace) -> None:
@@ -55,6 +62,23 @@ def test_it_is_tried_until_mlflow_answers_and_said_once(workspace: Workspace, mo
     show_until_shown(workspace, "digits", "dev", say=says.append, stop=threading.Event())
     assert mlflow.shown == ["2"]
     assert ["no answer" in line for line in says] == [True]
+
+
+def test_one_that_was_rolled_back_earlier_is_shown_as_well_and_what_is_shown_is_left_alone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(workspace)
+    begun, mlflow = last(workspace).acts[0].subjects, Mlflow(monkeypatch, away=0)
+    roll_back(workspace)
+    for version in ("3", "4"):  # MLflow has no fourth version any more
+        subjects = {**begun, "version": f"digits/{version}", "model": version * 64}
+        workspace.ledger.append("rollout-start", "carl", subjects, "again", version)
+        roll_back(workspace)
+    show_quarantines(workspace, "digits", "staging")
+    assert mlflow.shown == []
+    for _ in range(2):
+        show_quarantines(workspace, "digits", "dev")
+        assert mlflow.shown == ["2", "3"]
 
 
 def test_who_is_stopped_tries_no_more(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

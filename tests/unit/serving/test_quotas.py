@@ -41,6 +41,14 @@ def test_what_was_taken_yesterday_is_not_given_back_today(tmp_path: Path) -> Non
     assert quotas.take("team", 6).wait_s == 0
 
 
+def test_a_replica_for_which_tomorrow_has_begun_gives_nobody_the_day_anew(tmp_path: Path) -> None:
+    path = tmp_path / "quotas.sqlite"
+    ahead, behind = Quotas(path, 10, lambda: NOON + timedelta(hours=13)), Quotas(path, 10, lambda: NOON)
+    assert behind.take("team", 10).wait_s == 0
+    assert ahead.take("team", 1).wait_s == 0
+    assert behind.take("team", 1).wait_s == 12 * 3600
+
+
 def test_all_who_count_count_together(tmp_path: Path) -> None:
     """As several workers do: each with a file handle of its own."""
     path = tmp_path / "quotas.sqlite"

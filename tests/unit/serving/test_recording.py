@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from augment_ops.content import canonical_json, sha256_hex
 from augment_ops.data.store import Store
 from augment_ops.monitoring.drift.log_reader import read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
+from augment_ops.serving import retention
 from augment_ops.serving.recording import Answered, Recorder, is_drawn
-from augment_ops.serving.retention import forget
+from augment_ops.serving.retention import forget, too_old
 from augment_ops.serving.served import probe_bytes
 from support.service import CLASSES, images, rules
 from support.still import STILL
@@ -179,3 +180,22 @@ def test_days_that_are_too_old_are_deleted_with_their_labels_and_no_others(tmp_p
     kept = [path.name for path in (tmp_path / "log").rglob("*.parquet")]
     assert len(kept) == 5
     assert forget(log.uri, "letters", now - timedelta(days=30)) == 0
+
+
+def test_a_service_whose_clock_is_hours_ahead_deletes_nothing_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, now = log_at(tmp_path), datetime(2026, 3, 10, 22, tzinfo=UTC)  # tomorrow for a clock that is ahead
+    for days in (2, 3, 4):
+        at = now - timedelta(days=days)
+        log.write([f"a{days}"], [at], model_version="1", samples=images(1), logged_at=at)
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return (now + timedelta(hours=5)).astimezone(tz)
+
+    monkeypatch.setattr(retention, "datetime", Ahead)
+    assert forget(log.uri, "letters", too_old(2.0)) == 2
+    kept = read_window(log, now - timedelta(days=9), now, samples=False)
+    assert set(kept.rows["sample_id"]) == {"a2"}
