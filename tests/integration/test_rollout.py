@@ -448,6 +448,12 @@ def _let_in_again(workspace: Workspace, version: str) -> None:
     workspace.ledger.append(ADMIT, "ada", {**subjects, **about}, "for a test", "test:admit")
 
 
+def _compared(workspace: Workspace, rollout: Rollout) -> set[str]:
+    """Ids of the samples that were compared."""
+    log = ComparisonLog(log_uri(workspace.settings), DATASET, rollout.id)
+    return {one for name in log.files() for one in log.read(name).column("sample_id").to_pylist()}
+
+
 def _log_has(workspace: Workspace, ids: set[str]) -> bool:
     log, now, apart = PredictionLog(log_uri(workspace.settings), DATASET), datetime.now(UTC), timedelta(hours=6)
     return ids <= set(read_window(log, now - apart, now + apart, samples=False).rows["sample_id"])
@@ -462,11 +468,8 @@ def test_replicas_whose_clocks_are_hours_apart_answer_and_follow_as_one(workspac
         for name in asked:
             both[int(name[0])].ask(name, 100)
         until(lambda: _last(workspace).step == 1)
-        log = ComparisonLog(log_uri(workspace.settings), DATASET, first.id)
-        rows = [row for name in log.files() for row in log.read(name).to_pylist()]
         samples = {f"{name}/{number}" for name in asked for number in range(100)}
-        assert {row["sample_id"] for row in rows} >= samples
-        until(lambda: _log_has(workspace, samples))
+        until(lambda: samples <= _compared(workspace, first) and _log_has(workspace, samples))
         labels = {"0-0/0": "valid", "1-0/0": "valid"}  # of both, brought to each
         assert [one.label(labels).status_code for one in both] == [200, 200]
         assert [one.label(dict.fromkeys(labels, "fraud")).status_code for one in both] == [409, 409]

@@ -90,11 +90,12 @@ def test_advice(share, depth, workers, taken, says):
     assert f"{share:.1%}" in text
 
 
-def test_work_of_others(monkeypatch):
+@pytest.mark.parametrize(("machine_s", "busy"), [(117.0, 0.8), (108.0, 0.0)], ids=["busy", "counted late"])
+def test_work_of_others(monkeypatch, machine_s, busy):
     """In ten seconds the machine worked for 17: four for the process that began it all, of which one for a child that
     has ended, and five for a child that lives, of which one for a child of its own that has ended."""
     machine, head, child, now = (
-        iter([100.0, 117.0]),
+        iter([100.0, machine_s]),
         iter([(7.0, 0.0), (10.0, 1.0)]),
         iter([(1.0, 2.0), (5.0, 3.0)]),
         iter([50.0, 60.0]),
@@ -125,4 +126,4 @@ def test_work_of_others(monkeypatch):
     monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=next(machine), system=0.0))
     monkeypatch.setattr(psutil, "Process", Head)
     monkeypatch.setattr("time.perf_counter", lambda: next(now))
-    assert OtherWork(7).cores() == pytest.approx(0.8)
+    assert OtherWork(7).cores() == pytest.approx(busy)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from augment_ops.content import canonical_json
+from augment_ops.errors import InputError
 from augment_ops.pipeline import at_once
 from augment_ops.pipeline.at_once import _earlier, _memory, _workers, have_room
 from augment_ops.pipeline.context import Context
@@ -76,7 +77,7 @@ def test_a_run_of_other_trainings_tells_nothing_of_these(ctx: Context) -> None:
     assert _earlier(ctx, STAGES) == [RESULT, RESULT]
 
 
-def test_trainings_that_took_seconds_or_the_memory_of_the_machine_go_one_by_one(
+def test_trainings_go_one_by_one_where_they_took_seconds_or_there_is_no_room_for_both(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(at_once, "usable_cores", lambda: 2)
@@ -87,5 +88,19 @@ def test_trainings_that_took_seconds_or_the_memory_of_the_machine_go_one_by_one(
         _keep(ctx, "like", took)
         assert have_room(ctx.settings, "now", STAGES) is room
     _keep(ctx, "like", RESULT)
-    monkeypatch.setattr(at_once, "_workers", lambda ctx, cores: 1)
-    assert not have_room(ctx.settings, "now", STAGES)
+    section = at_once.recipe_section(ctx.settings.policies, ctx.params)[1]
+
+    def refuses(*given: object) -> None:
+        raise InputError("a recipe", "none", "one", "name it")
+
+    for name, other in {
+        "_workers": lambda ctx, cores: 1,
+        "threads_of": lambda section, asked: 0,  # of a trainer that does not say
+        "is_to_compute": lambda ctx, stage: stage is STAGES[0],
+        "recipe_section": lambda policies, params: (SimpleNamespace(device=lambda asked: "cuda"), section),
+        "processes_of": refuses,  # as the stage itself does then, and tells
+    }.items():
+        assert have_room(ctx.settings, "now", STAGES)
+        with monkeypatch.context() as patch:
+            patch.setattr(at_once, name, other)
+            assert not have_room(ctx.settings, "now", STAGES), name
