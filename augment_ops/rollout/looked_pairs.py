@@ -3,18 +3,19 @@
     rollouts/<data set>/<rollout>.pairs.json of the store: their ids in order; the k-th look is of the first 200 · 2^k
 
 What the logs hold of a stretch of time grows, by files that are written late and by replicas whose clocks are behind.
-A look that is made again of whatever lies there by then would be one more look, which no part of α was kept for.
+A look that is made again of whatever lies there by then would be one more look, which no part of α was kept for. It may
+shrink as well, by days that are deleted and files that cannot be read: then a look is of those of its pairs that are
+left, and no others take their places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from augment_ops.content import canonical_json, from_json
 from augment_ops.data.store import Store
-from augment_ops.errors import StoreError
 from augment_ops.rollout.inputs import look_sizes
 
 
@@ -45,22 +46,21 @@ class LookedPairs:
         document = self._store.get_document(self._name)
         return () if document is None else from_json(_KeptPairs, document).ids
 
-    def keep(self, ids: Sequence[str]) -> None:
-        """Record what the next looks are made of: as many as the largest look takes.
+    def grown(self, others: Iterable[str]) -> tuple[str, ...]:
+        """Record what the next looks are made of, as many as the largest of them takes; all that is recorded then.
 
-        Of two drivers that record at the same moment, the later one's counts from then on.
+        Of two drivers that record different pairs at the same moment, what the later one records counts from then on.
 
         Args:
-            ids: those that were looked at, and behind them others.
+            others: pairs that may follow those that are recorded; of these it may have some.
 
         Raises:
-            StoreError: they begin otherwise than what was looked at, because the log does not have it any more, or
-                because another driver has looked meanwhile; or the record cannot be kept.
+            StoreError: the record cannot be read or kept.
         """
-        looked, size = self.ids(), max(look_sizes(len(ids)), default=0)
-        if tuple(ids[: len(looked)]) != looked:
-            found = "other pairs than an earlier look was made of"
-            fix = "read again; where a day of the log was deleted meanwhile, slices are judged by what was found before"
-            raise StoreError(self._name, found, f"the {len(looked):,} that are recorded", fix)
-        if size > len(looked):
-            self._store.put_document(self._name, canonical_json(_KeptPairs(ids=tuple(ids[:size]))))
+        looked = self.ids()
+        ids = tuple(dict.fromkeys((*looked, *others)))
+        size = max(look_sizes(len(ids)), default=0)
+        if size <= len(looked):
+            return looked
+        self._store.put_document(self._name, canonical_json(_KeptPairs(ids=ids[:size])))
+        return self.ids()

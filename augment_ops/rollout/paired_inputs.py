@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from augment_ops.errors import AugmentOpsError, DataError
+from augment_ops.errors import AugmentOpsError, DataError, StoreError
 from augment_ops.monitoring.drift.log_reader import read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.rollout.comparisons import ComparisonLog
-from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK
+from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK, look_sizes
 from augment_ops.rollout.look import Look, Measured, inputs_of
 from augment_ops.rollout.looked_pairs import LookedPairs
 from augment_ops.rollout.rules import SLICES, RolloutRules
@@ -33,9 +33,15 @@ _LABELS = 1.1  # times as many labels before they are held against slices again
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pairs:
-    """What was read: N samples with their ids and what the two models called them, and the inputs."""
+    """What was read: N samples with their ids and what the two models called them, and the inputs.
+
+    `looks`: of how many of them, the first ones, each look is made; `known`: how many pairs there are for looks, those
+    that are in no log any more among them.
+    """
 
     ids: list[str]
+    looks: tuple[int, ...]
+    known: int
     champion: NDArray[np.object_]
     challenger: NDArray[np.object_]
     features: Mapping[str, NDArray[np.generic]]
@@ -47,6 +53,7 @@ class _Pairs:
             same=np.asarray(self.champion == self.challenger, bool),
             lost=(self.champion == label).astype(np.int64) - (self.challenger == label),
             labelled=np.array([one is not None for one in label], bool),
+            looks=self.looks,
         )
 
 
@@ -108,7 +115,7 @@ class PairedShadows:
             except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
                 self._not_before = monotonic() + _AGAIN_S
             else:
-                self._due = self._next(pairs, len(self._pairs.ids))
+                self._due = self._next(pairs, self._pairs.known)
         return () if self._pairs is None else measure_slices(self._rules, self._pairs.with_labels(labels))
 
     def _next(self, pairs: int, known: int) -> float:
@@ -124,28 +131,36 @@ class PairedShadows:
         return min(max(_MORE * pairs, look * pairs / known), 2.0 * pairs)
 
     def _read(self) -> _Pairs:
-        """The pairs that were looked at, in the order of that, and those that have come since; recorded."""
-        named = self._named(self._looked.ids())
+        """The pairs of all looks in their order, as far as the logs have them; those that are new are recorded."""
+        looked = self._looked.ids()
+        named = self._named(looked)
         if not len(named):
-            return _Pairs(ids=[], champion=np.array([], object), challenger=np.array([], object), features={})
+            if looked:  # what was found of them stands
+                found, fix = "none of the pairs that were looked at", "look whether its files can be read"
+                raise StoreError("comparisons of a rollout", found, f"{len(looked):,} of them", fix)
+            nothing = np.array([], object)
+            return _Pairs(ids=[], looks=(), known=0, champion=nothing, challenger=nothing, features={})
         times, ids = pc.min_max(named.column("time")).as_py(), named.column("sample_id")
         window = read_window(self._log, times["min"] - _BESIDE, times["max"] + _BESIDE, ids=ids.to_pylist())
         at = pc.index_in(ids, pa.array(window.rows["sample_id"].astype(str), pa.string()))
         place = at.to_numpy().astype(np.float64)  # NaN where the prediction log does not have it
         inputs = inputs_of(window, place[~np.isnan(place)].astype(np.int64))
         order = {int(row): position for position, row in enumerate(inputs.rows)}
-        both = [number for number, row in enumerate(place) if row == row and int(row) in order][:LAST_LOOK]  # noqa: PLR0124
+        both = [number for number, row in enumerate(place) if row == row and int(row) in order]  # noqa: PLR0124
+        there = dict(zip(ids.take(pa.array(both, pa.int64())).to_pylist(), both, strict=True))
+        recorded = self._looked.grown(there)
+        both = [there[one] for one in recorded if one in there]
         positions = np.array([order[int(place[number])] for number in both], np.int64)
         kept = named.take(pa.array(both, pa.int64()))
         champion, challenger = (kept.column(one).to_numpy().astype(object) for one in _NAMED)
-        found = _Pairs(
+        return _Pairs(
             ids=kept.column("sample_id").to_pylist(),
+            looks=tuple(sum(one in there for one in recorded[:size]) for size in look_sizes(len(recorded))),
+            known=len({*recorded, *there}),
             champion=champion,
             challenger=challenger,
             features={name: values[positions] for name, values in inputs.features.items()},
         )
-        self._looked.keep(found.ids)
-        return found
 
     def _named(self, looked: Sequence[str]) -> pa.Table:
         """What both said of the same samples: of those that were looked at, then of the others, oldest first.

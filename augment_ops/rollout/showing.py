@@ -24,14 +24,16 @@ def show_quarantines(workspace: Workspace, dataset: str, environment: str) -> No
         TrackingError: MLflow does not answer.
     """
     found = rollouts(entries_of(book_of(workspace), dataset), dataset)
-    back = {one.challenger: one.why for one in found if (one.environment, one.outcome) == (environment, ROLLED_BACK)}
+    back = {one.challenger: one for one in found if (one.environment, one.outcome) == (environment, ROLLED_BACK)}
     if not back:
         return
     tracker = workspace.tracker
     shown = {one.version for one in tracker.in_quarantine(dataset)}
-    for version, why in back.items():
-        if version not in shown and tracker.find_version(dataset, version) is not None:
-            tracker.quarantine(dataset, version, why)
+    for version, one in back.items():
+        there = None if version in shown else tracker.find_version(dataset, version)
+        # Where a registered model was deleted and made anew, its versions have the numbers of others.
+        if there is not None and there.model_digest == one.model:
+            tracker.quarantine(dataset, version, one.why)
 
 
 def show_until_shown(

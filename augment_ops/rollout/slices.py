@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from augment_ops.monitoring.drift.detectors.histogram import is_numeric
-from augment_ops.rollout.inputs import look_sizes
 from augment_ops.rollout.judge import MeasuredCondition, State
 from augment_ops.rollout.measures import alpha_of
 from augment_ops.rollout.rules import SLICES, RolloutRules
@@ -48,6 +47,7 @@ class PairedInputs:
     Attributes:
         features: N numbers or texts by name.
         same: whether the two named one class.
+        looks: of how many of them, the first ones, each look was made.
         lost: int64 (N,): 1 where the champion alone had it right, −1 where the challenger alone, 0 where both or
             neither; labelled: whether that is known.
     """
@@ -56,11 +56,13 @@ class PairedInputs:
     same: Flags
     lost: NDArray[np.int64]
     labelled: Flags
+    looks: tuple[int, ...]
 
     def first(self, n: int) -> PairedInputs:
         """The first n of them."""
         features = {name: values[:n] for name, values in self.features.items()}
-        return PairedInputs(features=features, same=self.same[:n], lost=self.lost[:n], labelled=self.labelled[:n])
+        same, lost, labelled = self.same[:n], self.lost[:n], self.labelled[:n]
+        return PairedInputs(features=features, same=same, lost=lost, labelled=labelled, looks=self.looks)
 
 
 def measure_slices(rules: RolloutRules, pairs: PairedInputs) -> tuple[MeasuredCondition, ...]:
@@ -77,7 +79,9 @@ def measure_slices(rules: RolloutRules, pairs: PairedInputs) -> tuple[MeasuredCo
 def _at_looks(rules: RolloutRules, condition: str, pairs: PairedInputs) -> list[MeasuredCondition]:
     """At the first look that shows some to be broken, or at the last one."""
     measured: list[MeasuredCondition] = []
-    for look, n in enumerate(look_sizes(len(pairs.same)), 1):
+    for look, n in enumerate(pairs.looks, 1):
+        if not n:  # all of its pairs are gone from the logs
+            continue
         measured = _measured(rules, condition, pairs.first(n), alpha_of(rules) * of_many(look))
         if broken := [one for one in measured if one.state == "broken"]:
             return broken

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from augment_ops.content import canonical_json
 from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift import log_reader
 from augment_ops.monitoring.drift.log_labels import LoggedLabels
@@ -134,16 +135,59 @@ def test_whatever_is_logged_later_an_earlier_look_is_of_the_same_pairs(
     assert first["slice_agreement"][1] == "holds"
 
 
-def test_pairs_that_the_log_has_no_more_are_replaced_by_no_others(shadow: Shadow, workspace: Workspace) -> None:
+def test_pairs_that_the_log_has_no_more_are_replaced_by_no_others_and_later_looks_go_on(
+    shadow: Shadow, workspace: Workspace
+) -> None:
+    shadow.grows(100)
+    shadow.grows(300)
+    found = shadow.look()
+    first, second = shadow.log.blobs.names("digits/predictions/")
+    shadow.log.blobs.delete(first)
+
+    other = Shadow(workspace)
+    assert other.look() == found
+    assert other.pairs._pairs is not None
+    assert other.pairs._pairs.looks in ((100, 300), (0, 100))  # the files are named by chance
+    shadow.log.blobs.delete(second)
+    other.known = 400
+    other.grows(1200)
+    assert Shadow(workspace).look()["slice_agreement"] == ("shop is 'b'", "broken")
+    looked = shadow.looked.ids()
+    assert looked[:400] == tuple(f"0-shadow-{number}" for number in range(400))
+    later = Shadow(workspace)
+    later.look()
+    assert later.pairs._pairs is not None
+    assert later.pairs._pairs.looks == (0, 0, 400, 1200)
+
+
+def test_what_was_found_stands_where_no_comparison_can_be_read(shadow: Shadow, monkeypatch: pytest.MonkeyPatch) -> None:
     shadow.grows(400)
     found = shadow.look()
-    for name in shadow.log.blobs.names("digits/predictions/"):
-        shadow.log.blobs.delete(name)
-    shadow.grows(1600)
-    assert shadow.look() == found
-    assert Shadow(workspace).look() == {}
-    with pytest.raises(StoreError, match="the 400 that are recorded"):
-        shadow.looked.keep([f"0-shadow-{number}" for number in range(400, 2000)])
+    shadow.grows(400)
+    assert found
+    with monkeypatch.context() as patch:
+        patch.setattr(shadow.pairs, "_table", lambda name: None)
+        assert shadow.look() == found
+    shadow.look()
+    assert len(shadow.looked.ids()) == 800
+
+
+def test_of_two_that_record_at_once_both_look_at_what_stands_recorded(
+    shadow: Shadow, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = [f"0-shadow-{number}" for number in reversed(range(400))]
+    shadow.grows(400)
+    put = workspace.store.put_document
+
+    def overtaken(name: str, data: bytes) -> None:
+        put(name, data)
+        monkeypatch.undo()
+        put(name, canonical_json({"format": 1, "ids": theirs}))
+
+    monkeypatch.setattr(workspace.store, "put_document", overtaken)
+    shadow.look()
+    assert shadow.pairs._pairs is not None
+    assert shadow.pairs._pairs.ids == theirs
 
 
 def test_without_comparisons_there_is_nothing_and_nobody_is_stopped(shadow: Shadow) -> None:

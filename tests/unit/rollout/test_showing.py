@@ -17,7 +17,7 @@ from augment_ops.rollout.state import ROLLED_BACK
 from augment_ops.serving.follow_rollout import FollowedRollout
 from augment_ops.serving.meters import folder_of
 from augment_ops.workspace import Workspace
-from support.rollouts import begin, last, workspace_of
+from support.rollouts import MODELS, begin, last, workspace_of
 from support.service import until
 
 
@@ -29,7 +29,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 class Mlflow:
-    """Away for a while; has versions 2 and 3."""
+    """Away for a while; has versions 2 and 3, and a fifth of another model than it was."""
 
     def __init__(self, patch: pytest.MonkeyPatch, away: int) -> None:
         self.shown: list[str] = []
@@ -43,8 +43,9 @@ class Mlflow:
             raise TrackingError("MLflow", "no answer", "one", "start it")
         return [SimpleNamespace(version=one) for one in self.shown]
 
-    def find_version(self, dataset: str, version: str) -> str | None:
-        return version if version in ("2", "3") else None
+    def find_version(self, dataset: str, version: str) -> SimpleNamespace | None:
+        digest = {"2": MODELS["2"], "3": "3" * 64, "5": "6" * 64}.get(version)
+        return None if digest is None else SimpleNamespace(model_digest=digest)
 
     def quarantine(self, dataset: str, version: str, why: str) -> None:
         self.shown.append(version)
@@ -70,7 +71,7 @@ def test_one_that_was_rolled_back_earlier_is_shown_as_well_and_what_is_shown_is_
     begin(workspace)
     begun, mlflow = last(workspace).acts[0].subjects, Mlflow(monkeypatch, away=0)
     roll_back(workspace)
-    for version in ("3", "4"):  # MLflow has no fourth version any more
+    for version in ("3", "4", "5"):  # MLflow has no fourth version any more
         subjects = {**begun, "version": f"digits/{version}", "model": version * 64}
         workspace.ledger.append("rollout-start", "carl", subjects, "again", version)
         roll_back(workspace)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augment_ops.rollout.inputs import FIRST_LOOK
+from augment_ops.rollout.inputs import FIRST_LOOK, look_sizes
 from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.slices import PairedInputs, measure_slices
@@ -33,6 +33,7 @@ def paired(n: int, *, wrong: Any = (), seed: int = 5, labelled: float = 1.0, **f
         same=same,
         lost=champion.astype(np.int64) - challenger,
         labelled=rng.random(n) < labelled,
+        looks=tuple(look_sizes(n)),
     )
 
 
