@@ -12,8 +12,9 @@ from augment_ops.errors import AugmentOpsError
 from augment_ops.governance.rollouts import STEP
 from augment_ops.monitoring.drift.log_reader import LogWindow, read_window
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
-from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK, ArmSamples, measure_inputs
+from augment_ops.rollout.inputs import FIRST_LOOK, LAST_LOOK, ArmSamples, InputLook, looks_at_inputs, measure_inputs
 from augment_ops.rollout.look import Look, Measured, inputs_of
+from augment_ops.rollout.looked_inputs import LookedInputs
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
@@ -24,15 +25,16 @@ class ArmInputs:
 
     Args:
         log: of predictions, with its store where samples are kept beside it.
+        looked: what earlier looks found.
     """
 
-    def __init__(self, rules: RolloutRules, log: PredictionLog) -> None:
-        self._rules, self._log = rules, log
+    def __init__(self, rules: RolloutRules, log: PredictionLog, looked: LookedInputs) -> None:
+        self._rules, self._log, self._kept = rules, log, looked
         self._looked: dict[int, int] = {}  # step → samples of the smaller arm at its last look
         self._looks: dict[int, Look] = {}
 
     def measured(self, rollout: Rollout, tally: Tally, now: datetime, *, wait: bool = False) -> Measured:
-        """What is known of the canaries that have begun; nothing of one whose predictions cannot be read.
+        """What is known of the canaries that have begun; what was found before, where predictions cannot be read.
 
         Args:
             now: until when the step that runs is read, with a zone.
@@ -57,12 +59,15 @@ class ArmInputs:
     def _look(self, rollout: Rollout, step: int, now: datetime) -> Measured:
         began = [rollout.began, *(one.at for one in rollout.acts if one.act == STEP)]
         moments = [*map(datetime.fromisoformat, began), now]
+        looks: tuple[InputLook, ...] = ()
         try:
+            looks = self._kept.looks(step)
             window = read_window(self._log, moments[step], moments[step + 1])
-            arms = [_arm(window, version) for version in (rollout.champion, rollout.challenger)]
+            champion, challenger = (_arm(window, version) for version in (rollout.champion, rollout.challenger))
+            looks = self._kept.keep(step, looks_at_inputs(self._rules, champion, challenger, looks))
         except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
-            return ()
-        return measure_inputs(self._rules, step, *arms)
+            pass
+        return measure_inputs(self._rules, step, looks)
 
 
 def _arm(window: LogWindow, version: str) -> ArmSamples:

@@ -8,12 +8,12 @@ Kolmogorov–Smirnov for numbers, by chi-squared for texts. The k-th look is at 
 200 · 2^k samples, and has the part of α that `of_many` gives it, divided among the inputs. As an arm of millions shows
 any difference, one that is shown ends a rollout only where the population stability index is above the rules' limit.
 
-Whoever looks later makes all earlier looks again, and finds the same.
+What a look found is recorded (`looked_inputs.py`), and no look is made twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,54 +54,86 @@ class ArmSamples:
     features: Mapping[str, NDArray[Any]]
 
 
-def measure_inputs(
-    rules: RolloutRules, step: int, champion: ArmSamples, challenger: ArmSamples
-) -> tuple[MeasuredCondition, ...]:
-    """The inputs that differ, or the one that differs most; nothing before the first look.
+@dataclass(frozen=True, kw_only=True)
+class InputLook:
+    """What one look found.
+
+    Attributes:
+        n: samples of the smaller arm.
+        index: population stability index by input.
+        broken: inputs that are shown to differ, by more than the limit.
+    """
+
+    n: int
+    index: Mapping[str, float]
+    broken: tuple[str, ...] = ()
+
+
+def looks_at_inputs(
+    rules: RolloutRules, champion: ArmSamples, challenger: ArmSamples, made: Sequence[InputLook] = ()
+) -> tuple[InputLook, ...]:
+    """All looks at one canary: those that were made, and behind them those that there is enough for by now.
 
     Args:
-        step: index of a canary.
         champion, challenger: with the same features.
     """
     rule = rules.conditions.inputs
-    smaller = min(len(champion.times), len(challenger.times))
-    if rule is None or smaller < FIRST_LOOK:
+    if rule is None:
         return ()
     names = sorted({*champion.features} & {*challenger.features})
     alpha = alpha_of(rules) / len(rules.canaries) / max(len(names), 1)
-    found = [_of_one(name, step, rule.psi_at_most, alpha, champion, challenger) for name in names]
+    sizes = look_sizes(min(len(champion.times), len(challenger.times)))
+    looks = [*made]
+    for n in sizes[len(made) :]:
+        until = max(champion.times[n - 1], challenger.times[n - 1])
+        seen = [int(np.searchsorted(arm.times, until, side="right")) for arm in (champion, challenger)]
+        index, broken = dict[str, float](), []
+        for name in names:
+            theirs, ours = champion.features[name][: seen[0]], challenger.features[name][: seen[1]]
+            index[name] = Psi().measure(theirs, ours).effect
+            if _is_shown(theirs, ours, alpha * of_many(len(looks) + 1)) and index[name] > rule.psi_at_most:
+                broken.append(name)
+        looks.append(InputLook(n=n, index=index, broken=tuple(broken)))
+    return tuple(looks)
+
+
+def measure_inputs(rules: RolloutRules, step: int, looks: Sequence[InputLook]) -> tuple[MeasuredCondition, ...]:
+    """The inputs that differ, or the one that differs most; nothing before the first look.
+
+    Each as the first look found it that shows it, else as the last one.
+
+    Args:
+        step: index of a canary.
+    """
+    rule = rules.conditions.inputs
+    if rule is None or not looks:
+        return ()
+    found = [_of_one(name, step, rule.psi_at_most, looks) for name in looks[-1].index]
+    found += [  # and what an earlier look has shown of inputs that are logged no more
+        _of_one(name, step, rule.psi_at_most, looks)
+        for name in sorted({name for look in looks for name in look.broken} - {*looks[-1].index})
+    ]
     broken = [one for one in found if one.state == "broken"]
     return tuple(broken or sorted(found, key=lambda one: -one.estimate)[:1])
 
 
-def _of_one(
-    name: str, step: int, limit: float, alpha: float, champion: ArmSamples, challenger: ArmSamples
-) -> MeasuredCondition:
-    """At the first look that shows it, or at the last one."""
-    looks = []
-    for look, (n, theirs, ours) in enumerate(_looks(name, champion, challenger), 1):
-        numbers = is_numeric(theirs) and is_numeric(ours)
-        detector: Detector = KolmogorovSmirnov() if numbers else ChiSquared()
-        shown = detector.measure(theirs, ours).p_value <= alpha * of_many(look)
-        index = Psi().measure(theirs, ours).effect
-        looks.append((shown and index > limit, index, n))
-    broken, index, n = next((one for one in looks if one[0]), looks[-1])
+def _of_one(name: str, step: int, limit: float, looks: Sequence[InputLook]) -> MeasuredCondition:
+    of_it = [look for look in looks if name in look.index]
+    look = next((one for one in of_it if name in one.broken), of_it[-1])
     return MeasuredCondition(
         condition="inputs",
         about=name,
         step=step,
-        estimate=index,
+        estimate=look.index[name],
         low=None,
         high=None,
         limit=limit,
-        n=n,
-        state="broken" if broken else "open",
+        n=look.n,
+        state="broken" if name in look.broken else "open",
     )
 
 
-def _looks(name: str, champion: ArmSamples, challenger: ArmSamples) -> Iterator[tuple[int, NDArray[Any], NDArray[Any]]]:
-    """How many the smaller arm had at each look, and what both had been asked by then."""
-    for n in look_sizes(min(len(champion.times), len(challenger.times))):
-        until = max(champion.times[n - 1], challenger.times[n - 1])
-        arms = [arm.features[name][: np.searchsorted(arm.times, until, side="right")] for arm in (champion, challenger)]
-        yield n, arms[0], arms[1]
+def _is_shown(theirs: NDArray[Any], ours: NDArray[Any], alpha: float) -> bool:
+    """Whether they differ, by more than chance."""
+    detector: Detector = KolmogorovSmirnov() if is_numeric(theirs) and is_numeric(ours) else ChiSquared()
+    return detector.measure(theirs, ours).p_value <= alpha

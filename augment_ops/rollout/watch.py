@@ -13,6 +13,7 @@ from augment_ops.rollout.comparisons import ComparisonLog
 from augment_ops.rollout.counted import CountedComparisons
 from augment_ops.rollout.evidence import Looked, SeriesPoint, grown, keep_progress, progress, rules_of
 from augment_ops.rollout.judge import judge
+from augment_ops.rollout.looked_inputs import LookedInputs
 from augment_ops.rollout.looked_pairs import LookedPairs
 from augment_ops.rollout.measures import measure
 from augment_ops.rollout.paired_inputs import PairedShadows
@@ -34,7 +35,7 @@ class Watch:
         uri, began = log_uri(workspace.settings), datetime.fromisoformat(rollout.began)
         log = PredictionLog(uri, rollout.dataset, workspace.store)
         labels = LoggedLabels(log, (began - CLOCKS_APART).date())
-        self._inputs = ArmInputs(self.rules, log)
+        self._inputs = ArmInputs(self.rules, log, LookedInputs(workspace.store, rollout.dataset, rollout.id))
         comparisons = ComparisonLog(uri, rollout.dataset, rollout.id)
         looked = LookedPairs(workspace.store, rollout.dataset, rollout.id)
         self._pairs = PairedShadows(self.rules, log, comparisons, labels.labels, looked)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augment_ops.rollout.inputs import FIRST_LOOK, ArmSamples, measure_inputs
+from augment_ops.rollout.inputs import FIRST_LOOK, ArmSamples, looks_at_inputs, measure_inputs
+from augment_ops.rollout.judge import MeasuredCondition
 from augment_ops.rollout.rules import RolloutRules
 from support.simulated_rollouts import DEFAULT
 
@@ -19,8 +20,14 @@ def arm(values: Any, *, every_s: int = 1, name: str = "amount") -> ArmSamples:
     return ArmSamples(times=START + np.arange(len(found)) * np.timedelta64(every_s, "s"), features={name: found})
 
 
+def found_of(
+    champion: ArmSamples, challenger: ArmSamples, rules: RolloutRules = DEFAULT
+) -> tuple[MeasuredCondition, ...]:
+    return measure_inputs(rules, 1, looks_at_inputs(rules, champion, challenger))
+
+
 def states(champion: ArmSamples, challenger: ArmSamples) -> list[tuple[str, str]]:
-    return [(one.about, one.state) for one in measure_inputs(DEFAULT, 1, champion, challenger)]
+    return [(one.about, one.state) for one in found_of(champion, challenger)]
 
 
 def test_before_the_first_look_there_is_nothing() -> None:
@@ -33,7 +40,7 @@ def test_rules_without_the_condition_measure_nothing() -> None:
     content = DEFAULT.model_dump(mode="json")
     content["conditions"]["inputs"] = None
     rules = RolloutRules.model_validate(content)
-    assert measure_inputs(rules, 1, arm(np.zeros(5000)), arm(np.ones(5000))) == ()
+    assert found_of(arm(np.zeros(5000)), arm(np.ones(5000)), rules) == ()
 
 
 @pytest.mark.parametrize("kind", ["numbers", "texts"])
@@ -42,7 +49,7 @@ def test_arms_that_are_asked_alike_are_left_in_peace(kind: str) -> None:
     for _ in range(60):
         drawn = rng.normal(size=8000) if kind == "numbers" else rng.choice(list("abc"), size=8000)
         champion, challenger = arm(drawn[:6500]), arm(drawn[6500:], every_s=4)
-        (found,) = measure_inputs(DEFAULT, 1, champion, challenger)
+        (found,) = found_of(champion, challenger)
         alarms += found.state == "broken"
         assert found.n == 800
         assert (found.low, found.high) == (None, None)
@@ -52,7 +59,7 @@ def test_arms_that_are_asked_alike_are_left_in_peace(kind: str) -> None:
 def test_a_difference_that_is_shown_and_small_ends_nothing() -> None:
     rng = np.random.default_rng(4)
     champion, challenger = arm(rng.normal(size=60_000)), arm(rng.normal(0.15, 1, size=60_000))
-    (found,) = measure_inputs(DEFAULT, 1, champion, challenger)
+    (found,) = found_of(champion, challenger)
     assert found.state == "open"
     assert 0 < found.estimate < DEFAULT.conditions.inputs.psi_at_most
 
@@ -61,7 +68,7 @@ def test_a_difference_that_is_large_and_not_shown_ends_nothing() -> None:
     """Of 200 samples 30 lie far away: an index of one half, and three times in a thousand looks it is chance."""
     rng = np.random.default_rng(8)
     wild = np.concatenate([rng.normal(size=170), rng.normal(6, 0.1, size=30)])
-    (found,) = measure_inputs(DEFAULT, 1, arm(rng.normal(size=200)), arm(wild))
+    (found,) = found_of(arm(rng.normal(size=200)), arm(wild))
     assert found.state == "open"
     assert found.estimate > DEFAULT.conditions.inputs.psi_at_most
 
@@ -87,7 +94,7 @@ def test_what_was_shown_once_stays_so_and_every_input_at_fault_is_named() -> Non
     )
     challenger = ArmSamples(times=times, features={"amount": early, "shop": texts, "age": np.zeros(3200)})
     assert states(champion, challenger) == [("amount", "broken"), ("shop", "broken")]
-    later = measure_inputs(DEFAULT, 1, champion, challenger)
+    later = found_of(champion, challenger)
     assert {one.n for one in later} == {200}
 
 
@@ -107,3 +114,15 @@ def test_a_look_waits_for_the_arm_that_is_asked_later() -> None:
     champion, later = arm(np.zeros(5000)), arm(np.ones(200))
     challenger = ArmSamples(times=later.times + np.timedelta64(2, "h"), features=later.features)
     assert states(champion, challenger) == [("amount", "broken")]
+
+
+def test_a_look_that_was_made_is_not_made_again_whatever_is_logged_later() -> None:
+    rng = np.random.default_rng(4)
+    same, other = arm(rng.normal(size=400)), arm(rng.normal(3, 1, size=800))
+    made = looks_at_inputs(DEFAULT, same, arm(rng.normal(size=400)))
+    assert [one.n for one in made] == [200, 400]
+    assert looks_at_inputs(DEFAULT, same, other, made) == made
+    more = looks_at_inputs(DEFAULT, arm(rng.normal(size=800)), other, made)
+    assert more[:2] == made
+    assert [one.broken for one in more] == [(), (), ("amount",)]
+    assert [one.n for one in measure_inputs(DEFAULT, 1, more)] == [800]
