@@ -7,6 +7,7 @@ from typing import Any
 
 from augment_ops.data.sources.locate import Place, locate
 from augment_ops.data.sources.parts import TABLES
+from augment_ops.data.sources.table import PICKLE
 from augment_ops.errors import DataError
 from augment_ops.modalities.codec import Asked, Decoder, Reading, Shape
 
@@ -50,7 +51,7 @@ class RawCodec:
         if place.is_folder or not place.path.lower().endswith(TABLES):
             found = "a folder" if place.is_folder else "a file of an unknown format"
             if place.path.lower().endswith(_PICKLES):
-                found = "a pickle, which can run code and is never read"
+                found = PICKLE
             fix = "save it as a table; --modality image is for images and lists of them"
             raise DataError(uri, found, self.forms, fix)
         return place

@@ -49,20 +49,28 @@ _HISTORIES = np.stack([np.asarray(one.data) for one in _SAMPLES])
 _LABELS = np.array([_ITEMS.index(str(one.label)) for one in _SAMPLES])
 _ORIGINALS, _HELD_OUT = _HISTORIES[:_LEARNT], _HISTORIES[_LEARNT:]
 _IDS = [one.id for one in _SAMPLES[:_LEARNT]]
+_USERS = [str(one.subject) for one in _SAMPLES[:_LEARNT]]
 _KNOWN = [str(one.extra["known_interactions"]) for one in _SAMPLES[:_LEARNT]]
 _COUNTS = np.bincount(_LABELS[:_LEARNT])
 _SHIPPED = Policy.load(POLICIES / "augment" / "ratings-robust.yaml")
 _TRAIN = Training(ArrayPayload(_ORIGINALS), _LABELS[:_LEARNT], tuple(_IDS), _SCHEMA)
 
+
+def made_by(policy: Policy) -> np.ndarray:
+    """What a policy makes of the histories of training."""
+    return _KIND.augmenter(policy, 7, _TRAIN)(_ORIGINALS, _IDS, 1)
+
+
 HISTORIES = Augmented(
     originals=_ORIGINALS,
-    augmented=_KIND.augmenter(_SHIPPED, 7, _TRAIN)(_ORIGINALS, _IDS, 1),
+    augmented=made_by(_SHIPPED),
     ids=_IDS,
     labels=_LABELS[:_LEARNT],
     held_out=_HELD_OUT,
     classes=_ITEMS,
     rules=QualityRules.load(POLICIES / "quality" / "ratings.yaml"),
     schema=_SCHEMA,
+    subjects=_USERS,
     groups={"known_interactions": _KNOWN},
 )
 

@@ -16,6 +16,7 @@ _HEADER_BYTES = 1 * MIB  # a thousand names of a thousand characters
 _UNPACKED_BYTES = 1024 * MIB  # of a Parquet file in memory
 _ROWS_AT_ONCE = 1_000
 LARGEST = 2**63 - 1  # of an integer that a snapshot's index holds
+PICKLE = "a pickle, which can run code and is never read"  # as faults say it
 _TEXT = ("path", "label", "subject", "split")
 
 
@@ -36,6 +37,7 @@ def header_of_csv(file: IO[bytes]) -> list[str]:
 
     refuse_pickle(file)
     header = file.readline(_HEADER_BYTES)
+    _refuse_zero(header)  # before pandas, which says of UTF-16 that its first byte is no UTF-8
     columns = header.count(b",") + 1
     if columns > TABLE_COLUMNS or len(header) == _HEADER_BYTES:
         raise ValueError(f"{columns:,} columns in {len(header):,} bytes; at most {TABLE_COLUMNS:,} are read")
@@ -43,7 +45,6 @@ def header_of_csv(file: IO[bytes]) -> list[str]:
     # The header as a row of its own: pandas would make `label.1` of a second `label`.
     first = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     names: list[str] = first.iloc[0].tolist()
-    _refuse_zero(header)
     refuse_repeated(names)
     file.seek(0)
     return names
@@ -59,7 +60,10 @@ def text_of_csv(file: IO[bytes]) -> IO[bytes]:
 
 
 def refuse_pickle(file: IO[bytes]) -> None:
-    """Refuse a pickle, whatever its name says; the file is then at its beginning.
+    """Refuse a binary pickle, whatever its name says; the file is then at its beginning.
+
+    Other pickles (of the protocols 0 and 1, which are text or begin as text may, or compressed) are told by their names
+    alone. Under the name of a table they are read as that table, which they are not: nothing unpickles.
 
     Raises:
         ValueError: it begins as one does.
@@ -67,7 +71,7 @@ def refuse_pickle(file: IO[bytes]) -> None:
     begins = file.read(2)
     file.seek(0)
     if begins[:1] == b"\x80" and begins[1:] in (b"\2", b"\3", b"\4", b"\5"):  # the protocols that are binary
-        raise ValueError("a pickle, which can run code and is never read")
+        raise ValueError(PICKLE)
 
 
 class _WithoutZeros(io.RawIOBase):

@@ -27,18 +27,28 @@ _BANDS = ("rare items", "items in between", "frequent items")
 
 
 def label_noise(pairs: Pairs, rule: Ceiling) -> CheckResult:
-    """Share of the augmented histories that became one after which another item came, of five items and more."""
-    came: dict[bytes, set[int]] = {}
-    own = _sequences(pairs.originals)
-    for items, label in zip(own, pairs.labels.tolist(), strict=True):
-        came.setdefault(items, set()).add(label)
-    long = lengths(pairs.augmented) >= TELLING
-    after = zip(_sequences(pairs.augmented), own, pairs.labels.tolist(), strict=True)
-    other = np.array([items != was and bool(came.get(items, set()) - {label}) for items, was, label in after], np.bool_)
-    remedy = "report it as a bug of the transform: the item that comes next no longer follows from the history"
-    return pairs.share(
-        "label-noise", rule, other & long, "have the items of one that went on with another item", remedy
-    )
+    """Share of the augmented histories that became another user's, after which another item came.
+
+    Of five items and more. What a user had done at an earlier moment is no noise: a run of a history begins as the
+    history did, and it is true that this user went on with something else then. Histories without a user are each
+    somebody's own.
+    """
+    own, labels = _sequences(pairs.originals), pairs.labels.tolist()
+    users = [None] * len(own) if pairs.train.subjects is None else pairs.train.subjects[pairs.train.places].tolist()
+    users = [row if user is None else user for row, user in enumerate(users)]
+    came: dict[bytes, dict[int, set[object]]] = {}  # items → item that came next → of whom
+    for items, label, user in zip(own, labels, users, strict=True):
+        came.setdefault(items, {}).setdefault(label, set()).add(user)
+    other = np.zeros(len(own), np.bool_)
+    augmented = _sequences(pairs.augmented)
+    for row in np.flatnonzero(lengths(pairs.augmented) >= TELLING).tolist():
+        after = came.get(augmented[row], {}) if augmented[row] != own[row] else {}
+        other[row] = any(
+            label != labels[row] and (len(whose) > 1 or users[row] not in whose) for label, whose in after.items()
+        )
+    found = "have the items of another user's history, after which another item came"
+    remedy = "weaken the steps that leave out, cut off or replace items: what they leave is what somebody else did"
+    return pairs.share("label-noise", rule, other, found, remedy)
 
 
 def class_share(pairs: Pairs, rule: Ceiling) -> CheckResult:

@@ -30,6 +30,23 @@ class Frame:
     instead: tuple[str, ...]
 
 
+# What shows that a sentence is English: words, and words beside each other, that German, Dutch, French, Spanish,
+# Italian and Portuguese have not. Alone, `was`, `will`, `am`, `still`, `is`, `of`, `we`, `on`, `or`, `me`, `a`, `i`,
+# `do`, `for` and `some` show nothing: each is a word of one of these, as `will an` and `was an` are of German.
+_ENGLISH = """
+able about again allowed another anyone anything are because before between can cannot could did does each every
+everything from got how i'd i'll i'm i've if into it it's know made make many much my need now our should since someone
+something than that that's the their them there there's they this those through until were what what's when where
+where's whether which while who whose why with without would you you're your
+"""
+_ENGLISH_PAIRS = (
+    r"i (?:am|do not|found|had|have|just|lost|see|sent|took|want|was|will|\w+ed)"
+    "|(?:am|may|must|will) i|do i (?:have|want)|(?:had|have|is|want|was|will) a|(?:am|had|have|want) an"
+    "|(?:had|have|want|wish|order) to|help me (?:get|set|to|with)|please (?:advise|check|fix|give|help)"
+)
+ENGLISH = re.compile(rf"(?<![\w'])(?:{'|'.join(_ENGLISH.split())}|\w+n't|{_ENGLISH_PAIRS})(?![\w'])")
+
+
 def _frame(begins: str, *instead: str) -> Frame:
     return Frame(re.compile(rf"(?:{begins})(?![\w'])"), instead)
 

@@ -1,19 +1,21 @@
 """The same question in other words, by rules: another beginning, function words, a greeting, thanks.
 
 What is asked stays: a protected word (`words.py`) may change places with a verb, and is neither replaced nor left out.
-A text in which no frame of `frames.py` is found gets no greeting and no thanks, so one in another language stays as it
-is.
+A sentence stays as it is unless one of its words shows that it is English (`ENGLISH` of `frames.py`): `was`, `will`,
+`is`, `do` and `via` are words of other languages as well. A text in which no frame is found gets no greeting and no
+thanks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from augment_ops.modalities.text.frames import FRAMES, OPENINGS, WORDS, Frame
+from augment_ops.modalities.text.frames import ENGLISH, FRAMES, OPENINGS, WORDS, Frame
 from augment_ops.modalities.text.transforms import Draws
-from augment_ops.modalities.text.words import Sentence, sentence
+from augment_ops.modalities.text.words import ENDS, Sentence, sentence
 
 GREETINGS = ("hello", "good day", "excuse me")
 THANKS = ("thank you in advance", "many thanks", "an answer would be appreciated")
@@ -22,7 +24,7 @@ POLITE = 0.5  # of the share: a greeting and thanks in every text would be a mar
 _GREETED = frozenset(("hello", "hi", "hey", "good", "dear", "excuse", "greetings"))
 _THANKED = frozenset(("thanks", "thank", "thx", "appreciated"))
 _JOINING = frozenset(("and", "but", "so"))  # a clause may begin after them
-_ENDS = (".", "!", "?", ":", "…")
+_AHEAD = 40  # words that a frame looks at: few sentences have more, and without a bound a text costs its length squared
 _I = re.compile(r"\bi\b")
 
 
@@ -40,6 +42,26 @@ class _Rewriting:
     stop: int
     instead: tuple[str, ...]
     is_frame: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A text as frames are matched at it: what its places share is found once.
+
+    Attributes:
+        words: in small letters; empty where there is punctuation alone.
+        said: these, a blank between them.
+        starts: where each word begins in `said`, and where one after the last would.
+        ends: for each word, the place after the last that a frame may look at from it; the word's own where it is of no
+            sentence that is shown to be English.
+        free: places of the words that may be changed.
+    """
+
+    words: Sequence[str]
+    said: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+    free: frozenset[int]
 
 
 def rephrased(found: Sentence, draws: Draws, *, share: float) -> None:
@@ -62,70 +84,85 @@ def rephrased(found: Sentence, draws: Draws, *, share: float) -> None:
 
 def _rewritings(found: Sentence) -> list[_Rewriting]:
     """Those that a text allows, in the order of their places; none overlap."""
-    words = [core.lower().replace("’", "'") for core in found.cores]
-    begins, clauses = _beginnings(found, words)
+    reading = _read(found)
+    begins, clauses = _beginnings(found, reading.words)
     possible: list[_Rewriting] = []
-    place = 0
-    while place < len(words):
+    place, has_frame = 0, False
+    while place < len(found):
         one = None
         if place in clauses:
-            openings = OPENINGS if place in begins and not any(other.is_frame for other in possible) else ()
-            one = _match(found, words, place, (*FRAMES, *openings), is_frame=True)
-        one = one or _match(found, words, place, WORDS, is_frame=False)
+            openings = OPENINGS if place in begins and not has_frame else ()
+            one = _match(found, reading, place, (*FRAMES, *openings), is_frame=True)
+            has_frame = has_frame or one is not None
+        one = one or _match(found, reading, place, WORDS, is_frame=False)
         if one is not None:
             possible.append(one)
         place = place + 1 if one is None else one.stop
     return possible
 
 
+def _read(found: Sentence) -> _Reading:
+    words = [core.lower().replace("’", "'") for core in found.cores]
+    free, ends = frozenset(found.free), list(range(len(words)))
+    for first, stop in _sentences(found, words):
+        # A word with a capital that is not free may be a name: `IT` is no pronoun.
+        known = [
+            word if place in free or found.cores[place].islower() else ""
+            for place, word in enumerate(words[first:stop], first)
+        ]
+        if ENGLISH.search(" ".join(known)):
+            ends[first:stop] = [min(stop, place + _AHEAD) for place in range(first, stop)]
+    starts = [0, *accumulate(len(word) + 1 for word in words)]
+    return _Reading(words, " ".join(words), starts, ends, free)
+
+
+def _sentences(found: Sentence, words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where sentences and what a dash parts begin and stop, half-open."""
+    first = 0
+    for place, word in enumerate(words):
+        if not word or found.trails[place].startswith(ENDS):
+            yield first, place + bool(word)
+            first = place + 1
+    yield first, len(words)
+
+
 def _beginnings(found: Sentence, words: Sequence[str]) -> tuple[set[int], set[int]]:
     """Places where a sentence begins, a greeting's words aside, and where a clause does."""
     begins: set[int] = set()
     clauses: set[int] = set()
-    mark = _ENDS[0]  # before the text
+    mark = ENDS[0]  # before the text
     for place, word in enumerate(words):
         if mark:
             clauses.add(place)
-        if mark.startswith(_ENDS):
+        if mark.startswith(ENDS):
             begins.add(place)
         trail = found.trails[place]
         if not word:
             mark = mark or ","
         elif place in begins and word in _GREETED:
-            mark = _ENDS[0]
+            mark = ENDS[0]
         else:
             mark = trail or ("," if word in _JOINING else "")
     return begins, clauses
 
 
 def _match(
-    found: Sentence, words: Sequence[str], first: int, frames: Sequence[Frame], *, is_frame: bool
+    found: Sentence, reading: _Reading, first: int, frames: Sequence[Frame], *, is_frame: bool
 ) -> _Rewriting | None:
     """The first of the frames that begins at a word, where nothing protected would be lost."""
-    said = " ".join(words[first : _end(found, words, first)])
-    free = set(found.free)
+    start, end = reading.starts[first], reading.starts[reading.ends[first]] - 1
     for frame in frames:
-        matched = frame.begins.match(said)
-        if matched is None or not matched.group():
+        matched = frame.begins.match(reading.said, start, end)  # nothing does where the end is before the start
+        if matched is None:
             continue
-        stop = first + len(matched.group().split())
+        stop = first + matched.group().count(" ") + 1
         if any(found.trails[first : stop - 1]) or any(found.leads[first + 1 : stop]):
             continue
         instead = tuple(matched.expand(one) for one in frame.instead)
-        fixed = {found.cores[place] for place in range(first, stop) if place not in free}
+        fixed = {found.cores[place] for place in range(first, stop) if place not in reading.free}
         if all(fixed <= set(one.split()) for one in instead):
             return _Rewriting(first, stop, instead, is_frame)
     return None
-
-
-def _end(found: Sentence, words: Sequence[str], first: int) -> int:
-    """Where the sentence ends that a word is of: the place after its last."""
-    for place in range(first, len(words)):
-        if not words[place]:
-            return place
-        if found.trails[place].startswith(_ENDS):
-            return place + 1
-    return len(words)
 
 
 def _with(found: Sentence, done: dict[int, _Rewriting], draws: Draws, large_i: bool) -> str:
@@ -136,7 +173,7 @@ def _with(found: Sentence, done: dict[int, _Rewriting], draws: Draws, large_i: b
         one = done.get(place)
         stop, core = place + 1, found.cores[place]
         if one is not None:
-            begins = not place or found.trails[place - 1].startswith(_ENDS)
+            begins = not place or found.trails[place - 1].startswith(ENDS)
             stop, is_large = one.stop, core[:1].isupper() and (begins or core[:2] not in ("I", "I'", "I’"))
             core = one.instead[int(draws[2 * place + 3] * len(one.instead))]
             core = _I.sub("I", core) if large_i else core
@@ -156,7 +193,7 @@ def _polite(text: str, found: Sentence, draws: Draws, share: float) -> str:
         text = f"{_large(greeting, is_large)}, {text[:1].lower() + text[1:] if goes_on else text}"
     if draws[1] < share and not words & _THANKED:
         thanks = THANKS[int(draws[1] / share * len(THANKS))]
-        is_done = text.endswith(_ENDS)
+        is_done = text.endswith(ENDS)
         text = f"{text} {_large(thanks, is_large)}." if is_done else f"{text}, {thanks}"
     return text
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from augment_ops.modalities.text.lexicon import NEGATIONS, NUMBERS, OPENERS
 
+ENDS = (".", "!", "?", ":", "…", "؟", "。")  # what a sentence ends with
 _SPACES = re.compile(r"(\s+)")
 _PARTS = re.compile(r"([^\w@#$€£¥%{}<>\[\]/+&=~^|\\]*)(.*?)([^\w@#$€£¥%{}<>\[\]/+&=~^|\\]*)", re.DOTALL)
 SLOT = re.compile(r"\{(\w+)\}")
@@ -104,7 +105,7 @@ def word(token: str) -> Word:
     lead, core, trail = found.groups()
     is_number = core.lower() in NUMBERS or (_DIGIT.search(core) is not None and not any(map(str.isalpha, core)))
     counts = is_number and not trail
-    return Word(lead, core, trail, _freedom(core), counts, trail.startswith((".", "!", "?", ":", "…", "؟", "。")))
+    return Word(lead, core, trail, _freedom(core), counts, trail.startswith(ENDS))
 
 
 def _freedom(core: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from augment_ops.gate.decision import Evidence
 from augment_ops.pipeline.stages.decision import findings_of
 from support import planted_histories, planted_rows, planted_texts
 from support.planted import Augmented
@@ -52,7 +53,9 @@ def test_the_gate_refuses_what_was_planted_and_says_why(
     plant(planted)
     reasons = {}
     for plants, augmented in ((False, made.augmented), (True, planted)):
-        decision = decide(rules, evidence(format=2, **told(made, augmented, copies if plants else 2, check)))
+        decision = decide(
+            rules, evidence(format=Evidence.NEWEST_FORMAT, **told(made, augmented, copies if plants else 2, check))
+        )
         assert decision.verdict == ("FAIL" if plants else "PASS"), decision.summary
         reasons[plants] = [reason for reason in decision.reasons if reason.outcome == "fail"]
     assert not reasons[False] and {reason.rule for reason in reasons[True]} == {"augmented_quality"}
@@ -64,7 +67,9 @@ def test_the_gate_refuses_what_was_planted_and_says_why(
 def test_many_epochs_of_a_network_are_told_and_refuse_nothing(
     decide: Any, rules: Any, evidence: Any, made: Augmented
 ) -> None:
-    decision = decide(rules, evidence(format=2, **told(made, made.augmented, 80, "over-augmentation")))
+    decision = decide(
+        rules, evidence(format=Evidence.NEWEST_FORMAT, **told(made, made.augmented, 80, "over-augmentation"))
+    )
     warned = [reason for reason in decision.reasons if reason.outcome == "warn"]
     assert decision.verdict == "PASS" and "over augmentation" in warned[0].message
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from augment_ops.quality.rules import QualityRules
 from augment_ops.quality.samples import CONTENT
 from support.interactions import interactions
 from support.places import POLICIES
+from support.planted_histories import HISTORIES, made_by
 
 RULES = QualityRules.load(POLICIES / "quality" / "ratings.yaml")
 KIND = modality("interactions")
@@ -129,6 +132,20 @@ def compared(originals: np.ndarray, augmented: np.ndarray, labels, held_out=None
         data_of_others(originals) if held_out is None else held_out, RULES, "5" * 64, classes=NAMES, schema=SCHEMA,
     )  # fmt: skip
     return {check.name: check for check in report.checks}
+
+
+@pytest.mark.parametrize("step", ["Crop: {eta: 0.8, p: 0.5}", "Mask: {gamma: 0.3, p: 0.3}"])
+def test_what_a_user_had_done_before_is_no_label_noise_and_what_somebody_else_had_done_is(step):
+    policy = Policy.from_text(
+        "name: one\nversion: 1.0.0\nmodality: interactions\ndomain: interactions\nowner: tests\ndescription: d\n"
+        f"budget: {{p95_ms: 1.0, at: [{ROOM}, 2]}}\ntransforms: [{{{step}}}]"
+    )
+    made = made_by(policy)
+    known, unknown = (
+        replace(HISTORIES, subjects=users).checked(made, "label-noise")["label-noise"]
+        for users in (HISTORIES.subjects, None)
+    )
+    assert known.status == "ok" and unknown.status != "ok" and "weaken the steps that leave out" in unknown.message
 
 
 def test_the_policy_that_ships_passes_and_plants_nothing(data):

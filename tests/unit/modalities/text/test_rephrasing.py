@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from augment_ops.stress.seen import seen_by
 from support.places import POLICIES
 from support.questions import questions
 
+ASKING = ("one question", "i have a question")
 CONTACTING = ("contacting you", "writing to you", "getting in touch")
 TEXTS = questions(300)["question"].tolist()
 
@@ -82,6 +84,10 @@ def other_words(text: str, *, polite: bool = False) -> set[str]:
         ("HOW CAN I PAY", {"HOW CAN I PAY"}),
         ("Where is, my card", {"Where is, my card"}),
         ("Wann kommt meine Karte?", {"Wann kommt meine Karte?"}),
+        # A name is no word of English, and one sentence says nothing of the next, whatever mark parts them.
+        ("Was kostet The App?", {"Was kostet The App?"}),
+        ("was ist los? does it work", {f"was ist los? {ask}: does it work" for ask in ASKING}),
+        ("was ist los。 does it work", {f"was ist los。 {ask}: does it work" for ask in ASKING}),
         ("أين بطاقتي 5 رجاء", {"أين بطاقتي 5 رجاء"}),
         ("💳", {"💳"}),
     ],
@@ -97,6 +103,46 @@ def test_a_greeting_and_thanks_stand_where_they_belong_and_not_twice() -> None:
     assert other_words("Wann kommt meine Karte?", polite=True) == {"Wann kommt meine Karte?"}
     thanked = other_words("Hey, can I pay? Thanks", polite=True)
     assert thanked and all(one.startswith("Good day, ") and one.lower().count("thank") == 1 for one in thanked)
+
+
+OF_OTHER_LANGUAGES = """
+Was muss ich tun? · Was kostet eine Überweisung? · Was passiert, wenn ich die PIN vergesse? · Was bedeutet das?
+Will ich das Konto kündigen, was dann? · Will jemand mein Geld? · Was an Gebühren fällt an? · Am Montag war was falsch
+Kann ich via App zahlen? · Hi, wann kommt meine Karte? · Warum wurde ich belastet? · Bitte asap melden, thanks
+Ich will an meine Frau überweisen · was macht die IT · In der App hat was nicht funktioniert · Wo ist mein Geld, please?
+
+Is mijn kaart geblokkeerd? · Is er een limiet? · Is dat via de app of de site? · Was mijn betaling gelukt?
+Help me mijn pas te activeren · Have ik een nieuwe pas nodig? · Waarom is mijn pas geweigerd? · Hoe kan ik geld opnemen?
+Is we iets vergeten? · An wie betaal ik? · Kan ik hier met een pas of contant betalen? · Hey, wat is er mis?
+Was het bedrag juist, want ik zie het niet · Is een pas gratis? · I.p.v. een pas wil ik een app, is dat mogelijk?
+
+Do que preciso para abrir a conta? · A conta do banco está bloqueada? · A fatura do cartão has chegado?
+Do meu cartão sumiu dinheiro · Se for a minha conta, o que faço? · Posso pagar via Pix? · Some o saldo do app, por quê?
+A taxa do saque é cobrada? · Do valor total, quanto é taxa? · Qual é o limite?
+Quem usa o app do banco? · Hello, tudo bem? · Como me cadastro? · A transferência do mês falhou
+
+I soldi non arrivano, do la colpa alla banca · Do i soldi a mio fratello via app
+Has pagado con la tarjeta, o me equivoco? · On me demande un code, or je ne l'ai pas · A some d'argent
+"""
+
+
+def test_a_text_of_another_language_stays_as_it_is_though_it_has_words_that_english_has() -> None:
+    texts = [one.strip() for one in OF_OTHER_LANGUAGES.replace("·", "\n").splitlines() if one]
+    changed = {text: others for text in texts if (others := other_words(text, polite=True)) != {text}}
+    assert len(texts) > 40 and changed == {}
+
+
+def test_a_frame_looks_forty_words_ahead_and_a_text_costs_by_its_length() -> None:
+    near, far = (f"The {'old ' * count}card is blocked" for count in (30, 50))
+    assert all(how in str(other_words(near)) for how in CONTACTING) and other_words(far) == {far}
+
+    def seconds(words: int) -> float:
+        some = [sentence("i, " * words) for _ in range(5)]
+        draws = [0.0] * (2 * words + 2)
+        begun = [time.process_time(), *((rephrased(one, draws, share=0.0), time.process_time())[1] for one in some)]
+        return min(later - before for before, later in itertools.pairwise(begun))
+
+    assert seconds(1600) < 8 * seconds(400), "4 where the cost is linear and 16 where it is quadratic"
 
 
 def test_what_is_asked_stays() -> None:
