@@ -9,8 +9,8 @@ import numpy as np
 from augment_ops.gate.statistics import Estimate
 
 _FEW = 0.01  # below, a tenth of a percent is much of a share
-# Below, a share is said as none: what rounding leaves of one (the interval of 0 of n samples begins at 1e-18), and less
-# than a sample in a million.
+# Below, a share is said as none: what rounding leaves of one (the interval of 0 of 200 samples begins at 2e-18), and
+# less than a sample in a million.
 _NONE = 1e-6
 
 

@@ -14,7 +14,7 @@ from augment_ops.statistics import wilson
     ("value", "said", "of_before"),
     [
         (0.0, "0.0%", "0.0%"),
-        (wilson(0, 200)[0], "0.0%", "0.0%"),  # what rounding leaves: 7e-18
+        (wilson(0, 200)[0], "0.0%", "0.0%"),  # what rounding leaves
         (wilson(0, 200)[1], "1.9%", "1.9%"),
         (-1e-17, "0.0%", "-0.0%"),  # one less a sum of shares
         (6e-7, "0.0%", "0.0%"),

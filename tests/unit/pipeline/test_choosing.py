@@ -14,8 +14,8 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
-from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.modalities import modality
+from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.graph import BY_NAME
 from augment_ops.pipeline.inputs import Inputs, declared
 from augment_ops.pipeline.outputs import Augmentation, ResolvedPolicy
@@ -115,7 +115,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     return ask
 
 
-@pytest.mark.parametrize("delivery", ["online", "nearline", "offline", "auto"])
+@pytest.mark.parametrize("delivery", ["online", "nearline", "offline", "device", "auto"])
 def test_a_policy_that_does_not_fit_the_training_part_is_refused_while_nothing_is_written_or_trained(
     asked: Asked, tmp_path: Path, delivery: str
 ) -> None:
