@@ -41,11 +41,13 @@ class OnDevice:
     ids: SampleIds
 
     def __post_init__(self) -> None:
-        able = isinstance(self.augmenter, TensorAugmenter) and not self.augmenter.holds_the_interpreter
-        if not able or self.augmenter.policy.mixing is not None:
+        of_tensors = isinstance(self.augmenter, TensorAugmenter)
+        if not of_tensors or self.augmenter.holds_the_interpreter or self.augmenter.policy.mixing is not None:
+            # What computes for other samples may name all of them, and would read them for this sentence.
+            by = self.augmenter.engine if of_tensors else type(self.augmenter).__name__
             raise InputError(
                 "OnDevice",
-                f"the policy {self.augmenter.policy.name}, computed by {self.augmenter.engine}",
+                f"the policy {self.augmenter.policy.name}, computed by {by}",
                 "one that is compiled as a whole, without mixing, of samples that a device can augment",
                 "let the source augment: OnlineBatches(…, augmenter, …)",
             )

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment_ops.data.payload import ArrayPayload
-from augment_ops.engine.key import sample_key
-from augment_ops.errors import TransformError
+from augment_ops.delivery.on_device import OnDevice
+from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.errors import InputError, TransformError
 from augment_ops.modalities import modality
 from augment_ops.modalities.interactions.cooccurrence import cooccurrence
 from augment_ops.modalities.interactions.histories import AGE, ITEM, in_order, lengths
@@ -179,5 +180,7 @@ def test_what_is_had_together_is_counted_when_a_step_that_looks_at_others_is_app
     assert (pickle.loads(pickle.dumps(by_itself))(SAMPLES, IDS) == out).all()
     assert by_itself.engine == KIND.augmenter(policy(own), 7).engine != AUGMENT.engine
     bound = KIND.augmenter(policy(), 7, unread)
+    with pytest.raises(InputError, match="computed by HistoryAugmenter; expected one that is compiled"):
+        OnDevice(augmenter=bound, ids=SampleIds.of(IDS))
     with pytest.raises(AssertionError, match="histories were read"):
         bound(SAMPLES, IDS)
