@@ -14,7 +14,7 @@ from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import Batch
 from augment_ops.delivery.choice import Choice, DeliveryMeasured, Shards, choose
 from augment_ops.delivery.offline import known_shard, shard_identity
-from augment_ops.delivery.on_device import TensorAugmenter
+from augment_ops.delivery.on_device import works_on_tensors
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.pace import LIMIT_S, loops, numbers_of_workers, read_us, tensors_us
 from augment_ops.engine.key import SampleIds
@@ -133,7 +133,7 @@ def _shards(inputs: Inputs, augmenter: BatchAugmenter, train: Split, epochs: int
 
 
 def _on_device(augmenter: BatchAugmenter, train: Split, batch: Batch, device: str) -> float | None:
-    if device == "cpu" or not isinstance(augmenter, TensorAugmenter):
+    if device == "cpu" or not works_on_tensors(augmenter):
         return None
     ids = SampleIds.of(train.ids)[batch.rows]
     return tensors_us(augmenter, train.payload.take(batch.rows), ids, device)
