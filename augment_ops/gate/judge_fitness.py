@@ -39,10 +39,10 @@ def _unfit(rules: GateRules, cells: Cells, fault: Unfit) -> Reason:
     instead = "no severity up to it is fit, so it cannot be judged"
     if below:
         instead = f"it is judged at severity {max(below)}"
+    of_them = f"{cells.share(fault.destroyed / fault.n)}: {_causes(cells.samples.outcomes, fault)}"
     message = (
         f"{fault.corruption} at severity {fault.severity} leaves nothing of {fault.destroyed} of {fault.n} samples "
-        f"({cells.share(fault.destroyed / fault.n)}: {_causes(cells.samples.outcomes, fault)}), {fault.why}: it is "
-        f"unfit for this data set, and {instead}."
+        f"({of_them}), {fault.why(cells.share)}: it is unfit for this data set, and {instead}."
     )
     limit = None if rules.fitness is None else rules.fitness.max_destroyed
     return Reason(

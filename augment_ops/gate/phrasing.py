@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from augment_ops.gate.statistics import Estimate
 
 _FEW = 0.01  # below, a tenth of a percent is much of a share
+# Below, a share is said as none: what rounding leaves of one (the interval of 0 of 200 samples begins at 2e-18), and
+# less than a sample in a million.
+_NONE = 1e-6
 
 
 def share(value: float | None, *, fine: bool = False) -> str:
-    """0.8231 → 82.3%; 0.0004 → 0.04% where `fine`, and 0.0% where not."""
+    """0.8231 → 82.3%; 0.0004 → 0.04% where `fine`, and 0.0% where not. Never in powers of ten."""
     if value is None:
         return "no recall"
-    return f"{100 * value:.2g}%" if fine and 0 < value < _FEW else f"{100 * value:.1f}%"
+    if fine and abs(value) < _NONE:
+        return "0.0%"
+    if fine and 0 < value < _FEW:
+        return f"{np.format_float_positional(100 * value, precision=2, unique=False, fractional=False, trim='0')}%"
+    return f"{100 * value:.1f}%"
 
 
 def points(value: float, *, sign: bool = False) -> str:

@@ -74,7 +74,8 @@ class NearlineRules(BaseModel):
     Attributes:
         splits: of the snapshot that the champion learnt from. Whoever may have samples augmented sees those of them.
         space_mib: of the store, for all epochs that may be removed again; those used longest ago go first.
-        retention_days: after which an epoch goes that nobody asked for; None for never.
+        retention_days: for which, and a day more, an epoch stays that nobody asks for: by so much may the clocks of
+            replicas differ. None for ever.
         ahead: epochs after the one that was asked for, which are made as well.
     """
 

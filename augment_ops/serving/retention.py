@@ -14,6 +14,11 @@ def too_old(days: float) -> datetime:
     return datetime.now(UTC) - timedelta(days=days) - CLOCKS_APART
 
 
+def for_so_long(days: float) -> str:
+    """The time after which things are `too_old`, in words: 14 days, and the day by which clocks may differ."""
+    return f"{days:g} day{'' if days == 1 else 's'}, and the day by which clocks may differ"
+
+
 def forget(uri: str, dataset: str, before: datetime) -> int:
     """Delete the days of a log that ended before a moment; how many files.
 

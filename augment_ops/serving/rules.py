@@ -67,7 +67,8 @@ class LogRules(BaseModel):
         share: of the requests, 0 to 1.
         queue_mib: of answers that wait to be written; flush_s: after which they are.
         samples: whether the samples are kept beside the answers.
-        retention_days: after which a day of the log is deleted; None for never.
+        retention_days: for which, and a day more, a day of the log stays: by so much may the clocks of replicas
+            differ. None for ever.
     """
 
     model_config = _FROZEN

@@ -27,7 +27,7 @@ from augment_ops.serving.kept_alive import KeptAlive
 from augment_ops.serving.listening import Offer, listening_socket, open_hosts
 from augment_ops.serving.messages import Begin, ChallengerFails, Expose, Order, Refuses, Serve, Serves, Told
 from augment_ops.serving.refusals import Refusals
-from augment_ops.serving.retention import forget, too_old
+from augment_ops.serving.retention import for_so_long, forget, too_old
 from augment_ops.serving.served import Served
 from augment_ops.serving.supervisor_meters import SupervisorMeters
 from augment_ops.settings import Settings
@@ -346,7 +346,7 @@ class Supervisor:
         if days is not None:
             gone = forget(log_uri(self._settings), self._asked.dataset, too_old(days))
             if gone:
-                self._say(f"{gone} files of the prediction log are older than {days:g} days, and were deleted")
+                self._say(f"deleted {gone} files of the prediction log that are older than {for_so_long(days)}")
 
     def _forget_epochs(self) -> None:
         augment = self._asked.rules.augment
@@ -358,7 +358,8 @@ class Supervisor:
             cache = ShardCache(store, near.space_bytes)
             gone = cache.forget(too_old(near.retention_days).timestamp())
             if gone:
-                self._say(f"{gone} epochs were not asked for in {near.retention_days:g} days, and were deleted")
+                said = for_so_long(near.retention_days)
+                self._say(f"deleted {gone} epochs that nobody asked for in {said}")
         store.forget_copies()
 
     def _end(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import index
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import decide
@@ -15,16 +17,15 @@ from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
 from augment_ops.modalities.base import Population
-from augment_ops.modalities.interactions.catalogue import CATALOGUE, changed, looks_at_others
+from augment_ops.modalities.interactions.catalogue import CATALOGUE, Others, changed, looks_at_others
 from augment_ops.modalities.interactions.cooccurrence import (
-    NEIGHBOURS,
-    TOGETHER,
     Cooccurrence,
     cooccurrence,
     of_batch,
 )
 from augment_ops.modalities.interactions.histories import Histories, is_histories
 from augment_ops.modalities.interactions.items import Items
+from augment_ops.modalities.on_demand import OnDemand
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 
@@ -56,25 +57,25 @@ class HistoryAugmenter:
     Args:
         policy: what to apply.
         seed: any integer; other seeds give independent results.
-        training: of the training split of the snapshot that the histories are of. Without it a batch is taken for the
-            whole. Then the result depends on the batch, which is good enough to time a policy.
+        training: of the training split of the snapshot that the histories are of, which is asked where a step looks at
+            others, and first when it is applied. Without it a batch is taken for the whole. Then the result depends on
+            the batch, which is good enough to time a policy.
     """
 
-    def __init__(self, policy: Policy, seed: int, training: Cooccurrence | None = None) -> None:
+    def __init__(self, policy: Policy, seed: int, training: OnDemand[Cooccurrence] | None = None) -> None:
         self.policy = policy
         self.seed = index(seed)
-        self.training = training
         self._steps = tuple(_numbered(policy.transforms, [0]))
         self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
+        self._looks_at_others = any(looks_at_others(leaf.name) for leaf in self._leaves)
+        self._training = training if self._looks_at_others else None
 
     @property
     def engine(self) -> str:
         """What computes; and of what samples, where a transform looks at others of them: shards of one population are
         not those of another.
         """
-        if self.training is None or not any(looks_at_others(leaf.name) for leaf in self._leaves):
-            return ENGINE
-        return f"{ENGINE} of {self.training.digest[:16]}"
+        return ENGINE if self._training is None else f"{ENGINE} of {self._training().digest[:16]}"
 
     @property
     def holds_the_interpreter(self) -> bool:
@@ -109,13 +110,12 @@ class HistoryAugmenter:
         out = histories.copy()
         if self.policy.is_identity or not len(out):
             return out
-        known = self.training or of_batch(histories, ids)
         keys = keys_of(self.policy.digest, self.seed, epoch, ids)
-        nexts, masks = known.next_of(ids), decide(self._steps, keys)
+        masks, others = decide(self._steps, keys), self._others(histories, ids)
         for leaf in self._leaves:
             rows = np.flatnonzero(masks[leaf.index])
             draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, 2 * out.shape[1] + 1)
-            out[rows] = changed(leaf.name, leaf.values, out[rows], draws, nexts[rows], known)
+            out[rows] = changed(leaf.name, leaf.values, out[rows], draws, others and others.of(rows))
         return out
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -126,17 +126,27 @@ class HistoryAugmenter:
         """One line: every step works on a batch at once."""
         return [] if self.policy.is_identity else [f"histories: {', '.join(leaf.name for leaf in self._leaves)}"]
 
-    def __getstate__(self) -> tuple[Policy, int, Cooccurrence | None]:
-        return self.policy, self.seed, self.training
+    def _others(self, histories: Histories, ids: SampleIds) -> Others | None:
+        if not self._looks_at_others:
+            return None
+        known = of_batch(histories, ids) if self._training is None else self._training()
+        return Others(known, known.next_of(ids))
 
-    def __setstate__(self, state: tuple[Policy, int, Cooccurrence | None]) -> None:
+    def __getstate__(self) -> tuple[Policy, int, OnDemand[Cooccurrence] | None]:
+        return self.policy, self.seed, self._training
+
+    def __setstate__(self, state: tuple[Policy, int, OnDemand[Cooccurrence] | None]) -> None:
         self.__init__(*state)  # type: ignore[misc]
 
 
-def known_of(population: Population, neighbours: int = NEIGHBOURS, together: int = TOGETHER) -> Cooccurrence:
-    """What transforms know of the samples that a policy augments, read whole; see `cooccurrence`.
+def known_of(population: Population, **how_many: int) -> OnDemand[Cooccurrence]:
+    """What transforms know of the samples that a policy augments, which are read whole when it is first asked for.
 
     A label is the place of an item among the classes, which the catalogue has in the same order: a code is one more.
+
+    Args:
+        population: of a data set of interactions.
+        how_many: `neighbours` and `together` of `cooccurrence`, where they are others.
 
     Raises:
         TransformError: a data set without a catalogue.
@@ -145,8 +155,12 @@ def known_of(population: Population, neighbours: int = NEIGHBOURS, together: int
     codes = np.asarray(population.labels, np.int64) + 1
     if codes.max(initial=0) > items:
         raise TransformError("training split", f"{codes.max()} classes", f"{items} items", "ingest it again")
+    return OnDemand(partial(_counted, population, codes, **how_many))
+
+
+def _counted(population: Population, codes: NDArray[np.int64], **how_many: int) -> Cooccurrence:
     histories = population.payload.take(np.arange(len(codes)))
-    return cooccurrence(histories, codes, population.ids, neighbours, together)
+    return cooccurrence(histories, codes, population.ids, **how_many)
 
 
 def catalogue_of(population: Population) -> Items:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from augment_ops.modalities.catalogue import Catalogue, Effect
@@ -124,21 +127,37 @@ class _HistoryCatalogue(SchemaCatalogue):
 CATALOGUE: Catalogue = _HistoryCatalogue()
 
 
+@dataclass(frozen=True, eq=False)
+class Others:
+    """What transforms of a batch of histories look at beside them.
+
+    Attributes:
+        known: of the training split.
+        nexts: int32 (N,), what came after each history, as far as it is known.
+    """
+
+    known: Cooccurrence
+    nexts: NDArray[np.int32]
+
+    def of(self, rows: NDArray[np.int64]) -> Others:
+        """For some of the histories."""
+        return replace(self, nexts=self.nexts[rows])
+
+
 def looks_at_others(name: str) -> bool:
     """Whether a transform looks at other samples than its own."""
     return name in _BY_OTHERS
 
 
 def changed(
-    name: str, values: Mapping[str, Any], histories: Histories, draws: Draws, nexts: Any, known: Cooccurrence
+    name: str, values: Mapping[str, Any], histories: Histories, draws: Draws, others: Others | None
 ) -> Histories:
     """What a transform of a policy makes of histories; parameters as `resolved` gives them.
 
     Args:
         histories: int32 (N, H, 2); not modified.
         draws: float64 (N, 2 H + 1).
-        nexts: int32 (N,), what came after each history, as far as it is known.
-        known: of the training split.
+        others: what the transform looks at beside its own sample; None for one that does not.
     """
     if name == "Crop":
         return transforms.cropped(histories, draws, eta=values["eta"])
@@ -146,7 +165,8 @@ def changed(
         return transforms.masked(histories, draws, gamma=values["gamma"])
     if name == "Reorder":
         return transforms.reordered(histories, draws, beta=values["beta"])
-    rate, tail = values["rate"], values["tail"]
+    assert others is not None  # the transforms left are those that `looks_at_others` says
+    nexts, known, rate, tail = others.nexts, others.known, values["rate"], values["tail"]
     if name == "Substitute":
         return transforms.substituted(histories, draws, nexts, known, rate=rate, tail=tail)
     return transforms.inserted(histories, draws, nexts, known, rate=rate, tail=tail, max_length=values["max_length"])

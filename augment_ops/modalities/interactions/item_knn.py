@@ -31,7 +31,7 @@ def item_knn(population: Population) -> Scores:
         TransformError: a data set without a catalogue.
     """
     items = len(catalogue_of(population).names)
-    known = known_of(population, _NEIGHBOURS, population.payload.shape[0])
+    known = known_of(population, neighbours=_NEIGHBOURS, together=population.payload.shape[0])()
     frequency = np.zeros(items + 1)
     frequency[: len(known.counts)] = known.counts
     popular = _LEAST * frequency / max(frequency.max(), 1)

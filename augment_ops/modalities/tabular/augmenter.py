@@ -24,6 +24,7 @@ from augment_ops.policy.steps import Transform, values_of
 
 # Part of the lineage: raise it whenever the same key may give other bytes.
 ENGINE = "tabular-2"
+_NAMED = 6  # classes in an error: a line that is read
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,7 @@ class TableAugmenter:
         self._steps = _steps(policy.transforms, [0])
         self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
         if training is not None:
-            for leaf in self._leaves:
-                TRANSFORMS[leaf.name].check(leaf.values, training)
-                _check_classes(leaf, training)
-            faults = [fault for leaf in self._leaves for fault in _few(leaf, training)]
+            faults = [fault for leaf in self._leaves for fault in _misfits(leaf, training)]
             if faults:
                 raise TransformError.of(f"policy {policy.name}", faults)
 
@@ -178,10 +176,10 @@ def _steps(transforms: Sequence[Transform], count: list[int]) -> tuple[RowStep, 
 
 
 def table_of(population: Population) -> TrainingTable:
-    """The samples that a policy augments, read whole."""
-    rows = population.payload.take(np.arange(len(population.labels)))
-    schema = schema_of(population.schema, rows.shape[1])
-    return training_table(schema, rows, population.labels, population.ids, population.classes)
+    """The samples that a policy augments; their rows are read whole when a transform looks at the first."""
+    payload = population.payload
+    schema = schema_of(population.schema, payload.shape[0])
+    return training_table(schema, payload, population.labels, population.ids, population.classes)
 
 
 def _whole(rows: Rows, ids: SampleIds) -> TrainingTable:
@@ -206,26 +204,53 @@ def _of_all(leaf: RowStep) -> bool:
     return bool(leaf.values.get("sampling_strategy") == "all")
 
 
-def _check_classes(leaf: RowStep, table: TrainingTable) -> None:
-    if not _of_all(leaf) and np.count_nonzero(table.counts) < 2:
-        found = f"{len(table.ids):,} rows of one class"
-        fix = f"look whether --columns names the right label, or take {leaf.name} out of the policy"
-        raise TransformError("training split", found, f"two classes: {leaf.name} is for the rarer ones", fix)
+def _misfits(leaf: RowStep, table: TrainingTable) -> list[Fault]:
+    """All that a table lacks for a transform."""
+    return [*TRANSFORMS[leaf.name].check(leaf.values, table), *_one_class(leaf, table), *_few(leaf, table)]
+
+
+def _one_class(leaf: RowStep, table: TrainingTable) -> list[Fault]:
+    if _of_all(leaf) or np.count_nonzero(table.counts) >= 2:
+        return []
+    found = f"{len(table.ids):,} rows of one class"
+    fix = f"look whether --columns names the right label, or take {leaf.name} out of the policy"
+    return [Fault("training split", found, f"two classes: {leaf.name} is for the rarer ones", fix)]
 
 
 def _few(leaf: RowStep, table: TrainingTable) -> list[Fault]:
-    """The classes that a transform is for and that have too few rows for it: it would do less than the policy says."""
+    """The classes that a transform is for and that have too few rows for it, as one fault: it would do less than the
+    policy says. The bound that helps the smallest helps all, but for a class of one row, which no bound helps.
+    """
     declared, counts = TRANSFORMS[leaf.name], table.counts
     needed, parameter = declared.others(leaf.values), declared.others_named
     meant = (counts > 0) & (_of_all(leaf) | (counts < counts.max()))
-    faults = []
-    for label in np.flatnonzero(meant & (counts <= needed)).tolist():
-        others = int(counts[label]) - 1
-        found = f"{others + 1} row{'s' if others else ''} of class {table.called(label)} in the training part"
-        fix = "leave the class out of the training part, or bring more rows of it"
-        if parameter:
-            found = f"{needed}, and {found}"
-            fix = f"{parameter}: {others} or fewer, or {fix}" if others else fix
-        where = f"{leaf.name}.{parameter}" if parameter else leaf.name
-        faults.append(Fault(where, found, f"more than {needed} row{'s' if needed > 1 else ''} of each class", fix))
-    return faults
+    labels = np.flatnonzero(meant & (counts <= needed))
+    labels = labels[np.argsort(counts[labels], kind="stable")]  # the smallest first
+    if not len(labels):
+        return []
+    found = _listed([f"{_rows(counts[label])} of class {table.called(label)}" for label in labels.tolist()])
+    found = f"{found} in the training part"
+    where, fix = leaf.name, _left_out(table, labels)
+    if parameter:
+        where, found = f"{leaf.name}.{parameter}", f"{needed}, and {found}"
+        bounded = labels[counts[labels] > 1]
+        if len(bounded):
+            bound = f"{parameter}: {counts[bounded[0]] - 1} or fewer"
+            alone = labels[counts[labels] == 1]
+            fix = f"{bound}, and {_left_out(table, alone)}" if len(alone) else f"{bound}, or {fix}"
+    return [Fault(where, found, f"more than {_rows(needed)} of each class", fix)]
+
+
+def _left_out(table: TrainingTable, labels: NDArray[np.int64]) -> str:
+    names = _listed([table.called(label) for label in labels.tolist()])
+    classes, them = ("class", "it") if len(labels) == 1 else ("classes", "them")
+    return f"leave {classes} {names} out of the training part, or bring more rows of {them}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment_ops.errors import Fault
 from augment_ops.modalities.catalogue import Catalogue, Effect
 from augment_ops.modalities.schema_catalogue import SchemaCatalogue
 from augment_ops.modalities.tabular import copula, exchange, parameters, smote
 from augment_ops.modalities.tabular.bounds import TableBounds, TableBudget, TableLimits
-from augment_ops.modalities.tabular.declaration import Chosen, RowTransform, Values, named_columns
+from augment_ops.modalities.tabular.declaration import Chosen, RowTransform, Values, misnamed, named_columns
 from augment_ops.modalities.tabular.schema import Rows
 from augment_ops.modalities.tabular.training_table import TrainingTable
 from augment_ops.modalities.tabular.transforms import jitter
@@ -28,7 +29,11 @@ def _jitter_columns(values: Values, table: TrainingTable) -> NDArray[np.int64]:
     """Columns that a Jitter works on: those that it names, or every number that is measured and not counted."""
     if values["columns"] is None or table.schema.invented:
         return np.flatnonzero(table.schema.is_number & ~table.schema.is_whole)
-    return named_columns("Jitter.columns", values["columns"], table.schema, numbers=True)
+    return named_columns(values["columns"], table.schema)
+
+
+def _jitter_misnamed(values: Values, table: TrainingTable) -> list[Fault]:
+    return misnamed("Jitter.columns", values["columns"] or (), table.schema, numbers=True)
 
 
 def _jittered(chosen: Chosen) -> Rows:
@@ -50,7 +55,7 @@ TRANSFORMS: Mapping[str, RowTransform] = {
         parameters=parameters.ConditionalBootstrap,
         apply=exchange.resampled,
         looks_at_others=True,
-        check=exchange.bootstrap_columns,
+        check=exchange.bootstrap_misnamed,
         others=lambda values: 1,
         strengths={_RESAMPLED: ("columns", lambda values: float(len(values["columns"])))},
     ),
@@ -63,7 +68,7 @@ TRANSFORMS: Mapping[str, RowTransform] = {
     "Jitter": RowTransform(
         parameters=parameters.Jitter,
         apply=_jittered,
-        check=_jitter_columns,
+        check=_jitter_misnamed,
         strengths={_JITTER: ("std_range", lambda values: float(values["std_range"][1]))},
         teaches=lambda values: ("noise",) if values["std_range"][1] > 0 else (),
     ),
@@ -71,7 +76,7 @@ TRANSFORMS: Mapping[str, RowTransform] = {
         parameters=parameters.RowMix,
         apply=exchange.mixed,
         looks_at_others=True,
-        check=exchange.mixed_columns,
+        check=exchange.mixed_misnamed,
         others=lambda values: 1,
         strengths={_MIXED: ("share_range", lambda values: float(values["share_range"][1]))},
     ),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.errors import TransformError, nearest
+from augment_ops.errors import Fault, nearest
 from augment_ops.modalities.schema_catalogue import TransformSchema
 from augment_ops.modalities.tabular.schema import Rows, TableSchema
 from augment_ops.modalities.tabular.training_table import TrainingTable
@@ -60,7 +60,7 @@ class RowTransform:
         apply: its samples → their new rows, float64 (n, F).
         looks_at_others: whether it draws on other rows of the training split. Then samples outside that split stay as
             they are. Those of the largest class are changed by a transform whose `sampling_strategy` is `all`.
-        check: refuses parameters that do not fit a table, with a `TransformError`.
+        check: what is wrong with parameters that do not fit a table; before it has been asked, nothing is applied.
         others: parameters → how many other rows a class has to have, 0 where it can do without.
         others_named: the parameter that says so; empty where none does.
         strengths: effect that a domain may bound → parameter, and what the parameters make of it.
@@ -70,30 +70,44 @@ class RowTransform:
     parameters: type[TransformSchema]
     apply: Callable[[Chosen], Rows]
     looks_at_others: bool = False
-    check: Callable[[Values, TrainingTable], object] = lambda values, table: None
+    check: Callable[[Values, TrainingTable], list[Fault]] = lambda values, table: []
     others: Callable[[Values], int] = lambda values: 0
     others_named: str = ""
     strengths: Mapping[str, tuple[str, Callable[[Values], float]]] = field(default_factory=dict)
     teaches: Callable[[Values], tuple[str, ...]] = lambda values: ()
 
 
-def named_columns(where: str, names: Sequence[str], schema: TableSchema, *, numbers: bool = False) -> NDArray[np.int64]:
-    """The places of columns that a policy names: int64 (C,).
+def columns_to_take(schema: TableSchema, *, numbers: bool = False) -> Mapping[str, int]:
+    """The columns that a policy may name, and their places.
 
     Args:
-        where: transform and parameter, for the error.
         numbers: whether only columns of numbers will do.
-
-    Raises:
-        TransformError: the table does not have one of them, or it holds no numbers.
     """
-    places = {name: place for place, name in enumerate(schema.names) if schema.is_number[place] or not numbers}
+    return {name: place for place, name in enumerate(schema.names) if schema.is_number[place] or not numbers}
+
+
+def misnamed(where: str, names: Sequence[str], schema: TableSchema, *, numbers: bool = False) -> list[Fault]:
+    """Columns that a policy names and the table does not have, or that hold no numbers.
+
+    Args:
+        where: transform and parameter, for the fault.
+        numbers: whether only columns of numbers will do.
+    """
+    if schema.invented:
+        return []
+    places, faults = columns_to_take(schema, numbers=numbers), []
     for name in names:
         if name not in places:
             found = f"{name!r}, a category" if name in schema.names else f"{name!r}, which the table does not have"
             fix = f"correct the policy's columns.{nearest(name, places)}"
             wanted = "columns of numbers" if numbers else "columns of the table"
-            raise TransformError(where, found, f"{wanted}: {', '.join(places)}"[:300], fix)
+            faults.append(Fault(where, found, f"{wanted}: {', '.join(places)}"[:300], fix))
+    return faults
+
+
+def named_columns(names: Sequence[str], schema: TableSchema) -> NDArray[np.int64]:
+    """The places of columns that a policy names, int64 (C,); `misnamed` has none of them."""
+    places = columns_to_take(schema)
     return np.array([places[name] for name in names], np.int64)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.modalities.tabular.declaration import Chosen, Values, named_columns, taken
+from augment_ops.errors import Fault
+from augment_ops.modalities.tabular.declaration import Chosen, Values, misnamed, named_columns, taken
 from augment_ops.modalities.tabular.schema import Rows
 from augment_ops.modalities.tabular.training_table import TrainingTable
 
@@ -23,7 +24,7 @@ _MISSING = -2  # -1 is the code of an unknown category
 def mixed(chosen: Chosen) -> Rows:
     """A share of the columns, drawn from `share_range`, from another row of the class, all from the same one."""
     table, (low, high) = chosen.table, chosen.values["share_range"]
-    columns = mixed_columns(chosen.values, table)
+    columns = _mixed_columns(chosen.values, table)
     draws = philox.uniforms(chosen.keys, chosen.index, philox.PARAMETERS, 2)
     order = philox.uniforms(chosen.keys, chosen.index, philox.VALUES, len(columns)).argsort(axis=1, kind="stable")
     count = np.clip(np.rint((low + (high - low) * draws[:, 1]) * len(columns)), 1, len(columns))
@@ -38,11 +39,16 @@ def mixed(chosen: Chosen) -> Rows:
     return taken(chosen.rows, table.rows[others], cells)
 
 
-def mixed_columns(values: Values, table: TrainingTable) -> NDArray[np.int64]:
+def mixed_misnamed(values: Values, table: TrainingTable) -> list[Fault]:
+    """Columns that a RowMix names and the table does not have."""
+    return misnamed("RowMix.columns", values["columns"] or (), table.schema)
+
+
+def _mixed_columns(values: Values, table: TrainingTable) -> NDArray[np.int64]:
     """Columns that a RowMix takes a share of: those that it names, or all."""
     if values["columns"] is None or table.schema.invented:
         return np.arange(len(table.schema))
-    return named_columns("RowMix.columns", values["columns"], table.schema)
+    return named_columns(values["columns"], table.schema)
 
 
 def resampled(chosen: Chosen) -> Rows:
@@ -51,7 +57,7 @@ def resampled(chosen: Chosen) -> Rows:
     A row whose bin nobody of its class is in stays as it is: one whose category the training split does not have.
     """
     table, values = chosen.table, chosen.values
-    columns, given = bootstrap_columns(values, table)
+    columns, given = _bootstrap_columns(values, table)
     cells = np.zeros(chosen.rows.shape, np.bool_)
     cells[:, columns] = True
     u = philox.uniforms(chosen.keys, chosen.index, philox.PARAMETERS, 1)[:, 0]
@@ -65,12 +71,17 @@ def resampled(chosen: Chosen) -> Rows:
     return taken(chosen.rows, table.rows[others], cells)
 
 
-def bootstrap_columns(values: Values, table: TrainingTable) -> tuple[NDArray[np.int64], int]:
+def bootstrap_misnamed(values: Values, table: TrainingTable) -> list[Fault]:
+    """Columns that a ConditionalBootstrap names and the table does not have."""
+    faults = misnamed("ConditionalBootstrap.columns", values["columns"], table.schema)
+    return [*faults, *misnamed("ConditionalBootstrap.given", [values["given"]], table.schema)]
+
+
+def _bootstrap_columns(values: Values, table: TrainingTable) -> tuple[NDArray[np.int64], int]:
     """Columns that a ConditionalBootstrap resamples, and the one that its bins are of."""
     if table.schema.invented:
         return np.arange(1, len(table.schema)), 0
-    columns = named_columns("ConditionalBootstrap.columns", values["columns"], table.schema)
-    (given,) = named_columns("ConditionalBootstrap.given", [values["given"]], table.schema)
+    columns, (given,) = (named_columns(names, table.schema) for names in (values["columns"], [values["given"]]))
     return columns, int(given)
 
 

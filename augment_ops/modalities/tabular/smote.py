@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.errors import TransformError
+from augment_ops.errors import Fault
 from augment_ops.modalities.tabular.declaration import Chosen, Values
 from augment_ops.modalities.tabular.neighbours import neighbour_tree
 from augment_ops.modalities.tabular.schema import Rows
@@ -35,16 +35,13 @@ def moved_at_the_border(chosen: Chosen) -> Rows:
     return out
 
 
-def enough_rows(values: Values, table: TrainingTable) -> None:
-    """Refuse a split that has fewer rows, of all classes, than neighbours that say whether one is at the border.
-
-    Raises:
-        TransformError: so it is.
-    """
+def enough_rows(values: Values, table: TrainingTable) -> list[Fault]:
+    """The fault of a split that has no more rows, of all classes, than neighbours that say which are at the border."""
     rows, m = len(table.labels), int(values["m_neighbors"])
-    if rows <= m:
-        found, fix = f"{m}, of {rows:,} rows in the training part", f"m_neighbors: {rows - 1} or fewer, or more rows"
-        raise TransformError("BorderlineSmote.m_neighbors", found, "fewer neighbours than rows", fix)
+    if rows > m:
+        return []
+    found, fix = f"{m}, of {rows:,} rows in the training part", f"m_neighbors: {rows - 1} or fewer, or more rows"
+    return [Fault("BorderlineSmote.m_neighbors", found, "fewer neighbours than rows", fix)]
 
 
 def in_danger(table: TrainingTable, m: int) -> NDArray[np.bool_]:

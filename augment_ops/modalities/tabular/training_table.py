@@ -6,15 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.content import canonical_json
+from augment_ops.data.payload import SamplesOrPayload, payload_of
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import TransformError
+from augment_ops.modalities.base import Payload
+from augment_ops.modalities.on_demand import OnDemand
 from augment_ops.modalities.tabular.columns import ColumnSummary, summary
 from augment_ops.modalities.tabular.neighbours import neighbour_tree
 from augment_ops.modalities.tabular.schema import Rows, TableSchema
@@ -29,17 +32,22 @@ class TrainingTable:
 
     Attributes:
         schema: of its columns.
-        rows: float64 (N, F).
+        read: its rows, see `rows`.
         labels: int64 (N,), class numbers.
         ids: N sample ids.
         classes: their names; empty where numbers are all that is known of them.
     """
 
     schema: TableSchema
-    rows: Rows
+    read: OnDemand[Rows]
     labels: NDArray[np.int64]
     ids: tuple[str, ...]
     classes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> Rows:
+        """float64 (N, F); read when they are first asked for, which checking a policy does not."""
+        return self.read()
 
     @cached_property
     def digest(self) -> str:
@@ -151,17 +159,34 @@ def spread(schema: TableSchema, rows: Rows) -> NDArray[np.float64]:
 
 
 def training_table(
-    schema: TableSchema, rows: Rows, labels: NDArray[np.int64], ids: Sequence[str], classes: Sequence[str] = ()
+    schema: TableSchema,
+    rows: SamplesOrPayload,
+    labels: NDArray[np.int64],
+    ids: Sequence[str],
+    classes: Sequence[str] = (),
 ) -> TrainingTable:
     """A table from its parts.
+
+    Args:
+        schema: of its columns.
+        rows: float64 (N, F), or a `Payload` of them, which is read when a row is asked for.
+        labels: int64 (N,).
+        ids: N sample ids.
+        classes: names of the labels, where they are known.
 
     Raises:
         TransformError: parts of different lengths, no rows, or rows of other columns than the schema's.
     """
-    if rows.ndim != 2 or rows.shape[1] != len(schema) or rows.dtype != np.float64 or not len(rows):
-        found = f"{rows.dtype} {rows.shape}"
+    payload = payload_of(rows)
+    if payload.shape != (len(schema),) or payload.dtype != np.float64 or not len(payload):
+        found = f"{payload.dtype} {(len(payload), *payload.shape)}"
         raise TransformError("training split", found, f"float64 (N, {len(schema)})", "ingest the table again")
-    if not len(rows) == len(labels) == len(ids):
-        found = f"{len(rows)} rows, {len(labels)} labels, {len(ids)} ids"
+    if not len(payload) == len(labels) == len(ids):
+        found = f"{len(payload)} rows, {len(labels)} labels, {len(ids)} ids"
         raise TransformError("training split", found, "a label and an id a row", "pass the arrays of one split")
-    return TrainingTable(schema, rows, np.asarray(labels, np.int64), tuple(map(str, ids)), tuple(classes))
+    read = OnDemand(partial(_whole, payload))
+    return TrainingTable(schema, read, np.asarray(labels, np.int64), tuple(map(str, ids)), tuple(classes))
+
+
+def _whole(payload: Payload) -> Rows:
+    return payload.take(np.arange(len(payload)))

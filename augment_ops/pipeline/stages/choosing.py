@@ -14,7 +14,7 @@ from augment_ops.data.snapshot import Split
 from augment_ops.delivery.batches import Batch
 from augment_ops.delivery.choice import Choice, DeliveryMeasured, Shards, choose
 from augment_ops.delivery.offline import known_shard, shard_identity
-from augment_ops.delivery.on_device import TensorAugmenter
+from augment_ops.delivery.on_device import works_on_tensors
 from augment_ops.delivery.online import OnlineBatches
 from augment_ops.delivery.pace import LIMIT_S, loops, numbers_of_workers, read_us, tensors_us
 from augment_ops.engine.key import SampleIds
@@ -25,7 +25,6 @@ from augment_ops.modalities import modality
 from augment_ops.modalities.catalogue import BatchAugmenter
 from augment_ops.pipeline.inputs import Inputs
 from augment_ops.pipeline.stages.training import mixer_of, online_batches, recipe_of
-from augment_ops.policy.spec import Policy
 from augment_ops.training.base import Budget, Labelled, Paced, Task
 from augment_ops.training.declared import paced
 from augment_ops.training.threads import threads_of
@@ -34,14 +33,14 @@ _STEPS_S = 2 * LIMIT_S  # of measuring the network, which begins with a few samp
 _CHOICE = "delivery.json"
 
 
-def chosen(inputs: Inputs, policy: Policy, train: Split, epochs: int) -> Choice:
+def chosen(inputs: Inputs, augmenter: BatchAugmenter, train: Split, epochs: int) -> Choice:
     """Where a run with `delivery: auto` augments: what was chosen before where the stage was killed since.
 
     Raises:
         InputError, TrainingError: the network cannot be trained on these samples.
     """
     kept = _kept(inputs.unfinished)
-    choice = kept or _chosen(inputs, policy, train, epochs)
+    choice = kept or _chosen(inputs, augmenter, train, epochs)
     if kept is None and inputs.unfinished is not None:
         # Before a shard is written: a retry that measured anew might come to another mode.
         replace_file(inputs.unfinished / _CHOICE, canonical_json(choice))
@@ -59,15 +58,14 @@ def _kept(folder: Path | None) -> Choice | None:
         return None  # measured anew: nothing rests on it yet
 
 
-def _chosen(inputs: Inputs, policy: Policy, train: Split, epochs: int) -> Choice:
-    params = inputs.params
+def _chosen(inputs: Inputs, augmenter: BatchAugmenter, train: Split, epochs: int) -> Choice:
+    params, policy = inputs.params, augmenter.policy
     if policy.is_identity:
         return Choice(mode="online", workers=params.workers, reason="The policy changes nothing.")
     trainer, recipe = recipe_of(inputs)
     if not isinstance(trainer, Paced):
         reason = f"The trainer {trainer.name} does not say how fast it takes samples: nothing was measured."
         return Choice(mode="online", workers=params.workers, reason=reason)
-    augmenter = modality(policy.modality).augmenter(policy, params.seed, train)
     mixer = mixer_of(inputs, augmenter, train)
 
     def online(workers: int) -> OnlineBatches:
@@ -85,7 +83,7 @@ def _chosen(inputs: Inputs, policy: Policy, train: Split, epochs: int) -> Choice
         threads=pace.threads,
         step_us=pace.sample_us,
         loops=(),
-        shards=_shards(inputs, policy, augmenter, train, epochs),
+        shards=_shards(inputs, augmenter, train, epochs),
         tensors_us=_on_device(augmenter, train, batch, device),
     )
     numbers = numbers_of_workers(params.workers, max(1, cores - pace.threads))
@@ -119,8 +117,8 @@ def _task(inputs: Inputs, train: Split) -> Task:
     )
 
 
-def _shards(inputs: Inputs, policy: Policy, augmenter: BatchAugmenter, train: Split, epochs: int) -> Shards:
-    if not policy.transforms:
+def _shards(inputs: Inputs, augmenter: BatchAugmenter, train: Split, epochs: int) -> Shards:
+    if not augmenter.policy.transforms:
         return Shards(refused="samples are mixed and nothing else")
     try:
         identity = shard_identity(inputs.snapshot.manifest.digest, "train", augmenter, train.payload.dtype)
@@ -135,7 +133,7 @@ def _shards(inputs: Inputs, policy: Policy, augmenter: BatchAugmenter, train: Sp
 
 
 def _on_device(augmenter: BatchAugmenter, train: Split, batch: Batch, device: str) -> float | None:
-    if device == "cpu" or not isinstance(augmenter, TensorAugmenter):
+    if device == "cpu" or not works_on_tensors(augmenter):
         return None
     ids = SampleIds.of(train.ids)[batch.rows]
     return tensors_us(augmenter, train.payload.take(batch.rows), ids, device)

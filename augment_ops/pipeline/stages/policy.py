@@ -89,11 +89,11 @@ def augment(inputs: Inputs) -> Augmentation:
     epochs = params.epochs_for(len(train.labels))
     check_shape(policy, inputs.snapshot.manifest.image_shape)
     augmenter = _augmenter(policy, params.seed, train)  # a policy that does not fit this split fails now as well
-    choice = chosen(inputs, policy, train, epochs) if params.delivery == "auto" else None
+    choice = chosen(inputs, augmenter, train, epochs) if params.delivery == "auto" else None
     delivery = params.delivery if choice is None else choice.mode
     snapshot = inputs.snapshot.manifest.digest
     if delivery == "device" and not policy.is_identity:
-        on_device_of(inputs, policy, train)  # now, rather than when models are trained
+        on_device_of(augmenter, train)  # now, rather than when models are trained
         plan = digest_of([snapshot, "train", resolved.digest, params.seed, resolved.engine, "tensors", epochs])
         return Augmentation("device", plan, epochs, None)
     if delivery != "offline" or not policy.transforms:

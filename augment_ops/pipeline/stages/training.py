@@ -59,7 +59,7 @@ def train_candidate(inputs: Inputs) -> TrainingResult:
     source = _augmented(inputs, resolved.policy(), plan, train)  # first: it warms up while the model is made
     augmented = not resolved.policy().is_identity
     workers = plan.workers(inputs.params)
-    on_device = on_device_of(inputs, resolved.policy(), train) if plan.mode == "device" else None
+    on_device = on_device_of(_bound(inputs, resolved.policy(), train), train) if plan.mode == "device" else None
     told = _Told(
         role="candidate",
         policy_digest=resolved.digest,
@@ -196,7 +196,7 @@ def _task(inputs: Inputs, told: _Told, train: Split, entries: int) -> Task:
 
 def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split) -> BatchSource:
     original = policy.is_identity or plan.mode == "device"
-    augmenter = None if original else modality(policy.modality).augmenter(policy, inputs.params.seed, train)
+    augmenter = None if original else _bound(inputs, policy, train)
     mixer = None if augmenter is None else mixer_of(inputs, augmenter, train)
     if plan.shards is not None:
         return ShardBatches(inputs.store, plan.shards, train.labels, **_order(inputs, mixer))
@@ -215,13 +215,16 @@ def _augmented(inputs: Inputs, policy: Policy, plan: Augmentation, train: Split)
     )
 
 
-def on_device_of(inputs: Inputs, policy: Policy, train: Split) -> OnDevice:
+def _bound(inputs: Inputs, policy: Policy, train: Split) -> BatchAugmenter:
+    return modality(policy.modality).augmenter(policy, inputs.params.seed, train)
+
+
+def on_device_of(augmenter: BatchAugmenter, train: Split) -> OnDevice:
     """What augments where the network is.
 
     Raises:
         InputError: the policy cannot be applied there.
     """
-    augmenter = modality(policy.modality).augmenter(policy, inputs.params.seed, train)
     return OnDevice(augmenter=augmenter, ids=SampleIds.of(train.ids))
 
 

@@ -166,3 +166,25 @@ def test_luck_on_what_nobody_can_read_counts_for_no_model(rules, evidence, outco
     gaps = [r for r in found.reasons if r.rule == "invariance" and r.severity]
     assert len(gaps) == 40
     assert all(gap.measured == 0 and gap.low == -gap.high for gap in gaps)
+
+
+@pytest.mark.parametrize(
+    ("worded", "whole", "of_class"),
+    [
+        (3, "(0.1%: blank 1), more than 0.1%: it is", "(0.1%: blank 1), and 1 of 400 of class a, over 0.1%: it is"),
+        (
+            4,
+            "(0.083%: blank 1), more than 0.05%: it is",
+            "(0.083%: blank 1), and 1 of 400 of class a, over 0.09%: it is",
+        ),
+    ],
+)
+def test_a_small_limit_is_said_like_what_is_beyond_it(decide, rules, evidence, worded, whole, of_class):
+    """Of evidence of before byte for byte as it was."""
+    found = evidence(n=400, format=worded, destroyed=dark(*[(0, 0, 0)] * 4, (1, 0, 0)))
+    for limits, said in (((0.0005, 0.2), whole), ((0.0009, 0.0009), of_class)):
+        strict = rules.fitness.model_copy(
+            update=dict(zip(("max_destroyed", "max_class_destroyed"), limits, strict=True))
+        )
+        (message,) = reasons(decide(rules.model_copy(update={"fitness": strict}), found), "fitness", "warn")
+        assert said in message

@@ -14,6 +14,7 @@ from augment_ops.content import canonical_json, from_json
 from augment_ops.data.ingest import ingest
 from augment_ops.data.store import Store
 from augment_ops.errors import InputError
+from augment_ops.modalities import modality
 from augment_ops.monitoring.telemetry.tracing import Trace
 from augment_ops.pipeline.graph import BY_NAME
 from augment_ops.pipeline.inputs import Inputs, declared
@@ -114,7 +115,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     return ask
 
 
-@pytest.mark.parametrize("delivery", ["online", "nearline", "offline", "auto"])
+@pytest.mark.parametrize("delivery", ["online", "nearline", "offline", "device", "auto"])
 def test_a_policy_that_does_not_fit_the_training_part_is_refused_while_nothing_is_written_or_trained(
     asked: Asked, tmp_path: Path, delivery: str
 ) -> None:
@@ -131,6 +132,23 @@ def test_a_policy_that_does_not_fit_the_training_part_is_refused_while_nothing_i
     written = {path for path in store.rglob("*") if path.is_file()} - before
     assert len(written) == 1, "the policy, which the test itself keeps"
     assert not Paced.asked
+
+
+@pytest.mark.parametrize("delivery", ["auto", "device", "online", "offline"])
+def test_a_policy_is_bound_to_the_training_part_once(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, delivery: str
+) -> None:
+    """What binds it may have to look at all samples."""
+    kind, populations = type(modality("image")), []
+    bind = kind.augmenter
+
+    def counted(self: Any, policy: Policy, seed: int, population: Any = None) -> Any:
+        populations.append(population)
+        return bind(self, policy, seed, population)
+
+    monkeypatch.setattr(kind, "augmenter", counted)
+    asked(delivery=delivery)
+    assert sum(one is not None for one in populations) == 1
 
 
 def test_a_slow_trainer_is_kept_busy_online_by_the_plan_of_who_asks_for_that(asked: Asked) -> None:

@@ -128,6 +128,8 @@ def test_epochs_that_nobody_asked_for_go_after_their_days_and_what_cannot_be_rea
             store.put_document(f"cache/shards/{shard}.json", json.dumps(used).encode())
         made._forget()
         assert [store.has(shard) for shard in kept] == [False, True]
+        said = "deleted 1 epochs that nobody asked for in 2 days, and the day by which clocks may differ"
+        assert said in capsys.readouterr().out
         store.put_document(f"cache/shards/{kept[1]}.json", b"{")
         made._forget()
         assert "looked for again in an hour: document _Entry" in capsys.readouterr().out

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment_ops.data.payload import ArrayPayload
-from augment_ops.engine.key import sample_key
-from augment_ops.errors import TransformError
+from augment_ops.delivery.on_device import OnDevice
+from augment_ops.engine.key import SampleIds, sample_key
+from augment_ops.errors import InputError, TransformError
 from augment_ops.modalities import modality
 from augment_ops.modalities.interactions.cooccurrence import cooccurrence
 from augment_ops.modalities.interactions.histories import AGE, ITEM, in_order, lengths
@@ -161,3 +162,25 @@ def test_a_batch_is_taken_for_the_whole_where_nothing_else_is_known():
 
 def test_epochs_of_each_sample_in_one_batch_are_those_of_batches_of_their_own():
     check_epochs_of_each(AUGMENT, SAMPLES[:50], IDS[:50])
+
+
+class Unread(ArrayPayload):
+    """Of a log that is so long that reading it for nothing takes minutes."""
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        raise AssertionError("histories were read")
+
+
+def test_what_is_had_together_is_counted_when_a_step_that_looks_at_others_is_applied_and_not_before():
+    unread = Training(Unread(SAMPLES), NEXTS, IDS, TRAINING.schema)
+    own = "\n  - Crop: {eta: 0.5, p: 1.0}\n  - Mask: {p: 1.0}\n  - Reorder: {p: 1.0}"
+    by_itself = KIND.augmenter(policy(own), 7, unread)
+    out = by_itself(SAMPLES, IDS)
+    assert (out != SAMPLES).any() and (out == KIND.augmenter(policy(own), 7, TRAINING)(SAMPLES, IDS)).all()
+    assert (pickle.loads(pickle.dumps(by_itself))(SAMPLES, IDS) == out).all()
+    assert by_itself.engine == KIND.augmenter(policy(own), 7).engine != AUGMENT.engine
+    bound = KIND.augmenter(policy(), 7, unread)
+    with pytest.raises(InputError, match="computed by HistoryAugmenter; expected one that is compiled"):
+        OnDevice(augmenter=bound, ids=SampleIds.of(IDS))
+    with pytest.raises(AssertionError, match="histories were read"):
+        bound(SAMPLES, IDS)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from augment_ops.data.payload import ArrayPayload
 from augment_ops.delivery.offline import shard_identity
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import Fault, TransformError
@@ -187,7 +189,7 @@ def of_classes(*counts: int):
     return training_table(SCHEMA, TABLE.rows, labels, TABLE.ids, tuple("abcd"[: len(counts) + 1]))
 
 
-FEW = "leave the class out of the training part, or bring more rows of it"
+FEW = "leave class out of the training part, or bring more rows of it"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ FEW = "leave the class out of the training part, or bring more rows of it"
                     "Smote.k_neighbors",
                     "5, and 5 rows of class 'c'",
                     "more than 5 rows",
-                    f"k_neighbors: 4 or fewer, or {FEW}",
+                    f"k_neighbors: 4 or fewer, or {FEW}".replace("class", "class 'c'"),
                 )
             ],
         ),
@@ -211,18 +213,34 @@ FEW = "leave the class out of the training part, or bring more rows of it"
             [
                 (
                     "BorderlineSmote.k_neighbors",
-                    "3, and 3 rows of class 'b'",
+                    "3, and 1 row of class 'c', 3 rows of class 'b'",
                     "more than 3 rows",
-                    f"k_neighbors: 2 or fewer, or {FEW}",
-                ),
-                ("BorderlineSmote.k_neighbors", "3, and 1 row of class 'c'", "more than 3 rows", FEW),
+                    f"k_neighbors: 2 or fewer, and {FEW}".replace("class", "class 'c'"),
+                )
             ],
         ),
-        ("RowMix: {}", (1, 2), [("RowMix", "1 row of class 'b'", "more than 1 row", FEW)]),
+        (
+            "Smote: {k_neighbors: 9}",
+            (7, 3, 9),  # the bound of the smallest is one for all
+            [
+                (
+                    "Smote.k_neighbors",
+                    "9, and 3 rows of class 'c', 7 rows of class 'b', 9 rows of class 'd'",
+                    "more than 9 rows",
+                    "k_neighbors: 2 or fewer, or leave classes 'c', 'b', 'd' out of the training part, or bring more "
+                    "rows of them",
+                )
+            ],
+        ),
+        (
+            "RowMix: {}",
+            (1, 2),
+            [("RowMix", "1 row of class 'b'", "more than 1 row", FEW.replace("class", "class 'b'"))],
+        ),
         (
             "ConditionalBootstrap: {columns: [amount], given: hour, sampling_strategy: all}",
             (1,),
-            [("ConditionalBootstrap", "1 row of class 'b'", "more than 1 row", FEW)],
+            [("ConditionalBootstrap", "1 row of class 'b'", "more than 1 row", FEW.replace("class", "class 'b'"))],
         ),
     ],
 )
@@ -252,6 +270,58 @@ def test_one_row_more_than_a_step_draws_on_is_enough(step, counts):
     few = table.labels == 1
     held = table.rows[few, 0]
     assert ((out[few, 0] >= np.nanmin(held)) & (out[few, 0] <= np.nanmax(held)) | np.isnan(held)).all()
+
+
+def test_all_that_a_training_part_lacks_for_a_policy_is_said_at_once():
+    """Of a table of nine rows, in the order of the steps."""
+    table = training_table(SCHEMA, TABLE.rows[:9], np.arange(9) % 3 // 2, TABLE.ids[:9])
+    steps = (
+        "BorderlineSmote: {k_neighbors: 5, m_neighbors: 20}, Jitter: {columns: [amuont, hour, country]}, "
+        "ConditionalBootstrap: {columns: [amount, x], given: y}, Smote: {k_neighbors: 3}"
+    )
+    with pytest.raises(TransformError) as caught:
+        augmenter(f"[{steps}]", table=table)
+    assert [(fault.where, fault.found.split(",")[0]) for fault in caught.value.faults] == [
+        ("BorderlineSmote.m_neighbors", "20"),
+        ("BorderlineSmote.k_neighbors", "5"),
+        ("Jitter.columns", "'amuont'"),
+        ("Jitter.columns", "'country'"),
+        ("ConditionalBootstrap.columns", "'x'"),
+        ("ConditionalBootstrap.given", "'y'"),
+        ("Smote.k_neighbors", "3"),
+    ]
+
+
+class Counted(ArrayPayload):
+    """Says how often rows of it were read."""
+
+    reads = 0
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        self.reads += 1
+        return super().take(rows)
+
+
+@dataclass(frozen=True)
+class Split:
+    """See `augment_ops.modalities.base.Population`."""
+
+    payload: Counted
+    labels: np.ndarray
+    schema: dict
+    ids: tuple[str, ...] = TABLE.ids
+    classes: tuple[str, ...] = ("a", "b")
+
+
+def test_a_policy_is_checked_against_a_training_part_whose_rows_nobody_reads_until_one_is_augmented():
+    payload, schema, kind = Counted(TABLE.rows), SCHEMA.content(), modality("tabular")
+    with pytest.raises(TransformError, match="5, and 4 rows of class 'b'"):
+        kind.augmenter(policy("[Smote: {}]"), 7, Split(payload, (np.arange(400) < 4).astype(np.int64), schema))
+    augment = kind.augmenter(policy(BOTH), 7, Split(payload, TABLE.labels, schema))
+    assert payload.reads == 0
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda epoch: augment(TABLE.rows, TABLE.ids, epoch), [3] * 4))
+    assert all(same(one, augmenter()(TABLE.rows, TABLE.ids, 3)) for one in found) and payload.reads == 1
 
 
 def test_a_split_of_fewer_rows_than_neighbours_at_the_border_is_refused():
