@@ -1,12 +1,10 @@
-"""A decision in words: two sentences, table rows, and a plain-text page."""
+"""A decision in two sentences."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from augment_ops.gate.decision import Decision, Outcome, Reason, Verdict
+from augment_ops.gate.decision import Reason, Verdict
 from augment_ops.gate.grouping import grouped
 from augment_ops.stress.report import CLEAN
 
@@ -16,54 +14,6 @@ _NEXT: dict[Verdict, str] = {
     "INVESTIGATE": "Nothing is promoted until there is more evidence or a person has looked",
     "ERROR": "Nothing is promoted; run the stages that the reasons name again, then decide",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReasonRow:
-    """A reason as a table shows it; every field is text, empty where there is nothing to say.
-
-    Attributes:
-        where: corruption, severity and class.
-        measured, threshold: shares as percentages; a ratio stays a number.
-        interval: of what was measured.
-    """
-
-    outcome: Outcome
-    rule: str
-    where: str
-    measured: str
-    interval: str
-    threshold: str
-    n: str
-    message: str
-
-
-def rows(decision: Decision) -> list[ReasonRow]:
-    """One row a reason, in the decision's order."""
-    return [
-        ReasonRow(
-            outcome=reason.outcome,
-            rule=reason.rule,
-            where=_where(reason),
-            measured=_number(reason.rule, reason.measured),
-            interval=" to ".join(_number(reason.rule, end) for end in (reason.low, reason.high) if end is not None),
-            threshold=_threshold(reason),
-            n="" if reason.n is None else str(reason.n),
-            message=reason.message,
-        )
-        for reason in decision.reasons
-    ]
-
-
-def text(decision: Decision, *, passes: bool = False) -> str:
-    """The decision for a terminal without colours; reasons that pass only where `passes`."""
-    shown = [row for row in rows(decision) if passes or row.outcome != "pass"]
-    lines = [f"{decision.verdict}  gate {decision.gate}", decision.summary, ""]
-    lines += [f"{row.outcome:<12} {row.rule:<18} {row.message}" for row in shown]
-    hidden = len(decision.reasons) - len(shown)
-    if hidden:
-        lines.append(f"{'pass':<12} {hidden} more judgement{'s' if hidden != 1 else ''}")
-    return "\n".join(lines)
 
 
 def summarize(verdict: Verdict, gate: str, reasons: Sequence[Reason], measure: str, *, together: bool = False) -> str:
@@ -134,27 +84,3 @@ def _one_clause(message: str) -> str:
     """A message inside a sentence: its own full stop goes, and so does a second sentence."""
     clause = message.split(". ", maxsplit=1)[0].rstrip(".")
     return clause[:1].lower() + clause[1:]
-
-
-def _where(reason: Reason) -> str:
-    parts = []
-    if reason.corruption is not None:
-        parts.append(reason.corruption if not reason.severity else f"{reason.corruption} {reason.severity}")
-    if reason.class_name is not None:
-        parts.append(f"class {reason.class_name}")
-    return ", ".join(parts)
-
-
-def _threshold(reason: Reason) -> str:
-    # A number of samples that is asked for; every other threshold of an open question is a share.
-    if reason.outcome == "investigate" and reason.threshold is not None and reason.threshold > 1:
-        return f"n {reason.threshold:.0f}"
-    return _number(reason.rule, reason.threshold)
-
-
-def _number(rule: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    if not math.isfinite(value):
-        return "not a number"
-    return f"{value:.2f}×" if rule == "budget" else f"{100 * value:.1f}%"

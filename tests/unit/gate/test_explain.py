@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from augment_ops.gate.explain import rows, text
-
 
 def collapse(role, corruption, severity):
     falls = {"rotation": 6, "brightness_up": 9}.get(corruption, 0) if role == "candidate" else 0
@@ -56,29 +54,3 @@ def test_a_pass_names_the_largest_gap_and_its_warnings(decide, rules, evidence):
     assert "of 40 gaps" in summary
     assert "10.0 points (noise at severity 4)" in summary
     assert "2 warnings, first: noise at severity 4 costs 10.0 points" in summary
-
-
-def test_rows_give_every_reason_as_text(decide, rules, evidence):
-    decision = decide(rules, evidence(collapse, augment_p95_ms=2.0))
-    table = rows(decision)
-    assert len(table) == len(decision.reasons)
-    worst = table[0]
-    assert (worst.outcome, worst.rule, worst.where) == ("fail", "invariance", "brightness_up 5, class a")
-    assert (worst.measured, worst.threshold, worst.n) == ("45.0%", "15.0%", "300")
-    assert re.fullmatch(r"(39|40)\.\d% to (50|51)\.\d%", worst.interval)
-    cost = next(row for row in table if row.rule == "budget")
-    assert (cost.measured, cost.threshold) == ("2.00×", "1.00×")
-
-
-def test_a_minimum_n_is_shown_as_a_number_of_samples(decide, rules, evidence):
-    row = rows(decide(rules, evidence(n=50)))[0]
-    assert (row.outcome, row.threshold, row.n) == ("investigate", "n 200", "150")
-
-
-def test_the_page_shows_what_does_not_pass_and_counts_the_rest(decide, rules, evidence):
-    page = text(decide(rules, evidence(drift_status="drift")))
-    assert page.startswith("PASS  gate default 2.1.0\n")
-    assert "warn         drift" in page
-    assert "invariance" not in page
-    assert re.search(r"pass +\d+ more judgements$", page)
-    assert "rotation" in text(decide(rules, evidence()), passes=True)

@@ -41,8 +41,7 @@ def test_the_format_of_the_evidence_alone_chooses_how_a_share_is_said() -> None:
             by_name = isinstance(node, ast.ImportFrom) and node.module == "augment_ops.gate.phrasing"
             if (by_name and any(name.name == "share" for name in node.names)) or _formats_a_share(node):
                 choosing.add(path.name)
-    # A reason's row in a table has one digit: no sentence, and of no format.
-    assert choosing == {"decision.py", "explain.py", "phrasing.py"}
+    assert choosing == {"decision.py", "phrasing.py"}
 
 
 def _formats_a_share(node: ast.AST) -> bool:
