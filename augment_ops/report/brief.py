@@ -155,5 +155,6 @@ def named(brief: Brief, role: str) -> str:
 
 
 def _first(lines: Sequence[str], most: int | None) -> str:
-    left = 0 if most is None else len(lines) - most
-    return "; ".join(lines[:most]) + (f"; and {left} more, in the report" if left > 0 else "")
+    """Sentences of the gate become parts of one, which ends as the last of them does."""
+    shown = [*lines[:most], *([f"and {len(lines) - most} more, in the report"] if most and len(lines) > most else [])]
+    return "; ".join([*(line.rstrip(".") for line in shown[:-1]), *shown[-1:]])

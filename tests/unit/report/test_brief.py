@@ -112,6 +112,7 @@ def test_the_measures_stand_beside_those_of_champion_and_control() -> None:
             f"against champion 3: {'; '.join(['rotation, −3.2 points (−5.4 to −1.0)'] * 4)}; and 2 more, in the report",
         ),
         ({"warnings": ()}, "Warnings", "none"),
+        ({"warnings": ("drift: it moves.", "cost: it grows.")}, "Warnings", "drift: it moves; cost: it grows."),
     ],
 )
 def test_what_there_is_not_is_said(changes: dict[str, object], row: str, text: str) -> None:
