@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout
 from augment_ops.rollout.tally import Tally
 
+_AGAIN_S = 10.0  # after a log that could not be read
+
 
 class ArmInputs:
     """The condition `inputs` of one rollout, measured when there is twice as much as at the last look.
@@ -32,6 +35,7 @@ class ArmInputs:
         self._rules, self._log, self._kept = rules, log, looked
         self._looked: dict[int, int] = {}  # step → samples of the smaller arm at its last look
         self._looks: dict[int, Look] = {}
+        self._not_before = 0.0
 
     def measured(self, rollout: Rollout, tally: Tally, now: datetime, *, wait: bool = False) -> Measured:
         """What is known of the canaries that have begun; what was found before, where predictions cannot be read.
@@ -49,7 +53,7 @@ class ArmInputs:
     def _is_time(self, step: int, n: int) -> bool:
         """Whether the smaller arm has come to its next look, and the last one is over."""
         least = max(FIRST_LOOK, 2 * self._looked.get(step, 0))
-        if not least <= n or self._looked.get(step, 0) >= LAST_LOOK:
+        if not least <= n or self._looked.get(step, 0) >= LAST_LOOK or monotonic() < self._not_before:
             return False
         if step in self._looks and self._looks[step].is_running:
             return False
@@ -66,7 +70,7 @@ class ArmInputs:
             champion, challenger = (_arm(window, version) for version in (rollout.champion, rollout.challenger))
             looks = self._kept.keep(step, looks_at_inputs(self._rules, champion, challenger, looks))
         except (AugmentOpsError, ValueError):  # a log that cannot be read is named by the monitor
-            pass
+            self._looked[step], self._not_before = 0, monotonic() + _AGAIN_S
         return measure_inputs(self._rules, step, looks)
 
 

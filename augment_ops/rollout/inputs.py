@@ -68,6 +68,10 @@ class InputLook:
     index: Mapping[str, float]
     broken: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if unknown := {*self.broken} - {*self.index}:
+            raise ValueError(f"broken: {min(unknown)!r} has no index")
+
 
 def looks_at_inputs(
     rules: RolloutRules, champion: ArmSamples, challenger: ArmSamples, made: Sequence[InputLook] = ()

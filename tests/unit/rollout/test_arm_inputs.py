@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from augment_ops.content import canonical_json
 from augment_ops.errors import StoreError
 from augment_ops.monitoring.drift.log_reader import LogWindow
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
@@ -83,9 +84,25 @@ def test_what_was_found_stands_while_the_log_cannot_be_read(
     def away(*args: object, **more: object) -> LogWindow:
         raise StoreError("log", "away", "a log", "wait")
 
-    monkeypatch.setattr(arm_inputs, "read_window", away)
-    for driver in (canary, Canary(workspace)):
-        assert driver.finds(500) == found
+    canary.logs(250, 1000)
+    monkeypatch.setattr(arm_inputs, "_AGAIN_S", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(arm_inputs, "read_window", away)
+        for driver in (canary, Canary(workspace)):
+            assert driver.finds(500) == found
+    assert canary.finds(500) == [("amount", "open", 400)]  # read again, though no more has come
+
+
+def test_a_record_that_says_what_no_look_found_stops_nobody(workspace: Workspace) -> None:
+    looked = LookedInputs(workspace.store, "digits", last(workspace).id)
+    made = {"n": 200, "index": {}, "broken": ["amount"]}
+    name = f"rollouts/digits/{last(workspace).id}.inputs.json"
+    workspace.store.put_document(name, canonical_json({"format": 1, "steps": {"0": [made]}}))
+    with pytest.raises((StoreError, ValueError)):
+        looked.looks(0)
+    canary = Canary(workspace)
+    canary.logs(250, 0)
+    assert canary.finds(250) == []
 
 
 def test_looks_at_one_canary_say_nothing_of_another(workspace: Workspace) -> None:
