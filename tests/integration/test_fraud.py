@@ -20,6 +20,7 @@ from augment_ops.settings import Settings
 from augment_ops.training.result import TrainingResult
 from support import fraud
 from support.places import POLICIES
+from support.state_folder import settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +29,8 @@ JUNE_S = 1_527_811_200.0  # 2018-06-01 UTC
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUGMENT_OPS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(POLICIES))
-        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        yield Settings.from_environment()
+    with settings_in(tmp_path_factory.mktemp("home"), POLICIES) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from augment_ops.settings import Settings
 from augment_ops.stress.outcomes import from_bytes
 from support.interactions import interactions
 from support.places import POLICIES
+from support.state_folder import settings_in
 
 pytestmark = pytest.mark.slow  # a whole run, as test_tabular.py has one in the fast suite
 
@@ -41,12 +42,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     judged["calibration"] = None
     gate.write_text(yaml.safe_dump(judged))
     suite.write_text(yaml.safe_dump(asked))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUGMENT_OPS_HOME", str(home))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(home / "policies"))
-        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        yield Settings.from_environment()
+    with settings_in(home, home / "policies") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ from augment_ops.settings import Settings
 from augment_ops.training import loop
 from augment_ops.training.result import TrainingResult
 from support.report_page import Page
+from support.state_folder import settings_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,12 +46,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUGMENT_OPS_HOME", str(home))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(ROOT / "policies"))
-        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        yield Settings.from_environment()
+    with settings_in(home, ROOT / "policies") as found:
+        yield found
 
 
 def test_a_kill_while_an_output_is_told_of_computes_nothing_again(

@@ -40,6 +40,7 @@ from support.places import POLICIES
 from support.ports import free_port
 from support.replicas import Replica, replicas
 from support.service import until
+from support.state_folder import settings_in
 from support.tables import gate_of_equals, rules_of_few_frauds, transactions
 
 pytestmark = pytest.mark.slow  # two whole runs, of trees on few rows
@@ -60,12 +61,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     environments = home / "policies" / "environments.yaml"
     dev = "policy: {state: draft, discovery: warn}"
     environments.write_text(environments.read_text().replace(dev, f"{dev}\n    rollout: quick", 1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUGMENT_OPS_HOME", str(home))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(home / "policies"))
-        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        yield Settings.from_environment()
+    with settings_in(home, home / "policies") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from augment_ops.settings import Settings
 from augment_ops.tracking import connect
 from augment_ops.training.result import TrainingResult
 from support.places import POLICIES
+from support.state_folder import settings_in
 from support.tables import rules_of_few_frauds, transactions
 
 RULES = dict.fromkeys(("gate", "suite", "quality", "drift"), "transactions")
@@ -39,12 +40,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     rules.write_text(rules.read_text().replace("evidently: not-ok", "evidently: never"))
     for folder in ("stress", "gates"):
         rules_of_few_frauds(home / f"policies/{folder}/transactions.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUGMENT_OPS_HOME", str(home))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(home / "policies"))
-        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        yield Settings.from_environment()
+    with settings_in(home, home / "policies") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from augment_ops.settings import Settings
 from augment_ops.training.result import TrainingResult
 from support.places import POLICIES
 from support.questions import INTENTS, questions, strangers
+from support.state_folder import settings_in
 
 pytestmark = pytest.mark.slow  # a whole run, as test_tabular.py has one in the fast suite
 
@@ -48,12 +49,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     judged["calibration"] = {"warn_error": 0.3, "block_error": 0.5}
     judged["out_of_scope"] = {"max_accepted": 0.6, "margin": 0.2, "min_n": STRANGE}
     gate.write_text(yaml.safe_dump(judged))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUGMENT_OPS_HOME", str(home))
-        patch.setenv("AUGMENT_OPS_POLICIES", str(home / "policies"))
-        for name in ("AUGMENT_OPS_STORE", "AUGMENT_OPS_LEDGER", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        yield Settings.from_environment()
+    with settings_in(home, home / "policies") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from augment_ops.content import sha256_hex
 from augment_ops.data.ingest import ingest
 from augment_ops.data.snapshot import Snapshot
 from augment_ops.data.store import Store
-from augment_ops.delivery.offline import known_shard, shard_identity
+from augment_ops.delivery.offline import ShardManifest, known_shard, materialise, shard_identity
 from augment_ops.modalities import modality
 from augment_ops.serving.augment_request import AugmentRequest, OfDataSet
 from augment_ops.serving.augment_service import AugmentService, Nearline
@@ -108,6 +108,13 @@ class NearlineService:
             self.snapshot.manifest.digest, SPLIT, Augmenter(POLICY, self.seed), np.dtype(np.uint8)
         )
         return known_shard(self.store, identity, epoch)
+
+    def materialised(self) -> ShardManifest:
+        """The first epoch by offline delivery, in the same store."""
+        of = self.split
+        digest = self.snapshot.manifest.digest
+        augmenter = Augmenter(POLICY, self.seed)
+        return materialise(self.store, of.payload, of.ids, augmenter, snapshot_digest=digest, split=SPLIT, epochs=1)
 
     async def settled(self, count: int = 1) -> None:
         """Wait until so many epochs came to something."""

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from augment_ops.data.snapshot import Snapshot
 from augment_ops.errors import StoreError, TransformError
 from augment_ops.locks import held
 from augment_ops.serving import epoch_maker
 from augment_ops.serving.augment_request import OfDataSet
 from augment_ops.serving.epoch_maker import WantedEpoch
 from augment_ops.serving.epochs import EpochOf
-from support.nearline import EPOCH, MAY_WAIT, SPLIT, Made, NearlineService, samples, snapshot_of_digits
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return snapshot_of_digits(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture
-def made(snapshot: Snapshot, tmp_path: Path, request: pytest.FixtureRequest) -> Made:
-    return partial(NearlineService, snapshot, tmp_path, request.node.name)
+from support.nearline import EPOCH, MAY_WAIT, SPLIT, Made, samples
 
 
 def test_epochs_that_come_next_are_made_ahead_on_a_hit_as_well(made: Made) -> None:

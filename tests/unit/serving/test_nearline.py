@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,27 +12,14 @@ import numpy as np
 import pytest
 from starlette.responses import Response
 
-from augment_ops import Augmenter
 from augment_ops.data.payload import FilePayload
-from augment_ops.data.snapshot import Snapshot
 from augment_ops.delivery.nearline import ShardCache
-from augment_ops.delivery.offline import materialise
 from augment_ops.errors import StoreError
 from augment_ops.serving import epochs
 from augment_ops.serving.augment_request import OfDataSet
 from augment_ops.serving.epochs import ServedSplit
 from augment_ops.serving.problems import Problem
-from support.nearline import EPOCH, POLICY, SPLIT, Made, NearlineService, samples, snapshot_of_digits
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return snapshot_of_digits(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture
-def made(snapshot: Snapshot, tmp_path: Path, request: pytest.FixtureRequest) -> Made:
-    return partial(NearlineService, snapshot, tmp_path, request.node.name)
+from support.nearline import EPOCH, SPLIT, Made, samples
 
 
 def test_the_first_is_answered_at_once_and_the_next_from_what_was_kept_with_the_same_bytes(made: Made) -> None:
@@ -128,15 +114,7 @@ def test_what_was_used_longest_ago_goes_first_and_what_a_manifest_counts_on_stay
             await of.ask(epoch=epoch)
             await of.settled(number + 1)
 
-    offline = materialise(
-        of.store,
-        of.split.payload,
-        of.split.ids,
-        Augmenter(POLICY, of.seed),
-        snapshot_digest=of.snapshot.manifest.digest,
-        split=SPLIT,
-        epochs=1,
-    )
+    offline = of.materialised()
     of.run(scenario)
     assert [bool(of.shard(epoch)) for epoch in (0, 1, 2, 3)] == [True, False, True, True]
     assert of.shard(0) == offline.shards[0]
@@ -224,15 +202,7 @@ def test_an_epoch_that_another_removes_while_it_is_read_is_answered_online(
 
 def test_an_epoch_of_offline_delivery_that_is_given_may_be_removed_no_more_than_before(made: Made) -> None:
     of = made(quota=None)
-    materialise(
-        of.store,
-        of.split.payload,
-        of.split.ids,
-        Augmenter(POLICY, of.seed),
-        snapshot_digest=of.snapshot.manifest.digest,
-        split=SPLIT,
-        epochs=1,
-    )
+    of.materialised()
 
     async def scenario() -> None:
         assert samples(await of.ask(epoch=0)) == of.online(epoch=0)
