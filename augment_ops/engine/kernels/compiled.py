@@ -15,7 +15,13 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+# What the processor that is compiled for can do, by LLVM's names. Loops may differ by it: numba keeps those of each.
+FEATURES = frozenset(
+    name[1:] for name in cpu_target.target_context.codegen().magic_tuple()[2].split(",") if name.startswith("+")
+)
 
 
 class _Part(JITCodeLibrary):

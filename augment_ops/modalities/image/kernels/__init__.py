@@ -7,7 +7,7 @@ from pathlib import Path
 from augment_ops.engine.kernels import load
 
 _LOOPS = (
-    "memory", "blend", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise", "holes", "matrices",
+    "memory", "words", "blend", "lookup", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise", "holes", "matrices",
     "fused", "fields", "smear", "light",
 )  # fmt: skip
 

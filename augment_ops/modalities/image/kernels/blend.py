@@ -1,4 +1,4 @@
-"""Bilinear interpolation of eight pixels at a time, in lanes of 16 bits: a compiler would take 32, and twice as long.
+"""Bilinear interpolation of several pixels at a time, in lanes of 16 bits: a compiler would take 32, and twice as long.
 
 A pixel is a uint32 of up to four channels, the first lowest. Weights are in 1/256; rows are blended first, and each of
 the two steps rounds.
@@ -12,9 +12,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from augment_ops.engine.kernels.compiled import FEATURES
 from augment_ops.modalities.image.kernels.memory import address
 
-PIXELS = 8  # at a time
+PIXELS = 16 if "avx512bw" in FEATURES else 8  # at a time: as many as a vector of the processor has words
 
 _WORDS = ir.VectorType(ir.IntType(32), PIXELS)
 _PAIRS = ir.VectorType(ir.IntType(32), 2 * PIXELS)
@@ -97,7 +98,7 @@ def _blending(channels: int) -> Any:
     return intrinsic(blend)
 
 
-# Pixels `at` (uint64) … at + 7 of flat arrays: upper and lower, uint64, the left pixel in the lower half and the right
+# PIXELS pixels from `at` (uint64) on, of flat arrays: upper and lower, uint64, the left pixel in the lower half and the right
 # one in the upper; the weights of the right and of the lower pixels, uint32; the row that takes the result, uint32.
 blend_one = _blending(1)
 blend_three = _blending(3)

@@ -26,22 +26,22 @@ from augment_ops.modalities.image.kernels.statistics import (
     count_levels,
     equalize,
     equalize_pil,
-    luma,
     mean,
     mean_luma,
 )
 from augment_ops.modalities.image.kernels.tables import (
     apply_alone,
     apply_table,
-    clip_rounded,
     clip_truncated,
     compose,
     identity_table,
     linear,
 )
+from augment_ops.modalities.image.kernels.words import RUN, byte, close, luma, spread, word_of
 
 _LOOPS, _PIXELS = types.uint64[::1], types.uint8[:, ::1]
 _shift_hsv = shift_hsv.call
+_MOST_SATURATION = np.float32(1 << 20)  # levels times it fit 32 bits; what is no grey has long become black or white
 
 
 @apart(_LOOPS, _PIXELS, types.int64, types.float32[::1], _PIXELS, returned=types.boolean)
@@ -137,27 +137,56 @@ def _jitter(loops: U64, pixels: U8, row: F32, table: U8) -> None:
                 offset = np.float32(mean_luma(pixels) * (1 - factor))
             linear(pixels.reshape(-1), factor, offset)
         elif channels == 3 and which == 2 and factor != 1:
-            for i in range(pixels.shape[0]):
-                gray = np.float32(luma(pixels[i, 0], pixels[i, 1], pixels[i, 2])) * (1 - factor)
-                for c in range(3):
-                    pixels[i, c] = clip_rounded(np.float32(pixels[i, c]) * factor + gray)
+            _saturate(pixels, factor)
         elif channels == 3 and which == 3 and factor != 0:
             _shift_hsv(loops[HSV], (pixels, np.float64(180 * factor), 0.0, 0.0))
 
 
 @inner
+def _saturate(pixels: U8, factor: float) -> None:
+    """Away from grey by a float32 factor; the grey part is added in float64, so that halves fall where they always did."""
+    flat, words = pixels.reshape(-1), np.empty(RUN, np.uint32)
+    factor = min(factor, _MOST_SATURATION)
+    rest = np.float64(1 - factor)
+    for start in range(0, pixels.shape[0], RUN):
+        many = min(RUN, pixels.shape[0] - start)
+        spread(flat, 3 * start, words, many)
+        for i in range(many):
+            word = words[i]
+            gray = np.float32(luma(word)) * rest
+            words[i] = word_of(
+                _saturated(byte(word, 0), factor, gray),
+                _saturated(byte(word, 1), factor, gray),
+                _saturated(byte(word, 2), factor, gray),
+            )
+        close(words, many, flat, 3 * start)
+
+
+@inner
+def _saturated(level: int, factor: float, gray: float) -> int:
+    value = np.int32(np.rint(np.float32(level) * factor + gray))
+    value = value if value > np.int32(0) else np.int32(0)
+    return value if value < np.int32(255) else np.int32(255)
+
+
+@inner
 def _gray(pixels: U8, method: int) -> None:
-    for i in range(pixels.shape[0]):
-        r, g, b = np.int64(pixels[i, 0]), np.int64(pixels[i, 1]), np.int64(pixels[i, 2])
-        if method == 0:
-            value = luma(r, g, b)
-        elif method == 1:
-            value = (r + g + b) // 3
-        elif method == 2:
-            value = max(r, g, b)
-        else:
-            value = (max(r, g, b) + min(r, g, b)) // 2
-        pixels[i, 0] = pixels[i, 1] = pixels[i, 2] = value
+    flat, words = pixels.reshape(-1), np.empty(RUN, np.uint32)
+    for start in range(0, pixels.shape[0], RUN):
+        many = min(RUN, pixels.shape[0] - start)
+        spread(flat, 3 * start, words, many)
+        for i in range(many):
+            r, g, b = byte(words[i], 0), byte(words[i], 1), byte(words[i], 2)
+            if method == 0:
+                value = luma(words[i])
+            elif method == 1:
+                value = np.int32(np.int32(r + g + b) // np.int32(3))
+            elif method == 2:
+                value = max(r, g, b)
+            else:
+                value = np.int32(np.int32(max(r, g, b) + min(r, g, b)) >> np.int32(1))
+            words[i] = word_of(value, value, value)
+        close(words, many, flat, 3 * start)
 
 
 @inner

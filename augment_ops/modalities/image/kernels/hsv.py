@@ -6,9 +6,9 @@ import numpy as np
 from numba import types
 
 from augment_ops.engine.kernels.compiled import apart, inner
-from augment_ops.engine.kernels.types import I32, U8
+from augment_ops.engine.kernels.types import I32, U8, U32
+from augment_ops.modalities.image.kernels.words import RUN, byte, close, spread, word_of
 
-_RUN = 4096  # pixels that are worked on at a time
 _HSV_SHIFT = 12  # OpenCV's fixed point of 8-bit HSV
 
 
@@ -29,16 +29,19 @@ def shift_hsv(pixels: U8, hue: float, saturation: float, value: float) -> None:
         inverse_v[v] = np.int32(np.rint((255 << _HSV_SHIFT) / v))
         inverse_d[v] = np.int32(np.rint((180 << _HSV_SHIFT) / (6.0 * v)))
     more_s, more_v = np.int32(saturation), np.int32(value)
-    h, s, v = np.empty(_RUN, np.int32), np.empty(_RUN, np.int32), np.empty(_RUN, np.int32)
-    for start in range(0, pixels.shape[0], _RUN):
-        part = pixels[start : start + _RUN]
-        _to_hsv(part, inverse_v, inverse_d, h, s, v)
-        for i in range(len(part)):
+    h, s, v = np.empty(RUN, np.int32), np.empty(RUN, np.int32), np.empty(RUN, np.int32)
+    flat, words = pixels.reshape(-1), np.empty(RUN, np.uint32)
+    for start in range(0, pixels.shape[0], RUN):
+        many = min(RUN, pixels.shape[0] - start)
+        spread(flat, 3 * start, words, many)
+        _to_hsv(words[:many], inverse_v, inverse_d, h, s, v)
+        for i in range(many):
             h[i] = hues[h[i]]
             more = s[i] + more_s if s[i] != 0 else 0
             s[i] = min(max(more, 0), 255)
             v[i] = min(max(v[i] + more_v, 0), 255)
-        _to_rgb(part, h, s, v)
+        _to_rgb(words[:many], h, s, v)
+        close(words, many, flat, 3 * start)
 
 
 @inner
@@ -48,34 +51,34 @@ def _plus(level: int, shift: float) -> int:
 
 
 @inner
-def _to_hsv(pixels: U8, inverse_v: I32, inverse_d: I32, h: I32, s: I32, v: I32) -> None:
+def _to_hsv(words: U32, inverse_v: I32, inverse_d: I32, h: I32, s: I32, v: I32) -> None:
     """OpenCV's 8-bit RGB to HSV, hue of 180."""
     half, shift = np.int32(1 << (_HSV_SHIFT - 1)), np.int32(_HSV_SHIFT)
-    for i in range(len(pixels)):
-        r, g, b = np.int32(pixels[i, 0]), np.int32(pixels[i, 1]), np.int32(pixels[i, 2])
+    for i in range(len(words)):
+        r, g, b = byte(words[i], 0), byte(words[i], 1), byte(words[i], 2)
         high = r if r > g else g
         high = high if high > b else b
         low = r if r < g else g
         low = low if low < b else b
-        spread = np.int32(high - low)
-        turn = np.int32(r - g + 4 * spread)
-        turn = np.int32(b - r + 2 * spread) if high == g else turn
+        apart = np.int32(high - low)
+        turn = np.int32(r - g + 4 * apart)
+        turn = np.int32(b - r + 2 * apart) if high == g else turn
         turn = np.int32(g - b) if high == r else turn
         v[i] = high
-        s[i] = spread
+        s[i] = apart
         h[i] = turn
-    for i in range(len(pixels)):
-        spread = s[i]
-        turn = np.int32(np.int32(np.int32(h[i] * inverse_d[spread]) + half) >> shift)
+    for i in range(len(words)):
+        apart = s[i]
+        turn = np.int32(np.int32(np.int32(h[i] * inverse_d[apart]) + half) >> shift)
         h[i] = turn + np.int32(180) if turn < 0 else turn
-        s[i] = np.int32(np.int32(np.int32(spread * inverse_v[v[i]]) + half) >> shift)
+        s[i] = np.int32(np.int32(np.int32(apart * inverse_v[v[i]]) + half) >> shift)
 
 
 @inner
-def _to_rgb(pixels: U8, hues: I32, saturations: I32, values: I32) -> None:
+def _to_rgb(words: U32, hues: I32, saturations: I32, values: I32) -> None:
     """OpenCV's 8-bit HSV to RGB, in float32 as there."""
-    one, zero, most = np.float32(1), np.float32(0), np.float32(255)
-    for i in range(len(pixels)):
+    one = np.float32(1)
+    for i in range(len(words)):
         h = np.float32(hues[i]) * np.float32(6.0 / 180.0)
         s = np.float32(saturations[i]) * np.float32(1.0 / 255.0)
         v = np.float32(values[i]) * np.float32(1.0 / 255.0)
@@ -86,7 +89,12 @@ def _to_rgb(pixels: U8, hues: I32, saturations: I32, values: I32) -> None:
         r = v if sector in (0, 5) else q if sector == 1 else t if sector == 4 else p
         g = v if sector in (1, 2) else t if sector == 0 else q if sector == 3 else p
         b = v if sector in (3, 4) else t if sector == 2 else q if sector == 5 else p
-        for c, level in ((0, r), (1, g), (2, b)):
-            scaled = np.rint(level * most)
-            scaled = scaled if scaled > zero else zero
-            pixels[i, c] = np.uint8(np.int32(scaled if scaled < most else most))
+        words[i] = word_of(_level(r), _level(g), _level(b))
+
+
+@inner
+def _level(share: float) -> int:
+    zero, most = np.float32(0), np.float32(255)
+    scaled = np.rint(share * most)
+    scaled = scaled if scaled > zero else zero
+    return np.int32(scaled if scaled < most else most)

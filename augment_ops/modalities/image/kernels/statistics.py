@@ -11,10 +11,7 @@ from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import I64, U8
 from augment_ops.modalities.image.kernels.memory import load32
 from augment_ops.modalities.image.kernels.tables import clip_rounded
-
-# OpenCV's weights of red, green and blue in 15-bit fixed point (ITU-R BT.601).
-_RED, _GREEN, _BLUE, _GRAY_SHIFT = np.int32(9798), np.int32(19235), np.int32(3735), 15
-_RUN = 4096  # pixels whose sum of levels an int32 holds
+from augment_ops.modalities.image.kernels.words import RUN, luma, spread
 
 
 @inner
@@ -28,22 +25,17 @@ def mean(pixels: U8) -> float:
 
 
 @inner
-def luma(r: int, g: int, b: int) -> int:
-    """The grey level of a colour, as OpenCV rounds it."""
-    weighted = np.int32(np.int32(np.int32(r) * _RED) + np.int32(np.int32(g) * _GREEN)) + np.int32(np.int32(b) * _BLUE)
-    return np.int32(np.int32(weighted + np.int32(1 << (_GRAY_SHIFT - 1))) >> np.int32(_GRAY_SHIFT))
-
-
-@inner
 def mean_luma(pixels: U8) -> float:
     """Mean grey level of one or three channels."""
     if pixels.shape[1] == 1:
         return mean(pixels)
-    total = 0
-    for start in range(0, pixels.shape[0], _RUN):
+    total, flat, words = 0, pixels.reshape(-1), np.empty(RUN, np.uint32)
+    for start in range(0, pixels.shape[0], RUN):
+        many = min(RUN, pixels.shape[0] - start)
+        spread(flat, 3 * start, words, many)
         part = np.int32(0)  # of a run that cannot overflow
-        for i in range(start, min(start + _RUN, pixels.shape[0])):
-            part += luma(pixels[i, 0], pixels[i, 1], pixels[i, 2])
+        for i in range(many):
+            part = np.int32(part + luma(words[i]))
         total += part
     return total / pixels.shape[0]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import F32, U8
-from augment_ops.modalities.image.kernels.memory import load32, store32
+from augment_ops.modalities.image.kernels.lookup import look_up, look_up_three
 from augment_ops.modalities.image.kernels.operations import GAMMA, LINEAR, POSTERIZE, SOLARIZE
 
 
@@ -70,52 +70,13 @@ def apply_table(pixels: U8, table: U8) -> None:
     """Look every value up; pixels is (pixels, channels)."""
     channels, flat = pixels.shape[1], pixels.reshape(-1)
     if _all_alike(table):
-        level = table[0]
-        for i in range(len(flat)):
-            flat[i] = level[flat[i]]
+        look_up(flat, table[0])
     elif channels == 3:
-        _apply_three(flat, table[0], table[1], table[2])
+        look_up_three(flat, table)
     else:
         for c in range(channels):
             for i in range(c, len(flat), channels):
                 flat[i] = table[c, flat[i]]
-
-
-@inner
-def _apply_three(flat: U8, red: U8, green: U8, blue: U8) -> None:
-    """Four pixels at a time: twelve bytes are three loads and three stores. Written out, because as a function of four
-    levels, what makes a word of them takes twice as long.
-    """
-    byte, eight, sixteen, most = np.uint32(255), np.uint32(8), np.uint32(16), np.uint32(24)
-    fours = len(flat) // 12 * 12
-    for i in range(0, fours, 12):
-        first, second, third = np.uint64(i), np.uint64(i + 4), np.uint64(i + 8)
-        a, b, c = load32(flat, first), load32(flat, second), load32(flat, third)
-        a = (
-            red[a & byte]
-            | green[(a >> eight) & byte] << eight
-            | blue[(a >> sixteen) & byte] << sixteen
-            | red[a >> most] << most
-        )
-        b = (
-            green[b & byte]
-            | blue[(b >> eight) & byte] << eight
-            | red[(b >> sixteen) & byte] << sixteen
-            | green[b >> most] << most
-        )
-        c = (
-            blue[c & byte]
-            | red[(c >> eight) & byte] << eight
-            | green[(c >> sixteen) & byte] << sixteen
-            | blue[c >> most] << most
-        )
-        store32(flat, first, a)
-        store32(flat, second, b)
-        store32(flat, third, c)
-    for i in range(fours, len(flat) - 2, 3):
-        flat[i] = red[flat[i]]
-        flat[i + 1] = green[flat[i + 1]]
-        flat[i + 2] = blue[flat[i + 2]]
 
 
 @inner

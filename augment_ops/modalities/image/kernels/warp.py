@@ -13,7 +13,8 @@ from numba import types
 from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 from augment_ops.modalities.image.kernels.blend import PIXELS, blend_four, blend_one, blend_three
-from augment_ops.modalities.image.kernels.memory import close_four, load32, load_pair, spread_four, store32
+from augment_ops.modalities.image.kernels.memory import load32, load_pair, store32
+from augment_ops.modalities.image.kernels.words import close, spread
 
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
 _RIM = 3  # columns and rows added: one before, two after, so that the last tap of the last pixel exists
@@ -45,13 +46,7 @@ def pack(source: U8, first: int, border: int, fill: U8, packed: U32) -> None:
     for y in range(height):
         row = packed[y + 1]
         if channels == 3:
-            start = y * width * 3
-            # Four pixels at a time as long as there are four bytes after them.
-            fours = min(width, (len(flat) - start - 4) // 3) // 4 * 4
-            for x in range(0, fours, 4):
-                spread_four(flat, np.uint64(start + 3 * x), row, np.uint64(x + 1))
-            for x in range(max(fours, 0), width):
-                row[x + 1] = _one_by_one(source, y, x, first, count)
+            spread(flat, y * width * 3, row[1:], width)
         elif count == 1:
             for x in range(width):
                 row[x + 1] = source[y, x, first]
@@ -298,7 +293,7 @@ def warp(
                 index = np.uint64(at[x])
                 top[x] = load_pair(flat, index)
                 bottom[x] = load_pair(flat, index + stride)
-            # The last eight may reach beyond the span, where scratch goes on.
+            # The last ones may reach beyond the span, where scratch goes on.
             if count == 1:
                 for x in range(0, many, PIXELS):
                     blend_one(top, bottom, fx, fy, row, np.uint64(x))
@@ -310,7 +305,7 @@ def warp(
                     blend_four(top, bottom, fx, fy, row, np.uint64(x))
             begin = y * width * channels + first
             if channels == 3:
-                _store_pixels(row, out, begin)
+                close(row, many, out, begin)
             else:
                 for c in range(count):
                     shift = np.uint32(8 * c)
@@ -320,7 +315,7 @@ def warp(
 
 @inner
 def span(width: int) -> int:
-    """Pixels that scratch takes: as many whole rows as are worked on at once, and to the next eight."""
+    """Pixels that scratch takes: as many whole rows as are worked on at once, and what is blended at a time."""
     return (_span_rows(width) * width + PIXELS - 1) // PIXELS * PIXELS
 
 
@@ -328,14 +323,3 @@ def span(width: int) -> int:
 def _span_rows(width: int) -> int:
     """How many rows are worked on at once: what one does for a row of eight pixels costs more than the pixels."""
     return max(1, _SPAN // width)
-
-
-@inner
-def _store_pixels(row: U32, flat: U8, start: int) -> None:
-    """Pixels of three bytes, four at a time: what goes beyond them is written by the next ones."""
-    fours = max(len(row) - 2, 0) // 4 * 4
-    for x in range(0, fours, 4):
-        close_four(row, np.uint64(x), flat, np.uint64(start + 3 * x))
-    for x in range(fours, len(row)):
-        for c in range(3):
-            flat[start + 3 * x + c] = np.uint8((row[x] >> np.uint32(8 * c)) & np.uint32(255))
