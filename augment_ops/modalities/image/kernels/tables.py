@@ -11,8 +11,10 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import F32, U8
-from augment_ops.modalities.image.kernels.lookup import look_up, look_up_three
+from augment_ops.modalities.image.kernels.lookup import VECTORS, look_up, look_up_three
 from augment_ops.modalities.image.kernels.operations import GAMMA, LINEAR, POSTERIZE, SOLARIZE
+
+_MANY = 4096  # values for which a table is worth making that is looked up faster than computed
 
 
 @inner
@@ -117,8 +119,19 @@ def apply_alone(pixels: U8, code: int, row: F32) -> bool:
 @inner
 def linear(flat: U8, scale: float, offset: float) -> None:
     """Levels times a float32 `scale` and a float32 `offset` more, as `clip_truncated` makes levels of them."""
-    zero, most = np.float32(0), np.float32(255)
+    if VECTORS and len(flat) >= _MANY:
+        table = np.empty(256, np.uint8)
+        for v in range(256):
+            table[v] = _linear(np.uint8(v), scale, offset)
+        look_up(flat, table)
+        return
     for i in range(len(flat)):
-        value = np.float32(flat[i]) * scale + offset
-        value = value if value > zero else zero
-        flat[i] = np.uint8(np.int32(value if value < most else most))
+        flat[i] = _linear(flat[i], scale, offset)
+
+
+@inner
+def _linear(level: int, scale: float, offset: float) -> int:
+    zero, most = np.float32(0), np.float32(255)
+    value = np.float32(level) * scale + offset
+    value = value if value > zero else zero
+    return np.uint8(np.int32(value if value < most else most))
